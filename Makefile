@@ -1,0 +1,65 @@
+# `make run` opens the dashboard, `make test` runs the tests; each installs what it needs first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SDK_VERSIONS := 0.2.14 0.2.32
+INTEROP := $(SDK_VERSIONS:%=.interop/%/.done)
+WORKERS ?= 2
+
+.PHONY: run test check lint types bench screenshots snapshots lock clean
+
+run: $(VENV)/.run
+	@$(BIN)/sandtui
+
+test: $(VENV)/.dev $(INTEROP)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+check: lint types test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.bench
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.screenshots
+
+# Takes the screens as they are now for the right ones: look at each picture before you commit it.
+snapshots: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) tests/ui --snapshot-update
+
+# Writes down the versions that are installed, without addresses of any registry.
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip freeze --exclude-editable --exclude sandtui > requirements.lock
+
+clean:
+	rm -rf $(VENV) .interop build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1,<27'
+	@touch $@
+
+$(VENV)/.run: pyproject.toml requirements.lock | $(VENV)/.pip
+	$(PIP) --constraint requirements.lock --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml requirements.lock | $(VENV)/.pip
+	$(PIP) --constraint requirements.lock --editable . --group dev
+	@touch $@ $(VENV)/.run
+
+.interop/%/.done:
+	$(PYTHON) -m venv .interop/$*
+	.interop/$*/bin/python -m pip install --quiet --disable-pip-version-check prime-sandboxes==$*
+	@touch $@

@@ -1,0 +1,87 @@
+"""What every test starts from: an empty home, a fixed environment, and a real platform on demand."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Set before anything of Textual is imported: it reads these once.
+os.environ.update(
+    {
+        "TEXTUAL_ANIMATIONS": "none",
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+        "SANDTUI_GLYPHS": "unicode",
+    }
+)
+os.environ.pop("NO_COLOR", None)
+time.tzset()
+
+import pytest  # noqa: E402
+
+CLEARED = ("PRIME_API_KEY", "PRIME_API_BASE_URL", "PRIME_BASE_URL", "PRIME_TEAM_ID", "PRIME_USER_ID", "PRIME_CONTEXT")
+
+
+@pytest.fixture(autouse=True)
+def clean_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a home of its own, so that nothing of the user's is read or written."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@dataclass(frozen=True)
+class PlatformProcess:
+    """A real ``sandtui serve`` that is running."""
+
+    base_url: str
+    api_key: str
+    pid: int
+    driver: str
+    state_dir: Path
+
+
+def start_platform(state_dir: Path, *options: str) -> tuple[subprocess.Popen[str], PlatformProcess]:
+    """Start ``sandtui serve`` and wait until it says that it accepts requests."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandtui", "serve", "--state-dir", str(state_dir), *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HOME": str(state_dir.parent)},
+    )
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    return process, PlatformProcess(ready["base_url"], ready["api_key"], ready["pid"], ready["driver"], state_dir)
+
+
+@pytest.fixture(scope="session")
+def platform_process() -> Iterator[PlatformProcess]:
+    """Run a real platform with the best driver of this machine, one for each test process."""
+    with tempfile.TemporaryDirectory(prefix="sandtui-test-") as folder:
+        process, platform = start_platform(Path(folder, "state"))
+        try:
+            yield platform
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Return a loopback port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
