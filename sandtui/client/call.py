@@ -1,0 +1,91 @@
+"""One call of the API, described: what is sent, how the reply is read, what may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from sandtui.client.errors import MalformedReplyError
+
+T = TypeVar("T")
+
+QueryValue = str | int | bool | Sequence[str] | None
+
+CONTROL_TIMEOUT = 30.0
+"""Seconds that a control call may take. The official SDK sets none and can hang (wire.md 6)."""
+
+
+class Repeat(Enum):
+    """What may be sent again after a failure."""
+
+    SAFE = "safe"
+    """The call changes nothing, or carries a key that makes a repetition harmless."""
+
+    UNSENT = "unsent"
+    """Only when it is certain that the platform never saw the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A request, and the type of its reply.
+
+    ``path`` is relative to the API root for control calls and to the token's base for gateway calls.
+    ``timeout`` is in seconds and bounds one attempt.
+    """
+
+    method: str
+    path: str
+    reply: type[T]
+    query: Mapping[str, QueryValue] = field(default_factory=dict)
+    body: bytes | None = None
+    repeat: Repeat = Repeat.UNSENT
+    timeout: float = CONTROL_TIMEOUT
+
+    @property
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The query as it is sent: None is left out, lists repeat their key, booleans are lower case."""
+        pairs: list[tuple[str, str]] = []
+        for key, value in self.query.items():
+            if value is None:
+                continue
+            if isinstance(value, bool):
+                pairs.append((key, "true" if value else "false"))
+            elif isinstance(value, (str, int)):
+                pairs.append((key, str(value)))
+            else:
+                pairs.extend((key, item) for item in value)
+        return pairs
+
+    def read(self, content: bytes) -> T:
+        """Turn the body of a successful reply into the model.
+
+        Raises:
+            MalformedReplyError: the body is not the JSON that was agreed. The text names the fields
+                but not their values, which may be secret.
+        """
+        try:
+            reply: T = _adapter(self.reply).validate_json(content or b"{}")
+        except ValidationError as error:
+            places = ", ".join(
+                sorted({".".join(str(part) for part in item["loc"]) or "body" for item in error.errors()})[:5]
+            )
+            raise MalformedReplyError(
+                f"the platform answered {self.method} {self.path} with something unexpected (at: {places})",
+                method=self.method,
+                path=self.path,
+            ) from None
+        return reply
+
+
+_ADAPTERS: dict[object, TypeAdapter[Any]] = {}
+
+
+def _adapter(reply: type[T]) -> TypeAdapter[Any]:
+    adapter = _ADAPTERS.get(reply)
+    if adapter is None:
+        adapter = _ADAPTERS[reply] = TypeAdapter(reply)
+    return adapter

@@ -1,0 +1,129 @@
+"""Where the platform is and who asks: environment, then ``~/.prime/config.json``, then defaults.
+
+The rules are those of the official SDK (wire.md 1), so that one log-in serves both. The file belongs to
+the ``prime`` command and is only ever read here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sandtui.client.errors import ConfigurationError
+
+DEFAULT_BASE_URL = "https://api.primeintellect.ai"
+API_PREFIX = "/api/v1"
+
+_CONTEXT_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """An address and the identity used there. ``repr`` leaves the key out."""
+
+    api_key: str = field(default="", repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    team_id: str | None = None
+    user_id: str | None = None
+    context: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
+        # An empty team means "personal" and must never be sent (wire.md 1).
+        object.__setattr__(self, "team_id", self.team_id or None)
+        object.__setattr__(self, "user_id", self.user_id or None)
+
+    @property
+    def api_root(self) -> str:
+        """The address before every control-plane path."""
+        return self.base_url + API_PREFIX
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> Config:
+        """Read the configuration as the official SDK would.
+
+        Raises:
+            ConfigurationError: ``PRIME_CONTEXT`` names a context that does not exist or can't be read,
+                or the base URL is not an http(s) address.
+        """
+        env = os.environ if environ is None else environ
+        folder = (home or Path.home()) / ".prime"
+        values = _read_object(folder / "config.json") or {}
+        context = env.get("PRIME_CONTEXT", "").strip() or None
+        if context is not None:
+            values = _lay_over(values, context, folder)
+
+        def pick(key: str, *names: str) -> str:
+            for name in names:
+                if env.get(name):
+                    return env[name]
+            found = values.get(key)
+            return found if isinstance(found, str) else ""
+
+        # An empty PRIME_TEAM_ID says "personal": the file's team does not count then.
+        team = env["PRIME_TEAM_ID"] if "PRIME_TEAM_ID" in env else pick("team_id")
+        return cls(
+            api_key=pick("api_key", "PRIME_API_KEY").strip(),
+            base_url=pick("base_url", "PRIME_API_BASE_URL", "PRIME_BASE_URL") or DEFAULT_BASE_URL,
+            team_id=team.strip(),
+            user_id=pick("user_id", "PRIME_USER_ID").strip(),
+            context=context,
+        )
+
+    def with_changes(
+        self, *, api_key: str | None = None, base_url: str | None = None, team_id: str | None = None
+    ) -> Config:
+        """Return a copy in which the arguments that are not None replace the fields of their name."""
+        changes = {"api_key": api_key, "base_url": base_url, "team_id": team_id}
+        return replace(self, **{key: value for key, value in changes.items() if value is not None})
+
+
+def normalise_base_url(url: str) -> str:
+    """Strip a trailing ``/`` and one trailing ``/api/v1``.
+
+    Raises:
+        ConfigurationError: it is not an http(s) address with a host.
+    """
+    cleaned = url.strip().rstrip("/").removesuffix(API_PREFIX).rstrip("/")
+    try:
+        parts = urlsplit(cleaned)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"the base URL {url!r} is not an http:// or https:// address; set PRIME_API_BASE_URL to one"
+        )
+    return cleaned
+
+
+def _read_object(path: Path) -> dict[str, object] | None:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return loaded if isinstance(loaded, dict) else None
+
+
+def _lay_over(values: dict[str, object], context: str, folder: Path) -> dict[str, object]:
+    """Apply ``PRIME_CONTEXT``: ``production`` resets address and team, others are files."""
+    if context.lower() == "production":
+        return {**values, "base_url": DEFAULT_BASE_URL, "team_id": ""}
+    if not _CONTEXT_NAME.fullmatch(context):
+        raise ConfigurationError(
+            f"PRIME_CONTEXT={context!r} is not a context's name: letters, digits, '_' and '-' only"
+        )
+    path = folder / "environments" / f"{context}.json"
+    overlay = _read_object(path)
+    if overlay is None:
+        raise ConfigurationError(
+            f"PRIME_CONTEXT names {context!r}, but ~/.prime/environments/{context}.json "
+            "is missing or is not a JSON object; unset PRIME_CONTEXT or create the file"
+        )
+    return {**values, **overlay}

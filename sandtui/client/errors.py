@@ -1,0 +1,251 @@
+"""Everything that the client raises, in one tree.
+
+::
+
+    SandboxClientError                      catches all
+    ├── ConfigurationError                  a key, address or file of the configuration is unusable
+    ├── InvalidRequestError                 refused here, before anything was sent
+    ├── APIError                            a non-2xx or malformed reply, or no reply
+    │   ├── UnauthorizedError               401, or no key at all
+    │   ├── PaymentRequiredError            402
+    │   ├── PermissionDeniedError           403
+    │   ├── NotFoundError                   404
+    │   │   └── SandboxFileNotFoundError
+    │   ├── ConflictError                   409
+    │   ├── SandboxFileTooLargeError        413
+    │   ├── RequestRejectedError            422, with the fields that the platform refused
+    │   ├── RateLimitedError                429
+    │   ├── ServerError                     5xx
+    │   ├── MalformedReplyError             2xx, but not what was agreed
+    │   ├── ConnectionFailedError           no reply at all
+    │   └── APITimeoutError                 no reply in time
+    ├── SandboxNotRunningError              also a RuntimeError, as in the official SDK
+    │   ├── SandboxOOMError
+    │   ├── SandboxTimeoutError
+    │   └── SandboxImagePullError
+    ├── CommandTimeoutError                 also a RuntimeError
+    ├── UploadTimeoutError                  also a RuntimeError
+    └── DownloadTimeoutError                also a RuntimeError
+
+The names and relations of the seed guide's classes are kept: its two families are ``APIError`` and the
+runtime errors of a sandbox, and neither contains the other. Messages never hold a key or a token.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SandboxClientError(Exception):
+    """The common root. Fields that do not apply are None.
+
+    Attributes:
+        status_code: HTTP status of the reply.
+        method: HTTP method of the request.
+        path: path of the request, without its query.
+        sandbox_id: the sandbox that the operation was about.
+        error_type: the platform's own word for the cause, such as ``OOM_KILLED``.
+        retry_after: seconds that the platform asks to wait.
+        command: the command that was to run.
+    """
+
+    hint: ClassVar[str] = ""
+    """What a person can do about it, as one sentence."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        method: str | None = None,
+        path: str | None = None,
+        sandbox_id: str | None = None,
+        error_type: str | None = None,
+        retry_after: float | None = None,
+        command: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.method = method
+        self.path = path
+        self.sandbox_id = sandbox_id
+        self.error_type = error_type
+        self.retry_after = retry_after
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"{self.message.rstrip('.')}. {self.hint}" if self.hint else self.message
+
+
+class ConfigurationError(SandboxClientError):
+    """A part of the configuration is missing or can't be used."""
+
+
+class InvalidRequestError(SandboxClientError, ValueError):
+    """The request breaks a rule of the API; nothing was sent."""
+
+
+class APIError(SandboxClientError):
+    """The platform refused, answered something else than agreed, or did not answer."""
+
+
+class UnauthorizedError(APIError):
+    """The API key is missing, wrong or expired (401)."""
+
+    hint = "Check PRIME_API_KEY, or log in again with `prime login`."
+
+
+class PaymentRequiredError(APIError):
+    """The balance does not cover the request (402)."""
+
+    hint = "Top up the account's balance."
+
+
+class PermissionDeniedError(APIError):
+    """The key may not do this (403)."""
+
+    hint = "Use a key with the `sandbox` scope, or ask the team's owner."
+
+
+class NotFoundError(APIError):
+    """What was asked for does not exist, or not any more (404)."""
+
+
+class SandboxFileNotFoundError(NotFoundError):
+    """The file does not exist in the sandbox."""
+
+
+class ConflictError(APIError):
+    """The sandbox is in a state that does not allow this now (409)."""
+
+
+class SandboxFileTooLargeError(APIError):
+    """The file is over the limit of this way of transfer (413)."""
+
+
+class RequestRejectedError(APIError):
+    """The platform found fields that it can't accept (422).
+
+    Attributes:
+        fields: the platform's words, by the name of the field that they are about.
+    """
+
+    def __init__(self, message: str, *, fields: dict[str, str] | None = None, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.fields = fields or {}
+
+
+class RateLimitedError(APIError):
+    """Too many requests (429); ``retry_after`` says how long to wait."""
+
+    hint = "Wait a little and try again."
+
+
+class ServerError(APIError):
+    """The platform failed (5xx)."""
+
+    hint = "Try again; if it stays, the platform has a problem."
+
+
+class MalformedReplyError(APIError):
+    """The platform answered with success, but not with what was agreed."""
+
+
+class ConnectionFailedError(APIError):
+    """There was no reply: wrong address, no network, or the connection broke.
+
+    Attributes:
+        sent: whether the request may have reached the platform.
+    """
+
+    hint = "Check the network and PRIME_API_BASE_URL."
+
+    def __init__(self, message: str, *, sent: bool = False, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.sent = sent
+
+
+class APITimeoutError(APIError):
+    """There was no reply in time."""
+
+    hint = "Try again; check the network."
+
+
+class SandboxNotRunningError(SandboxClientError, RuntimeError):
+    """The sandbox is not, or no longer, running.
+
+    Attributes:
+        status: the sandbox's status as far as it is known.
+    """
+
+    hint = "Check the sandbox's status before working with it."
+
+    def __init__(self, message: str, *, status: str | None = None, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.status = status
+
+
+class SandboxOOMError(SandboxNotRunningError):
+    """The sandbox was ended because it used more memory than it has."""
+
+    hint = "Create it again with more memory_gb, or use less memory."
+
+
+class SandboxTimeoutError(SandboxNotRunningError):
+    """The sandbox's lifetime is over."""
+
+    hint = "Create it again with a longer timeout_minutes, or split the work."
+
+
+class SandboxImagePullError(SandboxNotRunningError):
+    """The image could not be pulled."""
+
+    hint = "Check the image's name, its tag and the registry credentials."
+
+
+class CommandTimeoutError(SandboxClientError, RuntimeError):
+    """The command did not end in time; it has been stopped where the platform can."""
+
+    hint = "Raise the command's timeout (900 s at most), or run it as a background job."
+
+
+class UploadTimeoutError(SandboxClientError, RuntimeError):
+    """The upload did not end in time."""
+
+    hint = "Check the file's size and the network."
+
+
+class DownloadTimeoutError(SandboxClientError, RuntimeError):
+    """The download did not end in time."""
+
+    hint = "Check the file's size and the network."
+
+
+def not_running_error(
+    sandbox_id: str,
+    status: str | None,
+    error_type: str | None,
+    error_message: str | None = None,
+    command: str | None = None,
+) -> SandboxNotRunningError:
+    """Return the error that says why a sandbox is not running; only ``error_type`` decides (wire.md 5)."""
+    kinds: dict[str, type[SandboxNotRunningError]] = {
+        "OOM_KILLED": SandboxOOMError,
+        "TIMEOUT": SandboxTimeoutError,
+        "IMAGE_PULL_FAILED": SandboxImagePullError,
+    }
+    cause = error_message or {
+        "OOM_KILLED": "it ran out of memory",
+        "TIMEOUT": "its lifetime is over",
+        "IMAGE_PULL_FAILED": "its image could not be pulled",
+        "SANDBOX_NOT_FOUND": "the platform no longer knows it",
+    }.get(error_type or "", "")
+    message = f"sandbox {sandbox_id} is not running"
+    if status:
+        message += f" ({status})"
+    if cause:
+        message += f": {cause}"
+    return kinds.get(error_type or "", SandboxNotRunningError)(
+        message, status=status, sandbox_id=sandbox_id, error_type=error_type, command=command
+    )

@@ -1,0 +1,231 @@
+"""Creating, finding, waiting for and ending sandboxes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from sandtui.client import calls
+from sandtui.client.errors import (
+    APITimeoutError,
+    CommandTimeoutError,
+    ConflictError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    SandboxNotRunningError,
+    ServerError,
+    not_running_error,
+)
+from sandtui.client.models import (
+    BatchStatusReply,
+    BulkDeleteReply,
+    CreateSandboxRequest,
+    DeleteReply,
+    ErrorContext,
+    Sandbox,
+    SandboxPage,
+    SandboxStatus,
+)
+from sandtui.client.models.sandbox import FINISHED_STATUSES
+from sandtui.client.session import Session
+
+MAX_BATCH = 100
+"""Ids in one batch status (wire.md 2.9)."""
+
+PROBE_COMMAND = "echo 'sandbox ready'"
+PROBE_TIMEOUT = 10
+_FIRST_POLLS, _FIRST_DELAY, _LATER_DELAY = 5, 1.0, 2.0
+
+
+class Lifecycle:
+    """The calls about sandboxes as a whole."""
+
+    _session: Session
+
+    async def create(self, request: CreateSandboxRequest) -> Sandbox:
+        """Create a sandbox and return it at once, typically PENDING.
+
+        Every call carries an idempotency key, so that a reply lost on the way makes no second sandbox.
+
+        Raises:
+            PaymentRequiredError: the balance is too low.
+            RequestRejectedError: the platform refused fields; ``fields`` names them.
+            APIError: any other refusal.
+        """
+        config = self._session.config
+        changes: dict[str, object] = {}
+        if request.idempotency_key is None:
+            changes["idempotency_key"] = secrets.token_hex(16)
+        if request.team_id is None and config.team_id is not None:
+            changes["team_id"] = config.team_id
+        return await self._session.control(calls.create_sandbox(request.model_copy(update=changes)))
+
+    async def get(self, sandbox_id: str) -> Sandbox:
+        """Return one sandbox.
+
+        Raises:
+            NotFoundError: the platform does not know the id.
+        """
+        return await self._session.control(calls.get_sandbox(sandbox_id), sandbox_id)
+
+    async def list(
+        self,
+        team_id: str | None = None,
+        status: str | None = None,
+        labels: Sequence[str] | None = None,
+        page: int = 1,
+        per_page: int = 50,
+        exclude_terminated: bool | None = None,
+        user_id: str | None = None,
+    ) -> SandboxPage:
+        """Return one page of the sandboxes that carry all ``labels``.
+
+        Without ``team_id`` the configured team is used. ``per_page`` may be up to 100.
+        """
+        if page < 1 or per_page < 1:
+            raise InvalidRequestError("page and per_page count from 1")
+        return await self._session.control(
+            calls.list_sandboxes(
+                page=page,
+                per_page=per_page,
+                team_id=team_id or self._session.config.team_id,
+                user_id=user_id,
+                status=status,
+                labels=labels,
+                is_active=exclude_terminated,
+            )
+        )
+
+    async def delete(self, sandbox_id: str) -> DeleteReply:
+        """End a sandbox and forget its gateway token."""
+        reply = await self._session.control(calls.delete_sandbox(sandbox_id), sandbox_id)
+        self._session.tokens.forget(sandbox_id)
+        return reply
+
+    async def bulk_delete(
+        self,
+        sandbox_ids: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        team_id: str | None = None,
+        user_id: str | None = None,
+        all_users: bool = False,
+    ) -> BulkDeleteReply:
+        """End sandboxes by their ids (1 to 500), or all that carry every one of ``labels`` (1 to 50).
+
+        Raises:
+            InvalidRequestError: neither or both were given, or too many; nothing was sent.
+        """
+        if bool(sandbox_ids) == bool(labels):
+            raise InvalidRequestError("give sandbox_ids or labels, and not both")
+        if len(sandbox_ids or ()) > 500 or len(labels or ()) > 50:
+            raise InvalidRequestError("one bulk delete takes up to 500 ids or 50 labels")
+        reply = await self._session.control(
+            calls.bulk_delete(
+                sandbox_ids=sandbox_ids or None,
+                labels=labels or None,
+                team_id=team_id,
+                user_id=user_id,
+                all_users=all_users,
+            )
+        )
+        for sandbox_id in reply.succeeded:
+            self._session.tokens.forget(sandbox_id)
+        return reply
+
+    async def get_sandbox_statuses(self, sandbox_ids: Sequence[str]) -> BatchStatusReply:
+        """Return the statuses of 1 to 100 different sandboxes in one request.
+
+        Raises:
+            InvalidRequestError: none, too many, or one twice; nothing was sent.
+            NotFoundError: this platform has no batch status.
+        """
+        if not 1 <= len(sandbox_ids) <= MAX_BATCH or len(set(sandbox_ids)) != len(sandbox_ids):
+            raise InvalidRequestError(f"the batch status takes 1 to {MAX_BATCH} different ids")
+        return await self._session.control(calls.batch_status(sandbox_ids))
+
+    async def get_logs(self, sandbox_id: str) -> str:
+        """Return the sandbox's log so far."""
+        return (await self._session.control(calls.get_logs(sandbox_id), sandbox_id)).logs
+
+    async def get_error_context(self, sandbox_id: str) -> ErrorContext:
+        """Return why a sandbox is not running, as far as the platform knows."""
+        return await self._session.error_context(sandbox_id)
+
+    async def wait_for_creation(self, sandbox_id: str, max_attempts: int = 60, stability_checks: int = 1) -> None:
+        """Wait until a sandbox is RUNNING and answers a command.
+
+        The time allowed is what ``max_attempts`` polls take: 1 s for the first five, then 2 s each.
+
+        Raises:
+            SandboxNotRunningError: it ended (its subclasses say why), or was not ready in time.
+            APIError: the platform refused a request.
+        """
+        budget = _budget(max_attempts)
+        await self._wait_running(sandbox_id, budget)
+        await self._wait_reachable(sandbox_id, budget, stability_checks)
+
+    async def _wait_running(self, sandbox_id: str, budget: float) -> None:
+        port = self._session.port
+        deadline = port.monotonic() + budget
+        polls = 0
+        while True:
+            sandbox = await self.get(sandbox_id)
+            if sandbox.status == SandboxStatus.RUNNING:
+                return
+            if sandbox.status in FINISHED_STATUSES:
+                raise not_running_error(
+                    sandbox_id,
+                    sandbox.status,
+                    sandbox.error_type,
+                    sandbox.error_message or sandbox.termination_reason,
+                )
+            polls += 1
+            pause = _FIRST_DELAY if polls <= _FIRST_POLLS else _LATER_DELAY
+            # The first moments are asked about more often: a local sandbox runs in milliseconds.
+            pause = min(pause, 0.05 * 2**polls)
+            if port.monotonic() + pause > deadline:
+                raise SandboxNotRunningError(
+                    f"sandbox {sandbox_id} did not reach RUNNING in {budget:.0f} s (it is {sandbox.status})",
+                    status=sandbox.status,
+                    sandbox_id=sandbox_id,
+                )
+            await port.sleep(pause)
+
+    async def _wait_reachable(self, sandbox_id: str, budget: float, checks: int) -> None:
+        port = self._session.port
+        deadline = port.monotonic() + budget
+        call = calls.execute(sandbox_id, PROBE_COMMAND, working_dir=None, env=None, timeout=PROBE_TIMEOUT, user=None)
+        good = 0
+        pause = 0.1
+        while True:
+            try:
+                await self._session.gateway(sandbox_id, call, CommandTimeoutError)
+            except (
+                CommandTimeoutError,
+                ConflictError,
+                ServerError,
+                ConnectionFailedError,
+                APITimeoutError,
+            ) as error:
+                if port.monotonic() + pause > deadline:
+                    raise SandboxNotRunningError(
+                        f"sandbox {sandbox_id} is RUNNING, but its gateway did not answer "
+                        f"in {budget:.0f} s: {error.message}",
+                        status=SandboxStatus.RUNNING,
+                        sandbox_id=sandbox_id,
+                        error_type="GATEWAY_REACHABILITY_TIMEOUT",
+                    ) from error
+                await port.sleep(pause)
+                pause = min(pause * 2, _LATER_DELAY)
+            else:
+                good += 1
+                if good >= checks:
+                    return
+                await port.sleep(0.5)
+
+
+def _budget(max_attempts: int) -> float:
+    if max_attempts < 1:
+        raise InvalidRequestError("max_attempts counts from 1")
+    early = min(max_attempts, _FIRST_POLLS)
+    return early * _FIRST_DELAY + (max_attempts - early) * _LATER_DELAY

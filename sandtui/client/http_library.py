@@ -1,0 +1,18 @@
+"""httpx, without its command line.
+
+Where Rich happens to be installed, ``import httpx`` loads httpx's own command line and Rich with it: a third of its
+import time, for nothing that a library needs. httpx copes with its absence, so it is hidden during the import.
+"""
+
+import sys
+
+if "httpx" in sys.modules:
+    import httpx
+else:
+    sys.modules["httpx._main"] = None  # type: ignore[assignment] # how Python spells "not importable"
+    try:
+        import httpx
+    finally:
+        del sys.modules["httpx._main"]
+
+__all__ = ["httpx"]

@@ -1,0 +1,46 @@
+"""Requests and replies of the HTTP API, one module for each of its nouns."""
+
+from sandtui.client.models.gateway import (
+    CommandResponse,
+    FileUploadResponse,
+    GatewayToken,
+    ReadFileResponse,
+)
+from sandtui.client.models.ports import ExposedPort, ListExposedPortsResponse
+from sandtui.client.models.sandbox import (
+    BatchStatusReply,
+    BulkDeleteReply,
+    CreateSandboxRequest,
+    DeleteReply,
+    ErrorContext,
+    ErrorType,
+    LogsReply,
+    Sandbox,
+    SandboxPage,
+    SandboxStatus,
+    SandboxStatusRow,
+    StartCommand,
+    StatusErrorRow,
+)
+
+__all__ = [
+    "BatchStatusReply",
+    "BulkDeleteReply",
+    "CommandResponse",
+    "CreateSandboxRequest",
+    "DeleteReply",
+    "ErrorContext",
+    "ErrorType",
+    "ExposedPort",
+    "FileUploadResponse",
+    "GatewayToken",
+    "ListExposedPortsResponse",
+    "LogsReply",
+    "ReadFileResponse",
+    "Sandbox",
+    "SandboxPage",
+    "SandboxStatus",
+    "SandboxStatusRow",
+    "StartCommand",
+    "StatusErrorRow",
+]

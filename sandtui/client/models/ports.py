@@ -1,0 +1,30 @@
+"""Exposed ports (wire.md 2.11)."""
+
+from pydantic import Field
+
+from sandtui.client.models.base import WireModel
+
+MIN_PORT, MAX_PORT = 22, 9000
+RESERVED_PORTS = frozenset({8080, 2222, 8081})
+"""Inside the range, but used by the platform itself (seed guide, "Expose Ports")."""
+
+
+class ExposedPort(WireModel):
+    """One exposure: an HTTP one has a ``url``, a TCP one an ``external_endpoint``."""
+
+    exposure_id: str
+    sandbox_id: str
+    port: int
+    name: str | None = None
+    url: str = ""
+    tls_socket: str = ""
+    protocol: str | None = None
+    external_port: int | None = None
+    external_endpoint: str | None = None
+    created_at: str | None = None
+
+
+class ListExposedPortsResponse(WireModel):
+    """All exposures of a sandbox, or of the caller."""
+
+    exposures: list[ExposedPort] = Field(default_factory=list)

@@ -1,0 +1,226 @@
+"""Sandboxes: what is asked for, what comes back (wire.md 2.3 to 2.9)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_serializer, model_validator
+
+from sandtui.client.models.base import RequestModel, WireModel
+
+DEFAULT_START_COMMAND = "tail -f /dev/null"
+"""Keeps a container alive and idle (seed guide, "Start Command")."""
+
+MAX_LIFETIME_MINUTES = 1440
+"""The longest lifetime that a container may ask for (wire.md 8)."""
+
+EnvironmentKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class SandboxStatus(StrEnum):
+    """The states of a sandbox's life (wire.md 5); the platform may send words not listed here."""
+
+    PENDING = "PENDING"
+    PROVISIONING = "PROVISIONING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    ERROR = "ERROR"
+    TERMINATED = "TERMINATED"
+    TIMEOUT = "TIMEOUT"
+
+
+FINISHED_STATUSES = frozenset({SandboxStatus.ERROR, SandboxStatus.TERMINATED, SandboxStatus.TIMEOUT})
+"""States that a sandbox never leaves."""
+
+CHANGING_STATUSES = frozenset({SandboxStatus.PENDING, SandboxStatus.PROVISIONING})
+"""States that a sandbox leaves by itself."""
+
+
+class ErrorType(StrEnum):
+    """Why a sandbox ended, where the platform says so (wire.md 5)."""
+
+    OOM_KILLED = "OOM_KILLED"
+    TIMEOUT = "TIMEOUT"
+    IMAGE_PULL_FAILED = "IMAGE_PULL_FAILED"
+
+
+class StartCommand(RequestModel):
+    """A start command without a shell: the form of the VM generation."""
+
+    executable: Annotated[str, StringConstraints(min_length=1)]
+    args: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _no_nul(self) -> Self:
+        if any("\0" in part for part in (self.executable, *self.args)):
+            raise ValueError("a start command can't hold a NUL byte")
+        return self
+
+
+class CreateSandboxRequest(RequestModel):
+    """What to make. Sizes are in GB, times in minutes; the bounds are those of wire.md 8.
+
+    Secrets are held as :class:`pydantic.SecretStr`, so that no ``repr`` shows them.
+    """
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    docker_image: Annotated[str, StringConstraints(min_length=1)]
+    start_command: str | StartCommand | None = DEFAULT_START_COMMAND
+    cpu_cores: float = Field(default=1.0, ge=0.1, le=16)
+    memory_gb: float = Field(default=2.0, ge=0.1, le=64)
+    disk_size_gb: float = Field(default=5.0, ge=0.1, le=1000)
+    gpu_count: int = Field(default=0, ge=0, le=8)
+    gpu_type: str | None = None
+    vm: bool | None = None
+    network_access: bool = True
+    network_allowlist: list[str] | None = None
+    network_denylist: list[str] | None = None
+    timeout_minutes: int = Field(default=60, ge=1, le=MAX_LIFETIME_MINUTES)
+    idle_timeout_minutes: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_MINUTES)
+    environment_vars: dict[EnvironmentKey, str] | None = None
+    secrets: dict[EnvironmentKey, SecretStr] | None = None
+    labels: list[str] = Field(default_factory=list)
+    team_id: str | None = None
+    region: str | None = None
+    advanced_configs: dict[str, Any] | None = None
+    registry_credentials_id: str | None = None
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.idle_timeout_minutes is not None and self.idle_timeout_minutes > self.timeout_minutes:
+            raise ValueError(
+                f"idle_timeout_minutes must be at most timeout_minutes ({self.timeout_minutes}), "
+                f"not {self.idle_timeout_minutes}"
+            )
+        if (self.gpu_count > 0) != (self.gpu_type is not None):
+            raise ValueError("gpu_type is needed exactly when gpu_count is above 0")
+        if self.network_allowlist is not None and self.network_denylist is not None:
+            raise ValueError("give network_allowlist or network_denylist, not both")
+        return self
+
+    @field_serializer("secrets", when_used="json")
+    def _reveal(self, value: dict[str, SecretStr] | None) -> dict[str, str] | None:
+        # Only the JSON that goes over the wire holds the values; a Python dump keeps them masked.
+        return None if value is None else {key: secret.get_secret_value() for key, secret in value.items()}
+
+
+class Sandbox(WireModel):
+    """A sandbox as the platform describes it. Only ``id`` is needed; times are UTC.
+
+    ``status`` is text because a newer platform may use words that this client does not know.
+    """
+
+    id: str
+    name: str = ""
+    docker_image: str = ""
+    start_command: str | dict[str, Any] | None = None
+    cpu_cores: float = 0
+    memory_gb: float = 0
+    disk_size_gb: float = 0
+    disk_mount_path: str = ""
+    gpu_count: int = 0
+    gpu_type: str | None = None
+    vm: bool = False
+    network_access: bool = True
+    network_allowlist: list[str] | None = None
+    network_denylist: list[str] | None = None
+    status: str = ""
+    timeout_minutes: int = 0
+    idle_timeout_minutes: int | None = None
+    termination_reason: str | None = None
+    environment_vars: dict[str, str | None] | None = None
+    secrets: dict[str, str | None] | None = None
+    advanced_configs: dict[str, Any] | None = None
+    labels: list[str] = Field(default_factory=list)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    started_at: datetime | None = None
+    terminated_at: datetime | None = None
+    exit_code: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    region: str | None = None
+    kubernetes_job_id: str | None = None
+    registry_credentials_id: str | None = None
+    pending_image_build_id: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the sandbox has ended for good."""
+        return self.status in FINISHED_STATUSES
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the lifetime ends: it is counted from ``started_at`` (wire.md 5); None if it has no end."""
+        if self.started_at is None or self.timeout_minutes <= 0 or self.is_finished:
+            return None
+        return self.started_at + timedelta(minutes=self.timeout_minutes)
+
+
+class SandboxPage(WireModel):
+    """One page of the list; ``per_page`` and ``has_next`` come in either spelling."""
+
+    sandboxes: list[Sandbox]
+    total: int
+    page: int
+    per_page: int = Field(validation_alias=AliasChoices("perPage", "per_page"))
+    has_next: bool = Field(validation_alias=AliasChoices("hasNext", "has_next"))
+
+
+class DeleteReply(WireModel):
+    """What came of deleting one sandbox."""
+
+    success: bool = True
+    message: str = ""
+
+
+class BulkDeleteReply(WireModel):
+    """What came of deleting many: ids that went, and rows with ``sandbox_id`` and ``error``."""
+
+    succeeded: list[str] = Field(default_factory=list)
+    failed: list[dict[str, str]] = Field(default_factory=list)
+    message: str = ""
+
+
+class LogsReply(WireModel):
+    """The sandbox's log as one text."""
+
+    logs: str
+
+
+class ErrorContext(WireModel):
+    """Why a sandbox is not running, as far as the platform knows."""
+
+    status: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+class SandboxStatusRow(WireModel):
+    """One row of the batch status."""
+
+    sandbox_id: str
+    status: str
+    error_type: str | None = None
+    error_message: str | None = None
+    pending_image_build_id: str | None = None
+
+
+class StatusErrorRow(WireModel):
+    """An id that the batch status could not answer for: NOT_FOUND, FORBIDDEN or MANAGED."""
+
+    sandbox_id: str
+    code: str
+    message: str = ""
+
+
+class BatchStatusReply(WireModel):
+    """Statuses in the order of the request, and the ids that could not be answered for."""
+
+    statuses: list[SandboxStatusRow] = Field(default_factory=list)
+    errors: list[StatusErrorRow] = Field(default_factory=list)

@@ -1,0 +1,114 @@
+"""From a reply that is not a success to the error that says so (wire.md 2.1)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from sandtui.client.errors import (
+    APIError,
+    ConflictError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    RateLimitedError,
+    RequestRejectedError,
+    SandboxFileTooLargeError,
+    ServerError,
+    UnauthorizedError,
+)
+from sandtui.client.port import WireReply
+
+_MAX_DETAIL = 500
+"""Characters of a platform's words that an error shows."""
+
+_CLASSES: dict[int, type[APIError]] = {
+    401: UnauthorizedError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: SandboxFileTooLargeError,
+    429: RateLimitedError,
+}
+
+
+def error_from(reply: WireReply, method: str, path: str, sandbox_id: str | None = None) -> APIError:
+    """Return the error for a reply outside 2xx."""
+    code = reply.status_code
+    body = _object(reply.content)
+    fields = _refused_fields(body)
+    detail = _detail(body, reply.content, fields)
+    message = f"HTTP {code}: {detail}" if detail else f"HTTP {code} for {method} {path}"
+    details: dict[str, Any] = {
+        "status_code": code,
+        "method": method,
+        "path": path,
+        "sandbox_id": sandbox_id,
+        "error_type": body.get("error") if isinstance(body.get("error"), str) else None,
+        "retry_after": retry_after(reply),
+    }
+    if code == 422:
+        return RequestRejectedError(message, fields=fields, **details)
+    kind = _CLASSES.get(code, ServerError if code >= 500 else APIError)
+    return kind(message, **details)
+
+
+def retry_after(reply: WireReply) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for: a number, or the time until a date."""
+    value = reply.headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        seconds = (when - datetime.now(UTC)).total_seconds()
+    # A hostile or mistaken value (nan, a century) must not stop a client for ever.
+    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _refused_fields(body: dict[str, Any]) -> dict[str, str]:
+    """Read both shapes of a 422: ``errors`` rows, and FastAPI's ``detail`` list."""
+    rows = body.get("errors") if isinstance(body.get("errors"), list) else body.get("detail")
+    fields: dict[str, str] = {}
+    for row in rows if isinstance(rows, list) else []:
+        if not isinstance(row, dict):
+            continue
+        place = row.get("param") or row.get("loc") or "request"
+        if isinstance(place, list):
+            place = ".".join(str(part) for part in place if part != "body") or "request"
+        fields[str(place)] = str(row.get("details") or row.get("msg") or "refused")
+    return fields
+
+
+def _detail(body: dict[str, Any], content: bytes, fields: dict[str, str]) -> str:
+    if fields:
+        text = "; ".join(f"{name}: {words}" for name, words in fields.items())
+    elif isinstance(body.get("detail"), str):
+        text = body["detail"]
+    elif isinstance(body.get("message"), str):
+        text = body["message"]
+    elif isinstance(body.get("error"), str):
+        text = body["error"]
+    else:
+        text = content[: _MAX_DETAIL * 4].decode("utf-8", "replace")
+        if text.lstrip().startswith("<"):
+            return ""  # an HTML error page of some proxy says nothing to a person
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_DETAIL else text[: _MAX_DETAIL - 1] + "…"

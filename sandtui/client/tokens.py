@@ -1,0 +1,128 @@
+"""Gateway tokens, kept in memory and on disk.
+
+One small file for each sandbox, in a folder for each address and key. A file is replaced as a whole, so
+processes need no common lock and a fan-out over thousands of sandboxes does not rewrite one large file
+for each token. The official SDK's ``~/.prime/sandbox_auth_cache.json`` is neither read nor written: it is
+keyed by sandbox alone, readable by others and rewritten without a lock (wire.md 1), so sharing it would
+send tokens to addresses that never issued them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import platformdirs
+from pydantic import ValidationError
+
+from sandtui.client.config import Config
+from sandtui.client.models import GatewayToken
+
+EARLY = timedelta(seconds=60)
+"""A token is replaced this long before it expires."""
+
+
+def default_cache_dir() -> Path:
+    """Where tokens are kept unless the caller says otherwise."""
+    return Path(platformdirs.user_cache_dir("sandtui")) / "tokens"
+
+
+class TokenCache:
+    """The tokens of one identity at one address.
+
+    ``new_lock`` makes the lock that lets only one task at a time fetch a token for a sandbox.
+    A ``folder`` of None keeps tokens in memory only.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        new_lock: Callable[[], AbstractAsyncContextManager[None]],
+        folder: Path | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._now = now
+        self._new_lock = new_lock
+        self._tokens: dict[str, GatewayToken] = {}
+        self._locks: dict[str, AbstractAsyncContextManager[None]] = {}
+        identity = hashlib.sha256(f"{config.base_url}\0{config.api_key}".encode()).hexdigest()[:32]
+        self._folder = folder / identity if folder is not None else None
+
+    def lock(self, sandbox_id: str) -> AbstractAsyncContextManager[None]:
+        """Return the lock to hold while a token of this sandbox is fetched."""
+        return self._locks.setdefault(sandbox_id, self._new_lock())
+
+    def get(self, sandbox_id: str) -> GatewayToken | None:
+        """Return a token that is good for another minute at least, or None."""
+        token = self._tokens.get(sandbox_id) or self._read(sandbox_id)
+        if token is None:
+            return None
+        if self._expires(token) - EARLY <= self._now():
+            self.drop(sandbox_id)
+            return None
+        self._tokens[sandbox_id] = token
+        return token
+
+    def put(self, sandbox_id: str, token: GatewayToken) -> None:
+        """Keep a token. A disk that can't be written costs only the next process a request."""
+        self._tokens[sandbox_id] = token
+        path = self._path(sandbox_id)
+        if path is None:
+            return
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                    stream.write(token.model_dump_json())
+                fresh.replace(path)
+            except OSError:
+                fresh.unlink(missing_ok=True)
+                raise
+
+    def drop(self, sandbox_id: str) -> None:
+        """Forget the token of a sandbox, here and on disk."""
+        self._tokens.pop(sandbox_id, None)
+        path = self._path(sandbox_id)
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def forget(self, sandbox_id: str) -> None:
+        """Forget all about a sandbox that is gone."""
+        self.drop(sandbox_id)
+        self._locks.pop(sandbox_id, None)
+
+    def clear(self) -> None:
+        """Forget every token of this identity."""
+        self._tokens.clear()
+        if self._folder is not None and self._folder.is_dir():
+            for path in self._folder.iterdir():
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _path(self, sandbox_id: str) -> Path | None:
+        # The id comes from the platform: hashed, it can't name a place outside the folder.
+        name = hashlib.sha256(sandbox_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return None if self._folder is None else self._folder / f"{name}.json"
+
+    def _read(self, sandbox_id: str) -> GatewayToken | None:
+        path = self._path(sandbox_id)
+        if path is None:
+            return None
+        try:
+            return GatewayToken.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    @staticmethod
+    def _expires(token: GatewayToken) -> datetime:
+        moment = token.expires_at
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,62 @@
+import stat
+
+from sandtui.client import Config
+from sandtui.client.models import GatewayToken
+from sandtui.client.port import BlockingPort
+from sandtui.client.tokens import TokenCache
+from tests.client.fakes import token_reply
+
+TOKEN = GatewayToken.model_validate(token_reply())
+
+
+def cache(folder, base_url="http://a.test", key="k"):
+    return TokenCache(Config(api_key=key, base_url=base_url), BlockingPort().lock, folder)
+
+
+def test_another_process_finds_the_token(tmp_path):
+    cache(tmp_path).put("sbx_1", TOKEN)
+    assert cache(tmp_path).get("sbx_1") == TOKEN
+    assert cache(tmp_path).get("sbx_2") is None
+
+
+def test_another_address_or_key_does_not(tmp_path):
+    cache(tmp_path).put("sbx_1", TOKEN)
+    assert cache(tmp_path, base_url="http://b.test").get("sbx_1") is None
+    assert cache(tmp_path, key="other").get("sbx_1") is None
+
+
+def test_only_the_user_can_read_it_and_no_half_file_stays(tmp_path):
+    cache(tmp_path).put("../../evil", TOKEN)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 1
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+    assert stat.S_IMODE(files[0].parent.stat().st_mode) == 0o700
+
+
+def test_a_broken_file_is_no_token(tmp_path):
+    cache(tmp_path).put("sbx_1", TOKEN)
+    for path in tmp_path.rglob("*.json"):
+        path.write_text("{half")
+    assert cache(tmp_path).get("sbx_1") is None
+
+
+def test_an_expired_token_is_dropped_from_disk(tmp_path):
+    cache(tmp_path).put("sbx_1", TOKEN.model_copy(update={"expires_at": TOKEN.expires_at.replace(year=2000)}))
+    assert cache(tmp_path).get("sbx_1") is None
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_clear_forgets_all(tmp_path):
+    first = cache(tmp_path)
+    first.put("sbx_1", TOKEN)
+    first.put("sbx_2", TOKEN)
+    first.clear()
+    assert first.get("sbx_1") is None
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_unwritable_folder_costs_nothing_but_the_file(tmp_path):
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    first = cache(tmp_path / "blocked")
+    first.put("sbx_1", TOKEN)
+    assert first.get("sbx_1") == TOKEN
