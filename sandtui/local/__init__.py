@@ -1,0 +1,1 @@
+"""The local platform: control plane, gateway, records and the drivers that run sandboxes."""

@@ -1,0 +1,205 @@
+"""Builds the namespaces and the root of one sandbox, then becomes its process 1."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import struct
+from fcntl import ioctl
+
+from sandtui.local.agent import libc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+HOST_DIRECTORIES: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "nix")
+OWN_DIRECTORIES: Final = (
+    "app", "data", "dev", "home", "mnt", "opt", "proc", "root", "run", "sandbox-workspace", "srv", "sys",
+    "tmp", "var", "var/tmp", "workspace",
+)  # fmt: skip
+DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
+TOOLS: Final = "/opt/sandtui/bin"
+USER_RANGE: Final = 65536
+
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+_MAX_PROCESSES = 4096
+
+
+class Isolation:
+    """What to build. ``first_uid`` is the host user that sandbox root becomes; None means ourselves."""
+
+    def __init__(self, hostname: str, network: bool, first_uid: int | None, interpreter: str, prefix: str) -> None:
+        self.hostname = hostname
+        self.network = network
+        self.first_uid = first_uid
+        self.interpreter = interpreter
+        self.prefix = prefix
+
+
+def leave_host(isolation: Isolation) -> None:
+    """First step, still outside: the namespaces that the next child will be born into."""
+    libc.forget_keyring()
+    if isolation.first_uid is None:
+        uid, gid = os.geteuid(), os.getegid()
+        libc.unshare(libc.CLONE_NEWUSER)
+        write_maps(os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY), uid, gid, 1)
+    libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWPID)
+    libc.make_private()
+
+
+def write_maps(process: int, first_uid: int, first_gid: int, count: int) -> None:
+    """Say which host users the users of a process' namespace are; ``process`` is its directory in /proc."""
+    texts = [("uid_map", f"0 {first_uid} {count}"), ("gid_map", f"0 {first_gid} {count}")]
+    if count == 1:
+        # An ordinary user may map a group only after giving up setgroups(2).
+        texts.insert(0, ("setgroups", "deny"))
+    for name, text in texts:
+        fd = os.open(name, os.O_WRONLY, dir_fd=process)
+        try:
+            os.write(fd, text.encode("ascii"))
+        finally:
+            os.close(fd)
+    os.close(process)
+
+
+def build_root(isolation: Isolation, root: str) -> None:
+    """Second step, as process 1: mount everything and make ``root`` the root of the file system."""
+    owner = isolation.first_uid or 0
+    libc.mount(root, root, None, libc.MS_BIND)
+    libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
+    os.chdir(root)
+    for name in OWN_DIRECTORIES:
+        _directory(name, owner)
+    os.chmod("tmp", 0o1777)  # noqa: S103
+    os.chmod("var/tmp", 0o1777)  # noqa: S103
+    os.chmod("root", 0o700)
+    for name in HOST_DIRECTORIES:
+        _show_host(name, owner)
+    _show_interpreter(isolation, owner)
+    owned = f"mode=755,uid={owner},gid={owner}"
+    _make_devices(owned, owner)
+    libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m")
+    libc.mount("proc", "proc", "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+    _own_network_files(isolation)
+    libc.pivot_root_here()
+    os.chdir("/")
+
+
+def become_root(isolation: Isolation) -> None:
+    """Third step, once our users are mapped: the remaining namespaces, as root of the sandbox only."""
+    if isolation.first_uid is not None:
+        os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        # Each sandbox has users of its own here, so that a fork bomb meets this limit alone.
+        resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
+    libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | (0 if isolation.network else libc.CLONE_NEWNET))
+    socket.sethostname(isolation.hostname)
+    if not isolation.network:
+        _loopback_up()
+
+
+def lock_down() -> None:
+    """Last step: give up every right that only the setting-up needed."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc.reduce_capabilities()
+    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    # Without CAP_SYS_PTRACE nobody in the sandbox can now look into this process or borrow its descriptors.
+    libc.prctl(libc.PR_SET_DUMPABLE, 0)
+
+
+def _directory(name: str, owner: int) -> None:
+    try:
+        os.mkdir(name, 0o755)
+    except FileExistsError:
+        return
+    if owner:
+        os.chown(name, owner, owner)
+
+
+def _deep_directory(name: str, owner: int) -> None:
+    path = ""
+    for part in name.strip("/").split("/"):
+        path = f"{path}/{part}".lstrip("/")
+        _directory(path, owner)
+
+
+def _link(target: str, name: str, owner: int) -> None:
+    try:
+        os.symlink(target, name)
+    except FileExistsError:
+        return
+    if owner:
+        os.lchown(name, owner, owner)
+
+
+def _show_host(name: str, owner: int) -> None:
+    host = f"/{name}"
+    if os.path.islink(host):
+        _link(os.readlink(host), name, owner)
+    elif os.path.isdir(host):
+        _directory(name, owner)
+        libc.bind_read_only(host, name)
+
+
+def _show_interpreter(isolation: Isolation, owner: int) -> None:
+    """Show the Python that runs the platform, wherever it lives, as the last ``python`` of the path."""
+    top = isolation.prefix.strip("/").split("/")[0]
+    if top and top not in HOST_DIRECTORIES:
+        _deep_directory(isolation.prefix, owner)
+        libc.bind_read_only(isolation.prefix, isolation.prefix.lstrip("/"))
+    tools = TOOLS.lstrip("/")
+    _deep_directory(tools, owner)
+    for name in ("python", "python3"):
+        _link(isolation.interpreter, f"{tools}/{name}", owner)
+
+
+def _make_devices(owned: str, owner: int) -> None:
+    libc.mount("tmpfs", "dev", "tmpfs", libc.MS_NOSUID | libc.MS_NOEXEC, f"{owned},size=1m")
+    for name in DEVICES:
+        os.close(os.open(f"dev/{name}", os.O_WRONLY | os.O_CREAT, 0o666))
+        libc.mount(f"/dev/{name}", f"dev/{name}", None, libc.MS_BIND)
+    for name in ("pts", "shm"):
+        _directory(f"dev/{name}", owner)
+    devpts = "newinstance,ptmxmode=0666,mode=620"
+    libc.mount("devpts", "dev/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, devpts)
+    shared = f"mode=1777,uid={owner},gid={owner},size=512m"
+    libc.mount("tmpfs", "dev/shm", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, shared)
+    for name, target in (
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ):
+        _link(target, f"dev/{name}", owner)
+
+
+def _own_network_files(isolation: Isolation) -> None:
+    """Lay the sandbox's own name files over the host's, which are read-only."""
+    own = {
+        "hostname": f"{isolation.hostname}\n",
+        "hosts": f"127.0.0.1 localhost {isolation.hostname}\n::1 localhost ip6-localhost\n",
+    }
+    for name, text in own.items():
+        target = f"etc/{name}"
+        if os.path.isfile(target) and not os.path.islink(target):
+            with open(f"run/.{name}", "w", encoding="ascii") as file:
+                file.write(text)
+            libc.mount(f"run/.{name}", target, None, libc.MS_BIND)
+            os.unlink(f"run/.{name}")
+    # Many systems keep resolv.conf behind a link into /run, which is not the host's here.
+    resolver = os.path.realpath("/etc/resolv.conf")
+    if resolver.startswith("/run/") and os.path.isfile(resolver):
+        os.makedirs(os.path.dirname(resolver).lstrip("/"), exist_ok=True)
+        with open(resolver, "rb") as source, open(resolver.lstrip("/"), "wb") as copy:
+            copy.write(source.read(65536))
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = struct.pack("16sh22x", b"lo", 0)
+        (flags,) = struct.unpack_from("16xh", ioctl(probe, _SIOCGIFFLAGS, request))
+        ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))

@@ -1,0 +1,154 @@
+"""Opens files below a root directory; no link, ``..`` or race leads out of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import deque
+
+MAX_LINKS = 40
+# A directory that may be searched but not listed can still be passed through where O_PATH exists.
+_DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+class PendingFile:
+    """A file being written beside its target; it takes the target's place on commit."""
+
+    def __init__(self, fd: int, directory: int, temporary: str, name: str) -> None:
+        self.fd = fd
+        self._directory = directory
+        self._temporary = temporary
+        self._name = name
+
+    def commit(self) -> None:
+        """Put the file in its place; the caller has already synced its content."""
+        try:
+            os.rename(self._temporary, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+        except OSError:
+            self.abort()
+            raise
+        self._close()
+
+    def abort(self) -> None:
+        """Throw away what was written."""
+        try:
+            os.unlink(self._temporary, dir_fd=self._directory)
+        except OSError:
+            pass
+        self._close()
+
+    def _close(self) -> None:
+        for fd in (self.fd, self._directory):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self._directory = -1
+
+
+class Tree:
+    """The files of a sandbox. Each step of a path is taken by descriptor, so nothing can be swapped."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptors that this object needs."""
+        return (self._root,)
+
+    def open_read(self, path: str) -> int:
+        """Open a regular file; a directory, device, socket or pipe is refused."""
+        directory, name = self._walk(path, create=False)
+        try:
+            # Non-blocking: a named pipe without a writer would hang the only thread there is.
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+            fd = os.open(name, flags, dir_fd=directory)
+        finally:
+            os.close(directory)
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(fd)
+            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            raise OSError(code, "not a regular file", path)
+        return fd
+
+    def open_write(self, path: str) -> PendingFile:
+        """Open a new file beside the target, making its parents; a link is followed within the root."""
+        directory, name = self._walk(path, create=True)
+        try:
+            mode = 0o644
+            try:
+                old = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                pass
+            else:
+                if stat.S_ISDIR(old):
+                    raise IsADirectoryError(errno.EISDIR, "is a directory", path)
+                if stat.S_ISREG(old):
+                    mode = stat.S_IMODE(old) & 0o777
+            temporary = f".{name[:200]}.{os.urandom(6).hex()}"
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(temporary, flags, 0o600, dir_fd=directory)
+            os.fchmod(fd, mode)
+        except OSError:
+            os.close(directory)
+            raise
+        return PendingFile(fd, directory, temporary, name)
+
+    def _walk(self, path: str, *, create: bool) -> tuple[int, str]:
+        """Return the directory that holds the last component, links followed, and its name there."""
+        if "\0" in path:
+            raise OSError(errno.EINVAL, "a path can't hold a NUL byte")
+        todo = deque(_parts(path))
+        stack = [os.dup(self._root)]
+        links = 0
+        try:
+            while todo:
+                part = todo.popleft()
+                if part == "..":
+                    if len(stack) > 1:
+                        os.close(stack.pop())
+                    continue
+                target = _link_target(part, stack[-1])
+                if target is not None:
+                    links += 1
+                    if links > MAX_LINKS:
+                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                    if target.startswith("/"):
+                        while len(stack) > 1:
+                            os.close(stack.pop())
+                    todo.extendleft(reversed(_parts(target)))
+                    continue
+                if not todo:
+                    return stack.pop(), part
+                stack.append(_enter(part, stack[-1], create=create))
+            return stack.pop(), "."
+        finally:
+            for fd in stack:
+                os.close(fd)
+
+
+def _link_target(name: str, directory: int) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return None
+        raise
+
+
+def _enter(name: str, directory: int, *, create: bool) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=directory)
+    except FileNotFoundError:
+        if not create:
+            raise
+    try:
+        os.mkdir(name, 0o755, dir_fd=directory)
+    except FileExistsError:
+        pass
+    return os.open(name, _DIRECTORY, dir_fd=directory)

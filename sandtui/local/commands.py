@@ -1,0 +1,150 @@
+"""The subcommands ``serve`` and ``local``; heavy parts are imported only when a command runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandtui.local.settings import DRIVERS, LocalError, Settings
+
+if TYPE_CHECKING:
+    from sandtui.local.service import Endpoint
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add ``serve`` and ``local`` to the program's subcommands."""
+    serve = subparsers.add_parser("serve", help="run a local platform in the foreground")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=0, help="port to listen on (default: any free one)")
+    serve.add_argument("--driver", choices=DRIVERS, default="auto", help="how to run sandboxes")
+    serve.add_argument("--fleet", type=_count, default=0, metavar="N", help="simulated: start with N sandboxes")
+    serve.add_argument("--seed", type=int, default=1, metavar="S", help="simulated: which fleet (default: 1)")
+    serve.add_argument("--idle-exit", type=float, default=None, metavar="SECONDS", help="stop when idle that long")
+    _add_directories(serve)
+    serve.set_defaults(run=_reporting(_serve))
+
+    local = subparsers.add_parser("local", help="the local platform that is started on demand")
+    actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
+    env = actions.add_parser("env", help="print shell exports that point any SDK to it, starting it if needed")
+    env.set_defaults(run=_reporting(_env))
+    status = actions.add_parser("status", help="say whether it runs")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.set_defaults(run=_reporting(_status))
+    stop = actions.add_parser("stop", help="stop it and end its sandboxes")
+    stop.set_defaults(run=_reporting(_stop))
+    for parser in (env, status, stop):
+        _add_directories(parser)
+
+
+def _add_directories(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where its records and sandboxes live")
+
+
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return number
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError("must be a whole number")
+    return int(text)
+
+
+def _reporting(command: Command) -> Command:
+    """Turn what a person can do something about into a message, never a traceback."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return command(arguments)
+        except LocalError as error:
+            print(f"sandtui: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+
+    return run
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    settings = Settings()
+    if arguments.state_dir is not None:
+        settings = replace(settings, state_dir=arguments.state_dir.expanduser())
+    return settings
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from sandtui.local import server
+
+    settings = replace(
+        _settings(arguments),
+        host=arguments.host,
+        port=arguments.port,
+        driver=arguments.driver,
+        fleet=arguments.fleet,
+        seed=arguments.seed,
+        idle_exit=arguments.idle_exit,
+    )
+    if settings.fleet and settings.driver != "simulated":
+        raise LocalError("A fleet can only be simulated: add --driver simulated.")
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):
+        print(
+            f"sandtui: warning: listening on {settings.host}: whoever reaches this address and has the API key "
+            "can run commands on this machine.",
+            file=sys.stderr,
+        )
+    server.run(settings)
+    return 0
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    from sandtui.local import service
+
+    endpoint = service.ensure(_settings(arguments))
+    print(f"export PRIME_API_BASE_URL={shlex.quote(endpoint.base_url)} PRIME_API_KEY={shlex.quote(endpoint.api_key)}")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from sandtui.local import service
+
+    endpoint = service.find(_settings(arguments))
+    if arguments.json:
+        print(json.dumps(_public(endpoint)))
+    elif endpoint is None:
+        print("The local platform is not running.")
+    else:
+        print(f"The local platform runs at {endpoint.base_url} (process {endpoint.pid}, {endpoint.driver} driver).")
+    return 0
+
+
+def _public(endpoint: Endpoint | None) -> dict[str, Any]:
+    if endpoint is None:
+        return {"running": False}
+    return {
+        "running": True,
+        "base_url": endpoint.base_url,
+        "pid": endpoint.pid,
+        "driver": endpoint.driver,
+    }
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    from sandtui.local import service
+
+    endpoint = service.stop(_settings(arguments))
+    if endpoint is None:
+        print("The local platform was not running.")
+    else:
+        print(f"The local platform (process {endpoint.pid}) and its sandboxes are stopped.")
+    return 0

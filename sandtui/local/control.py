@@ -1,0 +1,257 @@
+"""The control plane: sandboxes are made, listed and ended here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandtui.local import wire
+from sandtui.local.clock import Clock
+from sandtui.local.drivers.base import Driver, Refused
+from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.records import SandboxRecord
+from sandtui.local.registry import Filter, Registry
+from sandtui.local.tokens import GatewayTokens, same
+
+PREFIX: Final = "/api/v1"
+USER_ID: Final = "usr_local"
+USER_NAMESPACE: Final = "sandboxes"
+MAX_PER_PAGE: Final = 1000
+
+_Handler = Callable[[Request], Awaitable[Response]]
+
+# The order counts: these must be matched before /sandbox/{id}.
+_NOT_OFFERED: Final = (
+    ("/sandbox/{id}/expose", "Exposed ports are"),
+    ("/sandbox/{id}/expose/{exposure}", "Exposed ports are"),
+    ("/sandbox/{id}/ssh-session", "SSH sessions are"),
+    ("/sandbox/{id}/ssh-session/{session}", "SSH sessions are"),
+    ("/sandbox/{id}/egress-policy", "Egress policies are"),
+    ("/sandbox/{id}/checkpoints", "Checkpoints are"),
+    ("/sandbox/checkpoints{rest:path}", "Checkpoints are"),
+    ("/sandbox/networks{rest:path}", "LAN networks are"),
+    ("/sandbox/volumes{rest:path}", "Volumes are"),
+    ("/sandbox/{id}/volumes/{name}/publish", "Volumes are"),
+    ("/images{rest:path}", "Images are"),
+    ("/template{rest:path}", "Registries and image checks are"),
+    ("/tunnel{rest:path}", "Tunnels are"),
+)
+
+
+class ControlPlane:
+    """Answers everything below ``/api/v1``."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        lifecycle: Lifecycle,
+        driver: Driver,
+        clock: Clock,
+        tokens: GatewayTokens,
+        api_key: str,
+        base_url: Callable[[], str],
+    ) -> None:
+        self._registry = registry
+        self._lifecycle = lifecycle
+        self._driver = driver
+        self._clock = clock
+        self._tokens = tokens
+        self._api_key = api_key
+        self._base_url = base_url
+
+    def routes(self) -> list[Route]:
+        """Return the routes, the specific ones first."""
+        rows: list[tuple[str, str, _Handler]] = [
+            ("POST", "/sandbox", self.create),
+            ("GET", "/sandbox", self.list),
+            ("DELETE", "/sandbox", self.delete_many),
+            ("POST", "/sandbox/status:batchGet", self.statuses),
+            ("POST", "/sandbox/background-jobs/status:batchGet", self.no_job_batches),
+            ("GET", "/sandbox/expose/all", self.exposures),
+        ]
+        rows += [("*", path, _refuse(what)) for path, what in _NOT_OFFERED]
+        rows += [
+            ("GET", "/sandbox/{id}", self.get),
+            ("DELETE", "/sandbox/{id}", self.delete),
+            ("GET", "/sandbox/{id}/logs", self.logs),
+            ("POST", "/sandbox/{id}/auth", self.authorize),
+            ("GET", "/sandbox/{id}/error-context", self.error_context),
+        ]
+        every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        return [
+            Route(PREFIX + path, self._guarded(handler), methods=every if method == "*" else [method])
+            for method, path, handler in rows
+        ]
+
+    async def create(self, request: Request) -> Response:
+        """POST /sandbox."""
+        body = await wire.read_body(request, wire.CreateBody)
+        if body.checkpoint_id is not None:
+            raise wire.not_offered("Checkpoints are")
+        if body.volumes:
+            raise wire.not_offered("Volumes are")
+        if body.idempotency_key is not None:
+            earlier = self._registry.by_idempotency_key(body.idempotency_key)
+            if earlier is not None:
+                return wire.Reply(self._created(earlier), HTTPStatus.CREATED)
+        record = body.record(f"sbx_{secrets.token_hex(12)}", self._clock.now(), USER_ID)
+        record = replace(record, driver=self._driver.name)
+        try:
+            self._driver.check(record)
+        except Refused as refused:
+            raise wire.invalid(refused.param, refused.details) from refused
+        await self._lifecycle.create(record)
+        return wire.Reply(self._created(record), HTTPStatus.CREATED)
+
+    async def list(self, request: Request) -> Response:
+        """GET /sandbox."""
+        query = request.query_params
+        page = _number(request, "page", 1, 1, 1_000_000)
+        per_page = _number(request, "per_page", 50, 1, MAX_PER_PAGE, "perPage")
+        wanted = Filter(
+            labels=frozenset(query.getlist("labels")),
+            status=query.get("status") or None,
+            is_active=_flag(request, "is_active"),
+            team_id=query.get("team_id") or None,
+            user_id=query.get("user_id") or None,
+        )
+        records, total = self._registry.select(wanted, (page - 1) * per_page, per_page)
+        has_next = page * per_page < total
+        return wire.Reply(
+            {
+                "sandboxes": [wire.sandbox_reply(record) for record in records],
+                "total": total,
+                "page": page,
+                "per_page": per_page,
+                "perPage": per_page,
+                "has_next": has_next,
+                "hasNext": has_next,
+            }
+        )
+
+    async def get(self, request: Request) -> Response:
+        """GET /sandbox/{id}."""
+        return wire.Reply(wire.sandbox_reply(self._find(request)))
+
+    async def delete(self, request: Request) -> Response:
+        """DELETE /sandbox/{id}."""
+        record = self._find(request)
+        if record.is_finished:
+            return wire.Reply({"success": True, "message": f"Sandbox {record.id} had ended already"})
+        await self._lifecycle.end(record.id, "It was deleted.")
+        return wire.Reply({"success": True, "message": f"Sandbox {record.id} deleted"})
+
+    async def delete_many(self, request: Request) -> Response:
+        """DELETE /sandbox."""
+        body = await wire.read_body(request, wire.BulkDeleteBody)
+        failed = []
+        if body.sandbox_ids is not None:
+            ids = []
+            for sandbox_id in dict.fromkeys(body.sandbox_ids):
+                if self._registry.get(sandbox_id) is None:
+                    failed.append({"sandbox_id": sandbox_id, "error": "Sandbox not found"})
+                else:
+                    ids.append(sandbox_id)
+        else:
+            labels = frozenset(body.labels or ())
+            wanted = Filter(labels=labels, is_active=True, team_id=body.team_id, user_id=body.user_id)
+            ids = [record.id for record in self._registry.select(wanted, 0, len(self._registry))[0]]
+        for sandbox_id in ids:
+            await self._lifecycle.end(sandbox_id, "It was deleted.")
+        message = f"{len(ids)} deleted, {len(failed)} failed"
+        return wire.Reply({"succeeded": ids, "failed": failed, "message": message})
+
+    async def logs(self, request: Request) -> Response:
+        """GET /sandbox/{id}/logs."""
+        return wire.Reply({"logs": await self._driver.log(self._find(request))})
+
+    async def authorize(self, request: Request) -> Response:
+        """POST /sandbox/{id}/auth."""
+        return wire.Reply(self._gateway(self._find(request)))
+
+    async def error_context(self, request: Request) -> Response:
+        """GET /sandbox/{id}/error-context."""
+        return wire.Reply(wire.error_context(self._find(request)))
+
+    async def statuses(self, request: Request) -> Response:
+        """POST /sandbox/status:batchGet."""
+        body = await wire.read_body(request, wire.StatusBody)
+        statuses, errors = [], []
+        for sandbox_id in body.sandbox_ids:
+            record = self._registry.get(sandbox_id)
+            if record is None:
+                message = "Sandbox not found"
+                errors.append({"sandbox_id": sandbox_id, "code": "NOT_FOUND", "message": message})
+            else:
+                statuses.append(wire.status_row(record))
+        return wire.Reply({"statuses": statuses, "errors": errors})
+
+    async def no_job_batches(self, request: Request) -> Response:
+        """POST /sandbox/background-jobs/status:batchGet: a 404 sends SDKs to their fallback."""
+        raise wire.problem(HTTPStatus.NOT_FOUND, "Ask for each background job on its own.")
+
+    async def exposures(self, request: Request) -> Response:
+        """GET /sandbox/expose/all: there are none."""
+        return wire.Reply({"exposures": []})
+
+    def _guarded(self, handler: _Handler) -> _Handler:
+        async def guarded(request: Request) -> Response:
+            kind, _, key = request.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not same(key.strip(), self._api_key):
+                text = "The API key is missing or wrong; `sandtui local env` prints the right one."
+                raise wire.problem(HTTPStatus.UNAUTHORIZED, text)
+            return await handler(request)
+
+        return guarded
+
+    def _find(self, request: Request) -> SandboxRecord:
+        record = self._registry.get(request.path_params["id"])
+        if record is None:
+            raise wire.problem(HTTPStatus.NOT_FOUND, "Sandbox not found")
+        return record
+
+    def _created(self, record: SandboxRecord) -> dict[str, object]:
+        # The newest SDK takes the token from here and saves itself the first call for one.
+        return {**wire.sandbox_reply(record), "gatewayAuth": self._gateway(record)}
+
+    def _gateway(self, record: SandboxRecord) -> dict[str, str]:
+        token, expires = self._tokens.issue(record.id, self._clock.now())
+        return {
+            "token": token,
+            "gateway_url": self._base_url(),
+            "user_ns": USER_NAMESPACE,
+            "job_id": record.id,
+            "expires_at": wire.timestamp(expires),
+        }
+
+
+def _refuse(what: str) -> _Handler:
+    async def refuse(request: Request) -> Response:
+        raise wire.not_offered(what)
+
+    return refuse
+
+
+def _number(request: Request, name: str, default: int, low: int, high: int, other: str = "") -> int:
+    text = request.query_params.get(name) or request.query_params.get(other)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 12) or not low <= int(text) <= high:
+        raise wire.invalid(name, f"must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def _flag(request: Request, name: str) -> bool | None:
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return None
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise wire.invalid(name, "must be true or false")
+    return text.lower() in ("true", "1")

@@ -1,0 +1,300 @@
+"""What the drivers with real processes share: launching, finding and ending sandboxes by their agents."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sandtui.local.agent import libc
+from sandtui.local.drivers.base import DriverError, SandboxGone
+from sandtui.local.drivers.channel import Channel, readable
+from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.files import private_directory, remove_tree
+from sandtui.local.records import SandboxRecord
+
+AGENT = Path(__file__).resolve().parent.parent / "agent" / "__main__.py"
+INTERPRETER = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+MARKER = "SANDTUI_SANDBOX_ID"
+TOOLS = "/opt/sandtui/bin"
+PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{TOOLS}"
+HOME = "/root"
+WORKING_DIRECTORY = "/workspace"
+
+_LAUNCH_SECONDS = 30.0
+_LAUNCHES_AT_ONCE = 8
+_END_SECONDS = 10.0
+# An agent ends by itself this long after its lifetime, should no platform be there to do it.
+_GRACE_SECONDS = 60.0
+_LOG_TAIL = 4 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class AgentDriver:
+    """Runs each sandbox behind an agent that outlives the platform."""
+
+    name = ""
+    isolation = ""
+    keeps_sandboxes = False
+
+    def __init__(self, state_dir: Path) -> None:
+        self._sandboxes = state_dir / "sandboxes"
+        self._logs = state_dir / "logs"
+        self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
+        self._instances: dict[str, HostedInstance] = {}
+        self._children: dict[str, int] = {}
+
+    async def open(self) -> None:
+        """Get ready."""
+        for path in (self._sandboxes, self._logs):
+            private_directory(path, "directory")
+        if sys.platform == "linux":
+            # Agents whose launcher is done become our children, so that no dead one is left unreaped.
+            libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+
+    async def close(self) -> None:
+        """Stop watching the sandboxes."""
+        for instance in self._instances.values():
+            instance.close()
+        self._instances.clear()
+
+    def fleet(self) -> list[SandboxRecord]:
+        """Return the sandboxes that are there from the beginning: none."""
+        return []
+
+    async def admit(self, record: SandboxRecord) -> None:
+        """Let every sandbox in; the machine's own limits are the only ones."""
+
+    async def start(self, record: SandboxRecord) -> HostedInstance:
+        """Make a sandbox and start it."""
+        await self.discard(record.id)
+        directory = self._sandboxes / record.id
+        root = directory / "root"
+        try:
+            directory.mkdir(mode=0o700)
+            root.mkdir(mode=0o755)
+            async with self._launching:
+                await self._launch_whole(record, directory, root)
+            return await self._attach(record)
+        except (OSError, SandboxGone) as error:
+            raise DriverError(f"The sandbox could not be started: {error}") from error
+
+    async def adopt(self, record: SandboxRecord) -> HostedInstance | None:
+        """Find a sandbox again that an earlier platform started."""
+        try:
+            return await self._attach(record)
+        except SandboxGone:
+            return None
+
+    async def discard(self, sandbox_id: str) -> None:
+        """End every process of a sandbox and remove its files."""
+        instance = self._instances.pop(sandbox_id, None)
+        directory = self._sandboxes / sandbox_id
+        if directory.is_dir():
+            await self._end(sandbox_id, directory)
+        if instance is not None:
+            instance.close()
+        child = self._children.pop(sandbox_id, None)
+        if child is not None:
+            await asyncio.to_thread(reap, child)
+        await asyncio.to_thread(remove_tree, directory)
+        self._released(sandbox_id)
+
+    async def remains(self) -> list[str]:
+        """Return the ids of which anything but a log is left."""
+        return sorted(path.name for path in self._sandboxes.iterdir())
+
+    async def log(self, record: SandboxRecord) -> str:
+        """Return the log of a sandbox, its beginning left out when it is very long."""
+        return await asyncio.to_thread(_tail, self._log_path(record.id))
+
+    def note(self, sandbox_id: str, text: str) -> None:
+        """Write a line of the platform's own to a sandbox's log."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        try:
+            fd = os.open(self._log_path(sandbox_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(fd, f"{stamp} platform: {text}\n".encode("utf-8", "backslashreplace"))
+            finally:
+                os.close(fd)
+        except OSError:
+            # A full disk must not keep a sandbox from being ended.
+            _log.exception("the log of %s can't be written", sandbox_id)
+
+    async def measure(self, sandbox_id: str) -> dict[str, Any]:
+        """Return how many processes a sandbox has and how much memory they hold."""
+        with await Channel.connect(self._sandboxes / sandbox_id, SOCKET_NAME) as channel:
+            reply = await channel.ask({"op": "stats"})
+            reply.close()
+            return reply.message
+
+    def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any] | None:
+        """Return what the agent has to build around the sandbox."""
+        raise NotImplementedError
+
+    def _environment(self, record: SandboxRecord, root: Path) -> dict[str, str]:
+        return {
+            "PATH": PATH,
+            "HOME": HOME,
+            "LANG": "C.UTF-8",
+            MARKER: record.id,
+            **record.environment(),
+        }
+
+    def _working_directory(self, root: Path) -> str:
+        return WORKING_DIRECTORY
+
+    def _instance(self, record: SandboxRecord, watch: Channel) -> HostedInstance:
+        directory = self._sandboxes / record.id
+        root = directory / "root"
+        env = self._environment(record, root)
+        return HostedInstance(directory, env, self._working_directory(root), watch)
+
+    async def _terminate(self, sandbox_id: str, directory: Path) -> None:
+        """Ask the agent to end; what it leaves is killed afterwards."""
+
+    def _released(self, sandbox_id: str) -> None:
+        """Take note that nothing of a sandbox is left."""
+
+    def _log_path(self, sandbox_id: str) -> Path:
+        return self._logs / f"{sandbox_id}.log"
+
+    async def _launch_whole(self, record: SandboxRecord, directory: Path, root: Path) -> None:
+        """Launch an agent; one that is not wanted any more is launched to its end all the same.
+
+        A launch broken off half-way would leave an agent that no socket leads to and that nothing could end.
+        """
+        launch = asyncio.ensure_future(self._launch(record, directory, root))
+        try:
+            self._children[record.id] = await asyncio.shield(launch)
+        except asyncio.CancelledError:
+            with contextlib.suppress(DriverError, OSError):
+                self._children[record.id] = await launch
+            raise
+
+    async def _launch(self, record: SandboxRecord, directory: Path, root: Path) -> int:
+        return await launch(
+            {
+                "directory": str(directory),
+                "root": str(root),
+                "log": str(self._log_path(record.id)),
+                "isolation": self._isolation(record, root),
+            }
+        )
+
+    async def _attach(self, record: SandboxRecord) -> HostedInstance:
+        channel = await Channel.connect(self._sandboxes / record.id, SOCKET_NAME)
+        try:
+            instance = self._instance(record, channel)
+            argv = record.argv()
+            begin: dict[str, Any] = {"op": "begin", "argv": None}
+            if argv is not None:
+                begin |= {"argv": argv, "env": self._environment(record, self._sandboxes / record.id / "root")}
+                begin["cwd"] = self._working_directory(self._sandboxes / record.id / "root")
+            if record.timeout_minutes > 0:
+                begin["lifetime"] = record.timeout_minutes * 60 + _GRACE_SECONDS
+            (await channel.ask(begin)).close()
+            await channel.send({"op": "watch"})
+        except BaseException:
+            channel.close()
+            raise
+        self._instances[record.id] = instance
+        return instance
+
+    async def _end(self, sandbox_id: str, directory: Path) -> None:
+        if sys.platform != "linux":
+            await self._terminate(sandbox_id, directory)
+            return
+        fd = await _find_agent(directory)
+        if fd is None:
+            return
+        try:
+            await self._terminate(sandbox_id, directory)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+            # Killing the first process of a process namespace kills all others, and waits for them.
+            try:
+                await asyncio.wait_for(readable(fd), _END_SECONDS)
+            except TimeoutError as error:
+                raise DriverError(f"The processes of {sandbox_id} don't end.") from error
+        finally:
+            os.close(fd)
+
+
+def reap(pid: int) -> None:
+    """Make sure that a child of ours is dead and gone; one of another parent is left to it."""
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            # As long as it is not reaped, its number can't mean anything else.
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+async def launch(spec: dict[str, Any]) -> int:
+    """Start an agent and return its pid; it answers on its socket from then on."""
+    process = await asyncio.create_subprocess_exec(
+        INTERPRETER, "-I", "-S", AGENT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/",
+    )  # fmt: skip
+    try:
+        out, err = await asyncio.wait_for(process.communicate(json.dumps(spec).encode()), _LAUNCH_SECONDS)
+    except TimeoutError as error:
+        process.kill()
+        await process.wait()
+        raise DriverError("The sandbox could not be set up in time.") from error
+    except asyncio.CancelledError:
+        process.kill()
+        # Bounded: asyncio also waits for the pipes, which the dying agent still holds.
+        await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=1.0)
+        raise
+    try:
+        reply = json.loads(out)
+    except ValueError:
+        reply = {}
+    if "pid" not in reply:
+        reason = reply.get("error") or err.decode("utf-8", "replace").strip()[-1000:] or "no reason given"
+        raise DriverError(f"The sandbox could not be set up: {reason}")
+    return int(reply["pid"])
+
+
+async def _find_agent(directory: Path) -> int | None:
+    """Return a descriptor that means the agent of a sandbox and no later process with its number."""
+    try:
+        with await Channel.connect(directory, SOCKET_NAME) as channel:
+            pid = channel.peer_pid
+        if not pid:
+            return None
+        fd = os.pidfd_open(pid)
+        try:
+            # Only now is it sure: it still listened after the descriptor was there.
+            (await Channel.connect(directory, SOCKET_NAME)).close()
+        except BaseException:
+            os.close(fd)
+            raise
+    except (SandboxGone, ProcessLookupError):
+        return None
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise
+    return fd
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LOG_TAIL))
+            return file.read(_LOG_TAIL).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

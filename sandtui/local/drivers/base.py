@@ -1,0 +1,191 @@
+"""The interface between the platform and whatever runs its sandboxes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from sandtui.local.records import SandboxRecord
+
+Stream = Literal["stdout", "stderr"]
+
+
+class DriverError(Exception):
+    """A sandbox could not be made or reached; the text is for people."""
+
+
+class Refused(DriverError):
+    """A request for something that this driver can't honour."""
+
+    def __init__(self, param: str, details: str) -> None:
+        super().__init__(details)
+        self.param = param
+        self.details = details
+
+
+class SandboxGone(DriverError):
+    """The sandbox doesn't answer any more."""
+
+
+class CommandFailed(DriverError):
+    """A command could not be started; ``code`` is the system's error number."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class FileTrouble(DriverError):
+    """A file could not be opened; ``code`` is the system's error number."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run in a sandbox."""
+
+    argv: Sequence[str]
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    user: str | None = None
+    stdin: bool = False
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a sandbox ended by itself."""
+
+    exit_code: int | None
+    error_type: str | None = None
+    message: str | None = None
+
+
+class RunningCommand(Protocol):
+    """A command that runs. Closing it kills its process group unless it has ended by itself."""
+
+    def output(self, stream: Stream) -> AsyncIterator[bytes]:
+        """Yield what the command writes to one stream, until its end."""
+        ...
+
+    async def wait(self) -> int:
+        """Return the exit code; a command killed by signal n has 128 + n."""
+        ...
+
+    async def kill(self, signal: int) -> None:
+        """Send a signal to the command's process group."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the command and its streams."""
+        ...
+
+
+class ReadableFile(Protocol):
+    """A file opened for reading."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file when it was opened."""
+        ...
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Return bytes from a place in the file; fewer only at its end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class WritableFile(Protocol):
+    """A file being written; it replaces its target only on commit."""
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes."""
+        ...
+
+    async def commit(self) -> None:
+        """Make the file durable and put it in its place."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file; without a commit nothing of it is left."""
+        ...
+
+
+class Instance(Protocol):
+    """One sandbox that runs."""
+
+    async def run(self, command: Command) -> RunningCommand:
+        """Start a command."""
+        ...
+
+    async def open_read(self, path: str) -> ReadableFile:
+        """Open a regular file within the sandbox."""
+        ...
+
+    async def open_write(self, path: str) -> WritableFile:
+        """Open a file within the sandbox for being replaced; parents are made."""
+        ...
+
+    async def ended(self) -> Ending:
+        """Wait until the sandbox ends by itself."""
+        ...
+
+
+class Driver(Protocol):
+    """A way to run sandboxes."""
+
+    name: str
+    isolation: str
+    """A sentence that says what keeps a sandbox apart from the machine, and what doesn't."""
+    keeps_sandboxes: bool
+    """Whether sandboxes go on when the platform is stopped cleanly."""
+
+    def fleet(self) -> list[SandboxRecord]:
+        """Return the sandboxes that are there from the beginning, oldest first."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready."""
+        ...
+
+    def check(self, record: SandboxRecord) -> None:
+        """Raise :class:`Refused` for what can't be honoured."""
+        ...
+
+    async def admit(self, record: SandboxRecord) -> None:
+        """Wait until there is room for a sandbox; it is PENDING until then."""
+        ...
+
+    async def start(self, record: SandboxRecord) -> Instance:
+        """Make a sandbox and start it."""
+        ...
+
+    async def adopt(self, record: SandboxRecord) -> Instance | None:
+        """Find a sandbox again that an earlier platform started; None when it is gone."""
+        ...
+
+    async def discard(self, sandbox_id: str) -> None:
+        """End every process of a sandbox and remove its files. Works for what is half-made or gone."""
+        ...
+
+    async def remains(self) -> list[str]:
+        """Return the ids of which anything but a log is left."""
+        ...
+
+    async def log(self, record: SandboxRecord) -> str:
+        """Return the log of a sandbox, also of one that has ended."""
+        ...
+
+    def note(self, sandbox_id: str, text: str) -> None:
+        """Write a line of the platform's own to a sandbox's log."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; sandboxes are ended before by :meth:`discard`."""
+        ...

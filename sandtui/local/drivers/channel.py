@@ -1,0 +1,151 @@
+"""The platform's end of the socket to an agent. What comes from there is not trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sandtui.local.agent.protocol import MAX_FDS, Decoder, ProtocolError, encode
+from sandtui.local.drivers.base import SandboxGone
+
+REPLY_SECONDS = 30.0
+_CHUNK = 65536
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+class Reply:
+    """A message of the agent and the descriptors that came with it; ours to close."""
+
+    def __init__(self, message: dict[str, Any], fds: list[int]) -> None:
+        self.message = message
+        self.fds = fds
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        while self.fds:
+            os.close(self.fds.pop())
+
+
+class Channel:
+    """One connection to an agent. Closing it ends what was asked for over it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._decoder = Decoder()
+        self._fds: list[int] = []
+
+    @classmethod
+    async def connect(cls, directory: Path, name: str) -> Channel:
+        """Connect to the agent whose socket is in a directory."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        holder = -1
+        try:
+            address = str(directory / name)
+            if len(os.fsencode(address)) > 100 and sys.platform == "linux":
+                # A socket's address is short; the way through a descriptor always fits.
+                holder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                address = f"/proc/self/fd/{holder}/{name}"
+            await _connect(sock, address)
+        except OSError as error:
+            sock.close()
+            raise SandboxGone("The sandbox's agent doesn't answer.") from error
+        except BaseException:
+            sock.close()
+            raise
+        finally:
+            if holder >= 0:
+                os.close(holder)
+        return cls(sock)
+
+    @property
+    def peer_pid(self) -> int | None:
+        """The agent's pid as the kernel knows it, where it tells."""
+        if not hasattr(socket, "SO_PEERCRED"):
+            return None
+        raw = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(raw[:4], sys.byteorder)
+
+    async def ask(self, message: dict[str, Any], timeout: float = REPLY_SECONDS) -> Reply:
+        """Send a message and return its reply."""
+        await self.send(message)
+        try:
+            return await asyncio.wait_for(self.receive(), timeout)
+        except TimeoutError as error:
+            raise SandboxGone("The sandbox's agent doesn't answer.") from error
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send a message."""
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._sock, encode(message))
+        except OSError as error:
+            raise SandboxGone("The sandbox's agent is gone.") from error
+
+    async def receive(self) -> Reply:
+        """Return the next message of the agent."""
+        while True:
+            try:
+                message = self._decoder.next()
+            except ProtocolError as error:
+                raise SandboxGone(f"The sandbox's agent talks nonsense: {error}.") from error
+            if message is not None:
+                fds, self._fds = self._fds, []
+                return Reply(message, fds)
+            try:
+                data, fds, _, _ = socket.recv_fds(self._sock, _CHUNK, MAX_FDS, _FLAGS)
+            except BlockingIOError:
+                await readable(self._sock.fileno())
+                continue
+            except OSError as error:
+                raise SandboxGone("The sandbox's agent is gone.") from error
+            for fd in fds:
+                os.set_inheritable(fd, False)
+            self._fds += fds
+            if not data or len(self._fds) > MAX_FDS:
+                raise SandboxGone("The sandbox's agent is gone.")
+            self._decoder.feed(data)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._sock.close()
+        while self._fds:
+            os.close(self._fds.pop())
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+async def _connect(sock: socket.socket, address: str) -> None:
+    # A full queue of a busy agent answers EAGAIN on a Unix socket, which the event loop takes for an error.
+    for attempt in range(60):
+        try:
+            sock.connect(address)
+        except BlockingIOError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+            await asyncio.sleep(min(0.005 * (attempt + 1), 0.2))
+        else:
+            return
+    raise OSError(errno.EAGAIN, "the agent is too busy")
+
+
+async def readable(fd: int) -> None:
+    """Wait until a descriptor can be read."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(fd)

@@ -1,0 +1,51 @@
+"""Finds the best driver that works on this machine, or says why the wanted one doesn't."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sandtui.local.agent.isolate import HOST_DIRECTORIES
+from sandtui.local.clock import Clock
+from sandtui.local.drivers.base import Driver
+from sandtui.local.drivers.namespace import NamespaceDriver, probe
+from sandtui.local.drivers.process import ProcessDriver
+from sandtui.local.drivers.simulated import SimulatedDriver
+from sandtui.local.settings import LocalError, Settings
+
+
+async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
+    """Return the driver for these settings, tried out where it may fail."""
+    if settings.driver == "simulated":
+        return SimulatedDriver(clock, settings.fleet, settings.seed)
+    if settings.driver == "process":
+        return ProcessDriver(state_dir)
+    reasons = []
+    # Only root can give sandboxes users of their own; where even that is refused, anyone's way is left.
+    for mapped in (True, False) if os.geteuid() == 0 else (False,):
+        reason = await probe(state_dir, mapped=mapped)
+        if reason is None:
+            _check_out_of_sight(state_dir)
+            return NamespaceDriver(state_dir, mapped=mapped)
+        reasons.append(reason)
+    if settings.driver == "namespace":
+        raise LocalError(
+            f"The namespace driver doesn't work here: {reasons[-1].rstrip('.')}. Allow unprivileged user "
+            "namespaces (inside Docker: --security-opt seccomp=unconfined), or use --driver process, "
+            "which does not isolate."
+        )
+    driver = ProcessDriver(state_dir)
+    driver.isolation += f" (Namespaces don't work here: {reasons[-1].rstrip('.')}.)"
+    return driver
+
+
+def _check_out_of_sight(state_dir: Path) -> None:
+    """Every sandbox sees the machine's programs; what all sandboxes keep must not lie among them."""
+    shown = [Path("/", name) for name in HOST_DIRECTORIES] + [Path(sys.base_prefix)]
+    for path in shown:
+        if state_dir.is_relative_to(path.resolve()):
+            raise LocalError(
+                f"The state directory {state_dir} lies in {path}, which every sandbox can read. "
+                "Choose another place with --state-dir."
+            )

@@ -1,0 +1,138 @@
+"""A made-up fleet that looks like a real one; the same seed and time make the same fleet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import NamedTuple
+
+from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, SandboxStatus
+from sandtui.local.records import SandboxRecord
+
+_OLDEST = timedelta(days=6)
+
+
+class _Kind(NamedTuple):
+    """One sort of sandbox that people run."""
+
+    weight: int
+    name: str
+    image: str
+    labels: tuple[str, ...]
+    cores: tuple[float, ...]
+    minutes: tuple[int, ...]
+    gpu: str | None = None
+    command: str = DEFAULT_START_COMMAND
+
+
+_KINDS = (
+    _Kind(50, "rollout-{n:04}", "python:3.11-slim", ("rl", "run={run}"), (1, 2), (60, 120)),
+    _Kind(14, "eval-{topic}-{n:03}", "python:3.12-slim", ("eval", "suite={topic}"), (2, 4), (120, 240)),
+    _Kind(12, "agent-{topic}-{n:03}", "node:20-slim", ("agent",), (1, 2), (240, 480)),
+    _Kind(8, "nb-{topic}", "jupyter/scipy-notebook:latest", ("notebook",), (4, 8), (480, 1440)),
+    _Kind(8, "build-{n:04}", "rust:1.80-slim", ("ci", "run={run}"), (8,), (30, 60), None, "cargo test --release"),
+    _Kind(
+        5, "train-{topic}-{n:02}", "pytorch/pytorch:2.4.0-cuda12.4", ("gpu", "run={run}"), (8, 16), (1440,),
+        "H100_80GB", "python train.py --resume",
+    ),
+    _Kind(3, "web-{topic}", "nginx:1.27", ("demo",), (0.5, 1), (720,), None, "nginx -g 'daemon off;'"),
+)  # fmt: skip
+_TOPICS = (
+    "math", "code", "browse", "swe", "analysis", "docs", "proofs", "games", "vision", "search", "tools", "chess",
+)  # fmt: skip
+_ERRORS = (
+    (5, "OOM_KILLED", "The sandbox used more than its {memory:g} GB of memory.", 137),
+    (3, "IMAGE_PULL_FAILED", "The image {image} could not be pulled: manifest unknown.", None),
+    (2, None, "The start command ended with exit code 1.", 1),
+)
+_STATUSES = {
+    SandboxStatus.RUNNING: 58,
+    SandboxStatus.TERMINATED: 22,
+    SandboxStatus.TIMEOUT: 7,
+    SandboxStatus.ERROR: 6,
+    SandboxStatus.PENDING: 3,
+    SandboxStatus.PROVISIONING: 3,
+    SandboxStatus.PAUSED: 1,
+}
+# The first few show every state, so that a small fleet does too.
+_FIRST = (
+    SandboxStatus.RUNNING, SandboxStatus.PENDING, SandboxStatus.RUNNING, SandboxStatus.ERROR,
+    SandboxStatus.PROVISIONING, SandboxStatus.TIMEOUT, SandboxStatus.TERMINATED, SandboxStatus.RUNNING,
+    SandboxStatus.PAUSED,
+)  # fmt: skip
+
+
+def make_fleet(count: int, seed: int, now: datetime) -> list[SandboxRecord]:
+    """Return ``count`` sandboxes, oldest first, whose times are counted back from ``now``."""
+    random = Random(f"fleet {seed}")  # noqa: S311
+    records = [_make(random, number, now) for number in range(count)]
+    records.sort(key=lambda record: (record.created_at, record.id))
+    return records
+
+
+def _make(random: Random, number: int, now: datetime) -> SandboxRecord:
+    kind = random.choices(_KINDS, [kind.weight for kind in _KINDS])[0]
+    status = _FIRST[number] if number < len(_FIRST) else _pick_status(random)
+    topic, run = random.choice(_TOPICS), random.randint(38, 47)
+    minutes = random.choice(kind.minutes)
+    cores = random.choice(kind.cores)
+    memory = float(max(1, cores * random.choice((1, 2, 4))))
+    record = SandboxRecord(
+        id=f"sbx_{random.getrandbits(80):020x}",
+        name=kind.name.format(n=number + 1, topic=topic),
+        docker_image=kind.image,
+        created_at=now,
+        updated_at=now,
+        status=status,
+        start_command=kind.command,
+        cpu_cores=float(cores),
+        memory_gb=memory,
+        disk_size_gb=float(random.choice((5, 10, 20, 50))),
+        gpu_count=0 if kind.gpu is None else random.choice((1, 2, 4, 8)),
+        gpu_type=kind.gpu,
+        vm=kind.gpu is not None,
+        network_access=random.random() > 0.2,
+        timeout_minutes=minutes,
+        idle_timeout_minutes=30 if random.random() < 0.15 and minutes > 30 else None,
+        environment_vars={"LOG_LEVEL": "debug"} if random.random() < 0.3 else None,
+        secrets={"API_KEY": ""} if random.random() < 0.2 else None,
+        labels=tuple(label.format(topic=topic, run=run) for label in kind.labels),
+        user_id=random.choice(("usr_mara", "usr_jon", "usr_ines", "usr_tomo")),
+        region=random.choice((None, "us", "eu")),
+    )
+    return _age(random, record, now)
+
+
+def _pick_status(random: Random) -> SandboxStatus:
+    return random.choices(list(_STATUSES), list(_STATUSES.values()))[0]
+
+
+def _age(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
+    """Give a record the times and the reason that fit its status."""
+    values = {name: getattr(record, name) for name in record.__slots__}
+    lifetime = timedelta(minutes=record.timeout_minutes)
+    start = timedelta(milliseconds=random.randint(900, 14000))
+    if record.status in (SandboxStatus.PENDING, SandboxStatus.PROVISIONING):
+        created = now - timedelta(seconds=random.randint(1, 40))
+        return SandboxRecord(**values | {"created_at": created})
+    if not record.is_finished:
+        created = now - start - lifetime * random.uniform(0.01, 0.97)
+        started = created + start
+        return SandboxRecord(**values | {"created_at": created, "updated_at": started, "started_at": started})
+    created = now - lifetime - (_OLDEST - lifetime) * random.random()
+    started = created + start
+    ended = started + lifetime * (1 if record.status is SandboxStatus.TIMEOUT else random.uniform(0.02, 0.9))
+    values |= {"created_at": created, "started_at": started, "terminated_at": ended, "updated_at": ended}
+    if record.status is SandboxStatus.TIMEOUT:
+        values["error_type"] = "TIMEOUT"
+        values["error_message"] = f"The lifetime of {record.timeout_minutes} minutes is over."
+    elif record.status is SandboxStatus.ERROR:
+        _, kind, message, code = random.choices(_ERRORS, [row[0] for row in _ERRORS])[0]
+        values["error_type"], values["exit_code"] = kind, code
+        values["error_message"] = message.format(memory=record.memory_gb, image=record.docker_image)
+        if kind == "IMAGE_PULL_FAILED":
+            values["started_at"] = None
+    else:
+        values["termination_reason"] = random.choice(("deleted", "deleted", "start command ended"))
+        values["exit_code"] = 0
+    return SandboxRecord(**values)

@@ -1,0 +1,117 @@
+"""Sandboxes in Linux namespaces, built with nothing but Python and the kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from sandtui.local.drivers.agents import INTERPRETER, AgentDriver, launch
+from sandtui.local.drivers.base import DriverError, Refused
+from sandtui.local.files import remove_tree
+from sandtui.local.records import SandboxRecord
+
+# A range that no distribution gives to people or services; systemd's containers use the same.
+_FIRST_UID: Final = 524288
+_USERS_EACH: Final = 65536
+_SLOTS: Final = 28000
+
+_COMMON = (
+    "user, process, mount, UTS and IPC namespaces over this machine's programs, read-only; "
+    "files of other sandboxes and of this machine's users are out of sight; "
+    "network_access=false gives a network namespace with loopback alone, "
+    "true the machine's own network (its ports and its loopback services included); "
+    "no seccomp filter and no limit on memory, cores or disk; images are not pulled"
+)
+
+
+class NamespaceDriver(AgentDriver):
+    """Each sandbox has its own namespaces. ``mapped``: it also has host users of its own (needs root)."""
+
+    name = "namespace"
+
+    def __init__(self, state_dir: Path, *, mapped: bool) -> None:
+        super().__init__(state_dir)
+        self._mapped = mapped
+        self._slots: dict[str, int] = {}
+        who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
+            "root of a sandbox is you here"
+        )  # fmt: skip
+        self.isolation = f"{_COMMON}; {who}."
+
+    def check(self, record: SandboxRecord) -> None:
+        """Refuse what can't be honoured."""
+        refuse_egress_rules(record)
+        if record.gpu_count:
+            raise Refused("gpu_count", "this local platform has no GPUs to give")
+
+    def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
+        first_uid = None
+        if self._mapped:
+            first_uid = _FIRST_UID + self._take_slot(record.id) * _USERS_EACH
+            os.chown(root, first_uid, first_uid)
+        return isolation_spec(record.name, record.network_access, first_uid)
+
+    def _take_slot(self, sandbox_id: str) -> int:
+        # The owner of a root says which users its sandbox has, also after a restart.
+        taken = {
+            (path.stat().st_uid - _FIRST_UID) // _USERS_EACH
+            for path in self._sandboxes.glob("*/root")
+            if path.parent.name not in self._slots
+        } | set(self._slots.values())
+        slot = next(number for number in range(_SLOTS) if number not in taken)
+        self._slots[sandbox_id] = slot
+        return slot
+
+    def _released(self, sandbox_id: str) -> None:
+        self._slots.pop(sandbox_id, None)
+
+
+def isolation_spec(name: str, network: bool, first_uid: int | None) -> dict[str, Any]:
+    """Return what the agent has to build."""
+    return {
+        "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",
+        "network": network,
+        "first_uid": first_uid,
+        "interpreter": str(INTERPRETER),
+        "prefix": str(Path(sys.base_prefix).resolve()),
+    }
+
+
+def refuse_egress_rules(record: SandboxRecord) -> None:
+    """Refuse lists of addresses: only 'everything' and 'nothing' can be kept to."""
+    for param, rules in (
+        ("network_allowlist", record.network_allowlist),
+        ("network_denylist", record.network_denylist),
+    ):
+        if rules and rules != ["*"]:
+            raise Refused(param, "this local platform can allow all addresses or none, but not a list of them")
+
+
+async def probe(state_dir: Path, *, mapped: bool) -> str | None:
+    """Try to start a sandbox in one mode; return None, or why it can't be done."""
+    if sys.platform != "linux":
+        return "namespaces exist on Linux only"
+    directory = state_dir / f"probe-{secrets.token_hex(4)}"
+    root = directory / "root"
+    try:
+        root.mkdir(parents=True, mode=0o700)
+        first_uid = _FIRST_UID + _SLOTS * _USERS_EACH if mapped else None
+        if first_uid is not None:
+            os.chown(root, first_uid, first_uid)
+        spec = {
+            "directory": str(directory),
+            "root": str(root),
+            "log": str(directory / "log"),
+            "isolation": isolation_spec("probe", False, first_uid),
+        }
+        pid = await launch(spec)
+        os.kill(pid, 9)
+    except (DriverError, OSError) as error:
+        return str(error)
+    finally:
+        remove_tree(directory)
+    return None

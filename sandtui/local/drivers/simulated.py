@@ -1,0 +1,234 @@
+"""Sandboxes without processes: for demonstrations, snapshots and load."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shlex
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+from sandtui.local.clock import Clock
+from sandtui.local.drivers.base import Command, Ending, FileTrouble, Refused, SandboxGone, Stream
+from sandtui.local.drivers.fleet import make_fleet
+from sandtui.local.records import SandboxRecord
+
+ADMIT_SECONDS = 0.5
+START_SECONDS = 1.5
+
+_UNKNOWN = (
+    "this sandbox is simulated: no program runs in it. It knows cat, date, echo, env, exit, false, "
+    "hostname, pwd, sleep, true, uname and whoami."
+)
+
+
+class SimulatedDriver:
+    """Plays a fleet; with the same seed and clock it is always the same."""
+
+    name = "simulated"
+    isolation = "simulated: no process runs, commands are answered from a small built-in set."
+    keeps_sandboxes = True
+
+    def __init__(self, clock: Clock, fleet: int = 0, seed: int = 1) -> None:
+        self._clock = clock
+        self._fleet = fleet
+        self._seed = seed
+        self._instances: dict[str, _Instance] = {}
+
+    def fleet(self) -> list[SandboxRecord]:
+        """Return the sandboxes that are there from the beginning, oldest first."""
+        return make_fleet(self._fleet, self._seed, self._clock.now())
+
+    async def open(self) -> None:
+        """Get ready."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+    def check(self, record: SandboxRecord) -> None:
+        """Refuse what can't be honoured; nothing here."""
+        if "\0" in record.name:
+            raise Refused("name", "can't hold a NUL byte")
+
+    async def admit(self, record: SandboxRecord) -> None:
+        """Wait a moment, as in a queue."""
+        # Counted from the record's own last change, so that a test's clock decides alone.
+        await self._clock.sleep_until(record.updated_at + timedelta(seconds=ADMIT_SECONDS))
+
+    async def start(self, record: SandboxRecord) -> _Instance:
+        """Take the time that a real start would take."""
+        await self._clock.sleep_until(record.updated_at + timedelta(seconds=START_SECONDS))
+        return self._instances.setdefault(record.id, _Instance(record, self._clock))
+
+    async def adopt(self, record: SandboxRecord) -> _Instance | None:
+        """Find a sandbox again; the simulated ones never get lost."""
+        return self._instances.setdefault(record.id, _Instance(record, self._clock))
+
+    async def discard(self, sandbox_id: str) -> None:
+        """Forget a sandbox."""
+        self._instances.pop(sandbox_id, None)
+
+    async def remains(self) -> list[str]:
+        """Return what is left of others; nothing ever is."""
+        return []
+
+    async def log(self, record: SandboxRecord) -> str:
+        """Return a log that fits the sandbox's state."""
+        lines = [(record.created_at, f"platform: simulated sandbox on {record.docker_image}")]
+        if record.started_at is not None:
+            lines.append((record.started_at, "platform: running"))
+            lines.append((record.started_at + timedelta(seconds=1), f"{record.name}: ready"))
+        if record.terminated_at is not None:
+            why = record.error_message or record.termination_reason or "ended"
+            lines.append((record.terminated_at, f"platform: {record.status.lower()}: {why}"))
+        return "".join(f"{when:%Y-%m-%dT%H:%M:%SZ} {text}\n" for when, text in lines)
+
+    def note(self, sandbox_id: str, text: str) -> None:
+        """Drop the platform's own lines: the log is made from the record."""
+
+
+class _Instance:
+    def __init__(self, record: SandboxRecord, clock: Clock) -> None:
+        self._record = record
+        self._clock = clock
+        self._files: dict[str, bytes] = {}
+
+    async def run(self, command: Command) -> _Command:
+        text = command.argv[-1]
+        env = {"HOME": "/root", "PATH": "/usr/bin:/bin", **self._record.environment(), **command.env}
+        return _Command(_Shell(self._record, self._clock, self._files, env, command.cwd or "/workspace"), text)
+
+    async def open_read(self, path: str) -> _ReadFile:
+        if path not in self._files:
+            raise FileTrouble(errno.ENOENT, "No such file or directory")
+        return _ReadFile(self._files[path])
+
+    async def open_write(self, path: str) -> _WriteFile:
+        return _WriteFile(self._files, path)
+
+    async def ended(self) -> Ending:
+        await asyncio.Event().wait()
+        raise SandboxGone("unreachable")
+
+
+class _Shell:
+    """The few commands that a simulated sandbox knows."""
+
+    def __init__(
+        self, record: SandboxRecord, clock: Clock, files: dict[str, bytes], env: dict[str, str], cwd: str
+    ) -> None:
+        self._record = record
+        self._clock = clock
+        self._files = files
+        self._env = env
+        self._cwd = cwd
+
+    async def run(self, text: str) -> tuple[str, str, int]:
+        """Return what a command line prints and its exit code."""
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            return "", f"sh: {error}\n", 2
+        if not words:
+            return "", "", 0
+        name, *arguments = words
+        simple: dict[str, Callable[[], str]] = {
+            "true": lambda: "",
+            "echo": lambda: " ".join(self._expand(word) for word in arguments) + "\n",
+            "uname": lambda: "Linux\n" if "-a" not in arguments else f"Linux {self._host} 6.1.0 simulated\n",
+            "hostname": lambda: f"{self._host}\n",
+            "whoami": lambda: "root\n",
+            "pwd": lambda: f"{self._cwd}\n",
+            "date": lambda: f"{self._clock.now():%a %b %d %H:%M:%S UTC %Y}\n",
+            "env": lambda: "".join(f"{key}={value}\n" for key, value in sorted(self._env.items())),
+        }
+        if name in simple:
+            return simple[name](), "", 0
+        if name == "false":
+            return "", "", 1
+        if name == "exit":
+            code = arguments[0] if arguments else "0"
+            return "", "", int(code) & 255 if code.isdecimal() else 2
+        if name == "sleep" and len(arguments) == 1:
+            return await self._sleep(arguments[0])
+        if name == "cat" and arguments:
+            return self._cat(arguments)
+        return "", f"sh: {name}: {_UNKNOWN}\n", 127
+
+    @property
+    def _host(self) -> str:
+        return self._record.name
+
+    def _expand(self, word: str) -> str:
+        return self._env.get(word[1:], "") if word.startswith("$") else word
+
+    async def _sleep(self, amount: str) -> tuple[str, str, int]:
+        try:
+            wait = timedelta(seconds=float(amount))
+        except (ValueError, OverflowError):
+            return "", f"sleep: invalid time interval '{amount}'\n", 1
+        await self._clock.sleep_until(self._clock.now() + wait)
+        return "", "", 0
+
+    def _cat(self, paths: list[str]) -> tuple[str, str, int]:
+        out = err = ""
+        for path in paths:
+            if path in self._files:
+                out += self._files[path].decode("utf-8", "replace")
+            else:
+                err += f"cat: {path}: No such file or directory\n"
+        return out, err, 1 if err else 0
+
+
+class _Command:
+    def __init__(self, shell: _Shell, text: str) -> None:
+        self._work = asyncio.ensure_future(shell.run(text))
+
+    async def output(self, stream: Stream) -> AsyncIterator[bytes]:
+        try:
+            out, err, _ = await asyncio.shield(self._work)
+        except asyncio.CancelledError:
+            if not self._work.cancelled():
+                raise
+            return
+        text = out if stream == "stdout" else err
+        if text:
+            yield text.encode("utf-8", "replace")
+
+    async def wait(self) -> int:
+        await asyncio.wait([self._work])
+        return 137 if self._work.cancelled() else self._work.result()[2]
+
+    async def kill(self, signal: int) -> None:
+        self._work.cancel()
+
+    def close(self) -> None:
+        self._work.cancel()
+
+
+class _ReadFile:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+    def close(self) -> None:
+        self._data = b""
+
+
+class _WriteFile:
+    def __init__(self, files: dict[str, bytes], path: str) -> None:
+        self._files = files
+        self._path = path
+        self._data = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        self._data += data
+
+    async def commit(self) -> None:
+        self._files[self._path] = bytes(self._data)
+
+    def close(self) -> None:
+        self._data.clear()

@@ -1,0 +1,209 @@
+"""The gateway: commands and files of one sandbox, opened by that sandbox's own token."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from sandtui.local import wire
+from sandtui.local.clock import Clock
+from sandtui.local.drivers.base import Command, CommandFailed, FileTrouble, Instance, ReadableFile, SandboxGone
+from sandtui.local.execution import Execution, TimedOut
+from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.registry import Registry
+from sandtui.local.tokens import GatewayTokens
+from sandtui.local.uploads import receive_file
+
+PREFIX: Final = "/{namespace}/{id}"
+MAX_READ: Final = 10 * 1024 * 1024
+_CHUNK: Final = 1024 * 1024
+
+_Work = Callable[[Request, Instance], Awaitable[Response]]
+
+_FILE_STATUS: Final = {
+    errno.ENOENT: HTTPStatus.NOT_FOUND,
+    errno.ENOTDIR: HTTPStatus.NOT_FOUND,
+    errno.EACCES: HTTPStatus.FORBIDDEN,
+    errno.EPERM: HTTPStatus.FORBIDDEN,
+    errno.EROFS: HTTPStatus.FORBIDDEN,
+    errno.ENOSPC: HTTPStatus.INSUFFICIENT_STORAGE,
+    errno.EDQUOT: HTTPStatus.INSUFFICIENT_STORAGE,
+    errno.EFBIG: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+class Gateway:
+    """Answers everything below ``/{user_ns}/{job_id}``."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        lifecycle: Lifecycle,
+        tokens: GatewayTokens,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._lifecycle = lifecycle
+        self._tokens = tokens
+        self._clock = clock
+        self._executions = Execution()
+
+    async def close(self) -> None:
+        """Let go of what commands left running."""
+        await self._executions.close()
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route(PREFIX + "/exec", self._opened(self.execute), methods=["POST"]),
+            Route(PREFIX + "/upload", self._opened(self.upload), methods=["POST"]),
+            Route(PREFIX + "/download", self._opened(self.download), methods=["GET"]),
+            Route(PREFIX + "/read-file", self._opened(self.read_file), methods=["GET"]),
+            Route(PREFIX + "/authorize", self._opened(self.no_ssh), methods=["POST"]),
+            Route(PREFIX + "/command_session.CommandSession/{method}", self.no_sessions, methods=["POST"]),
+        ]
+
+    async def execute(self, request: Request, instance: Instance) -> Response:
+        """POST /exec: run a command line; the answer comes when its shell ends."""
+        body = await wire.read_body(request, wire.ExecBody)
+        command = Command(["/bin/sh", "-c", body.command], body.env or {}, body.working_dir or None, body.user or None)
+        try:
+            reply = await self._executions.run(request, instance, command, body.timeout)
+        except TimedOut as error:
+            detail = f"The command was ended after its {body.timeout:g} seconds."
+            raise wire.problem(HTTPStatus.REQUEST_TIMEOUT, detail) from error
+        except CommandFailed as error:
+            if error.code == errno.E2BIG:
+                detail = "The command or its variables are too long; send a script as a file."
+                raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
+            code = 127 if error.code == errno.ENOENT else 126
+            reply = {"stdout": "", "stderr": f"sandbox: {error}\n", "exit_code": code}
+        return wire.Reply(reply)
+
+    async def upload(self, request: Request, instance: Instance) -> Response:
+        """POST /upload: put a file in its place, whole or not at all."""
+        path = _path(request)
+        if path.endswith("/"):
+            raise wire.invalid("path", "must name a file, not a directory")
+        size = await receive_file(request, lambda: instance.open_write(path))
+        when = wire.timestamp(self._clock.now())
+        return wire.Reply({"success": True, "path": path, "size": size, "timestamp": when})
+
+    async def download(self, request: Request, instance: Instance) -> Response:
+        """GET /download: stream a file."""
+        file = await instance.open_read(_path(request))
+        headers = {"content-length": str(file.size)}
+        return StreamingResponse(_stream(file), headers=headers, media_type="application/octet-stream")
+
+    async def read_file(self, request: Request, instance: Instance) -> Response:
+        """GET /read-file: a window of a text file."""
+        path = _path(request)
+        offset, length = _integer(request, "offset"), _integer(request, "length")
+        if length is not None and length < 0:
+            raise wire.invalid("length", "must not be negative")
+        file = await instance.open_read(path)
+        try:
+            total = file.size
+            if offset is None and length is None and total > MAX_READ:
+                detail = f"The file has {total} bytes; over {MAX_READ} it can only be read in parts."
+                raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+            start = max(0, total + offset) if offset is not None and offset < 0 else offset or 0
+            # Files of /proc say that they are empty and aren't, so the read decides, not the size.
+            data = await file.read(start, min(MAX_READ if length is None else length, MAX_READ))
+        finally:
+            file.close()
+        total = max(total, start + len(data)) if data else total
+        return wire.Reply(
+            {
+                "content": data.decode("utf-8", "replace"),
+                "size": len(data),
+                "total_size": total,
+                "offset": start,
+                "truncated": len(data) < total,
+            }
+        )
+
+    async def no_ssh(self, request: Request, instance: Instance) -> Response:
+        """POST /authorize."""
+        raise wire.not_offered("SSH sessions are")
+
+    async def no_sessions(self, request: Request) -> Response:
+        """Command sessions, whose errors have a shape of their own."""
+        if not self._is_token_good(request):
+            return wire.Reply({"code": "unauthenticated", "message": "The token is missing, wrong or old."}, 401)
+        if self._lifecycle.instance(request.path_params["id"]) is None:
+            return wire.Reply({"code": "not_found", "message": "The sandbox is not running."}, 404)
+        text = "Command sessions are not offered by the local platform; create the sandbox with vm=false."
+        return wire.Reply({"code": "unimplemented", "message": text}, 501)
+
+    def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
+        async def opened(request: Request) -> Response:
+            if not self._is_token_good(request):
+                raise wire.problem(HTTPStatus.UNAUTHORIZED, "The token is missing, wrong or old.")
+            sandbox_id = request.path_params["id"]
+            record = self._registry.get(sandbox_id)
+            if record is None:
+                raise _vanished()
+            instance = self._lifecycle.instance(sandbox_id)
+            if instance is None:
+                # The client looks up the reason, which gives its user the right exception.
+                state = "coming to its end" if record.status == "RUNNING" else record.status
+                detail = f"The sandbox is {state}, not RUNNING."
+                raise wire.WireError(409, {"error": "sandbox_not_running", "detail": detail})
+            try:
+                with self._lifecycle.activity(sandbox_id):
+                    return await work(request, instance)
+            except FileTrouble as error:
+                status = _FILE_STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
+                raise wire.problem(status, f"{request.query_params.get('path', '')}: {error}") from error
+            except SandboxGone as error:
+                raise _vanished() from error
+
+        return opened
+
+    def _is_token_good(self, request: Request) -> bool:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        sandbox_id = request.path_params["id"]
+        return kind.lower() == "bearer" and self._tokens.accepts(token.strip(), sandbox_id, self._clock.now())
+
+
+def _vanished() -> wire.WireError:
+    body = {"error": "sandbox_not_found", "detail": "The sandbox is gone."}
+    return wire.WireError(HTTPStatus.BAD_GATEWAY, body)
+
+
+def _path(request: Request) -> str:
+    path = request.query_params.get("path", "")
+    if not path.startswith("/") or "\0" in path:
+        raise wire.invalid("path", "must be an absolute path")
+    return path
+
+
+def _integer(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return None
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 18):
+        raise wire.invalid(name, "must be a whole number")
+    return int(text)
+
+
+async def _stream(file: ReadableFile) -> AsyncIterator[bytes]:
+    offset = 0
+    try:
+        while offset < file.size:
+            data = await file.read(offset, min(_CHUNK, file.size - offset))
+            if not data:
+                # Too short for the length that was promised: breaking off is the only honest answer.
+                raise SandboxGone("The file became shorter while it was sent.")
+            offset += len(data)
+            yield data
+    finally:
+        file.close()

@@ -1,0 +1,68 @@
+"""The outermost layer: who may talk to the platform at all, and when somebody last did."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Guard:
+    """Refuses requests that a web page elsewhere made a browser send (DNS rebinding, cross-site)."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._host = host.lower()
+        self._is_open = host not in _LOOPBACK
+        self._running = 0
+        self._last = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long nobody has asked anything."""
+        return 0.0 if self._running else time.monotonic() - self._last
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(headers.get("host", ""), headers.get("origin"))
+        if refusal is not None:
+            await JSONResponse({"detail": refusal}, 403)(scope, receive, send)
+            return
+        self._running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running -= 1
+            self._last = time.monotonic()
+
+    def _refusal(self, host: str, origin: str | None) -> str | None:
+        if not self._is_ours(host):
+            return "This platform answers under its own address only."
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
+            return "This platform doesn't answer requests from web pages."
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in _LOOPBACK or name == self._host:
+            return True
+        if not self._is_open:
+            return False
+        try:
+            # Rebinding needs a name; whoever knows the number came here by it.
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True

@@ -1,0 +1,227 @@
+"""The life of a sandbox: from PENDING to RUNNING to its end, whoever or whatever ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandtui.client.models.sandbox import CHANGING_STATUSES, ErrorType, SandboxStatus
+from sandtui.local.clock import Clock
+from sandtui.local.deadlines import Deadlines
+from sandtui.local.drivers.base import Driver, DriverError, Ending, Instance
+from sandtui.local.records import SandboxRecord
+from sandtui.local.registry import Registry
+
+LOST = "SANDBOX_LOST"
+START_FAILED = "START_FAILED"
+
+_log = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """Moves sandboxes through their states. Each change is durable before anyone is told of it."""
+
+    def __init__(self, registry: Registry, driver: Driver, clock: Clock) -> None:
+        self._registry = registry
+        self._driver = driver
+        self._clock = clock
+        self._deadlines = Deadlines(clock, self._due)
+        self._instances: dict[str, Instance] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._active: dict[str, datetime] = {}
+        self._busy: dict[str, int] = {}
+
+    async def open(self) -> None:
+        """Find again what an earlier platform left, finish what was half-made and clear away the rest."""
+        self._deadlines.open()
+        live = [record for record in self._registry if not record.is_finished]
+        for record in live:
+            if record.driver not in ("", self._driver.name):
+                reason = f"The platform was started again with another driver ({self._driver.name})."
+                await self._finish(record.id, SandboxStatus.ERROR, error_type=LOST, error_message=reason)
+            elif record.status in CHANGING_STATUSES:
+                self._spawn(record.id, self._bring_up(record))
+            else:
+                await self._adopt(record)
+        known = {record.id for record in live if not self._is_finished(record.id)}
+        for sandbox_id in await self._driver.remains():
+            if sandbox_id not in known:
+                await self._discard(sandbox_id)
+
+    async def close(self) -> None:
+        """End every sandbox that can't go on without the platform."""
+        await self._deadlines.close()
+        if not self._driver.keeps_sandboxes:
+            live = [record.id for record in self._registry if not record.is_finished]
+            await asyncio.gather(*(self.end(sandbox_id, "The platform was stopped.") for sandbox_id in live))
+        if self._ending:
+            await asyncio.wait(self._ending.values())
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def create(self, record: SandboxRecord) -> None:
+        """Accept a new sandbox; it comes up on its own."""
+        await self._registry.add(record)
+        self._spawn(record.id, self._bring_up(record))
+
+    async def end(self, sandbox_id: str, reason: str) -> None:
+        """End a sandbox on someone's wish; nothing happens to one that has ended."""
+        await self._finish(sandbox_id, SandboxStatus.TERMINATED, termination_reason=reason)
+
+    def instance(self, sandbox_id: str) -> Instance | None:
+        """Return a sandbox that runs."""
+        return self._instances.get(sandbox_id)
+
+    @contextlib.contextmanager
+    def activity(self, sandbox_id: str) -> Iterator[None]:
+        """Keep a sandbox from being taken for idle while something is done with it."""
+        self._busy[sandbox_id] = self._busy.get(sandbox_id, 0) + 1
+        try:
+            yield
+        finally:
+            self._busy[sandbox_id] -= 1
+            if not self._busy[sandbox_id]:
+                del self._busy[sandbox_id]
+            if sandbox_id in self._instances:
+                self._active[sandbox_id] = self._clock.now()
+
+    async def _bring_up(self, record: SandboxRecord) -> None:
+        try:
+            if record.status is SandboxStatus.PENDING:
+                await self._driver.admit(record)
+                record = await self._registry.change(record.id, status=SandboxStatus.PROVISIONING)
+            self._driver.note(record.id, f"{self._driver.name} driver: {self._driver.isolation}")
+            self._driver.note(record.id, f"image {record.docker_image!r} is a name only; see above for the base")
+            instance = await self._driver.start(record)
+            # Whoever reads RUNNING may use the sandbox at once.
+            self._instances[record.id] = instance
+            now, name = self._clock.now(), self._driver.name
+            record = await self._registry.change(record.id, status=SandboxStatus.RUNNING, started_at=now, driver=name)
+            self._watch(record, instance)
+        except (DriverError, OSError) as error:
+            await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=str(error))
+
+    async def _adopt(self, record: SandboxRecord) -> None:
+        instance = await self._driver.adopt(record)
+        if instance is not None:
+            if not self._driver.keeps_sandboxes:
+                self._driver.note(record.id, "found again by a new platform")
+            self._watch(record, instance)
+            return
+        if record.expires_at is not None and record.expires_at <= self._clock.now():
+            await self._finish(record.id, SandboxStatus.TIMEOUT, **_lifetime_over(record))
+            return
+        reason = "The platform had ended without notice, and the sandbox was gone when it started again."
+        await self._finish(record.id, SandboxStatus.ERROR, error_type=LOST, error_message=reason)
+
+    def _watch(self, record: SandboxRecord, instance: Instance) -> None:
+        self._instances[record.id] = instance
+        self._active[record.id] = self._clock.now()
+        self._schedule(record)
+        if not self._driver.keeps_sandboxes:
+            self._spawn(record.id, self._supervise(record.id, instance))
+
+    async def _supervise(self, sandbox_id: str, instance: Instance) -> None:
+        ending = await instance.ended()
+        status, values = _verdict(ending)
+        await self._finish(sandbox_id, status, **values)
+
+    def _schedule(self, record: SandboxRecord) -> None:
+        moments = [moment for moment in (record.expires_at, self._idle_at(record)) if moment is not None]
+        if moments:
+            self._deadlines.add(record.id, min(moments))
+
+    def _idle_at(self, record: SandboxRecord) -> datetime | None:
+        if record.idle_timeout_minutes is None:
+            return None
+        last = self._clock.now() if record.id in self._busy else self._active[record.id]
+        return last + timedelta(minutes=record.idle_timeout_minutes)
+
+    async def _due(self, sandbox_id: str) -> None:
+        record = self._registry.get(sandbox_id)
+        if record is None or sandbox_id not in self._instances:
+            return
+        now = self._clock.now()
+        idle_at = self._idle_at(record)
+        if record.expires_at is not None and record.expires_at <= now:
+            self._begin_end(sandbox_id, SandboxStatus.TIMEOUT, **_lifetime_over(record))
+        elif idle_at is not None and idle_at <= now:
+            reason = f"Nothing was done with it for {record.idle_timeout_minutes} minutes."
+            self._begin_end(sandbox_id, SandboxStatus.TERMINATED, termination_reason=reason)
+        else:
+            self._schedule(record)
+
+    async def _finish(self, sandbox_id: str, status: SandboxStatus, **values: Any) -> None:
+        """End a sandbox, or wait for the end that it is already coming to."""
+        # In a task of its own: a request that is broken off must not leave the end half-done.
+        await asyncio.shield(self._begin_end(sandbox_id, status, **values))
+
+    def _begin_end(self, sandbox_id: str, status: SandboxStatus, **values: Any) -> asyncio.Task[None]:
+        task = self._ending.get(sandbox_id)
+        if task is None:
+            work = self._carry_out_end(sandbox_id, status, values)
+            task = asyncio.create_task(work, name=f"end of {sandbox_id}")
+            self._ending[sandbox_id] = task
+            task.add_done_callback(lambda done: self._settled(sandbox_id, done, self._ending))
+        return task
+
+    async def _carry_out_end(self, sandbox_id: str, status: SandboxStatus, values: dict[str, Any]) -> None:
+        """Write down the end, then carry it out: a platform killed in between finds out and goes on."""
+        if self._is_finished(sandbox_id):
+            return
+        self._instances.pop(sandbox_id, None)
+        self._active.pop(sandbox_id, None)
+        life = self._tasks.pop(sandbox_id, None)
+        if life is not None:
+            # First of all, so that nothing can write RUNNING over the end.
+            life.cancel()
+            await asyncio.wait([life])
+        self._instances.pop(sandbox_id, None)
+        now = self._clock.now()
+        record = await self._registry.change(sandbox_id, status=status, terminated_at=now, **values)
+        why = record.error_message or record.termination_reason or "it ended by itself"
+        self._driver.note(sandbox_id, f"{status.value.lower()}: {why}")
+        await self._discard(sandbox_id)
+
+    async def _discard(self, sandbox_id: str) -> None:
+        try:
+            await self._driver.discard(sandbox_id)
+        except (DriverError, OSError):
+            # What is left is found and tried again when the platform starts the next time.
+            _log.exception("sandbox %s could not be cleared away", sandbox_id)
+
+    def _is_finished(self, sandbox_id: str) -> bool:
+        record = self._registry.get(sandbox_id)
+        return record is None or record.is_finished
+
+    def _spawn(self, sandbox_id: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"life of {sandbox_id}")
+        self._tasks[sandbox_id] = task
+        task.add_done_callback(lambda done: self._settled(sandbox_id, done, self._tasks))
+
+    def _settled(self, sandbox_id: str, task: asyncio.Task[None], tasks: dict[str, asyncio.Task[None]]) -> None:
+        if tasks.get(sandbox_id) is task:
+            del tasks[sandbox_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def _lifetime_over(record: SandboxRecord) -> dict[str, str]:
+    text = f"The lifetime of {record.timeout_minutes} minutes is over."
+    return {"error_type": ErrorType.TIMEOUT.value, "error_message": text}
+
+
+def _verdict(ending: Ending) -> tuple[SandboxStatus, dict[str, Any]]:
+    """Return the status that an end means, and the words for it."""
+    values: dict[str, Any] = {"exit_code": ending.exit_code, "error_type": ending.error_type}
+    if ending.exit_code == 0 and ending.error_type is None:
+        return SandboxStatus.TERMINATED, values | {"termination_reason": "The start command ended."}
+    message = ending.message or f"The start command ended with exit code {ending.exit_code}."
+    return SandboxStatus.ERROR, values | {"error_message": message}

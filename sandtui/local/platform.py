@@ -1,0 +1,149 @@
+"""The whole platform put together: an ASGI application and everything behind it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ExceptionHandler
+
+from sandtui.client.models.sandbox import CHANGING_STATUSES, SandboxStatus
+from sandtui.local import wire
+from sandtui.local.clock import Clock, SystemClock
+from sandtui.local.control import ControlPlane
+from sandtui.local.drivers.base import Driver, DriverError
+from sandtui.local.drivers.choose import choose
+from sandtui.local.files import LOCK_NAME, private_directory
+from sandtui.local.gateway import Gateway
+from sandtui.local.guard import Guard
+from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.registry import Registry
+from sandtui.local.settings import LocalError, Settings
+from sandtui.local.store import Store
+from sandtui.local.tokens import GatewayTokens, load_api_key
+
+
+class Platform:
+    """A local platform. Enter it, then serve ``app``, or call it in the same process without sockets."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.base_url = "http://127.0.0.1"
+        self.api_key = ""
+        self.driver: Driver
+        self.app: Guard
+        self.registry: Registry
+        self.lifecycle: Lifecycle
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no sandbox runs or is about to."""
+        return not self.registry.count(SandboxStatus.RUNNING, *CHANGING_STATUSES)
+
+    async def _open(self) -> None:
+        """Build everything; what is opened first is closed last."""
+        settings, clock = self.settings, self.clock
+        state_dir = private_directory(settings.state_dir, "state directory")
+        lock = take_lock(state_dir / LOCK_NAME)
+        self._stack.callback(os.close, lock)
+        self.api_key = load_api_key(state_dir / "api_key")
+        self.driver = await choose(settings, state_dir, clock)
+        store = Store(state_dir / _database(settings))
+        records = {record.id: record for record in self.driver.fleet()}
+        self._stack.callback(store.close)
+        records.update({record.id: record for record in store.open()})
+        self.registry = Registry(store, clock)
+        self.registry.load(sorted(records.values(), key=lambda record: record.created_at))
+        await self.driver.open()
+        self._stack.push_async_callback(self.driver.close)
+        self.lifecycle = Lifecycle(self.registry, self.driver, clock)
+        self._stack.push_async_callback(self.lifecycle.close)
+        await self.lifecycle.open()
+        tokens = GatewayTokens(self.api_key)
+        gateway = Gateway(self.registry, self.lifecycle, tokens, clock)
+        self._stack.push_async_callback(gateway.close)
+        control = ControlPlane(
+            self.registry, self.lifecycle, self.driver, clock, tokens, self.api_key, lambda: self.base_url
+        )
+        routes = [Route("/healthz", self._health, methods=["GET"]), *control.routes(), *gateway.routes()]
+        handlers: dict[int | type[Exception], ExceptionHandler] = {
+            wire.WireError: _wire_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _nobody_listens,
+            DriverError: _driver_error,
+            Exception: _failure,
+        }
+        self.app = Guard(Starlette(routes=routes, exception_handlers=handlers), settings.host)
+
+    async def _health(self, request: Request) -> Response:
+        return wire.Reply({"service": "sandtui", "pid": os.getpid(), "driver": self.driver.name})
+
+
+def _database(settings: Settings) -> str:
+    # A made-up fleet must not mix with real sandboxes, nor with another made-up one.
+    if settings.driver == "simulated":
+        return f"simulated-{settings.fleet}-{settings.seed}.sqlite3"
+    return "platform.sqlite3"
+
+
+def take_lock(path: Path) -> int:
+    """Make sure that this is the only platform on a state directory; the lock ends with the process."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(fd, 32).decode("ascii", "replace").strip()
+        os.close(fd)
+        raise LocalError(
+            f"A platform already runs on the state directory {path.parent} (process {holder or 'unknown'}). "
+            "Use that one, stop it with `sandtui local stop`, or choose another directory with --state-dir."
+        ) from error
+    os.truncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+async def _wire_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, wire.WireError)
+    return error.response()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return wire.Reply({"detail": error.detail}, error.status_code, error.headers)
+
+
+async def _nobody_listens(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+async def _driver_error(request: Request, error: Exception) -> Response:
+    return wire.Reply({"detail": str(error)}, 500)
+
+
+async def _failure(request: Request, error: Exception) -> Response:
+    return wire.Reply({"detail": "The local platform failed at this; its log has the reason."}, 500)

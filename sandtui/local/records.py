@@ -1,0 +1,97 @@
+"""The record of one sandbox: what was asked for and what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, FINISHED_STATUSES, SandboxStatus
+
+_TIMES = ("created_at", "updated_at", "started_at", "terminated_at")
+
+# An unwritten start command and the usual idle one both mean: nothing to run, just stay.
+IDLE_COMMANDS = (None, "", DEFAULT_START_COMMAND)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRecord:
+    """One sandbox. Never changed in place: a change makes a new record."""
+
+    id: str
+    name: str
+    docker_image: str
+    created_at: datetime
+    updated_at: datetime
+    status: SandboxStatus = SandboxStatus.PENDING
+    start_command: str | dict[str, Any] | None = DEFAULT_START_COMMAND
+    cpu_cores: float = 1.0
+    memory_gb: float = 2.0
+    disk_size_gb: float = 5.0
+    gpu_count: int = 0
+    gpu_type: str | None = None
+    vm: bool = False
+    network_access: bool = True
+    network_allowlist: list[str] | None = None
+    network_denylist: list[str] | None = None
+    timeout_minutes: int = 60
+    idle_timeout_minutes: int | None = None
+    environment_vars: dict[str, str] | None = None
+    secrets: dict[str, str] | None = field(default=None, repr=False)
+    labels: tuple[str, ...] = ()
+    team_id: str | None = None
+    user_id: str | None = None
+    region: str | None = None
+    advanced_configs: dict[str, Any] | None = None
+    registry_credentials_id: str | None = None
+    idempotency_key: str | None = None
+    driver: str = ""
+    started_at: datetime | None = None
+    terminated_at: datetime | None = None
+    exit_code: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    termination_reason: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the sandbox has ended for good."""
+        return self.status in FINISHED_STATUSES
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When its lifetime ends; it is counted from the start (wire.md 5)."""
+        if self.started_at is None or self.timeout_minutes <= 0:
+            return None
+        return self.started_at + timedelta(minutes=self.timeout_minutes)
+
+    def argv(self) -> list[str] | None:
+        """Return what the start command runs, or None when the sandbox only has to stay."""
+        command = self.start_command
+        if isinstance(command, dict):
+            return [command["executable"], *command.get("args", [])]
+        return None if command in IDLE_COMMANDS else ["/bin/sh", "-c", str(command)]
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of every command, secrets among them."""
+        return {**(self.environment_vars or {}), **(self.secrets or {})}
+
+    def to_row(self) -> dict[str, Any]:
+        """Return plain values for the store; secrets are kept apart."""
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "secrets"}
+        for name in _TIMES:
+            row[name] = None if row[name] is None else row[name].isoformat()
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any], secrets: dict[str, str] | None) -> SandboxRecord:
+        """Read a record back; fields that this version does not know are left out."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        values = {name: value for name, value in row.items() if name in known}
+        for name in _TIMES:
+            if values.get(name) is not None:
+                values[name] = datetime.fromisoformat(values[name])
+        values["status"] = SandboxStatus(values["status"])
+        values["labels"] = tuple(values.get("labels") or ())
+        return cls(**values, secrets=secrets)

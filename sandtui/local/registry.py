@@ -1,0 +1,106 @@
+"""The read side: every record in memory, newest last; each change is written through to the store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sandtui.client.models import SandboxStatus
+from sandtui.local.clock import Clock
+from sandtui.local.records import SandboxRecord
+from sandtui.local.store import Store
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a listing asks for; every given part must match."""
+
+    labels: frozenset[str] = frozenset()
+    status: str | None = None
+    is_active: bool | None = None
+    team_id: str | None = None
+    user_id: str | None = None
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether nothing is filtered out."""
+        return self == Filter()
+
+    def matches(self, record: SandboxRecord) -> bool:
+        """Return whether a record belongs into the listing."""
+        return (
+            (self.status is None or record.status == self.status)
+            and (self.is_active is not True or not record.is_finished)
+            and (self.team_id is None or record.team_id == self.team_id)
+            and (self.user_id is None or record.user_id == self.user_id)
+            and (not self.labels or self.labels.issubset(record.labels))
+        )
+
+
+class Registry:
+    """All sandboxes of the platform."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._records: dict[str, SandboxRecord] = {}
+        self._by_key: dict[str, str] = {}
+        # Readers see a change only once it is durable; the next change builds on it at once.
+        self._unsaved: dict[str, SandboxRecord] = {}
+
+    def load(self, records: Iterable[SandboxRecord]) -> None:
+        """Take over what is already durable, oldest first."""
+        for record in records:
+            self._remember(record)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[SandboxRecord]:
+        return iter(self._records.values())
+
+    def get(self, sandbox_id: str) -> SandboxRecord | None:
+        """Return a record, or None."""
+        return self._records.get(sandbox_id)
+
+    def by_idempotency_key(self, key: str) -> SandboxRecord | None:
+        """Return what an earlier create with the same key made."""
+        found = self._by_key.get(key)
+        return None if found is None else self._records[found]
+
+    async def add(self, record: SandboxRecord) -> None:
+        """Add a new sandbox. It can be found by its key at once, so that a repeated create never doubles."""
+        self._remember(record)
+        await self._store.save(record)
+
+    async def change(self, sandbox_id: str, **changes: Any) -> SandboxRecord:
+        """Change a record and return the new one once it is durable."""
+        latest = self._unsaved.get(sandbox_id) or self._records[sandbox_id]
+        record = dataclasses.replace(latest, updated_at=self._clock.now(), **changes)
+        self._unsaved[sandbox_id] = record
+        await self._store.save(record)
+        self._records[sandbox_id] = record
+        if self._unsaved.get(sandbox_id) is record:
+            del self._unsaved[sandbox_id]
+        return record
+
+    def select(self, wanted: Filter, offset: int, limit: int) -> tuple[list[SandboxRecord], int]:
+        """Return one page, newest first, and how many there are in all."""
+        newest = reversed(self._records.values())
+        if wanted.matches_all:
+            total = len(self._records)
+            return list(islice(newest, offset, offset + limit)), total
+        found = [record for record in newest if wanted.matches(record)]
+        return found[offset : offset + limit], len(found)
+
+    def count(self, *statuses: SandboxStatus) -> int:
+        """Return how many sandboxes are in one of the states."""
+        return sum(record.status in statuses for record in self._records.values())
+
+    def _remember(self, record: SandboxRecord) -> None:
+        self._records[record.id] = record
+        if record.idempotency_key:
+            self._by_key[record.idempotency_key] = record.id

@@ -1,0 +1,121 @@
+"""Serves a platform over HTTP until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import uvicorn
+
+from sandtui.local.platform import Platform
+from sandtui.local.service import Endpoint, endpoint_path
+from sandtui.local.settings import LocalError, Settings
+
+_IDLE_CHECKS: Final = 20
+_GRACE_SECONDS: Final = 2
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run a platform; ``announce`` is called with one line once it accepts requests."""
+    listener = listen(settings.host, settings.port)
+    with contextlib.closing(listener):
+        async with Platform(settings) as platform:
+            platform.base_url = _base_url(listener)
+            server = _Server(platform)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, server.stop)
+            idle = asyncio.create_task(_stop_when_idle(platform, server))
+            endpoint = Endpoint(platform.base_url, platform.api_key, os.getpid(), platform.driver.name)
+            file = endpoint_path(settings)
+
+            def ready() -> None:
+                endpoint.save(file)
+                line = {**endpoint.as_dict(), "isolation": platform.driver.isolation}
+                announce(json.dumps(line))
+
+            server.when_ready = ready
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                idle.cancel()
+                Endpoint.forget(file, os.getpid())
+
+
+def run(settings: Settings) -> None:
+    """Run a platform in this process and print its address on standard output."""
+    asyncio.run(serve(settings, lambda line: print(line, flush=True)))  # noqa: T201
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket first: a port in use must be known before anything else is done."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)[0]
+        # asyncio turns off Nagle's delay, which costs 40 ms a request, only where it sees the protocol.
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise LocalError(f"The address {host} can't be used: {error.strerror or error}.") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(1024)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise LocalError(
+            f"The platform can't listen on {host} port {port}: {reason}. "
+            "Choose another port, or leave --port away to take any free one."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which would end the process before its sandboxes."""
+
+    def __init__(self, platform: Platform) -> None:
+        config = uvicorn.Config(
+            platform.app, lifespan="off", access_log=False, log_level="warning", server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS, ws="none", backlog=1024, timeout_keep_alive=75,
+        )  # fmt: skip
+        super().__init__(config)
+        self.when_ready: Callable[[], None] = lambda: None
+
+    def stop(self) -> None:
+        """Stop accepting requests, finish the running ones and return."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Start serving, then tell whoever waits for it."""
+        await super().startup(sockets=sockets)
+        self.when_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to :func:`serve`."""
+        yield
+
+
+async def _stop_when_idle(platform: Platform, server: _Server) -> None:
+    limit = platform.settings.idle_exit
+    if limit is None:
+        return
+    while not (platform.app.idle_seconds >= limit and platform.is_idle):  # noqa: ASYNC110
+        await asyncio.sleep(max(0.05, min(limit / _IDLE_CHECKS, 5.0)))
+    sys.stderr.write("The platform stops: nothing runs and nobody has asked for anything for a while.\n")
+    server.stop()

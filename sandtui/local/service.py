@@ -1,0 +1,232 @@
+"""Finds, starts and stops the platform of a state directory from another process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
+from sandtui.local.settings import LocalError, Settings
+
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 60.0
+IDLE_EXIT_SECONDS: Final = 600.0
+_PAUSE: Final = 0.02
+_LOG_NAME: Final = "platform.log"
+_LOG_TAIL: Final = 2000
+_LOG_MAX: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a running platform is and the key that opens it."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    pid: int
+    driver: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+    def save(self, path: Path) -> None:
+        """Write it where later runs look for it."""
+        write_private(path, json.dumps(self.as_dict()))
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Read it back; a file that makes no sense is taken for none."""
+        text = read_private(path)
+        try:
+            values = json.loads(text or "null")
+            return cls(str(values["base_url"]), str(values["api_key"]), int(values["pid"]), str(values["driver"]))
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    @classmethod
+    def forget(cls, path: Path, pid: int) -> None:
+        """Remove the file of a platform that stops, unless it is another's by now."""
+        known = cls.load(path)
+        if known is not None and known.pid == pid:
+            path.unlink(missing_ok=True)
+
+
+def endpoint_path(settings: Settings) -> Path:
+    """Return the file that tells the address of the platform of a state directory."""
+    # Beside the state and not in a runtime directory: that one differs between a login, cron and sudo,
+    # and a platform that holds the lock but can't be found would be of no use to anyone.
+    return settings.state_dir / "endpoint.json"
+
+
+def find(settings: Settings) -> Endpoint | None:
+    """Return the running platform of a state directory, or None."""
+    if not _is_locked(settings):
+        return None
+    endpoint = Endpoint.load(endpoint_path(settings))
+    return endpoint if endpoint is not None and _answers(endpoint) else None
+
+
+def ensure(settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
+    """Return the running platform, starting it when there is none. Callers at the same time get the same."""
+    private_directory(settings.state_dir, "state directory")
+    with _start_lock(settings.state_dir / "start.lock", timeout):
+        end = time.monotonic() + timeout
+        while (found := find(settings)) is None:
+            if not _is_locked(settings):
+                return _start(settings, timeout)
+            # Someone runs `serve` on this directory and it isn't ready yet.
+            if time.monotonic() >= end:
+                raise LocalError(f"The platform on {settings.state_dir} doesn't answer.")
+            time.sleep(_PAUSE)
+        return found
+
+
+def stop(settings: Settings, *, timeout: float = STOP_SECONDS) -> Endpoint | None:
+    """Stop the running platform and its sandboxes; return what was stopped, or None."""
+    endpoint = find(settings)
+    if endpoint is None:
+        return None
+    try:
+        with _watched(endpoint.pid) as ended:
+            os.kill(endpoint.pid, signal.SIGTERM)
+            end = time.monotonic() + timeout
+            # The lock goes when the sandboxes are gone, the process a moment later.
+            while _is_locked(settings) or not ended():
+                if time.monotonic() >= end:
+                    text = f"The platform (process {endpoint.pid}) doesn't stop. Its log: {_log_path(settings)}"
+                    raise LocalError(text)
+                time.sleep(_PAUSE)
+    except ProcessLookupError:
+        return endpoint
+    return endpoint
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[Callable[[], bool]]:
+    """Give a way to ask whether a process has ended, where the system has one."""
+    if sys.platform != "linux":
+        yield lambda: True
+        return
+    fd = os.pidfd_open(pid)
+    try:
+        # Also true for a dead process that its parent never asked about.
+        yield lambda: bool(select.select([fd], [], [], 0)[0])
+    finally:
+        os.close(fd)
+
+
+def _start(settings: Settings, timeout: float) -> Endpoint:
+    log = _log_path(settings)
+    process = _spawn(settings, log)
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        endpoint = Endpoint.load(endpoint_path(settings))
+        if endpoint is not None and endpoint.pid == process.pid:
+            return endpoint
+        if process.poll() is not None:
+            raise LocalError(f"The local platform could not be started. {_tail(log)}".rstrip())
+        time.sleep(_PAUSE)
+    process.kill()
+    process.wait()
+    raise LocalError(f"The local platform didn't start within {timeout:g} seconds. {_tail(log)}".rstrip())
+
+
+def _spawn(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
+    """Start the platform in a session of its own, so that it outlives this terminal."""
+    idle = IDLE_EXIT_SECONDS if settings.idle_exit is None else settings.idle_exit
+    arguments = [
+        "serve", "--host", settings.host, "--port", str(settings.port), "--driver", settings.driver,
+        "--state-dir", str(settings.state_dir.resolve()),
+        "--fleet", str(settings.fleet), "--seed", str(settings.seed), "--idle-exit", str(idle),
+    ]  # fmt: skip
+    source = str(Path(__file__).resolve().parent.parent.parent)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if _is_long(log) else os.O_APPEND)
+    fd = os.open(log, flags, 0o600)
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "sandtui.local", *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=fd,
+            env=env, cwd="/", start_new_session=True,
+        )  # fmt: skip
+    finally:
+        os.close(fd)
+    return process
+
+
+def _log_path(settings: Settings) -> Path:
+    return settings.state_dir.resolve() / _LOG_NAME
+
+
+def _is_long(log: Path) -> bool:
+    try:
+        return log.stat().st_size > _LOG_MAX
+    except FileNotFoundError:
+        return False
+
+
+def _tail(log: Path) -> str:
+    try:
+        text = log.read_bytes()[-_LOG_TAIL:].decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+    return f"The end of its log ({log}):\n{text}" if text else ""
+
+
+def _is_locked(settings: Settings) -> bool:
+    """Return whether a process holds the state directory; the lock can't outlive it."""
+    path = settings.state_dir / LOCK_NAME
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise LocalError(f"The state directory {settings.state_dir} can't be read: {error.strerror}.") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    # No proxy: the platform is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{endpoint.base_url}/healthz", timeout=5) as reply:
+            return bool(json.loads(reply.read(4096)).get("pid") == endpoint.pid)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextmanager
+def _start_lock(path: Path, timeout: float) -> Iterator[None]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() >= end:
+                    raise LocalError("Another process has been starting the local platform for too long.") from error
+                time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(fd)

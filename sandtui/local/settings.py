@@ -1,0 +1,35 @@
+"""What one local platform is told at its start, and where it keeps its things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+DRIVERS = ("auto", "namespace", "process", "simulated")
+
+APP = "sandtui"
+
+
+class LocalError(Exception):
+    """Something a person has to know and can do something about; the text says both."""
+
+
+def default_state_dir() -> Path:
+    """Return where records and sandboxes live unless told otherwise."""
+    return Path(platformdirs.user_data_dir(APP)) / "platform"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a platform."""
+
+    state_dir: Path = field(default_factory=default_state_dir)
+    host: str = "127.0.0.1"
+    port: int = 0
+    driver: str = "auto"
+    fleet: int = 0
+    seed: int = 1
+    idle_exit: float | None = None
+    """Seconds without a request and without a running sandbox after which the platform ends itself."""

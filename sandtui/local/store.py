@@ -1,0 +1,124 @@
+"""The durable side: SQLite in one writer thread; a write returns when it is safe from a killed process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sandtui.local.records import SandboxRecord
+from sandtui.local.settings import LocalError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sandboxes (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS secrets (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+"""
+_BATCH = 500
+
+_Job = tuple[Sequence[SandboxRecord], Callable[[BaseException | None], object]]
+
+
+class Store:
+    """The records on disk. Many writes that arrive together share one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> list[SandboxRecord]:
+        """Open the database, start the writer and return all records, oldest first."""
+        try:
+            # Made by hand so that no moment exists in which others could read it.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(_SCHEMA)
+            hidden = {key: json.loads(body) for key, body in connection.execute("SELECT id, body FROM secrets")}
+            rows = [(key, json.loads(body)) for key, body in connection.execute("SELECT id, body FROM sandboxes")]
+        except (OSError, sqlite3.Error, ValueError) as error:
+            raise LocalError(
+                f"The records in {self._path} can't be read ({error}). Move the file away to start afresh, "
+                "or choose another place with --state-dir."
+            ) from error
+        self._thread = threading.Thread(target=self._write, args=(connection,), name="store", daemon=True)
+        self._thread.start()
+        records = [SandboxRecord.from_row(row, hidden.get(key)) for key, row in rows]
+        return sorted(records, key=lambda record: record.created_at)
+
+    async def save(self, *records: SandboxRecord) -> None:
+        """Write records; on return they outlive this process."""
+        if self._thread is None:
+            raise RuntimeError("the store is closed")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        self._jobs.put((records, lambda error: loop.call_soon_threadsafe(settle, error)))
+        # A caller that goes away must not take the others' write with it.
+        await asyncio.shield(done)
+
+    def close(self) -> None:
+        """Finish every write that was asked for and close the database."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        open_ = True
+        while open_:
+            batch: list[_Job] = []
+            job = self._jobs.get()
+            while True:
+                if job is None:
+                    open_ = False
+                    break
+                batch.append(job)
+                if len(batch) >= _BATCH:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            error = _commit(connection, [record for records, _ in batch for record in records])
+            for _, settle in batch:
+                try:
+                    settle(error)
+                except RuntimeError:
+                    continue  # its event loop is gone: nobody waits any more
+        connection.close()
+
+
+def _commit(connection: sqlite3.Connection, records: Sequence[SandboxRecord]) -> BaseException | None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for record in records:
+            body = json.dumps(record.to_row())
+            connection.execute("INSERT OR REPLACE INTO sandboxes VALUES (?, ?)", (record.id, body))
+            if record.secrets and not record.is_finished:
+                hidden = json.dumps(record.secrets)
+                connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, hidden))
+            elif record.secrets:
+                # A sandbox that has ended needs its secrets no more.
+                keys = json.dumps(dict.fromkeys(record.secrets, ""))
+                connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, keys))
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return error
+    return None

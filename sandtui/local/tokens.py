@@ -1,0 +1,59 @@
+"""The API key and the short-lived gateway tokens, each good for one sandbox alone."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sandtui.local.files import read_private, write_private
+
+LIFETIME = timedelta(hours=1)
+
+
+def load_api_key(path: Path) -> str:
+    """Return the platform's API key, made once, so that clients stay connected over a restart."""
+    known = read_private(path)
+    if known is not None and len(known.strip()) >= 32:
+        return known.strip()
+    key = "local_" + secrets.token_hex(24)
+    write_private(path, key + "\n")
+    return key
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare secrets in a time that tells nothing."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode("utf-8"))
+
+
+class GatewayTokens:
+    """Issues and checks tokens. They hold all they need, so a restarted platform still knows them."""
+
+    def __init__(self, api_key: str) -> None:
+        self._secret = hmac.digest(api_key.encode("utf-8"), b"gateway tokens", hashlib.sha256)
+
+    def issue(self, sandbox_id: str, now: datetime) -> tuple[str, datetime]:
+        """Return a token for one sandbox and the time at which it ends."""
+        expires = (now + LIFETIME).replace(microsecond=0)
+        claim = f"{sandbox_id}.{int(expires.timestamp())}".encode()
+        token = base64.urlsafe_b64encode(claim + b"." + self._sign(claim)).decode("ascii")
+        return token.rstrip("="), expires
+
+    def accepts(self, token: str, sandbox_id: str, now: datetime) -> bool:
+        """Return whether a token opens this sandbox at this time."""
+        try:
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        claim, separator, signature = raw[:-65], raw[-65:-64], raw[-64:]
+        if separator != b"." or not hmac.compare_digest(signature, self._sign(claim)):
+            return False
+        owner, _, until = claim.decode("utf-8").rpartition(".")
+        return owner == sandbox_id and now < datetime.fromtimestamp(int(until), UTC)
+
+    def _sign(self, claim: bytes) -> bytes:
+        return hmac.new(self._secret, claim, hashlib.sha256).hexdigest().encode("ascii")

@@ -1,0 +1,274 @@
+"""What goes over the wire: requests checked, errors and replies in the shapes that the SDKs read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
+from sandtui.local.records import SandboxRecord
+
+MAX_JSON = 8 * 1024 * 1024
+MASK = "***"
+DISK_MOUNT_PATH = "/sandbox-workspace"
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+class Reply(JSONResponse):
+    """A JSON reply in ASCII: whatever text a request had, half a character included, can be sent back."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of the body."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+class WireError(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(str(body))
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+    def response(self) -> Reply:
+        """Return it as it goes over the wire."""
+        return Reply(self.body, self.status, self.headers)
+
+
+def problem(status: int, detail: str) -> WireError:
+    """Return an error with its reason in words."""
+    return WireError(status, {"detail": detail})
+
+
+def invalid(param: str, details: str) -> WireError:
+    """Return the error for one field of a request."""
+    return WireError(HTTPStatus.UNPROCESSABLE_ENTITY, {"errors": [{"param": param, "details": details}]})
+
+
+def not_offered(what: str) -> WireError:
+    """Return the error for a part of the API that this platform doesn't have."""
+    return problem(HTTPStatus.NOT_IMPLEMENTED, f"{what} not offered by the local platform.")
+
+
+class _Request(BaseModel):
+    # Fields that only other generations of the API have are passed over, as the real service does.
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[^\x00=]+$")]
+Variables = dict[VariableName, Text]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+SandboxId = Annotated[str, StringConstraints(max_length=200)]
+
+
+class CreateBody(_Request):
+    """The body of a create, in any generation's spelling."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    docker_image: Annotated[Text, StringConstraints(min_length=1, max_length=1000)]
+    start_command: Text | StartCommand | None = None
+    cpu_cores: float = Field(default=1.0, ge=0.1, le=64)
+    memory_gb: float = Field(default=2.0, ge=0.1, le=1024)
+    disk_size_gb: float = Field(default=5.0, ge=0.1, le=1000)
+    gpu_count: int = Field(default=0, ge=0, le=8)
+    gpu_type: str | None = None
+    vm: bool = False
+    arch: str | None = None
+    network_access: bool = True
+    network_allowlist: list[str] | None = Field(default=None, max_length=1024)
+    network_denylist: list[str] | None = Field(default=None, max_length=1024)
+    timeout_minutes: int = Field(default=60, le=MAX_LIFETIME_MINUTES)
+    idle_timeout_minutes: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_MINUTES)
+    environment_vars: Variables | None = None
+    secrets: Variables | None = None
+    labels: list[Label] = Field(default_factory=list, max_length=100)
+    team_id: str | None = None
+    user_id: str | None = None
+    region: str | None = None
+    advanced_configs: dict[str, Any] | None = None
+    registry_credentials_id: str | None = None
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    checkpoint_id: str | None = None
+    volumes: list[Any] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.timeout_minutes == 0 or (self.timeout_minutes < 0 and not self.vm):
+            raise ValueError(f"timeout_minutes: must be from 1 to {MAX_LIFETIME_MINUTES}")
+        idle = self.idle_timeout_minutes
+        if idle is not None and 0 < self.timeout_minutes < idle:
+            raise ValueError(f"idle_timeout_minutes: must be at most timeout_minutes ({self.timeout_minutes})")
+        if (self.gpu_count > 0) != (self.gpu_type is not None):
+            raise ValueError("gpu_type: must be given exactly when gpu_count is above 0")
+        if self.network_allowlist is not None and self.network_denylist is not None:
+            raise ValueError("network_allowlist: can't be given together with network_denylist")
+        return self
+
+    def record(self, sandbox_id: str, now: datetime, user_id: str) -> SandboxRecord:
+        """Return the record of a new sandbox."""
+        command: str | dict[str, Any] | None
+        if isinstance(self.start_command, StartCommand):
+            command = self.start_command.model_dump()
+        else:
+            # The newer SDKs send nothing for a VM, the older ones the idle command for a container.
+            command = self.start_command or (None if self.vm else DEFAULT_START_COMMAND)
+        values = self.model_dump(exclude={"arch", "checkpoint_id", "volumes", "start_command"})
+        values["labels"] = tuple(self.labels)
+        values["user_id"] = self.user_id or user_id
+        values["network_access"] = self.network_access and self.network_allowlist != []
+        return SandboxRecord(id=sandbox_id, created_at=now, updated_at=now, start_command=command, **values)
+
+
+class BulkDeleteBody(_Request):
+    """Which sandboxes to delete: by id or by labels, never both."""
+
+    sandbox_ids: list[SandboxId] | None = Field(default=None, min_length=1, max_length=500)
+    labels: list[Label] | None = Field(default=None, min_length=1, max_length=50)
+    team_id: str | None = None
+    user_id: str | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.sandbox_ids is None) == (self.labels is None):
+            raise ValueError("sandbox_ids: give either sandbox_ids or labels, not both and not neither")
+        return self
+
+
+class StatusBody(_Request):
+    """The ids of a batch status."""
+
+    sandbox_ids: list[SandboxId] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        if len(set(self.sandbox_ids)) != len(self.sandbox_ids):
+            raise ValueError("sandbox_ids: must be unique")
+        return self
+
+
+class ExecBody(_Request):
+    """One command for the shell of a sandbox."""
+
+    command: Text
+    working_dir: Text | None = None
+    env: Variables | None = None
+    timeout: Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)] = 300
+    user: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]*$")] | None = None
+
+
+async def read_json(request: Request, limit: int = MAX_JSON) -> Any:
+    """Return the body of a request as JSON, refusing what is too large or malformed."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The request is over the limit of {limit} bytes.")
+    try:
+        return json.loads(data, parse_constant=_no_constant) if data else {}
+    except (ValueError, RecursionError) as error:
+        raise problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request's body is not JSON.") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+async def read_body(request: Request, model: type[_Body]) -> _Body:
+    """Return the body of a request, checked."""
+    data = await read_json(request)
+    if not isinstance(data, dict):
+        raise invalid("body", "must be a JSON object")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise WireError(HTTPStatus.UNPROCESSABLE_ENTITY, {"errors": _rows(error)}) from error
+
+
+def _rows(error: ValidationError) -> list[dict[str, str]]:
+    rows = []
+    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in entry["loc"])
+        text = entry["msg"].removeprefix("Value error, ")
+        if not where:
+            where, _, text = text.partition(": ")
+        rows.append({"param": where[:200], "details": text})
+    return rows
+
+
+def _stamp(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def sandbox_reply(record: SandboxRecord) -> dict[str, Any]:
+    """Return a sandbox as every SDK generation can read it."""
+    # One row with the other generation's shape makes a whole list fail, so it goes by the vm flag.
+    command = record.start_command
+    fits = isinstance(command, dict) if record.vm else isinstance(command, str)
+    return {
+        "id": record.id,
+        "name": record.name,
+        "dockerImage": record.docker_image,
+        "startCommand": command if fits else None,
+        "cpuCores": record.cpu_cores,
+        "memoryGB": record.memory_gb,
+        "diskSizeGB": record.disk_size_gb,
+        "diskMountPath": DISK_MOUNT_PATH,
+        "gpuCount": record.gpu_count,
+        "gpuType": record.gpu_type,
+        "vm": record.vm,
+        "networkAccess": record.network_access,
+        "networkAllowlist": record.network_allowlist,
+        "networkDenylist": record.network_denylist,
+        "status": record.status,
+        "timeoutMinutes": record.timeout_minutes,
+        "idleTimeoutMinutes": record.idle_timeout_minutes,
+        "terminationReason": record.termination_reason,
+        "environmentVars": record.environment_vars,
+        "secrets": dict.fromkeys(record.secrets, MASK) if record.secrets else None,
+        "advancedConfigs": record.advanced_configs,
+        "labels": list(record.labels),
+        "createdAt": _stamp(record.created_at),
+        "updatedAt": _stamp(record.updated_at),
+        "startedAt": _stamp(record.started_at),
+        "terminatedAt": _stamp(record.terminated_at),
+        "exitCode": record.exit_code,
+        "errorType": record.error_type,
+        "errorMessage": record.error_message,
+        "userId": record.user_id,
+        "teamId": record.team_id,
+        "region": record.region,
+        "kubernetesJobId": None,
+        "registryCredentialsId": record.registry_credentials_id,
+        "pendingImageBuildId": None,
+    }
+
+
+def status_row(record: SandboxRecord) -> dict[str, Any]:
+    """Return one row of the batch status."""
+    return {
+        "sandbox_id": record.id,
+        "status": record.status,
+        "error_type": record.error_type,
+        "error_message": record.error_message,
+        "pending_image_build_id": None,
+    }
+
+
+def error_context(record: SandboxRecord) -> dict[str, Any]:
+    """Return why a sandbox isn't running."""
+    return {"status": record.status, "errorType": record.error_type, "errorMessage": record.error_message}
+
+
+def timestamp(when: datetime) -> str:
+    """Return a time as the wire spells it."""
+    return _stamp(when) or ""

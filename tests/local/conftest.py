@@ -1,0 +1,62 @@
+"""Platforms for tests: in the same process, without sockets between client and server."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandtui.local.clock import ManualClock
+from sandtui.local.platform import Platform
+from sandtui.local.settings import Settings
+from tests.local.support import Api, Start, namespaces_work
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    # Sockets live here: pytest's own directories are so deep that only long paths would ever be tested.
+    path = Path(tempfile.mkdtemp(prefix="stl-"))
+    yield path / "state"
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+async def start(state_dir: Path) -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def begin(driver: str = "simulated", *, clock: Any = None, state: Path = state_dir, **more: Any) -> Api:
+            settings = Settings(state_dir=state, driver=driver, **more)
+            api = Api(await stack.enter_async_context(Platform(settings, clock=clock)))
+            stack.push_async_callback(api.http.aclose)
+            return api
+
+        yield begin
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def simulated(start: Start, clock: ManualClock) -> Api:
+    return await start("simulated", clock=clock)
+
+
+@pytest.fixture(params=["namespace", "process"])
+async def real(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Api:
+    """A platform with real processes, once for each driver."""
+    if request.param == "namespace":
+        await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    return await start(request.param)
+
+
+@pytest.fixture
+async def isolated(start: Start, tmp_path: Path) -> Api:
+    """A platform that isolates."""
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    return await start("namespace")

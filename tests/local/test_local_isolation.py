@@ -1,0 +1,270 @@
+"""What a namespace keeps apart, as root and as an ordinary user."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sandtui.local.drivers.agents import AGENT, INTERPRETER
+from sandtui.local.drivers.base import Command, FileTrouble
+from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.choose import choose
+from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.namespace import NamespaceDriver, isolation_spec
+from sandtui.local.drivers.process import ProcessDriver
+from sandtui.local.platform import Platform
+from sandtui.local.records import SandboxRecord
+from sandtui.local.settings import LocalError, Settings
+from tests.local.support import Api, Start, namespaces_work
+
+NOBODY = 65534
+ENV = {"PATH": "/usr/bin:/bin:/opt/sandtui/bin", "HOME": "/root"}
+
+
+async def test_processes_files_and_names_are_its_own(isolated: Api, tmp_path: Path) -> None:
+    box = await isolated.running(name="My Box! 7")
+    (tmp_path / "host-file").write_text("x")
+    assert await isolated.output(box, "hostname") == "my-box-7\n"
+    assert await isolated.output(box, "id -u") == "0\n"
+    assert (await isolated.output(box, "ls /proc | grep -c '^[0-9]*$'")).strip() in ("3", "4", "5")
+    assert (await isolated.run(box, f"ls {tmp_path}")).json()["exit_code"] != 0
+    state = isolated.platform.settings.state_dir
+    assert (await isolated.run(box, f"ls {state}")).json()["exit_code"] != 0
+    for command in ("touch /usr/x", "touch /etc/x", "mount -t tmpfs t /mnt", "hostname other", "kill -9 1; false"):
+        assert (await isolated.run(box, command)).json()["exit_code"] != 0, command
+    assert (await isolated.run(box, "true")).status_code == 200
+    for directory in ("/workspace", "/sandbox-workspace", "/tmp", "/root", "/app", "/var/tmp", "/dev/shm", "/run"):
+        await isolated.output(box, f"echo x > {directory}/f && rm {directory}/f")
+    await isolated.output(
+        box, "echo x > /dev/null; echo x > /dev/stderr; head -c 4 /dev/urandom; test -r /dev/tty || :"
+    )
+
+
+async def test_the_agent_can_not_be_looked_into(isolated: Api) -> None:
+    box = await isolated.running()
+    for command in ("ls /proc/1/fd", "cat /proc/1/environ", "ls -l /proc/1/root/", "readlink /proc/1/cwd"):
+        assert (await isolated.run(box, command)).json()["exit_code"] != 0, command
+    status = await isolated.output(box, "cat /proc/self/status")
+    fields = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+    assert fields["NoNewPrivs"].strip() == "1"
+    # No sys_admin (21), net_admin (12), sys_ptrace (19), mknod (27), net_raw (13).
+    for name in ("CapEff", "CapBnd", "CapPrm"):
+        mask = int(fields[name], 16)
+        assert not mask & sum(1 << bit for bit in (12, 13, 19, 21, 27)), name
+
+
+async def test_sandboxes_do_not_see_each_other(isolated: Api) -> None:
+    one, two = await isolated.running(), await isolated.running()
+    await isolated.output(one, "echo secret > /tmp/mine; sleep 300 > /dev/null 2>&1 & :")
+    assert (await isolated.run(two, "cat /tmp/mine")).json()["exit_code"] != 0
+    assert "sleep" not in await isolated.output(two, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+
+
+async def test_no_network_means_loopback_alone(isolated: Api) -> None:
+    closed = await isolated.running(network_access=False)
+    assert "lo" in await isolated.output(closed, "cat /proc/net/dev")
+    assert (await isolated.output(closed, "tail -n +3 /proc/net/dev | wc -l")).strip() == "1"
+    script = (
+        "import socket, threading; s = socket.create_server(('127.0.0.1', 8000)); "
+        "socket.create_connection(('127.0.0.1', 8000)); print('own loopback works')"
+    )
+    assert "works" in await isolated.output(closed, f'python -c "{script}"')
+    reach = "import socket; socket.create_connection(('192.0.2.1', 80), 2)"
+    assert "unreachable" in (await isolated.run(closed, f'python -c "{reach}"')).json()["stderr"]
+    # A hundred sandboxes can each listen on the same port.
+    other = await isolated.running(network_access=False)
+    assert "works" in await isolated.output(other, f'python -c "{script}"')
+
+
+async def test_commands_can_run_as_another_user(isolated: Api) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user has only one user to give")
+    box = await isolated.running()
+    assert (
+        await isolated.output(box, "id -un; id -g; echo out > /dev/stdout", user="nobody:1000") == "nobody\n1000\nout\n"
+    )
+    assert await isolated.output(box, "id -u", user="1234") == "1234\n"
+    reply = (await isolated.run(box, "true", user="no-such-user")).json()
+    assert (reply["exit_code"], "no-such-user" in reply["stderr"]) == (127, True)
+
+
+async def test_root_of_a_sandbox_is_nobody_here(isolated: Api) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give sandboxes users of their own")
+    one, two = await isolated.running(), await isolated.running()
+    owners = set()
+    for box in (one, two):
+        await isolated.output(box, "echo x > /workspace/f; mkdir -m 0 /workspace/closed")
+        root = isolated.platform.settings.state_dir / "sandboxes" / box / "root"
+        owners.add((root / "workspace" / "f").stat().st_uid)
+    assert len(owners) == 2
+    assert min(owners) >= 524288
+    assert (await isolated.run(one, "cat /etc/shadow")).json()["exit_code"] != 0
+    await isolated.call("DELETE", "/sandbox", json={"sandbox_ids": [one, two]})
+    assert list((isolated.platform.settings.state_dir / "sandboxes").iterdir()) == []
+
+
+async def test_nothing_is_mounted_on_the_host(isolated: Api) -> None:
+    before = Path("/proc/self/mountinfo").read_text()
+    box = await isolated.running()
+    await isolated.output(box, "true")
+    assert Path("/proc/self/mountinfo").read_text() == before
+
+
+async def test_the_mode_of_an_ordinary_user_when_root_uses_it(tmp_path: Path, state_dir: Path) -> None:
+    await namespaces_work(tmp_path, mapped=False)
+    state_dir.mkdir(mode=0o700)
+    driver = NamespaceDriver(state_dir, mapped=False)
+    await driver.open()
+    now = datetime.now(UTC)
+    record = SandboxRecord("sbx_one", "n", "i", created_at=now, updated_at=now)
+    instance = await driver.start(record)
+    try:
+        assert (await run(instance, "cat /proc/self/uid_map"))[0].split() == ["0", str(os.geteuid()), "1"]
+        assert await driver.measure(record.id) == {"processes": 0, "resident": 0}
+    finally:
+        await driver.discard(record.id)
+        await driver.close()
+    assert await driver.remains() == []
+
+
+@pytest.fixture
+async def ordinary() -> AsyncIterator[HostedInstance]:
+    """A sandbox that an ordinary user started, when these tests run as root."""
+    if os.geteuid() != 0 or sys.platform != "linux":
+        pytest.skip("only root can become an ordinary user; the other tests are one already")
+    python = next((path for path in (str(INTERPRETER), "/usr/bin/python3") if _runs_for_nobody(path)), None)
+    if python is None:
+        pytest.skip("no Python here that an ordinary user can run")
+    top = Path(tempfile.mkdtemp(prefix="stl-"))
+    top.chmod(0o755)
+    # The package itself may lie where that user can't read it.
+    package = top / "code" / "sandtui" / "local"
+    shutil.copytree(AGENT.parent, package / "agent")
+    box = top / "box"
+    (box / "root").mkdir(parents=True)
+    for path in (box, box / "root"):
+        os.chown(path, NOBODY, NOBODY)
+    prefix = subprocess.run([python, "-ISc", "import sys; print(sys.base_prefix)"], capture_output=True, text=True)
+    isolation = isolation_spec("ordinary", False, None)
+    isolation |= {"interpreter": os.path.realpath(python), "prefix": prefix.stdout.strip()}
+    spec = {"directory": str(box), "root": str(box / "root"), "log": str(box / "log"), "isolation": isolation}
+    launched = subprocess.run(
+        [python, "-I", "-S", str(package / "agent" / "__main__.py")],
+        input=json.dumps(spec), capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
+    )  # fmt: skip
+    try:
+        reply = json.loads(launched.stdout)
+        if "pid" not in reply:
+            pytest.skip(f"an ordinary user may not use namespaces here: {reply}")
+        instance = HostedInstance(box, ENV, "/workspace", await Channel.connect(box, SOCKET_NAME))
+        yield instance
+        instance.close()
+        os.kill(reply["pid"], signal.SIGKILL)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def _runs_for_nobody(python: str) -> bool:
+    try:
+        done = subprocess.run([python, "-ISc", ""], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+async def run(instance: HostedInstance, text: str) -> tuple[str, int]:
+    command = await instance.run(Command(["/bin/sh", "-c", text]))
+    output = b"".join([chunk async for chunk in command.output("stdout")])
+    code = await command.wait()
+    command.close()
+    return output.decode(), code
+
+
+async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance) -> None:
+    assert await run(ordinary, "id -u; hostname; pwd") == ("0\nordinary\n/workspace\n", 0)
+    assert await run(ordinary, "cat /proc/self/uid_map") == (f"{0:>10} {NOBODY:>10} {1:>10}\n", 0)
+    assert (await run(ordinary, "tail -n +3 /proc/net/dev | wc -l"))[0].strip() == "1"
+    assert (await run(ordinary, "touch /usr/x"))[1] != 0
+    assert (await run(ordinary, "mount -t tmpfs t /mnt"))[1] != 0
+    assert (await run(ordinary, "ls /proc/1/fd"))[1] != 0
+    assert (await run(ordinary, "python -c 'print(1)'; echo x > /dev/stderr"))[0] == "1\n"
+
+
+async def test_an_ordinary_user_moves_files(ordinary: HostedInstance) -> None:
+    file = await ordinary.open_write("/workspace/a/b")
+    await file.write(b"data")
+    await file.commit()
+    file.close()
+    assert await run(ordinary, "cat a/b; stat -c %a a/b") == ("data644\n", 0)
+    read = await ordinary.open_read("/workspace/a/b")
+    assert await read.read(1, 2) == b"at"
+    read.close()
+    for path in ("/etc/new", "/usr/bin/sh"):
+        with pytest.raises(FileTrouble):
+            await ordinary.open_write(path)
+
+
+async def test_the_plain_driver_says_what_it_is_and_refuses(start: Start) -> None:
+    api = await start("process")
+    assert "NOT isolated" in api.platform.driver.isolation
+    body = {"name": "n", "docker_image": "i", "network_access": False}
+    reply = await api.call("POST", "/sandbox", json=body)
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["param"] == "network_access"
+    assert "plain processes" in reply.json()["errors"][0]["details"]
+
+
+async def test_what_can_not_be_kept_to_is_refused(real: Api) -> None:
+    for fields, param in (
+        ({"network_allowlist": ["example.com"]}, "network_allowlist"),
+        ({"network_denylist": ["10.0.0.0/8"]}, "network_denylist"),
+        ({"gpu_count": 1, "gpu_type": "H100_80GB"}, "gpu_count"),
+    ):
+        body = {"name": "n", "docker_image": "i", **fields}
+        reply = await real.call("POST", "/sandbox", json=body)
+        assert (reply.status_code, reply.json()["errors"][0]["param"]) == (422, param)
+    for fields in ({"checkpoint_id": "c"}, {"volumes": [{"name": "v", "mount_path": "/v"}]}):
+        reply = await real.call("POST", "/sandbox", json={"name": "n", "docker_image": "i", **fields})
+        assert reply.status_code == 501
+
+
+async def test_without_namespaces_auto_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:
+    async def refused(state: Path, *, mapped: bool) -> str:
+        return "unshare: Operation not permitted"
+
+    monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
+    clock = Platform(Settings(state_dir=state_dir)).clock
+    driver = await choose(Settings(state_dir=state_dir), state_dir, clock)
+    assert isinstance(driver, ProcessDriver)
+    assert "NOT isolated" in driver.isolation
+    assert "Operation not permitted" in driver.isolation
+    with pytest.raises(LocalError, match="--driver process"):
+        await choose(Settings(state_dir=state_dir, driver="namespace"), state_dir, clock)
+
+
+async def test_the_state_must_lie_where_no_sandbox_sees_it(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:
+    async def works(state: Path, *, mapped: bool) -> None:
+        return None
+
+    monkeypatch.setattr("sandtui.local.drivers.choose.probe", works)
+    settings = Settings(state_dir=state_dir, driver="namespace")
+    clock = Platform(settings).clock
+    assert isinstance(await choose(settings, state_dir, clock), NamespaceDriver)
+    for place in ("/usr/share/state", "/etc/state", f"{sys.base_prefix}/state"):
+        with pytest.raises(LocalError, match="every sandbox can read"):
+            await choose(settings, Path(place).resolve(), clock)
+
+
+async def test_a_state_directory_too_deep_for_a_socket(start: Start, state_dir: Path) -> None:
+    deep = state_dir / ("d" * 100) / ("e" * 100)
+    api = await start("process", state=deep)
+    assert await api.output(await api.running(), "echo deep") == "deep\n"

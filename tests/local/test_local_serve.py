@@ -1,0 +1,264 @@
+"""``serve`` and ``local`` as real processes."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandtui.local import service
+from sandtui.local.settings import LocalError, Settings
+from tests.local.support import GIVE_UP_SECONDS, cleared, processes_of
+
+PROGRAM = [sys.executable, "-m", "sandtui.local"]
+
+
+def program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+@contextmanager
+def serving(state_dir: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, dict[str, Any]]]:
+    process = subprocess.Popen(
+        [*PROGRAM, "serve", "--state-dir", str(state_dir), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        info = json.loads(line)
+        headers = {"authorization": f"Bearer {info['api_key']}"}
+        with httpx.Client(base_url=f"{info['base_url']}/api/v1", headers=headers, timeout=30) as client:
+            yield process, client, info
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
+
+
+def running(client: httpx.Client, **fields: Any) -> str:
+    body = {"name": "box", "docker_image": "i", **fields}
+    sandbox_id = client.post("/sandbox", json=body).json()["id"]
+    return until(client, sandbox_id, "RUNNING")["id"]
+
+
+def until(client: httpx.Client, sandbox_id: str, status: str) -> dict[str, Any]:
+    end = time.monotonic() + GIVE_UP_SECONDS
+    while (found := client.get(f"/sandbox/{sandbox_id}").json())["status"] != status:
+        assert time.monotonic() < end, found
+        time.sleep(0.005)
+    return found
+
+
+def execute(client: httpx.Client, sandbox_id: str, command: str) -> dict[str, Any]:
+    token = client.post(f"/sandbox/{sandbox_id}/auth").json()
+    url = f"{token['gateway_url']}/{token['user_ns']}/{token['job_id']}/exec"
+    reply = httpx.post(url, json={"command": command}, headers={"authorization": f"Bearer {token['token']}"})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_announces_itself_and_stops_cleanly(state_dir: Path, number: int) -> None:
+    with serving(state_dir) as (process, client, info):
+        assert {"base_url", "api_key", "pid", "driver", "isolation"} == info.keys()
+        assert info["pid"] == process.pid
+        assert info["base_url"].startswith("http://127.0.0.1:")
+        box = running(client)
+        assert execute(client, box, "echo hi")["stdout"] == "hi\n"
+        agents = processes_of(state_dir)
+        assert len(agents) >= 2
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+    assert processes_of(state_dir) == []
+    assert list((state_dir / "sandboxes").iterdir()) == []
+    for path in state_dir.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    with serving(state_dir) as (_, client, again):
+        assert again["api_key"] == info["api_key"]
+        found = client.get(f"/sandbox/{box}").json()
+        assert (found["status"], found["terminationReason"]) == ("TERMINATED", "The platform was stopped.")
+
+
+@pytest.mark.parametrize("driver", ["auto", "process"])
+def test_a_killed_platform_finds_its_sandboxes_again(state_dir: Path, driver: str) -> None:
+    with serving(state_dir, "--driver", driver) as (process, client, _):
+        kept = running(client, start_command="echo one > marker; exec sleep 300", secrets={"S": "hidden"})
+        lost = running(client)
+        ended = running(client, start_command="while ! test -e go; do sleep 0.02; done; exit 4")
+        deleted = running(client)
+        assert client.delete(f"/sandbox/{deleted}").status_code == 200
+        half = client.post("/sandbox", json={"name": "half", "docker_image": "i"}).json()["id"]
+        process.kill()
+        process.wait()
+    logs = {pid: str(Path(f"/proc/{pid}/fd/2").readlink()) for pid in processes_of(state_dir)}
+    (victim,) = {pid for pid, log in logs.items() if lost in log}
+    os.kill(victim, signal.SIGKILL)
+    stray = state_dir / "sandboxes" / "sbx_stray"
+    (stray / "root" / "deep").mkdir(parents=True)
+    with serving(state_dir, "--driver", driver) as (_, client, _):
+        rows = {row["id"]: row for row in client.get("/sandbox").json()["sandboxes"]}
+        assert rows.keys() == {kept, lost, ended, deleted, half}
+        assert rows[kept]["status"] == "RUNNING"
+        assert execute(client, kept, "cat marker; echo $S")["stdout"] == "one\nhidden\n"
+        assert (rows[lost]["status"], rows[lost]["errorType"]) == ("ERROR", "SANDBOX_LOST")
+        assert rows[deleted]["status"] == "TERMINATED"
+        until(client, half, "RUNNING")
+        execute(client, ended, "touch go")
+        assert until(client, ended, "ERROR")["exitCode"] == 4
+        assert not stray.exists()
+        asyncio.run(cleared(state_dir, kept, half))
+    assert processes_of(state_dir) == []
+
+
+def test_a_second_serve_names_the_first(state_dir: Path) -> None:
+    with serving(state_dir, "--driver", "simulated") as (process, _, _):
+        second = program("serve", "--state-dir", str(state_dir), "--driver", "simulated")
+        assert (second.returncode, second.stdout) == (1, "")
+        assert f"process {process.pid}" in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+def test_a_port_in_use_is_said_in_words(state_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        failed = program("serve", "--state-dir", str(state_dir), "--port", str(port))
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert f"port {port}" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--port", "x"], ["--port", "70000"], ["--driver", "magic"], ["--fleet", "-1"], ["--nonsense"]],
+)
+def test_wrong_usage_is_2(state_dir: Path, arguments: list[str]) -> None:
+    failed = program("serve", "--state-dir", str(state_dir), *arguments)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "usage:" in failed.stderr
+
+
+def test_places_that_can_not_be_used_are_named(state_dir: Path) -> None:
+    state_dir.mkdir()
+    (state_dir / "file").write_text("")
+    used = program("serve", "--state-dir", str(state_dir / "file"))
+    below = program("serve", "--state-dir", str(state_dir / "file" / "below"))
+    state_dir.chmod(0o755)
+    shared = program("serve", "--state-dir", str(state_dir))
+    proc = program("serve", "--state-dir", "/proc/no-such-place")
+    address = program("serve", "--state-dir", str(state_dir / "new"), "--host", "192.0.2.77")
+    fleet = program("serve", "--state-dir", str(state_dir / "new"), "--fleet", "5")
+    for failed in (used, below, shared, proc, address, fleet):
+        assert (failed.returncode, failed.stdout) == (1, "")
+        assert failed.stderr.startswith("sandtui: ")
+        assert "Traceback" not in failed.stderr
+    assert state_dir.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_spoiled_database_is_named(state_dir: Path) -> None:
+    state_dir.mkdir(mode=0o700)
+    (state_dir / "platform.sqlite3").write_bytes(b"this is no database, " * 100)
+    failed = program("serve", "--state-dir", str(state_dir), "--driver", "process")
+    assert failed.returncode == 1
+    assert "platform.sqlite3" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_local_env_status_and_stop(state_dir: Path) -> None:
+    where = ["--state-dir", str(state_dir)]
+    assert program("local", "status", *where).stdout == "The local platform is not running.\n"
+    assert json.loads(program("local", "status", "--json", *where).stdout) == {"running": False}
+    first = program("local", "env", *where)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("export PRIME_API_BASE_URL=http://127.0.0.1:")
+    assert program("local", "env", *where).stdout == first.stdout
+    shell = f'eval "$({" ".join(PROGRAM)} local env {" ".join(where)})"; echo "$PRIME_API_BASE_URL $PRIME_API_KEY"'
+    url, key = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True).stdout.split()
+    with httpx.Client(base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
+        box = running(client)
+    status = json.loads(program("local", "status", "--json", *where).stdout)
+    assert status["running"] is True
+    assert key not in json.dumps(status)
+    assert os.getsid(status["pid"]) == status["pid"]
+    assert len(processes_of(state_dir)) >= 2
+    stopped = program("local", "stop", *where)
+    assert (stopped.returncode, str(status["pid"]) in stopped.stdout) == (0, True)
+    assert processes_of(state_dir) == []
+    assert not alive(status["pid"])
+    assert program("local", "stop", *where).stdout == "The local platform was not running.\n"
+    assert box not in (state_dir / "platform.log").read_text()
+    assert (state_dir / "platform.log").stat().st_mode & 0o077 == 0
+    assert not (state_dir / "endpoint.json").exists()
+
+
+def test_callers_at_the_same_time_get_the_same_platform(state_dir: Path) -> None:
+    settings = Settings(state_dir=state_dir, driver="simulated")
+    found: list[service.Endpoint] = []
+    threads = [threading.Thread(target=lambda: found.append(service.ensure(settings))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    try:
+        assert len(found) == 4
+        assert len(set(found)) == 1
+        assert found[0].api_key not in repr(found[0])
+    finally:
+        service.stop(settings)
+    assert service.find(settings) is None
+
+
+def test_a_platform_on_demand_ends_by_itself(state_dir: Path) -> None:
+    settings = Settings(state_dir=state_dir, driver="process", idle_exit=0.3)
+    endpoint = service.ensure(settings)
+    end = time.monotonic() + GIVE_UP_SECONDS
+    while alive(endpoint.pid):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert service.find(settings) is None
+    assert "stops" in (state_dir / "platform.log").read_text()
+
+
+def test_a_platform_that_can_not_start_quotes_its_log(state_dir: Path) -> None:
+    state_dir.mkdir(mode=0o700)
+    (state_dir / "platform.sqlite3").write_bytes(b"this is no database, " * 100)
+    with pytest.raises(LocalError, match=r"(?s)could not be started.*platform\.sqlite3"):
+        service.ensure(Settings(state_dir=state_dir, driver="process"))
+
+
+def test_a_stale_endpoint_is_not_believed(state_dir: Path) -> None:
+    with serving(state_dir, "--driver", "simulated") as (process, _, _):
+        text = (state_dir / "endpoint.json").read_text()
+        process.kill()
+        process.wait()
+    assert service.find(Settings(state_dir=state_dir)) is None
+    (state_dir / "endpoint.json").write_text(text)
+    assert service.stop(Settings(state_dir=state_dir)) is None
+
+
+def test_the_agent_needs_only_the_standard_library() -> None:
+    agent = Path(service.__file__).parent / "agent" / "__main__.py"
+    python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+    done = subprocess.run([python, "-I", "-S", str(agent)], input="{}", capture_output=True, text=True)
+    assert "KeyError: 'directory'" in done.stderr
