@@ -1,0 +1,1 @@
+"""What the dashboard knows and does, without a screen."""

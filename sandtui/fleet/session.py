@@ -1,0 +1,112 @@
+"""One connection to one platform: the client, what it has shown, and what can be done with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sandtui.client import (
+    AsyncSandboxClient,
+    Config,
+    CreateSandboxRequest,
+    NotFoundError,
+    Sandbox,
+    SandboxClientError,
+)
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.console import Console
+from sandtui.fleet.refresh import Freshness, Pace, Refresher
+from sandtui.fleet.store import FleetStore
+
+DELETE_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where to connect and what to call it. ``note`` is a sentence to show once, such as the isolation."""
+
+    config: Config
+    label: str
+    note: str = ""
+    warning: bool = False
+
+
+class ConnectError(Exception):
+    """There is nothing to connect to; ``advice`` says what to do."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOutcome:
+    """Ids that went, and why the others did not."""
+
+    deleted: tuple[str, ...]
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class FleetSession:
+    """Everything that a dashboard does with one platform."""
+
+    def __init__(
+        self,
+        client: AsyncSandboxClient,
+        clock: Clock,
+        on_freshness: Callable[[Freshness], None] = lambda _: None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.client = client
+        self.clock = clock
+        self.store = FleetStore(clock)
+        self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
+        self._consoles: dict[str, Console] = {}
+
+    def console(self, sandbox_id: str) -> Console:
+        """Return the console of a sandbox; it keeps its output while the program runs."""
+        if sandbox_id not in self._consoles:
+            self._consoles[sandbox_id] = Console(self.client, sandbox_id, self.clock)
+        return self._consoles[sandbox_id]
+
+    async def create(self, request: CreateSandboxRequest) -> Sandbox:
+        """Create a sandbox and show it at once.
+
+        Raises:
+            SandboxClientError: the platform refused, or could not be reached.
+        """
+        sandbox = await self.client.create(request)
+        self.store.apply([sandbox])
+        self.refresher.expect_changes()
+        return sandbox
+
+    async def delete(self, sandbox_ids: Sequence[str]) -> DeleteOutcome:
+        """Delete sandboxes by id, a few at a time; one that is gone already counts as deleted."""
+        self.store.mark_deleting(sandbox_ids)
+        gate = asyncio.Semaphore(DELETE_AT_ONCE)
+        deleted: list[str] = []
+        failed: dict[str, str] = {}
+
+        async def one(sandbox_id: str) -> None:
+            async with gate:
+                try:
+                    await self.client.delete(sandbox_id)
+                except NotFoundError:
+                    self.store.remove([sandbox_id])
+                    deleted.append(sandbox_id)
+                except SandboxClientError as error:
+                    self.store.unmark_deleting([sandbox_id])
+                    failed[sandbox_id] = str(error)
+                else:
+                    self.store.mark_deleted([sandbox_id])
+                    deleted.append(sandbox_id)
+
+        await asyncio.gather(*(one(sandbox_id) for sandbox_id in sandbox_ids))
+        self.refresher.expect_changes()
+        return DeleteOutcome(tuple(deleted), failed)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()

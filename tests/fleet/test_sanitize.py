@@ -1,0 +1,44 @@
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.fleet.sanitize import clean, clean_line, clean_lines
+
+ANY_TEXT = st.text(alphabet=st.characters(), max_size=200)
+BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def is_safe(text):
+    return not any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in BIDI for c in text)
+
+
+@given(ANY_TEXT)
+def test_nothing_that_moves_the_cursor_gets_through(text):
+    assert is_safe(clean(text))
+    assert is_safe(clean_line(text))
+    assert all(is_safe(line) for line in clean_lines(text))
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]), max_size=100))
+def test_ordinary_text_is_left_alone(text):
+    assert clean(text) == text
+
+
+@given(ANY_TEXT)
+def test_cleaning_twice_changes_nothing(text):
+    assert clean(clean(text)) == clean(text)
+
+
+def test_what_is_replaced_stays_visible():
+    assert clean("a\x1b[31mb\x07\x7f\x9b") == "a␛[31mb␇␡\ufffd"
+    assert clean("x\u202etxt.exe") == "x\ufffdtxt.exe"
+    assert clean("\ud800") == "\ufffd"
+    assert clean("[red]x[/]") == "[red]x[/]", "markup is not ours to interpret"
+
+
+def test_lines():
+    assert clean_lines("a\tb\r\nc\n") == ["a       b", "c"]
+    assert clean_lines("10%\r50%\r100%\n") == ["100%"]
+    assert clean_lines("") == []
+    assert clean_lines("\n\n") == ["", ""]
