@@ -1,0 +1,8 @@
+"""``python -m sandtui``."""
+
+import sys
+
+from sandtui.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""The application: which screen is in front, and what is said to the user."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from rich.text import Text
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from sandtui.client import Sandbox
+from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
+from sandtui.fleet.clock import Clock, SystemClock
+from sandtui.fleet.refresh import Pace
+from sandtui.fleet.sanitize import clean, clean_lines
+from sandtui.fleet.store import Row
+from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
+from sandtui.ui.keymap import bindings
+from sandtui.ui.messages import DeleteFinished
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.themes import DARK, THEMES
+
+Severity = Literal["information", "warning", "error"]
+
+MESSAGES_KEPT = 500
+CLOCK_TICK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that was said to the user."""
+
+    moment: datetime
+    text: str
+    severity: Severity
+
+
+class SandtuiApp(App[None]):
+    """The dashboard. ``connect`` finds the platform after the first paint."""
+
+    TITLE = "sandtui"
+    CSS_PATH = Path(__file__).with_name("sandtui.tcss")
+    BINDINGS: ClassVar[list[BindingType]] = bindings(GLOBAL)
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        connect: Connector,
+        *,
+        clock: Clock | None = None,
+        make_client: ClientFactory = default_client,
+        pace: Pace | None = None,
+        ticking: bool = True,
+    ) -> None:
+        super().__init__()
+        self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
+        self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
+        self.create_draft: dict[str, str] = {}
+        self._ticking = ticking
+        self._noted = False
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+
+    def on_mount(self) -> None:
+        """Show the fleet and start to connect."""
+        self.push_screen(FleetScreen())
+        self.call_after_refresh(self.bridge.start)
+        if self._ticking:
+            self.set_interval(CLOCK_TICK, self._tick)
+
+    async def on_unmount(self) -> None:
+        """Close the connection."""
+        await self.bridge.stop()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer every action that works here, and Textual's own, in the palette."""
+        for action in self.actions_here():
+            yield SystemCommand(action.title, action.help, lambda action=action: self.do(action.id))
+        yield from super().get_system_commands(screen)
+
+    # What the user is told
+
+    def say(self, text: str, severity: Severity = "information") -> None:
+        """Tell the user something, and keep it for the list of messages."""
+        safe = clean(text)
+        self.messages.append(Said(self.bridge.clock.now(), safe, severity))
+        self.notify(safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
+
+    def copy(self, text: str) -> None:
+        """Copy a text to the clipboard."""
+        safe = clean(text)
+        self.copy_to_clipboard(safe)
+        self.say(f"Copied {safe} (by the terminal, if it allows OSC 52).")
+
+    # Where the user goes
+
+    def actions_here(self) -> list[Action]:
+        """Return the actions that work on the screen in front."""
+        screen = self.screen
+        scopes = (*screen.hint_scopes(), GLOBAL) if isinstance(screen, AppScreen) else (GLOBAL,)
+        return [action for action in ACTIONS if action.scope in scopes]
+
+    def do(self, action_id: str) -> None:
+        """Run an action of the registry by its id."""
+        action = BY_ID[action_id]
+        namespace = self if action.scope == GLOBAL else self.screen
+        self.call_later(self.run_action, action.name, namespace)
+
+    def open_detail(self, sandbox_id: str) -> None:
+        """Show everything about a sandbox."""
+        from sandtui.ui.screens.detail import DetailScreen
+
+        self.push_screen(DetailScreen(sandbox_id))
+
+    def open_console(self, sandbox_id: str) -> None:
+        """Open the console of a sandbox."""
+        from sandtui.ui.screens.console import ConsoleScreen
+
+        self.push_screen(ConsoleScreen(sandbox_id))
+
+    def open_log(self, sandbox_id: str) -> None:
+        """Show the log of a sandbox."""
+        from sandtui.ui.screens.log import LogScreen
+
+        self.push_screen(LogScreen(sandbox_id))
+
+    def open_create(self, like: Sandbox | None = None) -> None:
+        """Open the create form, filled like a sandbox or with what was left there."""
+        from sandtui.ui.screens.create import CreateScreen
+
+        if self.bridge.session is None:
+            self.say("There is no connection yet.", "warning")
+            return
+        self.push_screen(CreateScreen(like))
+
+    def ask_delete(self, rows: list[Row]) -> None:
+        """Ask before deleting, naming what will go."""
+        from sandtui.ui.screens.dialogs.delete import DeleteDialog
+
+        alive = [row for row in rows if not row.sandbox.is_finished]
+        if not alive:
+            self.say("Nothing to delete: what is chosen has ended already.", "warning")
+            return
+        label = self.bridge.connection.label if self.bridge.connection is not None else ""
+        dialog = DeleteDialog(alive, label, self.bridge.clock.now())
+
+        def answered(confirmed: bool | None) -> None:
+            if confirmed:
+                self.bridge.delete([row.id for row in alive])
+
+        self.push_screen(dialog, answered)
+
+    def show_created(self, sandbox: Sandbox) -> None:
+        """Go back to the fleet with the cursor on a new sandbox."""
+        self.action_fleet()
+        screen = self.screen
+        if isinstance(screen, FleetScreen):
+            screen.show_sandbox(sandbox.id)
+
+    # Actions
+
+    def action_help(self) -> None:
+        """Show the keys of the screen in front."""
+        from sandtui.ui.screens.dialogs.help import HelpDialog
+
+        self._choose_action(HelpDialog(self.actions_here()))
+
+    def action_command(self) -> None:
+        """Type a command by name."""
+        from sandtui.ui.screens.dialogs.command import CommandDialog
+
+        self._choose_action(CommandDialog([action for action in self.actions_here() if action.command]))
+
+    def action_refresh(self) -> None:
+        """Ask the platform now."""
+        self.bridge.refresh()
+
+    def action_messages(self) -> None:
+        """Show what was said."""
+        from sandtui.ui.screens.dialogs.messages import MessagesDialog
+
+        self.push_screen(MessagesDialog(list(self.messages)))
+
+    def action_fleet(self) -> None:
+        """Go back to the fleet."""
+        while len(self.screen_stack) > 2 and not isinstance(self.screen, FleetScreen):
+            self.pop_screen()
+
+    # Events
+
+    def on_delete_finished(self, message: DeleteFinished) -> None:
+        """Tell what came of a deletion."""
+        deleted, failed = message.outcome.deleted, message.outcome.failed
+        if deleted:
+            names = ", ".join(message.names.get(sandbox_id, sandbox_id) for sandbox_id in deleted[:3])
+            more = f" and {len(deleted) - 3} more" if len(deleted) > 3 else ""
+            self.say(f"Deleted {names}{more}.")
+        for sandbox_id, reason in list(failed.items())[:3]:
+            self.say(f"{message.names.get(sandbox_id, sandbox_id)} was not deleted: {reason}", "error")
+        if len(failed) > 3:
+            self.say(f"{len(failed) - 3} more could not be deleted.", "error")
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say so when something of ours broke, instead of ending the program."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            kind = type(event.worker.error).__name__
+            self.say(f"Something went wrong inside sandtui ({kind}: {event.worker.error}).", "error")
+
+    def on_key(self, _: events.Key) -> None:
+        """Note that somebody is there."""
+        self.bridge.touch()
+
+    def on_app_focus(self, _: events.AppFocus) -> None:
+        """Ask often again: the window is looked at."""
+        self.bridge.set_visible(True)
+
+    def on_app_blur(self, _: events.AppBlur) -> None:
+        """Ask seldom: nobody looks."""
+        self.bridge.set_visible(False)
+
+    def _fatal_error(self) -> None:
+        # Textual's own report prints local variables, and keys and secrets are among them.
+        self.bell()
+        report = "".join(traceback.format_exception(*sys.exc_info()))
+        self.panic(Text("\n".join(clean_lines(report))))
+
+    def _choose_action(self, dialog: Screen[str]) -> None:
+        def chosen(action_id: str | None) -> None:
+            if action_id:
+                self.do(action_id)
+
+        self.push_screen(dialog, chosen)
+
+    def _tick(self) -> None:
+        screen = self.screen
+        if isinstance(screen, AppScreen):
+            screen.tick()
+        connection = self.bridge.connection
+        if connection is not None and connection.note and not self._noted:
+            self._noted = True
+            self.say(connection.note, "warning" if connection.warning else "information")

@@ -1,0 +1,197 @@
+"""Between the fleet and the screens: the only place that starts the fleet's coroutines.
+
+It turns what the store announces into messages, at most four times a second, and drops late answers of an
+older connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+from textual.worker import Worker
+
+from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.console import Console, Run
+from sandtui.fleet.events import ChangeSet
+from sandtui.fleet.refresh import Freshness, Pace
+from sandtui.fleet.sanitize import clean_lines
+from sandtui.fleet.session import ConnectError, Connection, FleetSession
+from sandtui.ui.messages import (
+    ConnectionChanged,
+    CreateFinished,
+    DeleteFinished,
+    FreshnessChanged,
+    LogArrived,
+    SandboxesChanged,
+)
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from sandtui.ui.app import SandtuiApp
+
+Connector = Callable[[], Awaitable[Connection]]
+ClientFactory = Callable[[Connection], AsyncSandboxClient]
+
+SECONDS_BETWEEN_UPDATES = 0.25
+
+
+def default_client(connection: Connection) -> AsyncSandboxClient:
+    """Return the client for a connection."""
+    return AsyncSandboxClient(config=connection.config)
+
+
+class Bridge:
+    """Holds the session with the platform and carries commands and news across."""
+
+    def __init__(
+        self,
+        app: SandtuiApp,
+        connect: Connector,
+        clock: Clock,
+        make_client: ClientFactory = default_client,
+        pace: Pace | None = None,
+    ) -> None:
+        self._app = app
+        self._connect = connect
+        self._make_client = make_client
+        self._pace = pace
+        self._pending = ChangeSet()
+        self._quiet = False
+        self._generation = 0
+        self.clock = clock
+        self.connection: Connection | None = None
+        self.session: FleetSession | None = None
+        self.problem: ConnectError | None = None
+
+    @property
+    def freshness(self) -> Freshness:
+        """How good the data is."""
+        return self.session.refresher.freshness if self.session is not None else Freshness()
+
+    def start(self) -> None:
+        """Connect, and keep the store fresh from then on."""
+        self._generation += 1
+        self.problem = None
+        self._run(self._live(self._generation), "live", exclusive=True)
+        self._tell(ConnectionChanged())
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        self._generation += 1
+        if self.session is not None:
+            await self.session.close()
+
+    def refresh(self) -> None:
+        """Ask the platform now, or try to connect again."""
+        if self.session is not None:
+            self.session.refresher.refresh_now()
+        elif self.problem is not None:
+            self.start()
+
+    def touch(self) -> None:
+        """Note that somebody pressed a key."""
+        if self.session is not None:
+            self.session.refresher.touch()
+
+    def set_visible(self, visible: bool) -> None:
+        """Note that the window lost or got the focus."""
+        if self.session is not None:
+            self.session.refresher.set_visible(visible)
+
+    def create(self, reply_to: Screen[Any], request: CreateSandboxRequest) -> None:
+        """Create a sandbox; ``reply_to`` gets a :class:`CreateFinished`."""
+        session = self._need()
+
+        async def flow() -> None:
+            sandbox: Sandbox | None = None
+            failure: SandboxClientError | None = None
+            try:
+                sandbox = await session.create(request)
+            except SandboxClientError as error:
+                failure = error
+            reply_to.post_message(CreateFinished(sandbox, failure))
+
+        self._run(flow(), "create")
+
+    def delete(self, sandbox_ids: list[str]) -> None:
+        """Delete sandboxes; the app gets a :class:`DeleteFinished`."""
+        session = self._need()
+        rows = [session.store.get(sandbox_id) for sandbox_id in sandbox_ids]
+        names = {row.id: row.sandbox.name for row in rows if row is not None}
+
+        async def flow() -> None:
+            outcome = await session.delete(sandbox_ids)
+            self._app.post_message(DeleteFinished(outcome, names))
+
+        self._run(flow(), "delete")
+
+    def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
+        """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                text = await session.client.get_logs(sandbox_id)
+            except SandboxClientError as error:
+                reply_to.post_message(LogArrived([], error))
+            else:
+                reply_to.post_message(LogArrived(await asyncio.to_thread(clean_lines, text)))
+
+        self._run(flow(), "log", exclusive=True)
+
+    def run_command(self, console: Console, command: str, timeout: int) -> Worker[Run]:
+        """Run a command in a console; cancelling the worker stops the command."""
+        return self._app.run_worker(
+            console.run(command, timeout), group=f"console {console.sandbox_id}", exit_on_error=False
+        )
+
+    def _need(self) -> FleetSession:
+        if self.session is None:
+            raise RuntimeError("there is no connection")
+        return self.session
+
+    async def _live(self, generation: int) -> None:
+        try:
+            connection = await self._connect()
+        except ConnectError as problem:
+            if generation == self._generation:
+                self.problem = problem
+                self._tell(ConnectionChanged())
+            return
+        old, self.session = self.session, None
+        if old is not None:
+            await old.close()
+        session = FleetSession(self._make_client(connection), self.clock, self._freshness_changed, self._pace)
+        session.store.watch(self._changed)
+        self.connection, self.session = connection, session
+        self._tell(ConnectionChanged())
+        await session.refresher.run()
+
+    def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
+        self._app.run_worker(flow, group=group, exclusive=exclusive, exit_on_error=False)
+
+    def _changed(self, change: ChangeSet) -> None:
+        self._pending = self._pending.then(change)
+        if not self._quiet:
+            self._quiet = True
+            self._app.call_later(self._flush)
+
+    def _flush(self) -> None:
+        change, self._pending = self._pending, ChangeSet()
+        if change:
+            self._tell(SandboxesChanged(change))
+            self._app.set_timer(SECONDS_BETWEEN_UPDATES, self._flush)
+        else:
+            self._quiet = False
+
+    def _freshness_changed(self, freshness: Freshness) -> None:
+        self._tell(FreshnessChanged(freshness))
+
+    def _tell(self, message: Message) -> None:
+        for screen in self._app.screen_stack:
+            screen.post_message(message)

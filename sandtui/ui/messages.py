@@ -1,0 +1,55 @@
+"""What the bridge tells the screens. Names are in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from textual.message import Message
+
+from sandtui.client import Sandbox, SandboxClientError
+from sandtui.fleet.events import ChangeSet
+from sandtui.fleet.refresh import Freshness
+from sandtui.fleet.session import DeleteOutcome
+
+
+@dataclass
+class ConnectionChanged(Message, bubble=False):
+    """A platform was connected to, or could not be."""
+
+
+@dataclass
+class SandboxesChanged(Message, bubble=False):
+    """Rows of the store came, changed or went."""
+
+    change: ChangeSet
+
+
+@dataclass
+class FreshnessChanged(Message, bubble=False):
+    """The data became better or worse."""
+
+    freshness: Freshness
+
+
+@dataclass
+class CreateFinished(Message, bubble=False):
+    """A sandbox was made, or refused."""
+
+    sandbox: Sandbox | None
+    error: SandboxClientError | None = None
+
+
+@dataclass
+class DeleteFinished(Message, bubble=False):
+    """A deletion came to its end."""
+
+    outcome: DeleteOutcome
+    names: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class LogArrived(Message, bubble=False):
+    """A log was fetched, as lines that are safe to draw, or could not be."""
+
+    lines: list[str]
+    error: SandboxClientError | None = None

@@ -1,0 +1,40 @@
+"""How good the data is, in words (mockups/states.txt)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sandtui.fleet.refresh import Freshness, Phase
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.render.text import Piece, Role
+from sandtui.ui.render.units import duration, since
+
+STALE_AFTER = 15.0
+"""Seconds after which data that should be live is called by its age."""
+
+
+def freshness_pieces(freshness: Freshness, now: datetime) -> list[Piece]:
+    """Return the short form for the header: ``● live 2s``, ``▲ offline 41s``."""
+    age = since(freshness.fresh_at, now)
+    known = "" if age is None else f" {duration(age)}"
+    if freshness.phase is Phase.LOADING:
+        if freshness.pages > 1:
+            return [Piece("◌ ", "waiting"), Piece(f"page {freshness.page} of {freshness.pages}", "waiting")]
+        return [Piece("◌ ", "waiting"), Piece("loading", "waiting")]
+    if freshness.phase is Phase.LIVE:
+        role: Role = "good" if age is None or age < STALE_AFTER else "dim"
+        return [Piece("● ", role), Piece(f"live{known}", role)]
+    if freshness.phase is Phase.UNAUTHORIZED:
+        return [Piece("▲ ", "bad"), Piece("key refused", "bad")]
+    return [Piece("▲ ", "bad"), Piece(f"offline{known}", "bad")]
+
+
+def problem_pieces(freshness: Freshness, monotonic: float) -> list[Piece]:
+    """Return the long form for the line above the key hints; empty while all is well."""
+    if freshness.phase in {Phase.LIVE, Phase.LOADING}:
+        return []
+    pieces = [Piece("▲ ", "bad"), Piece(clean(freshness.problem), "bad")]
+    if freshness.retry_at is not None:
+        left = max(0, round(freshness.retry_at - monotonic))
+        pieces.append(Piece(f" · retry in {left}s, r now", "dim"))
+    return pieces

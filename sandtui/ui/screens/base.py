@@ -1,0 +1,143 @@
+"""What every screen has: one header line, a body, a line for what goes on, one line of key hints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.keymap import help_hint, hints
+from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
+from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
+from sandtui.ui.render.status import count_pieces
+from sandtui.ui.render.text import Piece
+from sandtui.ui.widgets.key_hints import KeyHints
+from sandtui.ui.widgets.line import ChromeLine
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.bridge import Bridge
+
+MIN_WIDTH, MIN_HEIGHT = 80, 24
+
+
+class AppScreen(Screen[None]):
+    """A full screen of the program. ``SCOPE`` names its actions in the registry."""
+
+    SCOPE: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own shape
+
+    def compose(self) -> ComposeResult:
+        """Lay out the chrome around the body."""
+        yield ChromeLine(id="header")
+        yield from self.compose_body()
+        yield ChromeLine(id="activity")
+        yield KeyHints(id="hints")
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Return the widgets between header and activity line."""
+        raise NotImplementedError
+
+    @property
+    def dashboard(self) -> SandtuiApp:
+        """The app, with its type."""
+        return cast("SandtuiApp", self.app)
+
+    @property
+    def bridge(self) -> Bridge:
+        """The way to the fleet."""
+        return self.dashboard.bridge
+
+    def crumbs(self) -> list[str]:
+        """Return where we are, from general to special; outside text is made safe by the caller."""
+        return []
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Return what the line above the hints shows when nothing is wrong."""
+        return [], []
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """Return the scopes whose actions work now."""
+        return (self.SCOPE,)
+
+    def tick(self) -> None:
+        """Draw again what depends on the time; called once a second."""
+        self.update_chrome()
+
+    def update_chrome(self) -> None:
+        """Draw header, activity line and hints."""
+        if not self.is_mounted:
+            return
+        self._update_header()
+        self._update_activity()
+        typing = isinstance(self.focused, Input)
+        self.query_one("#hints", KeyHints).show(hints(*self.hint_scopes()), help_hint(typing))
+
+    def on_mount(self) -> None:
+        """Draw the chrome for the first time."""
+        self.update_chrome()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was in front."""
+        self.update_chrome()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Say so when the window is too small."""
+        self.call_after_refresh(self.update_chrome)
+
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
+        """Other keys work now."""
+        self.update_chrome()
+
+    def on_connection_changed(self, _: ConnectionChanged) -> None:
+        """Draw the connection's state."""
+        self.update_chrome()
+
+    def on_freshness_changed(self, _: FreshnessChanged) -> None:
+        """Draw the age of the data."""
+        self.update_chrome()
+
+    def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
+        """Draw the counts."""
+        self.update_chrome()
+
+    def on_key_hints_chosen(self, message: KeyHints.Chosen) -> None:
+        """Do what a clicked hint says."""
+        self.dashboard.do(message.action)
+
+    def _update_header(self) -> None:
+        bridge = self.bridge
+        left = [Piece(" sandtui", "key"), Piece("  ")]
+        crumbs = self.crumbs()
+        for place, crumb in enumerate(crumbs):
+            last = place == len(crumbs) - 1
+            left += [Piece(crumb, "bright" if last else "dim"), Piece("" if last else " › ", "dim")]
+        if bridge.session is not None:
+            left += [Piece("    "), *count_pieces(bridge.session.store.counts)]
+        right: list[Piece] = []
+        if bridge.connection is not None:
+            label = Piece(clean(bridge.connection.label), "busy" if bridge.connection.warning else "dim")
+            right = [label, Piece("   ")]
+            right += freshness_pieces(bridge.freshness, bridge.clock.now())
+        elif bridge.problem is not None:
+            right = [Piece("▲ not connected", "bad")]
+        else:
+            right = [Piece("◌ connecting", "waiting")]
+        self.query_one("#header", ChromeLine).show(left, [*right, Piece(" ")])
+
+    def _update_activity(self) -> None:
+        bridge = self.bridge
+        problem = problem_pieces(bridge.freshness, bridge.clock.monotonic())
+        left, right = self.activity()
+        width, height = self.size
+        if problem:
+            left = problem
+        elif width < MIN_WIDTH or height < MIN_HEIGHT:
+            left = [Piece(f"this window is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} shows everything", "busy")]
+        self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])

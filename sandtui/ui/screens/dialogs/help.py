@@ -1,0 +1,67 @@
+"""The keys that work here, made from the registry; Enter does what the line says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from sandtui.fleet.actions import GLOBAL, Action
+from sandtui.ui.keymap import key_label
+from sandtui.ui.render.text import Content, Piece, content
+
+KEY_WIDTH = 16
+MOVING = (
+    ("j k, arrows", "Move by one line."),
+    ("g G, home end", "Go to the first or last line."),
+    ("tab", "Go to the next field or pane."),
+    ("ctrl+p", "Open the palette: every action by name."),
+)
+
+
+class HelpDialog(ModalScreen[str]):
+    """Answers the id of the action that was chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "close", "close", show=False)]
+
+    def __init__(self, actions: list[Action]) -> None:
+        super().__init__()
+        self._actions = actions
+
+    def compose(self) -> Iterable[Widget]:
+        """The list and how to leave it."""
+        with Vertical(id="dialog", classes="help") as dialog:
+            dialog.border_title = Content("Keys that work here")
+            yield OptionList(*self._options(), id="help-list", compact=True)
+            yield Static(content(Piece("enter does it · esc closes", "dim")), id="dialog-keys")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Do what was chosen."""
+        event.stop()
+        self.dismiss(event.option.id or "")
+
+    def action_close(self) -> None:
+        """Close without doing anything."""
+        self.dismiss("")
+
+    def _options(self) -> Iterable[Option]:
+        for action in self._actions:
+            if action.scope != GLOBAL:
+                yield self._option(action)
+        yield Option(content(Piece("everywhere", "dim")), disabled=True)
+        for action in self._actions:
+            if action.scope == GLOBAL:
+                yield self._option(action)
+        for keys, words in MOVING:
+            yield Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(words, "dim")), disabled=True)
+
+    @staticmethod
+    def _option(action: Action) -> Option:
+        keys = ", ".join(key_label(key) for key in action.keys)
+        return Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(action.help)), id=action.id)

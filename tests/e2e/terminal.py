@@ -1,0 +1,121 @@
+"""A terminal for tests: runs a program in a pseudo-terminal and keeps the screen that it draws."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+import pyte
+
+DEADLINE = 30.0
+
+KEYS = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "tab": "\t",
+    "up": "\x1b[A",
+    "down": "\x1b[B",
+    "ctrl+c": "\x03",
+    "ctrl+n": "\x0e",
+    "ctrl+q": "\x11",
+    "ctrl+s": "\x13",
+}
+
+
+class Terminal:
+    """Use it with ``async with``; ``press`` keys, ``until`` the screen shows something."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], *, columns: int = 120, lines: int = 36) -> None:
+        self._command, self._env = command, env
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
+        self._changed = asyncio.Event()
+        self._size = struct.pack("HHHH", lines, columns, 0, 0)
+        self.raw = bytearray()
+
+    async def __aenter__(self) -> Self:
+        self._master, self._slave = pty.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, self._size)
+        self.modes_before = termios.tcgetattr(self._slave)
+        self.process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+            env={**self._env, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+        )
+        os.set_blocking(self._master, False)
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+
+    @property
+    def text(self) -> str:
+        """The screen as it is."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    @property
+    def modes(self) -> list[object]:
+        """The terminal's modes."""
+        return termios.tcgetattr(self._slave)
+
+    async def press(self, *keys: str) -> None:
+        """Type keys, by name or as they are."""
+        for key in keys:
+            os.write(self._master, KEYS.get(key, key).encode())
+            # A key is answered by a change of the screen, and the next one is for what is shown then.
+            await self._answer(0.3)
+            while len(key) > 1 and await self._answer(0.04):
+                pass
+
+    async def until(self, condition: Callable[[str], bool] | str) -> str:
+        """Wait until the screen shows a text, or fulfils a condition; return it."""
+        wanted = condition
+        test = (lambda text: wanted in text) if isinstance(wanted, str) else wanted
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while not test(self.text):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"the screen never showed {wanted!r}:\n{self.text}") from None
+        return self.text
+
+    async def ended(self) -> int:
+        """Wait for the program's end; return its exit code."""
+        async with asyncio.timeout(DEADLINE):
+            return await self.process.wait()
+
+    async def _answer(self, seconds: float) -> bool:
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+            return True
+        return False
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._master, 65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self._master)
+            return
+        self.raw += data
+        self._stream.feed(data)
+        self._changed.set()

@@ -1,0 +1,138 @@
+"""The real program in a pseudo-terminal against the real local platform."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.terminal import Terminal
+
+SANDTUI = [sys.executable, "-m", "sandtui"]
+
+
+def environment(home, **more):
+    return {"PATH": os.environ["PATH"], "HOME": str(home), **more}
+
+
+@pytest.fixture
+def remote(platform_process, tmp_path):
+    return environment(tmp_path, PRIME_API_KEY=platform_process.api_key, PRIME_API_BASE_URL=platform_process.base_url)
+
+
+async def leave(terminal):
+    await terminal.press("ctrl+q")
+    assert await terminal.ended() == 0
+    assert terminal.modes == terminal.modes_before, "the terminal's modes are as they were"
+    assert b"\x1b[?1049l" in terminal.raw, "the alternate screen was left"
+    assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l"), "the cursor is shown"
+    assert terminal.raw.rfind(b"\x1b[?1000l") > terminal.raw.rfind(b"\x1b[?1000h"), "the mouse is the terminal's"
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(120, 36), (80, 24)])
+async def test_create_exec_and_delete_by_keys(remote, columns, lines):
+    name = f"keys-{columns}"
+    async with Terminal(SANDTUI, remote, columns=columns, lines=lines) as terminal:
+        await terminal.until("live")
+        await terminal.press("n")
+        await terminal.until("New sandbox")
+        await terminal.press(*name, "tab", "tab", "tab", *f"e2e size={columns}", "ctrl+s")
+        await terminal.until("Created")
+        await terminal.press("/")
+        await terminal.until("f1 help")
+        await terminal.press(*f"#size={columns}", "enter")
+        await terminal.until(lambda text: f"● RUNNING    {name}" in text)
+        await terminal.press("x")
+        await terminal.until(f"command · {name}")
+        await terminal.press(*"echo out; echo err >&2; exit 7", "enter")
+        shown = await terminal.until("✖ exit 7")
+        assert "  out" in shown
+        assert "! err" in shown
+        await terminal.press(*"sleep 300", "enter")
+        await terminal.until("◐ run 2 running")
+        await terminal.press("ctrl+c")
+        await terminal.until("cancelled")
+        await terminal.press(*"ps -e | grep -c '[s]leep 300'", "enter")
+        await terminal.until("✖ exit 1")
+        await terminal.press("escape", "escape")
+        await terminal.until("enter open")
+        await terminal.press("D")
+        await terminal.until("Delete 1 sandbox")
+        await terminal.press("enter")
+        await terminal.until("enter open")
+        assert f"● RUNNING    {name}" in terminal.text, "enter cancels"
+        await terminal.press("D")
+        await terminal.until("y deletes")
+        await asyncio.sleep(0.2)
+        await terminal.press("y")
+        await terminal.until(f"○ TERMINATED {name}")
+        await leave(terminal)
+
+
+async def test_without_a_key_the_local_platform_starts_and_is_found_again(tmp_path):
+    env = environment(tmp_path)
+    try:
+        async with Terminal(SANDTUI, env) as terminal:
+            await terminal.until("No sandboxes yet")
+            assert "local · " in terminal.text
+            await terminal.press("n")
+            await terminal.until("New sandbox")
+            await terminal.press(*"survivor", "ctrl+s")
+            await terminal.until("● RUNNING    survivor")
+            await leave(terminal)
+        async with Terminal(SANDTUI, env) as terminal:
+            await terminal.until("● RUNNING    survivor")
+            await leave(terminal)
+    finally:
+        stopped = subprocess.run([*SANDTUI, "local", "stop"], env=env, capture_output=True, text=True, check=True)
+    assert "stopped" in stopped.stdout
+
+
+async def test_a_wrong_key_is_told_and_the_terminal_left_as_it_was(remote):
+    async with Terminal(SANDTUI, {**remote, "PRIME_API_KEY": "wrong"}) as terminal:
+        await terminal.until("key refused")
+        await terminal.until("PRIME_API_KEY")
+        await leave(terminal)
+
+
+async def test_an_unreachable_platform_is_told(remote, unused_tcp_port):
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with Terminal(SANDTUI, {**remote, "PRIME_API_BASE_URL": url}) as terminal:
+        await terminal.until("offline")
+        await terminal.until("can't connect to")
+        await leave(terminal)
+
+
+async def test_a_small_window_is_told(remote):
+    async with Terminal(SANDTUI, remote, columns=60, lines=15) as terminal:
+        await terminal.until("this window is 60x15")
+        await leave(terminal)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"PRIME_API_BASE_URL": "nonsense"}, "PRIME_API_BASE_URL"), ({"PRIME_CONTEXT": "nowhere"}, "PRIME_CONTEXT")],
+)
+def test_an_unusable_configuration_is_one_clear_line(tmp_path, change, words):
+    import pty
+
+    master, slave = pty.openpty()
+    try:
+        result = subprocess.run(
+            SANDTUI, env=environment(tmp_path, **change), stdin=slave, stdout=slave, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_without_a_terminal_it_says_so(tmp_path):
+    result = subprocess.run(
+        SANDTUI, env=environment(tmp_path), capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert result.returncode == 2
+    assert "needs a terminal" in result.stderr

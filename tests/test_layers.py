@@ -1,0 +1,22 @@
+"""What import-linter proves about the text, proved at run time (design.md 1)."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "module", ["sandtui.client", "sandtui.fleet.session", "sandtui.fleet.create_form", "sandtui.cli"]
+)
+def test_textual_and_rich_load_with_the_screens_only(module):
+    code = f"import {module}, sys; print([name for name in ('textual', 'rich') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_command_line_starts_light():
+    heavy = ("httpx", "pydantic", "asyncssh", "starlette")
+    code = f"import sandtui.cli, sys; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,223 @@
+"""Each screen as a picture, at both sizes, on the simulated fleet."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from textual.pilot import Pilot
+
+from sandtui.client import Sandbox
+from tests.ui.world import World, keys, settled, until
+
+WIDE, NARROW = (120, 36), (80, 24)
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+
+Steps = Callable[[Pilot[None]], Awaitable[None]]
+
+
+def picture(snap_compare, size, steps: Steps, **world) -> None:
+    assert snap_compare(World(**world), terminal_size=size, run_before=steps)
+
+
+@SIZES
+def test_fleet(snap_compare, size):
+    picture(snap_compare, size, keys("j", "j", "space", "j", "space"))
+
+
+@SIZES
+def test_fleet_filtered(snap_compare, size):
+    picture(snap_compare, size, keys("slash", *"#rl", "space", *"status", "colon", *"running", "enter"))
+
+
+@SIZES
+def test_fleet_filter_with_a_mistake(snap_compare, size):
+    picture(snap_compare, size, keys("slash", *"rollout", "space", *"colour", "colon", *"red"))
+
+
+@SIZES
+def test_fleet_nothing_matches(snap_compare, size):
+    picture(snap_compare, size, keys("slash", *"nowhere", "enter"))
+
+
+@SIZES
+def test_fleet_empty(snap_compare, size):
+    picture(snap_compare, size, keys(), fleet=0)
+
+
+@SIZES
+def test_fleet_light(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        app.theme = "sandtui-light"
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
+
+
+def test_fleet_without_inspector(snap_compare):
+    picture(snap_compare, WIDE, keys("i", "o", "o"))
+
+
+def test_fleet_in_a_small_window(snap_compare):
+    picture(snap_compare, (60, 15), keys())
+
+
+@SIZES
+def test_detail_of_an_error(snap_compare, size):
+    picture(snap_compare, size, keys("slash", *"status", "colon", *"error", "enter", "enter"))
+
+
+@SIZES
+def test_create(snap_compare, size):
+    picture(snap_compare, size, keys("n"))
+
+
+@SIZES
+def test_create_with_problems(snap_compare, size):
+    picture(snap_compare, size, keys("n", *(["tab"] * 4), *"99", "tab", *"x", "ctrl+s"))
+
+
+@SIZES
+def test_console(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        await pilot.press("slash", *"status", "colon", *"running", "enter", "x")
+        console = app.screen.console
+        for command in ("echo hello", "no-such-command", "false"):
+            await pilot.press(*("space" if c == " " else "minus" if c == "-" else c for c in command), "enter")
+            await until(pilot, lambda: console.running is None and console.runs)
+        await keys()(pilot)
+
+    picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_log(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        await pilot.press("L")
+        await until(pilot, lambda: app.screen._state != "loading …")
+
+    picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_help(snap_compare, size):
+    picture(snap_compare, size, keys("question_mark"))
+
+
+@SIZES
+def test_delete_one(snap_compare, size):
+    picture(snap_compare, size, keys("D"))
+
+
+@SIZES
+def test_delete_many(snap_compare, size):
+    picture(snap_compare, size, keys("asterisk", "D"))
+
+
+def test_command_line(snap_compare):
+    picture(snap_compare, NARROW, keys("colon", *"de"))
+
+
+class Answering(httpx.AsyncBaseTransport):
+    """Answers every request alike, or not at all."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    async def handle_async_request(self, request):
+        return self._answer(request)
+
+
+def refuse(_request):
+    return httpx.Response(401, json={"detail": "Invalid API key"})
+
+
+def drop(_request):
+    raise httpx.ConnectError("Connection refused")
+
+
+@SIZES
+@pytest.mark.parametrize("answer", [refuse, drop], ids=["wrong-key", "unreachable"])
+def test_a_platform_that_does_not_serve(snap_compare, size, answer):
+    async def steps(pilot):
+        app = await settled(pilot)
+        app.screen.tick()
+
+    app = World(wrap=lambda _: Answering(answer))
+    app.on_client = lambda client: setattr(client._session.retry, "attempts", 1)
+    assert snap_compare(app, terminal_size=size, run_before=steps)
+
+
+HOSTILE = (
+    "[@click=app.quit]x[/]",
+    "[/",
+    "\x1b]0;title\x07\x1b[31mred",
+    "right\u202eleft",
+    "名前 📦 e\u0301\u0301",
+    "x" * 300,
+    "\ud800 lone",
+    "a\nb\tc",
+)
+
+
+def hostile(number: int, text: str) -> Sandbox:
+    return Sandbox(
+        id=f"id-{number} {text}",
+        name=text,
+        docker_image=text,
+        status="RUNNING" if number % 2 else text,
+        labels=[text, text],
+        error_message=text,
+        environment_vars={text: text},
+        region=text,
+    )
+
+
+@SIZES
+def test_hostile_names_are_shown_literally(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        app.bridge.session.store.apply(hostile(number, text) for number, text in enumerate(HOSTILE))
+        await until(pilot, lambda: app.screen.table.cursor_id is not None)
+        await pilot.press("asterisk", "D")
+        await pilot.pause()
+
+    picture(snap_compare, size, steps, fleet=0)
+
+
+def test_no_escape_byte_of_a_name_reaches_the_terminal():
+    """Every screen and dialog is drawn with hostile texts; none of their control bytes is in a strip."""
+    import asyncio
+
+    from sandtui.fleet.sanitize import clean
+
+    async def draw() -> list[str]:
+        app = World(fleet=0)
+        drawn: list[str] = []
+        async with app.run_test(size=WIDE) as pilot:
+            await settled(pilot)
+            app.bridge.session.store.apply(hostile(number, text) for number, text in enumerate(HOSTILE))
+            await until(pilot, lambda: app.screen.table.cursor_id is not None)
+            for number in range(len(HOSTILE)):
+                for press in ("enter", "x", "L", "N", "D", "y"):
+                    await pilot.press(press)
+                    app.say(HOSTILE[number], "error")
+                    await pilot.pause()
+                    strips = app.screen._compositor.render_strips()
+                    drawn.append("\n".join(strip.text for strip in strips))
+                    while app.screen is not app.screen_stack[1]:
+                        app.pop_screen()
+                    await pilot.pause()
+                await pilot.press("j")
+            await pilot.press("t")
+            await pilot.pause()
+            drawn.append("\n".join(strip.text for strip in app.screen._compositor.render_strips()))
+        return drawn
+
+    drawn = asyncio.run(draw())
+    assert len(drawn) == 6 * len(HOSTILE) + 1
+    for text in drawn:
+        assert all(clean(line) == line for line in text.split("\n"))
+    assert any("[@click=app.quit]x[/]" in text for text in drawn)

@@ -1,0 +1,106 @@
+"""The dashboard on a simulated fleet inside this process: one clock that stands still, one seed, no sockets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sandtui.client import AsyncSandboxClient, Config
+from sandtui.fleet.clock import ManualClock
+from sandtui.fleet.refresh import Phase
+from sandtui.fleet.session import Connection
+from sandtui.local.clock import ManualClock as LocalClock
+from sandtui.local.platform import Platform
+from sandtui.local.settings import Settings
+from sandtui.ui.app import SandtuiApp
+
+NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
+SEED = 7
+BASE_URL = "http://127.0.0.1"
+
+Wrap = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
+
+
+class World(SandtuiApp):
+    """The real app, connected to a platform that lives as long as it does."""
+
+    def __init__(self, fleet: int = 40, wrap: Wrap = lambda transport: transport) -> None:
+        self.local_clock = LocalClock(NOW)
+        self._wrap = wrap
+        self.on_client: Callable[[AsyncSandboxClient], None] = lambda _: None
+        self._folder = tempfile.TemporaryDirectory(prefix="sandtui-ui-")
+        settings = Settings(state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED)
+        self.platform = Platform(settings, clock=self.local_clock)
+        super().__init__(self._start, clock=ManualClock(NOW), make_client=self._client, ticking=False)
+
+    @property
+    def manual_clock(self) -> ManualClock:
+        """The dashboard's clock."""
+        assert isinstance(self.bridge.clock, ManualClock)
+        return self.bridge.clock
+
+    async def _start(self) -> Connection:
+        await self.platform.__aenter__()
+        self.platform.base_url = BASE_URL
+        return Connection(Config(api_key=self.platform.api_key, base_url=BASE_URL), "local · simulated")
+
+    def _client(self, connection: Connection) -> AsyncSandboxClient:
+        transport = self._wrap(httpx.ASGITransport(app=self.platform.app))
+        client = AsyncSandboxClient(config=connection.config, transport=transport, keep_tokens=False)
+        self.on_client(client)
+        return client
+
+    async def on_unmount(self) -> None:
+        await super().on_unmount()
+        await self.platform.__aexit__(None, None, None)
+        self._folder.cleanup()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    """Let the app work until something is so."""
+    for _ in range(400):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause()
+        await wait_a_turn()
+    raise AssertionError("the app did not get there")
+
+
+async def wait_a_turn() -> None:
+    """Let threads hand over their results."""
+    import asyncio
+
+    await asyncio.sleep(0.005)
+
+
+async def settled(pilot: Pilot[None]) -> World:
+    """Wait until the fleet is shown."""
+    app = pilot.app
+    assert isinstance(app, World)
+    await until(pilot, lambda: app.bridge.freshness.phase is not Phase.LOADING)
+    for field in app.screen.query(Input):
+        field.cursor_blink = False
+    await pilot.pause()
+    return app
+
+
+def keys(*presses: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """Return what presses these keys once the fleet is shown."""
+
+    async def run(pilot: Pilot[None]) -> None:
+        app = await settled(pilot)
+        for key in presses:
+            await pilot.press(key)
+            await pilot.pause()
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
+        await pilot.pause()
+
+    return run
