@@ -1,0 +1,1 @@
+"""Measurements as ratios against a peer of the same run: ``make bench``."""
