@@ -93,6 +93,19 @@ async def test_a_killed_agent_is_an_error_with_its_reason(real: Api) -> None:
         assert not Path(f"/proc/{pid}").exists(), "an unreaped process is left"
 
 
+async def test_an_agent_whose_state_was_removed_ends_itself(real: Api) -> None:
+    state = real.platform.settings.state_dir
+    box = await real.running()
+    agents = [pid for pid in processes_of(state) if pid != os.getpid()]
+    assert agents
+    (state / "logs" / f"{box}.log").unlink()
+    # It looks at every request and, without any, once a minute.
+    await real.run(box, "true")
+    await real.until(box, "ERROR")
+    await cleared(state)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in agents)
+
+
 async def test_delete_while_it_comes_up_leaves_nothing(real: Api) -> None:
     state = real.platform.settings.state_dir
     for pause in (0, 0.005, 0.02, 0.03, 0.04):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+CHECK_SECONDS = 60.0
 LOG_LIMIT = 8 * 1024 * 1024
 _CHUNK = 65536
 _DIAL_SECONDS = 2.0
@@ -58,9 +59,12 @@ class Agent:
         self.selector.register(alarm, selectors.EVENT_READ, lambda: self._reap(alarm))
         self.selector.register(self._listener, selectors.EVENT_READ, self._accept)
         while True:
-            timeout = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-            for key, _ in self.selector.select(timeout):
+            left = CHECK_SECONDS if self.deadline is None else self.deadline - time.monotonic()
+            for key, _ in self.selector.select(max(0.0, min(left, CHECK_SECONDS))):
                 key.data()
+            if os.fstat(self._log).st_nlink == 0:
+                # Someone removed the state directory: no platform can find this sandbox any more.
+                self.shutdown()
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self.log("the lifetime is over and no platform came to end this sandbox")
                 self.shutdown()
