@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from sandtui.local import wire
+from sandtui.local.access import Access, Row, refuse
 from sandtui.local.clock import Clock
 from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Filter, Registry
-from sandtui.local.tokens import GatewayTokens, same
+from sandtui.local.tokens import GatewayTokens
 
-PREFIX: Final = "/api/v1"
 USER_ID: Final = "usr_local"
 USER_NAMESPACE: Final = "sandboxes"
 MAX_PER_PAGE: Final = 1000
 
-_Handler = Callable[[Request], Awaitable[Response]]
-
 # The order counts: these must be matched before /sandbox/{id}.
 _NOT_OFFERED: Final = (
-    ("/sandbox/{id}/expose", "Exposed ports are"),
-    ("/sandbox/{id}/expose/{exposure}", "Exposed ports are"),
-    ("/sandbox/{id}/ssh-session", "SSH sessions are"),
-    ("/sandbox/{id}/ssh-session/{session}", "SSH sessions are"),
-    ("/sandbox/{id}/egress-policy", "Egress policies are"),
     ("/sandbox/{id}/checkpoints", "Checkpoints are"),
     ("/sandbox/checkpoints{rest:path}", "Checkpoints are"),
     ("/sandbox/networks{rest:path}", "LAN networks are"),
     ("/sandbox/volumes{rest:path}", "Volumes are"),
     ("/sandbox/{id}/volumes/{name}/publish", "Volumes are"),
-    ("/images{rest:path}", "Images are"),
-    ("/template{rest:path}", "Registries and image checks are"),
+    ("/images{rest:path}", "Image builds are"),
     ("/tunnel{rest:path}", "Tunnels are"),
 )
 
@@ -50,44 +41,35 @@ class ControlPlane:
 
     def __init__(
         self,
+        access: Access,
         registry: Registry,
         lifecycle: Lifecycle,
         driver: Driver,
         clock: Clock,
         tokens: GatewayTokens,
-        api_key: str,
         base_url: Callable[[], str],
     ) -> None:
+        self._access = access
         self._registry = registry
         self._lifecycle = lifecycle
         self._driver = driver
         self._clock = clock
         self._tokens = tokens
-        self._api_key = api_key
         self._base_url = base_url
 
-    def routes(self) -> list[Route]:
-        """Return the routes, the specific ones first."""
-        rows: list[tuple[str, str, _Handler]] = [
+    def rows(self) -> list[Row]:
+        """Return the calls, the specific ones first."""
+        return [
             ("POST", "/sandbox", self.create),
             ("GET", "/sandbox", self.list),
             ("DELETE", "/sandbox", self.delete_many),
             ("POST", "/sandbox/status:batchGet", self.statuses),
-            ("POST", "/sandbox/background-jobs/status:batchGet", self.no_job_batches),
-            ("GET", "/sandbox/expose/all", self.exposures),
-        ]
-        rows += [("*", path, _refuse(what)) for path, what in _NOT_OFFERED]
-        rows += [
+            *(("*", path, refuse(what)) for path, what in _NOT_OFFERED),
             ("GET", "/sandbox/{id}", self.get),
             ("DELETE", "/sandbox/{id}", self.delete),
             ("GET", "/sandbox/{id}/logs", self.logs),
             ("POST", "/sandbox/{id}/auth", self.authorize),
             ("GET", "/sandbox/{id}/error-context", self.error_context),
-        ]
-        every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        return [
-            Route(PREFIX + path, self._guarded(handler), methods=every if method == "*" else [method])
-            for method, path, handler in rows
         ]
 
     async def create(self, request: Request) -> Response:
@@ -138,11 +120,11 @@ class ControlPlane:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}."""
-        return wire.Reply(wire.sandbox_reply(self._find(request)))
+        return wire.Reply(wire.sandbox_reply(self._access.sandbox(request)))
 
     async def delete(self, request: Request) -> Response:
         """DELETE /sandbox/{id}."""
-        record = self._find(request)
+        record = self._access.sandbox(request)
         if record.is_finished:
             return wire.Reply({"success": True, "message": f"Sandbox {record.id} had ended already"})
         await self._lifecycle.end(record.id, "It was deleted.")
@@ -170,15 +152,15 @@ class ControlPlane:
 
     async def logs(self, request: Request) -> Response:
         """GET /sandbox/{id}/logs."""
-        return wire.Reply({"logs": await self._driver.log(self._find(request))})
+        return wire.Reply({"logs": await self._driver.log(self._access.sandbox(request))})
 
     async def authorize(self, request: Request) -> Response:
         """POST /sandbox/{id}/auth."""
-        return wire.Reply(self._gateway(self._find(request)))
+        return wire.Reply(self._gateway(self._access.sandbox(request)))
 
     async def error_context(self, request: Request) -> Response:
         """GET /sandbox/{id}/error-context."""
-        return wire.Reply(wire.error_context(self._find(request)))
+        return wire.Reply(wire.error_context(self._access.sandbox(request)))
 
     async def statuses(self, request: Request) -> Response:
         """POST /sandbox/status:batchGet."""
@@ -193,30 +175,6 @@ class ControlPlane:
                 statuses.append(wire.status_row(record))
         return wire.Reply({"statuses": statuses, "errors": errors})
 
-    async def no_job_batches(self, request: Request) -> Response:
-        """POST /sandbox/background-jobs/status:batchGet: a 404 sends SDKs to their fallback."""
-        raise wire.problem(HTTPStatus.NOT_FOUND, "Ask for each background job on its own.")
-
-    async def exposures(self, request: Request) -> Response:
-        """GET /sandbox/expose/all: there are none."""
-        return wire.Reply({"exposures": []})
-
-    def _guarded(self, handler: _Handler) -> _Handler:
-        async def guarded(request: Request) -> Response:
-            kind, _, key = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not same(key.strip(), self._api_key):
-                text = "The API key is missing or wrong; `sandtui local env` prints the right one."
-                raise wire.problem(HTTPStatus.UNAUTHORIZED, text)
-            return await handler(request)
-
-        return guarded
-
-    def _find(self, request: Request) -> SandboxRecord:
-        record = self._registry.get(request.path_params["id"])
-        if record is None:
-            raise wire.problem(HTTPStatus.NOT_FOUND, "Sandbox not found")
-        return record
-
     def _created(self, record: SandboxRecord) -> dict[str, object]:
         # The newest SDK takes the token from here and saves itself the first call for one.
         return {**wire.sandbox_reply(record), "gatewayAuth": self._gateway(record)}
@@ -230,13 +188,6 @@ class ControlPlane:
             "job_id": record.id,
             "expires_at": wire.timestamp(expires),
         }
-
-
-def _refuse(what: str) -> _Handler:
-    async def refuse(request: Request) -> Response:
-        raise wire.not_offered(what)
-
-    return refuse
 
 
 def _number(request: Request, name: str, default: int, low: int, high: int, other: str = "") -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,8 @@ class Lifecycle:
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._active: dict[str, datetime] = {}
         self._busy: dict[str, int] = {}
+        self.on_end: list[Callable[[str], Awaitable[None]]] = []
+        """Called once a sandbox' end is written down, before its files are removed."""
 
     async def open(self) -> None:
         """Find again what an earlier platform left, finish what was half-made and clear away the rest."""
@@ -188,6 +190,8 @@ class Lifecycle:
         record = await self._registry.change(sandbox_id, status=status, terminated_at=now, **values)
         why = record.error_message or record.termination_reason or "it ended by itself"
         self._driver.note(sandbox_id, f"{status.value.lower()}: {why}")
+        for ended in self.on_end:
+            await ended(sandbox_id)
         await self._discard(sandbox_id)
 
     async def _discard(self, sandbox_id: str) -> None:

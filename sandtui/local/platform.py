@@ -18,18 +18,22 @@ from starlette.types import ExceptionHandler
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, SandboxStatus
 from sandtui.local import wire
+from sandtui.local.access import Access
 from sandtui.local.clock import Clock, SystemClock
 from sandtui.local.control import ControlPlane
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.choose import choose
+from sandtui.local.exposures import Exposures
 from sandtui.local.files import LOCK_NAME, private_directory
 from sandtui.local.gateway import Gateway
 from sandtui.local.guard import Guard
 from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.port_routes import PortRoutes
 from sandtui.local.registry import Registry
 from sandtui.local.settings import LocalError, Settings
 from sandtui.local.store import Store
 from sandtui.local.tokens import GatewayTokens, load_api_key
+from sandtui.local.vault import Vault
 
 
 class Platform:
@@ -72,7 +76,7 @@ class Platform:
         self._stack.callback(os.close, lock)
         self.api_key = load_api_key(state_dir / "api_key")
         self.driver = await choose(settings, state_dir, clock)
-        store = Store(state_dir / _database(settings))
+        store = Store(state_dir / _database(settings), Vault.load(state_dir / "secrets.key"))
         records = {record.id: record for record in self.driver.fleet()}
         self._stack.callback(store.close)
         records.update({record.id: record for record in store.open()})
@@ -86,10 +90,13 @@ class Platform:
         tokens = GatewayTokens(self.api_key)
         gateway = Gateway(self.registry, self.lifecycle, tokens, clock)
         self._stack.push_async_callback(gateway.close)
-        control = ControlPlane(
-            self.registry, self.lifecycle, self.driver, clock, tokens, self.api_key, lambda: self.base_url
-        )
-        routes = [Route("/healthz", self._health, methods=["GET"]), *control.routes(), *gateway.routes()]
+        exposures = Exposures(store, self.lifecycle, clock)
+        await exposures.open()
+        self._stack.push_async_callback(exposures.close)
+        access = Access(self.registry, self.api_key)
+        control = ControlPlane(access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url)
+        rows = [*PortRoutes(access, exposures).rows(), *control.rows()]
+        routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows), *gateway.routes()]
         handlers: dict[int | type[Exception], ExceptionHandler] = {
             wire.WireError: _wire_error,
             HTTPException: _http_error,

@@ -8,26 +8,34 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import LocalError
+from sandtui.local.vault import Vault
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sandboxes (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS secrets (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (
+  kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
 """
 _BATCH = 500
 
-_Job = tuple[Sequence[SandboxRecord], Callable[[BaseException | None], object]]
+_Statement = tuple[str, tuple[str, ...]]
+_Job = tuple[Sequence[_Statement], Callable[[BaseException | None], object]]
 
 
 class Store:
     """The records on disk. Many writes that arrive together share one transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vault: Vault) -> None:
         self._path = path
+        self._vault = vault
+        self._documents: dict[str, dict[str, Any]] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -40,8 +48,12 @@ class Store:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(_SCHEMA)
-            hidden = {key: json.loads(body) for key, body in connection.execute("SELECT id, body FROM secrets")}
+            # What is overwritten or deleted must not stay readable in the file.
+            connection.execute("PRAGMA secure_delete=ON")
+            hidden = {key: self._vault.reveal(body) for key, body in connection.execute("SELECT id, body FROM secrets")}
             rows = [(key, json.loads(body)) for key, body in connection.execute("SELECT id, body FROM sandboxes")]
+            for kind, key, body in connection.execute("SELECT kind, id, body FROM documents"):
+                self._documents.setdefault(kind, {})[key] = json.loads(body)
         except (OSError, sqlite3.Error, ValueError) as error:
             raise LocalError(
                 f"The records in {self._path} can't be read ({error}). Move the file away to start afresh, "
@@ -54,6 +66,30 @@ class Store:
 
     async def save(self, *records: SandboxRecord) -> None:
         """Write records; on return they outlive this process."""
+        await self._run([statement for record in records for statement in self._statements(record)])
+
+    def documents(self, kind: str) -> list[dict[str, Any]]:
+        """Return all documents of a kind, as they are now."""
+        return list(self._documents.get(kind, {}).values())
+
+    async def put(self, kind: str, key: str, body: dict[str, Any]) -> None:
+        """Write a document; on return it outlives this process."""
+        self._documents.setdefault(kind, {})[key] = body
+        await self._run([("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body)))])
+
+    async def remove(self, kind: str, key: str) -> None:
+        """Remove a document, if there is one."""
+        self._documents.get(kind, {}).pop(key, None)
+        await self._run([("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, key))])
+
+    def _statements(self, record: SandboxRecord) -> Iterator[_Statement]:
+        yield "INSERT OR REPLACE INTO sandboxes VALUES (?, ?)", (record.id, json.dumps(record.to_row()))
+        if record.secrets:
+            # A sandbox that has ended needs its secrets no more; their names stay for the replies.
+            kept = dict.fromkeys(record.secrets, "") if record.is_finished else record.secrets
+            yield "INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, self._vault.hide(kept))
+
+    async def _run(self, statements: Sequence[_Statement]) -> None:
         if self._thread is None:
             raise RuntimeError("the store is closed")
         loop = asyncio.get_running_loop()
@@ -67,7 +103,7 @@ class Store:
             else:
                 done.set_exception(error)
 
-        self._jobs.put((records, lambda error: loop.call_soon_threadsafe(settle, error)))
+        self._jobs.put((statements, lambda error: loop.call_soon_threadsafe(settle, error)))
         # A caller that goes away must not take the others' write with it.
         await asyncio.shield(done)
 
@@ -94,7 +130,7 @@ class Store:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-            error = _commit(connection, [record for records, _ in batch for record in records])
+            error = _commit(connection, [statement for statements, _ in batch for statement in statements])
             for _, settle in batch:
                 try:
                     settle(error)
@@ -103,19 +139,11 @@ class Store:
         connection.close()
 
 
-def _commit(connection: sqlite3.Connection, records: Sequence[SandboxRecord]) -> BaseException | None:
+def _commit(connection: sqlite3.Connection, statements: Sequence[_Statement]) -> BaseException | None:
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for record in records:
-            body = json.dumps(record.to_row())
-            connection.execute("INSERT OR REPLACE INTO sandboxes VALUES (?, ?)", (record.id, body))
-            if record.secrets and not record.is_finished:
-                hidden = json.dumps(record.secrets)
-                connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, hidden))
-            elif record.secrets:
-                # A sandbox that has ended needs its secrets no more.
-                keys = json.dumps(dict.fromkeys(record.secrets, ""))
-                connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, keys))
+        for sql, values in statements:
+            connection.execute(sql, values)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         if connection.in_transaction:

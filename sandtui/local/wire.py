@@ -59,7 +59,9 @@ def not_offered(what: str) -> WireError:
     return problem(HTTPStatus.NOT_IMPLEMENTED, f"{what} not offered by the local platform.")
 
 
-class _Request(BaseModel):
+class RequestBody(BaseModel):
+    """The body of a request."""
+
     # Fields that only other generations of the API have are passed over, as the real service does.
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
@@ -71,7 +73,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SandboxId = Annotated[str, StringConstraints(max_length=200)]
 
 
-class CreateBody(_Request):
+class CreateBody(RequestBody):
     """The body of a create, in any generation's spelling."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -129,7 +131,7 @@ class CreateBody(_Request):
         return SandboxRecord(id=sandbox_id, created_at=now, updated_at=now, start_command=command, **values)
 
 
-class BulkDeleteBody(_Request):
+class BulkDeleteBody(RequestBody):
     """Which sandboxes to delete: by id or by labels, never both."""
 
     sandbox_ids: list[SandboxId] | None = Field(default=None, min_length=1, max_length=500)
@@ -144,7 +146,7 @@ class BulkDeleteBody(_Request):
         return self
 
 
-class StatusBody(_Request):
+class StatusBody(RequestBody):
     """The ids of a batch status."""
 
     sandbox_ids: list[SandboxId] = Field(min_length=1, max_length=100)
@@ -156,7 +158,7 @@ class StatusBody(_Request):
         return self
 
 
-class ExecBody(_Request):
+class ExecBody(RequestBody):
     """One command for the shell of a sandbox."""
 
     command: Text

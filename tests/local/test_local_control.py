@@ -205,16 +205,12 @@ async def test_start_commands_come_in_the_shape_of_their_generation(simulated: A
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/sandbox/sbx_1/expose"),
-        ("POST", "/sandbox/sbx_1/ssh-session"),
-        ("GET", "/sandbox/sbx_1/egress-policy"),
         ("POST", "/sandbox/sbx_1/checkpoints"),
         ("POST", "/sandbox/checkpoints:batchGet"),
         ("GET", "/sandbox/networks"),
         ("GET", "/sandbox/volumes"),
         ("GET", "/images"),
         ("POST", "/images/build"),
-        ("GET", "/template/registry-credentials"),
     ],
 )
 async def test_what_is_not_offered_says_so(simulated: Api, method: str, path: str) -> None:

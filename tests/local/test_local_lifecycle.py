@@ -7,13 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from sandtui.local.clock import ManualClock
 from sandtui.local.deadlines import Deadlines
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Registry
+from sandtui.local.settings import LocalError
 from sandtui.local.store import Store
+from sandtui.local.vault import Vault
 from tests.local.support import Api, Start, cleared, processes_of
+
+VAULT = Vault(Fernet.generate_key())
 
 
 @pytest.fixture
@@ -175,12 +180,12 @@ def record(number: int, clock: ManualClock, **fields: object) -> SandboxRecord:
 async def test_what_was_saved_is_there_without_closing(state_dir: Path, clock: ManualClock) -> None:
     state_dir.mkdir()
     path = state_dir / "r.sqlite3"
-    store = Store(path)
+    store = Store(path, VAULT)
     assert store.open() == []
     full = record(1, clock, labels=("a", "b"), secrets={"K": "v"}, start_command={"executable": "x", "args": []})
     await asyncio.gather(*(store.save(record(number, clock)) for number in range(2, 200)), store.save(full))
     # A second reader while the first has not closed: as after a SIGKILL.
-    other = Store(path)
+    other = Store(path, VAULT)
     found = {entry.id: entry for entry in other.open()}
     assert len(found) == 199
     assert found["sbx_1"] == full
@@ -189,18 +194,44 @@ async def test_what_was_saved_is_there_without_closing(state_dir: Path, clock: M
     store.close()
 
 
+def contents(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+
+
 async def test_secrets_of_an_ended_sandbox_are_not_kept(state_dir: Path, clock: ManualClock) -> None:
     state_dir.mkdir()
     path = state_dir / "r.sqlite3"
-    store = Store(path)
+    store = Store(path, VAULT)
     store.open()
     registry = Registry(store, clock)
     await registry.add(record(1, clock, secrets={"K": "very-secret-value"}))
+    assert b"very-secret-value" not in contents(path)
     await registry.change("sbx_1", status="TERMINATED")
     store.close()
-    reopened = Store(path)
+    reopened = Store(path, VAULT)
     assert reopened.open()[0].secrets == {"K": ""}
     reopened.close()
+
+
+async def test_secrets_are_lost_without_their_key_and_nothing_else(state_dir: Path, clock: ManualClock) -> None:
+    state_dir.mkdir()
+    key, path = state_dir / "secrets.key", state_dir / "r.sqlite3"
+    store = Store(path, Vault.load(key))
+    store.open()
+    await store.save(record(1, clock, secrets={"K": "very-secret-value"}, labels=("a",)))
+    store.close()
+    assert key.stat().st_mode & 0o077 == 0
+    again = Store(path, Vault.load(key))
+    assert again.open()[0].secrets == {"K": "very-secret-value"}
+    again.close()
+    key.unlink()
+    other = Store(path, Vault.load(key))
+    (found,) = other.open()
+    assert (found.secrets, found.labels) == ({}, ("a",))
+    other.close()
+    key.write_text("no key")
+    with pytest.raises(LocalError, match="not a key"):
+        Vault.load(key)
 
 
 async def test_a_reader_sees_a_change_only_once_it_is_durable(state_dir: Path, clock: ManualClock) -> None:

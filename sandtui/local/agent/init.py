@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 60.0
 LOG_LIMIT = 8 * 1024 * 1024
 _CHUNK = 65536
-_DIAL_SECONDS = 2.0
 
 
 class Agent:
@@ -171,6 +170,7 @@ class Connection:
         self._decoder = Decoder()
         self._pid: int | None = None
         self._pending: PendingFile | None = None
+        self._dialing: socket.socket | None = None
         sock.setblocking(False)
         agent.selector.register(sock, selectors.EVENT_READ, self._readable)
 
@@ -193,6 +193,10 @@ class Connection:
         self._agent.selector.unregister(self._sock)
         self._agent.watchers.discard(self)
         self._sock.close()
+        if self._dialing is not None:
+            target = self._dialing
+            self._stop_dialing()
+            target.close()
         if self._pending is not None:
             self._pending.abort()
         if self._pid is not None:
@@ -299,9 +303,43 @@ class Connection:
         self.send({"ok": True})
 
     def _do_dial(self, message: dict[str, Any]) -> None:
-        with socket.create_connection(("127.0.0.1", int(message["port"])), _DIAL_SECONDS) as target:
-            target.setblocking(False)
-            self.send({"ok": True}, [target.fileno()])
+        """Connect to a port of the sandbox; the answer comes once it is known whether somebody listens."""
+        self._dial(int(message["port"]), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+
+    def _dial(self, port: int, addresses: list[tuple[int, str]]) -> None:
+        family, host = addresses[0]
+        target = socket.socket(family, socket.SOCK_STREAM)
+        target.setblocking(False)
+        code = target.connect_ex((host, port))
+        if code == errno.EINPROGRESS:
+            # A full queue of the listener: waiting here would stop the whole sandbox.
+            self._dialing = target
+            self._agent.selector.register(target, selectors.EVENT_WRITE, lambda: self._dialed(target, port, addresses))
+            return
+        self._settle_dial(target, code, port, addresses)
+
+    def _dialed(self, target: socket.socket, port: int, addresses: list[tuple[int, str]]) -> None:
+        self._stop_dialing()
+        self._settle_dial(target, target.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), port, addresses)
+
+    def _settle_dial(self, target: socket.socket, code: int, port: int, addresses: list[tuple[int, str]]) -> None:
+        try:
+            if not code:
+                self.send({"ok": True}, [target.fileno()])
+            elif len(addresses) > 1:
+                self._dial(port, addresses[1:])
+            else:
+                self.send({"error": os.strerror(errno.ECONNREFUSED), "errno": errno.ECONNREFUSED})
+        except OSError as error:
+            # Without IPv6 the first refusal is what counts.
+            self.send({"error": error.strerror or str(error), "errno": errno.ECONNREFUSED})
+        finally:
+            target.close()
+
+    def _stop_dialing(self) -> None:
+        if self._dialing is not None:
+            self._agent.selector.unregister(self._dialing)
+            self._dialing = None
 
     def _do_stats(self, message: dict[str, Any]) -> None:
         pids = descendants(os.getpid())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -42,6 +43,10 @@ class FileTrouble(DriverError):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+class PortClosed(DriverError):
+    """Nobody listens on a port of the sandbox."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,10 @@ class Instance(Protocol):
 
     async def open_write(self, path: str) -> WritableFile:
         """Open a file within the sandbox for being replaced; parents are made."""
+        ...
+
+    async def dial(self, port: int) -> socket.socket:
+        """Connect to a port of the sandbox' own loopback; the socket is the caller's to close."""
         ...
 
     async def ended(self) -> Ending:

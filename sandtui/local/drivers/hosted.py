@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,12 +16,14 @@ from sandtui.local.drivers.base import (
     CommandFailed,
     Ending,
     FileTrouble,
+    PortClosed,
     SandboxGone,
     Stream,
 )
 from sandtui.local.drivers.channel import Channel, Reply, readable
 
 SOCKET_NAME = "agent.sock"
+DIAL_SECONDS = 10.0
 _CHUNK = 65536
 
 _T = TypeVar("_T")
@@ -63,6 +66,15 @@ class HostedInstance:
         except BaseException:
             channel.close()
             raise
+
+    async def dial(self, port: int) -> socket.socket:
+        """Connect to a port of the sandbox."""
+        with await self._connect() as channel:
+            reply = await channel.ask({"op": "dial", "port": port}, DIAL_SECONDS)
+            if "error" in reply.message:
+                reply.close()
+                raise PortClosed(f"Nothing in the sandbox listens on port {port}.")
+            return _socket(reply)
 
     async def ended(self) -> Ending:
         """Wait until the start command or the agent itself ends."""
@@ -230,6 +242,18 @@ def _regular(reply: Reply) -> int:
         reply.close()
         raise SandboxGone("The sandbox's agent didn't send a regular file.")
     return reply.fds[0]
+
+
+def _socket(reply: Reply) -> socket.socket:
+    if len(reply.fds) != 1 or not stat.S_ISSOCK(os.fstat(reply.fds[0]).st_mode):
+        reply.close()
+        raise SandboxGone("The sandbox's agent didn't send a connection.")
+    sock = socket.socket(fileno=reply.fds.pop())
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+        sock.close()
+        raise SandboxGone("The sandbox's agent didn't send a connection.")
+    sock.setblocking(False)
+    return sock
 
 
 def _exit_code(result: dict[str, Any]) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import shlex
+import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
@@ -92,6 +94,7 @@ class _Instance:
         self._record = record
         self._clock = clock
         self._files: dict[str, bytes] = {}
+        self._served: set[asyncio.Task[None]] = set()
 
     async def run(self, command: Command) -> _Command:
         text = command.argv[-1]
@@ -106,9 +109,27 @@ class _Instance:
     async def open_write(self, path: str) -> _WriteFile:
         return _WriteFile(self._files, path)
 
+    async def dial(self, port: int) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        task = asyncio.create_task(_serve_page(theirs, self._record.name, port))
+        self._served.add(task)
+        task.add_done_callback(self._served.discard)
+        return ours
+
     async def ended(self) -> Ending:
         await asyncio.Event().wait()
         raise SandboxGone("unreachable")
+
+
+async def _serve_page(sock: socket.socket, name: str, port: int) -> None:
+    """Answer whatever is asked on a port with one plain page."""
+    loop = asyncio.get_running_loop()
+    sock.setblocking(False)
+    body = f"simulated: port {port} of {name}\n".encode("utf-8", "replace")
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\n"
+    with sock, contextlib.suppress(OSError):
+        await loop.sock_recv(sock, 65536)
+        await loop.sock_sendall(sock, f"{head}connection: close\r\n\r\n".encode("ascii") + body)
 
 
 class _Shell:
