@@ -66,7 +66,6 @@ class Gateway:
             Route(PREFIX + "/download", self._opened(self.download), methods=["GET"]),
             Route(PREFIX + "/read-file", self._opened(self.read_file), methods=["GET"]),
             Route(PREFIX + "/authorize", self._opened(self.no_ssh), methods=["POST"]),
-            Route(PREFIX + "/command_session.CommandSession/{method}", self.no_sessions, methods=["POST"]),
         ]
 
     async def execute(self, request: Request, instance: Instance) -> Response:
@@ -133,18 +132,9 @@ class Gateway:
         """POST /authorize."""
         raise wire.not_offered("SSH sessions are")
 
-    async def no_sessions(self, request: Request) -> Response:
-        """Command sessions, whose errors have a shape of their own."""
-        if not self._is_token_good(request):
-            return wire.Reply({"code": "unauthenticated", "message": "The token is missing, wrong or old."}, 401)
-        if self._lifecycle.instance(request.path_params["id"]) is None:
-            return wire.Reply({"code": "not_found", "message": "The sandbox is not running."}, 404)
-        text = "Command sessions are not offered by the local platform; create the sandbox with vm=false."
-        return wire.Reply({"code": "unimplemented", "message": text}, 501)
-
     def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
         async def opened(request: Request) -> Response:
-            if not self._is_token_good(request):
+            if not self._tokens.opens(request, self._clock.now()):
                 raise wire.problem(HTTPStatus.UNAUTHORIZED, "The token is missing, wrong or old.")
             sandbox_id = request.path_params["id"]
             record = self._registry.get(sandbox_id)
@@ -166,11 +156,6 @@ class Gateway:
                 raise _vanished() from error
 
         return opened
-
-    def _is_token_good(self, request: Request) -> bool:
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        sandbox_id = request.path_params["id"]
-        return kind.lower() == "bearer" and self._tokens.accepts(token.strip(), sandbox_id, self._clock.now())
 
 
 def _vanished() -> wire.WireError:

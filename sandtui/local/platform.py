@@ -30,6 +30,7 @@ from sandtui.local.guard import Guard
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.port_routes import PortRoutes
 from sandtui.local.registry import Registry
+from sandtui.local.session_routes import SessionRoutes
 from sandtui.local.settings import LocalError, Settings
 from sandtui.local.store import Store
 from sandtui.local.tokens import GatewayTokens, load_api_key
@@ -90,13 +91,16 @@ class Platform:
         tokens = GatewayTokens(self.api_key)
         gateway = Gateway(self.registry, self.lifecycle, tokens, clock)
         self._stack.push_async_callback(gateway.close)
+        sessions = SessionRoutes(self.registry, self.lifecycle, tokens, clock)
+        self._stack.push_async_callback(sessions.close)
         exposures = Exposures(store, self.lifecycle, clock)
         await exposures.open()
         self._stack.push_async_callback(exposures.close)
         access = Access(self.registry, self.api_key)
         control = ControlPlane(access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url)
         rows = [*PortRoutes(access, exposures).rows(), *control.rows()]
-        routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows), *gateway.routes()]
+        routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows)]
+        routes += [*sessions.routes(), *gateway.routes()]
         handlers: dict[int | type[Exception], ExceptionHandler] = {
             wire.WireError: _wire_error,
             HTTPException: _http_error,

@@ -27,8 +27,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
         async with Platform(settings) as platform:
-            platform.base_url = _base_url(listener)
-            server = _Server(platform)
+            platform.base_url = base_url(listener)
+            server = Server(platform)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.stop)
@@ -77,14 +77,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _base_url(listener: socket.socket) -> str:
+def base_url(listener: socket.socket) -> str:
+    """Return the address under which a listener is reached."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its own signal handling, which would end the process before its sandboxes."""
 
     def __init__(self, platform: Platform) -> None:
@@ -111,7 +112,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _stop_when_idle(platform: Platform, server: _Server) -> None:
+async def _stop_when_idle(platform: Platform, server: Server) -> None:
     limit = platform.settings.idle_exit
     if limit is None:
         return

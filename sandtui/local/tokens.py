@@ -10,6 +10,8 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from starlette.requests import Request
+
 from sandtui.local.files import read_private, write_private
 
 LIFETIME = timedelta(hours=1)
@@ -54,6 +56,11 @@ class GatewayTokens:
             return False
         owner, _, until = claim.decode("utf-8").rpartition(".")
         return owner == sandbox_id and now < datetime.fromtimestamp(int(until), UTC)
+
+    def opens(self, request: Request, now: datetime) -> bool:
+        """Return whether a request's token opens the sandbox of its path."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        return kind.lower() == "bearer" and self.accepts(token.strip(), request.path_params["id"], now)
 
     def _sign(self, claim: bytes) -> bytes:
         return hmac.new(self._secret, claim, hashlib.sha256).hexdigest().encode("ascii")

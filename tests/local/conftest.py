@@ -13,7 +13,7 @@ import pytest
 from sandtui.local.clock import ManualClock
 from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
-from tests.local.support import Api, Start, namespaces_work
+from tests.local.support import Api, Start, namespaces_work, serving_in_process
 
 
 @pytest.fixture
@@ -60,3 +60,10 @@ async def isolated(start: Start, tmp_path: Path) -> Api:
     """A platform that isolates."""
     await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
     return await start("namespace")
+
+
+@pytest.fixture
+async def served(isolated: Api) -> AsyncIterator[Api]:
+    """The same behind a real socket, for what a stream needs: parts that arrive one by one, clients that go."""
+    async with serving_in_process(isolated.platform) as api:
+        yield api

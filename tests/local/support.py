@@ -1,9 +1,11 @@
 """What the tests of the local platform share."""
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from sandtui.local.drivers.namespace import probe
 from sandtui.local.platform import Platform
+from sandtui.local.server import Server, base_url, listen
 
 GIVE_UP_SECONDS = 15.0
 
@@ -19,10 +22,10 @@ GIVE_UP_SECONDS = 15.0
 class Api:
     """A client of one platform."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, http: httpx.AsyncClient | None = None) -> None:
         self.platform = platform
         transport = httpx.ASGITransport(platform.app)
-        self.http = httpx.AsyncClient(transport=transport, base_url=platform.base_url)
+        self.http = http or httpx.AsyncClient(transport=transport, base_url=platform.base_url)
         self.key = {"authorization": f"Bearer {platform.api_key}"}
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -78,6 +81,25 @@ class Api:
 
 
 Start = Callable[..., Awaitable[Api]]
+
+
+@asynccontextmanager
+async def serving_in_process(platform: Platform) -> AsyncIterator[Api]:
+    """Serve a platform on a loopback port."""
+    with contextlib.closing(listen("127.0.0.1", 0)) as listener:
+        platform.base_url = base_url(listener)
+        server = Server(platform)
+        ready = asyncio.Event()
+        server.when_ready = ready.set
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            await ready.wait()
+        try:
+            async with httpx.AsyncClient(base_url=platform.base_url, timeout=30) as http:
+                yield Api(platform, http)
+        finally:
+            server.stop()
+            await task
 
 
 async def namespaces_work(directory: Path, *, mapped: bool) -> None:

@@ -300,19 +300,6 @@ async def test_background_jobs_of_the_sdk_can_be_followed(real: Api) -> None:
     await real.run(box, f"rm -f {job}.*")
 
 
-async def test_command_sessions_are_refused_in_their_own_shape(real: Api) -> None:
-    box = await real.running()
-    call = "command_session.CommandSession/Start"
-    reply = await real.gateway("POST", box, call)
-    assert (reply.status_code, reply.json()["code"]) == (501, "unimplemented")
-    reply = await real.gateway("POST", box, call, token="x")
-    assert (reply.status_code, reply.json()["code"]) == (401, "unauthenticated")
-    token = await real.token(box)
-    await real.call("DELETE", f"/sandbox/{box}")
-    reply = await real.gateway("POST", box, call, token=token)
-    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
-
-
 async def test_a_sandbox_that_is_not_up_yet_answers_409(simulated: Api) -> None:
     created = await simulated.create()
     reply = await simulated.run(created["id"], "true")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
+import termios
 
 from sandtui.local.agent import libc
 
@@ -53,7 +55,7 @@ class Identity:
         self.name = name
 
 
-def spawn(command: Command, stdin: int, stdout: int, stderr: int, *, die_with_us: bool) -> int:
+def spawn(command: Command, stdin: int, stdout: int, stderr: int, *, die_with_us: bool, terminal: bool = False) -> int:
     """Start a command and return its pid once the new program runs."""
     identity = find_identity(command.user) if command.user else None
     if identity is not None:
@@ -67,7 +69,7 @@ def spawn(command: Command, stdin: int, stdout: int, stderr: int, *, die_with_us
     pid = os.fork()
     if pid == 0:
         os.close(report)
-        _become(command, identity, (stdin, stdout, stderr), status, die_with_us)
+        _become(command, identity, (stdin, stdout, stderr), status, die_with_us, terminal)
     os.close(status)
     try:
         failure = os.read(report, 4096)
@@ -80,7 +82,12 @@ def spawn(command: Command, stdin: int, stdout: int, stderr: int, *, die_with_us
 
 
 def _become(
-    command: Command, identity: Identity | None, streams: Iterable[int], status: int, die_with_us: bool
+    command: Command,
+    identity: Identity | None,
+    streams: Iterable[int],
+    status: int,
+    die_with_us: bool,
+    terminal: bool,
 ) -> NoReturn:
     """Turn this new process into the command; never returns, whatever happens."""
     step = "start"
@@ -95,6 +102,8 @@ def _become(
         for target, fd in enumerate(streams):
             # Descriptors above 2 all close on exec, so nothing else is handed on.
             os.dup2(fd, target)
+        if terminal:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         env = command.env
         if identity is not None:
             step = f"user {command.user}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import selectors
 import signal
 import socket
+import struct
+import termios
 import time
 
 from sandtui.local.agent.children import Command, SpawnError, descendants, spawn
@@ -254,6 +257,15 @@ class Connection:
         ours: list[int] = []
         theirs: list[int] = []
         try:
+            size = message.get("pty")
+            if size is not None:
+                master, slave = os.openpty()
+                ours.append(master)
+                theirs.append(slave)
+                fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", int(size[1]), int(size[0]), 0, 0))
+                pid = spawn(command, slave, slave, slave, die_with_us=not self._agent.is_init, terminal=True)
+                self._started(pid, ours)
+                return
             if message.get("stdin"):
                 read, write = os.pipe()
                 theirs.append(read)
@@ -268,12 +280,15 @@ class Connection:
             if stdin >= 0:
                 ours.append(stdin)
             pid = spawn(command, *theirs, die_with_us=not self._agent.is_init)
-            self._pid = pid
-            self._agent.running[pid] = self._ended
-            self.send({"pid": pid}, ours)
+            self._started(pid, ours)
         finally:
             for fd in ours + theirs:
                 os.close(fd)
+
+    def _started(self, pid: int, ours: list[int]) -> None:
+        self._pid = pid
+        self._agent.running[pid] = self._ended
+        self.send({"pid": pid}, ours)
 
     def _ended(self, status: int) -> None:
         self._pid = None

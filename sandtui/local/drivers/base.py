@@ -58,6 +58,9 @@ class Command:
     cwd: str | None = None
     user: str | None = None
     stdin: bool = False
+    """Whether the command reads what :meth:`RunningCommand.write` sends; /dev/null otherwise."""
+    pty: tuple[int, int] | None = None
+    """Columns and rows of a terminal; everything then comes as ``stdout``."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Ending:
 class RunningCommand(Protocol):
     """A command that runs. Closing it kills its process group unless it has ended by itself."""
 
+    @property
+    def pid(self) -> int:
+        """The process as the sandbox numbers it."""
+        ...
+
     def output(self, stream: Stream) -> AsyncIterator[bytes]:
         """Yield what the command writes to one stream, until its end."""
         ...
@@ -82,6 +90,18 @@ class RunningCommand(Protocol):
 
     async def kill(self, signal: int) -> None:
         """Send a signal to the command's process group."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Write to its input or terminal; OSError when nobody reads there."""
+        ...
+
+    def close_input(self) -> None:
+        """End its input; a terminal has no end."""
+        ...
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Change the size of its terminal."""
         ...
 
     def close(self) -> None:

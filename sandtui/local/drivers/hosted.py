@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import socket
 import stat
+import struct
+import termios
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +23,7 @@ from sandtui.local.drivers.base import (
     SandboxGone,
     Stream,
 )
-from sandtui.local.drivers.channel import Channel, Reply, readable
+from sandtui.local.drivers.channel import Channel, Reply, readable, writable
 
 SOCKET_NAME = "agent.sock"
 DIAL_SECONDS = 10.0
@@ -44,7 +47,8 @@ class HostedInstance:
         try:
             reply = await channel.ask({"op": "exec", **self.describe(command)})
             _raise(reply, CommandFailed)
-            return AgentCommand(channel, _streams(reply, 3 if command.stdin else 2))
+            pid = reply.message.get("pid")
+            return AgentCommand(channel, pid if isinstance(pid, int) else 0, _streams(reply, command))
         except BaseException:
             channel.close()
             raise
@@ -95,6 +99,7 @@ class HostedInstance:
             "cwd": command.cwd or self._cwd,
             "user": command.user,
             "stdin": command.stdin,
+            "pty": None if command.pty is None else list(command.pty),
         }
 
     def close(self) -> None:
@@ -117,24 +122,51 @@ def ending_of(state: dict[str, Any]) -> Ending | None:
 class AgentCommand:
     """A command that an agent runs."""
 
-    def __init__(self, channel: Channel, fds: list[int]) -> None:
+    def __init__(self, channel: Channel, pid: int, fds: dict[str, int]) -> None:
         self._channel = channel
-        self._fds: dict[str, int] = dict(zip(("stdout", "stderr", "stdin"), fds, strict=False))
-        for fd in fds:
+        self._fds = fds
+        self.pid = pid
+        for fd in fds.values():
             os.set_blocking(fd, False)
 
     async def output(self, stream: Stream) -> AsyncIterator[bytes]:
         """Yield what the command writes to one stream."""
-        fd = self._fds[stream]
+        fd = self._fds.get(stream, self._fds.get("pty", -1))
         while True:
             try:
                 data = os.read(fd, _CHUNK)
             except BlockingIOError:
                 await readable(fd)
                 continue
+            except OSError as error:
+                # A terminal ends this way once its last process has.
+                if error.errno == errno.EIO:
+                    return
+                raise
             if not data:
                 return
             yield data
+
+    async def write(self, data: bytes) -> None:
+        """Write to the input or the terminal."""
+        fd = self._fds.get("stdin", self._fds.get("pty", -1))
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(fd, view) :]
+            except BlockingIOError:
+                await writable(fd)
+
+    def close_input(self) -> None:
+        """End the input."""
+        fd = self._fds.pop("stdin", -1)
+        if fd >= 0:
+            os.close(fd)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Change the size of the terminal."""
+        if "pty" in self._fds:
+            fcntl.ioctl(self._fds["pty"], termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     async def wait(self) -> int:
         """Return the exit code."""
@@ -230,11 +262,15 @@ def _raise(reply: Reply, kind: type[CommandFailed] | type[FileTrouble]) -> None:
         raise kind(code if isinstance(code, int) else 0, str(reply.message["error"])[:4000])
 
 
-def _streams(reply: Reply, count: int) -> list[int]:
-    if len(reply.fds) != count or not all(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in reply.fds):
+def _streams(reply: Reply, command: Command) -> dict[str, int]:
+    if command.pty is not None:
+        names, is_kind = ["pty"], stat.S_ISCHR
+    else:
+        names, is_kind = ["stdout", "stderr", "stdin"][: 3 if command.stdin else 2], stat.S_ISFIFO
+    if len(reply.fds) != len(names) or not all(is_kind(os.fstat(fd).st_mode) for fd in reply.fds):
         reply.close()
         raise SandboxGone("The sandbox's agent didn't send the streams of the command.")
-    return reply.fds
+    return dict(zip(names, reply.fds, strict=True))
 
 
 def _regular(reply: Reply) -> int:

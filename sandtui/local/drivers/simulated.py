@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 import shlex
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -87,6 +88,9 @@ class SimulatedDriver:
 
     def note(self, sandbox_id: str, text: str) -> None:
         """Drop the platform's own lines: the log is made from the record."""
+
+
+_pids = itertools.count(100)
 
 
 class _Instance:
@@ -204,6 +208,16 @@ class _Shell:
 class _Command:
     def __init__(self, shell: _Shell, text: str) -> None:
         self._work = asyncio.ensure_future(shell.run(text))
+        self.pid = next(_pids)
+
+    async def write(self, data: bytes) -> None:
+        """Take what is written; the built-in commands read nothing."""
+
+    def close_input(self) -> None:
+        """Nothing reads it."""
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Nothing is drawn."""
 
     async def output(self, stream: Stream) -> AsyncIterator[bytes]:
         try:

@@ -1,0 +1,192 @@
+"""Connect RPC over HTTP/1.1: envelopes, unary bodies, and errors in their own shape (wire.md 3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sandtui.local.proto import Message, ProtoError, Schema, decode, encode
+from sandtui.local.wire import Reply
+
+STREAM_TYPE: Final = "application/connect+proto"
+UNARY_TYPE: Final = "application/proto"
+MAX_MESSAGE: Final = 8 * 1024 * 1024
+_COMPRESSED, _END = 1, 2
+_STATUS: Final = {
+    "invalid_argument": 400,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "not_found": 404,
+    "deadline_exceeded": 504,
+    "already_exists": 409,
+    "failed_precondition": 400,
+    "resource_exhausted": 429,
+    "unimplemented": 501,
+    "unavailable": 503,
+    "internal": 500,
+}
+
+
+class ConnectError(Exception):
+    """A call that failed; ``code`` is one of Connect's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def body(self) -> dict[str, str]:
+        """Return it as JSON has it."""
+        return {"code": self.code, "message": str(self)}
+
+    def response(self) -> Response:
+        """Return it as the answer to a whole call."""
+        return Reply(self.body(), _STATUS[self.code])
+
+
+def timeout_of(request: Request) -> float | None:
+    """Return the seconds that the client gives us, or None."""
+    text = request.headers.get("connect-timeout-ms", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise ConnectError("invalid_argument", "Connect-Timeout-Ms must be a number of milliseconds.")
+    return int(text) / 1000
+
+
+async def read_unary(request: Request, schema: Schema) -> Message:
+    """Return the message of a unary call."""
+    _check_type(request, UNARY_TYPE)
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        _check_size(len(data))
+    return _parse(schema, _expand(bytes(data), request.headers.get("content-encoding", "identity")))
+
+
+async def read_stream(request: Request, schema: Schema) -> AsyncIterator[Message]:
+    """Yield the messages of a client's stream as they arrive."""
+    _check_type(request, STREAM_TYPE)
+    encoding = request.headers.get("connect-content-encoding", "identity")
+    buffer = bytearray()
+    async for chunk in request.stream():
+        buffer += chunk
+        while len(buffer) >= 5:
+            length = int.from_bytes(buffer[1:5], "big")
+            _check_size(length)
+            if len(buffer) < 5 + length:
+                break
+            flags, body = buffer[0], bytes(buffer[5 : 5 + length])
+            del buffer[: 5 + length]
+            if flags & _END:
+                return
+            if flags & _COMPRESSED:
+                body = _expand(body, encoding)
+            yield _parse(schema, body)
+    if buffer:
+        raise ConnectError("invalid_argument", "The stream ends within a message.")
+
+
+async def read_one(request: Request, schema: Schema) -> Message:
+    """Return the only message of a stream."""
+    found: Message | None = None
+    async for message in read_stream(request, schema):
+        if found is not None:
+            raise ConnectError("invalid_argument", "The call takes one message.")
+        found = message
+    if found is None:
+        raise ConnectError("invalid_argument", "The call's message is missing.")
+    return found
+
+
+def unary(schema: Schema, message: Message) -> Response:
+    """Return the answer to a unary call."""
+    return Response(encode(schema, message), media_type=UNARY_TYPE)
+
+
+class Stream(Response):
+    """The answer to a streaming call. A client that goes away cancels the work behind it at once."""
+
+    def __init__(self, schema: Schema, messages: AsyncGenerator[Message, None]) -> None:
+        super().__init__(media_type=STREAM_TYPE)
+        del self.headers["content-length"]
+        self._schema = schema
+        self._messages = messages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the messages, then the end of the stream with its error, if any."""
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.wait({sending, leaving})
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        end: dict[str, object] = {}
+        try:
+            async for message in self._messages:
+                body = _envelope(0, encode(self._schema, message))
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        except ConnectError as error:
+            end = {"error": error.body()}
+        finally:
+            # Not left to the garbage collector: what is behind it holds a process.
+            await self._messages.aclose()
+        body = _envelope(_END, json.dumps(end).encode("ascii"))
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _envelope(flags: int, body: bytes) -> bytes:
+    return bytes((flags,)) + len(body).to_bytes(4, "big") + body
+
+
+def _check_type(request: Request, wanted: str) -> None:
+    found = request.headers.get("content-type", "").partition(";")[0].strip()
+    if found != wanted:
+        raise ConnectError("invalid_argument", f"The content type must be {wanted}.")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_MESSAGE:
+        raise ConnectError("resource_exhausted", f"A message may have at most {MAX_MESSAGE} bytes.")
+
+
+def _expand(body: bytes, encoding: str) -> bytes:
+    if encoding == "identity":
+        return body
+    if encoding != "gzip":
+        raise ConnectError("unimplemented", "The encoding must be gzip or identity.")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        # Bounded: a few bytes can be made to unpack to gigabytes.
+        data = unpacker.decompress(body, MAX_MESSAGE + 1)
+    except zlib.error as error:
+        raise ConnectError("invalid_argument", "The message is not gzip.") from error
+    _check_size(len(data))
+    if not unpacker.eof:
+        raise ConnectError("invalid_argument", "The compressed message is cut off.")
+    return data
+
+
+def _parse(schema: Schema, body: bytes) -> Message:
+    try:
+        return decode(schema, body)
+    except ProtoError as error:
+        raise ConnectError("invalid_argument", f"The message can't be read: {error}.") from error

@@ -1,0 +1,231 @@
+"""``command_session.CommandSession``: commands over Connect RPC (wire.md 3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandtui.local import connect
+from sandtui.local import session_messages as messages
+from sandtui.local.clock import Clock
+from sandtui.local.connect import ConnectError
+from sandtui.local.drivers.base import Command, CommandFailed, Instance, SandboxGone
+from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.proto import Message
+from sandtui.local.registry import Registry
+from sandtui.local.sessions import Session, Sessions
+from sandtui.local.tokens import GatewayTokens
+
+PREFIX: Final = "/{namespace}/{id}/command_session.CommandSession/"
+DEFAULT_SIZE: Final = (80, 24)
+SIGNALS: Final = frozenset({9, 15})
+_MAX_SIDE: Final = 1000
+
+_Work = Callable[[Request, str, Instance], Awaitable[Response]]
+
+
+class SessionRoutes:
+    """Answers the service's calls; errors before a stream starts are a whole reply, later ones its last message."""
+
+    def __init__(self, registry: Registry, lifecycle: Lifecycle, tokens: GatewayTokens, clock: Clock) -> None:
+        self._registry = registry
+        self._lifecycle = lifecycle
+        self._tokens = tokens
+        self._clock = clock
+        self._sessions = Sessions()
+        self._starting: dict[tuple[str, str], asyncio.Lock] = {}
+        lifecycle.on_end.append(self._sessions.drop)
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        calls: dict[str, _Work] = {
+            "Start": self.start,
+            "Connect": self.connect,
+            "List": self.list,
+            "SendInput": self.send_input,
+            "SendSignal": self.send_signal,
+            "Update": self.update,
+            "StreamInput": self.stream_input,
+        }
+        rows = [Route(PREFIX + name, self._opened(call), methods=["POST"]) for name, call in calls.items()]
+        return [*rows, Route(PREFIX + "{method}", self._opened(_unknown), methods=["POST"])]
+
+    async def close(self) -> None:
+        """End every session."""
+        await self._sessions.close()
+
+    async def start(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """Start: run a command, or attach to the one that the same uuid has started already."""
+        message = await connect.read_one(request, messages.START_REQUEST)
+        uuid = message.get("session_uuid") or None
+        timeout = connect.timeout_of(request)
+        lock = self._starting.setdefault((sandbox_id, uuid), asyncio.Lock()) if uuid else asyncio.Lock()
+        try:
+            async with lock:
+                # The same start may be sent twice while the first is under way.
+                session = self._sessions.by_uuid(sandbox_id, uuid) if uuid else None
+                if session is None:
+                    try:
+                        session = await self._run(sandbox_id, instance, message, uuid)
+                    except CommandFailed as error:
+                        return connect.Stream(messages.EVENT_RESPONSE, _failed(error))
+        finally:
+            if uuid:
+                self._starting.pop((sandbox_id, uuid), None)
+        return self._stream(sandbox_id, session, timeout)
+
+    async def connect(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """Connect: attach to a session; what it wrote meanwhile is not told again."""
+        message = await connect.read_one(request, messages.CONNECT_REQUEST)
+        session = self._sessions.find(sandbox_id, message.get("session", {}))
+        return self._stream(sandbox_id, session, connect.timeout_of(request))
+
+    async def list(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """List: the sessions whose process runs."""
+        await connect.read_unary(request, messages.EMPTY)
+        rows = [_info(session) for session in self._sessions.of(sandbox_id)]
+        return connect.unary(messages.LIST_RESPONSE, {"sessions": rows})
+
+    async def send_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """SendInput: write to a process, once for each ``input_uuid``."""
+        message = await connect.read_unary(request, messages.SEND_INPUT_REQUEST)
+        session = self._sessions.find(sandbox_id, message.get("session", {}))
+        writing = session.write(_data(message.get("input", {})), message.get("input_uuid"))
+        await _in_time(writing, connect.timeout_of(request))
+        return connect.unary(messages.EMPTY, {})
+
+    async def send_signal(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """SendSignal: SIGTERM or SIGKILL for the process group, once for each ``signal_uuid``."""
+        message = await connect.read_unary(request, messages.SEND_SIGNAL_REQUEST)
+        session = self._sessions.find(sandbox_id, message.get("session", {}))
+        number = message.get("signal", 0)
+        if number not in SIGNALS:
+            raise ConnectError("invalid_argument", "The signal must be SIGTERM or SIGKILL.")
+        await _in_time(session.signal(number, message.get("signal_uuid")), connect.timeout_of(request))
+        return connect.unary(messages.EMPTY, {})
+
+    async def update(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """Update: the size of a terminal."""
+        message = await connect.read_unary(request, messages.UPDATE_REQUEST)
+        session = self._sessions.find(sandbox_id, message.get("session", {}))
+        if "pty" in message:
+            session.resize(*_size(message["pty"]))
+        return connect.unary(messages.EMPTY, {})
+
+    async def stream_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
+        """StreamInput: a stream of writes to one process; the first message says to which."""
+        session: Session | None = None
+        async for message in connect.read_stream(request, messages.STREAM_INPUT_REQUEST):
+            if "start" in message:
+                session = self._sessions.find(sandbox_id, message["start"].get("session", {}))
+            elif "data" in message:
+                if session is None:
+                    raise ConnectError("invalid_argument", "The first message must name the session.")
+                await session.write(_data(message["data"].get("input", {})))
+        if session is None:
+            raise ConnectError("invalid_argument", "The first message must name the session.")
+
+        async def answer() -> AsyncGenerator[Message, None]:
+            yield {}
+
+        return connect.Stream(messages.EMPTY, answer())
+
+    async def _run(self, sandbox_id: str, instance: Instance, message: Message, uuid: str | None) -> Session:
+        command = _command(message)
+        session = Session(await instance.run(command), command, uuid)
+        self._sessions.add(sandbox_id, session)
+        return session
+
+    def _stream(self, sandbox_id: str, session: Session, timeout: float | None) -> Response:
+        async def events() -> AsyncGenerator[Message, None]:
+            stream = session.attach()
+            with self._lifecycle.activity(sandbox_id):
+                try:
+                    # The client's own clock runs as well; ours must be the first to say so.
+                    async with asyncio.timeout(None if timeout is None else max(0.01, timeout - 0.05)):
+                        async for event in stream:
+                            yield {"event": event}
+                except TimeoutError as error:
+                    raise ConnectError("deadline_exceeded", f"The command took over {timeout:g} seconds.") from error
+                finally:
+                    await stream.aclose()
+
+        return connect.Stream(messages.EVENT_RESPONSE, events())
+
+    def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
+        async def opened(request: Request) -> Response:
+            sandbox_id = request.path_params["id"]
+            try:
+                if not self._tokens.opens(request, self._clock.now()):
+                    raise ConnectError("unauthenticated", "The token is missing, wrong or old.")
+                instance = self._lifecycle.instance(sandbox_id)
+                if instance is None:
+                    record = self._registry.get(sandbox_id)
+                    if record is not None and not record.is_finished:
+                        raise ConnectError("unavailable", f"The sandbox is {record.status}, not RUNNING.")
+                    raise ConnectError("not_found", "The sandbox is not running.")
+                with self._lifecycle.activity(sandbox_id):
+                    return await work(request, sandbox_id, instance)
+            except SandboxGone as error:
+                return ConnectError("not_found", str(error)).response()
+            except ConnectError as error:
+                return error.response()
+
+        return opened
+
+
+async def _unknown(request: Request, sandbox_id: str, instance: Instance) -> Response:
+    raise ConnectError("unimplemented", "There is no such method.")
+
+
+async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
+    try:
+        await asyncio.wait_for(work, timeout)
+    except TimeoutError as error:
+        raise ConnectError("deadline_exceeded", "The process didn't take it in time.") from error
+
+
+async def _failed(error: CommandFailed) -> AsyncGenerator[Message, None]:
+    """Tell of a command that could not start as a shell would: the sandbox itself is well."""
+    code = 127 if error.code == errno.ENOENT else 126
+    yield {"event": {"start": {"pid": 0}}}
+    yield {"event": {"data": {"stderr": f"sandbox: {error}\n".encode("utf-8", "replace")}}}
+    yield {"event": {"end": {"exit_code": code, "exited": True, "status": f"exit status {code}", "error": str(error)}}}
+
+
+def _command(message: Message) -> Command:
+    spec = message.get("command", {})
+    words = [spec.get("cmd", ""), *spec.get("args", [])]
+    env = spec.get("envs", {})
+    texts = [*words, *env, *env.values(), spec.get("cwd", ""), spec.get("user", "")]
+    if not words[0]:
+        raise ConnectError("invalid_argument", "The command is missing.")
+    if any("\0" in text for text in texts) or any(not name or "=" in name for name in env):
+        raise ConnectError("invalid_argument", "The command holds a NUL byte or a malformed variable.")
+    pty = _size(message["pty"]) if "pty" in message else None
+    cwd, user = spec.get("cwd") or None, spec.get("user") or None
+    return Command(words, env, cwd, user, stdin=bool(message.get("stdin")), pty=pty)
+
+
+def _size(pty: Message) -> tuple[int, int]:
+    size = pty.get("size", {})
+    cols, rows = size.get("cols") or DEFAULT_SIZE[0], size.get("rows") or DEFAULT_SIZE[1]
+    return min(cols, _MAX_SIDE), min(rows, _MAX_SIDE)
+
+
+def _data(message: Message) -> bytes:
+    data: bytes = message.get("stdin", b"") or message.get("pty", b"")
+    return data
+
+
+def _info(session: Session) -> Message:
+    command = session.command
+    spec: Message = {"cmd": command.argv[0], "args": list(command.argv[1:]), "envs": command.env}
+    spec |= {"cwd": command.cwd, "user": command.user}
+    return {"command": spec, "pid": session.pid, "session_uuid": session.uuid}

@@ -1,0 +1,253 @@
+"""Command sessions: processes that run on while clients attach, write to them and go away again (wire.md 3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, Final
+
+from sandtui.local.connect import ConnectError
+from sandtui.local.drivers.base import Command, RunningCommand, SandboxGone, Stream
+from sandtui.local.proto import Message
+
+KEEPALIVE_SECONDS: Final = 15.0
+DRAIN_SECONDS: Final = 0.1
+REMEMBERED_SECONDS: Final = 120.0
+"""How long an ended session can still be attached to; its end is told again."""
+ALONE_SECONDS: Final = 60.0
+"""How long a session with a uuid waits for its client to come back; the SDK tries for 16 s."""
+_MAX_UUIDS: Final = 1024
+_MAX_DRAIN: Final = 1024 * 1024
+
+
+class _Subscriber:
+    """One client that listens. A slow one slows the process, as a pipe would; one that has gone doesn't."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[Message | None] = asyncio.Queue(32)
+        self.gone = asyncio.Event()
+
+    async def offer(self, event: Message | None) -> None:
+        if not self.events.full():
+            self.events.put_nowait(event)
+            return
+        tasks = {asyncio.ensure_future(self.events.put(event)), asyncio.ensure_future(self.gone.wait())}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+class _Once:
+    """Requests that must have their effect once, however often they are sent."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, asyncio.Future[None]] = {}
+
+    async def run(self, key: str | None, work: Coroutine[Any, Any, None]) -> None:
+        if key and key in self._known:
+            work.close()
+            await asyncio.shield(self._known[key])
+            return
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if key:
+            while len(self._known) >= _MAX_UUIDS:
+                del self._known[next(iter(self._known))]
+            self._known[key] = task
+        # A request that is given up goes on: its repetition must find the same effect.
+        await asyncio.shield(task)
+
+
+class Session:
+    """One process and whoever is attached to it."""
+
+    def __init__(self, running: RunningCommand, command: Command, uuid: str | None) -> None:
+        self.uuid = uuid
+        self.command = command
+        self.end: Message | None = None
+        self.ended_at = 0.0
+        self.lost = False
+        self._running = running
+        self._subscribers: set[_Subscriber] = set()
+        self._writing = asyncio.Lock()
+        self._once = _Once()
+        self._moved = 0
+        self._offering = 0
+        self._life = asyncio.create_task(self._live(), name="command session")
+        # The client may be gone before it listens for the first time.
+        loop = asyncio.get_running_loop()
+        self._alone: asyncio.TimerHandle | None = loop.call_later(ALONE_SECONDS, self._life.cancel)
+
+    @property
+    def pid(self) -> int:
+        """The process as the sandbox numbers it."""
+        return self._running.pid
+
+    async def attach(self) -> AsyncGenerator[Message, None]:
+        """Yield the start, the output from now on and the end; whoever stops listening detaches."""
+        yield {"start": {"pid": self.pid}}
+        subscriber = _Subscriber()
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+        self._subscribers.add(subscriber)
+        try:
+            while self.end is None or not subscriber.events.empty():
+                if self.lost and subscriber.events.empty():
+                    raise ConnectError("not_found", "The sandbox is gone.")
+                try:
+                    event = await asyncio.wait_for(subscriber.events.get(), KEEPALIVE_SECONDS)
+                except TimeoutError:
+                    yield {"keepalive": {}}
+                    continue
+                if event is not None:
+                    yield event
+            yield self.end or {}
+        finally:
+            subscriber.gone.set()
+            self._subscribers.discard(subscriber)
+            self._check_alone()
+
+    async def write(self, data: bytes, key: str | None = None) -> None:
+        """Write to the process' input, once for each key."""
+        if self.end is not None:
+            raise ConnectError("failed_precondition", "The process has ended.")
+
+        async def work() -> None:
+            async with self._writing:
+                try:
+                    await self._running.write(data)
+                except OSError as error:
+                    raise ConnectError("failed_precondition", "The process reads no input.") from error
+
+        await self._once.run(f"input {key}" if key else None, work())
+
+    async def signal(self, number: int, key: str | None = None) -> None:
+        """Send a signal to the process group, once for each key."""
+        if self.end is not None:
+            raise ConnectError("failed_precondition", "The process has ended.")
+        await self._once.run(f"signal {key}" if key else None, self._running.kill(number))
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Change the size of the terminal."""
+        if self.command.pty is None:
+            raise ConnectError("failed_precondition", "The session has no terminal.")
+        self._running.resize(cols, rows)
+
+    async def close(self) -> None:
+        """Kill the process unless it has ended."""
+        self._life.cancel()
+        await asyncio.wait([self._life])
+
+    def _check_alone(self) -> None:
+        if self._subscribers or self._life.done():
+            return
+        if self.uuid is None:
+            self._life.cancel()
+        else:
+            self._alone = asyncio.get_running_loop().call_later(ALONE_SECONDS, self._life.cancel)
+
+    async def _live(self) -> None:
+        streams: list[Stream] = ["stdout"] if self.command.pty is not None else ["stdout", "stderr"]
+        reading = asyncio.gather(*(self._pump(stream) for stream in streams))
+        try:
+            code = await self._running.wait()
+            await self._drain(reading)
+            self._settle(code)
+        except SandboxGone:
+            self.lost = True
+        except asyncio.CancelledError:
+            if not self.lost:
+                self._settle(137)
+            raise
+        finally:
+            self.ended_at = time.monotonic()
+            reading.cancel()
+            await asyncio.wait([reading])
+            if not reading.cancelled():
+                reading.exception()
+            self._running.close()
+            for subscriber in list(self._subscribers):
+                # Wakes one that waits; a full queue has enough to wake it already.
+                if not subscriber.events.full():
+                    subscriber.events.put_nowait(None)
+
+    async def _drain(self, reading: asyncio.Future[Any]) -> None:
+        """Hand on what the process wrote before its end, however slowly it is taken.
+
+        Children in the background may hold the streams open, and write to them, for long; the session is over.
+        """
+        limit = self._moved + _MAX_DRAIN
+        while not reading.done() and self._moved < limit:
+            moved = self._moved
+            await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
+            if moved == self._moved and not self._offering:
+                return
+
+    def _settle(self, code: int) -> None:
+        killed = code > 128
+        status = f"signal: {code - 128}" if killed else f"exit status {code}"
+        self.end = {"end": {"exit_code": code, "exited": not killed, "status": status}}
+
+    async def _pump(self, stream: Stream) -> None:
+        name = "pty" if self.command.pty is not None else stream
+        async for chunk in self._running.output(stream):
+            self._moved += len(chunk)
+            self._offering += 1
+            try:
+                for subscriber in list(self._subscribers):
+                    await subscriber.offer({"data": {name: chunk}})
+            finally:
+                self._offering -= 1
+
+
+class Sessions:
+    """All sessions, by sandbox. They end with the platform: their output goes through it."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, list[Session]] = {}
+
+    def add(self, sandbox_id: str, session: Session) -> None:
+        """Keep a new session until it has been over for a while."""
+        now = time.monotonic()
+        kept = [
+            known
+            for known in self._sessions.get(sandbox_id, ())
+            if not known.ended_at or now - known.ended_at < REMEMBERED_SECONDS
+        ]
+        self._sessions[sandbox_id] = [*kept, session]
+
+    def of(self, sandbox_id: str) -> list[Session]:
+        """Return the sessions of a sandbox whose process runs."""
+        return [session for session in self._sessions.get(sandbox_id, ()) if not session.ended_at]
+
+    def by_uuid(self, sandbox_id: str, uuid: str) -> Session | None:
+        """Return the session with a uuid, or None."""
+        return next((session for session in self._sessions.get(sandbox_id, ()) if session.uuid == uuid), None)
+
+    def find(self, sandbox_id: str, selector: Message) -> Session:
+        """Return the session that a selector names."""
+        uuid, pid = selector.get("session_uuid"), selector.get("pid")
+        if uuid is not None:
+            found = self.by_uuid(sandbox_id, uuid)
+        else:
+            # Numbers come round again: the latest has it.
+            rows = reversed(self._sessions.get(sandbox_id, ()))
+            found = next((session for session in rows if session.pid == pid), None)
+        if found is None:
+            raise ConnectError("not_found", "There is no such session.")
+        return found
+
+    async def drop(self, sandbox_id: str) -> None:
+        """Forget the sessions of a sandbox that has ended."""
+        for session in self._sessions.pop(sandbox_id, ()):
+            session.lost = session.lost or session.end is None
+            await session.close()
+
+    async def close(self) -> None:
+        """End every session."""
+        for sandbox_id in list(self._sessions):
+            await self.drop(sandbox_id)
