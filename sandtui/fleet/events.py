@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandtui.fleet.row import Row
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """The ids that came, changed and went with one update of the store."""
+    """The ids that came, changed and went with one update of the store.
+
+    ``before`` holds the rows that changed or went as they were.
+    """
 
     added: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
+    before: Mapping[str, Row] = field(default_factory=dict, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
@@ -21,14 +28,7 @@ class ChangeSet:
         added = (self.added - later.removed) | (later.added - self.removed)
         removed = (self.removed - later.added) | (later.removed - self.added)
         back = (self.removed & later.added) | self.changed | later.changed
-        return ChangeSet(added, back - added - removed, removed)
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change of status that was seen in this session."""
-
-    moment: float
-    sandbox_id: str
-    before: str
-    after: str
+        before = {**later.before, **self.before}
+        for sandbox_id in self.added:
+            before.pop(sandbox_id, None)
+        return ChangeSet(added, back - added - removed, removed, before)

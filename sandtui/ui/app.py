@@ -22,8 +22,8 @@ from sandtui.client import Sandbox
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.refresh import Pace
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean, clean_lines
-from sandtui.fleet.store import Row
 from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import DeleteFinished

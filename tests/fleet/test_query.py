@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.query import QueryError, parse
+from sandtui.fleet.query import QueryError, ServerFilter, complete, parse
 from sandtui.fleet.store import FleetStore
 from tests.fleet.factory import NOW, sandbox
 
@@ -12,13 +12,35 @@ def matching(text, *sandboxes):
     store = FleetStore(ManualClock(NOW))
     store.apply(sandboxes)
     query = parse(text)
-    return [row.sandbox.name for row in store if query.matches(row)]
+    now = NOW.timestamp()
+    one_by_one = [row.sandbox.name for row in store if query.matches(row, now)]
+    assert [row.sandbox.name for row in query.select(list(store), now)] == one_by_one
+    return one_by_one
 
 
 FLEET = (
-    sandbox(1, name="alpha", labels=["run=42", "rl"], docker_image="ubuntu:22.04"),
-    sandbox(2, name="Beta", labels=["run=421"], status="ERROR", docker_image="node:20-slim"),
-    sandbox(3, name="gamma ray", labels=[], status="PENDING", docker_image="acme/sim:9"),
+    sandbox(1, name="alpha", labels=["run=42", "rl"], docker_image="ubuntu:22.04", region="us", user_id="usr_mara"),
+    sandbox(
+        300,
+        name="Beta",
+        labels=["run=421"],
+        status="ERROR",
+        docker_image="node:20-slim",
+        cpu_cores=8,
+        error_type="OOM_KILLED",
+        team_id="acme-rl",
+    ),
+    sandbox(
+        3,
+        name="gamma ray",
+        labels=[],
+        status="PENDING",
+        docker_image="acme/sim:9",
+        started_at=None,
+        gpu_count=2,
+        gpu_type="H100_80GB",
+        vm=True,
+    ),
 )
 
 
@@ -47,6 +69,34 @@ FLEET = (
         ("name:g*", ["gamma ray"]),
         ("!alpha !beta", ["gamma ray"]),
         ("-", ["Beta"]),
+        ("alpha or beta", ["alpha", "Beta"]),
+        ("(alpha or beta) !ubuntu", ["Beta"]),
+        ("!(alpha or beta)", ["gamma ray"]),
+        ("-(-alpha)", ["alpha"]),
+        ("(alpha)(beta)", []),
+        ('"or"', []),
+        ("name~^A", []),
+        ("name~^a", ["alpha"]),
+        ("name~a$", ["alpha", "Beta"]),
+        ("label~^run=42$", ["alpha"]),
+        ("~sim:\\d", ["gamma ray"]),
+        ("age>15m", ["Beta"]),
+        ("age<1m", ["alpha", "gamma ray"]),
+        ("age<=0.5", ["alpha", "gamma ray"]),
+        ("left<1h", ["alpha"]),
+        ("expires<10m", []),
+        ("cpu>=8", ["Beta"]),
+        ("cores<8 mem=2 disk>4gb", ["alpha", "gamma ray"]),
+        ("gpus>1", ["gamma ray"]),
+        ("gpu:h100", ["gamma ray"]),
+        ("region:us", ["alpha"]),
+        ("user:mara", ["alpha"]),
+        ("team:acme-*", ["Beta"]),
+        ("error:oom", ["Beta"]),
+        ("kind:vm", ["gamma ray"]),
+        ("image:node,ubuntu", ["alpha", "Beta"]),
+        ("run=421", ["Beta"]),
+        ("sbx_0001 or (status:pending gpu:h100)", ["alpha", "gamma ray"]),
     ],
 )
 def test_terms(text, names):
@@ -62,17 +112,113 @@ def test_terms(text, names):
         ("x #", 2, "label is missing"),
         ('a "b', 2, "missing its end"),
         ("-nope:1", 1, "no filter is called"),
+        ("x (a b", 2, "missing its )"),
+        ("x)", 1, None),
+        ("x )", 2, "no ( before"),
+        ("alpha or", 6, "between two terms"),
+        ("or x", 0, "between two terms"),
+        ("(a or) b", 3, "between two terms"),
+        ("x name~[", 7, "not a pattern"),
+        ("age>soon", 4, "such as 90s"),
+        ("cpu>", 3, "such as 4"),
+        ("colour>4", 0, "can't be compared"),
+        ("cpu~4", 0, "holds no text"),
+        ("mine", 0, "who you are"),
+        ("(" * 60, 50, "more than 50"),
     ],
 )
 def test_mistakes_tell_where_they_are(text, column, words):
+    if words is None:
+        assert parse(text), "a parenthesis inside a word is a letter"
+        return
     with pytest.raises(QueryError) as caught:
         parse(text)
     assert caught.value.column == column
     assert words in caught.value.message
+    assert caught.value.column + caught.value.length <= len(text)
+
+
+def test_mine_is_who_asks():
+    assert parse("mine", me="usr_mara").term == parse("user:me", me="usr_mara").term == parse("user:usr_mara").term
 
 
 def test_labels_that_every_match_carries():
     assert parse("#a label:b -#c #d= word").labels == ("a", "b")
+    assert parse("#a or #b").labels == ()
+    assert parse("(#a word) #b").labels == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("#a status:error word", ServerFilter(("a",), "ERROR")),
+        ("status:err", ServerFilter((), "ERROR")),
+        ("status:p", ServerFilter()),
+        ("status:error,running", ServerFilter()),
+        ("status:deleting", ServerFilter()),
+        ("!status:error", ServerFilter()),
+        ("#a or word", ServerFilter()),
+    ],
+)
+def test_what_the_platform_can_answer(text, server):
+    assert parse(text).server == server
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "narrows"),
+    [
+        ("", "a", True),
+        ("a", "ab", True),
+        ("ab", "a", False),
+        ("a", "a b", True),
+        ("a b", "b ax", True),
+        ("a", "A", True),
+        ("A", "a", False),
+        ("!a", "!ab", False),
+        ("#a", "#a word", True),
+        ("#a", "#ab", False),
+        ("status:error", "status:error x", True),
+        ("age>1h", "age>1h x", False),
+        ("a or b", "a or b", True),
+        ("a or b", "a", False),
+    ],
+)
+def test_a_query_that_goes_on_narrows_the_last(earlier, later, narrows):
+    assert parse(later).narrows(parse(earlier)) is narrows
+
+
+WORDS = st.sampled_from(["a", "ab", "l", "al", "A", "!a", "#rl", "status:error", "a or b", "run", "B", '"a"'])
+
+
+@given(earlier=st.lists(WORDS, max_size=3), later=st.lists(WORDS, max_size=3))
+def test_what_narrows_matches_no_more(earlier, later):
+    wide, narrow = parse(" ".join(earlier)), parse(" ".join(later))
+    if narrow.narrows(wide):
+        store = FleetStore(ManualClock(NOW))
+        store.apply(FLEET)
+        assert {row.id for row in store if narrow.matches(row)} <= {row.id for row in store if wide.matches(row)}
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("#ru", "#run=42"),
+        ("x -#r", "x -#rl"),
+        ("sta", "status:"),
+        ("status:running,er", "status:running,error"),
+        ("(image:ub", "(image:ubuntu:22.04"),
+        ("user:us", "user:usr_mara"),
+        ("label:run=421", None),
+        ("#", None),
+        ("", None),
+        ("zzz", None),
+        ("name:gam", None),
+    ],
+)
+def test_completion_offers_what_exists(text, whole):
+    store = FleetStore(ManualClock(NOW))
+    store.apply(FLEET)
+    assert complete(text, store.totals.labels, store) == whole
 
 
 @given(st.text(max_size=60))

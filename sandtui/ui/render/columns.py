@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.store import Row
 from sandtui.ui.render.status import glyph, look
-from sandtui.ui.render.text import Piece, fit, width_of
-from sandtui.ui.render.units import age, number, time_left
+from sandtui.ui.render.text import Piece, Role, fit, outside, width_of
+from sandtui.ui.render.units import NONE, age, number, time_left
 
 Cell = list[Piece]
+
+MIN_WIDTH = 4
+MAX_GROWTH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``keep`` orders the sacrifice: columns with a larger number go first.
+    """One column; its id is that of the order it sorts by. ``keep`` orders the sacrifice: larger numbers go first.
 
-    ``width`` is in cells; ``grows`` says that it takes a share of what is left over.
+    ``width`` is in cells; ``grows`` says that it takes a share of what is left over. ``timed`` cells may look
+    different although the row is the same. ``fit`` cuts a cell in a way of its own.
     """
 
     id: str
@@ -29,6 +33,8 @@ class Column:
     cell: Callable[[Row, datetime], Cell]
     right: bool = False
     grows: int = 0
+    timed: bool = False
+    fit: Callable[[Cell, int], Cell] | None = None
 
 
 def _status(row: Row, _: datetime) -> Cell:
@@ -59,7 +65,28 @@ def _size(row: Row, _: datetime) -> Cell:
 
 
 def _labels(row: Row, _: datetime) -> Cell:
-    return [Piece(clean(" ".join(row.sandbox.labels)), "dim" if row.sandbox.is_finished else "info")]
+    return [Piece(clean(label), "dim" if row.sandbox.is_finished else "info") for label in row.sandbox.labels]
+
+
+def _fit_labels(cell: Cell, width: int) -> Cell:
+    """Show as many whole labels as there is room for, and how many more there are."""
+    fitted: Cell = []
+    room = width
+    for place, piece in enumerate(cell):
+        left = len(cell) - place - 1
+        more = f" +{left}" if left else ""
+        gap = 1 if fitted else 0
+        if gap + width_of(piece.text) + len(more) > room:
+            if not fitted:
+                return [Piece(fit(piece.text, width - len(more)), piece.role), Piece(more, "dim")]
+            fitted.append(Piece(f" +{left + 1}", "dim"))
+            room -= width_of(fitted[-1].text)
+            break
+        if gap:
+            fitted.append(Piece(" "))
+        fitted.append(piece)
+        room -= gap + width_of(piece.text)
+    return [*fitted, Piece(" " * max(0, room))]
 
 
 def _age(row: Row, now: datetime) -> Cell:
@@ -70,38 +97,104 @@ def _left(row: Row, now: datetime) -> Cell:
     return [time_left(row.sandbox.expires_at, now)]
 
 
+def _gpu(row: Row, _: datetime) -> Cell:
+    sandbox = row.sandbox
+    return [outside(f"{sandbox.gpu_count}x{sandbox.gpu_type}") if sandbox.gpu_count else Piece(NONE, "dim")]
+
+
+def _disk(row: Row, _: datetime) -> Cell:
+    return [Piece(f"{number(row.sandbox.disk_size_gb)}G")]
+
+
+def _optional(value: Callable[[Row], str | None], role: Role = "text") -> Callable[[Row, datetime], Cell]:
+    def cell(row: Row, _: datetime) -> Cell:
+        text = value(row)
+        return [outside(text, role) if text else Piece(NONE, "dim")]
+
+    return cell
+
+
+def _reason(row: Row) -> str | None:
+    sandbox = row.sandbox
+    return sandbox.error_type or sandbox.error_message or sandbox.termination_reason
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("status", "STATUS", 12, 0, _status),
     Column("name", "NAME", 14, 1, _name, grows=3),
     Column("id", "ID", 14, 6, _id, grows=1),
     Column("image", "IMAGE", 12, 5, _image, grows=2),
     Column("size", "SIZE", 7, 4, _size),
-    Column("labels", "LABELS", 10, 3, _labels, grows=3),
-    Column("age", "AGE", 5, 2, _age, right=True),
-    Column("left", "LEFT", 5, 2, _left, right=True),
+    Column("labels", "LABELS", 10, 3, _labels, grows=3, fit=_fit_labels),
+    Column("age", "AGE", 5, 2, _age, right=True, timed=True),
+    Column("left", "LEFT", 5, 2, _left, right=True, timed=True),
+    Column("reason", "REASON", 16, 7, _optional(_reason, "busy"), grows=1),
+    Column("gpu", "GPU", 12, 8, _gpu),
+    Column("disk", "DISK", 5, 9, _disk, right=True),
+    Column("region", "REGION", 8, 10, _optional(lambda row: row.sandbox.region)),
+    Column("user", "USER", 12, 11, _optional(lambda row: row.sandbox.user_id)),
+    Column("team", "TEAM", 12, 12, _optional(lambda row: row.sandbox.team_id)),
 )
+"""Every column there is; the first eight are shown until somebody chooses others."""
+
+COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
+SHOWN_FIRST = tuple(column.id for column in COLUMNS[:8])
+FROZEN = 2
+"""So many columns stay when the others are moved sideways."""
 
 GAP = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A column with the width that it got."""
+    """A column with the place, in cells, and the width that it got."""
 
     column: Column
+    start: int
     width: int
 
 
-def layout(width: int, columns: Sequence[Column] = COLUMNS) -> list[Placed]:
-    """Choose the columns that fit in ``width`` cells and share out what is left."""
-    chosen = sorted(columns, key=lambda column: column.keep)
-    while len(chosen) > 2 and _needed(chosen) > width:
-        chosen.pop()
-    spare = max(0, width - _needed(chosen))
-    shares = sum(column.grows for column in chosen) or 1
+def choose(ids: Sequence[str], widths: Mapping[str, int]) -> list[Column]:
+    """Return columns by their ids, with the widths that somebody gave them; unknown ids are left out."""
+    chosen = [COLUMNS_BY_ID[column_id] for column_id in ids if column_id in COLUMNS_BY_ID]
     return [
-        Placed(column, column.width + min(spare * column.grows // shares, 40)) for column in columns if column in chosen
+        replace(column, width=max(MIN_WIDTH, widths[column.id]), grows=0) if column.id in widths else column
+        for column in chosen or [COLUMNS_BY_ID[column_id] for column_id in SHOWN_FIRST]
     ]
+
+
+def layout(width: int, columns: Sequence[Column], turn: int = 0) -> list[Placed]:
+    """Choose the columns that fit in ``width`` cells and share out what is left.
+
+    With ``turn`` 1 the first columns are shown in their order, with 2 from the one after the frozen ones on,
+    and so on: what there was no room for takes its turn.
+    """
+    kept = _by_turn(width, columns, turn - 1) if turn else _by_need(width, columns)
+    spare = max(0, width - _needed(kept))
+    shares = sum(column.grows for column in kept) or 1
+    placed: list[Placed] = []
+    start = 0
+    for column in kept:
+        wide = column.width + min(spare * column.grows // shares, MAX_GROWTH)
+        placed.append(Placed(column, start, wide))
+        start += wide + GAP
+    return placed
+
+
+def _by_need(width: int, columns: Sequence[Column]) -> list[Column]:
+    chosen = sorted(columns, key=lambda column: column.keep)
+    while len(chosen) > 1 and _needed(chosen) > width:
+        chosen.pop()
+    return [column for column in columns if column in chosen]
+
+
+def _by_turn(width: int, columns: Sequence[Column], skip: int) -> list[Column]:
+    kept = list(columns[:FROZEN])
+    for column in columns[FROZEN + skip :]:
+        if _needed([*kept, column]) > width:
+            break
+        kept.append(column)
+    return kept
 
 
 def _needed(columns: Sequence[Column]) -> int:

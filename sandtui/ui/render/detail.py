@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.store import Row
 from sandtui.ui.render.status import status_pieces
 from sandtui.ui.render.text import Content, Piece, content, lines, outside
 from sandtui.ui.render.units import NONE, clock_time, duration, long_duration, number, since, time_left

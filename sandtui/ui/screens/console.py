@@ -13,8 +13,8 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from sandtui.fleet.console import Console, Run
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.store import Row
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.console import line_pieces, run_state_pieces
 from sandtui.ui.render.status import status_pieces

@@ -8,15 +8,15 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Static
 
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.store import Row
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import SandboxesChanged
 from sandtui.ui.render.detail import detail
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.widgets.text_panel import TextPanel
 
 
 class DetailScreen(AppScreen):
@@ -33,7 +33,7 @@ class DetailScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         """One scrolled text."""
         with VerticalScroll(id="detail", classes="panel"):
-            yield Static(id="detail-text")
+            yield TextPanel(id="detail-text")
 
     def crumbs(self) -> list[str]:
         """Fleet, then the sandbox."""
@@ -87,11 +87,11 @@ class DetailScreen(AppScreen):
 
     def _draw(self) -> None:
         row = self._row()
-        text = self.query_one("#detail-text", Static)
+        text = self.query_one("#detail-text", TextPanel)
         panel = self.query_one("#detail")
         if row is None:
             panel.border_title = Content(f"{clean(self.sandbox_id)}")
-            text.update(content(Piece("The platform does not know this sandbox any more.", "busy")))
+            text.show(content(Piece("The platform does not know this sandbox any more.", "busy")))
             return
         panel.border_title = Content(f"{clean(row.sandbox.name)}")
-        text.update(detail(row, self.bridge.clock.now(), panel.content_size.width, full=True))
+        text.show(detail(row, self.bridge.clock.now(), panel.content_size.width, full=True))

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import wrap
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from sandtui.fleet.query import EVERYTHING, Query, QueryError, parse
+from sandtui.fleet.query import QueryError, complete, parse
 from sandtui.fleet.refresh import Phase
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.store import Row
 from sandtui.fleet.view import FleetView
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
+from sandtui.ui.render import empty
 from sandtui.ui.render.detail import detail
 from sandtui.ui.render.text import Content, Piece
-from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.fleet_keys import FleetKeys
 from sandtui.ui.widgets.fleet_table import FleetTable
 from sandtui.ui.widgets.line import ChromeLine
+from sandtui.ui.widgets.query_input import QueryInput
+from sandtui.ui.widgets.text_panel import TextPanel
+
+STILL_SECONDS = 1.5
+"""So long after a cursor key no row changes its place: what the user aims at stays where it is."""
 
 
-class FleetScreen(AppScreen):
+class FleetScreen(FleetKeys):
     """All sandboxes."""
 
     SCOPE = "fleet"
@@ -34,26 +39,21 @@ class FleetScreen(AppScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._view: FleetView | None = None
         self._problem: QueryError | None = None
-        self._inspector = True
+        self._still_until = 0.0
+        self._thaw: Timer | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Filter, table and the panel beside it."""
         with Horizontal(id="filter-bar"):
             yield Static(Content(" / "), id="filter-sign")
-            yield Input(placeholder="filter: words, #label, status:running", compact=True, id="filter")
+            yield QueryInput(self._complete, "filter: words, #label, status:running, age>2h", id="filter")
             yield ChromeLine(id="filter-counts")
         with Horizontal(id="fleet-body"):
             with Vertical(id="fleet-panel", classes="panel"):
                 yield FleetTable(self.bridge.clock.now, id="fleet-table")
             with VerticalScroll(id="inspector", classes="panel", can_focus=False):
-                yield Static(id="inspector-text")
-
-    @property
-    def table(self) -> FleetTable:
-        """The table."""
-        return self.query_one(FleetTable)
+                yield TextPanel(id="inspector-text")
 
     def crumbs(self) -> list[str]:
         """We are at the top."""
@@ -63,13 +63,16 @@ class FleetScreen(AppScreen):
         """Draw what is known already."""
         super().on_mount()
         self._connect_view()
-        self._show_all()
+        self.show_rows()
 
     def tick(self) -> None:
         """Let the ages grow."""
         super().tick()
-        self.table.refresh()
-        self._show_inspector()
+        if self._view is not None and self._view.retime():
+            self.show_rows()
+        else:
+            self.table.refresh_lines_changed()
+            self._show_inspector()
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell about marks, order and what is hidden."""
@@ -79,10 +82,12 @@ class FleetScreen(AppScreen):
         if self._view is None:
             return [], []
         left = [Piece("ended ones are hidden, a shows them", "dim")] if self._view.active_only else []
+        if count := len(self.table.range_ids):
+            left = [Piece(f"range of {count}: ", "key"), Piece("space marks it, esc ends it", "dim")]
         marks = len(self._view.marks)
         if not marks:
             return left, []
-        return left, [Piece(f"{marks} marked ({self._view.marks_hidden} hidden by filter)", "key")]
+        return left, [Piece(f"{marks:,} marked ({self._view.marks_hidden:,} hidden by filter)", "key")]
 
     # What the bridge tells
 
@@ -90,18 +95,23 @@ class FleetScreen(AppScreen):
         """Start with the rows of the new connection."""
         super().on_connection_changed(message)
         self._connect_view()
-        self._show_all()
+        self.show_rows()
 
     def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
-        """Take over the changed rows."""
-        self._show_all()
+        """Take over the changed rows, or their looks alone while the cursor is being moved."""
+        left = self._still_until - self.bridge.clock.monotonic()
+        if left > 0:
+            self.table.refresh_lines_changed()
+            if self._thaw is None:
+                self._thaw = self.set_timer(left, self._thawed)
+        else:
+            self._take_over()
         super().on_sandboxes_changed(message)
 
     def on_freshness_changed(self, message: FreshnessChanged) -> None:
         """The reason why the list is empty may be another."""
         super().on_freshness_changed(message)
         self._show_empty()
-        self.table.refresh()
         self.table.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
 
     # What the widgets tell
@@ -109,179 +119,96 @@ class FleetScreen(AppScreen):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter at each key; a query that can't be read leaves the last result."""
         event.stop()
+        field = self.query_one(QueryInput)
         try:
-            query = parse(event.value)
+            query = parse(event.value, self._me())
         except QueryError as problem:
             self._problem = problem
+            field.show_mistake(problem.column, problem.length)
         else:
             self._problem = None
+            field.show_mistake(None)
             if self._view is not None:
                 self._view.query = query
-                self._view.rebuild()
-        self._show_rows()
+        self.show_rows()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Leave the field, keep the filter."""
         event.stop()
         self.table.focus()
 
-    def on_fleet_table_cursor_moved(self, _: FleetTable.CursorMoved) -> None:
+    def on_fleet_table_cursor_moved(self, message: FleetTable.CursorMoved) -> None:
         """Show the sandbox under the cursor."""
+        if message.by_user:
+            self._still_until = self.bridge.clock.monotonic() + STILL_SECONDS
         self._show_inspector()
+        if self.table.range_ids:
+            self._update_activity()
 
-    def on_fleet_table_opened(self, message: FleetTable.Opened) -> None:
+    def on_fleet_table_opened(self, _: FleetTable.Opened) -> None:
         """Open what was clicked twice."""
-        self.dashboard.open_detail(message.sandbox_id)
+        self.action_open()
 
-    # Actions
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that need a sandbox do nothing without one."""
-        needs_row = {"open", "mark", "exec", "logs", "clone", "delete", "copy"}
-        return not (action in needs_row and self._target() is None and not (self._view and self._view.marks))
-
-    def action_open(self) -> None:
-        """Show everything about the sandbox."""
-        if (row := self._target()) is not None:
-            self.dashboard.open_detail(row.id)
-
-    def action_mark(self) -> None:
-        """Mark the sandbox and go to the next."""
-        row = self._target()
-        if row is not None and self._view is not None:
-            self._view.toggle_mark(row.id)
-            self.table.action_move(1)
-            self._marks_changed()
-
-    def action_mark_all(self) -> None:
-        """Mark all that the filter shows."""
+    def on_fleet_table_sort_chosen(self, message: FleetTable.SortChosen) -> None:
+        """Sort by the column whose head was clicked."""
         if self._view is not None:
-            self._view.mark_all()
-            self._marks_changed()
-
-    def action_unmark(self) -> None:
-        """Take all marks away."""
-        if self._view is not None:
-            self._view.marks.clear()
-            self._marks_changed()
-
-    def action_exec(self) -> None:
-        """Open the console of the sandbox."""
-        if (row := self._target()) is not None:
-            self.dashboard.open_console(row.id)
-
-    def action_logs(self) -> None:
-        """Read the log."""
-        if (row := self._target()) is not None:
-            self.dashboard.open_log(row.id)
-
-    def action_new(self) -> None:
-        """Open the create form."""
-        self.dashboard.open_create()
-
-    def action_clone(self) -> None:
-        """Open the create form with the fields of this sandbox."""
-        if (row := self._target()) is not None:
-            self.dashboard.open_create(row.sandbox)
-
-    def action_delete(self) -> None:
-        """Ask, and delete the marked sandboxes or this one."""
-        if self._view is None:
-            return
-        rows = self._view.marked
-        if not rows:
-            row = self._target()
-            if row is not None and not self.table.armed:
-                self.dashboard.say("The list moved under the cursor: choose the sandbox again.", "warning")
-                return
-            rows = [row] if row is not None else []
-        self.dashboard.ask_delete(rows)
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.query_one("#filter", Input).focus()
-
-    def action_sort(self) -> None:
-        """Take the next order."""
-        if self._view is not None:
-            self._view.sort_by_next()
-            self._show_rows()
-
-    def action_reverse(self) -> None:
-        """Turn the order round."""
-        if self._view is not None:
-            self._view.reverse()
-            self._show_rows()
-
-    def action_active(self) -> None:
-        """Hide or show what has ended."""
-        if self._view is not None:
-            self._view.active_only = not self._view.active_only
-            self._view.rebuild()
-            self._show_rows()
-
-    def action_inspector(self) -> None:
-        """Hide or show the panel beside the list."""
-        self._inspector = not self._inspector
-        self.set_class(not self._inspector, "-no-inspector")
-
-    def action_copy(self) -> None:
-        """Copy the id."""
-        if (row := self._target()) is not None:
-            self.dashboard.copy(row.id)
-
-    def action_back(self) -> None:
-        """Undo one step: leave the field, clear the filter, take the marks away."""
-        field = self.query_one("#filter", Input)
-        if field.has_focus:
-            self.table.focus()
-        elif field.value:
-            field.value = ""
-        elif self._view is not None and self._view.marks:
-            self.action_unmark()
+            self._view.sort_by(message.column_id)
+            self.show_rows()
 
     # Drawing
 
     def show_sandbox(self, sandbox_id: str) -> None:
         """Put the cursor on a sandbox, when the filter shows it."""
-        self._show_all()
+        self._take_over()
         self.table.move_to(sandbox_id)
+
+    def show_rows(self) -> None:
+        """Draw the rows of the view as they are now."""
+        self._show_empty()
+        if self._view is not None:
+            self.table.show(self._view)
+            panel = self.query_one("#fleet-panel")
+            panel.border_title = Content(f"Sandboxes {self._view.count:,}")
+            arrow = "↓" if self._view.descending else "↑"
+            panel.border_subtitle = Content(f"sort: {self._view.order.title} {arrow}")
+        self._show_counts()
+        self._show_inspector()
+        self._update_activity()
+
+    def show_marks(self) -> None:
+        """Draw the marks as they are now."""
+        self.table.refresh_lines_changed()
+        self._update_activity()
 
     def _connect_view(self) -> None:
         session = self.bridge.session
         if session is None:
             self._view = None
         elif self._view is None or self._view.store is not session.store:
-            self._view = FleetView(session.store)
-            self._view.query = EVERYTHING if self._problem else self._current_query()
+            self._view = FleetView(session.store, self.bridge.clock)
+            if self._problem is None:
+                self._view.query = parse(self.query_one("#filter", Input).value, self._me())
 
-    def _current_query(self) -> Query:
-        return parse(self.query_one("#filter", Input).value)
-
-    def _target(self) -> Row | None:
-        session, sandbox_id = self.bridge.session, self.table.cursor_id
-        return session.store.get(sandbox_id) if session is not None and sandbox_id is not None else None
-
-    def _marks_changed(self) -> None:
-        self.table.refresh()
-        self._show_rows()
-
-    def _show_all(self) -> None:
+    def _take_over(self) -> None:
         if self._view is not None:
-            self._view.rebuild()
-        self._show_rows()
+            self._view.update()
+        self.show_rows()
 
-    def _show_rows(self) -> None:
-        self._show_empty()
-        if self._view is not None:
-            self.table.show(self._view)
-            panel = self.query_one("#fleet-panel")
-            panel.border_title = Content(f"Sandboxes {len(self._view.rows):,}")
-            arrow = "↓" if self._view.descending else "↑"
-            panel.border_subtitle = Content(f"sort: {self._view.order.title} {arrow}")
-        self._show_counts()
-        self._show_inspector()
-        self._update_activity()
+    def _thawed(self) -> None:
+        self._thaw = None
+        left = self._still_until - self.bridge.clock.monotonic()
+        if left > 0:
+            self._thaw = self.set_timer(left, self._thawed)
+        else:
+            self._take_over()
+
+    def _me(self) -> str | None:
+        connection = self.bridge.connection
+        return connection.config.user_id if connection is not None else None
+
+    def _complete(self, text: str) -> str | None:
+        store = None if self._view is None else self._view.store
+        return None if store is None else complete(text, store.totals.labels, store)
 
     def _show_counts(self) -> None:
         line = self.query_one("#filter-counts", ChromeLine)
@@ -292,63 +219,30 @@ class FleetScreen(AppScreen):
         if session is None or self._view is None:
             line.show([], [])
             return
-        known, shown = len(session.store), len(self._view.rows)
+        known, shown = len(session.store), self._view.count
         noun = "sandbox" if known == 1 else "sandboxes"
         text = f"{shown:,} shown of {known:,} " if shown != known else f"{known:,} {noun} "
         line.show([], [Piece(text, "dim")])
 
     def _show_inspector(self) -> None:
-        row = self._target()
-        text = self.query_one("#inspector-text", Static)
-        panel = self.query_one("#inspector")
-        if row is None:
-            panel.border_title = Content("nothing chosen")
-            text.update(Content(""))
+        row = self.target
+        panel, text = self.query_one("#inspector"), self.query_one("#inspector-text", TextPanel)
+        if not panel.display:
             return
-        panel.border_title = Content(f"{clean(row.sandbox.name)}")
-        text.update(detail(row, self.bridge.clock.now(), panel.content_size.width, full=False))
+        panel.border_title = Content(clean(row.sandbox.name) if row is not None else "nothing chosen")
+        text.show(
+            Content("") if row is None else detail(row, self.bridge.clock.now(), panel.content_size.width, full=False)
+        )
 
     def _show_empty(self) -> None:
-        self.table.empty = self._why_empty()
-
-    def _why_empty(self) -> list[list[Piece]]:
         bridge = self.bridge
         if bridge.problem is not None:
-            advice = [[Piece(clean(line), "dim")] for line in bridge.problem.advice.splitlines()]
-            words = [[Piece(clean(line), "bad")] for line in bridge.problem.message.splitlines()]
-            return [*words, [], *advice, [], [Piece("r", "key"), Piece(" tries again", "dim")]]
-        if bridge.session is None:
-            return [[Piece("◌ ", "waiting"), Piece("connecting …", "dim")]]
-        if bridge.freshness.phase is Phase.LOADING:
-            return [[Piece("◌ ", "waiting"), Piece("loading the fleet …", "dim")]]
-        if bridge.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}:
-            return [
-                [Piece("No data yet", "bright")],
-                [],
-                *[[Piece(line, "bad")] for line in wrap(clean(bridge.freshness.problem), 60)],
-                [],
-                [Piece("r", "key"), Piece(" tries again now", "dim")],
-            ]
-        if len(bridge.session.store) == 0:
-            return [
-                [Piece("No sandboxes yet", "bright")],
-                [],
-                [
-                    Piece("n", "key"),
-                    Piece(" creates one   ", "dim"),
-                    Piece("?", "key"),
-                    Piece(" shows all keys", "dim"),
-                ],
-            ]
-        query = self.query_one("#filter", Input).value
-        if query:
-            return [
-                [Piece("No sandbox matches ", "bright"), Piece(clean(query), "info")],
-                [],
-                [Piece("esc", "key"), Piece(" clears the filter", "dim")],
-            ]
-        return [
-            [Piece("All sandboxes have ended", "bright")],
-            [],
-            [Piece("a", "key"), Piece(" shows them", "dim")],
-        ]
+            lines = empty.not_connected(bridge.problem)
+        elif bridge.session is None:
+            lines = empty.connecting()
+        else:
+            query = "" if self._view is None else self._view.query.text
+            lines = empty.why_empty(bridge.freshness, len(bridge.session.store), query)
+        if lines != self.table.empty:
+            self.table.empty = lines
+            self.table.refresh_lines_changed()

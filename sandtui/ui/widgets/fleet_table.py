@@ -2,32 +2,38 @@
 
 The cursor is an id and not a position: whatever comes, goes or is sorted, it stays on its sandbox and on its
 line of the screen. When its sandbox goes, the neighbour is shown and nothing destructive is armed until the
-user moves (traps.md 1).
+user moves (traps.md 1). A line is drawn anew only when it looks different from what is on the screen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from sandtui.fleet.store import Row
+from sandtui.fleet.groups import Group
+from sandtui.fleet.row import Row
 from sandtui.fleet.view import FleetView
-from sandtui.ui.render.columns import GAP, Placed, fit_cell, layout
+from sandtui.ui.render.columns import FROZEN, GAP, MIN_WIDTH, SHOWN_FIRST, Cell, Placed, choose, fit_cell, layout
+from sandtui.ui.render.groups import group_pieces
 from sandtui.ui.render.text import Piece, fit, width_of
 from sandtui.ui.widgets.palette_roles import RoleView, role_css
 
 HEAD_LINES = 1
 PREFIX = 3
 """Cells before the first column: the cursor's bar, the mark and a blank."""
+
+STRIPS_KEPT = 400
 
 
 class FleetTable(RoleView, can_focus=True):
@@ -39,12 +45,14 @@ class FleetTable(RoleView, can_focus=True):
         & > .fleet-table--head { color: $text-muted; text-style: bold; }
         & > .fleet-table--cursor { background: $boost; text-style: bold; }
         &:focus > .fleet-table--cursor { background: $primary 30%; }
+        & > .fleet-table--range { background: $primary 18%; }
         & > .fleet-table--bar { color: $primary; }
     }
     """ + role_css("FleetTable")
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "fleet-table--head",
         "fleet-table--cursor",
+        "fleet-table--range",
         "fleet-table--bar",
     }
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,75 +62,150 @@ class FleetTable(RoleView, can_focus=True):
         Binding("pagedown", "page(1)", "page down", show=False),
         Binding("home,g", "first", "first", show=False),
         Binding("end,G", "last", "last", show=False),
+        Binding("left,h", "pan(-1)", "columns left", show=False),
+        Binding("right,l", "pan(1)", "columns right", show=False),
     ]
 
     @dataclass
     class CursorMoved(Message):
-        """The cursor stands on another sandbox, or on none."""
+        """The cursor stands on another line, or on none. ``by_user`` tells keys and mouse from news."""
 
-        sandbox_id: str | None
+        line_id: str | None
+        by_user: bool
 
     @dataclass
     class Opened(Message):
-        """A sandbox was clicked twice."""
+        """A line was clicked twice."""
 
-        sandbox_id: str
+        line_id: str
+
+    @dataclass
+    class SortChosen(Message):
+        """The head of a column was clicked."""
+
+        column_id: str
+
+    @dataclass
+    class ColumnResized(Message):
+        """The border of a column's head was moved."""
+
+        column_id: str
+        width: int
 
     def __init__(self, clock: Callable[[], datetime] | None = None, *, id: str | None = None) -> None:  # noqa: A002
+        # Textual asks for the styles while the widget is being made.
+        self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
+        self._drawn: dict[int, Hashable] = {}
         super().__init__(id=id)
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._rows: list[Row] = []
-        self._marks: set[str] = set()
-        self._order = ("", False)
+        self._view: FleetView | None = None
         self._cursor = 0
         self._cursor_id: str | None = None
         self._lost_id: str | None = None
-        self._columns: list[Placed] = []
+        self._anchor_id: str | None = None
+        self._columns = choose(SHOWN_FIRST, {})
+        self._placed: list[Placed] = []
+        self._pan = 0
+        self._sizing: Placed | None = None
         self.empty: list[list[Piece]] = []
         """What stands in the middle when there is no row."""
 
+    # What the cursor points at
+
+    @property
+    def cursor_line(self) -> Group | Row | None:
+        """The group or row under the cursor."""
+        if self._cursor_id is None or self._view is None or self._cursor >= self._view.line_count:
+            return None
+        return self._view.line(self._cursor)
+
     @property
     def cursor_id(self) -> str | None:
-        """The id under the cursor."""
-        return self._cursor_id
+        """The id of the sandbox under the cursor."""
+        line = self.cursor_line
+        return line.id if isinstance(line, Row) else None
 
     @property
     def armed(self) -> bool:
         """Whether the user has chosen the row under the cursor, rather than been moved to it."""
         return self._lost_id is None
 
+    @property
+    def range_ids(self) -> list[str]:
+        """The ids between the anchor and the cursor; empty without an anchor."""
+        place = self._anchor_place()
+        if place is None or self._view is None:
+            return []
+        return list(self._view.row_ids(min(place, self._cursor), max(place, self._cursor)))
+
+    def set_anchor(self, anchored: bool) -> None:
+        """Begin a range at the cursor, or end it."""
+        self._anchor_id = self._cursor_id if anchored else None
+        self.refresh_lines_changed()
+
+    @property
+    def visible_ids(self) -> list[str]:
+        """The ids of the rows that are in view."""
+        if self._view is None:
+            return []
+        top = self.scroll_offset.y
+        return list(self._view.row_ids(top, top + self._body_height - 1))
+
+    @property
+    def columns_hidden(self) -> int:
+        """How many chosen columns there is no room for."""
+        return len(self._columns) - len(self._placed)
+
+    # What is shown
+
     def show(self, view: FleetView) -> None:
-        """Draw the rows of a view; cursor and scroll stay with their sandbox."""
-        self._rows = view.rows
-        self._marks = view.marks
-        self._order = (view.order.id, view.descending)
+        """Draw the lines of a view; cursor and scroll stay with their sandbox."""
+        self._view = view
         wanted = self._lost_id or self._cursor_id
         place = None if wanted is None else view.place(wanted)
         if place is not None:
             self._lost_id = None
-        elif self._rows:
+        else:
             if self._cursor_id is not None and self._lost_id is None:
                 self._lost_id = self._cursor_id
             place = self._neighbour(view)
-        elif self._cursor_id is not None and self._lost_id is None:
-            self._lost_id = self._cursor_id
         line = self._cursor - self.scroll_offset.y
         self._resize()
-        self._put_cursor(place)
+        self._put_cursor(place, by_user=False)
         if place is not None:
-            self._keep_line(place, line)
-        self.refresh()
+            self._scroll(place - max(0, min(line, self._body_height - 1)))
+        self.refresh_lines_changed()
+
+    def set_columns(self, ids: Sequence[str], widths: Mapping[str, int]) -> None:
+        """Show these columns, in this order."""
+        self._columns = choose(ids, widths)
+        self._pan = 0
+        self._place_columns()
 
     def move_to(self, sandbox_id: str) -> bool:
         """Put the cursor on an id; return whether it is there."""
-        for place, row in enumerate(self._rows):
-            if row.id == sandbox_id:
-                self._go(place)
-                return True
-        return False
+        place = None if self._view is None else self._view.place(sandbox_id)
+        if place is None:
+            return False
+        self._go(place)
+        return True
+
+    def refresh_lines_changed(self) -> None:
+        """Draw anew what looks different from what is on the screen, and nothing else."""
+        if not self.size:
+            return
+        now = self._clock()
+        width = self.size.width
+        changed = [
+            Region(0, y, width, 1) for y in range(self.size.height) if self._key(y, now) != self._drawn.get(y, self)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    # Keys and mouse
 
     def action_move(self, step: int) -> None:
-        """Move the cursor by some rows."""
+        """Move the cursor by some lines."""
         self._go(self._cursor + step)
 
     def action_page(self, pages: int) -> None:
@@ -130,76 +213,206 @@ class FleetTable(RoleView, can_focus=True):
         self._go(self._cursor + pages * max(1, self._body_height - 1))
 
     def action_first(self) -> None:
-        """Move the cursor to the first row."""
+        """Move the cursor to the first line."""
         self._go(0)
 
     def action_last(self) -> None:
-        """Move the cursor to the last row."""
-        self._go(len(self._rows) - 1)
+        """Move the cursor to the last line."""
+        self._go(self._line_count - 1)
+
+    def action_pan(self, step: int) -> None:
+        """Show the columns further left or right; the first two stay."""
+        placed = [each.column for each in self._placed]
+        if step > 0 and (placed[-1:] == self._columns[-1:] and (self._pan or not self.columns_hidden)):
+            return
+        self._pan = max(0, min(self._pan + step, len(self._columns) - FROZEN))
+        self._place_columns()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse points; open on the second click."""
+        """Put the cursor where the mouse points; open on the second click; sort by a column's head."""
+        if event.y < HEAD_LINES:
+            if (placed := self._column_at(event.x)) is not None and self._border_at(event.x) is None:
+                self.post_message(self.SortChosen(placed.column.id))
+            return
         place = self.scroll_offset.y + event.y - HEAD_LINES
-        if event.y >= HEAD_LINES and 0 <= place < len(self._rows):
+        if 0 <= place < self._line_count:
             self._go(place)
-            if event.chain == 2:
-                self.post_message(self.Opened(self._rows[place].id))
+            if event.chain == 2 and self._cursor_id is not None:
+                self.post_message(self.Opened(self._cursor_id))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the border between two columns' heads."""
+        if event.y < HEAD_LINES and (placed := self._border_at(event.x)) is not None:
+            self._sizing = placed
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Make the column wider or narrower."""
+        if self._sizing is not None:
+            width = max(MIN_WIDTH, event.x - PREFIX - self._sizing.start)
+            self.post_message(self.ColumnResized(self._sizing.column.id, width))
+
+    def on_mouse_up(self, _: events.MouseUp) -> None:
+        """Let the border go."""
+        if self._sizing is not None:
+            self._sizing = None
+            self.release_mouse()
 
     def on_resize(self) -> None:
         """Choose the columns anew and keep the cursor in view."""
-        self._columns = []
+        self._place_columns()
         self._resize()
-        if self._rows:
+        if self._line_count:
             self._reveal()
 
+    def notify_style_update(self) -> None:
+        """Forget what was drawn: the theme or the focus has changed."""
+        super().notify_style_update()
+        self._strips.clear()
+        self._drawn.clear()
+
+    # Drawing
+
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
-        width = self.size.width
-        if not self._columns:
-            self._columns = layout(width - PREFIX)
+        """Draw one line of the screen, or take it from those drawn before."""
+        now = self._clock()
+        key = self._key(y, now)
+        self._drawn[y] = key
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._draw(y, now)
+            self._strips[key] = strip
+        return strip
+
+    def _key(self, y: int, now: datetime) -> Hashable:
+        """Return all that the look of a line depends on; width, columns and theme empty the cache instead."""
+        view = self._view
+        if y < HEAD_LINES:
+            return ("head", None if view is None else (view.order.id, view.descending))
+        if view is None or not view.line_count:
+            index = y - self._first_empty_line()
+            return ("empty", *(self.empty[index] if 0 <= index < len(self.empty) else ()))
+        place = self.scroll_offset.y + y - HEAD_LINES
+        if place >= view.line_count:
+            return None
+        line = view.line(place)
+        at_cursor = place == self._cursor
+        if isinstance(line, Group):
+            return (line.id, line.version, at_cursor, at_cursor and self.has_focus)
+        times = [tuple(placed.column.cell(line, now)) for placed in self._placed if placed.column.timed]
+        return (
+            line.id,
+            line.version,
+            line.id in view.marks,
+            at_cursor,
+            at_cursor and self.has_focus,
+            self._in_range(place),
+            *times,
+        )
+
+    def _draw(self, y: int, now: datetime) -> Strip:
+        view, width = self._view, self.size.width
         if y < HEAD_LINES:
             return self._head(width)
-        if not self._rows:
-            return self._empty_line(y - HEAD_LINES, width)
+        if view is None or not view.line_count:
+            return self._empty_line(y, width)
         place = self.scroll_offset.y + y - HEAD_LINES
-        if place >= len(self._rows):
+        if place >= view.line_count:
             return Strip.blank(width, self.rich_style)
-        return self._row(place, width)
+        line = view.line(place)
+        base = self._base_style(place)
+        bar = base + self.get_component_rich_style("fleet-table--bar", partial=True)
+        segments = [Segment("▌" if place == self._cursor else " ", bar)]
+        if isinstance(line, Group):
+            segments += self.segments(group_pieces(line), base)
+        else:
+            mark = Piece("✓ " if line.id in view.marks else "  ", "key")
+            segments += self.segments([mark, *self._cells(line, now)], base)
+        return Strip(segments).adjust_cell_length(width, base)
 
-    def _neighbour(self, view: FleetView) -> int:
-        if self._cursor_id is not None:
-            here = view.place(self._cursor_id)
-            if here is not None:
-                return here
-        return min(self._cursor, len(self._rows) - 1)
+    def _cells(self, row: Row, now: datetime) -> Cell:
+        pieces: Cell = []
+        for index, placed in enumerate(self._placed):
+            if index:
+                pieces.append(Piece(" " * GAP))
+            cell = placed.column.cell(row, now)
+            if placed.column.fit is not None:
+                pieces += placed.column.fit(cell, placed.width)
+            else:
+                pieces += fit_cell(cell, placed.width, right=placed.column.right)
+        return pieces
 
-    def _go(self, place: int) -> None:
-        if not self._rows:
-            return
-        self._lost_id = None
-        self._put_cursor(max(0, min(place, len(self._rows) - 1)))
-        self._reveal()
-        self.refresh()
+    def _base_style(self, place: int) -> Style:
+        if place == self._cursor:
+            return self.get_component_rich_style("fleet-table--cursor")
+        if self._in_range(place):
+            return self.get_component_rich_style("fleet-table--range")
+        return self.rich_style
 
-    def _put_cursor(self, place: int | None) -> None:
-        sandbox_id = None if place is None else self._rows[place].id
-        self._cursor = place or 0
-        if sandbox_id != self._cursor_id:
-            self._cursor_id = sandbox_id
-            self.post_message(self.CursorMoved(sandbox_id))
+    def _head(self, width: int) -> Strip:
+        style = self.rich_style + self.get_component_rich_style("fleet-table--head", partial=True)
+        cells = [" " * PREFIX]
+        for index, placed in enumerate(self._placed):
+            title = placed.column.title
+            if self._view is not None and placed.column.id == self._view.order.id:
+                title += "↓" if self._view.descending else "↑"
+            cells.append(" " * GAP * bool(index) + fit(title, placed.width, right=placed.column.right))
+        return Strip([Segment("".join(cells), style)]).adjust_cell_length(width, style)
+
+    def _empty_line(self, y: int, width: int) -> Strip:
+        index = y - self._first_empty_line()
+        if not 0 <= index < len(self.empty):
+            return Strip.blank(width, self.rich_style)
+        pieces = self.empty[index]
+        room = max(0, width - sum(width_of(piece.text) for piece in pieces))
+        segments = self.segments([Piece(" " * (room // 2)), *pieces], self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _first_empty_line(self) -> int:
+        return HEAD_LINES + max(0, (self._body_height - len(self.empty)) // 3)
+
+    # Places
+
+    @property
+    def _line_count(self) -> int:
+        return 0 if self._view is None else self._view.line_count
 
     @property
     def _body_height(self) -> int:
         return max(1, self.size.height - HEAD_LINES)
 
+    def _anchor_place(self) -> int | None:
+        return None if self._anchor_id is None or self._view is None else self._view.place(self._anchor_id)
+
+    def _in_range(self, place: int) -> bool:
+        anchor = self._anchor_place()
+        return anchor is not None and min(anchor, self._cursor) <= place <= max(anchor, self._cursor)
+
+    def _neighbour(self, view: FleetView) -> int | None:
+        if not view.line_count:
+            return None
+        here = None if self._cursor_id is None else view.place(self._cursor_id)
+        return here if here is not None else min(self._cursor, view.line_count - 1)
+
+    def _go(self, place: int) -> None:
+        if not self._line_count:
+            return
+        self._lost_id = None
+        self._put_cursor(max(0, min(place, self._line_count - 1)), by_user=True)
+        self._reveal()
+        self.refresh_lines_changed()
+
+    def _put_cursor(self, place: int | None, *, by_user: bool) -> None:
+        line_id = None if place is None or self._view is None else self._view.line(place).id
+        self._cursor = place or 0
+        if line_id != self._cursor_id:
+            self._cursor_id = line_id
+            self.post_message(self.CursorMoved(line_id, by_user))
+
     def _resize(self) -> None:
-        size = Size(self.size.width, len(self._rows) + HEAD_LINES)
+        size = Size(self.size.width, self._line_count + HEAD_LINES)
         if size != self.virtual_size:
             self.virtual_size = size
-
-    def _keep_line(self, place: int, line: int) -> None:
-        line = max(0, min(line, self._body_height - 1))
-        self._scroll(place - line)
 
     def _reveal(self) -> None:
         top = self.scroll_offset.y
@@ -209,44 +422,19 @@ class FleetTable(RoleView, can_focus=True):
             self._scroll(self._cursor - self._body_height + 1)
 
     def _scroll(self, top: int) -> None:
-        furthest = max(0, len(self._rows) - self._body_height)
-        top = max(0, min(top, furthest))
+        top = max(0, min(top, self._line_count - self._body_height))
         if top != self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
-    def _head(self, width: int) -> Strip:
-        style = self.rich_style + self.get_component_rich_style("fleet-table--head", partial=True)
-        order, descending = self._order
-        cells = [" " * PREFIX]
-        for index, placed in enumerate(self._columns):
-            title = placed.column.title
-            if placed.column.id == order:
-                title += "↓" if descending else "↑"
-            gap = " " * GAP if index else ""
-            cells.append(gap + fit(title, placed.width, right=placed.column.right))
-        return Strip([Segment("".join(cells), style)]).adjust_cell_length(width, style)
+    def _place_columns(self) -> None:
+        self._placed = layout(self.size.width - PREFIX, self._columns, self._pan)
+        self._strips.clear()
+        self._drawn.clear()
+        self.refresh()
 
-    def _row(self, place: int, width: int) -> Strip:
-        row = self._rows[place]
-        at_cursor = place == self._cursor
-        base = self.get_component_rich_style("fleet-table--cursor") if at_cursor else self.rich_style
-        bar = base + self.get_component_rich_style("fleet-table--bar", partial=True)
-        mark = Piece("✓ " if row.id in self._marks else "  ", "key")
-        segments = [Segment("▌" if at_cursor else " ", bar), *self.segments([mark], base)]
-        now = self._clock()
-        for index, placed in enumerate(self._columns):
-            if index:
-                segments.append(Segment(" " * GAP, base))
-            cell = fit_cell(placed.column.cell(row, now), placed.width, right=placed.column.right)
-            segments += self.segments(cell, base)
-        return Strip(segments).adjust_cell_length(width, base)
+    def _column_at(self, x: int) -> Placed | None:
+        inside = x - PREFIX
+        return next((each for each in self._placed if each.start <= inside < each.start + each.width), None)
 
-    def _empty_line(self, y: int, width: int) -> Strip:
-        first = max(0, (self._body_height - len(self.empty)) // 3)
-        index = y - first
-        if not 0 <= index < len(self.empty):
-            return Strip.blank(width, self.rich_style)
-        pieces = self.empty[index]
-        room = max(0, width - sum(width_of(piece.text) for piece in pieces))
-        segments = self.segments([Piece(" " * (room // 2)), *pieces], self.rich_style)
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+    def _border_at(self, x: int) -> Placed | None:
+        return next((each for each in self._placed if x - PREFIX == each.start + each.width), None)

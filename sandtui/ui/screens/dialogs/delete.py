@@ -13,8 +13,8 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.store import Row
 from sandtui.ui.render.status import status_pieces
 from sandtui.ui.render.text import Content, Piece, content, fit, lines
 from sandtui.ui.render.units import age

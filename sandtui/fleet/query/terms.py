@@ -1,0 +1,242 @@
+"""What a query is made of. Terms test one row, or take those that pass out of many at once."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+
+from sandtui.fleet.row import Row
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+
+
+class Term:
+    """A condition on a row. ``now`` is in seconds since 1970."""
+
+    __slots__ = ()
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Whether the row passes."""
+        raise NotImplementedError
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Return the rows that pass, in their order."""
+        matches = self.matches
+        return [row for row in rows if matches(row, now)]
+
+    def implies(self, other: Term) -> bool:
+        """Whether every row that passes this passes the other too, as far as is known."""
+        return self == other
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Term):
+    """A text that is contained in name, id, image or a label. ``exact`` minds the case."""
+
+    text: str
+    exact: bool = False
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Look it up."""
+        if not self.exact:
+            return self.text in row.haystack
+        sandbox, text = row.sandbox, self.text
+        return (
+            text in sandbox.name
+            or text in row.id
+            or text in sandbox.docker_image
+            or any(text in label for label in sandbox.labels)
+        )
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Look it up in all; this runs at each key stroke over everything."""
+        if self.exact:
+            return Term.select(self, rows, now)
+        text = self.text
+        return [row for row in rows if text in row.haystack]
+
+    def implies(self, other: Term) -> bool:
+        """A longer word implies the words in it."""
+        return isinstance(other, Word) and (
+            (self.exact == other.exact and other.text in self.text)
+            or (self.exact and not other.exact and other.text in self.text.lower())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Term):
+    """A label, whole or by its beginning."""
+
+    text: str
+    beginning: bool = False
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Look for it among the row's labels."""
+        if self.beginning:
+            return any(label.startswith(self.text) for label in row.sandbox.labels)
+        return self.text in row.sandbox.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Term):
+    """One of some statuses, each by its beginning, in capitals."""
+
+    words: tuple[str, ...]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare with the status that is shown."""
+        return row.status.upper().startswith(self.words)
+
+
+FIELDS: dict[str, Callable[[Row], str]] = {
+    "image": lambda row: row.sandbox.docker_image,
+    "name": lambda row: row.sandbox.name,
+    "id": lambda row: row.id,
+    "team": lambda row: row.sandbox.team_id or "",
+    "user": lambda row: row.sandbox.user_id or "",
+    "region": lambda row: row.sandbox.region or "",
+    "gpu": lambda row: row.sandbox.gpu_type or "",
+    "error": lambda row: f"{row.sandbox.error_type or ''} {row.sandbox.error_message or ''}".strip(),
+    "kind": lambda row: "vm" if row.sandbox.vm else "container",
+}
+"""The texts that ``key:value`` and ``key~pattern`` look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Term):
+    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``."""
+
+    name: str
+    value: str
+    _glob: re.Pattern[str] | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, name: str, value: str) -> Text:
+        """Return the term, with its pattern made once."""
+        lowered = value.lower()
+        glob = re.compile(translate(lowered)) if "*" in lowered or "?" in lowered else None
+        return cls(name, lowered, glob)
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare."""
+        text = FIELDS[self.name](row).lower()
+        return self._glob.match(text) is not None if self._glob is not None else self.value in text
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern(Term):
+    """A regular expression found in a field, in any label, or in everything that free text looks at."""
+
+    name: str
+    regex: re.Pattern[str]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Search."""
+        if self.name == "label":
+            return any(self.regex.search(label) for label in row.sandbox.labels)
+        text = row.haystack if not self.name else FIELDS[self.name](row)
+        return self.regex.search(text) is not None
+
+
+NUMBERS: dict[str, Callable[[Row], float | None]] = {
+    "cpu": lambda row: row.sandbox.cpu_cores,
+    "mem": lambda row: row.sandbox.memory_gb,
+    "disk": lambda row: row.sandbox.disk_size_gb,
+    "gpus": lambda row: row.sandbox.gpu_count,
+}
+"""The numbers that can be compared; sizes are in GB."""
+
+TIMES = ("age", "left")
+"""What can be compared with a duration: time since creation, time until the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Term):
+    """A number against a limit."""
+
+    name: str
+    sign: str
+    limit: float
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare; what has no such number does not pass."""
+        number = NUMBERS[self.name](row)
+        return number is not None and OPERATORS[self.sign](number, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareTime(Term):
+    """An age or a time left, in seconds, against a limit."""
+
+    name: str
+    sign: str
+    limit: float
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare; what has no end has no time left to compare."""
+        if self.name == "age":
+            return row.created > 0 and OPERATORS[self.sign](now - row.created, self.limit)
+        return row.expires != float("inf") and OPERATORS[self.sign](row.expires - now, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Term):
+    """What does not pass another term."""
+
+    term: Term
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Turn it round."""
+        return not self.term.matches(row, now)
+
+
+@dataclass(frozen=True, slots=True)
+class All(Term):
+    """Every one of some terms."""
+
+    terms: tuple[Term, ...]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Ask each."""
+        return all(term.matches(row, now) for term in self.terms)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Let each term pass on fewer to the next."""
+        chosen = list(rows) if not self.terms else rows
+        for term in self.terms:
+            chosen = term.select(chosen, now)
+        return list(chosen)
+
+    def implies(self, other: Term) -> bool:
+        """Each of the other's terms must follow from one of ours."""
+        wanted = other.terms if isinstance(other, All) else (other,)
+        return all(any(term.implies(want) for term in self.terms) for want in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Term):
+    """At least one of some terms."""
+
+    terms: tuple[Term, ...]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Ask until one says yes."""
+        return any(term.matches(row, now) for term in self.terms)
+
+
+def is_timed(term: Term) -> bool:
+    """Whether the answer may change with the time alone."""
+    if isinstance(term, Not):
+        return is_timed(term.term)
+    if isinstance(term, All | AnyOf):
+        return any(is_timed(part) for part in term.terms)
+    return isinstance(term, CompareTime)

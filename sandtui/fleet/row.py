@@ -1,0 +1,66 @@
+"""One sandbox as the screens see it, with what filters and orders need made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sandtui.client.models import Sandbox
+from sandtui.client.models.sandbox import CHANGING_STATUSES
+
+DELETING = "DELETING"
+"""The status shown from the moment a deletion is sent until the platform confirms it. Local only."""
+
+NEVER = float("inf")
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A sandbox at one version. Rows are never changed: the store replaces them.
+
+    ``version`` grows with each change. ``haystack`` is what free text is looked up in, lower-cased. ``created``
+    and ``expires`` are seconds since 1970, 0 and infinite when there is none. ``missing`` counts the complete
+    listings in a row that did not have the sandbox; ``deleting_since`` is on the monotonic clock.
+    """
+
+    id: str
+    sandbox: Sandbox
+    version: int
+    status: str
+    haystack: str
+    name_key: str
+    created: float
+    expires: float
+    missing: int = 0
+    deleting_since: float | None = None
+
+    @classmethod
+    def of(cls, sandbox: Sandbox, version: int, missing: int = 0, deleting_since: float | None = None) -> Row:
+        """Return the row of a sandbox."""
+        expires = sandbox.expires_at
+        return cls(
+            sandbox.id,
+            sandbox,
+            version,
+            DELETING if deleting_since is not None and not sandbox.is_finished else sandbox.status,
+            "\n".join((sandbox.name, sandbox.id, sandbox.docker_image, *sandbox.labels)).lower(),
+            sandbox.name.lower(),
+            0.0 if sandbox.created_at is None else seconds(sandbox.created_at),
+            NEVER if expires is None else seconds(expires),
+            missing,
+            deleting_since,
+        )
+
+    def again(self, version: int, *, missing: int, deleting_since: float | None) -> Row:
+        """Return the same sandbox with other marks of ours."""
+        return Row.of(self.sandbox, version, missing, deleting_since)
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether the status is expected to change by itself soon."""
+        return self.status in CHANGING_STATUSES or self.status == DELETING
+
+
+def seconds(moment: datetime) -> float:
+    """Return a moment as seconds since 1970; one without a zone is UTC."""
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

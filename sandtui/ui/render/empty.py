@@ -1,0 +1,55 @@
+"""What stands where no row is: the cause, and one key that helps (tui.md 5.2)."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from sandtui.fleet.refresh import Freshness, Phase
+from sandtui.fleet.sanitize import clean
+from sandtui.fleet.session import ConnectError
+from sandtui.ui.render.text import Piece
+
+Lines = list[list[Piece]]
+
+
+def not_connected(problem: ConnectError) -> Lines:
+    """Say why there is no platform."""
+    advice = [[Piece(clean(line), "dim")] for line in problem.advice.splitlines()]
+    words = [[Piece(clean(line), "bad")] for line in problem.message.splitlines()]
+    return [*words, [], *advice, [], [Piece("r", "key"), Piece(" tries again", "dim")]]
+
+
+def connecting() -> Lines:
+    """Say that it takes a moment."""
+    return [[Piece("◌ ", "waiting"), Piece("connecting …", "dim")]]
+
+
+def why_empty(freshness: Freshness, known: int, query: str) -> Lines:
+    """Say why a connected platform's list is empty; ``known`` counts all sandboxes, whatever the filter."""
+    if freshness.phase is Phase.LOADING:
+        return [[Piece("◌ ", "waiting"), Piece("loading the fleet …", "dim")]]
+    if freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED} and not known:
+        return [
+            [Piece("No data yet", "bright")],
+            [],
+            *[[Piece(line, "bad")] for line in wrap(clean(freshness.problem), 60)],
+            [],
+            [Piece("r", "key"), Piece(" tries again now", "dim")],
+        ]
+    if not known:
+        return [
+            [Piece("No sandboxes yet", "bright")],
+            [],
+            [Piece("n", "key"), Piece(" creates one   ", "dim"), Piece("?", "key"), Piece(" shows all keys", "dim")],
+        ]
+    if query:
+        return [
+            [Piece("No sandbox matches ", "bright"), Piece(clean(query), "info")],
+            [],
+            [Piece("esc", "key"), Piece(" clears the filter", "dim")],
+        ]
+    return [
+        [Piece("All sandboxes have ended", "bright")],
+        [],
+        [Piece("a", "key"), Piece(" shows them", "dim")],
+    ]

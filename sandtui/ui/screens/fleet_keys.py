@@ -1,0 +1,203 @@
+"""What the keys do on the fleet: moving on, marks, order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.widgets import Input
+
+from sandtui.fleet.groups import Group
+from sandtui.fleet.row import Row
+from sandtui.fleet.view import FleetView
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.widgets.fleet_table import FleetTable
+
+NEEDS_ROW = frozenset({"exec", "logs", "clone", "copy"})
+NEEDS_LINE = frozenset({"open", "mark", "range"})
+
+
+class FleetKeys(AppScreen):
+    """The actions of the fleet screen; the screen itself lays out and draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view: FleetView | None = None
+        self._inspector = True
+
+    @property
+    def table(self) -> FleetTable:
+        """The table."""
+        return self.query_one(FleetTable)
+
+    @property
+    def target(self) -> Row | None:
+        """The sandbox under the cursor."""
+        line = self.table.cursor_line
+        return line if isinstance(line, Row) else None
+
+    def show_rows(self) -> None:
+        """Draw the rows of the view as they are now."""
+        raise NotImplementedError
+
+    def show_marks(self) -> None:
+        """Draw the marks as they are now."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that need a sandbox do nothing without one."""
+        if action in NEEDS_ROW:
+            return self.target is not None
+        if action in NEEDS_LINE:
+            return self.table.cursor_line is not None
+        if action == "delete":
+            return self.target is not None or (self._view is not None and bool(self._view.marks))
+        return True
+
+    # One sandbox
+
+    def action_open(self) -> None:
+        """Show everything about the sandbox, or open and close the group."""
+        line = self.table.cursor_line
+        if isinstance(line, Group) and self._view is not None:
+            self._view.toggle_group(line.id)
+            self.show_rows()
+        elif line is not None:
+            self.dashboard.open_detail(line.id)
+
+    def action_exec(self) -> None:
+        """Open the console of the sandbox."""
+        if (row := self.target) is not None:
+            self.dashboard.open_console(row.id)
+
+    def action_logs(self) -> None:
+        """Read the log."""
+        if (row := self.target) is not None:
+            self.dashboard.open_log(row.id)
+
+    def action_new(self) -> None:
+        """Open the create form."""
+        self.dashboard.open_create()
+
+    def action_clone(self) -> None:
+        """Open the create form with the fields of this sandbox."""
+        if (row := self.target) is not None:
+            self.dashboard.open_create(row.sandbox)
+
+    def action_copy(self) -> None:
+        """Copy the id."""
+        if (row := self.target) is not None:
+            self.dashboard.copy(row.id)
+
+    # Marks
+
+    def action_mark(self) -> None:
+        """Mark the sandbox, the range or the group, and go to the next line."""
+        view, line = self._view, self.table.cursor_line
+        if view is None or line is None:
+            return
+        ranged = self.table.range_ids
+        if ranged:
+            view.mark(ranged)
+            self.table.set_anchor(False)
+        elif isinstance(line, Group):
+            self._toggle_group_marks(view, line)
+        else:
+            view.toggle_mark(line.id)
+        self.table.action_move(1)
+        self.show_marks()
+
+    def action_range(self) -> None:
+        """Begin a range here; the second time mark it."""
+        if self.table.range_ids:
+            self.action_mark()
+        else:
+            self.table.set_anchor(True)
+            self.show_marks()
+
+    def action_mark_all(self) -> None:
+        """Mark all that the filter shows."""
+        if self._view is not None:
+            self._view.mark_all()
+            self.show_marks()
+
+    def action_invert(self) -> None:
+        """Mark what is not marked, of what the filter shows, and unmark the rest of it."""
+        if self._view is not None:
+            self._view.invert_marks()
+            self.show_marks()
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        if self._view is not None:
+            self._view.unmark_all()
+            self.show_marks()
+
+    # Many
+
+    def chosen_rows(self) -> Sequence[Row]:
+        """Return the marked rows, or the one under the cursor when the user has put the cursor there."""
+        if self._view is None:
+            return []
+        if self._view.marks:
+            return self._view.marked
+        row = self.target
+        if row is not None and not self.table.armed:
+            self.dashboard.say("The list moved under the cursor: choose the sandbox again.", "warning")
+            return []
+        return [row] if row is not None else []
+
+    def action_delete(self) -> None:
+        """Ask, and delete the marked sandboxes or this one."""
+        rows = self.chosen_rows()
+        if rows:
+            self.dashboard.ask_delete(list(rows))
+
+    # The list
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.query_one("#filter", Input).focus()
+
+    def action_sort(self) -> None:
+        """Take the next order."""
+        if self._view is not None:
+            self._view.sort_by_next()
+            self.show_rows()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        if self._view is not None:
+            self._view.reverse()
+            self.show_rows()
+
+    def action_active(self) -> None:
+        """Hide or show what has ended."""
+        if self._view is not None:
+            self._view.active_only = not self._view.active_only
+            self.show_rows()
+
+    def action_inspector(self) -> None:
+        """Hide or show the panel beside the list."""
+        self._inspector = not self._inspector
+        self.set_class(not self._inspector, "-no-inspector")
+
+    def action_back(self) -> None:
+        """Undo one step: leave the field, end the range, clear the filter, take the marks away."""
+        field = self.query_one("#filter", Input)
+        if field.has_focus:
+            self.table.focus()
+        elif self.table.range_ids:
+            self.table.set_anchor(False)
+            self.show_marks()
+        elif field.value:
+            field.value = ""
+        elif self._view is not None and self._view.marks:
+            self.action_unmark()
+
+    @staticmethod
+    def _toggle_group_marks(view: FleetView, group: Group) -> None:
+        inside = {row.id for row in group.rows}
+        if inside <= view.marks:
+            view.marks -= inside
+        else:
+            view.mark(inside)
