@@ -27,6 +27,10 @@ def add_parsers(subparsers: Any) -> None:
     serve.add_argument("--driver", choices=DRIVERS, default="auto", help="how to run sandboxes")
     serve.add_argument("--fleet", type=_count, default=0, metavar="N", help="simulated: start with N sandboxes")
     serve.add_argument("--seed", type=int, default=1, metavar="S", help="simulated: which fleet (default: 1)")
+    serve.add_argument(
+        "--image", action="append", default=[], metavar="PATTERN", dest="images",
+        help="take only images that match as there; all others fail to be pulled (may be repeated)",
+    )  # fmt: skip
     serve.add_argument("--idle-exit", type=float, default=None, metavar="SECONDS", help="stop when idle that long")
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
@@ -93,6 +97,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         driver=arguments.driver,
         fleet=arguments.fleet,
         seed=arguments.seed,
+        images=tuple(arguments.images) or ("*",),
         idle_exit=arguments.idle_exit,
     )
     if settings.fleet and settings.driver != "simulated":

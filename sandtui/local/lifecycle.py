@@ -12,7 +12,7 @@ from typing import Any
 from sandtui.client.models.sandbox import CHANGING_STATUSES, ErrorType, SandboxStatus
 from sandtui.local.clock import Clock
 from sandtui.local.deadlines import Deadlines
-from sandtui.local.drivers.base import Driver, DriverError, Ending, Instance
+from sandtui.local.drivers.base import Driver, DriverError, Ending, ImageUnavailable, Instance
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Registry
 
@@ -100,13 +100,15 @@ class Lifecycle:
                 await self._driver.admit(record)
                 record = await self._registry.change(record.id, status=SandboxStatus.PROVISIONING)
             self._driver.note(record.id, f"{self._driver.name} driver: {self._driver.isolation}")
-            self._driver.note(record.id, f"image {record.docker_image!r} is a name only; see above for the base")
             instance = await self._driver.start(record)
             # Whoever reads RUNNING may use the sandbox at once.
             self._instances[record.id] = instance
             now, name = self._clock.now(), self._driver.name
             record = await self._registry.change(record.id, status=SandboxStatus.RUNNING, started_at=now, driver=name)
             self._watch(record, instance)
+        except ImageUnavailable as error:
+            kind = ErrorType.IMAGE_PULL_FAILED.value
+            await self._finish(record.id, SandboxStatus.ERROR, error_type=kind, error_message=str(error))
         except (DriverError, OSError) as error:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=str(error))
 

@@ -23,10 +23,13 @@ from sandtui.local.clock import Clock, SystemClock
 from sandtui.local.control import ControlPlane
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.choose import choose
+from sandtui.local.egress_routes import EgressRoutes
 from sandtui.local.exposures import Exposures
 from sandtui.local.files import LOCK_NAME, private_directory
 from sandtui.local.gateway import Gateway
 from sandtui.local.guard import Guard
+from sandtui.local.image_routes import ImageRoutes
+from sandtui.local.job_routes import JobRoutes
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.port_routes import PortRoutes
 from sandtui.local.registry import Registry
@@ -98,7 +101,13 @@ class Platform:
         self._stack.push_async_callback(exposures.close)
         access = Access(self.registry, self.api_key)
         control = ControlPlane(access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url)
-        rows = [*PortRoutes(access, exposures).rows(), *control.rows()]
+        rows = [
+            *JobRoutes(self.registry, self.lifecycle).rows(),
+            *PortRoutes(access, exposures).rows(),
+            *EgressRoutes(access, self.registry, store, self.driver).rows(),
+            *ImageRoutes(self.driver).rows(),
+            *control.rows(),
+        ]
         routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows)]
         routes += [*sessions.routes(), *gateway.routes()]
         handlers: dict[int | type[Exception], ExceptionHandler] = {

@@ -31,5 +31,7 @@ class Settings:
     driver: str = "auto"
     fleet: int = 0
     seed: int = 1
+    images: tuple[str, ...] = ("*",)
+    """Glob patterns of the images that are taken as there by drivers that pull nothing."""
     idle_exit: float | None = None
     """Seconds without a request and without a running sandbox after which the platform ends itself."""

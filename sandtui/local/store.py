@@ -72,6 +72,10 @@ class Store:
         """Return all documents of a kind, as they are now."""
         return list(self._documents.get(kind, {}).values())
 
+    def document(self, kind: str, key: str) -> dict[str, Any] | None:
+        """Return one document, or None."""
+        return self._documents.get(kind, {}).get(key)
+
     async def put(self, kind: str, key: str, body: dict[str, Any]) -> None:
         """Write a document; on return it outlives this process."""
         self._documents.setdefault(kind, {})[key] = body

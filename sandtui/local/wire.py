@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
+from sandtui.local.egress import Policy
 from sandtui.local.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
@@ -114,6 +115,11 @@ class CreateBody(RequestBody):
             raise ValueError("gpu_type: must be given exactly when gpu_count is above 0")
         if self.network_allowlist is not None and self.network_denylist is not None:
             raise ValueError("network_allowlist: can't be given together with network_denylist")
+        for name in ("network_allowlist", "network_denylist"):
+            try:
+                Policy.of(getattr(self, name), None)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         return self
 
     def record(self, sandbox_id: str, now: datetime, user_id: str) -> SandboxRecord:
@@ -127,7 +133,12 @@ class CreateBody(RequestBody):
         values = self.model_dump(exclude={"arch", "checkpoint_id", "volumes", "start_command"})
         values["labels"] = tuple(self.labels)
         values["user_id"] = self.user_id or user_id
-        values["network_access"] = self.network_access and self.network_allowlist != []
+        # A star on its own means all addresses: everything allowed, or nothing.
+        if self.network_allowlist == ["*"]:
+            values |= {"network_allowlist": None, "network_denylist": []}
+        elif self.network_denylist == ["*"]:
+            values |= {"network_allowlist": [], "network_denylist": None}
+        values["network_access"] = self.network_access and values["network_allowlist"] != []
         return SandboxRecord(id=sandbox_id, created_at=now, updated_at=now, start_command=command, **values)
 
 

@@ -52,6 +52,14 @@ class Api:
         assert found["status"] == "RUNNING", found
         return sandbox_id
 
+    async def started(self, **fields: Any) -> str:
+        """Return a sandbox of the simulated driver once its clock has brought it up."""
+        sandbox_id: str = (await self.create(**fields))["id"]
+        while (await self.sandbox(sandbox_id))["status"] != "RUNNING":
+            self.platform.clock.advance(seconds=2)  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        return sandbox_id
+
     async def token(self, sandbox_id: str) -> str:
         return (await self.call("POST", f"/sandbox/{sandbox_id}/auth")).json()["token"]
 

@@ -188,8 +188,6 @@ async def test_batch_status_keeps_the_order_and_reports_the_unknown(simulated: A
     for bad in ([], ["a"] * 2, [str(number) for number in range(101)]):
         reply = await simulated.call("POST", "/sandbox/status:batchGet", json={"sandbox_ids": bad})
         assert reply.status_code == 422
-    reply = await simulated.call("POST", "/sandbox/background-jobs/status:batchGet", json={"jobs": []})
-    assert reply.status_code == 404
 
 
 async def test_start_commands_come_in_the_shape_of_their_generation(simulated: Api) -> None:

@@ -20,6 +20,7 @@ from sandtui.local.drivers.choose import choose
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.namespace import NamespaceDriver, isolation_spec
 from sandtui.local.drivers.process import ProcessDriver
+from sandtui.local.images import Catalogue
 from sandtui.local.platform import Platform
 from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import LocalError, Settings
@@ -122,7 +123,7 @@ async def test_nothing_is_mounted_on_the_host(isolated: Api) -> None:
 async def test_the_mode_of_an_ordinary_user_when_root_uses_it(tmp_path: Path, state_dir: Path) -> None:
     await namespaces_work(tmp_path, mapped=False)
     state_dir.mkdir(mode=0o700)
-    driver = NamespaceDriver(state_dir, mapped=False)
+    driver = NamespaceDriver(state_dir, Catalogue(("*",)), mapped=False)
     await driver.open()
     now = datetime.now(UTC)
     record = SandboxRecord("sbx_one", "n", "i", created_at=now, updated_at=now)

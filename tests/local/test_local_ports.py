@@ -159,7 +159,7 @@ async def test_nobody_listening_is_a_502_with_words(real: Api) -> None:
 
 
 async def test_exposures_are_listed_and_removed(simulated: Api) -> None:
-    first, second = await starting(simulated), await starting(simulated)
+    first, second = await simulated.started(), await simulated.started()
     one = await expose(simulated, first, 8000, name="web")
     assert one["name"] == "web" and one["port"] == 8000 and one["sandbox_id"] == first
     assert await expose(simulated, first, 8000) == one, "the same port again is the same exposure"
@@ -188,14 +188,6 @@ async def test_exposures_are_listed_and_removed(simulated: Api) -> None:
     assert await listed("/sandbox/expose/all") == ids[2:]
 
 
-async def starting(api: Api) -> str:
-    box: str = (await api.create())["id"]
-    while (await api.sandbox(box))["status"] != "RUNNING":
-        api.platform.clock.advance(seconds=2)  # type: ignore[attr-defined]
-        await asyncio.sleep(0)
-    return box
-
-
 @pytest.mark.parametrize(
     ("body", "param"),
     [({"port": port}, "port") for port in (-1, 0, 21, 9001, 70000, 8080, 2222, 8081, "x", None)]
@@ -204,7 +196,7 @@ async def starting(api: Api) -> str:
 async def test_what_can_not_be_exposed_is_a_422_that_names_the_field(
     simulated: Api, body: dict[str, Any], param: str
 ) -> None:
-    box = await starting(simulated)
+    box = await simulated.started()
     reply = await simulated.call("POST", f"/sandbox/{box}/expose", json=body)
     assert reply.status_code == 422
     (row,) = reply.json()["errors"]

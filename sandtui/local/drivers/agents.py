@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sandtui.local.agent import libc
-from sandtui.local.drivers.base import DriverError, SandboxGone
+from sandtui.local.drivers.base import DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.channel import Channel, readable
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.egress import Policy
 from sandtui.local.files import private_directory, remove_tree
+from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
 AGENT = Path(__file__).resolve().parent.parent / "agent" / "__main__.py"
@@ -46,7 +48,8 @@ class AgentDriver:
     isolation = ""
     keeps_sandboxes = False
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, images: Catalogue) -> None:
+        self._images = images
         self._sandboxes = state_dir / "sandboxes"
         self._logs = state_dir / "logs"
         self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
@@ -74,8 +77,19 @@ class AgentDriver:
     async def admit(self, record: SandboxRecord) -> None:
         """Let every sandbox in; the machine's own limits are the only ones."""
 
+    async def image_trouble(self, image: str) -> str | None:
+        """Return why an image can't be had; nothing is pulled here, so only its name counts."""
+        return self._images.trouble(image)
+
+    async def apply_egress(self, record: SandboxRecord) -> bool:
+        """Return whether the sandbox' lists are kept to."""
+        return record.network_access and Policy.of(record.network_allowlist, record.network_denylist).allows_all
+
     async def start(self, record: SandboxRecord) -> HostedInstance:
         """Make a sandbox and start it."""
+        if (trouble := self._images.trouble(record.docker_image)) is not None:
+            raise ImageUnavailable(trouble)
+        self.note(record.id, f"image {record.docker_image!r} is a name only; see above for the base")
         await self.discard(record.id)
         directory = self._sandboxes / record.id
         root = directory / "root"

@@ -29,6 +29,10 @@ class SandboxGone(DriverError):
     """The sandbox doesn't answer any more."""
 
 
+class ImageUnavailable(DriverError):
+    """The image of a sandbox can't be had."""
+
+
 class CommandFailed(DriverError):
     """A command could not be started; ``code`` is the system's error number."""
 
@@ -191,8 +195,16 @@ class Driver(Protocol):
         """Wait until there is room for a sandbox; it is PENDING until then."""
         ...
 
+    async def image_trouble(self, image: str) -> str | None:
+        """Return why an image can't be had, or None."""
+        ...
+
+    async def apply_egress(self, record: SandboxRecord) -> bool:
+        """Put a sandbox' egress lists into force, as far as they aren't; return whether they are."""
+        ...
+
     async def start(self, record: SandboxRecord) -> Instance:
-        """Make a sandbox and start it."""
+        """Make a sandbox and start it; :class:`ImageUnavailable` when its image can't be had."""
         ...
 
     async def adopt(self, record: SandboxRecord) -> Instance | None:

@@ -12,22 +12,24 @@ from sandtui.local.drivers.base import Driver
 from sandtui.local.drivers.namespace import NamespaceDriver, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
+from sandtui.local.images import Catalogue
 from sandtui.local.settings import LocalError, Settings
 
 
 async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
     """Return the driver for these settings, tried out where it may fail."""
+    images = Catalogue(settings.images)
     if settings.driver == "simulated":
-        return SimulatedDriver(clock, settings.fleet, settings.seed)
+        return SimulatedDriver(clock, images, settings.fleet, settings.seed)
     if settings.driver == "process":
-        return ProcessDriver(state_dir)
+        return ProcessDriver(state_dir, images)
     reasons = []
     # Only root can give sandboxes users of their own; where even that is refused, anyone's way is left.
     for mapped in (True, False) if os.geteuid() == 0 else (False,):
         reason = await probe(state_dir, mapped=mapped)
         if reason is None:
             _check_out_of_sight(state_dir)
-            return NamespaceDriver(state_dir, mapped=mapped)
+            return NamespaceDriver(state_dir, images, mapped=mapped)
         reasons.append(reason)
     if settings.driver == "namespace":
         raise LocalError(
@@ -35,7 +37,7 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
             "namespaces (inside Docker: --security-opt seccomp=unconfined), or use --driver process, "
             "which does not isolate."
         )
-    driver = ProcessDriver(state_dir)
+    driver = ProcessDriver(state_dir, images)
     driver.isolation += f" (Namespaces don't work here: {reasons[-1].rstrip('.')}.)"
     return driver
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sandtui.local.drivers.agents import INTERPRETER, AgentDriver, launch
 from sandtui.local.drivers.base import DriverError, Refused
 from sandtui.local.files import remove_tree
+from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
 # A range that no distribution gives to people or services; systemd's containers use the same.
@@ -33,8 +34,8 @@ class NamespaceDriver(AgentDriver):
 
     name = "namespace"
 
-    def __init__(self, state_dir: Path, *, mapped: bool) -> None:
-        super().__init__(state_dir)
+    def __init__(self, state_dir: Path, images: Catalogue, *, mapped: bool) -> None:
+        super().__init__(state_dir, images)
         self._mapped = mapped
         self._slots: dict[str, int] = {}
         who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
@@ -47,6 +48,13 @@ class NamespaceDriver(AgentDriver):
         refuse_egress_rules(record)
         if record.gpu_count:
             raise Refused("gpu_count", "this local platform has no GPUs to give")
+
+    async def apply_egress(self, record: SandboxRecord) -> bool:
+        """Return whether the sandbox' lists are kept to."""
+        if record.network_access:
+            return await super().apply_egress(record)
+        # Its network has loopback alone, so that only "nothing" is kept to.
+        return record.network_allowlist == []
 
     def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
         first_uid = None

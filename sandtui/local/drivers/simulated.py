@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 from sandtui.local.clock import Clock
-from sandtui.local.drivers.base import Command, Ending, FileTrouble, Refused, SandboxGone, Stream
+from sandtui.local.drivers.base import Command, Ending, FileTrouble, ImageUnavailable, Refused, SandboxGone, Stream
 from sandtui.local.drivers.fleet import make_fleet
+from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
 ADMIT_SECONDS = 0.5
@@ -32,7 +33,8 @@ class SimulatedDriver:
     isolation = "simulated: no process runs, commands are answered from a small built-in set."
     keeps_sandboxes = True
 
-    def __init__(self, clock: Clock, fleet: int = 0, seed: int = 1) -> None:
+    def __init__(self, clock: Clock, images: Catalogue, fleet: int = 0, seed: int = 1) -> None:
+        self._images = images
         self._clock = clock
         self._fleet = fleet
         self._seed = seed
@@ -58,9 +60,19 @@ class SimulatedDriver:
         # Counted from the record's own last change, so that a test's clock decides alone.
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=ADMIT_SECONDS))
 
+    async def image_trouble(self, image: str) -> str | None:
+        """Return why an image can't be had, by its name."""
+        return self._images.trouble(image)
+
+    async def apply_egress(self, record: SandboxRecord) -> bool:
+        """Return True: a sandbox in which nothing runs connects to nothing."""
+        return True
+
     async def start(self, record: SandboxRecord) -> _Instance:
         """Take the time that a real start would take."""
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=START_SECONDS))
+        if (trouble := self._images.trouble(record.docker_image)) is not None:
+            raise ImageUnavailable(trouble)
         return self._instances.setdefault(record.id, _Instance(record, self._clock))
 
     async def adopt(self, record: SandboxRecord) -> _Instance | None:

@@ -1,0 +1,122 @@
+"""Egress rules: which addresses a sandbox may connect to (wire.md 2.12, 8)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+MAX_RULES: Final = 1024
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_WEB_PORTS: Final = (80, 443)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry: a network or a name, and the ports it is for."""
+
+    network: ipaddress.IPv4Network | None
+    name: str
+    """Lower case; ``.example.com`` stands for every name below it."""
+    low: int
+    high: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an entry: a host name, ``*.name``, IPv4 address or network, with ``:port`` or ``:low-high``."""
+        host, colon, ports = text.partition(":")
+        low, high = _ports(ports, text) if colon else (1, 65535)
+        network = _network(host, text)
+        if network is not None:
+            return cls(network, "", low, high)
+        if colon and not (low == high and low in _WEB_PORTS):
+            raise ValueError(f"{text!r}: a host name may have only port 80 or 443")
+        wild = host.startswith("*.")
+        name = host[2:].lower() if wild else host.lower()
+        labels = name.split(".")
+        if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdecimal():
+            raise ValueError(f"{text!r} is no host name, IPv4 address or IPv4 network")
+        return cls(None, f".{name}" if wild else name, low, high)
+
+    def matches(self, address: ipaddress.IPv4Address, port: int, names: frozenset[str]) -> bool:
+        """Return whether a connection falls under the rule; ``names`` are those that led to the address."""
+        if not self.low <= port <= self.high:
+            return False
+        if self.network is not None:
+            return address in self.network
+        return any(self.covers(name) for name in names)
+
+    def covers(self, name: str) -> bool:
+        """Return whether a host name falls under the rule."""
+        if self.network is not None:
+            return False
+        return name.endswith(self.name) if self.name.startswith(".") else name == self.name
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An allow list, a deny list, or neither, which allows everything."""
+
+    allow: tuple[Rule, ...] | None = None
+    deny: tuple[Rule, ...] | None = None
+
+    @classmethod
+    def of(cls, allowlist: list[str] | None, denylist: list[str] | None) -> Self:
+        """Read the lists of a sandbox; a ``*`` on its own is every address."""
+        if allowlist == ["*"]:
+            allowlist, denylist = None, []
+        elif denylist == ["*"]:
+            allowlist, denylist = [], None
+        return cls(_rules(allowlist), _rules(denylist))
+
+    @property
+    def blocks_all(self) -> bool:
+        """Whether nothing at all is allowed."""
+        return self.allow == ()
+
+    @property
+    def allows_all(self) -> bool:
+        """Whether everything is allowed."""
+        return self.allow is None and not self.deny
+
+    def allows(self, address: str, port: int, names: frozenset[str] = frozenset()) -> bool:
+        """Return whether a connection may be made."""
+        number = ipaddress.IPv4Address(address)
+        if self.allow is not None:
+            return any(rule.matches(number, port, names) for rule in self.allow)
+        return not any(rule.matches(number, port, names) for rule in self.deny or ())
+
+    def allows_lookup(self, name: str) -> bool:
+        """Return whether a host name may be looked up: the question alone can carry data away."""
+        if self.allow is not None:
+            return any(rule.covers(name) for rule in self.allow)
+        return not any(rule.covers(name) and rule.low == 1 for rule in self.deny or ())
+
+
+def _rules(texts: list[str] | None) -> tuple[Rule, ...] | None:
+    if texts is None:
+        return None
+    if len(texts) > MAX_RULES:
+        raise ValueError(f"a list may have at most {MAX_RULES} entries")
+    return tuple(Rule.parse(text) for text in texts)
+
+
+def _ports(text: str, whole: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    for part in (first, last) if dash else (first,):
+        if not (part.isascii() and part.isdecimal() and len(part) <= 5):
+            raise ValueError(f"{whole!r} has a malformed port")
+    low, high = int(first), int(last if dash else first)
+    if not 1 <= low <= high <= 65535:
+        raise ValueError(f"{whole!r}: ports go from 1 to 65535")
+    return low, high
+
+
+def _network(host: str, whole: str) -> ipaddress.IPv4Network | None:
+    if not re.fullmatch(r"[0-9./]+", host):
+        return None
+    try:
+        return ipaddress.IPv4Network(host, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{whole!r} is no IPv4 address or network") from error
