@@ -1,16 +1,19 @@
 """The API of the Prime Sandboxes platform; usable without the rest of sandtui."""
 
+from sandtui.client.api_client import APIClient, AsyncAPIClient
 from sandtui.client.async_client import AsyncSandboxClient
 from sandtui.client.config import Config
 from sandtui.client.errors import (
     APIError,
     APITimeoutError,
+    ChecksumMismatchError,
     CommandTimeoutError,
     ConfigurationError,
     ConflictError,
     ConnectionFailedError,
     DownloadTimeoutError,
     InvalidRequestError,
+    JobLostError,
     MalformedReplyError,
     NotFoundError,
     PaymentRequiredError,
@@ -43,13 +46,30 @@ from sandtui.client.models import (
     SandboxStatusRow,
     StartCommand,
 )
+from sandtui.client.models.access import (
+    DockerImageCheckResponse,
+    EgressPolicy,
+    EgressPolicyReply,
+    RegistryCredential,
+    SSHSession,
+)
+from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
+from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
+from sandtui.client.models.ports import ListExposedPortsResponse
+from sandtui.client.port import Outcome
+from sandtui.client.sync_client import SandboxClient
 
 __all__ = [
+    "APIClient",
     "APIError",
     "APITimeoutError",
+    "AsyncAPIClient",
     "AsyncSandboxClient",
+    "BackgroundJob",
+    "BackgroundJobStatus",
     "BatchStatusReply",
     "BulkDeleteReply",
+    "ChecksumMismatchError",
     "CommandResponse",
     "CommandTimeoutError",
     "Config",
@@ -58,18 +78,29 @@ __all__ = [
     "ConnectionFailedError",
     "CreateSandboxRequest",
     "DeleteReply",
+    "DockerImageCheckResponse",
     "DownloadTimeoutError",
+    "EgressPolicy",
+    "EgressPolicyReply",
     "ErrorContext",
     "ErrorType",
     "ExposedPort",
+    "FileUploadResponse",
     "InvalidRequestError",
+    "JobLostError",
+    "ListExposedPortsResponse",
     "MalformedReplyError",
     "NotFoundError",
+    "Outcome",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "RateLimitedError",
+    "ReadFileResponse",
+    "RegistryCredential",
     "RequestRejectedError",
+    "SSHSession",
     "Sandbox",
+    "SandboxClient",
     "SandboxClientError",
     "SandboxFileNotFoundError",
     "SandboxFileTooLargeError",

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from sandtui.client.async_port import AsyncPort
 from sandtui.client.config import Config
-from sandtui.client.flows.commands import Commands
-from sandtui.client.flows.lifecycle import Lifecycle
+from sandtui.client.errors import APIError, InvalidRequestError
+from sandtui.client.flows.commands import check_environment, start_message
+from sandtui.client.flows.operations import Operations
+from sandtui.client.flows.streams import CommandChannel
 from sandtui.client.http_library import httpx
-from sandtui.client.port import AsyncPort
+from sandtui.client.process import AsyncSandboxProcess
 from sandtui.client.session import Session
 from sandtui.client.tokens import default_cache_dir
 
+if TYPE_CHECKING:
+    import asyncssh
 
-class AsyncSandboxClient(Lifecycle, Commands):
+
+class AsyncSandboxClient(Operations):
     """Every operation of the platform, as coroutines on one event loop.
 
     Example:
@@ -39,20 +48,72 @@ class AsyncSandboxClient(Lifecycle, Commands):
     ) -> None:
         chosen = (config or Config.load()).with_changes(api_key=api_key)
         folder = (token_folder or default_cache_dir()) if keep_tokens else None
-        self._session = Session.open(chosen, AsyncPort(transport), folder)
+        super().__init__(Session.open(chosen, AsyncPort(transport), folder))
+        self._without_ssh = False
 
     @property
     def config(self) -> Config:
         """The address and identity in use."""
         return self._session.config
 
-    async def clear_auth_cache(self) -> None:
-        """Forget every gateway token, in memory and on disk."""
-        self._session.tokens.clear()
+    async def open_process(
+        self,
+        sandbox_id: str,
+        command: str,
+        working_dir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> AsyncSandboxProcess:
+        """Start a live process in a VM; ``size`` (columns, lines) gives it a terminal.
 
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._session.port.aclose()
+        Only the asynchronous client has it, as in the official SDK: a live process is read and written at once.
+
+        Raises:
+            InvalidRequestError: an argument breaks a rule, or the sandbox is a container, whose live processes
+                go over :meth:`connect_ssh`; nothing was started.
+            SandboxNotRunningError: the sandbox has ended.
+            APIError: the process could not be started.
+        """
+        if not command.strip():
+            raise InvalidRequestError("the command is empty")
+        check_environment(env)
+        if not await self._session.is_vm(sandbox_id):
+            raise InvalidRequestError("a container has no command sessions; use connect_ssh for a live process")
+        session_uuid = str(uuid.uuid4())
+        start = start_message(command, working_dir, env, user, stdin=True, session_uuid=session_uuid, size=size)
+        process = AsyncSandboxProcess(self._session, sandbox_id, start, terminal=size is not None)
+        try:
+            return await process.started()
+        except BaseException:
+            await process.aclose()
+            raise
+
+    def connect_ssh(
+        self, sandbox_id: str, ttl_seconds: int | None = None
+    ) -> AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
+        """Open an SSH connection into the sandbox, for ``async with``; it is closed and cleaned up whatever happens.
+
+        Raises:
+            APIError: the platform has no SSH for this sandbox, or refused.
+            ConnectionFailedError: nothing answered at the address that the platform gave.
+        """
+        from sandtui.client.ssh import ssh_connection
+
+        return ssh_connection(self, sandbox_id, ttl_seconds)
+
+    async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
+        if self._without_ssh:
+            return None
+        from sandtui.client.ssh import ssh_channel
+
+        try:
+            return await ssh_channel(self, sandbox_id)
+        except APIError as error:
+            # A platform without SSH says so once; a way that is closed for now is tried again the next time.
+            self._without_ssh = error.status_code in {404, 405, 501}
+            return None
 
     async def __aenter__(self) -> Self:
         return self

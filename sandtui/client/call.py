@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from sandtui.client.errors import MalformedReplyError
+from sandtui.client.models.base import Nothing
 
 T = TypeVar("T")
 
@@ -30,6 +31,29 @@ class Repeat(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit of the hosted platform: so many requests of a kind a minute, for each key apart (wire.md 2.1)."""
+
+    kind: str
+    per_minute: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedBody:
+    """A body that is read while it is sent. ``open`` starts it anew, so that it can be sent again.
+
+    ``length`` is in bytes. The iterator may block; the asynchronous port runs it in a thread.
+    """
+
+    length: int
+    open: Callable[[], Iterator[bytes]]
+
+
+Body = bytes | StreamedBody
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """A request, and the type of its reply.
 
@@ -41,9 +65,11 @@ class Call(Generic[T]):
     path: str
     reply: type[T]
     query: Mapping[str, QueryValue] = field(default_factory=dict)
-    body: bytes | None = None
+    body: Body | None = field(default=None, repr=False)
     repeat: Repeat = Repeat.UNSENT
     timeout: float = CONTROL_TIMEOUT
+    rate: Rate | None = None
+    content_type: str = "application/json"
 
     @property
     def query_pairs(self) -> list[tuple[str, str]]:
@@ -67,6 +93,8 @@ class Call(Generic[T]):
             MalformedReplyError: the body is not the JSON that was agreed. The text names the fields
                 but not their values, which may be secret.
         """
+        if self.reply is Nothing:
+            return Nothing()  # type: ignore[return-value] # T is Nothing here
         try:
             reply: T = _adapter(self.reply).validate_json(content or b"{}")
         except ValidationError as error:

@@ -17,6 +17,8 @@
     │   ├── RateLimitedError                429
     │   ├── ServerError                     5xx
     │   ├── MalformedReplyError             2xx, but not what was agreed
+    │   ├── JobLostError                    a background job ended without an exit code
+    │   ├── ChecksumMismatchError           a transferred file is not what was sent
     │   ├── ConnectionFailedError           no reply at all
     │   └── APITimeoutError                 no reply in time
     ├── SandboxNotRunningError              also a RuntimeError, as in the official SDK
@@ -150,6 +152,14 @@ class ServerError(APIError):
 
 class MalformedReplyError(APIError):
     """The platform answered with success, but not with what was agreed."""
+
+
+class JobLostError(APIError):
+    """A background job's process is gone and it left no exit code."""
+
+
+class ChecksumMismatchError(APIError):
+    """A file did not arrive as it was sent; nothing stands under its final name."""
 
 
 class ConnectionFailedError(APIError):

@@ -1,31 +1,28 @@
-"""The small I/O port that every flow runs over, and its two forms.
+"""The small I/O port that every flow runs over.
 
-Flows with several steps (retries, waits, tokens) are coroutines over a :class:`Port`. The asynchronous port
-suspends; the blocking one does all its work before it returns, so a flow over it never suspends and
-can be run to its end by :func:`run_blocking` without an event loop or a thread.
+Flows with several steps (retries, waits, tokens, transfers, jobs) are coroutines over a :class:`Port`. The
+asynchronous port suspends; the blocking one does all its work before it returns, so a flow over it never
+suspends and is run to its end by :func:`run_blocking` without an event loop. One text serves both clients.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
-from sandtui.client.http_library import httpx
+from sandtui.client.call import Body
 
 T = TypeVar("T")
+P = ParamSpec("P")
+K = TypeVar("K", bound=Hashable)
 
 CONNECT_TIMEOUT = 10.0
-_NEVER_PROXIED = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=200)
 
 
 class TransportFault(Exception):
-    """No reply came.
+    """No reply came, or it broke off.
 
     Attributes:
         sent: whether the request may have reached the platform.
@@ -40,33 +37,73 @@ class TransportFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """What goes out."""
+    """What goes out. ``timeout`` is in seconds and bounds each wait for the other side."""
 
     method: str
     url: str
     query: list[tuple[str, str]] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: Body | None = field(default=None, repr=False)
     timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class WireReply:
-    """What came back."""
+    """What came back; ``content`` is empty when the body went to a sink."""
 
     status_code: int
     headers: Mapping[str, str]
     content: bytes
 
 
+class Sink(Protocol):
+    """Where the body of a successful reply goes, piece by piece."""
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether a reply that broke off may be asked for again from its beginning."""
+        ...
+
+    async def begin(self, length: int | None) -> None:
+        """Start, or start anew after a broken reply. ``length`` is in bytes, if the platform says it."""
+        ...
+
+    async def take(self, piece: bytes) -> None:
+        """Take the next piece."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[K, T]):
+    """What became of one of many: a value, or an error."""
+
+    key: K
+    value: T | None = None
+    error: Exception | None = None
+
+    def unwrap(self) -> T:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value] # without an error the value is there
+
+
 class Port(Protocol):
     """All that a flow may do to the outside world."""
 
-    async def send(self, request: WireRequest) -> WireReply:
-        """Send a request and return the whole reply.
+    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
+        """Send a request; return the reply, whose body goes to ``sink`` when it is a success.
 
         Raises:
-            TransportFault: there was no reply.
+            TransportFault: there was no reply, or not all of it.
+        """
+        ...
+
+    def stream(self, request: WireRequest) -> AbstractAsyncContextManager[StreamedReply]:
+        """Send a request and read its reply as it comes.
+
+        Raises:
+            TransportFault: there was no reply; reading raises it when the reply breaks off.
         """
         ...
 
@@ -82,90 +119,45 @@ class Port(Protocol):
         """Return a new lock, usable with ``async with`` any number of times."""
         ...
 
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something that blocks, such as writing a file, without holding up others."""
+        ...
+
+    def fan_out(
+        self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
+    ) -> AsyncIterator[Outcome[K, T]]:
+        """Run a flow for each key, some at once, and yield each outcome as it comes."""
+        ...
+
     async def aclose(self) -> None:
         """Close every connection."""
         ...
 
 
-class AsyncPort:
-    """The port of the asynchronous client, on one event loop."""
+class StreamedReply(Protocol):
+    """A reply whose body is read piece by piece."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = httpx.AsyncClient(
-            transport=transport, limits=_LIMITS, follow_redirects=True, mounts=_NEVER_PROXIED
-        )
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        ...
 
-    async def send(self, request: WireRequest) -> WireReply:
-        """Send a request; see :meth:`Port.send`."""
-        try:
-            reply = await self._http.request(**_arguments(request))
-        except httpx.HTTPError as error:
-            raise _fault(error) from None
-        return WireReply(reply.status_code, reply.headers, reply.content)
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The reply's headers; names match whatever their case."""
+        ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait without holding up the loop."""
-        await asyncio.sleep(seconds)
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes."""
+        ...
 
-    def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def lock(self) -> AbstractAsyncContextManager[None]:
-        """Return a lock between tasks."""
-        return asyncio.Lock()
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._http.aclose()
-
-
-class BlockingPort:
-    """The port of the synchronous client; usable from several threads."""
-
-    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(transport=transport, limits=_LIMITS, follow_redirects=True, mounts=_NEVER_PROXIED)
-
-    async def send(self, request: WireRequest) -> WireReply:
-        """Send a request; see :meth:`Port.send`."""
-        try:
-            reply = self._http.request(**_arguments(request))
-        except httpx.HTTPError as error:
-            raise _fault(error) from None
-        return WireReply(reply.status_code, reply.headers, reply.content)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait in the caller's thread."""
-        time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by contract
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def lock(self) -> AbstractAsyncContextManager[None]:
-        """Return a lock between threads."""
-        return _ThreadLock()
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        self._http.close()
-
-
-class _ThreadLock:
-    """A thread's lock in the dress of an asynchronous one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    async def __aenter__(self) -> None:
-        self._lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
+    async def read(self) -> bytes:
+        """Return the whole body."""
+        ...
 
 
 def run_blocking(flow: Coroutine[Any, Any, T]) -> T:
-    """Run a flow over a :class:`BlockingPort` to its end.
+    """Run a flow over a blocking port to its end.
 
     Raises:
         RuntimeError: the flow suspended, which no flow over a blocking port does.
@@ -177,24 +169,3 @@ def run_blocking(flow: Coroutine[Any, Any, T]) -> T:
         return result
     flow.close()
     raise RuntimeError("a flow over the blocking port suspended")
-
-
-def _arguments(request: WireRequest) -> dict[str, Any]:
-    return {
-        "method": request.method,
-        "url": request.url,
-        "params": request.query or None,
-        "headers": request.headers,
-        "content": request.body,
-        "timeout": httpx.Timeout(request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout)),
-    }
-
-
-def _fault(error: httpx.HTTPError) -> TransportFault:
-    never_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
-    unusable = isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
-    return TransportFault(
-        str(error) or type(error).__name__,
-        sent=not (never_sent or unusable),
-        timeout=isinstance(error, httpx.TimeoutException),
-    )

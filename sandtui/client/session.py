@@ -1,16 +1,17 @@
-"""How a call is carried out: identity, retries, deadlines and gateway tokens."""
+"""How a call is carried out: identity, retries, deadlines, limits and gateway tokens."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from sandtui import __version__
-from sandtui.client import calls
 from sandtui.client.call import Call
+from sandtui.client.calls import sandboxes
 from sandtui.client.config import Config
 from sandtui.client.errors import (
     APIError,
@@ -21,9 +22,10 @@ from sandtui.client.errors import (
     UnauthorizedError,
     not_running_error,
 )
-from sandtui.client.models import ErrorContext, GatewayToken
+from sandtui.client.limits import RateLimiter
+from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
-from sandtui.client.port import Port, TransportFault, WireReply, WireRequest
+from sandtui.client.port import Port, Sink, TransportFault, WireReply, WireRequest
 from sandtui.client.replies import error_from, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
@@ -35,22 +37,52 @@ USER_AGENT = f"sandtui/{__version__} python/{'.'.join(map(str, sys.version_info[
 CONFLICT_DELAYS = (0.25, 0.5, 1.0)
 """Seconds between tries while a running sandbox's gateway is not ready yet (wire.md 3.1)."""
 
+GONE = frozenset({"sandbox_not_found", "sandbox_terminated"})
+"""What a gateway says of a sandbox that is no more."""
+
 OnTimeout = Callable[[str], SandboxClientError]
 
 
 @dataclass(slots=True)
 class Session:
-    """One identity at one platform, over one port. All flows share it."""
+    """One identity at one platform, over one port. All flows share it.
+
+    ``vm`` remembers which sandboxes are VMs: they take commands another way. ``lacks_batch_status`` remembers
+    that the platform is an older one.
+    """
 
     config: Config
     port: Port
     tokens: TokenCache
     retry: RetryPolicy
+    limiter: RateLimiter | None
+    vm: dict[str, bool] = field(default_factory=dict)
+    lacks_batch_status: bool = False
 
     @classmethod
     def open(cls, config: Config, port: Port, token_folder: Path | None) -> Session:
         """Start a session; nothing is sent yet."""
-        return cls(config, port, TokenCache(config, port.lock, token_folder), RetryPolicy())
+        # The limits are the hosted platform's; a platform on this machine has none.
+        local = urlsplit(config.base_url).hostname in {"127.0.0.1", "localhost", "::1"}
+        limiter = None if local else RateLimiter()
+        return cls(config, port, TokenCache(config, port.lock, token_folder), RetryPolicy(), limiter)
+
+    def note(self, sandbox: Sandbox) -> None:
+        """Remember what is needed of a sandbox that was seen."""
+        self.vm[sandbox.id] = sandbox.vm
+        if isinstance(sandbox, CreatedSandbox) and sandbox.gateway_auth is not None:
+            self.tokens.put(sandbox.id, sandbox.gateway_auth)
+
+    def forget(self, sandbox_id: str) -> None:
+        """Forget a sandbox that is gone."""
+        self.tokens.forget(sandbox_id)
+        self.vm.pop(sandbox_id, None)
+
+    async def is_vm(self, sandbox_id: str) -> bool:
+        """Return whether a sandbox is a VM, asking the platform at most once."""
+        if sandbox_id not in self.vm:
+            self.note(await self.control(sandboxes.get_sandbox(sandbox_id), sandbox_id))
+        return self.vm[sandbox_id]
 
     async def control(self, call: Call[T], sandbox_id: str | None = None) -> T:
         """Carry out a call of the control plane.
@@ -60,44 +92,51 @@ class Session:
         """
         if not self.config.api_key:
             raise UnauthorizedError("there is no API key", method=call.method, path=call.path)
-        reply = await self._exchange(call, self.config.api_root, self.config.api_key, sandbox_id)
+        reply = await self._exchange(call, self.config.api_root, self.config.api_key, sandbox_id, None)
         if not 200 <= reply.status_code < 300:
             raise error_from(reply, call.method, call.path, sandbox_id)
         return call.read(reply.content)
 
-    async def gateway(self, sandbox_id: str, call: Call[T], on_timeout: OnTimeout) -> T:
+    async def gateway(self, sandbox_id: str, call: Call[T], on_timeout: OnTimeout, sink: Sink | None = None) -> T:
         """Carry out a call of a sandbox's gateway (the table of wire.md 3.1).
 
-        A 401 fetches one new token; a 409 of a sandbox that is running is tried again shortly.
+        The body of a success goes to ``sink`` when there is one. A 401 fetches one new token; a 409 of a
+        sandbox that is running is tried again shortly.
 
         Raises:
             SandboxNotRunningError: the sandbox has ended.
             SandboxClientError: what ``on_timeout`` makes, when the work did not end in time.
             APIError: any other refusal.
         """
-        fresh_tokens = 0
+        renewed = False
         conflicts = iter(CONFLICT_DELAYS)
         while True:
-            token = await self._token(sandbox_id)
+            token = await self.token(sandbox_id)
             try:
-                reply = await self._exchange(call, token.base, token.token, sandbox_id)
+                reply = await self._exchange(call, token.base, token.token, sandbox_id, sink)
             except APITimeoutError as timeout:
-                await self._raise_if_ended(sandbox_id)
+                await self.raise_if_ended(sandbox_id)
                 raise on_timeout(timeout.message) from None
             if 200 <= reply.status_code < 300:
                 return call.read(reply.content)
             error = error_from(reply, call.method, call.path, sandbox_id)
-            if reply.status_code == 401 and not fresh_tokens:
-                fresh_tokens += 1
-                self.tokens.drop(sandbox_id)
-                continue
             if reply.status_code == 401:
-                raise APIError(error.message, status_code=401, method=call.method, path=call.path)
+                self.tokens.drop(sandbox_id)
+                if renewed:
+                    raise APIError(
+                        f"the gateway refuses even a new token: {error.message}",
+                        status_code=401,
+                        method=call.method,
+                        path=call.path,
+                        sandbox_id=sandbox_id,
+                    )
+                renewed = True
+                continue
             if reply.status_code == 408:
-                await self._raise_if_ended(sandbox_id)
+                await self.raise_if_ended(sandbox_id)
                 raise on_timeout(error.message)
-            if error.error_type in {"sandbox_not_found", "sandbox_terminated"}:
-                raise await self._gone(sandbox_id)
+            if error.error_type in GONE:
+                raise await self.gone(sandbox_id)
             if reply.status_code == 409:
                 context = await self.error_context(sandbox_id)
                 if context.status not in {SandboxStatus.RUNNING, None}:
@@ -108,59 +147,84 @@ class Session:
                     continue
             raise error
 
+    async def once(self, call: Call[T], token: GatewayToken, sandbox_id: str) -> T:
+        """Carry out a gateway call with a token of its own.
+
+        Raises:
+            APIError: the gateway refused.
+        """
+        reply = await self._exchange(call, token.base, token.token, sandbox_id, None)
+        if not 200 <= reply.status_code < 300:
+            raise error_from(reply, call.method, call.path, sandbox_id)
+        return call.read(reply.content)
+
     async def error_context(self, sandbox_id: str) -> ErrorContext:
         """Ask why a sandbox is not running. A question that fails is answered with 'unknown'."""
         try:
-            return await self.control(calls.get_error_context(sandbox_id), sandbox_id)
+            return await self.control(sandboxes.get_error_context(sandbox_id), sandbox_id)
         except APIError:
             return ErrorContext()
 
-    async def _token(self, sandbox_id: str) -> GatewayToken:
+    async def token(self, sandbox_id: str) -> GatewayToken:
+        """Return a token for a sandbox's gateway; of many that ask at once only one fetches it."""
         token = self.tokens.get(sandbox_id)
         if token is not None:
             return token
         async with self.tokens.lock(sandbox_id):
             token = self.tokens.get(sandbox_id)
             if token is None:
-                token = await self.control(calls.authorize_gateway(sandbox_id), sandbox_id)
+                token = await self.control(sandboxes.authorize_gateway(sandbox_id), sandbox_id)
                 self.tokens.put(sandbox_id, token)
             return token
 
-    async def _raise_if_ended(self, sandbox_id: str) -> None:
+    async def raise_if_ended(self, sandbox_id: str) -> None:
+        """Say that the sandbox has ended, if that is why something failed.
+
+        Raises:
+            SandboxNotRunningError: it has.
+        """
         context = await self.error_context(sandbox_id)
         if context.status in FINISHED_STATUSES:
             raise not_running_error(sandbox_id, context.status, context.error_type, context.error_message)
 
-    async def _gone(self, sandbox_id: str) -> SandboxNotRunningError:
-        self.tokens.forget(sandbox_id)
+    async def gone(self, sandbox_id: str) -> SandboxNotRunningError:
+        """Return the error for a sandbox that the gateway does not know any more."""
+        self.forget(sandbox_id)
         context = await self.error_context(sandbox_id)
         status = context.status if context.status in FINISHED_STATUSES else SandboxStatus.TERMINATED
-        return not_running_error(sandbox_id, status, context.error_type or "SANDBOX_NOT_FOUND", context.error_message)
+        kind = context.error_type or "SANDBOX_NOT_FOUND"
+        return not_running_error(sandbox_id, status, kind, context.error_message)
 
-    async def _exchange(self, call: Call[T], base: str, secret: str, sandbox_id: str | None) -> WireReply:
-        request = WireRequest(
-            call.method,
-            base + call.path,
-            call.query_pairs,
-            {
-                "Authorization": f"Bearer {secret}",
-                "Content-Type": "application/json",
-                "User-Agent": USER_AGENT,
-            },
-            call.body,
-            call.timeout,
-        )
+    def request(self, call: Call[T], base: str, secret: str) -> WireRequest:
+        """Return what goes over the wire for a call."""
+        headers = {
+            "Authorization": f"Bearer {secret}",
+            "Content-Type": call.content_type,
+            "User-Agent": USER_AGENT,
+        }
+        return WireRequest(call.method, base + call.path, call.query_pairs, headers, call.body, call.timeout)
+
+    async def _exchange(
+        self, call: Call[T], base: str, secret: str, sandbox_id: str | None, sink: Sink | None
+    ) -> WireReply:
+        request = self.request(call, base, secret)
         started = self.port.monotonic()
         attempt = 0
         while True:
             attempt += 1
             failure: APIError | None = None
             pause_at_least = None
+            if call.rate is not None and self.limiter is not None:
+                wait = self.limiter.reserve(call.rate, self.port.monotonic())
+                if wait > 0:
+                    await self.port.sleep(wait)
             try:
-                reply = await self.port.send(request)
+                reply = await self.port.send(request, sink)
             except TransportFault as fault:
-                failure = _no_reply(fault, call, self.config.base_url, sandbox_id)
+                failure = no_reply(fault, call, self.config.base_url, sandbox_id)
                 repeat = may_repeat_fault(fault.sent, fault.timeout, call.repeat)
+                # So much has arrived that its receiver would rather go on than start again.
+                repeat = repeat and (sink is None or sink.may_restart)
             else:
                 pause_at_least = retry_after(reply)
                 repeat = may_repeat_status(reply.status_code, call.repeat)
@@ -168,14 +232,15 @@ class Session:
                     return reply
             pause = self.retry.delay(attempt, pause_at_least)
             spent = self.port.monotonic() - started
-            if not repeat or attempt >= self.retry.attempts or spent + pause > self.retry.deadline:
+            if not repeat or attempt >= self.retry.attempts or spent + pause > max(self.retry.deadline, call.timeout):
                 if failure is not None:
                     raise failure
                 return reply
             await self.port.sleep(pause)
 
 
-def _no_reply(fault: TransportFault, call: Call[T], base_url: str, sandbox_id: str | None) -> APIError:
+def no_reply(fault: TransportFault, call: Call[T], base_url: str, sandbox_id: str | None) -> APIError:
+    """Return the error for a call that got no reply."""
     where = f"{call.method} {call.path}"
     if fault.timeout and fault.sent:
         return APITimeoutError(
@@ -184,7 +249,7 @@ def _no_reply(fault: TransportFault, call: Call[T], base_url: str, sandbox_id: s
             path=call.path,
             sandbox_id=sandbox_id,
         )
-    reason = "can't connect to" if not fault.sent else "the connection broke while talking to"
+    reason = "the connection broke while talking to" if fault.sent else "can't connect to"
     return ConnectionFailedError(
         f"{reason} {base_url} ({where}): {fault}",
         sent=fault.sent,

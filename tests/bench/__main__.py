@@ -72,7 +72,7 @@ async def run(platform: PlatformProcess) -> None:
     async with AsyncSandboxClient(config=config, keep_tokens=False) as client, httpx.AsyncClient() as bare:
         sandbox = await client.create(REQUEST)
         await client.wait_for_creation(sandbox.id)
-        token = await client._session._token(sandbox.id)
+        token = await client._session.token(sandbox.id)
 
         async def execute() -> None:
             result = await client.execute_command(sandbox.id, "echo 1")

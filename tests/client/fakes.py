@@ -28,7 +28,7 @@ class FakePlatform:
 
     def __init__(self):
         self.requests: list[httpx.Request] = []
-        self.routes: dict[str, list] = {}
+        self.routes: dict[str, list] = {"GET /api/v1/sandbox/sbx_1": [SANDBOX]}
 
     def on(self, route: str, *answers: object) -> "FakePlatform":
         self.routes[route] = list(answers)

@@ -1,8 +1,8 @@
 import stat
 
 from sandtui.client import Config
+from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.models import GatewayToken
-from sandtui.client.port import BlockingPort
 from sandtui.client.tokens import TokenCache
 from tests.client.fakes import token_reply
 

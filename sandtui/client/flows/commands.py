@@ -1,14 +1,26 @@
-"""Running commands in a sandbox."""
+"""Running commands: over REST in a container, over a command session in a VM."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import aclosing
 
-from sandtui.client import calls
-from sandtui.client.errors import CommandTimeoutError, InvalidRequestError, SandboxNotRunningError
+from sandtui.client import rpc
+from sandtui.client.calls import gateway
+from sandtui.client.errors import (
+    APIError,
+    CommandTimeoutError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    SandboxNotRunningError,
+)
+from sandtui.client.flows.base import Flows
 from sandtui.client.models import CommandResponse
-from sandtui.client.session import Session
+from sandtui.client.models.command_session import START_REQUEST
+from sandtui.client.models.proto import Message
+from sandtui.client.port import TransportFault
+from sandtui.client.session import OnTimeout
 
 DEFAULT_TIMEOUT = 300
 """Seconds that a command may take when the caller says nothing (wire.md 3)."""
@@ -19,10 +31,8 @@ MAX_TIMEOUT = 900
 _ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Commands:
-    """The calls that run something."""
-
-    _session: Session
+class Commands(Flows):
+    """The calls that run something and wait for its end."""
 
     async def execute_command(
         self,
@@ -35,7 +45,7 @@ class Commands:
     ) -> CommandResponse:
         """Run ``command`` in the sandbox's shell and return its output and exit code.
 
-        ``timeout`` is in seconds, 300 by default and 900 at most; ``user`` is a name or uid,
+        ``timeout`` is in seconds, 300 by default and 900 at most; ``user`` is a name or uid, in containers
         optionally ``USER:GROUP``. A command whose request may have arrived is never sent twice.
 
         Raises:
@@ -46,7 +56,6 @@ class Commands:
         """
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
         check_command(command, env, seconds)
-        call = calls.execute(sandbox_id, command, working_dir=working_dir, env=env, timeout=seconds, user=user)
 
         def too_slow(_reason: str) -> CommandTimeoutError:
             return CommandTimeoutError(
@@ -54,18 +63,86 @@ class Commands:
             )
 
         try:
+            if await self._session.is_vm(sandbox_id):
+                message = start_message(command, working_dir, env, user)
+                return await self._run_session(sandbox_id, message, seconds, too_slow)
+            call = gateway.execute(sandbox_id, command, working_dir=working_dir, env=env, timeout=seconds, user=user)
             return await self._session.gateway(sandbox_id, call, too_slow)
         except SandboxNotRunningError as error:
             error.command = command
             raise
+
+    async def _run_session(
+        self, sandbox_id: str, message: Message, timeout: float, too_slow: OnTimeout
+    ) -> CommandResponse:
+        """Run a command over a command session and gather what it says."""
+        port = self._session.port
+        deadline = port.monotonic() + timeout + gateway.EXEC_GRACE
+        output: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        exit_code: int | None = None
+        stream = rpc.events(self._session, sandbox_id, "Start", START_REQUEST, message, timeout)
+        try:
+            async with aclosing(stream) as events:
+                async for event in events:
+                    data = event.get("data", {})
+                    output["stdout"] += data.get("stdout", b"") + data.get("pty", b"")
+                    output["stderr"] += data.get("stderr", b"")
+                    if "end" in event:
+                        exit_code = int(event["end"].get("exit_code", 0))
+                    elif port.monotonic() > deadline:
+                        # Keep-alives hold the stream open: the clock is ours to watch.
+                        await self._session.raise_if_ended(sandbox_id)
+                        raise too_slow("")
+        except rpc.RPCError as error:
+            raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
+        except TransportFault as fault:
+            if exit_code is None:
+                raise await self._broken(sandbox_id, fault, too_slow) from None
+        if exit_code is None:
+            raise APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
+        stdout, stderr = (bytes(output[name]).decode("utf-8", "replace") for name in ("stdout", "stderr"))
+        return CommandResponse(stdout=stdout, stderr=stderr, exit_code=exit_code)
+
+    async def _broken(self, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout) -> Exception:
+        if fault.timeout:
+            try:
+                await self._session.raise_if_ended(sandbox_id)
+            except SandboxNotRunningError as ended:
+                return ended
+            return too_slow(str(fault))
+        return ConnectionFailedError(f"the command's stream broke off: {fault}", sent=fault.sent, sandbox_id=sandbox_id)
+
+
+def start_message(
+    command: str,
+    working_dir: str | None,
+    env: Mapping[str, str] | None,
+    user: str | None,
+    *,
+    stdin: bool = False,
+    session_uuid: str | None = None,
+    size: tuple[int, int] | None = None,
+) -> Message:
+    """Return the message that starts a shell command; ``size`` (columns, lines) gives it a terminal."""
+    spec: Message = {"cmd": "/bin/bash", "args": ["-c", command], "envs": dict(env or {})}
+    if working_dir is not None:
+        spec["cwd"] = working_dir
+    if user is not None:
+        spec["user"] = user
+    message: Message = {"command": spec, "stdin": stdin}
+    if session_uuid is not None:
+        message["session_uuid"] = session_uuid
+    if size is not None:
+        message["pty"] = {"size": {"cols": size[0], "rows": size[1]}}
+    return message
 
 
 def check_command(command: str, env: Mapping[str, str] | None, timeout: int) -> None:
     """Refuse a command that no platform would run.
 
     Raises:
-        InvalidRequestError: it is empty or holds a NUL byte, a variable's name is no shell
-            identifier, or the timeout is outside 1 to 900 seconds.
+        InvalidRequestError: it is empty or holds a NUL byte, a variable's name is no shell identifier, or the
+            timeout is outside 1 to 900 seconds.
     """
     if not command.strip():
         raise InvalidRequestError("the command is empty")
@@ -75,6 +152,15 @@ def check_command(command: str, env: Mapping[str, str] | None, timeout: int) -> 
         raise InvalidRequestError(
             f"a command may take 1 to {MAX_TIMEOUT} seconds, not {timeout}; run longer work as a background job"
         )
+    check_environment(env)
+
+
+def check_environment(env: Mapping[str, str] | None) -> None:
+    """Refuse variables whose names are no shell identifiers.
+
+    Raises:
+        InvalidRequestError: a name holds something else than letters, digits and ``_``.
+    """
     for key in env or {}:
         if not _ENVIRONMENT_KEY.fullmatch(key):
             raise InvalidRequestError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from sandtui.client import calls
+from sandtui.client.calls import access, gateway, sandboxes
 from sandtui.client.errors import (
+    APIError,
     APITimeoutError,
     CommandTimeoutError,
     ConflictError,
@@ -16,6 +17,7 @@ from sandtui.client.errors import (
     ServerError,
     not_running_error,
 )
+from sandtui.client.flows.base import Flows
 from sandtui.client.models import (
     BatchStatusReply,
     BulkDeleteReply,
@@ -25,9 +27,9 @@ from sandtui.client.models import (
     Sandbox,
     SandboxPage,
     SandboxStatus,
+    StartCommand,
 )
-from sandtui.client.models.sandbox import FINISHED_STATUSES
-from sandtui.client.session import Session
+from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, FINISHED_STATUSES
 
 MAX_BATCH = 100
 """Ids in one batch status (wire.md 2.9)."""
@@ -37,10 +39,8 @@ PROBE_TIMEOUT = 10
 _FIRST_POLLS, _FIRST_DELAY, _LATER_DELAY = 5, 1.0, 2.0
 
 
-class Lifecycle:
+class Lifecycle(Flows):
     """The calls about sandboxes as a whole."""
-
-    _session: Session
 
     async def create(self, request: CreateSandboxRequest) -> Sandbox:
         """Create a sandbox and return it at once, typically PENDING.
@@ -50,7 +50,8 @@ class Lifecycle:
         Raises:
             PaymentRequiredError: the balance is too low.
             RequestRejectedError: the platform refused fields; ``fields`` names them.
-            APIError: any other refusal.
+            APIError: any other refusal. A platform that ignores ``network_access=False`` is one: the sandbox is
+                deleted again, since what would run in it was meant to run without a network.
         """
         config = self._session.config
         changes: dict[str, object] = {}
@@ -58,7 +59,12 @@ class Lifecycle:
             changes["idempotency_key"] = secrets.token_hex(16)
         if request.team_id is None and config.team_id is not None:
             changes["team_id"] = config.team_id
-        return await self._session.control(calls.create_sandbox(request.model_copy(update=changes)))
+        sent = for_generation(request.model_copy(update=changes))
+        sandbox = await self._session.control(sandboxes.create_sandbox(sent))
+        self._session.note(sandbox)
+        if not request.network_access:
+            await self._ensure_isolated(sandbox)
+        return sandbox
 
     async def get(self, sandbox_id: str) -> Sandbox:
         """Return one sandbox.
@@ -66,7 +72,9 @@ class Lifecycle:
         Raises:
             NotFoundError: the platform does not know the id.
         """
-        return await self._session.control(calls.get_sandbox(sandbox_id), sandbox_id)
+        sandbox = await self._session.control(sandboxes.get_sandbox(sandbox_id), sandbox_id)
+        self._session.note(sandbox)
+        return sandbox
 
     async def list(
         self,
@@ -84,8 +92,8 @@ class Lifecycle:
         """
         if page < 1 or per_page < 1:
             raise InvalidRequestError("page and per_page count from 1")
-        return await self._session.control(
-            calls.list_sandboxes(
+        found = await self._session.control(
+            sandboxes.list_sandboxes(
                 page=page,
                 per_page=per_page,
                 team_id=team_id or self._session.config.team_id,
@@ -95,11 +103,14 @@ class Lifecycle:
                 is_active=exclude_terminated,
             )
         )
+        for sandbox in found.sandboxes:
+            self._session.note(sandbox)
+        return found
 
     async def delete(self, sandbox_id: str) -> DeleteReply:
         """End a sandbox and forget its gateway token."""
-        reply = await self._session.control(calls.delete_sandbox(sandbox_id), sandbox_id)
-        self._session.tokens.forget(sandbox_id)
+        reply = await self._session.control(sandboxes.delete_sandbox(sandbox_id), sandbox_id)
+        self._session.forget(sandbox_id)
         return reply
 
     async def bulk_delete(
@@ -120,7 +131,7 @@ class Lifecycle:
         if len(sandbox_ids or ()) > 500 or len(labels or ()) > 50:
             raise InvalidRequestError("one bulk delete takes up to 500 ids or 50 labels")
         reply = await self._session.control(
-            calls.bulk_delete(
+            sandboxes.bulk_delete(
                 sandbox_ids=sandbox_ids or None,
                 labels=labels or None,
                 team_id=team_id,
@@ -129,7 +140,7 @@ class Lifecycle:
             )
         )
         for sandbox_id in reply.succeeded:
-            self._session.tokens.forget(sandbox_id)
+            self._session.forget(sandbox_id)
         return reply
 
     async def get_sandbox_statuses(self, sandbox_ids: Sequence[str]) -> BatchStatusReply:
@@ -141,11 +152,11 @@ class Lifecycle:
         """
         if not 1 <= len(sandbox_ids) <= MAX_BATCH or len(set(sandbox_ids)) != len(sandbox_ids):
             raise InvalidRequestError(f"the batch status takes 1 to {MAX_BATCH} different ids")
-        return await self._session.control(calls.batch_status(sandbox_ids))
+        return await self._session.control(sandboxes.batch_status(sandbox_ids))
 
     async def get_logs(self, sandbox_id: str) -> str:
         """Return the sandbox's log so far."""
-        return (await self._session.control(calls.get_logs(sandbox_id), sandbox_id)).logs
+        return (await self._session.control(sandboxes.get_logs(sandbox_id), sandbox_id)).logs
 
     async def get_error_context(self, sandbox_id: str) -> ErrorContext:
         """Return why a sandbox is not running, as far as the platform knows."""
@@ -160,9 +171,27 @@ class Lifecycle:
             SandboxNotRunningError: it ended (its subclasses say why), or was not ready in time.
             APIError: the platform refused a request.
         """
-        budget = _budget(max_attempts)
+        budget = time_budget(max_attempts)
         await self._wait_running(sandbox_id, budget)
         await self._wait_reachable(sandbox_id, budget, stability_checks)
+
+    async def _ensure_isolated(self, sandbox: Sandbox) -> None:
+        """Make sure that a sandbox that was asked for without a network has none."""
+        try:
+            if sandbox.vm:
+                if sandbox.network_allowlist != []:
+                    await self._session.control(access.set_egress(sandbox.id, [], None), sandbox.id)
+                return
+            told = "network_access" in sandbox.model_fields_set
+            if not told or not sandbox.network_access:
+                return
+            problem = "the platform ignored it"
+        except APIError as error:
+            problem = error.message
+        await self.delete(sandbox.id)
+        raise APIError(
+            f"network_access=False could not be had ({problem}); the sandbox was deleted again", sandbox_id=sandbox.id
+        )
 
     async def _wait_running(self, sandbox_id: str, budget: float) -> None:
         port = self._session.port
@@ -180,9 +209,7 @@ class Lifecycle:
                     sandbox.error_message or sandbox.termination_reason,
                 )
             polls += 1
-            pause = _FIRST_DELAY if polls <= _FIRST_POLLS else _LATER_DELAY
-            # The first moments are asked about more often: a local sandbox runs in milliseconds.
-            pause = min(pause, 0.05 * 2**polls)
+            pause = poll_pause(polls)
             if port.monotonic() + pause > deadline:
                 raise SandboxNotRunningError(
                     f"sandbox {sandbox_id} did not reach RUNNING in {budget:.0f} s (it is {sandbox.status})",
@@ -194,7 +221,7 @@ class Lifecycle:
     async def _wait_reachable(self, sandbox_id: str, budget: float, checks: int) -> None:
         port = self._session.port
         deadline = port.monotonic() + budget
-        call = calls.execute(sandbox_id, PROBE_COMMAND, working_dir=None, env=None, timeout=PROBE_TIMEOUT, user=None)
+        call = gateway.execute(sandbox_id, PROBE_COMMAND, working_dir=None, env=None, timeout=PROBE_TIMEOUT, user=None)
         good = 0
         pause = 0.1
         while True:
@@ -224,7 +251,43 @@ class Lifecycle:
                 await port.sleep(0.5)
 
 
-def _budget(max_attempts: int) -> float:
+def for_generation(request: CreateSandboxRequest) -> CreateSandboxRequest:
+    """Return the request as the sandbox's generation understands it (wire.md 0, 2.3).
+
+    A VM starts an executable without a shell and takes a network policy where a container takes a switch.
+
+    Raises:
+        InvalidRequestError: it asks a container for network lists, which only VMs have.
+    """
+    if not request.vm:
+        if request.network_allowlist is not None or request.network_denylist is not None:
+            raise InvalidRequestError("network lists need a VM (vm=True); a container has network_access only")
+        return request
+    command = request.start_command
+    if command == DEFAULT_START_COMMAND:
+        command = None  # a VM is idle by itself
+    elif isinstance(command, str):
+        command = StartCommand(executable="/bin/sh", args=["-c", command])
+    changes: dict[str, object] = {"start_command": command, "network_access": None}
+    if not request.network_access:
+        changes["network_allowlist"] = []
+    return request.model_copy(update=changes)
+
+
+def poll_pause(polls: int) -> float:
+    """Return the seconds to wait after so many polls.
+
+    1 s for the first five and 2 s later, as the SDK does, but less at first: a local sandbox runs in milliseconds.
+    """
+    return min(_FIRST_DELAY if polls <= _FIRST_POLLS else _LATER_DELAY, 0.05 * (1 << min(polls, 10)))
+
+
+def time_budget(max_attempts: int) -> float:
+    """Return the seconds that ``max_attempts`` polls take.
+
+    Raises:
+        InvalidRequestError: it is below 1.
+    """
     if max_attempts < 1:
         raise InvalidRequestError("max_attempts counts from 1")
     early = min(max_attempts, _FIRST_POLLS)

@@ -10,6 +10,7 @@ from sandtui.client.models.ports import ExposedPort, ListExposedPortsResponse
 from sandtui.client.models.sandbox import (
     BatchStatusReply,
     BulkDeleteReply,
+    CreatedSandbox,
     CreateSandboxRequest,
     DeleteReply,
     ErrorContext,
@@ -28,6 +29,7 @@ __all__ = [
     "BulkDeleteReply",
     "CommandResponse",
     "CreateSandboxRequest",
+    "CreatedSandbox",
     "DeleteReply",
     "ErrorContext",
     "ErrorType",

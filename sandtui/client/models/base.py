@@ -25,6 +25,10 @@ class WireModel(BaseModel):
     )
 
 
+class Nothing(WireModel):
+    """A reply whose body does not matter."""
+
+
 class RequestModel(BaseModel):
     """Something that we send: a misspelt field is an error and never dropped in silence."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_serializer, model_validator
 
 from sandtui.client.models.base import RequestModel, WireModel
+from sandtui.client.models.gateway import GatewayToken
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
 """Keeps a container alive and idle (seed guide, "Start Command")."""
@@ -77,7 +78,7 @@ class CreateSandboxRequest(RequestModel):
     network_access: bool = True
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
-    timeout_minutes: int = Field(default=60, ge=1, le=MAX_LIFETIME_MINUTES)
+    timeout_minutes: int = 60
     idle_timeout_minutes: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_MINUTES)
     environment_vars: dict[EnvironmentKey, str] | None = None
     secrets: dict[EnvironmentKey, SecretStr] | None = None
@@ -90,7 +91,13 @@ class CreateSandboxRequest(RequestModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.idle_timeout_minutes is not None and self.idle_timeout_minutes > self.timeout_minutes:
+        # A VM may live without end, which is a negative lifetime; a container may not.
+        if not (1 <= self.timeout_minutes <= MAX_LIFETIME_MINUTES or (self.vm and self.timeout_minutes != 0)):
+            raise ValueError(
+                f"timeout_minutes must be 1 to {MAX_LIFETIME_MINUTES}, not {self.timeout_minutes}"
+                " (a VM takes more, and -1 for no end)"
+            )
+        if self.idle_timeout_minutes is not None and 0 < self.timeout_minutes < self.idle_timeout_minutes:
             raise ValueError(
                 f"idle_timeout_minutes must be at most timeout_minutes ({self.timeout_minutes}), "
                 f"not {self.idle_timeout_minutes}"
@@ -99,6 +106,8 @@ class CreateSandboxRequest(RequestModel):
             raise ValueError("gpu_type is needed exactly when gpu_count is above 0")
         if self.network_allowlist is not None and self.network_denylist is not None:
             raise ValueError("give network_allowlist or network_denylist, not both")
+        if not self.network_access and (self.network_allowlist or self.network_denylist is not None):
+            raise ValueError("network_access=False blocks everything: leave the network lists out")
         return self
 
     @field_serializer("secrets", when_used="json")
@@ -160,6 +169,12 @@ class Sandbox(WireModel):
         if self.started_at is None or self.timeout_minutes <= 0 or self.is_finished:
             return None
         return self.started_at + timedelta(minutes=self.timeout_minutes)
+
+
+class CreatedSandbox(Sandbox):
+    """The reply to a create; some platforms send the first gateway token along (wire.md 2.3)."""
+
+    gateway_auth: GatewayToken | None = Field(default=None, repr=False)
 
 
 class SandboxPage(WireModel):

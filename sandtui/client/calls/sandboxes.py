@@ -1,17 +1,17 @@
-"""The catalogue of calls. Each call of the API stands here once (wire.md 2 and 3)."""
+"""Calls about sandboxes as a whole (wire.md 2.3 to 2.9)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from sandtui.client.call import Call, Repeat
+from sandtui.client.call import Call, Rate, Repeat
 from sandtui.client.models import (
     BatchStatusReply,
     BulkDeleteReply,
-    CommandResponse,
+    CreatedSandbox,
     CreateSandboxRequest,
     DeleteReply,
     ErrorContext,
@@ -22,18 +22,17 @@ from sandtui.client.models import (
 )
 
 ERROR_CONTEXT_TIMEOUT = 10.0
-EXEC_GRACE = 5.0
-"""Seconds that the reply may come after the command's own deadline (wire.md 3)."""
 
 
-def create_sandbox(request: CreateSandboxRequest) -> Call[Sandbox]:
+def create_sandbox(request: CreateSandboxRequest) -> Call[CreatedSandbox]:
     """Make a sandbox; the idempotency key of the request makes a repetition harmless."""
     return Call(
         "POST",
         "/sandbox",
-        Sandbox,
+        CreatedSandbox,
         body=request.model_dump_json(exclude_none=True).encode(),
         repeat=Repeat.SAFE if request.idempotency_key else Repeat.UNSENT,
+        rate=Rate("create", 500),
     )
 
 
@@ -57,17 +56,17 @@ def list_sandboxes(
         "labels": list(labels) if labels else None,
         "is_active": is_active,
     }
-    return Call("GET", "/sandbox", SandboxPage, query=query, repeat=Repeat.SAFE)
+    return Call("GET", "/sandbox", SandboxPage, query=query, repeat=Repeat.SAFE, rate=Rate("list", 1000))
 
 
 def get_sandbox(sandbox_id: str) -> Call[Sandbox]:
     """One sandbox."""
-    return Call("GET", _sandbox(sandbox_id), Sandbox, repeat=Repeat.SAFE)
+    return Call("GET", sandbox_path(sandbox_id), Sandbox, repeat=Repeat.SAFE, rate=Rate("get", 300, sandbox_id))
 
 
 def delete_sandbox(sandbox_id: str) -> Call[DeleteReply]:
     """End one sandbox; deleting it again does nothing more."""
-    return Call("DELETE", _sandbox(sandbox_id), DeleteReply, repeat=Repeat.SAFE)
+    return Call("DELETE", sandbox_path(sandbox_id), DeleteReply, repeat=Repeat.SAFE, rate=Rate("delete", 500))
 
 
 def bulk_delete(
@@ -85,22 +84,45 @@ def bulk_delete(
     body |= {key: text for key, text in {"team_id": team_id, "user_id": user_id}.items() if text}
     # By ids a repetition finds them gone; by labels it could reach sandboxes made in between.
     repeat = Repeat.SAFE if sandbox_ids is not None else Repeat.UNSENT
-    return Call("DELETE", "/sandbox", BulkDeleteReply, body=to_json(body), repeat=repeat, timeout=120.0)
+    return Call(
+        "DELETE",
+        "/sandbox",
+        BulkDeleteReply,
+        body=to_json(body),
+        repeat=repeat,
+        timeout=120.0,
+        rate=Rate("bulk delete", 50),
+    )
 
 
 def get_logs(sandbox_id: str) -> Call[LogsReply]:
     """The sandbox's log."""
-    return Call("GET", f"{_sandbox(sandbox_id)}/logs", LogsReply, repeat=Repeat.SAFE)
+    return Call(
+        "GET", f"{sandbox_path(sandbox_id)}/logs", LogsReply, repeat=Repeat.SAFE, rate=Rate("logs", 300, sandbox_id)
+    )
 
 
 def authorize_gateway(sandbox_id: str) -> Call[GatewayToken]:
     """A short-lived token for the gateway of one sandbox."""
-    return Call("POST", f"{_sandbox(sandbox_id)}/auth", GatewayToken, body=b"", repeat=Repeat.SAFE)
+    return Call(
+        "POST",
+        f"{sandbox_path(sandbox_id)}/auth",
+        GatewayToken,
+        body=b"",
+        repeat=Repeat.SAFE,
+        rate=Rate("auth", 120, sandbox_id),
+    )
 
 
 def get_error_context(sandbox_id: str) -> Call[ErrorContext]:
     """Why a sandbox is not running."""
-    return Call("GET", f"{_sandbox(sandbox_id)}/error-context", ErrorContext, timeout=ERROR_CONTEXT_TIMEOUT)
+    return Call(
+        "GET",
+        f"{sandbox_path(sandbox_id)}/error-context",
+        ErrorContext,
+        timeout=ERROR_CONTEXT_TIMEOUT,
+        rate=Rate("error context", 600, sandbox_id),
+    )
 
 
 def batch_status(sandbox_ids: Sequence[str]) -> Call[BatchStatusReply]:
@@ -114,27 +136,6 @@ def batch_status(sandbox_ids: Sequence[str]) -> Call[BatchStatusReply]:
     )
 
 
-def execute(
-    sandbox_id: str,
-    command: str,
-    *,
-    working_dir: str | None,
-    env: Mapping[str, str] | None,
-    timeout: float,
-    user: str | None,
-) -> Call[CommandResponse]:
-    """Run a command through the gateway. A request that may have arrived is never sent twice."""
-    body: dict[str, object] = {
-        "command": command,
-        "working_dir": working_dir,
-        "env": dict(env or {}),
-        "sandbox_id": sandbox_id,
-        "timeout": int(timeout),
-    }
-    if user is not None:
-        body["user"] = user
-    return Call("POST", "/exec", CommandResponse, body=to_json(body), timeout=timeout + EXEC_GRACE)
-
-
-def _sandbox(sandbox_id: str) -> str:
+def sandbox_path(sandbox_id: str) -> str:
+    """Return the path of a sandbox; its id comes from outside and is quoted."""
     return f"/sandbox/{quote(sandbox_id, safe='')}"

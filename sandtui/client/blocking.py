@@ -1,0 +1,47 @@
+"""Makes a blocking method of a flow, with the flow's own signature and docstring.
+
+The client that offers the method holds the flows' object as ``_flows``: inside a flow ``self`` must be the object
+whose methods are coroutines.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sandtui.client.port import run_blocking
+
+S = TypeVar("S")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def blocking(flow: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> Callable[Concatenate[Any, P], R]:
+    """Return ``flow`` as a method that returns when it is done."""
+
+    @functools.wraps(flow)
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return run_blocking(flow(self._flows, *args, **kwargs))
+
+    return method
+
+
+def blocking_iterator(
+    flow: Callable[Concatenate[S, P], AsyncIterator[R]],
+) -> Callable[Concatenate[Any, P], Iterator[R]]:
+    """Return ``flow`` as a method that returns an ordinary iterator."""
+
+    @functools.wraps(flow)
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        items: Any = flow(self._flows, *args, **kwargs)
+        try:
+            while True:
+                try:
+                    yield run_blocking(items.__anext__())
+                except StopAsyncIteration:
+                    return
+        finally:
+            run_blocking(items.aclose())
+
+    return method

@@ -1,0 +1,64 @@
+"""Calls about SSH sessions, the network and images (wire.md 2.12, 2.15, 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from pydantic_core import to_json
+
+from sandtui.client.call import Call, Rate, Repeat
+from sandtui.client.calls.sandboxes import sandbox_path
+from sandtui.client.models.access import (
+    DockerImageCheckResponse,
+    EgressPolicyReply,
+    RegistryCredentialsReply,
+    SSHSession,
+)
+from sandtui.client.models.base import Nothing
+
+
+def create_ssh_session(sandbox_id: str, public_key: str | None, ttl_seconds: int | None) -> Call[SSHSession]:
+    """Open an SSH session; the VM form is the one that sends a key."""
+    body = {"public_key": public_key, "ttl_seconds": ttl_seconds}
+    sent = to_json({key: value for key, value in body.items() if value is not None})
+    path = f"{sandbox_path(sandbox_id)}/ssh-session"
+    return Call("POST", path, SSHSession, body=sent, rate=Rate("ssh", 20, sandbox_id))
+
+
+def close_ssh_session(sandbox_id: str, session_id: str) -> Call[Nothing]:
+    """End an SSH session."""
+    path = f"{sandbox_path(sandbox_id)}/ssh-session/{quote(session_id, safe='')}"
+    return Call("DELETE", path, Nothing, repeat=Repeat.SAFE)
+
+
+def get_egress(sandbox_id: str) -> Call[EgressPolicyReply]:
+    """What a VM may connect to."""
+    return Call("GET", f"{sandbox_path(sandbox_id)}/egress-policy", EgressPolicyReply, repeat=Repeat.SAFE)
+
+
+def set_egress(sandbox_id: str, allow: Sequence[str] | None, deny: Sequence[str] | None) -> Call[EgressPolicyReply]:
+    """Replace what a VM may connect to; both keys are always sent, one of them null."""
+    body = {"allowlist": None if allow is None else list(allow), "denylist": None if deny is None else list(deny)}
+    path = f"{sandbox_path(sandbox_id)}/egress-policy"
+    return Call("PUT", path, EgressPolicyReply, body=to_json(body), repeat=Repeat.SAFE)
+
+
+def list_registry_credentials() -> Call[RegistryCredentialsReply]:
+    """The stored log-ins of image registries, without their secrets."""
+    return Call("GET", "/template/registry-credentials", RegistryCredentialsReply, repeat=Repeat.SAFE)
+
+
+def check_docker_image(image: str, registry_credentials_id: str | None) -> Call[DockerImageCheckResponse]:
+    """Whether the platform can pull an image."""
+    body = {"image": image}
+    if registry_credentials_id is not None:
+        body["registry_credentials_id"] = registry_credentials_id
+    return Call(
+        "POST",
+        "/template/check-docker-image",
+        DockerImageCheckResponse,
+        body=to_json(body),
+        repeat=Repeat.SAFE,
+        timeout=60.0,
+    )

@@ -1,0 +1,23 @@
+"""The one call about background jobs; all else is done by commands (wire.md 2.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic_core import to_json
+
+from sandtui.client.call import Call, Repeat
+from sandtui.client.models.jobs import BackgroundJob, BatchJobStatusReply
+
+
+def batch_job_status(jobs: Sequence[BackgroundJob], timeout: float) -> Call[BatchJobStatusReply]:
+    """Whether 1 to 100 jobs of VMs are done."""
+    rows = [{"sandbox_id": job.sandbox_id, "job_id": job.job_id} for job in jobs]
+    return Call(
+        "POST",
+        "/sandbox/background-jobs/status:batchGet",
+        BatchJobStatusReply,
+        body=to_json({"jobs": rows}),
+        repeat=Repeat.SAFE,
+        timeout=timeout,
+    )

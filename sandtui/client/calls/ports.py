@@ -1,0 +1,37 @@
+"""Calls about exposed ports (wire.md 2.11)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from pydantic_core import to_json
+
+from sandtui.client.call import Call, Rate, Repeat
+from sandtui.client.calls.sandboxes import sandbox_path
+from sandtui.client.models import DeleteReply, ExposedPort, ListExposedPortsResponse
+
+
+def expose(sandbox_id: str, port: int, name: str | None, protocol: str) -> Call[ExposedPort]:
+    """Make a port reachable from outside."""
+    body: dict[str, object] = {"port": port, "protocol": protocol}
+    if name is not None:
+        body["name"] = name
+    path = f"{sandbox_path(sandbox_id)}/expose"
+    return Call("POST", path, ExposedPort, body=to_json(body), rate=Rate("expose", 20))
+
+
+def unexpose(sandbox_id: str, exposure_id: str) -> Call[DeleteReply]:
+    """Take an exposure back."""
+    path = f"{sandbox_path(sandbox_id)}/expose/{quote(exposure_id, safe='')}"
+    return Call("DELETE", path, DeleteReply, repeat=Repeat.SAFE)
+
+
+def list_exposed(sandbox_id: str) -> Call[ListExposedPortsResponse]:
+    """The exposures of one sandbox."""
+    path = f"{sandbox_path(sandbox_id)}/expose"
+    return Call("GET", path, ListExposedPortsResponse, repeat=Repeat.SAFE, rate=Rate("list ports", 60))
+
+
+def list_all_exposed() -> Call[ListExposedPortsResponse]:
+    """The exposures of all of the caller's sandboxes."""
+    return Call("GET", "/sandbox/expose/all", ListExposedPortsResponse, repeat=Repeat.SAFE, rate=Rate("list ports", 60))

@@ -1,0 +1,109 @@
+"""SSH sessions, the network of VMs, images and their registries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandtui.client.calls import access, gateway
+from sandtui.client.errors import APIError, InvalidRequestError
+from sandtui.client.flows.base import Flows
+from sandtui.client.models.access import (
+    DockerImageCheckResponse,
+    EgressPolicyReply,
+    RegistryCredential,
+    SSHSession,
+)
+from sandtui.client.models.gateway import GatewayToken
+
+MAX_SSH_TTL = 3600
+
+
+class Access(Flows):
+    """The calls about ways in and out."""
+
+    async def create_ssh_session(
+        self, sandbox_id: str, public_key: str | None = None, ttl_seconds: int | None = None
+    ) -> SSHSession:
+        """Open an SSH session for ``ttl_seconds`` (900 by default, 3600 at most).
+
+        A VM takes the ``public_key`` (``ssh-ed25519 AAAA...``) here. For a container the key is let in
+        afterwards: by this call when it is given, or by :meth:`authorize_ssh_key`.
+
+        Raises:
+            InvalidRequestError: the time is out of bounds, or a VM was given no key; nothing was sent.
+        """
+        if ttl_seconds is not None and not 1 <= ttl_seconds <= MAX_SSH_TTL:
+            raise InvalidRequestError(f"an SSH session lasts 1 to {MAX_SSH_TTL} seconds, not {ttl_seconds}")
+        vm = await self._session.is_vm(sandbox_id)
+        if vm and public_key is None:
+            raise InvalidRequestError("a VM's SSH session needs a public_key")
+        call = access.create_ssh_session(sandbox_id, public_key if vm else None, ttl_seconds)
+        session = await self._session.control(call, sandbox_id)
+        if not vm and public_key is not None:
+            await self.authorize_ssh_key(session, public_key)
+        return session
+
+    async def authorize_ssh_key(self, session: SSHSession, public_key: str) -> None:
+        """Let a key into an SSH session of a container.
+
+        Raises:
+            InvalidRequestError: the session is a VM's, which got its key when it was made.
+        """
+        if not (session.gateway_url and session.user_ns and session.job_id and session.token):
+            raise InvalidRequestError("only the SSH session of a container takes a key afterwards")
+        # The session brings a token of its own, which opens nothing but this.
+        token = GatewayToken(
+            token=session.token,
+            gateway_url=session.gateway_url,
+            user_ns=session.user_ns,
+            job_id=session.job_id,
+            expires_at=session.expires_at,
+        )
+        call = gateway.authorize_key(session.session_id, public_key, session.ttl_seconds)
+        await self._session.once(call, token, session.sandbox_id)
+
+    async def close_ssh_session(self, sandbox_id: str, session_id: str) -> None:
+        """End an SSH session; one that is gone already is no error."""
+        call = access.close_ssh_session(sandbox_id, session_id)
+        try:
+            await self._session.control(call, sandbox_id)
+        except APIError as error:
+            if error.status_code != 404:
+                raise
+
+    async def get_network(self, sandbox_id: str) -> EgressPolicyReply:
+        """Return what a VM may connect to."""
+        return await self._session.control(access.get_egress(sandbox_id), sandbox_id)
+
+    async def set_network(
+        self, sandbox_id: str, *, allow: Sequence[str] | None = None, deny: Sequence[str] | None = None
+    ) -> EgressPolicyReply:
+        """Replace what a VM may connect to: only ``allow``, or all but ``deny``; ``["*"]`` means everything.
+
+        Entries are host names, ``*.`` wildcards, IPv4 addresses and networks. ``applied`` of the reply says
+        whether the policy is in force already.
+
+        Raises:
+            InvalidRequestError: both or neither were given, or ``*`` does not stand alone; nothing was sent.
+        """
+        if (allow is None) == (deny is None):
+            raise InvalidRequestError("give allow or deny, and not both")
+        given = list(allow if allow is not None else deny or ())
+        if "*" in given and len(given) > 1:
+            raise InvalidRequestError("'*' means everything and stands alone")
+        if given == ["*"]:
+            # Everything allowed is an empty deny list, everything denied an empty allow list (wire.md 2.12).
+            allow, deny = (None, []) if allow is not None else ([], None)
+        return await self._session.control(access.set_egress(sandbox_id, allow, deny), sandbox_id)
+
+    async def list_registry_credentials(self) -> list[RegistryCredential]:
+        """Return the stored log-ins of image registries; their secrets never come back."""
+        return (await self._session.control(access.list_registry_credentials())).credentials
+
+    async def check_docker_image(
+        self, image: str, registry_credentials_id: str | None = None
+    ) -> DockerImageCheckResponse:
+        """Ask whether the platform can pull an image."""
+        if not image.strip():
+            raise InvalidRequestError("an image's name is needed")
+        return await self._session.control(access.check_docker_image(image, registry_credentials_id))

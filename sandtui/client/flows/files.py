@@ -1,0 +1,220 @@
+"""Moving files: streamed both ways, whole or in parts, checked, and never half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandtui.client.calls import gateway
+from sandtui.client.errors import (
+    APIError,
+    ChecksumMismatchError,
+    ConnectionFailedError,
+    DownloadTimeoutError,
+    InvalidRequestError,
+    NotFoundError,
+    SandboxFileNotFoundError,
+    SandboxFileTooLargeError,
+)
+from sandtui.client.flows.commands import Commands
+from sandtui.client.flows.parts import PartedTransfers
+from sandtui.client.models import FileUploadResponse, ReadFileResponse
+from sandtui.client.transfers import LocalFile, Progress, Range, check_source, multipart, no_progress
+
+UPLOAD_LIMIT = 200_000_000
+"""Bytes that one upload may have (seed guide: "200MB per file"); larger files go in parts."""
+
+
+class Files(PartedTransfers, Commands):
+    """The calls that move files. Paths in the sandbox are absolute; the remote path comes first, as in the SDK."""
+
+    async def upload_file(
+        self,
+        sandbox_id: str,
+        file_path: str,
+        local_file_path: str | Path,
+        timeout: float | None = None,
+        *,
+        on_progress: Progress = no_progress,
+        checksum: bool = False,
+    ) -> FileUploadResponse:
+        """Send a local file to ``file_path``; what stood there is replaced when all has arrived.
+
+        Files over the limit of 200 MB go in parts, which are joined and verified in the sandbox; a repeated
+        call after a break goes on with the parts that are there. ``timeout`` is in seconds, 300 by default,
+        for each part. ``checksum`` has the sandbox compute the sha256 of what arrived.
+
+        Raises:
+            InvalidRequestError: there is no such local file, or it is a directory; nothing was sent.
+            UploadTimeoutError: it did not end in time.
+            ChecksumMismatchError: what arrived is something else.
+            SandboxNotRunningError: the sandbox has ended.
+        """
+        check_remote(file_path)
+        path = Path(local_file_path)
+        size = await self._session.port.work(check_source, path)
+        if size > UPLOAD_LIMIT:
+            return await self._upload_in_parts(sandbox_id, file_path, path, size, timeout, on_progress)
+        sent = 0
+
+        def count(amount: int) -> None:
+            nonlocal sent
+            sent += amount
+            on_progress(min(sent, size), size)
+
+        source = Range(path, 0, size, count)
+
+        def read() -> Iterator[bytes]:
+            nonlocal sent
+            sent = 0
+            return source.read()
+
+        body, content_type = multipart(path.name, size, read)
+        reply = await self._upload(sandbox_id, file_path, body, content_type, timeout)
+        if checksum:
+            await self._verify(sandbox_id, file_path, source.sha256.hexdigest())
+        return reply
+
+    async def upload_bytes(
+        self,
+        sandbox_id: str,
+        file_path: str,
+        file_bytes: bytes,
+        filename: str | None = None,
+        timeout: float | None = None,
+    ) -> FileUploadResponse:
+        """Send bytes to ``file_path``.
+
+        Raises:
+            InvalidRequestError: they are more than 200 MB; nothing was sent.
+            UploadTimeoutError: it did not end in time.
+        """
+        check_remote(file_path)
+        if len(file_bytes) > UPLOAD_LIMIT:
+            raise InvalidRequestError(
+                f"{len(file_bytes):,} bytes are over the limit of {UPLOAD_LIMIT:,}; "
+                "write them to a file and use upload_file, which sends parts"
+            )
+        body, content_type = multipart(filename or Path(file_path).name, len(file_bytes), lambda: iter([file_bytes]))
+        return await self._upload(sandbox_id, file_path, body, content_type, timeout)
+
+    async def download_file(
+        self,
+        sandbox_id: str,
+        file_path: str,
+        local_file_path: str | Path,
+        timeout: float | None = None,
+        *,
+        on_progress: Progress = no_progress,
+        checksum: bool = False,
+    ) -> None:
+        """Fetch a file; ``local_file_path`` holds the whole file afterwards, or what it held before.
+
+        A large file that breaks off, or is over the platform's limit, goes on in parts from where it was; a
+        repeated call after a break goes on too, as long as the file has not changed. ``timeout`` is in seconds,
+        300 by default, for each wait. ``checksum`` compares with the sha256 that the sandbox computes.
+
+        Raises:
+            InvalidRequestError: the local path is a directory, or can't be written.
+            SandboxFileNotFoundError: there is no such file in the sandbox.
+            DownloadTimeoutError: it did not end in time.
+            ChecksumMismatchError: what arrived is something else.
+        """
+        check_remote(file_path)
+        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else timeout
+        target = LocalFile(self._session.port, Path(local_file_path), on_progress)
+        try:
+            await target.open()
+            try:
+                await self._fetch(sandbox_id, file_path, target, seconds)
+            except SandboxFileTooLargeError:
+                await self._fetch_in_parts(sandbox_id, file_path, target, seconds)
+            except (ConnectionFailedError, DownloadTimeoutError):
+                if target.may_restart:
+                    raise
+                await self._fetch_in_parts(sandbox_id, file_path, target, seconds)
+            if checksum:
+                await self._verify(sandbox_id, file_path, target.sha256.hexdigest())
+            await target.finish()
+        finally:
+            target.discard()
+
+    async def read_file(
+        self,
+        sandbox_id: str,
+        file_path: str,
+        timeout: float | None = None,
+        offset: int | None = None,
+        length: int | None = None,
+    ) -> ReadFileResponse:
+        """Return a text file, or ``length`` bytes of it from ``offset``; a negative offset counts from the end.
+
+        Raises:
+            InvalidRequestError: the length is negative, or the path is empty; nothing was sent.
+            SandboxFileNotFoundError: there is no such file.
+            SandboxFileTooLargeError: it is too large to be read whole; ask for a window.
+        """
+        check_remote(file_path)
+        if length is not None and length < 0:
+            raise InvalidRequestError("a window's length can't be negative")
+        seconds = gateway.READ_TIMEOUT if timeout is None else timeout
+        call = gateway.read_file(file_path, offset, length, seconds)
+
+        def too_slow(reason: str) -> APIError:
+            return APIError(f"the file could not be read in time: {reason}", sandbox_id=sandbox_id)
+
+        try:
+            return await self._session.gateway(sandbox_id, call, too_slow)
+        except NotFoundError as error:
+            raise not_found(error, file_path) from None
+
+    async def _fetch(self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float) -> None:
+        call = gateway.download(sandbox_id, file_path, timeout)
+
+        def too_slow(reason: str) -> DownloadTimeoutError:
+            return DownloadTimeoutError(f"{file_path} was not downloaded in time: {reason}", sandbox_id=sandbox_id)
+
+        try:
+            await self._session.gateway(sandbox_id, call, too_slow, target)
+        except NotFoundError as error:
+            raise not_found(error, file_path) from None
+        target.check_whole()
+
+    async def _verify(self, sandbox_id: str, file_path: str, expected: str) -> None:
+        result = await self.execute_command(sandbox_id, f"sha256sum < {shlex.quote(file_path)}", timeout=900)
+        actual = result.stdout.split(" ", 1)[0].strip()
+        if result.exit_code != 0 or len(actual) != hashlib.sha256().digest_size * 2:
+            raise APIError(
+                f"the sandbox could not compute the sha256 of {file_path}: {result.stderr.strip()[-200:]}",
+                sandbox_id=sandbox_id,
+            )
+        if actual != expected:
+            raise ChecksumMismatchError(
+                f"{file_path} is not what was transferred: sha256 {actual[:12]}… instead of {expected[:12]}…",
+                sandbox_id=sandbox_id,
+            )
+
+
+def check_remote(path: str) -> None:
+    """Refuse a path that names no file in a sandbox.
+
+    Raises:
+        InvalidRequestError: it is empty, holds a NUL byte, or ends like a directory.
+    """
+    if not path or "\0" in path:
+        raise InvalidRequestError("the path in the sandbox is empty or holds a NUL byte")
+    if path.endswith("/"):
+        raise InvalidRequestError(f"{path!r} names a directory; give the file's own name too")
+
+
+def not_found(error: NotFoundError, path: str) -> SandboxFileNotFoundError:
+    """Return the error for a file that is not there."""
+    return SandboxFileNotFoundError(
+        f"there is no file {path} in the sandbox",
+        status_code=404,
+        method=error.method,
+        path=error.path,
+        sandbox_id=error.sandbox_id,
+    )

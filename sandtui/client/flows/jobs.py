@@ -1,0 +1,219 @@
+"""Background jobs: a convention of files in the sandbox, so that anyone finds them again (wire.md 4)."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Mapping, Sequence
+
+from sandtui.client.calls import jobs as job_calls
+from sandtui.client.errors import (
+    APIError,
+    CommandTimeoutError,
+    InvalidRequestError,
+    JobLostError,
+    NotFoundError,
+    SandboxFileNotFoundError,
+)
+from sandtui.client.flows.commands import check_environment
+from sandtui.client.flows.files import Files
+from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus, BatchJobStatusReply
+
+LAUNCH_TIMEOUT = 30
+STATUS_TIMEOUT = 30
+OUTPUT_WINDOW = 10 * 1024 * 1024
+"""Bytes of each stream that a status brings: the last ones (wire.md 3)."""
+
+LONGEST_POLL = 20.0
+_LOST = "lost"
+
+
+class Jobs(Files):
+    """The calls about work that goes on by itself."""
+
+    async def start_background_job(
+        self,
+        sandbox_id: str,
+        command: str,
+        working_dir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> BackgroundJob:
+        """Start a command that goes on after this call, and return where its traces are.
+
+        A launch whose reply was lost may be repeated with no harm: its folder makes it happen once.
+
+        Raises:
+            InvalidRequestError: an argument breaks a rule; nothing was sent.
+            APIError: the launch failed.
+        """
+        if not command.strip():
+            raise InvalidRequestError("the command is empty")
+        check_environment(env)
+        job = BackgroundJob.of(sandbox_id, secrets.token_hex(4))
+        script = launch_script(job, command, working_dir, env)
+        result = await self.execute_command(sandbox_id, script, timeout=LAUNCH_TIMEOUT, user=user)
+        if result.exit_code != 0:
+            reason = result.stderr.strip()[-300:] or f"exit code {result.exit_code}"
+            raise APIError(f"the background job was not started: {reason}", sandbox_id=sandbox_id)
+        return job
+
+    async def get_background_job_status(
+        self, sandbox_id: str, job: BackgroundJob, timeout: int | None = None
+    ) -> BackgroundJobStatus:
+        """Return whether a job is done and its exit code, without its output.
+
+        Raises:
+            JobLostError: its process is gone and left no exit code.
+        """
+        (status,) = await self._statuses(sandbox_id, [job], timeout)
+        return status
+
+    async def get_background_job(
+        self, sandbox_id: str, job: BackgroundJob, timeout: int | None = None
+    ) -> BackgroundJobStatus:
+        """Return how a job stands; when it is done, with the last 10 MiB of what it wrote.
+
+        Raises:
+            JobLostError: its process is gone and left no exit code.
+        """
+        status = await self.get_background_job_status(sandbox_id, job, timeout)
+        return await self._with_output(job, status) if status.completed else status
+
+    async def get_background_jobs(
+        self, jobs: Sequence[BackgroundJob], timeout: int | None = None
+    ) -> list[BackgroundJobStatus]:
+        """Return how some jobs stand, with the output of those that are done, in the order asked.
+
+        What can't be read is told in ``stdout_error`` and ``stderr_error`` instead of being raised.
+        """
+        statuses = await self.get_background_job_statuses(jobs, timeout)
+        return [
+            await self._with_output(job, status) if status.completed else status
+            for job, status in zip(jobs, statuses, strict=True)
+        ]
+
+    async def get_background_job_statuses(
+        self, jobs: Sequence[BackgroundJob], timeout: int | None = None
+    ) -> list[BackgroundJobStatus]:
+        """Return whether some jobs are done, in the order asked, with one request for each sandbox at most.
+
+        Raises:
+            JobLostError: the process of one is gone and left no exit code.
+        """
+        by_sandbox: dict[str, list[BackgroundJob]] = {}
+        for job in jobs:
+            by_sandbox.setdefault(job.sandbox_id, []).append(job)
+        found: dict[str, BackgroundJobStatus] = {}
+        for sandbox_id, group in by_sandbox.items():
+            for status in await self._statuses(sandbox_id, group, timeout):
+                found[status.job_id] = status
+        return [found[job.job_id] for job in jobs]
+
+    async def run_background_job(
+        self,
+        sandbox_id: str,
+        command: str,
+        timeout: int = 900,
+        working_dir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        poll_interval: float = 3,
+        user: str | None = None,
+    ) -> BackgroundJobStatus:
+        """Start a job and wait for its end; ``timeout`` and ``poll_interval`` are in seconds.
+
+        Raises:
+            CommandTimeoutError: it is not done in time; it goes on running.
+        """
+        job = await self.start_background_job(sandbox_id, command, working_dir, env, user)
+        port = self._session.port
+        deadline = port.monotonic() + timeout
+        pause = poll_interval
+        while True:
+            status = await self.get_background_job_status(sandbox_id, job)
+            if status.completed:
+                return await self._with_output(job, status)
+            left = deadline - port.monotonic()
+            if left <= 0:
+                raise CommandTimeoutError(
+                    f"background job {job.job_id} is not done after {timeout} s; it goes on running",
+                    sandbox_id=sandbox_id,
+                    command=command,
+                )
+            await port.sleep(min(pause, left))
+            pause = min(pause * 1.5, max(LONGEST_POLL, poll_interval))
+
+    async def batch_job_statuses(self, jobs: Sequence[BackgroundJob], timeout: float = 30) -> BatchJobStatusReply:
+        """Ask the platform itself whether 1 to 100 jobs of VMs are done (wire.md 2.10)."""
+        if not 1 <= len(jobs) <= 100:
+            raise InvalidRequestError("the batch job status takes 1 to 100 jobs")
+        return await self._session.control(job_calls.batch_job_status(jobs, timeout))
+
+    async def _statuses(
+        self, sandbox_id: str, jobs: Sequence[BackgroundJob], timeout: int | None
+    ) -> list[BackgroundJobStatus]:
+        script = status_script(jobs)
+        result = await self.execute_command(sandbox_id, script, timeout=timeout or STATUS_TIMEOUT)
+        words = dict(line.split(" ", 1) for line in result.stdout.splitlines() if " " in line)
+        statuses = []
+        for job in jobs:
+            word = words.get(job.job_id, "").strip()
+            if word == _LOST:
+                raise JobLostError(
+                    f"background job {job.job_id} ended without an exit code: killed, or its files are gone",
+                    sandbox_id=sandbox_id,
+                )
+            done = word.lstrip("-").isdigit()
+            if word and not done and word != "running":
+                raise APIError(f"the exit file of job {job.job_id} holds no exit code", sandbox_id=sandbox_id)
+            exit_code = int(word) if done else None
+            statuses.append(BackgroundJobStatus(job_id=job.job_id, completed=done, exit_code=exit_code))
+        return statuses
+
+    async def _with_output(self, job: BackgroundJob, status: BackgroundJobStatus) -> BackgroundJobStatus:
+        values: dict[str, object] = {}
+        for stream, path in (("stdout", job.stdout_log_file), ("stderr", job.stderr_log_file)):
+            try:
+                window = await self.read_file(job.sandbox_id, path, offset=-OUTPUT_WINDOW, length=OUTPUT_WINDOW)
+            except (NotFoundError, SandboxFileNotFoundError):
+                values[stream] = ""
+            except APIError as error:
+                values[f"{stream}_error"] = str(error)
+            else:
+                values[stream] = window.content
+                values[f"{stream}_truncated"] = bool(window.truncated)
+        return status.model_copy(update=values)
+
+
+def launch_script(job: BackgroundJob, command: str, working_dir: str | None, env: Mapping[str, str] | None) -> str:
+    """Return the shell text that launches a job once, in a session of its own where the sandbox has ``setsid``."""
+    exports = "".join(f"export {key}={shlex.quote(value)}; " for key, value in (env or {}).items())
+    place = f"cd {shlex.quote(working_dir)} || exit 1; " if working_dir else ""
+    # The exit file appears whole: whoever polls must not read half a number.
+    inner = (
+        f"echo $$ > {job.launch_dir}/pid; "
+        f"( {exports}{place}sh -c {shlex.quote(command)} ) "
+        f"> {job.stdout_log_file} 2> {job.stderr_log_file} < /dev/null; "
+        f"echo $? > {job.exit_file}.new; mv {job.exit_file}.new {job.exit_file}"
+    )
+    return (
+        f"mkdir {job.launch_dir} 2>/dev/null || {{ test -d {job.launch_dir}; exit; }}; "
+        f"J={shlex.quote(inner)}; "
+        "if command -v setsid >/dev/null 2>&1; "
+        'then nohup setsid sh -c "$J" >/dev/null 2>&1 </dev/null & '
+        'else nohup sh -c "$J" >/dev/null 2>&1 </dev/null & fi'
+    )
+
+
+def status_script(jobs: Sequence[BackgroundJob]) -> str:
+    """Return the shell text that prints a line for each job: its id and an exit code, ``running`` or ``lost``."""
+    # A job without a pid was launched a moment ago, or by an SDK that writes none: it counts as running.
+    # The exit file is looked at again after the process, since it may end between the two looks.
+    parts = [
+        's() { if [ -s "$2.exit" ]; then read c < "$2.exit"; echo "$1 $c"; return; fi; '
+        'p=; [ -r "$2.launch/pid" ] && read p < "$2.launch/pid"; '
+        'if [ -z "$p" ] || kill -0 "$p" 2>/dev/null; then echo "$1 running"; return; fi; '
+        'if [ -s "$2.exit" ]; then read c < "$2.exit"; echo "$1 $c"; else echo "$1 lost"; fi; }'
+    ]
+    parts += [f"s {job.job_id} {shlex.quote(job.exit_file.removesuffix('.exit'))}" for job in jobs]
+    return "\n".join(parts)

@@ -1,0 +1,20 @@
+"""All groups of flows in one object."""
+
+from sandtui.client.flows.ports import Ports
+from sandtui.client.flows.streams import Streams
+from sandtui.client.session import Session
+
+
+class Operations(Streams, Ports):
+    """Everything that can be done with sandboxes, over the port of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def clear_auth_cache(self) -> None:
+        """Forget every gateway token, in memory and on disk."""
+        self._session.tokens.clear()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.port.aclose()

@@ -1,0 +1,218 @@
+"""Files over the limit of one request: in parts, joined and verified in the sandbox.
+
+Parts are named after the content's sha256, so that a repeated call after a break finds those that have arrived.
+They stand beside the target and are removed when they are joined, when the transfer fails for good and when
+it is cancelled; only a broken connection leaves them, for the next call to go on with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import secrets
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandtui.client.call import StreamedBody
+from sandtui.client.calls import gateway
+from sandtui.client.errors import (
+    APIError,
+    APITimeoutError,
+    ChecksumMismatchError,
+    ConnectionFailedError,
+    DownloadTimeoutError,
+    InvalidRequestError,
+    SandboxClientError,
+    SandboxFileNotFoundError,
+    ServerError,
+    UploadTimeoutError,
+)
+from sandtui.client.flows.commands import Commands
+from sandtui.client.models import FileUploadResponse
+from sandtui.client.transfers import PIECE, LocalFile, Progress, Range, multipart
+
+PART_SIZE = 64 * 1024 * 1024
+"""Bytes of a part: large enough to cost few requests, small enough to be sent again after a break."""
+
+JOIN_TIMEOUT = 900
+BREAKS = (ConnectionFailedError, APITimeoutError, ServerError, UploadTimeoutError, DownloadTimeoutError)
+"""Errors after which the same transfer may go on later."""
+
+
+class PartedTransfers(Commands):
+    """Uploads and downloads in parts."""
+
+    async def _upload(
+        self, sandbox_id: str, file_path: str, body: StreamedBody, content_type: str, timeout: float | None
+    ) -> FileUploadResponse:
+        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else timeout
+        call = gateway.upload(sandbox_id, file_path, body, content_type, seconds)
+
+        def too_slow(reason: str) -> UploadTimeoutError:
+            return UploadTimeoutError(f"{file_path} was not uploaded in time: {reason}", sandbox_id=sandbox_id)
+
+        return await self._session.gateway(sandbox_id, call, too_slow)
+
+    async def _upload_in_parts(
+        self,
+        sandbox_id: str,
+        file_path: str,
+        path: Path,
+        size: int,
+        timeout: float | None,
+        on_progress: Progress,
+    ) -> FileUploadResponse:
+        digest = await self._session.port.work(sha256_of, path)
+        stem = _beside(file_path, f"{digest[:16]}.part")
+        names = [f"{stem}{number:05}" for number in range(-(-size // PART_SIZE))]
+        try:
+            present = await self._sizes(sandbox_id, stem)
+            done = 0
+            for number, name in enumerate(names):
+                offset = number * PART_SIZE
+                length = min(PART_SIZE, size - offset)
+                if present.get(name) != length:
+                    await self._upload_part(sandbox_id, name, path, offset, length, timeout, on_progress, done, size)
+                done += length
+                on_progress(done, size)
+            await self._join(sandbox_id, file_path, names, size, digest)
+        except BREAKS:
+            raise
+        except BaseException:
+            await self._remove(sandbox_id, stem)
+            raise
+        return FileUploadResponse(success=True, path=file_path, size=size, timestamp=datetime.now(UTC))
+
+    async def _upload_part(
+        self,
+        sandbox_id: str,
+        name: str,
+        path: Path,
+        offset: int,
+        length: int,
+        timeout: float | None,
+        on_progress: Progress,
+        before: int,
+        total: int,
+    ) -> None:
+        sent = 0
+
+        def count(amount: int) -> None:
+            nonlocal sent
+            sent += amount
+            on_progress(before + min(sent, length), total)
+
+        body, content_type = multipart(path.name, length, Range(path, offset, length, count).read)
+        await self._upload(sandbox_id, name, body, content_type, timeout)
+
+    async def _join(self, sandbox_id: str, file_path: str, names: list[str], size: int, digest: str) -> None:
+        whole = _beside(file_path, f"{secrets.token_hex(4)}.joining")
+        # Each part is removed as soon as it is appended: the disk never holds the file twice.
+        parts = " ".join(shlex.quote(name) for name in names)
+        target, joined = shlex.quote(file_path), shlex.quote(whole)
+        script = (
+            f': > {joined} && for p in {parts}; do cat "$p" >> {joined} && rm -f "$p" || exit 3; done; '
+            f'[ "$(wc -c < {joined})" -eq {size} ] || {{ rm -f {joined}; exit 4; }}; '
+            "if command -v sha256sum >/dev/null 2>&1; then "
+            f'[ "$(sha256sum < {joined} | cut -d" " -f1)" = {digest} ] || {{ rm -f {joined}; exit 4; }}; fi; '
+            f"mv -f {joined} {target} || {{ rm -f {joined}; exit 5; }}"
+        )
+        result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
+        if result.exit_code == 4:
+            raise ChecksumMismatchError(
+                f"the parts of {file_path} did not make the file that was sent", sandbox_id=sandbox_id
+            )
+        if result.exit_code != 0:
+            await self._run_quietly(sandbox_id, f"rm -f {joined}")
+            raise APIError(
+                f"the parts of {file_path} could not be joined: {result.stderr.strip()[-200:]}", sandbox_id=sandbox_id
+            )
+
+    async def _fetch_in_parts(self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float) -> None:
+        size, changed = await self._size_and_time(sandbox_id, file_path)
+        target.total = size
+        identity = hashlib.sha256(f"{sandbox_id}\0{file_path}\0{size}\0{changed}".encode()).hexdigest()[:16]
+        await target.resume_as(identity)
+        await target.cut(min(target.done, size) // PART_SIZE * PART_SIZE)
+        part = _beside(file_path, f"{secrets.token_hex(4)}.part")
+        try:
+            while target.done < size:
+                await self._fetch_part(sandbox_id, file_path, part, target, timeout)
+        except BREAKS:
+            target.keep()
+            raise
+        finally:
+            await self._run_quietly(sandbox_id, f"rm -f {shlex.quote(part)}")
+        if await self._size_and_time(sandbox_id, file_path) != (size, changed) or target.done != size:
+            raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
+
+    async def _fetch_part(self, sandbox_id: str, file_path: str, part: str, target: LocalFile, timeout: float) -> None:
+        """Have the sandbox copy the next part into a file of its own, and fetch that."""
+        blocks = PART_SIZE // PIECE
+        script = (
+            f"dd if={shlex.quote(file_path)} of={shlex.quote(part)} bs={PIECE} "
+            f"skip={target.done // PIECE} count={blocks} 2>/dev/null && [ -s {shlex.quote(part)} ]"
+        )
+        result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
+        if result.exit_code != 0:
+            raise APIError(
+                f"the part of {file_path} at byte {target.done} could not be made in the sandbox",
+                sandbox_id=sandbox_id,
+            )
+
+        def too_slow(reason: str) -> DownloadTimeoutError:
+            return DownloadTimeoutError(f"{file_path} was not downloaded in time: {reason}", sandbox_id=sandbox_id)
+
+        call = gateway.download(sandbox_id, part, timeout)
+        await self._session.gateway(sandbox_id, call, too_slow, target)
+        target.check_whole()
+
+    async def _size_and_time(self, sandbox_id: str, file_path: str) -> tuple[int, str]:
+        """Return the size in bytes and the time of the last change, as far as the sandbox can tell it."""
+        name = shlex.quote(file_path)
+        script = f"wc -c < {name} && {{ stat -c %Y {name} || stat -f %m {name} || true; }} 2>/dev/null"
+        result = await self.execute_command(sandbox_id, script, timeout=60)
+        size, _, changed = result.stdout.strip().partition("\n")
+        if result.exit_code != 0 or not size.strip().isdigit():
+            raise SandboxFileNotFoundError(f"there is no file {file_path} in the sandbox", sandbox_id=sandbox_id)
+        return int(size), changed.strip()
+
+    async def _sizes(self, sandbox_id: str, stem: str) -> dict[str, int]:
+        """Return the parts that are there, with their sizes in bytes."""
+        script = f'for p in {shlex.quote(stem)}*; do [ -f "$p" ] && echo "$(wc -c < "$p") $p"; done; true'
+        result = await self.execute_command(sandbox_id, script, timeout=60)
+        sizes: dict[str, int] = {}
+        for line in result.stdout.splitlines():
+            size, _, name = line.strip().partition(" ")
+            if size.isdigit():
+                sizes[name] = int(size)
+        return sizes
+
+    async def _remove(self, sandbox_id: str, stem: str) -> None:
+        await self._run_quietly(sandbox_id, f"rm -f {shlex.quote(stem)}*")
+
+    async def _run_quietly(self, sandbox_id: str, script: str) -> None:
+        """Clean up as well as one can: the error that led here must not be hidden by another."""
+        try:
+            await self.execute_command(sandbox_id, script, timeout=30)
+        except SandboxClientError:
+            return
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a local file.
+
+    Raises:
+        InvalidRequestError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidRequestError(f"{path} can't be read: {error.strerror}") from None
+
+
+def _beside(file_path: str, suffix: str) -> str:
+    folder, name = posixpath.split(file_path)
+    return posixpath.join(folder, f".{name[:100]}.{suffix}")

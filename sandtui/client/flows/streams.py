@@ -1,0 +1,193 @@
+"""Commands whose output is yielded as it comes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Protocol
+
+from sandtui.client import rpc
+from sandtui.client.errors import APIError, CommandTimeoutError, ConnectionFailedError, SandboxClientError
+from sandtui.client.flows.access import Access
+from sandtui.client.flows.bulk import Bulk
+from sandtui.client.flows.commands import DEFAULT_TIMEOUT, check_command, start_message
+from sandtui.client.flows.jobs import status_script
+from sandtui.client.models.command_session import START_REQUEST
+from sandtui.client.models.jobs import BackgroundJob
+from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
+from sandtui.client.port import TransportFault
+
+TAIL_WINDOW = 256 * 1024
+"""Bytes of each stream that one look at a job brings."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+
+
+class CommandChannel(Protocol):
+    """Something that runs one command and yields what it says; it closes itself afterwards."""
+
+    def run(
+        self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
+    ) -> AsyncGenerator[CommandEvent, None]:
+        """Run the command."""
+        ...
+
+
+class Streams(Bulk, Access):
+    """The call that streams."""
+
+    async def stream_command(
+        self,
+        sandbox_id: str,
+        command: str,
+        working_dir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: int | None = None,
+        user: str | None = None,
+    ) -> AsyncIterator[CommandEvent]:
+        """Run ``command`` and yield its output as it comes.
+
+        First a :class:`CommandStarted` tells which way it took: a VM's command session, an SSH channel into a
+        container, or, where there is none, a background job that is tailed. The last event is a
+        :class:`CommandEnded`. Leaving early stops the command.
+
+        Raises:
+            InvalidRequestError: an argument breaks a rule; nothing was sent.
+            CommandTimeoutError: the command did not end in time; it has been stopped.
+            SandboxNotRunningError: the sandbox has ended; its subclasses say why.
+            APIError: any other refusal.
+        """
+        seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+        check_command(command, env, seconds)
+        if await self._session.is_vm(sandbox_id):
+            way = self._over_session(sandbox_id, command, working_dir, env, seconds, user)
+        elif user is None and (channel := await self._ssh_channel(sandbox_id)) is not None:
+            way = channel.run(command, working_dir, env, seconds)
+        else:
+            way = self._over_job(sandbox_id, command, working_dir, env, seconds, user)
+        async with aclosing(way) as events:
+            async for event in events:
+                yield event
+
+    async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
+        """Return a way into a container by SSH, or None: only the asynchronous client has one."""
+        return None
+
+    async def _over_session(
+        self,
+        sandbox_id: str,
+        command: str,
+        working_dir: str | None,
+        env: Mapping[str, str] | None,
+        timeout: int,
+        user: str | None,
+    ) -> AsyncGenerator[CommandEvent, None]:
+        def too_slow(_reason: str) -> CommandTimeoutError:
+            return CommandTimeoutError(
+                f"the command did not end within {timeout} s", sandbox_id=sandbox_id, command=command
+            )
+
+        message = start_message(command, working_dir, env, user)
+        ended = False
+        try:
+            stream = rpc.events(self._session, sandbox_id, "Start", START_REQUEST, message, timeout)
+            async with aclosing(stream) as events:
+                async for event in events:
+                    if "start" in event:
+                        yield CommandStarted("session")
+                    data = event.get("data", {})
+                    for field, name in (("stdout", "stdout"), ("pty", "stdout"), ("stderr", "stderr")):
+                        if data.get(field):
+                            yield CommandOutput(name, data[field])  # type: ignore[arg-type]
+                    if "end" in event:
+                        ended = True
+                        yield CommandEnded(int(event["end"].get("exit_code", 0)))
+        except rpc.RPCError as error:
+            raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
+        except TransportFault as fault:
+            if not ended:
+                raise await self._broken(sandbox_id, fault, too_slow) from None
+        if not ended:
+            raise APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
+
+    async def _over_job(
+        self,
+        sandbox_id: str,
+        command: str,
+        working_dir: str | None,
+        env: Mapping[str, str] | None,
+        timeout: int,
+        user: str | None,
+    ) -> AsyncGenerator[CommandEvent, None]:
+        port = self._session.port
+        deadline = port.monotonic() + timeout
+        job = await self.start_background_job(sandbox_id, command, working_dir, env, user)
+        seen = {"stdout": 0, "stderr": 0}
+        pause = _FIRST_PAUSE
+        finished = False
+        try:
+            yield CommandStarted("job")
+            while True:
+                exit_code, pieces = await self._look(sandbox_id, job, seen)
+                for piece in pieces:
+                    seen[piece.stream] += len(piece.data)
+                    yield piece
+                if exit_code is not None and not pieces:
+                    finished = True
+                    yield CommandEnded(exit_code)
+                    return
+                if port.monotonic() > deadline:
+                    raise CommandTimeoutError(
+                        f"the command did not end within {timeout} s", sandbox_id=sandbox_id, command=command
+                    )
+                pause = _FIRST_PAUSE if pieces else min(pause * 1.5, _LONGEST_PAUSE)
+                if not pieces:
+                    await port.sleep(pause)
+        finally:
+            if not finished:
+                await self._stop(sandbox_id, job)
+
+    async def _look(
+        self, sandbox_id: str, job: BackgroundJob, seen: Mapping[str, int]
+    ) -> tuple[int | None, list[CommandOutput]]:
+        """Return the exit code, if there is one, and what was written since; one command for all of it."""
+        files = {"stdout": job.stdout_log_file, "stderr": job.stderr_log_file}
+        # The status is taken first: output that comes after it is seen at the next look.
+        script = [status_script([job])]
+        script += [
+            f"echo {name} $(tail -c +{seen[name] + 1} {shlex.quote(path)} 2>/dev/null | head -c {TAIL_WINDOW} "
+            "| base64 | tr -d '\\n')"
+            for name, path in files.items()
+        ]
+        result = await self.execute_command(sandbox_id, "\n".join(script), timeout=30)
+        exit_code: int | None = None
+        pieces: list[CommandOutput] = []
+        for line in result.stdout.splitlines():
+            key, _, value = line.partition(" ")
+            if key == job.job_id:
+                if value == "lost":
+                    raise APIError("the command was killed in the sandbox", sandbox_id=sandbox_id)
+                exit_code = int(value) if value.lstrip("-").isdigit() else None
+            elif key in files and value:
+                try:
+                    data = base64.b64decode(value, validate=True)
+                except binascii.Error:
+                    raise APIError("the command's output could not be read", sandbox_id=sandbox_id) from None
+                pieces.append(CommandOutput(key, data))  # type: ignore[arg-type] # one of the two names
+        return exit_code, pieces
+
+    async def _stop(self, sandbox_id: str, job: BackgroundJob) -> None:
+        # It may have been launched this very moment: its pid is waited for. The group is the job's own, where
+        # there was a `setsid`; `-s` and `--` are what every shell's kill understands.
+        script = (
+            f"for i in 1 2 3 4 5; do [ -s {job.launch_dir}/pid ] && break; sleep 0.1; done; "
+            f"read p < {job.launch_dir}/pid || exit 0; "
+            'kill -s TERM -- "-$p" 2>/dev/null || kill -s TERM "$p" 2>/dev/null'
+        )
+        try:
+            await self.execute_command(sandbox_id, script, timeout=10)
+        except (SandboxClientError, ConnectionFailedError):
+            return

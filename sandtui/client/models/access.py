@@ -1,0 +1,69 @@
+"""SSH sessions, egress policies and image registries (wire.md 2.12, 2.15, 7)."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from sandtui.client.models.base import WireModel
+
+
+class SSHSession(WireModel):
+    """Where to connect by SSH, and until when. The user name is ``session_id``.
+
+    The container form has also the exposure and a gateway token, with which the key is let in; the VM form has
+    neither, and wants a first line on the socket (wire.md 7).
+    """
+
+    session_id: str
+    sandbox_id: str
+    host: str
+    port: int
+    expires_at: datetime
+    ttl_seconds: int
+    exposure_id: str | None = None
+    external_endpoint: str | None = None
+    gateway_url: str | None = None
+    user_ns: str | None = None
+    job_id: str | None = None
+    token: str | None = Field(default=None, repr=False)
+
+
+class EgressPolicy(WireModel):
+    """What a VM may connect to: an allow list, a deny list, or neither for everything."""
+
+    allowlist: list[str] | None = None
+    denylist: list[str] | None = None
+
+
+class EgressPolicyReply(WireModel):
+    """A policy and whether it is in force already."""
+
+    policy: EgressPolicy
+    generation: int = 0
+    applied_generation: int = 0
+    applied: bool = False
+
+
+class RegistryCredential(WireModel):
+    """A stored log-in of an image registry."""
+
+    id: str
+    name: str
+    server: str
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+
+
+class RegistryCredentialsReply(WireModel):
+    """All stored log-ins."""
+
+    credentials: list[RegistryCredential] = Field(default_factory=list)
+
+
+class DockerImageCheckResponse(WireModel):
+    """Whether an image can be pulled, and why not."""
+
+    accessible: bool
+    details: str = ""

@@ -1,0 +1,73 @@
+"""Background jobs (wire.md 2.10, 4)."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandtui.client.models.base import WireModel
+
+
+class BackgroundJob(BaseModel):
+    """A job and its files in the sandbox. Whoever keeps it, or only its id, finds the job again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    sandbox_id: str
+    stdout_log_file: str
+    stderr_log_file: str
+    exit_file: str
+
+    @classmethod
+    def of(cls, sandbox_id: str, job_id: str) -> "BackgroundJob":
+        """Return the job of an id; the names of its files are a convention (wire.md 4)."""
+        base = f"/tmp/job_{job_id}"  # noqa: S108 - in the sandbox, by the guide's convention
+        return cls(
+            job_id=job_id,
+            sandbox_id=sandbox_id,
+            stdout_log_file=f"{base}.stdout.log",
+            stderr_log_file=f"{base}.stderr.log",
+            exit_file=f"{base}.exit",
+        )
+
+    @property
+    def launch_dir(self) -> str:
+        """The folder that makes a launch happen once; it holds the job's ``pid``."""
+        return self.exit_file.removesuffix(".exit") + ".launch"
+
+
+class BackgroundJobStatus(BaseModel):
+    """How a job stands. ``stdout`` and ``stderr`` are None until it is done and when they were not asked for."""
+
+    job_id: str
+    completed: bool
+    exit_code: int | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+    stdout_error: str | None = None
+    stderr_error: str | None = None
+
+
+class JobStatusRow(WireModel):
+    """One row of the batch job status."""
+
+    sandbox_id: str
+    job_id: str
+    completed: bool
+    exit_code: int | None = None
+
+
+class JobErrorRow(WireModel):
+    """A job that the batch job status could not answer for."""
+
+    sandbox_id: str
+    job_id: str
+    code: str
+    message: str = ""
+
+
+class BatchJobStatusReply(WireModel):
+    """Job statuses in the order of the request, and the jobs that could not be answered for."""
+
+    statuses: list[JobStatusRow] = Field(default_factory=list)
+    errors: list[JobErrorRow] = Field(default_factory=list)

@@ -1,0 +1,210 @@
+"""A live process in a VM: read what it writes, write what it reads, signal it, resize its terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from sandtui.client import rpc
+from sandtui.client.errors import CommandTimeoutError, ConnectionFailedError, SandboxClientError
+from sandtui.client.models.command_session import (
+    CONNECT_REQUEST,
+    SEND_INPUT_REQUEST,
+    SEND_SIGNAL_REQUEST,
+    START_REQUEST,
+    UPDATE_REQUEST,
+)
+from sandtui.client.models.proto import Message, Schema
+from sandtui.client.port import TransportFault
+from sandtui.client.session import Session
+
+LONGEST_SECONDS = 24 * 3600
+"""Seconds that a process may be watched (wire.md 3.2)."""
+
+RECONNECT_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
+CONTROL_DELAYS = (0.5, 1.0)
+END_SECONDS = 5.0
+MAX_QUEUED = 1024
+SIGKILL, SIGTERM = 9, 15
+_FINAL = frozenset({"not_found", "failed_precondition"})
+_PASSING = frozenset({"deadline_exceeded", "unavailable"})
+
+
+class AsyncSandboxProcess:
+    """A process that :meth:`AsyncSandboxClient.open_process` has started; use it with ``async with``.
+
+    ``stdout`` and ``stderr`` are asynchronous iterators of bytes, each to be read by one reader. A broken stream is
+    taken up again; what was written meanwhile is lost, as the platform does not keep it.
+    """
+
+    def __init__(self, session: Session, sandbox_id: str, start: Message, *, terminal: bool) -> None:
+        self._session = session
+        self._sandbox_id = sandbox_id
+        self._start = start
+        self._uuid = str(start["session_uuid"])
+        self._terminal = terminal
+        self._queues: dict[str, asyncio.Queue[bytes]] = {
+            name: asyncio.Queue(MAX_QUEUED) for name in ("stdout", "stderr")
+        }
+        self._started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._watcher = asyncio.ensure_future(self._watch())
+        self.stdout: AsyncIterator[bytes] = self._output("stdout")
+        self.stderr: AsyncIterator[bytes] = self._output("stderr")
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number in the sandbox, once it has started."""
+        return self._started.result() if self._started.done() and not self._started.exception() else None
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, once the process has ended."""
+        return self._ended.result() if self._ended.done() and not self._ended.exception() else None
+
+    async def started(self) -> Self:
+        """Wait until the process runs.
+
+        Raises:
+            SandboxClientError: it could not be started.
+        """
+        await asyncio.shield(self._started)
+        return self
+
+    async def wait(self) -> int:
+        """Wait for the end and return the exit code.
+
+        Raises:
+            SandboxClientError: the process was lost.
+        """
+        return await asyncio.shield(self._ended)
+
+    async def write_stdin(self, data: bytes) -> None:
+        """Send bytes to the process, or keys to its terminal.
+
+        Raises:
+            APIError: the process has ended, or the platform refused.
+        """
+        field = "pty" if self._terminal else "stdin"
+        await self._control("SendInput", SEND_INPUT_REQUEST, {"input": {field: data}, "input_uuid": str(uuid.uuid4())})
+
+    async def resize(self, columns: int, lines: int) -> None:
+        """Change the size of the process's terminal."""
+        await self._control("Update", UPDATE_REQUEST, {"pty": {"size": {"cols": columns, "rows": lines}}})
+
+    async def terminate(self) -> None:
+        """Ask the process to end."""
+        await self._signal(SIGTERM)
+
+    async def kill(self) -> None:
+        """End the process."""
+        await self._signal(SIGKILL)
+
+    async def aclose(self) -> None:
+        """End the process if it still runs: gently at first, then not."""
+        try:
+            for number in (SIGTERM, SIGKILL):
+                if self._ended.done() or not self._started.done():
+                    break
+                with contextlib.suppress(SandboxClientError):
+                    await self._signal(number)
+                with contextlib.suppress(TimeoutError, SandboxClientError):
+                    await asyncio.wait_for(self.wait(), END_SECONDS)
+        finally:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            for future in (self._started, self._ended):
+                if not future.done():
+                    future.cancel()
+                elif not future.cancelled():
+                    future.exception()  # it was told to whoever asked
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _watch(self) -> None:
+        delays = iter(RECONNECT_DELAYS)
+        try:
+            while True:
+                try:
+                    if await self._follow():
+                        return
+                except (TransportFault, rpc.RPCError) as error:
+                    if isinstance(error, rpc.RPCError) and error.code not in _PASSING:
+                        raise
+                    delay = next(delays, None)
+                    if delay is None:
+                        raise ConnectionFailedError(
+                            f"the process's stream broke off: {error}", sent=True, sandbox_id=self._sandbox_id
+                        ) from None
+                    await asyncio.sleep(delay)
+        except rpc.RPCError as error:
+            self._fail(await rpc.meaning(self._session, error, self._sandbox_id, CommandTimeoutError))
+        except SandboxClientError as error:
+            self._fail(error)
+        finally:
+            for queue in self._queues.values():
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(b"")
+
+    async def _follow(self) -> bool:
+        """Read one stream; return whether the process has ended."""
+        if self._started.done():
+            method, schema, message = "Connect", CONNECT_REQUEST, self._selector()
+        else:
+            # The same Start again attaches to the session, should the first one have arrived.
+            method, schema, message = "Start", START_REQUEST, self._start
+        stream = rpc.events(self._session, self._sandbox_id, method, schema, message, LONGEST_SECONDS)
+        async with contextlib.aclosing(stream) as events:
+            async for event in events:
+                if "start" in event and not self._started.done():
+                    self._started.set_result(int(event["start"].get("pid", 0)))
+                data = event.get("data", {})
+                for field, name in (("stdout", "stdout"), ("pty", "stdout"), ("stderr", "stderr")):
+                    if data.get(field):
+                        await self._queues[name].put(data[field])
+                if "end" in event:
+                    if not self._ended.done():
+                        self._ended.set_result(int(event["end"].get("exit_code", 0)))
+                    return True
+        raise TransportFault("the stream ended without the process's end", sent=True, timeout=False)
+
+    async def _output(self, name: str) -> AsyncIterator[bytes]:
+        while data := await self._queues[name].get():
+            yield data
+
+    async def _signal(self, number: int) -> None:
+        await self._control("SendSignal", SEND_SIGNAL_REQUEST, {"signal": number, "signal_uuid": str(uuid.uuid4())})
+
+    async def _control(self, method: str, schema: Schema, message: Message) -> None:
+        """Send a control message; its own id makes a repetition harmless."""
+        await self.started()
+        whole = {**self._selector(), **message}
+        for delay in (*CONTROL_DELAYS, None):
+            try:
+                await rpc.unary(self._session, self._sandbox_id, method, schema, whole)
+            except rpc.RPCError as error:
+                if delay is None or error.code not in _PASSING:
+                    raise
+                await asyncio.sleep(delay)
+            else:
+                return
+
+    def _selector(self) -> Message:
+        return {"session": {"session_uuid": self._uuid}}
+
+    def _fail(self, error: Exception) -> None:
+        for future in (self._started, self._ended):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # waiters get it; nobody has to wait

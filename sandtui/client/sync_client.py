@@ -1,0 +1,98 @@
+"""The synchronous client: the same flows, over a port that blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandtui.client.api_client import APIClient
+from sandtui.client.blocking import blocking, blocking_iterator
+from sandtui.client.config import Config
+from sandtui.client.flows.operations import Operations
+from sandtui.client.session import Session
+from sandtui.client.tokens import default_cache_dir
+
+
+class SandboxClient:
+    """Every operation of the platform, in the caller's thread; several threads may share one client.
+
+    Example:
+        client = SandboxClient(APIClient())
+        sandbox = client.create(CreateSandboxRequest(name="demo", docker_image="python:3.11-slim"))
+        client.wait_for_creation(sandbox.id)
+
+    ``api_client`` holds address, key and connections; it is made from the environment when it is not given.
+    ``token_folder`` is where gateway tokens are kept between runs; with ``keep_tokens=False`` they stay in memory.
+    """
+
+    def __init__(
+        self, api_client: APIClient | None = None, *, token_folder: Path | None = None, keep_tokens: bool = True
+    ) -> None:
+        self.client = api_client or APIClient()
+        folder = (token_folder or default_cache_dir()) if keep_tokens else None
+        self._flows = Operations(Session.open(self.client.config, self.client.port, folder))
+
+    create = blocking(Operations.create)
+    get = blocking(Operations.get)
+    list = blocking(Operations.list)
+    delete = blocking(Operations.delete)
+    bulk_delete = blocking(Operations.bulk_delete)
+    wait_for_creation = blocking(Operations.wait_for_creation)
+    bulk_wait_for_creation = blocking(Operations.bulk_wait_for_creation)
+    get_sandbox_statuses = blocking(Operations.get_sandbox_statuses)
+    get_error_context = blocking(Operations.get_error_context)
+    get_logs = blocking(Operations.get_logs)
+
+    create_many = blocking_iterator(Operations.create_many)
+    execute_many = blocking_iterator(Operations.execute_many)
+    delete_many = blocking_iterator(Operations.delete_many)
+    wait_many = blocking_iterator(Operations.wait_many)
+
+    execute_command = blocking(Operations.execute_command)
+    stream_command = blocking_iterator(Operations.stream_command)
+
+    upload_file = blocking(Operations.upload_file)
+    upload_bytes = blocking(Operations.upload_bytes)
+    download_file = blocking(Operations.download_file)
+    read_file = blocking(Operations.read_file)
+
+    start_background_job = blocking(Operations.start_background_job)
+    get_background_job = blocking(Operations.get_background_job)
+    get_background_jobs = blocking(Operations.get_background_jobs)
+    get_background_job_status = blocking(Operations.get_background_job_status)
+    get_background_job_statuses = blocking(Operations.get_background_job_statuses)
+    run_background_job = blocking(Operations.run_background_job)
+    batch_job_statuses = blocking(Operations.batch_job_statuses)
+
+    expose = blocking(Operations.expose)
+    unexpose = blocking(Operations.unexpose)
+    list_exposed_ports = blocking(Operations.list_exposed_ports)
+    list_all_exposed_ports = blocking(Operations.list_all_exposed_ports)
+
+    create_ssh_session = blocking(Operations.create_ssh_session)
+    authorize_ssh_key = blocking(Operations.authorize_ssh_key)
+    close_ssh_session = blocking(Operations.close_ssh_session)
+    get_network = blocking(Operations.get_network)
+    set_network = blocking(Operations.set_network)
+    list_registry_credentials = blocking(Operations.list_registry_credentials)
+    check_docker_image = blocking(Operations.check_docker_image)
+
+    clear_auth_cache = blocking(Operations.clear_auth_cache)
+    close = blocking(Operations.aclose)
+
+    @property
+    def config(self) -> Config:
+        """The address and identity in use."""
+        return self.client.config
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,54 @@
+"""The two clients offer the same, from one text."""
+
+import inspect
+
+import pytest
+
+from sandtui.client import APIClient, AsyncAPIClient, AsyncSandboxClient, SandboxClient
+from sandtui.client.flows.operations import Operations
+from sandtui.client.port import run_blocking
+
+ASYNC_ONLY = {"open_process", "connect_ssh"}
+"""A live process and a live connection are read and written at once."""
+
+RENAMED = {"aclose": "close"}
+
+
+def public(kind):
+    return {name for name, value in inspect.getmembers(kind) if not name.startswith("_") and inspect.isfunction(value)}
+
+
+def test_they_have_the_same_methods():
+    expected = {RENAMED.get(name, name) for name in public(AsyncSandboxClient)} - ASYNC_ONLY
+    assert public(SandboxClient) == expected
+    assert len(expected) >= 40
+
+
+@pytest.mark.parametrize("name", sorted(public(Operations)))
+def test_a_method_has_one_signature_and_one_docstring(name):
+    ours, twin = getattr(AsyncSandboxClient, name), getattr(SandboxClient, RENAMED.get(name, name))
+    assert inspect.signature(ours) == inspect.signature(twin)
+    assert inspect.getdoc(ours) == inspect.getdoc(twin)
+    assert inspect.getdoc(ours), "every public method says what it does"
+
+
+def test_the_api_clients_too():
+    assert public(APIClient) == {RENAMED.get(name, name) for name in public(AsyncAPIClient)}
+
+
+def test_every_public_annotation_is_there():
+    for name in public(Operations):
+        signature = inspect.signature(getattr(Operations, name))
+        assert signature.return_annotation is not signature.empty, name
+        for parameter in list(signature.parameters.values())[1:]:
+            assert parameter.annotation is not parameter.empty, f"{name}({parameter.name})"
+
+
+def test_a_flow_that_suspends_is_told_and_not_left_hanging():
+    import asyncio
+
+    async def suspends():
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="suspended"):
+        run_blocking(suspends())
