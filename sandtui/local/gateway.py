@@ -17,6 +17,7 @@ from sandtui.local.drivers.base import Command, CommandFailed, FileTrouble, Inst
 from sandtui.local.execution import Execution, TimedOut
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.registry import Registry
+from sandtui.local.ssh_sessions import AuthorizeBody, SshSessions
 from sandtui.local.tokens import GatewayTokens
 from sandtui.local.uploads import receive_file
 
@@ -46,8 +47,10 @@ class Gateway:
         registry: Registry,
         lifecycle: Lifecycle,
         tokens: GatewayTokens,
+        ssh: SshSessions,
         clock: Clock,
     ) -> None:
+        self._ssh = ssh
         self._registry = registry
         self._lifecycle = lifecycle
         self._tokens = tokens
@@ -65,7 +68,7 @@ class Gateway:
             Route(PREFIX + "/upload", self._opened(self.upload), methods=["POST"]),
             Route(PREFIX + "/download", self._opened(self.download), methods=["GET"]),
             Route(PREFIX + "/read-file", self._opened(self.read_file), methods=["GET"]),
-            Route(PREFIX + "/authorize", self._opened(self.no_ssh), methods=["POST"]),
+            Route(PREFIX + "/authorize", self._opened(self.authorize), methods=["POST"]),
         ]
 
     async def execute(self, request: Request, instance: Instance) -> Response:
@@ -128,9 +131,11 @@ class Gateway:
             }
         )
 
-    async def no_ssh(self, request: Request, instance: Instance) -> Response:
-        """POST /authorize."""
-        raise wire.not_offered("SSH sessions are")
+    async def authorize(self, request: Request, instance: Instance) -> Response:
+        """POST /authorize: let a key into an SSH session."""
+        body = await wire.read_body(request, AuthorizeBody)
+        self._ssh.authorize(request.path_params["id"], body.session_id, body.public_key)
+        return wire.Reply({"success": True})
 
     def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
         async def opened(request: Request) -> Response:

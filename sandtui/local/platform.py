@@ -35,6 +35,9 @@ from sandtui.local.port_routes import PortRoutes
 from sandtui.local.registry import Registry
 from sandtui.local.session_routes import SessionRoutes
 from sandtui.local.settings import LocalError, Settings
+from sandtui.local.ssh_routes import SshRoutes
+from sandtui.local.ssh_server import SshServer
+from sandtui.local.ssh_sessions import SshSessions
 from sandtui.local.store import Store
 from sandtui.local.tokens import GatewayTokens, load_api_key
 from sandtui.local.vault import Vault
@@ -92,7 +95,11 @@ class Platform:
         self._stack.push_async_callback(self.lifecycle.close)
         await self.lifecycle.open()
         tokens = GatewayTokens(self.api_key)
-        gateway = Gateway(self.registry, self.lifecycle, tokens, clock)
+        ssh_sessions = SshSessions(self.lifecycle, clock)
+        ssh = SshServer(ssh_sessions, self.lifecycle)
+        await ssh.open(settings.host, state_dir / "ssh_host_key")
+        self._stack.push_async_callback(ssh.close)
+        gateway = Gateway(self.registry, self.lifecycle, tokens, ssh_sessions, clock)
         self._stack.push_async_callback(gateway.close)
         sessions = SessionRoutes(self.registry, self.lifecycle, tokens, clock)
         self._stack.push_async_callback(sessions.close)
@@ -104,6 +111,7 @@ class Platform:
         rows = [
             *JobRoutes(self.registry, self.lifecycle).rows(),
             *PortRoutes(access, exposures).rows(),
+            *SshRoutes(access, ssh_sessions, ssh, tokens, lambda: self.base_url).rows(),
             *EgressRoutes(access, self.registry, store, self.driver).rows(),
             *ImageRoutes(self.driver).rows(),
             *control.rows(),

@@ -182,3 +182,10 @@ def descendants(pid: int) -> list[int]:
         found += below
         todo += below
     return found
+
+
+def outcome(status: int) -> dict[str, Any]:
+    """Return how a child ended, as the platform reads it."""
+    if os.WIFSIGNALED(status):
+        return {"signal": os.WTERMSIG(status)}
+    return {"exit": os.waitstatus_to_exitcode(status)}

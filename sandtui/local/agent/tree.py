@@ -62,7 +62,7 @@ class Tree:
 
     def open_read(self, path: str) -> int:
         """Open a regular file; a directory, device, socket or pipe is refused."""
-        directory, name = self._walk(path, create=False)
+        directory, name = self.walk(path, create=False)
         try:
             # Non-blocking: a named pipe without a writer would hang the only thread there is.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
@@ -78,7 +78,7 @@ class Tree:
 
     def open_write(self, path: str) -> PendingFile:
         """Open a new file beside the target, making its parents; a link is followed within the root."""
-        directory, name = self._walk(path, create=True)
+        directory, name = self.walk(path, create=True)
         try:
             mode = 0o644
             try:
@@ -99,8 +99,11 @@ class Tree:
             raise
         return PendingFile(fd, directory, temporary, name)
 
-    def _walk(self, path: str, *, create: bool) -> tuple[int, str]:
-        """Return the directory that holds the last component, links followed, and its name there."""
+    def walk(self, path: str, *, create: bool = False, follow: bool = True) -> tuple[int, str]:
+        """Return the directory that holds the last component and its name there.
+
+        Links are followed within the root, the last one only with ``follow``.
+        """
         if "\0" in path:
             raise OSError(errno.EINVAL, "a path can't hold a NUL byte")
         todo = deque(_parts(path))
@@ -113,7 +116,7 @@ class Tree:
                     if len(stack) > 1:
                         os.close(stack.pop())
                     continue
-                target = _link_target(part, stack[-1])
+                target = _link_target(part, stack[-1]) if todo or follow else None
                 if target is not None:
                     links += 1
                     if links > MAX_LINKS:

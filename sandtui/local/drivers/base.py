@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sandtui.local.records import SandboxRecord
 
@@ -159,6 +159,18 @@ class Instance(Protocol):
 
     async def open_write(self, path: str) -> WritableFile:
         """Open a file within the sandbox for being replaced; parents are made."""
+        ...
+
+    async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """Look at or change files, as :mod:`sandtui.local.agent.files` describes; FileTrouble says what went wrong."""
+        ...
+
+    async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
+        """Open a regular file with flags of open(2); the descriptor is the caller's to close."""
+        ...
+
+    async def listen(self, port: int) -> socket.socket:
+        """Listen on a port of the sandbox' own loopback, any free one for 0; FileTrouble says what went wrong."""
         ...
 
     async def dial(self, port: int) -> socket.socket:

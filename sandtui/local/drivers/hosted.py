@@ -71,6 +71,30 @@ class HostedInstance:
             channel.close()
             raise
 
+    async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """Look at or change files."""
+        with await self._connect() as channel:
+            reply = await channel.ask({"op": "files", "call": call, "path": path, **arguments})
+            _raise(reply, FileTrouble)
+            reply.close()
+            return reply.message
+
+    async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
+        """Open a regular file."""
+        with await self._connect() as channel:
+            reply = await channel.ask({"op": "open", "path": path, "flags": flags, "mode": mode})
+            _raise(reply, FileTrouble)
+            fd = _regular(reply)
+            reply.fds.clear()
+            return fd
+
+    async def listen(self, port: int) -> socket.socket:
+        """Listen on a port of the sandbox."""
+        with await self._connect() as channel:
+            reply = await channel.ask({"op": "listen", "port": port})
+            _raise(reply, FileTrouble)
+            return _socket(reply)
+
     async def dial(self, port: int) -> socket.socket:
         """Connect to a port of the sandbox."""
         with await self._connect() as channel:

@@ -10,6 +10,7 @@ import shlex
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 from sandtui.local.clock import Clock
 from sandtui.local.drivers.base import Command, Ending, FileTrouble, ImageUnavailable, Refused, SandboxGone, Stream
@@ -124,6 +125,15 @@ class _Instance:
 
     async def open_write(self, path: str) -> _WriteFile:
         return _WriteFile(self._files, path)
+
+    async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
+        raise FileTrouble(errno.ENOSYS, "a simulated sandbox has no file system")
+
+    async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
+        raise FileTrouble(errno.ENOSYS, "a simulated sandbox has no file system")
+
+    async def listen(self, port: int) -> socket.socket:
+        raise FileTrouble(errno.ENOSYS, "a simulated sandbox has no network")
 
     async def dial(self, port: int) -> socket.socket:
         ours, theirs = socket.socketpair()

@@ -1,0 +1,76 @@
+"""The control plane's calls for SSH sessions; one reply serves both forms (wire.md 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandtui.local import wire
+from sandtui.local.access import Access, Row
+from sandtui.local.control import USER_NAMESPACE
+from sandtui.local.ssh_server import SshServer
+from sandtui.local.ssh_sessions import SessionBody, SshSessions
+from sandtui.local.tokens import GatewayTokens
+
+
+class SshRoutes:
+    """Opens and closes sessions."""
+
+    def __init__(
+        self,
+        access: Access,
+        sessions: SshSessions,
+        server: SshServer,
+        tokens: GatewayTokens,
+        base_url: Callable[[], str],
+    ) -> None:
+        self._access = access
+        self._sessions = sessions
+        self._server = server
+        self._tokens = tokens
+        self._base_url = base_url
+
+    def rows(self) -> list[Row]:
+        """Return the calls."""
+        return [
+            ("POST", "/sandbox/{id}/ssh-session", self.open),
+            ("DELETE", "/sandbox/{id}/ssh-session/{session}", self.close),
+        ]
+
+    async def open(self, request: Request) -> Response:
+        """POST /sandbox/{id}/ssh-session."""
+        self._access.sandbox(request)
+        body = await wire.read_body(request, SessionBody)
+        record = self._access.running(request)
+        session = self._sessions.add(record.id, body)
+        issued = session.expires_at - timedelta(seconds=session.ttl_seconds)
+        token, _ = self._tokens.issue(record.id, issued)
+        return wire.Reply(
+            {
+                "session_id": session.id,
+                "exposure_id": session.exposure_id,
+                "sandbox_id": record.id,
+                "host": self._server.host,
+                "port": self._server.port,
+                "external_endpoint": f"{self._server.host}:{self._server.port}",
+                "expires_at": wire.timestamp(session.expires_at),
+                "ttl_seconds": session.ttl_seconds,
+                "gateway_url": self._base_url(),
+                "user_ns": USER_NAMESPACE,
+                "job_id": record.id,
+                "token": token,
+            }
+        )
+
+    async def close(self, request: Request) -> Response:
+        """DELETE /sandbox/{id}/ssh-session/{session}."""
+        record = self._access.sandbox(request)
+        session = self._sessions.find(request.path_params["session"])
+        if session is None or session.sandbox_id != record.id:
+            raise wire.problem(HTTPStatus.NOT_FOUND, "SSH session not found")
+        await self._sessions.close(session)
+        return wire.Reply({"success": True, "message": f"SSH session {session.id} closed"})

@@ -1,0 +1,94 @@
+"""Shells and commands over SSH."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from typing import Any, Final
+
+import asyncssh
+
+from sandtui.local.drivers.base import Command, CommandFailed, DriverError, Instance, RunningCommand, Stream
+
+DRAIN_SECONDS: Final = 0.2
+_SHELL: Final = ["/bin/sh", "-c", "exec $(command -v bash || echo sh) -l"]
+_SIGNALS: Final = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15}
+_CHUNK: Final = 65536
+
+
+async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Instance) -> None:
+    """Run what a client asked for, a shell when it asked for nothing, and tell how it ended."""
+    try:
+        running = await instance.run(_command(process))
+    except CommandFailed as error:
+        process.stderr.write(f"sandbox: {error}\n".encode("utf-8", "replace"))
+        process.exit(127 if error.code == errno.ENOENT else 126)
+        return
+    except DriverError as error:
+        process.stderr.write(f"sandbox: {error}\n".encode("utf-8", "replace"))
+        process.exit(255)
+        return
+    is_terminal = bool(process.term_type)
+    streams: list[Stream] = ["stdout"] if is_terminal else ["stdout", "stderr"]
+    reading = asyncio.gather(*(_hand_out(running, stream, process) for stream in streams))
+    writing = asyncio.ensure_future(_hand_in(running, process))
+    waiting = asyncio.ensure_future(running.wait())
+    leaving = asyncio.ensure_future(process.wait_closed())
+    try:
+        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return
+        await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
+        # A child in the background may hold the streams for long; the channel is over, as with OpenSSH's server.
+        process.exit(waiting.result())
+    except DriverError:
+        process.exit(255)
+    finally:
+        tasks: set[asyncio.Future[Any]] = {reading, writing, waiting, leaving}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        running.close()
+
+
+def _command(process: asyncssh.SSHServerProcess[bytes]) -> Command:
+    env = {key: value for key, value in process.env.items() if isinstance(key, str) and isinstance(value, str)}
+    pty = None
+    if process.term_type:
+        env["TERM"] = process.term_type
+        cols, rows = process.term_size[:2]
+        pty = (cols or 80, rows or 24)
+    line = process.command
+    argv = _SHELL if line is None else ["/bin/sh", "-c", line]
+    env = {key: value for key, value in env.items() if "\0" not in key + value and key and "=" not in key}
+    return Command(argv, env, stdin=True, pty=pty)
+
+
+async def _hand_out(running: RunningCommand, stream: Stream, process: asyncssh.SSHServerProcess[bytes]) -> None:
+    writer = process.stdout if stream == "stdout" else process.stderr
+    with contextlib.suppress(OSError, asyncssh.Error):
+        async for chunk in running.output(stream):
+            writer.write(chunk)
+            await writer.drain()
+
+
+async def _hand_in(running: RunningCommand, process: asyncssh.SSHServerProcess[bytes]) -> None:
+    while True:
+        try:
+            data = await process.stdin.read(_CHUNK)
+            if not data:
+                running.close_input()
+                return
+            await running.write(data)
+        except asyncssh.TerminalSizeChanged as change:
+            running.resize(max(1, min(change.width, 1000)), max(1, min(change.height, 1000)))
+        except asyncssh.BreakReceived:
+            continue
+        except asyncssh.SignalReceived as received:
+            number = _SIGNALS.get(received.signal)
+            if number is not None:
+                with contextlib.suppress(DriverError):
+                    await running.kill(number)
+        except OSError:
+            return  # it reads no more
