@@ -299,6 +299,47 @@ def test_a_container_streams_by_a_job_in_sync(client, sandbox):
     assert events[-1].exit_code == 5
 
 
+async def test_a_container_streams_over_ssh(configured):
+    async with AsyncSandboxClient() as sandboxes:
+        sandbox = await sandboxes.create(CreateSandboxRequest(name="ssh", docker_image=IMAGE))
+        await sandboxes.wait_for_creation(sandbox.id)
+        command = "echo $A; pwd; echo bad >&2; exit 6"
+        events = [event async for event in sandboxes.stream_command(sandbox.id, command, "/tmp", env={"A": "b c"})]
+        assert events[0].transport == "ssh"
+        output = {"stdout": b"", "stderr": b""}
+        for event in events[1:-1]:
+            output[event.stream] += event.data
+        assert output == {"stdout": b"b c\n/tmp\n", "stderr": b"bad\n"}
+        assert events[-1].exit_code == 6
+        with pytest.raises(CommandTimeoutError):
+            async for _ in sandboxes.stream_command(sandbox.id, "sleep 4321", timeout=1):
+                pass
+        stream = sandboxes.stream_command(sandbox.id, "sleep 54321")
+        assert (await anext(stream)).transport == "ssh"
+        await stream.aclose()
+        for _ in range(100):
+            left = (await sandboxes.execute_command(sandbox.id, "cat /proc/[0-9]*/cmdline")).stdout
+            if "4321" not in left:
+                break
+            await asyncio.sleep(0.05)
+        assert "4321" not in left, "what was left or too slow has been stopped"
+        await sandboxes.delete(sandbox.id)
+
+
+@pytest.mark.parametrize("vm", [False, True])
+async def test_ssh_in_both_forms(configured, vm):
+    async with AsyncSandboxClient() as sandboxes:
+        sandbox = await sandboxes.create(CreateSandboxRequest(name="ssh", docker_image=IMAGE, vm=vm or None))
+        await sandboxes.wait_for_creation(sandbox.id)
+        async with sandboxes.connect_ssh(sandbox.id) as connection:
+            result = await connection.run("hostname")
+            assert result.stdout == "ssh\n"
+            async with connection.start_sftp_client() as sftp, sftp.open("/workspace/x", "w") as file:
+                await file.write("by sftp")
+        assert (await sandboxes.execute_command(sandbox.id, "cat /workspace/x")).stdout == "by sftp"
+        await sandboxes.delete(sandbox.id)
+
+
 def test_leaving_a_stream_stops_the_command(client, sandbox):
     stream = client.stream_command(sandbox.id, "sleep 12345")
     assert next(stream).transport == "job"

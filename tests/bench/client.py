@@ -1,0 +1,124 @@
+"""Our client beside the official SDK and curl, against one platform: ``make bench`` (issue "The client, complete").
+
+Each number is the best or the median of its repetitions; ours and the peer's alternate. The peer is the SDK's version
+0.2.32 in its own environment; without it the table says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
+from tests.conftest import PlatformProcess, start_platform
+
+ROOT = Path(__file__).parents[2]
+SDK = ROOT / ".interop" / "0.2.32" / "bin" / "python"
+PEER = ROOT / "tests" / "bench" / "peer.py"
+MEGABYTES = 200
+FLEET = 500
+
+
+def run(interpreter: Path | str, module: str, platform: PlatformProcess, home: Path, *task: str) -> dict[str, float]:
+    """Run one task for one library."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PRIME_API_KEY": platform.api_key,
+        "PRIME_API_BASE_URL": platform.base_url,
+    }
+    command = [str(interpreter), str(PEER), module, *task]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    if result.returncode != 0:
+        raise RuntimeError(f"{module} {' '.join(task)} failed:\n{result.stderr[-2000:]}")
+    reply: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
+    return reply
+
+
+def curl(platform: PlatformProcess, folder: Path) -> tuple[float, float]:
+    """Return what curl sends and fetches, in MB a second, over the same routes."""
+    config = Config(api_key=platform.api_key, base_url=platform.base_url)
+    with SandboxClient(APIClient(config=config), keep_tokens=False) as client:
+        sandbox = client.create(CreateSandboxRequest(name="curl", docker_image="python:3.11-slim"))
+        client.wait_for_creation(sandbox.id)
+        from sandtui.client.port import run_blocking
+
+        token = run_blocking(client._session.token(sandbox.id))
+        source, target = folder / "source", folder / "target"
+        source.write_bytes(os.urandom(1_000_000) * MEGABYTES)
+        query = f"path=/workspace/big&sandbox_id={sandbox.id}"
+        authorization = f"Authorization: Bearer {token.token}"
+        up = ["curl", "-sf", "-H", authorization, "-F", f"file=@{source}", f"{token.base}/upload?{query}"]
+        down = ["curl", "-sf", "-H", authorization, "-o", str(target), f"{token.base}/download?{query}"]
+        times: dict[str, list[float]] = {"up": [], "down": []}
+        for _ in range(3):
+            for name, command in (("up", up), ("down", down)):
+                start = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                times[name].append(time.perf_counter() - start)
+        assert target.stat().st_size == source.stat().st_size
+        client.delete(sandbox.id)
+    return MEGABYTES / min(times["up"]), MEGABYTES / min(times["down"])
+
+
+def measure(platform: PlatformProcess, home: Path) -> None:
+    """Print the table."""
+    sides = [("ours", sys.executable, "sandtui.client")]
+    if SDK.exists():
+        sides.append(("SDK 0.2.32", str(SDK), "prime_sandboxes"))
+    else:
+        print("the official SDK is not installed: run `make .interop/0.2.32/.done`")
+    rows: dict[str, dict[str, list[dict[str, float]]]] = {}
+    tasks = [("import", []), ("exec", ["1"]), ("exec", ["64"]), ("transfer", [str(MEGABYTES)]), ("fleet", [str(FLEET)])]
+    repeats = {"import": 5, "exec": 3, "transfer": 2, "fleet": 1}
+    for task, arguments in tasks:
+        for turn in range(repeats[task]):
+            for name, interpreter, module in sides if turn % 2 == 0 else reversed(sides):
+                reply = run(interpreter, module, platform, home, task, *arguments)
+                rows.setdefault(" ".join([task, *arguments]), {}).setdefault(name, []).append(reply)
+    print(f"{'':<34}" + "".join(f"{name:>14}" for name, _, _ in sides) + f"{'ratio':>10}")
+    show(rows, "import", "import_seconds", "import, ms", 1000)
+    show(rows, "exec 1", "per_second", "exec, one at a time, per s")
+    show(rows, "exec 64", "per_second", "exec, 64 at a time, per s")
+    transfer = f"transfer {MEGABYTES}"
+    show(rows, transfer, "up", f"upload {MEGABYTES} MB, MB/s")
+    show(rows, transfer, "down", f"download {MEGABYTES} MB, MB/s")
+    show(rows, transfer, "extra_mb", "extra memory for both, MB")
+    fleet = f"fleet {FLEET}"
+    show(rows, fleet, "seconds", f"{FLEET} creates and wait, s")
+    show(rows, fleet, "requests", "requests for that")
+    if shutil.which("curl"):
+        with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+            up, down = curl(platform, Path(folder))
+        best = {key: max(reply[key] for reply in rows[transfer]["ours"]) for key in ("up", "down")}
+        print(f"curl: upload {up:.0f} MB/s, ours {best['up'] / up:.2f} of it")
+        print(f"curl: download {down:.0f} MB/s, ours {best['down'] / down:.2f} of it")
+
+
+def show(rows: dict[str, dict[str, list[dict[str, float]]]], task: str, key: str, title: str, scale: float = 1) -> None:
+    """Print one line: the median of each side, and ours as a ratio to the peer's."""
+    values = [statistics.median(reply[key] for reply in replies) * scale for replies in rows[task].values()]
+    ratio = f"{values[0] / values[1]:10.2f}" if len(values) > 1 and values[1] else ""
+    print(f"{title:<34}" + "".join(f"{value:14.1f}" for value in values) + ratio)
+
+
+def main() -> None:
+    """Start a platform, measure, stop it."""
+    with tempfile.TemporaryDirectory(prefix="sandtui-bench-") as folder:
+        process, platform = start_platform(Path(folder, "state"))
+        try:
+            measure(platform, Path(folder))
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+if __name__ == "__main__":
+    main()
