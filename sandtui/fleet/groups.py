@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sandtui.fleet.order import STATUS_ORDER
-from sandtui.fleet.row import Row
+from sandtui.fleet.row import STATUS_ORDER, Row
 from sandtui.fleet.totals import COSTING
 
 GROUP_PREFIX = "group\0"

@@ -1,14 +1,15 @@
 """Keeping the store fresh within the platform's limits.
 
-What is changing is asked about often, by batch status; the whole fleet is swept by pages behind it.
-Failures slow the questions down, and a key press or coming back to the window speeds them up again.
+What is changing and what is on the screen is asked about often, by batch status; behind it the part of the
+fleet that the filter's labels and status name, as the platform finds it; behind that the whole fleet, by pages.
+Failures slow the questions down, a key press or coming back to the window speeds them up again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -16,17 +17,25 @@ from enum import Enum
 from sandtui.client import (
     AsyncSandboxClient,
     NotFoundError,
+    RateLimitedError,
+    Sandbox,
     SandboxClientError,
+    SandboxPage,
     UnauthorizedError,
 )
-from sandtui.client.models import Sandbox
 from sandtui.fleet.clock import Clock
+from sandtui.fleet.pace import SECONDS_PER_PAGE, Pace, Rhythm
+from sandtui.fleet.query import ServerFilter
 from sandtui.fleet.store import FleetStore
 
+__all__ = ["MAX_BATCH", "PAGE_SIZE", "SECONDS_PER_PAGE", "Freshness", "Pace", "Phase", "Refresher"]
+
 PAGE_SIZE = 100
+PAGES_AT_ONCE = 4
 MAX_BATCH = 100
-SECONDS_PER_PAGE = 0.2
-"""The listing is limited to 1,000 requests a minute (wire.md 2.1): sweeps stay under a third of it."""
+MOST_BATCHES = 10
+MOST_FETCHED = 20
+NO_FILTER = ServerFilter()
 
 
 class Phase(Enum):
@@ -34,6 +43,7 @@ class Phase(Enum):
 
     LOADING = "loading"
     LIVE = "live"
+    STOPPED = "stopped"
     OFFLINE = "offline"
     UNAUTHORIZED = "unauthorized"
 
@@ -50,18 +60,6 @@ class Freshness:
     pages: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds between questions. ``sweep`` while somebody types, ``calm`` after a minute, ``away`` unseen."""
-
-    changing: float = 1.0
-    sweep: float = 2.0
-    calm: float = 10.0
-    away: float = 60.0
-    calm_after: float = 60.0
-    longest_back_off: float = 60.0
-
-
 class Refresher:
     """Fills a store from a client until it is cancelled. ``on_freshness`` hears of each change of state."""
 
@@ -76,14 +74,31 @@ class Refresher:
         self._client = client
         self._store = store
         self._clock = clock
-        self._pace = pace or Pace()
+        self._rhythm = Rhythm(pace or Pace(), clock)
         self._on_freshness = on_freshness
         self._wake = asyncio.Event()
-        self._failures = 0
-        self._active_at = clock.monotonic()
-        self._visible = True
         self._want_sweep = True
+        self._want_part = False
+        self._part = NO_FILTER
+        self._due = clock.monotonic()
+        self._whole_due = clock.monotonic()
+        self._batches = True
+        self.visible_ids: Callable[[], Sequence[str]] = lambda: ()
+        """Tells which sandboxes are on the screen."""
         self.freshness = Freshness()
+
+    @property
+    def part(self) -> ServerFilter:
+        """The part of the fleet that the platform is asked for; false when it is the whole."""
+        return self._part
+
+    def ask_for(self, part: ServerFilter) -> None:
+        """Ask the platform for a part of the fleet first, as the filter on the screen says."""
+        if part != self._part:
+            self._part = part
+            self._want_part = bool(part)
+            if not self._rhythm.failures:
+                self._wake.set()
 
     def refresh_now(self) -> None:
         """Sweep at once, whatever the back-off."""
@@ -92,9 +107,9 @@ class Refresher:
 
     def touch(self) -> None:
         """Note that somebody is there."""
-        calm = self._clock.monotonic() - self._active_at > self._pace.calm_after
-        self._active_at = self._clock.monotonic()
-        if calm:
+        stopped = self._rhythm.stopped
+        if self._rhythm.touch():
+            self._want_sweep = self._want_sweep or stopped
             self._wake.set()
 
     def expect_changes(self) -> None:
@@ -103,28 +118,22 @@ class Refresher:
 
     def set_visible(self, visible: bool) -> None:
         """Note that the window was covered or shown."""
-        came_back = visible and not self._visible
-        self._visible = visible
+        came_back = visible and not self._rhythm.visible
+        self._rhythm.visible = visible
         if came_back:
+            self._rhythm.touch()
             self.refresh_now()
 
     async def run(self) -> None:
         """Ask and ask again until cancelled."""
-        sweep_due = self._clock.monotonic()
         while True:
             try:
-                if self._want_sweep or self._clock.monotonic() >= sweep_due:
-                    self._want_sweep = False
-                    pages = await self.sweep()
-                    sweep_due = self._clock.monotonic() + self._sweep_pause(pages)
-                else:
-                    await self.poll_changing()
-                self._failures = 0
+                await self._next_question()
             except SandboxClientError as error:
                 self._store.abandon_sweep()
-                sweep_due = self._clock.monotonic() + self._note_failure(error)
+                self._due = self._clock.monotonic() + self._note_failure(error)
             self._store.expire_deletions()
-            await self._wait(sweep_due)
+            await self._wait()
 
     async def sweep(self) -> int:
         """List the whole fleet once; return the number of pages.
@@ -133,36 +142,87 @@ class Refresher:
             SandboxClientError: a page could not be had; what came before it is in the store.
         """
         self._store.begin_sweep()
-        page = 1
-        while True:
-            reply = await self._client.list(page=page, per_page=PAGE_SIZE)
-            self._store.apply(reply.sandboxes)
-            pages = max(1, -(-reply.total // PAGE_SIZE))
-            if not reply.has_next or not reply.sandboxes:
-                break
-            if self.freshness.phase is not Phase.LIVE:
-                self._say(Freshness(Phase.LOADING, self.freshness.fresh_at, page=page, pages=pages))
-            page += 1
-        self._store.end_sweep(reply.total)
+        last, pages = await self._list(NO_FILTER)
+        self._store.end_sweep(last.total)
         self._say(Freshness(Phase.LIVE, self._clock.now()))
-        return page
+        return pages
+
+    async def sweep_part(self) -> int:
+        """List the part that the filter names; ask by id about what was thought to be in it and was not listed.
+
+        Raises:
+            SandboxClientError: a page or a status could not be had.
+        """
+        part = self._part
+        expected = [row.id for row in self._store if part.matches(row)]
+        self._store.begin_sweep()
+        _, pages = await self._list(part)
+        absent = self._store.end_partial_sweep(expected)
+        await self._poll(absent[: MAX_BATCH * MOST_BATCHES])
+        self._say(Freshness(Phase.LIVE, self._clock.now()))
+        return pages
 
     async def poll_changing(self) -> None:
-        """Ask for the status of what is changing; what has changed is fetched whole."""
-        waiting = self._store.changing
-        for start in range(0, len(waiting), MAX_BATCH):
-            batch = waiting[start : start + MAX_BATCH]
+        """Ask for the status of what is changing and of what is on the screen; what has changed is fetched whole."""
+        wanted = dict.fromkeys(self._store.changing)
+        if self._due - self._clock.monotonic() > self._rhythm.visible_pause:
+            rows = (self._store.get(sandbox_id) for sandbox_id in self.visible_ids())
+            wanted.update(dict.fromkeys(row.id for row in rows if row is not None and not row.sandbox.is_finished))
+        await self._poll(list(wanted)[: MAX_BATCH * MOST_BATCHES])
+
+    async def _next_question(self) -> None:
+        now = self._clock.monotonic()
+        if self._rhythm.failures and now < self._due and not self._want_sweep:
+            return  # The platform is being left alone; a key or a new filter does not change that.
+        whole = self._want_sweep or (now >= self._due and (not self._part or now >= self._whole_due))
+        if whole or self._want_part or now >= self._due:
+            self._want_part = False
+            if whole:
+                self._want_sweep = False
+                pages = await self.sweep()
+                self._whole_due = self._clock.monotonic() + self._rhythm.pace.behind
+            else:
+                pages = await self.sweep_part()
+            self._due = self._clock.monotonic() + self._rhythm.after_sweep(pages, self._clock.monotonic() - now)
+        else:
+            await self.poll_changing()
+
+    async def _list(self, part: ServerFilter) -> tuple[SandboxPage, int]:
+        """Put every page into the store; return the last and their number."""
+        reply = await self._page(1, part)
+        pages = max(1, -(-reply.total // max(1, reply.per_page)))
+        page = 1
+        while reply.has_next and reply.sandboxes:
+            self._say_loading(page, pages)
+            some = range(page + 1, max(page + 1, min(page + PAGES_AT_ONCE, pages)) + 1)
+            replies = await asyncio.gather(*(self._page(number, part) for number in some))
+            page, reply = some[-1], replies[-1]
+        return reply, page
+
+    async def _page(self, number: int, part: ServerFilter) -> SandboxPage:
+        reply = await self._client.list(
+            page=number, per_page=PAGE_SIZE, labels=part.labels or None, status=part.status or None
+        )
+        self._store.apply(reply.sandboxes)
+        return reply
+
+    async def _poll(self, sandbox_ids: Sequence[str]) -> None:
+        if not self._batches:
+            return
+        for start in range(0, len(sandbox_ids), MAX_BATCH):
+            batch = sandbox_ids[start : start + MAX_BATCH]
             before = {sandbox_id: self._platform_status(sandbox_id) for sandbox_id in batch}
             try:
                 reply = await self._client.get_sandbox_statuses(batch)
             except NotFoundError:
-                # An older platform has no batch status: the next sweep tells.
+                # An older platform has no batch status: the sweeps tell.
+                self._batches = False
                 return
             gone = [row.sandbox_id for row in reply.errors if row.code == "NOT_FOUND"]
             moved = [row.sandbox_id for row in reply.statuses if row.status != before.get(row.sandbox_id)]
             self._store.remove(gone)
             self._store.apply_statuses(reply.statuses)
-            await self._fetch(moved[:20])
+            await self._fetch(moved[:MOST_FETCHED])
 
     async def _fetch(self, sandbox_ids: list[str]) -> None:
         async def one(sandbox_id: str) -> Sandbox | None:
@@ -177,32 +237,28 @@ class Refresher:
         row = self._store.get(sandbox_id)
         return None if row is None else row.sandbox.status
 
-    def _sweep_pause(self, pages: int) -> float:
-        idle = self._clock.monotonic() - self._active_at
-        base = self._pace.sweep
-        if not self._visible:
-            base = self._pace.away
-        elif idle > self._pace.calm_after:
-            base = self._pace.calm
-        return max(base, pages * SECONDS_PER_PAGE)
-
     def _note_failure(self, error: SandboxClientError) -> float:
-        self._failures += 1
-        pause = min(self._pace.longest_back_off, 2.0 ** min(self._failures, 10))
-        if error.retry_after is not None:
-            pause = max(pause, min(error.retry_after, self._pace.longest_back_off))
+        limited = isinstance(error, RateLimitedError)
+        pause = self._rhythm.after_refusal(error.retry_after, limited=limited)
         phase = Phase.UNAUTHORIZED if isinstance(error, UnauthorizedError) else Phase.OFFLINE
         retry_at = self._clock.monotonic() + pause
         self._say(Freshness(phase, self.freshness.fresh_at, str(error), retry_at))
         return pause
 
-    async def _wait(self, sweep_due: float) -> None:
-        pause = sweep_due - self._clock.monotonic()
-        if self._store.changing and not self._failures:
-            pause = min(pause, self._pace.changing)
-        if self._want_sweep or pause <= 0:
+    async def _wait(self) -> None:
+        pause = self._due - self._clock.monotonic()
+        if not self._rhythm.failures:
+            if self._store.totals.changing:
+                pause = min(pause, self._rhythm.changing_pause)
+            elif self._rhythm.visible and pause > self._rhythm.visible_pause and self.visible_ids():
+                pause = self._rhythm.visible_pause
+        if self._want_sweep or self._want_part or pause <= 0:
             pause = 0.05  # even a platform that answers at once is not asked without a breath
         self._wake.clear()
+        if self._rhythm.stopped and not self._want_sweep:
+            self._say(Freshness(Phase.STOPPED, self.freshness.fresh_at))
+            await self._wake.wait()
+            return
         sleeper = asyncio.ensure_future(self._clock.sleep(pause))
         waker = asyncio.ensure_future(self._wake.wait())
         try:
@@ -210,6 +266,10 @@ class Refresher:
         finally:
             sleeper.cancel()
             waker.cancel()
+
+    def _say_loading(self, page: int, pages: int) -> None:
+        if self.freshness.phase is not Phase.LIVE:
+            self._say(Freshness(Phase.LOADING, self.freshness.fresh_at, page=page, pages=pages))
 
     def _say(self, freshness: Freshness) -> None:
         if freshness != self.freshness:

@@ -8,7 +8,7 @@ from sandtui.client.models.sandbox import FINISHED_STATUSES
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.groups import GROUP_PREFIX, Group, Grouping, lines_of, make_groups
-from sandtui.fleet.order import BY_ID, ORDERS_BY_ID, SORT_ORDERS, SortedRows, SortOrder
+from sandtui.fleet.order import BY_RECENCY, ORDERS_BY_ID, SORT_ORDERS, SortedRows, SortOrder, newest_first
 from sandtui.fleet.query import EVERYTHING, Query
 from sandtui.fleet.row import Row
 from sandtui.fleet.store import FleetStore
@@ -40,7 +40,7 @@ class FleetView:
         self._lines: list[Group | Row] | None = None
         self._line_places: dict[str, int] | None = None
         self._hidden: int | None = None
-        self._by_id = self._all = self._shown = SortedRows(BY_ID, [])
+        self._base = self._all = self._shown = SortedRows(self._order, [])
         self.groups: list[Group] = []
         self.marks: set[str] = set()
         self.rebuild()
@@ -143,9 +143,8 @@ class FleetView:
         get = self._store.get
         old = [change.before[sandbox_id] for sandbox_id in change.changed | change.removed]
         new = [row for sandbox_id in change.added | change.changed if (row := get(sandbox_id)) is not None]
-        self._by_id.swap(old, new)
-        if self._all is not self._by_id:
-            self._all.swap(old, new)
+        self._base.swap(old, new)
+        self._all.swap(old, new)
         before = self._shown.rows
         if self._shown is not self._all:
             self._shown.swap(old, self._select(new))
@@ -159,7 +158,7 @@ class FleetView:
     def rebuild(self) -> None:
         """Filter and sort everything anew."""
         self._pending = ChangeSet()
-        self._by_id = SortedRows(BY_ID, sorted(self._store, key=BY_ID.key))
+        self._base = SortedRows(BY_RECENCY, newest_first(self._store))
         self._sort()
         if self.marks:
             self.marks &= self._store.rows.keys()
@@ -272,7 +271,7 @@ class FleetView:
         return row is not None and self._shown.place(row) is not None
 
     def _sort(self) -> None:
-        self._all = self._by_id if self._order is BY_ID else SortedRows.sort(self._order, self._by_id.rows)
+        self._all = SortedRows.sort(self._order, self._base.rows)
         self._filter()
 
     def _filter(self) -> None:

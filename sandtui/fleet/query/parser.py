@@ -49,6 +49,12 @@ class ServerFilter:
     def __bool__(self) -> bool:
         return bool(self.labels or self.status)
 
+    @property
+    def text(self) -> str:
+        """The same in the filter's language."""
+        words = [f"#{label}" for label in self.labels]
+        return " ".join([*words, f"status:{self.status.lower()}"] if self.status else words)
+
     def matches(self, row: Row) -> bool:
         """Whether the platform would list the row, going by what is known of it."""
         if self.status is not None and row.sandbox.status != self.status:
@@ -96,6 +102,12 @@ class Query:
                 if len(whole) == 1 and not "DELETING".startswith(term.words[0]):
                     status = str(whole[0])
         return ServerFilter(self.labels, status)
+
+    @property
+    def has_local_part(self) -> bool:
+        """Whether some of it must be done here, because the platform can't."""
+        server = self.server
+        return len(self.term.terms) > len(server.labels) + (server.status is not None)
 
     def __bool__(self) -> bool:
         return bool(self.term.terms)

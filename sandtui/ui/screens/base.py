@@ -133,7 +133,7 @@ class AppScreen(Screen[None]):
 
     def _update_activity(self) -> None:
         bridge = self.bridge
-        problem = problem_pieces(bridge.freshness, bridge.clock.monotonic())
+        problem = problem_pieces(bridge.freshness, bridge.clock.monotonic(), bridge.clock.now())
         left, right = self.activity()
         width, height = self.size
         if problem:

@@ -26,6 +26,9 @@ from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.query_input import QueryInput
 from sandtui.ui.widgets.text_panel import TextPanel
 
+TYPING_SECONDS = 0.4
+"""The platform is asked for what the filter names so long after the last key, not for each beginning of a label."""
+
 STILL_SECONDS = 1.5
 """So long after a cursor key no row changes its place: what the user aims at stays where it is."""
 
@@ -42,6 +45,7 @@ class FleetScreen(FleetKeys):
         self._problem: QueryError | None = None
         self._still_until = 0.0
         self._thaw: Timer | None = None
+        self._asking: Timer | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Filter, table and the panel beside it."""
@@ -130,11 +134,13 @@ class FleetScreen(FleetKeys):
             field.show_mistake(None)
             if self._view is not None:
                 self._view.query = query
+            self._ask_soon()
         self.show_rows()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Leave the field, keep the filter."""
         event.stop()
+        self._ask_platform()
         self.table.focus()
 
     def on_fleet_table_cursor_moved(self, message: FleetTable.CursorMoved) -> None:
@@ -188,6 +194,7 @@ class FleetScreen(FleetKeys):
             self._view = FleetView(session.store, self.bridge.clock)
             if self._problem is None:
                 self._view.query = parse(self.query_one("#filter", Input).value, self._me())
+            session.refresher.visible_ids = lambda: self.table.visible_ids
 
     def _take_over(self) -> None:
         if self._view is not None:
@@ -201,6 +208,15 @@ class FleetScreen(FleetKeys):
             self._thaw = self.set_timer(left, self._thawed)
         else:
             self._take_over()
+
+    def _ask_soon(self) -> None:
+        if self._asking is not None:
+            self._asking.stop()
+        self._asking = self.set_timer(TYPING_SECONDS, self._ask_platform)
+
+    def _ask_platform(self) -> None:
+        if self._view is not None:
+            self.bridge.ask_for(self._view.query.server)
 
     def _me(self) -> str | None:
         connection = self.bridge.connection
@@ -222,7 +238,15 @@ class FleetScreen(FleetKeys):
         known, shown = len(session.store), self._view.count
         noun = "sandbox" if known == 1 else "sandboxes"
         text = f"{shown:,} shown of {known:,} " if shown != known else f"{known:,} {noun} "
-        line.show([], [Piece(text, "dim")])
+        line.show(self._who_filters(), [Piece(text, "dim")])
+
+    def _who_filters(self) -> list[Piece]:
+        """Tell which part of the filter the platform does."""
+        query = None if self._view is None else self._view.query
+        if query is None or not query.server:
+            return []
+        here = " · here: the rest" if query.has_local_part else ""
+        return [Piece(f"⇡ server: {clean(query.server.text)}{here}", "dim")]
 
     def _show_inspector(self) -> None:
         row = self.target

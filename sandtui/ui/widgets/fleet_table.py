@@ -41,7 +41,7 @@ class FleetTable(RoleView, can_focus=True):
 
     DEFAULT_CSS = """
     FleetTable {
-        height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden;
+        height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll;
         & > .fleet-table--head { color: $text-muted; text-style: bold; }
         & > .fleet-table--cursor { background: $boost; text-style: bold; }
         &:focus > .fleet-table--cursor { background: $primary 30%; }
@@ -411,8 +411,12 @@ class FleetTable(RoleView, can_focus=True):
 
     def _resize(self) -> None:
         size = Size(self.size.width, self._line_count + HEAD_LINES)
-        if size != self.virtual_size:
+        if size.width != self.virtual_size.width:
             self.virtual_size = size
+        elif size != self.virtual_size:
+            # Only the number of lines is another: telling the scroll bar saves laying out the whole screen.
+            self.set_reactive(FleetTable.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = size.height
 
     def _reveal(self) -> None:
         top = self.scroll_offset.y
