@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SDK_VERSIONS := 0.2.14 0.2.32
-INTEROP := $(SDK_VERSIONS:%=.interop/%/.done)
+# The official SDK: all are tried by `make interop`, the two oldest and the newest by every `make test`.
+SDK_VERSIONS := 0.2.14 0.2.32 0.2.42 0.5.1
+SDK_TESTED := 0.2.14 0.2.32 0.5.1
+INTEROP := $(SDK_TESTED:%=.interop/%/.done)
 WORKERS ?= 2
 
-.PHONY: run test check lint types bench screenshots snapshots lock clean
+.PHONY: run test check lint types interop bench screenshots snapshots lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
@@ -25,6 +27,10 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# Runs every version of the SDK against a platform and writes the table in README.md.
+interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done)
+	$(BIN)/python -m tests.interop $(SDK_VERSIONS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench

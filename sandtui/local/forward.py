@@ -70,15 +70,8 @@ class Side(asyncio.Protocol):
 async def join(first: socket.socket, second: socket.socket) -> None:
     """Carry bytes between two connected sockets until both directions have ended; closes both."""
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
-    left = [2]
-
-    def closed() -> None:
-        left[0] -= 1
-        if not left[0] and not over.done():
-            over.set_result(None)
-
-    sides = Side(closed), Side(closed)
+    ends = asyncio.Event(), asyncio.Event()
+    sides = Side(ends[0].set), Side(ends[1].set)
     sides[0].peer, sides[1].peer = sides[1], sides[0]
     for sock in (first, second):
         sock.setblocking(False)
@@ -88,11 +81,15 @@ async def join(first: socket.socket, second: socket.socket) -> None:
     if sides[0].transport is not None:
         sides[0].transport.resume_reading()
     try:
-        await over
+        for end in ends:
+            await end.wait()
     finally:
         for side in sides:
             if side.transport is not None:
                 side.transport.abort()
+        # Only then are the sockets closed; closing one under its transport would hand its number to another.
+        for end in ends:
+            await end.wait()
 
 
 class Forwarder:
@@ -161,12 +158,14 @@ class Forwarder:
             except DriverError as error:
                 if self._is_http:
                     await _answer(client, str(error))
+                client.close()
                 return
             await join(client, target)
         except OSError:
-            return
-        finally:
             client.close()
+        except asyncio.CancelledError:
+            client.close()
+            raise
 
 
 async def _answer(client: socket.socket, detail: str) -> None:

@@ -114,15 +114,21 @@ class SshServer:
     async def _serve(self, sock: socket.socket) -> None:
         try:
             announced = await read_preamble(sock)
-            options = await asyncssh.SSHServerConnectionOptions.construct(
-                self._options, server_factory=lambda: _Login(self, self._sessions, announced)
-            )
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                return
+            raise
+        options = await asyncssh.SSHServerConnectionOptions.construct(
+            self._options, server_factory=lambda: _Login(self, self._sessions, announced)
+        )
+        try:
             connection = await asyncssh.run_server(sock, options=options)
         except (OSError, asyncssh.Error, TimeoutError):
-            sock.close()
+            _hang_up(sock)
             return
         except asyncio.CancelledError:
-            sock.close()
+            _hang_up(sock)
             raise
         self._connections[connection] = str(connection.get_extra_info("session_id"))
         try:
@@ -231,6 +237,13 @@ async def read_preamble(sock: socket.socket) -> str | None:
             return None  # a client that waits for our banner before it sends its own
         # Peeked bytes keep the socket readable: waiting for it would spin.
         await asyncio.sleep(0.01)
+
+
+def _hang_up(sock: socket.socket) -> None:
+    # Its transport closes it: were it closed here, the transport would go on with a number
+    # that may be another connection's by then.
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _host_key(path: Path) -> asyncssh.SSHKey:

@@ -1,0 +1,426 @@
+"""Every method of an official SDK against the platform, with both of its clients and both kinds of sandboxes.
+
+Prints one JSON line for each method: its name and ``yes``, ``501`` (the platform says in words that it doesn't have
+it), ``absent`` (this version has no such method) or ``no`` with the reason. Run by the interpreter of the SDK's own
+environment; imports nothing of sandtui.
+"""
+
+import asyncio
+import inspect
+import json
+import os
+import pathlib
+import socket
+import sys
+import tempfile
+import time
+import traceback
+import urllib.request
+import uuid
+
+import prime_sandboxes
+from prime_sandboxes import APIClient, APIError, AsyncSandboxClient, CreateSandboxRequest, SandboxClient
+
+RUN = f"run-{uuid.uuid4().hex[:8]}"
+FIELDS = set(CreateSandboxRequest.model_fields)
+HAS_CONTAINERS = hasattr(SandboxClient, "expose")
+KINDS = [kind for kind, there in (("container", HAS_CONTAINERS), ("vm", "vm" in FIELDS or not HAS_CONTAINERS)) if there]
+CASES = []
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl test"
+
+
+def case(*methods, kinds=("container", "vm"), only=None):
+    """Say which methods a function tries; all of them must be there for it to run."""
+
+    def add(function):
+        CASES.append((methods, kinds, only, function))
+        return function
+
+    return add
+
+
+class Client:
+    """One of the two clients, called the same way."""
+
+    def __init__(self, which, kind):
+        self.which, self.kind = which, kind
+        self.loop = asyncio.new_event_loop()
+        self.inner = SandboxClient(APIClient()) if which == "sync" else self.loop.run_until_complete(self._make())
+        self.box = None
+
+    async def _make(self):
+        return AsyncSandboxClient()
+
+    def __getattr__(self, name):
+        method = self.inner
+        for part in name.split("__"):
+            method = getattr(method, part)
+
+        def call(*arguments, **named):
+            result = method(*arguments, **named)
+            return self.loop.run_until_complete(result) if inspect.isawaitable(result) else result
+
+        return call
+
+    def request(self, name, **more):
+        values = {
+            "name": name,
+            "docker_image": "python:3.11-slim",
+            "labels": [RUN, name],
+            "timeout_minutes": 30,
+            **more,
+        }
+        if "vm" in FIELDS:
+            values["vm"] = self.kind == "vm"
+        return CreateSandboxRequest(**values)
+
+    def close(self):
+        if self.which == "async":
+            if self.box:
+                self.delete(self.box.id)
+            if hasattr(self.inner, "aclose"):
+                self.loop.run_until_complete(self.inner.aclose())
+        elif self.box:
+            self.delete(self.box.id)
+        self.loop.close()
+
+
+@case("create", "get", "wait_for_creation")
+def create(client):
+    client.box = client.create(
+        client.request("conformance", environment_vars={"FROM": "sandbox"}, secrets={"S": "hidden"})
+    )
+    client.wait_for_creation(client.box.id)
+    found = client.get(client.box.id)
+    assert (found.status, found.name, found.environment_vars) == ("RUNNING", "conformance", {"FROM": "sandbox"}), found
+    assert "hidden" not in found.model_dump_json()
+
+
+@case("list")
+def list_(client):
+    listed = client.list(labels=[RUN, "conformance"], exclude_terminated=True)
+    assert client.box.id in [sandbox.id for sandbox in listed.sandboxes], listed
+    assert client.list(labels=["no-such-label"]).total == 0
+
+
+@case("get_logs")
+def get_logs(client):
+    assert "driver" in client.get_logs(client.box.id)
+
+
+@case("get_sandbox_statuses")
+def statuses(client):
+    (row,) = client.get_sandbox_statuses([client.box.id]).statuses
+    assert (row.sandbox_id, row.status) == (client.box.id, "RUNNING")
+
+
+@case("execute_command")
+def execute(client):
+    result = client.execute_command(
+        client.box.id, "echo $FROM $A; pwd; echo oops >&2; exit 7", working_dir="/tmp", env={"A": "b c"}
+    )
+    assert (result.stdout, result.stderr, result.exit_code) == ("sandbox b c\n/tmp\n", "oops\n", 7), result
+    if "user" in inspect.signature(client.inner.execute_command).parameters and (
+        client.kind == "container" or not HAS_CONTAINERS
+    ):
+        assert client.execute_command(client.box.id, "whoami", user="nobody").stdout == "nobody\n"
+    try:
+        client.execute_command(client.box.id, "sleep 30", timeout=1)
+    except prime_sandboxes.CommandTimeoutError:
+        return
+    raise AssertionError("a command outlived its timeout")
+
+
+@case("open_process", only="async", kinds=("vm",))
+def open_process(client):
+    async def run():
+        process = await client.inner.open_process(client.box.id, "while read line; do echo got $line; done; exit 5")
+        await process.write_stdin(b"one\n")
+        seen = b""
+        async for chunk in process.stdout:
+            seen += chunk if isinstance(chunk, bytes) else chunk.encode()
+            if b"got one\n" in seen:
+                break
+        await process.terminate()
+        code = await process.wait()
+        await process.aclose()
+        assert seen == b"got one\n" and code in (143, -15), (seen, code)
+
+    client.loop.run_until_complete(asyncio.wait_for(run(), 30))
+
+
+@case("start_background_job", "get_background_job")
+def jobs(client):
+    job = client.start_background_job(client.box.id, "echo out; echo err >&2; exit 3")
+    deadline = time.monotonic() + 30
+    while not (status := client.get_background_job(client.box.id, job)).completed:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.1)
+    assert (status.exit_code, status.stdout.strip(), status.stderr.strip()) == (3, "out", "err"), status
+
+
+def ended_job(client):
+    job = client.start_background_job(client.box.id, "echo out; exit 4")
+    deadline = time.monotonic() + 30
+    while not client.get_background_job(client.box.id, job).completed:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return job
+
+
+@case("get_background_job_status")
+def job_status(client):
+    status = client.get_background_job_status(client.box.id, ended_job(client))
+    assert (status.completed, status.exit_code) == (True, 4), status
+
+
+@case("get_background_job_statuses")
+def job_statuses(client):
+    jobs = [ended_job(client), client.start_background_job(client.box.id, "sleep 60")]
+    rows = client.get_background_job_statuses(jobs)
+    rows = getattr(rows, "statuses", rows)
+    assert [(row.completed, row.exit_code) for row in rows] == [(True, 4), (False, None)], rows
+
+
+@case("get_background_jobs")
+def several_jobs(client):
+    rows = client.get_background_jobs([ended_job(client)])
+    rows = getattr(rows, "jobs", rows)
+    assert [(row.exit_code, row.stdout.strip()) for row in rows] == [(4, "out")], rows
+
+
+@case("run_background_job")
+def run_job(client):
+    status = client.run_background_job(client.box.id, "echo done; exit 6", timeout=60, poll_interval=1)
+    assert (status.completed, status.exit_code) == (True, 6), status
+
+
+@case("upload_file", "download_file")
+def files(client):
+    content = bytes(range(256)) * 4096
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = pathlib.Path(folder, "data.bin"), pathlib.Path(folder, "back.bin")
+        source.write_bytes(content)
+        reply = client.upload_file(client.box.id, "/workspace/new dir/data+1.bin", str(source))
+        assert reply.success and reply.size == len(content), reply
+        client.download_file(client.box.id, "/workspace/new dir/data+1.bin", str(target))
+        assert target.read_bytes() == content
+
+
+@case("upload_bytes")
+def upload_bytes(client):
+    assert client.upload_bytes(client.box.id, "/tmp/bytes", b"some bytes", "bytes").size == 10
+    assert client.execute_command(client.box.id, "cat /tmp/bytes").stdout == "some bytes"
+
+
+@case("read_file")
+def read_file(client):
+    client.execute_command(client.box.id, "printf 0123456789 > /tmp/text")
+    assert client.read_file(client.box.id, "/tmp/text").content == "0123456789"
+    if "offset" in inspect.signature(client.inner.read_file).parameters:
+        window = client.read_file(client.box.id, "/tmp/text", offset=-4, length=2)
+        assert (window.content, window.offset, window.total_size, window.truncated) == ("67", 6, 10, True), window
+    try:
+        client.read_file(client.box.id, "/no/such/file")
+    except APIError as error:
+        assert "404" in str(error) or "not found" in str(error).lower() or "NotFound" in type(error).__name__, error
+        return
+    raise AssertionError("a file was read that is not there")
+
+
+@case("clear_auth_cache")
+def clear(client):
+    client.clear_auth_cache()
+    assert client.execute_command(client.box.id, "echo again").stdout == "again\n"
+
+
+@case("expose", "list_exposed_ports", "list_all_exposed_ports", "unexpose", kinds=("container",))
+def ports(client):
+    port = free_port()
+    client.execute_command(client.box.id, f"cd /tmp; nohup python3 -m http.server {port} > /dev/null 2>&1 &")
+    exposed = client.expose(client.box.id, port, name="web")
+    assert exposed.port == port and exposed.url.startswith("http"), exposed
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            assert b"Directory listing" in urllib.request.urlopen(exposed.url, timeout=5).read()
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    raw = client.expose(client.box.id, port, protocol="TCP")
+    host, _, number = raw.external_endpoint.rpartition(":")
+    socket.create_connection((host, int(number)), 5).close()
+    ids = {exposed.exposure_id, raw.exposure_id}
+    assert {row.exposure_id for row in client.list_exposed_ports(client.box.id).exposures} == ids
+    assert ids <= {row.exposure_id for row in client.list_all_exposed_ports().exposures}
+    for one in ids:
+        client.unexpose(client.box.id, one)
+    assert client.list_exposed_ports(client.box.id).exposures == []
+    try:
+        client.expose(client.box.id, 8080)
+    except APIError as error:
+        assert "422" in str(error), error
+        return
+    raise AssertionError("a forbidden port was exposed")
+
+
+def free_port():
+    while True:
+        with socket.socket() as probe:
+            port = 3000 + int.from_bytes(os.urandom(2), "big") % 5000
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+
+
+@case("create_ssh_session", "close_ssh_session", kinds=("container", "vm"))
+def ssh(client):
+    if HAS_CONTAINERS and client.kind == "vm":
+        return  # these versions refuse it themselves
+    arguments = [KEY] if "public_key" in inspect.signature(client.inner.create_ssh_session).parameters else []
+    session = client.create_ssh_session(client.box.id, *arguments, ttl_seconds=60)
+    with socket.create_connection((session.host, session.port), 5) as sock:
+        if arguments:
+            sock.sendall(f"PRIME-SSH-SESSION {session.session_id}\n".encode())
+        else:
+            sock.sendall(b"SSH-2.0-probe\r\n")
+        assert sock.recv(100).startswith(b"SSH-2.0-")
+    client.close_ssh_session(client.box.id, session.session_id)
+
+
+@case("is_vm")
+def is_vm(client):
+    assert client.is_vm(client.box.id) is (client.kind == "vm")
+
+
+@case("get_network", "set_network", kinds=("vm",))
+def network(client):
+    policy = client.set_network(client.box.id, allow=["example.com"])
+    policy = getattr(policy, "policy", policy)
+    assert policy.allowlist == ["example.com"], policy
+    found = client.get_network(client.box.id)
+    assert getattr(found, "policy", found).allowlist == ["example.com"], found
+    blocked = client.set_network(client.box.id, deny=["*"])
+    assert getattr(blocked, "policy", blocked).allowlist == [], blocked
+    client.set_network(client.box.id, allow=["*"])
+
+
+@case("bulk_wait_for_creation", "bulk_delete", "delete")
+def bulk(client):
+    made = [client.create(client.request("bulk")) for _ in range(3)]
+    ids = [sandbox.id for sandbox in made]
+    assert client.bulk_wait_for_creation(ids) == dict.fromkeys(ids, "RUNNING")
+    assert client.bulk_delete(sandbox_ids=ids[:1]).succeeded == ids[:1]
+    assert set(client.bulk_delete(labels=[RUN, "bulk"]).succeeded) == set(ids[1:])
+    one = client.create(client.request("one"))
+    client.delete(one.id)
+    assert client.get(one.id).status == "TERMINATED"
+    try:
+        client.execute_command(one.id, "true")
+    except Exception as error:
+        assert not isinstance(error, (AssertionError, TypeError, KeyError)), error
+        return
+    raise AssertionError("a command ran in a deleted sandbox")
+
+
+def template_case(method, check):
+    @case(f"TemplateClient.{method}", kinds=("container",))
+    def tried(client):
+        names = {"sync": "TemplateClient", "async": "AsyncTemplateClient"}
+        cls = getattr(prime_sandboxes, names[client.which])
+        inner = cls(APIClient()) if client.which == "sync" else client.loop.run_until_complete(make(cls))
+        result = getattr(inner, method)(*check[0])
+        result = client.loop.run_until_complete(result) if inspect.isawaitable(result) else result
+        assert check[1](result), result
+
+
+async def make(cls):
+    return cls()
+
+
+template_case("list_registry_credentials", ((), lambda found: found == [] or getattr(found, "credentials", None) == []))
+template_case("check_docker_image", (("python:3.11-slim",), lambda found: found.accessible is True))
+
+NOT_OFFERED = {
+    "checkpoint": lambda box: (box,),
+    "list_checkpoints": lambda box: (box,),
+    "get_checkpoint": lambda box: ("c",),
+    "get_checkpoints": lambda box: (["c"],),
+    "delete_checkpoint": lambda box: ("c",),
+    "delete_sandbox_checkpoints": lambda box: (box,),
+    "wait_for_checkpoint": lambda box: ("c",),
+    "create_lan_network": lambda box: ("n",),
+    "list_lan_networks": lambda box: (),
+    "get_lan_network": lambda box: ("n",),
+    "delete_lan_network": lambda box: ("n",),
+    "set_lan_rules": lambda box: ("n", []),
+    "add_lan_member": lambda box: ("n", box),
+    "remove_lan_member": lambda box: ("n", box),
+    "volumes__create": lambda box: ("v",),
+    "volumes__list": lambda box: (),
+    "volumes__get": lambda box: ("v",),
+    "volumes__delete": lambda box: ("v",),
+    "volumes__publish": lambda box: (box, "v"),
+}
+
+
+class NotOffered(Exception):
+    """The platform says in words that it doesn't have it."""
+
+
+def refused(method, arguments):
+    @case(method, kinds=("vm",))
+    def tried(client):
+        try:
+            getattr(client, method)(*arguments(client.box.id))
+        except APIError as error:
+            assert "501" in str(error) and "not offered" in str(error), error
+            raise NotOffered from error
+        raise AssertionError("it was not refused")
+
+
+for name, arguments in NOT_OFFERED.items():
+    refused(name, arguments)
+
+
+def has(client, method):
+    if method.startswith("TemplateClient."):
+        return hasattr(prime_sandboxes, "TemplateClient") and hasattr(
+            prime_sandboxes.TemplateClient, method.partition(".")[2]
+        )
+    target = client.inner
+    for part in method.split("__"):
+        target = getattr(target, part, None)
+    return target is not None
+
+
+def main():
+    results = {}
+    for which in ("sync", "async"):
+        for kind in KINDS:
+            client = Client(which, kind)
+            try:
+                for methods, kinds, only, function in CASES:
+                    there = all(has(client, method) for method in methods) and only in (None, which) and kind in kinds
+                    outcome, reason = "absent", ""
+                    if there:
+                        try:
+                            function(client)
+                            outcome = "yes"
+                        except NotOffered:
+                            outcome = "501"
+                        except BaseException:
+                            outcome, reason = "no", f"{which}, {kind}: {traceback.format_exc(limit=-5)}"
+                    for method in methods:
+                        known = results.get(method, ("absent", ""))
+                        if known[0] == "absent" or outcome == "no":
+                            results[method] = (outcome, reason)
+            finally:
+                client.close()
+    for method, (outcome, reason) in results.items():
+        print(json.dumps({"method": method.replace("__", "."), "outcome": outcome, "reason": reason}), flush=True)
+    return any(outcome == "no" for outcome, _ in results.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
