@@ -35,10 +35,13 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 class Range:
-    """A part of a local file that is sent. ``sha256`` is of the bytes that were sent last."""
+    """A part of a local file that is sent. ``sha256`` is of the bytes that were sent last, when ``hashed``."""
 
-    def __init__(self, path: Path, offset: int, length: int, on_bytes: Callable[[int], None]) -> None:
+    def __init__(
+        self, path: Path, offset: int, length: int, on_bytes: Callable[[int], None], *, hashed: bool = False
+    ) -> None:
         self._path, self._offset, self._length, self._on_bytes = path, offset, length, on_bytes
+        self._hashed = hashed
         self.sha256 = hashlib.sha256()
 
     def read(self) -> Iterator[bytes]:
@@ -56,7 +59,8 @@ class Range:
                 if not piece:
                     raise InvalidRequestError(f"{self._path} became shorter while it was sent")
                 left -= len(piece)
-                self.sha256.update(piece)
+                if self._hashed:
+                    self.sha256.update(piece)
                 yield piece
                 self._on_bytes(len(piece))
 
@@ -101,10 +105,11 @@ RESTART_BELOW = 8 * 1024 * 1024
 
 
 class LocalFile:
-    """A sink that becomes a file when it is finished."""
+    """A sink that becomes a file when it is finished. ``sha256`` is of what it holds, when it is ``hashed``."""
 
-    def __init__(self, port: Port, path: Path, on_progress: Progress) -> None:
+    def __init__(self, port: Port, path: Path, on_progress: Progress, *, hashed: bool = False) -> None:
         self._port, self._path, self._on_progress = port, path, on_progress
+        self._hashed = hashed
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
         self._expected: int | None = None
@@ -211,7 +216,7 @@ class LocalFile:
         self._file.truncate()
         self.done = self._base
         self.sha256 = hashlib.sha256()
-        if self._base:
+        if self._base and self._hashed:
             with self._temporary.open("rb") as kept:  # type: ignore[union-attr] # it is open
                 for piece in iter(lambda: kept.read(PIECE), b""):
                     self.sha256.update(piece)
@@ -221,7 +226,8 @@ class LocalFile:
         view = memoryview(piece)
         while view:
             view = view[self._file.write(view) :]
-        self.sha256.update(piece)
+        if self._hashed:
+            self.sha256.update(piece)
         self.done += len(piece)
 
     def _finish(self) -> None:

@@ -331,7 +331,7 @@ def test_a_file_that_shrinks_while_it_is_sent(client, source, monkeypatch):
 async def test_a_sink_that_starts_again_holds_only_the_last_try(tmp_path):
     from sandtui.client.blocking_port import BlockingPort
 
-    sink = LocalFile(BlockingPort(), tmp_path / "x", lambda done, total: None)
+    sink = LocalFile(BlockingPort(), tmp_path / "x", lambda done, total: None, hashed=True)
     await sink.open()
     await sink.begin(None)
     await sink.take(b"first try")

@@ -64,7 +64,7 @@ class Files(PartedTransfers, Commands):
             sent += amount
             on_progress(min(sent, size), size)
 
-        source = Range(path, 0, size, count)
+        source = Range(path, 0, size, count, hashed=checksum)
 
         def read() -> Iterator[bytes]:
             nonlocal sent
@@ -124,7 +124,7 @@ class Files(PartedTransfers, Commands):
         """
         check_remote(file_path)
         seconds = gateway.TRANSFER_TIMEOUT if timeout is None else timeout
-        target = LocalFile(self._session.port, Path(local_file_path), on_progress)
+        target = LocalFile(self._session.port, Path(local_file_path), on_progress, hashed=checksum)
         try:
             await target.open()
             try:
