@@ -191,10 +191,12 @@ class Refresher:
         """Put every page into the store; return the last and their number."""
         reply = await self._page(1, part)
         pages = max(1, -(-reply.total // max(1, reply.per_page)))
+        # Several at once bring a first list sooner; they cost more work for each page, so later ones come in turn.
+        at_once = 1 if self.freshness.phase is Phase.LIVE else PAGES_AT_ONCE
         page = 1
         while reply.has_next and reply.sandboxes:
             self._say_loading(page, pages)
-            some = range(page + 1, max(page + 1, min(page + PAGES_AT_ONCE, pages)) + 1)
+            some = range(page + 1, max(page + 1, min(page + at_once, pages)) + 1)
             replies = await asyncio.gather(*(self._page(number, part) for number in some))
             page, reply = some[-1], replies[-1]
         return reply, page

@@ -19,8 +19,14 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from sandtui.client import Sandbox
+from sandtui.config.drafts import read_draft, write_draft
+from sandtui.config.journal import LaunchJournal
+from sandtui.config.paths import Paths
+from sandtui.config.presets import PresetStore
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
+from sandtui.fleet.launch import Launch
+from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.refresh import Pace
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean, clean_lines
@@ -29,6 +35,7 @@ from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import DeleteFinished
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.screens.launch import LaunchScreen
 from sandtui.ui.themes import DARK, THEMES
 
 Severity = Literal["information", "warning", "error"]
@@ -61,12 +68,17 @@ class SandtuiApp(App[None]):
         clock: Clock | None = None,
         make_client: ClientFactory = default_client,
         pace: Pace | None = None,
+        paths: Paths | None = None,
         ticking: bool = True,
     ) -> None:
         super().__init__()
+        self.paths = paths or Paths.of_user()
+        self.presets = PresetStore(self.paths.presets)
+        self.journal = LaunchJournal(self.paths.journal)
+        self.launches: list[Launch] = []
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
-        self.create_draft: dict[str, str] = {}
+        self.create_draft = read_draft(self.paths)
         self._ticking = ticking
         self._noted = False
         for theme in THEMES:
@@ -81,8 +93,9 @@ class SandtuiApp(App[None]):
             self.set_interval(CLOCK_TICK, self._tick)
 
     async def on_unmount(self) -> None:
-        """Close the connection."""
+        """Close the connection and the journal."""
         await self.bridge.stop()
+        self.journal.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action that works here, and Textual's own, in the palette."""
@@ -103,6 +116,17 @@ class SandtuiApp(App[None]):
         safe = clean(text)
         self.copy_to_clipboard(safe)
         self.say(f"Copied {safe} (by the terminal, if it allows OSC 52).")
+
+    def copy_quietly(self, text: str) -> None:
+        """Copy a text of several lines to the clipboard, without repeating it."""
+        self.copy_to_clipboard(text)
+        self.say("Copied (by the terminal, if it allows OSC 52).")
+
+    def keep_draft(self, values: dict[str, str]) -> None:
+        """Keep what was typed into the create form; the caller leaves secrets out."""
+        if values != self.create_draft:
+            self.create_draft = values
+            self.run_worker(write_draft(self.paths, values), group="draft", exclusive=True, exit_on_error=False)
 
     # Where the user goes
 
@@ -144,6 +168,14 @@ class SandtuiApp(App[None]):
             self.say("There is no connection yet.", "warning")
             return
         self.push_screen(CreateScreen(like))
+
+    def start_launch(self, plan: LaunchPlan) -> None:
+        """Begin a launch and show its board."""
+        launch = self.bridge.make_launch(plan, self.journal)
+        self.launches.append(launch)
+        self.bridge.run_launch(launch)
+        self.action_fleet()
+        self.push_screen(LaunchScreen(launch))
 
     def ask_delete(self, rows: list[Row]) -> None:
         """Ask before deleting, naming what will go."""
@@ -192,6 +224,13 @@ class SandtuiApp(App[None]):
         from sandtui.ui.screens.dialogs.messages import MessagesDialog
 
         self.push_screen(MessagesDialog(list(self.messages)))
+
+    def action_launches(self) -> None:
+        """Show the board of the latest launch."""
+        if self.launches:
+            self.push_screen(LaunchScreen(self.launches[-1]))
+        else:
+            self.say("Nothing was launched in this session: n, then a count above 1.", "warning")
 
     def action_fleet(self) -> None:
         """Go back to the fleet."""

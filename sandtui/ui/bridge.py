@@ -15,9 +15,12 @@ from textual.message import Message
 from textual.worker import Worker
 
 from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
+from sandtui.config.journal import LaunchJournal
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.events import ChangeSet
+from sandtui.fleet.launch import Launch
+from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.query import ServerFilter
 from sandtui.fleet.refresh import Freshness, Pace, Phase
 from sandtui.fleet.sanitize import clean_lines
@@ -27,6 +30,7 @@ from sandtui.ui.messages import (
     CreateFinished,
     DeleteFinished,
     FreshnessChanged,
+    LaunchChanged,
     LogArrived,
     SandboxesChanged,
 )
@@ -138,6 +142,49 @@ class Bridge:
 
         self._run(flow(), "delete")
 
+    def make_launch(self, plan: LaunchPlan, journal: LaunchJournal) -> Launch:
+        """Return a launch of a plan; nothing is sent yet."""
+        session = self._need()
+        label = self.connection.label if self.connection is not None else ""
+
+        def created(sandbox: Sandbox) -> None:
+            session.store.apply([sandbox])
+            session.refresher.expect_changes()
+
+        return Launch(plan, session.client, self.clock, journal, label, created)
+
+    def run_launch(self, launch: Launch) -> None:
+        """Make what is queued of a launch; every screen hears of its end."""
+
+        async def flow() -> None:
+            try:
+                await launch.run()
+            except OSError as error:
+                self._app.say(f"Nothing was created: {error}", "error")
+            self._tell(LaunchChanged())
+
+        self._run(flow(), f"launch {launch.launch_id}")
+
+    def cancel_launch(self, launch: Launch) -> None:
+        """Send nothing more of a launch."""
+        self._app.workers.cancel_group(self._app, f"launch {launch.launch_id}")
+
+    def delete_launch(self, launch: Launch) -> None:
+        """Delete all that a launch has made."""
+        session = self._need()
+        session.store.mark_deleting(launch.ids)
+
+        async def flow() -> None:
+            try:
+                count = await launch.delete_made()
+                self._app.say(f"Deleted {count} sandboxes of launch {launch.launch_id}.")
+            except SandboxClientError as error:
+                self._app.say(f"Not all could be deleted: {error}", "error")
+            session.refresher.refresh_now()
+            self._tell(LaunchChanged())
+
+        self._run(flow(), f"launch {launch.launch_id}")
+
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""
         session = self._need()
@@ -209,5 +256,6 @@ class Bridge:
             gc.freeze()
 
     def _tell(self, message: Message) -> None:
-        for screen in self._app.screen_stack:
+        # The first screen is Textual's own empty one: news would only make it repaint everything above it.
+        for screen in self._app.screen_stack[1:]:
             screen.post_message(message)

@@ -48,6 +48,11 @@ class DeleteFinished(Message, bubble=False):
 
 
 @dataclass
+class LaunchChanged(Message, bubble=False):
+    """A launch came to its end."""
+
+
+@dataclass
 class LogArrived(Message, bubble=False):
     """A log was fetched, as lines that are safe to draw, or could not be."""
 

@@ -62,6 +62,13 @@ class AppScreen(Screen[None]):
         """Return what the line above the hints shows when nothing is wrong."""
         return [], []
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether another full screen is in front: then nothing is drawn, for Textual would paint both."""
+        stack = self.app.screen_stack
+        above = stack[stack.index(self) + 1 :] if self in stack else []
+        return any(isinstance(screen, AppScreen) for screen in above)
+
     def hint_scopes(self) -> tuple[str, ...]:
         """Return the scopes whose actions work now."""
         return (self.SCOPE,)
@@ -72,7 +79,7 @@ class AppScreen(Screen[None]):
 
     def update_chrome(self) -> None:
         """Draw header, activity line and hints."""
-        if not self.is_mounted:
+        if not self.is_mounted or self.is_covered:
             return
         self._update_header()
         self._update_activity()

@@ -53,6 +53,12 @@ class DetailScreen(AppScreen):
     def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
         """Draw again when this one changed."""
         super().on_sandboxes_changed(message)
+        if not self.is_covered:
+            self._draw()
+
+    def on_screen_resume(self) -> None:
+        """Catch up."""
+        super().on_screen_resume()
         self._draw()
 
     def action_exec(self) -> None:

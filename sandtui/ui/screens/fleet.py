@@ -69,6 +69,11 @@ class FleetScreen(FleetKeys):
         self._connect_view()
         self.show_rows()
 
+    def on_screen_resume(self) -> None:
+        """Take over what came while another screen was in front."""
+        super().on_screen_resume()
+        self._take_over()
+
     def tick(self) -> None:
         """Let the ages grow."""
         super().tick()
@@ -103,6 +108,8 @@ class FleetScreen(FleetKeys):
 
     def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
         """Take over the changed rows, or their looks alone while the cursor is being moved."""
+        if self.is_covered:
+            return
         left = self._still_until - self.bridge.clock.monotonic()
         if left > 0:
             self.table.refresh_lines_changed()
@@ -115,6 +122,8 @@ class FleetScreen(FleetKeys):
     def on_freshness_changed(self, message: FreshnessChanged) -> None:
         """The reason why the list is empty may be another."""
         super().on_freshness_changed(message)
+        if self.is_covered:
+            return
         self._show_empty()
         self.table.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
 

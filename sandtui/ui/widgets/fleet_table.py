@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -34,6 +34,18 @@ PREFIX = 3
 """Cells before the first column: the cursor's bar, the mark and a blank."""
 
 STRIPS_KEPT = 400
+
+
+class _RowKey(NamedTuple):
+    """What the look of a row's line depends on."""
+
+    id: str
+    version: int
+    marked: bool
+    at_cursor: bool
+    focused: bool
+    in_range: bool
+    times: tuple[tuple[Piece, ...], ...]
 
 
 class FleetTable(RoleView, can_focus=True):
@@ -195,10 +207,16 @@ class FleetTable(RoleView, can_focus=True):
         if not self.size:
             return
         now = self._clock()
-        width = self.size.width
-        changed = [
-            Region(0, y, width, 1) for y in range(self.size.height) if self._key(y, now) != self._drawn.get(y, self)
-        ]
+        changed: list[Region] = []
+        for y in range(self.size.height):
+            key, drawn = self._key(y, now), self._drawn.get(y)
+            if key == drawn and y in self._drawn:
+                continue
+            if isinstance(key, _RowKey) and isinstance(drawn, _RowKey) and key[:-1] == drawn[:-1]:
+                # Only ages grew: their cells alone are painted.
+                changed += (Region(PREFIX + each.start, y, each.width, 1) for each in self._placed if each.column.timed)
+            else:
+                changed.append(Region(0, y, self.size.width, 1))
         if changed:
             self.refresh(*changed)
 
@@ -299,15 +317,14 @@ class FleetTable(RoleView, can_focus=True):
         at_cursor = place == self._cursor
         if isinstance(line, Group):
             return (line.id, line.version, at_cursor, at_cursor and self.has_focus)
-        times = [tuple(placed.column.cell(line, now)) for placed in self._placed if placed.column.timed]
-        return (
+        return _RowKey(
             line.id,
             line.version,
             line.id in view.marks,
             at_cursor,
             at_cursor and self.has_focus,
             self._in_range(place),
-            *times,
+            tuple(tuple(placed.column.cell(line, now)) for placed in self._placed if placed.column.timed),
         )
 
     def _draw(self, y: int, now: datetime) -> Strip:

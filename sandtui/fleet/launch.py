@@ -1,0 +1,225 @@
+"""A launch under way: each of its sandboxes from queued to reachable, written down before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.launch_plan import LaunchPlan
+
+CREATES_AT_ONCE = 16
+GATHER_SECONDS = 0.1
+"""How long those that were made are gathered, to be asked about together."""
+
+
+class Step(Enum):
+    """How far a sandbox of the launch is."""
+
+    QUEUED = "queued"
+    CREATING = "creating"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+UNFINISHED = frozenset({Step.QUEUED, Step.CREATING, Step.STARTING})
+
+
+@dataclass(slots=True)
+class LaunchItem:
+    """One sandbox of a launch. Times are in seconds on the monotonic clock."""
+
+    place: int
+    request: CreateSandboxRequest
+    step: Step = Step.QUEUED
+    sandbox_id: str | None = None
+    began: float | None = None
+    ended: float | None = None
+    problem: str = ""
+
+
+class Journal(Protocol):
+    """Where launches are written down, so that none is forgotten."""
+
+    def begin(self, launch_id: str, context: str, requests: Sequence[CreateSandboxRequest]) -> None:
+        """Write down what is about to be made, without secrets."""
+        ...
+
+    def note(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
+        """Write down how far one is."""
+        ...
+
+    def finish(self, launch_id: str) -> None:
+        """Note that nothing of it is unknown any more."""
+        ...
+
+
+class Launch:
+    """Makes the sandboxes of a plan. ``on_change`` is called after every step of one."""
+
+    def __init__(
+        self,
+        plan: LaunchPlan,
+        client: AsyncSandboxClient,
+        clock: Clock,
+        journal: Journal,
+        context: str,
+        on_created: Callable[[Sandbox], None] = lambda _: None,
+    ) -> None:
+        self.launch_id = plan.launch_id
+        self.items = [LaunchItem(place, request) for place, request in enumerate(plan.requests)]
+        self.on_change: Callable[[], None] = lambda: None
+        self._client = client
+        self._clock = clock
+        self._journal = journal
+        self._context = context
+        self._on_created = on_created
+
+    @property
+    def counts(self) -> Counter[Step]:
+        """How many are at each step."""
+        return Counter(item.step for item in self.items)
+
+    @property
+    def running(self) -> bool:
+        """Whether something is still to come."""
+        return any(item.step in UNFINISHED for item in self.items)
+
+    @property
+    def ids(self) -> list[str]:
+        """The sandboxes that were made and not deleted again."""
+        return [item.sandbox_id for item in self.items if item.sandbox_id and item.step is not Step.DELETED]
+
+    async def create(self) -> None:
+        """Make all that is queued, without waiting for any to run."""
+        gate = asyncio.Semaphore(CREATES_AT_ONCE)
+
+        async def make(item: LaunchItem) -> None:
+            async with gate:
+                await self._make(item)
+
+        await asyncio.gather(*(make(item) for item in await self._begin()))
+        await asyncio.to_thread(self._journal.finish, self.launch_id)
+
+    async def run(self) -> None:
+        """Make all that is queued, and wait until each answers or has failed.
+
+        Cancelling leaves what was made; what was not sent stays queued.
+
+        Raises:
+            OSError: the journal can't be written; nothing was sent.
+        """
+        queued = await self._begin()
+        starting: asyncio.Queue[LaunchItem | None] = asyncio.Queue()
+        waiter = asyncio.ensure_future(self._wait(starting))
+        gate = asyncio.Semaphore(CREATES_AT_ONCE)
+
+        async def make(item: LaunchItem) -> None:
+            async with gate:
+                await self._make(item)
+            if item.step is Step.STARTING:
+                starting.put_nowait(item)
+
+        try:
+            await asyncio.gather(*(make(item) for item in queued))
+            starting.put_nowait(None)
+            await waiter
+        finally:
+            waiter.cancel()
+            await asyncio.gather(waiter, return_exceptions=True)
+        if not self.running:
+            await asyncio.to_thread(self._journal.finish, self.launch_id)
+
+    def retry_failed(self) -> int:
+        """Queue the failed ones again; return how many. One that was made is made anew, with a key of its own."""
+        again = [item for item in self.items if item.step is Step.FAILED]
+        for item in again:
+            if item.sandbox_id is not None:
+                key = f"{item.request.idempotency_key}-again"
+                item.request = item.request.model_copy(update={"idempotency_key": key[-128:]})
+            item.step, item.problem, item.sandbox_id = Step.QUEUED, "", None
+            item.began = item.ended = None
+        self.on_change()
+        return len(again)
+
+    async def delete_made(self) -> int:
+        """Delete all that this launch has made; return how many.
+
+        Raises:
+            SandboxClientError: one could not be deleted; the others are.
+        """
+        failure: Exception | None = None
+        deleted = 0
+        by_id = {item.sandbox_id: item for item in self.items if item.sandbox_id}
+        async for outcome in self._client.delete_many(self.ids):
+            gone = isinstance(outcome.error, SandboxClientError) and outcome.error.status_code == 404
+            if outcome.error is not None and not gone:
+                failure = outcome.error
+                continue
+            deleted += 1
+            self._move(by_id[outcome.key], Step.DELETED)
+        await asyncio.to_thread(self._journal.finish, self.launch_id)
+        if failure is not None:
+            raise failure
+        return deleted
+
+    async def _begin(self) -> list[LaunchItem]:
+        """Write down what is about to be made, and return it."""
+        requests = [item.request for item in self.items]
+        await asyncio.to_thread(self._journal.begin, self.launch_id, self._context, requests)
+        return [item for item in self.items if item.step is Step.QUEUED]
+
+    async def _make(self, item: LaunchItem) -> None:
+        item.began = self._clock.monotonic()
+        self._move(item, Step.CREATING)
+        try:
+            sandbox = await self._client.create(item.request)
+        except SandboxClientError as error:
+            self._fail(item, str(error))
+        else:
+            item.sandbox_id = sandbox.id
+            self._move(item, Step.STARTING)
+            self._on_created(sandbox)
+
+    async def _wait(self, starting: asyncio.Queue[LaunchItem | None]) -> None:
+        """Wait for the ones that were made, in groups of those that were made at about the same time."""
+        more = True
+        async with asyncio.TaskGroup() as groups:
+            while more:
+                group: list[LaunchItem] = []
+                item = await starting.get()
+                await asyncio.sleep(GATHER_SECONDS)
+                while item is not None:
+                    group.append(item)
+                    if starting.empty():
+                        break
+                    item = starting.get_nowait()
+                more = item is not None
+                groups.create_task(self._wait_group(group))
+
+    async def _wait_group(self, group: list[LaunchItem]) -> None:
+        by_id = {item.sandbox_id: item for item in group if item.sandbox_id}
+        async for outcome in self._client.wait_many(list(by_id)):
+            item = by_id[outcome.key]
+            if outcome.error is None:
+                item.ended = self._clock.monotonic()
+                self._move(item, Step.READY)
+            else:
+                self._fail(item, str(outcome.error))
+
+    def _fail(self, item: LaunchItem, problem: str) -> None:
+        item.problem = problem
+        item.ended = self._clock.monotonic()
+        self._move(item, Step.FAILED)
+
+    def _move(self, item: LaunchItem, step: Step) -> None:
+        item.step = step
+        self._journal.note(self.launch_id, item.place, step.value, item.sandbox_id)
+        self.on_change()

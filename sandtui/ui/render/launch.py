@@ -1,0 +1,69 @@
+"""The board of a launch: a sign for each sandbox, the failures with their reasons, then every one with its time."""
+
+from __future__ import annotations
+
+from sandtui.fleet.launch import Launch, LaunchItem, Step
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.render.text import Piece, Role, fit
+from sandtui.ui.render.units import long_duration
+
+SIGNS: dict[Step, tuple[str, Role]] = {
+    Step.QUEUED: ("·", "dim"),
+    Step.CREATING: ("◌", "waiting"),
+    Step.STARTING: ("◐", "busy"),
+    Step.READY: ("●", "good"),
+    Step.FAILED: ("✖", "bad"),
+    Step.DELETED: ("○", "dim"),
+}
+
+NAME_WIDTH = 28
+
+
+def board(launch: Launch, width: int, now: float) -> list[list[Piece]]:
+    """Return the board's lines; ``now`` is in seconds on the monotonic clock."""
+    rows: list[list[Piece]] = []
+    per_line = max(10, width - 2)
+    for start in range(0, len(launch.items), per_line):
+        cells: list[Piece] = [Piece(" ")]
+        for item in launch.items[start : start + per_line]:
+            sign, role = SIGNS[item.step]
+            if len(cells) > 1 and cells[-1].role == role:
+                cells[-1] = Piece(cells[-1].text + sign, role)
+            else:
+                cells.append(Piece(sign, role))
+        rows.append(cells)
+    failed = [item for item in launch.items if item.step is Step.FAILED]
+    rows.append([])
+    rows += [_item(item, now) for item in failed]
+    if failed:
+        rows.append([])
+    rows += [_item(item, now) for item in launch.items if item.step is not Step.FAILED]
+    return rows
+
+
+def summary(launch: Launch) -> list[Piece]:
+    """Return how many are how far."""
+    counts = launch.counts
+    pieces: list[Piece] = []
+    for step, (sign, role) in SIGNS.items():
+        if counts[step]:
+            pieces.append(Piece(f"{sign} {counts[step]} {step.value}   ", role))
+    return pieces
+
+
+def _item(item: LaunchItem, now: float) -> list[Piece]:
+    sign, role = SIGNS[item.step]
+    pieces = [
+        Piece(f" {sign} ", role),
+        Piece(fit(clean(item.request.name), NAME_WIDTH)),
+        Piece(f" {item.step.value:<9}", role),
+    ]
+    if item.began is not None:
+        seconds = (item.ended if item.ended is not None else now) - item.began
+        shown = f"{seconds:.1f}s" if seconds < 10 else long_duration(seconds)
+        pieces.append(Piece(f" {shown:>8}", "dim"))
+    if item.problem:
+        pieces.append(Piece(f"  {clean(item.problem)}", "bad"))
+    elif item.sandbox_id:
+        pieces.append(Piece(f"  {clean(item.sandbox_id)}", "dim"))
+    return pieces

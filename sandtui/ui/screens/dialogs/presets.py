@@ -1,0 +1,83 @@
+"""Choose a preset, delete one of your own, or keep the form as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from sandtui.config.presets import Preset
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.render.text import Content, Piece, content
+
+NAME_WIDTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PresetChoice:
+    """What is to be done with a preset: ``use``, ``delete`` or ``save``."""
+
+    act: str
+    name: str
+
+
+class PresetsDialog(ModalScreen[PresetChoice]):
+    """Answers what was chosen, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False),
+        Binding("D", "delete", "delete", show=False),
+    ]
+    AUTO_FOCUS = "OptionList"
+
+    def __init__(self, presets: Sequence[Preset]) -> None:
+        super().__init__()
+        self._presets = presets
+
+    def compose(self) -> Iterable[Widget]:
+        """The list and a field for a new name."""
+        with Vertical(id="dialog", classes="help") as dialog:
+            dialog.border_title = Content("Presets")
+            yield OptionList(*(self._option(preset) for preset in self._presets), id="help-list", compact=True)
+            yield Input(placeholder="a name: enter keeps the form as this preset", id="preset-name", compact=True)
+            keys = "enter uses it · D deletes your own · tab to name a new one · esc closes"
+            yield Static(content(Piece(keys, "dim")), id="dialog-keys")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Use it."""
+        event.stop()
+        self.dismiss(PresetChoice("use", event.option.id or ""))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the form under the name."""
+        event.stop()
+        if event.value.strip():
+            self.dismiss(PresetChoice("save", event.value.strip()))
+
+    def action_delete(self) -> None:
+        """Delete the one under the cursor, if it is the user's own."""
+        place = self.query_one(OptionList).highlighted
+        if place is not None and not self._presets[place].built_in:
+            self.dismiss(PresetChoice("delete", self._presets[place].name))
+
+    def action_close(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+    @staticmethod
+    def _option(preset: Preset) -> Option:
+        words = preset.description or ", ".join(preset.fields)
+        kind = "comes with sandtui" if preset.built_in else "your own"
+        return Option(
+            content(
+                Piece(f"{clean(preset.name):<{NAME_WIDTH}}", "key"), Piece(clean(words)), Piece(f"  ({kind})", "dim")
+            ),
+            id=preset.name,
+        )

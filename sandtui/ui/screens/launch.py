@@ -1,0 +1,125 @@
+"""The board of a launch: what is made, what failed and why, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from sandtui.fleet.launch import Launch, Step
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.keymap import bindings
+from sandtui.ui.messages import LaunchChanged
+from sandtui.ui.render.launch import board, summary
+from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.widgets.output_view import OutputView
+
+
+class LaunchScreen(AppScreen):
+    """One launch, live. It goes on when the screen is left, and can be opened again."""
+
+    SCOPE = "launch"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("launch")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self, launch: Launch) -> None:
+        super().__init__()
+        self.launch = launch
+        self._rows: list[list[Piece]] = []
+        self._stale = False
+
+    def compose_body(self) -> Iterable[Widget]:
+        """One view of lines."""
+        with Vertical(id="launch-panel", classes="panel"):
+            yield OutputView(lambda line: self._rows[line], id="board")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, launch."""
+        return ["Fleet", f"Launch {clean(self.launch.launch_id)}"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell how far it is."""
+        return summary(self.launch), [Piece("under way" if self.launch.running else "done", "dim")]
+
+    def on_mount(self) -> None:
+        """Draw."""
+        super().on_mount()
+        view = self.query_one(OutputView)
+        view.following = False
+        total = len(self.launch.items)
+        self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
+        self.launch.on_change = self._changed
+        self._draw()
+
+    def on_unmount(self) -> None:
+        """Stop listening; the launch goes on."""
+        self.launch.on_change = lambda: None
+
+    def tick(self) -> None:
+        """Let the times grow."""
+        super().tick()
+        if self.launch.running:
+            self._draw()
+
+    def on_launch_changed(self, _: LaunchChanged) -> None:
+        """It came to its end, or was changed from here."""
+        self._draw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys do nothing where there is nothing to do."""
+        if action == "cancel":
+            return self.launch.running
+        if action == "retry":
+            return bool(self.launch.counts[Step.FAILED])
+        return bool(self.launch.ids) if action == "delete" else True
+
+    def action_cancel(self) -> None:
+        """Send nothing more; what was made stays."""
+        self.bridge.cancel_launch(self.launch)
+        self.dashboard.say("The launch is stopped: what was made stays, what was not sent stays queued.", "warning")
+
+    def action_retry(self) -> None:
+        """Make the failed ones again."""
+        count = self.launch.retry_failed()
+        self.dashboard.say(f"Trying {count} again.")
+        self.bridge.run_launch(self.launch)
+
+    def action_delete(self) -> None:
+        """Ask, and delete all that this launch made."""
+        count = len(self.launch.ids)
+        question = f"Delete the {count} sandboxes that this launch made?"
+
+        def answered(confirmed: bool | None) -> None:
+            if confirmed:
+                self.bridge.cancel_launch(self.launch)
+                self.bridge.delete_launch(self.launch)
+
+        self.app.push_screen(AskDialog("Delete a launch", question, f"Delete {count}"), answered)
+
+    def action_copy(self) -> None:
+        """Copy the ids of what was made."""
+        self.dashboard.copy(" ".join(self.launch.ids))
+
+    def action_back(self) -> None:
+        """Back to the fleet; the launch goes on."""
+        self.app.pop_screen()
+
+    def _changed(self) -> None:
+        if not self._stale:
+            self._stale = True
+            # A launch of hundreds changes hundreds of times a second: ten drawings are enough.
+            self.set_timer(0.1, self._draw)
+
+    def _draw(self) -> None:
+        self._stale = False
+        if not self.is_mounted:
+            return
+        view = self.query_one(OutputView)
+        self._rows = board(self.launch, view.size.width or 78, self.bridge.clock.monotonic())
+        view.show(len(self._rows))
+        self.update_chrome()
