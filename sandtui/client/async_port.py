@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sandtui.client.call import StreamedBody
-from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, PIECE, arguments, fault, length_of
+from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, arguments, fault, length_of
 from sandtui.client.http_library import httpx
 from sandtui.client.port import K, Outcome, P, Sink, T, WireReply, WireRequest
 
@@ -27,11 +27,13 @@ class AsyncPort:
             if sink is None:
                 reply = await self._http.request(**arguments(request, _content(request)))
                 return WireReply(reply.status_code, reply.headers, reply.content)
-            async with self._http.stream(**arguments(request, _content(request))) as reply:
+            async with self._http.stream(**arguments(request, _content(request), identity=True)) as reply:
                 if not reply.is_success:
                     return WireReply(reply.status_code, reply.headers, await reply.aread())
                 await sink.begin(length_of(reply.headers))
-                async for piece in reply.aiter_bytes(PIECE):
+                # As it came: decoding and cutting anew would copy each byte twice more.
+                plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
+                async for piece in reply.aiter_raw() if plain else reply.aiter_bytes():
                     await sink.take(piece)
                 return WireReply(reply.status_code, reply.headers, b"")
         except FAULTS as error:

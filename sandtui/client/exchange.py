@@ -10,16 +10,22 @@ from sandtui.client.http_library import httpx
 from sandtui.client.port import CONNECT_TIMEOUT, TransportFault, WireRequest
 
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=200)
-PIECE = 256 * 1024
-"""Bytes of a body that are handed on at once."""
+
 
 # A proxy that is set for the whole machine must not be asked for the local platform.
 NEVER_PROXIED = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 
 
-def arguments(request: WireRequest, content: bytes | AsyncIterator[bytes] | Iterator[bytes] | None) -> dict[str, Any]:
-    """Return the arguments of httpx for a request."""
+def arguments(
+    request: WireRequest,
+    content: bytes | AsyncIterator[bytes] | Iterator[bytes] | None,
+    *,
+    identity: bool = False,
+) -> dict[str, Any]:
+    """Return the arguments of httpx for a request; ``identity`` asks for a reply that is not compressed."""
     headers = dict(request.headers)
+    if identity:
+        headers["Accept-Encoding"] = "identity"
     if isinstance(request.body, StreamedBody):
         # Told in advance, so that no server has to cope with a chunked upload.
         headers["Content-Length"] = str(request.body.length)

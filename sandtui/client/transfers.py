@@ -100,6 +100,12 @@ def check_source(path: Path) -> int:
         raise InvalidRequestError(f"{path} can't be read: {error.strerror}") from None
 
 
+WRITE_AT_ONCE = 1024 * 1024
+"""Bytes that are gathered before they are written: pieces are small, and a write in a thread is not free."""
+
+MAX_VECTORS = 512
+"""Pieces in one write: systems allow 1,024."""
+
 RESTART_BELOW = 8 * 1024 * 1024
 """Bytes up to which a broken download is simply started again."""
 
@@ -116,6 +122,8 @@ class LocalFile:
         self._base = 0
         self._kept = False
         self._resumable = False
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
         self.done = 0
         self.total: int | None = None
         self.sha256 = hashlib.sha256()
@@ -157,16 +165,21 @@ class LocalFile:
             self.total = self._expected
 
     async def take(self, piece: bytes) -> None:
-        """Write a piece."""
-        await self._port.work(self._write, piece)
+        """Take a piece; some together are written at once."""
+        self._pending.append(piece)
+        self._pending_bytes += len(piece)
+        self.done += len(piece)
+        if self._pending_bytes >= WRITE_AT_ONCE:
+            await self._port.work(self._write_pending)
         self._on_progress(self.done, self.total)
 
-    def check_whole(self) -> None:
+    async def check_whole(self) -> None:
         """Make sure that all that was announced has come.
 
         Raises:
             MalformedReplyError: it has not.
         """
+        await self._port.work(self._write_pending)
         if self._expected is not None and self.done != self._expected:
             raise MalformedReplyError(f"the platform announced {self._expected} bytes and sent {self.done}")
         self._base = self.done
@@ -190,6 +203,7 @@ class LocalFile:
             self._temporary = None
 
     def _resume_as(self, identity: str) -> None:
+        self._write_pending()
         assert self._file is not None
         assert self._temporary is not None
         lasting = self._path.with_name(f".{self._path.name[:200]}.{identity}.part")
@@ -212,6 +226,7 @@ class LocalFile:
 
     def _rewind(self) -> None:
         assert self._file is not None
+        self._pending, self._pending_bytes = [], 0
         self._file.seek(self._base)
         self._file.truncate()
         self.done = self._base
@@ -221,16 +236,24 @@ class LocalFile:
                 for piece in iter(lambda: kept.read(PIECE), b""):
                     self.sha256.update(piece)
 
-    def _write(self, piece: bytes) -> None:
+    def _write_pending(self) -> None:
+        pieces, self._pending, self._pending_bytes = self._pending, [], 0
+        if not pieces:
+            return
         assert self._file is not None
-        view = memoryview(piece)
-        while view:
-            view = view[self._file.write(view) :]
         if self._hashed:
-            self.sha256.update(piece)
-        self.done += len(piece)
+            for piece in pieces:
+                self.sha256.update(piece)
+        views = [memoryview(piece) for piece in pieces]
+        while views:
+            written = os.writev(self._file.fileno(), views[:MAX_VECTORS])
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if written:
+                views[0] = views[0][written:]
 
     def _finish(self) -> None:
+        self._write_pending()
         assert self._file is not None
         assert self._temporary is not None
         os.fsync(self._file.fileno())

@@ -337,7 +337,7 @@ async def test_a_sink_that_starts_again_holds_only_the_last_try(tmp_path):
     await sink.take(b"first try")
     await sink.begin(6)
     await sink.take(b"second"[:6])
-    sink.check_whole()
+    await sink.check_whole()
     await sink.finish()
     sink.discard()
     assert (tmp_path / "x").read_bytes() == b"second"

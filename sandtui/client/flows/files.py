@@ -180,7 +180,7 @@ class Files(PartedTransfers, Commands):
             await self._session.gateway(sandbox_id, call, too_slow, target)
         except NotFoundError as error:
             raise not_found(error, file_path) from None
-        target.check_whole()
+        await target.check_whole()
 
     async def _verify(self, sandbox_id: str, file_path: str, expected: str) -> None:
         result = await self.execute_command(sandbox_id, f"sha256sum < {shlex.quote(file_path)}", timeout=900)

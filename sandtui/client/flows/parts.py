@@ -166,7 +166,7 @@ class PartedTransfers(Commands):
 
         call = gateway.download(sandbox_id, part, timeout)
         await self._session.gateway(sandbox_id, call, too_slow, target)
-        target.check_whole()
+        await target.check_whole()
 
     async def _size_and_time(self, sandbox_id: str, file_path: str) -> tuple[int, str]:
         """Return the size in bytes and the time of the last change, as far as the sandbox can tell it."""
