@@ -86,6 +86,10 @@ class Gateway:
                 raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
             code = 127 if error.code == errno.ENOENT else 126
             reply = {"stdout": "", "stderr": f"sandbox: {error}\n", "exit_code": code}
+        if reply["exit_code"] == 137 and await instance.overran():
+            # Not the command alone: the whole sandbox has come to its end, and the client looks up why.
+            await self._lifecycle.ending(request.path_params["id"])
+            raise _not_running("ERROR")
         return wire.Reply(reply)
 
     async def upload(self, request: Request, instance: Instance) -> Response:
@@ -149,8 +153,7 @@ class Gateway:
             if instance is None:
                 # The client looks up the reason, which gives its user the right exception.
                 state = "coming to its end" if record.status == "RUNNING" else record.status
-                detail = f"The sandbox is {state}, not RUNNING."
-                raise wire.WireError(409, {"error": "sandbox_not_running", "detail": detail})
+                raise _not_running(state)
             try:
                 with self._lifecycle.activity(sandbox_id):
                     return await work(request, instance)
@@ -158,9 +161,18 @@ class Gateway:
                 status = _FILE_STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
                 raise wire.problem(status, f"{request.query_params.get('path', '')}: {error}") from error
             except SandboxGone as error:
+                await self._lifecycle.ending(sandbox_id)
+                record = self._registry.get(sandbox_id)
+                if record is not None and record.is_finished:
+                    raise _not_running(record.status) from error
                 raise _vanished() from error
 
         return opened
+
+
+def _not_running(state: str) -> wire.WireError:
+    detail = f"The sandbox is {state}, not RUNNING."
+    return wire.WireError(HTTPStatus.CONFLICT, {"error": "sandbox_not_running", "detail": detail})
 
 
 def _vanished() -> wire.WireError:

@@ -19,6 +19,8 @@ from sandtui.local.registry import Registry
 LOST = "SANDBOX_LOST"
 START_FAILED = "START_FAILED"
 
+_ENDING_SECONDS = 10.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,14 @@ class Lifecycle:
     def instance(self, sandbox_id: str) -> Instance | None:
         """Return a sandbox that runs."""
         return self._instances.get(sandbox_id)
+
+    async def ending(self, sandbox_id: str) -> None:
+        """Wait until a sandbox that has come to its end by itself is written down as ended."""
+        life = self._tasks.get(sandbox_id)
+        if life is not None:
+            await asyncio.wait([life], timeout=_ENDING_SECONDS)
+        if (end := self._ending.get(sandbox_id)) is not None:
+            await asyncio.wait([end], timeout=_ENDING_SECONDS)
 
     @contextlib.contextmanager
     def activity(self, sandbox_id: str) -> Iterator[None]:

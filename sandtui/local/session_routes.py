@@ -138,7 +138,7 @@ class SessionRoutes:
 
     async def _run(self, sandbox_id: str, instance: Instance, message: Message, uuid: str | None) -> Session:
         command = _command(message)
-        session = Session(await instance.run(command), command, uuid)
+        session = Session(await instance.run(command), command, uuid, instance.overran)
         self._sessions.add(sandbox_id, session)
         return session
 
@@ -150,6 +150,9 @@ class SessionRoutes:
                     # The client's own clock runs as well; ours must be the first to say so.
                     async with asyncio.timeout(None if timeout is None else max(0.01, timeout - 0.05)):
                         async for event in stream:
+                            if event.get("end", {}).get("exit_code") == 137 and await session.overran():
+                                await self._lifecycle.ending(sandbox_id)
+                                raise ConnectError("not_found", "The sandbox used more than its memory and was ended.")
                             yield {"event": event}
                 except TimeoutError as error:
                     raise ConnectError("deadline_exceeded", f"The command took over {timeout:g} seconds.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from sandtui.local.connect import ConnectError
@@ -64,8 +64,11 @@ class _Once:
 class Session:
     """One process and whoever is attached to it."""
 
-    def __init__(self, running: RunningCommand, command: Command, uuid: str | None) -> None:
+    def __init__(
+        self, running: RunningCommand, command: Command, uuid: str | None, overran: Callable[[], Awaitable[bool]]
+    ) -> None:
         self.uuid = uuid
+        self.overran = overran
         self.command = command
         self.end: Message | None = None
         self.ended_at = 0.0

@@ -70,7 +70,10 @@ class SshRoutes:
         """DELETE /sandbox/{id}/ssh-session/{session}."""
         record = self._access.sandbox(request)
         session = self._sessions.find(request.path_params["session"])
-        if session is None or session.sandbox_id != record.id:
+        if session is None:
+            # Clients repeat a close whose answer they did not get.
+            return wire.Reply({"success": True, "message": "The SSH session was closed already, or never open"})
+        if session.sandbox_id != record.id:
             raise wire.problem(HTTPStatus.NOT_FOUND, "SSH session not found")
         await self._sessions.close(session)
         return wire.Reply({"success": True, "message": f"SSH session {session.id} closed"})

@@ -110,9 +110,15 @@ class Connection:
         if not self._agent.started:
             if message.get("lifetime") is not None:
                 self._agent.deadline = time.monotonic() + float(message["lifetime"])
+            if message.get("memory") is not None:
+                self._agent.memory = int(message["memory"])
             if message.get("argv"):
                 self._agent.start(Command.parse(message))
             self._agent.started = True
+        self.send(self._agent.state())
+
+    def _do_check_memory(self, message: dict[str, Any]) -> None:
+        self._agent.check_memory()
         self.send(self._agent.state())
 
     def _do_exec(self, message: dict[str, Any]) -> None:

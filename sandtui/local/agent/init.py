@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from sandtui.local.agent.children import Command, SpawnError, descendants, outcome, spawn
+from sandtui.local.agent.children import Command, SpawnError, descendants, memory_of, outcome, spawn
 from sandtui.local.agent.connection import Connection
 from sandtui.local.agent.tree import Tree
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CHECK_SECONDS = 60.0
+MEMORY_SECONDS = 0.25
 LOG_LIMIT = 8 * 1024 * 1024
 _CHUNK = 65536
 
@@ -34,9 +35,13 @@ class Agent:
         self.started = False
         self.start_exit: dict[str, Any] | None = None
         self.deadline: float | None = None
+        self.memory: int | None = None
+        self.over = False
         self._listener = listener
         self._log = log
         self._log_left = LOG_LIMIT
+        self._memory_next = 0.0
+        self._has_others = False
 
     @property
     def selector_fd(self) -> int:
@@ -57,8 +62,11 @@ class Agent:
         self.selector.register(self._listener, selectors.EVENT_READ, self._accept)
         while True:
             left = CHECK_SECONDS if self.deadline is None else self.deadline - time.monotonic()
+            if self.memory is not None and (self.running or self._has_others):
+                left = min(left, MEMORY_SECONDS)
             for key, _ in self.selector.select(max(0.0, min(left, CHECK_SECONDS))):
                 key.data()
+            self.check_memory()
             if os.fstat(self._log).st_nlink == 0:
                 # Someone removed the state directory: no platform can find this sandbox any more.
                 self.shutdown()
@@ -91,7 +99,23 @@ class Agent:
 
     def state(self) -> dict[str, Any]:
         """Return what a platform wants to know when it finds us again."""
-        return {"started": self.started, "start_exit": self.start_exit}
+        return {"started": self.started, "start_exit": self.start_exit, "over": self.over}
+
+    def check_memory(self) -> None:
+        """End everything once the processes hold more than they may; only where no control group does it."""
+        now = time.monotonic()
+        if self.memory is None or self.over or now < self._memory_next:
+            return
+        self._memory_next = now + MEMORY_SECONDS
+        pids = descendants(os.getpid())
+        # Children of commands that have ended; without any process there is nothing to wake up for.
+        self._has_others = bool(pids)
+        if memory_of(pids, self.memory) > self.memory:
+            self.over = True
+            for pid in pids:
+                _kill(pid)
+            for watcher in list(self.watchers):
+                watcher.send(self.state())
 
     def shutdown(self) -> None:
         """End every process of the sandbox and ourselves."""

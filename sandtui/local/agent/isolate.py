@@ -30,7 +30,16 @@ _MAX_PROCESSES = 4096
 class Isolation:
     """What to build. ``first_uid`` is the host user that sandbox root becomes; None means ourselves."""
 
-    def __init__(self, hostname: str, network: bool, first_uid: int | None, interpreter: str, prefix: str) -> None:
+    def __init__(
+        self,
+        hostname: str,
+        network: bool,
+        first_uid: int | None,
+        interpreter: str,
+        prefix: str,
+        file_size: int | None = None,
+    ) -> None:
+        self.file_size = file_size
         self.hostname = hostname
         self.network = network
         self.first_uid = first_uid
@@ -101,8 +110,10 @@ def become_root(isolation: Isolation) -> None:
         _loopback_up()
 
 
-def lock_down() -> None:
+def lock_down(isolation: Isolation) -> None:
     """Last step: give up every right that only the setting-up needed."""
+    if isolation.file_size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (isolation.file_size, isolation.file_size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     libc.reduce_capabilities()
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)

@@ -27,6 +27,9 @@ def main() -> None:
     os.umask(0o022)
     os.setsid()
     os.chdir(spec["directory"])
+    for group in spec.get("cgroups", []):
+        with open(group, "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
     launch(spec)
 
 
@@ -44,6 +47,7 @@ def launch(spec: dict[str, Any]) -> None:
         if isolation is not None:
             isolate.leave_host(isolation)
         host = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY) if isolation is not None else -1
+        spare_agent()
         child = os.fork()
         if child == 0:
             os.close(up)
@@ -72,6 +76,15 @@ def launch(spec: dict[str, Any]) -> None:
     sys.exit(1)
 
 
+def spare_agent() -> None:
+    """Let the kernel, when memory runs out, look at everything else first; commands undo it for themselves."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("-900")
+    except OSError:
+        pass  # not root, or not Linux
+
+
 def _run_agent(
     spec: dict[str, Any],
     isolation: isolate.Isolation | None,
@@ -95,7 +108,7 @@ def _run_agent(
                 if not mapped():
                     os._exit(1)
             isolate.become_root(isolation)
-            isolate.lock_down()
+            isolate.lock_down(isolation)
             # Changing users has undone this; until all is ready, no launcher means no sandbox.
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         tree = Tree("/" if isolation is not None else spec["root"])

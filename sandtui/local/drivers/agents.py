@@ -16,6 +16,7 @@ from typing import Any
 
 from sandtui.local.agent import libc
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, SandboxGone
+from sandtui.local.drivers.cgroups import Group, find_cgroups
 from sandtui.local.drivers.channel import Channel, readable
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.egress import Policy
@@ -34,6 +35,7 @@ WORKING_DIRECTORY = "/workspace"
 _LAUNCH_SECONDS = 30.0
 _LAUNCHES_AT_ONCE = 8
 _END_SECONDS = 10.0
+WATCH_SECONDS = 0.5
 # An agent ends by itself this long after its lifetime, should no platform be there to do it.
 _GRACE_SECONDS = 60.0
 _LOG_TAIL = 4 * 1024 * 1024
@@ -50,6 +52,8 @@ class AgentDriver:
 
     def __init__(self, state_dir: Path, images: Catalogue) -> None:
         self._images = images
+        self._cgroups = find_cgroups(state_dir)
+        self._watching: asyncio.Task[None] | None = None
         self._sandboxes = state_dir / "sandboxes"
         self._logs = state_dir / "logs"
         self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
@@ -63,9 +67,15 @@ class AgentDriver:
         if sys.platform == "linux":
             # Agents whose launcher is done become our children, so that no dead one is left unreaped.
             libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+        self._watching = asyncio.create_task(self._watch_memory(), name="memory")
 
     async def close(self) -> None:
         """Stop watching the sandboxes."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self._cgroups is not None:
+            self._cgroups.close()
         for instance in self._instances.values():
             instance.close()
         self._instances.clear()
@@ -120,6 +130,8 @@ class AgentDriver:
         child = self._children.pop(sandbox_id, None)
         if child is not None:
             await asyncio.to_thread(reap, child)
+        if (group := Group.load(directory)) is not None:
+            await asyncio.to_thread(group.remove)
         await asyncio.to_thread(remove_tree, directory)
         self._released(sandbox_id)
 
@@ -150,6 +162,20 @@ class AgentDriver:
             reply = await channel.ask({"op": "stats"})
             reply.close()
             return reply.message
+
+    @property
+    def _limits(self) -> str:
+        """What is limited and how, for people."""
+        if self._cgroups is None:
+            return "memory is watched and a sandbox over it ended; cores and disk are not limited"
+        cores = "memory and cores" if self._cgroups.has_cores else "memory"
+        return f"{cores} are limited by control groups; disk is not, but for the size of one file"
+
+    async def _watch_memory(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for instance in list(self._instances.values()):
+                instance.check_memory()
 
     def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any] | None:
         """Return what the agent has to build around the sandbox."""
@@ -196,8 +222,14 @@ class AgentDriver:
             raise
 
     async def _launch(self, record: SandboxRecord, directory: Path, root: Path) -> int:
+        groups: list[str] = []
+        if self._cgroups is not None:
+            group = self._cgroups.group(record.id)
+            group.save(directory)
+            groups = await asyncio.to_thread(group.create, record.memory_gb, record.cpu_cores)
         return await launch(
             {
+                "cgroups": groups,
                 "directory": str(directory),
                 "root": str(root),
                 "log": str(self._log_path(record.id)),
@@ -209,11 +241,14 @@ class AgentDriver:
         channel = await Channel.connect(self._sandboxes / record.id, SOCKET_NAME)
         try:
             instance = self._instance(record, channel)
+            instance.group, instance.memory_gb = Group.load(self._sandboxes / record.id), record.memory_gb
             argv = record.argv()
             begin: dict[str, Any] = {"op": "begin", "argv": None}
             if argv is not None:
                 begin |= {"argv": argv, "env": self._environment(record, self._sandboxes / record.id / "root")}
                 begin["cwd"] = self._working_directory(self._sandboxes / record.id / "root")
+            if self._cgroups is None:
+                begin["memory"] = int(record.memory_gb * 1024**3)
             if record.timeout_minutes > 0:
                 begin["lifetime"] = record.timeout_minutes * 60 + _GRACE_SECONDS
             (await channel.ask(begin)).close()

@@ -177,6 +177,10 @@ class Instance(Protocol):
         """Connect to a port of the sandbox' own loopback; the socket is the caller's to close."""
         ...
 
+    async def overran(self) -> bool:
+        """Return whether the sandbox has gone over its memory and is coming to its end."""
+        ...
+
     async def ended(self) -> Ending:
         """Wait until the sandbox ends by itself."""
         ...
@@ -186,10 +190,13 @@ class Driver(Protocol):
     """A way to run sandboxes."""
 
     name: str
-    isolation: str
-    """A sentence that says what keeps a sandbox apart from the machine, and what doesn't."""
     keeps_sandboxes: bool
     """Whether sandboxes go on when the platform is stopped cleanly."""
+
+    @property
+    def isolation(self) -> str:
+        """A sentence that says what keeps a sandbox apart from the machine, and what doesn't."""
+        ...
 
     def fleet(self) -> list[SandboxRecord]:
         """Return the sandboxes that are there from the beginning, oldest first."""

@@ -37,9 +37,7 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
             "namespaces (inside Docker: --security-opt seccomp=unconfined), or use --driver process, "
             "which does not isolate."
         )
-    driver = ProcessDriver(state_dir, images)
-    driver.isolation += f" (Namespaces don't work here: {reasons[-1].rstrip('.')}.)"
-    return driver
+    return ProcessDriver(state_dir, images, f" (Namespaces don't work here: {reasons[-1].rstrip('.')}.)")
 
 
 def _check_out_of_sight(state_dir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
@@ -23,6 +24,7 @@ from sandtui.local.drivers.base import (
     SandboxGone,
     Stream,
 )
+from sandtui.local.drivers.cgroups import Group
 from sandtui.local.drivers.channel import Channel, Reply, readable, writable
 
 SOCKET_NAME = "agent.sock"
@@ -40,6 +42,9 @@ class HostedInstance:
         self._env = env
         self._cwd = cwd
         self._watch = watch
+        self._over = asyncio.Event()
+        self.group: Group | None = None
+        self.memory_gb = 0.0
 
     async def run(self, command: Command) -> AgentCommand:
         """Start a command."""
@@ -105,11 +110,44 @@ class HostedInstance:
             return _socket(reply)
 
     async def ended(self) -> Ending:
-        """Wait until the start command or the agent itself ends."""
+        """Wait until the start command or the agent itself ends, or memory runs out."""
+        watching = asyncio.ensure_future(self._agent_ended())
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait({watching, over}, return_when=asyncio.FIRST_COMPLETED)
+            self.check_memory()
+            if self._over.is_set():
+                return Ending(137, "OOM_KILLED", f"The sandbox used more than its {self.memory_gb:g} GB of memory.")
+            return watching.result()
+        finally:
+            for task in (watching, over):
+                task.cancel()
+            await asyncio.wait({watching, over})
+
+    def check_memory(self) -> bool:
+        """Return whether the sandbox has gone over its memory; then it is at its end."""
+        if not self._over.is_set() and self.group is not None and self.group.oom_kills():
+            self._over.set()
+        return self._over.is_set()
+
+    async def overran(self) -> bool:
+        """Return whether the sandbox has gone over its memory, asking those who know."""
+        if self.group is None:
+            with contextlib.suppress(SandboxGone):
+                with await self._connect() as channel:
+                    reply = await channel.ask({"op": "check_memory"})
+                    reply.close()
+                if reply.message.get("over"):
+                    self._over.set()
+        return self.check_memory()
+
+    async def _agent_ended(self) -> Ending:
         try:
             while True:
                 reply = await self._watch.receive()
                 reply.close()
+                if reply.message.get("over"):
+                    self._over.set()
                 if (ending := ending_of(reply.message)) is not None:
                     return ending
         except SandboxGone:

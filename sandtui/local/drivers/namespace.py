@@ -24,8 +24,9 @@ _COMMON = (
     "user, process, mount, UTS and IPC namespaces over this machine's programs, read-only; "
     "files of other sandboxes and of this machine's users are out of sight; "
     "network_access=false gives a network namespace with loopback alone, "
-    "true the machine's own network (its ports and its loopback services included); "
-    "no seccomp filter and no limit on memory, cores or disk; images are not pulled"
+    "true the machine's own network (its ports, its loopback services and the "
+    "abstract Unix sockets of this machine included); "
+    "no seccomp filter; images are not pulled"
 )
 
 
@@ -41,7 +42,7 @@ class NamespaceDriver(AgentDriver):
         who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
             "root of a sandbox is you here"
         )  # fmt: skip
-        self.isolation = f"{_COMMON}; {who}."
+        self.isolation = f"{_COMMON}; {self._limits}; {who}."
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
@@ -61,7 +62,7 @@ class NamespaceDriver(AgentDriver):
         if self._mapped:
             first_uid = _FIRST_UID + self._take_slot(record.id) * _USERS_EACH
             os.chown(root, first_uid, first_uid)
-        return isolation_spec(record.name, record.network_access, first_uid)
+        return isolation_spec(record.name, record.network_access, first_uid, int(record.disk_size_gb * 1024**3))
 
     def _take_slot(self, sandbox_id: str) -> int:
         # The owner of a root says which users its sandbox has, also after a restart.
@@ -78,9 +79,10 @@ class NamespaceDriver(AgentDriver):
         self._slots.pop(sandbox_id, None)
 
 
-def isolation_spec(name: str, network: bool, first_uid: int | None) -> dict[str, Any]:
+def isolation_spec(name: str, network: bool, first_uid: int | None, file_size: int | None = None) -> dict[str, Any]:
     """Return what the agent has to build."""
     return {
+        "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",
         "network": network,
         "first_uid": first_uid,
@@ -114,6 +116,7 @@ async def probe(state_dir: Path, *, mapped: bool) -> str | None:
             "directory": str(directory),
             "root": str(root),
             "log": str(directory / "log"),
+            "cgroups": [],
             "isolation": isolation_spec("probe", False, first_uid),
         }
         pid = await launch(spec)

@@ -26,6 +26,7 @@ from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGon
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, AgentReadFile, HostedInstance
 from sandtui.local.drivers.namespace import refuse_egress_rules
+from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
 _DIRECTORIES = ("app", "data", "home", "root", "sandbox-workspace", "tmp", "var/tmp", "workspace")
@@ -38,10 +39,18 @@ class ProcessDriver(AgentDriver):
     """Each sandbox is a directory and a group of processes."""
 
     name = "process"
-    isolation = (
-        "plain processes: NOT isolated. Commands run as you, on your files and your network; "
-        "only uploads and downloads stay within the sandbox's own directory."
-    )
+
+    @property
+    def isolation(self) -> str:  # type: ignore[override]
+        """Say what is not kept apart: nearly everything."""
+        return (
+            "plain processes: NOT isolated. Commands run as you, on your files and your network; "
+            f"only uploads and downloads stay within the sandbox's own directory; {self._limits}.{self.reason}"
+        )
+
+    def __init__(self, state_dir: Path, images: Catalogue, reason: str = "") -> None:
+        super().__init__(state_dir, images)
+        self.reason = reason
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""

@@ -142,6 +142,9 @@ class _Instance:
         task.add_done_callback(self._served.discard)
         return ours
 
+    async def overran(self) -> bool:
+        return False
+
     async def ended(self) -> Ending:
         await asyncio.Event().wait()
         raise SandboxGone("unreachable")

@@ -1,0 +1,228 @@
+"""Limits by control groups, version 2 or 1, where this process may make groups of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final, Self
+
+from sandtui.local.drivers.base import DriverError
+
+AGENT_BYTES: Final = 16 * 1024 * 1024
+"""Room for the agent, which counts to its sandbox' group."""
+MAX_PROCESSES: Final = 4096
+_PERIOD: Final = 100_000
+_FILE: Final = "cgroups.json"
+_END_SECONDS: Final = 5.0
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_OWN: Final = Path("/proc/self/cgroup")
+
+
+class Group:
+    """The group of one sandbox. Its place is kept in the sandbox' directory: a later platform may have another."""
+
+    def __init__(self, version: int, paths: dict[str, Path]) -> None:
+        self._version = version
+        self._paths = paths
+
+    @classmethod
+    def load(cls, directory: Path) -> Self | None:
+        """Find the group of a sandbox, or None when it has none."""
+        try:
+            values = json.loads((directory / _FILE).read_text())
+            return cls(int(values["version"]), {key: Path(path) for key, path in values["paths"].items()})
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def save(self, directory: Path) -> None:
+        """Write down where it is, before it is made."""
+        values = {"version": self._version, "paths": {key: str(path) for key, path in self._paths.items()}}
+        (directory / _FILE).write_text(json.dumps(values))
+
+    def create(self, memory_gb: float, cores: float) -> list[str]:
+        """Make it; return the files into which the sandbox' first process must write itself."""
+        memory = str(int(memory_gb * 1024**3) + AGENT_BYTES)
+        quota = max(1000, int(cores * _PERIOD))
+        values: dict[str, list[tuple[str, str, bool]]]
+        if self._version == 2:
+            values = {
+                "memory": [("memory.max", memory, True), ("memory.swap.max", "0", False)],
+                "cpu": [("cpu.max", f"{quota} {_PERIOD}", True)],
+                "pids": [("pids.max", str(MAX_PROCESSES), True)],
+            }
+        else:
+            values = {
+                "memory": [("memory.limit_in_bytes", memory, True), ("memory.memsw.limit_in_bytes", memory, False)],
+                "cpu": [("cpu.cfs_period_us", str(_PERIOD), True), ("cpu.cfs_quota_us", str(quota), True)],
+                "pids": [("pids.max", str(MAX_PROCESSES), True)],
+            }
+        try:
+            for controller, group in self._paths.items():
+                group.mkdir(parents=True, exist_ok=True)
+                for name, value, is_needed in values[controller]:
+                    with contextlib.nullcontext() if is_needed else contextlib.suppress(OSError):
+                        (group / name).write_text(value)
+        except OSError as error:
+            raise DriverError(f"The limits of the sandbox could not be set: {error}") from error
+        return [str(group / "cgroup.procs") for group in self._places]
+
+    def oom_kills(self) -> int:
+        """Return how many processes were killed for memory."""
+        name = "memory.events" if self._version == 2 else "memory.oom_control"
+        try:
+            lines = (self._paths["memory"] / name).read_text().splitlines()
+        except OSError:
+            return 0
+        return int(dict(line.split(" ", 1) for line in lines if " " in line).get("oom_kill", "0"))
+
+    def remove(self) -> None:
+        """Kill what is left in it and remove it."""
+        end = time.monotonic() + _END_SECONDS
+        for group in self._places:
+            while True:
+                try:
+                    group.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError as error:
+                    if error.errno != errno.EBUSY or time.monotonic() >= end:
+                        raise DriverError(f"The group {group} can't be removed: {error.strerror}.") from error
+                    _kill_all(group)
+                    time.sleep(0.005)
+
+    @property
+    def _places(self) -> list[Path]:
+        return sorted(set(self._paths.values()))
+
+
+class Cgroups:
+    """Where a platform makes the groups of its sandboxes."""
+
+    def __init__(self, version: int, parents: dict[str, Path]) -> None:
+        self.version = version
+        self.parents = parents
+        """By controller; with version 2 all of them are the same directory."""
+
+    @property
+    def has_cores(self) -> bool:
+        """Whether cores are limited too."""
+        return "cpu" in self.parents
+
+    def group(self, sandbox_id: str) -> Group:
+        """Return the group that a sandbox will have."""
+        return Group(self.version, {controller: parent / sandbox_id for controller, parent in self.parents.items()})
+
+    def close(self) -> None:
+        """Remove the parents, unless groups are left in them."""
+        for parent in set(self.parents.values()):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+def find_cgroups(state_dir: Path) -> Cgroups | None:
+    """Return the groups that this process may make, tried out, or None."""
+    name = f"sandtui-{hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]}"
+    try:
+        mounts = _mounts()
+        own = dict(_own_groups())
+    except (OSError, ValueError):
+        return None
+    for candidate in (_version_2(mounts, own, name), _version_1(mounts, own, name)):
+        if candidate is not None and _works(candidate):
+            return candidate
+    return None
+
+
+def _version_2(mounts: dict[str, Path], own: dict[str, str], name: str) -> Cgroups | None:
+    top = mounts.get("cgroup2")
+    if top is None:
+        return None
+    # A group that has processes can't hand controllers on, so a sibling of ours is made, or one below the root.
+    for above in ((top / own.get("", "/").lstrip("/")).parent, top):
+        if not above.is_relative_to(top) or not os.access(above, os.W_OK):
+            continue
+        try:
+            if not {"memory", "pids"} <= set((above / "cgroup.controllers").read_text().split()):
+                continue
+            parent = above / name
+            for place in (above, parent):
+                parent.mkdir(exist_ok=True)
+                there = (place / "cgroup.controllers").read_text().split()
+                wanted = [f"+{one}" for one in ("memory", "cpu", "pids") if one in there]
+                (place / "cgroup.subtree_control").write_text(" ".join(wanted))
+            handed = set((parent / "cgroup.subtree_control").read_text().split())
+        except OSError:
+            continue
+        if {"memory", "pids"} <= handed:
+            return Cgroups(2, {one: parent for one in ("memory", "cpu", "pids") if one in handed})
+    return None
+
+
+def _version_1(mounts: dict[str, Path], own: dict[str, str], name: str) -> Cgroups | None:
+    parents = {}
+    for controller in ("memory", "cpu", "pids"):
+        top = mounts.get(controller)
+        if top is None:
+            continue
+        # Below our own group, so that its limits hold for the sandboxes as well; in a container without a
+        # namespace for groups its path names a place that only the machine sees.
+        ours = top / own.get(controller, "/").lstrip("/")
+        parents[controller] = (ours if ours.is_dir() else top) / name
+    return Cgroups(1, parents) if "memory" in parents else None
+
+
+def _works(cgroups: Cgroups) -> bool:
+    group = cgroups.group(f"probe-{os.getpid()}")
+    child = 0
+    try:
+        files = group.create(1.0, 1.0)
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+        for file in files:
+            Path(file).write_text(str(child))
+    except (OSError, DriverError):
+        return False
+    finally:
+        if child > 0:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        with contextlib.suppress(DriverError, OSError):
+            group.remove()
+    return True
+
+
+def _mounts() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for line in _MOUNTS.read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        kind, _, options = rest.split(" ", 2)
+        point = Path(fields.split(" ")[4].replace("\\040", " "))
+        if kind == "cgroup2":
+            found.setdefault("cgroup2", point)
+        elif kind == "cgroup":
+            for controller in options.rpartition(" ")[2].split(","):
+                found.setdefault(controller, point)
+    return found
+
+
+def _own_groups() -> list[tuple[str, str]]:
+    rows = []
+    for line in _OWN.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        rows += [(controller, path) for controller in controllers.split(",")]
+    return rows
+
+
+def _kill_all(group: Path) -> None:
+    with contextlib.suppress(OSError):
+        for pid in (group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(OSError):
+                os.kill(int(pid), signal.SIGKILL)
