@@ -62,7 +62,9 @@ class Agent:
         self.selector.register(self._listener, selectors.EVENT_READ, self._accept)
         while True:
             left = CHECK_SECONDS if self.deadline is None else self.deadline - time.monotonic()
-            if self.memory is not None and (self.running or self._has_others):
+            # What a command started may outlive it, so that one more look is always due.
+            self._has_others = self._has_others or bool(self.running)
+            if self.memory is not None and self._has_others:
                 left = min(left, MEMORY_SECONDS)
             for key, _ in self.selector.select(max(0.0, min(left, CHECK_SECONDS))):
                 key.data()
