@@ -18,6 +18,7 @@ USAGE_ERROR = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
+    from sandtui import cli_create
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--local", action="store_true", help="open the local platform, even when an API key is configured"
     )
     subparsers = parser.add_subparsers(title="subcommands", metavar="COMMAND")
+    cli_create.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
     arguments = parser.parse_args(argv)
     run = getattr(arguments, "run", None)
@@ -50,20 +52,30 @@ def _dashboard(*, use_local: bool) -> int:
     from sandtui.client.errors import ConfigurationError
 
     try:
-        config = Config.load()
+        Config.load()
     except ConfigurationError as error:
         print(f"sandtui: {error}", file=sys.stderr)
         return USAGE_ERROR
     from sandtui.ui.app import SandtuiApp
 
-    async def connect() -> Connection:
-        if config.api_key and not use_local:
-            return _remote(config)
-        return await _local()
-
-    app = SandtuiApp(connect)
+    app = SandtuiApp(lambda: connect(use_local=use_local))
     app.run()
     return app.return_code or 0
+
+
+async def connect(*, use_local: bool) -> Connection:
+    """Return the platform of the configured key, or the local one, which is started when needed.
+
+    Raises:
+        ConnectError: the local platform can't be started.
+        ConfigurationError: the configuration can't be used.
+    """
+    from sandtui.client.config import Config
+
+    config = Config.load()
+    if config.api_key and not use_local:
+        return _remote(config)
+    return await _local()
 
 
 def _remote(config: Config) -> Connection:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from sandtui.client.models import CreateSandboxRequest
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES
-
-_DURATION = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m(?:in)?)?", re.IGNORECASE)
-_ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from sandtui.fleet.form_values import (
+    FieldProblem,
+    environment,
+    hosts,
+    image,
+    kind,
+    lifetime,
+    number,
+    secret_values,
+    whole_number,
+    words,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +36,36 @@ class FormField:
 
 
 FIELDS: tuple[FormField, ...] = (
-    FormField("name", "Name", "Basics", "sandbox", "1 to 100 characters"),
+    FormField("name", "Name", "Basics", "sandbox", "rollout-{i:03} for several"),
     FormField("docker_image", "Image", "Basics", "python:3.11-slim", "name:tag"),
     FormField("start_command", "Command", "Basics", "", "empty keeps it idle and ready"),
     FormField("labels", "Labels", "Basics", "", "separated by blanks"),
+    FormField("count", "Count", "Fleet", "1", "1 to 1000"),
+    FormField("start", "First number", "Fleet", "1", "where {i} begins"),
+    FormField("matrix", "Matrix", "Fleet", "", "memory_gb=2,4 SEED=1,2,3"),
     FormField("cpu_cores", "CPU cores", "Resources", "1", "0.1 to 16"),
     FormField("memory_gb", "Memory GB", "Resources", "2", "0.1 to 64"),
     FormField("disk_size_gb", "Disk GB", "Resources", "5", "0.1 to 1000"),
+    FormField("gpu_count", "GPUs", "Resources", "0", "0 to 8; need a type and a VM"),
+    FormField("gpu_type", "GPU type", "Resources", "", "H100_80GB"),
     FormField("timeout_minutes", "Lifetime", "Lifetime", "1h", "90m, 24h: 1m to 24h"),
     FormField("idle_timeout_minutes", "Idle limit", "Lifetime", "", "empty: none"),
+    FormField("network", "Network", "Placement", "open", "open, blocked, allow HOST, deny HOST"),
+    FormField("kind", "Kind", "Placement", "container", "container or vm"),
+    FormField("team_id", "Team", "Placement", "", "empty: the context's"),
+    FormField("region", "Region", "Placement", "", "empty: any"),
     FormField("environment_vars", "Variables", "Environment", "", "KEY=value KEY2='two words'"),
-    FormField("secrets", "Secrets", "Environment", "", "KEY=value, shown to nobody", secret=True),
+    FormField("secrets", "Secrets", "Environment", "", "KEY=value or KEY=@env:NAME", secret=True),
 )
 
 BY_ID: Mapping[str, FormField] = {entry.id: entry for entry in FIELDS}
+
+DEFAULTS: Mapping[str, str] = {entry.id: entry.default for entry in FIELDS}
+
+PLAN_FIELDS = frozenset({"count", "start", "matrix"})
+"""Fields that are about the launch and not about one sandbox."""
+
+MAX_COUNT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,119 +76,84 @@ class FormResult:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Problem(ValueError):
-    """The words beside a field."""
+def read_form(values: Mapping[str, str]) -> FormResult:
+    """Check every field that is about a sandbox and, when all are good, build the request.
 
-
-def read_form(values: Mapping[str, str], *, network_access: bool = True) -> FormResult:
-    """Check every field and, when all are good, build the request."""
+    ``values`` may leave fields out: they have their defaults then.
+    """
     problems: dict[str, str] = {}
     parsed: dict[str, object] = {}
     for entry in FIELDS:
+        if entry.id in PLAN_FIELDS:
+            continue
         try:
-            parsed[entry.id] = _READERS[entry.id](values.get(entry.id, "").strip())
-        except _Problem as problem:
+            parsed[entry.id] = _READERS[entry.id](values.get(entry.id, entry.default).strip())
+        except FieldProblem as problem:
             problems[entry.id] = str(problem)
-    lifetime, idle = parsed.get("timeout_minutes"), parsed.get("idle_timeout_minutes")
-    if isinstance(lifetime, int) and isinstance(idle, int) and idle > lifetime:
-        problems["idle_timeout_minutes"] = f"at most the lifetime ({lifetime}m)"
+    problems |= _contradictions(parsed)
     if problems:
         return FormResult(None, problems)
-    given = {key: value for key, value in parsed.items() if value is not None}
+    network = parsed.pop("network")
+    assert isinstance(network, dict)
+    given = {key: value for key, value in {**parsed, **network}.items() if value is not None}
+    given["vm"] = True if given.pop("kind") == "vm" else None
     try:
-        request = CreateSandboxRequest.model_validate({**given, "network_access": network_access})
+        request = CreateSandboxRequest.model_validate(given)
     except ValidationError as error:
         return FormResult(None, {str((*row["loc"], "name")[0]): row["msg"] for row in error.errors()})
     return FormResult(request)
 
 
-def minutes(text: str) -> int:
-    """Read ``90m``, ``24h``, ``1d 2h`` or a plain number of minutes.
+def read_count(text: str) -> int:
+    """Read how many are to be made.
 
     Raises:
-        ValueError: it is none of these.
+        FieldProblem: it is not 1 to 1000.
     """
-    if text.isascii() and text.isdigit():
-        return int(text)
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise _Problem("write it as 90m, 24h or a number of minutes")
-    days, hours, rest = (int(part or 0) for part in match.groups())
-    return (days * 24 + hours) * 60 + rest
+    return whole_number(1, MAX_COUNT)(text.strip())
+
+
+def _contradictions(parsed: Mapping[str, object]) -> dict[str, str]:
+    """Return what is wrong between fields that are each right."""
+    problems: dict[str, str] = {}
+    ends, idle = parsed.get("timeout_minutes"), parsed.get("idle_timeout_minutes")
+    if isinstance(ends, int) and isinstance(idle, int) and idle > ends:
+        problems["idle_timeout_minutes"] = f"at most the lifetime ({ends}m)"
+    gpus, gpu_type, what = parsed.get("gpu_count"), parsed.get("gpu_type"), parsed.get("kind")
+    if gpus and "gpu_type" in parsed and not gpu_type:
+        problems["gpu_type"] = "which GPU?"
+    if gpu_type and gpus == 0:
+        problems["gpu_count"] = "how many of them?"
+    if gpus and what == "container":
+        problems["kind"] = "GPUs need a vm"
+    network = parsed.get("network")
+    if isinstance(network, dict) and "network_access" not in network and what == "container":
+        problems["network"] = "lists of hosts need a vm"
+    return problems
 
 
 def _name(text: str) -> str:
     if not 1 <= len(text) <= 100:
-        raise _Problem(f"{len(text)} characters: 100 at most" if text else "a name is needed")
+        raise FieldProblem(f"{len(text)} characters: 100 at most" if text else "a name is needed")
     return text
-
-
-def _image(text: str) -> str:
-    if not text:
-        raise _Problem("an image is needed, such as python:3.11-slim")
-    if any(character.isspace() for character in text):
-        raise _Problem("an image's name holds no blanks")
-    return text
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text.replace(",", "."))
-        except ValueError:
-            raise _Problem(f"a number, {low:g} to {high:g}") from None
-        if not low <= value <= high:
-            raise _Problem(f"must be {low:g} to {high:g}")
-        return value
-
-    return read
-
-
-def _lifetime(text: str) -> int:
-    if not text:
-        raise _Problem("a lifetime is needed, such as 90m")
-    value = minutes(text)
-    if not 1 <= value <= MAX_LIFETIME_MINUTES:
-        raise _Problem("must be 1m to 24h")
-    return value
-
-
-def _labels(text: str) -> list[str]:
-    return list(dict.fromkeys(text.split()))
-
-
-def _pairs(text: str) -> dict[str, str] | None:
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        raise _Problem("a quote is missing its end") from None
-    pairs: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            # The word may be a secret: it is counted, not shown.
-            raise _Problem(f"entry {len(pairs) + 1} is not KEY=value")
-        if not _ENVIRONMENT_KEY.fullmatch(key):
-            raise _Problem(f"name {len(pairs) + 1}: letters, digits and _, not starting with a digit")
-        pairs[key] = value
-    return pairs or None
-
-
-def _secrets(text: str) -> dict[str, SecretStr] | None:
-    pairs = _pairs(text)
-    return None if pairs is None else {key: SecretStr(value) for key, value in pairs.items()}
 
 
 _READERS: Mapping[str, Callable[[str], object]] = {
     "name": _name,
-    "docker_image": _image,
+    "docker_image": image,
     "start_command": lambda text: text or DEFAULT_START_COMMAND,
-    "labels": _labels,
-    "cpu_cores": _number(0.1, 16),
-    "memory_gb": _number(0.1, 64),
-    "disk_size_gb": _number(0.1, 1000),
-    "timeout_minutes": _lifetime,
-    "idle_timeout_minutes": lambda text: _lifetime(text) if text else None,
-    "environment_vars": _pairs,
-    "secrets": _secrets,
+    "labels": words,
+    "cpu_cores": number(0.1, 16),
+    "memory_gb": number(0.1, 64),
+    "disk_size_gb": number(0.1, 1000),
+    "gpu_count": lambda text: whole_number(0, 8)(text or "0"),
+    "gpu_type": lambda text: text or None,
+    "timeout_minutes": lambda text: lifetime(text, MAX_LIFETIME_MINUTES),
+    "idle_timeout_minutes": lambda text: lifetime(text, MAX_LIFETIME_MINUTES) if text else None,
+    "network": hosts,
+    "kind": kind,
+    "team_id": lambda text: text or None,
+    "region": lambda text: text or None,
+    "environment_vars": environment,
+    "secrets": secret_values,
 }

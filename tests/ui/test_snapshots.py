@@ -5,12 +5,21 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from sandtui.client import Sandbox
+from sandtui.fleet.launch import Step
+from sandtui.ui.screens.launch import LaunchScreen
 from tests.ui.world import World, keys, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+
+
+@pytest.fixture(autouse=True)
+def fixed_launch_ids(monkeypatch):
+    monkeypatch.setattr("sandtui.ui.screens.create.new_launch_id", lambda: "0badcafe")
+
 
 Steps = Callable[[Pilot[None]], Awaitable[None]]
 
@@ -74,7 +83,48 @@ def test_create(snap_compare, size):
 
 @SIZES
 def test_create_with_problems(snap_compare, size):
-    picture(snap_compare, size, keys("n", *(["tab"] * 4), *"99", "tab", *"x", "ctrl+s"))
+    picture(snap_compare, size, keys("n", *(["tab"] * 7), *"99", "tab", *"x", "ctrl+s"))
+
+
+@SIZES
+def test_create_a_fleet(snap_compare, size):
+    steps = keys("n", *"roll-", "{", *"i:02", "}", *(["tab"] * 4), *"3", "tab", "tab", *"memory_gb=2,4", "enter")
+    picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_launch_board(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        await pilot.press("n", *"roll", *(["tab"] * 4), *"40")
+        await until(pilot, lambda: len(app.screen._plan.requests) == 40)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        launch = app.screen.launch
+        await until(pilot, lambda: launch.counts[Step.STARTING] == 40)
+        app.workers.cancel_group(app, f"launch {launch.launch_id}")
+        await pilot.pause()
+        # The states of a launch under way, at fixed times: which of them comes when is not ours to choose.
+        for item in launch.items:
+            item.began, item.sandbox_id = 0.0, f"sbx_{item.place:04}"
+            item.step, item.ended = (Step.READY, 1.5) if item.place < 20 else (Step.STARTING, None)
+        launch.items[3].step, launch.items[3].problem = Step.FAILED, "HTTP 402: the balance is too low"
+        launch.items[39].step, launch.items[39].began = Step.QUEUED, None
+        launch.launch_id = "0badcafe"
+        app.clear_notifications()
+        app.screen._draw()
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_presets(snap_compare, size):
+    picture(snap_compare, size, keys("n", "ctrl+o"))
+
+
+def test_form_as_code(snap_compare):
+    picture(snap_compare, WIDE, keys("n", *(["tab"] * 19), *"KEY=hunter2", "ctrl+g"))
 
 
 @SIZES
@@ -114,6 +164,29 @@ def test_delete_one(snap_compare, size):
 @SIZES
 def test_delete_many(snap_compare, size):
     picture(snap_compare, size, keys("asterisk", "D"))
+
+
+@SIZES
+def test_many(snap_compare, size):
+    picture(snap_compare, size, keys("asterisk", "m"))
+
+
+@SIZES
+def test_results_of_many(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        await pilot.press("asterisk", "m", "r")
+        app.screen.query_one(Input).value = "false"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.query("#count"))
+        await until(pilot, lambda: not app.screen._deaf)
+        app.screen.query_one(Input).value = "22"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.query("#bulk-list") and app.screen.run.is_over)
+        app.screen._draw()
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
 
 
 def test_command_line(snap_compare):

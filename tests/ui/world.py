@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sandtui.client import AsyncSandboxClient, Config
+from sandtui.config.paths import Paths
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.refresh import Phase
 from sandtui.fleet.session import Connection
@@ -37,7 +38,14 @@ class World(SandtuiApp):
         self._folder = tempfile.TemporaryDirectory(prefix="sandtui-ui-")
         settings = Settings(state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED)
         self.platform = Platform(settings, clock=self.local_clock)
-        super().__init__(self._start, clock=ManualClock(NOW), make_client=self._client, ticking=False)
+        folder = Path(self._folder.name)
+        super().__init__(
+            self._start,
+            clock=ManualClock(NOW),
+            make_client=self._client,
+            paths=Paths(folder / "config", folder / "user-state"),
+            ticking=False,
+        )
 
     @property
     def manual_clock(self) -> ManualClock:

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Static
+from textual.widgets import Input, Static
 
 from sandtui.client import Sandbox
-from sandtui.fleet.create_form import BY_ID, FIELDS, FormField, FormResult, read_form
+from sandtui.config.presets import PresetError, to_toml
+from sandtui.fleet.as_code import curl_line, sdk_snippet, shell_line
+from sandtui.fleet.create_form import BY_ID, DEFAULTS, FIELDS, FormField
+from sandtui.fleet.form_values import dotenv
+from sandtui.fleet.launch_plan import LaunchPlan, new_launch_id, plan_launch
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import CreateFinished
-from sandtui.ui.render.create import draft_from, problem_text, review
+from sandtui.ui.render.create import draft_from, review
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.code import CodeDialog, CodeText
+from sandtui.ui.screens.dialogs.presets import PresetChoice, PresetsDialog
+
+CHECK_SECONDS = 0.15
+"""How long typing may go on before the whole plan is made anew: a fleet of hundreds takes longer than a key may."""
+
+PAIRS = frozenset({"environment_vars", "secrets"})
+
+
+class FieldInput(Input):
+    """A text field; where variables stand, a whole ``.env`` may be pasted."""
+
+    def __init__(self, field: FormField, value: str) -> None:
+        super().__init__(value, compact=True, id=f"field-{field.id}", password=field.secret)
+        self._takes_lines = field.id in PAIRS
+
+    def _on_paste(self, event: events.Paste) -> None:
+        if self._takes_lines and "\n" in event.text.strip():
+            event.prevent_default()
+            event.stop()
+            pairs = " ".join(shlex.quote(pair) for pair in dotenv(event.text))
+            self.insert_text_at_cursor(f" {pairs}" if self.value else pairs)
 
 
 class FieldLine(Horizontal):
@@ -32,8 +60,8 @@ class FieldLine(Horizontal):
 
     def compose(self) -> Iterable[Widget]:
         """Label, field, words."""
-        yield Static(Content(f"{self.field.label:<11}"), classes="field-label")
-        yield Input(self._value, compact=True, id=f"field-{self.field.id}", password=self.field.secret)
+        yield Static(Content(f"{self.field.label:<12}"), classes="field-label")
+        yield FieldInput(self.field, self._value)
         yield Static(classes="field-words")
 
     def show_words(self, problem: str | None) -> None:
@@ -47,7 +75,7 @@ class FieldLine(Horizontal):
 
 
 class CreateScreen(AppScreen):
-    """Make one sandbox."""
+    """Make one sandbox, or a fleet."""
 
     SCOPE = "create"
     BINDINGS: ClassVar[list[BindingType]] = bindings("create")
@@ -56,10 +84,12 @@ class CreateScreen(AppScreen):
     def __init__(self, like: Sandbox | None = None) -> None:
         super().__init__()
         self._like = like
+        self._launch_id = new_launch_id()
         self._refused: dict[str, str] = {}
         self._refused_values: dict[str, str] = {}
         self._sending = False
-        self._result = FormResult(None)
+        self._timer: Timer | None = None
+        self._plan = LaunchPlan(self._launch_id)
 
     def compose_body(self) -> Iterable[Widget]:
         """The fields by section, and the review beside them."""
@@ -70,8 +100,6 @@ class CreateScreen(AppScreen):
                     yield Static(content(Piece(section, "bright")), classes="section")
                     for field in fields:
                         yield FieldLine(field, draft.get(field.id, field.default))
-                network = draft.get("network_access", "yes") != "no"
-                yield Checkbox("Network access", network, compact=True, id="network")
             with Vertical(id="review", classes="panel"):
                 yield Static(id="review-text")
 
@@ -85,11 +113,13 @@ class CreateScreen(AppScreen):
             return [Piece("◐ creating …", "busy")], []
         problems = self._problems()
         if not problems:
-            return [Piece("✓ ready: ctrl+s creates it", "good")], []
+            many = len(self._plan.requests)
+            what = "it" if many == 1 else f"{many} sandboxes"
+            return [Piece(f"✓ ready: ctrl+s creates {what}", "good")], []
         first = next(iter(problems))
         label = BY_ID[first].label if first in BY_ID else first
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
-        return [Piece(f"✖ {label}: {clean(problems[first])}", "bad")], [Piece(count, "bad")]
+        return [Piece(f"✖ {clean(label)}: {clean(problems[first])}", "bad")], [Piece(count, "bad")]
 
     def on_mount(self) -> None:
         """Check what stands there."""
@@ -99,14 +129,14 @@ class CreateScreen(AppScreen):
         self._check()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Check at each key."""
+        """Check soon after each key."""
         event.stop()
-        self._check()
-
-    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
-        """Check the network setting."""
-        event.stop()
-        self._check()
+        if self._timer is not None:
+            self._timer.stop()
+        if self._plan.requests and len(self._plan.requests) > 1:
+            self._timer = self.set_timer(CHECK_SECONDS, self._check)
+        else:
+            self._check()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next field: only ctrl+s creates."""
@@ -117,7 +147,7 @@ class CreateScreen(AppScreen):
         """Show the new sandbox, or the platform's words at the fields that they belong to."""
         self._sending = False
         if message.sandbox is not None:
-            self.dashboard.create_draft = {}
+            self.dashboard.keep_draft({})
             self.dashboard.say(f"Created {message.sandbox.name}.")
             self.dashboard.show_created(message.sandbox)
             return
@@ -128,17 +158,21 @@ class CreateScreen(AppScreen):
         self.action_next_problem()
 
     def action_submit(self) -> None:
-        """Create the sandbox, or go to what is wrong."""
+        """Create the sandbox or the fleet, or go to what is wrong."""
         self._check()
         if self._sending:
             return
-        if self._result.request is None:
+        if not self._plan.requests:
             self.action_next_problem()
             return
         self._refused = {}
+        if len(self._plan.requests) > 1:
+            self._keep_draft()
+            self.dashboard.start_launch(self._plan)
+            return
         self._sending = True
         self.update_chrome()
-        self.bridge.create(self, self._result.request)
+        self.bridge.create(self, self._plan.requests[0])
 
     def action_next_problem(self) -> None:
         """Go to the next field that is wrong."""
@@ -151,6 +185,38 @@ class CreateScreen(AppScreen):
         after = [field for field in wrong if order.index(field) > start]
         self.query_one(f"#field-{(after or wrong)[0]}", Input).focus()
 
+    def action_presets(self) -> None:
+        """Choose a preset, or keep the form as one."""
+        store = self.dashboard.presets
+        presets = []
+        for name in store.names():
+            try:
+                presets.append(store.load(name))
+            except PresetError as error:
+                self.dashboard.say(str(error), "warning")
+        self.app.push_screen(PresetsDialog(presets), self._preset_chosen)
+
+    def action_code(self) -> None:
+        """Show the form as code."""
+        self._check()
+        if not self._plan.requests:
+            self.action_next_problem()
+            return
+        request, values = self._plan.requests[0], self._values()
+        base_url = self.bridge.connection.config.base_url if self.bridge.connection is not None else ""
+        texts = [
+            CodeText("1", "the SDK script", sdk_snippet(request)),
+            CodeText("2", "the curl line", curl_line(request, base_url)),
+            CodeText("3", "the preset", to_toml(values)),
+            CodeText("4", "the shell line", shell_line(values, DEFAULTS)),
+        ]
+
+        def chosen(text: str | None) -> None:
+            if text:
+                self.dashboard.copy_quietly(text)
+
+        self.app.push_screen(CodeDialog(texts), chosen)
+
     def action_back(self) -> None:
         """Leave; what was typed is kept, without the secrets."""
         self._keep_draft()
@@ -160,19 +226,39 @@ class CreateScreen(AppScreen):
         """Nothing typed lives on in the fields."""
         self._refused_values = {}
 
+    def _preset_chosen(self, choice: PresetChoice | None) -> None:
+        if choice is None:
+            return
+        store = self.dashboard.presets
+        try:
+            if choice.act == "use":
+                self._fill({**DEFAULTS, **store.load(choice.name).fields})
+            elif choice.act == "delete":
+                store.delete(choice.name)
+                self.dashboard.say(f"Deleted the preset {choice.name}.")
+            else:
+                path = store.save(choice.name, self._values())
+                self.dashboard.say(f"Kept as {path}; secrets only where they are references.")
+        except PresetError as error:
+            self.dashboard.say(str(error), "error")
+
+    def _fill(self, values: Mapping[str, str]) -> None:
+        for field in FIELDS:
+            self.query_one(f"#field-{field.id}", Input).value = values.get(field.id, field.default)
+        self._check()
+
     def _keep_draft(self) -> None:
         if self._like is None:
-            kept = {key: value for key, value in self._values().items() if not BY_ID[key].secret}
-            kept["network_access"] = "yes" if self.query_one(Checkbox).value else "no"
-            self.dashboard.create_draft = kept
+            self.dashboard.keep_draft({key: value for key, value in self._values().items() if not BY_ID[key].secret})
 
     def _values(self) -> dict[str, str]:
         return {field.id: self.query_one(f"#field-{field.id}", Input).value for field in FIELDS}
 
     def _problems(self) -> dict[str, str]:
-        return {**self._refused, **self._result.problems}
+        return {**self._refused, **self._plan.problems}
 
     def _check(self) -> None:
+        self._timer = None
         if not self.is_mounted:
             return
         values = self._values()
@@ -182,12 +268,13 @@ class CreateScreen(AppScreen):
             for field, words in self._refused.items()
             if field not in values or values[field] == self._refused_values.get(field)
         }
-        self._result = read_form(values, network_access=self.query_one(Checkbox).value)
+        self._plan = plan_launch(values, self._launch_id)
         problems = self._problems()
         for line in self.query(FieldLine):
-            line.show_words(problem_text(problems, line.field.id))
+            line.show_words(problems.get(line.field.id))
         label = self.bridge.connection.label if self.bridge.connection is not None else ""
-        self.query_one("#review-text", Static).update(review(self._result, problems, label))
+        self.query_one("#review-text", Static).update(review(self._plan, problems, label))
+        self._keep_draft()
         self._update_activity()
 
     def _focused_field(self) -> str | None:

@@ -14,7 +14,9 @@ from textual.widgets import Button, Static
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
-from sandtui.ui.screens.dialogs.delete import DEAF_SECONDS
+
+DEAF_SECONDS = 0.15
+"""Keys that were typed ahead must not confirm (tui.md 2, item 1)."""
 
 
 class AskDialog(ModalScreen[bool]):

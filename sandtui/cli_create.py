@@ -1,0 +1,130 @@
+"""``sandtui create``: a preset, a count and changes, from a script; one JSON line for each sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.launch import Launch, LaunchItem
+    from sandtui.fleet.launch_plan import LaunchPlan
+    from sandtui.fleet.session import Connection
+
+USAGE_ERROR = 2
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "create",
+        help="create sandboxes from a preset",
+        description="Create sandboxes from a preset and print a JSON line for each. "
+        "Exit code 0: all were made; 1: some were not; 2: wrong usage.",
+    )
+    parser.add_argument("preset", help="the name of a preset, or the path of a preset's TOML file")
+    parser.add_argument("--count", help="how many; {i} in the name becomes the number")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the form")
+    parser.add_argument("--wait", action="store_true", help="wait until each answers, and print a line when it does")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be made, and make nothing")
+    parser.add_argument("--local", action="store_true", help="on the local platform, even when there is an API key")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    from sandtui.config.paths import Paths
+    from sandtui.config.presets import PresetError, PresetStore
+    from sandtui.fleet.create_form import BY_ID, DEFAULTS
+    from sandtui.fleet.launch_plan import new_launch_id, plan_launch
+
+    try:
+        fields = {**DEFAULTS, **_fields(arguments.preset, PresetStore(Paths.of_user().presets))}
+    except PresetError as error:
+        return _refuse(str(error))
+    for change in arguments.set:
+        name, equals, value = change.partition("=")
+        if not equals or name not in BY_ID:
+            return _refuse(f"--set {name}: write FIELD=VALUE; there are {', '.join(BY_ID)}")
+        fields[name] = value
+    if arguments.count is not None:
+        fields["count"] = arguments.count
+    plan = plan_launch(fields, new_launch_id())
+    if plan.problems:
+        words = "; ".join(f"{name}: {problem}" for name, problem in plan.problems.items())
+        return _refuse(words)
+    if arguments.dry_run:
+        for request in plan.requests:
+            print(request.model_copy(update={"secrets": None}).model_dump_json(exclude_none=True))
+        return 0
+    return asyncio.run(_create(plan, use_local=arguments.local, wait=arguments.wait))
+
+
+def _fields(preset: str, store: object) -> dict[str, str]:
+    from sandtui.config.presets import PresetStore
+
+    assert isinstance(store, PresetStore)
+    path = Path(preset)
+    if path.suffix == ".toml" or "/" in preset:
+        return dict(PresetStore(path.parent).load(path.stem).fields)
+    return dict(store.load(preset).fields)
+
+
+async def _create(plan: LaunchPlan, *, use_local: bool, wait: bool) -> int:
+    from sandtui.cli import connect
+    from sandtui.client import AsyncSandboxClient
+    from sandtui.client.errors import ConfigurationError
+    from sandtui.config.journal import LaunchJournal
+    from sandtui.config.paths import Paths
+    from sandtui.fleet.clock import SystemClock
+    from sandtui.fleet.launch import Launch
+    from sandtui.fleet.session import ConnectError
+
+    journal = LaunchJournal(Paths.of_user().journal)
+    try:
+        connection: Connection = await connect(use_local=use_local)
+        async with AsyncSandboxClient(config=connection.config) as client:
+            launch = Launch(plan, client, SystemClock(), journal, connection.label)
+            return await _follow(launch, wait=wait, client=client)
+    except (ConnectError, ConfigurationError, OSError) as error:
+        print(f"sandtui: {error}", file=sys.stderr)
+        return 1
+    finally:
+        journal.close()
+
+
+async def _follow(launch: Launch, *, wait: bool, client: AsyncSandboxClient) -> int:
+    from sandtui.fleet.launch import Step
+
+    told: dict[int, Step] = {}
+
+    def tell() -> None:
+        for item in launch.items:
+            news = item.step in {Step.STARTING, Step.READY, Step.FAILED} and told.get(item.place) is not item.step
+            if news and (wait or item.step is not Step.READY):
+                told[item.place] = item.step
+                print(json.dumps(_row(item)), flush=True)
+
+    launch.on_change = tell
+    await (launch.run() if wait else launch.create())
+    return 1 if launch.counts[Step.FAILED] else 0
+
+
+def _row(item: LaunchItem) -> dict[str, object]:
+    row: dict[str, object] = {
+        "name": item.request.name,
+        "id": item.sandbox_id,
+        "state": {"starting": "created"}.get(item.step.value, item.step.value),
+    }
+    if item.problem:
+        row["error"] = item.problem
+    return row
+
+
+def _refuse(message: str) -> int:
+    print(f"sandtui: {message}", file=sys.stderr)
+    return USAGE_ERROR

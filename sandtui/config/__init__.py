@@ -1,0 +1,1 @@
+"""What sandtui keeps between runs: where it lies, presets, drafts and the journal of launches."""

@@ -1,0 +1,36 @@
+"""The create form as it was left, so that a crash loses nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping
+
+from sandtui.config.paths import Paths, write_private
+from sandtui.fleet.create_form import BY_ID
+
+WRITE_AFTER = 0.5
+"""Seconds of quiet before a draft is written."""
+
+
+def read_draft(paths: Paths) -> dict[str, str]:
+    """Return the draft; one that can't be read counts as none."""
+    try:
+        loaded = json.loads(paths.draft.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(loaded, dict):
+        return {}
+    return {key: value for key, value in loaded.items() if key in BY_ID and isinstance(value, str)}
+
+
+async def write_draft(paths: Paths, values: Mapping[str, str]) -> None:
+    """Write the draft after a moment of quiet; its secrets are left out whatever the caller says."""
+    await asyncio.sleep(WRITE_AFTER)
+    kept = {key: value for key, value in values.items() if key in BY_ID and not BY_ID[key].secret}
+    with contextlib.suppress(OSError):
+        if kept:
+            await asyncio.to_thread(write_private, paths.draft, json.dumps(kept))
+        else:
+            paths.draft.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""Every place where sandtui keeps something, so that tests can move them all at once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP = "sandtui"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The user's folders: ``config`` is edited by people, ``state`` is written by the program."""
+
+    config: Path
+    state: Path
+
+    @classmethod
+    def of_user(cls) -> Paths:
+        """Return the folders of this user, by the habits of the system."""
+        return cls(Path(platformdirs.user_config_dir(APP)), Path(platformdirs.user_state_dir(APP)))
+
+    @property
+    def presets(self) -> Path:
+        """The folder of presets, one TOML file each."""
+        return self.config / "presets"
+
+    @property
+    def draft(self) -> Path:
+        """The create form as it was left, without its secrets."""
+        return self.state / "create-draft.json"
+
+    @property
+    def journal(self) -> Path:
+        """The database of launches."""
+        return self.state / "journal.sqlite3"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole; only this user can read it.
+
+    Raises:
+        OSError: it can't be written; what stood there is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,147 @@
+"""Presets of the create form: one TOML file each, to be edited, shared and kept under version control.
+
+A file holds the form's fields by their names, as text. Secrets are kept by reference only (``KEY=@env:NAME``,
+``KEY=@file:PATH``), never by value.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+
+from sandtui.config.paths import write_private
+from sandtui.fleet.create_form import BY_ID, DEFAULTS
+from sandtui.fleet.form_values import only_references
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class PresetError(ValueError):
+    """A preset that can't be used, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Fields of the form under a name; what is not named has its default. ``built_in`` ones come with the app."""
+
+    name: str
+    fields: Mapping[str, str]
+    description: str = ""
+    built_in: bool = False
+
+
+BUILT_IN: tuple[Preset, ...] = (
+    Preset("python", {}, "An idle Python sandbox for an hour", True),
+    Preset(
+        "untrusted",
+        {"name": "untrusted", "network": "blocked", "timeout_minutes": "30m", "memory_gb": "1"},
+        "For code that nobody has read: no network, half an hour",
+        True,
+    ),
+    Preset(
+        "rollouts",
+        {"name": "rollout-{i:03}", "count": "16", "labels": "rl", "cpu_cores": "2", "memory_gb": "4"},
+        "A fleet of sixteen for rollouts",
+        True,
+    ),
+    Preset(
+        "server",
+        {
+            "name": "web",
+            "start_command": "python -m http.server 8000 --bind 0.0.0.0",
+            "labels": "demo",
+            "timeout_minutes": "8h",
+        },
+        "A web server on port 8000",
+        True,
+    ),
+)
+
+
+class PresetStore:
+    """The presets of a folder, and those that come with the app."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        """Return every name: the user's own first, each once."""
+        own = sorted(path.stem for path in self._folder.glob("*.toml")) if self._folder.is_dir() else []
+        return [*own, *(preset.name for preset in BUILT_IN if preset.name not in own)]
+
+    def load(self, name: str) -> Preset:
+        """Return a preset; the user's own goes before one of the app's with the same name.
+
+        Raises:
+            PresetError: there is none, or its file can't be understood.
+        """
+        if not _NAME.fullmatch(name):
+            raise PresetError(f"{name!r} is not a preset's name: letters, digits, '.', '_' and '-'")
+        path = self._path(name)
+        if path.is_file():
+            return self._read(path)
+        for preset in BUILT_IN:
+            if preset.name == name:
+                return preset
+        raise PresetError(f"there is no preset {name!r}; there are {', '.join(self.names())}")
+
+    def save(self, name: str, fields: Mapping[str, str], description: str = "") -> Path:
+        """Keep the fields that differ from their defaults; secrets only where they are references.
+
+        Raises:
+            PresetError: the name can't be a file's, or the file can't be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise PresetError(f"{name!r} can't be a preset's name: letters, digits, '.', '_' and '-'")
+        path = self._path(name)
+        try:
+            write_private(path, to_toml(fields, description))
+        except OSError as error:
+            raise PresetError(f"{path} can't be written: {error.strerror or error}") from None
+        return path
+
+    def delete(self, name: str) -> None:
+        """Remove one of the user's own.
+
+        Raises:
+            PresetError: it is not the user's own.
+        """
+        path = self._path(name)
+        if not _NAME.fullmatch(name) or not path.is_file():
+            raise PresetError(f"{name!r} is not a preset of your own")
+        path.unlink()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.toml"
+
+    def _read(self, path: Path) -> Preset:
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise PresetError(f"{path} can't be read: {error}") from None
+        description = table.pop("description", "")
+        fields = {}
+        for key, value in table.items():
+            if key not in BY_ID:
+                raise PresetError(f"{path}: {key!r} is no field; there are {', '.join(BY_ID)}")
+            if isinstance(value, (dict, list, bool)):
+                raise PresetError(f"{path}: {key} must be a text or a number")
+            fields[key] = str(value)
+        return Preset(path.stem, fields, str(description))
+
+
+def to_toml(fields: Mapping[str, str], description: str = "") -> str:
+    """Return a preset's file: the fields that differ from their defaults, secrets as references."""
+    table: dict[str, str] = {"description": description} if description else {}
+    for key in BY_ID:
+        value = fields.get(key, DEFAULTS[key])
+        if BY_ID[key].secret:
+            value = only_references(value)
+        if value != DEFAULTS[key]:
+            table[key] = value
+    return tomli_w.dumps(table)

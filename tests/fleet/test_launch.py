@@ -1,0 +1,262 @@
+import asyncio
+import string
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.client import AsyncSandboxClient, Config
+from sandtui.fleet.as_code import curl_line, sdk_snippet, shell_line
+from sandtui.fleet.clock import SystemClock
+from sandtui.fleet.create_form import DEFAULTS, read_form
+from sandtui.fleet.launch import Launch, Step, clean_up
+from sandtui.fleet.launch_plan import plan_launch
+from tests.client.fakes import body_of, token_reply
+
+
+def plan(**values):
+    return plan_launch({**DEFAULTS, **values}, "0badcafe")
+
+
+class TestPlan:
+    def test_one_sandbox_gets_no_label(self):
+        (request,) = plan().requests
+        assert (request.name, request.labels) == ("sandbox", [])
+        assert request.idempotency_key.startswith("0badcafe-")
+
+    def test_a_count_and_a_pattern(self):
+        made = plan(name="batch-{i:03}", count="3", start="7", environment_vars="N={i}").requests
+        assert [request.name for request in made] == ["batch-007", "batch-008", "batch-009"]
+        assert [request.environment_vars["N"] for request in made] == ["7", "8", "9"]
+        assert {tuple(request.labels) for request in made} == {("launch=0badcafe",)}
+        assert len({request.idempotency_key for request in made}) == 3
+
+    def test_a_name_without_a_number_gets_one(self):
+        assert [request.name for request in plan(count="2").requests] == ["sandbox-1", "sandbox-2"]
+
+    def test_a_matrix(self):
+        made = plan(name="m{memory_gb}-{SEED}-{i}", matrix="memory_gb=1,2 SEED=a,b", count="2").requests
+        assert [request.name for request in made][:3] == ["m1-a-1", "m1-a-2", "m1-b-3"]
+        assert len(made) == 8
+        assert {(request.memory_gb, request.environment_vars["SEED"]) for request in made} == {
+            (1, "a"),
+            (1, "b"),
+            (2, "a"),
+            (2, "b"),
+        }
+
+    def test_totals(self):
+        totals = plan(count="4", cpu_cores="2", memory_gb="3", disk_size_gb="5")
+        assert (totals.cores, totals.memory_gb, totals.disk_gb) == (8, 12, 20)
+
+    @pytest.mark.parametrize(
+        ("values", "field"),
+        [
+            ({"count": "0"}, "count"),
+            ({"count": "1001"}, "count"),
+            ({"count": "500", "matrix": "A=1,2,3"}, "count"),
+            ({"start": "x"}, "start"),
+            ({"matrix": "memory_gb"}, "matrix"),
+            ({"matrix": "secrets=1"}, "matrix"),
+            ({"matrix": "a-b=1"}, "matrix"),
+            ({"matrix": "memory_gb=1,999"}, "memory_gb"),
+            ({"memory_gb": "x", "count": "0"}, "memory_gb"),
+        ],
+    )
+    def test_what_is_wrong_is_told_at_its_field(self, values, field):
+        wrong = plan(**values)
+        assert not wrong.requests
+        assert field in wrong.problems
+
+    @given(st.text(max_size=40))
+    def test_any_pattern_is_filled_or_left_as_it_is(self, text):
+        outcome = plan(name=text, start_command=text, environment_vars="")
+        assert bool(outcome.requests) != bool(outcome.problems)
+
+    @given(st.text(alphabet=string.ascii_letters + " -_.", min_size=1, max_size=20))
+    def test_a_text_without_braces_is_left_alone(self, text):
+        if text.strip():
+            assert plan(name=text).requests[0].name == text.strip()
+
+
+class Platform:
+    """Makes sandboxes; ``fail`` answers instead for some."""
+
+    def __init__(self):
+        self.made: dict[str, dict[str, object]] = {}
+        self.creates: list[str] = []
+        self.fail = lambda body: None
+        self.status = lambda sandbox: "RUNNING"
+
+    def __call__(self, request):
+        path, method = request.url.path, request.method
+        if path == "/api/v1/sandbox" and method == "POST":
+            body = body_of(request)
+            self.creates.append(body["name"])
+            answer = self.fail(body)
+            if answer is not None:
+                return answer
+            key = body["idempotency_key"]
+            sandbox = {"id": f"sbx_{key}", "name": body["name"], "status": "PENDING", "labels": body["labels"]}
+            self.made.setdefault(key, sandbox)
+            return httpx.Response(201, json=self.made[key])
+        if path.endswith("status:batchGet"):
+            rows = [{"sandbox_id": each, "status": self.status(each)} for each in body_of(request)["sandbox_ids"]]
+            return httpx.Response(200, json={"statuses": rows, "errors": []})
+        if path.endswith("/auth"):
+            return httpx.Response(200, json={**token_reply(), "job_id": path.split("/")[4]})
+        if path.endswith("/exec"):
+            return httpx.Response(200, json={"stdout": "", "stderr": "", "exit_code": 0})
+        if path == "/api/v1/sandbox" and method == "DELETE":
+            (label,) = body_of(request)["labels"]
+            gone = [each["id"] for each in self.made.values() if label in each["labels"]]
+            self.made = {key: each for key, each in self.made.items() if each["id"] not in gone}
+            return httpx.Response(200, json={"succeeded": gone, "failed": [], "message": ""})
+        if method == "DELETE":
+            sandbox_id = path.rsplit("/", 1)[1]
+            self.made = {key: each for key, each in self.made.items() if each["id"] != sandbox_id}
+            return httpx.Response(200, json={"success": True, "message": ""})
+        return httpx.Response(404, json={"detail": "no"})
+
+
+class MemoryJournal:
+    """Keeps the journal in lists, and what the platform had seen when it was begun."""
+
+    def __init__(self, platform):
+        self.platform = platform
+        self.begun: list[int] = []
+        self.notes: dict[int, tuple[str, str | None]] = {}
+        self.finished: list[str] = []
+
+    def begin(self, launch_id, context, requests):
+        self.begun.append(len(self.platform.creates))
+
+    def note(self, launch_id, place, step, sandbox_id):
+        self.notes[place] = (step, sandbox_id)
+
+    def finish(self, launch_id):
+        self.finished.append(launch_id)
+
+
+@pytest.fixture
+async def world():
+    platform = Platform()
+    config = Config(api_key="k", base_url="http://platform.test")
+    client = AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False)
+    client._session.retry.attempts = 1
+    client._session.vm = _AlwaysContainer()
+    yield platform, client, MemoryJournal(platform)
+    await client.aclose()
+
+
+class _AlwaysContainer(dict):
+    def __contains__(self, key):
+        return True
+
+    def __missing__(self, key):
+        return False
+
+
+def launch_of(world, **values):
+    _, client, journal = world
+    return Launch(plan(**values), client, SystemClock(), journal, "test")
+
+
+async def test_a_launch_comes_to_its_end(world):
+    platform, _, journal = world
+    launch = launch_of(world, count="30")
+    await launch.run()
+    assert launch.counts == {Step.READY: 30}
+    assert not launch.running
+    assert journal.begun == [0], "it was written down before anything was sent"
+    assert journal.finished == ["0badcafe"]
+    assert all(step == "ready" and sandbox_id for step, sandbox_id in journal.notes.values())
+    assert len(platform.creates) == 30
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (402, {"detail": "no balance"}, "Top up"),
+        (401, {"detail": "bad key"}, "PRIME_API_KEY"),
+        (422, {"errors": [{"param": "name", "details": "taken"}]}, "name: taken"),
+        (429, {"detail": "slow down"}, "Wait a little"),
+        (500, {"detail": "broken"}, "problem"),
+    ],
+)
+async def test_a_refusal_is_told_in_plain_words_and_can_be_tried_again(world, status, body, words):
+    platform, _, _ = world
+    platform.fail = lambda sent: httpx.Response(status, json=body) if sent["name"] == "sandbox-2" else None
+    launch = launch_of(world, count="3")
+    await launch.run()
+    assert launch.counts == {Step.READY: 2, Step.FAILED: 1}
+    assert words in launch.items[1].problem
+    platform.fail = lambda sent: None
+    assert launch.retry_failed() == 1
+    await launch.run()
+    assert launch.counts == {Step.READY: 3}
+    assert len(platform.made) == 3
+
+
+async def test_what_ends_while_it_starts_is_a_failure_with_its_reason(world):
+    platform, _, _ = world
+    platform.status = lambda sandbox: "ERROR" if sandbox.endswith(first) else "RUNNING"
+    launch = launch_of(world, count="3")
+    first = launch.items[0].request.idempotency_key
+    await launch.run()
+    assert launch.counts == {Step.READY: 2, Step.FAILED: 1}
+    assert "not running (ERROR)" in launch.items[0].problem
+
+
+async def test_cancelling_leaves_what_was_made_and_forgets_nothing(world):
+    platform, client, journal = world
+    platform.status = lambda sandbox: "PENDING"
+    launch = launch_of(world, count="20")
+    task = asyncio.ensure_future(launch.run())
+    while len(platform.made) < 20:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert journal.finished == [], "the next run hears of it"
+    assert await launch.delete_made() == len(launch.ids) + 20
+    assert platform.made == {}
+    assert journal.finished == ["0badcafe"]
+    assert client
+
+
+async def test_a_launch_of_an_earlier_run_goes_on_without_making_any_twice(world):
+    platform, client, journal = world
+    first = launch_of(world, count="4")
+    await client.create(first.items[0].request)
+    await client.create(first.items[1].request)
+    again = Launch(plan(count="4"), client, SystemClock(), journal, "test")
+    for item, old in zip(again.items, first.items, strict=True):
+        item.request = old.request
+    again.resume([("ready", "sbx_a"), ("creating", None), ("queued", None), ("starting", "sbx_x")])
+    await again.run()
+    assert again.counts == {Step.READY: 4}
+    assert len(platform.made) == 4
+
+
+async def test_clean_up_finds_even_what_was_never_heard_of(world):
+    platform, client, _ = world
+    launch = launch_of(world, count="3")
+    for item in launch.items:
+        await client.create(item.request)
+    assert await clean_up(client, "0badcafe", []) == 3
+    assert platform.made == {}
+
+
+def test_the_form_as_code():
+    values = {**DEFAULTS, "name": "it's", "memory_gb": "4", "secrets": "KEY=hunter2", "network": "blocked"}
+    request = read_form(values).request
+    snippet, curl = sdk_snippet(request), curl_line(request, "http://x.test")
+    shell = shell_line(values, DEFAULTS)
+    assert all("hunter2" not in text for text in (snippet, curl, shell))
+    compile(snippet, "snippet", "exec")
+    assert "memory_gb=4.0" in snippet
+    assert "network_access=False" in snippet
+    assert "os.environ['KEY']" in snippet
+    assert "$KEY" in curl
+    assert "--set memory_gb=4" in shell
