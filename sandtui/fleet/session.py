@@ -14,10 +14,14 @@ from sandtui.client import (
     Sandbox,
     SandboxClientError,
 )
+from sandtui.fleet.bulk import AT_ONCE, BulkRun
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console
+from sandtui.fleet.history import History
+from sandtui.fleet.plans import Plan
 from sandtui.fleet.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.store import FleetStore
+from sandtui.fleet.work import batch_size, work_of
 
 DELETE_AT_ONCE = 10
 
@@ -63,6 +67,7 @@ class FleetSession:
         self.clock = clock
         self.store = FleetStore(clock)
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
+        self.history = History(self.store, clock)
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
@@ -81,6 +86,13 @@ class FleetSession:
         self.store.apply([sandbox])
         self.refresher.expect_changes()
         return sandbox
+
+    def bulk(self, plan: Plan) -> BulkRun:
+        """Return what carries out a plan; its ``run`` begins it."""
+        work = work_of(plan, self.client, self.store, self.history)
+        batch = batch_size(plan)
+        # Large batches are few a minute (wire.md 2.1); two at a time keep the platform busy.
+        return BulkRun(plan.title, plan.rows, work, self.clock, at_once=AT_ONCE if batch == 1 else 2, batch=batch)
 
     async def delete(self, sandbox_ids: Sequence[str]) -> DeleteOutcome:
         """Delete sandboxes by id, a few at a time; one that is gone already counts as deleted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,19 +20,21 @@ from textual.worker import Worker, WorkerState
 
 from sandtui.client import Sandbox
 from sandtui.config.drafts import read_draft, write_draft
-from sandtui.config.journal import LaunchJournal
+from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
 from sandtui.config.paths import Paths
 from sandtui.config.presets import PresetStore
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.launch import Launch
 from sandtui.fleet.launch_plan import LaunchPlan
+from sandtui.fleet.plans import DELETE
 from sandtui.fleet.refresh import Pace
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean, clean_lines
 from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
+from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.keymap import bindings
-from sandtui.ui.messages import DeleteFinished
+from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
@@ -79,6 +81,7 @@ class SandtuiApp(App[None]):
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
         self.create_draft = read_draft(self.paths)
+        self.bulk = BulkFlow(self)
         self._ticking = ticking
         self._noted = False
         for theme in THEMES:
@@ -128,6 +131,11 @@ class SandtuiApp(App[None]):
             self.create_draft = values
             self.run_worker(write_draft(self.paths, values), group="draft", exclusive=True, exit_on_error=False)
 
+    def copy_lines(self, texts: Sequence[str], what: str) -> None:
+        """Copy several texts, one a line; ``what`` names them."""
+        self.copy_to_clipboard("\n".join(map(clean, texts)))
+        self.say(f"Copied {what} (by the terminal, if it allows OSC 52).")
+
     # Where the user goes
 
     def actions_here(self) -> list[Action]:
@@ -169,30 +177,45 @@ class SandtuiApp(App[None]):
             return
         self.push_screen(CreateScreen(like))
 
+    def offer_unfinished(self, unfinished: UnfinishedLaunch) -> None:
+        """Offer to go on with a launch of an earlier run, or to clean up after it."""
+        from sandtui.ui.screens.dialogs.unfinished import Answer, UnfinishedDialog
+
+        if any(launch.launch_id == unfinished.launch_id for launch in self.launches):
+            return
+
+        def answered(answer: Answer | None) -> None:
+            if answer == "clean_up":
+                known = [item.sandbox_id for item in unfinished.items if item.sandbox_id]
+                self.bridge.clean_up_launch(unfinished.launch_id, known)
+            elif answer == "go_on":
+                requests = tuple(item.request for item in unfinished.items)
+                launch = self.bridge.make_launch(LaunchPlan(unfinished.launch_id, requests), self.journal)
+                launch.resume([(item.step, item.sandbox_id) for item in unfinished.items])
+                self._show_launch(launch)
+
+        self.push_screen(UnfinishedDialog(unfinished), answered)
+
     def start_launch(self, plan: LaunchPlan) -> None:
         """Begin a launch and show its board."""
-        launch = self.bridge.make_launch(plan, self.journal)
+        self.action_fleet()
+        self._show_launch(self.bridge.make_launch(plan, self.journal))
+
+    def _show_launch(self, launch: Launch) -> None:
         self.launches.append(launch)
         self.bridge.run_launch(launch)
-        self.action_fleet()
         self.push_screen(LaunchScreen(launch))
 
-    def ask_delete(self, rows: list[Row]) -> None:
+    def ask_delete(self, rows: Sequence[Row], hidden: int = 0) -> None:
         """Ask before deleting, naming what will go."""
-        from sandtui.ui.screens.dialogs.delete import DeleteDialog
+        self.bulk.ask(DELETE, rows, hidden)
 
-        alive = [row for row in rows if not row.sandbox.is_finished]
-        if not alive:
-            self.say("Nothing to delete: what is chosen has ended already.", "warning")
-            return
-        label = self.bridge.connection.label if self.bridge.connection is not None else ""
-        dialog = DeleteDialog(alive, label, self.bridge.clock.now())
-
-        def answered(confirmed: bool | None) -> None:
-            if confirmed:
-                self.bridge.delete([row.id for row in alive])
-
-        self.push_screen(dialog, answered)
+    def mark(self, sandbox_ids: Sequence[str]) -> None:
+        """Go to the fleet and mark some sandboxes there."""
+        self.action_fleet()
+        screen = self.screen
+        if isinstance(screen, FleetScreen):
+            screen.mark(sandbox_ids)
 
     def show_created(self, sandbox: Sandbox) -> None:
         """Go back to the fleet with the cursor on a new sandbox."""
@@ -250,6 +273,17 @@ class SandtuiApp(App[None]):
             self.say(f"{message.names.get(sandbox_id, sandbox_id)} was not deleted: {reason}", "error")
         if len(failed) > 3:
             self.say(f"{len(failed) - 3} more could not be deleted.", "error")
+
+    def on_bulk_finished(self, message: BulkFinished) -> None:
+        """Tell what came of work on many, when nobody looks at it."""
+        self.bulk.tell(message.run)
+
+    def on_file_written(self, message: FileWritten) -> None:
+        """Tell where something was written, or why not."""
+        if message.problem:
+            self.say(f"{message.path} was not written: {message.problem}", "error")
+        else:
+            self.say(f"{message.what} written to {message.path}.")
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so when something of ours broke, instead of ending the program."""

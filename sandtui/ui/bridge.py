@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -16,19 +17,22 @@ from textual.worker import Worker
 
 from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
 from sandtui.config.journal import LaunchJournal
+from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.events import ChangeSet
-from sandtui.fleet.launch import Launch
+from sandtui.fleet.launch import Launch, clean_up
 from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.query import ServerFilter
 from sandtui.fleet.refresh import Freshness, Pace, Phase
 from sandtui.fleet.sanitize import clean_lines
 from sandtui.fleet.session import ConnectError, Connection, FleetSession
 from sandtui.ui.messages import (
+    BulkFinished,
     ConnectionChanged,
     CreateFinished,
     DeleteFinished,
+    FileWritten,
     FreshnessChanged,
     LaunchChanged,
     LogArrived,
@@ -185,6 +189,61 @@ class Bridge:
 
         self._run(flow(), f"launch {launch.launch_id}")
 
+    def run_bulk(self, run: BulkRun) -> None:
+        """Carry out work on many sandboxes; the app gets a :class:`BulkFinished`."""
+        session = self._need()
+
+        async def flow() -> None:
+            await run.run()
+            session.refresher.expect_changes()
+            self._app.post_message(BulkFinished(run))
+
+        self._run(flow(), "bulk")
+
+    def write_file(self, path: Path, text: str, what: str) -> None:
+        """Write a new file; the app gets a :class:`FileWritten`. A file that is there is never overwritten."""
+
+        def write() -> None:
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+
+        async def flow() -> None:
+            try:
+                await asyncio.to_thread(write)
+            except (OSError, ValueError) as error:
+                self._app.post_message(FileWritten(str(path), what, str(error)))
+            else:
+                self._app.post_message(FileWritten(str(path), what))
+
+        self._run(flow(), "write")
+
+    async def _offer_unfinished(self) -> None:
+        label = self.connection.label if self.connection is not None else ""
+        try:
+            found = await asyncio.to_thread(self._app.journal.unfinished)
+        except (OSError, ValueError) as error:
+            self._app.say(f"The journal of launches can't be read: {error}", "warning")
+            return
+        for unfinished in found:
+            if unfinished.context == label:
+                self._app.offer_unfinished(unfinished)
+
+    def clean_up_launch(self, launch_id: str, known: list[str]) -> None:
+        """Delete all that a launch of an earlier run has made."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                count = await clean_up(session.client, launch_id, known)
+            except SandboxClientError as error:
+                self._app.say(f"The launch could not be cleaned up: {error}", "error")
+                return
+            await asyncio.to_thread(self._app.journal.finish, launch_id)
+            self._app.say(f"Deleted {count} sandboxes of launch {launch_id}.")
+            session.refresher.refresh_now()
+
+        self._run(flow(), f"launch {launch_id}")
+
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""
         session = self._need()
@@ -225,6 +284,7 @@ class Bridge:
         session.store.watch(self._changed)
         self.connection, self.session = connection, session
         self._tell(ConnectionChanged())
+        self._run(self._offer_unfinished(), "unfinished")
         await session.refresher.run()
 
     def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from textual.message import Message
 
 from sandtui.client import Sandbox, SandboxClientError
+from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.refresh import Freshness
 from sandtui.fleet.session import DeleteOutcome
@@ -50,6 +51,22 @@ class DeleteFinished(Message, bubble=False):
 @dataclass
 class LaunchChanged(Message, bubble=False):
     """A launch came to its end."""
+
+
+@dataclass
+class BulkFinished(Message, bubble=False):
+    """Work on many sandboxes came to its end."""
+
+    run: BulkRun
+
+
+@dataclass
+class FileWritten(Message, bubble=False):
+    """A file was written here, or could not be."""
+
+    path: str
+    what: str
+    problem: str = ""
 
 
 @dataclass

@@ -150,7 +150,28 @@ class FleetKeys(AppScreen):
         """Ask, and delete the marked sandboxes or this one."""
         rows = self.chosen_rows()
         if rows:
-            self.dashboard.ask_delete(list(rows))
+            self.dashboard.ask_delete(rows, self._hidden_marks())
+
+    def action_many(self) -> None:
+        """Choose what to do to the marked sandboxes, or to all that the filter shows."""
+        view = self._view
+        if view is None or not view.store.rows:
+            return
+        if view.marks:
+            self.dashboard.bulk.choose(view.marked, self._hidden_marks(), "Marked sandboxes")
+        elif view.count:
+            what = f"All that match {view.query.text}" if view.query else "All sandboxes"
+            self.dashboard.bulk.choose(view.rows, 0, what)
+
+    def mark(self, sandbox_ids: Sequence[str]) -> None:
+        """Mark these sandboxes and no others."""
+        if self._view is not None:
+            self._view.unmark_all()
+            self._view.mark(sandbox_id for sandbox_id in sandbox_ids if sandbox_id in self._view.store)
+            self.show_marks()
+
+    def _hidden_marks(self) -> int:
+        return self._view.marks_hidden if self._view is not None and self._view.marks else 0
 
     # The list
 

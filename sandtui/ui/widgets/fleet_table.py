@@ -74,8 +74,8 @@ class FleetTable(RoleView, can_focus=True):
         Binding("pagedown", "page(1)", "page down", show=False),
         Binding("home,g", "first", "first", show=False),
         Binding("end,G", "last", "last", show=False),
-        Binding("left,h", "pan(-1)", "columns left", show=False),
-        Binding("right,l", "pan(1)", "columns right", show=False),
+        Binding("left", "pan(-1)", "columns left", show=False),
+        Binding("right", "pan(1)", "columns right", show=False),
     ]
 
     @dataclass

@@ -1,0 +1,111 @@
+"""What is about to be done to how many sandboxes, said before it happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sandtui.client.models import SandboxStatus
+from sandtui.fleet.row import Row
+
+TYPE_THE_COUNT_ABOVE = 10
+LABELS_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something that can be done to many. ``asks`` is the question for its value, when it needs one."""
+
+    id: str
+    title: str
+    words: str
+    possible: Callable[[Row], bool]
+    dangerous: bool = True
+    asks: str = ""
+    example: str = ""
+    warning: str = ""
+
+    @property
+    def menu_title(self) -> str:
+        """The title where no number follows."""
+        first, _, last = self.title.rpartition(" ")
+        return first if last in {"in", "to", "of"} else self.title
+
+
+def _alive(row: Row) -> bool:
+    return not row.sandbox.is_finished
+
+
+def _running(row: Row) -> bool:
+    return row.status == SandboxStatus.RUNNING
+
+
+def _any(_: Row) -> bool:
+    return True
+
+
+DELETE = Verb(
+    "delete",
+    "Delete",
+    "end them for good",
+    _alive,
+    warning="All their processes end and their files are gone. This can't be undone.",
+)
+RUN = Verb("run", "Run a command in", "in each, ten at a time", _running, asks="command", example="uname -a")
+UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
+EXPOSE = Verb("expose", "Expose a port of", "over HTTP", _running, asks="port", example="8000")
+JOB = Verb("job", "Start a job in", "in the background of each", _running, asks="command", example="python train.py")
+COPY = Verb("copy", "Copy the ids of", "to the clipboard, one a line", _any, dangerous=False)
+
+_TABLE = "a new file, no secrets in it"
+CSV = Verb("csv", "Write a CSV file of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
+JSON = Verb("json", "Write a JSON file of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
+
+VERBS = (RUN, UPLOAD, EXPOSE, JOB, COPY, CSV, JSON, DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A verb and the sandboxes that it can be done to. ``passed_over`` are those that it can't."""
+
+    verb: Verb
+    rows: tuple[Row, ...]
+    passed_over: int = 0
+    hidden: int = 0
+    value: str = ""
+    statuses: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def title(self) -> str:
+        """What it does, with the number: ``Delete 214 sandboxes``."""
+        count = len(self.rows)
+        return f"{self.verb.title} {count:,} {'sandbox' if count == 1 else 'sandboxes'}"
+
+    @property
+    def needs_count(self) -> bool:
+        """Whether the number must be typed to confirm."""
+        return self.verb.dangerous and len(self.rows) > TYPE_THE_COUNT_ABOVE
+
+    @property
+    def common_labels(self) -> list[tuple[str, int]]:
+        """The labels that most of them carry."""
+        return self.labels.most_common(LABELS_NAMED)
+
+
+def make_plan(verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "") -> Plan:
+    """Return what would be done to some rows; ``hidden`` says how many of them are not on the screen."""
+    able = tuple(row for row in rows if verb.possible(row))
+    statuses = Counter(row.status for row in able)
+    labels = Counter(label for row in able for label in row.sandbox.labels)
+    return Plan(verb, able, len(rows) - len(able), hidden, value, statuses, labels)
+
+
+def check_value(verb: Verb, value: str) -> str:
+    """Return what is wrong with the value of a verb, or an empty text."""
+    if not value.strip():
+        return f"the {verb.asks} is missing"
+    if verb is EXPOSE and not (value.strip().isdecimal() and 1 <= int(value) <= 65535):
+        return "a port is a number from 1 to 65535"
+    return ""

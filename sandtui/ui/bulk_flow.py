@@ -1,0 +1,125 @@
+"""From a choice of sandboxes to something done to all of them: verb, value, plan, progress, results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandtui.fleet import plans
+from sandtui.fleet.bulk import BulkRun, State
+from sandtui.fleet.export import as_csv, as_json
+from sandtui.fleet.plans import VERBS, Plan, Verb, check_value, make_plan
+from sandtui.fleet.row import Row
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.screens.dialogs.value import ValueDialog
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+_LETTERS = {"run": "r", "upload": "u", "expose": "e", "job": "j", "copy": "y", "csv": "c", "json": "o", "delete": "D"}
+
+
+class BulkFlow:
+    """Asks, and starts, work on many sandboxes. One step leads to the next; Escape ends it at any."""
+
+    def __init__(self, app: SandtuiApp) -> None:
+        self._app = app
+
+    def choose(self, rows: Sequence[Row], hidden: int, what: str) -> None:
+        """Ask what to do to some rows; ``what`` says how they were chosen."""
+        choices = [
+            Choice(verb.id, _LETTERS[verb.id], verb.menu_title, f"{verb.words} · {able:,} of {len(rows):,}")
+            for verb in VERBS
+            if (able := sum(map(verb.possible, rows)))
+        ]
+        by_id = {verb.id: verb for verb in VERBS}
+
+        def chosen(verb_id: str | None) -> None:
+            if verb_id:
+                self.ask(by_id[verb_id], rows, hidden)
+
+        self._app.push_screen(ChooseDialog(f"{what}: {len(rows):,}", choices), chosen)
+
+    def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0) -> None:
+        """Ask for the verb's value, when it needs one, and show the plan."""
+        plan = make_plan(verb, rows, hidden)
+        if not plan.rows:
+            self._app.say(f"{verb.title}: there is nothing that this can be done to now.", "warning")
+            return
+        if verb is plans.COPY:
+            self._app.copy_lines([row.id for row in plan.rows], f"{len(plan.rows):,} ids")
+            return
+        if not verb.asks:
+            self._show_plan(plan)
+            return
+
+        def answered(value: str | None) -> None:
+            if value:
+                self._with_value(make_plan(verb, rows, hidden, value))
+
+        self._app.push_screen(
+            ValueDialog(plan.title, verb.asks, verb.example, lambda value: _problem(verb, value)), answered
+        )
+
+    def _with_value(self, plan: Plan) -> None:
+        if plan.verb in (plans.CSV, plans.JSON):
+            text = as_csv(plan.rows) if plan.verb is plans.CSV else as_json(plan.rows)
+            self._app.bridge.write_file(Path(plan.value).expanduser(), text, f"{len(plan.rows):,} sandboxes")
+        else:
+            self._show_plan(plan)
+
+    def _show_plan(self, plan: Plan) -> None:
+        from sandtui.ui.screens.dialogs.plan import PlanDialog
+
+        bridge = self._app.bridge
+        where = bridge.connection.label if bridge.connection is not None else ""
+
+        def answered(confirmed: bool | None) -> None:
+            if not confirmed:
+                return
+            if plan.verb is plans.DELETE and len(plan.rows) == 1:
+                bridge.delete([plan.rows[0].id])
+            elif bridge.session is not None:
+                self._start(bridge.session.bulk(plan))
+
+        self._app.push_screen(PlanDialog(plan, where, bridge.clock.now()), answered)
+
+    def _start(self, run: BulkRun) -> None:
+        self._app.bridge.run_bulk(run)
+        self.show(run)
+
+    def show(self, run: BulkRun) -> None:
+        """Show how a run gets on."""
+        from sandtui.ui.screens.dialogs.bulk import BulkDialog
+
+        def answered(answer: str | None) -> None:
+            if answer == "retry" and run.prepare_retry():
+                self._start(run)
+            elif answer == "mark":
+                self._app.mark(run.failed_ids)
+
+        self._app.push_screen(BulkDialog(run, self._app.bridge.clock), answered)
+
+    def tell(self, run: BulkRun) -> None:
+        """Say what came of a run, unless it is on the screen."""
+        from sandtui.ui.screens.dialogs.bulk import BulkDialog
+
+        screen = self._app.screen
+        if isinstance(screen, BulkDialog) and screen.run is run:
+            return
+        failed = len(run.failed_ids)
+        words = f"{run.title}: {run.count(State.DONE):,} done" + (f", {failed:,} not" if failed else "")
+        self._app.say(f"{words}.", "warning" if failed else "information")
+
+
+def _problem(verb: Verb, value: str) -> str:
+    problem = check_value(verb, value)
+    if problem or verb not in (plans.CSV, plans.JSON, plans.UPLOAD):
+        return problem
+    path = Path(value.strip()).expanduser()
+    if verb is plans.UPLOAD:
+        return "" if path.is_file() else f"there is no file {path}"
+    if path.exists():
+        return f"{path} is there already: choose another name"
+    return "" if path.parent.is_dir() else f"there is no folder {path.parent}"

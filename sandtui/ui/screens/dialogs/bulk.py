@@ -1,0 +1,104 @@
+"""The progress of work on many sandboxes, and what came of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sandtui.fleet.bulk import BulkRun, Item, State
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.plan import item_pieces, progress_words
+from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.text_panel import TextPanel
+
+PAINT_SECONDS = 0.1
+_FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 3, State.DONE: 4}
+
+
+class BulkDialog(ModalScreen[str]):
+    """Shows a run; answers ``retry``, ``mark`` or an empty text. Closing it leaves the run at work."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("bulk")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self, run: BulkRun, clock: Clock) -> None:
+        super().__init__()
+        self.run = run
+        self._clock = clock
+        self._items: list[Item] = list(run.items)
+        self._painting: Timer | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        """Bar, list, keys."""
+        with Vertical(id="dialog", classes="help") as dialog:
+            dialog.border_title = Content(clean(self.run.title))
+            yield TextPanel(id="bulk-progress")
+            yield OutputView(lambda line: item_pieces(self._items[line]), id="bulk-list")
+            yield Static(id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Listen to the run."""
+        self.run.on_change = self._changed
+        view = self.query_one(OutputView)
+        view.following = False
+        self._draw()
+
+    def on_unmount(self) -> None:
+        """Stop listening; the run goes on."""
+        self.run.on_change = lambda: None
+
+    def action_cancel(self) -> None:
+        """Begin nothing more."""
+        self.run.cancel()
+
+    def action_retry(self) -> None:
+        """Do it again to those on which it failed."""
+        if self.run.is_over and self.run.failed_ids:
+            self.dismiss("retry")
+
+    def action_mark(self) -> None:
+        """Mark those on which it failed."""
+        if self.run.is_over:
+            self.dismiss("mark")
+
+    def action_close(self) -> None:
+        """Go back; the run goes on."""
+        self.dismiss("")
+
+    def _changed(self) -> None:
+        if self._painting is None:
+            self._painting = self.set_timer(PAINT_SECONDS, self._draw)
+
+    def _draw(self) -> None:
+        self._painting = None
+        run = self.run
+        self._items = sorted(run.items, key=lambda item: _FIRST[item.state])
+        self.query_one("#bulk-progress", TextPanel).show(progress_words(run, self._clock.monotonic()))
+        view = self.query_one(OutputView)
+        view.following = False
+        view.show(len(self._items))
+        self.query_one("#dialog-keys", Static).update(content(*self._keys()))
+
+    def _keys(self) -> list[Piece]:
+        if not self.run.is_over:
+            return [Piece("K", "key"), Piece(" cancel   ", "dim"), Piece("esc", "key"), Piece(" goes on behind", "dim")]
+        if not self.run.failed_ids:
+            return [Piece("esc", "key"), Piece(" closes", "dim")]
+        return [
+            Piece("u", "key"),
+            Piece(" again on the failed   ", "dim"),
+            Piece("M", "key"),
+            Piece(" marks them   ", "dim"),
+            Piece("esc", "key"),
+            Piece(" closes", "dim"),
+        ]

@@ -1,0 +1,80 @@
+"""A short list to choose from, by arrows or by letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.render.text import Content, Piece, content, fit
+
+TITLE_WIDTH = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One line. ``key`` is the letter that chooses it; texts may come from outside."""
+
+    id: str
+    key: str
+    title: str
+    words: str = ""
+
+
+class ChooseDialog(ModalScreen[str]):
+    """Answers the id of what was chosen, or an empty text. ``extra`` maps further keys to answers."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False),
+    ]
+
+    def __init__(
+        self, title: str, choices: Sequence[Choice], note: str = "", extra: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__()
+        self._heading, self._choices, self._note, self._extra = title, choices, note, extra
+
+    def compose(self) -> Iterable[Widget]:
+        """The list and how to use it."""
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(clean(self._heading))
+            yield OptionList(*map(self._option, self._choices), id="choices", compact=True)
+            yield Static(
+                content(Piece(self._note or "a letter or enter chooses · esc closes", "dim")), id="choices-keys"
+            )
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter chooses."""
+        found = [choice.id for choice in self._choices if choice.key and choice.key == event.character]
+        found += [answer for key, answer in self._extra if key == event.character]
+        if found:
+            event.stop()
+            event.prevent_default()
+            self.dismiss(found[0])
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take it."""
+        event.stop()
+        self.dismiss(event.option.id or "")
+
+    def action_close(self) -> None:
+        """Choose nothing."""
+        self.dismiss("")
+
+    @staticmethod
+    def _option(choice: Choice) -> Option:
+        text = content(
+            Piece(f"{choice.key:<3}", "key"),
+            Piece(fit(clean(choice.title), TITLE_WIDTH) + "  "),
+            Piece(clean(choice.words), "dim"),
+        )
+        return Option(text, id=choice.id)

@@ -1,0 +1,101 @@
+"""The question before something is done to sandboxes: it names them, and Cancel has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from sandtui.fleet.plans import Plan
+from sandtui.ui.render.plan import plan_list, plan_words
+from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.dialogs.ask import DEAF_SECONDS
+
+
+class PlanDialog(ModalScreen[bool]):
+    """Answers True only to ``y``, to the button, or to the typed count of a large plan."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "confirm", "yes", show=False),
+        Binding("n,escape,q", "cancel", "no", show=False),
+    ]
+    AUTO_FOCUS = "#cancel"
+
+    def __init__(self, plan: Plan, context: str, now: datetime) -> None:
+        super().__init__()
+        self._plan = plan
+        self._where = context
+        self._now = now
+        self._deaf = True
+
+    def compose(self) -> Iterable[Widget]:
+        """List, warning, buttons."""
+        plan = self._plan
+        count = len(plan.rows)
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(plan.title)
+            with VerticalScroll(id="dialog-list", can_focus=False):
+                yield Static(plan_list(plan, self._now))
+            yield Static(plan_words(plan, self._where), id="dialog-warning")
+            if plan.needs_count:
+                yield Input(placeholder=f"type {count} to confirm", id="count", compact=True)
+            with Horizontal(id="dialog-buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                variant = "error" if plan.verb.warning else "primary"
+                yield Button(f"{plan.verb.title.split()[0]} {count}", id="confirm", variant=variant, compact=True)  # type: ignore[arg-type]
+                yield Static(content(Piece(self._keys(), "dim")), id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Listen after a moment."""
+        self.set_timer(DEAF_SECONDS, self._listen)
+        if self._plan.needs_count:
+            self.query_one("#count", Input).focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys typed before the dialog could be read count for nothing; only Escape does no harm."""
+        if self._deaf and event.key != "escape":
+            event.stop()
+            event.prevent_default()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Take the button's answer."""
+        event.stop()
+        if event.button.id == "confirm":
+            self.action_confirm()
+        else:
+            self.action_cancel()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the field confirms, when the count is right."""
+        event.stop()
+        if event.value.strip() == str(len(self._plan.rows)):
+            self.action_confirm()
+
+    def action_confirm(self) -> None:
+        """Do it, unless the count is still needed."""
+        if self._deaf:
+            return
+        if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(len(self._plan.rows)):
+            self.query_one("#count", Input).focus()
+            return
+        self.dismiss(True)
+
+    def action_cancel(self) -> None:
+        """Do nothing."""
+        self.dismiss(False)
+
+    def _listen(self) -> None:
+        self._deaf = False
+
+    def _keys(self) -> str:
+        if self._plan.needs_count:
+            return "esc = Cancel"
+        verb = "deletes" if self._plan.verb.warning else "does it"
+        return f"y {verb} · enter = Cancel"

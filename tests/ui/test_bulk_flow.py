@@ -1,0 +1,150 @@
+"""Work on many by keys: choose, plan, confirm, follow, try again; on the simulated platform."""
+
+import asyncio
+import json
+
+from textual.widgets import Input
+
+from sandtui.fleet.bulk import State
+from sandtui.ui.screens.dialogs.bulk import BulkDialog
+from sandtui.ui.screens.dialogs.choose import ChooseDialog
+from sandtui.ui.screens.dialogs.plan import PlanDialog
+from sandtui.ui.screens.dialogs.value import ValueDialog
+from sandtui.ui.screens.fleet import FleetScreen
+from tests.ui.world import World, settled, until
+
+
+async def type_text(pilot, text):
+    field = pilot.app.screen.query_one(Input)
+    field.value = text
+    await pilot.press("enter")
+    await pilot.pause()
+
+
+async def confirm(pilot, count=None):
+    app = pilot.app
+    await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+    if count is None:
+        await pilot.press("y")
+    else:
+        await type_text(pilot, str(count))
+    await pilot.pause()
+
+
+async def filter_by(pilot, text):
+    field = pilot.app.screen.query_one("#filter", Input)
+    field.value = text
+    await pilot.pause()
+
+
+def app_with(**options):
+    return World(**options)
+
+
+async def test_a_command_runs_in_all_that_match_and_the_failed_can_be_marked():
+    app = app_with()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await filter_by(pilot, "status:running #rl")
+        await pilot.press("m")
+        assert isinstance(app.screen, ChooseDialog)
+        await pilot.press("r")
+        assert isinstance(app.screen, ValueDialog)
+        await type_text(pilot, "false")
+        await confirm(pilot)
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
+        run = app.screen.run
+        assert run.count(State.FAILED) == 10
+        assert all(item.words.startswith("exit 1") for item in run.items)
+        await pilot.press("M")
+        assert isinstance(app.screen, FleetScreen)
+        assert app.screen._view.marks == set(run.failed_ids)
+
+
+async def test_what_failed_is_tried_again():
+    app = app_with()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await filter_by(pilot, "status:running #rl")
+        await pilot.press("asterisk", "m", "r")
+        await type_text(pilot, "false")
+        await confirm(pilot)
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
+        run, before = app.screen.run, app.screen
+        await pilot.press("u")
+        await until(pilot, lambda: app.screen is not before and isinstance(app.screen, BulkDialog) and run.is_over)
+        assert run.count(State.FAILED) == 10
+        await pilot.press("escape")
+        assert isinstance(app.screen, FleetScreen)
+
+
+async def test_deleting_many_needs_the_number_and_nothing_else_will_do():
+    app = app_with()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("asterisk", "D")
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+        await pilot.press("y", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, PlanDialog), "a letter and enter confirm nothing"
+        await type_text(pilot, "24")
+        assert isinstance(app.screen, PlanDialog)
+        await type_text(pilot, "25")
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
+        assert app.screen.run.count(State.DONE) == 25
+        store = app.bridge.session.store
+        assert all(row.sandbox.is_finished for row in store)
+
+
+async def test_a_dialog_that_was_closed_does_nothing():
+    app = app_with()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        for keys in (("asterisk", "D", "escape"), ("m", "escape"), ("m", "r", "escape")):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert isinstance(app.screen, FleetScreen)
+        assert app.bridge.session.store.counts["RUNNING"] == 22
+
+
+async def test_ids_are_copied_and_a_table_is_written_once(tmp_path):
+    app = app_with()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await filter_by(pilot, "status:error")
+        await pilot.press("m", "y")
+        await pilot.pause()
+        assert len(app.clipboard.split("\n")) == 3
+        file = tmp_path / "out.json"
+        await pilot.press("m", "o")
+        await type_text(pilot, str(file))
+        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        assert {row["status"] for row in json.loads(file.read_text())} == {"ERROR"}
+        await pilot.press("m", "o")
+        await type_text(pilot, str(file))
+        assert isinstance(app.screen, ValueDialog), "a file that is there is not overwritten"
+
+
+async def test_cancelling_ends_the_work():
+    app = app_with()
+    release = asyncio.Event()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+
+        async def stuck(sandbox_id, command):
+            await release.wait()
+
+        app.bridge.session.client.execute_command = stuck
+        await filter_by(pilot, "status:running #rl")
+        await pilot.press("m", "r")
+        await type_text(pilot, "sleep 9")
+        await confirm(pilot)
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog))
+        run = app.screen.run
+        await until(pilot, lambda: run.count(State.RUNNING) == 10)
+        await pilot.press("K")
+        await until(pilot, lambda: run.is_over)
+        assert run.count(State.CANCELLED) == 10
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, FleetScreen)
