@@ -1,0 +1,101 @@
+"""A launch through the dashboard's own code beside the SDK's gather and bulk wait, on the simulated driver.
+
+The SDK's bulk wait never ends for more than one page of its listing (see ``client.py``), so it is compared with 90; 500
+are ours alone. While ours runs in the real dashboard, a heartbeat tells how late a frame could have been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sandtui.client import AsyncSandboxClient, Config
+from sandtui.config.paths import Paths
+from sandtui.fleet.create_form import DEFAULTS
+from sandtui.fleet.launch import Step
+from sandtui.fleet.launch_plan import new_launch_id, plan_launch
+from sandtui.fleet.session import Connection
+from sandtui.ui.app import SandtuiApp
+from tests.bench.client import PEERS_FLEET, SDK, run
+from tests.conftest import PlatformProcess, start_platform
+
+FLEET = 500
+BEAT = 0.005
+
+
+async def launch(platform: PlatformProcess, folder: Path, count: int) -> tuple[float, float, int]:
+    """Return the seconds of a launch, the latest heartbeat in ms, and the requests."""
+    config = Config(api_key=platform.api_key, base_url=platform.base_url)
+    requests = 0
+
+    def client(connection: Connection) -> AsyncSandboxClient:
+        made = AsyncSandboxClient(config=connection.config, keep_tokens=False)
+        send = made._session.port.send
+
+        async def counted(*arguments: object, **more: object) -> object:
+            nonlocal requests
+            requests += 1
+            return await send(*arguments, **more)  # type: ignore[arg-type]
+
+        made._session.port.send = counted  # type: ignore[method-assign,assignment]
+        return made
+
+    async def connect() -> Connection:
+        return Connection(config, "bench")
+
+    app = SandtuiApp(connect, make_client=client, paths=Paths(folder / "config", folder / f"state-{count}"))
+    late = 0.0
+
+    async def heartbeat() -> None:
+        nonlocal late
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(BEAT)
+            late = max(late, time.perf_counter() - start - BEAT)
+
+    async with app.run_test(size=(120, 36)) as pilot:
+        while app.bridge.session is None:
+            await pilot.pause(0.01)
+        await pilot.pause(0.5)
+        plan = plan_launch({**DEFAULTS, "count": str(count), "name": "bench-{i}"}, new_launch_id())
+        requests = 0
+        beat = asyncio.ensure_future(heartbeat())
+        start = time.perf_counter()
+        app.start_launch(plan)
+        running = app.launches[-1]
+        while running.running:
+            await asyncio.sleep(BEAT)
+        seconds = time.perf_counter() - start
+        beat.cancel()
+        assert running.counts[Step.READY] == count, running.counts
+        await running.delete_made()
+    return seconds, late * 1000, requests
+
+
+def main() -> None:
+    """Start a platform, measure, stop it."""
+    os.environ["TEXTUAL_ANIMATIONS"] = "none"
+    with tempfile.TemporaryDirectory(prefix="sandtui-bench-") as name:
+        folder = Path(name)
+        process, platform = start_platform(folder / "state", "--driver", "simulated")
+        try:
+            for count in (PEERS_FLEET, FLEET):
+                seconds, late, requests = asyncio.run(launch(platform, folder, count))
+                print(f"launch of {count}: {seconds:.2f} s, {requests} requests, latest frame {late:.0f} ms")
+                if count == PEERS_FLEET and SDK.exists():
+                    peer = run(SDK, "prime_sandboxes", platform, folder, "fleet", str(count))
+                    ratio = seconds / peer["seconds"]
+                    print(
+                        f"SDK 0.2.32, {count}: {peer['seconds']:.2f} s, {peer['requests']:.0f} requests, ratio {ratio:.2f}"
+                    )
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
