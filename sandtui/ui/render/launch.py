@@ -19,26 +19,41 @@ SIGNS: dict[Step, tuple[str, Role]] = {
 NAME_WIDTH = 28
 
 
-def board(launch: Launch, width: int, now: float) -> list[list[Piece]]:
-    """Return the board's lines; ``now`` is in seconds on the monotonic clock."""
-    rows: list[list[Piece]] = []
-    per_line = max(10, width - 2)
-    for start in range(0, len(launch.items), per_line):
+class Board:
+    """The lines of a board, each made when it is looked at: only those in view cost anything.
+
+    First signs for all, then the failures with their reasons, then every one with its time.
+    """
+
+    def __init__(self, launch: Launch, width: int) -> None:
+        self._items = launch.items
+        self._per_line = max(10, width - 2)
+        failed = [item for item in launch.items if item.step is Step.FAILED]
+        others = [item for item in launch.items if item.step is not Step.FAILED]
+        gap: list[LaunchItem | None] = [None]
+        self._listed: list[LaunchItem | None] = [*gap, *failed, *(gap if failed else []), *others]
+        self._grid = -(-len(launch.items) // self._per_line)
+
+    def __len__(self) -> int:
+        return self._grid + len(self._listed)
+
+    def line(self, number: int, now: float) -> list[Piece]:
+        """Return one line; ``now`` is in seconds on the monotonic clock."""
+        if number < self._grid:
+            return self._signs(number * self._per_line)
+        place = number - self._grid
+        item = self._listed[place] if place < len(self._listed) else None
+        return [] if item is None else _item(item, now)
+
+    def _signs(self, start: int) -> list[Piece]:
         cells: list[Piece] = [Piece(" ")]
-        for item in launch.items[start : start + per_line]:
+        for item in self._items[start : start + self._per_line]:
             sign, role = SIGNS[item.step]
             if len(cells) > 1 and cells[-1].role == role:
                 cells[-1] = Piece(cells[-1].text + sign, role)
             else:
                 cells.append(Piece(sign, role))
-        rows.append(cells)
-    failed = [item for item in launch.items if item.step is Step.FAILED]
-    rows.append([])
-    rows += [_item(item, now) for item in failed]
-    if failed:
-        rows.append([])
-    rows += [_item(item, now) for item in launch.items if item.step is not Step.FAILED]
-    return rows
+        return cells
 
 
 def summary(launch: Launch) -> list[Piece]:

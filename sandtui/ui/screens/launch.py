@@ -13,7 +13,7 @@ from sandtui.fleet.launch import Launch, Step
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import LaunchChanged
-from sandtui.ui.render.launch import board, summary
+from sandtui.ui.render.launch import Board, summary
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
@@ -30,13 +30,13 @@ class LaunchScreen(AppScreen):
     def __init__(self, launch: Launch) -> None:
         super().__init__()
         self.launch = launch
-        self._rows: list[list[Piece]] = []
+        self._board = Board(launch, 80)
         self._stale = False
 
     def compose_body(self) -> Iterable[Widget]:
         """One view of lines."""
         with Vertical(id="launch-panel", classes="panel"):
-            yield OutputView(lambda line: self._rows[line], id="board")
+            yield OutputView(self._line, id="board")
 
     def crumbs(self) -> list[str]:
         """Fleet, launch."""
@@ -109,6 +109,9 @@ class LaunchScreen(AppScreen):
         """Back to the fleet; the launch goes on."""
         self.app.pop_screen()
 
+    def _line(self, number: int) -> list[Piece]:
+        return self._board.line(number, self.bridge.clock.monotonic())
+
     def _changed(self) -> None:
         if not self._stale:
             self._stale = True
@@ -120,6 +123,6 @@ class LaunchScreen(AppScreen):
         if not self.is_mounted:
             return
         view = self.query_one(OutputView)
-        self._rows = board(self.launch, view.size.width or 78, self.bridge.clock.monotonic())
-        view.show(len(self._rows))
+        self._board = Board(self.launch, view.size.width or 80)
+        view.show(len(self._board))
         self.update_chrome()
