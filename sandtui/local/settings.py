@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-DRIVERS = ("auto", "namespace", "process", "simulated")
+DRIVERS = ("auto", "namespace", "engine", "process", "simulated")
 
 APP = "sandtui"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sandtui.local.agent.isolate import HOST_DIRECTORIES
 from sandtui.local.clock import Clock
 from sandtui.local.drivers.base import Driver
+from sandtui.local.drivers.engine import EngineDriver, find_engine
 from sandtui.local.drivers.namespace import NamespaceDriver, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
@@ -23,6 +24,14 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
         return SimulatedDriver(clock, images, settings.fleet, settings.seed)
     if settings.driver == "process":
         return ProcessDriver(state_dir, images)
+    if settings.driver == "engine":
+        api = await find_engine()
+        if api is None:
+            raise LocalError(
+                "No container engine answers. Start Docker or Podman (`podman system service --time=0 "
+                "unix:///PATH/podman.sock`), and name its socket in DOCKER_HOST when it is in no usual place."
+            )
+        return EngineDriver(api, state_dir)
     reasons = []
     # Only root can give sandboxes users of their own; where even that is refused, anyone's way is left.
     for mapped in (True, False) if os.geteuid() == 0 else (False,):
@@ -37,6 +46,9 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
             "namespaces (inside Docker: --security-opt seccomp=unconfined), or use --driver process, "
             "which does not isolate."
         )
+    # An engine isolates well, but its images have to be there or be pulled: the second choice.
+    if (api := await find_engine()) is not None:
+        return EngineDriver(api, state_dir)
     return ProcessDriver(state_dir, images, f" (Namespaces don't work here: {reasons[-1].rstrip('.')}.)")
 
 

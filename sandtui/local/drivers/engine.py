@@ -1,0 +1,253 @@
+"""Sandboxes as containers of Docker or Podman: real images, the engine's own isolation and limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
+from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
+from sandtui.local.drivers.engine_instance import EngineInstance
+from sandtui.local.drivers.namespace import refuse_egress_rules
+from sandtui.local.egress import Policy
+from sandtui.local.files import private_directory
+from sandtui.local.images import form_trouble
+from sandtui.local.records import SandboxRecord
+
+WORKING_DIRECTORY: Final = "/workspace"
+MAX_PROCESSES: Final = 4096
+# It takes orphans up and can be told to end, which `tail -f /dev/null` as the first process would not do.
+_STAY: Final = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
+_SANDBOX, _STATE = "sandtui.sandbox", "sandtui.state"
+_LOG_TAIL: Final = 4 * 1024 * 1024
+
+
+async def find_engine() -> EngineApi | None:
+    """Return the first engine that answers, or None."""
+    for path in engine_sockets():
+        api = EngineApi(path)
+        try:
+            await api.call("GET", "/version")
+        except DriverError:
+            await api.close()
+            continue
+        return api
+    return None
+
+
+class EngineDriver:
+    """Each sandbox is a container."""
+
+    name = "engine"
+    keeps_sandboxes = False
+
+    def __init__(self, api: EngineApi, state_dir: Path) -> None:
+        self._api = api
+        self._logs = state_dir / "logs"
+        self._state = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]
+        self._version = ""
+
+    @property
+    def isolation(self) -> str:
+        """Say what keeps containers apart."""
+        return (
+            f"containers of {self._version or 'the container engine'}, with its isolation and its limits on memory, "
+            "cores and processes; network_access=false gives no network at all; disk is not limited."
+        )
+
+    def fleet(self) -> list[SandboxRecord]:
+        """Return the sandboxes that are there from the beginning: none."""
+        return []
+
+    async def open(self) -> None:
+        """Get ready."""
+        private_directory(self._logs, "directory")
+        found = await self._api.call("GET", "/version")
+        platform = found.get("Platform") or {}
+        components = [one.get("Name", "") for one in found.get("Components") or []]
+        name = platform.get("Name") or next((one for one in components if one), "the engine")
+        self._version = f"{str(name).split('/')[0]} {found.get('Version', '')}".strip()
+
+    async def close(self) -> None:
+        """Let go of the engine."""
+        await self._api.close()
+
+    def check(self, record: SandboxRecord) -> None:
+        """Refuse what can't be honoured."""
+        refuse_egress_rules(record)
+        if record.gpu_count:
+            raise Refused("gpu_count", "this local platform has no GPUs to give")
+
+    async def admit(self, record: SandboxRecord) -> None:
+        """Let every sandbox in; the engine's own limits are the only ones."""
+
+    async def image_trouble(self, image: str) -> str | None:
+        """Return why an image can't be had, without pulling it."""
+        if (trouble := form_trouble(image)) is not None:
+            return trouble
+        if await self._has(image):
+            return None
+        try:
+            await self._api.call("GET", f"/distribution/{image_path(image).removeprefix('/images/')}/json")
+        except DriverError as error:
+            return f"The image {image!r} is not here, and no registry was found to have it: {error}"
+        return None
+
+    async def apply_egress(self, record: SandboxRecord) -> bool:
+        """Return whether the sandbox' lists are kept to."""
+        if not record.network_access:
+            return record.network_allowlist == []
+        return Policy.of(record.network_allowlist, record.network_denylist).allows_all
+
+    async def start(self, record: SandboxRecord) -> EngineInstance:
+        """Pull the image where it is needed, make the container and start it."""
+        await self.discard(record.id)
+        if (trouble := form_trouble(record.docker_image)) is not None:
+            raise ImageUnavailable(trouble)
+        if not await self._has(record.docker_image):
+            await self._pull(record)
+        body = self._description(record)
+        await self._api.call("POST", "/containers/create", params={"name": _name(record.id)}, json=body)
+        await self._api.call("POST", f"/containers/{_name(record.id)}/start")
+        instance = self._instance(record)
+        folders = f"{WORKING_DIRECTORY} /sandbox-workspace /tmp"
+        with contextlib.suppress(DriverError):
+            # A start command that has ended already is an end of its own, and told as such.
+            await instance.output(f"mkdir -p {folders}; chmod 1777 /tmp")
+        return instance
+
+    async def adopt(self, record: SandboxRecord) -> EngineInstance | None:
+        """Find a sandbox again that an earlier platform started."""
+        try:
+            found = await self._api.call("GET", f"/containers/{_name(record.id)}/json")
+        except DriverError:
+            return None
+        return self._instance(record) if found["State"].get("Running") else None
+
+    async def discard(self, sandbox_id: str) -> None:
+        """End the container of a sandbox; its log is kept."""
+        with contextlib.suppress(DriverError):
+            text = await self._container_log(sandbox_id)
+            if text:
+                await asyncio.to_thread(self._append, sandbox_id, text)
+        try:
+            await self._api.call("DELETE", f"/containers/{_name(sandbox_id)}", params={"force": 1, "v": 1})
+        except EngineError as error:
+            if error.status != 404:
+                raise
+
+    async def remains(self) -> list[str]:
+        """Return the ids of which a container is left."""
+        filters = json.dumps({"label": [f"{_STATE}={self._state}"]})
+        rows = await self._api.call("GET", "/containers/json", params={"all": 1, "filters": filters})
+        return sorted(row["Labels"][_SANDBOX] for row in rows)
+
+    async def log(self, record: SandboxRecord) -> str:
+        """Return the log of a sandbox."""
+        kept = await asyncio.to_thread(self._kept_log, record.id)
+        if record.is_finished:
+            return kept
+        try:
+            return kept + await self._container_log(record.id)
+        except DriverError:
+            return kept
+
+    def note(self, sandbox_id: str, text: str) -> None:
+        """Write a line of the platform's own to a sandbox's log."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with contextlib.suppress(OSError):
+            self._append(sandbox_id, f"{stamp} platform: {text}\n")
+
+    async def _has(self, image: str) -> bool:
+        try:
+            await self._api.call("GET", f"{image_path(image)}/json")
+        except EngineError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def _pull(self, record: SandboxRecord) -> None:
+        image = record.docker_image
+        name, _, tag = (
+            image.rpartition(":") if ":" in image.rpartition("/")[2] and "@" not in image else (image, "", "")
+        )
+        params = {"fromImage": name, "tag": tag or ("" if "@" in image else "latest")}
+        self.note(record.id, f"pulling {image}")
+        told = ""
+        try:
+            async for row in self._api.lines("POST", "/images/create", params=params):
+                if "error" in row:
+                    raise ImageUnavailable(f"The image {image!r} could not be pulled: {row['error']}")
+                status = str(row.get("status", ""))
+                if status and status != told and not row.get("progress"):
+                    told = status
+                    self.note(record.id, f"pulling: {status}")
+        except EngineError as error:
+            raise ImageUnavailable(f"The image {image!r} could not be pulled: {error}") from error
+
+    def _description(self, record: SandboxRecord) -> dict[str, Any]:
+        argv = record.argv()
+        memory = int(record.memory_gb * 1024**3)
+        return {
+            "Image": record.docker_image,
+            "Entrypoint": (argv or _STAY)[:1],
+            "Cmd": (argv or _STAY)[1:],
+            "Env": [f"{key}={value}" for key, value in record.environment().items()],
+            "WorkingDir": WORKING_DIRECTORY,
+            "Hostname": re.sub(r"[^a-z0-9-]+", "-", record.name.lower()).strip("-")[:63].strip("-") or "sandbox",
+            "Labels": {_SANDBOX: record.id, _STATE: self._state},
+            "HostConfig": {
+                "Memory": memory,
+                "MemorySwap": memory,
+                "NanoCpus": int(record.cpu_cores * 1e9),
+                "PidsLimit": MAX_PROCESSES,
+                "NetworkMode": "bridge" if record.network_access else "none",
+            },
+        }
+
+    def _instance(self, record: SandboxRecord) -> EngineInstance:
+        env = record.environment()
+        return EngineInstance(self._api, _name(record.id), env, WORKING_DIRECTORY, record.memory_gb)
+
+    async def _container_log(self, sandbox_id: str) -> str:
+        params = {"stdout": 1, "stderr": 1}
+        raw = await self._api.call("GET", f"/containers/{_name(sandbox_id)}/logs", params=params)
+        return _unframe(raw).decode("utf-8", "replace") if isinstance(raw, bytes) else ""
+
+    def _kept_log(self, sandbox_id: str) -> str:
+        try:
+            data = (self._logs / f"{sandbox_id}.log").read_bytes()
+        except FileNotFoundError:
+            return ""
+        return data[-_LOG_TAIL:].decode("utf-8", "replace")
+
+    def _append(self, sandbox_id: str, text: str) -> None:
+        fd = os.open(self._logs / f"{sandbox_id}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(fd, text.encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(fd)
+
+
+def _name(sandbox_id: str) -> str:
+    return f"sandtui-{sandbox_id}"
+
+
+def _unframe(raw: bytes) -> bytes:
+    """Take the engine's eight-byte frames off a log."""
+    out, at = bytearray(), 0
+    while at + 8 <= len(raw):
+        length = int.from_bytes(raw[at + 4 : at + 8], "big")
+        if raw[at] > 2 or raw[at + 1 : at + 4] != b"\0\0\0":
+            return raw
+        out += raw[at + 8 : at + 8 + length]
+        at += 8 + length
+    return bytes(out)

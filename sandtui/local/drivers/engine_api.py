@@ -1,0 +1,119 @@
+"""The Docker API over a Unix socket, as Docker and Podman serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from sandtui.local.drivers.base import DriverError
+
+VERSION: Final = "/v1.41"
+_SECONDS: Final = 60.0
+_MAX_HEAD: Final = 65536
+
+
+class EngineError(DriverError):
+    """The engine refused; ``status`` is its HTTP status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def engine_sockets() -> list[Path]:
+    """Return where an engine may listen, the most explicit place first."""
+    found = []
+    host = os.environ.get("DOCKER_HOST", "")
+    if host.startswith("unix://"):
+        found.append(Path(host.removeprefix("unix://")))
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime:
+        found += [Path(runtime, "docker.sock"), Path(runtime, "podman", "podman.sock")]
+    found += [Path("/var/run/docker.sock"), Path("/run/podman/podman.sock")]
+    return [path for path in found if path.is_socket()]
+
+
+class EngineApi:
+    """Calls of one engine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        self._http = httpx.AsyncClient(transport=transport, base_url=f"http://engine{VERSION}", timeout=_SECONDS)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, *, wait: bool = False, **options: Any) -> Any:
+        """Make a call and return its JSON; ``wait`` for one that takes as long as it takes."""
+        try:
+            timeout = httpx.Timeout(None, connect=_SECONDS) if wait else httpx.Timeout(_SECONDS)
+            reply = await self._http.request(method, path, timeout=timeout, **options)
+        except httpx.HTTPError as error:
+            raise DriverError(f"The container engine doesn't answer: {error or type(error).__name__}.") from error
+        if reply.status_code >= 400:
+            raise EngineError(reply.status_code, _reason(reply))
+        try:
+            return reply.json() if reply.content else {}
+        except ValueError:
+            return reply.content
+
+    async def lines(self, method: str, path: str, **options: Any) -> AsyncIterator[dict[str, Any]]:
+        """Make a call and yield the JSON lines of its reply as they come."""
+        timeout = httpx.Timeout(None, connect=_SECONDS)
+        try:
+            async with self._http.stream(method, path, timeout=timeout, **options) as reply:
+                if reply.status_code >= 400:
+                    await reply.aread()
+                    raise EngineError(reply.status_code, _reason(reply))
+                async for line in reply.aiter_lines():
+                    if line.strip():
+                        yield json.loads(line)
+        except (httpx.HTTPError, ValueError) as error:
+            raise DriverError(f"The container engine broke off: {error or type(error).__name__}.") from error
+
+    async def hijack(self, path: str, body: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Make a call whose connection becomes a stream of bytes both ways."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(self.path), limit=_MAX_HEAD)
+        except OSError as error:
+            raise DriverError(f"The container engine doesn't answer: {error.strerror}.") from error
+        data = json.dumps(body).encode("ascii")
+        head = (
+            f"POST {VERSION}{path} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(data)}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        )
+        try:
+            writer.write(head.encode("ascii") + data)
+            answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            status = int(answer.split(" ", 2)[1])
+            if status not in (101, 200):
+                text = (await reader.read(4096)).decode("utf-8", "replace")
+                raise EngineError(status, text.partition("\r\n\r\n")[2] or text)
+        except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            writer.close()
+            raise DriverError("The container engine broke off.") from error
+        except EngineError:
+            writer.close()
+            raise
+        return reader, writer
+
+
+def _reason(reply: httpx.Response) -> str:
+    try:
+        return str(reply.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return reply.text.strip()[:1000] or f"status {reply.status_code}"
+
+
+def image_path(image: str) -> str:
+    """Return the path of an image's calls."""
+    return f"/images/{quote(image, safe='/:@')}"

@@ -1,0 +1,191 @@
+"""The container engine driver, against a real engine wherever one answers.
+
+No registry is needed: the tests make their image of the machine's static busybox.
+"""
+
+import asyncio
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandtui.local.drivers.engine import find_engine
+from sandtui.local.settings import LocalError
+from tests.local.rpc import Rpc
+from tests.local.support import GIVE_UP_SECONDS, Api, Start, serving_in_process
+
+IMAGE = "localhost/sandtui-test:latest"
+APPLETS = (
+    "ash cat chmod dirname echo env false grep head hostname httpd id kill ls md5sum mkdir mv nc ps pwd rm seq sh "
+    "sleep stat stty tail test touch true tty wc whoami"
+)
+# Command sessions start bash; here it is busybox' shell.
+BASH = b'#!/bin/sh\nexec /bin/sh "$@"\n'
+PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+
+
+def image_of(busybox: Path) -> bytes:
+    """Return a root directory as a tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name in ("bin", "etc", "tmp", "root", "proc", "sys", "dev", "var"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            tar.addfile(entry)
+        for name in APPLETS.split():
+            entry = tarfile.TarInfo(f"bin/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(entry)
+        for name, content in (("bin/busybox", busybox.read_bytes()), ("bin/bash", BASH), ("etc/passwd", PASSWD)):
+            entry = tarfile.TarInfo(name)
+            entry.mode, entry.size = 0o755, len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.fixture
+async def engine(start: Start) -> Api:
+    api = await find_engine()
+    if api is None:
+        pytest.skip("no container engine answers here (Docker, or Podman's service; .ci/run starts one where it may)")
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("no static busybox to make an image of")
+    params = {"fromSrc": "-", "repo": IMAGE.partition(":")[0]}
+    body = image_of(Path(busybox))
+    try:
+        if not await has_image(api):
+            await api.call("POST", "/images/create", params=params, content=body, wait=True)
+    finally:
+        await api.close()
+    return await start("engine")
+
+
+async def has_image(api: object) -> bool:
+    try:
+        await api.call("GET", f"/images/{IMAGE}/json")  # type: ignore[attr-defined]
+    except Exception:
+        return False
+    return True
+
+
+async def up(api: Api, **fields: object) -> str:
+    return await api.running(docker_image=IMAGE, **fields)
+
+
+async def test_a_container_runs_commands_and_keeps_files(engine: Api) -> None:
+    assert "containers of" in engine.platform.driver.isolation
+    box = await up(engine, name="My Box", environment_vars={"A": "a b"}, secrets={"S": "hidden"})
+    assert await engine.output(box, "echo $A $S; pwd; hostname") == "a b hidden\n/workspace\nmy-box\n"
+    reply = (await engine.run(box, "echo out; echo err >&2; exit 7")).json()
+    assert (reply["stdout"], reply["stderr"], reply["exit_code"]) == ("out\n", "err\n", 7)
+    assert await engine.output(box, "whoami; pwd", user="nobody", working_dir="/tmp") == "nobody\n/tmp\n"
+    assert await engine.output(box, "seq 20000") == "".join(f"{n}\n" for n in range(1, 20001))
+    data = os.urandom(1_500_000)
+    assert (await engine.upload(box, "/workspace/new dir/data", data)).json()["size"] == len(data)
+    assert (await engine.download(box, "/workspace/new dir/data")).content == data
+    assert await engine.output(box, "ls -A '/workspace/new dir'") == "data\n"
+    reply = await engine.gateway("GET", box, "read-file", params={"path": "/etc/passwd", "offset": 0, "length": 4})
+    assert reply.json()["content"] == "root"
+    assert (await engine.download(box, "/no/such")).status_code == 404
+    assert (await engine.download(box, "/tmp")).status_code == 400
+    assert (await engine.upload(box, "/tmp", b"x")).status_code == 400
+    reply = await engine.run(box, "true", working_dir="/no/such")
+    assert reply.json()["exit_code"] in (126, 127), reply.text
+    await engine.call("DELETE", f"/sandbox/{box}")
+    assert (await engine.run(box, "true")).status_code == 409
+    assert "driver" in (await engine.call("GET", f"/sandbox/{box}/logs")).json()["logs"]
+
+
+async def test_a_command_past_its_time_is_killed_with_its_children(engine: Api) -> None:
+    box = await up(engine)
+    assert (await engine.run(box, "sleep 321 & sleep 321", timeout=1)).status_code == 408
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while "sleep 321" in await engine.output(box, "ps"):
+            await asyncio.sleep(0.1)
+
+
+async def test_a_child_in_the_background_does_not_hold_the_answer_up(engine: Api) -> None:
+    box = await up(engine)
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        assert await engine.output(box, "sleep 322 & echo started") == "started\n"
+
+
+async def test_the_start_command_decides_the_end(engine: Api) -> None:
+    box = (await engine.create(docker_image=IMAGE, start_command="echo from-start; exit 3"))["id"]
+    ended = await engine.until(box, "ERROR")
+    assert (ended["exitCode"], ended["errorType"]) == (3, None)
+    assert "from-start" in (await engine.call("GET", f"/sandbox/{box}/logs")).json()["logs"]
+
+
+async def test_an_image_that_can_not_be_pulled(engine: Api) -> None:
+    for image in ("localhost:1/no/such:1", "not a reference"):
+        ended = await engine.until((await engine.create(docker_image=image))["id"], "ERROR")
+        assert ended["errorType"] == "IMAGE_PULL_FAILED", ended
+        assert image in ended["errorMessage"]
+        reply = (await engine.call("POST", "/template/check-docker-image", json={"image": image})).json()
+        assert reply["accessible"] is False and image in reply["details"]
+    reply = (await engine.call("POST", "/template/check-docker-image", json={"image": IMAGE})).json()
+    assert reply["accessible"] is True
+
+
+async def test_ports_lead_to_the_container(engine: Api) -> None:
+    box = await up(engine)
+    await engine.output(box, "mkdir /tmp/www; echo hello > /tmp/www/index.html; httpd -p 8000 -h /tmp/www")
+    url = (await engine.call("POST", f"/sandbox/{box}/expose", json={"port": 8000})).json()["url"]
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(url)).text == "hello\n"
+    alone = await up(engine, network_access=False)
+    assert (await engine.run(alone, "cat /proc/net/route | wc -l")).json()["stdout"].strip() in ("0", "1")
+    url = (await engine.call("POST", f"/sandbox/{alone}/expose", json={"port": 8000})).json()["url"]
+    async with httpx.AsyncClient() as client:
+        reply = await client.get(url)
+    assert (reply.status_code, "no network" in reply.json()["detail"]) == (502, True)
+
+
+async def test_memory_is_limited(engine: Api) -> None:
+    box = await up(engine, memory_gb=0.1)
+    reply = await engine.run(box, "tail -c 300m /dev/zero")
+    assert reply.status_code == 409, reply.text
+    assert (await engine.sandbox(box))["errorType"] == "OOM_KILLED"
+
+
+async def test_command_sessions_with_a_terminal(engine: Api) -> None:
+    async with serving_in_process(engine.platform) as api:
+        rpc = await Rpc.of(api, await up(engine, vm=True))
+        out, err, end = await rpc.run("echo out; echo err >&2; exit 4")
+        assert (out, err, end["exit_code"]) == ("out\n", "err\n", 4)
+        pty = {"size": {"cols": 90, "rows": 20}}
+        async with rpc.start("read line; stty size; echo got $line", pty=pty, stdin=True) as events:
+            session = {"pid": await events.pid()}
+            await rpc.write(session, b"x\r", kind="pty")
+            assert b"20 90" in await events.until(b"got x", "pty")
+
+
+async def test_containers_of_a_dead_platform_are_found_or_removed(engine: Api, start: Start) -> None:
+    kept = await up(engine)
+    state = engine.platform.settings.state_dir
+    # As after a SIGKILL: what the platform had in memory is gone, the containers are not.
+    for task in (*engine.platform.lifecycle._tasks.values(),):
+        task.cancel()
+    engine.platform.lifecycle._tasks.clear()
+    await engine.platform.registry.change(kept, name="still there")
+    remains = await engine.platform.driver.remains()
+    assert remains == [kept]
+    engine.platform.registry._records = {}
+    await engine.platform.__aexit__(None, None, None)
+    again = await start("engine", state=state)
+    assert (await again.sandbox(kept))["name"] == "still there"
+    assert await again.output(kept, "echo well") == "well\n"
+    await again.call("DELETE", f"/sandbox/{kept}")
+    assert await again.platform.driver.remains() == []
+
+
+async def test_without_an_engine_the_driver_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandtui.local.drivers.engine.engine_sockets", list)
+    with pytest.raises(LocalError, match="DOCKER_HOST"):
+        await start("engine")
