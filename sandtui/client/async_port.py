@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any, Final, cast
 
 from sandtui.client.call import StreamedBody
-from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, arguments, fault, length_of
+from sandtui.client.crew import TaskCrew, fan_out
+from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, BoundedBody, arguments, fault, length_of
 from sandtui.client.http_library import httpx
-from sandtui.client.port import K, Outcome, P, Sink, T, WireReply, WireRequest
+from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
 
 
 class AsyncPort:
@@ -18,24 +20,27 @@ class AsyncPort:
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
-            transport=transport, limits=LIMITS, follow_redirects=True, mounts=None if transport else NEVER_PROXIED
+            transport=transport, limits=LIMITS, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
         )
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
         try:
-            if sink is None:
-                reply = await self._http.request(**arguments(request, _content(request)))
-                return WireReply(reply.status_code, reply.headers, reply.content)
-            async with self._http.stream(**arguments(request, _content(request), identity=True)) as reply:
-                if not reply.is_success:
-                    return WireReply(reply.status_code, reply.headers, await reply.aread())
-                await sink.begin(length_of(reply.headers))
-                # As it came: decoding and cutting anew would copy each byte twice more.
-                plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
-                async for piece in reply.aiter_raw() if plain else reply.aiter_bytes():
-                    await sink.take(piece)
-                return WireReply(reply.status_code, reply.headers, b"")
+            async with _body(request) as content, asyncio.timeout(request.deadline):
+                if sink is None:
+                    async with self._http.stream(**arguments(request, content)) as reply:
+                        return WireReply(reply.status_code, reply.headers, await _whole(reply, request.deadline))
+                async with self._http.stream(**arguments(request, content, identity=True)) as reply:
+                    if not reply.is_success:
+                        return WireReply(reply.status_code, reply.headers, await _whole(reply, request.timeout))
+                    await sink.begin(length_of(reply.headers))
+                    # As it came: decoding and cutting anew would copy each byte twice more.
+                    plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
+                    async for piece in reply.aiter_raw() if plain else reply.aiter_bytes():
+                        await sink.take(piece)
+                    return WireReply(reply.status_code, reply.headers, b"")
+        except TimeoutError:
+            raise TransportFault("it takes too long", sent=True, timeout=True) from None
         except FAULTS as error:
             raise fault(error) from None
 
@@ -43,8 +48,11 @@ class AsyncPort:
     async def stream(self, request: WireRequest) -> AsyncIterator[AsyncReply]:
         """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
         try:
-            async with self._http.stream(**arguments(request, _content(request))) as reply:
-                yield AsyncReply(reply)
+            async with (
+                _body(request) as content,
+                self._http.stream(**arguments(request, content, identity=True)) as reply,
+            ):
+                yield AsyncReply(reply, request.deadline)
         except FAULTS as error:
             raise fault(error) from None
 
@@ -64,37 +72,27 @@ class AsyncPort:
         """Do something that blocks in a thread."""
         return await asyncio.to_thread(function, *args, **kwargs)
 
-    async def fan_out(
+    def fan_out(
         self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
     ) -> AsyncIterator[Outcome[K, T]]:
         """Run a flow for each key in tasks; leaving early cancels those that still run."""
-        waiting = iter(keys)
-        finished: asyncio.Queue[Outcome[K, T]] = asyncio.Queue()
+        return fan_out(self, keys, flow, at_once)
 
-        async def worker() -> None:
-            for key in waiting:
-                try:
-                    outcome: Outcome[K, T] = Outcome(key, await flow(key))
-                except Exception as error:
-                    outcome = Outcome(key, error=error)
-                finished.put_nowait(outcome)
+    def crew(self, at_once: int) -> TaskCrew[Any, Any]:
+        """Return a crew of tasks."""
+        return TaskCrew(at_once)
 
-        workers = [asyncio.ensure_future(worker()) for _ in range(at_once)]
-        done = asyncio.ensure_future(asyncio.wait(workers))
+    async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
+        """Carry a flow through in a task of its own."""
+        task = asyncio.ensure_future(flow)
         try:
-            while True:
-                getter = asyncio.ensure_future(finished.get())
-                await asyncio.wait({getter, done}, return_when=asyncio.FIRST_COMPLETED)
-                if not getter.done():
-                    getter.cancel()
-                    break
-                yield getter.result()
-            while not finished.empty():
-                yield finished.get_nowait()
-        finally:
-            for task in (*workers, done):
-                task.cancel()
-            await asyncio.gather(*workers, done, return_exceptions=True)
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # taken note of: the cancellation is what the caller gets
+            raise
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -104,37 +102,79 @@ class AsyncPort:
 class AsyncReply:
     """A reply that is read piece by piece."""
 
-    def __init__(self, reply: httpx.Response) -> None:
+    def __init__(self, reply: httpx.Response, deadline: float | None) -> None:
         self._reply = reply
+        self._deadline = deadline
+        self._ends = None if deadline is None else asyncio.get_running_loop().time() + deadline
         self.status_code = reply.status_code
         self.headers = reply.headers
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes."""
-        async for piece in self._reply.aiter_bytes():
-            yield piece
+        async with aclosing(_wire_pieces(self._reply)) as pieces:
+            while True:
+                try:
+                    # Around each wait alone: between them the caller runs, and must not be cancelled.
+                    async with asyncio.timeout_at(self._ends):
+                        piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise TransportFault("it takes too long", sent=True, timeout=True) from None
+                yield piece
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        return await self._reply.aread()
+        return await _whole(self._reply, self._deadline)
 
 
-def _content(request: WireRequest) -> bytes | AsyncIterator[bytes] | None:
-    return _threaded(request.body) if isinstance(request.body, StreamedBody) else request.body
+async def _whole(reply: httpx.Response, deadline: float | None) -> bytes:
+    body = BoundedBody(reply.headers, deadline)
+    if reply.is_stream_consumed:
+        return reply.content
+    async for piece in reply.aiter_raw():
+        body.take(piece)
+    return body.whole()
 
 
-async def _threaded(body: StreamedBody) -> AsyncIterator[bytes]:
+async def _wire_pieces(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
+    if reply.headers.get("content-encoding", "identity") != "identity":
+        raise TransportFault("the reply is packed, unasked", sent=True, timeout=False)
+    if reply.is_stream_consumed:
+        yield reply.content
+        return
+    async for piece in reply.aiter_raw():
+        yield piece
+
+
+@asynccontextmanager
+async def _body(request: WireRequest) -> AsyncIterator[bytes | AsyncIterator[bytes] | None]:
+    """Give the body of a request, and close what it is read from whatever becomes of the request."""
+    if not isinstance(request.body, StreamedBody):
+        yield request.body
+        return
+    async with aclosing(_threaded(request.body)) as content:
+        yield content
+
+
+_END: Final = object()
+
+
+async def _threaded(body: StreamedBody) -> AsyncGenerator[bytes, None]:
     """Read a body in threads, one piece ahead, so that neither the disk nor the network waits for the other."""
     pieces = body.open()
     try:
-        coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, b""))
+        coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, _END))
         try:
-            while piece := await coming:
-                coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, b""))
-                yield piece
+            # An empty piece is a piece: only the mark is the end.
+            while (piece := await coming) is not _END:
+                coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, _END))
+                yield cast("bytes", piece)
         finally:
             # A thread that still reads must be done before the file is closed.
             await asyncio.wait([coming])
+            if not coming.cancelled():
+                coming.exception()
     finally:
         close = getattr(pieces, "close", None)
         if close is not None:

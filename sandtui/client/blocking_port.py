@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any
 
 from sandtui.client.call import StreamedBody
-from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, arguments, fault, length_of
+from sandtui.client.crew import ThreadCrew, fan_out
+from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, BoundedBody, arguments, fault, length_of
 from sandtui.client.http_library import httpx
-from sandtui.client.port import K, Outcome, P, Sink, T, WireReply, WireRequest, run_blocking
+from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
 
 
 class BlockingPort:
@@ -20,24 +20,25 @@ class BlockingPort:
 
     def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
         self._http = httpx.Client(
-            transport=transport, limits=LIMITS, follow_redirects=True, mounts=None if transport else NEVER_PROXIED
+            transport=transport, limits=LIMITS, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
         )
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
         try:
-            if sink is None:
-                reply = self._http.request(**arguments(request, _content(request)))
-                return WireReply(reply.status_code, reply.headers, reply.content)
-            with self._http.stream(**arguments(request, _content(request), identity=True)) as reply:
-                if not reply.is_success:
-                    return WireReply(reply.status_code, reply.headers, reply.read())
-                await sink.begin(length_of(reply.headers))
-                # As it came: decoding and cutting anew would copy each byte twice more.
-                plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
-                for piece in reply.iter_raw() if plain else reply.iter_bytes():
-                    await sink.take(piece)
-                return WireReply(reply.status_code, reply.headers, b"")
+            with _body(request) as content:
+                if sink is None:
+                    with self._http.stream(**arguments(request, content)) as reply:
+                        return WireReply(reply.status_code, reply.headers, _whole(reply, request.deadline))
+                with self._http.stream(**arguments(request, content, identity=True)) as reply:
+                    if not reply.is_success:
+                        return WireReply(reply.status_code, reply.headers, _whole(reply, request.timeout))
+                    await sink.begin(length_of(reply.headers))
+                    # As it came: decoding and cutting anew would copy each byte twice more.
+                    plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
+                    for piece in reply.iter_raw() if plain else reply.iter_bytes():
+                        await sink.take(piece)
+                    return WireReply(reply.status_code, reply.headers, b"")
         except FAULTS as error:
             raise fault(error) from None
 
@@ -45,8 +46,8 @@ class BlockingPort:
     async def stream(self, request: WireRequest) -> AsyncIterator[BlockingReply]:
         """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
         try:
-            with self._http.stream(**arguments(request, _content(request))) as reply:
-                yield BlockingReply(reply)
+            with _body(request) as content, self._http.stream(**arguments(request, content, identity=True)) as reply:
+                yield BlockingReply(reply, request.deadline)
         except FAULTS as error:
             raise fault(error) from None
 
@@ -66,30 +67,19 @@ class BlockingPort:
         """Do it here and now."""
         return function(*args, **kwargs)
 
-    async def fan_out(
+    def fan_out(
         self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
     ) -> AsyncIterator[Outcome[K, T]]:
         """Run a flow for each key in threads; leaving early waits for those that run and starts no more."""
+        return fan_out(self, keys, flow, at_once)
 
-        def one(key: K) -> Outcome[K, T]:
-            try:
-                return Outcome(key, run_blocking(cast("Coroutine[Any, Any, T]", flow(key))))
-            except Exception as error:
-                return Outcome(key, error=error)
+    def crew(self, at_once: int) -> ThreadCrew[Any, Any]:
+        """Return a crew of threads."""
+        return ThreadCrew(at_once)
 
-        waiting = iter(keys)
-        running: set[Future[Outcome[K, T]]] = set()
-        with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="sandtui") as threads:
-            while True:
-                for key in waiting:
-                    running.add(threads.submit(one, key))
-                    if len(running) >= at_once:
-                        break
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+    async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
+        """Carry a flow through; nothing can cancel it here."""
+        return await flow
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -99,19 +89,25 @@ class BlockingPort:
 class BlockingReply:
     """A reply that is read piece by piece."""
 
-    def __init__(self, reply: httpx.Response) -> None:
+    def __init__(self, reply: httpx.Response, deadline: float | None) -> None:
         self._reply = reply
+        self._deadline = deadline
+        self._ends = None if deadline is None else time.monotonic() + deadline
         self.status_code = reply.status_code
         self.headers = reply.headers
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes."""
-        for piece in self._reply.iter_bytes():
+        if self.headers.get("content-encoding", "identity") != "identity":
+            raise TransportFault("the reply is packed, unasked", sent=True, timeout=False)
+        for piece in (self._reply.content,) if self._reply.is_stream_consumed else self._reply.iter_raw():
             yield piece
+            if self._ends is not None and time.monotonic() > self._ends:
+                raise TransportFault("it takes too long", sent=True, timeout=True)
 
     async def read(self) -> bytes:
         """Return the whole body."""
-        return self._reply.read()
+        return _whole(self._reply, self._deadline)
 
 
 class _ThreadLock:
@@ -127,5 +123,25 @@ class _ThreadLock:
         self._lock.release()
 
 
-def _content(request: WireRequest) -> bytes | Iterator[bytes] | None:
-    return request.body.open() if isinstance(request.body, StreamedBody) else request.body
+def _whole(reply: httpx.Response, deadline: float | None) -> bytes:
+    body = BoundedBody(reply.headers, deadline)
+    if reply.is_stream_consumed:
+        return reply.content
+    for piece in reply.iter_raw():
+        body.take(piece)
+    return body.whole()
+
+
+@contextmanager
+def _body(request: WireRequest) -> Iterator[bytes | Iterator[bytes] | None]:
+    """Give the body of a request, and close what it is read from whatever becomes of the request."""
+    if not isinstance(request.body, StreamedBody):
+        yield request.body
+        return
+    pieces = request.body.open()
+    try:
+        yield pieces
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandtui.client.checks import check_text
 from sandtui.client.errors import MalformedReplyError
 from sandtui.client.models.base import Nothing
 
@@ -58,7 +59,7 @@ class Call(Generic[T]):
     """A request, and the type of its reply.
 
     ``path`` is relative to the API root for control calls and to the token's base for gateway calls.
-    ``timeout`` is in seconds and bounds one attempt.
+    ``timeout`` is in seconds and bounds one attempt. ``secrets`` are what no error may hold, should it be echoed.
     """
 
     method: str
@@ -70,10 +71,15 @@ class Call(Generic[T]):
     timeout: float = CONTROL_TIMEOUT
     rate: Rate | None = None
     content_type: str = "application/json"
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def query_pairs(self) -> list[tuple[str, str]]:
-        """The query as it is sent: None is left out, lists repeat their key, booleans are lower case."""
+        """The query as it is sent: None is left out, lists repeat their key, booleans are lower case.
+
+        Raises:
+            InvalidRequestError: a value can't be sent as text.
+        """
         pairs: list[tuple[str, str]] = []
         for key, value in self.query.items():
             if value is None:
@@ -84,6 +90,8 @@ class Call(Generic[T]):
                 pairs.append((key, str(value)))
             else:
                 pairs.extend((key, item) for item in value)
+        for key, text in pairs:
+            check_text(f"the parameter {key}", text, may_be_empty=True)
         return pairs
 
     def read(self, content: bytes) -> T:
@@ -96,7 +104,9 @@ class Call(Generic[T]):
         if self.reply is Nothing:
             return Nothing()  # type: ignore[return-value] # T is Nothing here
         try:
-            reply: T = _adapter(self.reply).validate_json(content or b"{}")
+            adapter = _adapter(self.reply)
+            # An empty success says nothing more than that: what it must say is only asked of one that has a body.
+            reply: T = adapter.validate_json(content) if content else adapter.validate_python({})
         except ValidationError as error:
             places = ", ".join(
                 sorted({".".join(str(part) for part in item["loc"]) or "body" for item in error.errors()})[:5]

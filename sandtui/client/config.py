@@ -34,6 +34,7 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
+        object.__setattr__(self, "api_key", usable_key(self.api_key))
         # An empty team means "personal" and must never be sent (wire.md 1).
         object.__setattr__(self, "team_id", self.team_id or None)
         object.__setattr__(self, "user_id", self.user_id or None)
@@ -83,12 +84,33 @@ class Config:
         return replace(self, **{key: value for key, value in changes.items() if value is not None})
 
 
+def usable_key(key: str) -> str:
+    """Return a key without the blanks around it.
+
+    Raises:
+        ConfigurationError: it can't be sent in a header; the message does not show it.
+    """
+    if not isinstance(key, str):
+        raise ConfigurationError(f"the API key must be a string, not {type(key).__name__}")
+    cleaned = key.strip()
+    if not all("!" <= character <= "~" for character in cleaned):
+        raise ConfigurationError(
+            "the API key holds blanks or characters that no key has; copy it anew, or log in again with `prime login`"
+        )
+    return cleaned
+
+
 def normalise_base_url(url: str) -> str:
     """Strip a trailing ``/`` and one trailing ``/api/v1``.
 
     Raises:
-        ConfigurationError: it is not an http(s) address with a host.
+        ConfigurationError: it is not an http(s) address with a host, or it holds a user name or a password.
     """
+    if "@" in url:
+        # Not shown: what stands before the @ may be a password.
+        raise ConfigurationError(
+            "the base URL holds a user name or a password; set PRIME_API_BASE_URL without, and PRIME_API_KEY to the key"
+        )
     cleaned = url.strip().rstrip("/").removesuffix(API_PREFIX).rstrip("/")
     try:
         parts = urlsplit(cleaned)

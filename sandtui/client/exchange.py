@@ -1,16 +1,21 @@
-"""What both httpx ports share: limits, arguments and the meaning of httpx's errors."""
+"""What both httpx ports share: limits, arguments, bounded replies and the meaning of httpx's errors."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import time
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from sandtui.client.call import StreamedBody
-from sandtui.client.http_library import httpx
+from sandtui.client.http_library import h11, httpx
 from sandtui.client.port import CONNECT_TIMEOUT, TransportFault, WireRequest
 
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=200)
 
+MAX_REPLY = 64 * 1024 * 1024
+"""Bytes of a reply that is held in memory: a hostile or mistaken one must not fill it. The largest that the platform
+sends are windows of 10 MiB, and what a command wrote."""
 
 # A proxy that is set for the whole machine must not be asked for the local platform.
 NEVER_PROXIED = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
@@ -24,8 +29,7 @@ def arguments(
 ) -> dict[str, Any]:
     """Return the arguments of httpx for a request; ``identity`` asks for a reply that is not compressed."""
     headers = dict(request.headers)
-    if identity:
-        headers["Accept-Encoding"] = "identity"
+    headers["Accept-Encoding"] = "identity" if identity else "gzip"
     if isinstance(request.body, StreamedBody):
         # Told in advance, so that no server has to cope with a chunked upload.
         headers["Content-Length"] = str(request.body.length)
@@ -39,7 +43,45 @@ def arguments(
     }
 
 
-def fault(error: httpx.HTTPError | httpx.InvalidURL | httpx.StreamError) -> TransportFault:
+class BoundedBody:
+    """Gathers the body of a reply: no longer than :data:`MAX_REPLY`, unpacked or not, and no later than a deadline.
+
+    ``deadline`` is in seconds from now. httpx's own decoders would expand a small reply without bound.
+    """
+
+    def __init__(self, headers: Mapping[str, str], deadline: float | None) -> None:
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"identity", "gzip", ""}:
+            raise TransportFault(f"the reply is packed as {encoding[:50]!r}, unasked", sent=True, timeout=False)
+        self._unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
+        self._ends = None if deadline is None else time.monotonic() + deadline
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def take(self, piece: bytes) -> None:
+        """Take a piece as it came over the wire.
+
+        Raises:
+            TransportFault: the reply is too long, can't be unpacked, or takes too long.
+        """
+        if self._unpack is not None:
+            try:
+                piece = self._unpack.decompress(piece, MAX_REPLY + 1 - self._size)
+            except zlib.error:
+                raise TransportFault("the reply can't be unpacked", sent=True, timeout=False) from None
+        self._size += len(piece)
+        if self._size > MAX_REPLY:
+            raise TransportFault(f"the reply is over {MAX_REPLY:,} bytes", sent=True, timeout=False)
+        self._pieces.append(piece)
+        if self._ends is not None and time.monotonic() > self._ends:
+            raise TransportFault("the reply takes too long", sent=True, timeout=True)
+
+    def whole(self) -> bytes:
+        """Return all of it."""
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def fault(error: Exception) -> TransportFault:
     """Return what an error of httpx means."""
     never_sent = (
         httpx.ConnectError,
@@ -56,11 +98,12 @@ def fault(error: httpx.HTTPError | httpx.InvalidURL | httpx.StreamError) -> Tran
     )
 
 
-FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
-"""Everything that httpx raises about a request."""
+FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, h11.ProtocolError)
+"""Everything that httpx raises about a request; h11's own errors come through while a body is sent."""
 
 
 def length_of(headers: httpx.Headers) -> int | None:
     """Return the length that a reply says it has; None when it is compressed or does not say."""
     text = headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() and "content-encoding" not in headers else None
+    plain = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if plain and "content-encoding" not in headers else None

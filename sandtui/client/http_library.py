@@ -1,4 +1,4 @@
-"""httpx, without its command line.
+"""httpx, without its command line, and h11, which speaks HTTP under it.
 
 Where Rich happens to be installed, ``import httpx`` loads httpx's own command line and Rich with it: a third of its
 import time, for nothing that a library needs. httpx copes with its absence, so it is hidden during the import.
@@ -15,4 +15,6 @@ else:
     finally:
         del sys.modules["httpx._main"]
 
-__all__ = ["httpx"]
+import h11
+
+__all__ = ["h11", "httpx"]

@@ -37,7 +37,7 @@ class TransportFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """What goes out. ``timeout`` is in seconds and bounds each wait for the other side."""
+    """What goes out. Times are in seconds: ``timeout`` bounds each wait for the other side, ``deadline`` the whole."""
 
     method: str
     url: str
@@ -45,6 +45,7 @@ class WireRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Body | None = field(default=None, repr=False)
     timeout: float = 30.0
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,27 @@ class Outcome(Generic[K, T]):
         return self.value  # type: ignore[return-value] # without an error the value is there
 
 
+class Crew(Protocol[K, T]):
+    """Flows that run side by side; close it whatever happens."""
+
+    @property
+    def busy(self) -> int:
+        """How many were started and not told yet."""
+        ...
+
+    def start(self, key: K, flow: Callable[[K], Awaitable[T]]) -> None:
+        """Start a flow as soon as there is a place for it."""
+        ...
+
+    async def ready(self, timeout: float | None = None) -> list[Outcome[K, T]]:
+        """Wait for at least one outcome, or ``timeout`` seconds; return all that there are."""
+        ...
+
+    async def aclose(self) -> None:
+        """End what can be ended, and wait for the rest."""
+        ...
+
+
 class Port(Protocol):
     """All that a flow may do to the outside world."""
 
@@ -126,7 +148,18 @@ class Port(Protocol):
     def fan_out(
         self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
     ) -> AsyncIterator[Outcome[K, T]]:
-        """Run a flow for each key, some at once, and yield each outcome as it comes."""
+        """Run a flow for each key, some at once, and yield each outcome as it comes.
+
+        What ``keys`` raises is raised; leaving early ends what still runs, where that can be.
+        """
+        ...
+
+    def crew(self, at_once: int) -> Crew[Any, Any]:
+        """Return something that runs flows beside this one, ``at_once`` at most."""
+        ...
+
+    async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
+        """Carry a flow through to its end even when the caller is cancelled: for cleaning up."""
         ...
 
     async def aclose(self) -> None:

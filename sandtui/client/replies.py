@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandtui.client.errors import (
     APIError,
@@ -24,6 +26,8 @@ from sandtui.client.port import WireReply
 _MAX_DETAIL = 500
 """Characters of a platform's words that an error shows."""
 
+_MIN_SECRET = 4
+
 _CLASSES: dict[int, type[APIError]] = {
     401: UnauthorizedError,
     402: PaymentRequiredError,
@@ -35,19 +39,22 @@ _CLASSES: dict[int, type[APIError]] = {
 }
 
 
-def error_from(reply: WireReply, method: str, path: str, sandbox_id: str | None = None) -> APIError:
-    """Return the error for a reply outside 2xx."""
+def error_from(
+    reply: WireReply, method: str, path: str, sandbox_id: str | None = None, secrets: Iterable[str] = ()
+) -> APIError:
+    """Return the error for a reply outside 2xx; ``secrets`` that it echoes are taken out."""
+    secrets = tuple(secrets)
     code = reply.status_code
     body = _object(reply.content)
-    fields = _refused_fields(body)
-    detail = _detail(body, reply.content, fields)
+    fields = {hide(name, secrets): hide(words, secrets) for name, words in _refused_fields(body).items()}
+    detail = _detail(body, reply, fields, secrets)
     message = f"HTTP {code}: {detail}" if detail else f"HTTP {code} for {method} {path}"
     details: dict[str, Any] = {
         "status_code": code,
         "method": method,
         "path": path,
         "sandbox_id": sandbox_id,
-        "error_type": body.get("error") if isinstance(body.get("error"), str) else None,
+        "error_type": hide(body["error"], secrets) if isinstance(body.get("error"), str) else None,
         "retry_after": retry_after(reply),
     }
     if code == 422:
@@ -66,13 +73,21 @@ def retry_after(reply: WireReply) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
         seconds = (when - datetime.now(UTC)).total_seconds()
     # A hostile or mistaken value (nan, a century) must not stop a client for ever.
     return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return a text in which no secret stands. Short ones are left: they would be found in any text."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _MIN_SECRET:
+            text = text.replace(secret, "***")
+    return text
 
 
 def _object(content: bytes) -> dict[str, Any]:
@@ -97,7 +112,10 @@ def _refused_fields(body: dict[str, Any]) -> dict[str, str]:
     return fields
 
 
-def _detail(body: dict[str, Any], content: bytes, fields: dict[str, str]) -> str:
+def _detail(body: dict[str, Any], reply: WireReply, fields: dict[str, str], secrets: tuple[str, ...]) -> str:
+    if 300 <= reply.status_code < 400:
+        # Not followed: the body and the key would go to an address that nobody chose.
+        return f"the platform sends elsewhere{_place(reply)}; set PRIME_API_BASE_URL to the address that answers itself"
     if fields:
         text = "; ".join(f"{name}: {words}" for name, words in fields.items())
     elif isinstance(body.get("detail"), str):
@@ -107,8 +125,19 @@ def _detail(body: dict[str, Any], content: bytes, fields: dict[str, str]) -> str
     elif isinstance(body.get("error"), str):
         text = body["error"]
     else:
-        text = content[: _MAX_DETAIL * 4].decode("utf-8", "replace")
+        text = reply.content[: _MAX_DETAIL * 4].decode("utf-8", "replace")
         if text.lstrip().startswith("<"):
             return ""  # an HTML error page of some proxy says nothing to a person
-    text = " ".join(text.split())
+    text = " ".join(hide(text, secrets).split())
     return text if len(text) <= _MAX_DETAIL else text[: _MAX_DETAIL - 1] + "…"
+
+
+def _place(reply: WireReply) -> str:
+    try:
+        parts = urlsplit(reply.headers.get("location", ""))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if not host or not host.isprintable():
+        return ""
+    return f" ({parts.scheme}://{host[:100]}{f':{port}' if port else ''})"

@@ -12,6 +12,7 @@ from sandtui.client.errors import APIError, MalformedReplyError, SandboxClientEr
 from sandtui.client.models.command_session import EVENT_RESPONSE
 from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
 from sandtui.client.port import StreamedReply, TransportFault, WireRequest
+from sandtui.client.replies import hide
 from sandtui.client.session import USER_AGENT, OnTimeout, Session
 
 SERVICE = "/command_session.CommandSession"
@@ -19,6 +20,10 @@ MAX_ENVELOPE = 64 * 1024 * 1024
 """Bytes of one message that are accepted: a hostile length must not fill the memory."""
 
 MAX_ERROR = 500
+CONTROL_TIMEOUT = 30.0
+GRACE = 5.0
+"""Seconds that a stream may last after the command's own deadline."""
+
 _COMPRESSED, _END = 1, 2
 _BY_STATUS = {400: "internal", 401: "unauthenticated", 403: "permission_denied", 404: "unimplemented"}
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
@@ -44,17 +49,19 @@ async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, 
     while True:
         token = await session.token(sandbox_id)
         headers = _headers(token.token, "application/proto")
-        request = WireRequest("POST", token.base + path, [], headers, encode(schema, message), 30.0)
+        body = encode(schema, message)
+        request = WireRequest("POST", token.base + path, [], headers, body, CONTROL_TIMEOUT, CONTROL_TIMEOUT)
         try:
             reply = await session.port.send(request)
         except TransportFault as fault:
-            raise RPCError("unavailable", str(fault), method="POST", path=path, sandbox_id=sandbox_id) from None
+            words = hide(str(fault), session.secrets(token.token))
+            raise RPCError("unavailable", words, method="POST", path=path, sandbox_id=sandbox_id) from None
         if reply.status_code == 200:
             return
-        error = _error(reply.status_code, reply.content, path, sandbox_id)
+        error = _error(reply.status_code, reply.content, path, sandbox_id, session.secrets(token.token))
         if error.code != "unauthenticated" or renewed:
             raise error
-        session.tokens.drop(sandbox_id)
+        session.tokens.drop(sandbox_id, token)
         renewed = True
 
 
@@ -79,21 +86,24 @@ async def events(
             "Connect-Content-Encoding": "identity",
             "Connect-Accept-Encoding": "gzip,identity",
         }
+        secrets = session.secrets(token.token)
         body = _envelope(encode(schema, message))
-        request = WireRequest("POST", token.base + path, [], headers, body, timeout + 5.0)
+        request = WireRequest("POST", token.base + path, [], headers, body, timeout + GRACE, timeout + GRACE)
         try:
             async with session.port.stream(request) as reply:
                 if reply.status_code != 200:
-                    raise _error(reply.status_code, await reply.read(), path, sandbox_id)
-                async with aclosing(_read(reply, path, sandbox_id)) as messages:
+                    raise _error(reply.status_code, await reply.read(), path, sandbox_id, secrets)
+                async with aclosing(_read(reply, path, sandbox_id, secrets)) as messages:
                     async for event in messages:
                         renewed = True
                         yield event
                 return
+        except TransportFault as fault:
+            raise TransportFault(hide(str(fault), secrets), sent=fault.sent, timeout=fault.timeout) from None
         except RPCError as error:
             if error.code != "unauthenticated" or renewed:
                 raise
-            session.tokens.drop(sandbox_id)
+            session.tokens.drop(sandbox_id, token)
             renewed = True
 
 
@@ -110,7 +120,9 @@ async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout
     return error
 
 
-async def _read(reply: StreamedReply, path: str, sandbox_id: str) -> AsyncGenerator[Message, None]:
+async def _read(
+    reply: StreamedReply, path: str, sandbox_id: str, secrets: tuple[str, ...]
+) -> AsyncGenerator[Message, None]:
     buffer = bytearray()
     async for piece in reply.pieces():
         buffer += piece
@@ -125,7 +137,7 @@ async def _read(reply: StreamedReply, path: str, sandbox_id: str) -> AsyncGenera
             if flags & _COMPRESSED:
                 body = _expand(body, path, sandbox_id)
             if flags & _END:
-                _raise_end(body, path, sandbox_id)
+                _raise_end(body, path, sandbox_id, secrets)
                 return
             try:
                 event = decode(EVENT_RESPONSE, body).get("event")
@@ -137,7 +149,7 @@ async def _read(reply: StreamedReply, path: str, sandbox_id: str) -> AsyncGenera
                 yield event
 
 
-def _raise_end(body: bytes, path: str, sandbox_id: str) -> None:
+def _raise_end(body: bytes, path: str, sandbox_id: str, secrets: tuple[str, ...]) -> None:
     try:
         end = json.loads(body)
     except (ValueError, RecursionError):
@@ -145,15 +157,15 @@ def _raise_end(body: bytes, path: str, sandbox_id: str) -> None:
     error = end.get("error") if isinstance(end, dict) else None
     if isinstance(error, dict):
         raise RPCError(
-            str(error.get("code", "unknown")),
-            _short(str(error.get("message", ""))),
+            _short(hide(str(error.get("code", "unknown")), secrets)),
+            _short(hide(str(error.get("message", "")), secrets)),
             method="POST",
             path=path,
             sandbox_id=sandbox_id,
         )
 
 
-def _error(status: int, content: bytes, path: str, sandbox_id: str) -> RPCError:
+def _error(status: int, content: bytes, path: str, sandbox_id: str, secrets: tuple[str, ...]) -> RPCError:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -162,8 +174,11 @@ def _error(status: int, content: bytes, path: str, sandbox_id: str) -> RPCError:
     code = body.get("code")
     if not isinstance(code, str):
         code = "unavailable" if status in _UNAVAILABLE else _BY_STATUS.get(status, "unknown")
-    words = _short(str(body.get("message") or body.get("detail") or body.get("error") or f"HTTP {status}"))
-    return RPCError(code, words, status_code=status, method="POST", path=path, sandbox_id=sandbox_id)
+    words = str(body.get("message") or body.get("detail") or body.get("error") or f"HTTP {status}")
+    words = _short(hide(words, secrets))
+    return RPCError(
+        _short(hide(code, secrets)), words, status_code=status, method="POST", path=path, sandbox_id=sandbox_id
+    )
 
 
 def _expand(body: bytes, path: str, sandbox_id: str) -> bytes:

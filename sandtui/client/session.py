@@ -10,13 +10,14 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from sandtui import __version__
-from sandtui.client.call import Call
+from sandtui.client.call import Call, StreamedBody
 from sandtui.client.calls import sandboxes
 from sandtui.client.config import Config
 from sandtui.client.errors import (
     APIError,
     APITimeoutError,
     ConnectionFailedError,
+    MalformedReplyError,
     SandboxClientError,
     SandboxNotRunningError,
     UnauthorizedError,
@@ -26,7 +27,7 @@ from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
 from sandtui.client.port import Port, Sink, TransportFault, WireReply, WireRequest
-from sandtui.client.replies import error_from, retry_after
+from sandtui.client.replies import error_from, hide, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
 
@@ -36,6 +37,9 @@ USER_AGENT = f"sandtui/{__version__} python/{'.'.join(map(str, sys.version_info[
 
 CONFLICT_DELAYS = (0.25, 0.5, 1.0)
 """Seconds between tries while a running sandbox's gateway is not ready yet (wire.md 3.1)."""
+
+MOST_KINDS = 100_000
+"""Sandboxes whose kind is remembered; what is forgotten costs a request."""
 
 GONE = frozenset({"sandbox_not_found", "sandbox_terminated"})
 """What a gateway says of a sandbox that is no more."""
@@ -69,7 +73,13 @@ class Session:
 
     def note(self, sandbox: Sandbox) -> None:
         """Remember what is needed of a sandbox that was seen."""
-        self.vm[sandbox.id] = sandbox.vm
+        if sandbox.is_finished:
+            # Its kind is of no use any more: a long-lived client would remember every sandbox that ever was.
+            self.vm.pop(sandbox.id, None)
+        else:
+            if len(self.vm) >= MOST_KINDS:
+                self.vm.clear()
+            self.vm[sandbox.id] = sandbox.vm
         if isinstance(sandbox, CreatedSandbox) and sandbox.gateway_auth is not None:
             self.tokens.put(sandbox.id, sandbox.gateway_auth)
 
@@ -80,9 +90,13 @@ class Session:
 
     async def is_vm(self, sandbox_id: str) -> bool:
         """Return whether a sandbox is a VM, asking the platform at most once."""
-        if sandbox_id not in self.vm:
-            self.note(await self.control(sandboxes.get_sandbox(sandbox_id), sandbox_id))
-        return self.vm[sandbox_id]
+        known = self.vm.get(sandbox_id)
+        if known is None:
+            sandbox = await self.control(sandboxes.get_sandbox(sandbox_id), sandbox_id)
+            self.note(sandbox)
+            # Not asked of the notes: a platform that answers with another id would not be found there.
+            known = self.vm[sandbox_id] = sandbox.vm
+        return known
 
     async def control(self, call: Call[T], sandbox_id: str | None = None) -> T:
         """Carry out a call of the control plane.
@@ -92,10 +106,11 @@ class Session:
         """
         if not self.config.api_key:
             raise UnauthorizedError("there is no API key", method=call.method, path=call.path)
-        reply = await self._exchange(call, self.config.api_root, self.config.api_key, sandbox_id, None)
+        key = self.config.api_key
+        reply = await self._exchange(call, self.config.api_root, key, sandbox_id, None)
         if not 200 <= reply.status_code < 300:
-            raise error_from(reply, call.method, call.path, sandbox_id)
-        return call.read(reply.content)
+            raise error_from(reply, call.method, call.path, sandbox_id, self.secrets(key, call))
+        return self._read(call, reply, key)
 
     async def gateway(self, sandbox_id: str, call: Call[T], on_timeout: OnTimeout, sink: Sink | None = None) -> T:
         """Carry out a call of a sandbox's gateway (the table of wire.md 3.1).
@@ -118,10 +133,10 @@ class Session:
                 await self.raise_if_ended(sandbox_id)
                 raise on_timeout(timeout.message) from None
             if 200 <= reply.status_code < 300:
-                return call.read(reply.content)
-            error = error_from(reply, call.method, call.path, sandbox_id)
+                return self._read(call, reply, token.token)
+            error = error_from(reply, call.method, call.path, sandbox_id, self.secrets(token.token, call))
             if reply.status_code == 401:
-                self.tokens.drop(sandbox_id)
+                self.tokens.drop(sandbox_id, token)
                 if renewed:
                     raise APIError(
                         f"the gateway refuses even a new token: {error.message}",
@@ -155,8 +170,8 @@ class Session:
         """
         reply = await self._exchange(call, token.base, token.token, sandbox_id, None)
         if not 200 <= reply.status_code < 300:
-            raise error_from(reply, call.method, call.path, sandbox_id)
-        return call.read(reply.content)
+            raise error_from(reply, call.method, call.path, sandbox_id, self.secrets(token.token, call))
+        return self._read(call, reply, token.token)
 
     async def error_context(self, sandbox_id: str) -> ErrorContext:
         """Ask why a sandbox is not running. A question that fails is answered with 'unknown'."""
@@ -195,19 +210,35 @@ class Session:
         kind = context.error_type or "SANDBOX_NOT_FOUND"
         return not_running_error(sandbox_id, status, kind, context.error_message)
 
-    def request(self, call: Call[T], base: str, secret: str) -> WireRequest:
+    def request(self, call: Call[T], base: str, secret: str, sink: Sink | None = None) -> WireRequest:
         """Return what goes over the wire for a call."""
         headers = {
             "Authorization": f"Bearer {secret}",
             "Content-Type": call.content_type,
             "User-Agent": USER_AGENT,
         }
-        return WireRequest(call.method, base + call.path, call.query_pairs, headers, call.body, call.timeout)
+        # A file takes as long as it takes, as long as it goes on; all else has an end.
+        endless = isinstance(call.body, StreamedBody) or sink is not None
+        deadline = None if endless else call.timeout
+        return WireRequest(call.method, base + call.path, call.query_pairs, headers, call.body, call.timeout, deadline)
+
+    def secrets(self, secret: str, call: Call[T] | None = None) -> tuple[str, ...]:
+        """Return all that no error about a call may hold."""
+        return (secret, self.config.api_key, *(call.secrets if call is not None else ()))
+
+    def _read(self, call: Call[T], reply: WireReply, secret: str) -> T:
+        try:
+            return call.read(reply.content)
+        except MalformedReplyError as error:
+            # The names of fields are the platform's too.
+            error.message = hide(error.message, self.secrets(secret, call))
+            error.args = (error.message,)
+            raise
 
     async def _exchange(
         self, call: Call[T], base: str, secret: str, sandbox_id: str | None, sink: Sink | None
     ) -> WireReply:
-        request = self.request(call, base, secret)
+        request = self.request(call, base, secret, sink)
         started = self.port.monotonic()
         attempt = 0
         while True:
@@ -221,7 +252,7 @@ class Session:
             try:
                 reply = await self.port.send(request, sink)
             except TransportFault as fault:
-                failure = no_reply(fault, call, self.config.base_url, sandbox_id)
+                failure = no_reply(fault, call, self.config.base_url, sandbox_id, self.secrets(secret, call))
                 repeat = may_repeat_fault(fault.sent, fault.timeout, call.repeat)
                 # So much has arrived that its receiver would rather go on than start again.
                 repeat = repeat and (sink is None or sink.may_restart)
@@ -239,7 +270,9 @@ class Session:
             await self.port.sleep(pause)
 
 
-def no_reply(fault: TransportFault, call: Call[T], base_url: str, sandbox_id: str | None) -> APIError:
+def no_reply(
+    fault: TransportFault, call: Call[T], base_url: str, sandbox_id: str | None, secrets: tuple[str, ...] = ()
+) -> APIError:
     """Return the error for a call that got no reply."""
     where = f"{call.method} {call.path}"
     if fault.timeout and fault.sent:
@@ -251,7 +284,7 @@ def no_reply(fault: TransportFault, call: Call[T], base_url: str, sandbox_id: st
         )
     reason = "the connection broke while talking to" if fault.sent else "can't connect to"
     return ConnectionFailedError(
-        f"{reason} {base_url} ({where}): {fault}",
+        f"{reason} {base_url} ({where}): {hide(str(fault), secrets)}",
         sent=fault.sent,
         method=call.method,
         path=call.path,

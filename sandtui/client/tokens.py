@@ -13,10 +13,13 @@ import contextlib
 import hashlib
 import os
 import secrets
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import platformdirs
 from pydantic import ValidationError
@@ -26,6 +29,12 @@ from sandtui.client.models import GatewayToken
 
 EARLY = timedelta(seconds=60)
 """A token is replaced this long before it expires."""
+
+KEPT_SECONDS = 24 * 3600
+"""Seconds after which a file counts as left behind; the worst that its loss costs is a request."""
+
+MOST_TOKENS = 4096
+"""Tokens in memory, beyond which those that have expired are let go."""
 
 
 def default_cache_dir() -> Path:
@@ -50,20 +59,27 @@ class TokenCache:
         self._now = now
         self._new_lock = new_lock
         self._tokens: dict[str, GatewayToken] = {}
-        self._locks: dict[str, AbstractAsyncContextManager[None]] = {}
+        # A lock that nobody holds is forgotten by itself.
+        self._locks: WeakValueDictionary[str, AbstractAsyncContextManager[None]] = WeakValueDictionary()
+        self._guard = threading.Lock()
+        self._purged = False
         identity = hashlib.sha256(f"{config.base_url}\0{config.api_key}".encode()).hexdigest()[:32]
         self._folder = folder / identity if folder is not None else None
 
     def lock(self, sandbox_id: str) -> AbstractAsyncContextManager[None]:
         """Return the lock to hold while a token of this sandbox is fetched."""
-        return self._locks.setdefault(sandbox_id, self._new_lock())
+        with self._guard:
+            lock = self._locks.get(sandbox_id)
+            if lock is None:
+                lock = self._locks[sandbox_id] = self._new_lock()
+            return lock
 
     def get(self, sandbox_id: str) -> GatewayToken | None:
         """Return a token that is good for another minute at least, or None."""
         token = self._tokens.get(sandbox_id) or self._read(sandbox_id)
         if token is None:
             return None
-        if self._expires(token) - EARLY <= self._now():
+        if token.expires_at <= self._now() + EARLY:
             self.drop(sandbox_id)
             return None
         self._tokens[sandbox_id] = token
@@ -71,12 +87,17 @@ class TokenCache:
 
     def put(self, sandbox_id: str, token: GatewayToken) -> None:
         """Keep a token. A disk that can't be written costs only the next process a request."""
+        if len(self._tokens) >= MOST_TOKENS:
+            late = self._now() + EARLY
+            self._tokens = {key: kept for key, kept in self._tokens.copy().items() if kept.expires_at > late}
         self._tokens[sandbox_id] = token
         path = self._path(sandbox_id)
         if path is None:
             return
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._purged:
+                self._purge(path.parent)
             fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -87,8 +108,15 @@ class TokenCache:
                 fresh.unlink(missing_ok=True)
                 raise
 
-    def drop(self, sandbox_id: str) -> None:
-        """Forget the token of a sandbox, here and on disk."""
+    def drop(self, sandbox_id: str, refused: GatewayToken | None = None) -> None:
+        """Forget the token of a sandbox, here and on disk; with ``refused``, only if it is still that one.
+
+        Of many commands that were refused together the first fetches a new token, which the others must not drop.
+        """
+        if refused is not None:
+            kept = self._tokens.get(sandbox_id)
+            if kept is not None and kept.token != refused.token:
+                return
         self._tokens.pop(sandbox_id, None)
         path = self._path(sandbox_id)
         if path is not None:
@@ -98,7 +126,6 @@ class TokenCache:
     def forget(self, sandbox_id: str) -> None:
         """Forget all about a sandbox that is gone."""
         self.drop(sandbox_id)
-        self._locks.pop(sandbox_id, None)
 
     def clear(self) -> None:
         """Forget every token of this identity."""
@@ -122,7 +149,11 @@ class TokenCache:
         except (OSError, ValidationError):
             return None
 
-    @staticmethod
-    def _expires(token: GatewayToken) -> datetime:
-        moment = token.expires_at
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    def _purge(self, folder: Path) -> None:
+        """Remove what no process will use any more: every sandbox that ever was has left a file here."""
+        self._purged = True
+        oldest = time.time() - KEPT_SECONDS
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    Path(entry.path).unlink(missing_ok=True)

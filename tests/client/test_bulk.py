@@ -148,7 +148,7 @@ async def test_leaving_a_fan_out_cancels_the_rest():
         fan = client._session.port.fan_out(range(50), work, 4)
         assert (await anext(fan)).key == 0
         await fan.aclose()
-    assert len(cancelled) == 4
+    assert sorted(cancelled) == [1, 2, 3]
 
 
 def test_the_sync_fan_out_uses_threads():

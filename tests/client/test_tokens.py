@@ -60,3 +60,36 @@ def test_an_unwritable_folder_costs_nothing_but_the_file(tmp_path):
     first = cache(tmp_path / "blocked")
     first.put("sbx_1", TOKEN)
     assert first.get("sbx_1") == TOKEN
+
+
+def test_files_that_were_left_behind_are_removed(tmp_path):
+    import os
+
+    cache(tmp_path).put("old", TOKEN)
+    (left,) = tmp_path.rglob("*.json")
+    os.utime(left, (1, 1))
+    cache(tmp_path).put("new", TOKEN)
+    assert not left.exists()
+    assert cache(tmp_path).get("new") == TOKEN
+
+
+def test_locks_that_nobody_holds_are_forgotten():
+    import gc
+
+    tokens = cache(None)
+    held = tokens.lock("held")
+    for number in range(100):
+        tokens.lock(str(number))
+    gc.collect()
+    assert len(tokens._locks) == 1
+    assert tokens.lock("held") is held
+
+
+def test_only_the_token_that_was_refused_is_dropped():
+    tokens = cache(None)
+    newer = TOKEN.model_copy(update={"token": "newer"})
+    tokens.put("sbx_1", newer)
+    tokens.drop("sbx_1", TOKEN)
+    assert tokens.get("sbx_1") == newer
+    tokens.drop("sbx_1", newer)
+    assert tokens.get("sbx_1") is None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
-
-from pydantic_core import to_json
 
 from sandtui.client.call import Call, Rate, Repeat
 from sandtui.client.calls.sandboxes import sandbox_path
+from sandtui.client.checks import json_body, segment
 from sandtui.client.models.access import (
     DockerImageCheckResponse,
     EgressPolicyReply,
@@ -21,14 +19,14 @@ from sandtui.client.models.base import Nothing
 def create_ssh_session(sandbox_id: str, public_key: str | None, ttl_seconds: int | None) -> Call[SSHSession]:
     """Open an SSH session; the VM form is the one that sends a key."""
     body = {"public_key": public_key, "ttl_seconds": ttl_seconds}
-    sent = to_json({key: value for key, value in body.items() if value is not None})
+    sent = json_body({key: value for key, value in body.items() if value is not None})
     path = f"{sandbox_path(sandbox_id)}/ssh-session"
     return Call("POST", path, SSHSession, body=sent, rate=Rate("ssh", 20, sandbox_id))
 
 
 def close_ssh_session(sandbox_id: str, session_id: str) -> Call[Nothing]:
     """End an SSH session."""
-    path = f"{sandbox_path(sandbox_id)}/ssh-session/{quote(session_id, safe='')}"
+    path = f"{sandbox_path(sandbox_id)}/ssh-session/{segment(session_id)}"
     return Call("DELETE", path, Nothing, repeat=Repeat.SAFE)
 
 
@@ -41,7 +39,7 @@ def set_egress(sandbox_id: str, allow: Sequence[str] | None, deny: Sequence[str]
     """Replace what a VM may connect to; both keys are always sent, one of them null."""
     body = {"allowlist": None if allow is None else list(allow), "denylist": None if deny is None else list(deny)}
     path = f"{sandbox_path(sandbox_id)}/egress-policy"
-    return Call("PUT", path, EgressPolicyReply, body=to_json(body), repeat=Repeat.SAFE)
+    return Call("PUT", path, EgressPolicyReply, body=json_body(body), repeat=Repeat.SAFE)
 
 
 def list_registry_credentials() -> Call[RegistryCredentialsReply]:
@@ -58,7 +56,7 @@ def check_docker_image(image: str, registry_credentials_id: str | None) -> Call[
         "POST",
         "/template/check-docker-image",
         DockerImageCheckResponse,
-        body=to_json(body),
+        body=json_body(body),
         repeat=Repeat.SAFE,
         timeout=60.0,
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic_core import to_json
-
 from sandtui.client.call import Body, Call, Repeat
+from sandtui.client.checks import json_body
 from sandtui.client.models import CommandResponse, FileUploadResponse, ReadFileResponse
 from sandtui.client.models.base import Nothing
 
@@ -36,7 +35,7 @@ def execute(
     }
     if user is not None:
         body["user"] = user
-    return Call("POST", "/exec", CommandResponse, body=to_json(body), timeout=timeout + EXEC_GRACE)
+    return Call("POST", "/exec", CommandResponse, body=json_body(body), timeout=timeout + EXEC_GRACE)
 
 
 def upload(sandbox_id: str, path: str, body: Body, content_type: str, timeout: float) -> Call[FileUploadResponse]:
@@ -68,4 +67,4 @@ def read_file(path: str, offset: int | None, length: int | None, timeout: float)
 def authorize_key(session_id: str, public_key: str, ttl_seconds: int) -> Call[Nothing]:
     """Let an SSH key into a session of the container form (wire.md 7)."""
     body = {"session_id": session_id, "public_key": public_key, "ttl_seconds": ttl_seconds}
-    return Call("POST", "/authorize", Nothing, body=to_json(body), repeat=Repeat.SAFE, timeout=READ_TIMEOUT)
+    return Call("POST", "/authorize", Nothing, body=json_body(body), repeat=Repeat.SAFE, timeout=READ_TIMEOUT)

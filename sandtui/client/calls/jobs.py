@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic_core import to_json
-
 from sandtui.client.call import Call, Repeat
+from sandtui.client.checks import json_body
 from sandtui.client.models.jobs import BackgroundJob, BatchJobStatusReply
 
 
@@ -17,7 +16,7 @@ def batch_job_status(jobs: Sequence[BackgroundJob], timeout: float) -> Call[Batc
         "POST",
         "/sandbox/background-jobs/status:batchGet",
         BatchJobStatusReply,
-        body=to_json({"jobs": rows}),
+        body=json_body({"jobs": rows}),
         repeat=Repeat.SAFE,
         timeout=timeout,
     )

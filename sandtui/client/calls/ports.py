@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from pydantic_core import to_json
-
 from sandtui.client.call import Call, Rate, Repeat
 from sandtui.client.calls.sandboxes import sandbox_path
+from sandtui.client.checks import json_body, segment
 from sandtui.client.models import DeleteReply, ExposedPort, ListExposedPortsResponse
 
 
@@ -17,12 +14,12 @@ def expose(sandbox_id: str, port: int, name: str | None, protocol: str) -> Call[
     if name is not None:
         body["name"] = name
     path = f"{sandbox_path(sandbox_id)}/expose"
-    return Call("POST", path, ExposedPort, body=to_json(body), rate=Rate("expose", 20))
+    return Call("POST", path, ExposedPort, body=json_body(body), rate=Rate("expose", 20))
 
 
 def unexpose(sandbox_id: str, exposure_id: str) -> Call[DeleteReply]:
     """Take an exposure back."""
-    path = f"{sandbox_path(sandbox_id)}/expose/{quote(exposure_id, safe='')}"
+    path = f"{sandbox_path(sandbox_id)}/expose/{segment(exposure_id)}"
     return Call("DELETE", path, DeleteReply, repeat=Repeat.SAFE)
 
 

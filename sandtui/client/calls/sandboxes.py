@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError
 
 from sandtui.client.call import Call, Rate, Repeat
+from sandtui.client.checks import json_body, segment
+from sandtui.client.errors import InvalidRequestError
 from sandtui.client.models import (
     BatchStatusReply,
     BulkDeleteReply,
@@ -30,9 +31,10 @@ def create_sandbox(request: CreateSandboxRequest) -> Call[CreatedSandbox]:
         "POST",
         "/sandbox",
         CreatedSandbox,
-        body=request.model_dump_json(exclude_none=True).encode(),
+        body=_json_of(request),
         repeat=Repeat.SAFE if request.idempotency_key else Repeat.UNSENT,
         rate=Rate("create", 500),
+        secrets=tuple(secret.get_secret_value() for secret in (request.secrets or {}).values()),
     )
 
 
@@ -88,7 +90,7 @@ def bulk_delete(
         "DELETE",
         "/sandbox",
         BulkDeleteReply,
-        body=to_json(body),
+        body=json_body(body),
         repeat=repeat,
         timeout=120.0,
         rate=Rate("bulk delete", 50),
@@ -131,11 +133,18 @@ def batch_status(sandbox_ids: Sequence[str]) -> Call[BatchStatusReply]:
         "POST",
         "/sandbox/status:batchGet",
         BatchStatusReply,
-        body=to_json({"sandbox_ids": list(sandbox_ids)}),
+        body=json_body({"sandbox_ids": list(sandbox_ids)}),
         repeat=Repeat.SAFE,
     )
 
 
+def _json_of(request: CreateSandboxRequest) -> bytes:
+    try:
+        return request.model_dump_json(exclude_none=True).encode()
+    except (PydanticSerializationError, UnicodeEncodeError):
+        raise InvalidRequestError("the request holds characters that UTF-8 has no bytes for") from None
+
+
 def sandbox_path(sandbox_id: str) -> str:
     """Return the path of a sandbox; its id comes from outside and is quoted."""
-    return f"/sandbox/{quote(sandbox_id, safe='')}"
+    return f"/sandbox/{segment(sandbox_id)}"

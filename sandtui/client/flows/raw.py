@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic_core import to_json
-
 from sandtui.client.call import CONTROL_TIMEOUT, Call, QueryValue, Repeat
+from sandtui.client.checks import json_body
 from sandtui.client.flows.base import Flows
 from sandtui.client.session import Session
 
@@ -43,7 +42,7 @@ class RawCalls(Flows):
             "/" + endpoint.lstrip("/"),
             _OBJECT,
             query=params or {},
-            body=None if json is None else to_json(json),
+            body=None if json is None else json_body(json),
             repeat=Repeat.SAFE if verb in _SAFE_METHODS or idempotent_post else Repeat.UNSENT,
             timeout=CONTROL_TIMEOUT if timeout is None else timeout,
         )

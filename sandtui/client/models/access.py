@@ -1,10 +1,8 @@
 """SSH sessions, egress policies and image registries (wire.md 2.12, 2.15, 7)."""
 
-from datetime import datetime
-
 from pydantic import Field
 
-from sandtui.client.models.base import WireModel
+from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegment, WireModel
 
 
 class SSHSession(WireModel):
@@ -18,14 +16,14 @@ class SSHSession(WireModel):
     sandbox_id: str
     host: str
     port: int
-    expires_at: datetime
+    expires_at: Moment
     ttl_seconds: int
     exposure_id: str | None = None
     external_endpoint: str | None = None
-    gateway_url: str | None = None
-    user_ns: str | None = None
-    job_id: str | None = None
-    token: str | None = Field(default=None, repr=False)
+    gateway_url: GatewayUrl | None = None
+    user_ns: PathSegment | None = None
+    job_id: PathSegment | None = None
+    token: HeaderText | None = Field(default=None, repr=False)
 
 
 class EgressPolicy(WireModel):
@@ -50,8 +48,8 @@ class RegistryCredential(WireModel):
     id: str
     name: str
     server: str
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
     user_id: str | None = None
     team_id: str | None = None
 

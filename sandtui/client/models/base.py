@@ -1,6 +1,10 @@
 """What every model of the API has in common."""
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AliasGenerator, BaseModel, ConfigDict, StringConstraints
 
 _UPPER_CASE_WORDS = {"gb": "GB"}
 
@@ -12,6 +16,37 @@ def camel(name: str) -> str:
     """
     first, *rest = name.split("_")
     return first + "".join(_UPPER_CASE_WORDS.get(word, word.capitalize()) for word in rest)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return a time with its zone: one that tells none is UTC (wire.md 2.2)."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _usable_gateway(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise ValueError("this is not an http(s) address")
+    return url
+
+
+def _one_segment(text: str) -> str:
+    if text in {".", ".."}:
+        raise ValueError("this would lead to another resource")
+    return text
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
+"""Something that is sent in a header."""
+
+GatewayUrl = Annotated[str, AfterValidator(_usable_gateway)]
+PathSegment = Annotated[str, StringConstraints(pattern=r"^[^/?#\s\x00-\x20]+$"), AfterValidator(_one_segment)]
 
 
 class WireModel(BaseModel):

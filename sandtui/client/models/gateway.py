@@ -4,17 +4,17 @@ from datetime import datetime
 
 from pydantic import Field
 
-from sandtui.client.models.base import WireModel
+from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegment, WireModel
 
 
 class GatewayToken(WireModel):
     """Where the gateway of one sandbox is and the token that opens it until ``expires_at``."""
 
-    token: str = Field(repr=False)
-    gateway_url: str
-    user_ns: str
-    job_id: str
-    expires_at: datetime
+    token: HeaderText = Field(repr=False)
+    gateway_url: GatewayUrl
+    user_ns: PathSegment
+    job_id: PathSegment
+    expires_at: Moment
 
     @property
     def base(self) -> str:

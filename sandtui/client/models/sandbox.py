@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_serializer, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_serializer,
+    model_validator,
+)
 
 from sandtui.client.models.base import RequestModel, WireModel
 from sandtui.client.models.gateway import GatewayToken
@@ -192,6 +200,14 @@ class DeleteReply(WireModel):
 
     success: bool = True
     message: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told(cls, data: object, info: ValidationInfo) -> object:
+        # Any other JSON object, such as a sandbox, must not pass for "deleted".
+        if info.mode == "json" and isinstance(data, dict) and "success" not in data:
+            raise ValueError("success is missing")
+        return data
 
 
 class BulkDeleteReply(WireModel):
