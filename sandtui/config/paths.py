@@ -35,9 +35,22 @@ class Paths:
         return self.state / "create-draft.json"
 
     @property
+    def fleet(self) -> Path:
+        """What the fleet screen remembers: columns, order, views."""
+        return self.state / "fleet.json"
+
+    @property
     def journal(self) -> Path:
         """The database of launches."""
         return self.state / "journal.sqlite3"
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file; an empty one when it is not there or can't be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def write_private(path: Path, text: str) -> None:

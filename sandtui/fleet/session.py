@@ -10,6 +10,7 @@ from sandtui.client import (
     AsyncSandboxClient,
     Config,
     CreateSandboxRequest,
+    ExposedPort,
     NotFoundError,
     Sandbox,
     SandboxClientError,
@@ -68,12 +69,15 @@ class FleetSession:
         self.store = FleetStore(clock)
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
         self.history = History(self.store, clock)
+        self.exposures: dict[str, list[ExposedPort]] = {}
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
         """Return the console of a sandbox; it keeps its output while the program runs."""
         if sandbox_id not in self._consoles:
-            self._consoles[sandbox_id] = Console(self.client, sandbox_id, self.clock)
+            row = self.store.get(sandbox_id)
+            vm = row is not None and row.sandbox.vm
+            self._consoles[sandbox_id] = Console(self.client, sandbox_id, self.clock, vm=vm)
         return self._consoles[sandbox_id]
 
     async def create(self, request: CreateSandboxRequest) -> Sandbox:
@@ -86,6 +90,21 @@ class FleetSession:
         self.store.apply([sandbox])
         self.refresher.expect_changes()
         return sandbox
+
+    async def learn_exposures(self) -> None:
+        """Find out which sandboxes serve a port to the outside; a platform without ports has none.
+
+        Raises:
+            SandboxClientError: the platform could not be asked.
+        """
+        try:
+            reply = await self.client.list_all_exposed_ports()
+        except NotFoundError:
+            return
+        self.exposures = {}
+        for port in reply.exposures:
+            self.exposures.setdefault(port.sandbox_id, []).append(port)
+        self.history.touched.update(self.exposures)
 
     def bulk(self, plan: Plan) -> BulkRun:
         """Return what carries out a plan; its ``run`` begins it."""

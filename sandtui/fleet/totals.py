@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from datetime import datetime
 from heapq import heappop, heappush
+from typing import TypeVar
 
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.row import NEVER, Row, seconds
@@ -14,6 +15,10 @@ HOUR = 3600.0
 
 COSTING = frozenset({SandboxStatus.RUNNING, SandboxStatus.PROVISIONING, SandboxStatus.PAUSED})
 """States in which a sandbox holds cores and memory."""
+
+
+_FAILED = frozenset({SandboxStatus.ERROR, SandboxStatus.TIMEOUT})
+_Key = TypeVar("_Key")
 
 
 class Totals:
@@ -27,6 +32,9 @@ class Totals:
         self.changing: dict[str, None] = {}
         self.deleting: dict[str, None] = {}
         self.labels: Counter[str] = Counter()
+        self.starts: Counter[int] = Counter()
+        self.failures: Counter[int] = Counter()
+        """How many started, and ended badly, in each minute since 1970."""
         self._ends: list[tuple[float, str]] = []
         self._expiring: dict[str, float] = {}
         self._errors: list[tuple[float, str]] = []
@@ -44,7 +52,7 @@ class Totals:
             self._expiring[row.id] = row.expires
             heappush(self._ends, (row.expires, row.id))
         if row.status == SandboxStatus.ERROR:
-            insort(self._errors, (_ended(row), row.id))
+            insort(self._errors, (ended(row), row.id))
 
     def drop(self, row: Row) -> None:
         """Count a row out, as it was counted in."""
@@ -57,7 +65,7 @@ class Totals:
         self.deleting.pop(row.id, None)
         self._expiring.pop(row.id, None)
         if row.status == SandboxStatus.ERROR:
-            place = bisect_left(self._errors, (_ended(row), row.id))
+            place = bisect_left(self._errors, (ended(row), row.id))
             del self._errors[place]
 
     @property
@@ -73,17 +81,25 @@ class Totals:
         return len(self._errors) - bisect_left(self._errors, (seconds(moment) - back, ""))
 
     def _count(self, row: Row, sign: int) -> None:
-        counts = self.counts
-        counts[row.status] += sign
-        if not counts[row.status]:
-            del counts[row.status]
         sandbox = row.sandbox
+        _bump(self.counts, row.status, sign)
+        if sandbox.started_at is not None:
+            _bump(self.starts, int(seconds(sandbox.started_at)) // 60, sign)
+        if row.status in _FAILED:
+            _bump(self.failures, int(ended(row)) // 60, sign)
         if sandbox.status in COSTING:
             self.cores += sign * sandbox.cpu_cores
             self.memory_gb += sign * sandbox.memory_gb
             self.gpus += sign * sandbox.gpu_count
 
 
-def _ended(row: Row) -> float:
+def _bump(counts: Counter[_Key], key: _Key, by: int) -> None:
+    counts[key] += by
+    if not counts[key]:
+        del counts[key]
+
+
+def ended(row: Row) -> float:
+    """Return when a sandbox ended, as far as is known, in seconds since 1970."""
     moment = row.sandbox.terminated_at or row.sandbox.updated_at
     return row.created if moment is None else seconds(moment)

@@ -163,6 +163,11 @@ class FleetView:
         if self.marks:
             self.marks &= self._store.rows.keys()
 
+    def refilter(self) -> None:
+        """Filter anew: what a word of the query stands for is another now."""
+        self.update()
+        self._filter()
+
     def retime(self) -> bool:
         """Filter anew when what matches depends on the time; return whether that was so."""
         if not self._query.is_timed:

@@ -21,13 +21,14 @@ from textual.worker import Worker, WorkerState
 from sandtui.client import Sandbox
 from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
-from sandtui.config.paths import Paths
+from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.launch import Launch
 from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.plans import DELETE
+from sandtui.fleet.preferences import Preferences
 from sandtui.fleet.refresh import Pace
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean, clean_lines
@@ -81,6 +82,7 @@ class SandtuiApp(App[None]):
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
         self.create_draft = read_draft(self.paths)
+        self.preferences = Preferences.load(read_text(self.paths.fleet))
         self.bulk = BulkFlow(self)
         self._ticking = ticking
         self._noted = False
@@ -124,6 +126,10 @@ class SandtuiApp(App[None]):
         """Copy a text of several lines to the clipboard, without repeating it."""
         self.copy_to_clipboard(text)
         self.say("Copied (by the terminal, if it allows OSC 52).")
+
+    def keep_preferences(self) -> None:
+        """Keep what the fleet screen is to remember."""
+        self.bridge.keep_text(self.paths.fleet, self.preferences.dump())
 
     def keep_draft(self, values: dict[str, str]) -> None:
         """Keep what was typed into the create form; the caller leaves secrets out."""

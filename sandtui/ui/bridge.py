@@ -7,6 +7,7 @@ older connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -17,6 +18,7 @@ from textual.worker import Worker
 
 from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
 from sandtui.config.journal import LaunchJournal
+from sandtui.config.paths import write_private
 from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console, Run
@@ -32,6 +34,7 @@ from sandtui.ui.messages import (
     ConnectionChanged,
     CreateFinished,
     DeleteFinished,
+    ExposuresArrived,
     FileWritten,
     FreshnessChanged,
     LaunchChanged,
@@ -244,6 +247,27 @@ class Bridge:
 
         self._run(flow(), f"launch {launch_id}")
 
+    def keep_text(self, path: Path, text: str) -> None:
+        """Replace a file of ours; that it can't be written is no reason to disturb anybody."""
+
+        async def flow() -> None:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(write_private, path, text)
+
+        self._run(flow(), f"keep {path.name}", exclusive=True)
+
+    def learn_exposures(self) -> None:
+        """Find out which sandboxes serve a port; the screens get an :class:`ExposuresArrived`."""
+        session = self._need()
+
+        async def flow() -> None:
+            # Without the answer the view is only less exact, and the platform's trouble is told elsewhere.
+            with contextlib.suppress(SandboxClientError):
+                await session.learn_exposures()
+            self._tell(ExposuresArrived())
+
+        self._run(flow(), "exposures", exclusive=True)
+
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""
         session = self._need()
@@ -257,6 +281,11 @@ class Bridge:
                 reply_to.post_message(LogArrived(await asyncio.to_thread(clean_lines, text)))
 
         self._run(flow(), "log", exclusive=True)
+
+    def open_console(self, console: Console) -> Worker[None]:
+        """Keep a way open over which a console's output comes live; cancelling the worker closes it."""
+        group = f"way {console.sandbox_id}"
+        return self._app.run_worker(console.keep_open(), group=group, exclusive=True, exit_on_error=False)
 
     def run_command(self, console: Console, command: str, timeout: int) -> Worker[Run]:
         """Run a command in a console; cancelling the worker stops the command."""

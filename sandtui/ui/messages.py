@@ -70,6 +70,11 @@ class FileWritten(Message, bubble=False):
 
 
 @dataclass
+class ExposuresArrived(Message, bubble=False):
+    """It is known which sandboxes serve a port."""
+
+
+@dataclass
 class LogArrived(Message, bubble=False):
     """A log was fetched, as lines that are safe to draw, or could not be."""
 

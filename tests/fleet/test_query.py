@@ -238,3 +238,18 @@ def test_any_text_parses_or_says_where_it_is_wrong(text):
 def test_a_quoted_text_finds_its_sandbox(text):
     if text.strip():
         assert matching(f'"{text}"', sandbox(1, name=f"x{text}y")) == [f"x{text}y"]
+
+
+def test_what_was_worked_with_is_not_untouched():
+    store = FleetStore(ManualClock(NOW))
+    store.apply(FLEET)
+    touched = {"sbx_0001"}
+    query = parse("untouched", touched=touched)
+    assert [row.id for row in query.select(list(store), 0.0)] == ["sbx_0300", "sbx_0003"]
+    touched.add("sbx_0003")
+    assert [row.id for row in query.select(list(store), 0.0)] == ["sbx_0300"], "the set is looked at anew"
+
+
+def test_the_time_since_the_end_is_that_of_what_has_ended():
+    assert matching("ended<1h", *FLEET) == ["Beta"]
+    assert matching("ended>1h", *FLEET) == []

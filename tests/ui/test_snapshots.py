@@ -189,6 +189,20 @@ def test_results_of_many(snap_compare, size):
     picture(snap_compare, size, steps)
 
 
+@SIZES
+def test_views(snap_compare, size):
+    picture(snap_compare, size, keys("v"))
+
+
+@SIZES
+def test_groups(snap_compare, size):
+    picture(snap_compare, size, keys("z", "6", "j"))
+
+
+def test_columns(snap_compare):
+    picture(snap_compare, NARROW, keys("c", "j", "j", "space"))
+
+
 def test_command_line(snap_compare):
     picture(snap_compare, NARROW, keys("colon", *"de"))
 

@@ -10,7 +10,7 @@ from sandtui.fleet.query.terms import NUMBERS, TIMES
 from sandtui.fleet.row import DELETING, Row
 
 STATUSES = (*(str(status).lower() for status in SandboxStatus), DELETING.lower())
-_OPENINGS = (*(f"{key}:" for key in KEYS), "mine", *(f"{name}>" for name in (*TIMES, *NUMBERS)))
+_OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", *(f"{name}>" for name in (*TIMES, *NUMBERS)))
 _MOST_ROWS = 5000
 """Rows looked through for values; a suggestion must never hold up the next key."""
 

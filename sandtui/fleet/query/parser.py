@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from sandtui.client.models import SandboxStatus
@@ -23,6 +24,7 @@ from sandtui.fleet.query.terms import (
     Status,
     Term,
     Text,
+    Untouched,
     Word,
     is_timed,
 )
@@ -116,24 +118,34 @@ class Query:
 EVERYTHING = Query("", All(()))
 
 
-def parse(text: str, me: str | None = None) -> Query:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What some words stand for."""
+
+    me: str | None
+    touched: AbstractSet[str]
+
+
+def parse(text: str, me: str | None = None, touched: AbstractSet[str] = frozenset()) -> Query:
     """Parse a filter. ``me`` is the user id that ``mine`` and ``user:me`` stand for.
+
+    ``touched`` are the ids of what is not ``untouched``; the set may grow later.
 
     Raises:
         QueryError: an unknown key, a value that does not fit its key, or a quote or parenthesis without its end.
     """
     found = tokens(text)
-    term, place = _alternatives(found, 0, me)
+    term, place = _alternatives(found, 0, _Known(me, touched))
     assert place == len(found), "the lexer pairs all parentheses"
     if isinstance(term, All):
         return Query(text, term)
     return Query(text, All((term,)))
 
 
-def _alternatives(found: list[Token], place: int, me: str | None) -> tuple[Term, int]:
+def _alternatives(found: list[Token], place: int, known: _Known) -> tuple[Term, int]:
     parts: list[Term] = []
     while True:
-        part, place = _sequence(found, place, me)
+        part, place = _sequence(found, place, known)
         parts.append(part)
         if place >= len(found) or found[place].kind != "or":
             return (parts[0] if len(parts) == 1 else AnyOf(tuple(parts))), place
@@ -143,14 +155,14 @@ def _alternatives(found: list[Token], place: int, me: str | None) -> tuple[Term,
         place += 1
 
 
-def _sequence(found: list[Token], place: int, me: str | None) -> tuple[Term, int]:
+def _sequence(found: list[Token], place: int, known: _Known) -> tuple[Term, int]:
     terms: list[Term] = []
     while place < len(found) and found[place].kind not in {")", "or"}:
         token = found[place]
         if token.kind == "(":
-            term, place = _alternatives(found, place + 1, me)
+            term, place = _alternatives(found, place + 1, known)
         else:
-            term = Word(token.text, token.text != token.text.lower()) if token.kind == "quoted" else _term(token, me)
+            term = Word(token.text, token.text != token.text.lower()) if token.kind == "quoted" else _term(token, known)
         place += 1
         if token.sign:
             terms.append(Not(term))
@@ -161,7 +173,7 @@ def _sequence(found: list[Token], place: int, me: str | None) -> tuple[Term, int
     return All(tuple(terms)), place
 
 
-def _term(token: Token, me: str | None) -> Term:
+def _term(token: Token, known: _Known) -> Term:
     body = token.text
     column = token.column + len(token.sign)
     if body.startswith("#"):
@@ -169,14 +181,16 @@ def _term(token: Token, me: str | None) -> Term:
     if body.startswith("~") and len(body) > 1:
         return _pattern("", body[1:], column, column + 1)
     if body.lower() == "mine":
-        return _mine(me, column, len(body))
+        return _mine(known.me, column, len(body))
+    if body.lower() == "untouched":
+        return Untouched(known.touched)
     keyed = _KEYED.fullmatch(body)
     if keyed is None:
         return Word(body, body != body.lower())
     key, sign, value = keyed.groups()
     name = SYNONYMS.get(key.lower(), key.lower())
     if sign == ":":
-        return _field(name, key, value, body, column, me)
+        return _field(name, key, value, body, column, known.me)
     if sign == "~":
         if name not in FIELDS and name != "label":
             raise QueryError(f'"{key}" holds no text to search; there are {", ".join(("label", *FIELDS))}', column)

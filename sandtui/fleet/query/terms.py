@@ -5,10 +5,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fnmatch import translate
 
 from sandtui.fleet.row import Row
+from sandtui.fleet.totals import ended
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -155,8 +157,8 @@ NUMBERS: dict[str, Callable[[Row], float | None]] = {
 }
 """The numbers that can be compared; sizes are in GB."""
 
-TIMES = ("age", "left")
-"""What can be compared with a duration: time since creation, time until the end."""
+TIMES = ("age", "left", "ended")
+"""What can be compared with a duration: time since creation, until the end, since the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,20 @@ class CompareTime(Term):
         """Compare; what has no end has no time left to compare."""
         if self.name == "age":
             return row.created > 0 and OPERATORS[self.sign](now - row.created, self.limit)
+        if self.name == "ended":
+            return row.sandbox.is_finished and OPERATORS[self.sign](now - ended(row), self.limit)
         return row.expires != float("inf") and OPERATORS[self.sign](row.expires - now, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched(Term):
+    """What is not among the sandboxes that were worked with. The set may grow while the query is in use."""
+
+    touched: AbstractSet[str]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Look it up."""
+        return row.id not in self.touched
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,24 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from sandtui.fleet.query import QueryError, complete, parse
+from sandtui.fleet.query import Query, QueryError, complete, parse
 from sandtui.fleet.refresh import Phase
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.view import FleetView
 from sandtui.ui.keymap import bindings
-from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
+from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
 from sandtui.ui.render import empty
 from sandtui.ui.render.detail import detail
+from sandtui.ui.render.overview import history_pieces, overview_pieces
 from sandtui.ui.render.text import Content, Piece
-from sandtui.ui.screens.fleet_keys import FleetKeys
+from sandtui.ui.screens.fleet_looks import FleetLooks
 from sandtui.ui.widgets.fleet_table import FleetTable
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.query_input import QueryInput
 from sandtui.ui.widgets.text_panel import TextPanel
+
+WIDE = 110
+"""So wide a window has room for the bars of the last hour."""
 
 TYPING_SECONDS = 0.4
 """The platform is asked for what the filter names so long after the last key, not for each beginning of a label."""
@@ -33,7 +37,7 @@ STILL_SECONDS = 1.5
 """So long after a cursor key no row changes its place: what the user aims at stays where it is."""
 
 
-class FleetScreen(FleetKeys):
+class FleetScreen(FleetLooks):
     """All sandboxes."""
 
     SCOPE = "fleet"
@@ -53,6 +57,7 @@ class FleetScreen(FleetKeys):
             yield Static(Content(" / "), id="filter-sign")
             yield QueryInput(self._complete, "filter: words, #label, status:running, age>2h", id="filter")
             yield ChromeLine(id="filter-counts")
+        yield ChromeLine(id="overview")
         with Horizontal(id="fleet-body"):
             with Vertical(id="fleet-panel", classes="panel"):
                 yield FleetTable(self.bridge.clock.now, id="fleet-table")
@@ -67,6 +72,7 @@ class FleetScreen(FleetKeys):
         """Draw what is known already."""
         super().on_mount()
         self._connect_view()
+        self.apply_preferences()
         self.show_rows()
 
     def on_screen_resume(self) -> None:
@@ -81,6 +87,7 @@ class FleetScreen(FleetKeys):
             self.show_rows()
         else:
             self.table.refresh_lines_changed()
+            self._show_overview()
             self._show_inspector()
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
@@ -104,6 +111,7 @@ class FleetScreen(FleetKeys):
         """Start with the rows of the new connection."""
         super().on_connection_changed(message)
         self._connect_view()
+        self.apply_preferences()
         self.show_rows()
 
     def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
@@ -127,6 +135,12 @@ class FleetScreen(FleetKeys):
         self._show_empty()
         self.table.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
 
+    def on_exposures_arrived(self, _: ExposuresArrived) -> None:
+        """What is forgotten may be less."""
+        if self._view is not None:
+            self._view.refilter()
+            self.show_rows()
+
     # What the widgets tell
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -134,7 +148,7 @@ class FleetScreen(FleetKeys):
         event.stop()
         field = self.query_one(QueryInput)
         try:
-            query = parse(event.value, self._me())
+            query = self._parse(event.value)
         except QueryError as problem:
             self._problem = problem
             field.show_mistake(problem.column, problem.length)
@@ -164,12 +178,6 @@ class FleetScreen(FleetKeys):
         """Open what was clicked twice."""
         self.action_open()
 
-    def on_fleet_table_sort_chosen(self, message: FleetTable.SortChosen) -> None:
-        """Sort by the column whose head was clicked."""
-        if self._view is not None:
-            self._view.sort_by(message.column_id)
-            self.show_rows()
-
     # Drawing
 
     def show_sandbox(self, sandbox_id: str) -> None:
@@ -185,8 +193,10 @@ class FleetScreen(FleetKeys):
             panel = self.query_one("#fleet-panel")
             panel.border_title = Content(f"Sandboxes {self._view.count:,}")
             arrow = "↓" if self._view.descending else "↑"
-            panel.border_subtitle = Content(f"sort: {self._view.order.title} {arrow}")
+            grouped = f"by {clean(self._view.grouping.title)} · " if self._view.grouping is not None else ""
+            panel.border_subtitle = Content(f"{grouped}sort: {self._view.order.title} {arrow}")
         self._show_counts()
+        self._show_overview()
         self._show_inspector()
         self._update_activity()
 
@@ -202,7 +212,7 @@ class FleetScreen(FleetKeys):
         elif self._view is None or self._view.store is not session.store:
             self._view = FleetView(session.store, self.bridge.clock)
             if self._problem is None:
-                self._view.query = parse(self.query_one("#filter", Input).value, self._me())
+                self._view.query = self._parse(self.query_one("#filter", Input).value)
             session.refresher.visible_ids = lambda: self.table.visible_ids
 
     def _take_over(self) -> None:
@@ -227,9 +237,10 @@ class FleetScreen(FleetKeys):
         if self._view is not None:
             self.bridge.ask_for(self._view.query.server)
 
-    def _me(self) -> str | None:
-        connection = self.bridge.connection
-        return connection.config.user_id if connection is not None else None
+    def _parse(self, text: str) -> Query:
+        connection, session = self.bridge.connection, self.bridge.session
+        me = connection.config.user_id if connection is not None else None
+        return parse(text, me, session.history.touched if session is not None else frozenset())
 
     def _complete(self, text: str) -> str | None:
         store = None if self._view is None else self._view.store
@@ -256,6 +267,18 @@ class FleetScreen(FleetKeys):
             return []
         here = " · here: the rest" if query.has_local_part else ""
         return [Piece(f"⇡ server: {clean(query.server.text)}{here}", "dim")]
+
+    def _show_overview(self) -> None:
+        line = self.query_one("#overview", ChromeLine)
+        session, now = self.bridge.session, self.bridge.clock.now()
+        if session is None or not len(session.store):
+            line.show([], [])
+            return
+        totals = session.store.totals
+        soonest = totals.soonest_expiry
+        row = session.store.get(soonest[1]) if soonest is not None else None
+        right = history_pieces(totals, now) if self.size.width >= WIDE else []
+        line.show([Piece(" "), *overview_pieces(totals, row, now)], [*right, Piece(" ")])
 
     def _show_inspector(self) -> None:
         row = self.target

@@ -1,0 +1,61 @@
+"""The fleet at a glance: what it holds, what ends next, what broke, and how it went in the last hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sandtui.fleet.row import Row
+from sandtui.fleet.totals import Totals
+from sandtui.ui.render.text import Piece, outside
+from sandtui.ui.render.units import number, time_left
+
+BARS = "▁▂▃▄▅▆▇█"
+COLUMNS = 12
+MINUTES_EACH = 5
+
+
+def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime) -> list[Piece]:
+    """Return the sums, the next to end and the errors of the last hour."""
+    pieces = [
+        Piece(number(round(totals.cores, 1)), "bright"),
+        Piece(" cores  ", "dim"),
+        Piece(number(round(totals.memory_gb, 1)), "bright"),
+        Piece(" GB  ", "dim"),
+    ]
+    if totals.gpus:
+        pieces += [Piece(f"{totals.gpus:,}", "bright"), Piece(" GPUs  ", "dim")]
+    errors = totals.errors_since(now)
+    pieces += [Piece(f"✖ {errors:,}" if errors else "no", "bad" if errors else "dim"), Piece(" errors in 1h   ", "dim")]
+    soonest = totals.soonest_expiry
+    if soonest is not None and next_to_end is not None:
+        left = time_left(datetime.fromtimestamp(soonest[0], UTC), now)
+        pieces += [Piece("next end ", "dim"), outside(next_to_end.sandbox.name), Piece(" in ", "dim"), left]
+    return pieces
+
+
+def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
+    """Return starts and failures of the last hour as two rows of bars."""
+    minute = int(now.timestamp()) // 60
+    starts, failures = (_sums(counts, minute) for counts in (totals.starts, totals.failures))
+    return [
+        Piece("1h starts ", "dim"),
+        Piece(spark(starts), "good"),
+        Piece("  fails ", "dim"),
+        Piece(spark(failures), "bad" if any(failures) else "dim"),
+    ]
+
+
+def spark(values: list[int]) -> str:
+    """Return a bar for each value; the highest is full, none is the lowest."""
+    top = max(values, default=0)
+    if not top:
+        return BARS[0] * len(values)
+    return "".join(BARS[0 if not value else max(1, value * (len(BARS) - 1) // top)] for value in values)
+
+
+def _sums(counts: dict[int, int], minute: int) -> list[int]:
+    first = minute - COLUMNS * MINUTES_EACH + 1
+    return [
+        sum(counts.get(first + column * MINUTES_EACH + step, 0) for step in range(MINUTES_EACH))
+        for column in range(COLUMNS)
+    ]

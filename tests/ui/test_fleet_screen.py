@@ -1,0 +1,156 @@
+"""The fleet screen by keys: views, groups, columns, ranges, and what is remembered."""
+
+from textual.widgets import Input
+
+from sandtui.config.paths import Paths
+from sandtui.fleet.groups import Group
+from sandtui.fleet.preferences import Preferences
+from sandtui.ui.screens.detail import DetailScreen
+from sandtui.ui.screens.dialogs.choose import ChooseDialog
+from sandtui.ui.screens.dialogs.columns import ColumnsDialog
+from tests.ui.world import World, settled, until
+
+WIDE = (120, 36)
+
+
+def columns(app):
+    return [placed.column.id for placed in app.screen.table._placed]
+
+
+async def test_a_view_is_a_letter_away_and_can_be_saved_and_forgotten():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("v", "e")
+        await pilot.pause()
+        fleet = app.screen
+        assert fleet.query_one("#filter", Input).value == "left<1h"
+        assert fleet._view.order.id == "left"
+        left = [row.expires for row in fleet._view.rows]
+        assert left == sorted(left)
+        assert 0 < len(left) < 22
+        await pilot.press("v", "S")
+        app.screen.query_one(Input).value = "m taken"
+        await pilot.press("enter")
+        assert app.screen is not fleet, "a letter that is taken is refused"
+        app.screen.query_one(Input).value = "x soon over"
+        await pilot.press("enter")
+        await pilot.press("v", "a")
+        await pilot.pause()
+        assert fleet._view.count == 40
+        await pilot.press("v", "x")
+        await pilot.pause()
+        assert fleet._view.query.text == "left<1h"
+        kept = app.paths.fleet
+        await until(pilot, lambda: kept.exists() and Preferences.load(kept.read_text()).views)
+        await pilot.press("v", "D", "x")
+        await until(pilot, lambda: not Preferences.load(kept.read_text()).views)
+
+
+async def test_what_is_forgotten_is_what_nobody_worked_with():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("v", "f")
+        await until(pilot, lambda: app.screen._view.query.text.endswith("untouched"))
+        rows = app.screen._view.rows
+        assert rows
+        app.bridge.session.history.note(rows[0].id, "$ ls  exit 0")
+        app.screen._view.refilter()
+        assert app.screen._view.count == len(rows) - 1
+
+
+async def test_groups_open_close_and_mark_as_one():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("z")
+        assert isinstance(app.screen, ChooseDialog)
+        await pilot.press("1", "g")
+        fleet = app.screen
+        assert isinstance(fleet.table.cursor_line, Group)
+        assert fleet.table.cursor_line.key == "ERROR"
+        before = fleet._view.line_count
+        await pilot.press("enter")
+        assert fleet._view.line_count == before - 3
+        await pilot.press("g", "space")
+        assert len(fleet._view.marks) == 3
+        await pilot.press("g", "D")
+        await pilot.pause()
+        assert app.screen is fleet, "nothing is deleted: they have ended"
+        await pilot.press("Z")
+        assert fleet._view.line_count == len(fleet._view.groups)
+        await pilot.press("z", "0")
+        assert fleet._view.line_count == 40
+
+
+async def test_ranges_are_marked_from_the_anchor_to_the_cursor():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("j", "V", "j", "j", "V")
+        shown = [row.id for row in app.screen._view.rows]
+        assert app.screen._view.marks == set(shown[1:4])
+        await pilot.press("I")
+        assert app.screen._view.marks == {shown[0], *shown[4:]}
+        await pilot.press("V", "j", "escape")
+        assert app.screen.table.range_ids == []
+
+
+async def test_columns_are_chosen_moved_and_remembered(tmp_path):
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("c")
+        assert isinstance(app.screen, ColumnsDialog)
+        await pilot.press("j", "j", "space", "J", "plus", "K", "enter")
+        await pilot.pause()
+        assert "id" not in app.preferences.columns
+        await pilot.press("o", "a", "i")
+        kept = app.paths.fleet
+        await until(pilot, lambda: kept.exists() and Preferences.load(kept.read_text()).active_only)
+        text = kept.read_text()
+    again = World()
+    folder = tmp_path / "again"
+    again.paths = Paths(folder, folder)
+    again.preferences = Preferences.load(text)
+    async with again.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        assert again.screen._view.active_only
+        assert again.screen._view.order.id == "status"
+        assert again.screen.has_class("-no-inspector")
+        assert set(columns(again)) <= set(again.preferences.columns)
+
+
+async def test_rows_keep_their_places_while_the_cursor_is_moved():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        fleet, store = app.screen, app.bridge.session.store
+        await pilot.press("j", "j")
+        shown = [fleet._view.line(place).id for place in range(10)]
+        row = store.get(shown[5])
+        store.remove([shown[0]])
+        store.apply([row.sandbox.model_copy(update={"name": "renamed"})])
+        await until(pilot, lambda: any("renamed" in strip.text for strip in app.screen._compositor.render_strips()))
+        assert [fleet._view.line(place).id for place in range(10)] == shown, "nothing moved, but what is said is new"
+        app.manual_clock.advance(2)
+        fleet._thawed()
+        assert fleet._view.line(0).id == shown[1]
+
+
+async def test_the_list_catches_up_when_it_is_in_front_again():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        fleet, store = app.screen, app.bridge.session.store
+        await pilot.press("enter")
+        assert isinstance(app.screen, DetailScreen)
+        gone = fleet._view.line(3).id
+        store.remove([gone])
+        await pilot.pause()
+        assert fleet.is_covered
+        await pilot.press("escape")
+        await pilot.pause()
+        assert fleet._view.place(gone) is None
+        assert fleet._view.count == 39
