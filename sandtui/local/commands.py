@@ -31,6 +31,11 @@ def add_parsers(subparsers: Any) -> None:
         "--image", action="append", default=[], metavar="PATTERN", dest="images",
         help="take only images that match as there; all others fail to be pulled (may be repeated)",
     )  # fmt: skip
+    serve.add_argument(
+        "--trouble", type=_trouble, metavar="KIND=P,...",
+        help="make faults: rate, error, slow, stall, reset, token, conflict, shift or all, each with its probability, "
+        "and seed=N (for example --trouble error=0.1,slow=0.2,seed=7)",
+    )  # fmt: skip
     serve.add_argument("--idle-exit", type=float, default=None, metavar="SECONDS", help="stop when idle that long")
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
@@ -65,6 +70,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _trouble(text: str) -> str:
+    from sandtui.local.trouble import TroubleSettings
+
+    try:
+        TroubleSettings.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def _reporting(command: Command) -> Command:
     """Turn what a person can do something about into a message, never a traceback."""
 
@@ -97,6 +112,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         driver=arguments.driver,
         fleet=arguments.fleet,
         seed=arguments.seed,
+        trouble=arguments.trouble or "",
         images=tuple(arguments.images) or ("*",),
         idle_exit=arguments.idle_exit,
     )

@@ -19,6 +19,7 @@ from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Filter, Registry
 from sandtui.local.tokens import GatewayTokens
+from sandtui.local.trouble import SHIFT_KEY
 
 USER_ID: Final = "usr_local"
 USER_NAMESPACE: Final = "sandboxes"
@@ -104,7 +105,9 @@ class ControlPlane:
             team_id=query.get("team_id") or None,
             user_id=query.get("user_id") or None,
         )
-        records, total = self._registry.select(wanted, (page - 1) * per_page, per_page)
+        # Only trouble that was asked for shifts a page; sandboxes made between two pages do the same.
+        offset = max(0, (page - 1) * per_page - int(request.scope.get(SHIFT_KEY, 0)))
+        records, total = self._registry.select(wanted, offset, per_page)
         has_next = page * per_page < total
         return wire.Reply(
             {

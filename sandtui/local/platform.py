@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ExceptionHandler
+from starlette.types import ASGIApp, ExceptionHandler
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, SandboxStatus
 from sandtui.local import wire
@@ -40,6 +40,7 @@ from sandtui.local.ssh_server import SshServer
 from sandtui.local.ssh_sessions import SshSessions
 from sandtui.local.store import Store
 from sandtui.local.tokens import GatewayTokens, load_api_key
+from sandtui.local.trouble import Trouble, TroubleSettings
 from sandtui.local.vault import Vault
 
 
@@ -125,7 +126,10 @@ class Platform:
             DriverError: _driver_error,
             Exception: _failure,
         }
-        self.app = Guard(Starlette(routes=routes, exception_handlers=handlers), settings.host)
+        app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
+        if settings.trouble:
+            app = Trouble(app, TroubleSettings.parse(settings.trouble))
+        self.app = Guard(app, settings.host)
 
     async def _health(self, request: Request) -> Response:
         return wire.Reply({"service": "sandtui", "pid": os.getpid(), "driver": self.driver.name})

@@ -33,5 +33,7 @@ class Settings:
     seed: int = 1
     images: tuple[str, ...] = ("*",)
     """Glob patterns of the images that are taken as there by drivers that pull nothing."""
+    trouble: str = ""
+    """Faults by probability, as :mod:`sandtui.local.trouble` reads them."""
     idle_exit: float | None = None
     """Seconds without a request and without a running sandbox after which the platform ends itself."""
