@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.conftest import start_platform
 from tests.e2e.terminal import Terminal
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
@@ -136,3 +137,33 @@ def test_without_a_terminal_it_says_so(tmp_path):
     )
     assert result.returncode == 2
     assert "needs a terminal" in result.stderr
+
+
+async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice(tmp_path):
+    process, platform = start_platform(tmp_path / "state", "--driver", "simulated")
+    env = environment(tmp_path, PRIME_API_KEY=platform.api_key, PRIME_API_BASE_URL=platform.base_url)
+    try:
+        async with Terminal(SANDTUI, env) as terminal:
+            await terminal.until("No sandboxes yet")
+            await terminal.press("n")
+            await terminal.until("New sandbox")
+            await terminal.press(*"killed", "tab", "tab", "tab", "tab", *"30")
+            await terminal.until("creates 30 sandboxes")
+            await terminal.press("ctrl+s")
+            await terminal.until("starting")
+            terminal.process.kill()
+            await terminal.ended()
+        async with Terminal(SANDTUI, env) as terminal:
+            await terminal.until("A launch was not finished")
+            await terminal.press("tab", "enter")
+            await terminal.until("30 ready")
+            await terminal.press("escape")
+            await terminal.until("30 sandboxes")
+            await leave(terminal)
+        async with Terminal(SANDTUI, env) as terminal:
+            await terminal.until("30 sandboxes")
+            assert "was not finished" not in terminal.text
+            await leave(terminal)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandtui.fleet.console import Console, OutputLine, Run, RunState, Stream
+from sandtui.fleet.console import Console, Run, RunState
+from sandtui.fleet.output import OutputLine, Stream
 from sandtui.fleet.sanitize import clean, clean_line
 from sandtui.ui.render.text import Piece
 from sandtui.ui.render.units import long_duration

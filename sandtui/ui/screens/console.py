@@ -63,6 +63,7 @@ class ConsoleScreen(AppScreen):
         super().__init__()
         self.sandbox_id = sandbox_id
         self._worker: Worker[Run] | None = None
+        self._way: Worker[None] | None = None
         self._stale = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -93,13 +94,16 @@ class ConsoleScreen(AppScreen):
     def on_mount(self) -> None:
         """Show what was run here before."""
         self.console.on_change = self._changed
+        self._way = self.bridge.open_console(self.console)
         super().on_mount()
         self._draw()
 
     def on_unmount(self) -> None:
-        """Stop listening; a command that runs goes on."""
+        """Stop listening; a command that runs goes on, over the way that it came."""
         if self.bridge.session is not None:
             self.console.on_change = lambda: None
+            if self._way is not None and self.console.running is None:
+                self._way.cancel()
 
     def tick(self) -> None:
         """Let the time of a running command grow."""
@@ -187,6 +191,7 @@ class ConsoleScreen(AppScreen):
             left += [*status_pieces(row.status), Piece(f"  {clean(row.sandbox.name)}", "bright")]
             left.append(Piece(f"  {clean(row.sandbox.docker_image)}", "dim"))
         left.append(Piece(f"  timeout {TIMEOUT_SECONDS}s", "dim"))
+        left.append(Piece("  live" if self.console.live else "  output at the end", "dim"))
         state = run_state_pieces(self.console, self.bridge.clock.monotonic())
         self.query_one("#target", ChromeLine).show(left, [*state, Piece(" ")])
         output = self.query_one("#output-panel")

@@ -1,0 +1,126 @@
+import asyncio
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.client import AsyncSandboxClient, Config
+from sandtui.fleet.clock import ManualClock
+from sandtui.fleet.console import Console, RunState
+from sandtui.fleet.output import MAX_LINE, MAX_LINES, Output, Stream
+from tests.client.fakes import SANDBOX, FakePlatform, token_reply
+from tests.fleet.factory import NOW
+
+EXEC = "POST /ns/sbx_1/exec"
+
+
+def console_of(platform):
+    config = Config(api_key="k", base_url="http://platform.test")
+    client = AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False)
+    client._session.retry.attempts = 1
+    return Console(client, "sbx_1", ManualClock(NOW))
+
+
+def platform(*answers):
+    return FakePlatform().on("POST /api/v1/sandbox/sbx_1/auth", token_reply()).on(EXEC, *answers)
+
+
+def texts(console):
+    return [(line.stream.value, line.text) for line in console.lines]
+
+
+async def test_what_a_command_prints_and_how_it_ends():
+    console = console_of(platform({"stdout": "a\nb\n", "stderr": "e\n", "exit_code": 3}))
+    changes = []
+    console.on_change = lambda: changes.append(len(console.lines))
+    run = await console.run("echo a", 10)
+    assert (run.state, run.exit_code) == (RunState.DONE, 3)
+    assert texts(console) == [
+        ("command", "echo a"),
+        ("stdout", "a"),
+        ("stdout", "b"),
+        ("stderr", "e"),
+        ("result", ""),
+    ]
+    assert changes
+
+
+async def test_a_refusal_is_told_in_the_output():
+    console = console_of(platform(httpx.Response(500, json={"detail": "broken"})))
+    run = await console.run("x", 10)
+    assert run.state is RunState.FAILED
+    assert "broken" in texts(console)[-1][1]
+    assert console.running is None
+
+
+async def test_a_command_at_a_time_and_one_that_is_stopped():
+    started = asyncio.Event()
+
+    async def forever(request):
+        if request.url.path.endswith("/exec"):
+            started.set()
+            await asyncio.Event().wait()
+        return httpx.Response(200, json=token_reply() if request.url.path.endswith("/auth") else SANDBOX)
+
+    console = console_of(forever)
+    task = asyncio.ensure_future(console.run("sleep", 10))
+    await started.wait()
+    with pytest.raises(RuntimeError):
+        await console.run("another", 10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert console.runs[0].state is RunState.CANCELLED
+    assert texts(console)[-1] == ("problem", "stopped")
+    console.clear()
+    assert (texts(console), console.history) == ([], ["sleep"])
+
+
+async def test_a_platform_without_ssh_is_no_error():
+    console = console_of(platform().on("POST /api/v1/sandbox/sbx_1/ssh-session", httpx.Response(501, json={})))
+    await console.keep_open()
+    assert not console.live
+
+
+PIECES = st.lists(st.binary(max_size=12), max_size=20)
+
+
+@given(PIECES)
+def test_pieces_make_the_lines_that_the_whole_makes(pieces):
+    output = Output()
+    for piece in pieces:
+        output.feed(Stream.STDOUT, piece, 1)
+    whole = Output()
+    whole.feed(Stream.STDOUT, b"".join(pieces), 1)
+    assert [line.text for line in output.lines] == [line.text for line in whole.lines]
+
+
+@given(PIECES, PIECES)
+def test_two_streams_do_not_mix(out, err):
+    both, alone = Output(), Output()
+    for place in range(max(len(out), len(err))):
+        for stream, pieces in ((Stream.STDOUT, out), (Stream.STDERR, err)):
+            if place < len(pieces):
+                both.feed(stream, pieces[place], 1)
+    for piece in out:
+        alone.feed(Stream.STDOUT, piece, 1)
+    assert [line.text for line in both.lines if line.stream is Stream.STDOUT] == [line.text for line in alone.lines]
+
+
+def test_a_line_grows_until_it_ends():
+    output = Output()
+    for piece, shown in ((b"10", "10"), (b"%\xe2\x82", "10%"), (b"\xac", "10%€"), (b"\nnext", "10%€")):
+        output.feed(Stream.STDOUT, piece, 1)
+        assert output.lines[0].text == shown
+    assert [line.text for line in output.lines] == ["10%€", "next"]
+
+
+def test_what_is_kept_is_bounded():
+    output = Output()
+    output.feed(Stream.STDOUT, b"open", 1)
+    output.add(Stream.STDERR, [str(number) for number in range(MAX_LINES + 10)], 1)
+    assert len(output.lines) == MAX_LINES
+    output.feed(Stream.STDOUT, b"x" * (MAX_LINE + 50), 1)
+    assert len(output.lines[-1].text) == MAX_LINE
+    assert len(output.lines) == MAX_LINES
+    assert output.dropped == 2
