@@ -34,6 +34,7 @@ interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.local
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.screenshots
