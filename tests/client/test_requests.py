@@ -1,5 +1,7 @@
 """Everything that breaks a rule is refused before any request."""
 
+import asyncio
+
 import httpx
 import pytest
 from pydantic import ValidationError
@@ -12,7 +14,7 @@ from sandtui.client import (
     InvalidRequestError,
     SandboxClient,
 )
-from tests.client.fakes import SANDBOX, FakePlatform, body_of
+from tests.client.fakes import SANDBOX, FakePlatform, body_of, client_of
 
 CREATE = "POST /api/v1/sandbox"
 
@@ -147,6 +149,64 @@ class TestIsolation:
             client.create(self.request)
         assert platform.count(self.delete) == 1
 
+    def test_a_platform_that_does_not_say_so_keeps_no_sandbox(self, client, platform):
+        platform.on(CREATE, SANDBOX).on(self.delete, {"success": True})
+        with pytest.raises(APIError, match="does not say"):
+            client.create(self.request)
+        assert platform.count(self.delete) == 1
+
+    def test_a_policy_counts_when_it_is_in_force(self, client, platform):
+        waiting = {"policy": {"allowlist": []}, "applied": False}
+        platform.on(CREATE, {**SANDBOX, "vm": True}).on(self.egress, waiting)
+        platform.on(self.egress.replace("PUT", "GET"), waiting, {**waiting, "applied": True})
+        platform.on(self.delete, {"success": True})
+
+        async def no_sleep(_seconds):
+            return None
+
+        client.client.port.sleep = no_sleep
+        client.create(self.request)
+        assert platform.count(self.egress.replace("PUT", "GET")) == 2
+        platform.on(self.egress.replace("PUT", "GET"), waiting)
+        clock = iter(range(0, 10_000, 5))
+        client.client.port.monotonic = lambda: float(next(clock))
+        with pytest.raises(APIError, match="not in force"):
+            client.create(self.request)
+        assert platform.count(self.delete) == 1
+
+    def test_another_policy_than_the_one_that_was_set(self, client, platform):
+        platform.on(CREATE, {**SANDBOX, "vm": True})
+        platform.on(self.egress, {"policy": {"denylist": []}, "applied": True}).on(self.delete, {"success": True})
+        with pytest.raises(APIError, match="another policy"):
+            client.create(self.request)
+        assert platform.count(self.delete) == 1
+
+    def test_a_sandbox_that_can_not_be_deleted_either_is_named(self, client, platform):
+        platform.on(CREATE, {**SANDBOX, "networkAccess": True}).on(self.delete, httpx.Response(403, json={}))
+        with pytest.raises(APIError, match="sandbox sbx_1 could not be deleted either"):
+            client.create(self.request)
+
+    async def test_cancelled_on_the_way_it_keeps_no_sandbox(self):
+        asked = asyncio.Event()
+        deleted = []
+
+        async def platform(request):
+            if request.method == "POST":
+                return httpx.Response(200, json={**SANDBOX, "vm": True})
+            if request.method == "PUT":
+                asked.set()
+                await asyncio.Event().wait()
+            deleted.append(request.method)
+            return httpx.Response(200, json={"success": True})
+
+        async with client_of(platform) as client:
+            task = asyncio.ensure_future(client.create(self.vm_request))
+            await asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert deleted == ["DELETE"]
+
     def test_a_vm_gets_the_policy(self, client, platform):
         platform.on(CREATE, {**SANDBOX, "vm": True, "networkAllowlist": []})
         client.create(self.vm_request)
@@ -192,3 +252,26 @@ def test_a_first_token_that_comes_along_is_used(client, platform):
     client.create(CreateSandboxRequest(name="x", docker_image="y"))
     client.execute_command("sbx_1", "true")
     assert platform.count("POST /api/v1/sandbox/sbx_1/auth") == 0
+
+
+@pytest.mark.parametrize("arguments", [{"labels": "prod"}, {"sandbox_ids": "sbx_1"}])
+def test_one_text_is_no_list(client, platform, arguments):
+    for ask in (client.bulk_delete, client.list) if "labels" in arguments else (client.bulk_delete,):
+        with pytest.raises(InvalidRequestError, match="list"):
+            ask(**arguments)
+    with pytest.raises(InvalidRequestError, match="list"):
+        client.get_sandbox_statuses("abc")
+    for fan in (client.execute_many("abc", "true"), client.delete_many("abc"), client.wait_many("abc")):
+        with pytest.raises(InvalidRequestError, match="list"):
+            next(fan)
+    assert not platform.requests
+
+
+def test_the_reply_to_a_delete_reads_like_a_dictionary(client, platform):
+    platform.on("DELETE /api/v1/sandbox/sbx_1", {"success": True, "message": "gone"})
+    reply = client.delete("sbx_1")
+    assert (reply["success"], reply.get("message"), reply.get("other", 1)) == (True, "gone", 1)
+    assert "success" in reply
+    assert dict(reply) == {"success": True, "message": "gone"}
+    with pytest.raises(KeyError):
+        reply["other"]

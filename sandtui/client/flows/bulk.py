@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import cast
 
-from sandtui.client.errors import InvalidRequestError, NotFoundError, RateLimitedError, not_running_error
+from sandtui.client.checks import check_ids
+from sandtui.client.errors import (
+    APIError,
+    InvalidRequestError,
+    PermissionDeniedError,
+    RateLimitedError,
+    not_running_error,
+)
 from sandtui.client.flows.jobs import Jobs
-from sandtui.client.flows.lifecycle import MAX_BATCH, Lifecycle, poll_pause, time_budget
-from sandtui.client.models import CommandResponse, CreateSandboxRequest, DeleteReply, Sandbox, SandboxStatusRow
+from sandtui.client.flows.lifecycle import MAX_BATCH, Lifecycle
+from sandtui.client.flows.waits import BUILD_PAUSE, BUILD_SECONDS, Patience, is_building, poll_pause, time_budget
+from sandtui.client.models import (
+    CommandResponse,
+    CreateSandboxRequest,
+    DeleteReply,
+    Sandbox,
+    SandboxStatusRow,
+    StatusErrorRow,
+)
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
-from sandtui.client.port import Outcome
+from sandtui.client.port import Crew, K, Outcome, T
 
 AT_ONCE = 32
 """How many run at the same time unless told otherwise."""
@@ -29,8 +46,9 @@ class Bulk(Jobs, Lifecycle):
         async def one(place: int) -> Sandbox:
             return await self.create(requests[place])
 
-        async for outcome in self._session.port.fan_out(range(len(requests)), one, concurrency):
-            yield outcome
+        async with closing_outcomes(self._session.port.fan_out(range(len(requests)), one, concurrency)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
 
     async def execute_many(
         self,
@@ -44,64 +62,97 @@ class Bulk(Jobs, Lifecycle):
     ) -> AsyncIterator[Outcome[str, CommandResponse]]:
         """Run one command in many sandboxes; each outcome's key is the sandbox's id."""
         check_concurrency(concurrency)
+        check_ids("sandbox_ids", sandbox_ids)
 
         async def one(sandbox_id: str) -> CommandResponse:
             return await self.execute_command(sandbox_id, command, working_dir, env, timeout, user)
 
-        async for outcome in self._session.port.fan_out(sandbox_ids, one, concurrency):
-            yield outcome
+        async with closing_outcomes(self._session.port.fan_out(sandbox_ids, one, concurrency)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
 
     async def delete_many(
         self, sandbox_ids: Iterable[str], concurrency: int = AT_ONCE
     ) -> AsyncIterator[Outcome[str, DeleteReply]]:
         """Delete sandboxes one by one; each outcome's key is the sandbox's id."""
         check_concurrency(concurrency)
-        async for outcome in self._session.port.fan_out(sandbox_ids, self.delete, concurrency):
-            yield outcome
+        check_ids("sandbox_ids", sandbox_ids)
+        async with closing_outcomes(self._session.port.fan_out(sandbox_ids, self.delete, concurrency)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
 
     async def wait_many(
-        self, sandbox_ids: Iterable[str], max_attempts: int = 60, concurrency: int = AT_ONCE
+        self,
+        sandbox_ids: Iterable[str],
+        max_attempts: int = 60,
+        concurrency: int = AT_ONCE,
+        image_build_timeout_seconds: float = BUILD_SECONDS,
     ) -> AsyncIterator[Outcome[str, str]]:
         """Wait until sandboxes are RUNNING and answer; yield each as soon as it does, or has failed.
 
-        Statuses are asked about together, and only of those that are still pending.
+        Statuses are asked about together, and only of those that are still pending; whether those that run answer
+        is tried meanwhile, ``concurrency`` at a time.
         """
         check_concurrency(concurrency)
+        check_ids("sandbox_ids", sandbox_ids)
         budget = time_budget(max_attempts)
+        port = self._session.port
+        pending = {each: Patience(budget, image_build_timeout_seconds) for each in sandbox_ids}
+        building: set[str] = set()
+        left = False
 
         async def reachable(sandbox_id: str) -> str:
-            await self._wait_reachable(sandbox_id, budget, 1)
+            await self._wait_reachable(sandbox_id, budget, 1, lambda: left)
             return SandboxStatus.RUNNING.value
 
-        port = self._session.port
-        pending = dict.fromkeys(sandbox_ids)
-        deadline = port.monotonic() + budget
+        crew: Crew[str, str] = port.crew(concurrency)
         polls = 0
-        while pending:
-            running: list[str] = []
-            for row in await self._statuses_of(list(pending)):
-                if row.status == SandboxStatus.RUNNING:
-                    running.append(row.sandbox_id)
-                elif row.status in FINISHED_STATUSES:
-                    pending.pop(row.sandbox_id, None)
-                    error = not_running_error(row.sandbox_id, row.status, row.error_type, row.error_message)
-                    yield Outcome(row.sandbox_id, error=error)
-            for sandbox_id in running:
-                pending.pop(sandbox_id, None)
-            async for outcome in port.fan_out(running, reachable, concurrency):
-                yield outcome
-            if not pending:
-                return
-            polls += 1
-            pause = poll_pause(polls)
-            if port.monotonic() + pause > deadline:
-                for sandbox_id in pending:
-                    message = f"it did not reach RUNNING in {budget:.0f} s"
-                    yield Outcome(sandbox_id, error=not_running_error(sandbox_id, None, None, message))
-                return
-            await port.sleep(pause)
+        try:
+            while pending or crew.busy:
+                asked = port.monotonic()
+                rows, refused = await self._statuses_of(list(pending))
+                for sandbox_id, error in refused.items():
+                    if pending.pop(sandbox_id, None) is not None:
+                        yield Outcome(sandbox_id, error=error)
+                for row in rows:
+                    if row.sandbox_id not in pending:
+                        continue
+                    building.discard(row.sandbox_id)
+                    if row.status == SandboxStatus.RUNNING:
+                        del pending[row.sandbox_id]
+                        crew.start(row.sandbox_id, reachable)
+                    elif row.status in FINISHED_STATUSES:
+                        del pending[row.sandbox_id]
+                        ended = not_running_error(row.sandbox_id, row.status, row.error_type, row.error_message)
+                        yield Outcome(row.sandbox_id, error=ended)
+                    elif is_building(row.status, row.pending_image_build_id):
+                        building.add(row.sandbox_id)
+                polls += 1
+                pause = BUILD_PAUSE if pending and len(building) == len(pending) else poll_pause(polls)
+                for sandbox_id, patience in list(pending.items()):
+                    # Only after its status was asked once more: it may have come while others were waited for.
+                    if not patience.lasts(pause, building=sandbox_id in building):
+                        del pending[sandbox_id]
+                        reason = patience.reason(building=sandbox_id in building)
+                        yield Outcome(sandbox_id, error=not_running_error(sandbox_id, None, None, reason))
+                if crew.busy:
+                    for outcome in await crew.ready(pause if pending else None):
+                        yield outcome
+                elif pending:
+                    await port.sleep(pause)
+                spent = port.monotonic() - asked
+                for sandbox_id, patience in pending.items():
+                    patience.spend(spent, building=sandbox_id in building)
+        finally:
+            left = True
+            await crew.aclose()
 
-    async def bulk_wait_for_creation(self, sandbox_ids: Sequence[str], max_attempts: int = 60) -> dict[str, str]:
+    async def bulk_wait_for_creation(
+        self,
+        sandbox_ids: Sequence[str],
+        max_attempts: int = 60,
+        image_build_timeout_seconds: float = BUILD_SECONDS,
+    ) -> dict[str, str]:
         """Wait until all sandboxes are RUNNING and answer a command; return their statuses by id.
 
         Raises:
@@ -109,33 +160,35 @@ class Bulk(Jobs, Lifecycle):
             APIError: the platform refused a request.
         """
         statuses: dict[str, str] = {}
-        async for outcome in self.wait_many(sandbox_ids, max_attempts):
-            statuses[outcome.key] = outcome.unwrap()
+        waiting = self.wait_many(sandbox_ids, max_attempts, AT_ONCE, image_build_timeout_seconds)
+        async with closing_outcomes(waiting) as outcomes:
+            async for outcome in outcomes:
+                statuses[outcome.key] = outcome.unwrap()
         return {sandbox_id: statuses[sandbox_id] for sandbox_id in sandbox_ids}
 
-    async def _statuses_of(self, sandbox_ids: Sequence[str]) -> list[SandboxStatusRow]:
-        """Return the statuses of any number of sandboxes: by batches where the platform has them, else by pages."""
+    async def _statuses_of(self, sandbox_ids: Sequence[str]) -> tuple[list[SandboxStatusRow], dict[str, Exception]]:
+        """Return the statuses of any number of sandboxes, and why some have none.
+
+        By batches where the platform has them, else by pages.
+        """
         rows: list[SandboxStatusRow] = []
+        refused: dict[str, Exception] = {}
+        if not sandbox_ids:
+            return rows, refused
         try:
             if not self._session.lacks_batch_status:
                 for start in range(0, len(sandbox_ids), MAX_BATCH):
                     reply = await self.get_sandbox_statuses(sandbox_ids[start : start + MAX_BATCH])
                     rows += reply.statuses
-                    rows += [
-                        SandboxStatusRow(
-                            sandbox_id=row.sandbox_id,
-                            status=SandboxStatus.TERMINATED.value,
-                            error_type="SANDBOX_NOT_FOUND",
-                            error_message=row.message or row.code,
-                        )
-                        for row in reply.errors
-                    ]
-                return rows
-        except NotFoundError:
-            self._session.lacks_batch_status = True
+                    refused |= {row.sandbox_id: status_error(row) for row in reply.errors}
+                return rows, refused
         except RateLimitedError:
-            return rows  # what is known so far; the caller asks again after its pause
-        return await self._statuses_by_list(set(sandbox_ids))
+            return rows, refused  # what is known so far; the caller asks again after its pause
+        except APIError as error:
+            if error.status_code not in {404, 405, 501}:
+                raise
+            self._session.lacks_batch_status = True
+        return await self._statuses_by_list(set(sandbox_ids)), {}
 
     async def _statuses_by_list(self, wanted: set[str]) -> list[SandboxStatusRow]:
         rows: list[SandboxStatusRow] = []
@@ -162,11 +215,26 @@ class Bulk(Jobs, Lifecycle):
         return rows
 
 
+def status_error(row: StatusErrorRow) -> Exception:
+    """Return the error for an id that the batch status could not answer for; only NOT_FOUND says that it is gone."""
+    words = row.message or row.code
+    if row.code == "NOT_FOUND":
+        return not_running_error(row.sandbox_id, SandboxStatus.TERMINATED, "SANDBOX_NOT_FOUND", words)
+    kind = PermissionDeniedError if row.code == "FORBIDDEN" else APIError
+    message = f"the platform does not tell the status of sandbox {row.sandbox_id} ({row.code}): {words}"
+    return kind(message, sandbox_id=row.sandbox_id, error_type=row.code)
+
+
+def closing_outcomes(outcomes: AsyncIterator[Outcome[K, T]]) -> aclosing[AsyncGenerator[Outcome[K, T], None]]:
+    """Return a context in which outcomes are read: what still runs ends with it, not when memory is tidied."""
+    return aclosing(cast("AsyncGenerator[Outcome[K, T], None]", outcomes))
+
+
 def check_concurrency(concurrency: int) -> None:
     """Refuse a number that would run nothing.
 
     Raises:
         InvalidRequestError: it is below 1.
     """
-    if concurrency < 1:
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
         raise InvalidRequestError("concurrency counts from 1")

@@ -60,6 +60,31 @@ class WireModel(BaseModel):
     )
 
 
+class AnswerModel(WireModel):
+    """A reply that can also be read like the dictionary that the official SDK returns."""
+
+    def __getitem__(self, key: str) -> object:
+        """Return a field by its name.
+
+        Raises:
+            KeyError: there is no such field.
+        """
+        if key not in type(self).model_fields:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in type(self).model_fields
+
+    def keys(self) -> list[str]:
+        """Return the names of the fields."""
+        return list(type(self).model_fields)
+
+    def get(self, key: str, default: object = None) -> object:
+        """Return a field by its name, or ``default``."""
+        return getattr(self, key) if key in type(self).model_fields else default
+
+
 class Nothing(WireModel):
     """A reply whose body does not matter."""
 

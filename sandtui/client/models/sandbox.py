@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from sandtui.client.models.base import RequestModel, WireModel
+from sandtui.client.models.base import AnswerModel, RequestModel, WireModel
 from sandtui.client.models.gateway import GatewayToken
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
@@ -195,7 +195,7 @@ class SandboxPage(WireModel):
     has_next: bool = Field(validation_alias=AliasChoices("hasNext", "has_next"))
 
 
-class DeleteReply(WireModel):
+class DeleteReply(AnswerModel):
     """What came of deleting one sandbox."""
 
     success: bool = True

@@ -1,0 +1,158 @@
+"""Waiting for a sandbox: until it is RUNNING, and until it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandtui.client.errors import (
+    APIError,
+    APITimeoutError,
+    CommandTimeoutError,
+    ConflictError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    SandboxClientError,
+    SandboxNotRunningError,
+    ServerError,
+    not_running_error,
+)
+from sandtui.client.flows.commands import Commands
+from sandtui.client.flows.single import Single
+from sandtui.client.models import SandboxStatus
+from sandtui.client.models.sandbox import FINISHED_STATUSES
+from sandtui.client.rpc import RPCError
+
+BUILD_SECONDS = 3000.0
+"""Seconds that the platform may build an image, unless told otherwise (wire.md 5)."""
+
+BUILD_PAUSE = 10.0
+PROBE_COMMAND = "echo 'sandbox ready'"
+PROBE_TIMEOUT = 10
+_FIRST_POLLS, _FIRST_DELAY, _LATER_DELAY = 5, 1.0, 2.0
+_NOT_YET = frozenset({"aborted", "deadline_exceeded", "unavailable"})
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long one sandbox is waited for, in seconds; while its image is built another clock runs."""
+
+    budget: float
+    build_budget: float
+    waited: float = 0.0
+    built: float = 0.0
+
+    def lasts(self, pause: float, *, building: bool) -> bool:
+        """Whether a pause still fits."""
+        return self.built + pause <= self.build_budget if building else self.waited + pause <= self.budget
+
+    def spend(self, seconds: float, *, building: bool) -> None:
+        """Count time that has passed."""
+        if building:
+            self.built += seconds
+        else:
+            self.waited += seconds
+
+    def reason(self, *, building: bool) -> str:
+        """Say in words that it is over."""
+        if building:
+            return f"its image was not built in {self.build_budget:.0f} s"
+        return f"it did not reach RUNNING in {self.budget:.0f} s"
+
+
+class Waits(Single, Commands):
+    """The two waits that a creation is made of."""
+
+    async def _wait_running(self, sandbox_id: str, patience: Patience) -> None:
+        port = self._session.port
+        polls = 0
+        while True:
+            sandbox = await self.get(sandbox_id)
+            if sandbox.status == SandboxStatus.RUNNING:
+                return
+            if sandbox.status in FINISHED_STATUSES:
+                raise not_running_error(
+                    sandbox_id,
+                    sandbox.status,
+                    sandbox.error_type,
+                    sandbox.error_message or sandbox.termination_reason,
+                )
+            building = is_building(sandbox.status, sandbox.pending_image_build_id)
+            polls += 0 if building else 1
+            pause = BUILD_PAUSE if building else poll_pause(polls)
+            if not patience.lasts(pause, building=building):
+                raise not_running_error(sandbox_id, sandbox.status, None, patience.reason(building=building))
+            before = port.monotonic()
+            await port.sleep(pause)
+            patience.spend(port.monotonic() - before, building=building)
+
+    async def _wait_reachable(
+        self, sandbox_id: str, budget: float, checks: int, left: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Run the probe until it has answered ``checks`` times; ``left`` says that nobody waits any more."""
+        port = self._session.port
+        deadline = port.monotonic() + budget
+        good = 0
+        pause = 0.1
+        while not left():
+            try:
+                await self.execute_command(sandbox_id, PROBE_COMMAND, timeout=PROBE_TIMEOUT)
+            except SandboxClientError as error:
+                if not await self._may_come(sandbox_id, error):
+                    raise
+                if port.monotonic() + pause > deadline:
+                    await self._session.raise_if_ended(sandbox_id)
+                    raise SandboxNotRunningError(
+                        f"sandbox {sandbox_id} is RUNNING, but its gateway did not answer "
+                        f"in {budget:.0f} s: {error.message}",
+                        status=SandboxStatus.RUNNING,
+                        sandbox_id=sandbox_id,
+                        error_type="GATEWAY_REACHABILITY_TIMEOUT",
+                    ) from error
+                await port.sleep(pause)
+                pause = min(pause * 2, _LATER_DELAY)
+            else:
+                good += 1
+                if good >= checks:
+                    return
+                await port.sleep(0.5)
+
+    async def _may_come(self, sandbox_id: str, error: SandboxClientError) -> bool:
+        """Whether a probe that failed may succeed a little later."""
+        if isinstance(error, RPCError):
+            return error.code in _NOT_YET
+        if isinstance(error, SandboxNotRunningError):
+            # A gateway may not have heard yet of a sandbox that the platform calls RUNNING.
+            if error.error_type != "SANDBOX_NOT_FOUND":
+                return False
+            try:
+                return (await self.get(sandbox_id)).status not in FINISHED_STATUSES
+            except APIError:
+                return False
+        passing = (CommandTimeoutError, ConflictError, ServerError, ConnectionFailedError, APITimeoutError)
+        return isinstance(error, passing)
+
+
+def is_building(status: str, pending_image_build_id: str | None) -> bool:
+    """Whether a sandbox waits for its image to be built."""
+    return status == SandboxStatus.PENDING and bool(pending_image_build_id)
+
+
+def poll_pause(polls: int) -> float:
+    """Return the seconds to wait after so many polls.
+
+    1 s for the first five and 2 s later, as the SDK does, but less at first: a local sandbox runs in milliseconds.
+    """
+    return min(_FIRST_DELAY if polls <= _FIRST_POLLS else _LATER_DELAY, 0.05 * (1 << min(polls, 10)))
+
+
+def time_budget(max_attempts: int) -> float:
+    """Return the seconds that ``max_attempts`` polls take.
+
+    Raises:
+        InvalidRequestError: it is below 1.
+    """
+    if max_attempts < 1:
+        raise InvalidRequestError("max_attempts counts from 1")
+    early = min(max_attempts, _FIRST_POLLS)
+    return early * _FIRST_DELAY + (max_attempts - early) * _LATER_DELAY
