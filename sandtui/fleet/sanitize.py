@@ -13,6 +13,7 @@ TAB_WIDTH = 8
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _LINE_BREAKERS = "\u2028\u2029"
+_COLOURS = re.compile("\x1b\\[[0-9;:]*[mK]")
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f{_BIDI}{_LINE_BREAKERS}\ud800-\udfff\ufff9-\ufffb]")
 
 
@@ -47,6 +48,15 @@ def clean_line(line: str) -> str:
     if "\t" in line:
         line = line.expandtabs(TAB_WIDTH)
     return _UNSAFE.sub(_picture, line)
+
+
+def output_line(line: str) -> str:
+    """Return one line of a command's output, safe to draw, without its colours.
+
+    Programs colour even what goes into a pipe; the codes for colours and for erasing the rest of a line say
+    nothing in a view of plain lines. Everything else that starts with an escape stays visible.
+    """
+    return clean_line(_COLOURS.sub("", line) if "\x1b" in line else line)
 
 
 def _picture(match: re.Match[str]) -> str:

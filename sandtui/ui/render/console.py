@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandtui.fleet.console import Console, Run, RunState
 from sandtui.fleet.output import OutputLine, Stream
-from sandtui.fleet.sanitize import clean, clean_line
+from sandtui.fleet.sanitize import clean, clean_line, output_line
 from sandtui.ui.render.text import Piece
 from sandtui.ui.render.units import long_duration
 
@@ -14,9 +14,9 @@ def line_pieces(line: OutputLine, run: Run) -> list[Piece]:
     if line.stream is Stream.COMMAND:
         return [Piece("$ ", "key"), Piece(clean_line(line.text), "bright")]
     if line.stream is Stream.STDOUT:
-        return [Piece("  "), Piece(clean_line(line.text))]
+        return [Piece("  "), Piece(output_line(line.text))]
     if line.stream is Stream.STDERR:
-        return [Piece("! ", "busy"), Piece(clean_line(line.text), "busy")]
+        return [Piece("! ", "busy"), Piece(output_line(line.text), "busy")]
     if line.stream is Stream.PROBLEM:
         return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad")]
     return _result(run)
