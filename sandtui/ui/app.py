@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections import deque
@@ -32,18 +33,24 @@ from sandtui.fleet.preferences import Preferences
 from sandtui.fleet.refresh import Pace
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean, clean_lines
+from sandtui.fleet.snippet import attach_script, description
 from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
+from sandtui.ui.clipboard import helper
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten
 from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
+from sandtui.ui.shell_flow import open_shell
 from sandtui.ui.themes import DARK, THEMES
 
 Severity = Literal["information", "warning", "error"]
 
 MESSAGES_KEPT = 500
+COPIES_KEPT = 5
+COPY_SHOWN = 36
 CLOCK_TICK = 1.0
 
 
@@ -80,6 +87,8 @@ class SandtuiApp(App[None]):
         self.journal = LaunchJournal(self.paths.journal)
         self.launches: list[Launch] = []
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
+        self.copied: deque[str] = deque(maxlen=COPIES_KEPT)
+        """What was copied, newest first: a terminal never says whether it took it."""
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
         self.create_draft = read_draft(self.paths)
         self.preferences = Preferences.load(read_text(self.paths.fleet))
@@ -119,13 +128,11 @@ class SandtuiApp(App[None]):
     def copy(self, text: str) -> None:
         """Copy a text to the clipboard."""
         safe = clean(text)
-        self.copy_to_clipboard(safe)
-        self.say(f"Copied {safe} (by the terminal, if it allows OSC 52).")
+        self.say(f"Copied {safe} ({self._put_in_clipboard(safe)}).")
 
     def copy_quietly(self, text: str) -> None:
         """Copy a text of several lines to the clipboard, without repeating it."""
-        self.copy_to_clipboard(text)
-        self.say("Copied (by the terminal, if it allows OSC 52).")
+        self.say(f"Copied ({self._put_in_clipboard(text)}).")
 
     def keep_preferences(self) -> None:
         """Keep what the fleet screen is to remember."""
@@ -139,8 +146,38 @@ class SandtuiApp(App[None]):
 
     def copy_lines(self, texts: Sequence[str], what: str) -> None:
         """Copy several texts, one a line; ``what`` names them."""
-        self.copy_to_clipboard("\n".join(map(clean, texts)))
-        self.say(f"Copied {what} (by the terminal, if it allows OSC 52).")
+        how = self._put_in_clipboard("\n".join(map(clean, texts)))
+        self.say(f"Copied {what} ({how}).")
+
+    def choose_copy(self, row: Row) -> None:
+        """Ask what of a sandbox to copy, or again of what was copied before."""
+        session = self.bridge.session
+        ports = session.exposures.get(row.id, []) if session is not None else []
+        offers = {"id": row.id, "name": row.sandbox.name, "image": row.sandbox.docker_image}
+        offers |= {f"url of {port.port}": port.url or port.external_endpoint or "" for port in ports}
+        offers |= {"SDK script": attach_script(row.sandbox), "description": description(row.sandbox)}
+        offers |= {f"again {place}": text for place, text in enumerate(self.copied, 1)}
+        choices = [
+            Choice(name, str(place) if place < 10 else "", name, text.strip().replace("\n", " ")[:COPY_SHOWN])
+            for place, (name, text) in enumerate(offers.items(), 1)
+        ]
+
+        def chosen(name: str | None) -> None:
+            if name:
+                self.copy_quietly(offers[name])
+
+        self.push_screen(ChooseDialog(f"Copy of {row.sandbox.name}", choices), chosen)
+
+    def _put_in_clipboard(self, text: str) -> str:
+        if text in self.copied:
+            self.copied.remove(text)
+        self.copied.appendleft(text)
+        self.copy_to_clipboard(text)
+        command = helper(os.environ)
+        if command is None:
+            return "by the terminal, if it allows OSC 52"
+        self.bridge.run_helper(command, text)
+        return f"by {command[0]} and the terminal"
 
     # Where the user goes
 
@@ -167,6 +204,10 @@ class SandtuiApp(App[None]):
         from sandtui.ui.screens.console import ConsoleScreen
 
         self.push_screen(ConsoleScreen(sandbox_id))
+
+    def open_shell(self, sandbox_id: str) -> None:
+        """Hand the terminal to a shell in a sandbox."""
+        open_shell(self, sandbox_id)
 
     def open_log(self, sandbox_id: str) -> None:
         """Show the log of a sandbox."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from textual.worker import Worker
 from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import write_private
+from sandtui.fleet import usage
 from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console, Run
@@ -40,6 +41,7 @@ from sandtui.ui.messages import (
     LaunchChanged,
     LogArrived,
     SandboxesChanged,
+    UsageArrived,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ Connector = Callable[[], Awaitable[Connection]]
 ClientFactory = Callable[[Connection], AsyncSandboxClient]
 
 SECONDS_BETWEEN_UPDATES = 0.25
+HELPER_SECONDS = 5.0
 
 
 def default_client(connection: Connection) -> AsyncSandboxClient:
@@ -267,6 +270,36 @@ class Bridge:
             self._tell(ExposuresArrived())
 
         self._run(flow(), "exposures", exclusive=True)
+
+    def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
+        """Ask a sandbox once what it uses; ``reply_to`` gets an :class:`UsageArrived`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                reply = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=15)
+            except SandboxClientError as error:
+                reply_to.post_message(UsageArrived(None, error))
+            else:
+                reply_to.post_message(UsageArrived(usage.read_sample(reply.stdout)))
+
+        self._run(flow(), "measure", exclusive=True)
+
+    def run_helper(self, command: Sequence[str], text: str) -> None:
+        """Give a text to a program of this machine, such as one that fills the clipboard."""
+
+        async def flow() -> None:
+            with contextlib.suppress(OSError, TimeoutError):
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+                async with asyncio.timeout(HELPER_SECONDS):
+                    await process.communicate(text.encode())
+
+        self._run(flow(), "helper")
 
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""

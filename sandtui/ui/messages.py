@@ -11,6 +11,7 @@ from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.refresh import Freshness
 from sandtui.fleet.session import DeleteOutcome
+from sandtui.fleet.usage import Sample
 
 
 @dataclass
@@ -72,6 +73,14 @@ class FileWritten(Message, bubble=False):
 @dataclass
 class ExposuresArrived(Message, bubble=False):
     """It is known which sandboxes serve a port."""
+
+
+@dataclass
+class UsageArrived(Message, bubble=False):
+    """A sandbox told what it uses, or could not."""
+
+    sample: Sample | None
+    error: SandboxClientError | None = None
 
 
 @dataclass

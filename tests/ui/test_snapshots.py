@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sandtui.client import Sandbox
+from sandtui.client import CommandResponse, Sandbox
 from sandtui.fleet.launch import Step
 from sandtui.ui.screens.launch import LaunchScreen
 from tests.ui.world import World, keys, settled, until
@@ -74,6 +74,40 @@ def test_fleet_in_a_small_window(snap_compare):
 @SIZES
 def test_detail_of_an_error(snap_compare, size):
     picture(snap_compare, size, keys("slash", *"status", "colon", *"error", "enter", "enter"))
+
+
+@SIZES
+def test_detail_with_what_goes_on(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+        session, row = app.bridge.session, app.screen.target
+
+        async def execute(sandbox_id, command, timeout=None):
+            seen = app.screen._usage
+            turn = 1 if seen is None else len(seen.memory) + 1
+            return CommandResponse(
+                stdout=f"cpu {turn**2}000000\nmemory {turn}48576000\nlimit 2147483648\nprocesses 14\n"
+                f"disk 20971520 {turn}048576\nuptime {turn * 2}\n",
+                stderr="",
+                exit_code=0,
+            )
+
+        session.client.execute_command = execute
+        session.store.apply([row.sandbox.model_copy(update={"status": "RUNNING"})])
+        session.history.note(row.id, "$ pip install -e .  exit 1", bad=True)
+        await pilot.press("enter", "m")
+        for turn in range(6):
+            await until(pilot, lambda turn=turn: app.screen._usage and len(app.screen._usage.memory) > turn)
+            if turn < 5:
+                app.screen._measure()
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_copy_more(snap_compare, size):
+    picture(snap_compare, size, keys("Y"))
 
 
 @SIZES

@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.usage import Usage
 from sandtui.ui.keymap import bindings
-from sandtui.ui.messages import SandboxesChanged
+from sandtui.ui.messages import ExposuresArrived, SandboxesChanged, UsageArrived
+from sandtui.ui.render.activity import activity
 from sandtui.ui.render.detail import detail
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.widgets.text_panel import TextPanel
+
+MEASURE_SECONDS = 2.0
 
 
 class DetailScreen(AppScreen):
@@ -29,11 +33,17 @@ class DetailScreen(AppScreen):
     def __init__(self, sandbox_id: str) -> None:
         super().__init__()
         self.sandbox_id = sandbox_id
+        self._usage: Usage | None = None
+        self._measuring = False
 
     def compose_body(self) -> Iterable[Widget]:
-        """One scrolled text."""
-        with VerticalScroll(id="detail", classes="panel"):
-            yield TextPanel(id="detail-text")
+        """What it is, and what goes on."""
+        with Horizontal(id="detail-body"):
+            with VerticalScroll(id="detail", classes="panel"):
+                yield TextPanel(id="detail-text")
+            with VerticalScroll(id="detail-more", classes="panel") as more:
+                more.border_title = Content("goes on")
+                yield TextPanel(id="detail-activity")
 
     def crumbs(self) -> list[str]:
         """Fleet, then the sandbox."""
@@ -41,8 +51,10 @@ class DetailScreen(AppScreen):
         return ["Fleet", clean(row.sandbox.name) if row is not None else clean(self.sandbox_id)]
 
     def on_mount(self) -> None:
-        """Draw."""
+        """Draw, and find out what it serves."""
         super().on_mount()
+        if self.bridge.session is not None:
+            self.bridge.learn_exposures()
         self._draw()
 
     def tick(self) -> None:
@@ -61,13 +73,40 @@ class DetailScreen(AppScreen):
         super().on_screen_resume()
         self._draw()
 
+    def on_exposures_arrived(self, _: ExposuresArrived) -> None:
+        """Show what it serves."""
+        self._draw()
+
+    def on_usage_arrived(self, message: UsageArrived) -> None:
+        """Draw what it uses, and ask again in a moment while somebody looks."""
+        if message.error is not None:
+            self._measuring = False
+            self.dashboard.say(f"What it uses can't be told: {message.error}", "warning")
+        elif message.sample is not None:
+            self._usage = self._usage or Usage()
+            self._usage.add(message.sample)
+            if self._measuring:
+                self.set_timer(MEASURE_SECONDS, self._measure)
+        self._draw()
+
     def action_exec(self) -> None:
         """Open the console."""
         self.dashboard.open_console(self.sandbox_id)
 
+    def action_shell(self) -> None:
+        """Open a shell."""
+        self.dashboard.open_shell(self.sandbox_id)
+
     def action_logs(self) -> None:
         """Read the log."""
         self.dashboard.open_log(self.sandbox_id)
+
+    def action_measure(self) -> None:
+        """Begin to measure what it uses, or end it."""
+        self._measuring = not self._measuring
+        if self._measuring:
+            self._measure()
+        self._draw()
 
     def action_clone(self) -> None:
         """Create one like this."""
@@ -83,21 +122,40 @@ class DetailScreen(AppScreen):
         """Copy the id."""
         self.dashboard.copy(self.sandbox_id)
 
+    def action_copy_more(self) -> None:
+        """Choose what to copy."""
+        if (row := self._row()) is not None:
+            self.dashboard.choose_copy(row)
+
     def action_back(self) -> None:
         """Go back."""
+        self._measuring = False
         self.app.pop_screen()
+
+    def _measure(self) -> None:
+        # Asking keeps an idle sandbox alive: it ends with the screen, and rests while another is in front.
+        if self._measuring and self.is_attached and self.bridge.session is not None:
+            if self.is_covered:
+                self.set_timer(MEASURE_SECONDS, self._measure)
+            else:
+                self.bridge.measure(self, self.sandbox_id)
 
     def _row(self) -> Row | None:
         session = self.bridge.session
         return session.store.get(self.sandbox_id) if session is not None else None
 
     def _draw(self) -> None:
-        row = self._row()
+        row, session = self._row(), self.bridge.session
         text = self.query_one("#detail-text", TextPanel)
         panel = self.query_one("#detail")
-        if row is None:
+        if row is None or session is None:
             panel.border_title = Content(f"{clean(self.sandbox_id)}")
             text.show(content(Piece("The platform does not know this sandbox any more.", "busy")))
             return
         panel.border_title = Content(f"{clean(row.sandbox.name)}")
-        text.show(detail(row, self.bridge.clock.now(), panel.content_size.width, full=True))
+        now = self.bridge.clock.now()
+        ports = session.exposures.get(row.id, [])
+        text.show(detail(row, now, panel.content_size.width, full=True))
+        more = activity(session.history.of(row.id), ports, self._usage, self._measuring, now)
+        self.query_one("#detail-activity", TextPanel).show(more)
+        self.query_one("#detail-more").display = bool(more.plain)

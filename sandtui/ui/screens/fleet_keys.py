@@ -12,7 +12,7 @@ from sandtui.fleet.view import FleetView
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.widgets.fleet_table import FleetTable
 
-NEEDS_ROW = frozenset({"exec", "logs", "clone", "copy"})
+NEEDS_ROW = frozenset({"exec", "shell", "logs", "clone", "copy", "copy_more"})
 NEEDS_LINE = frozenset({"open", "mark", "range"})
 
 
@@ -69,6 +69,11 @@ class FleetKeys(AppScreen):
         if (row := self.target) is not None:
             self.dashboard.open_console(row.id)
 
+    def action_shell(self) -> None:
+        """Open a shell."""
+        if (row := self.target) is not None:
+            self.dashboard.open_shell(row.id)
+
     def action_logs(self) -> None:
         """Read the log."""
         if (row := self.target) is not None:
@@ -87,6 +92,11 @@ class FleetKeys(AppScreen):
         """Copy the id."""
         if (row := self.target) is not None:
             self.dashboard.copy(row.id)
+
+    def action_copy_more(self) -> None:
+        """Choose what to copy."""
+        if (row := self.target) is not None:
+            self.dashboard.choose_copy(row)
 
     # Marks
 

@@ -79,15 +79,15 @@ class OutputView(RoleView, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Move the cursor by some lines."""
-        self._go(self._cursor + step)
+        self.go_to(self._cursor + step)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by some screens."""
-        self._go(self._cursor + pages * max(1, self.size.height - 1))
+        self.go_to(self._cursor + pages * max(1, self.size.height - 1))
 
     def action_first(self) -> None:
         """Go to the first line."""
-        self._go(0)
+        self.go_to(0)
 
     def action_last(self) -> None:
         """Go to the last line and follow."""
@@ -101,7 +101,7 @@ class OutputView(RoleView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse points."""
-        self._go(self.scroll_offset.y + event.y)
+        self.go_to(self.scroll_offset.y + event.y)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the selected text."""
@@ -146,7 +146,8 @@ class OutputView(RoleView, can_focus=True):
         middle = Strip([Segment(segment.text, (segment.style or style) + style) for segment in parts[1]])
         return Strip.join([parts[0], middle, *parts[2:]])
 
-    def _go(self, line: int) -> None:
+    def go_to(self, line: int) -> None:
+        """Put the cursor on a line and show it."""
         if not self._count:
             return
         self._cursor = max(0, min(line, self._count - 1))

@@ -1,0 +1,86 @@
+"""Logs that are searched and wrapped, what a sandbox uses, and scripts to paste."""
+
+import ast
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len, chop_cells
+
+from sandtui.fleet.log_text import MOST_LINES, LogText, find, split
+from sandtui.fleet.snippet import attach_script, description
+from sandtui.fleet.usage import Sample, Usage, read_sample
+from tests.fleet.factory import sandbox
+
+LINES = ["starting", "Error: one", "fine", "error: two"]
+
+
+@pytest.mark.parametrize(
+    ("needle", "start", "step", "line"),
+    [
+        ("error", 0, 1, 1),
+        ("error", 2, 1, 3),
+        ("error", 4, 1, 1),
+        ("Error", 2, 1, 1),
+        ("error", 0, -1, 3),
+        ("x", 0, 1, None),
+    ],
+)
+def test_a_text_is_found_round_the_end(needle, start, step, line):
+    assert find(LINES, needle, start, step) == line
+
+
+def test_nothing_is_found_in_nothing():
+    assert find([], "a", 0, 1) is None
+    assert find(LINES, "", 0, 1) is None
+
+
+@given(st.text(max_size=30), st.text(max_size=3))
+def test_the_parts_of_a_line_are_the_line(line, needle):
+    parts = split(line, needle)
+    assert "".join(text for text, _ in parts) == line
+    exact = needle != needle.lower()
+    for text, hit in parts:
+        if hit and needle:
+            assert (text if exact else text.lower()) == needle
+
+
+@given(st.lists(st.text(alphabet="ab 名📦", max_size=40), max_size=5), st.integers(4, 20))
+def test_wrapped_lines_fit_and_lose_nothing(lines, width):
+    shown = LogText.of(lines).wrapped(width, chop_cells)
+    assert "".join(shown) == "".join(lines)
+    assert all(cell_len(line) <= width for line in shown)
+
+
+def test_of_a_very_long_log_the_end_is_kept():
+    log = LogText.of([str(number) for number in range(MOST_LINES + 5)])
+    assert (log.dropped, log.lines[0], len(log.lines)) == (5, "5", MOST_LINES)
+
+
+def test_what_a_sandbox_uses_is_read_and_the_processor_comes_from_two_looks():
+    first = read_sample("cpu 1000000\nmemory 2048\nlimit max\nprocesses 3\ndisk 100 40\nuptime 10.5\n")
+    assert first == Sample(1000000, 2048, None, 3, 100, 40, 10.5)
+    usage = Usage()
+    usage.add(first)
+    assert not usage.cpu
+    usage.add(read_sample("cpu 4000000\nmemory 4096\nuptime 12.5\n"))
+    assert list(usage.cpu) == [1.5]
+    assert list(usage.memory) == [2048, 4096]
+
+
+@given(st.text(max_size=80))
+def test_no_output_breaks_the_reading(output):
+    assert isinstance(read_sample(output), Sample)
+
+
+def test_what_is_missing_is_none():
+    assert read_sample("cpu \nmemory \nuptime \n\n") == Sample()
+
+
+def test_a_script_is_python_whatever_the_id():
+    each = sandbox(1, id="a'b\n\"", secrets={"K": "canary"}, environment_vars={"E": "canary"})
+    tree = ast.parse(attach_script(each))
+    assert any(isinstance(node, ast.Constant) and node.value == each.id for node in ast.walk(tree))
+    assert "canary" not in description(each)
+    assert json.loads(description(each))["id"] == each.id

@@ -1,0 +1,162 @@
+"""One sandbox: events, use, copies; and its log."""
+
+import asyncio
+
+from textual.widgets import Input
+
+from sandtui.client.models import CommandResponse
+from sandtui.ui import clipboard
+from sandtui.ui.screens.detail import DetailScreen
+from sandtui.ui.screens.dialogs.choose import ChooseDialog
+from sandtui.ui.widgets.output_view import OutputView
+from tests.ui.world import World, settled, until
+
+WIDE = (120, 36)
+
+
+def text_of(app):
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def test_the_detail_tells_what_happened_in_this_session():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        row = app.screen.target
+        store = app.bridge.session.store
+        store.apply([row.sandbox.model_copy(update={"status": "ERROR", "error_type": "OOM_KILLED"})])
+        app.bridge.session.history.note(row.id, "$ [/] \x1b[31m  exit 0")
+        await pilot.press("enter")
+        await pilot.pause()
+        shown = text_of(app)
+        assert "PENDING → ERROR (OOM_KILLED)" in shown
+        assert "$ [/] ␛[31m  exit 0" in shown
+        assert "more memory" in shown, "the fix that the guide recommends"
+
+
+async def test_what_it_uses_is_asked_only_while_somebody_wants_to_know():
+    app = World()
+    asked = []
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+
+        async def execute(sandbox_id, command, timeout=None):
+            asked.append(sandbox_id)
+            return CommandResponse(
+                stdout=f"cpu {len(asked)}000000\nmemory 1048576\nlimit 4194304\nuptime {len(asked)}\n",
+                stderr="",
+                exit_code=0,
+            )
+
+        app.bridge.session.client.execute_command = execute
+        await pilot.press("enter")
+        await pilot.pause()
+        assert asked == []
+        await pilot.press("m")
+        await until(pilot, lambda: "1 MB of 4 MB" in text_of(app))
+        assert len(asked) == 1
+        app.screen._measure()
+        await until(pilot, lambda: "1.00" in text_of(app))
+        await pilot.press("m")
+        app.screen._measure()
+        await pilot.pause()
+        assert len(asked) == 2, "m ended it"
+
+
+async def test_what_can_be_copied_is_offered_and_what_was_copied_kept():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        row = app.screen.target
+        await pilot.press("Y")
+        assert isinstance(app.screen, ChooseDialog)
+        await pilot.press("2")
+        await pilot.pause()
+        assert app.clipboard == row.sandbox.name
+        await pilot.press("y")
+        assert app.clipboard == row.id
+        assert list(app.copied) == [row.id, row.sandbox.name]
+        await pilot.press("enter", "Y", "4")
+        await pilot.pause()
+        assert isinstance(app.screen, DetailScreen)
+        assert "execute_command" in app.clipboard
+
+
+async def open_log(pilot, text):
+    app = pilot.app
+    await settled(pilot)
+
+    async def get_logs(sandbox_id):
+        return text
+
+    app.bridge.session.client.get_logs = get_logs
+    await pilot.press("L")
+    await until(pilot, lambda: app.screen._state != "loading …")
+    return app.screen
+
+
+async def test_a_log_is_searched_both_ways():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        screen = await open_log(
+            pilot, "\n".join(f"line {number} {'error' * (number % 10 == 3)}" for number in range(60))
+        )
+        await pilot.press("g", "slash")
+        app.screen.query_one(Input).value = "error"
+        await pilot.press("enter")
+        await pilot.pause()
+        view = screen.query_one(OutputView)
+        assert view.cursor == 3
+        await pilot.press("n")
+        assert view.cursor == 13
+        await pilot.press("N", "N")
+        assert view.cursor == 53
+        await pilot.press("y")
+        assert app.clipboard == "line 53 error"
+
+
+async def test_a_log_is_wrapped_and_saved(tmp_path):
+    app = World()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await open_log(pilot, "short\n" + "x" * 200 + "\nlast\n")
+        assert len(screen._shown) == 3
+        await pilot.press("w")
+        assert len(screen._shown) == 5
+        file = tmp_path / "out.log"
+        await pilot.press("S")
+        app.screen.query_one(Input).value = str(file)
+        await pilot.press("enter")
+        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        assert file.read_text() == "short\n" + "x" * 200 + "\nlast\n"
+
+
+async def test_a_log_that_is_followed_is_fetched_again_and_a_key_up_ends_that():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        screen = await open_log(pilot, "\n".join(map(str, range(100))))
+        calls = []
+
+        async def get_logs(sandbox_id):
+            calls.append(sandbox_id)
+            return "\n".join(map(str, range(100 + len(calls))))
+
+        app.bridge.session.client.get_logs = get_logs
+        app.manual_clock.advance(5)
+        screen.tick()
+        await until(pilot, lambda: len(screen._shown) == 101)
+        view = screen.query_one(OutputView)
+        assert view.cursor == 100
+        await pilot.press("k", "k")
+        app.manual_clock.advance(5)
+        screen.tick()
+        await asyncio.sleep(0)
+        assert len(calls) == 1, "following ended when the cursor left the end"
+
+
+def test_the_clipboard_of_another_machine_is_left_alone(monkeypatch):
+    monkeypatch.setattr(clipboard.shutil, "which", lambda name: f"/bin/{name}")
+    assert clipboard.helper({"DISPLAY": ":0"}, "linux") == ("xclip", "-selection", "clipboard")
+    assert clipboard.helper({"DISPLAY": ":0", "WAYLAND_DISPLAY": "w"}, "linux") == ("wl-copy",)
+    assert clipboard.helper({"DISPLAY": ":0", "SSH_CONNECTION": "x"}, "linux") is None
+    assert clipboard.helper({}, "linux") is None
+    assert clipboard.helper({}, "darwin") == ("pbcopy",)
