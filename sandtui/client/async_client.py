@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from sandtui.client.async_port import AsyncPort
 from sandtui.client.config import Config
 from sandtui.client.errors import APIError, InvalidRequestError
-from sandtui.client.flows.commands import check_environment, start_message
+from sandtui.client.flows.commands import check_launch, start_message
 from sandtui.client.flows.operations import Operations
 from sandtui.client.flows.streams import CommandChannel
 from sandtui.client.http_library import httpx
@@ -76,9 +76,7 @@ class AsyncSandboxClient(Operations):
             SandboxNotRunningError: the sandbox has ended.
             APIError: the process could not be started.
         """
-        if not command.strip():
-            raise InvalidRequestError("the command is empty")
-        check_environment(env)
+        check_launch(command, working_dir, env, user)
         if not await self._session.is_vm(sandbox_id):
             raise InvalidRequestError("a container has no command sessions; use connect_ssh for a live process")
         session_uuid = str(uuid.uuid4())
@@ -87,7 +85,7 @@ class AsyncSandboxClient(Operations):
         try:
             return await process.started()
         except BaseException:
-            await process.aclose()
+            await self._session.port.shielded(process.aclose())
             raise
 
     def connect_ssh(
@@ -112,7 +110,7 @@ class AsyncSandboxClient(Operations):
             return await ssh_channel(self, sandbox_id)
         except APIError as error:
             # A platform without SSH says so once; a way that is closed for now is tried again the next time.
-            self._without_ssh = error.status_code in {404, 405, 501}
+            self._without_ssh = error.status_code in {405, 501}
             return None
 
     async def __aenter__(self) -> Self:

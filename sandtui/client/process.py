@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from sandtui.client import rpc
-from sandtui.client.errors import CommandTimeoutError, ConnectionFailedError, SandboxClientError
+from sandtui.client.errors import APITimeoutError, CommandTimeoutError, ConnectionFailedError, SandboxClientError
 from sandtui.client.models.command_session import (
     CONNECT_REQUEST,
     SEND_INPUT_REQUEST,
@@ -19,6 +19,7 @@ from sandtui.client.models.command_session import (
     UPDATE_REQUEST,
 )
 from sandtui.client.models.proto import Message, Schema
+from sandtui.client.output import OutputBuffer
 from sandtui.client.port import TransportFault
 from sandtui.client.session import Session
 
@@ -28,7 +29,10 @@ LONGEST_SECONDS = 24 * 3600
 RECONNECT_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 CONTROL_DELAYS = (0.5, 1.0)
 END_SECONDS = 5.0
-MAX_QUEUED = 1024
+START_SECONDS = 30.0
+KILL_DELAYS = (0.1, 0.25, 0.5, 1.0)
+"""Seconds between tries to end a process that the platform may not know yet."""
+
 SIGKILL, SIGTERM = 9, 15
 _FINAL = frozenset({"not_found", "failed_precondition"})
 _PASSING = frozenset({"deadline_exceeded", "unavailable"})
@@ -38,7 +42,8 @@ class AsyncSandboxProcess:
     """A process that :meth:`AsyncSandboxClient.open_process` has started; use it with ``async with``.
 
     ``stdout`` and ``stderr`` are asynchronous iterators of bytes, each to be read by one reader. A broken stream is
-    taken up again; what was written meanwhile is lost, as the platform does not keep it.
+    taken up again; what was written meanwhile is lost, as the platform does not keep it. 16 MiB of each wait for their
+    reader; see :class:`~sandtui.client.output.OutputBuffer`.
     """
 
     def __init__(self, session: Session, sandbox_id: str, start: Message, *, terminal: bool) -> None:
@@ -47,41 +52,56 @@ class AsyncSandboxProcess:
         self._start = start
         self._uuid = str(start["session_uuid"])
         self._terminal = terminal
-        self._queues: dict[str, asyncio.Queue[bytes]] = {
-            name: asyncio.Queue(MAX_QUEUED) for name in ("stdout", "stderr")
-        }
+        self._pid: int | None = None
+        self._returncode: int | None = None
+        self._waiters = 0
+        self._start_sent = False
+        self._buffers = {name: OutputBuffer(name, lambda: not self._waiters) for name in ("stdout", "stderr")}
         self._started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._watcher = asyncio.ensure_future(self._watch())
-        self.stdout: AsyncIterator[bytes] = self._output("stdout")
-        self.stderr: AsyncIterator[bytes] = self._output("stderr")
+        self.stdout: AsyncIterator[bytes] = self._buffers["stdout"]
+        self.stderr: AsyncIterator[bytes] = self._buffers["stderr"]
 
     @property
     def pid(self) -> int | None:
         """The process's number in the sandbox, once it has started."""
-        return self._started.result() if self._started.done() and not self._started.exception() else None
+        return self._pid
 
     @property
     def returncode(self) -> int | None:
         """The exit code, once the process has ended."""
-        return self._ended.result() if self._ended.done() and not self._ended.exception() else None
+        return self._returncode
 
     async def started(self) -> Self:
         """Wait until the process runs.
 
         Raises:
+            APITimeoutError: it does not after 30 s.
             SandboxClientError: it could not be started.
         """
-        await asyncio.shield(self._started)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await asyncio.shield(self._started)
+        except TimeoutError:
+            raise APITimeoutError(
+                f"the process did not start within {START_SECONDS:g} s", sandbox_id=self._sandbox_id
+            ) from None
         return self
 
     async def wait(self) -> int:
-        """Wait for the end and return the exit code.
+        """Wait for the end and return the exit code, whether or not anybody reads what the process writes.
 
         Raises:
             SandboxClientError: the process was lost.
         """
-        return await asyncio.shield(self._ended)
+        self._waiters += 1
+        for buffer in self._buffers.values():
+            buffer.wake()
+        try:
+            return await asyncio.shield(self._ended)
+        finally:
+            self._waiters -= 1
 
     async def write_stdin(self, data: bytes) -> None:
         """Send bytes to the process, or keys to its terminal.
@@ -107,6 +127,8 @@ class AsyncSandboxProcess:
     async def aclose(self) -> None:
         """End the process if it still runs: gently at first, then not."""
         try:
+            if not self._started.done():
+                await self._kill_before_it_started()
             for number in (SIGTERM, SIGKILL):
                 if self._ended.done() or not self._started.done():
                     break
@@ -122,6 +144,22 @@ class AsyncSandboxProcess:
                     future.cancel()
                 elif not future.cancelled():
                     future.exception()  # it was told to whoever asked
+
+    async def _kill_before_it_started(self) -> None:
+        """End what a ``Start`` on its way may bring to life: its session is known before it is."""
+        if not self._start_sent:
+            return
+        for delay in KILL_DELAYS:
+            try:
+                await self._signal(SIGKILL, early=True)
+            except rpc.RPCError as error:
+                if error.code != "not_found" or self._ended.done():
+                    return
+            except SandboxClientError:
+                return
+            else:
+                return
+            await asyncio.sleep(delay)
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,10 +190,8 @@ class AsyncSandboxProcess:
         except SandboxClientError as error:
             self._fail(error)
         finally:
-            for queue in self._queues.values():
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(b"")
+            for buffer in self._buffers.values():
+                buffer.end()
 
     async def _follow(self) -> bool:
         """Read one stream; return whether the process has ended."""
@@ -164,31 +200,32 @@ class AsyncSandboxProcess:
         else:
             # The same Start again attaches to the session, should the first one have arrived.
             method, schema, message = "Start", START_REQUEST, self._start
+        self._start_sent = True
         stream = rpc.events(self._session, self._sandbox_id, method, schema, message, LONGEST_SECONDS)
         async with contextlib.aclosing(stream) as events:
             async for event in events:
                 if "start" in event and not self._started.done():
-                    self._started.set_result(int(event["start"].get("pid", 0)))
+                    self._pid = int(event["start"].get("pid", 0))
+                    self._started.set_result(self._pid)
                 data = event.get("data", {})
                 for field, name in (("stdout", "stdout"), ("pty", "stdout"), ("stderr", "stderr")):
                     if data.get(field):
-                        await self._queues[name].put(data[field])
+                        await self._buffers[name].put(data[field])
                 if "end" in event:
                     if not self._ended.done():
-                        self._ended.set_result(int(event["end"].get("exit_code", 0)))
+                        self._returncode = int(event["end"].get("exit_code", 0))
+                        self._ended.set_result(self._returncode)
                     return True
         raise TransportFault("the stream ended without the process's end", sent=True, timeout=False)
 
-    async def _output(self, name: str) -> AsyncIterator[bytes]:
-        while data := await self._queues[name].get():
-            yield data
+    async def _signal(self, number: int, *, early: bool = False) -> None:
+        message = {"signal": number, "signal_uuid": str(uuid.uuid4())}
+        await self._control("SendSignal", SEND_SIGNAL_REQUEST, message, early=early)
 
-    async def _signal(self, number: int) -> None:
-        await self._control("SendSignal", SEND_SIGNAL_REQUEST, {"signal": number, "signal_uuid": str(uuid.uuid4())})
-
-    async def _control(self, method: str, schema: Schema, message: Message) -> None:
-        """Send a control message; its own id makes a repetition harmless."""
-        await self.started()
+    async def _control(self, method: str, schema: Schema, message: Message, *, early: bool = False) -> None:
+        """Send a control message; its own id makes a repetition harmless. ``early`` does not wait for the start."""
+        if not early:
+            await self.started()
         whole = {**self._selector(), **message}
         for delay in (*CONTROL_DELAYS, None):
             try:

@@ -97,6 +97,8 @@ async def events(
                     async for event in messages:
                         renewed = True
                         yield event
+                        if "end" in event:
+                            return  # a platform that leaves the stream open must not hold up the caller
                 return
         except TransportFault as fault:
             raise TransportFault(hide(str(fault), secrets), sent=fault.sent, timeout=fault.timeout) from None

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 15.0
 """Seconds to wait for the way in: a container's exposure takes some to come up (wire.md 7)."""
 
+STOP_SECONDS = 2.0
+"""Seconds that a command has to end by itself before it is killed."""
+
 PREAMBLE = "PRIME-SSH-SESSION {}\n"
 PIECE = 64 * 1024
 
@@ -46,7 +49,7 @@ async def ssh_connection(
     """
     key = asyncssh.generate_private_key("ssh-ed25519")
     public = key.export_public_key().decode().strip()
-    session = await flows.create_ssh_session(sandbox_id, public, ttl_seconds)
+    session = await flows.create_ssh_session(sandbox_id, ttl_seconds, public_key=public)
     try:
         connection = await _connect(session, key)
         try:
@@ -161,10 +164,7 @@ class SSHChannel:
             finally:
                 for reader in readers:
                     reader.cancel()
-                if process.exit_status is None:
-                    with contextlib.suppress(OSError, asyncssh.Error):
-                        process.terminate()
-                process.close()
+                await asyncio.shield(asyncio.ensure_future(_end(process)))
 
 
 async def ssh_channel(flows: Access, sandbox_id: str) -> SSHChannel:
@@ -200,6 +200,17 @@ async def _pump(
     finally:
         if not asyncio.current_task().cancelling():  # type: ignore[union-attr] # it runs in a task
             await pieces.put(None)
+
+
+async def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
+    """Stop a process that still runs: gently at first, then not."""
+    for stop in (process.terminate, process.kill):
+        if process.exit_status is not None or process.is_closing():
+            break
+        with contextlib.suppress(OSError, TimeoutError, asyncssh.Error):
+            stop()
+            await asyncio.wait_for(process.wait_closed(), STOP_SECONDS)
+    process.close()
 
 
 def _exit_code(process: asyncssh.SSHClientProcess[bytes], sandbox_id: str) -> int:

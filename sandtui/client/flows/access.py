@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from sandtui.client.calls import access, gateway
-from sandtui.client.errors import APIError, InvalidRequestError
+from sandtui.client.checks import check_text
+from sandtui.client.errors import APIError, InvalidRequestError, SandboxClientError
 from sandtui.client.flows.base import Flows
 from sandtui.client.models.access import (
     DockerImageCheckResponse,
@@ -22,7 +24,7 @@ class Access(Flows):
     """The calls about ways in and out."""
 
     async def create_ssh_session(
-        self, sandbox_id: str, public_key: str | None = None, ttl_seconds: int | None = None
+        self, sandbox_id: str, ttl_seconds: int | None = None, *, public_key: str | None = None
     ) -> SSHSession:
         """Open an SSH session for ``ttl_seconds`` (900 by default, 3600 at most).
 
@@ -32,15 +34,22 @@ class Access(Flows):
         Raises:
             InvalidRequestError: the time is out of bounds, or a VM was given no key; nothing was sent.
         """
-        if ttl_seconds is not None and not 1 <= ttl_seconds <= MAX_SSH_TTL:
-            raise InvalidRequestError(f"an SSH session lasts 1 to {MAX_SSH_TTL} seconds, not {ttl_seconds}")
+        if public_key is not None:
+            check_text("public_key", public_key)
+        if ttl_seconds is not None and (not isinstance(ttl_seconds, int) or not 1 <= ttl_seconds <= MAX_SSH_TTL):
+            raise InvalidRequestError(f"an SSH session lasts 1 to {MAX_SSH_TTL} seconds, not {ttl_seconds!r}")
         vm = await self._session.is_vm(sandbox_id)
         if vm and public_key is None:
             raise InvalidRequestError("a VM's SSH session needs a public_key")
         call = access.create_ssh_session(sandbox_id, public_key if vm else None, ttl_seconds)
         session = await self._session.control(call, sandbox_id)
         if not vm and public_key is not None:
-            await self.authorize_ssh_key(session, public_key)
+            try:
+                await self.authorize_ssh_key(session, public_key)
+            except BaseException:
+                # Nobody but this call knows the session: its exposure would stay until it expires.
+                await self._session.port.shielded(self._close_quietly(sandbox_id, session.session_id))
+                raise
         return session
 
     async def authorize_ssh_key(self, session: SSHSession, public_key: str) -> None:
@@ -61,6 +70,10 @@ class Access(Flows):
         )
         call = gateway.authorize_key(session.session_id, public_key, session.ttl_seconds)
         await self._session.once(call, token, session.sandbox_id)
+
+    async def _close_quietly(self, sandbox_id: str, session_id: str) -> None:
+        with contextlib.suppress(SandboxClientError):
+            await self.close_ssh_session(sandbox_id, session_id)
 
     async def close_ssh_session(self, sandbox_id: str, session_id: str) -> None:
         """End an SSH session; one that is gone already is no error."""
@@ -104,6 +117,5 @@ class Access(Flows):
         self, image: str, registry_credentials_id: str | None = None
     ) -> DockerImageCheckResponse:
         """Ask whether the platform can pull an image."""
-        if not image.strip():
-            raise InvalidRequestError("an image's name is needed")
+        check_text("the image", image)
         return await self._session.control(access.check_docker_image(image, registry_credentials_id))

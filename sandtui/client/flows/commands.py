@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from sandtui.client import rpc
 from sandtui.client.calls import gateway
+from sandtui.client.checks import check_seconds, check_text
 from sandtui.client.errors import (
     APIError,
     CommandTimeoutError,
@@ -55,7 +56,7 @@ class Commands(Flows):
             APIError: any other refusal.
         """
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
-        check_command(command, env, seconds)
+        check_command(command, env, seconds, working_dir, user)
 
         def too_slow(_reason: str) -> CommandTimeoutError:
             return CommandTimeoutError(
@@ -76,8 +77,6 @@ class Commands(Flows):
         self, sandbox_id: str, message: Message, timeout: float, too_slow: OnTimeout
     ) -> CommandResponse:
         """Run a command over a command session and gather what it says."""
-        port = self._session.port
-        deadline = port.monotonic() + timeout + gateway.EXEC_GRACE
         output: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
         exit_code: int | None = None
         stream = rpc.events(self._session, sandbox_id, "Start", START_REQUEST, message, timeout)
@@ -89,10 +88,6 @@ class Commands(Flows):
                     output["stderr"] += data.get("stderr", b"")
                     if "end" in event:
                         exit_code = int(event["end"].get("exit_code", 0))
-                    elif port.monotonic() > deadline:
-                        # Keep-alives hold the stream open: the clock is ours to watch.
-                        await self._session.raise_if_ended(sandbox_id)
-                        raise too_slow("")
         except rpc.RPCError as error:
             raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
         except TransportFault as fault:
@@ -137,17 +132,21 @@ def start_message(
     return message
 
 
-def check_command(command: str, env: Mapping[str, str] | None, timeout: int) -> None:
+def check_command(
+    command: str,
+    env: Mapping[str, str] | None,
+    timeout: int,
+    working_dir: str | None = None,
+    user: str | None = None,
+) -> None:
     """Refuse a command that no platform would run.
 
     Raises:
-        InvalidRequestError: it is empty or holds a NUL byte, a variable's name is no shell identifier, or the
+        InvalidRequestError: one of the texts can't be sent, a variable's name is no shell identifier, or the
             timeout is outside 1 to 900 seconds.
     """
-    if not command.strip():
-        raise InvalidRequestError("the command is empty")
-    if "\0" in command:
-        raise InvalidRequestError("the command holds a NUL byte")
+    check_launch(command, working_dir, env, user)
+    check_seconds("the timeout", timeout)
     if not 1 <= timeout <= MAX_TIMEOUT:
         raise InvalidRequestError(
             f"a command may take 1 to {MAX_TIMEOUT} seconds, not {timeout}; run longer work as a background job"
@@ -155,14 +154,31 @@ def check_command(command: str, env: Mapping[str, str] | None, timeout: int) -> 
     check_environment(env)
 
 
+def check_launch(command: str, working_dir: str | None, env: Mapping[str, str] | None, user: str | None) -> None:
+    """Refuse texts that no platform would take.
+
+    Raises:
+        InvalidRequestError: one is empty, is no text, or holds what can't be sent.
+    """
+    check_text("the command", command)
+    if working_dir is not None:
+        check_text("working_dir", working_dir)
+    if user is not None:
+        check_text("user", user)
+    check_environment(env)
+
+
 def check_environment(env: Mapping[str, str] | None) -> None:
     """Refuse variables whose names are no shell identifiers.
 
     Raises:
-        InvalidRequestError: a name holds something else than letters, digits and ``_``.
+        InvalidRequestError: a name holds something else than letters, digits and ``_``, or a value is no text.
     """
-    for key in env or {}:
-        if not _ENVIRONMENT_KEY.fullmatch(key):
+    if env is not None and not isinstance(env, Mapping):
+        raise InvalidRequestError(f"env must be a mapping of names to values, not {type(env).__name__}")
+    for key, value in (env or {}).items():
+        check_text(f"the value of the environment variable {key!r}", value, may_be_empty=True)
+        if not isinstance(key, str) or not _ENVIRONMENT_KEY.fullmatch(key):
             raise InvalidRequestError(
                 f"{key!r} is not the name of an environment variable: letters, digits and _, not starting with a digit"
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 
 from sandtui.client.calls import jobs as job_calls
+from sandtui.client.checks import check_seconds
 from sandtui.client.errors import (
     APIError,
     CommandTimeoutError,
@@ -15,7 +17,7 @@ from sandtui.client.errors import (
     NotFoundError,
     SandboxFileNotFoundError,
 )
-from sandtui.client.flows.commands import check_environment
+from sandtui.client.flows.commands import check_launch
 from sandtui.client.flows.files import Files
 from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus, BatchJobStatusReply
 
@@ -26,6 +28,7 @@ OUTPUT_WINDOW = 10 * 1024 * 1024
 
 LONGEST_POLL = 20.0
 _LOST = "lost"
+_EXIT_CODE = re.compile(r"-?[0-9]{1,10}")
 
 
 class Jobs(Files):
@@ -47,16 +50,25 @@ class Jobs(Files):
             InvalidRequestError: an argument breaks a rule; nothing was sent.
             APIError: the launch failed.
         """
-        if not command.strip():
-            raise InvalidRequestError("the command is empty")
-        check_environment(env)
-        job = BackgroundJob.of(sandbox_id, secrets.token_hex(4))
+        job = new_job(sandbox_id)
+        await self._launch(job, command, working_dir, env, user)
+        return job
+
+    async def _launch(
+        self,
+        job: BackgroundJob,
+        command: str,
+        working_dir: str | None,
+        env: Mapping[str, str] | None,
+        user: str | None,
+    ) -> None:
+        check_launch(command, working_dir, env, user)
+        sandbox_id = job.sandbox_id
         script = launch_script(job, command, working_dir, env)
         result = await self.execute_command(sandbox_id, script, timeout=LAUNCH_TIMEOUT, user=user)
         if result.exit_code != 0:
             reason = result.stderr.strip()[-300:] or f"exit code {result.exit_code}"
             raise APIError(f"the background job was not started: {reason}", sandbox_id=sandbox_id)
-        return job
 
     async def get_background_job_status(
         self, sandbox_id: str, job: BackgroundJob, timeout: int | None = None
@@ -104,11 +116,11 @@ class Jobs(Files):
         by_sandbox: dict[str, list[BackgroundJob]] = {}
         for job in jobs:
             by_sandbox.setdefault(job.sandbox_id, []).append(job)
-        found: dict[str, BackgroundJobStatus] = {}
+        found: dict[tuple[str, str], BackgroundJobStatus] = {}
         for sandbox_id, group in by_sandbox.items():
             for status in await self._statuses(sandbox_id, group, timeout):
-                found[status.job_id] = status
-        return [found[job.job_id] for job in jobs]
+                found[sandbox_id, status.job_id] = status
+        return [found[job.sandbox_id, job.job_id] for job in jobs]
 
     async def run_background_job(
         self,
@@ -125,6 +137,8 @@ class Jobs(Files):
         Raises:
             CommandTimeoutError: it is not done in time; it goes on running.
         """
+        check_seconds("timeout", timeout)
+        check_seconds("poll_interval", poll_interval)
         job = await self.start_background_job(sandbox_id, command, working_dir, env, user)
         port = self._session.port
         deadline = port.monotonic() + timeout
@@ -163,10 +177,10 @@ class Jobs(Files):
                     f"background job {job.job_id} ended without an exit code: killed, or its files are gone",
                     sandbox_id=sandbox_id,
                 )
-            done = word.lstrip("-").isdigit()
+            exit_code = exit_code_of(word)
+            done = exit_code is not None
             if word and not done and word != "running":
                 raise APIError(f"the exit file of job {job.job_id} holds no exit code", sandbox_id=sandbox_id)
-            exit_code = int(word) if done else None
             statuses.append(BackgroundJobStatus(job_id=job.job_id, completed=done, exit_code=exit_code))
         return statuses
 
@@ -183,6 +197,16 @@ class Jobs(Files):
                 values[stream] = window.content
                 values[f"{stream}_truncated"] = bool(window.truncated)
         return status.model_copy(update=values)
+
+
+def new_job(sandbox_id: str) -> BackgroundJob:
+    """Return a job that does not exist yet: who knows its id can end it, whether or not its launch was answered."""
+    return BackgroundJob.of(sandbox_id, secrets.token_hex(4))
+
+
+def exit_code_of(word: str) -> int | None:
+    """Return the exit code that a word is, or None: what a sandbox writes is anything."""
+    return int(word) if _EXIT_CODE.fullmatch(word) else None
 
 
 def launch_script(job: BackgroundJob, command: str, working_dir: str | None, env: Mapping[str, str] | None) -> str:

@@ -14,7 +14,7 @@ from sandtui.client.errors import APIError, CommandTimeoutError, ConnectionFaile
 from sandtui.client.flows.access import Access
 from sandtui.client.flows.bulk import Bulk
 from sandtui.client.flows.commands import DEFAULT_TIMEOUT, check_command, start_message
-from sandtui.client.flows.jobs import status_script
+from sandtui.client.flows.jobs import exit_code_of, new_job, status_script
 from sandtui.client.models.command_session import START_REQUEST
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
@@ -61,7 +61,7 @@ class Streams(Bulk, Access):
             APIError: any other refusal.
         """
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
-        check_command(command, env, seconds)
+        check_command(command, env, seconds, working_dir, user)
         if await self._session.is_vm(sandbox_id):
             way = self._over_session(sandbox_id, command, working_dir, env, seconds, user)
         elif user is None and (channel := await self._ssh_channel(sandbox_id)) is not None:
@@ -124,11 +124,12 @@ class Streams(Bulk, Access):
     ) -> AsyncGenerator[CommandEvent, None]:
         port = self._session.port
         deadline = port.monotonic() + timeout
-        job = await self.start_background_job(sandbox_id, command, working_dir, env, user)
+        job = new_job(sandbox_id)
         seen = {"stdout": 0, "stderr": 0}
         pause = _FIRST_PAUSE
         finished = False
         try:
+            await self._launch(job, command, working_dir, env, user)
             yield CommandStarted("job")
             while True:
                 exit_code, pieces = await self._look(sandbox_id, job, seen)
@@ -148,7 +149,7 @@ class Streams(Bulk, Access):
                     await port.sleep(pause)
         finally:
             if not finished:
-                await self._stop(sandbox_id, job)
+                await port.shielded(self._stop(sandbox_id, job))
 
     async def _look(
         self, sandbox_id: str, job: BackgroundJob, seen: Mapping[str, int]
@@ -170,7 +171,7 @@ class Streams(Bulk, Access):
             if key == job.job_id:
                 if value == "lost":
                     raise APIError("the command was killed in the sandbox", sandbox_id=sandbox_id)
-                exit_code = int(value) if value.lstrip("-").isdigit() else None
+                exit_code = exit_code_of(value)
             elif key in files and value:
                 try:
                     data = base64.b64decode(value, validate=True)
@@ -180,12 +181,15 @@ class Streams(Bulk, Access):
         return exit_code, pieces
 
     async def _stop(self, sandbox_id: str, job: BackgroundJob) -> None:
-        # It may have been launched this very moment: its pid is waited for. The group is the job's own, where
-        # there was a `setsid`; `-s` and `--` are what every shell's kill understands.
+        # Whoever makes the folder first decides: a launch that comes after this never begins. One that came before
+        # may not have written its pid yet. The group is the job's own, where there was a `setsid`; `-s` and `--` are
+        # what every shell's kill understands.
         script = (
-            f"for i in 1 2 3 4 5; do [ -s {job.launch_dir}/pid ] && break; sleep 0.1; done; "
+            f"mkdir {job.launch_dir} 2>/dev/null && exit 0; "
+            f"for i in 1 2 3 4 5 6 7 8 9 10; do [ -s {job.launch_dir}/pid ] && break; sleep 0.1; done; "
             f"read p < {job.launch_dir}/pid || exit 0; "
-            'kill -s TERM -- "-$p" 2>/dev/null || kill -s TERM "$p" 2>/dev/null'
+            'k() { kill -s "$1" -- "-$p" 2>/dev/null || kill -s "$1" "$p" 2>/dev/null; }; k TERM; '
+            "for i in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.1; done; k KILL"
         )
         try:
             await self.execute_command(sandbox_id, script, timeout=10)
