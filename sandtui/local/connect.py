@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandtui.local.proto import Message, ProtoError, Schema, decode, encode
+from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
 from sandtui.local.wire import Reply
 
 STREAM_TYPE: Final = "application/connect+proto"

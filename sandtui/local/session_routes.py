@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandtui.client.models import command_session as messages
+from sandtui.client.models.proto import Message
 from sandtui.local import connect
-from sandtui.local import session_messages as messages
 from sandtui.local.clock import Clock
 from sandtui.local.connect import ConnectError
 from sandtui.local.drivers.base import Command, CommandFailed, Instance, SandboxGone
 from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.proto import Message
 from sandtui.local.registry import Registry
 from sandtui.local.sessions import Session, Sessions
 from sandtui.local.tokens import GatewayTokens

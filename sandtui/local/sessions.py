@@ -7,9 +7,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
+from sandtui.client.models.proto import Message
 from sandtui.local.connect import ConnectError
 from sandtui.local.drivers.base import Command, RunningCommand, SandboxGone, Stream
-from sandtui.local.proto import Message
 
 KEEPALIVE_SECONDS: Final = 15.0
 DRAIN_SECONDS: Final = 0.1

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from sandtui.local import session_messages as messages
-from sandtui.local.proto import Message, Schema, decode, encode
+from sandtui.client.models import command_session as messages
+from sandtui.client.models.proto import Message, Schema, decode, encode
 from tests.local.support import GIVE_UP_SECONDS, Api
 
 SERVICE = "command_session.CommandSession"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.local import session_messages as messages
-from sandtui.local.proto import Field, ProtoError, Schema, decode, encode
+from sandtui.client.models import command_session as messages
+from sandtui.client.models.proto import Field, ProtoError, Schema, decode, encode
 
 SCHEMAS = [value for name, value in vars(messages).items() if name.isupper() and isinstance(value, dict)]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -8,9 +8,9 @@ import uuid
 import httpx
 import pytest
 
-from sandtui.local import session_messages as messages
+from sandtui.client.models import command_session as messages
+from sandtui.client.models.proto import encode
 from sandtui.local import sessions
-from sandtui.local.proto import encode
 from tests.local.rpc import Rpc, RpcError, envelope
 from tests.local.support import GIVE_UP_SECONDS, Api
 
