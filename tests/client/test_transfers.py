@@ -21,7 +21,7 @@ from sandtui.client import (
     UploadTimeoutError,
 )
 from sandtui.client.flows import files, parts
-from sandtui.client.transfers import LocalFile
+from sandtui.client.local_file import LocalFile
 from tests.client.fakes import KEY, SANDBOX, token_reply
 
 
@@ -95,12 +95,15 @@ class FileGateway:
         return {"stdout": stdout, "stderr": "", "exit_code": code}
 
     def join(self, script):
-        names = shlex.split(re.search(r"for p in (.+?); do", script)[1])
+        stem = shlex.split(re.search(r"for p in (.+?); do", script)[1])[0].removesuffix("[0-9]" * 5)
+        names = sorted(name for name in self.files if re.fullmatch(re.escape(stem) + "[0-9]{5}", name))
         target = shlex.split(re.search(r"mv -f (.+?) \|\|", script)[1])[1]
         digest = re.search(r"= ([0-9a-f]{64}) ", script)[1]
-        whole = b"".join(self.files.pop(name) for name in names)
+        whole = b"".join(self.files[name] for name in names)
         if hashlib.sha256(whole).hexdigest() != digest:
             return 4
+        for name in names:
+            del self.files[name]
         self.files[target] = whole
         return 0
 

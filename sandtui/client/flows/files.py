@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sandtui.client.calls import gateway
+from sandtui.client.checks import check_seconds, check_text
 from sandtui.client.errors import (
     APIError,
     ChecksumMismatchError,
@@ -20,8 +21,9 @@ from sandtui.client.errors import (
 )
 from sandtui.client.flows.commands import Commands
 from sandtui.client.flows.parts import PartedTransfers
+from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse, ReadFileResponse
-from sandtui.client.transfers import LocalFile, Progress, Range, check_source, multipart, no_progress
+from sandtui.client.transfers import Progress, Range, check_source, local_path, multipart, no_progress
 
 UPLOAD_LIMIT = 200_000_000
 """Bytes that one upload may have (seed guide: "200MB per file"); larger files go in parts."""
@@ -44,7 +46,9 @@ class Files(PartedTransfers, Commands):
 
         Files over the limit of 200 MB go in parts, which are joined and verified in the sandbox; a repeated
         call after a break goes on with the parts that are there. ``timeout`` is in seconds, 300 by default,
-        for each part. ``checksum`` has the sandbox compute the sha256 of what arrived.
+        for each part. ``checksum`` has the sandbox compute the sha256 of what arrived; a sandbox without
+        ``sha256sum`` can't, and of parts that were joined there only the size is checked. ``on_progress`` is called
+        in the thread that reads the file: one of its own with the asynchronous client, else the caller's.
 
         Raises:
             InvalidRequestError: there is no such local file, or it is a directory; nothing was sent.
@@ -53,7 +57,9 @@ class Files(PartedTransfers, Commands):
             SandboxNotRunningError: the sandbox has ended.
         """
         check_remote(file_path)
-        path = Path(local_file_path)
+        if timeout is not None:
+            check_seconds("the timeout", timeout)
+        path = local_path(local_file_path)
         size = await self._session.port.work(check_source, path)
         if size > UPLOAD_LIMIT:
             return await self._upload_in_parts(sandbox_id, file_path, path, size, timeout, on_progress)
@@ -92,6 +98,9 @@ class Files(PartedTransfers, Commands):
             UploadTimeoutError: it did not end in time.
         """
         check_remote(file_path)
+        if not isinstance(file_bytes, (bytes, bytearray, memoryview)):
+            raise InvalidRequestError(f"file_bytes must be bytes, not {type(file_bytes).__name__}")
+        file_bytes = bytes(file_bytes)
         if len(file_bytes) > UPLOAD_LIMIT:
             raise InvalidRequestError(
                 f"{len(file_bytes):,} bytes are over the limit of {UPLOAD_LIMIT:,}; "
@@ -114,7 +123,8 @@ class Files(PartedTransfers, Commands):
 
         A large file that breaks off, or is over the platform's limit, goes on in parts from where it was; a
         repeated call after a break goes on too, as long as the file has not changed. ``timeout`` is in seconds,
-        300 by default, for each wait. ``checksum`` compares with the sha256 that the sandbox computes.
+        300 by default, for each wait. ``checksum`` compares with the sha256 that the sandbox computes. A symbolic
+        link is followed, and a file that is replaced keeps its mode. ``on_progress`` is called in the caller's thread.
 
         Raises:
             InvalidRequestError: the local path is a directory, or can't be written.
@@ -123,16 +133,21 @@ class Files(PartedTransfers, Commands):
             ChecksumMismatchError: what arrived is something else.
         """
         check_remote(file_path)
-        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else timeout
-        target = LocalFile(self._session.port, Path(local_file_path), on_progress, hashed=checksum)
+        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
+        target = LocalFile(self._session.port, local_path(local_file_path), on_progress, hashed=checksum)
         try:
             await target.open()
             try:
-                await self._fetch(sandbox_id, file_path, target, seconds)
+                # What an earlier try has left comes first: a whole download would throw it away.
+                resumed = await target.has_kept() and await self._fetch_in_parts(
+                    sandbox_id, file_path, target, seconds, only_kept=True
+                )
+                if not resumed:
+                    await self._fetch(sandbox_id, file_path, target, seconds)
             except SandboxFileTooLargeError:
                 await self._fetch_in_parts(sandbox_id, file_path, target, seconds)
             except (ConnectionFailedError, DownloadTimeoutError):
-                if target.may_restart:
+                if target.may_restart or target.resumes:
                     raise
                 await self._fetch_in_parts(sandbox_id, file_path, target, seconds)
             if checksum:
@@ -159,7 +174,7 @@ class Files(PartedTransfers, Commands):
         check_remote(file_path)
         if length is not None and length < 0:
             raise InvalidRequestError("a window's length can't be negative")
-        seconds = gateway.READ_TIMEOUT if timeout is None else timeout
+        seconds = gateway.READ_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
         call = gateway.read_file(file_path, offset, length, seconds)
 
         def too_slow(reason: str) -> APIError:
@@ -201,10 +216,9 @@ def check_remote(path: str) -> None:
     """Refuse a path that names no file in a sandbox.
 
     Raises:
-        InvalidRequestError: it is empty, holds a NUL byte, or ends like a directory.
+        InvalidRequestError: it is no text, is empty, or ends like a directory.
     """
-    if not path or "\0" in path:
-        raise InvalidRequestError("the path in the sandbox is empty or holds a NUL byte")
+    check_text("the path in the sandbox", path)
     if path.endswith("/"):
         raise InvalidRequestError(f"{path!r} names a directory; give the file's own name too")
 

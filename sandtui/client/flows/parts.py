@@ -2,13 +2,15 @@
 
 Parts are named after the content's sha256, so that a repeated call after a break finds those that have arrived.
 They stand beside the target and are removed when they are joined, when the transfer fails for good and when
-it is cancelled; only a broken connection leaves them, for the next call to go on with.
+it is cancelled; only what breaks off or takes too long leaves them, for the next call to go on with. While they are
+joined the sandbox needs room for the file twice.
 """
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import secrets
 import shlex
 from datetime import UTC, datetime
@@ -16,10 +18,12 @@ from pathlib import Path
 
 from sandtui.client.call import StreamedBody
 from sandtui.client.calls import gateway
+from sandtui.client.checks import check_seconds
 from sandtui.client.errors import (
     APIError,
     APITimeoutError,
     ChecksumMismatchError,
+    CommandTimeoutError,
     ConnectionFailedError,
     DownloadTimeoutError,
     InvalidRequestError,
@@ -29,8 +33,9 @@ from sandtui.client.errors import (
     UploadTimeoutError,
 )
 from sandtui.client.flows.commands import Commands
+from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse
-from sandtui.client.transfers import PIECE, LocalFile, Progress, Range, multipart
+from sandtui.client.transfers import PIECE, Progress, Range, multipart, short_name
 
 PART_SIZE = 64 * 1024 * 1024
 """Bytes of a part: large enough to cost few requests, small enough to be sent again after a break."""
@@ -46,7 +51,7 @@ class PartedTransfers(Commands):
     async def _upload(
         self, sandbox_id: str, file_path: str, body: StreamedBody, content_type: str, timeout: float | None
     ) -> FileUploadResponse:
-        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else timeout
+        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
         call = gateway.upload(sandbox_id, file_path, body, content_type, seconds)
 
         def too_slow(reason: str) -> UploadTimeoutError:
@@ -76,11 +81,11 @@ class PartedTransfers(Commands):
                     await self._upload_part(sandbox_id, name, path, offset, length, timeout, on_progress, done, size)
                 done += length
                 on_progress(done, size)
-            await self._join(sandbox_id, file_path, names, size, digest)
-        except BREAKS:
+            await self._join(sandbox_id, file_path, stem, size, digest)
+        except (*BREAKS, CommandTimeoutError):
             raise
         except BaseException:
-            await self._remove(sandbox_id, stem)
+            await self._session.port.shielded(self._remove(sandbox_id, stem))
             raise
         return FileUploadResponse(success=True, path=file_path, size=size, timestamp=datetime.now(UTC))
 
@@ -106,33 +111,42 @@ class PartedTransfers(Commands):
         body, content_type = multipart(path.name, length, Range(path, offset, length, count).read)
         await self._upload(sandbox_id, name, body, content_type, timeout)
 
-    async def _join(self, sandbox_id: str, file_path: str, names: list[str], size: int, digest: str) -> None:
-        whole = _beside(file_path, f"{secrets.token_hex(4)}.joining")
-        # Each part is removed as soon as it is appended: the disk never holds the file twice.
-        parts = " ".join(shlex.quote(name) for name in names)
+    async def _join(self, sandbox_id: str, file_path: str, stem: str, size: int, digest: str) -> None:
+        """Make the file of its parts; they stay until it has its name, so that a join that breaks can be repeated."""
+        whole = f"{stem}.joining.{secrets.token_hex(4)}"
+        parts = f"{shlex.quote(stem)}[0-9][0-9][0-9][0-9][0-9]"
         target, joined = shlex.quote(file_path), shlex.quote(whole)
         script = (
-            f': > {joined} && for p in {parts}; do cat "$p" >> {joined} && rm -f "$p" || exit 3; done; '
-            f'[ "$(wc -c < {joined})" -eq {size} ] || {{ rm -f {joined}; exit 4; }}; '
+            f": > {joined} || exit 3; trap {shlex.quote(f'rm -f {joined}')} EXIT; trap 'exit 143' HUP INT TERM; "
+            f'for p in {parts}; do cat "$p" >> {joined} || exit 3; done; '
+            f'[ "$(wc -c < {joined})" -eq {size} ] || exit 4; '
             "if command -v sha256sum >/dev/null 2>&1; then "
-            f'[ "$(sha256sum < {joined} | cut -d" " -f1)" = {digest} ] || {{ rm -f {joined}; exit 4; }}; fi; '
-            f"mv -f {joined} {target} || {{ rm -f {joined}; exit 5; }}"
+            f'[ "$(sha256sum < {joined} | cut -d" " -f1)" = {digest} ] || exit 4; fi; '
+            f"mv -f {joined} {target} || exit 5; rm -f {parts}"
         )
-        result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
+        try:
+            result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
+        except BaseException:
+            await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {joined}"))
+            raise
         if result.exit_code == 4:
             raise ChecksumMismatchError(
                 f"the parts of {file_path} did not make the file that was sent", sandbox_id=sandbox_id
             )
         if result.exit_code != 0:
-            await self._run_quietly(sandbox_id, f"rm -f {joined}")
             raise APIError(
                 f"the parts of {file_path} could not be joined: {result.stderr.strip()[-200:]}", sandbox_id=sandbox_id
             )
 
-    async def _fetch_in_parts(self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float) -> None:
+    async def _fetch_in_parts(
+        self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float, *, only_kept: bool = False
+    ) -> bool:
+        """Fetch a file in parts, from where an earlier try ended; ``only_kept`` does nothing when there was none."""
         size, changed = await self._size_and_time(sandbox_id, file_path)
-        target.total = size
         identity = hashlib.sha256(f"{sandbox_id}\0{file_path}\0{size}\0{changed}".encode()).hexdigest()[:16]
+        if only_kept and not await target.has_kept(identity):
+            return False
+        target.total = size
         await target.resume_as(identity)
         await target.cut(min(target.done, size) // PART_SIZE * PART_SIZE)
         part = _beside(file_path, f"{secrets.token_hex(4)}.part")
@@ -143,9 +157,10 @@ class PartedTransfers(Commands):
             target.keep()
             raise
         finally:
-            await self._run_quietly(sandbox_id, f"rm -f {shlex.quote(part)}")
+            await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {shlex.quote(part)}"))
         if await self._size_and_time(sandbox_id, file_path) != (size, changed) or target.done != size:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
+        return True
 
     async def _fetch_part(self, sandbox_id: str, file_path: str, part: str, target: LocalFile, timeout: float) -> None:
         """Have the sandbox copy the next part into a file of its own, and fetch that."""
@@ -174,7 +189,7 @@ class PartedTransfers(Commands):
         script = f"wc -c < {name} && {{ stat -c %Y {name} || stat -f %m {name} || true; }} 2>/dev/null"
         result = await self.execute_command(sandbox_id, script, timeout=60)
         size, _, changed = result.stdout.strip().partition("\n")
-        if result.exit_code != 0 or not size.strip().isdigit():
+        if result.exit_code != 0 or not re.fullmatch(r"[0-9]{1,18}", size.strip()):
             raise SandboxFileNotFoundError(f"there is no file {file_path} in the sandbox", sandbox_id=sandbox_id)
         return int(size), changed.strip()
 
@@ -185,7 +200,7 @@ class PartedTransfers(Commands):
         sizes: dict[str, int] = {}
         for line in result.stdout.splitlines():
             size, _, name = line.strip().partition(" ")
-            if size.isdigit():
+            if re.fullmatch(r"[0-9]{1,18}", size):
                 sizes[name] = int(size)
         return sizes
 
@@ -215,4 +230,4 @@ def sha256_of(path: Path) -> str:
 
 def _beside(file_path: str, suffix: str) -> str:
     folder, name = posixpath.split(file_path)
-    return posixpath.join(folder, f".{name[:100]}.{suffix}")
+    return posixpath.join(folder, f".{short_name(name)}.{suffix}")

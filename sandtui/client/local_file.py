@@ -1,0 +1,254 @@
+"""A download on its way to a local file: whole under its name, or not there.
+
+It is written under a temporary name beside its final one, flushed to the disk and renamed: whatever happens, the
+final name holds the old file or the whole new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from sandtui.client.errors import InvalidRequestError, MalformedReplyError
+from sandtui.client.port import Port
+from sandtui.client.transfers import PIECE, Progress, short_name
+
+_KEPT_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
+
+WRITE_AT_ONCE = 1024 * 1024
+"""Bytes that are gathered before they are written: pieces are small, and a write in a thread is not free."""
+
+MAX_VECTORS = 512
+"""Pieces in one write: systems allow 1,024."""
+
+RESTART_BELOW = 8 * 1024 * 1024
+"""Bytes up to which a broken download is simply started again."""
+
+
+class LocalFile:
+    """A sink that becomes a file when it is finished. ``sha256`` is of what it holds, when it is ``hashed``."""
+
+    def __init__(self, port: Port, path: Path, on_progress: Progress, *, hashed: bool = False) -> None:
+        self._port, self._path, self._on_progress = port, path, on_progress
+        self._mode: int | None = None
+        self._hashed = hashed
+        self._temporary: Path | None = None
+        self._file: BinaryIO | None = None
+        self._expected: int | None = None
+        self._base = 0
+        self._kept = False
+        self._resumable = False
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self.done = 0
+        self.total: int | None = None
+        self.sha256 = hashlib.sha256()
+
+    async def open(self) -> None:
+        """Make the temporary file, and the directories above it.
+
+        Raises:
+            InvalidRequestError: the path is a directory, or nothing can be written there.
+        """
+        try:
+            await self._port.work(self._open)
+        except OSError as error:
+            raise InvalidRequestError(f"{self._path} can't be written: {error.strerror}") from None
+
+    async def has_kept(self, identity: str | None = None) -> bool:
+        """Whether an earlier try has left something: anything, or what goes on with this very content."""
+        found = await self._port.work(self._kept_files)
+        return any(identity is None or path.name.endswith(f".{identity}.kept") for path in found)
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether little enough has come to start again."""
+        return self.done - self._base < RESTART_BELOW
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on with an earlier try, or may be gone on with."""
+        return self._resumable
+
+    async def resume_as(self, identity: str) -> None:
+        """Go on with what an earlier try of the same transfer has left, and leave it for a later one.
+
+        ``identity`` names the content; ``done`` says afterwards how many bytes there are. What another transfer is
+        writing right now is left to it.
+        """
+        await self._port.work(self._resume_as, identity)
+
+    async def cut(self, length: int) -> None:
+        """Go back to the first ``length`` bytes."""
+        self._base = length
+        await self._port.work(self._rewind)
+
+    async def begin(self, length: int | None) -> None:
+        """Start, or start anew after a broken reply, at the place where this part began."""
+        if self.done != self._base:
+            await self._port.work(self._rewind)
+        self._expected = None if length is None else self._base + length
+        if self.total is None:
+            self.total = self._expected
+
+    async def take(self, piece: bytes) -> None:
+        """Take a piece; some together are written at once."""
+        self._pending.append(piece)
+        self._pending_bytes += len(piece)
+        self.done += len(piece)
+        if self._pending_bytes >= WRITE_AT_ONCE:
+            await self._port.work(self._write_pending)
+        self._on_progress(self.done, self.total)
+
+    async def check_whole(self) -> None:
+        """Make sure that all that was announced has come.
+
+        Raises:
+            MalformedReplyError: it has not.
+        """
+        await self._port.work(self._write_pending)
+        if self._expected is not None and self.done != self._expected:
+            raise MalformedReplyError(f"the platform announced {self._expected} bytes and sent {self.done}")
+        self._base = self.done
+
+    async def finish(self) -> None:
+        """Give the file its name."""
+        await self._port.work(self._finish)
+
+    def keep(self) -> None:
+        """Leave what was written for a later try, when it was given an identity."""
+        self._kept = self._resumable
+
+    def discard(self) -> None:
+        """Remove what was written, unless it was finished or is kept."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._temporary is not None and not self._kept:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+            self._temporary = None
+
+    def _resume_as(self, identity: str) -> None:
+        self._write_pending()
+        assert self._file is not None
+        assert self._temporary is not None
+        lasting = self._beside(f"{identity}.kept")
+        descriptor = _lock(lasting)
+        if descriptor is None:
+            return
+        self._resumable = True
+        size = os.fstat(descriptor).st_size
+        if size >= self.done:
+            self._file.close()
+            self._temporary.unlink()
+            self._temporary = lasting
+            self._file = os.fdopen(descriptor, "r+b", buffering=0)
+            self.done = self._file.seek(0, os.SEEK_END)
+        else:
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._temporary = self._temporary.replace(lasting)
+            os.close(descriptor)
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(f".{short_name(self._path.name)}.{suffix}")
+
+    def _kept_files(self) -> list[Path]:
+        prefix = self._beside("").name
+        try:
+            names = [path.name for path in self._path.parent.iterdir()]
+        except OSError:
+            return []
+        return [
+            self._path.with_name(name)
+            for name in names
+            if name.startswith(prefix) and _KEPT_SUFFIX.fullmatch(name.removeprefix(prefix))
+        ]
+
+    def _open(self) -> None:
+        # Through a symbolic link to what it names, as every program writes; a rename would replace the link.
+        self._path = Path(os.path.realpath(self._path))
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(21, "Is a directory")
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(22, "Is no regular file")
+            self._mode = stat.S_IMODE(found.st_mode)
+        self._temporary = self._beside(f"{secrets.token_hex(4)}.part")
+        self._file = self._temporary.open("xb", buffering=0)
+
+    def _rewind(self) -> None:
+        assert self._file is not None
+        self._pending, self._pending_bytes = [], 0
+        self._file.seek(self._base)
+        self._file.truncate()
+        self.done = self._base
+        self.sha256 = hashlib.sha256()
+        if self._base and self._hashed:
+            with self._temporary.open("rb") as kept:  # type: ignore[union-attr] # it is open
+                for piece in iter(lambda: kept.read(PIECE), b""):
+                    self.sha256.update(piece)
+
+    def _write_pending(self) -> None:
+        pieces, self._pending, self._pending_bytes = self._pending, [], 0
+        if not pieces:
+            return
+        assert self._file is not None
+        if self._hashed:
+            for piece in pieces:
+                self.sha256.update(piece)
+        views = [memoryview(piece) for piece in pieces]
+        while views:
+            written = os.writev(self._file.fileno(), views[:MAX_VECTORS])
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if written:
+                views[0] = views[0][written:]
+
+    def _finish(self) -> None:
+        self._write_pending()
+        assert self._file is not None
+        assert self._temporary is not None
+        if self._mode is not None:
+            os.fchmod(self._file.fileno(), self._mode)
+        os.fsync(self._file.fileno())
+        self._temporary.replace(self._path)
+        self._temporary = None
+        self._file.close()
+        self._file = None
+        for path in self._kept_files():
+            # What was left for this file is of no use any more, unless somebody is writing it.
+            descriptor = _lock(path, create=False)
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                os.close(descriptor)
+
+
+def _lock(path: Path, *, create: bool = True) -> int | None:
+    """Open a file that only one transfer at a time may go on with; None when that is another one, or no file."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found, named = os.fstat(descriptor), path.lstat()
+        if stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
