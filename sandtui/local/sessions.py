@@ -45,6 +45,7 @@ class _Once:
 
     def __init__(self) -> None:
         self._known: dict[str, asyncio.Future[None]] = {}
+        self._running: set[asyncio.Future[None]] = set()
 
     async def run(self, key: str | None, work: Coroutine[Any, Any, None]) -> None:
         if key and key in self._known:
@@ -52,13 +53,26 @@ class _Once:
             await asyncio.shield(self._known[key])
             return
         task = asyncio.ensure_future(work)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._running.add(task)
+        task.add_done_callback(self._settled)
         if key:
             while len(self._known) >= _MAX_UUIDS:
                 del self._known[next(iter(self._known))]
             self._known[key] = task
         # A request that is given up goes on: its repetition must find the same effect.
         await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Give up what is under way: nothing may wait for a descriptor that is about to be closed."""
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    def _settled(self, task: asyncio.Future[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()
 
 
 class Session:
@@ -172,6 +186,7 @@ class Session:
             await asyncio.wait([reading])
             if not reading.cancelled():
                 reading.exception()
+            await self._once.close()
             self._running.close()
             for subscriber in list(self._subscribers):
                 # Wakes one that waits; a full queue has enough to wake it already.

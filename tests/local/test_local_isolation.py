@@ -137,9 +137,11 @@ async def test_the_mode_of_an_ordinary_user_when_root_uses_it(tmp_path: Path, st
     assert await driver.remains() == []
 
 
-@pytest.fixture
-async def ordinary() -> AsyncIterator[HostedInstance]:
-    """A sandbox that an ordinary user started, when these tests run as root."""
+@pytest.fixture(params=["none", "user"])
+async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstance]:
+    """A sandbox that an ordinary user started, when these tests run as root; with and without a carried network."""
+    if request.param == "user" and not os.access("/dev/net/tun", os.F_OK):
+        pytest.skip("no TUN device here")
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root can become an ordinary user; the other tests are one already")
     python = next((path for path in (str(INTERPRETER), "/usr/bin/python3") if _runs_for_nobody(path)), None)
@@ -155,7 +157,7 @@ async def ordinary() -> AsyncIterator[HostedInstance]:
     for path in (box, box / "root"):
         os.chown(path, NOBODY, NOBODY)
     prefix = subprocess.run([python, "-ISc", "import sys; print(sys.base_prefix)"], capture_output=True, text=True)
-    isolation = isolation_spec("ordinary", False, None)
+    isolation = isolation_spec("ordinary", request.param, None)
     isolation |= {"interpreter": os.path.realpath(python), "prefix": prefix.stdout.strip()}
     spec = {"directory": str(box), "root": str(box / "root"), "log": str(box / "log"), "isolation": isolation}
     launched = subprocess.run(
@@ -193,7 +195,12 @@ async def run(instance: HostedInstance, text: str) -> tuple[str, int]:
 async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance) -> None:
     assert await run(ordinary, "id -u; hostname; pwd") == ("0\nordinary\n/workspace\n", 0)
     assert await run(ordinary, "cat /proc/self/uid_map") == (f"{0:>10} {NOBODY:>10} {1:>10}\n", 0)
-    assert (await run(ordinary, "tail -n +3 /proc/net/dev | wc -l"))[0].strip() == "1"
+    devices = (await run(ordinary, "tail -n +3 /proc/net/dev | cut -d: -f1 | sort"))[0].split()
+    if "eth0" in devices:
+        os.close(await ordinary.network())
+        assert (await run(ordinary, "cat /etc/resolv.conf"))[0] == "nameserver 10.0.2.3\n"
+        devices.remove("eth0")
+    assert devices == ["lo"]
     assert (await run(ordinary, "touch /usr/x"))[1] != 0
     assert (await run(ordinary, "mount -t tmpfs t /mnt"))[1] != 0
     assert (await run(ordinary, "ls /proc/1/fd"))[1] != 0
@@ -225,9 +232,14 @@ async def test_the_plain_driver_says_what_it_is_and_refuses(start: Start) -> Non
 
 
 async def test_what_can_not_be_kept_to_is_refused(real: Api) -> None:
-    for fields, param in (
+    lists = [
         ({"network_allowlist": ["example.com"]}, "network_allowlist"),
         ({"network_denylist": ["10.0.0.0/8"]}, "network_denylist"),
+    ]
+    is_carried = "carried by this platform" in real.platform.driver.isolation
+    for fields, param in (
+        *([] if is_carried else lists),
+        ({"network_allowlist": ["http://example.com"]}, "network_allowlist"),
         ({"gpu_count": 1, "gpu_type": "H100_80GB"}, "gpu_count"),
     ):
         body = {"name": "n", "docker_image": "i", **fields}
@@ -239,7 +251,7 @@ async def test_what_can_not_be_kept_to_is_refused(real: Api) -> None:
 
 
 async def test_without_namespaces_auto_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:
-    async def refused(state: Path, *, mapped: bool) -> str:
+    async def refused(state: Path, *, mapped: bool, network: str = "none") -> str:
         return "unshare: Operation not permitted"
 
     monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
@@ -253,7 +265,7 @@ async def test_without_namespaces_auto_falls_back_and_says_so(monkeypatch: pytes
 
 
 async def test_the_state_must_lie_where_no_sandbox_sees_it(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:
-    async def works(state: Path, *, mapped: bool) -> None:
+    async def works(state: Path, *, mapped: bool, network: str = "none") -> None:
         return None
 
     monkeypatch.setattr("sandtui.local.drivers.choose.probe", works)

@@ -203,6 +203,12 @@ class Connection:
             listener.setblocking(False)
             self.send({"port": listener.getsockname()[1]}, [listener.fileno()])
 
+    def _do_network(self, message: dict[str, Any]) -> None:
+        """Hand out the network device; the platform carries its packets."""
+        if self._agent.tun < 0:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        self.send({"ok": True}, [self._agent.tun])
+
     def _do_dial(self, message: dict[str, Any]) -> None:
         """Connect to a port of the sandbox; the answer comes once it is known whether somebody listens."""
         self._dial(int(message["port"]), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import struct
-from fcntl import ioctl
 
-from sandtui.local.agent import libc
+from sandtui.local.agent import libc, network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,17 +21,20 @@ DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 TOOLS: Final = "/opt/sandtui/bin"
 USER_RANGE: Final = 65536
 
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _MAX_PROCESSES = 4096
 
 
 class Isolation:
-    """What to build. ``first_uid`` is the host user that sandbox root becomes; None means ourselves."""
+    """What to build.
+
+    ``first_uid`` is the host user that sandbox root becomes; None means ourselves. ``network`` is ``none`` for
+    loopback alone, ``user`` for a device whose packets the platform carries, ``host`` for the machine's own.
+    """
 
     def __init__(
         self,
         hostname: str,
-        network: bool,
+        network: str,
         first_uid: int | None,
         interpreter: str,
         prefix: str,
@@ -96,18 +97,23 @@ def build_root(isolation: Isolation, root: str) -> None:
     os.chdir("/")
 
 
-def become_root(isolation: Isolation) -> None:
-    """Third step, once our users are mapped: the remaining namespaces, as root of the sandbox only."""
+def become_root(isolation: Isolation, device: int) -> int:
+    """Third step, once our users are mapped: the remaining namespaces, as root of the sandbox only.
+
+    Returns the descriptor of the network device, or -1.
+    """
     if isolation.first_uid is not None:
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         # Each sandbox has users of its own here, so that a fork bomb meets this limit alone.
         resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
-    libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | (0 if isolation.network else libc.CLONE_NEWNET))
+    own = 0 if isolation.network == "host" else libc.CLONE_NEWNET
+    libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | own)
     socket.sethostname(isolation.hostname)
-    if not isolation.network:
-        _loopback_up()
+    if own:
+        network.loopback_up()
+    return network.make_device(device) if device >= 0 else -1
 
 
 def lock_down(isolation: Isolation) -> None:
@@ -201,6 +207,9 @@ def _own_network_files(isolation: Isolation) -> None:
                 file.write(text)
             libc.mount(f"run/.{name}", target, None, libc.MS_BIND)
             os.unlink(f"run/.{name}")
+    if isolation.network == "user":
+        _own_resolver()
+        return
     # Many systems keep resolv.conf behind a link into /run, which is not the host's here.
     resolver = os.path.realpath("/etc/resolv.conf")
     if resolver.startswith("/run/") and os.path.isfile(resolver):
@@ -209,8 +218,16 @@ def _own_network_files(isolation: Isolation) -> None:
             copy.write(source.read(65536))
 
 
-def _loopback_up() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        request = struct.pack("16sh22x", b"lo", 0)
-        (flags,) = struct.unpack_from("16xh", ioctl(probe, _SIOCGIFFLAGS, request))
-        ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+def _own_resolver() -> None:
+    """Name the platform's resolver, also where resolv.conf is a link into /run."""
+    text = f"nameserver {network.RESOLVER}\n"
+    resolver = os.path.realpath("/etc/resolv.conf")
+    if resolver.startswith("/run/"):
+        os.makedirs(os.path.dirname(resolver).lstrip("/"), exist_ok=True)
+        with open(resolver.lstrip("/"), "w", encoding="ascii") as file:
+            file.write(text)
+    elif os.path.isfile("etc/resolv.conf"):
+        with open("run/.resolv", "w", encoding="ascii") as file:
+            file.write(text)
+        libc.mount("run/.resolv", "etc/resolv.conf", None, libc.MS_BIND)
+        os.unlink("run/.resolv")

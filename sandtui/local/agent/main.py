@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 
-from sandtui.local.agent import isolate, libc
+from sandtui.local.agent import isolate, libc, network
 from sandtui.local.agent.init import Agent
 from sandtui.local.agent.tree import Tree
 
@@ -93,6 +93,7 @@ def _run_agent(
     report: int,
     mapped: Callable[[], bool],
 ) -> NoReturn:
+    tun = -1
     try:
         if isolation is None:
             os.setsid()
@@ -101,20 +102,21 @@ def _run_agent(
                 libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
         else:
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+            device = os.open(network.DEVICE, os.O_PATH) if isolation.network == "user" else -1
             isolate.build_root(isolation, spec["root"])
             if isolation.first_uid is not None:
                 libc.unshare(libc.CLONE_NEWUSER)
                 _say(report, {"unshared": True})
                 if not mapped():
                     os._exit(1)
-            isolate.become_root(isolation)
+            tun = isolate.become_root(isolation, device)
             isolate.lock_down(isolation)
             # Changing users has undone this; until all is ready, no launcher means no sandbox.
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         tree = Tree("/" if isolation is not None else spec["root"])
         null = os.open("/dev/null", os.O_RDWR)
         listener.listen(128)
-        agent = Agent(listener, log, tree, is_init=isolation is not None)
+        agent = Agent(listener, log, tree, tun, is_init=isolation is not None)
         gc.collect()
         gc.freeze()
         for fd, target in ((null, 0), (null, 1), (log, 2)):
@@ -122,7 +124,9 @@ def _run_agent(
         if sys.platform == "linux":
             libc.prctl(libc.PR_SET_PDEATHSIG, 0)
         _say(report, {"ready": True})
-        _close_all_but({0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd})
+        _close_all_but(
+            {0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *([tun] if tun >= 0 else [])}
+        )
     except BaseException as error:
         _say(report, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)

@@ -17,11 +17,12 @@ from typing import Any
 from sandtui.local.agent import libc
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import Group, find_cgroups
-from sandtui.local.drivers.channel import Channel, readable
+from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.egress import Policy
 from sandtui.local.files import private_directory, remove_tree
 from sandtui.local.images import Catalogue
+from sandtui.local.readiness import readable
 from sandtui.local.records import SandboxRecord
 
 AGENT = Path(__file__).resolve().parent.parent / "agent" / "__main__.py"

@@ -13,6 +13,7 @@ from typing import Any
 
 from sandtui.local.agent.protocol import MAX_FDS, Decoder, ProtocolError, encode
 from sandtui.local.drivers.base import SandboxGone
+from sandtui.local.readiness import readable
 
 REPLY_SECONDS = 30.0
 _CHUNK = 65536
@@ -138,25 +139,3 @@ async def _connect(sock: socket.socket, address: str) -> None:
         else:
             return
     raise OSError(errno.EAGAIN, "the agent is too busy")
-
-
-async def readable(fd: int) -> None:
-    """Wait until a descriptor can be read."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-async def writable(fd: int) -> None:
-    """Wait until a descriptor can be written to."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(fd, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_writer(fd)

@@ -38,7 +38,8 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
         reason = await probe(state_dir, mapped=mapped)
         if reason is None:
             _check_out_of_sight(state_dir)
-            return NamespaceDriver(state_dir, images, mapped=mapped)
+            carried = await probe(state_dir, mapped=mapped, network="user") is None
+            return NamespaceDriver(state_dir, images, mapped=mapped, carried=carried)
         reasons.append(reason)
     if settings.driver == "namespace":
         raise LocalError(

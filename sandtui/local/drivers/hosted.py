@@ -25,7 +25,8 @@ from sandtui.local.drivers.base import (
     Stream,
 )
 from sandtui.local.drivers.cgroups import Group
-from sandtui.local.drivers.channel import Channel, Reply, readable, writable
+from sandtui.local.drivers.channel import Channel, Reply
+from sandtui.local.readiness import readable, writable
 
 SOCKET_NAME = "agent.sock"
 DIAL_SECONDS = 10.0
@@ -92,6 +93,16 @@ class HostedInstance:
             fd = _regular(reply)
             reply.fds.clear()
             return fd
+
+    async def network(self) -> int:
+        """Return the descriptor of the sandbox' network device."""
+        with await self._connect() as channel:
+            reply = await channel.ask({"op": "network"})
+            _raise(reply, FileTrouble)
+            if len(reply.fds) != 1 or not stat.S_ISCHR(os.fstat(reply.fds[0]).st_mode):
+                reply.close()
+                raise SandboxGone("The sandbox's agent didn't send its network device.")
+            return reply.fds.pop()
 
     async def listen(self, port: int) -> socket.socket:
         """Listen on a port of the sandbox."""

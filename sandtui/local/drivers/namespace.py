@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandtui.local.drivers.agents import INTERPRETER, AgentDriver, launch
-from sandtui.local.drivers.base import DriverError, Refused
+from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
+from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.files import remove_tree
 from sandtui.local.images import Catalogue
+from sandtui.local.network.carrier import Carrier
 from sandtui.local.records import SandboxRecord
 
 # A range that no distribution gives to people or services; systemd's containers use the same.
@@ -23,10 +26,16 @@ _SLOTS: Final = 28000
 _COMMON = (
     "user, process, mount, UTS and IPC namespaces over this machine's programs, read-only; "
     "files of other sandboxes and of this machine's users are out of sight; "
+)
+_CARRIED = (
+    "each sandbox has a network and ports of its own; its IPv4 connections are carried by this platform, "
+    "which keeps to egress lists, and lead nowhere on this machine's loopback; "
+    "network_access=false gives loopback alone; "
+)
+_SHARED = (
     "network_access=false gives a network namespace with loopback alone, "
-    "true the machine's own network (its ports, its loopback services and the "
-    "abstract Unix sockets of this machine included); "
-    "no seccomp filter; images are not pulled"
+    "true the machine's own network (its ports, its loopback services and its abstract Unix sockets "
+    "included), since there is no TUN device here; "
 )
 
 
@@ -35,34 +44,77 @@ class NamespaceDriver(AgentDriver):
 
     name = "namespace"
 
-    def __init__(self, state_dir: Path, images: Catalogue, *, mapped: bool) -> None:
+    def __init__(self, state_dir: Path, images: Catalogue, *, mapped: bool, carried: bool = False) -> None:
         super().__init__(state_dir, images)
+        self._carrier = Carrier(self._carry_all) if carried else None
         self._mapped = mapped
         self._slots: dict[str, int] = {}
+        self._carried: dict[str, SandboxRecord] = {}
         who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
             "root of a sandbox is you here"
         )  # fmt: skip
-        self.isolation = f"{_COMMON}; {self._limits}; {who}."
+        network = _CARRIED if carried else _SHARED
+        self.isolation = f"{_COMMON}{network}no seccomp filter; images are not pulled; {self._limits}; {who}."
+
+    async def close(self) -> None:
+        """Stop watching the sandboxes and carrying their packets."""
+        await super().close()
+        if self._carrier is not None:
+            await self._carrier.close()
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
-        refuse_egress_rules(record)
+        if self._carrier is None:
+            refuse_egress_rules(record)
         if record.gpu_count:
             raise Refused("gpu_count", "this local platform has no GPUs to give")
 
     async def apply_egress(self, record: SandboxRecord) -> bool:
-        """Return whether the sandbox' lists are kept to."""
-        if record.network_access:
+        """Put the sandbox' lists into force; one without a network of its own keeps to all or nothing."""
+        if not record.network_access:
+            # Its network has loopback alone, so that only "nothing" is kept to.
+            return record.network_allowlist == []
+        if self._carrier is None:
             return await super().apply_egress(record)
-        # Its network has loopback alone, so that only "nothing" is kept to.
-        return record.network_allowlist == []
+        if record.id in self._carried:
+            self._carried[record.id] = record
+            self._carrier.set_policy(record)
+        return True
+
+    async def _attach(self, record: SandboxRecord) -> HostedInstance:
+        instance = await super()._attach(record)
+        if self._carrier is not None and record.network_access:
+            try:
+                await self._carry(record, instance)
+            except FileTrouble:
+                # Made by a platform without TUN; it has the machine's network and keeps it.
+                self.note(record.id, "this sandbox has the machine's own network")
+        return instance
+
+    async def _carry_all(self) -> None:
+        """Hand every device to a new worker, when the old one died."""
+        for sandbox_id, instance in list(self._instances.items()):
+            record = self._carried.get(sandbox_id)
+            if record is not None:
+                with contextlib.suppress(DriverError):
+                    await self._carry(record, instance)
+
+    async def _carry(self, record: SandboxRecord, instance: HostedInstance) -> None:
+        assert self._carrier is not None
+        tun = await instance.network()
+        self._carried[record.id] = record
+        try:
+            self._carrier.add(record, tun)
+        finally:
+            os.close(tun)
 
     def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
+        network = "none" if not record.network_access else "host" if self._carrier is None else "user"
         first_uid = None
         if self._mapped:
             first_uid = _FIRST_UID + self._take_slot(record.id) * _USERS_EACH
             os.chown(root, first_uid, first_uid)
-        return isolation_spec(record.name, record.network_access, first_uid, int(record.disk_size_gb * 1024**3))
+        return isolation_spec(record.name, network, first_uid, int(record.disk_size_gb * 1024**3))
 
     def _take_slot(self, sandbox_id: str) -> int:
         # The owner of a root says which users its sandbox has, also after a restart.
@@ -77,9 +129,11 @@ class NamespaceDriver(AgentDriver):
 
     def _released(self, sandbox_id: str) -> None:
         self._slots.pop(sandbox_id, None)
+        if self._carrier is not None and self._carried.pop(sandbox_id, None) is not None:
+            self._carrier.remove(sandbox_id)
 
 
-def isolation_spec(name: str, network: bool, first_uid: int | None, file_size: int | None = None) -> dict[str, Any]:
+def isolation_spec(name: str, network: str, first_uid: int | None, file_size: int | None = None) -> dict[str, Any]:
     """Return what the agent has to build."""
     return {
         "file_size": file_size,
@@ -101,7 +155,7 @@ def refuse_egress_rules(record: SandboxRecord) -> None:
             raise Refused(param, "this local platform can allow all addresses or none, but not a list of them")
 
 
-async def probe(state_dir: Path, *, mapped: bool) -> str | None:
+async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str | None:
     """Try to start a sandbox in one mode; return None, or why it can't be done."""
     if sys.platform != "linux":
         return "namespaces exist on Linux only"
@@ -117,7 +171,7 @@ async def probe(state_dir: Path, *, mapped: bool) -> str | None:
             "root": str(root),
             "log": str(directory / "log"),
             "cgroups": [],
-            "isolation": isolation_spec("probe", False, first_uid),
+            "isolation": isolation_spec("probe", network, first_uid),
         }
         pid = await launch(spec)
         os.kill(pid, 9)

@@ -1,0 +1,83 @@
+"""The little of DNS that rules for names need: which name is asked for, and which addresses it has (RFC 1035)."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Final
+
+_MAX_JUMPS: Final = 20
+_REFUSED: Final = 5
+
+
+def question(message: bytes) -> str | None:
+    """Return the name that a message asks for, in lower case, or None."""
+    if len(message) < 12 or int.from_bytes(message[4:6], "big") != 1:
+        return None
+    found = _name(message, 12)
+    return None if found is None else found[0]
+
+
+def addresses(message: bytes) -> list[str]:
+    """Return the IPv4 addresses of an answer."""
+    found: list[str] = []
+    asked = _name(message, 12) if len(message) >= 12 else None
+    if asked is None:
+        return found
+    at = asked[1] + 4
+    for _ in range(int.from_bytes(message[6:8], "big")):
+        name = _name(message, at)
+        if name is None or name[1] + 10 > len(message):
+            break
+        at = name[1]
+        kind, length = int.from_bytes(message[at : at + 2], "big"), int.from_bytes(message[at + 8 : at + 10], "big")
+        data = message[at + 10 : at + 10 + length]
+        if kind == 1 and len(data) == 4:
+            found.append(socket.inet_ntoa(data))
+        at += 10 + length
+    return found
+
+
+def refused(message: bytes) -> bytes:
+    """Return the answer that says no to a question."""
+    return message[:2] + bytes((message[2] | 0x80, message[3] & 0xF0 | _REFUSED)) + message[4:]
+
+
+def name_server(path: Path = Path("/etc/resolv.conf")) -> str | None:
+    """Return the machine's first IPv4 name server."""
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            try:
+                socket.inet_aton(words[1])
+            except OSError:
+                continue
+            return words[1]
+    return None
+
+
+def _name(message: bytes, at: int) -> tuple[str, int] | None:
+    labels: list[str] = []
+    end = -1
+    for _ in range(_MAX_JUMPS * 8):
+        if at >= len(message):
+            return None
+        length = message[at]
+        if length & 0xC0 == 0xC0:
+            if at + 1 >= len(message):
+                return None
+            end = at + 2 if end < 0 else end
+            at = int.from_bytes(message[at : at + 2], "big") & 0x3FFF
+            continue
+        at += 1
+        if not length:
+            return ".".join(labels).lower(), at if end < 0 else end
+        if length > 63 or at + length > len(message):
+            return None
+        labels.append(message[at : at + length].decode("latin-1"))
+        at += length
+    return None

