@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.row import Row
@@ -52,6 +52,13 @@ DELETE = Verb(
     _alive,
     warning="All their processes end and their files are gone. This can't be undone.",
 )
+DELETE_BY_LABEL = Verb(
+    "delete_by_label",
+    "Delete everything that carries",
+    "on the platform, whatever is shown here",
+    _alive,
+    warning="The platform deletes by label, not by what this screen shows. This can't be undone.",
+)
 RUN = Verb("run", "Run a command in", "in each, ten at a time", _running, asks="command", example="uname -a")
 UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
 EXPOSE = Verb("expose", "Expose a port of", "over HTTP", _running, asks="port", example="8000")
@@ -67,26 +74,38 @@ VERBS = (RUN, UPLOAD, EXPOSE, JOB, COPY, CSV, JSON, DELETE)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A verb and the sandboxes that it can be done to. ``passed_over`` are those that it can't."""
+    """A verb and the sandboxes that it can be done to. ``passed_over`` are those that it can't.
+
+    What the platform does by label reaches sandboxes that are not known here: ``reach`` is its own count.
+    """
 
     verb: Verb
     rows: tuple[Row, ...]
     passed_over: int = 0
     hidden: int = 0
     value: str = ""
+    reach: int | None = None
+    by_label: tuple[str, ...] = ()
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
     @property
     def title(self) -> str:
         """What it does, with the number: ``Delete 214 sandboxes``."""
-        count = len(self.rows)
+        count = self.count
+        if self.by_label:
+            return f"{self.verb.title} {' '.join(f'#{label}' for label in self.by_label)}"
         return f"{self.verb.title} {count:,} {'sandbox' if count == 1 else 'sandboxes'}"
+
+    @property
+    def count(self) -> int:
+        """How many sandboxes it reaches."""
+        return len(self.rows) if self.reach is None else self.reach
 
     @property
     def needs_count(self) -> bool:
         """Whether the number must be typed to confirm."""
-        return self.verb.dangerous and len(self.rows) > TYPE_THE_COUNT_ABOVE
+        return self.verb.dangerous and (bool(self.by_label) or self.count > TYPE_THE_COUNT_ABOVE)
 
     @property
     def common_labels(self) -> list[tuple[str, int]]:
@@ -99,7 +118,13 @@ def make_plan(verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "")
     able = tuple(row for row in rows if verb.possible(row))
     statuses = Counter(row.status for row in able)
     labels = Counter(label for row in able for label in row.sandbox.labels)
-    return Plan(verb, able, len(rows) - len(able), hidden, value, statuses, labels)
+    return Plan(verb, able, len(rows) - len(able), hidden, value, statuses=statuses, labels=labels)
+
+
+def label_plan(labels: Sequence[str], known: Sequence[Row], shown: int, reach: int) -> Plan:
+    """Return what a deletion by label would do; ``reach`` is how many the platform says carry the labels."""
+    plan = make_plan(DELETE_BY_LABEL, known, max(0, reach - shown))
+    return replace(plan, reach=reach, by_label=tuple(labels), passed_over=0)
 
 
 def check_value(verb: Verb, value: str) -> str:

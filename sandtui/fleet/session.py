@@ -140,4 +140,25 @@ class FleetSession:
 
     async def close(self) -> None:
         """Close every connection."""
+    async def count_labels(self, labels: Sequence[str]) -> int:
+        """Return how many sandboxes that have not ended carry all labels, by the platform's own count.
+
+        Raises:
+            SandboxClientError: the platform could not be asked.
+        """
+        reply = await self.client.list(labels=labels, per_page=1, exclude_terminated=True)
+        return reply.total
+
+    async def delete_labels(self, labels: Sequence[str]) -> DeleteOutcome:
+        """Have the platform delete all that carry the labels.
+
+        Raises:
+            SandboxClientError: it refused, or could not be reached.
+        """
+        reply = await self.client.bulk_delete(labels=labels)
+        self.store.mark_deleted(reply.succeeded)
+        self.refresher.refresh_now()
+        failed = {row.get("sandbox_id", ""): row.get("error", "refused") for row in reply.failed}
+        return DeleteOutcome(tuple(reply.succeeded), failed)
+
         await self.client.aclose()

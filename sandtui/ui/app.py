@@ -38,7 +38,7 @@ from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.clipboard import helper
 from sandtui.ui.keymap import bindings
-from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten
+from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.screens.fleet import FleetScreen
@@ -331,6 +331,10 @@ class SandtuiApp(App[None]):
             self.say(f"{message.path} was not written: {message.problem}", "error")
         else:
             self.say(f"{message.what} written to {message.path}.")
+
+    def on_labels_counted(self, message: LabelsCounted) -> None:
+        """Go on with a deletion by label."""
+        self.bulk.labels_counted(message)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so when something of ours broke, instead of ending the program."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from sandtui.ui.messages import (
     ExposuresArrived,
     FileWritten,
     FreshnessChanged,
+    LabelsCounted,
     LaunchChanged,
     LogArrived,
     SandboxesChanged,
@@ -80,6 +82,7 @@ class Bridge:
         self._quiet = False
         self._generation = 0
         self._frozen_at = 0
+        self._said: Freshness | None = None
         self.clock = clock
         self.connection: Connection | None = None
         self.session: FleetSession | None = None
@@ -194,6 +197,36 @@ class Bridge:
             self._tell(LaunchChanged())
 
         self._run(flow(), f"launch {launch.launch_id}")
+
+    def count_labels(self, labels: Sequence[str]) -> None:
+        """Ask how many carry some labels; the app gets a :class:`LabelsCounted`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                total = await session.count_labels(labels)
+            except SandboxClientError as error:
+                self._app.post_message(LabelsCounted(tuple(labels), 0, error))
+            else:
+                self._app.post_message(LabelsCounted(tuple(labels), total))
+
+        self._run(flow(), "labels", exclusive=True)
+
+    def delete_labels(self, labels: Sequence[str]) -> None:
+        """Delete all that carry some labels; the app gets a :class:`DeleteFinished`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                outcome = await session.delete_labels(labels)
+            except SandboxClientError as error:
+                self._app.post_message(LabelsCounted(tuple(labels), 0, error))
+                return
+            rows = (session.store.get(sandbox_id) for sandbox_id in outcome.deleted)
+            names = {row.id: row.sandbox.name for row in rows if row is not None}
+            self._app.post_message(DeleteFinished(outcome, names))
+
+        self._run(flow(), "delete")
 
     def run_bulk(self, run: BulkRun) -> None:
         """Carry out work on many sandboxes; the app gets a :class:`BulkFinished`."""
@@ -315,6 +348,10 @@ class Bridge:
 
         self._run(flow(), "log", exclusive=True)
 
+    def run_flow(self, flow: Coroutine[Any, Any, None], group: str) -> None:
+        """Run a flow of a screen; it is told nothing, and cancelled when the program ends."""
+        self._run(flow, group)
+
     def open_console(self, console: Console) -> Worker[None]:
         """Keep a way open over which a console's output comes live; cancelling the worker closes it."""
         group = f"way {console.sandbox_id}"
@@ -369,7 +406,10 @@ class Bridge:
     def _freshness_changed(self, freshness: Freshness) -> None:
         if freshness.phase is Phase.LIVE and self.session is not None:
             self._spare_collections(len(self.session.store))
-        self._tell(FreshnessChanged(freshness))
+        # How old the data is, the screens see by themselves once a second.
+        said, self._said = self._said, replace(freshness, fresh_at=None)
+        if self._said != said:
+            self._tell(FreshnessChanged(freshness))
 
     def _spare_collections(self, rows: int) -> None:
         # A full garbage collection walks through every sandbox, 40 ms for 10,000 of them; those stay anyway.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from sandtui.fleet import plans
 from sandtui.fleet.bulk import BulkRun, State
 from sandtui.fleet.export import as_csv, as_json
-from sandtui.fleet.plans import VERBS, Plan, Verb, check_value, make_plan
+from sandtui.fleet.plans import VERBS, Plan, Verb, check_value, label_plan, make_plan
 from sandtui.fleet.row import Row
+from sandtui.ui.messages import LabelsCounted
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.screens.dialogs.value import ValueDialog
 
@@ -25,18 +26,25 @@ class BulkFlow:
 
     def __init__(self, app: SandtuiApp) -> None:
         self._app = app
+        self._shown = 0
 
-    def choose(self, rows: Sequence[Row], hidden: int, what: str) -> None:
-        """Ask what to do to some rows; ``what`` says how they were chosen."""
+    def choose(self, rows: Sequence[Row], hidden: int, what: str, labels: Sequence[str] = ()) -> None:
+        """Ask what to do to some rows; ``what`` says how they were chosen, ``labels`` that they carry these."""
         choices = [
             Choice(verb.id, _LETTERS[verb.id], verb.menu_title, f"{verb.words} · {able:,} of {len(rows):,}")
             for verb in VERBS
             if (able := sum(map(verb.possible, rows)))
         ]
+        if labels:
+            verb = plans.DELETE_BY_LABEL
+            choices.append(Choice(verb.id, "L", "Delete by label", verb.words))
         by_id = {verb.id: verb for verb in VERBS}
 
         def chosen(verb_id: str | None) -> None:
-            if verb_id:
+            if verb_id == plans.DELETE_BY_LABEL.id:
+                self._shown = len(rows)
+                self._app.bridge.count_labels(labels)
+            elif verb_id:
                 self.ask(by_id[verb_id], rows, hidden)
 
         self._app.push_screen(ChooseDialog(f"{what}: {len(rows):,}", choices), chosen)
@@ -62,6 +70,19 @@ class BulkFlow:
             ValueDialog(plan.title, verb.asks, verb.example, lambda value: _problem(verb, value)), answered
         )
 
+    def labels_counted(self, message: LabelsCounted) -> None:
+        """Show what a deletion by label would reach, as the platform counts it."""
+        bridge = self._app.bridge
+        if message.error is not None or bridge.session is None:
+            self._app.say(f"Nothing was deleted by label: {message.error}", "error")
+            return
+        if not message.total:
+            self._app.say("Nothing that has not ended carries that label on the platform.", "warning")
+            return
+        carrying = [row for row in bridge.session.store if set(message.labels) <= set(row.sandbox.labels)]
+        alive = [row for row in carrying if plans.DELETE_BY_LABEL.possible(row)]
+        self._show_plan(label_plan(message.labels, alive, min(self._shown, len(alive)), message.total))
+
     def _with_value(self, plan: Plan) -> None:
         if plan.verb in (plans.CSV, plans.JSON):
             text = as_csv(plan.rows) if plan.verb is plans.CSV else as_json(plan.rows)
@@ -78,7 +99,9 @@ class BulkFlow:
         def answered(confirmed: bool | None) -> None:
             if not confirmed:
                 return
-            if plan.verb is plans.DELETE and len(plan.rows) == 1:
+            if plan.by_label:
+                bridge.delete_labels(plan.by_label)
+            elif plan.verb is plans.DELETE and len(plan.rows) == 1:
                 bridge.delete([plan.rows[0].id])
             elif bridge.session is not None:
                 self._start(bridge.session.bulk(plan))

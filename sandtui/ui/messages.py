@@ -62,6 +62,15 @@ class BulkFinished(Message, bubble=False):
 
 
 @dataclass
+class LabelsCounted(Message, bubble=False):
+    """The platform told how many sandboxes carry some labels, or refused."""
+
+    labels: tuple[str, ...]
+    total: int
+    error: SandboxClientError | None = None
+
+
+@dataclass
 class FileWritten(Message, bubble=False):
     """A file was written here, or could not be."""
 

@@ -57,8 +57,8 @@ async def press(terminal: Terminal, key: str, length: int) -> float:
 
 def processor(pid: int) -> float:
     """Return the processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 async def idle(command: list[str], environment: dict[str, str], shown: str, settle: float = 4) -> float:

@@ -148,3 +148,29 @@ async def test_cancelling_ends_the_work():
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(app.screen, FleetScreen)
+
+
+async def test_deleting_by_label_counts_what_is_not_shown_and_needs_the_number():
+    app = app_with()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.bridge.ask_for = lambda part: None  # so that the platform does not bring back what is taken away here
+        store = app.bridge.session.store
+        alive = [row for row in store if "rl" in row.sandbox.labels and not row.sandbox.is_finished]
+        await filter_by(pilot, "#rl status:running")
+        await pilot.press("m", "L")
+        await pilot.pause()
+        assert isinstance(app.screen, ChooseDialog), "the filter says more than labels: not offered"
+        await pilot.press("escape")
+        await filter_by(pilot, "#rl")
+        store.remove([alive[0].id])
+        app.screen._take_over()
+        await pilot.press("m", "L")
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+        shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert f"{len(alive)} carry it now, 1 of them" in shown
+        await type_text(pilot, str(len(alive) - 1))
+        assert isinstance(app.screen, PlanDialog)
+        await type_text(pilot, str(len(alive)))
+        await until(pilot, lambda: any(said.text.startswith("Deleted") for said in app.messages))
+        assert not [row for row in store if "rl" in row.sandbox.labels and not row.sandbox.is_finished]

@@ -27,7 +27,7 @@ def detail(row: Row, now: datetime, width: int, *, full: bool) -> Content:
     sandbox = row.sandbox
     rows = [
         content(outside(sandbox.id, "dim")),
-        _status_line(row, now),
+        _status_line(row, now, full=full),
         content(""),
         *_problem(sandbox),
         _line("Image", outside(sandbox.docker_image)),
@@ -59,11 +59,12 @@ def _hang(row: Content, width: int) -> list[Content]:
     return [label + first, *(Content(" " * LABEL_WIDTH) + other for other in others)]
 
 
-def _status_line(row: Row, now: datetime) -> Content:
+def _status_line(row: Row, now: datetime, *, full: bool) -> Content:
     passed = since(row.sandbox.started_at, now)
     pieces = status_pieces(row.status)
     if passed is not None and not row.sandbox.is_finished:
-        pieces.append(Piece(f"   for {long_duration(passed)}", "dim"))
+        # Beside the list a second less is a paint less.
+        pieces.append(Piece(f"   for {long_duration(passed) if full else duration(passed)}", "dim"))
     if row.missing:
         pieces.append(Piece("   not in the last listing", "busy"))
     return content(*pieces)

@@ -35,7 +35,7 @@ def plan_list(plan: Plan, now: datetime) -> Content:
         )
         for row in plan.rows[:SHOWN]
     ]
-    more = len(plan.rows) - SHOWN
+    more = plan.count - min(len(plan.rows), SHOWN)
     if more > 0:
         rows.append(content(Piece(f"and {more:,} more", "dim")))
     return lines(rows)
@@ -58,7 +58,10 @@ def plan_words(plan: Plan, where: str) -> Content:
     rows += [content(*sums), content(Piece(f"context: {clean(where)}", "dim"))]
     if plan.passed_over:
         rows.append(content(Piece(f"{plan.passed_over:,} others are left out: it can't be done to them now", "dim")))
-    if plan.hidden:
+    if plan.by_label:
+        words = f"{plan.count:,} carry it now, {plan.hidden:,} of them are not shown here"
+        rows.append(content(Piece(words, "bad" if plan.hidden else "text")))
+    elif plan.hidden:
         rows.append(content(Piece(f"▲ {plan.hidden:,} of them are hidden by the filter", "busy")))
     return lines(rows)
 

@@ -75,14 +75,19 @@ class AppScreen(Screen[None]):
 
     def tick(self) -> None:
         """Draw again what depends on the time; called once a second."""
-        self.update_chrome()
+        self.update_news()
+
+    def update_news(self) -> None:
+        """Draw header and activity line."""
+        if self.is_mounted and not self.is_covered:
+            self._update_header()
+            self._update_activity()
 
     def update_chrome(self) -> None:
         """Draw header, activity line and hints."""
         if not self.is_mounted or self.is_covered:
             return
-        self._update_header()
-        self._update_activity()
+        self.update_news()
         typing = isinstance(self.focused, Input)
         self.query_one("#hints", KeyHints).show(hints(*self.hint_scopes()), help_hint(typing))
 
@@ -108,11 +113,11 @@ class AppScreen(Screen[None]):
 
     def on_freshness_changed(self, _: FreshnessChanged) -> None:
         """Draw the age of the data."""
-        self.update_chrome()
+        self.update_news()
 
     def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
         """Draw the counts."""
-        self.update_chrome()
+        self.update_news()
 
     def on_key_hints_chosen(self, message: KeyHints.Chosen) -> None:
         """Do what a clicked hint says."""

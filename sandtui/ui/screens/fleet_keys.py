@@ -171,7 +171,9 @@ class FleetKeys(AppScreen):
             self.dashboard.bulk.choose(view.marked, self._hidden_marks(), "Marked sandboxes")
         elif view.count:
             what = f"All that match {view.query.text}" if view.query else "All sandboxes"
-            self.dashboard.bulk.choose(view.rows, 0, what)
+            # Only a filter of labels alone names what the platform would delete by them.
+            labels = view.query.labels if len(view.query.labels) == len(view.query.term.terms) else ()
+            self.dashboard.bulk.choose(view.rows, 0, what, labels)
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Mark these sandboxes and no others."""

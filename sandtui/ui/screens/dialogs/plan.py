@@ -38,7 +38,7 @@ class PlanDialog(ModalScreen[bool]):
     def compose(self) -> Iterable[Widget]:
         """List, warning, buttons."""
         plan = self._plan
-        count = len(plan.rows)
+        count = plan.count
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(plan.title)
             with VerticalScroll(id="dialog-list", can_focus=False):
@@ -75,14 +75,14 @@ class PlanDialog(ModalScreen[bool]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field confirms, when the count is right."""
         event.stop()
-        if event.value.strip() == str(len(self._plan.rows)):
+        if event.value.strip() == str(self._plan.count):
             self.action_confirm()
 
     def action_confirm(self) -> None:
         """Do it, unless the count is still needed."""
         if self._deaf:
             return
-        if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(len(self._plan.rows)):
+        if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(self._plan.count):
             self.query_one("#count", Input).focus()
             return
         self.dismiss(True)
