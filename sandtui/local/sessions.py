@@ -59,8 +59,13 @@ class _Once:
             while len(self._known) >= _MAX_UUIDS:
                 del self._known[next(iter(self._known))]
             self._known[key] = task
-        # A request that is given up goes on: its repetition must find the same effect.
-        await asyncio.shield(task)
+        try:
+            # A request that is given up goes on: its repetition must find the same effect.
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise ConnectError("failed_precondition", "The process has ended.") from None
+            raise
 
     async def close(self) -> None:
         """Give up what is under way: nothing may wait for a descriptor that is about to be closed."""

@@ -383,11 +383,30 @@ for name, arguments in NOT_OFFERED.items():
     refused(name, arguments)
 
 
+def refused_image(method, arguments):
+    @case(f"ImageClient.{method}")
+    def tried(client):
+        names = {"sync": "ImageClient", "async": "AsyncImageClient"}
+        cls = getattr(prime_sandboxes, names[client.which])
+        inner = cls(APIClient()) if client.which == "sync" else client.loop.run_until_complete(make(cls))
+        try:
+            result = getattr(inner, method)(*arguments)
+            if inspect.isawaitable(result):
+                client.loop.run_until_complete(result)
+        except APIError as error:
+            assert "501" in str(error) and "not offered" in str(error), error
+            raise NotOffered from error
+        raise AssertionError("it was not refused")
+
+
+for name, arguments in {"list": (), "start_build": ("b",), "get_build_status": ("b",)}.items():
+    refused_image(name, arguments)
+
+
 def has(client, method):
-    if method.startswith("TemplateClient."):
-        return hasattr(prime_sandboxes, "TemplateClient") and hasattr(
-            prime_sandboxes.TemplateClient, method.partition(".")[2]
-        )
+    owner, dot, name = method.partition(".")
+    if dot:
+        return hasattr(getattr(prime_sandboxes, owner, None), name)
     target = client.inner
     for part in method.split("__"):
         target = getattr(target, part, None)
