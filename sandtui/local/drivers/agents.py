@@ -167,6 +167,8 @@ class AgentDriver:
     @property
     def _limits(self) -> str:
         """What is limited and how, for people."""
+        if sys.platform != "linux":
+            return "memory, cores and disk are not limited"
         if self._cgroups is None:
             return "memory is watched and a sandbox over it ended; cores and disk are not limited"
         cores = "memory and cores" if self._cgroups.has_cores else "memory"
