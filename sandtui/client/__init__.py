@@ -58,6 +58,15 @@ from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
 from sandtui.client.models.ports import ListExposedPortsResponse
 from sandtui.client.port import Outcome
 from sandtui.client.sync_client import SandboxClient
+from sandtui.client.template_client import AsyncTemplateClient, TemplateClient
+
+# The official SDK's names for what has another one here.
+SandboxListResponse = SandboxPage
+BulkDeleteSandboxResponse = BulkDeleteReply
+RegistryCredentialSummary = RegistryCredential
+
+# Not in __all__: a star import must not replace Python's own.
+TimeoutError = APITimeoutError  # noqa: A001 - the SDK's name for it
 
 __all__ = [
     "APIClient",
@@ -65,10 +74,12 @@ __all__ = [
     "APITimeoutError",
     "AsyncAPIClient",
     "AsyncSandboxClient",
+    "AsyncTemplateClient",
     "BackgroundJob",
     "BackgroundJobStatus",
     "BatchStatusReply",
     "BulkDeleteReply",
+    "BulkDeleteSandboxResponse",
     "ChecksumMismatchError",
     "CommandResponse",
     "CommandTimeoutError",
@@ -97,6 +108,7 @@ __all__ = [
     "RateLimitedError",
     "ReadFileResponse",
     "RegistryCredential",
+    "RegistryCredentialSummary",
     "RequestRejectedError",
     "SSHSession",
     "Sandbox",
@@ -105,6 +117,7 @@ __all__ = [
     "SandboxFileNotFoundError",
     "SandboxFileTooLargeError",
     "SandboxImagePullError",
+    "SandboxListResponse",
     "SandboxNotRunningError",
     "SandboxOOMError",
     "SandboxPage",
@@ -113,6 +126,7 @@ __all__ = [
     "SandboxTimeoutError",
     "ServerError",
     "StartCommand",
+    "TemplateClient",
     "UnauthorizedError",
     "UploadTimeoutError",
 ]

@@ -6,8 +6,10 @@ from sandtui.client.async_port import AsyncPort
 from sandtui.client.blocking import blocking
 from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.config import Config
+from sandtui.client.errors import ConfigurationError
 from sandtui.client.flows.raw import RawCalls
 from sandtui.client.http_library import httpx
+from sandtui.client.port import Port
 from sandtui.client.session import Session
 
 
@@ -15,19 +17,23 @@ class APIClient:
     """An address, a key and the connections to it; usable from several threads.
 
     ``config`` is read from the environment and ``~/.prime`` when it is not given; ``api_key`` overrides its key.
+    Without ``require_auth`` requests are sent although there is no key. ``user_agent`` replaces the client's own.
     ``transport`` replaces the network, for tests.
     """
 
     def __init__(
         self,
         api_key: str | None = None,
+        require_auth: bool = True,
+        user_agent: str | None = None,
         *,
         config: Config | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.config = (config or Config.load()).with_changes(api_key=api_key)
         self.port = BlockingPort(transport)
-        self._flows = RawCalls(Session.open(self.config, self.port, None))
+        self.session = _session(self.config, self.port, require_auth, user_agent)
+        self._flows = RawCalls(self.session)
 
     request = blocking(RawCalls.request)
     get = blocking(RawCalls.get)
@@ -43,10 +49,23 @@ class AsyncAPIClient(RawCalls):
     def __init__(
         self,
         api_key: str | None = None,
+        require_auth: bool = True,
+        user_agent: str | None = None,
         *,
         config: Config | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.config = (config or Config.load()).with_changes(api_key=api_key)
         self.port = AsyncPort(transport)
-        super().__init__(Session.open(self.config, self.port, None))
+        self.session = _session(self.config, self.port, require_auth, user_agent)
+        super().__init__(self.session)
+
+
+def _session(config: Config, port: Port, require_auth: bool, user_agent: str | None) -> Session:
+    session = Session.open(config, port, None)
+    session.require_auth = require_auth
+    if user_agent is not None:
+        if not user_agent or not all(" " <= character <= "~" for character in user_agent):
+            raise ConfigurationError("a user_agent is one line of visible ASCII")
+        session.user_agent = user_agent
+    return session

@@ -40,6 +40,8 @@ class AsyncSandboxClient(Operations):
     def __init__(
         self,
         api_key: str | None = None,
+        max_connections: int = 1000,
+        max_keepalive_connections: int = 200,
         *,
         config: Config | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -48,7 +50,8 @@ class AsyncSandboxClient(Operations):
     ) -> None:
         chosen = (config or Config.load()).with_changes(api_key=api_key)
         folder = (token_folder or default_cache_dir()) if keep_tokens else None
-        super().__init__(Session.open(chosen, AsyncPort(transport), folder))
+        limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_keepalive_connections)
+        super().__init__(Session.open(chosen, AsyncPort(transport, limits), folder))
         self._without_ssh = False
 
     @property

@@ -18,9 +18,9 @@ from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireRepl
 class AsyncPort:
     """Suspends while it waits."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, limits: httpx.Limits = LIMITS) -> None:
         self._http = httpx.AsyncClient(
-            transport=transport, limits=LIMITS, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
+            transport=transport, limits=limits, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
         )
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:

@@ -13,7 +13,7 @@ from sandtui.client.models.command_session import EVENT_RESPONSE
 from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
 from sandtui.client.port import StreamedReply, TransportFault, WireRequest
 from sandtui.client.replies import hide
-from sandtui.client.session import USER_AGENT, OnTimeout, Session
+from sandtui.client.session import OnTimeout, Session
 
 SERVICE = "/command_session.CommandSession"
 MAX_ENVELOPE = 64 * 1024 * 1024
@@ -48,7 +48,7 @@ async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, 
     renewed = False
     while True:
         token = await session.token(sandbox_id)
-        headers = _headers(token.token, "application/proto")
+        headers = _headers(session, token.token, "application/proto")
         body = encode(schema, message)
         request = WireRequest("POST", token.base + path, [], headers, body, CONTROL_TIMEOUT, CONTROL_TIMEOUT)
         try:
@@ -81,7 +81,7 @@ async def events(
     while True:
         token = await session.token(sandbox_id)
         headers = {
-            **_headers(token.token, "application/connect+proto"),
+            **_headers(session, token.token, "application/connect+proto"),
             "Connect-Timeout-Ms": str(int(timeout * 1000)),
             "Connect-Content-Encoding": "identity",
             "Connect-Accept-Encoding": "gzip,identity",
@@ -195,12 +195,12 @@ def _expand(body: bytes, path: str, sandbox_id: str) -> bytes:
     return data
 
 
-def _headers(secret: str, content_type: str) -> dict[str, str]:
+def _headers(session: Session, secret: str, content_type: str) -> dict[str, str]:
     return {
         "Authorization": f"Bearer {secret}",
         "Content-Type": content_type,
         "Connect-Protocol-Version": "1",
-        "User-Agent": USER_AGENT,
+        "User-Agent": session.user_agent,
     }
 
 

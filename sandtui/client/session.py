@@ -62,6 +62,8 @@ class Session:
     limiter: RateLimiter | None
     vm: dict[str, bool] = field(default_factory=dict)
     lacks_batch_status: bool = False
+    user_agent: str = USER_AGENT
+    require_auth: bool = True
 
     @classmethod
     def open(cls, config: Config, port: Port, token_folder: Path | None) -> Session:
@@ -104,7 +106,7 @@ class Session:
         Raises:
             APIError: one of its classes, by the reply's status.
         """
-        if not self.config.api_key:
+        if not self.config.api_key and self.require_auth:
             raise UnauthorizedError("there is no API key", method=call.method, path=call.path)
         key = self.config.api_key
         reply = await self._exchange(call, self.config.api_root, key, sandbox_id, None)
@@ -212,11 +214,9 @@ class Session:
 
     def request(self, call: Call[T], base: str, secret: str, sink: Sink | None = None) -> WireRequest:
         """Return what goes over the wire for a call."""
-        headers = {
-            "Authorization": f"Bearer {secret}",
-            "Content-Type": call.content_type,
-            "User-Agent": USER_AGENT,
-        }
+        headers = {"Content-Type": call.content_type, "User-Agent": self.user_agent}
+        if secret:
+            headers["Authorization"] = f"Bearer {secret}"
         # A file takes as long as it takes, as long as it goes on; all else has an end.
         endless = isinstance(call.body, StreamedBody) or sink is not None
         deadline = None if endless else call.timeout

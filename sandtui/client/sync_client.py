@@ -22,7 +22,8 @@ class SandboxClient:
         sandbox = client.create(CreateSandboxRequest(name="demo", docker_image="python:3.11-slim"))
         client.wait_for_creation(sandbox.id)
 
-    ``api_client`` holds address, key and connections; it is made from the environment when it is not given.
+    ``api_client`` holds address, key and connections; it is made from the environment when it is not given,
+    and several clients may share one: ``close`` closes the connections for all of them.
     ``token_folder`` is where gateway tokens are kept between runs; with ``keep_tokens=False`` they stay in memory.
     """
 
@@ -31,7 +32,9 @@ class SandboxClient:
     ) -> None:
         self.client = api_client or APIClient()
         folder = (token_folder or default_cache_dir()) if keep_tokens else None
-        self._flows = Operations(Session.open(self.client.config, self.client.port, folder))
+        session = Session.open(self.client.config, self.client.port, folder)
+        session.require_auth, session.user_agent = self.client.session.require_auth, self.client.session.user_agent
+        self._flows = Operations(session)
 
     create = blocking(Operations.create)
     get = blocking(Operations.get)
@@ -78,6 +81,7 @@ class SandboxClient:
     list_registry_credentials = blocking(Operations.list_registry_credentials)
     check_docker_image = blocking(Operations.check_docker_image)
 
+    is_vm = blocking(Operations.is_vm)
     clear_auth_cache = blocking(Operations.clear_auth_cache)
     close = blocking(Operations.aclose)
 

@@ -76,6 +76,8 @@ def for_generation(request: CreateSandboxRequest) -> CreateSandboxRequest:
         if request.network_allowlist is not None or request.network_denylist is not None:
             raise InvalidRequestError("network lists need a VM (vm=True); a container has network_access only")
         return request
+    if request.guaranteed:
+        raise InvalidRequestError("guaranteed is for containers; leave it out with vm=True")
     command = request.start_command
     if command == DEFAULT_START_COMMAND:
         command = None  # a VM is idle by itself

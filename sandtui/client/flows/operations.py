@@ -11,6 +11,14 @@ class Operations(Streams, Ports):
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    async def is_vm(self, sandbox_id: str) -> bool:
+        """Return whether a sandbox is a VM, asking the platform at most once.
+
+        Raises:
+            NotFoundError: the platform does not know the id.
+        """
+        return await self._session.is_vm(sandbox_id)
+
     async def clear_auth_cache(self) -> None:
         """Forget every gateway token, in memory and on disk."""
         self._session.tokens.clear()

@@ -1,8 +1,10 @@
 """SSH sessions, egress policies and image registries (wire.md 2.12, 2.15, 7)."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegment, WireModel
+from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegment, WireModel, readable_rows
 
 
 class SSHSession(WireModel):
@@ -57,7 +59,7 @@ class RegistryCredential(WireModel):
 class RegistryCredentialsReply(WireModel):
     """All stored log-ins."""
 
-    credentials: list[RegistryCredential] = Field(default_factory=list)
+    credentials: Annotated[list[RegistryCredential], readable_rows(RegistryCredential)] = Field(default_factory=list)
 
 
 class DockerImageCheckResponse(WireModel):

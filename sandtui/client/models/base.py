@@ -1,10 +1,21 @@
 """What every model of the API has in common."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any, ClassVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasGenerator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import to_json
 
 _UPPER_CASE_WORDS = {"gb": "GB"}
 
@@ -59,6 +70,29 @@ class WireModel(BaseModel):
         frozen=True,
     )
 
+    _filled: ClassVar[frozenset[str]] = frozenset()
+    """The keys that have a default and know no null."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        filled = {
+            name: field
+            for name, field in cls.model_fields.items()
+            if not field.is_required() and NoneType not in get_args(field.annotation)
+        }
+        cls._filled = frozenset(filled) | {field.alias for field in filled.values() if field.alias}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: object) -> object:
+        # A null where there is a default says no more than a field that is missing.
+        if isinstance(data, dict):
+            nulls = [key for key, value in data.items() if value is None and key in cls._filled]
+            if nulls:
+                return {key: value for key, value in data.items() if key not in nulls}
+        return data
+
 
 class AnswerModel(WireModel):
     """A reply that can also be read like the dictionary that the official SDK returns."""
@@ -94,3 +128,35 @@ class RequestModel(BaseModel):
 
     # Inputs stay out of error texts, since some of them are secrets.
     model_config = ConfigDict(extra="forbid", validate_assignment=True, hide_input_in_errors=True)
+
+
+def readable_rows(model: type[BaseModel]) -> BeforeValidator:
+    """Return a validator that leaves out rows that can't be read: one odd row must not hide all others."""
+
+    def keep(rows: Any) -> Any:
+        if not isinstance(rows, list):
+            return rows
+        kept = []
+        for row in rows:
+            try:
+                kept.append(model.model_validate(row))
+            except ValidationError:
+                continue
+        if rows and not kept:
+            raise ValueError("none of the rows can be read")
+        return kept
+
+    return BeforeValidator(keep)
+
+
+def _as_texts(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    return {
+        str(key): value if value is None or isinstance(value, str) else to_json(value).decode()
+        for key, value in values.items()
+    }
+
+
+Texts = Annotated[dict[str, str | None], BeforeValidator(_as_texts)]
+"""A mapping whose values are told as texts, whatever JSON they are."""

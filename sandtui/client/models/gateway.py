@@ -1,7 +1,5 @@
 """The gateway of one sandbox: tokens, commands and files (wire.md 2.8, 3)."""
 
-from datetime import datetime
-
 from pydantic import Field
 
 from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegment, WireModel
@@ -36,7 +34,7 @@ class FileUploadResponse(WireModel):
     success: bool
     path: str
     size: int
-    timestamp: datetime
+    timestamp: Moment | None = None
 
 
 class ReadFileResponse(WireModel):

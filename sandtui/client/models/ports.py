@@ -1,8 +1,10 @@
 """Exposed ports (wire.md 2.11)."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from sandtui.client.models.base import WireModel
+from sandtui.client.models.base import WireModel, readable_rows
 
 MIN_PORT, MAX_PORT = 22, 9000
 RESERVED_PORTS = frozenset({8080, 2222, 8081})
@@ -27,4 +29,4 @@ class ExposedPort(WireModel):
 class ListExposedPortsResponse(WireModel):
     """All exposures of a sandbox, or of the caller."""
 
-    exposures: list[ExposedPort] = Field(default_factory=list)
+    exposures: Annotated[list[ExposedPort], readable_rows(ExposedPort)] = Field(default_factory=list)

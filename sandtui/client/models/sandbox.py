@@ -8,7 +8,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AliasChoices,
+    BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     SecretStr,
     StringConstraints,
     ValidationInfo,
@@ -16,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from sandtui.client.models.base import AnswerModel, RequestModel, WireModel
+from sandtui.client.models.base import AnswerModel, Moment, RequestModel, Texts, WireModel, readable_rows
 from sandtui.client.models.gateway import GatewayToken
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
@@ -24,6 +26,8 @@ DEFAULT_START_COMMAND = "tail -f /dev/null"
 
 MAX_LIFETIME_MINUTES = 1440
 """The longest lifetime that a container may ask for (wire.md 8)."""
+
+NOT_BLANK = r"\S"
 
 EnvironmentKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -74,8 +78,8 @@ class CreateSandboxRequest(RequestModel):
     Secrets are held as :class:`pydantic.SecretStr`, so that no ``repr`` shows them.
     """
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    docker_image: Annotated[str, StringConstraints(min_length=1)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NOT_BLANK)]
+    docker_image: Annotated[str, StringConstraints(min_length=1, pattern=NOT_BLANK)]
     start_command: str | StartCommand | None = DEFAULT_START_COMMAND
     cpu_cores: float = Field(default=1.0, ge=0.1, le=16)
     memory_gb: float = Field(default=2.0, ge=0.1, le=64)
@@ -83,6 +87,7 @@ class CreateSandboxRequest(RequestModel):
     gpu_count: int = Field(default=0, ge=0, le=8)
     gpu_type: str | None = None
     vm: bool | None = None
+    guaranteed: bool | None = None
     network_access: bool = True
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
@@ -110,6 +115,11 @@ class CreateSandboxRequest(RequestModel):
                 f"idle_timeout_minutes must be at most timeout_minutes ({self.timeout_minutes}), "
                 f"not {self.idle_timeout_minutes}"
             )
+        secrets = (secret.get_secret_value() for secret in (self.secrets or {}).values())
+        if any("\0" in text for text in (*(self.environment_vars or {}).values(), *secrets)):
+            raise ValueError("an environment variable or a secret can't hold a NUL byte")
+        if isinstance(self.start_command, str) and "\0" in self.start_command:
+            raise ValueError("a start command can't hold a NUL byte")
         if (self.gpu_count > 0) != (self.gpu_type is not None):
             raise ValueError("gpu_type is needed exactly when gpu_count is above 0")
         if self.network_allowlist is not None and self.network_denylist is not None:
@@ -148,14 +158,14 @@ class Sandbox(WireModel):
     timeout_minutes: int = 0
     idle_timeout_minutes: int | None = None
     termination_reason: str | None = None
-    environment_vars: dict[str, str | None] | None = None
-    secrets: dict[str, str | None] | None = None
+    environment_vars: Texts | None = None
+    secrets: Texts | None = None
     advanced_configs: dict[str, Any] | None = None
     labels: list[str] = Field(default_factory=list)
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    started_at: datetime | None = None
-    terminated_at: datetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+    started_at: Moment | None = None
+    terminated_at: Moment | None = None
     exit_code: int | None = None
     error_type: str | None = None
     error_message: str | None = None
@@ -176,7 +186,10 @@ class Sandbox(WireModel):
         """When the lifetime ends: it is counted from ``started_at`` (wire.md 5); None if it has no end."""
         if self.started_at is None or self.timeout_minutes <= 0 or self.is_finished:
             return None
-        return self.started_at + timedelta(minutes=self.timeout_minutes)
+        try:
+            return self.started_at + timedelta(minutes=self.timeout_minutes)
+        except OverflowError:
+            return None  # beyond the year 9999 is no end
 
 
 class CreatedSandbox(Sandbox):
@@ -186,13 +199,34 @@ class CreatedSandbox(Sandbox):
 
 
 class SandboxPage(WireModel):
-    """One page of the list; ``per_page`` and ``has_next`` come in either spelling."""
+    """One page of the list; ``per_page`` and ``has_next`` come in either spelling.
 
-    sandboxes: list[Sandbox]
-    total: int
-    page: int
-    per_page: int = Field(validation_alias=AliasChoices("perPage", "per_page"))
-    has_next: bool = Field(validation_alias=AliasChoices("hasNext", "has_next"))
+    ``unreadable`` counts the rows that were left out because they are no sandboxes.
+    """
+
+    sandboxes: Annotated[list[Sandbox], readable_rows(Sandbox)]
+    total: int = 0
+    page: int = 1
+    per_page: int = Field(default=0, validation_alias=AliasChoices("perPage", "per_page"))
+    has_next: bool = Field(default=False, validation_alias=AliasChoices("hasNext", "has_next"))
+    unreadable: int = 0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete(cls, data: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        page = read(data)
+        if not isinstance(data, dict) or not isinstance(data.get("sandboxes"), list):
+            return page
+        rows = len(data["sandboxes"])
+        changes: dict[str, object] = {}
+        if rows > len(page.sandboxes):
+            changes["unreadable"] = rows - len(page.sandboxes)
+        if page.per_page < 1:
+            changes["per_page"] = rows
+        if data.get("has_next") is None and data.get("hasNext") is None:
+            # Not told: what is missing must not be taken for the end of the list.
+            changes["has_next"] = rows > 0 and page.total > page.page * max(page.per_page, rows)
+        return page.model_copy(update=changes) if changes else page
 
 
 class DeleteReply(AnswerModel):
@@ -210,11 +244,17 @@ class DeleteReply(AnswerModel):
         return data
 
 
-class BulkDeleteReply(WireModel):
+def _words_of(row: Any) -> Any:
+    return (
+        {str(key): "" if value is None else str(value) for key, value in row.items()} if isinstance(row, dict) else row
+    )
+
+
+class BulkDeleteReply(AnswerModel):
     """What came of deleting many: ids that went, and rows with ``sandbox_id`` and ``error``."""
 
     succeeded: list[str] = Field(default_factory=list)
-    failed: list[dict[str, str]] = Field(default_factory=list)
+    failed: list[Annotated[dict[str, str], BeforeValidator(_words_of)]] = Field(default_factory=list)
     message: str = ""
 
 
@@ -253,5 +293,5 @@ class StatusErrorRow(WireModel):
 class BatchStatusReply(WireModel):
     """Statuses in the order of the request, and the ids that could not be answered for."""
 
-    statuses: list[SandboxStatusRow] = Field(default_factory=list)
-    errors: list[StatusErrorRow] = Field(default_factory=list)
+    statuses: Annotated[list[SandboxStatusRow], readable_rows(SandboxStatusRow)] = Field(default_factory=list)
+    errors: Annotated[list[StatusErrorRow], readable_rows(StatusErrorRow)] = Field(default_factory=list)

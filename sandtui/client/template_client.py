@@ -1,0 +1,39 @@
+"""The official SDK's clients of image registries; the sandbox clients have the same two methods."""
+
+from __future__ import annotations
+
+from sandtui.client.api_client import APIClient, AsyncAPIClient
+from sandtui.client.blocking import blocking
+from sandtui.client.flows.access import Access
+from sandtui.client.session import Session
+
+
+class Templates(Access):
+    """The flows about images, over the session of an API client."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def aclose(self) -> None:
+        """Close every connection, those of the API client that was given too."""
+        await self._session.port.aclose()
+
+
+class TemplateClient:
+    """Images and the log-ins of their registries."""
+
+    def __init__(self, api_client: APIClient | None = None) -> None:
+        self.client = api_client or APIClient()
+        self._flows = Templates(self.client.session)
+
+    list_registry_credentials = blocking(Access.list_registry_credentials)
+    check_docker_image = blocking(Access.check_docker_image)
+    close = blocking(Templates.aclose)
+
+
+class AsyncTemplateClient(Templates):
+    """The same for the event loop; see :class:`TemplateClient`."""
+
+    def __init__(self, api_client: AsyncAPIClient | None = None) -> None:
+        self.client = api_client or AsyncAPIClient()
+        super().__init__(self.client.session)
