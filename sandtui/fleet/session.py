@@ -20,6 +20,7 @@ from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console
 from sandtui.fleet.history import History
 from sandtui.fleet.plans import Plan
+from sandtui.fleet.ports import PortBoard
 from sandtui.fleet.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.store import FleetStore
 from sandtui.fleet.work import batch_size, work_of
@@ -70,6 +71,7 @@ class FleetSession:
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
         self.history = History(self.store, clock)
         self.exposures: dict[str, list[ExposedPort]] = {}
+        self.ports = PortBoard(client, self.store, clock)
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
@@ -138,8 +140,6 @@ class FleetSession:
         self.refresher.expect_changes()
         return DeleteOutcome(tuple(deleted), failed)
 
-    async def close(self) -> None:
-        """Close every connection."""
     async def count_labels(self, labels: Sequence[str]) -> int:
         """Return how many sandboxes that have not ended carry all labels, by the platform's own count.
 
@@ -161,4 +161,6 @@ class FleetSession:
         failed = {row.get("sandbox_id", ""): row.get("error", "refused") for row in reply.failed}
         return DeleteOutcome(tuple(reply.succeeded), failed)
 
+    async def close(self) -> None:
+        """Close every connection."""
         await self.client.aclose()

@@ -205,6 +205,13 @@ class SandtuiApp(App[None]):
 
         self.push_screen(ConsoleScreen(sandbox_id))
 
+    def open_ports(self, sandbox_id: str | None) -> None:
+        """Show all exposed ports; a new one is for the sandbox."""
+        from sandtui.ui.screens.ports import PortsScreen
+
+        if self.bridge.session is not None:
+            self.push_screen(PortsScreen(sandbox_id))
+
     def open_shell(self, sandbox_id: str) -> None:
         """Hand the terminal to a shell in a sandbox."""
         open_shell(self, sandbox_id)
@@ -325,16 +332,16 @@ class SandtuiApp(App[None]):
         """Tell what came of work on many, when nobody looks at it."""
         self.bulk.tell(message.run)
 
+    def on_labels_counted(self, message: LabelsCounted) -> None:
+        """Go on with a deletion by label."""
+        self.bulk.labels_counted(message)
+
     def on_file_written(self, message: FileWritten) -> None:
         """Tell where something was written, or why not."""
         if message.problem:
             self.say(f"{message.path} was not written: {message.problem}", "error")
         else:
             self.say(f"{message.what} written to {message.path}.")
-
-    def on_labels_counted(self, message: LabelsCounted) -> None:
-        """Go on with a deletion by label."""
-        self.bulk.labels_counted(message)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so when something of ours broke, instead of ending the program."""

@@ -43,6 +43,7 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*f"#size={columns}", "enter")
+        await terminal.until("enter open")
         await terminal.until(lambda text: f"● RUNNING    {name}" in text)
         await terminal.press("x")
         await terminal.until(f"command · {name}")
@@ -167,3 +168,43 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("kind", ["container", "vm"])
+async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
+    async with Terminal(SANDTUI, remote) as terminal:
+        await terminal.until("live")
+        await terminal.press("n")
+        await terminal.until("New sandbox")
+        await terminal.press(*f"shell-{kind}", *(["tab"] * 15))
+        await terminal.press(*kind, "ctrl+s")
+        await terminal.until("Created")
+        await terminal.press("/")
+        await terminal.until("f1 help")
+        await terminal.press(*f"shell-{kind}", "enter")
+        await terminal.until("enter open")
+        await terminal.until(lambda text: f"● RUNNING    shell-{kind}" in text)
+        await terminal.press("s")
+        await terminal.until("leaves it")
+        await terminal.press(*"echo sum-$((40+2)); stty size; tty", "enter")
+        shown = await terminal.until("/dev/pts/")
+        assert "sum-42" in shown
+        assert "36 120" in shown
+        await terminal.press("ctrl+c", *"exit 5", "enter")
+        await terminal.until("ended with exit code 5")
+        await terminal.until(f"● RUNNING    shell-{kind}")
+        await leave(terminal)
+
+
+async def test_a_shell_without_the_dashboard(platform_process, remote):
+    async with Terminal([*SANDTUI, "shell", "nothing-like-it"], remote) as terminal:
+        await terminal.until("no running sandbox is called")
+        assert await terminal.ended() == 2
+    made = subprocess.run([*SANDTUI, "create", "python", "--set", "name=cli-shell", "--wait"], env=remote, check=True)
+    assert made.returncode == 0
+    async with Terminal([*SANDTUI, "shell", "cli-shell"], remote) as terminal:
+        await terminal.until("leaves it")
+        await terminal.press(*"hostname; exit 3", "enter")
+        await terminal.until("cli-shell")
+        assert await terminal.ended() == 3
+        assert terminal.modes == terminal.modes_before

@@ -7,8 +7,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sandtui.client import CommandResponse, Sandbox
+from sandtui.client import CommandResponse, ExposedPort, Sandbox
 from sandtui.fleet.launch import Step
+from sandtui.fleet.ports import Health, PortRow
 from sandtui.ui.screens.launch import LaunchScreen
 from tests.ui.world import World, keys, settled, until
 
@@ -159,6 +160,36 @@ def test_presets(snap_compare, size):
 
 def test_form_as_code(snap_compare):
     picture(snap_compare, WIDE, keys("n", *(["tab"] * 19), *"KEY=hunter2", "ctrl+g"))
+
+
+def port_rows() -> list[PortRow]:
+    def row(number, sandbox_name, health, **fields):
+        exposure = ExposedPort(exposure_id=f"exp_{number}", sandbox_id=f"sbx_{number}", **fields)
+        return PortRow(exposure, sandbox_name, running=sandbox_name != "", health=health)
+
+    base = "https://8000-sbx-9f2c.gw.example.net"
+    return [
+        row(1, "rollout-0007", Health(True, "200", 41), port=8000, name="sim-api", url=base, protocol="HTTP"),
+        row(2, "rollout-0008", Health(False, "nothing listens on 8000"), port=8000, url=base, protocol="HTTP"),
+        row(3, "nb-analysis", None, port=8888, name="jupyter", url=base, protocol="HTTP"),
+        row(4, "", None, port=9000, name="[red]x[/]", external_endpoint="1.2.3.4:5", protocol="TCP"),
+    ]
+
+
+@SIZES
+@pytest.mark.parametrize("rows", [port_rows(), []], ids=["some", "none"])
+def test_ports(snap_compare, size, rows):
+    async def steps(pilot):
+        app = await settled(pilot)
+        board = app.bridge.session.ports
+        await pilot.press("p")
+        await until(pilot, lambda: board.loaded)
+        # What is exposed where is not ours to choose: fixed rows are shown in its place.
+        board.rows = rows
+        board.on_change()
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
 
 
 @SIZES

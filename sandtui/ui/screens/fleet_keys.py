@@ -74,6 +74,11 @@ class FleetKeys(AppScreen):
         if (row := self.target) is not None:
             self.dashboard.open_shell(row.id)
 
+    def action_ports(self) -> None:
+        """Show the exposed ports."""
+        row = self.target
+        self.dashboard.open_ports(row.id if row is not None else None)
+
     def action_logs(self) -> None:
         """Read the log."""
         if (row := self.target) is not None:
