@@ -89,12 +89,12 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_the_old_file(state_dir: Path) 
         url = f"{info['base_url']}/{token['user_ns']}/{token['job_id']}/upload?path=/workspace/file"
         headers = {"authorization": f"Bearer {token['token']}"}
         httpx.post(url, headers=headers, files={"file": ("f", b"old")}).raise_for_status()
-        sent = threading.Event()
+        sent, killed = threading.Event(), threading.Event()
 
         def body() -> Any:
             yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + b"n" * 3_000_000
             sent.set()
-            time.sleep(5)
+            killed.wait(10)
             yield b"\r\n--x--\r\n"
 
         def upload() -> None:
@@ -107,6 +107,7 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_the_old_file(state_dir: Path) 
         assert sent.wait(10)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        killed.set()
         thread.join()
     with serving(state_dir, "--driver", "process") as (_, client, _):
         root = state_dir / "sandboxes" / box / "root" / "workspace"

@@ -185,6 +185,16 @@ async def test_containers_of_a_dead_platform_are_found_or_removed(engine: Api, s
     assert await again.platform.driver.remains() == []
 
 
+async def test_auto_takes_an_engine_where_namespaces_do_not_work(
+    engine: Api, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def refused(state: Path, *, mapped: bool, network: str = "none") -> str:
+        return "not allowed"
+
+    monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
+    assert (await start("auto", state=tmp_path / "state")).platform.driver.name == "engine"
+
+
 async def test_without_an_engine_the_driver_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandtui.local.drivers.engine.engine_sockets", list)
     with pytest.raises(LocalError, match="DOCKER_HOST"):

@@ -254,7 +254,11 @@ async def test_without_namespaces_auto_falls_back_and_says_so(monkeypatch: pytes
     async def refused(state: Path, *, mapped: bool, network: str = "none") -> str:
         return "unshare: Operation not permitted"
 
+    async def no_engine() -> None:
+        return None
+
     monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
+    monkeypatch.setattr("sandtui.local.drivers.choose.find_engine", no_engine)
     clock = Platform(Settings(state_dir=state_dir)).clock
     driver = await choose(Settings(state_dir=state_dir), state_dir, clock)
     assert isinstance(driver, ProcessDriver)
