@@ -1,4 +1,4 @@
-"""Between the fleet and the screens: the only place that starts the fleet's coroutines.
+"""Between the fleet and the screens: with `bridge_tasks` the only place that starts the fleet's coroutines.
 
 It turns what the store announces into messages, at most four times a second, and drops late answers of an
 older connection.
@@ -7,11 +7,9 @@ older connection.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -19,9 +17,6 @@ from textual.worker import Worker
 
 from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
 from sandtui.config.journal import LaunchJournal
-from sandtui.config.paths import write_private
-from sandtui.fleet import usage
-from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.events import ChangeSet
@@ -31,19 +26,15 @@ from sandtui.fleet.query import ServerFilter
 from sandtui.fleet.refresh import Freshness, Pace, Phase
 from sandtui.fleet.sanitize import clean_lines
 from sandtui.fleet.session import ConnectError, Connection, FleetSession
+from sandtui.ui.bridge_tasks import BridgeTasks
 from sandtui.ui.messages import (
-    BulkFinished,
     ConnectionChanged,
     CreateFinished,
     DeleteFinished,
-    ExposuresArrived,
-    FileWritten,
     FreshnessChanged,
-    LabelsCounted,
     LaunchChanged,
     LogArrived,
     SandboxesChanged,
-    UsageArrived,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +46,6 @@ Connector = Callable[[], Awaitable[Connection]]
 ClientFactory = Callable[[Connection], AsyncSandboxClient]
 
 SECONDS_BETWEEN_UPDATES = 0.25
-HELPER_SECONDS = 5.0
 
 
 def default_client(connection: Connection) -> AsyncSandboxClient:
@@ -63,7 +53,7 @@ def default_client(connection: Connection) -> AsyncSandboxClient:
     return AsyncSandboxClient(config=connection.config)
 
 
-class Bridge:
+class Bridge(BridgeTasks):
     """Holds the session with the platform and carries commands and news across."""
 
     def __init__(
@@ -198,64 +188,6 @@ class Bridge:
 
         self._run(flow(), f"launch {launch.launch_id}")
 
-    def count_labels(self, labels: Sequence[str]) -> None:
-        """Ask how many carry some labels; the app gets a :class:`LabelsCounted`."""
-        session = self._need()
-
-        async def flow() -> None:
-            try:
-                total = await session.count_labels(labels)
-            except SandboxClientError as error:
-                self._app.post_message(LabelsCounted(tuple(labels), 0, error))
-            else:
-                self._app.post_message(LabelsCounted(tuple(labels), total))
-
-        self._run(flow(), "labels", exclusive=True)
-
-    def delete_labels(self, labels: Sequence[str]) -> None:
-        """Delete all that carry some labels; the app gets a :class:`DeleteFinished`."""
-        session = self._need()
-
-        async def flow() -> None:
-            try:
-                outcome = await session.delete_labels(labels)
-            except SandboxClientError as error:
-                self._app.post_message(LabelsCounted(tuple(labels), 0, error))
-                return
-            rows = (session.store.get(sandbox_id) for sandbox_id in outcome.deleted)
-            names = {row.id: row.sandbox.name for row in rows if row is not None}
-            self._app.post_message(DeleteFinished(outcome, names))
-
-        self._run(flow(), "delete")
-
-    def run_bulk(self, run: BulkRun) -> None:
-        """Carry out work on many sandboxes; the app gets a :class:`BulkFinished`."""
-        session = self._need()
-
-        async def flow() -> None:
-            await run.run()
-            session.refresher.expect_changes()
-            self._app.post_message(BulkFinished(run))
-
-        self._run(flow(), "bulk")
-
-    def write_file(self, path: Path, text: str, what: str) -> None:
-        """Write a new file; the app gets a :class:`FileWritten`. A file that is there is never overwritten."""
-
-        def write() -> None:
-            with path.open("x", encoding="utf-8") as stream:
-                stream.write(text)
-
-        async def flow() -> None:
-            try:
-                await asyncio.to_thread(write)
-            except (OSError, ValueError) as error:
-                self._app.post_message(FileWritten(str(path), what, str(error)))
-            else:
-                self._app.post_message(FileWritten(str(path), what))
-
-        self._run(flow(), "write")
-
     async def _offer_unfinished(self) -> None:
         label = self.connection.label if self.connection is not None else ""
         try:
@@ -282,57 +214,6 @@ class Bridge:
             session.refresher.refresh_now()
 
         self._run(flow(), f"launch {launch_id}")
-
-    def keep_text(self, path: Path, text: str) -> None:
-        """Replace a file of ours; that it can't be written is no reason to disturb anybody."""
-
-        async def flow() -> None:
-            with contextlib.suppress(OSError):
-                await asyncio.to_thread(write_private, path, text)
-
-        self._run(flow(), f"keep {path.name}", exclusive=True)
-
-    def learn_exposures(self) -> None:
-        """Find out which sandboxes serve a port; the screens get an :class:`ExposuresArrived`."""
-        session = self._need()
-
-        async def flow() -> None:
-            # Without the answer the view is only less exact, and the platform's trouble is told elsewhere.
-            with contextlib.suppress(SandboxClientError):
-                await session.learn_exposures()
-            self._tell(ExposuresArrived())
-
-        self._run(flow(), "exposures", exclusive=True)
-
-    def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
-        """Ask a sandbox once what it uses; ``reply_to`` gets an :class:`UsageArrived`."""
-        session = self._need()
-
-        async def flow() -> None:
-            try:
-                reply = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=15)
-            except SandboxClientError as error:
-                reply_to.post_message(UsageArrived(None, error))
-            else:
-                reply_to.post_message(UsageArrived(usage.read_sample(reply.stdout)))
-
-        self._run(flow(), "measure", exclusive=True)
-
-    def run_helper(self, command: Sequence[str], text: str) -> None:
-        """Give a text to a program of this machine, such as one that fills the clipboard."""
-
-        async def flow() -> None:
-            with contextlib.suppress(OSError, TimeoutError):
-                process = await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                )
-                async with asyncio.timeout(HELPER_SECONDS):
-                    await process.communicate(text.encode())
-
-        self._run(flow(), "helper")
 
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""

@@ -1,0 +1,156 @@
+"""The bridge's single tasks: each starts one coroutine of the fleet and tells what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+
+from sandtui.client import SandboxClientError
+from sandtui.config.paths import write_private
+from sandtui.fleet import usage
+from sandtui.fleet.bulk import BulkRun
+from sandtui.fleet.session import FleetSession
+from sandtui.ui.messages import (
+    BulkFinished,
+    DeleteFinished,
+    ExposuresArrived,
+    FileWritten,
+    LabelsCounted,
+    UsageArrived,
+)
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from sandtui.ui.app import SandtuiApp
+
+HELPER_SECONDS = 5.0
+
+
+class BridgeTasks:
+    """What :class:`Bridge` offers besides the connection; it is a part of it and not used alone."""
+
+    _app: SandtuiApp
+
+    def _need(self) -> FleetSession:
+        raise NotImplementedError
+
+    def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
+        raise NotImplementedError
+
+    def _tell(self, message: Message) -> None:
+        raise NotImplementedError
+
+    def count_labels(self, labels: Sequence[str]) -> None:
+        """Ask how many carry some labels; the app gets a :class:`LabelsCounted`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                total = await session.count_labels(labels)
+            except SandboxClientError as error:
+                self._app.post_message(LabelsCounted(tuple(labels), 0, error))
+            else:
+                self._app.post_message(LabelsCounted(tuple(labels), total))
+
+        self._run(flow(), "labels", exclusive=True)
+
+    def delete_labels(self, labels: Sequence[str]) -> None:
+        """Delete all that carry some labels; the app gets a :class:`DeleteFinished`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                outcome = await session.delete_labels(labels)
+            except SandboxClientError as error:
+                self._app.post_message(LabelsCounted(tuple(labels), 0, error))
+                return
+            rows = (session.store.get(sandbox_id) for sandbox_id in outcome.deleted)
+            names = {row.id: row.sandbox.name for row in rows if row is not None}
+            self._app.post_message(DeleteFinished(outcome, names))
+
+        self._run(flow(), "delete")
+
+    def run_bulk(self, run: BulkRun) -> None:
+        """Carry out work on many sandboxes; the app gets a :class:`BulkFinished`."""
+        session = self._need()
+
+        async def flow() -> None:
+            await run.run()
+            session.refresher.expect_changes()
+            self._app.post_message(BulkFinished(run))
+
+        self._run(flow(), "bulk")
+
+    def write_file(self, path: Path, text: str, what: str) -> None:
+        """Write a new file; the app gets a :class:`FileWritten`. A file that is there is never overwritten."""
+
+        def write() -> None:
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+
+        async def flow() -> None:
+            try:
+                await asyncio.to_thread(write)
+            except (OSError, ValueError) as error:
+                self._app.post_message(FileWritten(str(path), what, str(error)))
+            else:
+                self._app.post_message(FileWritten(str(path), what))
+
+        self._run(flow(), "write")
+
+    def keep_text(self, path: Path, text: str) -> None:
+        """Replace a file of ours; that it can't be written is no reason to disturb anybody."""
+
+        async def flow() -> None:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(write_private, path, text)
+
+        self._run(flow(), f"keep {path.name}", exclusive=True)
+
+    def learn_exposures(self) -> None:
+        """Find out which sandboxes serve a port; the screens get an :class:`ExposuresArrived`."""
+        session = self._need()
+
+        async def flow() -> None:
+            # Without the answer the view is only less exact, and the platform's trouble is told elsewhere.
+            with contextlib.suppress(SandboxClientError):
+                await session.learn_exposures()
+            self._tell(ExposuresArrived())
+
+        self._run(flow(), "exposures", exclusive=True)
+
+    def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
+        """Ask a sandbox once what it uses; ``reply_to`` gets an :class:`UsageArrived`."""
+        session = self._need()
+
+        async def flow() -> None:
+            try:
+                reply = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=15)
+            except SandboxClientError as error:
+                reply_to.post_message(UsageArrived(None, error))
+            else:
+                reply_to.post_message(UsageArrived(usage.read_sample(reply.stdout)))
+
+        self._run(flow(), "measure", exclusive=True)
+
+    def run_helper(self, command: Sequence[str], text: str) -> None:
+        """Give a text to a program of this machine, such as one that fills the clipboard."""
+
+        async def flow() -> None:
+            with contextlib.suppress(OSError, TimeoutError):
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+                async with asyncio.timeout(HELPER_SECONDS):
+                    await process.communicate(text.encode())
+
+        self._run(flow(), "helper")
