@@ -44,6 +44,12 @@ for name in %s:
     found["clients"][name] = {"__init__": arguments(kind.__init__), **methods}
 for name in %s:
     found["models"][name] = sorted(getattr(sdk, name).model_fields)
+found["errors"] = {
+    name: [base.__name__ for base in getattr(sdk, name).__mro__]
+    for name in sdk.__all__
+    if inspect.isclass(getattr(sdk, name)) and issubclass(getattr(sdk, name), Exception)
+    and name not in ("TimeoutError", "ImageMutationError")
+}
 print(json.dumps(found))
 """
 
@@ -88,3 +94,11 @@ def test_every_method_takes_the_same_arguments(sdk, client):
 @pytest.mark.parametrize("model", MODELS)
 def test_every_field_is_there(sdk, model):
     assert set(sdk["models"][model]) <= set(getattr(ours, model).model_fields)
+
+
+def test_every_error_is_what_it_is_there(sdk):
+    """Whoever catches the SDK's classes catches the same here."""
+    assert sdk["errors"]
+    for name, bases in sdk["errors"].items():
+        mine = {base.__name__ for base in getattr(ours, name).__mro__}
+        assert set(bases) <= mine, name
