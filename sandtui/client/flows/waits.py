@@ -30,6 +30,7 @@ BUILD_PAUSE = 10.0
 PROBE_COMMAND = "echo 'sandbox ready'"
 PROBE_TIMEOUT = 10
 _FIRST_POLLS, _FIRST_DELAY, _LATER_DELAY = 5, 1.0, 2.0
+_OFTEN_POLLS, _OFTEN_DELAY = 8, 0.4
 _NOT_YET = frozenset({"aborted", "deadline_exceeded", "unavailable"})
 
 
@@ -141,9 +142,12 @@ def is_building(status: str, pending_image_build_id: str | None) -> bool:
 def poll_pause(polls: int) -> float:
     """Return the seconds to wait after so many polls.
 
-    1 s for the first five and 2 s later, as the SDK does, but less at first: a local sandbox runs in milliseconds.
+    A local sandbox runs in milliseconds and a hosted one after seconds, so it is asked about often at first: up to
+    0.4 s for eight polls, then 1 s, and 2 s later, as the SDK does.
     """
-    return min(_FIRST_DELAY if polls <= _FIRST_POLLS else _LATER_DELAY, 0.05 * (1 << min(polls, 10)))
+    if polls <= _OFTEN_POLLS:
+        return min(_OFTEN_DELAY, 0.05 * (1 << polls))
+    return _FIRST_DELAY if polls <= _OFTEN_POLLS + _FIRST_POLLS else _LATER_DELAY
 
 
 def time_budget(max_attempts: int) -> float:
