@@ -126,7 +126,10 @@ class Platform:
             DriverError: _driver_error,
             Exception: _failure,
         }
-        app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
+        starlette = Starlette(routes=routes, exception_handlers=handlers)
+        # A path with a slash too much is unknown; a redirect would tell a stranger that it isn't.
+        starlette.router.redirect_slashes = False
+        app: ASGIApp = starlette
         if settings.trouble:
             app = Trouble(app, TroubleSettings.parse(settings.trouble))
         self.app = Guard(app, settings.host)
