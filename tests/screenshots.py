@@ -38,7 +38,9 @@ SCREENS: dict[str, Steps] = {
     "detail": keys("slash", *"status", "colon", *"error", "enter", "enter"),
     "create": keys("n"),
     "console": console,
-    "delete": keys("D"),
+    "views": keys("v"),
+    "groups": keys("z", "6", "j"),
+    "delete": keys("asterisk", "D"),
     "help": keys("question_mark"),
 }
 
