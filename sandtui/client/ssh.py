@@ -184,6 +184,8 @@ async def ssh_channel(flows: Access, sandbox_id: str) -> SSHChannel:
 
 def command_line(command: str, working_dir: str | None, env: Mapping[str, str] | None) -> str:
     """Return the shell text that runs a command in a place with some variables: SSH has neither."""
+    if not env and not working_dir:
+        return command
     exports = "".join(f"export {key}={shlex.quote(value)}; " for key, value in (env or {}).items())
     place = f"cd {shlex.quote(working_dir)} && " if working_dir else ""
     return f"{exports}{place}exec sh -c {shlex.quote(command)}"
