@@ -89,9 +89,8 @@ def main() -> None:
                 if count == PEERS_FLEET and SDK.exists():
                     peer = run(SDK, "prime_sandboxes", platform, folder, "fleet", str(count))
                     ratio = seconds / peer["seconds"]
-                    print(
-                        f"SDK 0.2.32, {count}: {peer['seconds']:.2f} s, {peer['requests']:.0f} requests, ratio {ratio:.2f}"
-                    )
+                    told = f"{peer['seconds']:.2f} s, {peer['requests']:.0f} requests, ratio {ratio:.2f}"
+                    print(f"SDK 0.2.32, {count}: {told}")
         finally:
             process.terminate()
             process.wait(timeout=60)
