@@ -190,7 +190,10 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         shown = await terminal.until("/dev/pts/")
         assert "sum-42" in shown
         assert "36 120" in shown
-        await terminal.press("ctrl+c", *"exit 5", "enter")
+        await terminal.press("ctrl+c")
+        # The terminal forgets what was typed when it takes ctrl+c: the next key waits until it has.
+        await terminal.until("^C")
+        await terminal.press(*"exit 5", "enter")
         await terminal.until("ended with exit code 5")
         await terminal.until(f"● RUNNING    shell-{kind}")
         await leave(terminal)
