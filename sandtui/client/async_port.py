@@ -10,7 +10,17 @@ from typing import Any, Final, cast
 
 from sandtui.client.call import StreamedBody
 from sandtui.client.crew import TaskCrew, fan_out
-from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, BoundedBody, arguments, fault, length_of
+from sandtui.client.exchange import (
+    FAULTS,
+    LIMITS,
+    NEVER_PROXIED,
+    READ_AT_ONCE,
+    BoundedBody,
+    arguments,
+    bytes_to_pass_by,
+    fault,
+    length_of,
+)
 from sandtui.client.http_library import httpx
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
 
@@ -36,7 +46,20 @@ class AsyncPort:
                     await sink.begin(length_of(reply.headers))
                     # As it came: decoding and cutting anew would copy each byte twice more.
                     plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
-                    async for piece in reply.aiter_raw() if plain else reply.aiter_bytes():
+                    left = 0
+                    # Kept by a name: the connection is closed with it.
+                    pieces = reply.aiter_raw() if plain else reply.aiter_bytes()
+                    async for piece in pieces:
+                        await sink.take(piece)
+                        left = bytes_to_pass_by(reply, len(piece)) if plain else 0
+                        if left:
+                            break
+                    while left:
+                        network = reply.extensions["network_stream"]
+                        piece = await network.read(min(left, READ_AT_ONCE), request.timeout)
+                        if not piece:
+                            raise TransportFault("the reply broke off", sent=True, timeout=False)
+                        left -= len(piece)
                         await sink.take(piece)
                     return WireReply(reply.status_code, reply.headers, b"")
         except TimeoutError:

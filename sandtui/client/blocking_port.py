@@ -10,7 +10,17 @@ from typing import Any
 
 from sandtui.client.call import StreamedBody
 from sandtui.client.crew import ThreadCrew, fan_out
-from sandtui.client.exchange import FAULTS, LIMITS, NEVER_PROXIED, BoundedBody, arguments, fault, length_of
+from sandtui.client.exchange import (
+    FAULTS,
+    LIMITS,
+    NEVER_PROXIED,
+    READ_AT_ONCE,
+    BoundedBody,
+    arguments,
+    bytes_to_pass_by,
+    fault,
+    length_of,
+)
 from sandtui.client.http_library import httpx
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
 
@@ -36,7 +46,19 @@ class BlockingPort:
                     await sink.begin(length_of(reply.headers))
                     # As it came: decoding and cutting anew would copy each byte twice more.
                     plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
-                    for piece in reply.iter_raw() if plain else reply.iter_bytes():
+                    left = 0
+                    # Kept by a name: the connection is closed with it.
+                    pieces = reply.iter_raw() if plain else reply.iter_bytes()
+                    for piece in pieces:
+                        await sink.take(piece)
+                        left = bytes_to_pass_by(reply, len(piece)) if plain else 0
+                        if left:
+                            break
+                    while left:
+                        piece = reply.extensions["network_stream"].read(min(left, READ_AT_ONCE), request.timeout)
+                        if not piece:
+                            raise TransportFault("the reply broke off", sent=True, timeout=False)
+                        left -= len(piece)
                         await sink.take(piece)
                     return WireReply(reply.status_code, reply.headers, b"")
         except FAULTS as error:

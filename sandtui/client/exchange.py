@@ -7,6 +7,8 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
+import httpcore
+
 from sandtui.client.call import StreamedBody
 from sandtui.client.http_library import h11, httpx
 from sandtui.client.port import CONNECT_TIMEOUT, TransportFault, WireRequest
@@ -94,12 +96,20 @@ def fault(error: Exception) -> TransportFault:
     return TransportFault(
         str(error) or type(error).__name__,
         sent=not isinstance(error, never_sent),
-        timeout=isinstance(error, httpx.TimeoutException),
+        timeout=isinstance(error, (httpx.TimeoutException, httpcore.TimeoutException)),
     )
 
 
-FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, h11.ProtocolError)
-"""Everything that httpx raises about a request; h11's own errors come through while a body is sent."""
+FAULTS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    h11.ProtocolError,
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+)
+"""Everything that is raised about a request; h11's own errors come through while a body is sent, and httpcore's
+where the network is read directly."""
 
 
 def length_of(headers: httpx.Headers) -> int | None:
@@ -107,3 +117,23 @@ def length_of(headers: httpx.Headers) -> int | None:
     text = headers.get("content-length", "")
     plain = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if plain and "content-encoding" not in headers else None
+
+
+READ_AT_ONCE = 1024 * 1024
+"""Bytes that are read from the network at once where httpx is passed by."""
+
+PASS_BY_ABOVE = 4 * 1024 * 1024
+"""Bytes of a reply from which on it is worth giving up its connection for."""
+
+
+def bytes_to_pass_by(reply: httpx.Response, first: int) -> int:
+    """Return how much of a long plain reply may be read from its connection directly, after its ``first`` bytes.
+
+    HTTP's parser takes a large part of a fast download's time, and has nothing to do in a body of known length: once
+    it has handed out what it had read, the rest is taken from the network stream that httpx offers for such uses.
+    The connection can't be used again then, so short replies are left to the parser.
+    """
+    length = length_of(reply.headers)
+    if length is None or length < PASS_BY_ABOVE or "network_stream" not in reply.extensions:
+        return 0
+    return max(0, length - first) if reply.http_version == "HTTP/1.1" else 0
