@@ -51,6 +51,8 @@ class EngineDriver:
     def __init__(self, api: EngineApi, state_dir: Path) -> None:
         self._api = api
         self._logs = state_dir / "logs"
+        self._keeping_log = asyncio.Lock()
+        self._log_kept: set[str] = set()
         self._state = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]
         self._version = ""
 
@@ -133,10 +135,12 @@ class EngineDriver:
 
     async def discard(self, sandbox_id: str) -> None:
         """End the container of a sandbox; its log is kept."""
-        with contextlib.suppress(DriverError):
-            text = await self._container_log(sandbox_id)
-            if text:
-                await asyncio.to_thread(self._append, sandbox_id, text)
+        async with self._keeping_log:
+            with contextlib.suppress(DriverError):
+                text = await self._container_log(sandbox_id)
+                if text:
+                    await asyncio.to_thread(self._append, sandbox_id, text)
+                self._log_kept.add(sandbox_id)
         try:
             await self._api.call("DELETE", f"/containers/{_name(sandbox_id)}", params={"force": 1, "v": 1})
         except EngineError as error:
@@ -151,13 +155,15 @@ class EngineDriver:
 
     async def log(self, record: SandboxRecord) -> str:
         """Return the log of a sandbox."""
-        kept = await asyncio.to_thread(self._kept_log, record.id)
-        if record.is_finished:
-            return kept
-        try:
-            return kept + await self._container_log(record.id)
-        except DriverError:
-            return kept
+        # A sandbox is known to have ended before its container's log is kept: until then the container has it.
+        async with self._keeping_log:
+            kept = await asyncio.to_thread(self._kept_log, record.id)
+            if record.is_finished and record.id in self._log_kept:
+                return kept
+            try:
+                return kept + await self._container_log(record.id)
+            except DriverError:
+                return kept
 
     def note(self, sandbox_id: str, text: str) -> None:
         """Write a line of the platform's own to a sandbox's log."""
