@@ -92,6 +92,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("detail.exec", ("x",), "exec", "Run commands in the sandbox.", 20, dangerous=True),
     Action("detail.shell", ("s",), "shell", "Hand the terminal to a shell there.", 25, dangerous=True),
     Action("detail.logs", ("L",), "logs", "Read the sandbox's log.", 30),
+    Action("detail.ports", ("p",), "ports", "Show the exposed ports."),
     Action("detail.measure", ("m",), "measure", "Show what it uses, live; asks the sandbox itself.", 35, True),
     Action("detail.clone", ("N",), "clone", "Create one like this one.", 50, dangerous=True),
     Action("detail.delete", ("D",), "delete", "Delete this sandbox.", 40, dangerous=True),

@@ -8,6 +8,7 @@ from sandtui.client.models import CommandResponse
 from sandtui.ui import clipboard
 from sandtui.ui.screens.detail import DetailScreen
 from sandtui.ui.screens.dialogs.choose import ChooseDialog
+from sandtui.ui.screens.ports import PortsScreen
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
 
@@ -32,6 +33,18 @@ async def test_the_detail_tells_what_happened_in_this_session():
         assert "PENDING → ERROR (OOM_KILLED)" in shown
         assert "$ [/] ␛[31m  exit 0" in shown
         assert "more memory" in shown, "the fix that the guide recommends"
+
+
+async def test_the_ports_open_for_the_sandbox_that_is_shown():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        row = app.screen.target
+        await pilot.press("enter", "p")
+        await until(pilot, lambda: isinstance(app.screen, PortsScreen))
+        assert app.screen.sandbox_id == row.id
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, DetailScreen))
 
 
 async def test_what_it_uses_is_asked_only_while_somebody_wants_to_know():

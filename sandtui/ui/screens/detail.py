@@ -101,6 +101,10 @@ class DetailScreen(AppScreen):
         """Read the log."""
         self.dashboard.open_log(self.sandbox_id)
 
+    def action_ports(self) -> None:
+        """Show the exposed ports; a new one is for this sandbox."""
+        self.dashboard.open_ports(self.sandbox_id)
+
     def action_measure(self) -> None:
         """Begin to measure what it uses, or end it."""
         self._measuring = not self._measuring
