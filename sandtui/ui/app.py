@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from sandtui.client import Sandbox
 from sandtui.config.drafts import read_draft, write_draft
-from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
+from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.launch import Launch
-from sandtui.fleet.launch_plan import LaunchPlan
-from sandtui.fleet.plans import DELETE
 from sandtui.fleet.preferences import Preferences
 from sandtui.fleet.refresh import Pace
-from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean, clean_lines
-from sandtui.fleet.snippet import attach_script, description
 from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
-from sandtui.ui.clipboard import helper
+from sandtui.ui.copying import Copying
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
-from sandtui.ui.screens.base import AppScreen
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.navigation import Navigation
+from sandtui.ui.screens.base import AppScreen, Severity
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
-from sandtui.ui.shell_flow import open_shell
 from sandtui.ui.themes import DARK, THEMES
 
-Severity = Literal["information", "warning", "error"]
-
 MESSAGES_KEPT = 500
-COPIES_KEPT = 5
-COPY_SHOWN = 36
 CLOCK_TICK = 1.0
 
 
@@ -63,7 +52,7 @@ class Said:
     severity: Severity
 
 
-class SandtuiApp(App[None]):
+class SandtuiApp(Navigation, Copying):
     """The dashboard. ``connect`` finds the platform after the first paint."""
 
     TITLE = "sandtui"
@@ -87,8 +76,6 @@ class SandtuiApp(App[None]):
         self.journal = LaunchJournal(self.paths.journal)
         self.launches: list[Launch] = []
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
-        self.copied: deque[str] = deque(maxlen=COPIES_KEPT)
-        """What was copied, newest first: a terminal never says whether it took it."""
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
         self.create_draft = read_draft(self.paths)
         self.preferences = Preferences.load(read_text(self.paths.fleet))
@@ -125,15 +112,6 @@ class SandtuiApp(App[None]):
         self.messages.append(Said(self.bridge.clock.now(), safe, severity))
         self.notify(safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
 
-    def copy(self, text: str) -> None:
-        """Copy a text to the clipboard."""
-        safe = clean(text)
-        self.say(f"Copied {safe} ({self._put_in_clipboard(safe)}).")
-
-    def copy_quietly(self, text: str) -> None:
-        """Copy a text of several lines to the clipboard, without repeating it."""
-        self.say(f"Copied ({self._put_in_clipboard(text)}).")
-
     def keep_preferences(self) -> None:
         """Keep what the fleet screen is to remember."""
         self.bridge.keep_text(self.paths.fleet, self.preferences.dump())
@@ -143,41 +121,6 @@ class SandtuiApp(App[None]):
         if values != self.create_draft:
             self.create_draft = values
             self.run_worker(write_draft(self.paths, values), group="draft", exclusive=True, exit_on_error=False)
-
-    def copy_lines(self, texts: Sequence[str], what: str) -> None:
-        """Copy several texts, one a line; ``what`` names them."""
-        how = self._put_in_clipboard("\n".join(map(clean, texts)))
-        self.say(f"Copied {what} ({how}).")
-
-    def choose_copy(self, row: Row) -> None:
-        """Ask what of a sandbox to copy, or again of what was copied before."""
-        session = self.bridge.session
-        ports = session.exposures.get(row.id, []) if session is not None else []
-        offers = {"id": row.id, "name": row.sandbox.name, "image": row.sandbox.docker_image}
-        offers |= {f"url of {port.port}": port.url or port.external_endpoint or "" for port in ports}
-        offers |= {"SDK script": attach_script(row.sandbox), "description": description(row.sandbox)}
-        offers |= {f"again {place}": text for place, text in enumerate(self.copied, 1)}
-        choices = [
-            Choice(name, str(place) if place < 10 else "", name, text.strip().replace("\n", " ")[:COPY_SHOWN])
-            for place, (name, text) in enumerate(offers.items(), 1)
-        ]
-
-        def chosen(name: str | None) -> None:
-            if name:
-                self.copy_quietly(offers[name])
-
-        self.push_screen(ChooseDialog(f"Copy of {row.sandbox.name}", choices), chosen)
-
-    def _put_in_clipboard(self, text: str) -> str:
-        if text in self.copied:
-            self.copied.remove(text)
-        self.copied.appendleft(text)
-        self.copy_to_clipboard(text)
-        command = helper(os.environ)
-        if command is None:
-            return "by the terminal, if it allows OSC 52"
-        self.bridge.run_helper(command, text)
-        return f"by {command[0]} and the terminal"
 
     # Where the user goes
 
@@ -192,91 +135,6 @@ class SandtuiApp(App[None]):
         action = BY_ID[action_id]
         namespace = self if action.scope == GLOBAL else self.screen
         self.call_later(self.run_action, action.name, namespace)
-
-    def open_detail(self, sandbox_id: str) -> None:
-        """Show everything about a sandbox."""
-        from sandtui.ui.screens.detail import DetailScreen
-
-        self.push_screen(DetailScreen(sandbox_id))
-
-    def open_console(self, sandbox_id: str) -> None:
-        """Open the console of a sandbox."""
-        from sandtui.ui.screens.console import ConsoleScreen
-
-        self.push_screen(ConsoleScreen(sandbox_id))
-
-    def open_ports(self, sandbox_id: str | None) -> None:
-        """Show all exposed ports; a new one is for the sandbox."""
-        from sandtui.ui.screens.ports import PortsScreen
-
-        if self.bridge.session is not None:
-            self.push_screen(PortsScreen(sandbox_id))
-
-    def open_shell(self, sandbox_id: str) -> None:
-        """Hand the terminal to a shell in a sandbox."""
-        open_shell(self, sandbox_id)
-
-    def open_log(self, sandbox_id: str) -> None:
-        """Show the log of a sandbox."""
-        from sandtui.ui.screens.log import LogScreen
-
-        self.push_screen(LogScreen(sandbox_id))
-
-    def open_create(self, like: Sandbox | None = None) -> None:
-        """Open the create form, filled like a sandbox or with what was left there."""
-        from sandtui.ui.screens.create import CreateScreen
-
-        if self.bridge.session is None:
-            self.say("There is no connection yet.", "warning")
-            return
-        self.push_screen(CreateScreen(like))
-
-    def offer_unfinished(self, unfinished: UnfinishedLaunch) -> None:
-        """Offer to go on with a launch of an earlier run, or to clean up after it."""
-        from sandtui.ui.screens.dialogs.unfinished import Answer, UnfinishedDialog
-
-        if any(launch.launch_id == unfinished.launch_id for launch in self.launches):
-            return
-
-        def answered(answer: Answer | None) -> None:
-            if answer == "clean_up":
-                known = [item.sandbox_id for item in unfinished.items if item.sandbox_id]
-                self.bridge.clean_up_launch(unfinished.launch_id, known)
-            elif answer == "go_on":
-                requests = tuple(item.request for item in unfinished.items)
-                launch = self.bridge.make_launch(LaunchPlan(unfinished.launch_id, requests), self.journal)
-                launch.resume([(item.step, item.sandbox_id) for item in unfinished.items])
-                self._show_launch(launch)
-
-        self.push_screen(UnfinishedDialog(unfinished), answered)
-
-    def start_launch(self, plan: LaunchPlan) -> None:
-        """Begin a launch and show its board."""
-        self.action_fleet()
-        self._show_launch(self.bridge.make_launch(plan, self.journal))
-
-    def _show_launch(self, launch: Launch) -> None:
-        self.launches.append(launch)
-        self.bridge.run_launch(launch)
-        self.push_screen(LaunchScreen(launch))
-
-    def ask_delete(self, rows: Sequence[Row], hidden: int = 0) -> None:
-        """Ask before deleting, naming what will go."""
-        self.bulk.ask(DELETE, rows, hidden)
-
-    def mark(self, sandbox_ids: Sequence[str]) -> None:
-        """Go to the fleet and mark some sandboxes there."""
-        self.action_fleet()
-        screen = self.screen
-        if isinstance(screen, FleetScreen):
-            screen.mark(sandbox_ids)
-
-    def show_created(self, sandbox: Sandbox) -> None:
-        """Go back to the fleet with the cursor on a new sandbox."""
-        self.action_fleet()
-        screen = self.screen
-        if isinstance(screen, FleetScreen):
-            screen.show_sandbox(sandbox.id)
 
     # Actions
 
@@ -308,11 +166,6 @@ class SandtuiApp(App[None]):
             self.push_screen(LaunchScreen(self.launches[-1]))
         else:
             self.say("Nothing was launched in this session: n, then a count above 1.", "warning")
-
-    def action_fleet(self) -> None:
-        """Go back to the fleet."""
-        while len(self.screen_stack) > 2 and not isinstance(self.screen, FleetScreen):
-            self.pop_screen()
 
     # Events
 

@@ -11,10 +11,10 @@ from sandtui.fleet.sanitize import clean
 from sandtui.fleet.session import FleetSession
 
 if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.navigation import Navigation
 
 
-def open_shell(app: SandtuiApp, sandbox_id: str) -> None:
+def open_shell(app: Navigation, sandbox_id: str) -> None:
     """Open a shell in a sandbox that is known; what comes of it is told when it has ended."""
     session = app.bridge.session
     row = session.store.get(sandbox_id) if session is not None else None
@@ -23,7 +23,7 @@ def open_shell(app: SandtuiApp, sandbox_id: str) -> None:
         app.run_worker(flow, group="shell", exclusive=True, exit_on_error=False)
 
 
-async def _shell(app: SandtuiApp, session: FleetSession, sandbox_id: str, name: str) -> None:
+async def _shell(app: Navigation, session: FleetSession, sandbox_id: str, name: str) -> None:
     from sandtui.fleet.shell import attach
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sandtui.ui.bridge import Bridge
 
 MIN_WIDTH, MIN_HEIGHT = 80, 24
+
+Severity = Literal["information", "warning", "error"]
 
 
 class AppScreen(Screen[None]):

@@ -15,7 +15,8 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, Role, content, lines
 
 if TYPE_CHECKING:
-    from sandtui.ui.app import Said, Severity
+    from sandtui.ui.app import Said
+    from sandtui.ui.screens.base import Severity
 
 ROLES: dict[Severity, Role] = {"information": "text", "warning": "busy", "error": "bad"}
 

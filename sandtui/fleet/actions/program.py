@@ -1,0 +1,13 @@
+"""What works on every screen."""
+
+from sandtui.fleet.actions.action import Action
+
+ACTIONS = (
+    Action("app.help", ("question_mark", "f1"), "help", "Show the keys that work here.", 1, command="help"),
+    Action("app.command", ("colon",), "cmd", "Type a command by its name.", 90),
+    Action("app.refresh", ("r",), "refresh", "Ask the platform now.", command="refresh"),
+    Action("app.messages", ("t",), "messages", "Show what happened and what went wrong.", command="messages"),
+    Action("app.fleet", ("1",), "fleet", "Go to the fleet.", command="fleet"),
+    Action("app.launches", ("l",), "launches", "Show the board of the latest launch.", command="launches"),
+    Action("app.quit", ("ctrl+q",), "quit", "Leave sandtui; sandboxes go on.", command="q"),
+)

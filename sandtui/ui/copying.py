@@ -1,0 +1,79 @@
+"""What gets into the clipboard, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+
+from textual.app import App
+
+from sandtui.fleet.row import Row
+from sandtui.fleet.sanitize import clean
+from sandtui.fleet.snippet import attach_script, description
+from sandtui.ui.bridge import Bridge
+from sandtui.ui.clipboard import helper
+from sandtui.ui.screens.base import Severity
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+
+COPIES_KEPT = 5
+COPY_SHOWN = 36
+
+
+class Copying(App[None]):
+    """The part of the app that copies."""
+
+    bridge: Bridge
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copied: deque[str] = deque(maxlen=COPIES_KEPT)
+        """What was copied, newest first: a terminal never says whether it took it."""
+
+    def say(self, text: str, severity: Severity = "information") -> None:
+        """Tell the user something."""
+        raise NotImplementedError
+
+    def copy(self, text: str) -> None:
+        """Copy a text to the clipboard."""
+        safe = clean(text)
+        self.say(f"Copied {safe} ({self._put_in_clipboard(safe)}).")
+
+    def copy_quietly(self, text: str) -> None:
+        """Copy a text of several lines to the clipboard, without repeating it."""
+        self.say(f"Copied ({self._put_in_clipboard(text)}).")
+
+    def copy_lines(self, texts: Sequence[str], what: str) -> None:
+        """Copy several texts, one a line; ``what`` names them."""
+        how = self._put_in_clipboard("\n".join(map(clean, texts)))
+        self.say(f"Copied {what} ({how}).")
+
+    def choose_copy(self, row: Row) -> None:
+        """Ask what of a sandbox to copy, or again of what was copied before."""
+        session = self.bridge.session
+        ports = session.exposures.get(row.id, []) if session is not None else []
+        offers = {"id": row.id, "name": row.sandbox.name, "image": row.sandbox.docker_image}
+        offers |= {f"url of {port.port}": port.url or port.external_endpoint or "" for port in ports}
+        offers |= {"SDK script": attach_script(row.sandbox), "description": description(row.sandbox)}
+        offers |= {f"again {place}": text for place, text in enumerate(self.copied, 1)}
+        choices = [
+            Choice(name, str(place) if place < 10 else "", name, text.strip().replace("\n", " ")[:COPY_SHOWN])
+            for place, (name, text) in enumerate(offers.items(), 1)
+        ]
+
+        def chosen(name: str | None) -> None:
+            if name:
+                self.copy_quietly(offers[name])
+
+        self.push_screen(ChooseDialog(f"Copy of {row.sandbox.name}", choices), chosen)
+
+    def _put_in_clipboard(self, text: str) -> str:
+        if text in self.copied:
+            self.copied.remove(text)
+        self.copied.appendleft(text)
+        self.copy_to_clipboard(text)
+        command = helper(os.environ)
+        if command is None:
+            return "by the terminal, if it allows OSC 52"
+        self.bridge.run_helper(command, text)
+        return f"by {command[0]} and the terminal"

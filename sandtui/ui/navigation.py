@@ -1,0 +1,123 @@
+"""Where the user can go: one method for each screen. Screens are imported when they are first shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import App
+
+from sandtui.client import Sandbox
+from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
+from sandtui.fleet.launch import Launch
+from sandtui.fleet.launch_plan import LaunchPlan
+from sandtui.fleet.plans import DELETE
+from sandtui.fleet.row import Row
+from sandtui.ui.bridge import Bridge
+from sandtui.ui.bulk_flow import BulkFlow
+from sandtui.ui.screens.base import Severity
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.screens.launch import LaunchScreen
+from sandtui.ui.shell_flow import open_shell
+
+
+class Navigation(App[None]):
+    """The part of the app that brings screens to the front."""
+
+    bridge: Bridge
+    journal: LaunchJournal
+    launches: list[Launch]
+    bulk: BulkFlow
+
+    def say(self, text: str, severity: Severity = "information") -> None:
+        """Tell the user something."""
+        raise NotImplementedError
+
+    def action_fleet(self) -> None:
+        """Go back to the fleet."""
+        while len(self.screen_stack) > 2 and not isinstance(self.screen, FleetScreen):
+            self.pop_screen()
+
+    def open_detail(self, sandbox_id: str) -> None:
+        """Show everything about a sandbox."""
+        from sandtui.ui.screens.detail import DetailScreen
+
+        self.push_screen(DetailScreen(sandbox_id))
+
+    def open_console(self, sandbox_id: str) -> None:
+        """Open the console of a sandbox."""
+        from sandtui.ui.screens.console import ConsoleScreen
+
+        self.push_screen(ConsoleScreen(sandbox_id))
+
+    def open_ports(self, sandbox_id: str | None) -> None:
+        """Show all exposed ports; a new one is for the sandbox."""
+        from sandtui.ui.screens.ports import PortsScreen
+
+        if self.bridge.session is not None:
+            self.push_screen(PortsScreen(sandbox_id))
+
+    def open_shell(self, sandbox_id: str) -> None:
+        """Hand the terminal to a shell in a sandbox."""
+        open_shell(self, sandbox_id)
+
+    def open_log(self, sandbox_id: str) -> None:
+        """Show the log of a sandbox."""
+        from sandtui.ui.screens.log import LogScreen
+
+        self.push_screen(LogScreen(sandbox_id))
+
+    def open_create(self, like: Sandbox | None = None) -> None:
+        """Open the create form, filled like a sandbox or with what was left there."""
+        from sandtui.ui.screens.create import CreateScreen
+
+        if self.bridge.session is None:
+            self.say("There is no connection yet.", "warning")
+            return
+        self.push_screen(CreateScreen(like))
+
+    def offer_unfinished(self, unfinished: UnfinishedLaunch) -> None:
+        """Offer to go on with a launch of an earlier run, or to clean up after it."""
+        from sandtui.ui.screens.dialogs.unfinished import Answer, UnfinishedDialog
+
+        if any(launch.launch_id == unfinished.launch_id for launch in self.launches):
+            return
+
+        def answered(answer: Answer | None) -> None:
+            if answer == "clean_up":
+                known = [item.sandbox_id for item in unfinished.items if item.sandbox_id]
+                self.bridge.clean_up_launch(unfinished.launch_id, known)
+            elif answer == "go_on":
+                requests = tuple(item.request for item in unfinished.items)
+                launch = self.bridge.make_launch(LaunchPlan(unfinished.launch_id, requests), self.journal)
+                launch.resume([(item.step, item.sandbox_id) for item in unfinished.items])
+                self._show_launch(launch)
+
+        self.push_screen(UnfinishedDialog(unfinished), answered)
+
+    def start_launch(self, plan: LaunchPlan) -> None:
+        """Begin a launch and show its board."""
+        self.action_fleet()
+        self._show_launch(self.bridge.make_launch(plan, self.journal))
+
+    def _show_launch(self, launch: Launch) -> None:
+        self.launches.append(launch)
+        self.bridge.run_launch(launch)
+        self.push_screen(LaunchScreen(launch))
+
+    def ask_delete(self, rows: Sequence[Row], hidden: int = 0) -> None:
+        """Ask before deleting, naming what will go."""
+        self.bulk.ask(DELETE, rows, hidden)
+
+    def mark(self, sandbox_ids: Sequence[str]) -> None:
+        """Go to the fleet and mark some sandboxes there."""
+        self.action_fleet()
+        screen = self.screen
+        if isinstance(screen, FleetScreen):
+            screen.mark(sandbox_ids)
+
+    def show_created(self, sandbox: Sandbox) -> None:
+        """Go back to the fleet with the cursor on a new sandbox."""
+        self.action_fleet()
+        screen = self.screen
+        if isinstance(screen, FleetScreen):
+            screen.show_sandbox(sandbox.id)
