@@ -69,9 +69,9 @@ class AsyncSandboxClient(Operations):
         *,
         size: tuple[int, int] | None = None,
     ) -> AsyncSandboxProcess:
-        """Start a live process in a VM; ``size`` (columns, lines) gives it a terminal.
+        """Start a live process in a VM, to read and write at once; ``size`` (columns, lines) gives it a terminal.
 
-        Only the asynchronous client has it, as in the official SDK: a live process is read and written at once.
+        It ends with its block: use it with ``async with``, or ``with`` in the blocking client.
 
         Raises:
             InvalidRequestError: an argument breaks a rule, or the sandbox is a container, whose live processes
@@ -94,7 +94,9 @@ class AsyncSandboxClient(Operations):
     def connect_ssh(
         self, sandbox_id: str, ttl_seconds: int | None = None
     ) -> AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
-        """Open an SSH connection into the sandbox, for ``async with``; it is closed and cleaned up whatever happens.
+        """Open an SSH connection into the sandbox; with its block it is closed and cleaned up, whatever happens.
+
+        The asynchronous client yields asyncssh's connection, the blocking one a :class:`SandboxSSH` around it.
 
         Raises:
             APIError: the platform has no SSH for this sandbox, or refused.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from sandtui.client.call import StreamedBody
@@ -22,6 +22,7 @@ from sandtui.client.exchange import (
     length_of,
 )
 from sandtui.client.http_library import httpx
+from sandtui.client.network_deadline import NetworkDeadline
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
 
 
@@ -32,11 +33,12 @@ class BlockingPort:
         self._http = httpx.Client(
             transport=transport, limits=LIMITS, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
         )
+        self._deadline = NetworkDeadline(self._http)
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
         try:
-            with _body(request) as content:
+            with _body(request) as content, self._deadline.within(request.deadline):
                 if sink is None:
                     with self._http.stream(**arguments(request, content)) as reply:
                         return WireReply(reply.status_code, reply.headers, _whole(reply, request.deadline))
@@ -68,7 +70,10 @@ class BlockingPort:
     async def stream(self, request: WireRequest) -> AsyncIterator[BlockingReply]:
         """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
         try:
-            with _body(request) as content, self._http.stream(**arguments(request, content, identity=True)) as reply:
+            with _body(request) as content, ExitStack() as cleanup:
+                # Up to the head of the reply alone: what comes then is the caller's time too.
+                with self._deadline.within(request.deadline):
+                    reply = cleanup.enter_context(self._http.stream(**arguments(request, content, identity=True)))
                 yield BlockingReply(reply, request.deadline)
         except FAULTS as error:
             raise fault(error) from None

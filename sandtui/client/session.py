@@ -38,6 +38,12 @@ USER_AGENT = f"sandtui/{__version__} python/{'.'.join(map(str, sys.version_info[
 CONFLICT_DELAYS = (0.25, 0.5, 1.0)
 """Seconds between tries while a running sandbox's gateway is not ready yet (wire.md 3.1)."""
 
+SLOWEST = 10_000
+"""Bytes a second that a transfer must make on the whole: a platform that lets them drip holds nobody for ever."""
+
+LARGEST_FILE = 200_000_000
+"""Bytes that one reply may bring (seed guide: "200MB per file")."""
+
 MOST_KINDS = 100_000
 """Sandboxes whose kind is remembered; what is forgotten costs a request."""
 
@@ -183,11 +189,11 @@ class Session:
             return ErrorContext()
 
     async def token(self, sandbox_id: str) -> GatewayToken:
-        """Return a token for a sandbox's gateway; of many that ask at once only one fetches it."""
+        """Return a token for a sandbox's gateway; of many that ask at once, in all processes, only one fetches it."""
         token = self.tokens.get(sandbox_id)
         if token is not None:
             return token
-        async with self.tokens.lock(sandbox_id):
+        async with self.tokens.alone(sandbox_id, self.port.sleep):
             token = self.tokens.get(sandbox_id)
             if token is None:
                 token = await self.control(sandboxes.authorize_gateway(sandbox_id), sandbox_id)
@@ -217,9 +223,9 @@ class Session:
         headers = {"Content-Type": call.content_type, "User-Agent": self.user_agent}
         if secret:
             headers["Authorization"] = f"Bearer {secret}"
-        # A file takes as long as it takes, as long as it goes on; all else has an end.
-        endless = isinstance(call.body, StreamedBody) or sink is not None
-        deadline = None if endless else call.timeout
+        # A file takes as long as it takes, within reason; its timeout is for each wait.
+        size = call.body.length if isinstance(call.body, StreamedBody) else 0 if sink is None else LARGEST_FILE
+        deadline = call.timeout + size / SLOWEST
         return WireRequest(call.method, base + call.path, call.query_pairs, headers, call.body, call.timeout, deadline)
 
     def secrets(self, secret: str, call: Call[T] | None = None) -> tuple[str, ...]:

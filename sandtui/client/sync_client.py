@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from sandtui.client.api_client import APIClient
+from sandtui.client.async_client import AsyncSandboxClient
 from sandtui.client.blocking import blocking, blocking_iterator
 from sandtui.client.config import Config
 from sandtui.client.flows.operations import Operations
+from sandtui.client.live import LiveOperations, LiveSide, live_connection, live_process
 from sandtui.client.session import Session
 from sandtui.client.tokens import default_cache_dir
 
@@ -34,7 +36,12 @@ class SandboxClient:
         folder = (token_folder or default_cache_dir()) if keep_tokens else None
         session = Session.open(self.client.config, self.client.port, folder)
         session.require_auth, session.user_agent = self.client.session.require_auth, self.client.session.user_agent
-        self._flows = Operations(session)
+
+        def asynchronous() -> AsyncSandboxClient:
+            return AsyncSandboxClient(config=self.config, token_folder=token_folder, keep_tokens=keep_tokens)
+
+        self._live = LiveSide(asynchronous)
+        self._flows = LiveOperations(session, self._live)
 
     create = blocking(Operations.create)
     get = blocking(Operations.get)
@@ -54,6 +61,7 @@ class SandboxClient:
 
     execute_command = blocking(Operations.execute_command)
     stream_command = blocking_iterator(Operations.stream_command)
+    open_process = live_process(AsyncSandboxClient.open_process)
 
     upload_file = blocking(Operations.upload_file)
     upload_bytes = blocking(Operations.upload_bytes)
@@ -76,6 +84,7 @@ class SandboxClient:
     create_ssh_session = blocking(Operations.create_ssh_session)
     authorize_ssh_key = blocking(Operations.authorize_ssh_key)
     close_ssh_session = blocking(Operations.close_ssh_session)
+    connect_ssh = live_connection(AsyncSandboxClient.connect_ssh)
     get_network = blocking(Operations.get_network)
     set_network = blocking(Operations.set_network)
     list_registry_credentials = blocking(Operations.list_registry_credentials)
@@ -83,7 +92,7 @@ class SandboxClient:
 
     is_vm = blocking(Operations.is_vm)
     clear_auth_cache = blocking(Operations.clear_auth_cache)
-    close = blocking(Operations.aclose)
+    close = blocking(LiveOperations.aclose)
 
     @property
     def config(self) -> Config:

@@ -1,10 +1,11 @@
 """Gateway tokens, kept in memory and on disk.
 
-One small file for each sandbox, in a folder for each address and key. A file is replaced as a whole, so
-processes need no common lock and a fan-out over thousands of sandboxes does not rewrite one large file
-for each token. The official SDK's ``~/.prime/sandbox_auth_cache.json`` is neither read nor written: it is
-keyed by sandbox alone, readable by others and rewritten without a lock (wire.md 1), so sharing it would
-send tokens to addresses that never issued them.
+One small file for each sandbox, in a folder for each address and key, so that a fan-out over thousands of
+sandboxes does not rewrite one large file for each token. A file is replaced as a whole, and while a token is
+fetched the sandbox is locked, for tasks and for other processes alike: of many that need one, one fetches it. The
+official SDK's ``~/.prime/sandbox_auth_cache.json`` is neither read nor written: it is keyed by sandbox alone,
+readable by others and rewritten without a lock (wire.md 1), so sharing it would send tokens to addresses that
+never issued them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -25,6 +26,7 @@ import platformdirs
 from pydantic import ValidationError
 
 from sandtui.client.config import Config
+from sandtui.client.file_lock import FileLock
 from sandtui.client.models import GatewayToken
 
 EARLY = timedelta(seconds=60)
@@ -32,6 +34,9 @@ EARLY = timedelta(seconds=60)
 
 KEPT_SECONDS = 24 * 3600
 """Seconds after which a file counts as left behind; the worst that its loss costs is a request."""
+
+LOCK_PAUSES = (0.01, 0.02, 0.05, *(0.1 for _ in range(100)))
+"""Seconds between tries to get a lock that another process holds: longer than it takes to fetch a token."""
 
 MOST_TOKENS = 4096
 """Tokens in memory, beyond which those that have expired are let go."""
@@ -73,6 +78,28 @@ class TokenCache:
             if lock is None:
                 lock = self._locks[sandbox_id] = self._new_lock()
             return lock
+
+    @asynccontextmanager
+    async def alone(self, sandbox_id: str, sleep: Callable[[float], Awaitable[None]]) -> AsyncIterator[None]:
+        """Hold the lock of a sandbox against other processes too.
+
+        Where it can't be had, for want of a folder, of rights or of time, the work goes on without it: the worst
+        that comes of it is a second token.
+        """
+        path = self._path(sandbox_id)
+        async with self.lock(sandbox_id):
+            if path is None:
+                yield
+                return
+            held = FileLock(path.with_suffix(".lock"))
+            try:
+                for pause in LOCK_PAUSES:
+                    if held.acquire():
+                        break
+                    await sleep(pause)
+                yield
+            finally:
+                held.release()
 
     def get(self, sandbox_id: str) -> GatewayToken | None:
         """Return a token that is good for another minute at least, or None."""
@@ -116,6 +143,11 @@ class TokenCache:
         if refused is not None:
             kept = self._tokens.get(sandbox_id)
             if kept is not None and kept.token != refused.token:
+                return
+            there = self._read(sandbox_id)
+            if there is not None and there.token != refused.token:
+                # Another process was refused too and has a new one already.
+                self._tokens.pop(sandbox_id, None)
                 return
         self._tokens.pop(sandbox_id, None)
         path = self._path(sandbox_id)

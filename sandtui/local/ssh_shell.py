@@ -49,6 +49,9 @@ async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Insta
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                task.exception()  # taken note of: the channel is over
         running.close()
 
 

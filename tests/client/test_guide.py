@@ -25,28 +25,6 @@ from sandtui.client import (
 IMAGE = "python:3.11-slim"
 
 
-@pytest.fixture
-def configured(platform_process, monkeypatch):
-    """Point the environment at the platform, as `sandtui local env` does."""
-    monkeypatch.setenv("PRIME_API_KEY", platform_process.api_key)
-    monkeypatch.setenv("PRIME_API_BASE_URL", platform_process.base_url)
-    return platform_process
-
-
-@pytest.fixture
-def client(configured):
-    with SandboxClient(APIClient()) as client:
-        yield client
-
-
-@pytest.fixture
-def sandbox(client):
-    made = client.create(CreateSandboxRequest(name="guide", docker_image=IMAGE))
-    client.wait_for_creation(made.id)
-    yield made
-    client.delete(made.id)
-
-
 def eventually(condition, seconds=20):
     deadline = time.monotonic() + seconds
     while True:
@@ -289,7 +267,11 @@ def test_a_vm_in_sync(client):
     client.delete(sandbox.id)
 
 
-def test_a_container_streams_by_a_job_in_sync(client, sandbox):
+def test_a_container_streams_by_a_job_where_there_is_no_ssh(client, sandbox, monkeypatch):
+    async def none(_):
+        return None
+
+    monkeypatch.setattr(client._flows, "_ssh_channel", none)
     events = list(client.stream_command(sandbox.id, "echo one; sleep 0.2; echo two; printf '\\377' >&2; exit 5"))
     assert events[0].transport == "job"
     output = {"stdout": b"", "stderr": b""}
@@ -341,8 +323,8 @@ async def test_ssh_in_both_forms(configured, vm):
 
 
 def test_leaving_a_stream_stops_the_command(client, sandbox):
-    stream = client.stream_command(sandbox.id, "sleep 12345")
-    assert next(stream).transport == "job"
+    stream = client.stream_command(sandbox.id, "sleep 12345", user="root")
+    assert next(stream).transport == "job", "SSH knows no other user"
     stream.close()
     assert eventually(lambda: "12345" not in client.execute_command(sandbox.id, "cat /proc/*/cmdline").stdout)
 

@@ -13,16 +13,20 @@ from sandtui.client import (
     APIError,
     APITimeoutError,
     AsyncAPIClient,
+    AsyncSandboxClient,
     Config,
     ConfigurationError,
     ConnectionFailedError,
     CreateSandboxRequest,
+    DownloadTimeoutError,
     InvalidRequestError,
     MalformedReplyError,
     SandboxClient,
     SandboxClientError,
+    session,
 )
 from sandtui.client.exchange import MAX_REPLY
+from sandtui.client.models import GatewayToken
 from tests.client.fakes import KEY, SANDBOX, TOKEN, FakePlatform, NoWaiting, client_of, token_reply
 
 GET = "GET /api/v1/sandbox/sbx_1"
@@ -209,9 +213,12 @@ async def serve(answer):
 
 
 @pytest.mark.parametrize("sync", [False, True])
-async def test_a_reply_that_drips_ends_in_time(sync):
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"]
+)
+async def test_a_reply_that_drips_ends_in_time(sync, head):
     async def drip(_body, writer):
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        writer.write(head or b"HTTP")
         while True:
             writer.write(b" ")
             await writer.drain()
@@ -393,3 +400,39 @@ async def test_work_that_is_cancelled_from_elsewhere_does_not_hang():
     async with client_of(FakePlatform()) as client, asyncio.timeout(20):
         outcomes = [outcome async for outcome in client._session.port.fan_out([1], work, 4)]
     assert isinstance(outcomes[0].error, RuntimeError)
+
+
+@pytest.mark.parametrize("sync", [False, True])
+async def test_a_file_that_drips_ends_too(sync, tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "SLOWEST", 1e9)
+
+    connections = []
+
+    async def drip(_body, writer):
+        connections.append(writer)
+        if len(connections) > 1:
+            return  # what the client does to find out why may fail at once
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    server, address = await serve(drip)
+    config = Config(api_key=KEY, base_url=address)
+    token = GatewayToken.model_validate({**token_reply(), "gateway_url": address})
+
+    def blocking():
+        with SandboxClient(APIClient(config=config), keep_tokens=False) as client:
+            client._flows._session.tokens.put("sbx_1", token)
+            client.download_file("sbx_1", "/a", tmp_path / "a", timeout=0.3)
+
+    async def suspending():
+        async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
+            client._session.tokens.put("sbx_1", token)
+            await client.download_file("sbx_1", "/a", tmp_path / "a", timeout=0.3)
+
+    async with server, asyncio.timeout(20):
+        with pytest.raises((DownloadTimeoutError, ConnectionFailedError)):
+            await (asyncio.to_thread(blocking) if sync else suspending())
+    assert not (tmp_path / "a").exists()

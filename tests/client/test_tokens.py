@@ -1,10 +1,16 @@
+import asyncio
 import stat
+import subprocess
+import sys
 
-from sandtui.client import Config
+import httpx
+
+from sandtui.client import Config, tokens
 from sandtui.client.blocking_port import BlockingPort
+from sandtui.client.file_lock import FileLock
 from sandtui.client.models import GatewayToken
 from sandtui.client.tokens import TokenCache
-from tests.client.fakes import token_reply
+from tests.client.fakes import FakePlatform, client_of, token_reply
 
 TOKEN = GatewayToken.model_validate(token_reply())
 
@@ -93,3 +99,76 @@ def test_only_the_token_that_was_refused_is_dropped():
     assert tokens.get("sbx_1") == newer
     tokens.drop("sbx_1", newer)
     assert tokens.get("sbx_1") is None
+
+
+def test_a_new_token_of_another_process_is_taken_and_not_dropped(tmp_path):
+    ours, theirs = cache(tmp_path), cache(tmp_path)
+    ours.put("sbx_1", TOKEN)
+    newer = TOKEN.model_copy(update={"token": "newer"})
+    theirs.put("sbx_1", newer)
+    ours.drop("sbx_1", TOKEN)
+    assert ours.get("sbx_1") == newer
+
+
+def two_clients(folder):
+    """A platform that takes its time to give a token, and two clients that know nothing of each other."""
+    platform = FakePlatform().on("POST /ns/sbx_1/exec", {"stdout": "", "stderr": "", "exit_code": 0})
+    fetched = []
+
+    async def answer(request):
+        if request.url.path.endswith("/auth"):
+            fetched.append(request)
+            await asyncio.sleep(0)
+            return httpx.Response(200, json=token_reply())
+        return platform(request)
+
+    return [client_of(answer, keep_tokens=True, token_folder=folder) for _ in range(2)], fetched
+
+
+async def test_one_of_several_processes_fetches_the_token(tmp_path):
+    clients, fetched = two_clients(tmp_path)
+    await asyncio.gather(*(client.execute_command("sbx_1", "true") for client in clients * 5))
+    assert len(fetched) == 1
+    assert not list(tmp_path.rglob("*.lock"))
+    for client in clients:
+        await client.aclose()
+
+
+async def test_a_lock_that_is_never_let_go_costs_time_and_not_the_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(tokens, "LOCK_PAUSES", (0, 0))
+    (client, other), fetched = two_clients(tmp_path)
+    path = client._session.tokens._path("sbx_1").with_suffix(".lock")
+    held = FileLock(path)
+    assert held.acquire()
+    await client.execute_command("sbx_1", "true")
+    assert len(fetched) == 1
+    assert path.exists(), "the lock of another is not taken away"
+    held.release()
+    await client.aclose()
+    await other.aclose()
+
+
+def test_a_lock_is_let_go_by_its_holders_death(tmp_path):
+    path = tmp_path / "one.lock"
+    program = (
+        "import os, sys\nfrom pathlib import Path\nfrom sandtui.client.file_lock import FileLock\n"
+        "lock = FileLock(Path(sys.argv[1]))\nassert lock.acquire()\nprint('held', flush=True)\n"
+        "sys.stdin.read()\nos._exit(1)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        ours = FileLock(path)
+        assert not ours.acquire()
+        holder.kill()
+        holder.wait()
+        assert ours.acquire()
+    ours.release()
+    assert not path.exists()
+
+
+def test_a_lock_that_can_not_be_made_holds_nobody_up(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert FileLock(tmp_path / "file" / "one.lock").acquire()

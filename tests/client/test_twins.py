@@ -5,11 +5,9 @@ import inspect
 import pytest
 
 from sandtui.client import APIClient, AsyncAPIClient, AsyncSandboxClient, SandboxClient
-from sandtui.client.flows.operations import Operations
+from sandtui.client.live import SandboxProcess
 from sandtui.client.port import run_blocking
-
-ASYNC_ONLY = {"open_process", "connect_ssh"}
-"""A live process and a live connection are read and written at once."""
+from sandtui.client.process import AsyncSandboxProcess
 
 RENAMED = {"aclose": "close"}
 
@@ -19,12 +17,12 @@ def public(kind):
 
 
 def test_they_have_the_same_methods():
-    expected = {RENAMED.get(name, name) for name in public(AsyncSandboxClient)} - ASYNC_ONLY
+    expected = {RENAMED.get(name, name) for name in public(AsyncSandboxClient)}
     assert public(SandboxClient) == expected
     assert len(expected) >= 40
 
 
-@pytest.mark.parametrize("name", sorted(public(Operations)))
+@pytest.mark.parametrize("name", sorted(public(AsyncSandboxClient)))
 def test_a_method_has_one_signature_and_one_docstring(name):
     ours, twin = getattr(AsyncSandboxClient, name), getattr(SandboxClient, RENAMED.get(name, name))
     assert inspect.signature(ours) == inspect.signature(twin)
@@ -37,8 +35,8 @@ def test_the_api_clients_too():
 
 
 def test_every_public_annotation_is_there():
-    for name in public(Operations):
-        signature = inspect.signature(getattr(Operations, name))
+    for name in public(AsyncSandboxClient):
+        signature = inspect.signature(getattr(AsyncSandboxClient, name))
         assert signature.return_annotation is not signature.empty, name
         for parameter in list(signature.parameters.values())[1:]:
             assert parameter.annotation is not parameter.empty, f"{name}({parameter.name})"
@@ -52,3 +50,12 @@ def test_a_flow_that_suspends_is_told_and_not_left_hanging():
 
     with pytest.raises(RuntimeError, match="suspended"):
         run_blocking(suspends())
+
+
+def test_a_live_process_offers_the_same_too():
+    twin = {RENAMED.get(name, name) for name in public(AsyncSandboxProcess)} - {"started"}
+    assert public(SandboxProcess) == twin
+    for name in twin - {"close"}:
+        ours, theirs = getattr(AsyncSandboxProcess, name), getattr(SandboxProcess, name)
+        assert inspect.signature(ours) == inspect.signature(theirs)
+        assert inspect.getdoc(ours) == inspect.getdoc(theirs)

@@ -1,5 +1,7 @@
 """All groups of flows in one object."""
 
+from __future__ import annotations
+
 from sandtui.client.flows.ports import Ports
 from sandtui.client.flows.streams import Streams
 from sandtui.client.session import Session

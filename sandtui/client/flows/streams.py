@@ -73,7 +73,7 @@ class Streams(Bulk, Access):
                 yield event
 
     async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
-        """Return a way into a container by SSH, or None: only the asynchronous client has one."""
+        """Return a way into a container by SSH, or None; the clients know one."""
         return None
 
     async def _over_session(

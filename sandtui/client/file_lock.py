@@ -1,0 +1,58 @@
+"""A lock between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+class FileLock:
+    """A file that one process at a time can hold; the kernel lets go of it when its holder dies.
+
+    The file is removed when it is let go, so that locks leave nothing behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock without waiting.
+
+        Returns:
+            Whether there is nothing to wait for: also true when the file can't be made, for then there is no lock.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        while self._descriptor is None:
+            descriptor = -1
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                descriptor = os.open(self._path, flags, 0o600)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Whoever held it may have removed the file since it was opened: that lock is worth nothing.
+                if os.fstat(descriptor).st_ino == self._path.stat().st_ino:
+                    self._descriptor = descriptor
+                else:
+                    os.close(descriptor)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            except FileNotFoundError:
+                if descriptor < 0:
+                    return True
+                os.close(descriptor)
+            except OSError:
+                if descriptor >= 0:
+                    os.close(descriptor)
+                return True
+        return True
+
+    def release(self) -> None:
+        """Let go of the lock, if it is held."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,247 @@
+"""What is live in the blocking client: processes and SSH connections, on an event loop in a thread of its own.
+
+Everything else runs in the caller's thread without a loop; a live process is read and written at once, and SSH
+(asyncssh) needs a loop anyway. The thread is started when it is first needed.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+from sandtui.client.flows.operations import Operations
+from sandtui.client.models.streams import CommandEvent
+
+if TYPE_CHECKING:
+    import asyncssh
+    from anyio.from_thread import BlockingPortal
+
+    from sandtui.client.async_client import AsyncSandboxClient
+    from sandtui.client.flows.streams import CommandChannel
+    from sandtui.client.process import AsyncSandboxProcess
+    from sandtui.client.session import Session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class LiveSide:
+    """The event loop of a blocking client, and the asynchronous client that lives there."""
+
+    def __init__(self, make_client: Callable[[], AsyncSandboxClient]) -> None:
+        self._make_client = make_client
+        self._lock = threading.Lock()
+        self._cleanup = ExitStack()
+        self._started: tuple[BlockingPortal, AsyncSandboxClient] | None = None
+
+    def _start(self) -> tuple[BlockingPortal, AsyncSandboxClient]:
+        # Most programs never need it, and it takes a while to import.
+        from anyio.from_thread import start_blocking_portal
+
+        with self._lock:
+            if self._started is None:
+                portal = self._cleanup.enter_context(start_blocking_portal("asyncio", name="sandtui-live"))
+
+                async def make() -> AsyncSandboxClient:
+                    return self._make_client()
+
+                client = portal.call(make)
+                self._cleanup.callback(portal.call, client.aclose)
+                self._started = portal, client
+            return self._started
+
+    @property
+    def client(self) -> AsyncSandboxClient:
+        """The asynchronous client; its coroutines run by :meth:`call`."""
+        return self._start()[1]
+
+    def call(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a coroutine function on the loop and wait for it."""
+        return self._start()[0].call(functools.partial(function, *args, **kwargs))
+
+    def entered(self, manager: AbstractAsyncContextManager[R]) -> AbstractContextManager[R]:
+        """Return an asynchronous context manager as an ordinary one."""
+        return self._start()[0].wrap_async_context_manager(manager)
+
+    def iterate(self, items: AsyncGenerator[R, None]) -> Iterator[R]:
+        """Yield what an asynchronous generator does; it is closed whatever happens."""
+        try:
+            while True:
+                try:
+                    yield self.call(items.__anext__)
+                except StopAsyncIteration:
+                    return
+        finally:
+            self.call(items.aclose)
+
+    def close(self) -> None:
+        """Close the connections and end the thread; what was open is cut."""
+        with self._lock:
+            self._started = None
+            self._cleanup.close()
+
+
+class LiveOperations(Operations):
+    """The flows of the blocking client, which reach containers over SSH by its live side."""
+
+    def __init__(self, session: Session, live: LiveSide) -> None:
+        super().__init__(session)
+        self.live = live
+
+    async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
+        channel = self.live.call(self.live.client._ssh_channel, sandbox_id)
+        return None if channel is None else _ChannelTwin(self.live, channel)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        try:
+            self.live.close()
+        finally:
+            await super().aclose()
+
+
+class _ChannelTwin:
+    """A channel whose events are waited for in the caller's thread."""
+
+    def __init__(self, live: LiveSide, channel: CommandChannel) -> None:
+        self._live, self._channel = live, channel
+
+    async def run(
+        self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
+    ) -> AsyncGenerator[CommandEvent, None]:
+        """Run the command."""
+        events = self._live.iterate(self._channel.run(command, working_dir, env, timeout))
+        try:
+            for event in events:
+                yield event
+        finally:
+            events.close()  # type: ignore[attr-defined] # it is a generator
+
+
+class SandboxProcess:
+    """A process that :meth:`SandboxClient.open_process` has started; use it with ``with``.
+
+    ``stdout`` and ``stderr`` are iterators of bytes, each to be read by one thread. Everything else is as in
+    :class:`~sandtui.client.process.AsyncSandboxProcess`, and waits in the caller's thread.
+    """
+
+    def __init__(self, live: LiveSide, process: AsyncSandboxProcess) -> None:
+        self._live, self._process = live, process
+        self.stdout: Iterator[bytes] = _Pieces(live, process.stdout.__anext__)
+        self.stderr: Iterator[bytes] = _Pieces(live, process.stderr.__anext__)
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number in the sandbox, once it has started."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, once the process has ended."""
+        return self._process.returncode
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit code, whether or not anybody reads what the process writes.
+
+        Raises:
+            SandboxClientError: the process was lost.
+        """
+        return self._live.call(self._process.wait)
+
+    def write_stdin(self, data: bytes) -> None:
+        """Send bytes to the process, or keys to its terminal.
+
+        Raises:
+            APIError: the process has ended, or the platform refused.
+        """
+        self._live.call(self._process.write_stdin, data)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size of the process's terminal."""
+        self._live.call(self._process.resize, columns, lines)
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self._live.call(self._process.terminate)
+
+    def kill(self) -> None:
+        """End the process."""
+        self._live.call(self._process.kill)
+
+    def close(self) -> None:
+        """End the process if it still runs: gently at first, then not."""
+        self._live.call(self._process.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Pieces:
+    def __init__(self, live: LiveSide, following: Callable[[], Awaitable[bytes]]) -> None:
+        self._live, self._following = live, following
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return self._live.call(self._following)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+
+class SandboxSSH:
+    """An SSH connection into a sandbox, used from an ordinary thread.
+
+    ``connection`` is asyncssh's own; its coroutines run by :meth:`call`, as in
+    ``ssh.call(ssh.connection.run, "ls")`` or ``ssh.call(ssh.connection.forward_local_port, "", 0, "127.0.0.1", 80)``.
+    """
+
+    def __init__(self, live: LiveSide, connection: asyncssh.SSHClientConnection) -> None:
+        self._live = live
+        self.connection = connection
+
+    def call(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a coroutine function of the connection, or of what was opened over it, and wait for it.
+
+        Raises:
+            asyncssh.Error: whatever asyncssh raises.
+        """
+        return self._live.call(function, *args, **kwargs)
+
+
+def live_process(
+    flow: Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncSandboxProcess]],
+) -> Callable[Concatenate[Any, P], SandboxProcess]:
+    """Return the method of the asynchronous client that starts a process as one of the blocking client."""
+
+    @functools.wraps(flow)
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> SandboxProcess:
+        live: LiveSide = self._live
+        return SandboxProcess(live, live.call(flow, live.client, *args, **kwargs))
+
+    return method
+
+
+def live_connection(
+    flow: Callable[Concatenate[Any, P], AbstractAsyncContextManager[asyncssh.SSHClientConnection]],
+) -> Callable[Concatenate[Any, P], AbstractContextManager[SandboxSSH]]:
+    """Return the method of the asynchronous client that connects by SSH as one of the blocking client."""
+
+    @functools.wraps(flow)
+    @contextmanager
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[SandboxSSH]:
+        live: LiveSide = self._live
+        with live.entered(flow(live.client, *args, **kwargs)) as connection:
+            yield SandboxSSH(live, connection)
+
+    return method
