@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import Any, Final, cast
 
 from sandtui.client.call import StreamedBody
+from sandtui.client.connections import Connections
 from sandtui.client.crew import TaskCrew, fan_out
 from sandtui.client.exchange import (
     FAULTS,
@@ -29,18 +30,23 @@ class AsyncPort:
     """Suspends while it waits."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, limits: httpx.Limits = LIMITS) -> None:
-        self._http = httpx.AsyncClient(
-            transport=transport, limits=limits, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
-        )
+        trust = None if transport else httpx.create_ssl_context()
+
+        def make(limits: httpx.Limits) -> httpx.AsyncClient:
+            if trust is None:
+                return httpx.AsyncClient(transport=transport, follow_redirects=False)
+            return httpx.AsyncClient(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
+
+        self._connections = Connections(make, limits)
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
         try:
-            async with _body(request) as content, asyncio.timeout(request.deadline):
+            async with self._client() as http, _body(request) as content, asyncio.timeout(request.deadline):
                 if sink is None:
-                    async with self._http.stream(**arguments(request, content)) as reply:
+                    async with http.stream(**arguments(request, content)) as reply:
                         return WireReply(reply.status_code, reply.headers, await _whole(reply, request.deadline))
-                async with self._http.stream(**arguments(request, content, identity=True)) as reply:
+                async with http.stream(**arguments(request, content, identity=True)) as reply:
                     if not reply.is_success:
                         return WireReply(reply.status_code, reply.headers, await _whole(reply, request.timeout))
                     await sink.begin(length_of(reply.headers))
@@ -72,8 +78,9 @@ class AsyncPort:
         """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
         try:
             async with (
+                self._client() as http,
                 _body(request) as content,
-                self._http.stream(**arguments(request, content, identity=True)) as reply,
+                http.stream(**arguments(request, content, identity=True)) as reply,
             ):
                 yield AsyncReply(reply, request.deadline)
         except FAULTS as error:
@@ -119,7 +126,15 @@ class AsyncPort:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        for http in self._connections.all():
+            await http.aclose()
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
+        for unused in self._connections.unused():
+            await unused.aclose()
+        with self._connections.one() as http:
+            yield http
 
 
 class AsyncReply:

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from typing import Any
 
 from sandtui.client.call import StreamedBody
+from sandtui.client.connections import Connections
 from sandtui.client.crew import ThreadCrew, fan_out
 from sandtui.client.exchange import (
     FAULTS,
@@ -30,19 +31,26 @@ class BlockingPort:
     """Does all its work before it returns: its coroutines never suspend."""
 
     def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(
-            transport=transport, limits=LIMITS, follow_redirects=False, mounts=None if transport else NEVER_PROXIED
-        )
-        self._deadline = NetworkDeadline(self._http)
+        trust = None if transport else httpx.create_ssl_context()
+        self._deadline = NetworkDeadline()
+
+        def make(limits: httpx.Limits) -> httpx.Client:
+            if trust is None:
+                return httpx.Client(transport=transport, follow_redirects=False)
+            return self._deadline.around(
+                httpx.Client(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
+            )
+
+        self._connections = Connections(make, LIMITS)
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
         try:
-            with _body(request) as content, self._deadline.within(request.deadline):
+            with self._client() as http, _body(request) as content, self._deadline.within(request.deadline):
                 if sink is None:
-                    with self._http.stream(**arguments(request, content)) as reply:
+                    with http.stream(**arguments(request, content)) as reply:
                         return WireReply(reply.status_code, reply.headers, _whole(reply, request.deadline))
-                with self._http.stream(**arguments(request, content, identity=True)) as reply:
+                with http.stream(**arguments(request, content, identity=True)) as reply:
                     if not reply.is_success:
                         return WireReply(reply.status_code, reply.headers, _whole(reply, request.timeout))
                     await sink.begin(length_of(reply.headers))
@@ -70,10 +78,10 @@ class BlockingPort:
     async def stream(self, request: WireRequest) -> AsyncIterator[BlockingReply]:
         """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
         try:
-            with _body(request) as content, ExitStack() as cleanup:
+            with self._client() as http, _body(request) as content, ExitStack() as cleanup:
                 # Up to the head of the reply alone: what comes then is the caller's time too.
                 with self._deadline.within(request.deadline):
-                    reply = cleanup.enter_context(self._http.stream(**arguments(request, content, identity=True)))
+                    reply = cleanup.enter_context(http.stream(**arguments(request, content, identity=True)))
                 yield BlockingReply(reply, request.deadline)
         except FAULTS as error:
             raise fault(error) from None
@@ -110,7 +118,15 @@ class BlockingPort:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        self._http.close()
+        for http in self._connections.all():
+            http.close()
+
+    @contextmanager
+    def _client(self) -> Iterator[httpx.Client]:
+        for unused in self._connections.unused():
+            unused.close()
+        with self._connections.one() as http:
+            yield http
 
 
 class BlockingReply:

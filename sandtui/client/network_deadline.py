@@ -19,16 +19,19 @@ from sandtui.client.http_library import httpx
 
 
 class NetworkDeadline:
-    """The deadline of what the present thread does on the network of one httpx client."""
+    """The deadline of what the present thread does on the network of some httpx clients."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self) -> None:
         self._own = threading.local()
-        # httpx offers no way to name the network that its transports use; a client without them, as tests make,
-        # has none.
+
+    def around(self, client: httpx.Client) -> httpx.Client:
+        """Return the client, whose network keeps to the deadline from now on."""
+        # httpx offers no way to name the network that its transports use.
         for transport in (client._transport, *client._mounts.values()):
             pool = getattr(transport, "_pool", None)
             if pool is not None:
                 pool._network_backend = _Network(pool._network_backend, self)
+        return client
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:

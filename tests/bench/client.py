@@ -14,35 +14,77 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
 from tests.conftest import PlatformProcess, start_platform
 
+Sides = list[tuple[str, str, str]]
+"""Name, interpreter and module of each library; ours comes first."""
+
 ROOT = Path(__file__).parents[2]
 SDK = ROOT / ".interop" / "0.2.32" / "bin" / "python"
 PEER = ROOT / "tests" / "bench" / "peer.py"
 MEGABYTES = 200
+EXEC_ROUND, EXEC_TURNS = 100, 20
 FLEET = 500
 PEERS_FLEET = 90
 """The peer's bulk wait never ends for more than one page of its listing: from the second round on it stops reading
 after the first page, and counts too few. So it is compared with a fleet of one page; 500 are ours alone."""
 
 
-def run(interpreter: Path | str, module: str, platform: PlatformProcess, home: Path, *task: str) -> dict[str, float]:
-    """Run one task for one library."""
-    environment = {
+def environment_of(platform: PlatformProcess, home: Path) -> dict[str, str]:
+    """Return what either library finds the platform by."""
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "PRIME_API_KEY": platform.api_key,
         "PRIME_API_BASE_URL": platform.base_url,
     }
+
+
+def run(interpreter: Path | str, module: str, platform: PlatformProcess, home: Path, *task: str) -> dict[str, float]:
+    """Run one task for one library."""
     command = [str(interpreter), str(PEER), module, *task]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    result = subprocess.run(
+        command, env=environment_of(platform, home), capture_output=True, text=True, cwd=ROOT, timeout=300
+    )
     if result.returncode != 0:
         raise RuntimeError(f"{module} {' '.join(task)} failed:\n{result.stderr[-2000:]}")
     reply: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
     return reply
+
+
+def exec_turns(sides: Sides, platform: PlatformProcess, home: Path, at_once: int) -> None:
+    """Print one line: commands a second, in short rounds that alternate while both libraries stay ready.
+
+    What the machine does changes within seconds, by a factor of two with 64 at a time: only rounds that follow each
+    other can be compared, so the ratio is the median of those of neighbours.
+    """
+    with ExitStack() as cleanup:
+        peers = []
+        for _, interpreter, module in sides:
+            command = [str(interpreter), str(PEER), module, "exec", str(at_once)]
+            peer = subprocess.Popen(
+                command, env=environment_of(platform, home), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            cleanup.enter_context(peer)
+            assert peer.stdout is not None and peer.stdout.readline() == "ready\n"
+            peers.append(peer)
+        seconds: list[list[float]] = [[] for _ in peers]
+        for turn in range(EXEC_TURNS):
+            order = list(enumerate(peers))
+            for place, peer in order if turn % 2 == 0 else reversed(order):
+                assert peer.stdin is not None and peer.stdout is not None
+                peer.stdin.write(f"{EXEC_ROUND}\n")
+                peer.stdin.flush()
+                seconds[place].append(float(peer.stdout.readline()))
+    values = [EXEC_ROUND / statistics.median(times) for times in seconds]
+    pairs = [theirs / ours for ours, theirs in zip(*seconds, strict=True)] if len(seconds) > 1 else []
+    ratio = f"{statistics.median(pairs):10.2f}" if pairs else ""
+    title = "exec, one at a time, per s" if at_once == 1 else f"exec, {at_once} at a time, per s"
+    print(f"{title:<34}" + "".join(f"{value:14.1f}" for value in values) + ratio)
 
 
 def curl(platform: PlatformProcess, folder: Path) -> tuple[float, float]:
@@ -79,9 +121,9 @@ def measure(platform: PlatformProcess, home: Path) -> None:
     else:
         print("the official SDK is not installed: run `make .interop/0.2.32/.done`")
     rows: dict[str, dict[str, list[dict[str, float]]]] = {}
-    tasks = [("import", []), ("exec", ["1"]), ("exec", ["64"]), ("transfer", [str(MEGABYTES)])]
+    tasks = [("import", []), ("transfer", [str(MEGABYTES)])]
     tasks += [("fleet", [str(PEERS_FLEET)]), ("fleet", [str(FLEET)])]
-    repeats = {"import": 5, "exec": 3, "transfer": 2, "fleet": 2}
+    repeats = {"import": 5, "transfer": 2, "fleet": 2}
     for task, arguments in tasks:
         for turn in range(repeats[task]):
             for name, interpreter, module in sides if turn % 2 == 0 else reversed(sides):
@@ -91,8 +133,8 @@ def measure(platform: PlatformProcess, home: Path) -> None:
                 rows.setdefault(" ".join([task, *arguments]), {}).setdefault(name, []).append(reply)
     print(f"{'':<34}" + "".join(f"{name:>14}" for name, _, _ in sides) + f"{'ratio':>10}")
     show(rows, "import", "import_seconds", "import, ms", 1000)
-    show(rows, "exec 1", "per_second", "exec, one at a time, per s")
-    show(rows, "exec 64", "per_second", "exec, 64 at a time, per s")
+    exec_turns(sides, platform, home, 1)
+    exec_turns(sides, platform, home, 64)
     transfer = f"transfer {MEGABYTES}"
     show(rows, transfer, "up", f"upload {MEGABYTES} MB, MB/s")
     show(rows, transfer, "down", f"download {MEGABYTES} MB, MB/s")

@@ -1,0 +1,96 @@
+"""Connections in small pools: httpx clients that share the requests between them.
+
+httpx looks through all connections of its pool at the beginning and the end of each request, for each of them that is
+idle: with 64 at once that took four times the work of the requests themselves. Small pools have little to look through.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sandtui.client.http_library import httpx
+
+C = TypeVar("C")
+
+POOL_SIZE = 8
+"""Connections of one pool."""
+
+IDLE_SECONDS = 30.0
+"""Seconds after which a pool that nobody used is closed: by then the platform has closed its side of it."""
+
+
+@dataclass(slots=True)
+class _Pool(Generic[C]):
+    client: C
+    in_use: int = 0
+    used_at: float = 0.0
+
+
+class Connections(Generic[C]):
+    """Pools that are opened when those before them are busy; usable from several threads.
+
+    ``make`` returns an httpx client for some limits. ``limits`` are those of all pools together.
+    """
+
+    def __init__(self, make: Callable[[httpx.Limits], C], limits: httpx.Limits) -> None:
+        self._make = make
+        self._most = max(1, -(-(limits.max_connections or 1000) // POOL_SIZE))
+        self._size = min(POOL_SIZE, limits.max_connections or POOL_SIZE)
+        self._kept = limits.max_keepalive_connections
+        self._expiry = limits.keepalive_expiry
+        self._lock = threading.Lock()
+        self._pools: list[_Pool[C]] = []
+        self._closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[C]:
+        """Give a client for one request."""
+        with self._lock:
+            pool = self._pick()
+            pool.in_use += 1
+        try:
+            yield pool.client
+        finally:
+            with self._lock:
+                pool.in_use -= 1
+                pool.used_at = time.monotonic()
+
+    def unused(self) -> list[C]:
+        """Take out the clients that nobody used for a while; the caller closes them."""
+        if len(self._pools) < 2:
+            return []
+        oldest = time.monotonic() - IDLE_SECONDS
+        with self._lock:
+            # Pools are filled from the first on, so the last is the one that is needed least.
+            gone = []
+            while len(self._pools) > 1 and not self._pools[-1].in_use and self._pools[-1].used_at < oldest:
+                gone.append(self._pools.pop().client)
+            return gone
+
+    def all(self) -> list[C]:
+        """Take out all clients; the caller closes them, and none is given any more."""
+        with self._lock:
+            self._closed = True
+            clients, self._pools = [pool.client for pool in self._pools], []
+            return clients
+
+    def _pick(self) -> _Pool[C]:
+        if self._closed:
+            raise RuntimeError("the client has been closed")
+        for pool in self._pools:
+            if pool.in_use < self._size:
+                return pool
+        if len(self._pools) < self._most:
+            place = len(self._pools) * POOL_SIZE
+            kept = self._size if self._kept is None else max(0, min(self._size, self._kept - place))
+            limits = httpx.Limits(
+                max_connections=self._size, max_keepalive_connections=kept, keepalive_expiry=self._expiry
+            )
+            self._pools.append(_Pool(self._make(limits)))
+            return self._pools[-1]
+        return min(self._pools, key=lambda pool: pool.in_use)
