@@ -1,0 +1,196 @@
+"""A command on its way through many sandboxes, and what each said."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sandtui.client import AsyncSandboxClient, CommandResponse, CommandTimeoutError, SandboxClientError
+from sandtui.fleet.bulk import BulkRun, Item, Outcome, State
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.row import Row
+
+AT_ONCE = 64
+"""Sandboxes that are asked at the same time. Each is a machine of its own, so the bound is there for this one."""
+
+MAX_KEPT = 1024 * 1024
+"""Characters of each stream of one sandbox that are kept; equal answers are kept once."""
+
+_SMALL = 64 * 1024
+
+
+class Trouble(Enum):
+    """Why there is no exit code."""
+
+    TIMEOUT = "did not end in time"
+    UNREACHED = "could not be reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command said. ``cut`` counts the characters that were left out, ``digest`` tells them apart."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    cut: int = 0
+    digest: str = ""
+
+    @classmethod
+    def of(cls, reply: CommandResponse, limit: int = MAX_KEPT) -> Answer:
+        """Keep the beginning of each stream."""
+        surplus = reply.stdout[limit:], reply.stderr[limit:]
+        if not any(surplus):
+            return cls(reply.exit_code, reply.stdout, reply.stderr)
+        digest = hashlib.sha256("\0".join(surplus).encode("utf-8", "surrogatepass")).hexdigest()
+        return cls(reply.exit_code, reply.stdout[:limit], reply.stderr[:limit], sum(map(len, surplus)), digest)
+
+
+@dataclass(slots=True)
+class Target:
+    """One sandbox and what came of the command there. Times are in seconds on the monotonic clock.
+
+    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not. Names and texts
+    come from outside and are not safe to draw.
+    """
+
+    item: Item
+    answer: Answer | None = None
+    trouble: Trouble | None = None
+    problem: str = ""
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The sandbox's id."""
+        return self.item.id
+
+    @property
+    def name(self) -> str:
+        """The sandbox's name."""
+        return self.item.name
+
+    @property
+    def state(self) -> State:
+        """How it stands: done means exit code 0."""
+        return self.item.state
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self.state not in {State.WAITING, State.RUNNING}
+
+    def seconds(self, now: float) -> float | None:
+        """Return how long the command ran, or has been running; None before its start."""
+        if self.started is None:
+            return None
+        return (self.ended if self.ended is not None else now) - self.started
+
+
+class FanOut:
+    """Runs one command in many sandboxes, some at a time; ``on_change`` is called after each step.
+
+    ``timeout`` is in seconds and counts for each sandbox alone.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        rows: Sequence[Row],
+        client: AsyncSandboxClient,
+        clock: Clock,
+        *,
+        timeout: int,
+        at_once: int = AT_ONCE,
+        on_end: Callable[[Target], None] = lambda _: None,
+    ) -> None:
+        self.command = command
+        self.timeout = timeout
+        self.began = clock.now()
+        self.on_end = on_end
+        self._client, self._clock = client, clock
+        self._bulk = BulkRun(command, rows, self._work, clock, at_once=at_once)
+        self.targets = [Target(item) for item in self._bulk.items]
+        self._by_id = {target.id: target for target in self.targets}
+        self._same: dict[Answer, Answer] = {}
+
+    @property
+    def on_change(self) -> Callable[[], None]:
+        """What is called after each step."""
+        return self._bulk.on_change
+
+    @on_change.setter
+    def on_change(self, call: Callable[[], None]) -> None:
+        self._bulk.on_change = call
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is under way."""
+        return self._bulk.is_over
+
+    @property
+    def failed(self) -> list[Target]:
+        """Those on which it did not end with exit code 0."""
+        return [target for target in self.targets if target.state in {State.FAILED, State.CANCELLED}]
+
+    def count(self, state: State) -> int:
+        """Return how many are in a state."""
+        return self._bulk.count(state)
+
+    def seconds(self) -> float:
+        """Return how long the whole took, or has been taking."""
+        ended = self._bulk.ended
+        return (ended if ended is not None else self._clock.monotonic()) - self._bulk.started
+
+    async def run(self) -> None:
+        """Run it everywhere, until all have answered or it is cancelled."""
+        await self._bulk.run()
+
+    def cancel(self) -> None:
+        """Ask no more sandboxes and drop what runs; its processes are ended where the platform can."""
+        self._bulk.cancel()
+
+    def prepare_retry(self) -> int:
+        """Put what failed back in the queue, for another :meth:`run`; return how many."""
+        for target in self.failed:
+            target.answer, target.trouble, target.problem = None, None, ""
+            target.started = target.ended = None
+        return self._bulk.prepare_retry()
+
+    async def _work(self, sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+        return {sandbox_id: await self._one(self._by_id[sandbox_id]) for sandbox_id in sandbox_ids}
+
+    async def _one(self, target: Target) -> Outcome:
+        target.started = self._clock.monotonic()
+        try:
+            reply = await self._client.execute_command(target.id, self.command, timeout=self.timeout)
+        except SandboxClientError as error:
+            slow = isinstance(error, CommandTimeoutError)
+            target.trouble = Trouble.TIMEOUT if slow else Trouble.UNREACHED
+            target.problem = str(error)
+        else:
+            target.answer = await self._keep(reply)
+        finally:
+            target.ended = self._clock.monotonic()
+        self.on_end(target)
+        if target.answer is None:
+            return Outcome(False, target.problem)
+        return Outcome(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
+
+    async def _keep(self, reply: CommandResponse) -> Answer:
+        if len(reply.stdout) + len(reply.stderr) <= _SMALL:
+            answer = Answer.of(reply)
+        else:
+            # Cutting, hashing and comparing megabytes takes milliseconds.
+            answer = await asyncio.to_thread(_hashed, reply)
+        return self._same.setdefault(answer, answer)
+
+
+def _hashed(reply: CommandResponse) -> Answer:
+    answer = Answer.of(reply)
+    hash(answer)  # a text keeps its hash: the loop finds it ready
+    return answer

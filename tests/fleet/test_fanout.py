@@ -1,0 +1,221 @@
+import asyncio
+import json
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
+from sandtui.fleet.bulk import State
+from sandtui.fleet.clock import ManualClock
+from sandtui.fleet.fanout import Answer, FanOut, group
+from sandtui.fleet.fanout.differences import Body, BodyLine, Budget, Kind, body, compare
+from sandtui.fleet.fanout.grouping import exit_codes, reference
+from sandtui.fleet.fanout.run import MAX_KEPT
+from sandtui.fleet.fanout.save import file_name, save
+from sandtui.fleet.fanout.text import ALL_WELL, COMMAND_FAILED, NOT_REACHED, exit_code, report
+from sandtui.fleet.row import Row
+from tests.fleet.factory import NOW, sandbox
+
+
+class Client:
+    """Answers commands by the sandbox's number; counts how many run at once."""
+
+    def __init__(self, answer):
+        self._answer = answer
+        self.running = self.most = 0
+
+    async def execute_command(self, sandbox_id, command, timeout=None):
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(0)
+            answer = self._answer(int(sandbox_id[-4:]))
+            if isinstance(answer, asyncio.Future):
+                answer = await answer
+            if isinstance(answer, Exception):
+                raise answer
+        finally:
+            self.running -= 1
+        stdout, stderr, code = answer
+        return CommandResponse(stdout=stdout, stderr=stderr, exit_code=code)
+
+
+def rows(count, **fields):
+    return [Row.of(sandbox(number, **fields), 1) for number in range(1, count + 1)]
+
+
+def fan_out_of(answer, count=20, **options):
+    client = Client(answer)
+    return FanOut("x", rows(count), client, ManualClock(NOW), timeout=10, **options), client
+
+
+def mixed(number):
+    if number == 3:
+        return ConnectionFailedError("can't connect to sbx_0003", sent=False)
+    if number == 4:
+        return ConnectionFailedError("can't connect to sbx_0004", sent=False)
+    if number == 5:
+        return CommandTimeoutError("the command did not end within 10 s")
+    if number in {6, 7}:
+        return "ok\ncommit b\n", "", 0
+    return ("ok\ncommit a\n", "", 0) if number != 8 else ("", "broken\n", 1)
+
+
+async def test_two_hundred_at_a_bounded_number_at_a_time():
+    fan_out, client = fan_out_of(lambda number: ("", "", 0), 200, at_once=16)
+    await fan_out.run()
+    assert client.most == 16
+    assert fan_out.count(State.DONE) == 200
+    assert [len(each.targets) for each in group(fan_out.targets)] == [200]
+    assert exit_code(fan_out) == ALL_WELL
+
+
+async def test_equal_answers_and_equal_reasons_are_folded():
+    fan_out, _ = fan_out_of(mixed)
+    await fan_out.run()
+    groups = group(fan_out.targets)
+    assert [len(each.targets) for each in groups] == [14, 2, 1, 2, 1]
+    assert [each.failed for each in groups] == [False, False, True, True, True]
+    assert reference(groups) is groups[0]
+    assert groups[3].problem.startswith("can't connect to …."), "without the ids, the reasons are one"
+    assert dict(exit_codes(fan_out)) == {
+        "exit 0": 16,
+        "exit 1": 1,
+        "could not be reached": 2,
+        "did not end in time": 1,
+    }
+    assert len(group(fan_out.targets, failures_only=True)) == 3
+    assert len(group(fan_out.targets, together=False)) == 20
+    assert exit_code(fan_out) == NOT_REACHED
+    text = "\n".join(report(fan_out))
+    assert "── 14 the same, exit 0" in text
+    assert " ~ commit b" in text
+    assert text.endswith("20 sandboxes · 16 ok · 1 failed · 1 too slow · 2 not reached · 3 different answers")
+
+
+async def test_again_on_the_failed_only():
+    fan_out, _ = fan_out_of(mixed)
+    await fan_out.run()
+    before = {target.id: target.answer for target in fan_out.targets if target.answer and not target.answer.exit_code}
+    asked = []
+    fan_out._client = Client(lambda number: asked.append(number) or ("ok\ncommit a\n", "", 0))
+    assert fan_out.prepare_retry() == 4
+    await fan_out.run()
+    assert sorted(asked) == [3, 4, 5, 8]
+    assert fan_out.count(State.DONE) == 20
+    assert all(target.answer is before.get(target.id, target.answer) for target in fan_out.targets)
+
+
+async def test_it_can_be_cancelled_at_any_time():
+    never = asyncio.get_running_loop().create_future()
+    fan_out, client = fan_out_of(lambda number: ("", "", 0) if number < 4 else never, at_once=5)
+    work = asyncio.create_task(fan_out.run())
+    while client.running < 5 or fan_out.count(State.DONE) < 3:
+        await asyncio.sleep(0)
+    fan_out.cancel()
+    await work
+    assert client.running == 0
+    assert fan_out.count(State.CANCELLED) == 17
+    assert {each.problem for each in group(fan_out.targets) if each.failed} == {"cut short", "not done"}
+    assert exit_code(fan_out) == NOT_REACHED
+
+
+async def test_a_failing_command_alone_is_a_one():
+    fan_out, _ = fan_out_of(lambda number: ("", "", 7 if number == 2 else 0))
+    await fan_out.run()
+    assert exit_code(fan_out) == COMMAND_FAILED
+
+
+async def test_what_is_too_long_is_cut_and_still_told_apart():
+    long = "x" * MAX_KEPT
+    fan_out, _ = fan_out_of(lambda number: (long + ("a" if number == 1 else "b"), "", 0), 4)
+    await fan_out.run()
+    groups = group(fan_out.targets)
+    assert [len(each.targets) for each in groups] == [3, 1]
+    assert all(each.answer.cut == 1 and len(each.answer.stdout) == MAX_KEPT for each in groups)
+    assert len({id(target.answer) for target in fan_out.targets}) == 2, "equal answers are kept once"
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "c", "same", "a\x1b[31m!", "\t[x]", "日本"]), max_size=30)
+
+
+def body_of(lines, err=()):
+    return body(Answer(0, "\n".join(lines), "\n".join(err)))
+
+
+@given(LINES, LINES, LINES)
+def test_a_comparison_changes_no_line_of_the_answer(one, other, err):
+    mine, theirs = body_of(one, err), body_of(other)
+    shown = compare(mine, theirs, Budget())
+    kept = [line for line in shown.lines if line.kind is not Kind.GONE]
+    assert [(line.text, line.stderr) for line in kept] == [(line.text, line.stderr) for line in mine.lines]
+    for line in shown.lines:
+        assert 0 <= line.start <= line.end <= len(line.text)
+    gone = [line.text for line in shown.lines if line.kind is Kind.GONE]
+    same = [line.text for line in shown.lines if line.kind is Kind.SAME]
+    changed = [line for line in shown.lines if line.kind is Kind.CHANGED]
+    assert len(gone) + len(same) + len(changed) == len(theirs.lines), "each line of the other is accounted for"
+
+
+def test_what_differs_within_a_line_is_narrowed():
+    (line,) = compare(body_of(["version 1.2.3 ok"]), body_of(["version 1.9.3 ok"]), Budget()).lines
+    assert (line.kind, line.text[line.start : line.end]) == (Kind.CHANGED, "2")
+
+
+def test_a_difference_that_is_not_shown_is_told():
+    assert "not shown" in compare(body_of(["\x1b[31ma"]), body_of(["a"]), Budget()).note
+
+
+def test_too_much_is_not_compared():
+    one, other = body_of([str(n) for n in range(2000)]), body_of([str(n) for n in range(1, 5000, 2)])
+    shown = compare(one, other, Budget())
+    assert shown.note and shown.lines == one.lines
+    assert compare(body_of(["a"]), body_of(["b"]), Budget(0)).note
+    assert body_of([str(n) for n in range(3000)]).left_out == 1000
+
+
+async def test_all_is_saved_in_a_folder_that_only_the_user_reads(tmp_path):
+    fan_out, _ = fan_out_of(mixed)
+    await fan_out.run()
+    await asyncio.to_thread(save, fan_out, tmp_path / "out")
+    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert len(results) == 20
+    assert (tmp_path / "out" / results[0]["stdout_file"]).read_text() == "ok\ncommit a\n"
+    assert (tmp_path / "out" / results[7]["stderr_file"]).read_text() == "broken\n"
+    assert results[2]["error"].startswith("can't connect to sbx_0003")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()} == {0o600}
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
+    with pytest.raises(FileExistsError):
+        save(fan_out, tmp_path / "out")
+
+
+async def test_a_file_of_json_lines_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    fan_out, _ = fan_out_of(mixed)
+    await fan_out.run()
+    save(fan_out, tmp_path / "out.jsonl")
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 20
+
+    def full(_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    for name in ("second.jsonl", "second"):
+        with pytest.raises(OSError, match="no space"):
+            save(fan_out, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+@given(st.text(max_size=100), st.text(max_size=40))
+def test_files_are_named_for_any_file_system(name, sandbox_id):
+    fan_out = FanOut("x", rows(1, name=name or "x"), Client(mixed), ManualClock(NOW), timeout=1)
+    fan_out.targets[0].item.id = sandbox_id
+    made = file_name(fan_out.targets[0])
+    assert made.isascii() and "/" not in made and not made.startswith(".") and len(made) < 130
+
+
+def test_hostile_output_is_harmless_in_the_report():
+    hostile = Body((BodyLine("x"),))
+    assert compare(hostile, hostile, Budget()).lines == hostile.lines
+    assert "\x1b" not in "".join(line.text for line in body_of(["\x1b]52;c;eA==\x07", "\x9b2J"]).lines)
