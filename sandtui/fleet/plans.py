@@ -59,7 +59,7 @@ DELETE_BY_LABEL = Verb(
     _alive,
     warning="The platform deletes by label, not by what this screen shows. This can't be undone.",
 )
-RUN = Verb("run", "Run a command in", "in each, ten at a time", _running, asks="command", example="uname -a")
+RUN = Verb("run", "Run a command in", "and fold equal outputs together", _running, asks="command", example="uname -a")
 UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
 EXPOSE = Verb("expose", "Expose a port of", "over HTTP", _running, asks="port", example="8000")
 JOB = Verb("job", "Start a job in", "in the background of each", _running, asks="command", example="python train.py")

@@ -17,15 +17,20 @@ from sandtui.client import (
 )
 from sandtui.fleet.bulk import AT_ONCE, BulkRun
 from sandtui.fleet.clock import Clock
+from sandtui.fleet.commandline.masking import told
 from sandtui.fleet.console import Console
+from sandtui.fleet.fanout import FanOut, Target
+from sandtui.fleet.fanout.grouping import end_of
 from sandtui.fleet.history import History
 from sandtui.fleet.plans import Plan
 from sandtui.fleet.ports import PortBoard
 from sandtui.fleet.refresh import Freshness, Pace, Refresher
+from sandtui.fleet.row import Row
 from sandtui.fleet.store import FleetStore
 from sandtui.fleet.work import batch_size, work_of
 
 DELETE_AT_ONCE = 10
+FAN_OUTS_KEPT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class FleetSession:
         self.history = History(self.store, clock)
         self.exposures: dict[str, list[ExposedPort]] = {}
         self.ports = PortBoard(client, self.store, clock)
+        self.fan_outs: list[FanOut] = []
+        """Commands that ran on many, oldest first."""
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
@@ -81,6 +88,18 @@ class FleetSession:
             vm = row is not None and row.sandbox.vm
             self._consoles[sandbox_id] = Console(self.client, sandbox_id, self.clock, vm=vm)
         return self._consoles[sandbox_id]
+
+    def fan_out(self, command: str, rows: Sequence[Row], timeout: int) -> FanOut:
+        """Return what runs a command in many sandboxes; its ``run`` begins it. Seconds for each are ``timeout``."""
+
+        words = told(command)
+
+        def note(target: Target) -> None:
+            self.history.note(target.id, f"$ {words}  {end_of(target)}", bad=not target.succeeded)
+
+        fan_out = FanOut(command, rows, self.client, self.clock, timeout=timeout, on_end=note)
+        self.fan_outs = [*self.fan_outs[1 - FAN_OUTS_KEPT :], fan_out]
+        return fan_out
 
     async def create(self, request: CreateSandboxRequest) -> Sandbox:
         """Create a sandbox and show it at once.

@@ -35,12 +35,6 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
     value = plan.value.strip()
     local = Path(value).expanduser() if plan.verb is plans.UPLOAD else Path()
 
-    async def run(sandbox_id: str) -> Outcome:
-        reply = await client.execute_command(sandbox_id, value)
-        last = (reply.stdout or reply.stderr).strip().rsplit("\n", 1)[-1]
-        history.note(sandbox_id, f"$ {value}  exit {reply.exit_code}", bad=reply.exit_code != 0)
-        return Outcome(reply.exit_code == 0, f"exit {reply.exit_code}" + (f" · {last}" if last else ""))
-
     async def upload(sandbox_id: str) -> Outcome:
         target = str(PurePosixPath(UPLOAD_FOLDER, local.name))
         await client.upload_file(sandbox_id, target, local)
@@ -57,7 +51,7 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         history.note(sandbox_id, f"job {started.job_id}: {value}")
         return Outcome(True, f"job {started.job_id}")
 
-    return _each({plans.RUN: run, plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job}[plan.verb])
+    return _each({plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job}[plan.verb])
 
 
 def _each(one: One) -> Work:

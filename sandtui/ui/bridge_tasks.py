@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,19 @@ class BridgeTasks:
                 await asyncio.to_thread(write)
             except (OSError, ValueError) as error:
                 self._app.post_message(FileWritten(str(path), what, str(error)))
+            else:
+                self._app.post_message(FileWritten(str(path), what))
+
+        self._run(flow(), "write")
+
+    def save(self, path: Path, write: Callable[[], str]) -> None:
+        """Have something written in a thread; the app gets a :class:`FileWritten`. ``write`` tells what it wrote."""
+
+        async def flow() -> None:
+            try:
+                what = await asyncio.to_thread(write)
+            except (OSError, ValueError) as error:
+                self._app.post_message(FileWritten(str(path), "", str(error)))
             else:
                 self._app.post_message(FileWritten(str(path), what))
 

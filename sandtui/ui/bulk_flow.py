@@ -58,6 +58,9 @@ class BulkFlow:
         if verb is plans.COPY:
             self._app.copy_lines([row.id for row in plan.rows], f"{len(plan.rows):,} ids")
             return
+        if verb is plans.RUN:
+            self._app.open_fan_out(plan.rows)
+            return
         if not verb.asks:
             self._show_plan(plan)
             return
@@ -89,6 +92,10 @@ class BulkFlow:
             self._app.bridge.write_file(Path(plan.value).expanduser(), text, f"{len(plan.rows):,} sandboxes")
         else:
             self._show_plan(plan)
+
+    def start_job(self, rows: Sequence[Row], command: str) -> None:
+        """Show the plan of a background job in many sandboxes."""
+        self._show_plan(make_plan(plans.JOB, rows, 0, command))
 
     def _show_plan(self, plan: Plan) -> None:
         from sandtui.ui.screens.dialogs.plan import PlanDialog

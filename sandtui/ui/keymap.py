@@ -15,9 +15,10 @@ _LABELS = {
     "minus": "-",
     "at": "@",
     "escape": "esc",
+    "exclamation_mark": "!",
 }
 
-PRIORITY = frozenset({"console.interrupt"})
+PRIORITY = frozenset({"console.interrupt", "fanout.interrupt"})
 """Actions whose key must win over the text field that has the focus.
 
 Only those: a priority key overtakes the letters that were typed before it and are still on their way to the field.

@@ -49,6 +49,23 @@ class Navigation(App[None]):
 
         self.push_screen(ConsoleScreen(sandbox_id))
 
+    def open_fan_out(self, rows: Sequence[Row]) -> None:
+        """Open the command line for many sandboxes."""
+        from sandtui.ui.screens.fanout import FanOutScreen
+
+        if self.bridge.session is not None:
+            self.push_screen(FanOutScreen(rows))
+
+    def open_latest_fan_out(self) -> None:
+        """Show the command that last ran on many sandboxes."""
+        from sandtui.ui.screens.fanout import FanOutScreen
+
+        session = self.bridge.session
+        if session is not None and session.fan_outs:
+            self.push_screen(FanOutScreen(session.fan_outs[-1].rows, session.fan_outs[-1]))
+        else:
+            self.say("Nothing ran on many sandboxes yet: mark some, then x.", "warning")
+
     def open_ports(self, sandbox_id: str | None) -> None:
         """Show all exposed ports; a new one is for the sandbox."""
         from sandtui.ui.screens.ports import PortsScreen

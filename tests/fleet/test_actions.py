@@ -4,7 +4,17 @@ import pytest
 
 from sandtui.fleet.actions import ACTIONS, FORBIDDEN_KEYS, in_scope
 
-SCREENS = (("fleet",), ("detail",), ("create",), ("ports",), ("launch",), ("console", "output"), ("log",), ("bulk",))
+SCREENS = (
+    ("fleet",),
+    ("detail",),
+    ("create",),
+    ("ports",),
+    ("launch",),
+    ("console", "output"),
+    ("fanout", "results"),
+    ("log",),
+    ("bulk",),
+)
 
 
 def test_ids_are_unique_and_titles_short():

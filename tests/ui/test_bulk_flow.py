@@ -41,21 +41,21 @@ def app_with(**options):
     return World(**options)
 
 
-async def test_a_command_runs_in_all_that_match_and_the_failed_can_be_marked():
+async def test_a_job_is_started_in_all_that_match_and_the_failed_can_be_marked():
     app = app_with()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         await filter_by(pilot, "status:running #rl")
         await pilot.press("m")
         assert isinstance(app.screen, ChooseDialog)
-        await pilot.press("r")
+        await pilot.press("j")
         assert isinstance(app.screen, ValueDialog)
         await type_text(pilot, "false")
         await confirm(pilot)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         run = app.screen.run
         assert run.count(State.FAILED) == 10
-        assert all(item.words.startswith("exit 1") for item in run.items)
+        assert all("not started" in item.words for item in run.items)
         await pilot.press("M")
         assert isinstance(app.screen, FleetScreen)
         assert app.screen._view.marks == set(run.failed_ids)
@@ -66,7 +66,7 @@ async def test_what_failed_is_tried_again():
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         await filter_by(pilot, "status:running #rl")
-        await pilot.press("asterisk", "m", "r")
+        await pilot.press("asterisk", "m", "j")
         await type_text(pilot, "false")
         await confirm(pilot)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
@@ -100,7 +100,7 @@ async def test_a_dialog_that_was_closed_does_nothing():
     app = app_with()
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        for keys in (("asterisk", "D", "escape"), ("m", "escape"), ("m", "r", "escape")):
+        for keys in (("asterisk", "D", "escape"), ("m", "escape"), ("m", "j", "escape")):
             await pilot.press(*keys)
             await pilot.pause()
             assert isinstance(app.screen, FleetScreen)
@@ -134,9 +134,9 @@ async def test_cancelling_ends_the_work():
         async def stuck(sandbox_id, command):
             await release.wait()
 
-        app.bridge.session.client.execute_command = stuck
+        app.bridge.session.client.start_background_job = stuck
         await filter_by(pilot, "status:running #rl")
-        await pilot.press("m", "r")
+        await pilot.press("m", "j")
         await type_text(pilot, "sleep 9")
         await confirm(pilot)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog))

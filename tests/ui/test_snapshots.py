@@ -240,7 +240,7 @@ def test_many(snap_compare, size):
 def test_results_of_many(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
-        await pilot.press("asterisk", "m", "r")
+        await pilot.press("asterisk", "m", "j")
         app.screen.query_one(Input).value = "false"
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#count"))

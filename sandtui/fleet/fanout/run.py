@@ -80,6 +80,11 @@ class Target:
         return self.item.state
 
     @property
+    def succeeded(self) -> bool:
+        """Whether the command ended with exit code 0."""
+        return self.answer is not None and self.answer.exit_code == 0
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more comes."""
         return self.state not in {State.WAITING, State.RUNNING}
@@ -110,6 +115,7 @@ class FanOut:
     ) -> None:
         self.command = command
         self.timeout = timeout
+        self.rows = tuple(rows)
         self.began = clock.now()
         self.on_end = on_end
         self._client, self._clock = client, clock

@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import help_hint, hints
@@ -90,7 +90,7 @@ class AppScreen(Screen[None]):
         if not self.is_mounted or self.is_covered:
             return
         self.update_news()
-        typing = isinstance(self.focused, Input)
+        typing = isinstance(self.focused, (Input, TextArea))
         self.query_one("#hints", KeyHints).show(hints(*self.hint_scopes()), help_hint(typing))
 
     def on_mount(self) -> None:

@@ -45,6 +45,8 @@ class FleetKeys(AppScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that need a sandbox do nothing without one."""
+        if action == "exec" and self._view is not None and self._view.marks:
+            return True
         if action in NEEDS_ROW:
             return self.target is not None
         if action in NEEDS_LINE:
@@ -65,9 +67,23 @@ class FleetKeys(AppScreen):
             self.dashboard.open_detail(line.id)
 
     def action_exec(self) -> None:
-        """Open the console of the sandbox."""
-        if (row := self.target) is not None:
+        """Open the console of the sandbox, or the command line for all that are marked."""
+        marked = self._view.marked if self._view is not None else []
+        running = [row for row in marked if row.status == "RUNNING"]
+        if len(running) > 1:
+            if len(running) < len(marked):
+                self.dashboard.say(f"{len(marked) - len(running):,} of the marked do not run and are left out.")
+            self.dashboard.open_fan_out(running)
+        elif marked and not running:
+            self.dashboard.say("None of the marked sandboxes runs.", "warning")
+        elif running:
+            self.dashboard.open_console(running[0].id)
+        elif (row := self.target) is not None:
             self.dashboard.open_console(row.id)
+
+    def action_fan_outs(self) -> None:
+        """Show the command that last ran on many."""
+        self.dashboard.open_latest_fan_out()
 
     def action_shell(self) -> None:
         """Open a shell."""

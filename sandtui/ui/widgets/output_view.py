@@ -159,6 +159,13 @@ class OutputView(RoleView, can_focus=True):
             self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True, force=True)
         self.refresh()
 
+    def keep(self, line: int) -> None:
+        """Put the cursor on the line that it was on before others came above it; it stays where it was seen."""
+        shift = line - self._cursor
+        self._cursor = max(0, min(line, self._count - 1))
+        self.scroll_to(y=max(0, self.scroll_offset.y + shift), animate=False, immediate=True, force=True)
+        self.refresh()
+
     def _to_end(self) -> None:
         self._cursor = max(0, self._count - 1)
         self.scroll_to(y=max(0, self._count - self.size.height), animate=False, immediate=True, force=True)

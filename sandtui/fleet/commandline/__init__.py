@@ -1,0 +1,1 @@
+"""What a command line knows before its text is sent: continuation, completion, history, secrets, place."""

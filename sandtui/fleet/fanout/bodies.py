@@ -1,0 +1,39 @@
+"""The lines of all answers, compared with the most frequent one; what was made once is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandtui.fleet.fanout.differences import Body, Budget, body, compare
+from sandtui.fleet.fanout.grouping import group, reference
+from sandtui.fleet.fanout.run import Answer, Target
+
+
+class Bodies:
+    """Makes the lines of answers. Takes its time: call it in a thread, one at a time."""
+
+    def __init__(self) -> None:
+        self._plain: dict[Answer, Body] = {}
+        self._compared: dict[tuple[Answer, Answer], Body] = {}
+
+    def of(self, targets: Sequence[Target]) -> dict[Answer, Body]:
+        """Return the lines of each answer that has come."""
+        groups = group(targets)
+        largest = reference(groups)
+        standard = largest.answer if largest is not None else None
+        budget = Budget()
+        found: dict[Answer, Body] = {}
+        for answer in (each.answer for each in groups if each.answer is not None):
+            shown = self._body(answer)
+            if standard is not None and answer is not standard:
+                pair = answer, standard
+                if pair not in self._compared:
+                    self._compared[pair] = compare(shown, self._body(standard), budget)
+                shown = self._compared[pair]
+            found[answer] = shown
+        return found
+
+    def _body(self, answer: Answer) -> Body:
+        if answer not in self._plain:
+            self._plain[answer] = body(answer)
+        return self._plain[answer]

@@ -1,0 +1,279 @@
+"""How a fan-out looks: a line for each sandbox, and the answers, equal ones folded together."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sandtui.fleet.bulk import State
+from sandtui.fleet.fanout import Answer, FanOut, Group, Target
+from sandtui.fleet.fanout.differences import Body, BodyLine, Kind
+from sandtui.fleet.fanout.grouping import end_of, exit_codes
+from sandtui.fleet.fanout.text import times
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.render.text import Piece, Role, fit, width_of
+from sandtui.ui.render.units import long_duration
+
+SIGNS: dict[State, tuple[str, Role]] = {
+    State.WAITING: ("·", "dim"),
+    State.RUNNING: ("◐", "busy"),
+    State.DONE: ("✓", "good"),
+    State.FAILED: ("✖", "bad"),
+    State.CANCELLED: ("‖", "info"),
+}
+
+PREVIEW_LINES = 10
+NAME_WIDTH = 15
+
+
+class Fold(Enum):
+    """How much of a group is shown."""
+
+    PREVIEW = "its first lines"
+    OPEN = "all"
+    CLOSED = "its title"
+
+    def after(self, body: Body | None) -> Fold:
+        """Return what Enter makes of it."""
+        if self is Fold.PREVIEW and body is not None and len(body.lines) > PREVIEW_LINES:
+            return Fold.OPEN
+        return Fold.PREVIEW if self is Fold.CLOSED else Fold.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a line of the results shows: a group and, inside its answer, a line; or an earlier run."""
+
+    what: str
+    key: Hashable = None
+    number: int = 0
+
+
+class Results:
+    """The lines of the results, each drawn when it is looked at."""
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        bodies: Mapping[Answer, Body],
+        folds: Mapping[Hashable, Fold],
+        earlier: Sequence[FanOut],
+        running: Sequence[Target] = (),
+        signs: tuple[Sequence[Target], int] | None = None,
+    ) -> None:
+        """``signs`` asks for a sign of each target above the answers, so many in a line."""
+        self._running = running
+        self._groups = {each.key: each for each in groups}
+        self._bodies, self._folds, self._earlier = bodies, folds, earlier
+        self._targets, self._per_line = signs if signs is not None else ((), 1)
+        self._places = list(self._arrange())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def place(self, number: int) -> Place | None:
+        """Return what a line shows."""
+        return self._places[number] if 0 <= number < len(self._places) else None
+
+    def find(self, place: Place | None) -> int | None:
+        """Return the line of a place that was there before, or of its group's title."""
+        if place is None or place.key is None:
+            return None
+        for wanted in (place, Place("title", place.key)):
+            if wanted in self._places:
+                return self._places.index(wanted)
+        return None
+
+    def body(self, key: Hashable) -> Body | None:
+        """Return the lines of a group's answer."""
+        each = self._groups.get(key)
+        return self._bodies.get(each.answer) if each is not None and each.answer is not None else None
+
+    def earlier(self, number: int) -> FanOut:
+        """Return an earlier run."""
+        return self._earlier[number]
+
+    def group_at(self, number: int) -> Group | None:
+        """Return the group that a line belongs to."""
+        place = self.place(number)
+        return self._groups.get(place.key) if place is not None and place.key is not None else None
+
+    def line(self, number: int, width: int) -> list[Piece]:
+        """Draw a line."""
+        place = self.place(number)
+        if place is None or place.what == "gap":
+            return []
+        if place.what == "signs":
+            return _signs(self._targets[place.number : place.number + self._per_line])
+        if place.what == "earlier":
+            return _earlier(self._earlier[place.number])
+        if place.what == "running":
+            return _running(self._running, width)
+        if place.what == "words":
+            return [Piece("earlier in this session", "dim")]
+        each = self._groups[place.key]
+        if place.what == "title":
+            return _title(each, self._folds.get(each.key, Fold.PREVIEW), width)
+        if place.what == "names":
+            return [Piece("  "), Piece(fit(_names(each.targets, width), max(1, width - 2)), "dim")]
+        if place.what == "problem":
+            return [Piece("  "), Piece(clean(each.problem), "bad")]
+        body = self.body(place.key)
+        if body is None:
+            return []
+        if place.what == "more":
+            left = len(body.lines) - PREVIEW_LINES
+            return [Piece(f"  … {left:,} more lines: enter shows them", "dim")]
+        if place.what == "note":
+            words = f"{body.left_out:,} more lines, S saves them  " if body.left_out else ""
+            return [Piece(f"  … {words}{body.note}", "dim")]
+        return body_pieces(body.lines[place.number])
+
+    def _arrange(self) -> Iterator[Place]:
+        for start in range(0, len(self._targets), self._per_line):
+            yield Place("signs", None, start)
+        if self._targets:
+            yield Place("gap")
+        for key, each in self._groups.items():
+            yield Place("title", key)
+            fold = self._folds.get(key, Fold.PREVIEW)
+            if fold is not Fold.CLOSED:
+                yield from self._arrange_group(key, each, fold)
+            yield Place("gap")
+        if self._running:
+            yield Place("running")
+            yield Place("gap")
+        if self._earlier:
+            yield Place("words")
+            yield from (Place("earlier", None, number) for number in range(len(self._earlier)))
+
+    def _arrange_group(self, key: Hashable, each: Group, fold: Fold) -> Iterator[Place]:
+        if len(each.targets) > 1:
+            yield Place("names", key)
+        if each.answer is None:
+            yield Place("problem", key)
+        body = self.body(key)
+        if body is None:
+            return
+        shown = len(body.lines) if fold is Fold.OPEN else min(len(body.lines), PREVIEW_LINES)
+        yield from (Place("line", key, number) for number in range(shown))
+        if shown < len(body.lines):
+            yield Place("more", key)
+        elif body.left_out or body.note:
+            yield Place("note", key)
+
+
+def body_pieces(line: BodyLine) -> list[Piece]:
+    """Draw a line of an answer; what differs from the largest group is told by a sign and a colour."""
+    if line.kind is Kind.GONE:
+        return [Piece("- ", "dim"), Piece(line.text, "dim")]
+    role: Role = "busy" if line.stderr else "text"
+    if line.kind is Kind.SAME:
+        return [Piece("! " if line.stderr else "  ", "busy"), Piece(line.text, role)]
+    sign = "+ " if line.kind is Kind.ADDED else "~ "
+    parts = [
+        Piece(line.text[: line.start], role),
+        Piece(line.text[line.start : line.end], "key"),
+        Piece(line.text[line.end :], role),
+    ]
+    return [Piece(sign, "key"), *(part for part in parts if part.text)]
+
+
+def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
+    """Draw the line of one sandbox: sign, name, exit code, time."""
+    sign, role = SIGNS[target.state]
+    if target.answer is not None:
+        ended = str(target.answer.exit_code)
+    else:
+        ended = {State.RUNNING: "…", State.FAILED: "—"}.get(target.state, "")
+    taken = short_time(target.seconds(now))
+    name = max(4, width - 14)
+    return [
+        Piece(f" {sign} ", role),
+        Piece(fit(clean(target.name), name), "text" if target.is_over else "dim"),
+        Piece(fit(ended, 4, right=True), role),
+        Piece(fit(taken, 6, right=True), "dim"),
+    ]
+
+
+def counts(fan_out: FanOut) -> list[Piece]:
+    """Return how many are how far."""
+    pieces: list[Piece] = []
+    words = {State.DONE: "ok", State.FAILED: "failed"}
+    for state in (State.DONE, State.FAILED, State.CANCELLED, State.RUNNING, State.WAITING):
+        if count := fan_out.count(state):
+            sign, role = SIGNS[state]
+            pieces.append(Piece(f"{sign} {count:,} {words.get(state, state.value)}  ", role))
+    return pieces
+
+
+def ends(fan_out: FanOut) -> list[Piece]:
+    """Return how often each end was met."""
+    found = exit_codes(fan_out)
+    return [Piece("   ".join(f"{count:,} x {clean(end)}" for end, count in found), "dim")] if found else []
+
+
+def short_time(seconds: float | None) -> str:
+    """Return a time of a command: ``0.8s``, ``12s``, ``3m 04s``."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.1f}s" if seconds < 10 else long_duration(seconds)
+
+
+def _title(each: Group, fold: Fold, width: int) -> list[Piece]:
+    count = len(each.targets)
+    end, role = end_of(each.targets[0]), _role(each)
+    arrow = "▸ " if fold is Fold.CLOSED else "▾ "
+    left = [Piece(arrow, role)]
+    if count > 1:
+        left += [Piece(f"{count:,} the same", "bright"), Piece(f"  {end}", role)]
+    else:
+        left += [Piece(clean(each.targets[0].name), "bright"), Piece(f"  {end}", role)]
+    took = times(each)
+    gap = width - sum(width_of(piece.text) for piece in left) - width_of(took) - 1
+    return [*left, Piece(" " * max(2, gap)), Piece(took, "dim")]
+
+
+def _running(targets: Sequence[Target], width: int) -> list[Piece]:
+    words = f"{len(targets):,} running  "
+    return [Piece("◐ ", "busy"), Piece(words, "busy"), Piece(_names(targets, width - width_of(words)), "dim")]
+
+
+def _role(each: Group) -> Role:
+    if not each.failed:
+        return "good"
+    return "info" if each.targets[0].state is State.CANCELLED else "bad"
+
+
+def _names(targets: Sequence[Target], width: int) -> str:
+    words: list[str] = []
+    room = width - 16
+    for place, target in enumerate(targets):
+        name = clean(target.name)
+        room -= width_of(name) + 1
+        if room < 0 and place:
+            return f"{' '.join(words)} and {len(targets) - place:,} more"
+        words.append(name)
+    return " ".join(words)
+
+
+def _signs(targets: Sequence[Target]) -> list[Piece]:
+    cells: list[Piece] = [Piece(" ")]
+    for target in targets:
+        sign, role = SIGNS[target.state]
+        if len(cells) > 1 and cells[-1].role == role:
+            cells[-1] = Piece(cells[-1].text + sign, role)
+        else:
+            cells.append(Piece(sign, role))
+    return cells
+
+
+def _earlier(fan_out: FanOut) -> list[Piece]:
+    command = clean(fan_out.command.replace("\n", " ↵ "))
+    return [
+        Piece("▸ ", "key"),
+        Piece(f"$ {fit(command, 34)}  "),
+        *counts(fan_out),
+        Piece(f"{fan_out.began.astimezone():%H:%M:%S}", "dim"),
+    ]

@@ -1,0 +1,264 @@
+"""One command on many sandboxes: the command line, a line for each sandbox, and what they said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+
+from sandtui.fleet import plans
+from sandtui.fleet.bulk import State
+from sandtui.fleet.commandline.timeouts import TIMEOUTS, next_timeout
+from sandtui.fleet.fanout import Answer, FanOut, group
+from sandtui.fleet.fanout.bodies import Bodies
+from sandtui.fleet.fanout.differences import Body
+from sandtui.fleet.plans import TYPE_THE_COUNT_ABOVE, make_plan
+from sandtui.fleet.row import Row
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.fanout import Results, counts, ends, short_time, target_pieces
+from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.screens.dialogs.plan import PlanDialog
+from sandtui.ui.screens.fanout_keys import FanOutKeys
+from sandtui.ui.widgets.command_line import CommandLine
+from sandtui.ui.widgets.line import ChromeLine
+from sandtui.ui.widgets.output_view import OutputView
+
+PAINT_SECONDS = 0.15
+TARGETS_WIDTH = 30
+
+
+class FanOutScreen(FanOutKeys):
+    """A command line for many sandboxes. What runs goes on when the screen is left."""
+
+    SCOPE = "fanout"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("fanout"), *bindings("results")]
+    AUTO_FOCUS = "#command"
+
+    def __init__(self, rows: Sequence[Row], fan_out: FanOut | None = None) -> None:
+        super().__init__(rows)
+        self.fan_out = fan_out
+        self._timeout = TIMEOUTS[1]
+        self._confirmed = False
+        self._made = Bodies()
+        self._bodies: dict[Answer, Body] = {}
+        self._painting: Timer | None = None
+        self._comparing = False
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Target line, sandboxes beside results, command line."""
+        yield ChromeLine(id="target")
+        with Horizontal(id="fan-body"):
+            with Vertical(id="fan-targets", classes="panel"):
+                yield OutputView(self._target_line, id="targets")
+            with Vertical(id="fan-results", classes="panel"):
+                yield OutputView(self._result_line, id="results")
+        with Vertical(id="command-panel", classes="panel -lines"):
+            yield CommandLine(self._history, "a command for all of them", id="command")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, exec on so many."""
+        return ["Fleet", f"Exec ({len(self.rows):,})"]
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """While typing only control keys are ours."""
+        return ("fanout",) if self.query_one(CommandLine).has_focus else ("results", "fanout")
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell how the command ended how often."""
+        if self.fan_out is None:
+            words = f"enter runs it in {len(self.rows):,} sandboxes · nothing is sent until then"
+            return [Piece(words, "dim")], []
+        return ends(self.fan_out), [Piece(short_time(self.fan_out.seconds()), "dim")]
+
+    def on_mount(self) -> None:
+        """Show what ran last, when it is still wanted."""
+        super().on_mount()
+        for view in self.query(OutputView):
+            view.following = False
+        if self.fan_out is not None:
+            self.fan_out.on_change = self.changed
+            self.results_view.focus()
+        self._draw()
+
+    def on_unmount(self) -> None:
+        """Stop listening; what runs goes on."""
+        if self.fan_out is not None:
+            self.fan_out.on_change = lambda: None
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out anew."""
+        super().on_resize(event)
+        self.call_after_refresh(self._draw)
+
+    def tick(self) -> None:
+        """Let the times of what runs grow."""
+        super().tick()
+        if self.fan_out is not None and not self.fan_out.is_over:
+            self._draw()
+
+    def on_command_line_submitted(self, message: CommandLine.Submitted) -> None:
+        """Run it in all, after a question when they are many."""
+        message.stop()
+        if self.fan_out is not None and not self.fan_out.is_over:
+            self.dashboard.say("The last command still runs: ctrl+c stops it.", "warning")
+            return
+        if self._confirmed or len(self.rows) <= TYPE_THE_COUNT_ABOVE:
+            self._start(message.text)
+            return
+        plan = make_plan(plans.RUN, self.rows, 0, message.text)
+        connection = self.bridge.connection
+
+        def answered(confirmed: bool | None) -> None:
+            if confirmed:
+                self._confirmed = True
+                self._start(message.text)
+
+        where = connection.label if connection is not None else ""
+        self.app.push_screen(PlanDialog(plan, where, self.bridge.clock.now()), answered)
+
+    def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
+        """Tab goes to the results: what one of many has, the others may not have."""
+        message.stop()
+        self.results_view.focus()
+
+    def changed(self) -> None:
+        """Draw soon: hundreds of answers come in a second, a few drawings are enough."""
+        if self._painting is None:
+            self._painting = self.set_timer(PAINT_SECONDS, self._draw)
+
+    def show(self, fan_out: FanOut) -> None:
+        """Show a run, live when it is."""
+        if self.fan_out is not None:
+            self.fan_out.on_change = lambda: None
+        self.fan_out = fan_out
+        fan_out.on_change = self.changed
+        self.folds.clear()
+        self._bodies = {}
+        self.results_view.go_to(0)
+        self.results = Results([], {}, {}, [])
+        self._draw()
+
+    def set_timeout(self) -> None:
+        """Take the next time that each may take."""
+        self._timeout = next_timeout(self._timeout)
+        self._draw_frame()
+
+    def _start(self, command: str) -> None:
+        session = self.bridge.session
+        if session is None:
+            return
+        field = self.query_one(CommandLine)
+        field.restart()
+        running = [row for row in self.rows if (now := session.store.get(row.id)) is None or now.status == "RUNNING"]
+        if not running:
+            self.dashboard.say("None of them runs any more.", "warning")
+            return
+        self.show(session.fan_out(command, running, self._timeout))
+        self.run_shown()
+
+    def run_shown(self) -> None:
+        """Run what is shown, from its beginning or on what failed."""
+        if self.fan_out is not None:
+            self.bridge.run_flow(self.fan_out.run(), "fan-out")
+
+    def redraw(self) -> None:
+        """Draw the results as they are wanted now."""
+        self._draw()
+
+    def _draw(self) -> None:
+        self._painting = None
+        if not self.is_mounted or self.is_covered:
+            return
+        fan_out = self.fan_out
+        targets = self.query_one("#targets", OutputView)
+        targets.show(len(fan_out.targets) if fan_out is not None else len(self.rows))
+        self._draw_results()
+        self._draw_frame()
+        self.update_chrome()
+        if fan_out is not None and not self._comparing:
+            answers = {target.answer for target in fan_out.targets if target.answer is not None}
+            if not answers <= self._bodies.keys():
+                self._comparing = True
+                self.bridge.run_flow(self._compare(fan_out), "fan-out lines")
+
+    async def _compare(self, fan_out: FanOut) -> None:
+        """Make the lines of what has come, off the loop."""
+        try:
+            made = await asyncio.to_thread(self._made.of, list(fan_out.targets))
+            if fan_out is self.fan_out:
+                self._bodies = made
+        finally:
+            self._comparing = False
+        self.changed()
+
+    def _draw_results(self) -> None:
+        view = self.results_view
+        before = self.results.place(view.cursor)
+        if self.fan_out is None:
+            self.results = Results([], {}, {}, self._earlier())
+        else:
+            groups = group(self.fan_out.targets, together=self.together, failures_only=self.failures_only)
+            signs = None
+            if self.size.width < 100:
+                signs = self.fan_out.targets, max(10, view.size.width - 2)
+            running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
+            self.results = Results(groups, self._bodies, self.folds, self._earlier(), running, signs)
+        view.following = False
+        view.show(len(self.results))
+        again = self.results.find(before)
+        if again is not None and again != view.cursor:
+            view.keep(again)
+
+    def _earlier(self) -> list[FanOut]:
+        session = self.bridge.session
+        runs = session.fan_outs if session is not None else []
+        return [run for run in reversed(runs) if run is not self.fan_out]
+
+    def _draw_frame(self) -> None:
+        fan_out = self.fan_out
+        left = [Piece(f" {len(self.rows):,} sandboxes", "bright"), Piece(f"  timeout {self._timeout}s", "dim")]
+        if self.failures_only:
+            left.append(Piece("  ! failures only", "busy"))
+        if not self.together:
+            left.append(Piece("  each alone", "busy"))
+        right = counts(fan_out) if fan_out is not None else [Piece("nothing run yet ", "dim")]
+        self.query_one("#target", ChromeLine).show(left, right)
+        count = len(fan_out.targets) if fan_out is not None else len(self.rows)
+        self.query_one("#fan-targets").border_title = Content(f"sandboxes {count:,}")
+        panel = self.query_one("#fan-results")
+        command = clean(fan_out.command.replace("\n", " ↵ ")) if fan_out is not None else "results"
+        panel.border_title = Content(f"$ {command}" if fan_out is not None else command)
+        panel.border_subtitle = Content(f"{len(self.results):,} lines")
+        line = self.query_one("#command-panel")
+        line.border_title = Content(f"command · {len(self.rows):,} sandboxes")
+        line.border_subtitle = Content("sh -c")
+
+    def _target_line(self, number: int) -> list[Piece]:
+        width = max(20, self.query_one("#targets").size.width)
+        if self.fan_out is not None:
+            return target_pieces(self.fan_out.targets[number], self.bridge.clock.monotonic(), width)
+        return [Piece(" · ", "dim"), Piece(clean(self.rows[number].sandbox.name), "dim")]
+
+    def _result_line(self, number: int) -> list[Piece]:
+        return self.marked_hits(self.results.line(number, max(20, self.results_view.scrollable_content_region.width)))
+
+    def _history(self) -> list[str]:
+        session = self.bridge.session
+        return list(dict.fromkeys(run.command for run in session.fan_outs)) if session is not None else []
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys do nothing where there is nothing to do."""
+        fan_out = self.fan_out
+        running = fan_out is not None and not fan_out.is_over
+        if action in {"interrupt", "cancel"}:
+            return running
+        if action in {"retry", "mark"}:
+            return fan_out is not None and fan_out.is_over and bool(fan_out.failed)
+        return fan_out is not None and fan_out.count(State.WAITING) == 0 if action == "save" else True

@@ -1,0 +1,201 @@
+"""What the keys do on the results of a fan-out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+from sandtui.fleet.fanout import FanOut
+from sandtui.fleet.fanout.save import save
+from sandtui.fleet.log_text import find, split
+from sandtui.fleet.row import Row
+from sandtui.ui.render.fanout import Fold, Results
+from sandtui.ui.render.text import Piece
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.value import ValueDialog
+from sandtui.ui.widgets.command_line import CommandLine
+from sandtui.ui.widgets.output_view import OutputView
+
+
+class FanOutKeys(AppScreen):
+    """The actions of the fan-out screen; the screen itself lays out and draws."""
+
+    fan_out: FanOut | None
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__()
+        self.rows = sorted(rows, key=lambda row: row.name_key)
+        self.together = True
+        self.failures_only = False
+        self.folds: dict[Hashable, Fold] = {}
+        self.results = Results([], {}, {}, [])
+        self._needle = ""
+
+    @property
+    def results_view(self) -> OutputView:
+        """Where the answers are."""
+        return self.query_one("#results", OutputView)
+
+    def show(self, fan_out: FanOut) -> None:
+        """Show a run."""
+        raise NotImplementedError
+
+    def run_shown(self) -> None:
+        """Run what is shown."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Draw the results as they are wanted now."""
+        raise NotImplementedError
+
+    def set_timeout(self) -> None:
+        """Take the next time that each may take."""
+        raise NotImplementedError
+
+    def marked_hits(self, pieces: list[Piece]) -> list[Piece]:
+        """Return pieces with what was looked for marked."""
+        if not self._needle:
+            return pieces
+        return [
+            Piece(text, "busy" if hit else piece.role)
+            for piece in pieces
+            for text, hit in split(piece.text, self._needle)
+        ]
+
+    # Typing
+
+    def action_interrupt(self) -> None:
+        """Ask no more sandboxes and stop what runs."""
+        if self.fan_out is not None:
+            self.fan_out.cancel()
+
+    def action_cancel(self) -> None:
+        """Ask no more sandboxes and stop what runs."""
+        self.action_interrupt()
+
+    def action_timeout(self) -> None:
+        """Change the seconds that each may take."""
+        self.set_timeout()
+
+    def action_job(self) -> None:
+        """Start what is typed, or what was run, in the background of each."""
+        typed = self.query_one(CommandLine).text.strip()
+        command = typed or (self.fan_out.command if self.fan_out is not None else "")
+        if command:
+            self.dashboard.bulk.start_job(self.rows, command)
+        else:
+            self.dashboard.say("Type the command first.", "warning")
+
+    def action_type(self) -> None:
+        """Go to the command line."""
+        self.query_one(CommandLine).focus()
+
+    def action_back(self) -> None:
+        """From typing to the results; from there back to the screen before."""
+        if self.query_one(CommandLine).has_focus and len(self.results):
+            self.results_view.focus()
+        else:
+            self.app.pop_screen()
+
+    # Results
+
+    def action_fold(self) -> None:
+        """Show more of an answer or less of it, or an earlier run."""
+        place = self.results.place(self.results_view.cursor)
+        if place is None:
+            return
+        if place.what == "earlier":
+            self.show(self.results.earlier(place.number))
+        elif place.key is not None:
+            now = self.folds.get(place.key, Fold.PREVIEW)
+            self.folds[place.key] = now.after(self.results.body(place.key))
+            self.redraw()
+
+    def action_group(self) -> None:
+        """Fold equal answers together, or show each sandbox alone."""
+        self.together = not self.together
+        self.redraw()
+
+    def action_failures(self) -> None:
+        """Show what failed only, or all."""
+        self.failures_only = not self.failures_only
+        self.redraw()
+
+    def action_retry(self) -> None:
+        """Run it again where it failed."""
+        if self.fan_out is not None and (count := self.fan_out.prepare_retry()):
+            self.dashboard.say(f"Running it again in {count:,}.")
+            self.run_shown()
+
+    def action_mark(self) -> None:
+        """Mark those that failed, for the next action."""
+        if self.fan_out is not None:
+            failed = [target.id for target in self.fan_out.failed]
+            self.dashboard.mark(failed)
+            self.dashboard.say(f"Marked the {len(failed):,} on which it failed.")
+
+    def action_save(self) -> None:
+        """Write all that was said."""
+        fan_out = self.fan_out
+        if fan_out is None:
+            return
+
+        def answered(name: str | None) -> None:
+            if name:
+                path = Path(name).expanduser()
+                self.bridge.save(path, lambda: save(fan_out, path))
+
+        def check(name: str) -> str:
+            path = Path(name.strip()).expanduser()
+            if not name.strip():
+                return "a name is missing"
+            if path.exists():
+                return f"{path} is there already: choose another name"
+            return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
+
+        self.app.push_screen(ValueDialog("Save all answers", "a new folder or .jsonl file", "answers", check), answered)
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+
+        def answered(needle: str | None) -> None:
+            if needle:
+                self._needle = needle
+                self.results_view.refresh()
+                self._go(self.results_view.cursor, 1)
+
+        self.app.push_screen(ValueDialog("Search", "a text", "error", lambda _: "", self._needle), answered)
+
+    def action_next_hit(self) -> None:
+        """Go to the next line that holds it."""
+        self._go(self.results_view.cursor + 1, 1)
+
+    def action_previous_hit(self) -> None:
+        """Go to the line before that holds it."""
+        self._go(self.results_view.cursor - 1, -1)
+
+    def action_copy(self) -> None:
+        """Copy what is selected, or the line under the cursor."""
+        selected = self.get_selected_text()
+        if selected:
+            self.dashboard.copy_quietly(selected)
+        else:
+            self.dashboard.copy(self.results_view.plain(self.results_view.cursor).strip())
+
+    def action_copy_answer(self) -> None:
+        """Copy the whole answer under the cursor."""
+        each = self.results.group_at(self.results_view.cursor)
+        if each is None:
+            return
+        body = self.results.body(each.key)
+        lines = [line.text for line in body.lines] if body is not None else [each.problem]
+        self.dashboard.copy_lines(lines, f"{len(lines):,} lines")
+
+    def _go(self, start: int, step: int) -> None:
+        view = self.results_view
+        texts = [view.plain(number) for number in range(len(self.results))]
+        line = find(texts, self._needle, start, step)
+        if line is None:
+            self.dashboard.say(f"{self._needle} is not there." if self._needle else "/ asks what to look for.")
+        else:
+            view.go_to(line)

@@ -1,0 +1,63 @@
+"""``sandtui run`` as a script would call it, against the real local platform."""
+
+import json
+
+import pytest
+
+from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
+from tests.e2e.test_create_command import run  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="module")
+def three(platform_process):
+    config = Config(api_key=platform_process.api_key, base_url=platform_process.base_url)
+    with SandboxClient(APIClient(config=config), keep_tokens=False) as client:
+        made = [
+            client.create(
+                CreateSandboxRequest(
+                    name=f"run-{number}",
+                    docker_image="python:3.11-slim",
+                    labels=["e2e-run"],
+                    environment_vars={"NUMBER": str(number)},
+                )
+            )
+            for number in range(3)
+        ]
+        for sandbox in made:
+            client.wait_for_creation(sandbox.id)
+        yield [sandbox.id for sandbox in made]
+        client.bulk_delete(sandbox_ids=[sandbox.id for sandbox in made])
+
+
+def test_groups_exit_codes_and_files(run, three, tmp_path):  # noqa: F811
+    same = run("run", "#e2e-run", "--", "echo", "a  b")
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "── 3 the same, exit 0" in same.stdout
+    assert "   a  b\n" in same.stdout, "several words are passed on as they are"
+    text = 'if [ "$NUMBER" = 1 ]; then echo odd >&2; exit 4; fi; echo even'
+    some = run("run", "#e2e-run", "--save", str(tmp_path / "out"), "--", text)
+    assert some.returncode == 1
+    assert "── 2 the same, exit 0" in some.stdout
+    assert "── run-1, exit 4" in some.stdout
+    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert {row["id"] for row in results} == set(three)
+    failing = run("run", "#e2e-run", "--json", "--", "exit 7")
+    assert failing.returncode == 1
+    assert [json.loads(line)["exit_code"] for line in failing.stdout.splitlines()] == [7, 7, 7]
+
+
+def test_wrong_usage_and_nothing_to_run_in(run):  # noqa: F811
+    for arguments in (
+        ["colour:red", "--", "true"],
+        ["#no-such-label", "--", "true"],
+        ["", "--timeout", "0", "--", "x"],
+    ):
+        result = run("run", *arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "sandtui" in result.stderr
+
+
+def test_a_platform_that_is_not_there(run):  # noqa: F811
+    result = run("run", "x", "--", "true", PRIME_API_BASE_URL="http://127.0.0.1:9")
+    assert result.returncode == 3
+    assert "can't connect" in result.stderr

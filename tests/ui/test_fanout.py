@@ -1,0 +1,234 @@
+"""One command on many by keys, on the simulated platform."""
+
+import asyncio
+
+import pytest
+from textual.widgets import Input
+
+from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
+from sandtui.fleet.bulk import State
+from sandtui.fleet.session import FleetSession
+from sandtui.ui.render.text import Content
+from sandtui.ui.screens.console import ConsoleScreen
+from sandtui.ui.screens.dialogs.plan import PlanDialog
+from sandtui.ui.screens.dialogs.value import ValueDialog
+from sandtui.ui.screens.fanout import FanOutScreen
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.widgets.command_line import CommandLine
+from tests.ui.world import World, settled, until
+
+WIDE, NARROW = (120, 36), (80, 24)
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+
+PYTEST = "....................                                     [100%]\n20 passed in 0.84s\n"
+BROKEN = """..F.................                                     [100%]
+=================================== FAILURES ==================================
+tests/smoke/test_env.py:41: AssertionError: WANDB_MODE not set
+1 failed, 19 passed in 0.71s
+"""
+
+
+def answering(app, **answers):
+    """Have commands answered by the place of the sandbox among the targets: ``s3=...``; ``hold`` keeps one waiting."""
+    order = []
+
+    async def execute(sandbox_id, command, timeout=None):
+        order.append(sandbox_id)
+        answer = answers.get(f"s{len(order) - 1}", (PYTEST, "", 0))
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+            answer = (PYTEST, "", 0)
+        if isinstance(answer, Exception):
+            raise answer
+        stdout, stderr, code = answer
+        return CommandResponse(stdout=stdout, stderr=stderr, exit_code=code)
+
+    session = app.bridge.session
+    assert isinstance(session, FleetSession)
+    session.client.execute_command = execute
+    return order
+
+
+async def marked(pilot, text="status:running #rl"):
+    app = await settled(pilot)
+    app.screen.query_one("#filter", Input).value = text
+    await pilot.pause()
+    await pilot.press("asterisk", "x")
+    await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
+    app.screen.query_one(CommandLine).cursor_blink = False
+    return app
+
+
+async def run_command(pilot, text):
+    screen = pilot.app.screen
+    screen.query_one(CommandLine).put(text)
+    await pilot.press("enter")
+    await pilot.pause()
+
+
+async def over(pilot):
+    screen = pilot.app.screen
+    await until(pilot, lambda: screen.fan_out is not None and screen.fan_out.is_over and not screen._comparing)
+    screen.redraw()
+    await pilot.pause()
+
+
+def shown(screen):
+    view = screen.results_view
+    return [view.plain(number).rstrip() for number in range(len(screen.results))]
+
+
+async def test_equal_answers_are_folded_and_what_differs_is_told():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        answering(app, s3=(BROKEN, "", 1), s5=ConnectionFailedError("broke", sent=True))
+        await run_command(pilot, "python -m pytest -q")
+        await over(pilot)
+        text = shown(app.screen)
+        assert text[0].startswith("▾ 8 the same  exit 0")
+        assert "  20 passed in 0.84s" in text
+        assert "+ tests/smoke/test_env.py:41: AssertionError: WANDB_MODE not set" in text
+        assert any("could not be reached" in line for line in text)
+        await pilot.press("escape", "exclamation_mark")
+        assert not any("the same" in line for line in shown(app.screen))
+        await pilot.press("exclamation_mark", "z")
+        assert sum("exit 0" in line for line in shown(app.screen)) == 8
+        await pilot.press("z", "g", "enter")
+        assert "  20 passed in 0.84s" not in shown(app.screen)
+
+
+async def test_the_failed_are_run_again_and_marked():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        order = answering(app, s3=("", "no\n", 2), s5=CommandTimeoutError("slow"), s10=("", "no\n", 2))
+        await run_command(pilot, "x")
+        await over(pilot)
+        await pilot.press("escape", "u")
+        await over(pilot)
+        assert len(order) == 12
+        failed = [target.id for target in app.screen.fan_out.failed]
+        assert len(failed) == 1
+        await pilot.press("M")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        assert app.screen._view.marks == set(failed)
+
+
+async def test_it_is_stopped_while_it_runs_and_the_rest_is_kept():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        hold = asyncio.Event()
+        answering(app, s1=hold, s2=hold)
+        await run_command(pilot, "x")
+        fan_out = app.screen.fan_out
+        await until(pilot, lambda: fan_out.count(State.DONE) == 8)
+        await pilot.press("ctrl+c")
+        await over(pilot)
+        assert fan_out.count(State.CANCELLED) == 2
+
+
+async def test_many_are_asked_about_once():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot, "status:running")
+        answering(app)
+        screen = app.screen
+        await run_command(pilot, "true")
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+        assert screen.fan_out is None, "nothing is sent before the answer"
+        app.screen.query_one(Input).value = "22"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen)
+        await over(pilot)
+        first = screen.fan_out
+        await run_command(pilot, "true")
+        await until(pilot, lambda: screen.fan_out is not first)
+        await over(pilot)
+
+
+async def test_all_is_saved(tmp_path):
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        answering(app)
+        await run_command(pilot, "x")
+        await over(pilot)
+        await pilot.press("escape", "S")
+        assert isinstance(app.screen, ValueDialog)
+        app.screen.query_one(Input).value = str(tmp_path / "all.jsonl")
+        await pilot.press("enter")
+        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 10
+
+
+async def test_it_goes_on_behind_and_is_found_again():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        hold = asyncio.Event()
+        answering(app, s1=hold)
+        await run_command(pilot, "x")
+        await pilot.press("escape", "escape")
+        assert isinstance(app.screen, FleetScreen)
+        hold.set()
+        await pilot.press("X")
+        await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
+        await over(pilot)
+        assert app.screen.fan_out.count(State.DONE) == 10
+
+
+async def test_one_mark_opens_a_console_and_the_menu_opens_the_same_screen():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await settled(pilot)
+        app.screen.query_one("#filter", Input).value = "status:running"
+        await pilot.pause()
+        await pilot.press("space", "x")
+        await until(pilot, lambda: isinstance(app.screen, ConsoleScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await pilot.press("asterisk", "m", "r")
+        await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
+
+
+HOSTILE = "\x1b]52;c;eA==\x07 [@click=app.quit]x[/] \u202e\x9b2J [/\n"
+
+
+async def test_hostile_answers_are_drawn_literally():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        answering(app, s0=(HOSTILE, HOSTILE, 1), s1=ConnectionFailedError(HOSTILE, sent=True))
+        await run_command(pilot, "echo '[/'")
+        await over(pilot)
+        text = "\n".join(shown(app.screen))
+        assert "[@click=app.quit]x[/]" in text
+        assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+        assert isinstance(app.screen.query_one("#fan-results").border_title, str | Content)
+
+
+@SIZES
+def test_fan_out(snap_compare, size):
+    async def steps(pilot):
+        app = await marked(pilot)
+        hold = asyncio.Event()
+        slow = PYTEST.replace("0.84s", "0.91s")
+        answering(app, s1=(BROKEN, "warning: no GPU\n", 1), s3=hold, s4=hold, s6=(slow, "", 0), s7=(slow, "", 0))
+        await run_command(pilot, "git rev-parse HEAD")
+        hold.set()
+        await over(pilot)
+        app.screen._start("python -m pytest -q tests/smoke")
+        answering(app, s1=(BROKEN, "warning: no GPU\n", 1), s3=asyncio.Event(), s4=asyncio.Event(), s6=(slow, "", 0))
+        fan_out = app.screen.fan_out
+        await until(pilot, lambda: fan_out.count(State.RUNNING) == 2 and len(app.screen._bodies) == 3)
+        app.screen.redraw()
+        await pilot.pause()
+
+    assert snap_compare(World(), terminal_size=size, run_before=steps)
+
+
+@SIZES
+def test_fan_out_read(snap_compare, size):
+    async def steps(pilot):
+        app = await marked(pilot)
+        answering(app, s2=("\n".join(map(str, range(30))), "", 0), s4=CommandTimeoutError("not within 300 s"))
+        await run_command(pilot, "x")
+        await over(pilot)
+        await pilot.press("escape", "g", "j")
+        await pilot.pause()
+
+    assert snap_compare(World(), terminal_size=size, run_before=steps)
