@@ -8,7 +8,7 @@ import json
 import pytest
 
 from sandtui.client import NotFoundError, ServerError
-from sandtui.client.models import BulkDeleteReply, CommandResponse, DeleteReply
+from sandtui.client.models import BulkDeleteReply, DeleteReply
 from sandtui.fleet import plans
 from sandtui.fleet.bulk import BulkRun, Outcome, State
 from sandtui.fleet.clock import ManualClock
@@ -146,10 +146,6 @@ class FakeClient:
             failed=[{"sandbox_id": each, "error": "no"} for each in sandbox_ids if each in self.refused],
         )
 
-    async def execute_command(self, sandbox_id, command):
-        self.asked.append((sandbox_id, command))
-        return CommandResponse(stdout="one\ntwo\n", stderr="", exit_code=0 if sandbox_id != "sbx_0002" else 3)
-
 
 async def carry_out(plan, client, store):
     history = History(store, ManualClock(NOW))
@@ -179,15 +175,6 @@ async def test_many_are_deleted_by_the_hundred_with_what_came_of_each():
     assert client.asked == [100, 100, 50]
     assert run.failed_ids == ["sbx_0100"]
     assert store.counts == {"TERMINATED": 249, "RUNNING": 1}
-
-
-async def test_a_command_is_run_in_each_and_written_down():
-    store = store_with(*(sandbox(number) for number in range(3)))
-    run, history = await carry_out(make_plan(plans.RUN, list(store), value="ls"), FakeClient(), store)
-    assert [item.words for item in run.items] == ["exit 0 · two", "exit 0 · two", "exit 3 · two"]
-    assert run.failed_ids == ["sbx_0002"]
-    assert history.of("sbx_0002")[0].bad
-    assert history.touched == {"sbx_0000", "sbx_0001", "sbx_0002"}
 
 
 def test_history_tells_changes_of_status_with_their_reason():

@@ -16,6 +16,7 @@ from sandtui.fleet.fanout.run import MAX_KEPT
 from sandtui.fleet.fanout.save import file_name, save
 from sandtui.fleet.fanout.text import ALL_WELL, COMMAND_FAILED, NOT_REACHED, exit_code, report
 from sandtui.fleet.row import Row
+from sandtui.fleet.session import FAN_OUTS_KEPT, FleetSession
 from tests.fleet.factory import NOW, sandbox
 
 
@@ -120,6 +121,17 @@ async def test_it_can_be_cancelled_at_any_time():
     assert fan_out.count(State.CANCELLED) == 17
     assert {each.problem for each in group(fan_out.targets) if each.failed} == {"cut short", "not done"}
     assert exit_code(fan_out) == NOT_REACHED
+
+
+async def test_what_ran_is_written_down_without_its_secrets():
+    session = FleetSession(Client(mixed), ManualClock(NOW))
+    for _ in range(FAN_OUTS_KEPT + 2):
+        fan_out = session.fan_out("TOKEN=canary deploy", rows(8), 10)
+        await fan_out.run()
+    assert session.history.of("sbx_0008")[0].words == "$ TOKEN=<hidden> deploy  exit 1"
+    assert [session.history.of(f"sbx_{number:04}")[0].bad for number in (1, 3, 8)] == [False, True, True]
+    assert len(session.history.touched) == 8
+    assert (len(session.fan_outs), session.fan_outs[-1]) == (FAN_OUTS_KEPT, fan_out)
 
 
 async def test_a_failing_command_alone_is_a_one():
