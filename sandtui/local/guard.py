@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+STOPPING = "The local platform is being stopped; what this request began has been ended with it."
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -20,7 +23,8 @@ class Guard:
         self._app = app
         self._host = host.lower()
         self._is_open = host not in _LOOPBACK
-        self._running = 0
+        self._running: set[asyncio.Task[object]] = set()
+        self._stops = False
         self._last = time.monotonic()
 
     @property
@@ -37,12 +41,32 @@ class Guard:
         if refusal is not None:
             await JSONResponse({"detail": refusal}, 403)(scope, receive, send)
             return
-        self._running += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if not self._stops or has_begun:
+                raise
+            # Not 503, which asks to be tried again: a command was ended in its middle.
+            await JSONResponse({"detail": STOPPING}, 500)(scope, receive, send)
         finally:
-            self._running -= 1
+            self._running.discard(task)
             self._last = time.monotonic()
+
+    def cut_off(self) -> None:
+        """Give up every request that is not answered yet, and say why: the platform stops."""
+        self._stops = True
+        for task in self._running:
+            task.cancel()
 
     def _refusal(self, host: str, origin: str | None) -> str | None:
         if not self._is_ours(host):

@@ -19,7 +19,11 @@ from sandtui.local.service import Endpoint, endpoint_path
 from sandtui.local.settings import LocalError, Settings
 
 _IDLE_CHECKS: Final = 20
+_FINISH_SECONDS: Final = 1.0
+"""Seconds that requests have to come to their own end when the platform stops."""
+
 _GRACE_SECONDS: Final = 2
+"""Seconds after which those are cut that could not even be told."""
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -94,10 +98,13 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE_SECONDS, ws="none", backlog=1024, timeout_keep_alive=75,
         )  # fmt: skip
         super().__init__(config)
+        self._cut_off = platform.app.cut_off
         self.when_ready: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
-        """Stop accepting requests, finish the running ones and return."""
+        """Stop accepting requests, finish the running ones and return; those that last are told so."""
+        if not self.should_exit:
+            asyncio.get_running_loop().call_later(_FINISH_SECONDS, self._cut_off)
         self.force_exit = self.should_exit
         self.should_exit = True
 

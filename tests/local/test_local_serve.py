@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,24 @@ def test_serve_announces_itself_and_stops_cleanly(state_dir: Path, number: int) 
         assert again["api_key"] == info["api_key"]
         found = client.get(f"/sandbox/{box}").json()
         assert (found["status"], found["terminationReason"]) == ("TERMINATED", "The platform was stopped.")
+
+
+def test_a_command_that_runs_when_the_platform_stops_is_told_why(state_dir: Path) -> None:
+    with serving(state_dir) as (process, client, _):
+        box = running(client)
+        token = client.post(f"/sandbox/{box}/auth").json()
+        url = f"{token['gateway_url']}/{token['user_ns']}/{token['job_id']}/exec"
+        command = {"command": "echo > /tmp/began; sleep 300", "timeout": 600}
+        headers = {"authorization": f"Bearer {token['token']}"}
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(httpx.post, url, json=command, headers=headers, timeout=60)
+            execute(client, box, "while ! test -e /tmp/began; do sleep 0.02; done")
+            process.terminate()
+            reply = waiting.result(timeout=30)
+        out, err = process.communicate(timeout=30)
+    assert reply.status_code == 500
+    assert "is being stopped" in reply.json()["detail"]
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 @pytest.mark.parametrize("driver", ["auto", "process"])
