@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from sandtui.client.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.primeintellect.ai"
+DEFAULT_FRONTEND_URL = "https://app.primeintellect.ai"
 API_PREFIX = "/api/v1"
 
 _CONTEXT_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -31,6 +32,8 @@ class Config:
     team_id: str | None = None
     user_id: str | None = None
     context: str | None = None
+    frontend_url: str | None = None
+    """The platform's web page, for people; None where none is known."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
@@ -38,6 +41,8 @@ class Config:
         # An empty team means "personal" and must never be sent (wire.md 1).
         object.__setattr__(self, "team_id", self.team_id or None)
         object.__setattr__(self, "user_id", self.user_id or None)
+        page = self.frontend_url or (DEFAULT_FRONTEND_URL if self.base_url == DEFAULT_BASE_URL else "")
+        object.__setattr__(self, "frontend_url", page if page.startswith(("https://", "http://")) else None)
 
     @property
     def api_root(self) -> str:
@@ -68,12 +73,16 @@ class Config:
 
         # An empty PRIME_TEAM_ID says "personal": the file's team does not count then.
         team = env["PRIME_TEAM_ID"] if "PRIME_TEAM_ID" in env else pick("team_id")
+        # The file's page belongs to the file's address.
+        elsewhere = any(env.get(name) for name in ("PRIME_API_BASE_URL", "PRIME_BASE_URL"))
+        page = env.get("PRIME_FRONTEND_URL", "") if elsewhere else pick("frontend_url", "PRIME_FRONTEND_URL")
         return cls(
             api_key=pick("api_key", "PRIME_API_KEY").strip(),
             base_url=pick("base_url", "PRIME_API_BASE_URL", "PRIME_BASE_URL") or DEFAULT_BASE_URL,
             team_id=team.strip(),
             user_id=pick("user_id", "PRIME_USER_ID").strip(),
             context=context,
+            frontend_url=page.strip().rstrip("/"),
         )
 
     def with_changes(
@@ -81,6 +90,8 @@ class Config:
     ) -> Config:
         """Return a copy in which the arguments that are not None replace the fields of their name."""
         changes = {"api_key": api_key, "base_url": base_url, "team_id": team_id}
+        if base_url is not None:
+            changes["frontend_url"] = ""  # another platform has another page
         return replace(self, **{key: value for key, value in changes.items() if value is not None})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -94,11 +94,18 @@ class Refresher:
 
     def ask_for(self, part: ServerFilter) -> None:
         """Ask the platform for a part of the fleet first, as the filter on the screen says."""
+        part = self.answerable(part)
         if part != self._part:
             self._part = part
             self._want_part = bool(part)
             if not self._rhythm.failures:
                 self._wake.set()
+
+    def answerable(self, part: ServerFilter) -> ServerFilter:
+        """Return what of a filter the platform can answer: it knows teams and users by their whole ids alone."""
+        team = part.team if any(row.sandbox.team_id == part.team for row in self._store) else None
+        user = part.user if any(row.sandbox.user_id == part.user for row in self._store) else None
+        return replace(part, team=team, user=user)
 
     def refresh_now(self) -> None:
         """Sweep at once, whatever the back-off."""
@@ -203,7 +210,13 @@ class Refresher:
 
     async def _page(self, number: int, part: ServerFilter) -> SandboxPage:
         reply = await self._client.list(
-            page=number, per_page=PAGE_SIZE, labels=part.labels or None, status=part.status or None
+            page=number,
+            per_page=PAGE_SIZE,
+            labels=part.labels or None,
+            status=part.status or None,
+            team_id=part.team,
+            user_id=part.user,
+            exclude_terminated=part.active or None,
         )
         self._store.apply(reply.sandboxes)
         return reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.snippet import attach_script, description
 from sandtui.ui.bridge import Bridge
+from sandtui.ui.browser import open_page, opener
 from sandtui.ui.clipboard import helper
 from sandtui.ui.screens.base import Severity
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
@@ -66,6 +68,28 @@ class Copying(App[None]):
                 self.copy_quietly(offers[name])
 
         self.push_screen(ChooseDialog(f"Copy of {row.sandbox.name}", choices), chosen)
+
+    def open_web_page(self, sandbox_id: str) -> None:
+        """Open the platform's web page, with the id ready to be pasted: a single sandbox has no documented address."""
+        connection = self.bridge.connection
+        page = connection.config.frontend_url if connection is not None else None
+        if page is None:
+            self.say("No web page of this platform is known; PRIME_FRONTEND_URL may name one.", "warning")
+            return
+        self.copy_quietly(clean(sandbox_id))
+        self.open_url(page)
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open an address in a graphical browser, or copy it where there is none."""
+        if not url.startswith(("https://", "http://")):
+            return
+        command = opener(os.environ)
+        if command is not None:
+            with contextlib.suppress(OSError):
+                open_page(command, url)
+                self.say(f"{clean(url)} is opened in the browser.")
+                return
+        self.say(f"No browser can be opened from here: {clean(url)} is copied ({self._put_in_clipboard(url)}).")
 
     def _put_in_clipboard(self, text: str) -> str:
         if text in self.copied:

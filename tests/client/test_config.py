@@ -51,6 +51,17 @@ def test_production_resets_address_and_team(clean_home):
     assert (config.base_url, config.api_key, config.team_id) == (DEFAULT_BASE_URL, "file", None)
 
 
+def test_the_web_page_belongs_to_the_address(clean_home):
+    assert Config.load({}, clean_home).frontend_url == "https://app.primeintellect.ai"
+    write(clean_home, base_url="http://file.test", frontend_url="http://page.test/")
+    assert Config.load({}, clean_home).frontend_url == "http://page.test"
+    local = {"PRIME_API_BASE_URL": "http://127.0.0.1:1"}
+    assert Config.load(local, clean_home).frontend_url is None
+    assert Config.load({**local, "PRIME_FRONTEND_URL": "https://p.test"}, clean_home).frontend_url == "https://p.test"
+    assert Config.load({}, clean_home).with_changes(base_url="http://x.test").frontend_url is None
+    assert Config(frontend_url="javascript:alert(1)").frontend_url is None
+
+
 @pytest.mark.parametrize("name", ["missing", "../etc", "a b"])
 def test_an_unusable_context_is_a_clear_error(clean_home, name):
     with pytest.raises(ConfigurationError, match="PRIME_CONTEXT"):

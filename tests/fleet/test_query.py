@@ -158,6 +158,9 @@ def test_labels_that_every_match_carries():
         ("status:deleting", ServerFilter()),
         ("!status:error", ServerFilter()),
         ("#a or word", ServerFilter()),
+        ("team:AbC user:u1", ServerFilter(team="AbC", user="u1")),
+        ("team:a*", ServerFilter()),
+        ("team:a,b !user:u1", ServerFilter()),
     ],
 )
 def test_what_the_platform_can_answer(text, server):
@@ -253,3 +256,12 @@ def test_what_was_worked_with_is_not_untouched():
 def test_the_time_since_the_end_is_that_of_what_has_ended():
     assert matching("ended<1h", *FLEET) == ["Beta"]
     assert matching("ended>1h", *FLEET) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "more"), [("#a", False), ("#a word", True), ("team:x user:y status:error", False), ("team:x*", True)]
+)
+def test_what_is_left_to_do_here(text, more):
+    query = parse(text)
+    assert query.has_more_than(query.server) is more
+    assert query.has_more_than(ServerFilter())

@@ -22,6 +22,7 @@ class FakeClient:
     def __init__(self, *sandboxes, clock=None):
         self.sandboxes = {each.id: each for each in sandboxes}
         self.asked = []
+        self.owners = []
         self.failure = None
         self.no_batches = False
         self.clock = clock
@@ -29,14 +30,21 @@ class FakeClient:
     def put(self, *sandboxes):
         self.sandboxes |= {each.id: each for each in sandboxes}
 
-    async def list(self, page=1, per_page=50, labels=None, status=None):
+    async def list(
+        self, page=1, per_page=50, labels=None, status=None, team_id=None, user_id=None, exclude_terminated=None
+    ):
         self.asked.append(("list", page, labels, status))
+        self.owners.append((team_id, user_id, exclude_terminated))
         if self.failure is not None:
             raise self.failure
         found = [
             each
             for each in self.sandboxes.values()
-            if (status is None or each.status == status) and set(labels or ()) <= set(each.labels)
+            if (status is None or each.status == status)
+            and set(labels or ()) <= set(each.labels)
+            and team_id in {None, each.team_id}
+            and user_id in {None, each.user_id}
+            and not (exclude_terminated and each.is_finished)
         ]
         start = (page - 1) * per_page
         return SandboxPage(
@@ -161,6 +169,25 @@ async def test_labels_and_status_of_the_filter_are_asked_of_the_platform():
         at_work.refresher.ask_for(ServerFilter())
         await at_work.pass_time(12)
         assert LIST in client.taken()
+
+
+async def test_team_user_and_what_has_ended_are_asked_of_the_platform_too():
+    client = FakeClient(
+        sandbox(1, team_id="Team1", user_id="u1"), sandbox(2, team_id="Team2"), sandbox(3, status="TERMINATED")
+    )
+    async with Running(client) as at_work:
+        for text, asked in (
+            ("team:Team1 word", ("Team1", None, None)),
+            ("user:u1", (None, "u1", None)),
+            ("team:Tea user:u1", (None, "u1", None)),
+        ):
+            at_work.refresher.ask_for(parse(text).server)
+            await at_work.rest()
+            assert client.owners[-1] == asked, text
+        at_work.refresher.ask_for(ServerFilter(active=True))
+        await at_work.rest()
+        assert client.owners[-1] == (None, None, True)
+        assert len(at_work.store) == 3, "what has ended is not missing"
 
 
 async def test_a_sandbox_that_left_the_status_asked_for_is_followed():

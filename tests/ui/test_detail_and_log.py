@@ -1,11 +1,13 @@
 """One sandbox: events, use, copies; and its log."""
 
 import asyncio
+import os
+from dataclasses import replace
 
 from textual.widgets import Input
 
 from sandtui.client.models import CommandResponse
-from sandtui.ui import clipboard
+from sandtui.ui import browser, clipboard
 from sandtui.ui.screens.detail import DetailScreen
 from sandtui.ui.screens.dialogs.choose import ChooseDialog
 from sandtui.ui.screens.ports import PortsScreen
@@ -93,6 +95,36 @@ async def test_what_can_be_copied_is_offered_and_what_was_copied_kept():
         await pilot.pause()
         assert isinstance(app.screen, DetailScreen)
         assert "execute_command" in app.clipboard
+
+
+async def test_the_web_page_is_opened_beside_the_terminal_or_its_address_copied(monkeypatch, tmp_path):
+    opened = tmp_path / "opened"
+    fake = tmp_path / "bin" / "xdg-open"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$1" > {opened}.part; mv {opened}.part {opened}\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        row = app.screen.target
+        await pilot.press("W")
+        assert "No web page" in app.messages[-1].text
+        connection = app.bridge.connection
+        app.bridge.connection = replace(connection, config=replace(connection.config, frontend_url="https://page.test"))
+        await pilot.press("W")
+        assert app.copied[0] == "https://page.test"
+        assert "copied" in app.messages[-1].text
+        assert browser.opener(os.environ) is None
+        monkeypatch.setenv("DISPLAY", ":0")
+        await pilot.press("enter", "W")
+        await until(pilot, opened.exists)
+        assert opened.read_text() == "https://page.test\n"
+        assert app.clipboard == row.id
+        app.open_url("file:///etc/passwd")
+        assert "opened in the browser" in app.messages[-1].text, "nothing else is opened, nor told"
 
 
 async def open_log(pilot, text):

@@ -29,6 +29,7 @@ ACTIONS = (
     Action("fleet.inspector", ("i",), "inspector", "Hide or show the panel beside the list."),
     Action("fleet.copy", ("y",), "copy id", "Copy the sandbox's id.", 80),
     Action("fleet.copy_more", ("Y",), "copy more", "Choose what to copy, or copy again."),
+    Action("fleet.web", ("W",), "web page", "Open the platform's web page; the id is copied.", command="web"),
     Action("fleet.back", ("escape",), "back", "Undo one step: filter, then marks."),
     Action("bulk.cancel", ("K",), "cancel", "Begin nothing more.", 10),
     Action("bulk.retry", ("u",), "again", "Do it again to those on which it failed.", 20, dangerous=True),
@@ -43,5 +44,6 @@ ACTIONS = (
     Action("detail.delete", ("D",), "delete", "Delete this sandbox.", 40, dangerous=True),
     Action("detail.copy", ("y",), "copy id", "Copy the sandbox's id.", 60),
     Action("detail.copy_more", ("Y",), "copy more", "Choose what to copy, or copy again.", 65),
+    Action("detail.web", ("W",), "web page", "Open the platform's web page; the id is copied."),
     Action("detail.back", ("escape", "q"), "back", "Back to where you came from.", 10),
 )

@@ -43,25 +43,39 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:gb?)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ServerFilter:
-    """The part of a query that the platform can answer (wire.md 2.5): all labels, one status."""
+    """The part of a query that the platform can answer (wire.md 2.5): all labels, one status, team and user.
+
+    ``active`` leaves out what has ended.
+    """
 
     labels: tuple[str, ...] = ()
     status: str | None = None
+    team: str | None = None
+    user: str | None = None
+    active: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.labels or self.status)
+        return bool(self.labels or self.status or self.team or self.user or self.active)
 
     @property
     def text(self) -> str:
-        """The same in the filter's language."""
+        """The same in the filter's language; what has ended is hidden by a key instead."""
         words = [f"#{label}" for label in self.labels]
-        return " ".join([*words, f"status:{self.status.lower()}"] if self.status else words)
+        words += [f"status:{self.status.lower()}"] if self.status else []
+        words += [f"team:{self.team}"] if self.team else []
+        words += [f"user:{self.user}"] if self.user else []
+        return " ".join([*words, "active"] if self.active else words)
 
     def matches(self, row: Row) -> bool:
         """Whether the platform would list the row, going by what is known of it."""
-        if self.status is not None and row.sandbox.status != self.status:
+        sandbox = row.sandbox
+        if self.status is not None and sandbox.status != self.status:
             return False
-        return all(label in row.sandbox.labels for label in self.labels)
+        if self.active and sandbox.is_finished:
+            return False
+        if (self.team or sandbox.team_id) != sandbox.team_id or (self.user or sandbox.user_id) != sandbox.user_id:
+            return False
+        return all(label in sandbox.labels for label in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +110,22 @@ class Query:
     @property
     def server(self) -> ServerFilter:
         """What of it the platform can do."""
-        status = None
+        status: str | None = None
+        owners: dict[str, str] = {}
         for term in self.term.terms:
             if isinstance(term, Status) and len(term.words) == 1:
                 whole = [known for known in SandboxStatus if known.startswith(term.words[0])]
                 # A row that is being deleted here is still RUNNING there: only whole, unique words are sent.
                 if len(whole) == 1 and not "DELETING".startswith(term.words[0]):
                     status = str(whole[0])
-        return ServerFilter(self.labels, status)
+            elif isinstance(term, Text) and term.name in {"team", "user"} and term.typed:
+                owners[term.name] = term.typed
+        return ServerFilter(self.labels, status, owners.get("team"), owners.get("user"))
 
-    @property
-    def has_local_part(self) -> bool:
-        """Whether some of it must be done here, because the platform can't."""
-        server = self.server
-        return len(self.term.terms) > len(server.labels) + (server.status is not None)
+    def has_more_than(self, server: ServerFilter) -> bool:
+        """Whether some of it must be done here when the platform does so much."""
+        done_there = sum(value is not None for value in (server.status, server.team, server.user))
+        return len(self.term.terms) > len(server.labels) + done_there
 
     def __bool__(self) -> bool:
         return bool(self.term.terms)

@@ -115,10 +115,14 @@ FIELDS: dict[str, Callable[[Row], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Text(Term):
-    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``."""
+    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``.
+
+    ``typed`` is the value as it was written, which may be the whole of an id; empty when it can't be.
+    """
 
     name: str
     value: str
+    typed: str = field(default="", compare=False)
     _glob: re.Pattern[str] | None = field(default=None, compare=False)
 
     @classmethod
@@ -126,7 +130,7 @@ class Text(Term):
         """Return the term, with its pattern made once."""
         lowered = value.lower()
         glob = re.compile(translate(lowered)) if "*" in lowered or "?" in lowered else None
-        return cls(name, lowered, glob)
+        return cls(name, lowered, "" if glob else value, glob)
 
     def matches(self, row: Row, now: float) -> bool:
         """Compare."""

@@ -131,6 +131,10 @@ class DetailScreen(AppScreen):
         if (row := self._row()) is not None:
             self.dashboard.choose_copy(row)
 
+    def action_web(self) -> None:
+        """Open the platform's web page."""
+        self.dashboard.open_web_page(self.sandbox_id)
+
     def action_back(self) -> None:
         """Go back."""
         self._measuring = False

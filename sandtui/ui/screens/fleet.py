@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -157,7 +158,7 @@ class FleetScreen(FleetLooks):
             field.show_mistake(None)
             if self._view is not None:
                 self._view.query = query
-            self._ask_soon()
+            self.ask_soon()
         self.show_rows()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -228,14 +229,15 @@ class FleetScreen(FleetLooks):
         else:
             self._take_over()
 
-    def _ask_soon(self) -> None:
+    def ask_soon(self) -> None:
+        """Ask the platform for what the filter names, once nobody types any more."""
         if self._asking is not None:
             self._asking.stop()
         self._asking = self.set_timer(TYPING_SECONDS, self._ask_platform)
 
     def _ask_platform(self) -> None:
         if self._view is not None:
-            self.bridge.ask_for(self._view.query.server)
+            self.bridge.ask_for(replace(self._view.query.server, active=self._view.active_only))
 
     def _parse(self, text: str) -> Query:
         connection, session = self.bridge.connection, self.bridge.session
@@ -262,11 +264,14 @@ class FleetScreen(FleetLooks):
 
     def _who_filters(self) -> list[Piece]:
         """Tell which part of the filter the platform does."""
-        query = None if self._view is None else self._view.query
-        if query is None or not query.server:
+        session = self.bridge.session
+        if self._view is None or session is None:
             return []
-        here = " · here: the rest" if query.has_local_part else ""
-        return [Piece(f"⇡ server: {clean(query.server.text)}{here}", "dim")]
+        server = session.refresher.answerable(self._view.query.server)
+        if not server:
+            return []
+        here = " · here: the rest" if self._view.query.has_more_than(server) else ""
+        return [Piece(f"⇡ server: {clean(server.text)}{here}", "dim")]
 
     def _show_overview(self) -> None:
         line = self.query_one("#overview", ChromeLine)

@@ -39,6 +39,10 @@ class FleetKeys(AppScreen):
         """Draw the rows of the view as they are now."""
         raise NotImplementedError
 
+    def ask_soon(self) -> None:
+        """Ask the platform for what the filter names, once nobody types any more."""
+        raise NotImplementedError
+
     def show_marks(self) -> None:
         """Draw the marks as they are now."""
         raise NotImplementedError
@@ -118,6 +122,11 @@ class FleetKeys(AppScreen):
         """Choose what to copy."""
         if (row := self.target) is not None:
             self.dashboard.choose_copy(row)
+
+    def action_web(self) -> None:
+        """Open the platform's web page."""
+        if (row := self.target) is not None:
+            self.dashboard.open_web_page(row.id)
 
     # Marks
 

@@ -47,6 +47,7 @@ class FleetLooks(FleetKeys):
                 view.reverse()
             if view.active_only != chosen.active_only:
                 view.active_only = chosen.active_only
+                self.ask_soon()
 
     def remember(self) -> None:
         """Keep the order and what is hidden for the next time."""
@@ -194,6 +195,7 @@ class FleetLooks(FleetKeys):
     def action_active(self) -> None:
         """Hide or show what has ended."""
         super().action_active()
+        self.ask_soon()
         self.remember()
 
     def action_inspector(self) -> None:
