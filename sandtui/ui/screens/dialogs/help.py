@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -16,7 +17,7 @@ from sandtui.fleet.actions import GLOBAL, Action
 from sandtui.ui.keymap import key_label
 from sandtui.ui.render.text import Content, Piece, content
 
-KEY_WIDTH = 16
+KEY_WIDTH, HELP_WIDTH = 16, 51
 MOVING = (
     ("j k, arrows", "Move by one line."),
     ("g G, home end", "Go to the first or last line."),
@@ -64,4 +65,6 @@ class HelpDialog(ModalScreen[str]):
     @staticmethod
     def _option(action: Action) -> Option:
         keys = ", ".join(key_label(key) for key in action.keys)
-        return Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(action.help)), id=action.id)
+        # No-break spaces: Textual takes ordinary ones away at the beginning of a line.
+        words = ("\n" + "\N{NO-BREAK SPACE}" * KEY_WIDTH).join(wrap(action.help, HELP_WIDTH))
+        return Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(words)), id=action.id)
