@@ -1,0 +1,137 @@
+"""The queue of transfers on the disk: what was not finished is found again at the next start.
+
+Paths are kept as bytes: names of files are not always text.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandtui.config.database import Database
+from sandtui.fleet.files.names import decode, encode
+from sandtui.fleet.transfers.carrier import Signature
+from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS transfers (
+    transfer_id TEXT PRIMARY KEY, context TEXT NOT NULL, place INTEGER NOT NULL, batch TEXT NOT NULL,
+    source BLOB NOT NULL, source_box TEXT, source_name TEXT NOT NULL,
+    target BLOB NOT NULL, target_box TEXT, target_name TEXT NOT NULL,
+    options TEXT NOT NULL, state TEXT NOT NULL, total INTEGER NOT NULL, done INTEGER NOT NULL, problem TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS files (
+    transfer_id TEXT NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL,
+    PRIMARY KEY (transfer_id, path)
+) WITHOUT ROWID;
+"""
+
+_OVER = (State.DONE.value, State.CANCELLED.value)
+
+
+class TransferJournal:
+    """The queue of one connection, called ``context``, in one SQLite file that several share."""
+
+    def __init__(self, database: Database, context: str) -> None:
+        self._database, self._context = database, context
+
+    @staticmethod
+    def open(path: Path) -> Database:
+        """Return the database for journals."""
+        return Database(path, _SCHEMA)
+
+    def keep(self, transfer: Transfer, place: int) -> None:
+        """Write down a transfer as it is now; soon, and in order. One that is over is forgotten."""
+        if transfer.state.value in _OVER:
+            self.drop(transfer.id)
+            return
+        spec = transfer.spec
+        options = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum}
+        row = (
+            transfer.id,
+            self._context,
+            place,
+            spec.batch,
+            encode(spec.source.path),
+            spec.source.sandbox_id,
+            spec.source.name,
+            encode(spec.target.path),
+            spec.target.sandbox_id,
+            spec.target.name,
+            json.dumps(options),
+            transfer.state.value,
+            transfer.total,
+            transfer.done,
+            transfer.problem,
+        )
+        statement = "INSERT OR REPLACE INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._database.later(lambda connection: connection.execute(statement, row))
+
+    def note_files(self, transfer_id: str, items: Sequence[tuple[str, Signature]]) -> None:
+        """Write down that files of a transfer have come; soon, and in order."""
+        rows = [(transfer_id, encode(path), *signature) for path, signature in items]
+        statement = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
+        self._database.later(lambda connection: connection.executemany(statement, rows))
+
+    def files(self, transfer_id: str) -> dict[str, Signature]:
+        """Return the files that have come; not from the event loop.
+
+        Raises:
+            OSError: the database can't be used.
+        """
+        statement = "SELECT path, size, modified FROM files WHERE transfer_id = ?"
+
+        def read(connection: sqlite3.Connection) -> dict[str, Signature]:
+            rows = connection.execute(statement, (transfer_id,)).fetchall()
+            return {decode(path): (size, modified) for path, size, modified in rows}
+
+        return self._database.run(read) if self._database.exists else {}
+
+    def drop(self, transfer_id: str) -> None:
+        """Forget a transfer; soon, and in order."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM transfers WHERE transfer_id = ?", (transfer_id,))
+            connection.execute("DELETE FROM files WHERE transfer_id = ?", (transfer_id,))
+
+        self._database.later(forget)
+
+    def unfinished(self) -> list[Transfer]:
+        """Return what was not finished, in the order of the queue; not from the event loop.
+
+        Raises:
+            OSError: the database can't be used.
+        """
+
+        def read(connection: sqlite3.Connection) -> list[Transfer]:
+            statement = "SELECT * FROM transfers WHERE context = ? ORDER BY place"
+            return [_transfer(row) for row in connection.execute(statement, (self._context,)).fetchall()]
+
+        return self._database.run(read) if self._database.exists else []
+
+
+def _transfer(row: tuple[object, ...]) -> Transfer:
+    (id_, _, _, batch, source, source_box, source_name, target, target_box, target_name, *rest) = row
+    options, state, total, done, problem = rest
+    chosen = json.loads(str(options))
+    spec = Spec(
+        _place(source, source_box, source_name),
+        _place(target, target_box, target_name),
+        str(batch),
+        Existing(chosen["existing"]),
+        bool(chosen["keep"]),
+        bool(chosen["checksum"]),
+    )
+    return Transfer(str(id_), spec, State(state), total=_number(total), done=_number(done), problem=str(problem))
+
+
+def _place(path: object, box: object, name: object) -> Place:
+    assert isinstance(path, bytes)
+    return Place(decode(path), None if box is None else str(box), str(name))
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,194 @@
+"""Listing a sandbox's directory: one command for any POSIX shell with ``find`` and ``stat``, and its strict reader.
+
+The tools of GNU, BusyBox and toybox agree on ``stat -c``. A record is ``MODE SIZE TIME //./NAME`` and a line break:
+no path that ``find`` prints has two slashes in a row, so that names may hold everything else, line breaks included.
+Times are seconds since 1970 and never a locale's date.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sandtui.fleet.files.entry import Entry, Kind, Listing, TreeItem, kind_of
+from sandtui.fleet.files.names import FilesError, NoSuchFileError, decode, is_safe, is_safe_path
+from sandtui.fleet.files.shell import PACK, Words, unpack
+
+NO_SUCH, NO_FOLDER, NO_ACCESS, NO_TOOLS = 44, 45, 46, 47
+"""Exit codes of the commands here."""
+
+LINKS_READ = 200
+"""Links of a directory whose targets are told: each costs a process in the sandbox."""
+
+_STAT = "stat -c '%f %s %Y //%n'"
+_STAT_THROUGH = "stat -L -c '%f %s %Y //%n'"
+_HEADER = re.compile(rb"([0-9a-f]{1,8}) ([0-9]{1,20}) (-?[0-9]{1,20})")
+_SPACE = re.compile(rb" ([0-9]{1,18}) +([0-9]{1,18}) +([0-9]{1,18}) +[0-9]{1,3}% ")
+_SECTIONS = (b"entries", b"kinds", b"space", b"targets")
+_END = b"///end\n"
+
+_READ_LINKS = (
+    "i=0; for p do [ $i -lt %d ] || exit 0; i=$((i+1)); "
+    't=$(readlink "$p" && echo x) && printf "%%s\\0%%s\\0" "$p" "$t"; done'
+)
+
+
+def list_command(path: str) -> str:
+    """Return the command that lists a directory."""
+    here = "find . ! -name . -prune"
+    links = _READ_LINKS % LINKS_READ
+    return _enter(path) + (
+        "{ pwd -P; printf '///entries\\n'; "
+        f"{here} -exec {_STAT} {{}} +; printf '///kinds\\n'; "
+        f"{here} -type l -exec {_STAT_THROUGH} {{}} +; printf '///space\\n'; "
+        f"df -P -k .; printf '///targets\\n'; "
+        f"{here} -type l -exec sh -c '{links}' sh {{}} +; printf '///end\\n'; }} 2>/dev/null | {PACK}"
+    )
+
+
+def walk_command(path: str) -> str:
+    """Return the command that lists all that is under a directory; links are not followed."""
+    return _enter(path) + (
+        f"{{ printf '///entries\\n'; find . ! -name . -exec {_STAT} {{}} +; printf '///end\\n'; }} 2>/dev/null | {PACK}"
+    )
+
+
+def stat_command(path: str) -> str:
+    """Return the command that looks at one path, links followed."""
+    words = Words()
+    word = words.add(path)
+    return (
+        f'LC_ALL=C; export LC_ALL; {words.preamble}p={word}; [ -e "$p" ] || exit {NO_SUCH}; '
+        "stat -L -c '%f %s %Y' \"$p\""
+    )
+
+
+def read_listing(output: str, path: str) -> Listing:
+    """Return what the command of :func:`list_command` told about a directory.
+
+    Raises:
+        FilesError: it is not what that command prints.
+    """
+    parts = _sections(unpack(output), _SECTIONS)
+    through = {name: kind_of(mode) for mode, _, _, name in _records(parts[b"kinds"])}
+    targets = _targets(parts[b"targets"])
+    entries, refused = [], 0
+    for mode, size, modified, raw in _records(parts[b"entries"]):
+        name = decode(raw)
+        if not is_safe(name):
+            refused += 1
+            continue
+        is_link = kind_of(mode) is Kind.LINK
+        target = decode(targets.get(raw, b"")) if is_link else ""
+        entries.append(Entry(name, mode, size, modified, target, through.get(raw) if is_link else None))
+    space = _SPACE.search(parts[b"space"])
+    real = decode(parts[b""].removesuffix(b"\n"))
+    return Listing(
+        path if path.startswith("/") else real,
+        entries,
+        int(space[3]) * 1024 if space else None,
+        int(space[1]) * 1024 if space else None,
+        refused,
+    )
+
+
+def read_tree(output: str) -> tuple[list[TreeItem], int]:
+    """Return what the command of :func:`walk_command` told, parents first, and how many names were refused.
+
+    Raises:
+        FilesError: it is not what that command prints.
+    """
+    parts = _sections(unpack(output), (b"entries",))
+    items, refused = [], 0
+    for mode, size, modified, raw in _records(parts[b"entries"]):
+        path = decode(raw)
+        if is_safe_path(path):
+            items.append(TreeItem(path, mode, size, modified))
+        else:
+            refused += 1
+    items.sort(key=lambda item: item.path.split("/"))
+    return items, refused
+
+
+def read_stat(output: str) -> TreeItem:
+    """Return what the command of :func:`stat_command` told.
+
+    Raises:
+        FilesError: it is not what that command prints.
+    """
+    header = _HEADER.fullmatch(output.strip().encode("ascii", "replace"))
+    if header is None:
+        raise FilesError("the sandbox did not say what is at that path")
+    return TreeItem("", int(header[1], 16), int(header[2]), int(header[3]))
+
+
+def explain(code: int, path: str, stderr: str) -> FilesError:
+    """Return the error that the exit code of a command here stands for."""
+    if code == NO_SUCH:
+        return NoSuchFileError(f"{path} is not there")
+    words = {
+        NO_FOLDER: f"{path} is no directory",
+        NO_ACCESS: f"{path} can't be read: permission denied",
+        NO_TOOLS: "this sandbox has no find and stat, so its directories can't be listed",
+    }
+    return FilesError(words.get(code) or f"{path}: {stderr.strip()[-200:] or f'the command ended with {code}'}")
+
+
+def _enter(path: str) -> str:
+    words = Words()
+    word = words.add(path)
+    return (
+        f"LC_ALL=C; export LC_ALL; {words.preamble}d={word}; "
+        f"command -v find >/dev/null && command -v stat >/dev/null || exit {NO_TOOLS}; "
+        f'[ -e "$d" ] || exit {NO_SUCH}; [ -d "$d" ] || exit {NO_FOLDER}; '
+        f'cd "$d" 2>/dev/null && [ -r . ] || exit {NO_ACCESS}; '
+    )
+
+
+def _sections(data: bytes, names: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """Cut at the lines ``///NAME``: three slashes stand in no path that ``find`` prints.
+
+    Where links lead stands in the last part, because anything may be written in a link.
+    """
+    if not data.endswith(_END):
+        raise FilesError("the listing broke off; try again, or list a smaller directory")
+    parts: dict[bytes, bytes] = {}
+    rest, current = data.removesuffix(_END), b""
+    for name in names:
+        parts[current], mark, rest = rest.partition(b"///" + name + b"\n")
+        if not mark:
+            raise FilesError("the listing has a line that can't be read")
+        current = name
+    parts[current] = rest
+    return parts
+
+
+def _records(data: bytes) -> list[tuple[int, int, int, bytes]]:
+    if not data:
+        return []
+    headers, *names = data.split(b" //./")
+    records = []
+    header = headers
+    for place, part in enumerate(names):
+        if place == len(names) - 1:
+            if not part.endswith(b"\n"):
+                raise FilesError("the listing broke off; try again")
+            name, following = part[:-1], b""
+        else:
+            name, _, following = part.rpartition(b"\n")
+        found = _HEADER.fullmatch(header)
+        if found is None:
+            raise FilesError("the listing has a line that can't be read")
+        records.append((int(found[1], 16), int(found[2]), int(found[3]), name))
+        header = following
+    if header:
+        raise FilesError("the listing has a line that can't be read")
+    return records
+
+
+def _targets(data: bytes) -> dict[bytes, bytes]:
+    """Read pairs of a name and a target; the target ends in a line break and an ``x`` that we have put there."""
+    fields = data.split(b"\0")
+    return {
+        name.removeprefix(b"./"): target.removesuffix(b"x").removesuffix(b"\n")
+        for name, target in zip(fields[::2], fields[1::2], strict=False)
+    }

@@ -1,0 +1,148 @@
+"""The files of this machine; what takes time runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure, TreeItem, kind_of
+from sandtui.fleet.files.names import FilesError, NoSuchFileError, check_name, join, parent
+
+T = TypeVar("T")
+
+
+class LocalSide:
+    """This machine."""
+
+    sandbox_id: str | None = None
+
+    async def read_folder(self, path: str) -> Listing:
+        """Return what is in a directory; see :meth:`Side.read_folder`."""
+        return await _work(path, lambda: _list(path))
+
+    async def walk(self, path: str) -> tuple[list[TreeItem], int]:
+        """Return all that is under a directory; see :meth:`Side.walk`."""
+        return await _work(path, lambda: (_walk(path), 0))
+
+    async def look(self, path: str) -> TreeItem | None:
+        """Return what is at a path; see :meth:`Side.look`."""
+        try:
+            return await _work(path, lambda: _item("", Path(path).stat()))
+        except NoSuchFileError:
+            return None
+
+    async def measure(self, path: str) -> Measure:
+        """Count the bytes and files under a directory."""
+        items, _ = await self.walk(path)
+        sizes = [item.size for item in items if item.kind is Kind.FILE]
+        return Measure(sum(sizes), len(sizes))
+
+    async def make_folders(self, paths: Sequence[str]) -> None:
+        """Make directories; see :meth:`Side.make_folders`."""
+
+        def make() -> None:
+            for path in paths:
+                Path(path).mkdir(parents=True, exist_ok=True)
+
+        await _work(paths[0] if paths else "", make)
+
+    async def rename(self, path: str, name: str) -> None:
+        """Give something another name; see :meth:`Side.rename`."""
+        check_name(name)
+        fresh = join(parent(path), name)
+
+        def rename() -> None:
+            if os.path.lexists(fresh):
+                raise FilesError(f"{fresh} is there already")
+            Path(path).rename(fresh)
+
+        await _work(path, rename)
+
+    async def remove(self, paths: Sequence[str]) -> None:
+        """Remove files and directories; see :meth:`Side.remove`."""
+
+        def remove() -> None:
+            for path in paths:
+                if stat.S_ISDIR(os.lstat(path).st_mode):
+                    shutil.rmtree(path)
+                else:
+                    Path(path).unlink()
+
+        await _work(paths[0] if paths else "", remove)
+
+    async def set_permissions(self, paths: Sequence[str], mode: int) -> None:
+        """Set the permissions."""
+
+        def change() -> None:
+            for path in paths:
+                Path(path).chmod(mode)
+
+        await _work(paths[0] if paths else "", change)
+
+
+async def _work(path: str, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if isinstance(error, NotADirectoryError):
+            raise FilesError(f"{path} is no directory") from None
+        raise NoSuchFileError(f"{error.filename or path} is not there") from None
+    except OSError as error:
+        raise FilesError(f"{error.filename or path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise FilesError(f"{path!r} can't be a path: {error}") from None
+
+
+def _list(path: str) -> Listing:
+    whole = str(Path(path).absolute()) if path == "." else path
+    entries = []
+    with os.scandir(whole) as found:
+        for each in found:
+            try:
+                entries.append(_entry(each))
+            except FileNotFoundError:
+                continue  # it went while we looked
+    try:
+        space = os.statvfs(whole)
+    except OSError:
+        return Listing(whole, entries)
+    return Listing(whole, entries, space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize)
+
+
+def _entry(each: os.DirEntry[str]) -> Entry:
+    found = each.stat(follow_symlinks=False)
+    target, leads_to = "", None
+    if stat.S_ISLNK(found.st_mode):
+        target = os.readlink(each.path)  # noqa: PTH115 - a Path would fold what is written in the link
+        try:
+            leads_to = kind_of(each.stat().st_mode)
+        except OSError:
+            leads_to = None  # it leads nowhere, or in a circle
+    return Entry(each.name, found.st_mode, found.st_size, int(found.st_mtime), target, leads_to)
+
+
+def _walk(root: str) -> list[TreeItem]:
+    items: list[TreeItem] = []
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(join(root, folder) if folder else root) as found:
+            for each in found:
+                path = f"{folder}/{each.name}" if folder else each.name
+                try:
+                    items.append(_item(path, each.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue  # it went while we looked
+                if each.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+    items.sort(key=lambda item: item.path.split("/"))
+    return items
+
+
+def _item(path: str, found: os.stat_result) -> TreeItem:
+    return TreeItem(path, found.st_mode, found.st_size, int(found.st_mtime))

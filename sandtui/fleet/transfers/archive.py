@@ -1,0 +1,202 @@
+"""Small files in one archive: a request for thousands of them, and each still under its name whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import shlex
+import stat
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandtui.fleet.files.names import base, beside, parent
+from sandtui.fleet.files.shell import Words, raw_word
+from sandtui.fleet.transfers.model import TransferError
+from sandtui.fleet.transfers.plan import Item
+
+_WRONG_SUM, _NOT_UNPACKED, _NOT_MOVED = 71, 72, 73
+MOVES = "moves"
+FILES = "files"
+NAMES_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An archive on this machine."""
+
+    path: Path
+    sha256: str
+
+
+def pack(items: Sequence[Item], folder: Path, *, keep: bool) -> Packed:
+    """Write some files into an archive, with a script that moves each to its place.
+
+    The script lies in the archive and not in a command: names of any bytes may stand in a file.
+
+    Raises:
+        TransferError: one of them can't be read, or changed meanwhile.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{secrets.token_hex(8)}.tar"
+    now = int(time.time())
+    groups: dict[str, list[tuple[Item, str]]] = {}
+    for item in items:
+        groups.setdefault(parent(item.target), []).append((item, base(item.target)))
+    try:
+        with path.open("xb") as raw, tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            script = _moves(groups)
+            _add(tar, MOVES, io.BytesIO(script), len(script), 0o600, now)
+            for number, members in enumerate(groups.values()):
+                top = tarfile.TarInfo(f"{FILES}/{number}")
+                top.type, top.mode, top.mtime = tarfile.DIRTYPE, 0o700, now
+                tar.addfile(top)
+                for item, name in members:
+                    _pack_file(tar, item, f"{FILES}/{number}/{name}", item.modified if keep else now, keep)
+        with path.open("rb") as written:
+            return Packed(path, hashlib.file_digest(written, "sha256").hexdigest())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise TransferError(f"{error.filename or path}: {error.strerror or error}") from None
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def unpack_command(stage: str, root: str, sha256: str) -> str:
+    """Return the command that unpacks an archive beside its place and moves its files there."""
+    words = Words()
+    place, top = words.add(stage), words.add(root)
+    return (
+        f'{words.preamble}s={place}; trap \'rm -rf "$s" "$s.tar"\' EXIT; trap "exit 143" HUP INT TERM; '
+        "if command -v sha256sum >/dev/null 2>&1; then "
+        f'[ "$(sha256sum < "$s.tar" | cut -d" " -f1)" = {sha256} ] || exit {_WRONG_SUM}; fi; '
+        f'mkdir "$s" && tar -xf "$s.tar" -C "$s" || exit {_NOT_UNPACKED}; '
+        f'cd {top} && SOURCE="$s/{FILES}" sh "$s/{MOVES}" || exit {_NOT_MOVED}'
+    )
+
+
+def explain(code: int, stderr: str) -> TransferError:
+    """Return the error that an exit code of :func:`unpack_command` stands for."""
+    more = stderr.strip().replace("\n", "; ")[-200:] or f"the command ended with {code}"
+    words = {
+        _WRONG_SUM: "the files arrived with another sha256; none was put in place",
+        _NOT_UNPACKED: f"the files could not be unpacked in the sandbox, none was put in place: {more}",
+        _NOT_MOVED: f"not all files could be put in place: {more}",
+    }
+    return TransferError(words.get(code) or more)
+
+
+def pack_script(items: Sequence[Item], root: str, target: str) -> bytes:
+    """Return the script that packs some files of a sandbox into an archive there."""
+    names = b" ".join(raw_word(f"./{item.path}") for item in items)
+    # Files that went or changed meanwhile make tar complain; who reads the archive sees which are there.
+    return b"cd %s && { tar -cf %s %s 2>/dev/null; true; }\n" % (
+        raw_word(root),
+        shlex.quote(target).encode(),
+        names,
+    )
+
+
+def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool) -> list[str]:
+    """Put the files of an archive from a sandbox in their places; return the paths that were there and whole.
+
+    Nothing is believed: only regular files that were asked for by name are taken, with the size that was told.
+
+    Raises:
+        TransferError: one can't be written, or the archive can't be read.
+    """
+    done: list[str] = []
+    left = dict(wanted)
+    fresh: list[tuple[Path, Item]] = []
+    try:
+        with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                item = left.get(name)
+                if item is None or not member.isreg() or member.size != item.size:
+                    continue
+                del left[name]
+                source = tar.extractfile(member)
+                assert source is not None
+                data = source.read()
+                if len(data) != item.size:
+                    continue
+                temporary = Path(beside(item.target, suffix))
+                temporary.unlink(missing_ok=True)  # a run that was killed has left it
+                fresh.append((temporary, item))
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    settle(file.fileno(), item, keep=keep)
+        for temporary, item in fresh:
+            temporary.replace(item.target)
+            done.append(item.path)
+    except tarfile.TarError as error:
+        raise TransferError(f"what came is no archive that can be read: {error}") from None
+    except OSError as error:
+        raise TransferError(f"{error.filename or path}: {error.strerror or error}") from None
+    finally:
+        for temporary, _ in fresh[len(done) :]:
+            temporary.unlink(missing_ok=True)
+    return done
+
+
+def settle(descriptor: int, item: Item, *, keep: bool) -> None:
+    """Give a file of this machine that is whole its permissions and time, before it gets its name."""
+    mode = stat.S_IMODE(item.mode) & 0o777
+    try:
+        there = os.lstat(item.target).st_mode
+    except FileNotFoundError:
+        there = 0
+    if not keep and stat.S_ISREG(there):
+        os.fchmod(descriptor, stat.S_IMODE(there))
+    elif keep:
+        os.fchmod(descriptor, mode)
+        os.utime(descriptor, (item.modified, item.modified))
+    elif mode & 0o111:
+        os.fchmod(descriptor, os.fstat(descriptor).st_mode | (0o111 & ~_umask()))
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def _moves(groups: Mapping[str, Sequence[tuple[Item, str]]]) -> bytes:
+    lines = []
+    for number, (folder, members) in enumerate(groups.items()):
+        target = raw_word(folder)
+        for start in range(0, len(members), NAMES_AT_ONCE):
+            some = members[start : start + NAMES_AT_ONCE]
+            sources = b" ".join(b'"$SOURCE"/%d/%s' % (number, raw_word(name)) for _, name in some)
+            lines.append(b"mv -f %s %s/ || exit 1\n" % (sources, target))
+    return b"".join(lines)
+
+
+def _pack_file(tar: tarfile.TarFile, item: Item, name: str, moment: int, keep: bool) -> None:
+    with open(item.source, "rb", opener=_without_waiting) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size != item.size:
+            raise TransferError(f"{item.source} changed while it was sent; try again when it is written")
+        data = file.read(item.size + 1)
+    if len(data) != item.size:
+        raise TransferError(f"{item.source} changed while it was sent; try again when it is written")
+    mode = stat.S_IMODE(item.mode) if keep else (0o755 if item.mode & 0o111 else 0o644)
+    _add(tar, name, io.BytesIO(data), item.size, mode, moment)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: io.BytesIO, size: int, mode: int, moment: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = size, mode, moment
+    tar.addfile(info, data)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A pipe that has taken the file's place must not hold us up.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)

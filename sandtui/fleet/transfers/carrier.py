@@ -1,0 +1,252 @@
+"""Carries one transfer out: counts, decides, makes directories, copies, and tells how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from sandtui.client import AsyncSandboxClient
+from sandtui.fleet.files.entry import TreeItem
+from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.names import base, parent
+from sandtui.fleet.files.remote import SandboxSide
+from sandtui.fleet.files.side import Side
+from sandtui.fleet.transfers.fetching import Fetcher
+from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
+from sandtui.fleet.transfers.plan import Item, Plan, archives, plan
+from sandtui.fleet.transfers.sending import Sender
+
+FILES_AT_ONCE = 4
+"""Files of one tree that are copied at the same time."""
+
+Signature = tuple[int, int]
+"""Size and time of a source file: what was copied of an earlier run counts only while these are the same."""
+
+
+class Log(Protocol):
+    """Where it is written down which files of a transfer have come."""
+
+    def note_files(self, transfer_id: str, items: Sequence[tuple[str, Signature]]) -> None:
+        """Write some down."""
+        ...
+
+
+class Conflict(Exception):
+    """Somebody has to say what becomes of files that are there already."""
+
+
+class Carrier:
+    """Copies for one transfer. ``spool`` is a private directory for what is on its way; it is emptied at the end."""
+
+    def __init__(
+        self,
+        client: AsyncSandboxClient,
+        transfer: Transfer,
+        spool: Path,
+        log: Log,
+        changed: Callable[[], None],
+        earlier: dict[str, Signature],
+    ) -> None:
+        self._client, self._transfer, self._log, self._changed = client, transfer, log, changed
+        self._spool = spool / transfer.id
+        self._earlier = earlier
+
+    async def run(self) -> None:
+        """Carry it out.
+
+        Raises:
+            Conflict: it must be asked first; nothing was changed.
+            TransferError, FilesError, SandboxClientError, OSError: it could not be done.
+        """
+        spec = self._transfer.spec
+        source, target = self._side(spec.source), self._side(spec.target)
+        if spec.source.sandbox_id is None and spec.target.sandbox_id is None:
+            raise TransferError("both sides are this machine: use its own tools to copy there")
+        if (spec.source.sandbox_id, spec.source.path) == (spec.target.sandbox_id, spec.target.path):
+            raise TransferError("source and target are the same")
+        made = await self._plan(source, target)
+        try:
+            await self._prepare(target, made)
+            await self._copy(made)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+
+    async def forget(self) -> None:
+        """Remove what earlier tries have left; what has its name stays."""
+        spec = self._transfer.spec
+        item = Item("", spec.source.path, spec.target.path, 0, 0, 0)
+        await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+        if spec.target.sandbox_id is None:
+            fetcher = Fetcher(self._client, spec.source.sandbox_id or "", self._transfer)
+            await asyncio.to_thread(fetcher.forget, item)
+        else:
+            await Sender(self._client, spec.target.sandbox_id, self._transfer).forget(item)
+
+    def _side(self, place: Place) -> Side:
+        return LocalSide() if place.sandbox_id is None else SandboxSide(self._client, place.sandbox_id)
+
+    async def _plan(self, source: Side, target: Side) -> Plan:
+        transfer, spec = self._transfer, self._transfer.spec
+        root = await source.look(spec.source.path)
+        if root is None:
+            raise TransferError(f"{spec.source.label} is not there any more")
+        tree, refused = await source.walk(spec.source.path) if _is_folder(root) else ([], 0)
+        transfer.check()
+        found = await target.look(spec.target.path)
+        there: dict[str, TreeItem] = {}
+        siblings: set[str] = set()
+        if found is not None:
+            there[""] = found
+            if _is_folder(found) and _is_folder(root):
+                there.update((item.path, item) for item in (await target.walk(spec.target.path))[0])
+            elif spec.existing is Existing.RENAME:
+                siblings = {entry.name for entry in (await target.read_folder(parent(spec.target.path))).entries}
+        # What an earlier run has copied is not in the way.
+        mine = {item.path for item in (tree or [root]) if self._earlier.get(item.path) == (item.size, item.modified)}
+        others = {path: item for path, item in there.items() if path not in mine}
+        made = plan(spec.source.path, spec.target.path, root, tree, others, spec.existing, siblings)
+        if isinstance(made, int):
+            transfer.conflicts = made
+            raise Conflict
+        left = [item for item in made.items if item.path not in mine or item.path not in there]
+        transfer.skipped, transfer.left_out = made.skipped, made.left_out + refused
+        transfer.files, transfer.files_done = len(made.items), len(made.items) - len(left)
+        transfer.total = made.size
+        transfer.done = made.size - sum(item.size for item in left)
+        transfer.samples.clear()
+        return replace(made, items=tuple(left))
+
+    async def _prepare(self, target: Side, made: Plan) -> None:
+        spec = self._transfer.spec
+        self._transfer.state = State.RUNNING
+        self._changed()
+        whole = {folder.path: folder for folder in made.folders}
+        # Each with those above it: only the ends need to be named.
+        above = {parent(f"/{path}")[1:] for path in whole if path}
+        ends = [path for path in whole if path not in above]
+        paths = [f"{spec.target.path}/{path}" if path else spec.target.path for path in ends]
+        if not made.folders and made.items:
+            paths.append(parent(spec.target.path))
+        if paths:
+            await target.make_folders(paths)
+        if spec.keep:
+            modes: dict[int, list[str]] = {}
+            for path, folder in whole.items():
+                mode = folder.mode & 0o777
+                if mode & 0o700 == 0o700:
+                    modes.setdefault(mode, []).append(f"{spec.target.path}/{path}" if path else spec.target.path)
+            for mode, some in modes.items():
+                await target.set_permissions(some, mode)
+
+    async def _copy(self, made: Plan) -> None:
+        groups, singles = archives(made.items)
+        work: list[Callable[[], Awaitable[None]]] = [partial(self._many, group) for group in groups]
+        work += [partial(self._one, item) for item in singles]
+        waiting = iter(work)
+
+        async def hand() -> None:
+            for each in waiting:
+                self._transfer.check()
+                await each()
+
+        async with asyncio.TaskGroup() as hands:
+            for _ in range(min(FILES_AT_ONCE, len(work))):
+                hands.create_task(hand())
+
+    async def _one(self, item: Item) -> None:
+        spec = self._transfer.spec
+        self._transfer.current = item.path or base(item.source)
+        counted = 0
+
+        def on_bytes(amount: int) -> None:
+            nonlocal counted
+            counted += amount
+            self._count(amount)
+
+        try:
+            if spec.source.sandbox_id is None:
+                assert spec.target.sandbox_id is not None
+                await Sender(self._client, spec.target.sandbox_id, self._transfer).send(item, on_bytes)
+            elif spec.target.sandbox_id is None:
+                await Fetcher(self._client, spec.source.sandbox_id, self._transfer).fetch(item, on_bytes)
+            else:
+                here = await self._relay([item], self._half(on_bytes))
+                await Sender(self._client, spec.target.sandbox_id, self._transfer).send(here[0], self._half(on_bytes))
+                await asyncio.to_thread(_drop, here)
+        except BaseException:
+            self._count(-counted)
+            raise
+        self._count(item.size - counted)
+        self._note([item])
+
+    async def _many(self, items: list[Item]) -> None:
+        spec = self._transfer.spec
+        self._transfer.current = f"{len(items):,} small files"
+        if spec.source.sandbox_id is None:
+            assert spec.target.sandbox_id is not None
+            sender = Sender(self._client, spec.target.sandbox_id, self._transfer)
+            await sender.send_archive(items, spec.target.path, self._spool, self._count)
+        elif spec.target.sandbox_id is None:
+            fetcher = Fetcher(self._client, spec.source.sandbox_id, self._transfer)
+            missed = await fetcher.fetch_archive(items, spec.source.path, self._spool, self._count)
+            gone = {item.path for item in missed}
+            items = [item for item in items if item.path not in gone]
+            for item in missed:
+                await self._one(item)
+        else:
+            here = await self._relay(items, self._half(self._count))
+            sender = Sender(self._client, spec.target.sandbox_id, self._transfer)
+            await sender.send_archive(here, spec.target.path, self._spool, self._half(self._count))
+            await asyncio.to_thread(_drop, here)
+        self._note(items)
+
+    async def _relay(self, items: list[Item], on_bytes: Callable[[int], None]) -> list[Item]:
+        """Fetch files from one sandbox for another; return them with their place on this machine as the source."""
+        spec = self._transfer.spec
+        assert spec.source.sandbox_id is not None
+        fetcher = Fetcher(self._client, spec.source.sandbox_id, self._transfer)
+        folder = self._spool / "relay"
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
+        # Numbers instead of names: what a sandbox calls its files has no say on this machine.
+        here = [replace(item, target=str(folder / secrets.token_hex(8))) for item in items]
+        rest = here
+        if len(items) > 1:
+            rest = await fetcher.fetch_archive(here, spec.source.path, self._spool, on_bytes)
+        for item in rest:
+            await fetcher.fetch(item, on_bytes)
+        return [replace(item, source=local.target) for item, local in zip(items, here, strict=True)]
+
+    def _half(self, on_bytes: Callable[[int], None]) -> Callable[[int], None]:
+        """Count bytes that travel twice, half of each way."""
+        odd = 0
+
+        def half(amount: int) -> None:
+            nonlocal odd
+            whole, odd = divmod(amount + odd, 2)
+            on_bytes(whole)
+
+        return half
+
+    def _count(self, amount: int) -> None:
+        self._transfer.done = max(0, self._transfer.done + amount)
+        self._changed()
+
+    def _note(self, items: Sequence[Item]) -> None:
+        self._transfer.files_done += len(items)
+        self._log.note_files(self._transfer.id, [(item.path, (item.size, item.modified)) for item in items])
+        self._changed()
+
+
+def _is_folder(item: TreeItem) -> bool:
+    return item.kind.value == "folder"
+
+
+def _drop(items: Sequence[Item]) -> None:
+    for item in items:
+        Path(item.source).unlink(missing_ok=True)
