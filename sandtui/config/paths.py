@@ -44,6 +44,11 @@ class Paths:
         """The database of launches."""
         return self.state / "journal.sqlite3"
 
+    @property
+    def commands(self) -> Path:
+        """The database of commands that were run."""
+        return self.state / "commands.sqlite3"
+
 
 def read_text(path: Path) -> str:
     """Return the text of a file; an empty one when it is not there or can't be read."""
@@ -71,3 +76,14 @@ def write_private(path: Path, text: str) -> None:
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a new file that only this user can read; it is there whole or not at all.
+
+    Raises:
+        OSError: it can't be written, or something is there already.
+    """
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(f"{path} is there already: choose another name")
+    write_private(path, text)

@@ -36,14 +36,18 @@ class LogText:
 
 def find(lines: Sequence[str], needle: str, start: int, step: int) -> int | None:
     """Return the next line from ``start`` on that holds a text, round the end; lower case matches any case."""
-    if not needle or not lines:
+    return find_among(len(lines), lambda place: lines[place], needle, start, step)
+
+
+def find_among(count: int, text_of: Callable[[int], str], needle: str, start: int, step: int) -> int | None:
+    """Return what :func:`find` does of ``count`` lines, each asked for only when it is looked at."""
+    if not needle or not count:
         return None
     exact = needle != needle.lower()
-    count = len(lines)
     for offset in range(count):
         place = (start + step * offset) % count
-        line = lines[place] if exact else lines[place].lower()
-        if needle in line:
+        line = text_of(place)
+        if needle in (line if exact else line.lower()):
             return place
     return None
 

@@ -18,12 +18,14 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from sandtui.config.command_history import SqliteCommandHistory
 from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
+from sandtui.fleet.commandline.history import CommandHistory
 from sandtui.fleet.launch import Launch
 from sandtui.fleet.preferences import Preferences
 from sandtui.fleet.refresh import Pace
@@ -74,6 +76,7 @@ class SandtuiApp(Navigation, Copying):
         self.paths = paths or Paths.of_user()
         self.presets = PresetStore(self.paths.presets)
         self.journal = LaunchJournal(self.paths.journal)
+        self.commands: CommandHistory = SqliteCommandHistory(self.paths.commands)
         self.launches: list[Launch] = []
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
@@ -94,9 +97,10 @@ class SandtuiApp(Navigation, Copying):
             self.set_interval(CLOCK_TICK, self._tick)
 
     async def on_unmount(self) -> None:
-        """Close the connection and the journal."""
+        """Close the connection, the journal and the history."""
         await self.bridge.stop()
         self.journal.close()
+        self.commands.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action that works here, and Textual's own, in the palette."""

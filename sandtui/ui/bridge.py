@@ -229,9 +229,9 @@ class Bridge(BridgeTasks):
 
         self._run(flow(), "log", exclusive=True)
 
-    def run_flow(self, flow: Coroutine[Any, Any, None], group: str) -> None:
+    def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
         """Run a flow of a screen; it is told nothing, and cancelled when the program ends."""
-        self._run(flow, group)
+        self._run(flow, group, exclusive=exclusive)
 
     def open_console(self, console: Console) -> Worker[None]:
         """Keep a way open over which a console's output comes live; cancelling the worker closes it."""

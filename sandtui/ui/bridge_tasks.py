@@ -14,6 +14,7 @@ from sandtui.client import SandboxClientError
 from sandtui.config.paths import write_private
 from sandtui.fleet import usage
 from sandtui.fleet.bulk import BulkRun
+from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.session import FleetSession
 from sandtui.ui.messages import (
     BulkFinished,
@@ -103,6 +104,21 @@ class BridgeTasks:
                 self._app.post_message(FileWritten(str(path), what))
 
         self._run(flow(), "write")
+
+    def search_commands(
+        self, text: str, sandbox_id: str | None, found: Callable[[Sequence[PastCommand]], None]
+    ) -> None:
+        """Look for commands of earlier sessions; ``found`` gets them, newest first."""
+
+        async def flow() -> None:
+            try:
+                commands = await asyncio.to_thread(self._app.commands.search, text, sandbox_id)
+            except OSError as error:
+                self._app.say(f"The history of commands can't be read: {error}", "warning")
+            else:
+                found(commands)
+
+        self._run(flow(), "history", exclusive=True)
 
     def save(self, path: Path, write: Callable[[], str]) -> None:
         """Have something written in a thread; the app gets a :class:`FileWritten`. ``write`` tells what it wrote."""

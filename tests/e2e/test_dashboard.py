@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 
@@ -51,8 +52,14 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         shown = await terminal.until("✖ exit 7")
         assert "  out" in shown
         assert "! err" in shown
+        await terminal.press(*"cd /tmp; export E2E=kept", "enter")
+        await terminal.until("cwd /tmp")
+        await terminal.press(*"pwd; echo got-$E2E; ls -A | grep -c sandtui", "enter")
+        shown = await terminal.until("got-kept")
+        assert "  /tmp\n" in re.sub(r" +\W*\n", "\n", shown)
+        await terminal.until("run 3  ✖ exit 1")
         await terminal.press(*"sleep 300", "enter")
-        await terminal.until("◐ run 2 running")
+        await terminal.until("◐ run 4 running")
         await terminal.press("ctrl+c")
         await terminal.until("cancelled")
         await terminal.press(*"ps -e | grep -c '[s]leep 300'", "enter")

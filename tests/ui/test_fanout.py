@@ -15,7 +15,7 @@ from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.screens.fanout import FanOutScreen
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.widgets.command_line import CommandLine
-from tests.ui.world import World, settled, until
+from tests.ui.world import World, settled, stop_blinking, until
 
 WIDE, NARROW = (120, 36), (80, 24)
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
@@ -55,7 +55,7 @@ async def marked(pilot, text="status:running #rl"):
     await pilot.pause()
     await pilot.press("asterisk", "x")
     await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
-    app.screen.query_one(CommandLine).cursor_blink = False
+    stop_blinking(app)
     return app
 
 

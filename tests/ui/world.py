@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.paths import Paths
@@ -93,10 +93,17 @@ async def settled(pilot: Pilot[None]) -> World:
     app = pilot.app
     assert isinstance(app, World)
     await until(pilot, lambda: app.bridge.freshness.phase is not Phase.LOADING)
-    for field in app.screen.query(Input):
-        field.cursor_blink = False
+    stop_blinking(app)
     await pilot.pause()
     return app
+
+
+def stop_blinking(app: SandtuiApp) -> None:
+    """Hold the cursors of the screen in front still, for pictures."""
+    for field in app.screen.query(Input):
+        field.cursor_blink = False
+    for area in app.screen.query(TextArea):
+        area.cursor_blink = False
 
 
 def keys(*presses: str) -> Callable[[Pilot[None]], Awaitable[None]]:
@@ -107,8 +114,7 @@ def keys(*presses: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         for key in presses:
             await pilot.press(key)
             await pilot.pause()
-        for field in app.screen.query(Input):
-            field.cursor_blink = False
+        stop_blinking(app)
         await pilot.pause()
 
     return run

@@ -4,6 +4,7 @@ from sandtui.fleet.actions.action import Action
 
 ACTIONS = (
     Action("fanout.interrupt", ("ctrl+c",), "interrupt", "Ask no more sandboxes and stop what runs.", 20),
+    Action("fanout.history", ("ctrl+r",), "history", "Search the commands that were run.", 25),
     Action("fanout.timeout", ("ctrl+t",), "timeout", "Change the seconds that each may take: 60, 300, 900.", 50),
     Action("fanout.job", ("ctrl+g",), "as job", "Start it in the background of each instead.", 40, dangerous=True),
     Action("fanout.back", ("escape",), "back", "From typing to the results, then back; what runs goes on.", 30),

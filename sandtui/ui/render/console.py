@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sandtui.fleet.console import Console, Run, RunState
 from sandtui.fleet.output import OutputLine, Stream
-from sandtui.fleet.sanitize import clean, clean_line, output_line
-from sandtui.ui.render.text import Piece
+from sandtui.fleet.sanitize import clean, clean_line
+from sandtui.fleet.sgr import PLAIN, styled
+from sandtui.ui.render.text import Piece, Role
 from sandtui.ui.render.units import long_duration
 
 
@@ -13,13 +14,24 @@ def line_pieces(line: OutputLine, run: Run) -> list[Piece]:
     """Return one line; stderr is told apart by a sign at its start, not by colour alone."""
     if line.stream is Stream.COMMAND:
         return [Piece("$ ", "key"), Piece(clean_line(line.text), "bright")]
+    if line.stream is Stream.CONTINUED:
+        return [Piece("> ", "key"), Piece(clean_line(line.text), "bright")]
     if line.stream is Stream.STDOUT:
-        return [Piece("  "), Piece(output_line(line.text))]
+        return [Piece("  "), *_coloured(line, "text")]
     if line.stream is Stream.STDERR:
-        return [Piece("! ", "busy"), Piece(output_line(line.text), "busy")]
+        return [Piece("! ", "busy"), *_coloured(line, "busy")]
     if line.stream is Stream.PROBLEM:
         return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad")]
     return _result(run)
+
+
+def folded_pieces(line: OutputLine, run: Run, hidden: int) -> list[Piece]:
+    """Return the one line of a command whose output is folded away; ``hidden`` counts its lines."""
+    pieces = [Piece("▸ ", "key"), Piece(clean_line(line.text), "bright")]
+    more = f"  … {hidden:,} {'line' if hidden == 1 else 'lines'}  "
+    if run.state is RunState.DONE:
+        return [*pieces, Piece(more, "dim"), *_result(run)]
+    return [*pieces, Piece(more, "dim"), Piece(run.state.value, "busy" if run.state is RunState.RUNNING else "bad")]
 
 
 def run_state_pieces(console: Console, now: float) -> list[Piece]:
@@ -32,6 +44,19 @@ def run_state_pieces(console: Console, now: float) -> list[Piece]:
     if run.state is RunState.DONE:
         return [Piece(f"run {run.number}  ", "dim"), *_result(run)]
     return [Piece(f"✖ run {run.number} {run.state.value}", "bad")]
+
+
+def place_pieces(console: Console) -> list[Piece]:
+    """Return where the next command runs, and how many variables are other than the sandbox's own."""
+    carried = console.carried
+    pieces = [] if carried.directory is None else [Piece(f"  cwd {clean(carried.directory)}")]
+    if carried.variables:
+        pieces.append(Piece(f"  env {carried.variables}", "info"))
+    return pieces
+
+
+def _coloured(line: OutputLine, role: Role) -> list[Piece]:
+    return [Piece(text, role, ink if ink != PLAIN else None) for text, ink in styled(line.text, line.ink)]
 
 
 def _result(run: Run) -> list[Piece]:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.style import Style
 
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.sgr import Ink
 
 Role = Literal["text", "dim", "bright", "good", "busy", "waiting", "info", "bad", "key", "struck"]
 """What a piece of text means. The theme decides how that looks."""
@@ -32,10 +33,11 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some text with one meaning; already safe to draw."""
+    """Some text with one meaning; already safe to draw. ``ink`` is the colour that a program gave it."""
 
     text: str
     role: Role = "text"
+    ink: Ink | None = None
 
 
 def outside(text: str, role: Role = "text") -> Piece:

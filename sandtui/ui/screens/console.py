@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input
 from textual.worker import Worker
 
+from sandtui.client import SandboxClientError
+from sandtui.fleet.commandline.completion import columns
+from sandtui.fleet.commandline.history import PastCommand
+from sandtui.fleet.commandline.timeouts import next_timeout
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
-from sandtui.ui.render.console import line_pieces, run_state_pieces
+from sandtui.ui.render.console import place_pieces, run_state_pieces
+from sandtui.ui.render.console_rows import ConsoleRows
 from sandtui.ui.render.status import status_pieces
 from sandtui.ui.render.text import Content, Piece
-from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.console_keys import ConsoleKeys
+from sandtui.ui.screens.dialogs.history import HistoryDialog
+from sandtui.ui.widgets.command_line import CommandLine
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.output_view import OutputView
 
-TIMEOUT_SECONDS = 300
+PAINT_SECONDS = 1 / 30
 
 
-class CommandInput(Input):
-    """The command line: up and down walk through the history."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(placeholder="a command for the sandbox's shell", compact=True, id="command")
-        self._commands = console
-        self._place = 0
-
-    def on_key(self, event: events.Key) -> None:
-        """Walk through the history."""
-        if event.key not in {"up", "down"}:
-            return
-        event.stop()
-        event.prevent_default()
-        commands = self._commands.history
-        if not commands:
-            return
-        self._place = max(0, min(self._place + (1 if event.key == "up" else -1), len(commands)))
-        self.value = commands[-self._place] if self._place else ""
-        self.cursor_position = len(self.value)
-
-    def restart_history(self) -> None:
-        """Begin at the newest command again."""
-        self._place = 0
-
-
-class ConsoleScreen(AppScreen):
+class ConsoleScreen(ConsoleKeys):
     """A console on one sandbox. Its output stays when it is left and opened again."""
 
     SCOPE = "console"
@@ -64,15 +45,19 @@ class ConsoleScreen(AppScreen):
         self.sandbox_id = sandbox_id
         self._worker: Worker[Run] | None = None
         self._way: Worker[None] | None = None
-        self._stale = False
+        self._painting: Timer | None = None
+        self._rows: ConsoleRows | None = None
+        self._dropped = 0
+        self._offer: tuple[str, ...] = ()
+        self._offered_for = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Target line, output, command line."""
         yield ChromeLine(id="target")
         with Vertical(id="output-panel", classes="panel"):
-            yield OutputView(self._line, id="output")
-        with Vertical(id="command-panel", classes="panel"):
-            yield CommandInput(self.console)
+            yield OutputView(self._row_pieces, id="output")
+        with Vertical(id="command-panel", classes="panel -lines"):
+            yield CommandLine(lambda: self.console.history, "a command for the sandbox's shell", id="command")
 
     @property
     def console(self) -> Console:
@@ -82,21 +67,37 @@ class ConsoleScreen(AppScreen):
             raise RuntimeError("there is no connection")
         return session.console(self.sandbox_id)
 
+    @property
+    def rows(self) -> ConsoleRows:
+        """Its lines as rows of the screen."""
+        if self._rows is None:
+            self._rows = ConsoleRows(self.console)
+        return self._rows
+
     def crumbs(self) -> list[str]:
         """Fleet, the sandbox, exec."""
         return ["Fleet", self._title(), "Exec"]
 
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell what a path can go on with, or what is looked for."""
+        following = self.output_view.following
+        right = [Piece("● following" if following else "‖ f follows", "good" if following else "dim")]
+        if self._offer:
+            return [Piece(columns(self._offer, self.size.width - 16), "info")], right
+        return ([Piece(f"/{clean(self._needle)}  ", "key"), Piece("n N", "dim")] if self._needle else []), right
+
     def hint_scopes(self) -> tuple[str, ...]:
         """While typing only control keys are ours."""
-        typing = self.query_one("#command", Input).has_focus
-        return ("console",) if typing else ("output", "console")
+        return ("console",) if self.query_one(CommandLine).has_focus else ("output", "console")
 
     def on_mount(self) -> None:
         """Show what was run here before."""
         self.console.on_change = self._changed
         self._way = self.bridge.open_console(self.console)
+        self.bridge.search_commands("", self.sandbox_id, self._remember)
+        self._dropped = self.console.dropped
         super().on_mount()
-        self._draw()
+        self.draw()
 
     def on_unmount(self) -> None:
         """Stop listening; a command that runs goes on, over the way that it came."""
@@ -105,93 +106,161 @@ class ConsoleScreen(AppScreen):
             if self._way is not None and self.console.running is None:
                 self._way.cancel()
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap anew."""
+        super().on_resize(event)
+        if self.wrap:
+            self.call_after_refresh(self.draw)
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what came while another screen was in front."""
+        super().on_screen_resume()
+        self.draw()
+
     def tick(self) -> None:
         """Let the time of a running command grow."""
         super().tick()
         self._draw_state()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_command_line_submitted(self, message: CommandLine.Submitted) -> None:
         """Run the command."""
-        event.stop()
-        command = event.value
-        if not command.strip():
-            return
-        if self.console.running is not None:
-            self.dashboard.say("A command is still running here: ctrl+c stops it.", "warning")
-            return
-        field = self.query_one(CommandInput)
-        field.value = ""
-        field.restart_history()
-        self.query_one(OutputView).follow()
-        self._worker = self.bridge.run_command(self.console, command, TIMEOUT_SECONDS)
+        message.stop()
+        if self.run_command(message.text):
+            self.query_one(CommandLine).restart()
+
+    def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
+        """Ask the sandbox what the path may go on with."""
+        message.stop()
+        self.bridge.run_flow(self._complete(message.before), "completion", exclusive=True)
+
+    def on_text_area_changed(self, _: CommandLine.Changed) -> None:
+        """What was offered is for another text."""
+        if self._offer and self.query_one(CommandLine).text != self._offered_for:
+            self._offer = ()
+            self.update_news()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """ctrl+c copies, as everywhere, while nothing runs; letters are typed, not keys, in the field."""
-        if action == "interrupt":
-            return self.console.running is not None
+        return self.console.running is not None if action == "interrupt" else True
+
+    def run_command(self, command: str) -> bool:
+        """Run a command and keep it in the history, unless one runs; return whether it was begun."""
+        if self.console.running is not None:
+            self.dashboard.say("A command is still running here: ctrl+c stops it.", "warning")
+            return False
+        self.output_view.follow()
+        self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
+        self._worker = self.bridge.run_command(self.console, command, self.console.timeout)
         return True
 
     def action_interrupt(self) -> None:
         """Stop the command that is running."""
-        if self._worker is not None:
+        if self._worker is not None and not self._worker.is_finished:
             self._worker.cancel()
         else:
             self.app.workers.cancel_group(self.app, f"console {self.sandbox_id}")
+
+    def action_history(self) -> None:
+        """Search the commands that were run."""
+        field = self.query_one(CommandLine)
+
+        def answered(command: str | None) -> None:
+            if command:
+                field.put(command)
+                field.focus()
+
+        self.app.push_screen(HistoryDialog(self.sandbox_id, field.text.strip(), self.bridge.clock.now()), answered)
+
+    def action_timeout(self) -> None:
+        """Change how long a command may take."""
+        self.console.timeout = next_timeout(self.console.timeout)
+        self._draw_state()
+
+    def action_job(self) -> None:
+        """Run what is typed, or the last command again, in the background."""
+        field = self.query_one(CommandLine)
+        command = field.text.strip() or (self.console.runs[-1].command if self.console.runs else "")
+        if not command:
+            self.dashboard.say("Type the command first.", "warning")
+        elif not field.text.strip() and self.console.running is not None:
+            self.dashboard.say("What runs can't be moved: stop it with ctrl+c, then ctrl+g begins it anew.", "warning")
+        else:
+            field.restart()
+            self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
+            self.bridge.run_flow(self._start_job(command), "job")
 
     def action_clear(self) -> None:
         """Empty the view."""
         self.console.clear()
 
-    def action_type(self) -> None:
-        """Go to the command line."""
-        self.query_one("#command", Input).focus()
-
-    def action_follow(self) -> None:
-        """Go to the end of the output."""
-        self.query_one(OutputView).follow()
-
-    def action_copy(self) -> None:
-        """Copy the line under the cursor."""
-        line = self.query_one(OutputView).cursor
-        if 0 <= line < len(self.console.lines):
-            self.dashboard.copy(clean(self.console.lines[line].text))
-
     def action_back(self) -> None:
         """From typing to the output; from there back to the screen before."""
-        output = self.query_one(OutputView)
-        if self.query_one("#command", Input).has_focus and self.console.lines:
-            output.focus()
+        if self.query_one(CommandLine).has_focus and self.console.lines:
+            self.output_view.focus()
         else:
             self.app.pop_screen()
 
-    def _line(self, number: int) -> list[Piece]:
-        console = self.console
-        if number >= len(console.lines):
-            return []
-        line = console.lines[number]
-        # Runs are numbered from 1 and never removed, so the number is the place.
-        return line_pieces(line, console.runs[line.run - 1])
+    def draw(self) -> None:
+        """Draw what has changed; a view that does not follow stays on its lines."""
+        self._painting = None
+        if not self.is_mounted or self.is_covered:
+            return
+        view, rows = self.output_view, self.rows
+        before = view.cursor
+        gone, self._dropped = self.console.dropped - self._dropped, self.console.dropped
+        anchor = rows.line(before) - gone if before < len(rows) else 0
+        rows.update(max(10, view.scrollable_content_region.width) if self.wrap else None)
+        view.show(len(rows))
+        if gone and not view.following:
+            view.keep(rows.row_of(max(0, anchor)))
+        self._draw_state()
+        self.update_news()
+
+    async def _complete(self, before: str) -> None:
+        try:
+            completion = await self.console.complete(before)
+        except SandboxClientError as error:
+            self.dashboard.say(f"Nothing could be completed: {error}", "warning")
+            return
+        field = self.query_one(CommandLine)
+        if field.before_cursor != before:
+            return
+        if completion.insert:
+            field.insert(completion.insert)
+        self._offer, self._offered_for = completion.names if len(completion.names) > 1 else (), field.text
+        self.update_news()
+
+    async def _start_job(self, command: str) -> None:
+        try:
+            job_id = await self.console.start_job(command)
+        except SandboxClientError as error:
+            self.dashboard.say(f"The job was not started: {error}", "error")
+        else:
+            self.dashboard.say(f"Job {job_id} runs in the background; it goes on when sandtui ends.")
+
+    def _remember(self, found: Sequence[PastCommand]) -> None:
+        if self.bridge.session is not None and not self.console.past:
+            self.console.past = [past.command for past in reversed(found)]
+
+    def _row_pieces(self, row: int) -> list[Piece]:
+        return self.marked_hits(self.rows.pieces(row))
 
     def _changed(self) -> None:
-        if not self._stale:
-            self._stale = True
-            self.call_later(self._draw)
-
-    def _draw(self) -> None:
-        self._stale = False
-        if not self.is_mounted:
-            return
-        self.query_one(OutputView).show(len(self.console.lines))
-        self._draw_state()
+        if self._painting is None:
+            self._painting = self.set_timer(PAINT_SECONDS, self.draw)
 
     def _draw_state(self) -> None:
+        if not self.is_mounted:
+            return
         row = self._row()
         left = [Piece(" ")]
         if row is not None:
             left += [*status_pieces(row.status), Piece(f"  {clean(row.sandbox.name)}", "bright")]
-            left.append(Piece(f"  {clean(row.sandbox.docker_image)}", "dim"))
-        left.append(Piece(f"  timeout {TIMEOUT_SECONDS}s", "dim"))
+        left += place_pieces(self.console)
+        left.append(Piece(f"  timeout {self.console.timeout}s", "dim"))
         left.append(Piece("  live" if self.console.live else "  output at the end", "dim"))
+        if row is not None:
+            left.append(Piece(f"  {clean(row.sandbox.docker_image)}", "dim"))
         state = run_state_pieces(self.console, self.bridge.clock.monotonic())
         self.query_one("#target", ChromeLine).show(left, [*state, Piece(" ")])
         output = self.query_one("#output-panel")
@@ -199,7 +268,7 @@ class ConsoleScreen(AppScreen):
         count = f"{len(self.console.lines):,} lines"
         if self.console.dropped:
             count = f"first {self.console.dropped:,} lines dropped · {count}"
-        output.border_subtitle = Content(f"{count}")
+        output.border_subtitle = Content(count)
         command = self.query_one("#command-panel")
         command.border_title = Content(f"command · {self._title()}")
         command.border_subtitle = Content("sh -c")
@@ -208,6 +277,9 @@ class ConsoleScreen(AppScreen):
         session = self.bridge.session
         return session.store.get(self.sandbox_id) if session is not None else None
 
-    def _title(self) -> str:
+    def _sandbox_name(self) -> str:
         row = self._row()
-        return clean(row.sandbox.name if row is not None else self.sandbox_id)
+        return row.sandbox.name if row is not None else self.sandbox_id
+
+    def _title(self) -> str:
+        return clean(self._sandbox_name())

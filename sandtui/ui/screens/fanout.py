@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from sandtui.fleet import plans
 from sandtui.fleet.bulk import State
+from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.commandline.timeouts import TIMEOUTS, next_timeout
 from sandtui.fleet.fanout import Answer, FanOut, group
 from sandtui.fleet.fanout.bodies import Bodies
@@ -46,6 +47,7 @@ class FanOutScreen(FanOutKeys):
         self.fan_out = fan_out
         self._timeout = TIMEOUTS[1]
         self._confirmed = False
+        self._past: list[str] = []
         self._made = Bodies()
         self._bodies: dict[Answer, Body] = {}
         self._painting: Timer | None = None
@@ -82,6 +84,7 @@ class FanOutScreen(FanOutKeys):
         super().on_mount()
         for view in self.query(OutputView):
             view.following = False
+        self.bridge.search_commands("", "", self._remember)
         if self.fan_out is not None:
             self.fan_out.on_change = self.changed
             self.results_view.focus()
@@ -160,6 +163,7 @@ class FanOutScreen(FanOutKeys):
         if not running:
             self.dashboard.say("None of them runs any more.", "warning")
             return
+        self.dashboard.commands.add("", f"{len(running):,} sandboxes", command)
         self.show(session.fan_out(command, running, self._timeout))
         self.run_shown()
 
@@ -249,9 +253,13 @@ class FanOutScreen(FanOutKeys):
     def _result_line(self, number: int) -> list[Piece]:
         return self.marked_hits(self.results.line(number, max(20, self.results_view.scrollable_content_region.width)))
 
+    def _remember(self, found: Sequence[PastCommand]) -> None:
+        self._past = [past.command for past in reversed(found)]
+
     def _history(self) -> list[str]:
         session = self.bridge.session
-        return list(dict.fromkeys(run.command for run in session.fan_outs)) if session is not None else []
+        runs = session.fan_outs if session is not None else []
+        return list(dict.fromkeys([*self._past, *(run.command for run in runs)]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys do nothing where there is nothing to do."""

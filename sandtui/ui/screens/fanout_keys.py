@@ -12,6 +12,7 @@ from sandtui.fleet.row import Row
 from sandtui.ui.render.fanout import Fold, Results
 from sandtui.ui.render.text import Piece
 from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.history import HistoryDialog
 from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.widgets.command_line import CommandLine
 from sandtui.ui.widgets.output_view import OutputView
@@ -85,6 +86,17 @@ class FanOutKeys(AppScreen):
             self.dashboard.bulk.start_job(self.rows, command)
         else:
             self.dashboard.say("Type the command first.", "warning")
+
+    def action_history(self) -> None:
+        """Search the commands that were run."""
+        field = self.query_one(CommandLine)
+
+        def answered(command: str | None) -> None:
+            if command:
+                field.put(command)
+                field.focus()
+
+        self.app.push_screen(HistoryDialog(None, field.text.strip(), self.bridge.clock.now()), answered)
 
     def action_type(self) -> None:
         """Go to the command line."""

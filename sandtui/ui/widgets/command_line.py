@@ -42,10 +42,6 @@ class CommandLine(TextArea):
 
         before: str
 
-    @dataclass
-    class Edited(Message):
-        """Other text stands there now."""
-
     def __init__(self, history: Callable[[], Sequence[str]], placeholder: str, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(
             id=id,

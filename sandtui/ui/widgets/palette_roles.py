@@ -8,6 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.scroll_view import ScrollView
 
+from sandtui.ui.render.ink import ink_style
 from sandtui.ui.render.text import STYLES, Piece, Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -47,4 +48,8 @@ class RoleView(ScrollView):
 
     def segments(self, pieces: list[Piece], base: Style) -> list[Segment]:
         """Return the segments that draw some pieces on a base style."""
-        return [Segment(piece.text, base + self.role_style(piece.role)) for piece in pieces if piece.text]
+        return [Segment(piece.text, self._style(piece, base)) for piece in pieces if piece.text]
+
+    def _style(self, piece: Piece, base: Style) -> Style:
+        style = base + self.role_style(piece.role)
+        return style if piece.ink is None else style + ink_style(piece.ink)

@@ -1,0 +1,84 @@
+"""The commands that were run, in one SQLite file that only the user can read; never with secrets."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandtui.config.database import Database
+from sandtui.fleet.commandline.history import PastCommand
+from sandtui.fleet.commandline.masking import masked
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS commands (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    sandbox_id TEXT NOT NULL, sandbox_name TEXT NOT NULL, command TEXT NOT NULL, ran TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS once ON commands (sandbox_id, command);
+"""
+
+KEPT = 10_000
+"""Commands that are kept; the oldest go first."""
+
+MAX_LENGTH = 20_000
+"""Characters of a command that is kept; a longer one is data more than a command."""
+
+FOUND = 500
+
+
+class SqliteCommandHistory:
+    """The history in one file, made when the first command is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, _SCHEMA)
+        self._added = False
+
+    def add(self, sandbox_id: str, sandbox_name: str, command: str) -> None:
+        """Keep a command, soon; one that was there before becomes the newest."""
+        text = masked(command)
+        if text is None or len(text) > MAX_LENGTH:
+            return
+        # SQLite takes no lone surrogates.
+        row = tuple(each.encode("utf-8", "replace").decode() for each in (sandbox_id, sandbox_name, text))
+        moment = datetime.now(UTC).isoformat()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM commands WHERE sandbox_id = ? AND command = ?", (row[0], row[2]))
+            connection.execute(
+                "INSERT INTO commands (sandbox_id, sandbox_name, command, ran) VALUES (?, ?, ?, ?)", (*row, moment)
+            )
+            connection.execute(
+                "DELETE FROM commands WHERE number <= (SELECT number FROM commands ORDER BY number DESC "
+                "LIMIT 1 OFFSET ?)",
+                (KEPT,),
+            )
+
+        self._added = True
+        self._database.later(write)
+
+    def search(self, text: str, sandbox_id: str | None = None) -> list[PastCommand]:
+        """Return the commands that hold a text in any case, newest first, each once; not from the event loop.
+
+        Raises:
+            OSError: the file can't be used.
+        """
+        if not self._added and not self._database.exists:
+            return []
+
+        def read(connection: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
+            return connection.execute(
+                "SELECT command, sandbox_id, sandbox_name, ran FROM commands "
+                "WHERE instr(lower(command), lower(?)) AND (? IS NULL OR sandbox_id = ?) "
+                "ORDER BY number DESC LIMIT ?",
+                (text, sandbox_id, sandbox_id, 4 * FOUND),
+            ).fetchall()
+
+        newest: dict[str, PastCommand] = {}
+        for command, where, name, ran in self._database.run(read):
+            newest.setdefault(command, PastCommand(command, where, name, datetime.fromisoformat(ran)))
+        return list(newest.values())[:FOUND]
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+        self._database.close()

@@ -1,0 +1,132 @@
+"""Completing paths of the sandbox: what stands before the cursor, the one command that looks, what is inserted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandtui.fleet.sanitize import clean
+
+MAX_NAMES = 200
+
+SECONDS = 5
+"""That the look may take."""
+
+_SPECIAL = re.compile(r"([^A-Za-z0-9_@%+=:,./~-])")
+_BREAKS = " \t\n;&|()<>"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The word that is being typed: ``path`` as the shell would read it, inside ``quote`` when one is open.
+
+    ``home`` says that it begins with an unquoted ``~/``, which is not in ``path`` then.
+    """
+
+    path: str
+    quote: str = ""
+    home: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The part up to the last slash."""
+        return self.path[: self.path.rfind("/") + 1]
+
+    @property
+    def beginning(self) -> str:
+        """The part after it."""
+        return self.path[self.path.rfind("/") + 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """``insert`` goes in at the cursor; ``names`` are all that it could go on with, safe to draw."""
+
+    insert: str
+    names: tuple[str, ...]
+
+
+def word_before(text: str) -> Word:
+    """Return the word at the end of a command, read as a shell reads it."""
+    path, quote, quoted_start = "", "", True
+    place = 0
+    begun = False
+    while place < len(text):
+        letter = text[place]
+        if letter == "\\" and quote != "'":
+            path += text[place + 1 : place + 2]
+            begun = True
+            place += 2
+            continue
+        if quote:
+            if letter == quote:
+                quote = ""
+            else:
+                path += letter
+        elif letter in "'\"":
+            quote, begun = letter, True
+        elif letter in _BREAKS or (letter == "=" and _is_name(path)):
+            path, begun, quoted_start = "", False, True
+        else:
+            if not begun:
+                quoted_start = False
+            path += letter
+            begun = True
+        place += 1
+    home = not quoted_start and path.startswith("~/")
+    return Word(path[2:] if home else path, quote, home)
+
+
+def looking(word: Word) -> str:
+    """Return the command that prints what the word can go on with, a NUL after each."""
+    folder = word.folder
+    if word.home:
+        place = f'"$HOME"/{shlex.quote(folder)}' if folder else '"$HOME"'
+    else:
+        place = shlex.quote(folder) if folder else "."
+    pattern = (shlex.quote(word.beginning) if word.beginning else "") + "*"
+    return (
+        f"cd -- {place} 2>/dev/null || exit 0; n=0; for f in {pattern}; do "
+        '[ -e "$f" ] || [ -L "$f" ] || continue; '
+        'if [ -d "$f" ]; then printf \'%s/\\0\' "$f"; else printf \'%s\\0\' "$f"; fi; '
+        f'n=$((n+1)); [ "$n" -ge {MAX_NAMES} ] && break; done; exit 0'
+    )
+
+
+def complete(word: Word, output: str) -> Completion:
+    """Return what to insert, from what :func:`looking` printed. Names that can't be typed are passed over."""
+    found = output.split("\0")[:-1]
+    names = [name for name in found if name.startswith(word.beginning) and clean(name) == name and "\ufffd" not in name]
+    if not names:
+        return Completion("", ())
+    first, last = min(names), max(names)
+    common = first[: next((at for at, letter in enumerate(first) if last[at : at + 1] != letter), len(first))]
+    insert = _quoted(common[len(word.beginning) :], word.quote)
+    if len(names) == 1 and not common.endswith("/"):
+        insert += word.quote + " "
+    return Completion(insert, tuple(names))
+
+
+def _quoted(text: str, quote: str) -> str:
+    if quote == "'":
+        return text.replace("'", "'\\''")
+    if quote == '"':
+        return re.sub(r'([\\"$`])', r"\\\1", text)
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and text.isascii()
+
+
+def columns(names: Sequence[str], width: int) -> str:
+    """Return as many names as fit a line, and how many there are besides."""
+    line = ""
+    for place, name in enumerate(names):
+        shown = name if len(name) <= 40 else name[:39] + "…"
+        if len(line) + len(shown) + 14 > width and place:
+            return f"{line} and {len(names) - place:,} more"
+        line += ("  " if line else "") + shown
+    return line
