@@ -58,6 +58,9 @@ def _dashboard(*, use_local: bool) -> int:
     except ConfigurationError as error:
         print(f"sandtui: {error}", file=sys.stderr)
         return USAGE_ERROR
+    if not sys.stderr.isatty():
+        print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
+        return USAGE_ERROR
     from sandtui.ui.app import SandtuiApp
 
     app = SandtuiApp(lambda: connect(use_local=use_local))

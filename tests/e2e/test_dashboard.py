@@ -147,6 +147,22 @@ def test_without_a_terminal_it_says_so(tmp_path):
     assert "needs a terminal" in result.stderr
 
 
+def test_with_standard_error_redirected_it_says_so(tmp_path):
+    import pty
+
+    master, slave = pty.openpty()
+    try:
+        result = subprocess.run(
+            SANDTUI, env=environment(tmp_path), stdin=slave, stdout=slave, stderr=subprocess.PIPE, text=True
+        )
+        said = os.read(master, 4096).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert (result.returncode, result.stderr) == (2, "")
+    assert "redirected" in said
+
+
 async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice(tmp_path):
     process, platform = start_platform(tmp_path / "state", "--driver", "simulated")
     env = environment(tmp_path, PRIME_API_KEY=platform.api_key, PRIME_API_BASE_URL=platform.base_url)
