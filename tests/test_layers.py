@@ -7,7 +7,14 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["sandtui.client", "sandtui.fleet.session", "sandtui.fleet.create_form", "sandtui.cli"]
+    "module",
+    [
+        "sandtui.client.sync_client",
+        "sandtui.client.ssh",
+        "sandtui.fleet.session",
+        "sandtui.fleet.create_form",
+        "sandtui.cli",
+    ],
 )
 def test_textual_and_rich_load_with_the_screens_only(module):
     code = f"import {module}, sys; print([name for name in ('textual', 'rich') if name in sys.modules])"

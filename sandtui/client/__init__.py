@@ -1,73 +1,81 @@
-"""The API of the Prime Sandboxes platform; usable without the rest of sandtui."""
+"""The API of the Prime Sandboxes platform; usable without the rest of sandtui.
 
-from sandtui.client.api_client import APIClient, AsyncAPIClient
-from sandtui.client.async_client import AsyncSandboxClient
-from sandtui.client.config import Config
-from sandtui.client.errors import (
-    APIError,
-    APITimeoutError,
-    ChecksumMismatchError,
-    CommandTimeoutError,
-    ConfigurationError,
-    ConflictError,
-    ConnectionFailedError,
-    DownloadTimeoutError,
-    InvalidRequestError,
-    JobLostError,
-    MalformedReplyError,
-    NotFoundError,
-    PaymentRequiredError,
-    PermissionDeniedError,
-    RateLimitedError,
-    RequestRejectedError,
-    SandboxClientError,
-    SandboxFileNotFoundError,
-    SandboxFileTooLargeError,
-    SandboxImagePullError,
-    SandboxNotRunningError,
-    SandboxOOMError,
-    SandboxTimeoutError,
-    ServerError,
-    UnauthorizedError,
-    UploadTimeoutError,
-)
-from sandtui.client.models import (
-    BatchStatusReply,
-    BulkDeleteReply,
-    CommandResponse,
-    CreateSandboxRequest,
-    DeleteReply,
-    ErrorContext,
-    ErrorType,
-    ExposedPort,
-    Sandbox,
-    SandboxPage,
-    SandboxStatus,
-    SandboxStatusRow,
-    StartCommand,
-)
-from sandtui.client.models.access import (
-    DockerImageCheckResponse,
-    EgressPolicy,
-    EgressPolicyReply,
-    RegistryCredential,
-    SSHSession,
-)
-from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
-from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
-from sandtui.client.models.ports import ListExposedPortsResponse
-from sandtui.client.port import Outcome
-from sandtui.client.sync_client import SandboxClient
-from sandtui.client.template_client import AsyncTemplateClient, TemplateClient
+Names are imported when they are first used: models and errors cost nothing of the HTTP library's time to load.
+"""
 
-# The official SDK's names for what has another one here.
-SandboxListResponse = SandboxPage
-BulkDeleteSandboxResponse = BulkDeleteReply
-RegistryCredentialSummary = RegistryCredential
+from __future__ import annotations
 
-# Not in __all__: a star import must not replace Python's own.
-TimeoutError = APITimeoutError  # noqa: A001 - the SDK's name for it
+from importlib import import_module
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from sandtui.client.api_client import APIClient, AsyncAPIClient
+    from sandtui.client.async_client import AsyncSandboxClient
+    from sandtui.client.config import Config
+    from sandtui.client.errors import (
+        APIError,
+        APITimeoutError,
+        ChecksumMismatchError,
+        CommandTimeoutError,
+        ConfigurationError,
+        ConflictError,
+        ConnectionFailedError,
+        DownloadTimeoutError,
+        InvalidRequestError,
+        JobLostError,
+        MalformedReplyError,
+        NotFoundError,
+        PaymentRequiredError,
+        PermissionDeniedError,
+        RateLimitedError,
+        RequestRejectedError,
+        SandboxClientError,
+        SandboxFileNotFoundError,
+        SandboxFileTooLargeError,
+        SandboxImagePullError,
+        SandboxNotRunningError,
+        SandboxOOMError,
+        SandboxTimeoutError,
+        ServerError,
+        UnauthorizedError,
+        UploadTimeoutError,
+    )
+    from sandtui.client.models import (
+        BatchStatusReply,
+        BulkDeleteReply,
+        CommandResponse,
+        CreateSandboxRequest,
+        DeleteReply,
+        ErrorContext,
+        ErrorType,
+        ExposedPort,
+        Sandbox,
+        SandboxPage,
+        SandboxStatus,
+        SandboxStatusRow,
+        StartCommand,
+    )
+    from sandtui.client.models.access import (
+        DockerImageCheckResponse,
+        EgressPolicy,
+        EgressPolicyReply,
+        RegistryCredential,
+        SSHSession,
+    )
+    from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
+    from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
+    from sandtui.client.models.ports import ListExposedPortsResponse
+    from sandtui.client.port import Outcome
+    from sandtui.client.sync_client import SandboxClient
+    from sandtui.client.template_client import AsyncTemplateClient, TemplateClient
+
+    # The official SDK's names for what has another one here.
+    SandboxListResponse = SandboxPage
+    BulkDeleteSandboxResponse = BulkDeleteReply
+    RegistryCredentialSummary = RegistryCredential
+    TimeoutError = APITimeoutError  # noqa: A001 - the SDK's name for it
+
+# TimeoutError is not here: a star import must not replace Python's own.
 __all__ = [
     "APIClient",
     "APIError",
@@ -130,3 +138,51 @@ __all__ = [
     "UnauthorizedError",
     "UploadTimeoutError",
 ]
+
+_MODULES = {
+    "api_client": "APIClient AsyncAPIClient",
+    "async_client": "AsyncSandboxClient",
+    "config": "Config",
+    "errors": (
+        "APIError APITimeoutError ChecksumMismatchError CommandTimeoutError "
+        "ConfigurationError ConflictError ConnectionFailedError DownloadTimeoutError "
+        "InvalidRequestError JobLostError MalformedReplyError NotFoundError "
+        "PaymentRequiredError PermissionDeniedError RateLimitedError RequestRejectedError "
+        "SandboxClientError SandboxFileNotFoundError SandboxFileTooLargeError SandboxImagePullError "
+        "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError "
+        "UnauthorizedError UploadTimeoutError "
+    ),
+    "models": (
+        "BatchStatusReply BulkDeleteReply CommandResponse CreateSandboxRequest "
+        "DeleteReply ErrorContext ErrorType ExposedPort "
+        "Sandbox SandboxPage SandboxStatus SandboxStatusRow "
+        "StartCommand "
+    ),
+    "models.access": "DockerImageCheckResponse EgressPolicy EgressPolicyReply RegistryCredential SSHSession",
+    "models.gateway": "FileUploadResponse ReadFileResponse",
+    "models.jobs": "BackgroundJob BackgroundJobStatus",
+    "models.ports": "ListExposedPortsResponse",
+    "port": "Outcome",
+    "sync_client": "SandboxClient",
+    "template_client": "AsyncTemplateClient TemplateClient",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+_SDK_NAMES = {
+    "SandboxListResponse": "SandboxPage",
+    "BulkDeleteSandboxResponse": "BulkDeleteReply",
+    "RegistryCredentialSummary": "RegistryCredential",
+    "TimeoutError": "APITimeoutError",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(_SDK_NAMES.get(name, name))
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{home}"), _SDK_NAMES.get(name, name))
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,55 @@
+"""What `sandtui.client` offers is imported when it is used, and is what type checkers are told."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sandtui.client
+from sandtui.client import _HOMES, _SDK_NAMES
+
+
+def told():
+    """Return what the block for type checkers says: each name and the module that it is from."""
+    tree = ast.parse(Path(sandtui.client.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module.removeprefix("sandtui.client.") for node in imports for alias in node.names}
+
+
+def test_type_checkers_and_the_program_see_the_same():
+    assert told() == _HOMES
+    assert set(sandtui.client.__all__) == {*_HOMES, *_SDK_NAMES} - {"TimeoutError"}
+
+
+@pytest.mark.parametrize("name", sorted({*_HOMES, *_SDK_NAMES}))
+def test_every_name_is_there(name):
+    module = importlib.import_module(f"sandtui.client.{_HOMES[_SDK_NAMES.get(name, name)]}")
+    assert getattr(sandtui.client, name) is getattr(module, _SDK_NAMES.get(name, name))
+    assert name in dir(sandtui.client)
+
+
+def test_what_is_not_there_is_an_ordinary_error():
+    with pytest.raises(AttributeError, match="Nonsense"):
+        _ = sandtui.client.Nonsense
+    with pytest.raises(ImportError, match="Nonsense"):
+        from sandtui.client import Nonsense  # noqa: F401
+
+
+def test_a_star_import_takes_all_and_hides_nothing_of_pythons():
+    names: dict[str, object] = {}
+    exec("from sandtui.client import *", names)
+    assert {*sandtui.client.__all__} <= names.keys()
+    assert names.get("TimeoutError", TimeoutError) is TimeoutError
+
+
+@pytest.mark.parametrize(("wanted", "loads"), [("", set()), ("SandboxClientError", set()), ("Sandbox", {"pydantic"})])
+def test_little_is_loaded_for_little(wanted, loads):
+    line = f"from sandtui.client import {wanted}" if wanted else "import sandtui.client"
+    heavy = "{'pydantic', 'httpx', 'asyncio', 'anyio'}"
+    program = f"import sys\n{line}\nprint(*sorted({heavy} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(found.stdout.split()) == loads
