@@ -68,7 +68,11 @@ async def run_command(pilot, text):
 
 async def over(pilot):
     screen = pilot.app.screen
-    await until(pilot, lambda: screen.fan_out is not None and screen.fan_out.is_over and not screen._comparing)
+    await until(pilot, lambda: screen.fan_out is not None and screen.fan_out.is_over)
+    # Drawing begins to compare what has come since, in a thread; what it found is drawn then.
+    await until(pilot, lambda: not screen._comparing)
+    screen.redraw()
+    await until(pilot, lambda: not screen._comparing)
     screen.redraw()
     await pilot.pause()
 
