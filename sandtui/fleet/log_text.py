@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MOST_LINES = 200_000
 """Lines that are kept of a log; of a longer one the last are."""
+
+LOOKED_AT = 50
+"""Lines at the end of a log in which a time is looked for."""
+
+_STAMP = re.compile(r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\]?[ \t]+")
+"""A time of ISO 8601 at the beginning of a line, alone or in brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLook:
+    """How a log is to be shown: the lines that hold ``only`` (``!x``: that do not hold x), with or without their times.
+
+    ``width`` wraps, in cells; None does not.
+    """
+
+    only: str = ""
+    stamps: bool = True
+    width: int | None = None
 
 
 @dataclass(slots=True)
@@ -32,6 +51,36 @@ class LogText:
             else:
                 shown += chop(line, width) or [""]
         return shown
+
+
+def arrange(log: LogText, look: LogLook, chop: Callable[[str, int], list[str]]) -> list[str]:
+    """Return the lines of a log as they are to be shown. Of a long log this takes a while: not on the event loop."""
+    lines = filtered(log.lines, look.only)
+    if not look.stamps:
+        lines = [without_stamp(line) for line in lines]
+    return LogText(lines).wrapped(look.width, chop) if look.width is not None else list(lines)
+
+
+def filtered(lines: Sequence[str], only: str) -> Sequence[str]:
+    """Return the lines that hold a text, or with ``!`` before it do not; lower case matches any case."""
+    wanted = not only.startswith("!")
+    text = only if wanted else only[1:]
+    if not text:
+        return lines
+    if text != text.lower():
+        return [line for line in lines if (text in line) is wanted]
+    return [line for line in lines if (text in line.lower()) is wanted]
+
+
+def has_stamps(lines: Sequence[str]) -> bool:
+    """Whether the lines begin with their time."""
+    return any(_STAMP.match(line) for line in lines[-LOOKED_AT:])
+
+
+def without_stamp(line: str) -> str:
+    """Return a line without the time at its beginning."""
+    match = _STAMP.match(line)
+    return line[match.end() :] if match else line
 
 
 def find(lines: Sequence[str], needle: str, start: int, step: int) -> int | None:

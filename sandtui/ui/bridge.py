@@ -223,11 +223,11 @@ class Bridge(BridgeTasks):
             try:
                 text = await session.client.get_logs(sandbox_id)
             except SandboxClientError as error:
-                reply_to.post_message(LogArrived([], error))
+                reply_to.post_message(LogArrived(sandbox_id, [], error))
             else:
-                reply_to.post_message(LogArrived(await asyncio.to_thread(clean_lines, text)))
+                reply_to.post_message(LogArrived(sandbox_id, await asyncio.to_thread(clean_lines, text)))
 
-        self._run(flow(), "log", exclusive=True)
+        self._run(flow(), f"log {sandbox_id}", exclusive=True)
 
     def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
         """Run a flow of a screen; it is told nothing, and cancelled when the program ends."""

@@ -16,6 +16,7 @@ _LABELS = {
     "at": "@",
     "escape": "esc",
     "exclamation_mark": "!",
+    "ampersand": "&",
 }
 
 PRIORITY = frozenset({"console.interrupt", "fanout.interrupt"})

@@ -96,5 +96,6 @@ class UsageArrived(Message, bubble=False):
 class LogArrived(Message, bubble=False):
     """A log was fetched, as lines that are safe to draw, or could not be."""
 
+    sandbox_id: str
     lines: list[str]
     error: SandboxClientError | None = None

@@ -79,9 +79,15 @@ class Navigation(App[None]):
 
     def open_log(self, sandbox_id: str) -> None:
         """Show the log of a sandbox."""
-        from sandtui.ui.screens.log import LogScreen
+        self.open_logs([sandbox_id])
 
-        self.push_screen(LogScreen(sandbox_id))
+    def open_logs(self, sandbox_ids: Sequence[str]) -> None:
+        """Show the logs of some sandboxes side by side."""
+        from sandtui.ui.screens.log import MOST_LOGS, LogScreen
+
+        if len(sandbox_ids) > MOST_LOGS:
+            self.say(f"The logs of the first {MOST_LOGS} are shown: each is fetched anew every few seconds.", "warning")
+        self.push_screen(LogScreen(sandbox_ids[:MOST_LOGS]))
 
     def open_create(self, like: Sandbox | None = None) -> None:
         """Open the create form, filled like a sandbox or with what was left there."""

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len, chop_cells
 
-from sandtui.fleet.log_text import MOST_LINES, LogText, find, split
+from sandtui.fleet.log_text import (
+    MOST_LINES,
+    LogLook,
+    LogText,
+    arrange,
+    filtered,
+    find,
+    has_stamps,
+    split,
+    without_stamp,
+)
 from sandtui.fleet.snippet import attach_script, description
 from sandtui.fleet.usage import Sample, Usage, read_sample
 from tests.fleet.factory import sandbox
@@ -51,6 +61,30 @@ def test_wrapped_lines_fit_and_lose_nothing(lines, width):
     shown = LogText.of(lines).wrapped(width, chop_cells)
     assert "".join(shown) == "".join(lines)
     assert all(cell_len(line) <= width for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("2026-11-24T14:00:00Z ready", "ready"),
+        ("2026-11-24 14:00:00,123 INFO x", "INFO x"),
+        ("[2026-11-24T14:00:00.5+01:00]  x", "x"),
+        ("2026-11-24 14:00:00 UTC x", "x"),
+        ("at 2026-11-24T14:00:00Z x", "at 2026-11-24T14:00:00Z x"),
+        ("2026-11-24", "2026-11-24"),
+    ],
+)
+def test_times_at_the_beginning_of_lines(line, rest):
+    assert without_stamp(line) == rest
+    assert has_stamps([line]) is (line != rest)
+
+
+@pytest.mark.parametrize(
+    ("only", "places"), [("error", [1, 3]), ("Error", [1]), ("!error", [0, 2]), ("!", [0, 1, 2, 3])]
+)
+def test_a_log_is_filtered(only, places):
+    assert list(filtered(LINES, only)) == [LINES[place] for place in places]
+    assert arrange(LogText(LINES), LogLook(only), chop_cells) == [LINES[place] for place in places]
 
 
 def test_of_a_very_long_log_the_end_is_kept():

@@ -1,6 +1,5 @@
 """One sandbox: events, use, copies; and its log."""
 
-import asyncio
 import os
 from dataclasses import replace
 
@@ -136,7 +135,7 @@ async def open_log(pilot, text):
 
     app.bridge.session.client.get_logs = get_logs
     await pilot.press("L")
-    await until(pilot, lambda: app.screen._state != "loading …")
+    await until(pilot, lambda: app.screen.pane.state != "loading …")
     return app.screen
 
 
@@ -164,9 +163,9 @@ async def test_a_log_is_wrapped_and_saved(tmp_path):
     app = World()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await open_log(pilot, "short\n" + "x" * 200 + "\nlast\n")
-        assert len(screen._shown) == 3
+        assert len(screen.pane.shown) == 3
         await pilot.press("w")
-        assert len(screen._shown) == 5
+        assert len(screen.pane.shown) == 5
         file = tmp_path / "out.log"
         await pilot.press("S")
         app.screen.query_one(Input).value = str(file)
@@ -175,7 +174,7 @@ async def test_a_log_is_wrapped_and_saved(tmp_path):
         assert file.read_text() == "short\n" + "x" * 200 + "\nlast\n"
 
 
-async def test_a_log_that_is_followed_is_fetched_again_and_a_key_up_ends_that():
+async def test_a_log_is_fetched_again_and_what_is_paused_stays_in_its_place():
     app = World()
     async with app.run_test(size=WIDE) as pilot:
         screen = await open_log(pilot, "\n".join(map(str, range(100))))
@@ -188,14 +187,73 @@ async def test_a_log_that_is_followed_is_fetched_again_and_a_key_up_ends_that():
         app.bridge.session.client.get_logs = get_logs
         app.manual_clock.advance(5)
         screen.tick()
-        await until(pilot, lambda: len(screen._shown) == 101)
+        await until(pilot, lambda: len(screen.pane.shown) == 101)
         view = screen.query_one(OutputView)
         assert view.cursor == 100
         await pilot.press("k", "k")
-        app.manual_clock.advance(5)
-        screen.tick()
-        await asyncio.sleep(0)
-        assert len(calls) == 1, "following ended when the cursor left the end"
+        for count in (102, 103):
+            app.manual_clock.advance(5)
+            screen.tick()
+            await until(pilot, lambda count=count: len(screen.pane.shown) == count)
+        assert view.cursor == 98, "following ended when the cursor left the end"
+        assert "+2 lines" in str(screen.pane.border_subtitle)
+        await pilot.press("f")
+        assert view.cursor == 102
+        assert screen.pane.unseen == 0
+        await pilot.press("f")
+        assert not view.following
+
+
+STAMPED = "\n".join(f"2026-11-24T14:00:{n:02}Z {'error' if n % 10 == 3 else 'fine'} {n}" for n in range(60))
+
+
+async def test_a_log_is_filtered_and_its_times_are_hidden():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        screen = await open_log(pilot, STAMPED)
+        pane = screen.pane
+        await pilot.press("k")
+        pane.view.go_to(23)
+        await pilot.press("ampersand")
+        app.screen.query_one(Input).value = "error"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert len(pane.shown) == 6
+        assert pane.shown[pane.view.cursor].endswith("error 23"), "the line under the cursor stays"
+        await pilot.press("T")
+        assert pane.shown[0] == "error 3"
+        await pilot.press("ampersand", "T")
+        assert len(pane.shown) == 60
+        assert pane.shown[pane.view.cursor].endswith("Z error 23")
+
+
+async def test_logs_of_the_marked_stand_side_by_side_as_there_is_room():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        asked = []
+
+        async def get_logs(sandbox_id):
+            asked.append(sandbox_id)
+            return f"log of {sandbox_id}\n"
+
+        app.bridge.session.client.get_logs = get_logs
+        await pilot.press(*["space"] * 6, "L")
+        await until(pilot, lambda: len(app.screen.sandbox_ids) == 6)
+        screen = app.screen
+        await until(pilot, lambda: len(asked) == 4 and all(pane.shown for pane in screen.in_view))
+        assert [pane.display for pane in screen.panes] == [True] * 4 + [False] * 2
+        await pilot.press("tab", "tab", "tab", "tab")
+        await until(pilot, lambda: len(set(asked)) == 6)
+        assert [pane.display for pane in screen.panes] == [False] * 4 + [True] * 2
+        assert screen.focused is screen.panes[4].view
+        await pilot.press("shift+tab", "o")
+        assert [pane.display for pane in screen.panes] == [False] * 3 + [True] + [False] * 2
+        await pilot.press("o")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: [pane.display for pane in screen.panes] == [False] * 2 + [True] * 2 + [False] * 2)
+        await pilot.resize_terminal(70, 24)
+        await until(pilot, lambda: sum(pane.display for pane in screen.panes) == 1)
 
 
 def test_the_clipboard_of_another_machine_is_left_alone(monkeypatch):

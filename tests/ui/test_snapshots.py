@@ -211,7 +211,27 @@ def test_log(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
         await pilot.press("L")
-        await until(pilot, lambda: app.screen._state != "loading …")
+        await until(pilot, lambda: app.screen.pane.state != "loading …")
+
+    picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_logs_side_by_side(snap_compare, size):
+    async def steps(pilot):
+        app = await settled(pilot)
+
+        async def get_logs(sandbox_id):
+            lines = [f"2026-11-24T14:10:{n:02}Z {'error: disk' if n % 7 == 3 else 'step'} {n}" for n in range(30)]
+            return "\n".join(lines) + "\n"
+
+        app.bridge.session.client.get_logs = get_logs
+        await pilot.press(*["space"] * 5, "L")
+        await until(pilot, lambda: hasattr(app.screen, "in_view") and all(pane.shown for pane in app.screen.in_view))
+        await pilot.press("tab", "T", "k", "ampersand")
+        app.screen.query_one(Input).value = "error"
+        await pilot.press("enter")
+        await pilot.pause()
 
     picture(snap_compare, size, steps)
 

@@ -13,7 +13,7 @@ ACTIONS = (
     Action("fleet.fan_outs", ("X",), "fan-outs", "Show the command that last ran on many."),
     Action("fleet.shell", ("s",), "shell", "Hand the terminal to a shell there.", 55, dangerous=True, command="shell"),
     Action("fleet.ports", ("p", "6"), "ports", "Show the exposed ports.", 65, command="ports"),
-    Action("fleet.logs", ("L",), "logs", "Read the sandbox's log.", 60, command="logs"),
+    Action("fleet.logs", ("L",), "logs", "Read the sandbox's log, or those of the marked.", 60, command="logs"),
     Action("fleet.new", ("n", "2"), "new", "Create a sandbox.", 40, dangerous=True, command="new"),
     Action("fleet.clone", ("N",), "clone", "Create one like this one.", 70, dangerous=True, command="clone"),
     Action("fleet.delete", ("D",), "delete", "Delete the marked sandboxes, or this one.", 50, True, "delete"),

@@ -49,7 +49,7 @@ class FleetKeys(AppScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that need a sandbox do nothing without one."""
-        if action == "exec" and self._view is not None and self._view.marks:
+        if action in {"exec", "logs"} and self._view is not None and self._view.marks:
             return True
         if action in NEEDS_ROW:
             return self.target is not None
@@ -100,8 +100,10 @@ class FleetKeys(AppScreen):
         self.dashboard.open_ports(row.id if row is not None else None)
 
     def action_logs(self) -> None:
-        """Read the log."""
-        if (row := self.target) is not None:
+        """Read the log, or those of the marked side by side."""
+        if self._view is not None and self._view.marks:
+            self.dashboard.open_logs([row.id for row in self._view.marked])
+        elif (row := self.target) is not None:
             self.dashboard.open_log(row.id)
 
     def action_new(self) -> None:

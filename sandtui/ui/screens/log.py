@@ -1,149 +1,235 @@
-"""The log of one sandbox: follow, search, wrap, save."""
+"""The logs of some sandboxes, side by side: follow, pause, search, filter, wrap, save."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from rich.cells import chop_cells
 from textual import events
 from textual.binding import BindingType
-from textual.containers import Vertical
+from textual.containers import Container
 from textual.widget import Widget
 
-from sandtui.fleet.log_text import LogText, find, split
+from sandtui.config.paths import write_new
+from sandtui.fleet.log_text import LogLook, arrange
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import LogArrived
-from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.text import Piece
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.value import ValueDialog
-from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.log_pane import LogPane
 
 FOLLOW_SECONDS = 3.0
-"""Between fetches while the end is followed: the platform allows 300 a minute (wire.md 2.1), a person reads fewer."""
+"""Between fetches of a log that is in view: the platform allows 300 a minute (wire.md 2.1), a person reads fewer."""
+
+MOST_LOGS = 16
+LONG = 5_000
+"""Lines above which a log is arranged in a thread."""
+
+_LAYOUTS = {1: "", 2: "-two", 3: "-three", 4: "-four"}
 
 
 class LogScreen(AppScreen):
-    """What the sandbox's start command printed, and what the platform noted."""
+    """What start commands printed, and what the platform noted: up to four logs at once, two in a narrow window.
+
+    Of more logs than there is room for the next ones come with the focus.
+    """
 
     SCOPE = "log"
     BINDINGS: ClassVar[list[BindingType]] = bindings("log")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self, sandbox_id: str) -> None:
+    def __init__(self, sandbox_ids: Sequence[str]) -> None:
         super().__init__()
-        self.sandbox_id = sandbox_id
-        self._log = LogText()
-        self._shown: list[str] = []
-        self._wrap = False
-        self._needle = ""
-        self._state = "loading …"
-        self._asked_at = 0.0
+        self.sandbox_ids = tuple(sandbox_ids)
+        self._alone = False
+        self._current = 0
 
     def compose_body(self) -> Iterable[Widget]:
-        """One view of lines."""
-        with Vertical(id="log-panel", classes="panel"):
-            yield OutputView(self._line, id="log")
+        """One pane for each log."""
+        with Container(id="logs"):
+            for sandbox_id in self.sandbox_ids:
+                yield LogPane(sandbox_id, self._title(sandbox_id))
+
+    @property
+    def panes(self) -> list[LogPane]:
+        """All logs."""
+        return list(self.query(LogPane))
+
+    @property
+    def pane(self) -> LogPane:
+        """The one that keys are for."""
+        return self.panes[self._current]
+
+    @property
+    def in_view(self) -> list[LogPane]:
+        """Those that there is room for."""
+        room = 1 if self._alone or self.size.width < 80 else 2 if self.size.width < 120 else 4
+        first = self._current // room * room
+        return self.panes[first : first + room]
 
     def crumbs(self) -> list[str]:
         """Fleet, the sandbox, its log."""
-        return ["Fleet", self._title(), "Log"]
+        if len(self.sandbox_ids) > 1:
+            return ["Fleet", f"Logs ({len(self.sandbox_ids)})"]
+        return ["Fleet", self._title(self.sandbox_ids[0]), "Log"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell what is looked for, how much there is, and whether the end is followed."""
-        left = [Piece(f"/{clean(self._needle)}  ", "key"), Piece("n next, N before", "dim")] if self._needle else []
-        following = self.query_one(OutputView).following
-        mode = Piece("● following  " if following else "‖ f follows  ", "good" if following else "dim")
-        return left, [mode, Piece(self._state, "dim")]
+        """Tell what is looked for, what is left out, and which logs are in view."""
+        pane = self.pane
+        left = [Piece(f"/{clean(pane.needle)}  ", "key"), Piece("n next, N before  ", "dim")] if pane.needle else []
+        if pane.look.only:
+            left += [Piece(f"&{clean(pane.look.only)}  ", "key"), Piece("& shows all", "dim")]
+        place = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
+        following = pane.view.following
+        mode = Piece("● following" if following else "‖ f follows", "good" if following else "dim")
+        return left, [Piece(place, "dim"), mode]
 
     def on_mount(self) -> None:
-        """Fetch the log."""
+        """Fetch the logs."""
+        self._arrange_panes()
         super().on_mount()
-        self.query_one("#log-panel").border_title = Content(f"{self._title()} · log")
-        self.action_reload()
 
     def tick(self) -> None:
-        """Fetch it again while its end is followed and somebody looks."""
+        """Fetch what is in view again while somebody looks; what is paused stays in its place."""
         super().tick()
-        due = self.bridge.clock.monotonic() - self._asked_at >= FOLLOW_SECONDS
-        if due and self.app.screen is self and self.query_one(OutputView).following and not self._finished():
-            self.action_reload()
+        if self.app.screen is self:
+            self._fetch_due()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap anew."""
+        """Lay out and wrap anew."""
         super().on_resize(event)
-        if self._wrap:
-            self.call_after_refresh(self._draw)
+        self._arrange_panes()
+        for pane in self.panes:
+            if pane.look.width is not None:
+                self.call_after_refresh(self._arrange, pane)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Keys are for the log that has the focus."""
+        for place, pane in enumerate(self.panes):
+            if event.widget in pane.walk_children():
+                self._current = place
+        super().on_descendant_focus(event)
 
     def on_log_arrived(self, message: LogArrived) -> None:
         """Show what came."""
+        pane = next((pane for pane in self.panes if pane.sandbox_id == message.sandbox_id), None)
+        if pane is None:
+            return
         if message.error is not None:
-            self._state = "not fetched"
-            self.dashboard.say(f"The log could not be fetched: {message.error}", "error")
-            self.query_one(OutputView).following = False
-        else:
-            self._log = LogText.of(message.lines)
-            count = f"{len(self._log.lines):,} lines"
-            self._state = f"first {self._log.dropped:,} left out · {count}" if self._log.dropped else count
-            if not message.lines:
-                self._state = "the log is empty"
-            self._draw()
+            pane.fail("not fetched")
+            self.dashboard.say(f"The log of {pane.title} could not be fetched: {message.error}", "error")
+            pane.view.following = False
+        elif pane.take(message.lines):
+            self._arrange(pane)
         self.update_chrome()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """With one log there is none beside it."""
+        return len(self.sandbox_ids) > 1 if action in {"next_log", "previous_log", "single"} else True
 
     def action_reload(self) -> None:
         """Fetch the log again."""
-        self._asked_at = self.bridge.clock.monotonic()
-        if self.bridge.session is not None:
-            self.bridge.fetch_log(self, self.sandbox_id)
+        self._fetch(self.pane)
 
     def action_follow(self) -> None:
-        """Go to the end and stay there."""
-        self.query_one(OutputView).follow()
+        """Go to the end and stay there, or pause."""
+        pane = self.pane
+        if pane.view.following:
+            pane.view.following = False
+        else:
+            pane.view.follow()
+        pane.note_end()
         self.update_chrome()
 
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
-        self._wrap = not self._wrap
-        self._draw()
+        self._look(replace(self.pane.look, width=0 if self.pane.look.width is None else None))
+
+    def action_stamps(self) -> None:
+        """Hide the times at the beginning of lines, or show them."""
+        if self.pane.look.stamps and not self.pane.has_stamps:
+            self.dashboard.say("The lines of this log do not begin with their time.")
+        else:
+            self._look(replace(self.pane.look, stamps=not self.pane.look.stamps))
+
+    def action_filter(self) -> None:
+        """Show only the lines that hold a text, or all again."""
+        pane = self.pane
+        if pane.look.only:
+            self._look(replace(pane.look, only=""))
+            return
+
+        def answered(text: str | None) -> None:
+            if text:
+                self._look(replace(pane.look, only=text))
+
+        self.app.push_screen(ValueDialog("Only lines with", "a text, !text for those without", "error", _any), answered)
 
     def action_search(self) -> None:
         """Ask what to look for."""
+        pane = self.pane
 
         def answered(needle: str | None) -> None:
             if needle:
-                self._needle = needle
-                view = self.query_one(OutputView)
-                view.refresh()
-                self._go_to(find(self._shown, needle, view.cursor, 1))
+                pane.needle = needle
+                pane.view.refresh()
+                self._go(pane.view.cursor, 1)
 
-        self.app.push_screen(ValueDialog("Search the log", "a text", "error", lambda text: "", self._needle), answered)
+        self.app.push_screen(ValueDialog("Search the log", "a text", "error", _any, pane.needle), answered)
 
     def action_next_hit(self) -> None:
         """Go to the next line that holds it."""
-        self._go_to(find(self._shown, self._needle, self.query_one(OutputView).cursor + 1, 1))
+        self._go(self.pane.view.cursor + 1, 1)
 
     def action_previous_hit(self) -> None:
         """Go to the line before that holds it."""
-        self._go_to(find(self._shown, self._needle, self.query_one(OutputView).cursor - 1, -1))
+        self._go(self.pane.view.cursor - 1, -1)
+
+    def action_next_log(self) -> None:
+        """Go to the log beside."""
+        self._go_to_log(1)
+
+    def action_previous_log(self) -> None:
+        """Go to the log before."""
+        self._go_to_log(-1)
+
+    def action_single(self) -> None:
+        """Show this log alone, or those beside it too."""
+        self._alone = not self._alone
+        self._arrange_panes()
 
     def action_copy(self) -> None:
-        """Copy the line under the cursor."""
-        line = self.query_one(OutputView).cursor
-        if line < len(self._shown):
-            self.dashboard.copy(self._shown[line])
+        """Copy what is selected, or the line under the cursor."""
+        pane, selected = self.pane, self.get_selected_text()
+        if selected:
+            self.dashboard.copy_quietly(selected)
+        elif pane.view.cursor < len(pane.shown):
+            self.dashboard.copy(pane.shown[pane.view.cursor])
 
     def action_save(self) -> None:
-        """Write what was fetched to a file of this machine."""
+        """Write what is shown, unwrapped, to a file of this machine."""
+        pane = self.pane
+        text, look = pane.text, replace(pane.look, width=None)
 
         def answered(name: str | None) -> None:
             if name:
-                text = "\n".join(self._log.lines) + "\n"
-                self.bridge.write_file(Path(name).expanduser(), text, f"{len(self._log.lines):,} lines of the log")
+                path = Path(name).expanduser()
+
+                def write() -> str:
+                    lines = arrange(text, look, chop_cells)
+                    write_new(path, "\n".join(lines) + "\n")
+                    return f"{len(lines):,} lines of the log"
+
+                self.bridge.save(path, write)
 
         def check(name: str) -> str:
-            return "a file is missing" if not name.strip() else ""
+            return "" if name.strip() else "a file is missing"
 
         self.app.push_screen(ValueDialog("Save the log", "a new file", "sandbox.log", check), answered)
 
@@ -151,29 +237,77 @@ class LogScreen(AppScreen):
         """Go back."""
         self.app.pop_screen()
 
-    def _line(self, number: int) -> list[Piece]:
-        parts = split(self._shown[number], self._needle)
-        return [Piece(text, "key" if hit else "text") for text, hit in parts]
-
-    def _go_to(self, line: int | None) -> None:
-        if line is None:
-            self.dashboard.say(f"{self._needle} is not in the log." if self._needle else "/ asks what to look for.")
-        else:
-            self.query_one(OutputView).go_to(line)
+    def _look(self, look: LogLook) -> None:
+        """Show the log of the focus another way; the line under the cursor stays, where there is one."""
+        self.pane.look = look
+        self._arrange(self.pane)
         self.update_chrome()
 
-    def _draw(self) -> None:
-        view = self.query_one(OutputView)
-        width = max(10, view.size.width)
-        self._shown = self._log.wrapped(width, chop_cells) if self._wrap else list(self._log.lines)
-        view.show(len(self._shown))
+    def _go(self, start: int, step: int) -> None:
+        pane = self.pane
+        if not pane.find(start, step):
+            words = f"{clean(pane.needle)} is not in the log." if pane.needle else "/ asks what to look for."
+            self.dashboard.say(words)
+        self.update_chrome()
 
-    def _finished(self) -> bool:
+    def _go_to_log(self, step: int) -> None:
+        self._current = (self._current + step) % len(self.sandbox_ids)
+        self._arrange_panes()
+
+    def _arrange_panes(self) -> None:
+        """Show the logs that there is room for, the one of the focus among them."""
+        if not self.is_mounted or not self.panes:
+            return
+        in_view = self.in_view
+        for pane in self.panes:
+            pane.display = pane in in_view
+            pane.set_class(pane is in_view[-1], "-last")
+        self.query_one("#logs").set_classes(_LAYOUTS[len(in_view)])
+        self.pane.view.focus()
+        self._fetch_due()
+        self.update_chrome()
+
+    def _fetch_due(self) -> None:
+        now = self.bridge.clock.monotonic()
+        for pane in self.in_view:
+            fresh = pane.asked_at is None
+            if fresh or (now - (pane.asked_at or 0.0) >= FOLLOW_SECONDS and not self._finished(pane.sandbox_id)):
+                self._fetch(pane)
+
+    def _fetch(self, pane: LogPane) -> None:
+        pane.asked_at = self.bridge.clock.monotonic()
+        if self.bridge.session is not None:
+            self.bridge.fetch_log(self, pane.sandbox_id)
+
+    def _arrange(self, pane: LogPane) -> None:
+        if len(pane.text.lines) <= LONG:
+            pane.show(arrange(pane.text, pane.wanted, chop_cells))
+        elif not pane.arranging:
+            pane.arranging = True
+            self.bridge.run_flow(self._arrange_long(pane), f"log lines {pane.sandbox_id}")
+
+    async def _arrange_long(self, pane: LogPane) -> None:
+        """Arrange a long log off the loop, again when it or the look has changed meanwhile."""
+        try:
+            while pane.is_mounted:
+                text, look = pane.text, pane.wanted
+                shown = await asyncio.to_thread(arrange, text, look, chop_cells)
+                if text is pane.text and look == pane.wanted:
+                    pane.show(shown)
+                    return
+        finally:
+            pane.arranging = False
+
+    def _finished(self, sandbox_id: str) -> bool:
         session = self.bridge.session
-        row = session.store.get(self.sandbox_id) if session is not None else None
+        row = session.store.get(sandbox_id) if session is not None else None
         return row is None or row.sandbox.is_finished
 
-    def _title(self) -> str:
+    def _title(self, sandbox_id: str) -> str:
         session = self.bridge.session
-        row = session.store.get(self.sandbox_id) if session is not None else None
-        return clean(row.sandbox.name if row is not None else self.sandbox_id)
+        row = session.store.get(sandbox_id) if session is not None else None
+        return clean(row.sandbox.name if row is not None else sandbox_id)
+
+
+def _any(_: str) -> str:
+    return ""
