@@ -40,6 +40,11 @@ class Paths:
         return self.state / "fleet.json"
 
     @property
+    def recordings(self) -> Path:
+        """The folder of recordings, one asciicast file each."""
+        return self.state / "recordings"
+
+    @property
     def journal(self) -> Path:
         """The database of launches."""
         return self.state / "journal.sqlite3"

@@ -26,6 +26,7 @@ from sandtui.fleet.plans import Plan
 from sandtui.fleet.ports import PortBoard
 from sandtui.fleet.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.row import Row
+from sandtui.fleet.shells import ShellBoard
 from sandtui.fleet.store import FleetStore
 from sandtui.fleet.work import batch_size, work_of
 
@@ -79,6 +80,7 @@ class FleetSession:
         self.ports = PortBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
         """Commands that ran on many, oldest first."""
+        self.shells = ShellBoard(client)
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
@@ -182,4 +184,5 @@ class FleetSession:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.shells.close()
         await self.client.aclose()

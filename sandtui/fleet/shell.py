@@ -1,7 +1,4 @@
-"""Hands this terminal to a shell in a sandbox, with perfect fidelity, and takes it back as it was.
-
-A container's shell goes over SSH, a VM's over a command session; the key and the session exist for this shell alone.
-"""
+"""Hands this terminal to a shell in a sandbox, with perfect fidelity, and takes it back as it was."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
-from sandtui.client import AsyncSandboxClient, ConnectionFailedError, SandboxClientError
+from sandtui.client import AsyncSandboxClient
+from sandtui.fleet.shells.channel import PIECE, TERMINAL_TYPE, ShellChannel, open_channel
 
-PIECE = 65536
 RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b(B"
 """Takes back what a program that was cut off may have set: other screen, hidden cursor, mouse, paste, colours."""
 
@@ -91,62 +88,28 @@ async def attach(client: AsyncSandboxClient, sandbox_id: str, name: str, termina
     screen = terminal or Terminal()
     sandbox = await client.get(sandbox_id)
     screen.say(f"A shell in {name}; `exit` or ctrl+d leaves it.")
-    return await (_over_session if sandbox.vm else _over_ssh)(client, sandbox_id, screen)
-
-
-async def _over_ssh(client: AsyncSandboxClient, sandbox_id: str, screen: Terminal) -> int:
-    import asyncssh
-
-    async with client.connect_ssh(sandbox_id) as connection:
-        try:
-            process = await connection.create_process(
-                term_type=os.environ.get("TERM", "xterm-256color"), term_size=screen.size, encoding=None
-            )
-        except asyncssh.Error as error:
-            raise ConnectionFailedError(f"the shell could not be opened: {error}", sandbox_id=sandbox_id) from None
-
-        async def output() -> AsyncIterator[bytes]:
-            while data := await process.stdout.read(PIECE):
-                yield data
-
-        async def send(data: bytes) -> None:
-            process.stdin.write(data)
-
-        with screen.raw(), screen.resizing(lambda columns, lines: process.change_terminal_size(columns, lines)):
-            await _bridge(screen, output(), send)
-        await process.wait_closed()
-        if process.exit_status is None:
-            raise ConnectionFailedError("the connection to the shell broke", sent=True, sandbox_id=sandbox_id)
-        return process.exit_status
-
-
-async def _over_session(client: AsyncSandboxClient, sandbox_id: str, screen: Terminal) -> int:
-    tasks: set[asyncio.Future[None]] = set()
-    async with await client.open_process(sandbox_id, "exec bash -i", size=screen.size) as process:
+    term = os.environ.get("TERM", TERMINAL_TYPE)
+    async with open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term) as channel:
+        tasks: set[asyncio.Future[None]] = set()
 
         def resize(columns: int, lines: int) -> None:
-            tasks.add(asyncio.ensure_future(_quietly(process.resize(columns, lines))))
+            tasks.add(asyncio.ensure_future(channel.resize((columns, lines))))
 
         with screen.raw(), screen.resizing(resize):
-            await _bridge(screen, process.stdout, process.write_stdin)
-        return await process.wait()
+            await _bridge(screen, channel)
+        return await channel.exit_code()
 
 
-async def _quietly(work: Awaitable[None]) -> None:
-    with contextlib.suppress(SandboxClientError):
-        await work
-
-
-async def _bridge(screen: Terminal, output: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
+async def _bridge(screen: Terminal, channel: ShellChannel) -> None:
     """Carry keys in and output out until the output ends."""
 
     async def type_in() -> None:
         async for data in screen.keys():
-            await send(data)
+            await channel.write(data)
 
     typing = asyncio.ensure_future(type_in())
     try:
-        async for data in output:
+        while data := await channel.read():
             await screen.write(data)
             if typing.done() and (error := typing.exception()) is not None:
                 raise error

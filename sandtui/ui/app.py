@@ -36,6 +36,7 @@ from sandtui.ui.copying import Copying
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
 from sandtui.ui.navigation import Navigation
+from sandtui.ui.recording import Recording
 from sandtui.ui.screens.base import AppScreen, Severity
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
@@ -54,7 +55,7 @@ class Said:
     severity: Severity
 
 
-class SandtuiApp(Navigation, Copying):
+class SandtuiApp(Navigation, Copying, Recording):
     """The dashboard. ``connect`` finds the platform after the first paint."""
 
     TITLE = "sandtui"
@@ -97,7 +98,8 @@ class SandtuiApp(Navigation, Copying):
             self.set_interval(CLOCK_TICK, self._tick)
 
     async def on_unmount(self) -> None:
-        """Close the connection, the journal and the history."""
+        """Close the connection, the journal and the history, and end what is being recorded."""
+        await self.end_recordings()
         await self.bridge.stop()
         self.journal.close()
         self.commands.close()
@@ -133,6 +135,13 @@ class SandtuiApp(Navigation, Copying):
         screen = self.screen
         scopes = (*screen.hint_scopes(), GLOBAL) if isinstance(screen, AppScreen) else (GLOBAL,)
         return [action for action in ACTIONS if action.scope in scopes]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the app do nothing while a shell has all of them, not even those with priority."""
+        screen = self.screen_stack[-1] if self.screen_stack else None
+        if isinstance(screen, AppScreen) and screen.takes_all_keys and action not in {"notify", "bell"}:
+            return False
+        return super().check_action(action, parameters)
 
     def do(self, action_id: str) -> None:
         """Run an action of the registry by its id."""
@@ -232,6 +241,7 @@ class SandtuiApp(Navigation, Copying):
         self.push_screen(dialog, chosen)
 
     def _tick(self) -> None:
+        self.flush_recordings()
         screen = self.screen
         if isinstance(screen, AppScreen):
             screen.tick()

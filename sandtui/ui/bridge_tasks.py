@@ -16,6 +16,7 @@ from sandtui.fleet import usage
 from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.session import FleetSession
+from sandtui.fleet.shells import LiveShell
 from sandtui.ui.messages import (
     BulkFinished,
     DeleteFinished,
@@ -167,6 +168,27 @@ class BridgeTasks:
                 reply_to.post_message(UsageArrived(usage.read_sample(reply.stdout)))
 
         self._run(flow(), "measure", exclusive=True)
+
+    def open_shells(self, sandbox_ids: Sequence[str]) -> list[LiveShell]:
+        """Return a shell for each sandbox that is known, opening those that do not go on already."""
+        session = self._need()
+        shells = []
+        for row in map(session.store.get, sandbox_ids):
+            if row is not None:
+                shell = session.shells.of(row.id)
+                if shell is None:
+                    shell = session.shells.add(row.id, row.sandbox.name, vm=row.sandbox.vm)
+                    self._run(shell.run(), "shells")
+                shells.append(shell)
+        return shells
+
+    def end_shell(self, shell: LiveShell) -> None:
+        """End a shell and clean up behind it, and end its recording."""
+        session = self._need()
+        if shell.recorder is not None:
+            self._app.end_recording(shell.recorder)
+            shell.recorder = None
+        self._run(session.shells.remove(shell), "shells")
 
     def run_helper(self, command: Sequence[str], text: str) -> None:
         """Give a text to a program of this machine, such as one that fills the clipboard."""

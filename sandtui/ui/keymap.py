@@ -17,6 +17,12 @@ _LABELS = {
     "escape": "esc",
     "exclamation_mark": "!",
     "ampersand": "&",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "ctrl+right_square_bracket": "ctrl+]",
+    "left": "←",
+    "right": "→",
+    "plus": "+",
 }
 
 PRIORITY = frozenset({"console.interrupt", "fanout.interrupt"})

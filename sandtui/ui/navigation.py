@@ -17,7 +17,7 @@ from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.screens.base import Severity
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
-from sandtui.ui.shell_flow import open_shell
+from sandtui.ui.shell_flow import hand_to_shell
 
 
 class Navigation(App[None]):
@@ -73,9 +73,23 @@ class Navigation(App[None]):
         if self.bridge.session is not None:
             self.push_screen(PortsScreen(sandbox_id))
 
-    def open_shell(self, sandbox_id: str) -> None:
-        """Hand the terminal to a shell in a sandbox."""
-        open_shell(self, sandbox_id)
+    def open_shells(self, sandbox_ids: Sequence[str]) -> None:
+        """Show shells in some sandboxes, the first in front; those that go on there are taken up again."""
+        from sandtui.ui.screens.shell import ShellScreen
+
+        shells = self.bridge.open_shells(sandbox_ids)
+        if shells:
+            self.push_screen(ShellScreen(shells[0]))
+
+    def open_recordings(self) -> None:
+        """Show what was recorded."""
+        from sandtui.ui.screens.recordings import RecordingsScreen
+
+        self.push_screen(RecordingsScreen())
+
+    def hand_to_shell(self, sandbox_id: str) -> None:
+        """Hand the whole terminal to a shell in a sandbox."""
+        hand_to_shell(self, sandbox_id)
 
     def open_log(self, sandbox_id: str) -> None:
         """Show the log of a sandbox."""

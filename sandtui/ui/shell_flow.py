@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sandtui.ui.navigation import Navigation
 
 
-def open_shell(app: Navigation, sandbox_id: str) -> None:
+def hand_to_shell(app: Navigation, sandbox_id: str) -> None:
     """Open a shell in a sandbox that is known; what comes of it is told when it has ended."""
     session = app.bridge.session
     row = session.store.get(sandbox_id) if session is not None else None

@@ -207,7 +207,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.press(*f"shell-{kind}", "enter")
         await terminal.until("enter open")
         await terminal.until(lambda text: f"● RUNNING    shell-{kind}" in text)
-        await terminal.press("s")
+        await terminal.press("S")
         await terminal.until("leaves it")
         await terminal.press(*"echo sum-$((40+2)); stty size; tty", "enter")
         shown = await terminal.until("/dev/pts/")

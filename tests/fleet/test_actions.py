@@ -5,6 +5,8 @@ import pytest
 from sandtui.fleet.actions import ACTIONS, FORBIDDEN_KEYS, in_scope
 
 SCREENS = (
+    ("recordings",),
+    ("player",),
     ("fleet",),
     ("detail",),
     ("create",),
@@ -14,6 +16,8 @@ SCREENS = (
     ("fanout", "results"),
     ("log",),
     ("bulk",),
+    ("terminal",),
+    ("shell",),
 )
 
 

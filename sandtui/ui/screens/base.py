@@ -17,7 +17,7 @@ from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesCh
 from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
 from sandtui.ui.render.text import Piece
-from sandtui.ui.widgets.key_hints import KeyHints
+from sandtui.ui.widgets.key_hints import Hint, KeyHints
 from sandtui.ui.widgets.line import ChromeLine
 
 if TYPE_CHECKING:
@@ -56,6 +56,11 @@ class AppScreen(Screen[None]):
         """The way to the fleet."""
         return self.dashboard.bridge
 
+    @property
+    def takes_all_keys(self) -> bool:
+        """Whether the keys of the app do not work now: a shell has them."""
+        return False
+
     def crumbs(self) -> list[str]:
         """Return where we are, from general to special; outside text is made safe by the caller."""
         return []
@@ -75,6 +80,10 @@ class AppScreen(Screen[None]):
         """Return the scopes whose actions work now."""
         return (self.SCOPE,)
 
+    def offered_hints(self) -> list[Hint]:
+        """Return the hints of the actions that work now."""
+        return hints(*self.hint_scopes())
+
     def tick(self) -> None:
         """Draw again what depends on the time; called once a second."""
         self.update_news()
@@ -91,7 +100,8 @@ class AppScreen(Screen[None]):
             return
         self.update_news()
         typing = isinstance(self.focused, (Input, TextArea))
-        self.query_one("#hints", KeyHints).show(hints(*self.hint_scopes()), help_hint(typing))
+        help_ = None if self.takes_all_keys else help_hint(typing)
+        self.query_one("#hints", KeyHints).show(self.offered_hints(), help_)
 
     def on_mount(self) -> None:
         """Draw the chrome for the first time."""

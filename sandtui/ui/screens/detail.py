@@ -95,7 +95,11 @@ class DetailScreen(AppScreen):
 
     def action_shell(self) -> None:
         """Open a shell."""
-        self.dashboard.open_shell(self.sandbox_id)
+        self.dashboard.open_shells([self.sandbox_id])
+
+    def action_whole_shell(self) -> None:
+        """Hand the terminal to a shell."""
+        self.dashboard.hand_to_shell(self.sandbox_id)
 
     def action_logs(self) -> None:
         """Read the log."""

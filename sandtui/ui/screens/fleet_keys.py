@@ -12,7 +12,8 @@ from sandtui.fleet.view import FleetView
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.widgets.fleet_table import FleetTable
 
-NEEDS_ROW = frozenset({"exec", "shell", "logs", "clone", "copy", "copy_more"})
+NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more"})
+MOST_SHELLS = 12
 NEEDS_LINE = frozenset({"open", "mark", "range"})
 
 
@@ -92,7 +93,22 @@ class FleetKeys(AppScreen):
     def action_shell(self) -> None:
         """Open a shell."""
         if (row := self.target) is not None:
-            self.dashboard.open_shell(row.id)
+            marked = self._view.marked if self._view is not None else []
+            if len(marked) > MOST_SHELLS:
+                self.dashboard.say(
+                    f"{len(marked):,} are marked: shells are opened in {MOST_SHELLS} at most.", "warning"
+                )
+            else:
+                self.dashboard.open_shells([one.id for one in marked] or [row.id])
+
+    def action_whole_shell(self) -> None:
+        """Hand the terminal to a shell."""
+        if (row := self.target) is not None:
+            self.dashboard.hand_to_shell(row.id)
+
+    def action_recordings(self) -> None:
+        """Show what was recorded."""
+        self.dashboard.open_recordings()
 
     def action_ports(self) -> None:
         """Show the exposed ports."""

@@ -1,0 +1,129 @@
+"""The recordings' folder: one file each, readable by this user alone, under its final name when it is complete."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sandtui.fleet.recording.asciicast import Header, parse_header
+
+SUFFIX, UNFINISHED = ".cast", ".cast.part"
+LARGEST = 256 * 1024 * 1024
+"""Bytes of a file that can be played: it is read as a whole."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file. ``unfinished`` ones were cut off, or are being made; ``problem`` says why one can't be played."""
+
+    path: Path
+    header: Header | None
+    size: int
+    unfinished: bool
+    problem: str = ""
+
+
+class FileTape:
+    """A file that is being recorded. Everything is written by one thread, in its order.
+
+    ``on_problem`` is called once, from that thread, when the file can't be written; what follows is dropped.
+    """
+
+    def __init__(self, path: Path, on_problem: Callable[[OSError], None]) -> None:
+        self.path = path
+        self._part = path.with_name(path.name.removesuffix(SUFFIX) + UNFINISHED)
+        self._on_problem = on_problem
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandtui-recording")
+        self._descriptor: int | None = None
+        self._failed = False
+
+    def append(self, text: str) -> None:
+        """Write more."""
+        self._thread.submit(self._try, lambda: self._append(text.encode("utf-8", "replace")))
+
+    def finish(self) -> None:
+        """Give the file its final name once all is written, and wait for that."""
+        self._thread.submit(self._try, self._finish)
+        self._thread.shutdown(wait=True)
+
+    def _append(self, data: bytes) -> None:
+        if self._descriptor is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def _finish(self) -> None:
+        if self._descriptor is not None:
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = None
+            self._part.replace(self.path)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            work()
+        except OSError as error:
+            self._failed = True
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            self._on_problem(error)
+
+
+class RecordingStore:
+    """The folder. Reading it takes time: not from the event loop (``asyncio.to_thread``)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def new_tape(self, moment: datetime, title: str, on_problem: Callable[[OSError], None]) -> FileTape:
+        """Return a new file, named after time and title; nothing is written yet."""
+        name = f"{moment:%Y-%m-%d-%H%M%S}-{_UNSAFE.sub('-', title).strip('-.')[:60] or 'recording'}"
+        path, number = self.folder / f"{name}{SUFFIX}", 2
+        while path.exists() or path.with_name(path.name.removesuffix(SUFFIX) + UNFINISHED).exists():
+            path, number = self.folder / f"{name}-{number}{SUFFIX}", number + 1
+        return FileTape(path, on_problem)
+
+    def list(self) -> list[Recording]:
+        """Return what is there, newest first."""
+        paths = [path for path in self.folder.glob("*.cast*") if path.name.endswith((SUFFIX, UNFINISHED))]
+        return [_read_head(path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
+
+    def read(self, path: Path) -> str:
+        """Return the text of a recording.
+
+        Raises:
+            OSError: it can't be read, or is too large.
+        """
+        if path.stat().st_size > LARGEST:
+            raise OSError(f"{path.name} is larger than {LARGEST >> 20} MiB")
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def delete(self, path: Path) -> None:
+        """Delete a recording.
+
+        Raises:
+            OSError: it could not be deleted.
+        """
+        path.unlink()
+
+
+def _read_head(path: Path) -> Recording:
+    unfinished = path.name.endswith(UNFINISHED)
+    try:
+        size = path.stat().st_size
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return Recording(path, parse_header(stream.readline(64 * 1024)), size, unfinished)
+    except (OSError, ValueError) as error:
+        return Recording(path, None, 0, unfinished, str(error))

@@ -1,0 +1,155 @@
+"""The way into a shell: over SSH for a container, over a command session for a VM.
+
+Key and session exist for one shell alone, and are gone when it is closed, however that happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Protocol
+
+from sandtui.client import AsyncSandboxClient, ConnectionFailedError, SandboxClientError
+
+if TYPE_CHECKING:
+    import asyncssh
+
+    from sandtui.client.process import AsyncSandboxProcess
+
+PIECE = 65536
+TERMINAL_TYPE = "xterm-256color"
+
+Size = tuple[int, int]
+"""Columns and lines."""
+
+
+class ShellChannel(Protocol):
+    """A shell that runs. All raise SandboxClientError when the connection breaks."""
+
+    async def read(self) -> bytes:
+        """Return what the shell has written; nothing when it has ended."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send keys."""
+        ...
+
+    async def resize(self, size: Size) -> None:
+        """Change the size of its terminal."""
+        ...
+
+    async def exit_code(self) -> int:
+        """Wait for the end."""
+        ...
+
+
+class Opener(Protocol):
+    """Opens a shell, for ``async with``; tests put their own in its place."""
+
+    def __call__(
+        self, client: AsyncSandboxClient, sandbox_id: str, *, vm: bool, size: Size, term: str = TERMINAL_TYPE
+    ) -> contextlib.AbstractAsyncContextManager[ShellChannel]:
+        """Return what opens it."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def open_channel(
+    client: AsyncSandboxClient, sandbox_id: str, *, vm: bool, size: Size, term: str = TERMINAL_TYPE
+) -> AsyncIterator[ShellChannel]:
+    """Open a shell; it is ended and everything cleaned up whatever happens.
+
+    Raises:
+        SandboxClientError: there is no way in.
+    """
+    if vm:
+        command = f"export TERM={shlex.quote(term)}; exec bash -i"
+        async with await client.open_process(sandbox_id, command, size=size) as process:
+            try:
+                yield SessionChannel(process)
+            finally:
+                if process.returncode is None:
+                    # An interactive bash does not care about being asked to end.
+                    with contextlib.suppress(SandboxClientError):
+                        await process.kill()
+        return
+    import asyncssh
+
+    async with client.connect_ssh(sandbox_id) as connection:
+        try:
+            shell = await connection.create_process(
+                term_type=term, term_size=size, encoding=None, stderr=asyncssh.STDOUT
+            )
+        except asyncssh.Error as error:
+            raise ConnectionFailedError(f"the shell could not be opened: {error}", sandbox_id=sandbox_id) from None
+        try:
+            yield SSHShellChannel(shell, sandbox_id)
+        finally:
+            shell.close()
+
+
+class SSHShellChannel:
+    """A shell over SSH."""
+
+    def __init__(self, shell: asyncssh.SSHClientProcess[bytes], sandbox_id: str) -> None:
+        self._shell, self._sandbox_id = shell, sandbox_id
+
+    async def read(self) -> bytes:
+        """Return what the shell has written; nothing when it has ended."""
+        import asyncssh
+
+        try:
+            return await self._shell.stdout.read(PIECE)
+        except (OSError, asyncssh.Error) as error:
+            raise self._broken(error) from None
+
+    async def write(self, data: bytes) -> None:
+        """Send keys."""
+        try:
+            self._shell.stdin.write(data)
+            await self._shell.stdin.drain()
+        except OSError as error:
+            raise self._broken(error) from None
+
+    async def resize(self, size: Size) -> None:
+        """Change the size of its terminal."""
+        with contextlib.suppress(OSError):
+            self._shell.change_terminal_size(*size)
+
+    async def exit_code(self) -> int:
+        """Wait for the end."""
+        await self._shell.wait_closed()
+        code = self._shell.returncode
+        if code is None:
+            raise self._broken("it said no exit code")
+        return code
+
+    def _broken(self, why: object) -> ConnectionFailedError:
+        return ConnectionFailedError(
+            f"the connection to the shell broke: {why}", sent=True, sandbox_id=self._sandbox_id
+        )
+
+
+class SessionChannel:
+    """A shell over a command session."""
+
+    def __init__(self, process: AsyncSandboxProcess) -> None:
+        self._process = process
+
+    async def read(self) -> bytes:
+        """Return what the shell has written; nothing when it has ended."""
+        return await anext(self._process.stdout, b"")
+
+    async def write(self, data: bytes) -> None:
+        """Send keys."""
+        await self._process.write_stdin(data)
+
+    async def resize(self, size: Size) -> None:
+        """Change the size of its terminal; a size that was not taken comes again with the next change."""
+        with contextlib.suppress(SandboxClientError):
+            await self._process.resize(*size)
+
+    async def exit_code(self) -> int:
+        """Wait for the end."""
+        return await self._process.wait()

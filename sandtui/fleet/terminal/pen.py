@@ -1,0 +1,93 @@
+"""How cells are drawn: colours and attributes, and the sequence that sets them (SGR, ECMA-48 8.3.117)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TRUE = 0x1000000
+"""Added to ``0xRRGGBB``: a colour that is none of the palette's 256."""
+
+BOLD, DIM, ITALIC, UNDERLINE, DOUBLE, BLINK, REVERSE, HIDDEN, STRIKE, OVERLINE = (1 << bit for bit in range(10))
+
+_ON = {
+    1: BOLD, 2: DIM, 3: ITALIC, 4: UNDERLINE, 5: BLINK, 6: BLINK, 7: REVERSE, 8: HIDDEN, 9: STRIKE, 21: DOUBLE,
+    53: OVERLINE,
+}  # fmt: skip
+_OFF = {22: BOLD | DIM, 23: ITALIC, 24: UNDERLINE | DOUBLE, 25: BLINK, 27: REVERSE, 28: HIDDEN, 29: STRIKE,
+        55: OVERLINE}  # fmt: skip
+
+
+class Pen(NamedTuple):
+    """Colours and attributes of a cell.
+
+    ``fg`` and ``bg`` are ``None`` for the terminal's own, 0 to 255 for the palette, or ``TRUE + 0xRRGGBB``.
+    ``link`` is where a hyperlink leads; empty for none.
+    """
+
+    fg: int | None = None
+    bg: int | None = None
+    flags: int = 0
+    link: str = ""
+
+
+PLAIN = Pen()
+
+
+def sgr(pen: Pen, text: str) -> Pen:
+    """Return the pen after ``CSI text m``; what is not understood changes nothing."""
+    fg, bg, flags, link = pen
+    codes = [part.split(":") for part in text.split(";")]
+    place = 0
+    while place < len(codes):
+        code, *sub = codes[place]
+        number = _number(code)
+        place += 1
+        if number == 0:
+            fg, bg, flags = None, None, 0
+        elif number == 4 and sub:
+            style = _number(sub[0])
+            flags = flags & ~(UNDERLINE | DOUBLE) | (0 if style == 0 else DOUBLE if style == 2 else UNDERLINE)
+        elif number in _ON:
+            flags |= _ON[number]
+        elif number in _OFF:
+            flags &= ~_OFF[number]
+        elif 30 <= number <= 37:
+            fg = number - 30
+        elif 40 <= number <= 47:
+            bg = number - 40
+        elif 90 <= number <= 97:
+            fg = number - 82
+        elif 100 <= number <= 107:
+            bg = number - 92
+        elif number == 39:
+            fg = None
+        elif number == 49:
+            bg = None
+        elif number in {38, 48, 58}:
+            colour, used = _colour(sub) if sub else _colour([part[0] for part in codes[place : place + 4]])
+            place += 0 if sub else used
+            if colour is not None and number == 38:
+                fg = colour
+            elif colour is not None and number == 48:
+                bg = colour
+    return Pen(fg, bg, flags, link)
+
+
+def _colour(parts: list[str]) -> tuple[int | None, int]:
+    """Read what follows 38 or 48; return the colour and how many numbers it took."""
+    kind = _number(parts[0]) if parts else -1
+    if kind == 5 and len(parts) >= 2:
+        index = _number(parts[1])
+        return (index if index <= 255 else None), 2
+    if kind == 2 and len(parts) >= 4:
+        # With colons a colour space may stand before the three numbers.
+        red, green, blue = (_number(part) for part in (parts[2:5] if len(parts) >= 5 else parts[1:4]))
+        if max(red, green, blue) <= 255:
+            return TRUE + (red << 16 | green << 8 | blue), 4
+        return None, 4
+    return None, len(parts)
+
+
+def _number(text: str) -> int:
+    # Longer numbers mean nothing here, and Python refuses to read very long ones.
+    return int(text) if text and len(text) < 8 else 0 if not text else 1 << 24

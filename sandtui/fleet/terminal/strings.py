@@ -1,0 +1,58 @@
+"""The strings that a program may send its terminal: titles, links and the clipboard. Everything else is dropped."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from sandtui.fleet.sanitize import clean
+from sandtui.fleet.terminal.pen import PLAIN
+
+if TYPE_CHECKING:
+    from sandtui.fleet.terminal.emulation import Emulation
+
+LONGEST_TITLE = 200
+LONGEST_LINK = 1000
+LONGEST_COPY = 64 * 1024
+"""Bytes that a program may ask to have copied."""
+
+SCHEMES = ("https://", "http://", "mailto:")
+"""Links that are kept. Others start programs on the user's machine."""
+
+
+class Strings:
+    """Carries out operating system commands (OSC)."""
+
+    def __init__(self, terminal: Emulation) -> None:
+        self._terminal = terminal
+
+    def take(self, text: str) -> None:
+        """Carry out a command."""
+        command, _, value = text.partition(";")
+        if command in {"0", "2"}:
+            self._terminal.title = clean(value[:LONGEST_TITLE])
+        elif command == "8":
+            self._link(value)
+        elif command == "52":
+            self._copy(value)
+
+    def _link(self, value: str) -> None:
+        address = value.partition(";")[2]
+        grid = self._terminal.grid
+        harmless = address.isascii() and address.isprintable() and len(address) <= LONGEST_LINK
+        link = address if harmless and address.lower().startswith(SCHEMES) else ""
+        if link != grid.pen.link:
+            pen = grid.pen._replace(link=link)
+            grid.pen = PLAIN if pen == PLAIN else pen
+
+    def _copy(self, value: str) -> None:
+        """Pass a text for the clipboard on; what is in the clipboard is never told."""
+        _, _, encoded = value.partition(";")
+        if not encoded or encoded == "?":
+            return
+        try:
+            text = base64.b64decode(encoded, validate=True)[:LONGEST_COPY].decode("utf-8", "replace")
+        except (binascii.Error, ValueError):
+            return
+        self._terminal.on_clipboard(text)

@@ -1,0 +1,133 @@
+"""The list of recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from sandtui.config.recordings import Recording
+from sandtui.fleet.recording import Player
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.recordings import head, line
+from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.widgets.line import ChromeLine
+from sandtui.ui.widgets.output_view import OutputView
+
+
+class RecordingsScreen(AppScreen):
+    """Every recording of this user, newest first."""
+
+    SCOPE = "recordings"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("recordings")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[Recording] | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Head and rows."""
+        with Vertical(id="recordings-panel", classes="panel") as panel:
+            panel.border_title = Content("Recordings")
+            yield ChromeLine(id="recordings-head")
+            yield OutputView(self._line, id="recordings")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, recordings."""
+        return ["Fleet", "Recordings"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell where they are."""
+        return [Piece(f"asciicast files in {self.dashboard.recordings.folder}", "dim")], []
+
+    def on_mount(self) -> None:
+        """Look what is there."""
+        super().on_mount()
+        self.query_one(OutputView).following = False
+        self.bridge.run_flow(self._list(), "recordings")
+
+    def on_screen_resume(self) -> None:
+        """Look again."""
+        super().on_screen_resume()
+        self.bridge.run_flow(self._list(), "recordings")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys need a row."""
+        return action == "back" or self._row() is not None
+
+    def action_play(self) -> None:
+        """Read it and play it."""
+        if (row := self._row()) is not None:
+            self.bridge.run_flow(self._play(row), "recordings")
+
+    def action_delete(self) -> None:
+        """Ask, and delete the file."""
+        row = self._row()
+        if row is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.bridge.run_flow(self._delete(row), "recordings")
+
+        self.app.push_screen(AskDialog("Delete a recording", f"{row.path.name} will be gone.", "Delete"), answered)
+
+    def action_copy(self) -> None:
+        """Copy the path."""
+        if (row := self._row()) is not None:
+            self.dashboard.copy(str(row.path))
+
+    def action_back(self) -> None:
+        """Go back."""
+        self.app.pop_screen()
+
+    async def _list(self) -> None:
+        rows = await asyncio.to_thread(self.dashboard.recordings.list)
+        if self.is_mounted:
+            self._rows = rows
+            self._draw()
+
+    async def _play(self, row: Recording) -> None:
+        from sandtui.ui.screens.recordings.playing import PlayerScreen
+
+        try:
+            player = await asyncio.to_thread(lambda: Player.read(self.dashboard.recordings.read(row.path)))
+        except (OSError, ValueError) as error:
+            self.dashboard.say(f"{row.path.name} can't be played: {error}", "error")
+        else:
+            if self.app.screen is self:
+                self.app.push_screen(PlayerScreen(player))
+
+    async def _delete(self, row: Recording) -> None:
+        try:
+            await asyncio.to_thread(self.dashboard.recordings.delete, row.path)
+        except OSError as error:
+            self.dashboard.say(f"{row.path.name} was not deleted: {error}", "error")
+        await self._list()
+
+    def _row(self) -> Recording | None:
+        rows = self._rows or []
+        place = self.query_one(OutputView).cursor if self.is_mounted else 0
+        return rows[place] if place < len(rows) else None
+
+    def _line(self, number: int) -> list[Piece]:
+        if self._rows is None:
+            return [Piece(" ◌ looking …", "waiting")]
+        if not self._rows:
+            return [Piece(" Nothing was recorded   ", "bright"), Piece("in a shell ctrl+] then R records it", "dim")]
+        if number >= len(self._rows):
+            return []
+        chosen = number == self.query_one(OutputView).cursor
+        return [Piece("▌" if chosen else " ", "key"), *line(self._rows[number], self.size.width)]
+
+    def _draw(self) -> None:
+        self.query_one("#recordings-head", ChromeLine).show(head(self.size.width), [])
+        self.query_one(OutputView).show(max(1, len(self._rows or [])))
+        self.update_chrome()

@@ -1,0 +1,381 @@
+"""A terminal on the screen: draws the lines that changed, at most once a frame, and sends keys, mouse and pastes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.widget import Widget
+
+from sandtui.fleet.terminal import PLAIN, Emulation, Pen, TerminalText
+from sandtui.fleet.terminal.keys import focus_bytes, key_bytes, paste_bytes
+from sandtui.ui.render.terminal import segment, style_of
+from sandtui.ui.widgets.terminal_mouse import TerminalMouse
+
+FRAME_SECONDS = 1 / 30
+HELD_SECONDS = 0.15
+"""How long a program may hold its half-drawn screen back (synchronised output)."""
+
+STYLES_KEPT = 4096
+
+
+class TerminalView(TerminalMouse, Widget, can_focus=True):
+    """Shows a terminal. ``send`` gets what is typed; ``passed_on`` are the keys that are not sent to the program.
+
+    While ``typing`` every other key goes to the program. Otherwise the keys move a cursor through the scrollback.
+    """
+
+    DEFAULT_CSS = """
+    TerminalView {
+        height: 1fr; background: $background; color: $foreground;
+        & > .terminal-view--reading { background: $boost; }
+        & > .terminal-view--range { background: $primary 30%; }
+        & > .terminal-view--found { background: $warning 40%; }
+        & > .terminal-view--cursor { background: $foreground; color: $background; }
+        & > .terminal-view--cursor-away { background: $foreground 35%; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "terminal-view--reading",
+        "terminal-view--range",
+        "terminal-view--found",
+        "terminal-view--cursor",
+        "terminal-view--cursor-away",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False),
+        Binding("home,g", "first", "first", show=False),
+        Binding("end,G", "last", "last", show=False),
+    ]
+
+    class Resized(Message):
+        """The view has another size now: the program should be told."""
+
+        def __init__(self, columns: int, lines: int) -> None:
+            super().__init__()
+            self.columns, self.lines = columns, lines
+
+    class Moved(Message):
+        """Another part of the scrollback is in view."""
+
+    class LinkChosen(Message):
+        """A link in the terminal was clicked with ctrl held."""
+
+        def __init__(self, address: str) -> None:
+            super().__init__()
+            self.address = address
+
+    def __init__(self, passed_on: frozenset[str], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.text = TerminalText(Emulation())
+        self.send: Callable[[bytes], None] = lambda _: None
+        self.typing = True
+        self.passed_on = passed_on
+        self.cursor_line = 0
+        self.range_start: int | None = None
+        self.found = ""
+        self._watching = False
+        self._top: int | None = None
+        """The first line in view; None to follow the end."""
+        self._painted_at = 0.0
+        self._paint_due = False
+        self._cursor_y = 0
+        self._styles: dict[tuple[Pen, bool], Style] = {}
+
+    @property
+    def terminal(self) -> Emulation:
+        """What is shown."""
+        return self.text.terminal
+
+    @property
+    def top(self) -> int:
+        """The number of the first line in view."""
+        end = self.text.end - self.size.height
+        return max(self.text.first, end if self._top is None else min(self._top, end))
+
+    @property
+    def lines_below(self) -> int:
+        """How many lines are below what is in view."""
+        return max(0, self.text.end - self.top - self.size.height)
+
+    def show(self, text: TerminalText, send: Callable[[bytes], None]) -> None:
+        """Show another terminal, at its end."""
+        self.text, self.send = text, send
+        self._top, self.range_start = None, None
+        self.cursor_line = self._cursor_of_terminal()
+        self.terminal.grid.scrolled = True
+        self.changed()
+
+    def set_typing(self, typing: bool) -> None:
+        """Send keys to the program, or read its scrollback with them."""
+        if typing != self.typing:
+            self.typing = typing
+            self.range_start, self._top = None, None if typing else self._top
+            self.cursor_line = self._cursor_of_terminal()
+            self.send(focus_bytes(typing, self.terminal.modes))
+            self.refresh()
+
+    def set_watching(self) -> None:
+        """Neither type nor read: the keys are the screen's, and the end is followed."""
+        self.typing, self._watching = False, True
+
+    def changed(self) -> None:
+        """Draw what has changed, soon: at once after a pause, else with the next frame."""
+        if not self._paint_due and self.is_attached:
+            self._paint_due = True
+            wait = self._painted_at + FRAME_SECONDS - monotonic()
+            if wait <= 0:
+                self.call_next(self._paint)
+            else:
+                self.set_timer(wait, self._paint)
+
+    # Reading
+
+    def go_to(self, line: int) -> None:
+        """Put the reading cursor on a line and show it."""
+        self.cursor_line = max(self.text.first, min(line, self.text.end - 1))
+        top, height = self.top, self.size.height
+        if self.cursor_line < top:
+            self._top = self.cursor_line
+        elif self.cursor_line >= top + height:
+            self._top = self.cursor_line - height + 1
+        if self.lines_below == 0:
+            self._top = None
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def search(self, needle: str, step: int) -> bool:
+        """Go to the next line (1) or the one before (-1) that holds a text; return whether there is one."""
+        self.found = needle
+        line = self.text.search(needle, self.cursor_line, step)
+        if line is not None:
+            self.go_to(line)
+        self.refresh()
+        return line is not None
+
+    def copied(self) -> str:
+        """Return the text of the range, or of the line under the cursor."""
+        other = self.cursor_line if self.range_start is None else self.range_start
+        return self.text.copy(min(other, self.cursor_line), max(other, self.cursor_line))
+
+    def scroll_lines(self, step: int) -> None:
+        """Scroll the view; at the end it follows again."""
+        self._top = self.top + step
+        if self.lines_below == 0:
+            self._top = None
+        if not self.typing:
+            self.cursor_line = max(self.top, min(self.cursor_line, self.top + self.size.height - 1))
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys that move are there for reading only."""
+        return not (self.typing or self._watching)
+
+    def action_move(self, step: int) -> None:
+        """Move the reading cursor by some lines."""
+        self.go_to(self.cursor_line + step)
+
+    def action_page(self, pages: int) -> None:
+        """Move the reading cursor by some screens."""
+        self.go_to(self.cursor_line + pages * max(1, self.size.height - 1))
+
+    def action_first(self) -> None:
+        """Go to the oldest line."""
+        self.go_to(self.text.first)
+
+    def action_last(self) -> None:
+        """Go to the newest line."""
+        self.go_to(self.text.end - 1)
+
+    # Events
+
+    def on_key(self, event: events.Key) -> None:
+        """Send the key to the program."""
+        if not self.typing or event.key in self.passed_on:
+            return
+        event.stop()
+        event.prevent_default()
+        self._send_at_end(key_bytes(event.key, event.character, self.terminal.modes))
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Send what was pasted."""
+        if self.typing:
+            event.stop()
+            self._send_at_end(paste_bytes(event.text, self.terminal.modes))
+
+    def on_focus(self) -> None:
+        """Tell the program, if it wants to know."""
+        if self.typing:
+            self.send(focus_bytes(True, self.terminal.modes))
+        self._touch_cursor()
+
+    def on_blur(self) -> None:
+        """Tell the program, if it wants to know."""
+        if self.typing:
+            self.send(focus_bytes(False, self.terminal.modes))
+        self._touch_cursor()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Tell the size."""
+        self.post_message(self.Resized(event.size.width, event.size.height))
+
+    def notify_style_update(self) -> None:
+        """Forget the styles: the theme has changed."""
+        super().notify_style_update()
+        self._styles.clear()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Take what there is."""
+        return container.height
+
+    # Selecting with the mouse, when the program does not want it
+
+    @property
+    def allow_select(self) -> bool:
+        """Text can be selected unless the program has taken the mouse."""
+        return not self.terminal.modes.mouse
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return the selected text."""
+        first = self.text.first if selection.start is None else selection.start.y + self.text.first
+        last = self.text.end - 1 if selection.end is None else selection.end.y + self.text.first
+        parts = []
+        for line in range(max(first, self.text.first), min(last + 1, self.text.end)):
+            span = selection.get_span(line - self.text.first)
+            plain = self.text.plain(line)
+            if span is not None:
+                parts.append(plain[span[0] : len(plain) if span[1] == -1 else span[1]])
+        return "\n".join(parts), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw the selection."""
+        self.refresh()
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line."""
+        line, width = self.top + y, self.size.width
+        reverse = self.terminal.modes.reverse_screen
+        strip = Strip([segment(run, self._style(run.pen, reverse)) for run in self.text.runs(line)])
+        strip = strip.crop_extend(0, width, self._style(PLAIN, reverse))
+        if not self.typing and not self._watching:
+            strip = self._reading(strip, line)
+        if self.found:
+            strip = self._with_hits(strip, line)
+        if self.text_selection is not None:
+            span = self.text_selection.get_span(line - self.text.first)
+            if span is not None:
+                style = self.screen.get_component_rich_style("screen--selection")
+                strip = _painted(strip, span[0], width if span[1] == -1 else span[1], style)
+        column, row = self.terminal.cursor
+        shown = self.terminal.modes.cursor_visible and (self.typing or self._watching)
+        if shown and line == self.text.top + row and column < width:
+            strip = _painted(strip, column, column + self._cursor_width(row, column), self._cursor_style())
+        return strip.apply_offsets(0, line - self.text.first)
+
+    def _reading(self, strip: Strip, line: int) -> Strip:
+        start = self.range_start
+        if start is not None and min(start, self.cursor_line) <= line <= max(start, self.cursor_line):
+            return self._with_background(strip, "terminal-view--range")
+        if line == self.cursor_line:
+            return self._with_background(strip, "terminal-view--reading")
+        return strip
+
+    def _with_background(self, strip: Strip, name: str) -> Strip:
+        return _painted(strip, 0, strip.cell_length, self._background(name))
+
+    def _background(self, name: str) -> Style:
+        return Style(bgcolor=self.get_component_rich_style(name).bgcolor)
+
+    def _with_hits(self, strip: Strip, line: int) -> Strip:
+        plain = self.text.plain(line)
+        text = plain if self.found != self.found.lower() else plain.lower()
+        place = text.find(self.found)
+        style = self._background("terminal-view--found")
+        while place >= 0:
+            start = Strip([Segment(plain[:place])]).cell_length
+            end = start + Strip([Segment(plain[place : place + len(self.found)])]).cell_length
+            strip = _painted(strip, start, end, style)
+            place = text.find(self.found, place + len(self.found))
+        return strip
+
+    def _cursor_width(self, row: int, column: int) -> int:
+        chars = self.terminal.grid.rows[row].chars
+        return 2 if column + 1 < len(chars) and chars[column + 1] == "" else 1
+
+    def _cursor_style(self) -> Style:
+        if not self.has_focus:
+            return self._background("terminal-view--cursor-away")
+        if self.terminal.modes.cursor_shape == "block":
+            return self.get_component_rich_style("terminal-view--cursor", partial=True)
+        # A bar between two cells can't be drawn with cells: bar and underline are both drawn below the character.
+        return Style(underline=True, bold=True)
+
+    def _style(self, pen: Pen, reverse: bool) -> Style:
+        style = self._styles.get((pen, reverse))
+        if style is None:
+            if len(self._styles) >= STYLES_KEPT:
+                self._styles.clear()
+            style = self._styles[pen, reverse] = style_of(pen, self.rich_style, reverse)
+        return style
+
+    def _paint(self) -> None:
+        if not self._paint_due:
+            return
+        now = monotonic()
+        if self.terminal.modes.synchronized and now - self._painted_at < HELD_SECONDS:
+            self.set_timer(FRAME_SECONDS, self._paint)
+            return
+        self._paint_due = False
+        self._painted_at = now
+        grid = self.terminal.grid
+        row = self.terminal.cursor[1]
+        if grid.scrolled:
+            self.refresh()
+        else:
+            offset = self.text.top - self.top
+            rows = {y + offset for y in {*grid.changed, row, self._cursor_y}}
+            regions = [Region(0, y, self.size.width, 1) for y in rows if 0 <= y < self.size.height]
+            if regions:
+                self.refresh(*regions)
+        self._cursor_y = row
+        grid.scrolled = False
+        grid.changed.clear()
+
+    def _send_at_end(self, data: bytes) -> None:
+        if self._top is not None:
+            self._top = None
+            self.refresh()
+            self.post_message(self.Moved())
+        self.send(data)
+
+    def _touch_cursor(self) -> None:
+        self.terminal.grid.changed.add(self.terminal.cursor[1])
+        self.changed()
+
+    def _cursor_of_terminal(self) -> int:
+        return self.text.top + self.terminal.cursor[1]
+
+
+def _painted(strip: Strip, start: int, end: int, style: Style) -> Strip:
+    """Return a strip with some of its cells in another style."""
+    start, end = max(0, start), min(end, strip.cell_length)
+    if start >= end:
+        return strip
+    before, middle, after = strip.crop(0, start), strip.crop(start, end), strip.crop(end)
+    painted = Strip([Segment(piece.text, (piece.style or Style()) + style) for piece in middle])
+    return Strip.join([before, painted, after])
