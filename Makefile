@@ -10,7 +10,7 @@ SDK_TESTED := 0.2.14 0.2.32 0.5.1
 INTEROP := $(SDK_TESTED:%=.interop/%/.done)
 WORKERS ?= 2
 
-.PHONY: run test check lint types interop bench screenshots snapshots lock clean
+.PHONY: run test check lint types interop bench package screenshots snapshots lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
@@ -37,6 +37,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.local
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.fleet_live
+
+# Builds wheel and source archive, and runs the program from the wheel in an empty environment.
+package: $(VENV)/.dev
+	$(BIN)/python -m tests.package
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.screenshots
