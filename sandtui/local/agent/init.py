@@ -67,8 +67,7 @@ class Agent:
             self._has_others = self._has_others or bool(self.running)
             if self.memory is not None and self._has_others:
                 left = min(left, MEMORY_SECONDS)
-            for key, _ in self.selector.select(max(0.0, min(left, CHECK_SECONDS))):
-                key.data()
+            self.take_turn(max(0.0, min(left, CHECK_SECONDS)))
             self.check_memory()
             if os.fstat(self._log).st_nlink == 0:
                 # Someone removed the state directory: no platform can find this sandbox any more.
@@ -76,6 +75,25 @@ class Agent:
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self.log("the lifetime is over and no platform came to end this sandbox")
                 self.shutdown()
+
+    def take_turn(self, seconds: float) -> None:
+        """Wait for what happens next and see to it."""
+        for key, _ in self.selector.select(seconds):
+            # One event may end what the next was about: a client that goes while its connection comes about.
+            if self.selector.get_map().get(key.fd) is not key:
+                continue
+            try:
+                key.data()
+            except Exception as error:
+                # One request that can't be answered must not end the whole sandbox.
+                self.log(f"the agent failed at a request: {type(error).__name__}: {error}")
+                if isinstance(key.fileobj, socket.socket) and key.fileobj is not self._listener:
+                    self._drop(key)
+
+    def _drop(self, key: selectors.SelectorKey) -> None:
+        if self.selector.get_map().get(key.fd) is key:
+            self.selector.unregister(key.fileobj)
+        key.fileobj.close()  # type: ignore[union-attr] # a socket, as the caller made sure
 
     def start(self, command: Command) -> None:
         """Run the start command; its output goes to the log."""
