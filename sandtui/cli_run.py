@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.query import Query
     from sandtui.fleet.row import Row
 
-USAGE_ERROR, NOT_REACHED = 2, 3
+USAGE_ERROR, NOT_REACHED, INTERRUPTED = 2, 3, 130
 
 _DESCRIPTION = """\
 Run a command in every running sandbox that a filter finds, many at a time, and fold equal outputs together; what
@@ -118,7 +118,11 @@ async def _fan_out(client: AsyncSandboxClient, rows: Sequence[Row], command: str
     )
     if sys.stderr.isatty():
         fan_out.on_change = lambda: _progress(fan_out)
-    await fan_out.run()
+    stopped = False
+    try:
+        await fan_out.run()
+    except asyncio.CancelledError:
+        stopped = True  # What has come until ctrl+c is told nevertheless.
     if not arguments.json:
         for line in report(fan_out, differences=not arguments.no_diff):
             print(line)
@@ -129,7 +133,7 @@ async def _fan_out(client: AsyncSandboxClient, rows: Sequence[Row], command: str
             print(f"sandtui: the output was not saved: {error}", file=sys.stderr)
             return max(exit_code(fan_out), 1)
         print(f"sandtui: {what} written to {arguments.save}", file=sys.stderr)
-    return exit_code(fan_out)
+    return INTERRUPTED if stopped else exit_code(fan_out)
 
 
 def _progress(fan_out: FanOut) -> None:

@@ -12,6 +12,7 @@ os.environ.pop("NO_COLOR", None)
 
 from textual.pilot import Pilot
 
+from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.world import World, keys, settled, until
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
@@ -32,12 +33,24 @@ async def console(pilot: Pilot[None]) -> None:
     await keys()(pilot)
 
 
+async def fan_out(pilot: Pilot[None]) -> None:
+    """Run one command in many; two answer otherwise."""
+    app = await marked(pilot)
+    slow = PYTEST.replace("0.84s", "0.91s")
+    answering(app, s1=(BROKEN, "warning: no GPU\n", 1), s6=(slow, "", 0), s7=(slow, "", 0))
+    await run_command(pilot, "python -m pytest -q tests/smoke")
+    await over(pilot)
+    await pilot.press("escape", "g")
+    await pilot.pause()
+
+
 SCREENS: dict[str, Steps] = {
     "fleet": keys("j", "j", "space", "j", "space"),
     "filter": keys("slash", *"#rl", "space", *"status", "colon", *"running", "enter"),
     "detail": keys("slash", *"status", "colon", *"error", "enter", "enter"),
     "create": keys("n"),
     "console": console,
+    "fanout": fan_out,
     "views": keys("v"),
     "groups": keys("z", "6", "j"),
     "delete": keys("asterisk", "D"),

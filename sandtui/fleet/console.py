@@ -80,6 +80,8 @@ class Console:
         """Seconds that a command may take."""
         self.folded: set[int] = set()
         """Numbers of the runs of which only the command is shown."""
+        self.clearings = 0
+        """How often the view was emptied."""
         self.past: list[str] = []
         """Commands of earlier sessions, oldest first."""
         self._vm = vm
@@ -209,6 +211,7 @@ class Console:
 
     def clear(self) -> None:
         """Empty the view; the history of commands stays."""
+        self.clearings += 1
         self._output.clear()
         self.on_change()
 

@@ -41,6 +41,10 @@ def ink_after(line: str, ink: Ink) -> Ink:
     """Return how the text after a line looks, when it begins in ``ink``."""
     if "\x1b" not in line:
         return ink
+    # Most colours are taken back at the end of their line: what comes before the last of that says nothing.
+    start = max(line.rfind("\x1b[0m"), line.rfind("\x1b[m"))
+    if start >= 0:
+        ink, line = PLAIN, line[start + 3 :]
     for match in _CODE.finditer(line):
         if match[2] == "m":
             ink = _changed(ink, match[1])

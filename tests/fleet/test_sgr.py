@@ -43,5 +43,17 @@ def test_nothing_that_could_reach_a_terminal_passes(line):
     line = line.replace("\n", " ")
     shown = "".join(text for text, _ in styled(line))
     assert clean(shown) == shown
-    ink_after(line, PLAIN)
-    assert "".join(text for text, _ in styled(f"\x1b[1m{line}")) == shown or "\x1b" in line or "\r" in line
+
+
+WHOLE = st.lists(
+    st.sampled_from(
+        ["a", "\x1b[0m", "\x1b[m", "\x1b[1;31m", "\x1b[0;4m", "\x1b[38;5;9m", "\x1b[22m", "\x1b[K", "\x1b[0K"]
+    ),
+    max_size=10,
+)
+
+
+@given(WHOLE, WHOLE)
+def test_colours_go_on_where_a_line_ends(first, second):
+    one, two = "".join(first), "".join(second)
+    assert ink_after(two, ink_after(one, PLAIN)) == ink_after(one + two, PLAIN) == styled(f"{one}{two}|")[-1][1]

@@ -71,7 +71,8 @@ def end_of(target: Target) -> str:
 
 
 def _key(target: Target) -> Hashable:
-    return target.answer if target.answer is not None else (end_of(target), _anonymous(target))
+    # Equal answers of a fan-out are one object: comparing megabytes again and again would take long.
+    return id(target.answer) if target.answer is not None else (end_of(target), _anonymous(target))
 
 
 def _anonymous(target: Target) -> str:

@@ -49,7 +49,7 @@ class Answer:
         return cls(reply.exit_code, reply.stdout[:limit], reply.stderr[:limit], sum(map(len, surplus)), digest)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Target:
     """One sandbox and what came of the command there. Times are in seconds on the monotonic clock.
 

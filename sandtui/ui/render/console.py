@@ -21,7 +21,8 @@ def line_pieces(line: OutputLine, run: Run) -> list[Piece]:
     if line.stream is Stream.STDERR:
         return [Piece("! ", "busy"), *_coloured(line, "busy")]
     if line.stream is Stream.PROBLEM:
-        return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad")]
+        hint = [Piece("  ctrl+g begins it anew as a background job", "dim")] if run.timed_out else []
+        return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad"), *hint]
     return _result(run)
 
 

@@ -94,6 +94,12 @@ class Results:
         """Return an earlier run."""
         return self._earlier[number]
 
+    def line_of(self, target: Target) -> int | None:
+        """Return the line of the title of a target's group."""
+        keys = (key for key, each in self._groups.items() if target in each.targets)
+        key = next(keys, None)
+        return self.find(Place("title", key)) if key is not None else None
+
     def group_at(self, number: int) -> Group | None:
         """Return the group that a line belongs to."""
         place = self.place(number)

@@ -112,7 +112,15 @@ class FanOutKeys(AppScreen):
     # Results
 
     def action_fold(self) -> None:
-        """Show more of an answer or less of it, or an earlier run."""
+        """Show more of an answer or less of it, or an earlier run; from a sandbox go to its answer."""
+        targets = self.query_one("#targets", OutputView)
+        if targets.has_focus:
+            if self.fan_out is not None and targets.cursor < len(self.fan_out.targets):
+                line = self.results.line_of(self.fan_out.targets[targets.cursor])
+                if line is not None:
+                    self.results_view.focus()
+                    self.results_view.go_to(line)
+            return
         place = self.results.place(self.results_view.cursor)
         if place is None:
             return

@@ -1,0 +1,75 @@
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.fleet import output
+from sandtui.fleet.clock import ManualClock
+from sandtui.fleet.console import Console, Run
+from sandtui.fleet.output import Stream
+from sandtui.ui.render.console_rows import ConsoleRows
+from sandtui.ui.render.text import Piece, width_of
+from sandtui.ui.render.wrap import wrapped
+from tests.fleet.factory import NOW
+
+TEXT = st.text(alphabet="ab 日\x1b[31m\t\n\r", max_size=60)
+STEP = st.one_of(
+    st.tuples(st.just("run"), st.just("")),
+    st.tuples(st.just("out"), TEXT),
+    st.tuples(st.just("err"), TEXT),
+    st.tuples(st.just("end"), st.just("")),
+    st.tuples(st.just("fold"), st.just("")),
+    st.tuples(st.just("clear"), st.just("")),
+)
+
+
+def drawn(rows):
+    return [[(piece.text, piece.role, piece.ink) for piece in rows.pieces(row)] for row in range(len(rows))]
+
+
+@given(st.lists(STEP, max_size=25), st.sampled_from([None, 10, 24]))
+def test_rows_that_were_followed_are_those_made_at_once(steps, width):
+    kept, output.MAX_LINES = output.MAX_LINES, 12
+    try:
+        console = Console(SimpleNamespace(), "sbx", ManualClock(NOW))
+        rows = ConsoleRows(console)
+        console.runs.append(Run(1, "first", 0.0))
+        console._add(Stream.COMMAND, ["first"], console.runs[0])
+        for what, text in steps:
+            run = console.runs[-1]
+            if what == "run":
+                console._output.end_run()
+                run = Run(len(console.runs) + 1, "next", 0.0)
+                console.runs.append(run)
+                console._add(Stream.COMMAND, ["next"], run)
+            elif what == "fold":
+                console.folded ^= {run.number}
+            elif what == "clear":
+                console.clear()
+            elif what == "end":
+                console._output.end_run()
+            else:
+                console._output.feed(Stream.STDOUT if what == "out" else Stream.STDERR, text.encode(), run.number)
+            rows.update(width)
+            fresh = ConsoleRows(console)
+            fresh.update(width)
+            assert drawn(rows) == drawn(fresh)
+            if width is not None:
+                whole = [row for row in drawn(rows) if not row or row[0][0] != "▸ "]
+                assert all(sum(width_of(text) for text, *_ in row) <= width for row in whole)
+            lines = [rows.line(row) for row in range(len(rows))]
+            assert lines == sorted(lines)
+            for line in range(len(console.lines)):
+                row = rows.row_of(line)
+                assert not lines or lines[row] <= max(line, lines[0])
+                assert line not in lines or lines.index(line) == row
+    finally:
+        output.MAX_LINES = kept
+
+
+@given(st.lists(st.text(alphabet="ab 日本", max_size=30), max_size=6), st.integers(2, 20))
+def test_wrapping_loses_nothing_and_keeps_the_width(texts, width):
+    lines = wrapped([Piece(text, "dim") for text in texts], width)
+    assert "".join(piece.text for line in lines for piece in line) == "".join(texts)
+    assert all(sum(width_of(piece.text) for piece in line) <= width for line in lines)
+    assert all(line for line in lines) or not "".join(texts)
