@@ -92,7 +92,7 @@ async def test_equal_answers_and_equal_reasons_are_folded():
     assert exit_code(fan_out) == NOT_REACHED
     text = "\n".join(report(fan_out))
     assert "── 14 the same, exit 0" in text
-    assert " ~ commit b" in text
+    assert "\n~  commit b\n" in text
     assert text.endswith("20 sandboxes · 16 ok · 1 failed · 1 too slow · 2 not reached · 3 different answers")
 
 

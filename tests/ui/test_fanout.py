@@ -90,15 +90,15 @@ async def test_equal_answers_are_folded_and_what_differs_is_told():
         await over(pilot)
         text = shown(app.screen)
         assert text[0].startswith("▾ 8 the same  exit 0")
-        assert "  20 passed in 0.84s" in text
-        assert "+ tests/smoke/test_env.py:41: AssertionError: WANDB_MODE not set" in text
+        assert "   20 passed in 0.84s" in text
+        assert "+  tests/smoke/test_env.py:41: AssertionError: WANDB_MODE not set" in text
         assert any("could not be reached" in line for line in text)
         await pilot.press("escape", "exclamation_mark")
         assert not any("the same" in line for line in shown(app.screen))
         await pilot.press("exclamation_mark", "z")
         assert sum("exit 0" in line for line in shown(app.screen)) == 8
         await pilot.press("z", "g", "enter")
-        assert "  20 passed in 0.84s" not in shown(app.screen)
+        assert "   20 passed in 0.84s" not in shown(app.screen)
 
 
 async def test_the_failed_are_run_again_and_marked():

@@ -40,6 +40,11 @@ class BodyLine:
     start: int = 0
     end: int = 0
 
+    @property
+    def sign(self) -> str:
+        """Three letters before the line: how it differs, ``!`` when it came on stderr, a blank."""
+        return f"{self.kind.value}{'!' if self.stderr else ' '} "
+
 
 @dataclass(frozen=True, slots=True)
 class Body:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sandtui.fleet.bulk import State
-from sandtui.fleet.fanout.differences import Body, BodyLine, Budget, Kind, body, compare
+from sandtui.fleet.fanout.differences import Body, Budget, body, compare
 from sandtui.fleet.fanout.grouping import Group, end_of, group, reference
 from sandtui.fleet.fanout.run import FanOut, Target, Trouble
 from sandtui.fleet.sanitize import clean
@@ -87,14 +87,8 @@ def exit_code(fan_out: FanOut) -> int:
 
 def _lines(shown: Body) -> Iterator[str]:
     for line in shown.lines:
-        yield f" {_sign(line)} {line.text}"
+        yield f"{line.sign}{line.text}"
     if shown.left_out:
         yield f"   … {shown.left_out:,} more lines"
     if shown.note:
         yield f"   ({shown.note})"
-
-
-def _sign(line: BodyLine) -> str:
-    if line.kind is not Kind.SAME:
-        return str(line.kind.value)
-    return "!" if line.stderr else " "

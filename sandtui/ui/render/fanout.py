@@ -122,18 +122,18 @@ class Results:
         if place.what == "title":
             return _title(each, self._folds.get(each.key, Fold.PREVIEW), width)
         if place.what == "names":
-            return [Piece("  "), Piece(fit(_names(each.targets, width), max(1, width - 2)), "dim")]
+            return [Piece("   "), Piece(fit(_names(each.targets, width), max(1, width - 3)), "dim")]
         if place.what == "problem":
-            return [Piece("  "), Piece(clean(each.problem), "bad")]
+            return [Piece("   "), Piece(clean(each.problem), "bad")]
         body = self.body(place.key)
         if body is None:
             return []
         if place.what == "more":
             left = len(body.lines) - PREVIEW_LINES
-            return [Piece(f"  … {left:,} more lines: enter shows them", "dim")]
+            return [Piece(f"   … {left:,} more lines: enter shows them", "dim")]
         if place.what == "note":
             words = f"{body.left_out:,} more lines, S saves them  " if body.left_out else ""
-            return [Piece(f"  … {words}{body.note}", "dim")]
+            return [Piece(f"   … {words}{body.note}", "dim")]
         return body_pieces(body.lines[place.number])
 
     def _arrange(self) -> Iterator[Place]:
@@ -172,12 +172,12 @@ class Results:
 
 def body_pieces(line: BodyLine) -> list[Piece]:
     """Draw a line of an answer; what differs from the largest group is told by a sign and a colour."""
+    sign = line.sign
     if line.kind is Kind.GONE:
-        return [Piece("- ", "dim"), Piece(line.text, "dim")]
+        return [Piece(sign, "dim"), Piece(line.text, "dim")]
     role: Role = "busy" if line.stderr else "text"
     if line.kind is Kind.SAME:
-        return [Piece("! " if line.stderr else "  ", "busy"), Piece(line.text, role)]
-    sign = "+ " if line.kind is Kind.ADDED else "~ "
+        return [Piece(sign, "busy"), Piece(line.text, role)]
     parts = [
         Piece(line.text[: line.start], role),
         Piece(line.text[line.start : line.end], "key"),
