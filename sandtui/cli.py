@@ -52,10 +52,13 @@ def _dashboard(*, use_local: bool) -> int:
         return USAGE_ERROR
     from sandtui.client.config import Config
     from sandtui.client.errors import ConfigurationError
+    from sandtui.config.paths import Paths
+    from sandtui.config.settings import SettingsError, load_settings
 
     try:
+        settings = load_settings(Paths.of_user().settings)
         Config.load()
-    except ConfigurationError as error:
+    except (ConfigurationError, SettingsError) as error:
         print(f"sandtui: {error}", file=sys.stderr)
         return USAGE_ERROR
     if not sys.stderr.isatty():
@@ -63,7 +66,7 @@ def _dashboard(*, use_local: bool) -> int:
         return USAGE_ERROR
     from sandtui.ui.app import SandtuiApp
 
-    app = SandtuiApp(lambda: connect(use_local=use_local))
+    app = SandtuiApp(lambda: connect(use_local=use_local), settings=settings)
     app.run()
     return app.return_code or 0
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from sandtui.config.paths import Paths, write_private
 from sandtui.fleet.create_form import BY_ID
+from sandtui.fleet.form_values import only_references
 
 WRITE_AFTER = 0.5
 """Seconds of quiet before a draft is written."""
@@ -26,11 +27,15 @@ def read_draft(paths: Paths) -> dict[str, str]:
 
 
 async def write_draft(paths: Paths, values: Mapping[str, str]) -> None:
-    """Write the draft after a moment of quiet; its secrets are left out whatever the caller says."""
+    """Write the draft after a moment of quiet; of secrets only the references, whatever the caller says."""
     await asyncio.sleep(WRITE_AFTER)
-    kept = {key: value for key, value in values.items() if key in BY_ID and not BY_ID[key].secret}
+    kept = {key: _without_secrets(key, value) for key, value in values.items() if key in BY_ID}
     with contextlib.suppress(OSError):
         if kept:
             await asyncio.to_thread(write_private, paths.draft, json.dumps(kept))
         else:
             paths.draft.unlink(missing_ok=True)
+
+
+def _without_secrets(key: str, value: str) -> str:
+    return only_references(value) if BY_ID[key].secret else value

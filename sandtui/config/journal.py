@@ -53,6 +53,16 @@ class UnfinishedLaunch:
         """Whether it can be continued: secrets were not kept, so a launch with some can only be cleaned up."""
         return not any(item.has_secrets for item in self.items)
 
+    @property
+    def known(self) -> list[str]:
+        """The sandboxes that are known to be made."""
+        return [item.sandbox_id for item in self.items if item.sandbox_id]
+
+    @property
+    def unknown(self) -> list[CreateSandboxRequest]:
+        """What was asked for without an answer being seen."""
+        return [item.request for item in self.items if item.step == "creating" and not item.sandbox_id]
+
 
 class LaunchJournal:
     """The journal in one SQLite file."""
@@ -100,6 +110,10 @@ class LaunchJournal:
         """Return the launches that were not seen to their end, oldest first; none when there is no journal yet."""
         return self._database.run(_unfinished) if self._database.exists else []
 
+    def images(self) -> list[str]:
+        """Return the images of earlier launches, the latest first, each once."""
+        return self._database.run(_images) if self._database.exists else []
+
     def close(self) -> None:
         """Write what is still to be written."""
         self._database.close()
@@ -121,3 +135,11 @@ def _unfinished(connection: sqlite3.Connection) -> list[UnfinishedLaunch]:
         )
         found.append(UnfinishedLaunch(launch_id, context, datetime.fromisoformat(began), items))
     return found
+
+
+def _images(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute(
+        "SELECT json_extract(request, '$.docker_image') AS image FROM items JOIN launches USING (launch_id) "
+        "GROUP BY image ORDER BY MAX(began) DESC"
+    )
+    return [image for (image,) in rows if isinstance(image, str)]

@@ -25,6 +25,11 @@ class Paths:
         return cls(Path(platformdirs.user_config_dir(APP)), Path(platformdirs.user_state_dir(APP)))
 
     @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.config / "config.toml"
+
+    @property
     def presets(self) -> Path:
         """The folder of presets, one TOML file each."""
         return self.config / "presets"

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import tomli_w
@@ -105,6 +106,24 @@ class PresetStore:
             raise PresetError(f"{path} can't be written: {error.strerror or error}") from None
         return path
 
+    @property
+    def folder(self) -> Path:
+        """Where the user's own lie, one file each, to be shared."""
+        return self._folder
+
+    def take(self, path: str) -> Preset:
+        """Make the preset of a file, such as one that was shared, one of the user's own.
+
+        Raises:
+            PresetError: it is no preset's file, or there is one of that name already.
+        """
+        file = Path(path).expanduser()
+        preset = self._read(file)
+        if self._path(preset.name).exists():
+            raise PresetError(f"there is a preset {preset.name!r} already: give the file another name")
+        self.save(preset.name, {**DEFAULTS, **preset.fields}, preset.description)
+        return preset
+
     def delete(self, name: str) -> None:
         """Remove one of the user's own.
 
@@ -121,18 +140,46 @@ class PresetStore:
 
     def _read(self, path: Path) -> Preset:
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            return read_preset(path.read_text(encoding="utf-8"), path.stem)
+        except (OSError, UnicodeDecodeError, PresetError) as error:
             raise PresetError(f"{path} can't be read: {error}") from None
-        description = table.pop("description", "")
-        fields = {}
-        for key, value in table.items():
-            if key not in BY_ID:
-                raise PresetError(f"{path}: {key!r} is no field; there are {', '.join(BY_ID)}")
-            if isinstance(value, (dict, list, bool)):
-                raise PresetError(f"{path}: {key} must be a text or a number")
-            fields[key] = str(value)
-        return Preset(path.stem, fields, str(description))
+
+
+def read_preset(text: str, name: str) -> Preset:
+    """Return what a preset's file holds.
+
+    Raises:
+        PresetError: it is no TOML, or holds something that is no field of the form.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(str(error)) from None
+    description = table.pop("description", "")
+    fields = {}
+    for key, value in table.items():
+        if key not in BY_ID:
+            raise PresetError(f"{key!r} is no field; there are {', '.join(BY_ID)}")
+        if isinstance(value, (dict, list, bool)):
+            raise PresetError(f"{key} must be a text or a number")
+        fields[key] = str(value)
+    return Preset(name, fields, str(description))
+
+
+def to_editable(fields: Mapping[str, str]) -> str:
+    """Return a preset's file with every field and what is allowed in it, to be edited as a text.
+
+    Secrets stand there as references only: a value must not get into a file.
+    """
+    rows = []
+    for section, entries in groupby(BY_ID.values(), key=lambda entry: entry.section):
+        rows.append(f"# {section}")
+        for entry in entries:
+            value = fields.get(entry.id, entry.default)
+            line = tomli_w.dumps({entry.id: only_references(value) if entry.secret else value}).rstrip("\n")
+            rows.append(f"{line}  # {entry.hint}" if entry.hint else line)
+        rows.append("")
+    return "\n".join(rows)
 
 
 def to_toml(fields: Mapping[str, str], description: str = "") -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from sandtui.client.models import CreateSandboxRequest
-from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES
+from sandtui.client.models.sandbox import MAX_LIFETIME_MINUTES
 from sandtui.fleet.form_values import (
     FieldProblem,
     environment,
@@ -18,6 +18,7 @@ from sandtui.fleet.form_values import (
     lifetime,
     number,
     secret_values,
+    start_command,
     whole_number,
     words,
 )
@@ -50,12 +51,12 @@ FIELDS: tuple[FormField, ...] = (
     FormField("gpu_type", "GPU type", "Resources", "", "H100_80GB"),
     FormField("timeout_minutes", "Lifetime", "Lifetime", "1h", "90m, 24h: 1m to 24h"),
     FormField("idle_timeout_minutes", "Idle limit", "Lifetime", "", "empty: none"),
-    FormField("network", "Network", "Placement", "open", "open, blocked, allow HOST, deny HOST"),
+    FormField("network", "Network", "Placement", "open", "open blocked, allow X, deny X"),
     FormField("kind", "Kind", "Placement", "container", "container or vm"),
     FormField("team_id", "Team", "Placement", "", "empty: the context's"),
     FormField("region", "Region", "Placement", "", "empty: any"),
-    FormField("environment_vars", "Variables", "Environment", "", "KEY=value KEY2='two words'"),
-    FormField("secrets", "Secrets", "Environment", "", "KEY=value or KEY=@env:NAME", secret=True),
+    FormField("environment_vars", "Variables", "Environment", "", "paste a whole .env"),
+    FormField("secrets", "Secrets", "Environment", "", "paste a whole .env", secret=True),
 )
 
 BY_ID: Mapping[str, FormField] = {entry.id: entry for entry in FIELDS}
@@ -91,11 +92,18 @@ def read_form(values: Mapping[str, str]) -> FormResult:
         except FieldProblem as problem:
             problems[entry.id] = str(problem)
     problems |= _contradictions(parsed)
+    if "start_command" in parsed:
+        try:
+            parsed["start_command"] = start_command(str(parsed["start_command"]), parsed.get("kind"))
+        except FieldProblem as problem:
+            problems["start_command"] = str(problem)
     if problems:
         return FormResult(None, problems)
     network = parsed.pop("network")
     assert isinstance(network, dict)
     given = {key: value for key, value in {**parsed, **network}.items() if value is not None}
+    # A VM without a command gets none: left out, the request would say that it is a container's.
+    given["start_command"] = parsed["start_command"]
     given["vm"] = True if given.pop("kind") == "vm" else None
     try:
         request = CreateSandboxRequest.model_validate(given)
@@ -141,7 +149,7 @@ def _name(text: str) -> str:
 _READERS: Mapping[str, Callable[[str], object]] = {
     "name": _name,
     "docker_image": image,
-    "start_command": lambda text: text or DEFAULT_START_COMMAND,
+    "start_command": lambda text: text,
     "labels": words,
     "cpu_cores": number(0.1, 16),
     "memory_gb": number(0.1, 64),

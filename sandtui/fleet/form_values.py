@@ -10,12 +10,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, StartCommand
+from sandtui.fleet.network_entries import MAX_ENTRIES, entry_problem
+
 MAX_FILE = 256 * 1024
 """Bytes of a file that a variable or a secret is taken from."""
 
 _DURATION = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m(?:in)?)?", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?:/\d{1,2})?(?::\d+(?:-\d+)?)?")
 
 
 class FieldProblem(ValueError):
@@ -105,16 +107,32 @@ def hosts(text: str) -> dict[str, object]:
         raise FieldProblem("open, blocked, allow HOST or deny HOST")
     if not entries:
         raise FieldProblem(f"{word} which hosts?")
+    if {"allow", "deny"} & set(entries):
+        raise FieldProblem("allow or deny, not both")
+    if len(entries) > MAX_ENTRIES:
+        raise FieldProblem(f"{len(entries)} hosts: {MAX_ENTRIES} at most")
     for entry in entries:
-        if not _HOST.fullmatch(entry):
-            raise FieldProblem(f"{entry} is no host or IPv4 network")
+        if problem := entry_problem(entry):
+            raise FieldProblem(f"{entry}: {problem}")
     return {f"network_{word}list": entries}
+
+
+def start_command(text: str, what: object) -> str | StartCommand | None:
+    """Read the start command: a line for the shell of a container, words without a shell for a VM (wire.md 2.3)."""
+    if "\0" in text:
+        raise FieldProblem("it can't hold a NUL byte")
+    if what != "vm":
+        return text or DEFAULT_START_COMMAND
+    parts = split_words(text)
+    if parts and not parts[0]:
+        raise FieldProblem("the program's name is empty")
+    return StartCommand(executable=parts[0], args=parts[1:]) if parts else None
 
 
 def environment(text: str) -> dict[str, str] | None:
     """Read variables: ``KEY=value`` words, and ``@PATH`` for a whole ``.env`` file."""
     pairs: dict[str, str] = {}
-    for word in _split(text):
+    for word in split_words(text):
         if word.startswith("@"):
             pairs.update(_pairs(dotenv(_read_file(word[1:]))))
         else:
@@ -128,14 +146,41 @@ def secret_values(text: str) -> dict[str, SecretStr] | None:
     return None if pairs is None else {key: SecretStr(_resolve(key, value)) for key, value in pairs.items()}
 
 
+def split_words(text: str) -> list[str]:
+    """Return the words of a field, as a shell takes them apart.
+
+    Raises:
+        FieldProblem: a quote has no end.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise FieldProblem("a quote is missing its end") from None
+
+
 def only_references(text: str) -> str:
     """Return the secrets that are named by a reference: what may be kept in a file. Values are left out."""
+    return _join(part for part in _parts(text) if _is_reference(part))
+
+
+def only_values(text: str) -> str:
+    """Return the secrets that were typed: what is kept nowhere but in the form."""
+    return _join(part for part in _parts(text) if not _is_reference(part))
+
+
+def _parts(text: str) -> list[str]:
     try:
-        parts = _split(text)
+        return split_words(text)
     except FieldProblem:
-        return ""
-    kept = [part for part in parts if part.startswith("@") or part.partition("=")[2].startswith(("@env:", "@file:"))]
-    return " ".join(shlex.quote(part) for part in kept)
+        return []
+
+
+def _is_reference(part: str) -> bool:
+    return part.startswith("@") or part.partition("=")[2].startswith(("@env:", "@file:"))
+
+
+def _join(parts: Iterable[str]) -> str:
+    return " ".join(shlex.quote(part) for part in parts)
 
 
 def dotenv(text: str) -> list[str]:
@@ -155,13 +200,6 @@ def dotenv(text: str) -> list[str]:
     return found
 
 
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        raise FieldProblem("a quote is missing its end") from None
-
-
 def _pairs(parts: Iterable[str], before: int = 0) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for part in parts:
@@ -172,6 +210,8 @@ def _pairs(parts: Iterable[str], before: int = 0) -> dict[str, str]:
             raise FieldProblem(f"entry {place} is not KEY=value")
         if not _KEY.fullmatch(key):
             raise FieldProblem(f"name {place}: letters, digits and _, not starting with a digit")
+        if "\0" in value:
+            raise FieldProblem(f"value {place} can't hold a NUL byte")
         pairs[key] = value
     return pairs
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
+from sandtui.client import (
+    APITimeoutError,
+    AsyncSandboxClient,
+    ConnectionFailedError,
+    CreateSandboxRequest,
+    Sandbox,
+    SandboxClientError,
+    ServerError,
+)
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.launch_plan import LAUNCH_LABEL, LaunchPlan
 
@@ -34,7 +42,10 @@ UNFINISHED = frozenset({Step.QUEUED, Step.CREATING, Step.STARTING})
 
 @dataclass(slots=True)
 class LaunchItem:
-    """One sandbox of a launch. Times are in seconds on the monotonic clock."""
+    """One sandbox of a launch. Times are in seconds on the monotonic clock.
+
+    ``error`` is why it failed; ``unsure`` says that the platform may have made it all the same.
+    """
 
     place: int
     request: CreateSandboxRequest
@@ -43,6 +54,8 @@ class LaunchItem:
     began: float | None = None
     ended: float | None = None
     problem: str = ""
+    error: Exception | None = None
+    unsure: bool = False
 
 
 class Journal(Protocol):
@@ -80,7 +93,7 @@ class Launch:
         self._clock = clock
         self._journal = journal
         self._context = context
-        self._on_created = on_created
+        self.on_created = on_created
 
     def resume(self, steps: Sequence[tuple[str, str | None]]) -> None:
         """Take over how far an earlier run came: ``(step, sandbox id)`` for each, in order.
@@ -116,7 +129,7 @@ class Launch:
                 await self._make(item)
 
         await asyncio.gather(*(make(item) for item in await self._begin()))
-        await asyncio.to_thread(self._journal.finish, self.launch_id)
+        await self._finish()
 
     async def run(self) -> None:
         """Make all that is queued, and wait until each answers or has failed.
@@ -145,7 +158,7 @@ class Launch:
             waiter.cancel()
             await asyncio.gather(waiter, return_exceptions=True)
         if not self.running:
-            await asyncio.to_thread(self._journal.finish, self.launch_id)
+            await self._finish()
 
     def retry_failed(self) -> int:
         """Queue the failed ones again; return how many. One that was made is made anew, with a key of its own."""
@@ -167,6 +180,11 @@ class Launch:
         """
         failure: Exception | None = None
         deleted = 0
+        unsure = [item for item in self.items if item.unsure]
+        if unsure:
+            deleted += await clean_up(self._client, self.launch_id, [], [item.request for item in unsure])
+            for item in unsure:
+                item.unsure = False
         by_id = {item.sandbox_id: item for item in self.items if item.sandbox_id}
         async for outcome in self._client.delete_many(self.ids):
             gone = isinstance(outcome.error, SandboxClientError) and outcome.error.status_code == 404
@@ -175,10 +193,15 @@ class Launch:
                 continue
             deleted += 1
             self._move(by_id[outcome.key], Step.DELETED)
-        await asyncio.to_thread(self._journal.finish, self.launch_id)
+        await self._finish()
         if failure is not None:
             raise failure
         return deleted
+
+    async def _finish(self) -> None:
+        """Note that nothing is unknown any more, if that is so: what is unsure is offered at the next start."""
+        if not any(item.unsure for item in self.items):
+            await asyncio.to_thread(self._journal.finish, self.launch_id)
 
     async def _begin(self) -> list[LaunchItem]:
         """Write down what is about to be made, and return it."""
@@ -188,15 +211,18 @@ class Launch:
 
     async def _make(self, item: LaunchItem) -> None:
         item.began = self._clock.monotonic()
+        item.error, item.unsure = None, False
         self._move(item, Step.CREATING)
         try:
             sandbox = await self._client.create(item.request)
         except SandboxClientError as error:
-            self._fail(item, str(error))
+            item.unsure = may_have_been_made(error)
+            # Where it is not known whether it was made, the journal keeps saying that it was asked for.
+            self._fail(item, error)
         else:
             item.sandbox_id = sandbox.id
             self._move(item, Step.STARTING)
-            self._on_created(sandbox)
+            self.on_created(sandbox)
 
     async def _wait(self, starting: asyncio.Queue[LaunchItem | None]) -> None:
         """Wait for the ones that were made, in groups of those that were made at about the same time."""
@@ -222,28 +248,48 @@ class Launch:
                 item.ended = self._clock.monotonic()
                 self._move(item, Step.READY)
             else:
-                self._fail(item, str(outcome.error))
+                self._fail(item, outcome.error)
 
-    def _fail(self, item: LaunchItem, problem: str) -> None:
-        item.problem = problem
+    def _fail(self, item: LaunchItem, error: Exception) -> None:
+        item.error, item.problem = error, str(error)
         item.ended = self._clock.monotonic()
         self._move(item, Step.FAILED)
 
     def _move(self, item: LaunchItem, step: Step) -> None:
         item.step = step
-        self._journal.note(self.launch_id, item.place, step.value, item.sandbox_id)
+        noted = Step.CREATING if item.unsure else step
+        self._journal.note(self.launch_id, item.place, noted.value, item.sandbox_id)
         self.on_change()
 
 
-async def clean_up(client: AsyncSandboxClient, launch_id: str, known: Sequence[str]) -> int:
-    """Delete all that a launch has made, known or not, by its label; return how many.
+def may_have_been_made(error: SandboxClientError) -> bool:
+    """Whether the platform may have made a sandbox although it did not say so."""
+    return isinstance(error, (APITimeoutError, ServerError)) or (
+        isinstance(error, ConnectionFailedError) and error.sent
+    )
+
+
+async def clean_up(
+    client: AsyncSandboxClient,
+    launch_id: str,
+    known: Sequence[str],
+    unknown: Sequence[CreateSandboxRequest] = (),
+) -> int:
+    """Delete all that a launch has made, known or not; return how many.
+
+    A fleet is found by its label. A sandbox made alone has none: it is asked for again by the key of its request,
+    to which the platform answers with the one that it has made.
 
     Raises:
         SandboxClientError: the platform refused.
     """
-    reply = await client.bulk_delete(labels=[LAUNCH_LABEL + launch_id])
-    gone = set(reply.succeeded)
-    async for outcome in client.delete_many([sandbox_id for sandbox_id in known if sandbox_id not in gone]):
+    label = LAUNCH_LABEL + launch_id
+    alone = [request for request in unknown if label not in request.labels]
+    found = [*known, *[(await client.create(request)).id for request in alone]]
+    gone: set[str] = set()
+    if len(alone) < len(unknown) or not unknown:
+        gone.update((await client.bulk_delete(labels=[label])).succeeded)
+    async for outcome in client.delete_many([sandbox_id for sandbox_id in found if sandbox_id not in gone]):
         if outcome.error is None:
             gone.add(outcome.key)
     return len(gone)

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from sandtui.client import (
     AsyncSandboxClient,
     Config,
-    CreateSandboxRequest,
     ExposedPort,
     NotFoundError,
-    Sandbox,
     SandboxClientError,
 )
 from sandtui.fleet.bulk import AT_ONCE, BulkRun
@@ -102,17 +100,6 @@ class FleetSession:
         fan_out = FanOut(command, rows, self.client, self.clock, timeout=timeout, on_end=note)
         self.fan_outs = [*self.fan_outs[1 - FAN_OUTS_KEPT :], fan_out]
         return fan_out
-
-    async def create(self, request: CreateSandboxRequest) -> Sandbox:
-        """Create a sandbox and show it at once.
-
-        Raises:
-            SandboxClientError: the platform refused, or could not be reached.
-        """
-        sandbox = await self.client.create(request)
-        self.store.apply([sandbox])
-        self.refresher.expect_changes()
-        return sandbox
 
     async def learn_exposures(self) -> None:
         """Find out which sandboxes serve a port to the outside; a platform without ports has none.

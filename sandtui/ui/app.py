@@ -23,6 +23,7 @@ from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
+from sandtui.config.settings import Settings
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.commandline.history import CommandHistory
@@ -71,10 +72,12 @@ class SandtuiApp(Navigation, Copying, Recording):
         make_client: ClientFactory = default_client,
         pace: Pace | None = None,
         paths: Paths | None = None,
+        settings: Settings | None = None,
         ticking: bool = True,
     ) -> None:
         super().__init__()
         self.paths = paths or Paths.of_user()
+        self.settings = settings or Settings()
         self.presets = PresetStore(self.paths.presets)
         self.journal = LaunchJournal(self.paths.journal)
         self.commands: CommandHistory = SqliteCommandHistory(self.paths.commands)

@@ -15,24 +15,19 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 from textual.worker import Worker
 
-from sandtui.client import AsyncSandboxClient, CreateSandboxRequest, Sandbox, SandboxClientError
-from sandtui.config.journal import LaunchJournal
+from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.events import ChangeSet
-from sandtui.fleet.launch import Launch, clean_up
-from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.query import ServerFilter
 from sandtui.fleet.refresh import Freshness, Pace, Phase
 from sandtui.fleet.sanitize import clean_lines
 from sandtui.fleet.session import ConnectError, Connection, FleetSession
-from sandtui.ui.bridge_tasks import BridgeTasks
+from sandtui.ui.bridge_launches import BridgeLaunches
 from sandtui.ui.messages import (
     ConnectionChanged,
-    CreateFinished,
     DeleteFinished,
     FreshnessChanged,
-    LaunchChanged,
     LogArrived,
     SandboxesChanged,
 )
@@ -53,7 +48,7 @@ def default_client(connection: Connection) -> AsyncSandboxClient:
     return AsyncSandboxClient(config=connection.config)
 
 
-class Bridge(BridgeTasks):
+class Bridge(BridgeLaunches):
     """Holds the session with the platform and carries commands and news across."""
 
     def __init__(
@@ -118,21 +113,6 @@ class Bridge(BridgeTasks):
         if self.session is not None:
             self.session.refresher.set_visible(visible)
 
-    def create(self, reply_to: Screen[Any], request: CreateSandboxRequest) -> None:
-        """Create a sandbox; ``reply_to`` gets a :class:`CreateFinished`."""
-        session = self._need()
-
-        async def flow() -> None:
-            sandbox: Sandbox | None = None
-            failure: SandboxClientError | None = None
-            try:
-                sandbox = await session.create(request)
-            except SandboxClientError as error:
-                failure = error
-            reply_to.post_message(CreateFinished(sandbox, failure))
-
-        self._run(flow(), "create")
-
     def delete(self, sandbox_ids: list[str]) -> None:
         """Delete sandboxes; the app gets a :class:`DeleteFinished`."""
         session = self._need()
@@ -144,76 +124,6 @@ class Bridge(BridgeTasks):
             self._app.post_message(DeleteFinished(outcome, names))
 
         self._run(flow(), "delete")
-
-    def make_launch(self, plan: LaunchPlan, journal: LaunchJournal) -> Launch:
-        """Return a launch of a plan; nothing is sent yet."""
-        session = self._need()
-        label = self.connection.label if self.connection is not None else ""
-
-        def created(sandbox: Sandbox) -> None:
-            session.store.apply([sandbox])
-            session.refresher.expect_changes()
-
-        return Launch(plan, session.client, self.clock, journal, label, created)
-
-    def run_launch(self, launch: Launch) -> None:
-        """Make what is queued of a launch; every screen hears of its end."""
-
-        async def flow() -> None:
-            try:
-                await launch.run()
-            except OSError as error:
-                self._app.say(f"Nothing was created: {error}", "error")
-            self._tell(LaunchChanged())
-
-        self._run(flow(), f"launch {launch.launch_id}")
-
-    def cancel_launch(self, launch: Launch) -> None:
-        """Send nothing more of a launch."""
-        self._app.workers.cancel_group(self._app, f"launch {launch.launch_id}")
-
-    def delete_launch(self, launch: Launch) -> None:
-        """Delete all that a launch has made."""
-        session = self._need()
-        session.store.mark_deleting(launch.ids)
-
-        async def flow() -> None:
-            try:
-                count = await launch.delete_made()
-                self._app.say(f"Deleted {count} sandboxes of launch {launch.launch_id}.")
-            except SandboxClientError as error:
-                self._app.say(f"Not all could be deleted: {error}", "error")
-            session.refresher.refresh_now()
-            self._tell(LaunchChanged())
-
-        self._run(flow(), f"launch {launch.launch_id}")
-
-    async def _offer_unfinished(self) -> None:
-        label = self.connection.label if self.connection is not None else ""
-        try:
-            found = await asyncio.to_thread(self._app.journal.unfinished)
-        except (OSError, ValueError) as error:
-            self._app.say(f"The journal of launches can't be read: {error}", "warning")
-            return
-        for unfinished in found:
-            if unfinished.context == label:
-                self._app.offer_unfinished(unfinished)
-
-    def clean_up_launch(self, launch_id: str, known: list[str]) -> None:
-        """Delete all that a launch of an earlier run has made."""
-        session = self._need()
-
-        async def flow() -> None:
-            try:
-                count = await clean_up(session.client, launch_id, known)
-            except SandboxClientError as error:
-                self._app.say(f"The launch could not be cleaned up: {error}", "error")
-                return
-            await asyncio.to_thread(self._app.journal.finish, launch_id)
-            self._app.say(f"Deleted {count} sandboxes of launch {launch_id}.")
-            session.refresher.refresh_now()
-
-        self._run(flow(), f"launch {launch_id}")
 
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""

@@ -38,7 +38,25 @@ class CreateFinished(Message, bubble=False):
     """A sandbox was made, or refused."""
 
     sandbox: Sandbox | None
-    error: SandboxClientError | None = None
+    error: Exception | None = None
+    unsure: bool = False
+    """Whether the platform may have made it without saying so."""
+
+
+@dataclass
+class ImageChecked(Message, bubble=False):
+    """The platform said whether an image can be used; None when it could not say."""
+
+    image: str
+    accessible: bool | None
+    details: str
+
+
+@dataclass
+class ImagesKnown(Message, bubble=False):
+    """The images that were used before, the latest first."""
+
+    images: list[str]
 
 
 @dataclass

@@ -121,8 +121,7 @@ class Navigation(App[None]):
 
         def answered(answer: Answer | None) -> None:
             if answer == "clean_up":
-                known = [item.sandbox_id for item in unfinished.items if item.sandbox_id]
-                self.bridge.clean_up_launch(unfinished.launch_id, known)
+                self.bridge.clean_up_launch(unfinished)
             elif answer == "go_on":
                 requests = tuple(item.request for item in unfinished.items)
                 launch = self.bridge.make_launch(LaunchPlan(unfinished.launch_id, requests), self.journal)

@@ -6,7 +6,7 @@ from sandtui.client import CreateSandboxRequest
 from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, write_private
-from sandtui.config.presets import BUILT_IN, PresetError, PresetStore, to_toml
+from sandtui.config.presets import BUILT_IN, PresetError, PresetStore, read_preset, to_editable, to_toml
 from sandtui.fleet.create_form import DEFAULTS
 from sandtui.fleet.launch_plan import plan_launch
 
@@ -73,7 +73,44 @@ def test_a_journal_that_can_not_be_written_says_so(tmp_path):
         LaunchJournal(tmp_path / "broken.sqlite3").begin("one", "local", requests())
 
 
+def test_images_of_earlier_launches_the_latest_first(path):
+    journal = LaunchJournal(path)
+    assert journal.images() == []
+    journal.begin("one", "local", requests())
+    journal.begin("two", "local", [CreateSandboxRequest(name="n", docker_image="y", idempotency_key="k")])
+    journal.begin("three", "local", requests())
+    assert journal.images() == ["x", "y"]
+
+
+def test_what_was_asked_for_without_an_answer_is_unknown(path):
+    journal = LaunchJournal(path)
+    journal.begin("one", "local", requests())
+    journal.note("one", 0, "creating", None)
+    journal.note("one", 1, "starting", "sbx_1")
+    (found,) = journal.unfinished()
+    assert found.known == ["sbx_1"]
+    assert [request.name for request in found.unknown] == ["r-0"]
+
+
 class TestPresets:
+    def test_a_form_as_an_editable_file_and_back(self):
+        fields = {**DEFAULTS, "memory_gb": "4", "environment_vars": "A='x \"y\"'", "secrets": "B=hunter2 C=@env:D"}
+        text = to_editable(fields)
+        assert "hunter2" not in text
+        assert dict(read_preset(text, "x").fields) == {**fields, "secrets": "C=@env:D"}
+
+    def test_a_file_that_was_shared_becomes_ones_own(self, tmp_path):
+        store = PresetStore(tmp_path / "own")
+        shared = tmp_path / "theirs.toml"
+        shared.write_text('description = "d"\nmemory_gb = 4\nsecrets = "A=hunter2"\n')
+        assert store.take(str(shared)).description == "d"
+        assert store.names()[0] == "theirs"
+        assert "hunter2" not in (store.folder / "theirs.toml").read_text()
+        with pytest.raises(PresetError, match="already"):
+            store.take(str(shared))
+        with pytest.raises(PresetError, match="can't be read"):
+            store.take(str(tmp_path / "none.toml"))
+
     def test_what_comes_with_the_app_makes_sandboxes(self, tmp_path):
         store = PresetStore(tmp_path)
         assert store.names() == [preset.name for preset in BUILT_IN]
@@ -121,8 +158,8 @@ class TestPresets:
 async def test_a_draft_survives_without_its_secrets(tmp_path):
     paths = Paths(tmp_path / "c", tmp_path / "s")
     assert read_draft(paths) == {}
-    await write_draft(paths, {"name": "mine", "secrets": "A=hunter2", "nonsense": "x"})
-    assert read_draft(paths) == {"name": "mine"}
+    await write_draft(paths, {"name": "mine", "secrets": "A=hunter2 B=@env:TOKEN", "nonsense": "x"})
+    assert read_draft(paths) == {"name": "mine", "secrets": "B=@env:TOKEN"}
     assert stat.S_IMODE(paths.draft.stat().st_mode) == 0o600
     await write_draft(paths, {})
     assert not paths.draft.exists()

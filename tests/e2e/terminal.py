@@ -26,6 +26,7 @@ KEYS = {
     "ctrl+n": "\x0e",
     "ctrl+q": "\x11",
     "ctrl+s": "\x13",
+    "ctrl+t": "\x14",
 }
 
 

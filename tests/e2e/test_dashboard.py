@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,28 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.press("y")
         await terminal.until(f"○ TERMINATED {name}")
         await leave(terminal)
+
+
+async def test_the_form_is_edited_as_a_text_in_the_users_editor(remote, tmp_path):
+    editor, seen = tmp_path / "editor", tmp_path / "seen"
+    editor.write_text(
+        "#!/bin/sh\nsed -i 's/^memory_gb.*/memory_gb = 4/' \"$1\"\n"
+        f'{{ dirname "$1"; stat -c %a "$(dirname "$1")"; cat "$1"; }} > {seen}\n'
+    )
+    editor.chmod(0o755)
+    async with Terminal(SANDTUI, {**remote, "EDITOR": str(editor)}) as terminal:
+        await terminal.until("live")
+        await terminal.press("n")
+        await terminal.until("New sandbox")
+        await terminal.press("ctrl+t")
+        await terminal.until("1 cpu · 4 GB · 5 GB disk")
+        await terminal.press("escape")
+        await terminal.until("enter open")
+        await leave(terminal)
+    folder, mode, *lines = seen.read_text().splitlines()
+    assert mode == "700"
+    assert any(line.startswith('docker_image = "python:3.11-slim"') for line in lines)
+    assert not Path(folder).exists(), "the file is gone"
 
 
 async def test_without_a_key_the_local_platform_starts_and_is_found_again(tmp_path):

@@ -2,8 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.create_form import DEFAULTS, read_form
-from sandtui.fleet.form_values import minutes
+from sandtui.fleet.form_choices import FormChoices
+from sandtui.fleet.form_values import minutes, only_references, only_values
+from sandtui.fleet.network_entries import entry_problem
+from sandtui.fleet.store import FleetStore
+from tests.fleet.factory import NOW, sandbox
 
 GOOD = dict(DEFAULTS)
 
@@ -67,6 +72,31 @@ def test_every_field_arrives():
         ("network", "closed", "open, blocked"),
         ("network", "allow", "which hosts"),
         ("network", "allow pypi.org", "need a vm"),
+        ("network", "allow https://pypi.org", "before the host"),
+        ("network", "allow user@pypi.org", "no user and no query"),
+        ("network", "allow pypi.org?x", "no user and no query"),
+        ("network", "allow pypi.org/simple", "without a path"),
+        ("network", "allow ::1", "IPv6"),
+        ("network", "allow [::1]", "IPv6"),
+        ("network", "deny *", "write open or blocked"),
+        ("network", "allow a.*.org", "only as the first part"),
+        ("network", "allow a..org", "between the points is empty"),
+        ("network", "allow -a.org", "no host name"),
+        ("network", "allow 10.0.0.0/33", "no IPv4"),
+        ("network", "allow 10.0.0.256", "no IPv4"),
+        ("network", "allow 10.0.0.1:0", "ports are 1 to 65535"),
+        ("network", "allow 10.0.0.1:99999", "ports are 1 to 65535"),
+        ("network", "allow 10.0.0.1:90-80", "the lower port stands first"),
+        ("network", "allow pypi.org:22", "only port 80 or 443"),
+        ("network", "allow pypi.org:80-443", "only port 80 or 443"),
+        ("network", "allow a.org deny b.org", "not both"),
+        ("network", "allow " + " ".join(f"h{n}.org" for n in range(1025)), "1024 at most"),
+        ("start_command", "a\0b", "NUL"),
+        ("environment_vars", "A=a\0b", "NUL"),
+        ("secrets", "A=a\0b", "NUL"),
+        ("idle_timeout_minutes", "0", "1m to 24h"),
+        ("idle_timeout_minutes", "25h", "1m to 24h"),
+        ("gpu_count", "2", "which GPU"),
         ("gpu_count", "9", "0 to 8"),
         ("gpu_type", "H100_80GB", "how many"),
     ],
@@ -75,7 +105,7 @@ def test_each_rule_has_its_words(field, value, words):
     result = read_form(GOOD | {field: value})
     assert result.request is None
     assert words in " ".join(result.problems.values())
-    assert field in result.problems or field == "gpu_type"
+    assert field in result.problems or field in {"gpu_type", "gpu_count"}
 
 
 def test_a_wrong_secret_is_not_repeated_in_the_words():
@@ -111,3 +141,50 @@ def test_values_are_taken_from_where_they_are_kept(tmp_path, monkeypatch):
         "K": "from-file",
     }
     assert request.environment_vars == {"A": "1", "B": "two words", "C": "3", "D": "4"}
+
+
+@pytest.mark.parametrize(
+    "entry", ["pypi.org", "*.example.com", "10.0.0.1", "10.0.0.0/8", "10.0.0.1:22", "10.0.0.0/8:1-65535", "a.org:443"]
+)
+def test_what_may_stand_in_a_list_of_hosts(entry):
+    request = read_form(GOOD | {"kind": "vm", "network": f"deny {entry}"}).request
+    assert request.network_denylist == [entry]
+
+
+@given(st.text(alphabet="ab.*:/-0123456789@[] ", max_size=30))
+def test_any_entry_is_right_or_has_words(text):
+    assert isinstance(entry_problem(text), str)
+
+
+def test_a_vm_runs_words_without_a_shell():
+    vm = GOOD | {"kind": "vm"}
+    command = read_form(vm | {"start_command": "python -c 'print(1)'"}).request.start_command
+    assert (command.executable, command.args) == ("python", ["-c", "print(1)"])
+    assert read_form(vm).request.start_command is None
+    assert "missing its end" in read_form(vm | {"start_command": "echo 'x"}).problems["start_command"]
+    assert "name is empty" in read_form(vm | {"start_command": "'' x"}).problems["start_command"]
+
+
+def test_only_typed_secrets_would_be_lost():
+    text = "A=hunter2 B=@env:TOKEN @/x/.env C='two words'"
+    assert only_values(text) == "A=hunter2 'C=two words'"
+    assert only_references(text) == "B=@env:TOKEN @/x/.env"
+    assert only_values("A='x") == only_references("A='x") == ""
+
+
+def test_what_is_offered_begins_with_the_word_then_holds_it():
+    store = FleetStore(ManualClock(NOW))
+    store.apply(
+        [
+            sandbox(1, docker_image="acme/sim:9", labels=["rl", "launch=1"], region="us"),
+            sandbox(2, docker_image="acme/sim:9", labels=["rl", "run=1"]),
+            sandbox(3, docker_image="sim:1", labels=[]),
+        ]
+    )
+    choices = FormChoices(store, ["simple:1", "ubuntu:24.04"])
+    choices.add_images(["used:1", "sim:1"])
+    assert choices.of("docker_image", "sim") == ["sim:1", "simple:1", "acme/sim:9"]
+    assert choices.of("docker_image", "")[:3] == ["used:1", "sim:1", "acme/sim:9"]
+    assert choices.of("labels", "") == ["rl", "run=1"]
+    assert choices.of("region", "") == ["us"]
+    assert choices.of("name", "x") == []

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config
+from sandtui.client.errors import not_running_error
+from sandtui.client.port import Outcome
 from sandtui.fleet.as_code import curl_line, sdk_snippet, shell_line
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.create_form import DEFAULTS, read_form
@@ -88,6 +90,7 @@ class Platform:
         self.creates: list[str] = []
         self.fail = lambda body: None
         self.status = lambda sandbox: "RUNNING"
+        self.error: dict[str, object] = {}
 
     def __call__(self, request):
         path, method = request.url.path, request.method
@@ -102,7 +105,10 @@ class Platform:
             self.made.setdefault(key, sandbox)
             return httpx.Response(201, json=self.made[key])
         if path.endswith("status:batchGet"):
-            rows = [{"sandbox_id": each, "status": self.status(each)} for each in body_of(request)["sandbox_ids"]]
+            rows = [
+                {"sandbox_id": each, "status": self.status(each)} | self.error
+                for each in body_of(request)["sandbox_ids"]
+            ]
             return httpx.Response(200, json={"statuses": rows, "errors": []})
         if path.endswith("/auth"):
             return httpx.Response(200, json={**token_reply(), "job_id": path.split("/")[4]})
@@ -207,6 +213,53 @@ async def test_what_ends_while_it_starts_is_a_failure_with_its_reason(world):
     await launch.run()
     assert launch.counts == {Step.READY: 2, Step.FAILED: 1}
     assert "not running (ERROR)" in launch.items[0].problem
+
+
+async def test_an_image_that_can_not_be_pulled_is_told_in_plain_words(world):
+    platform, _, _ = world
+    platform.error = {"error_type": "IMAGE_PULL_FAILED", "error_message": "manifest unknown"}
+    platform.status = lambda sandbox: "ERROR"
+    launch = launch_of(world, count="2")
+    await launch.run()
+    assert launch.counts == {Step.FAILED: 2}
+    assert "manifest unknown" in launch.items[0].problem
+    assert "Check the image's name" in launch.items[0].problem
+
+
+async def test_a_time_out_while_creating_is_told_and_may_have_made_one(world):
+    platform, _, journal = world
+
+    def late(sent):
+        platform.made[sent["idempotency_key"]] = {"id": "sbx_late", "name": "x", "status": "PENDING", "labels": []}
+        raise httpx.ReadTimeout("too late")
+
+    platform.fail = late
+    launch = launch_of(world)
+    await launch.run()
+    (item,) = launch.items
+    assert item.step is Step.FAILED
+    assert "no reply to POST /sandbox within 30 s. Try again" in item.problem
+    assert item.unsure
+    assert journal.finished == [], "the next run offers to go on or to clean up"
+    assert journal.notes[0] == ("creating", None)
+    platform.fail = lambda sent: None
+    assert await launch.delete_made() == 1, "its key finds it"
+    assert platform.made == {}
+    assert journal.finished == ["0badcafe"]
+
+
+async def test_what_never_answers_is_told_with_how_long_it_was_waited_for(world):
+    _, client, _ = world
+
+    async def wait_many(ids):
+        for each in ids:
+            yield Outcome(each, None, not_running_error(each, "PENDING", None, "it did not reach RUNNING in 60 s"))
+
+    client.wait_many = wait_many
+    launch = launch_of(world, count="2")
+    await launch.run()
+    assert launch.counts == {Step.FAILED: 2}
+    assert "did not reach RUNNING in 60 s" in launch.items[0].problem
 
 
 async def test_cancelling_leaves_what_was_made_and_forgets_nothing(world):

@@ -20,6 +20,8 @@ SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 @pytest.fixture(autouse=True)
 def fixed_launch_ids(monkeypatch):
     monkeypatch.setattr("sandtui.ui.screens.create.new_launch_id", lambda: "0badcafe")
+    # Whether the platform's word about the image is there already would be a matter of luck.
+    monkeypatch.setattr("sandtui.ui.screens.create.IMAGE_SECONDS", 3600)
 
 
 Steps = Callable[[Pilot[None]], Awaitable[None]]
@@ -159,7 +161,11 @@ def test_presets(snap_compare, size):
 
 
 def test_form_as_code(snap_compare):
-    picture(snap_compare, WIDE, keys("n", *(["tab"] * 19), *"KEY=hunter2", "ctrl+g"))
+    picture(
+        snap_compare,
+        WIDE,
+        keys("n", *"abc", "tab", "tab", "tab", *"rl run=43 x", *(["tab"] * 17), *"KEY=hunter2", "ctrl+g"),
+    )
 
 
 def port_rows() -> list[PortRow]:

@@ -22,7 +22,7 @@ NAME_WIDTH = 20
 
 @dataclass(frozen=True, slots=True)
 class PresetChoice:
-    """What is to be done with a preset: ``use``, ``delete`` or ``save``."""
+    """What is to be done with a preset: ``use``, ``edit``, ``copy``, ``delete``, ``save`` or ``take`` from a file."""
 
     act: str
     name: str
@@ -34,6 +34,8 @@ class PresetsDialog(ModalScreen[PresetChoice]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close", show=False),
         Binding("D", "delete", "delete", show=False),
+        Binding("e", "edit", "edit", show=False),
+        Binding("y", "copy", "copy", show=False),
     ]
     AUTO_FOCUS = "OptionList"
 
@@ -46,8 +48,12 @@ class PresetsDialog(ModalScreen[PresetChoice]):
         with Vertical(id="dialog", classes="help") as dialog:
             dialog.border_title = Content("Presets")
             yield OptionList(*(self._option(preset) for preset in self._presets), id="help-list", compact=True)
-            yield Input(placeholder="a name: enter keeps the form as this preset", id="preset-name", compact=True)
-            keys = "enter uses it · D deletes your own · tab to name a new one · esc closes"
+            yield Input(
+                placeholder="a name keeps the form; the path of a .toml file takes it over",
+                id="preset-name",
+                compact=True,
+            )
+            keys = "enter use · e edit · y copy · D delete · tab name a new one · esc close"
             yield Static(content(Piece(keys, "dim")), id="dialog-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -58,14 +64,29 @@ class PresetsDialog(ModalScreen[PresetChoice]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the form under the name."""
         event.stop()
-        if event.value.strip():
-            self.dismiss(PresetChoice("save", event.value.strip()))
+        name = event.value.strip()
+        if name:
+            self.dismiss(PresetChoice("take" if name.endswith(".toml") or "/" in name else "save", name))
 
     def action_delete(self) -> None:
         """Delete the one under the cursor, if it is the user's own."""
+        if (preset := self._chosen) is not None and not preset.built_in:
+            self.dismiss(PresetChoice("delete", preset.name))
+
+    def action_edit(self) -> None:
+        """Edit the file of the one under the cursor; one of the app's becomes the user's own by that."""
+        if (preset := self._chosen) is not None:
+            self.dismiss(PresetChoice("edit", preset.name))
+
+    def action_copy(self) -> None:
+        """Copy the file of the one under the cursor, to share it."""
+        if (preset := self._chosen) is not None:
+            self.dismiss(PresetChoice("copy", preset.name))
+
+    @property
+    def _chosen(self) -> Preset | None:
         place = self.query_one(OptionList).highlighted
-        if place is not None and not self._presets[place].built_in:
-            self.dismiss(PresetChoice("delete", self._presets[place].name))
+        return None if place is None else self._presets[place]
 
     def action_close(self) -> None:
         """Close."""

@@ -32,6 +32,7 @@ class UnfinishedDialog(ModalScreen[Answer]):
         """What is known, and the three answers."""
         launch = self._unfinished
         made = sum(item.sandbox_id is not None for item in launch.items)
+        what = "all that carry its label" if len(launch.items) > 1 else "what answers to that key"
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content("A launch was not finished")
             yield Static(
@@ -42,7 +43,7 @@ class UnfinishedDialog(ModalScreen[Answer]):
                         content(Piece(f"{made} of {len(launch.items)} are known to be made; others may be.", "busy")),
                         content(""),
                         content(Piece("Go on makes the missing ones: a key in each request keeps it from", "dim")),
-                        content(Piece("being made twice. Clean up deletes all that carry its label.", "dim")),
+                        content(Piece(f"being made twice. Clean up deletes {what}.", "dim")),
                         *self._why_not(),
                     ]
                 )
