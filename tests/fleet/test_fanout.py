@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
 from sandtui.fleet.bulk import State
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.fanout import Answer, FanOut, group
-from sandtui.fleet.fanout.differences import Body, BodyLine, Budget, Kind, body, compare
+from sandtui.fleet.fanout import Answer, FanOut, differences, group
+from sandtui.fleet.fanout.differences import Budget, Kind, body, compare
 from sandtui.fleet.fanout.grouping import exit_codes, reference
 from sandtui.fleet.fanout.run import MAX_KEPT
 from sandtui.fleet.fanout.save import file_name, save
@@ -180,12 +180,36 @@ def test_a_difference_that_is_not_shown_is_told():
     assert "not shown" in compare(body_of(["\x1b[31ma"]), body_of(["a"]), Budget()).note
 
 
-def test_too_much_is_not_compared():
+def test_too_much_is_not_aligned():
     one, other = body_of([str(n) for n in range(2000)]), body_of([str(n) for n in range(1, 5000, 2)])
     shown = compare(one, other, Budget())
-    assert shown.note and shown.lines == one.lines
-    assert compare(body_of(["a"]), body_of(["b"]), Budget(0)).note
+    assert "too long" in shown.note
+    assert [line.text for line in shown.lines] == [str(n) for n in range(2000)]
+    assert {line.text for line in shown.lines if line.kind is Kind.ADDED} == {str(n) for n in range(0, 2000, 2)}
+    assert "too long" in compare(body_of(["a", "x", "c"]), body_of(["b", "c", "x"]), Budget(0)).note
     assert body_of([str(n) for n in range(3000)]).left_out == 1000
+    assert body_of([str(n) for n in range(1500)], [str(n) for n in range(1500)]).left_out == 1000
+
+
+def test_a_few_lines_far_apart_are_found_and_shown_first():
+    lines = [f"line {n}" for n in range(1900)]
+    other = [*lines]
+    other[40], other[1800] = "line x", "line y"
+    shown = compare(body_of(other), body_of(lines), Budget(0))
+    assert [shown.line(number).text for number in shown.changes] == ["line x", "line y"]
+    assert shown.preview(10) == [39, 40, 41, 1799, 1800, 1801]
+    assert shown.preview(2) == [39, 40, 41], "one change is always shown whole"
+    assert body_of(lines).preview(10) == list(range(10))
+
+
+@given(st.text(alphabet="a\n\t\x1b", max_size=12), st.integers(0, 4))
+def test_lines_are_counted_as_they_are_shown(text, most):
+    whole = text.split("\n")
+    if not whole[-1]:
+        whole.pop()
+    first, more = differences._lines(text, " ", most)
+    assert len(first) == min(most, len(whole))
+    assert len(first) + more == len(whole)
 
 
 async def test_all_is_saved_in_a_folder_that_only_the_user_reads(tmp_path):
@@ -228,6 +252,4 @@ def test_files_are_named_for_any_file_system(name, sandbox_id):
 
 
 def test_hostile_output_is_harmless_in_the_report():
-    hostile = Body((BodyLine("x"),))
-    assert compare(hostile, hostile, Budget()).lines == hostile.lines
     assert "\x1b" not in "".join(line.text for line in body_of(["\x1b]52;c;eA==\x07", "\x9b2J"]).lines)

@@ -36,7 +36,7 @@ class Fold(Enum):
 
     def after(self, body: Body | None) -> Fold:
         """Return what Enter makes of it."""
-        if self is Fold.PREVIEW and body is not None and len(body.lines) > PREVIEW_LINES:
+        if self is Fold.PREVIEW and body is not None and len(body) > len(body.preview(PREVIEW_LINES)):
             return Fold.OPEN
         return Fold.PREVIEW if self is Fold.CLOSED else Fold.CLOSED
 
@@ -129,12 +129,13 @@ class Results:
         if body is None:
             return []
         if place.what == "more":
-            left = len(body.lines) - PREVIEW_LINES
-            return [Piece(f"   … {left:,} more lines: enter shows them", "dim")]
+            return [Piece(f"   … {place.number:,} more lines: enter shows them", "dim")]
+        if place.what == "skip":
+            return [Piece(f"   ⋮ {place.number:,} the same", "dim")]
         if place.what == "note":
             words = f"{body.left_out:,} more lines, S saves them  " if body.left_out else ""
             return [Piece(f"   … {words}{body.note}", "dim")]
-        return body_pieces(body.lines[place.number])
+        return body_pieces(body.line(place.number))
 
     def _arrange(self) -> Iterator[Place]:
         for start in range(0, len(self._targets), self._per_line):
@@ -162,10 +163,15 @@ class Results:
         body = self.body(key)
         if body is None:
             return
-        shown = len(body.lines) if fold is Fold.OPEN else min(len(body.lines), PREVIEW_LINES)
-        yield from (Place("line", key, number) for number in range(shown))
-        if shown < len(body.lines):
-            yield Place("more", key)
+        shown = range(len(body)) if fold is Fold.OPEN else body.preview(PREVIEW_LINES)
+        before = -1
+        for number in shown:
+            if number > before + 1:
+                yield Place("skip", key, number - before - 1)
+            yield Place("line", key, number)
+            before = number
+        if len(body) > before + 1:
+            yield Place("more", key, len(body) - before - 1)
         elif body.left_out or body.note:
             yield Place("note", key)
 
