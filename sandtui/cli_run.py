@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import shlex
 import sys
@@ -31,7 +32,7 @@ One word after -- is a line for the sandbox's shell; several are passed on as th
 """
 _EPILOG = """\
 exit codes: 0 every command ended with 0; 1 some did not, or not in time; 2 wrong usage, or nothing matches;
-3 some sandbox could not be reached."""
+3 some sandbox could not be reached; 130 after ctrl+c, which still tells what has come."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -118,11 +119,11 @@ async def _fan_out(client: AsyncSandboxClient, rows: Sequence[Row], command: str
     )
     if sys.stderr.isatty():
         fan_out.on_change = lambda: _progress(fan_out)
-    stopped = False
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await fan_out.run()
-    except asyncio.CancelledError:
-        stopped = True  # What has come until ctrl+c is told nevertheless.
+    # What has come until ctrl+c is told nevertheless.
+    task = asyncio.current_task()
+    stopped = task is not None and task.cancelling() > 0
     if not arguments.json:
         for line in report(fan_out, differences=not arguments.no_diff):
             print(line)

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from sandtui.client import AsyncSandboxClient, CommandTimeoutError, SandboxClientError
@@ -17,37 +16,17 @@ from sandtui.fleet.commandline import carry, completion
 from sandtui.fleet.commandline.carry import Carried, NotKept
 from sandtui.fleet.commandline.completion import Completion
 from sandtui.fleet.commandline.timeouts import TIMEOUTS
+from sandtui.fleet.console_run import Run, RunState
 from sandtui.fleet.output import Output, OutputLine, Stream
 
 if TYPE_CHECKING:
     import asyncssh
 
+__all__ = ["Console", "Run", "RunState"]
+
 
 CARRY_SECONDS = 20
 """That it may take to read back what a command changed."""
-
-
-class RunState(Enum):
-    """How a command stands."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(slots=True)
-class Run:
-    """One command and what came of it. Times are in seconds on the monotonic clock."""
-
-    number: int
-    command: str
-    started: float
-    state: RunState = RunState.RUNNING
-    ended: float | None = None
-    exit_code: int | None = None
-    problem: str = ""
-    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +53,7 @@ class Console:
         self.sandbox_id = sandbox_id
         self.clock = clock
         self.on_change: Callable[[], None] = lambda: None
+        self.on_end: Callable[[Run], None] = lambda _: None
         self.runs: list[Run] = []
         self.carried = Carried()
         self.timeout = TIMEOUTS[1]
@@ -288,6 +268,7 @@ class Console:
             run.ended = self.clock.monotonic()
         self._output.end_run()
         self._add(stream, [text], run)
+        self.on_end(run)
 
     def _add(self, stream: Stream, texts: list[str], run: Run) -> None:
         self._output.add(stream, texts, run.number)

@@ -16,7 +16,7 @@ from sandtui.client import (
 from sandtui.fleet.bulk import AT_ONCE, BulkRun
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.commandline.masking import told
-from sandtui.fleet.console import Console
+from sandtui.fleet.console import Console, Run
 from sandtui.fleet.fanout import FanOut, Target
 from sandtui.fleet.fanout.grouping import end_of
 from sandtui.fleet.history import History
@@ -86,8 +86,14 @@ class FleetSession:
         if sandbox_id not in self._consoles:
             row = self.store.get(sandbox_id)
             vm = row is not None and row.sandbox.vm
-            self._consoles[sandbox_id] = Console(self.client, sandbox_id, self.clock, vm=vm)
+            console = Console(self.client, sandbox_id, self.clock, vm=vm)
+            console.on_end = lambda run: self._note_run(sandbox_id, run)
+            self._consoles[sandbox_id] = console
         return self._consoles[sandbox_id]
+
+    def _note_run(self, sandbox_id: str, run: Run) -> None:
+        end = f"exit {run.exit_code}" if run.exit_code is not None else run.state.value
+        self.history.note(sandbox_id, f"$ {told(run.command)}  {end}", bad=run.exit_code != 0)
 
     def fan_out(self, command: str, rows: Sequence[Row], timeout: int) -> FanOut:
         """Return what runs a command in many sandboxes; its ``run`` begins it. Seconds for each are ``timeout``."""

@@ -1,11 +1,14 @@
 """``sandtui run`` as a script would call it, against the real local platform."""
 
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
-from tests.e2e.test_create_command import run  # noqa: F401 - a fixture
+from tests.e2e.test_create_command import SANDTUI, run  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,24 @@ def test_a_platform_that_is_not_there(run):  # noqa: F811
     result = run("run", "x", "--", "true", PRIME_API_BASE_URL="http://127.0.0.1:9")
     assert result.returncode == 3
     assert "can't connect" in result.stderr
+
+
+def test_ctrl_c_ends_the_commands_and_tells_what_came(run, three, platform_process, tmp_path):  # noqa: F811
+    command = 'echo out; [ "$NUMBER" = 1 ] || exec sleep 62'
+    process = subprocess.Popen(
+        [*SANDTUI, "run", "#e2e-run", "--json", "--", command],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PRIME_API_KEY": platform_process.api_key,
+            "PRIME_API_BASE_URL": platform_process.base_url,
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert json.loads(process.stdout.readline())["name"] == "run-1"
+    process.send_signal(signal.SIGINT)
+    process.stdout.close()
+    assert process.wait(timeout=30) == 130
+    after = run("run", "#e2e-run", "--json", "--", "ps -e -o args | grep -c '[s]leep 62'")
+    assert [json.loads(line)["stdout"] for line in after.stdout.splitlines()] == ["0\n"] * 3

@@ -213,6 +213,16 @@ async def test_one_key_makes_it_a_background_job_with_what_is_carried():
         assert screen.console.timeout == 60
 
 
+async def test_what_ran_is_told_among_the_events_and_touches_the_sandbox():
+    async with World().run_test(size=WIDE) as pilot:
+        app, screen, _ = await console(pilot)
+        history = app.bridge.session.history
+        assert screen.sandbox_id not in history.touched
+        await run(pilot, "deploy --token canary")
+        assert history.of(screen.sandbox_id)[0].words == "$ deploy --token <hidden>  exit 0"
+        assert screen.sandbox_id in history.touched
+
+
 async def test_again_copy_and_save(tmp_path):
     async with World().run_test(size=WIDE) as pilot:
         app, screen, shell = await console(pilot)
