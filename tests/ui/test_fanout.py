@@ -15,6 +15,7 @@ from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.screens.fanout import FanOutScreen
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.widgets.command_line import CommandLine
+from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, stop_blinking, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -99,6 +100,38 @@ async def test_equal_answers_are_folded_and_what_differs_is_told():
         assert sum("exit 0" in line for line in shown(app.screen)) == 8
         await pilot.press("z", "g", "enter")
         assert "   20 passed in 0.84s" not in shown(app.screen)
+
+
+async def test_long_lines_are_wrapped():
+    async with World().run_test(size=NARROW) as pilot:
+        app = await marked(pilot)
+        answering(app, s3=("日本" * 60 + "\n", "", 0), **{f"s{n}": ("x" * 200 + "\n", "", 0) for n in (0, 1, 2)})
+        await run_command(pilot, "x")
+        await over(pilot)
+        assert max(map(len, shown(app.screen))) > 200
+        await pilot.press("escape", "w")
+        text = shown(app.screen)
+        assert max(map(len, text)) <= 80
+        assert "".join(text).count("本") == 60
+        await pilot.press("w")
+        assert max(map(len, shown(app.screen))) > 200
+
+
+async def test_enter_on_a_sandbox_goes_to_its_answer():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        answering(app, s3=(BROKEN, "", 1))
+        await run_command(pilot, "x")
+        await over(pilot)
+        screen = app.screen
+        (failed,) = screen.fan_out.failed
+        targets = screen.query_one("#targets", OutputView)
+        targets.focus()
+        targets.go_to(screen.fan_out.targets.index(failed))
+        await pilot.press("enter")
+        view = screen.results_view
+        assert view.has_focus
+        assert view.plain(view.cursor).startswith(f"▾ {failed.name}  exit 1")
 
 
 async def test_the_failed_are_run_again_and_marked():

@@ -213,7 +213,8 @@ class FanOutScreen(FanOutKeys):
             if self.size.width < 100:
                 signs = self.fan_out.targets, max(10, view.size.width - 2)
             running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
-            self.results = Results(groups, self._bodies, self.folds, self._earlier(), running, signs)
+            wrap = max(10, view.scrollable_content_region.width) if self.wrap else None
+            self.results = Results(groups, self._bodies, self.folds, self._earlier(), running, signs, wrap)
         view.following = False
         view.show(len(self.results))
         again = self.results.find(before)

@@ -28,6 +28,7 @@ class FanOutKeys(AppScreen):
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self.together = True
         self.failures_only = False
+        self.wrap = False
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
         self._needle = ""
@@ -139,6 +140,11 @@ class FanOutKeys(AppScreen):
     def action_failures(self) -> None:
         """Show what failed only, or all."""
         self.failures_only = not self.failures_only
+        self.redraw()
+
+    def action_wrap(self) -> None:
+        """Cut long lines to the window, or not."""
+        self.wrap = not self.wrap
         self.redraw()
 
     def action_retry(self) -> None:
