@@ -50,6 +50,21 @@ class Paths:
         return self.state / "recordings"
 
     @property
+    def transfers(self) -> Path:
+        """The database of transfers."""
+        return self.state / "transfers.sqlite3"
+
+    @property
+    def spool(self) -> Path:
+        """What is on its way between two places; empty when nothing is copied."""
+        return self.state / "spool"
+
+    @property
+    def bookmarks(self) -> Path:
+        """The bookmarks of the file browser."""
+        return self.state / "bookmarks.json"
+
+    @property
     def journal(self) -> Path:
         """The database of launches."""
         return self.state / "journal.sqlite3"

@@ -48,7 +48,7 @@ class TransferJournal:
             self.drop(transfer.id)
             return
         spec = transfer.spec
-        options = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum}
+        options = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum, "names": spec.names}
         row = (
             transfer.id,
             self._context,
@@ -122,6 +122,7 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
         str(batch),
         Existing(chosen["existing"]),
         bool(chosen["keep"]),
+        tuple(map(str, chosen["names"])),
         bool(chosen["checksum"]),
     )
     return Transfer(str(id_), spec, State(state), total=_number(total), done=_number(done), problem=str(problem))

@@ -26,6 +26,7 @@ from sandtui.fleet.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.row import Row
 from sandtui.fleet.shells import ShellBoard
 from sandtui.fleet.store import FleetStore
+from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.fleet.work import batch_size, work_of
 
 DELETE_AT_ONCE = 10
@@ -75,6 +76,8 @@ class FleetSession:
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
         self.history = History(self.store, clock)
         self.exposures: dict[str, list[ExposedPort]] = {}
+        self.transfers: TransferQueue | None = None
+        """What is copied; the program hands it in, for it is kept on the disk."""
         self.ports = PortBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
         """Commands that ran on many, oldest first."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.command_history import SqliteCommandHistory
 from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal
@@ -42,6 +44,7 @@ from sandtui.ui.screens.base import AppScreen, Severity
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
 from sandtui.ui.themes import DARK, THEMES
+from sandtui.ui.transfer_flow import TransferFlow
 
 MESSAGES_KEPT = 500
 CLOCK_TICK = 1.0
@@ -87,6 +90,10 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.create_draft = read_draft(self.paths)
         self.preferences = Preferences.load(read_text(self.paths.fleet))
         self.bulk = BulkFlow(self)
+        self.transfers = TransferFlow(self)
+        self.bookmarks = Bookmarks(
+            read_text(self.paths.bookmarks), partial(self.bridge.keep_text, self.paths.bookmarks)
+        )
         self._ticking = ticking
         self._noted = False
         for theme in THEMES:
@@ -101,8 +108,9 @@ class SandtuiApp(Navigation, Copying, Recording):
             self.set_interval(CLOCK_TICK, self._tick)
 
     async def on_unmount(self) -> None:
-        """Close the connection, the journal and the history, and end what is being recorded."""
+        """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
         await self.end_recordings()
+        await self.transfers.end()
         await self.bridge.stop()
         self.journal.close()
         self.commands.close()

@@ -175,6 +175,7 @@ class Bridge(BridgeLaunches):
         self.connection, self.session = connection, session
         self._tell(ConnectionChanged())
         self._run(self._offer_unfinished(), "unfinished")
+        self._app.transfers.begin(session, connection.label)
         await session.refresher.run()
 
     def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:

@@ -91,6 +91,13 @@ class Navigation(App[None]):
         """Hand the whole terminal to a shell in a sandbox."""
         hand_to_shell(self, sandbox_id)
 
+    def open_files(self, sandbox_ids: Sequence[str]) -> None:
+        """Browse files: this machine beside the first of some sandboxes; copies go to all of them."""
+        from sandtui.ui.screens.files import FilesScreen
+
+        if self.bridge.session is not None:
+            self.push_screen(FilesScreen(sandbox_ids))
+
     def open_log(self, sandbox_id: str) -> None:
         """Show the log of a sandbox."""
         self.open_logs([sandbox_id])

@@ -18,6 +18,8 @@ SCREENS = (
     ("bulk",),
     ("terminal",),
     ("shell",),
+    ("files", "queue"),
+    ("preview",),
 )
 
 

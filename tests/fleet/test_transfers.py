@@ -121,6 +121,18 @@ async def test_a_tree_goes_there_and_across_and_back_whatever_its_names(bench):
     assert not (bench.folder / "state" / "spool").exists() or not any((bench.folder / "state" / "spool").iterdir())
 
 
+async def test_some_names_of_a_directory_are_one_transfer(bench):
+    source, back = bench.folder / "source", bench.folder / "back"
+    wanted = hard_tree(source)
+    names = (decode(HARD[1]), decode(HARD[3]), decode(HARD[4]), "sub dir", "gone meanwhile")
+    there = "/workspace/some"
+    done = await bench.copy(Place(str(source)), bench.there(there), names=names)
+    assert (done.state, done.problem) == (State.DONE, "")
+    done = await bench.copy(bench.there(there), Place(str(back)), names=names)
+    assert (done.state, done.problem) == (State.DONE, "")
+    assert files_under(back) == {path: data for path, data in wanted.items() if path.split("/")[0] in names}
+
+
 async def test_times_and_permissions_are_kept_on_request(bench):
     source, back = bench.folder / "source", bench.folder / "back"
     source.mkdir()
@@ -226,6 +238,7 @@ async def test_an_interrupted_queue_is_found_again_and_goes_on(bench):
     # As a kill would leave it: some files have come, the queue is on the disk, the program is gone.
     bench.queue.pause(transfer.id)
     await bench.over(transfer, State.PAUSED)
+    await bench.sh(f"mkdir -p /workspace/t/.sandtui-{transfer.id}-1; touch /workspace/t/.large.{transfer.id}.part")
     first = sorted(wanted)[:5]
     found = [(source / name).stat() for name in first]
     bench.journal.note_files(
@@ -248,6 +261,7 @@ async def test_an_interrupted_queue_is_found_again_and_goes_on(bench):
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert await asyncio.to_thread(journal.unfinished) == []
+    assert await bench.leftovers() == ""
     assert int(await bench.sh("find /workspace/t -type f | tr -dc '\\n' | wc -c")) >= len(wanted)
 
 

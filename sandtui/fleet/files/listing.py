@@ -45,10 +45,11 @@ def list_command(path: str) -> str:
     )
 
 
-def walk_command(path: str) -> str:
-    """Return the command that lists all that is under a directory; links are not followed."""
+def walk_command(path: str, words: Words, roots: str) -> str:
+    """Return the command that lists all that is under some ``roots`` of a directory; links are not followed."""
     return _enter(path) + (
-        f"{{ printf '///entries\\n'; find . ! -name . -exec {_STAT} {{}} +; printf '///end\\n'; }} 2>/dev/null | {PACK}"
+        f"{words.preamble}{{ printf '///entries\\n'; find {roots} ! -name . -exec {_STAT} {{}} +; "
+        f"printf '///end\\n'; }} 2>/dev/null | {PACK}"
     )
 
 
@@ -136,6 +137,7 @@ def explain(code: int, path: str, stderr: str) -> FilesError:
 def _enter(path: str) -> str:
     words = Words()
     word = words.add(path)
+    # A variable of its own: the words that follow may number theirs from one again.
     return (
         f"LC_ALL=C; export LC_ALL; {words.preamble}d={word}; "
         f"command -v find >/dev/null && command -v stat >/dev/null || exit {NO_TOOLS}; "

@@ -25,9 +25,9 @@ class LocalSide:
         """Return what is in a directory; see :meth:`Side.read_folder`."""
         return await _work(path, lambda: _list(path))
 
-    async def walk(self, path: str) -> tuple[list[TreeItem], int]:
+    async def walk(self, path: str, names: Sequence[str] = ()) -> tuple[list[TreeItem], int]:
         """Return all that is under a directory; see :meth:`Side.walk`."""
-        return await _work(path, lambda: (_walk(path), 0))
+        return await _work(path, lambda: (_walk(path, names), 0))
 
     async def look(self, path: str) -> TreeItem | None:
         """Return what is at a path; see :meth:`Side.look`."""
@@ -126,9 +126,16 @@ def _entry(each: os.DirEntry[str]) -> Entry:
     return Entry(each.name, found.st_mode, found.st_size, int(found.st_mtime), target, leads_to)
 
 
-def _walk(root: str) -> list[TreeItem]:
+def _walk(root: str, names: Sequence[str]) -> list[TreeItem]:
     items: list[TreeItem] = []
-    waiting = [""]
+    waiting = [] if names else [""]
+    for name in names:
+        try:
+            items.append(_item(name, os.lstat(join(root, name))))
+        except FileNotFoundError:
+            continue
+        if items[-1].kind is Kind.FOLDER:
+            waiting.append(name)
     while waiting:
         folder = waiting.pop()
         with os.scandir(join(root, folder) if folder else root) as found:

@@ -20,8 +20,11 @@ class Side(Protocol):
         """Return what is in a directory; ``.`` is where a shell begins."""
         ...
 
-    async def walk(self, path: str) -> tuple[list[TreeItem], int]:
-        """Return all that is under a directory, parents first, and how many names were refused."""
+    async def walk(self, path: str, names: Sequence[str] = ()) -> tuple[list[TreeItem], int]:
+        """Return all that is under a directory, parents first, and how many names were refused.
+
+        With ``names`` only those of its entries are looked at; names that are not there are left out.
+        """
         ...
 
     async def look(self, path: str) -> TreeItem | None:

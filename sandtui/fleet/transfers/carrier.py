@@ -17,6 +17,7 @@ from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import base, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
+from sandtui.fleet.transfers import leftovers
 from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item, Plan, archives, plan
@@ -74,19 +75,19 @@ class Carrier:
         try:
             await self._prepare(target, made)
             await self._copy(made)
+            if self._transfer.tries > 1:
+                await self.forget()
         finally:
             await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
 
     async def forget(self) -> None:
         """Remove what earlier tries have left; what has its name stays."""
-        spec = self._transfer.spec
-        item = Item("", spec.source.path, spec.target.path, 0, 0, 0)
+        place = self._transfer.spec.target
         await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
-        if spec.target.sandbox_id is None:
-            fetcher = Fetcher(self._client, spec.source.sandbox_id or "", self._transfer)
-            await asyncio.to_thread(fetcher.forget, item)
+        if place.sandbox_id is None:
+            await asyncio.to_thread(leftovers.remove_here, place.path, self._transfer.id)
         else:
-            await Sender(self._client, spec.target.sandbox_id, self._transfer).forget(item)
+            await leftovers.remove_there(SandboxSide(self._client, place.sandbox_id), place.path, self._transfer.id)
 
     def _side(self, place: Place) -> Side:
         return LocalSide() if place.sandbox_id is None else SandboxSide(self._client, place.sandbox_id)
@@ -96,7 +97,7 @@ class Carrier:
         root = await source.look(spec.source.path)
         if root is None:
             raise TransferError(f"{spec.source.label} is not there any more")
-        tree, refused = await source.walk(spec.source.path) if _is_folder(root) else ([], 0)
+        tree, refused = await source.walk(spec.source.path, spec.names) if _is_folder(root) else ([], 0)
         transfer.check()
         found = await target.look(spec.target.path)
         there: dict[str, TreeItem] = {}
@@ -104,7 +105,7 @@ class Carrier:
         if found is not None:
             there[""] = found
             if _is_folder(found) and _is_folder(root):
-                there.update((item.path, item) for item in (await target.walk(spec.target.path))[0])
+                there.update((item.path, item) for item in (await target.walk(spec.target.path, spec.names))[0])
             elif spec.existing is Existing.RENAME:
                 siblings = {entry.name for entry in (await target.read_folder(parent(spec.target.path))).entries}
         # What an earlier run has copied is not in the way.

@@ -66,8 +66,9 @@ class Place:
 class Spec:
     """What to copy: the target is the final path of the copy, fixed when it is queued.
 
-    ``batch`` joins what was asked for together, so that a question is asked once. ``keep`` keeps times and
-    permissions; ``checksum`` compares the sha256 on both sides. ``existing`` is what was answered, or is to be asked.
+    ``batch`` joins what was asked for together, so that a question is asked once. ``existing`` is what was answered,
+    or is to be asked. ``keep`` keeps times and permissions; ``checksum`` compares the sha256 on both sides. With
+    ``names`` source and target are directories, and only these entries of them are copied.
     """
 
     source: Place
@@ -75,6 +76,7 @@ class Spec:
     batch: str
     existing: Existing = Existing.ASK
     keep: bool = False
+    names: tuple[str, ...] = ()
     checksum: bool = True
 
 
@@ -97,6 +99,7 @@ class Transfer:
     stopping: bool = False
     started: float | None = None
     ended: float | None = None
+    tries: int = 0
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property

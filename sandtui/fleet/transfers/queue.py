@@ -92,7 +92,7 @@ class TransferQueue:
         known = {each.id for each in self.transfers}
         for transfer in transfers:
             if transfer.id not in known:
-                transfer.state = State.PAUSED
+                transfer.state, transfer.tries = State.PAUSED, 1
                 self.transfers.append(transfer)
         self._changed()
 
@@ -210,6 +210,7 @@ class TransferQueue:
     async def _carry(self, transfer: Transfer) -> None:
         transfer.started, transfer.ended, transfer.problem = self._clock.monotonic(), None, ""
         transfer.samples.clear()
+        transfer.tries += 1
         try:
             earlier = await asyncio.to_thread(self._journal.files, transfer.id)
             await self._carrier(transfer, earlier).run()

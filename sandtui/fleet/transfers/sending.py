@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +83,7 @@ class Sender:
         """
         whole = sum(item.size for item in items)
         packed = await asyncio.to_thread(archive.pack, items, folder, keep=self._transfer.spec.keep)
-        stage = join("/tmp" if not is_text(root) else root, f".sandtui-{self._transfer.id}")  # noqa: S108 - in a sandbox
+        stage = join("/tmp" if not is_text(root) else root, f".sandtui-{self._transfer.id}-{secrets.token_hex(4)}")  # noqa: S108 - in a sandbox
         told = 0
 
         def progress(done: int, total: int | None) -> None:
@@ -146,10 +147,6 @@ class Sender:
         }
         words_ = reply.stderr.strip()[-200:] or f"the command ended with {reply.exit_code}"
         raise TransferError(reasons.get(reply.exit_code) or f"{item.target}: {words_}")
-
-    async def forget(self, item: Item) -> None:
-        """Remove what earlier tries of a file have left."""
-        await self._forget(self._staged(item.target))
 
     async def _forget(self, *paths: str) -> None:
         words = Words()

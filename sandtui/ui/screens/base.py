@@ -17,6 +17,7 @@ from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesCh
 from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
 from sandtui.ui.render.text import Piece
+from sandtui.ui.render.transfers import summary_pieces
 from sandtui.ui.widgets.key_hints import Hint, KeyHints
 from sandtui.ui.widgets.line import ChromeLine
 
@@ -164,4 +165,6 @@ class AppScreen(Screen[None]):
             left = problem
         elif width < MIN_WIDTH or height < MIN_HEIGHT:
             left = [Piece(f"this window is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} shows everything", "busy")]
+        if bridge.session is not None and bridge.session.transfers is not None:
+            right = [*summary_pieces(bridge.session.transfers.totals), *right]
         self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])

@@ -105,6 +105,10 @@ class DetailScreen(AppScreen):
         """Read the log."""
         self.dashboard.open_log(self.sandbox_id)
 
+    def action_files(self) -> None:
+        """Browse its files."""
+        self.dashboard.open_files([self.sandbox_id])
+
     def action_ports(self) -> None:
         """Show the exposed ports; a new one is for this sandbox."""
         self.dashboard.open_ports(self.sandbox_id)

@@ -110,6 +110,16 @@ class FleetKeys(AppScreen):
         """Show what was recorded."""
         self.dashboard.open_recordings()
 
+    def action_files(self) -> None:
+        """Browse the files of the sandbox, or of all that are marked."""
+        marked = self._view.marked if self._view is not None else []
+        rows = marked or ([self.target] if self.target is not None else [])
+        running = [row.id for row in rows if row.status == "RUNNING"]
+        if running:
+            self.dashboard.open_files(running)
+        else:
+            self.dashboard.say("Files can be seen in a running sandbox: choose one first.", "warning")
+
     def action_ports(self) -> None:
         """Show the exposed ports."""
         row = self.target

@@ -1,0 +1,119 @@
+"""One pane of the file browser: a directory, what of it is shown, in which order, and what is marked.
+
+Marks and the cursor are names and not positions: a refresh moves neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sandtui.fleet.files.entry import Entry, Listing
+from sandtui.fleet.files.names import base, parent
+from sandtui.fleet.files.side import Side
+
+UP = ".."
+"""The name of the line that leads to the directory above."""
+
+Key = Callable[[Entry], tuple[object, ...]]
+
+ORDERS: dict[str, Key] = {
+    "name": lambda entry: (entry.name.lower(), entry.name),
+    "size": lambda entry: (-entry.size, entry.name),
+    "modified": lambda entry: (-entry.modified, entry.name),
+    "kind": lambda entry: (entry.name.rpartition(".")[2].lower(), entry.name),
+}
+
+
+def in_order(entries: Sequence[Entry], order: str, *, descending: bool) -> list[Entry]:
+    """Return entries in an order, directories first."""
+    ordered = sorted(entries, key=ORDERS[order], reverse=descending)
+    return [entry for entry in ordered if entry.is_folder] + [entry for entry in ordered if not entry.is_folder]
+
+
+@dataclass
+class Pane:
+    """What a pane shows. ``places`` remembers the cursor's name in each directory that was seen."""
+
+    side: Side
+    title: str
+    path: str = "."
+    order: str = "name"
+    descending: bool = False
+    hidden: bool = False
+    filter: str = ""
+    listing: Listing | None = None
+    listed_at: float | None = None
+    problem: str = ""
+    loading: bool = False
+    marks: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    rows: list[Entry] = field(default_factory=list)
+    _sorted: tuple[object, list[Entry]] = (None, [])
+
+    @property
+    def is_root(self) -> bool:
+        """Whether there is nothing above."""
+        return self.path == "/"
+
+    def take(self, listing: Listing, now: float, ordered: list[Entry]) -> None:
+        """Show what a directory holds now; ``ordered`` is what :func:`in_order` has made of it, in a thread."""
+        if listing.path != self.path:
+            self.marks.clear()
+            self.sizes.clear()
+            self.filter = ""
+        self.path, self.listing, self.listed_at, self.problem = listing.path, listing, now, ""
+        self._sorted = ((id(listing), self.order, self.descending), ordered)
+        self.marks &= {entry.name for entry in listing.entries}
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Choose the rows anew, and order them when the order is another one."""
+        if self.listing is None:
+            return
+        key = (id(self.listing), self.order, self.descending)
+        if self._sorted[0] != key:
+            self._sorted = (key, in_order(self.listing.entries, self.order, descending=self.descending))
+        wanted = self.filter.lower()
+        self.rows = [
+            entry
+            for entry in self._sorted[1]
+            if (self.hidden or not entry.is_hidden) and (not wanted or wanted in entry.name.lower())
+        ]
+        if not self.is_root and not self.filter:
+            self.rows.insert(0, Entry(UP, 0o040755, 0, 0))
+
+    def next_order(self) -> None:
+        """Sort by the next column."""
+        names = list(ORDERS)
+        self.order = names[(names.index(self.order) + 1) % len(names)]
+        self.descending = False
+        self.arrange()
+
+    def destination(self, entry: Entry) -> str:
+        """Return the path that an entry stands for."""
+        return parent(self.path) if entry.name == UP else self.path.rstrip("/") + "/" + entry.name
+
+    def cursor_after(self, came_from: str) -> str:
+        """Return the name on which the cursor belongs: where it was, or the directory that was left."""
+        if parent(came_from) == self.path and came_from != self.path:
+            return base(came_from)
+        return self.places.get(self.path, "")
+
+    def chosen(self, under_cursor: str | None) -> list[Entry]:
+        """Return what an action is about: the marked entries, else the one under the cursor."""
+        entries = self._sorted[1]
+        if self.marks:
+            return [entry for entry in entries if entry.name in self.marks]
+        return [entry for entry in entries if entry.name == under_cursor]
+
+    @property
+    def marked_size(self) -> int:
+        """Bytes of the marked files, with the directories that were measured."""
+        entries = self.listing.entries if self.listing is not None else ()
+        return sum(
+            self.sizes.get(entry.name, 0) if entry.is_folder else entry.size
+            for entry in entries
+            if entry.name in self.marks
+        )

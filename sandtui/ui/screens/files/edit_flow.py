@@ -1,0 +1,141 @@
+"""A file in ``$EDITOR``: fetched, edited in the terminal that is handed over, and sent back only if it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+
+from sandtui.client import AsyncSandboxClient, SandboxClientError
+from sandtui.fleet.files.entry import TreeItem
+from sandtui.fleet.files.names import FilesError, base
+from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.files.remote import SandboxSide
+from sandtui.fleet.sanitize import clean
+from sandtui.fleet.transfers.fetching import Fetcher
+from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer, TransferError
+from sandtui.fleet.transfers.plan import Item
+from sandtui.fleet.transfers.sending import Sender
+from sandtui.ui.render.files import size_text
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+LARGEST = 20_000_000
+"""Bytes of a file that is opened in an editor; larger ones are rather fetched."""
+
+_TROUBLE = (FilesError, TransferError, SandboxClientError, OSError, SuspendNotSupported)
+
+
+def edit(app: SandtuiApp, reader: Reader, on_change: Callable[[], None]) -> None:
+    """Edit a file; ``on_change`` is called when it has changed."""
+    session = app.bridge.session
+    if session is not None:
+        flow = _edit(app, session.client, reader, on_change)
+        app.run_worker(flow, group="edit", exclusive=True, exit_on_error=False)
+
+
+async def _edit(app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, on_change: Callable[[], None]) -> None:
+    name = clean(base(reader.path))
+    try:
+        if reader.sandbox_id is None:
+            await _open(app, Path(reader.path))
+            on_change()
+            return
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sandtui-edit-"))
+        keep = False
+        try:
+            keep = await _edit_remote(app, client, reader, folder, on_change)
+        finally:
+            if not keep:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    except _TROUBLE as error:
+        app.say(f"{name} was not changed: {error}", "error")
+
+
+async def _edit_remote(
+    app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, folder: Path, on_change: Callable[[], None]
+) -> bool:
+    """Edit a copy; return whether it has to be kept, because the change has not arrived."""
+    assert reader.sandbox_id is not None
+    name = clean(base(reader.path))
+    side = SandboxSide(client, reader.sandbox_id)
+    before = await side.look(reader.path)
+    if before is None:
+        raise FilesError("it is not there any more")
+    if before.size > LARGEST:
+        raise FilesError(f"it has {size_text(before.size)}; copy it with c, edit it here and copy it back")
+    copy = folder / (base(reader.path) if base(reader.path).isprintable() else "file")
+    place = Place(reader.path, reader.sandbox_id)
+    transfer = Transfer("edit", Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))
+    await Fetcher(client, reader.sandbox_id, transfer).fetch(_item(reader.path, str(copy), before), lambda _: None)
+    first = await asyncio.to_thread(_sum, copy)
+    await _open(app, copy)
+    if not copy.exists() or await asyncio.to_thread(_sum, copy) == first:
+        app.say(f"{name} was not changed.")
+        return False
+    after = await side.look(reader.path)
+    goal = reader.path
+    if after != before:
+        answer = await _ask(app, name, gone=after is None)
+        if answer is None:
+            app.say(f"{name} was left as it is there; your version is in {copy}.", "warning")
+            return True
+        goal = reader.path + answer
+    size = copy.stat().st_size
+    sender = Sender(client, reader.sandbox_id, transfer)
+    try:
+        await sender.send(Item("", str(copy), goal, size, 0, before.mode), lambda _: None)
+    except _TROUBLE as error:
+        app.say(f"{name} could not be sent back: {error}. Your version is in {copy}.", "error")
+        return True
+    app.say(f"{clean(base(goal))} was written to the sandbox, {size_text(size)}.")
+    on_change()
+    return False
+
+
+async def _ask(app: SandtuiApp, name: str, *, gone: bool) -> str | None:
+    """Ask what to do when the file is another one by now; return what is added to its name, None to leave it."""
+    suffix = f".mine-{secrets.token_hex(2)}"
+    words = "was removed" if gone else "was changed"
+    choices = [
+        Choice("beside", "b", "Write beside it", f"as {name}{suffix}"),
+        Choice("over", "o", "Overwrite", "the other change is lost"),
+        Choice("leave", "l", "Leave it", "your version stays on this machine"),
+    ]
+    future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+    app.push_screen(ChooseDialog(f"{name} {words} in the sandbox meanwhile", choices), future.set_result)
+    answer = await future
+    return {"beside": suffix, "over": ""}.get(answer or "leave")
+
+
+async def _open(app: SandtuiApp, path: Path) -> None:
+    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    if not command or shutil.which(command[0]) is None:
+        raise FilesError("there is no editor: set EDITOR to one, such as EDITOR=nano")
+    # Inside a batch: nothing may be painted while the terminal is not ours (traps.md 3).
+    with app.batch_update(), app.suspend():
+        process = await asyncio.create_subprocess_exec(*command, str(path))
+        code = await process.wait()
+    app.refresh(layout=True)
+    if code != 0:
+        raise FilesError(f"the editor ended with exit code {code}")
+
+
+def _item(path: str, target: str, found: TreeItem) -> Item:
+    return Item("", path, target, found.size, found.modified, found.mode)
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

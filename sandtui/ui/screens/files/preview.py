@@ -1,0 +1,202 @@
+"""A look at one file: its first window, as text, as bytes, or as what an archive holds; and its growing end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from sandtui.fleet.files.names import FilesError, base
+from sandtui.fleet.files.preview import WINDOW, Looks, Reader, Window, hex_lines, image_facts, looks_like
+from sandtui.fleet.sanitize import clean, clean_lines
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.code import code_lines
+from sandtui.ui.render.files import size_text
+from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.files.edit_flow import edit
+from sandtui.ui.widgets.output_view import OutputView
+
+FOLLOW_SECONDS = 1.0
+LINES_KEPT = 10_000
+WIDEST = 2000
+"""Letters of a line that are drawn: a file may be one line of a gigabyte."""
+
+
+class PreviewScreen(AppScreen):
+    """Shows what ``reader`` reads. ``title`` says whose file it is."""
+
+    SCOPE = "preview"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("preview")
+    AUTO_FOCUS = "#preview"
+
+    def __init__(self, reader: Reader, title: str) -> None:
+        super().__init__()
+        self._reader, self._owner = reader, title
+        self._lines: list[list[Piece]] = [[Piece(" ◌ reading …", "waiting")]]
+        self._window = Window(0, b"", 0)
+        self._looks: Looks | None = None
+        self._as_hex = False
+        self._following = False
+        self._rest = b""
+        self._state = ""
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The lines."""
+        with Vertical(id="preview-panel", classes="panel"):
+            yield OutputView(self._line, id="preview")
+
+    def crumbs(self) -> list[str]:
+        """Files, then the file."""
+        return ["Fleet", clean(self._owner), "Files", clean(base(self._reader.path))]
+
+    def on_mount(self) -> None:
+        """Read the first window."""
+        super().on_mount()
+        self.query_one(OutputView).following = False
+        self._draw()
+        self._read(0)
+
+    def on_unmount(self) -> None:
+        """Follow no more."""
+        self._following = False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There may be no other part."""
+        if action == "next_part":
+            return self._window.end < self._window.total
+        return self._window.offset > 0 if action == "previous_part" else True
+
+    def action_next_part(self) -> None:
+        """Show the next part."""
+        self._read(self._window.end)
+
+    def action_previous_part(self) -> None:
+        """Show the part before."""
+        self._read(max(0, self._window.offset - WINDOW))
+
+    def action_hex(self) -> None:
+        """Show bytes, or text."""
+        self._as_hex = not self._as_hex
+        self.bridge.run_flow(self._show(self._window), "preview")
+
+    def action_wrap(self) -> None:
+        """Cut long lines to the window, or not."""
+        view = self.query_one(OutputView)
+        view.styles.overflow_x = "auto" if view.styles.overflow_x == "hidden" else "hidden"
+
+    def action_follow(self) -> None:
+        """Show what is added to the end, or stop that."""
+        self._following = not self._following
+        if self._following:
+            self.bridge.run_flow(self._follow(), "preview")
+        self._draw()
+
+    def action_edit(self) -> None:
+        """Edit it."""
+        self._following = False
+        edit(self.dashboard, self._reader, lambda: self._read(self._window.offset))
+
+    def action_yank(self) -> None:
+        """Copy the line under the cursor."""
+        place = self.query_one(OutputView).cursor
+        if place < len(self._lines):
+            self.dashboard.copy("".join(piece.text for piece in self._lines[place]))
+
+    def action_back(self) -> None:
+        """Back to the files."""
+        self.app.pop_screen()
+
+    def _read(self, offset: int) -> None:
+        self._following = False
+        self.bridge.run_flow(self._look(offset), "preview")
+
+    async def _look(self, offset: int) -> None:
+        try:
+            window = await self._reader.window(offset)
+        except FilesError as error:
+            self._lines = [[Piece(f" ✖ {clean(str(error))}", "bad")]]
+            self._draw()
+            return
+        await self._show(window)
+        if self.is_attached:
+            self.query_one(OutputView).go_to(0)
+
+    async def _show(self, window: Window) -> None:
+        self._window = window
+        if self._looks is None or window.offset == 0:
+            self._looks = looks_like(window.data)
+        looks = Looks.BYTES if self._as_hex else self._looks
+        self._state = looks.value
+        try:
+            self._lines = await self._lines_of(window, looks)
+        except FilesError as error:
+            problem = [[Piece(f" ✖ {clean(str(error))}", "bad")], []]
+            self._lines = problem + await self._lines_of(window, Looks.BYTES)
+        self._draw()
+
+    async def _lines_of(self, window: Window, looks: Looks) -> list[list[Piece]]:
+        if not window.data:
+            return [[Piece(" this file is empty", "dim")]]
+        if looks in {Looks.TAR, Looks.ZIP}:
+            return [[Piece(clean(line))] for line in await self._reader.names(looks)]
+        if looks is Looks.TEXT:
+            text = window.data.decode("utf-8", "replace")
+            return await asyncio.to_thread(code_lines, text, base(self._reader.path))
+        facts = image_facts(window.data) if looks is Looks.IMAGE else None
+        head = [[Piece(f" {facts}, {size_text(window.total)}", "bright")], []] if facts else []
+        return head + [[Piece(line[:10], "dim"), Piece(line[10:])] for line in hex_lines(window)]
+
+    async def _follow(self) -> None:
+        """Read what is added, each second, while somebody looks; a file that became shorter starts anew."""
+        try:
+            window = await self._reader.window(-WINDOW)
+            self._window, self._looks, self._rest = window, Looks.TEXT, b""
+            self._lines = []
+            self._append(window.data)
+            end = window.end
+            while self._following and self.is_attached:
+                await self.bridge.clock.sleep(FOLLOW_SECONDS)
+                window = await self._reader.window(end)
+                if window.total < end:
+                    window = await self._reader.window(0)
+                    self._lines.append([Piece("── the file was begun anew ──", "busy")])
+                if window.data and self._following:
+                    self._window = window
+                    self._append(window.data)
+                end = window.end
+        except FilesError as error:
+            self._lines.append([Piece(f" ✖ {clean(str(error))}", "bad")])
+        self._following = False
+        self._draw()
+
+    def _append(self, data: bytes) -> None:
+        whole = self._rest + data
+        kept, _, self._rest = whole.rpartition(b"\n")
+        fresh = clean_lines(kept.decode("utf-8", "replace")) if kept else []
+        self._lines += [[Piece(line[:WIDEST])] for line in fresh]
+        del self._lines[:-LINES_KEPT]
+        self._draw()
+        if self.is_attached:
+            self.query_one(OutputView).follow()
+
+    def _line(self, number: int) -> list[Piece]:
+        return self._lines[number] if number < len(self._lines) else []
+
+    def _draw(self) -> None:
+        if not self.is_mounted:
+            return
+        window = self._window
+        panel = self.query_one("#preview-panel")
+        panel.border_title = Content(f"{clean(self._owner)}  {clean(self._reader.path)}")
+        place = f"{size_text(window.total)}"
+        if len(window.data) < window.total and self._looks not in {Looks.TAR, Looks.ZIP}:
+            place = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
+        follows = " · ● follows" if self._following else ""
+        panel.border_subtitle = Content(f"{self._state} · {place}{follows}")
+        self.query_one(OutputView).show(len(self._lines))
+        self.update_chrome()

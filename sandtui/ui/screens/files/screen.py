@@ -1,0 +1,237 @@
+"""The file browser: two panes and the queue of transfers below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from sandtui.fleet.files.entry import Entry
+from sandtui.fleet.files.names import parent
+from sandtui.fleet.files.pane import UP
+from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.sanitize import clean
+from sandtui.fleet.transfers.model import ACTIVE, State
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.transfers import queue_title, transfer_pieces
+from sandtui.ui.screens.files.copying import Copying
+from sandtui.ui.screens.files.edit_flow import edit
+from sandtui.ui.screens.files.keys import NEEDS_ENTRY
+from sandtui.ui.screens.files.preview import PreviewScreen
+from sandtui.ui.widgets.file_table import FileTable
+from sandtui.ui.widgets.line import ChromeLine
+from sandtui.ui.widgets.output_view import OutputView
+
+PROGRESS_SECONDS = 0.5
+
+
+class FilesScreen(Copying):
+    """This machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
+
+    SCOPE = "files"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("files"), *bindings("queue")]
+    AUTO_FOCUS = "#files-0"
+
+    def __init__(self, sandbox_ids: Sequence[str]) -> None:
+        super().__init__(list(sandbox_ids))
+        self._done: set[str] = set()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Way, panes, queue."""
+        self.panes = [self.make_pane(None), self.make_pane(self.sandbox_ids[0])]
+        with Horizontal(id="files-bar"):
+            yield ChromeLine(id="files-way")
+            yield Input(placeholder="/ filter", compact=True, id="files-filter")
+        with Horizontal(id="files-body"):
+            for number in (0, 1):
+                with Vertical(id=f"files-panel-{number}", classes="panel files-panel"):
+                    yield FileTable(partial(self.line, number), partial(self.head, number), id=f"files-{number}")
+                    yield ChromeLine(id=f"files-foot-{number}", classes="files-foot")
+        with Vertical(id="queue-panel", classes="panel"):
+            yield OutputView(self._transfer_line, id="queue")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, the sandbox, files."""
+        more = f" +{len(self.sandbox_ids) - 1}" if len(self.sandbox_ids) > 1 else ""
+        return ["Fleet", clean(self.name_of(self.sandbox_ids[0])) + more, "Files"]
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """In the queue its keys come first."""
+        in_queue = self.focused is not None and self.focused.id == "queue"
+        return ("queue", "files") if in_queue else ("files", "queue")
+
+    def on_mount(self) -> None:
+        """List both sides."""
+        super().on_mount()
+        self.call_after_refresh(self._show_first)
+
+    def _show_first(self) -> None:
+        self.query_one("#queue", OutputView).following = False
+        self.dashboard.transfers.on_change = self._queue_changed
+        self.set_interval(PROGRESS_SECONDS, self._draw_progress)
+        self._draw_queue()
+        for number in (0, 1):
+            self.go(number, self.panes[number].path)
+
+    def on_unmount(self) -> None:
+        """Stop listening; transfers go on."""
+        self.dashboard.transfers.on_change = lambda: None
+
+    def on_screen_resume(self) -> None:
+        """Catch up, and ask what has to be asked."""
+        super().on_screen_resume()
+        self._queue_changed()
+
+    def tick(self) -> None:
+        """Let the ages grow."""
+        super().tick()
+        if not self.is_covered:
+            for number in (0, 1):
+                self.draw_chrome(number)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw what depends on the width."""
+        super().on_resize(event)
+        for number in (0, 1):
+            self.call_after_refresh(self.draw_chrome, number)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Remember which pane is meant."""
+        for number in (0, 1):
+            if event.widget.id == f"files-{number}":
+                self.active = number
+                self.draw_chrome(number)
+        if event.widget.id != "queue":
+            self.remove_class("-queue")
+        super().on_descendant_focus(event)
+
+    def on_file_table_opened(self, event: FileTable.Opened) -> None:
+        """Open what was clicked twice."""
+        event.stop()
+        self.action_open()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter as one types."""
+        event.stop()
+        if self.filter_field.has_focus:
+            self.pane.filter = event.value
+            self.pane.arrange()
+            self.draw_pane(self.active)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go back to the pane; the filter stays."""
+        event.stop()
+        self._leave_filter()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys need something under the cursor."""
+        if action in NEEDS_ENTRY and self.is_ready:
+            entry = self.entry
+            marked = action in {"copy", "delete", "permissions", "measure"} and bool(self.pane.marks)
+            return marked or (entry is not None and (entry.name != UP or action == "yank"))
+        return True
+
+    def action_pane(self) -> None:
+        """Go to the other pane, then to the queue."""
+        queue = self.query_one("#queue", OutputView)
+        if queue.has_focus:
+            self.table(0).focus()
+        elif self.active == 0 or not queue.display or not self.query_one("#queue-panel").display:
+            self.table(1 - self.active).focus()
+        else:
+            queue.focus()
+
+    def action_view(self) -> None:
+        """Look at the file."""
+        entry = self.entry
+        if entry is not None and not entry.is_folder:
+            self.app.push_screen(PreviewScreen(self._reader(entry), self.pane.title))
+
+    def action_edit(self) -> None:
+        """Edit the file."""
+        entry, number = self.entry, self.active
+        if entry is not None and not entry.is_folder:
+            edit(self.dashboard, self._reader(entry), lambda: self.reload(number))
+
+    def _reader(self, entry: Entry) -> Reader:
+        session = self.bridge.session
+        assert session is not None
+        return Reader(session.client, self.pane.side.sandbox_id, self.pane.destination(entry))
+
+    def action_open(self) -> None:
+        """In the queue answer what is asked; in a pane open."""
+        if self.query_one("#queue").has_focus:
+            self.dashboard.transfers.ask()
+        else:
+            super().action_open()
+
+    def action_back(self) -> None:
+        """Undo one step: the field, the queue, the range, the filter, the marks; then go back."""
+        pane, table = self.pane, self.table(self.active)
+        if self.filter_field.has_focus:
+            self._leave_filter()
+        elif self.query_one("#queue").has_focus:
+            self.action_queue()
+        elif table.has_anchor:
+            table.set_anchor(False)
+        elif pane.filter:
+            pane.filter = ""
+            pane.arrange()
+            self.draw_pane(self.active)
+        elif pane.marks:
+            self.action_unmark()
+        else:
+            self.app.pop_screen()
+
+    def _leave_filter(self) -> None:
+        self.set_focus(self.table(self.active))
+
+    def _queue_changed(self) -> None:
+        queue = self.queue
+        if queue is None or not self.is_ready:
+            return
+        fresh = {each.id for each in queue.transfers if each.state is State.DONE} - self._done
+        self._done |= fresh
+        for number, pane in enumerate(self.panes):
+            for each in queue.transfers:
+                target = each.spec.target
+                folder = target.path if each.spec.names else parent(target.path)
+                if each.id in fresh and target.sandbox_id == pane.side.sandbox_id and folder == pane.path:
+                    self.reload(number)
+                    break
+        self._draw_queue()
+        if self.app.screen is self:
+            self.dashboard.transfers.ask()
+
+    def _draw_progress(self) -> None:
+        queue = self.queue
+        if queue is not None and not self.is_covered and any(each.state in ACTIVE for each in queue.transfers):
+            for each in queue.transfers:
+                if each.state in ACTIVE:
+                    each.sample(self.bridge.clock.monotonic())
+            self._draw_queue()
+            self.update_news()
+
+    def _draw_queue(self) -> None:
+        queue = self.queue
+        panel = self.query_one("#queue-panel")
+        panel.border_title = Content(queue_title(queue.totals) if queue is not None else "Transfers")
+        panel.border_subtitle = Content("K cancel · P pause · u retry · C clear done")
+        self.query_one("#queue", OutputView).show(max(1, len(queue.transfers)) if queue is not None else 1)
+
+    def _transfer_line(self, number: int) -> list[Piece]:
+        queue = self.queue
+        if queue is None or not queue.transfers:
+            return [Piece(" Nothing was copied yet   ", "dim"), Piece("c copies across", "dim")] if number == 0 else []
+        if number >= len(queue.transfers):
+            return []
+        view = self.query_one("#queue", OutputView)
+        bar = Piece("▌" if number == view.cursor and view.has_focus else " ", "key")
+        return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2)]

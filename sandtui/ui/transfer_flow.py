@@ -1,0 +1,131 @@
+"""Transfers across screens: the queue runs while the program does, asks when it must, and is offered again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sandtui.config.transfers import TransferJournal
+from sandtui.fleet.session import FleetSession
+from sandtui.fleet.transfers.model import Existing, Spec, State, Transfer
+from sandtui.fleet.transfers.queue import TransferQueue
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+ANSWERS = (
+    Choice(Existing.OVERWRITE.value, "o", "Overwrite", "replace all that are there"),
+    Choice(Existing.SKIP.value, "s", "Skip", "leave all that are there"),
+    Choice(Existing.RENAME.value, "r", "Rename", "copy beside them: name-1"),
+    Choice(Existing.NEWER.value, "n", "Only newer", "replace what is older there"),
+    Choice(Existing.DIFFERENT.value, "d", "Only different", "replace what has another size or time"),
+)
+
+
+class TransferFlow:
+    """Holds the queue of the connection. ``on_change`` is for the screen that shows it."""
+
+    def __init__(self, app: SandtuiApp) -> None:
+        self._app = app
+        self._database = TransferJournal.open(app.paths.transfers)
+        self._stale = False
+        self._asking = False
+        self._told: set[str] = set()
+        self.on_change: Callable[[], None] = lambda: None
+
+    @property
+    def queue(self) -> TransferQueue | None:
+        """The queue, once there is a connection."""
+        session = self._app.bridge.session
+        return session.transfers if session is not None else None
+
+    def begin(self, session: FleetSession, context: str) -> None:
+        """Give a session its queue, let it run, and offer what an earlier run has left."""
+        journal = TransferJournal(self._database, context)
+        queue = TransferQueue(session.client, session.clock, journal, self._app.paths.spool)
+        queue.on_change = self._changed
+        session.transfers = queue
+        self._app.bridge.run_flow(queue.run(), "transfers")
+        self._app.bridge.run_flow(self._offer(queue, journal), "transfers")
+
+    async def end(self) -> None:
+        """Stop what is copied where it can go on, and write that down."""
+        if self.queue is not None:
+            await self.queue.stop()
+        await asyncio.to_thread(self._database.close)
+
+    def add(self, specs: Sequence[Spec]) -> list[Transfer]:
+        """Queue some transfers."""
+        return self.queue.add(specs) if self.queue is not None else []
+
+    def ask(self) -> None:
+        """Ask about files that are there already: once for all that was asked for together."""
+        question = self.queue.question() if self.queue is not None else None
+        if question is None or self._asking:
+            return
+        batch, waiting = question
+        self._asking = True
+
+        def answered(answer: str | None) -> None:
+            self._asking = False
+            if self.queue is None:
+                return
+            if answer:
+                self.queue.answer(batch, Existing(answer))
+            else:
+                for transfer in waiting:
+                    self.queue.cancel(transfer.id)
+
+        where = waiting[0].spec.target.label
+        note = "for all of this copy · esc ends it, nothing is changed"
+        self._app.push_screen(ChooseDialog(f"Files are there already: {where}", ANSWERS, note), answered)
+
+    async def _offer(self, queue: TransferQueue, journal: TransferJournal) -> None:
+        try:
+            left = await asyncio.to_thread(journal.unfinished)
+        except (OSError, ValueError, KeyError) as error:
+            self._app.say(f"The queue of transfers can't be read: {error}", "warning")
+            return
+        if not left:
+            return
+        queue.restore(left)
+
+        def answered(answer: str | None) -> None:
+            for transfer in left:
+                if answer == "go":
+                    queue.resume(transfer.id)
+                elif answer == "drop":
+                    queue.cancel(transfer.id)
+
+        words = "1 transfer was" if len(left) == 1 else f"{len(left):,} transfers were"
+        choices = [
+            Choice("go", "g", "Go on", "where they stopped; what has come is not sent again"),
+            Choice("later", "l", "Later", "they wait, paused, among the transfers"),
+            Choice("drop", "d", "Drop", "remove what is half there, and forget them"),
+        ]
+        self._app.push_screen(ChooseDialog(f"{words} not finished", choices), answered)
+
+    def _changed(self) -> None:
+        if not self._stale:
+            self._stale = True
+            self._app.call_later(self._tell)
+
+    def _tell(self) -> None:
+        from sandtui.ui.screens.base import AppScreen
+
+        self._stale = False
+        queue = self.queue
+        if queue is None:
+            return
+        for transfer in queue.transfers:
+            if transfer.state is State.FAILED and transfer.id not in self._told:
+                self._told.add(transfer.id)
+                self._app.say(f"{transfer.spec.source.label} was not copied: {transfer.problem}", "error")
+            elif transfer.state is not State.FAILED:
+                self._told.discard(transfer.id)
+        screen = self._app.screen
+        if isinstance(screen, AppScreen):
+            screen.update_news()
+        self.on_change()

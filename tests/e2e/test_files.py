@@ -1,0 +1,67 @@
+"""Files in the real program: copied both ways, edited, and a queue that outlives a kill."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.terminal import Terminal
+from tests.e2e.test_dashboard import SANDTUI, environment, leave
+
+
+@pytest.fixture
+def remote(platform_process, tmp_path):
+    return environment(tmp_path, PRIME_API_KEY=platform_process.api_key, PRIME_API_BASE_URL=platform_process.base_url)
+
+
+async def open_files(terminal, name: str) -> None:
+    await terminal.until("live")
+    await terminal.press("/")
+    await terminal.until("f1 help")
+    await terminal.press(*name, "enter")
+    await terminal.until(lambda text: f"● RUNNING    {name}" in text and "enter open" in text)
+    await terminal.press("f")
+    await terminal.until(lambda text: "Transfers" in text and "/workspace" in text and "ago" in text)
+
+
+async def test_files_go_there_are_edited_and_a_killed_queue_goes_on(remote, tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    (folder / "tree").mkdir(parents=True)
+    for number in range(30):
+        (folder / "tree" / f"file {number}").write_text(f"{number}\n")
+    with (folder / "zbig").open("wb") as file:
+        file.truncate(300_000_000)
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho edited >> "$1"\n')
+    editor.chmod(0o755)
+    env = {**remote, "EDITOR": str(editor)}
+    monkeypatch.chdir(folder)
+    async with Terminal(SANDTUI, env) as terminal:
+        await terminal.until("live")
+        await terminal.press("n")
+        await terminal.until("New sandbox")
+        await terminal.press(*"filebox", "ctrl+s")
+        await terminal.until("Created")
+        await open_files(terminal, "filebox")
+        await terminal.press("down", "c")
+        await terminal.until("30 files · sha256 verified")
+        await terminal.press("tab", "down", "enter")
+        await terminal.until("filebox  /workspace/tree")
+        await terminal.until("file 23")
+        await terminal.press("down", "e")
+        await terminal.until("file 0 was written to the sandbox")
+        await terminal.press("v")
+        await terminal.until("edited")
+        await terminal.press("escape", "tab", "tab")
+        await terminal.press("G", "c")
+        await terminal.until(lambda text: "◐ zbig" in text and "%" in text)
+        terminal.process.kill()
+        await terminal.ended()
+    async with Terminal(SANDTUI, env) as terminal:
+        await terminal.until("1 transfer was not finished")
+        await terminal.press("g")
+        await open_files(terminal, "filebox")
+        await terminal.until(lambda text: "zbig" in text and "300.0 MB" in text and "1 done" in text)
+        await terminal.press("tab")
+        Path(folder, "zbig").unlink()
+        assert [path.name for path in folder.iterdir()] == ["tree"]
+        await leave(terminal)
