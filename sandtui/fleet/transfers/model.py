@@ -116,6 +116,8 @@ class Transfer:
 
     def sample(self, now: float) -> None:
         """Note how far it is now."""
+        if self.samples and now <= self.samples[-1][0]:
+            return
         self.samples.append((now, self.done))
         while len(self.samples) > 2 and self.samples[1][0] <= now - RATE_SECONDS:
             self.samples.popleft()
