@@ -36,8 +36,8 @@ class SqliteCommandHistory:
 
     def add(self, sandbox_id: str, sandbox_name: str, command: str) -> None:
         """Keep a command, soon; one that was there before becomes the newest."""
-        text = masked(command)
-        if text is None or len(text) > MAX_LENGTH:
+        text = masked(command) if len(command) <= MAX_LENGTH else None
+        if text is None:
             return
         # SQLite takes no lone surrogates.
         row = tuple(each.encode("utf-8", "replace").decode() for each in (sandbox_id, sandbox_name, text))

@@ -85,6 +85,9 @@ def test_continuation_is_what_the_shell_thinks(text):
         ("tool --no-password --keep x", "tool --no-password --keep x"),
         ("echo '-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----' > k", f"echo '{HIDDEN}' > k"),
         ("PATH=/bin ls", "PATH=/bin ls"),
+        ("passwd root", "passwd root"),
+        ("monkey --file x", "monkey --file x"),
+        (f"{'a' * 200}_TOKEN=x", f"{'a' * 200}_TOKEN={HIDDEN}"),
         (" ls", None),
         ("\tls", None),
         ("  ", None),
@@ -109,6 +112,17 @@ def test_no_value_of_a_secret_name_is_kept(name, value, quote):
     ):
         assert value not in masked(text)
     assert "not kept" in told(f" {name}={shown}")
+
+
+@pytest.mark.parametrize(
+    "part", ["x", "pass", "a=", "://a", "-----BEGIN A", "key:", "$(", "--key ", "\n", "'", '"\\', "a=="]
+)
+def test_a_pasted_megabyte_is_read_at_once(part):
+    text = part * (200_000 // len(part))
+    masked(text)
+    goes_on(text)
+    may_change(text)
+    word_before(text)
 
 
 def test_a_masked_command_does_not_run_by_mistake():

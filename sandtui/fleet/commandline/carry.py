@@ -24,7 +24,7 @@ MAX_CARRIED = 64 * 1024
 """Characters of variables that are carried; they go out with every command."""
 
 _CHANGES = re.compile(
-    r"(?:^|[;&|(){}\n`!]|\b(?:then|do|else|builtin|command|time)\b)\s*(?:[A-Za-z_]\w*=\S*\s+)*"
+    r"(?:^|[;&|(){}\n`!]|\b(?:then|do|else|builtin|command|time)\b)[ \t]*(?:[A-Za-z_]\w*=\S*[ \t]+)*"
     r"(?:(?:cd|pushd|popd|export|unset|source|\.|eval|set|declare|typeset|readonly)(?=[\s;&|)]|$)|\$[{(A-Za-z_])"
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

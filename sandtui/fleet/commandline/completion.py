@@ -50,13 +50,13 @@ class Completion:
 
 def word_before(text: str) -> Word:
     """Return the word at the end of a command, read as a shell reads it."""
-    path, quote, quoted_start = "", "", True
+    letters: list[str] = []
+    quote, quoted_start, begun, equals = "", True, False, False
     place = 0
-    begun = False
     while place < len(text):
         letter = text[place]
         if letter == "\\" and quote != "'":
-            path += text[place + 1 : place + 2]
+            letters.append(text[place + 1 : place + 2])
             begun = True
             place += 2
             continue
@@ -64,17 +64,23 @@ def word_before(text: str) -> Word:
             if letter == quote:
                 quote = ""
             else:
-                path += letter
+                letters.append(letter)
         elif letter in "'\"":
             quote, begun = letter, True
-        elif letter in _BREAKS or (letter == "=" and _is_name(path)):
-            path, begun, quoted_start = "", False, True
+        elif letter in _BREAKS:
+            letters, begun, quoted_start, equals = [], False, True, False
+        elif letter == "=" and not equals:
+            # What follows the first one in an assignment is a word of its own.
+            equals = True
+            letters = [] if _is_name("".join(letters)) else [*letters, letter]
+            begun, quoted_start = bool(letters), not letters
         else:
             if not begun:
                 quoted_start = False
-            path += letter
+            letters.append(letter)
             begun = True
         place += 1
+    path = "".join(letters)
     home = not quoted_start and path.startswith("~/")
     return Word(path[2:] if home else path, quote, home)
 

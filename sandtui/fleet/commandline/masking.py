@@ -13,16 +13,21 @@ import re
 HIDDEN = "<hidden>"
 """Stands for what was left out. A shell refuses it, so that a masked command can't run by mistake."""
 
-_NAME = r"[A-Za-z0-9_-]*(?:pass|pwd|secret|token|private|key|cred|auth)[A-Za-z0-9_-]*"
-_VALUE = r"""(?:"(?:\\.|[^"\\])*"?|'[^']*'?|\$\([^)]*\)?|\\.|[^\s;&|"'\\])+"""
-_ASSIGNED = re.compile(rf"(?<![A-Za-z0-9_-])({_NAME}\+?=)(?!\s){_VALUE}", re.IGNORECASE)
-_OPTION = re.compile(rf"(--?{_NAME}[ \t]+)(?!-){_VALUE}", re.IGNORECASE)
-_HEADER = re.compile(
-    r"((?:proxy-)?authorization:[ \t]*|\bbearer[ \t]+|\bbasic[ \t]+)[^\s'\"]+(?:[ \t]+[^\s'\"]+)?", re.IGNORECASE
+TOLD = 500
+"""Characters of a command in a line that says what was done."""
+
+_SECRET = re.compile("pass|pwd|secret|token|private|key|cred|auth", re.IGNORECASE)
+# Each part is possessive or can be read in one way only: a pasted megabyte must not hold up the screen.
+_NAME = r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]++)"
+_VALUE = r"""(?:"(?:\\.|[^"\\])*+"?|'[^']*+'?|\$\([^)]*+\)?|\\.|[^\s;&|"'\\])++"""
+_ASSIGNED = re.compile(rf"{_NAME}(\+?=)(?!\s){_VALUE}", re.DOTALL)
+_OPTION = re.compile(rf"{_NAME}([ \t]++)(?!-){_VALUE}", re.DOTALL)
+_FIELD = re.compile(rf"{_NAME}(:[ \t]*+)[^\s'\"]++")
+_BEARER = re.compile(
+    r"(authorization:[ \t]*+|\bbearer[ \t]++|\bbasic[ \t]++)[^\s'\"]++(?:[ \t]++[^\s'\"]++)?", re.IGNORECASE
 )
-_KEY_HEADER = re.compile(rf"({_NAME}:[ \t]*)[^\s'\"]+", re.IGNORECASE)
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:)[^\s/@'\"]+(?=@)")
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
+_URL = re.compile(r"(://[^\s/:@'\"]*+:)[^\s/@'\"]++(?=@)")
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]++-----.*?(?:-----END [A-Z0-9 ]++-----|\Z)", re.DOTALL)
 
 
 def masked(command: str) -> str | None:
@@ -31,13 +36,23 @@ def masked(command: str) -> str | None:
         return None
     text = _PEM.sub(HIDDEN, command)
     text = _URL.sub(rf"\1{HIDDEN}", text)
-    text = _HEADER.sub(rf"\1{HIDDEN}", text)
-    text = _ASSIGNED.sub(rf"\1{HIDDEN}", text)
-    text = _OPTION.sub(rf"\1{HIDDEN}", text)
-    return _KEY_HEADER.sub(rf"\1{HIDDEN}", text)
+    text = _BEARER.sub(rf"\1{HIDDEN}", text)
+    text = _ASSIGNED.sub(_hide, text)
+    text = _OPTION.sub(_hide_option, text)
+    return _FIELD.sub(_hide, text)
 
 
 def told(command: str) -> str:
-    """Return a command for a line that says what was done: masked, and nothing but a word when it is not kept."""
-    kept = masked(command)
-    return kept if kept is not None else "(a command that is not kept)"
+    """Return a command for a line that says what was done: masked, and nothing but words when it is not kept."""
+    kept = masked(command[:TOLD])
+    if kept is None:
+        return "(a command that is not kept)"
+    return kept if len(command) <= TOLD else f"{kept} …"
+
+
+def _hide(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}{HIDDEN}" if _SECRET.search(match[1]) else match[0]
+
+
+def _hide_option(match: re.Match[str]) -> str:
+    return _hide(match) if match[1].startswith("-") else match[0]
