@@ -15,6 +15,9 @@ MAX_LINES = 20_000
 MAX_LINE = 100_000
 """Characters of one line: a program that never ends its line must not fill the memory with it."""
 
+MAX_CHARACTERS = 64 * 1024 * 1024
+"""Of all lines together: the longest lines must not fill the memory either."""
+
 
 class Stream(Enum):
     """Where a line came from."""
@@ -53,6 +56,7 @@ class Output:
         self._decoders: dict[Stream, codecs.IncrementalDecoder] = {}
         self._open: dict[Stream, int] = {}
         self._inks: dict[Stream, Ink] = {}
+        self._characters = 0
         self.sizes: Counter[int] = Counter()
         """How many lines each run has printed, those that were dropped included."""
 
@@ -76,6 +80,7 @@ class Output:
         if place is not None:
             line = self.lines[place]
             first = (line.text + first)[:MAX_LINE]
+            self._characters += len(first) - len(line.text)
             self.lines[place] = OutputLine(stream, first, run, line.ink)
         elif first or others:
             place = len(self.lines)
@@ -104,6 +109,7 @@ class Output:
     def clear(self) -> None:
         """Forget all lines."""
         self.lines.clear()
+        self._characters = 0
         self.dropped = 0
         self._open.clear()
 
@@ -117,11 +123,17 @@ class Output:
 
     def _append(self, stream: Stream, text: str, run: int, ink: Ink) -> None:
         self.lines.append(OutputLine(stream, text, run, ink))
+        self._characters += len(text)
         if stream in _PRINTED:
             self.sizes[run] += 1
 
     def _trim(self) -> None:
-        surplus = len(self.lines) - MAX_LINES
+        surplus = max(0, len(self.lines) - MAX_LINES)
+        left = self._characters - sum(len(line.text) for line in self.lines[:surplus])
+        while left > MAX_CHARACTERS:
+            left -= len(self.lines[surplus].text)
+            surplus += 1
+        self._characters = left
         if surplus > 0:
             del self.lines[:surplus]
             self.dropped += surplus

@@ -19,6 +19,7 @@ from sandtui.fleet.commandline.masking import told
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.fanout import FanOut, Target
 from sandtui.fleet.fanout.grouping import end_of
+from sandtui.fleet.fanout.run import MAX_TOTAL
 from sandtui.fleet.history import History
 from sandtui.fleet.plans import Plan
 from sandtui.fleet.ports import PortBoard
@@ -108,6 +109,8 @@ class FleetSession:
 
         fan_out = FanOut(command, rows, self.client, self.clock, timeout=timeout, on_end=note)
         self.fan_outs = [*self.fan_outs[1 - FAN_OUTS_KEPT :], fan_out]
+        while len(self.fan_outs) > 1 and sum(each.size for each in self.fan_outs) > MAX_TOTAL:
+            self.fan_outs.pop(0)
         return fan_out
 
     async def learn_exposures(self) -> None:

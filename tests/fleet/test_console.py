@@ -124,3 +124,17 @@ def test_what_is_kept_is_bounded():
     assert len(output.lines[-1].text) == MAX_LINE
     assert len(output.lines) == MAX_LINES
     assert output.dropped == 2
+
+
+def test_the_characters_of_all_lines_are_bounded_too(monkeypatch):
+    monkeypatch.setattr("sandtui.fleet.output.MAX_CHARACTERS", 1000)
+    output = Output()
+    for number in range(50):
+        output.feed(Stream.STDOUT, f"{number:03}{'x' * 300}\n".encode(), 1)
+        output.feed(Stream.STDERR, b"y" * 40, 1)
+        assert sum(len(line.text) for line in output.lines) <= 1000
+    assert output.lines[-1].text.startswith("049") or output.lines[-1].text.startswith("y")
+    assert output.dropped + len(output.lines) == sum(output.sizes.values())
+    output.clear()
+    output.feed(Stream.STDOUT, b"x" * 900, 2)
+    assert len(output.lines) == 1

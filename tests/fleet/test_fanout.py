@@ -150,6 +150,15 @@ async def test_what_is_too_long_is_cut_and_still_told_apart():
     assert len({id(target.answer) for target in fan_out.targets}) == 2, "equal answers are kept once"
 
 
+async def test_the_whole_of_what_is_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr("sandtui.fleet.fanout.run.MAX_TOTAL", 1_000_000)
+    fan_out, _ = fan_out_of(lambda number: ("x" * 300_000 + str(number % 9), "", 0), 18, at_once=1)
+    await fan_out.run()
+    assert fan_out.size <= 1_000_000 + 9 * 64 * 1024
+    assert sorted(len(each.targets) for each in group(fan_out.targets)) == [2] * 9, "equal answers are equal when cut"
+    assert {each.answer.cut > 0 for each in group(fan_out.targets)} == {True, False}
+
+
 LINES = st.lists(st.sampled_from(["a", "b", "c", "same", "a\x1b[31m!", "\t[x]", "日本"]), max_size=30)
 
 

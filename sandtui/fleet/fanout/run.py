@@ -19,6 +19,9 @@ AT_ONCE = 64
 MAX_KEPT = 1024 * 1024
 """Characters of each stream of one sandbox that are kept; equal answers are kept once."""
 
+MAX_TOTAL = 256 * 1024 * 1024
+"""Characters of all different answers of one fan-out that are kept; above, of each further one only a little."""
+
 _SMALL = 64 * 1024
 
 
@@ -47,6 +50,11 @@ class Answer:
             return cls(reply.exit_code, reply.stdout, reply.stderr)
         digest = hashlib.sha256("\0".join(surplus).encode("utf-8", "surrogatepass")).hexdigest()
         return cls(reply.exit_code, reply.stdout[:limit], reply.stderr[:limit], sum(map(len, surplus)), digest)
+
+    @property
+    def size(self) -> int:
+        """Characters that are kept."""
+        return len(self.stdout) + len(self.stderr)
 
 
 @dataclass(slots=True, eq=False)
@@ -123,6 +131,8 @@ class FanOut:
         self.targets = [Target(item) for item in self._bulk.items]
         self._by_id = {target.id: target for target in self.targets}
         self._same: dict[Answer, Answer] = {}
+        self.size = 0
+        """Characters of all answers that are kept."""
 
     @property
     def on_change(self) -> Callable[[], None]:
@@ -192,11 +202,16 @@ class FanOut:
             answer = Answer.of(reply)
         else:
             # Cutting, hashing and comparing megabytes takes milliseconds.
-            answer = await asyncio.to_thread(_hashed, reply)
-        return self._same.setdefault(answer, answer)
+            answer = await asyncio.to_thread(_hashed, reply, MAX_KEPT)
+            if answer not in self._same and self.size + answer.size > MAX_TOTAL:
+                answer = await asyncio.to_thread(_hashed, reply, _SMALL)
+        if answer not in self._same:
+            self._same[answer] = answer
+            self.size += answer.size
+        return self._same[answer]
 
 
-def _hashed(reply: CommandResponse) -> Answer:
-    answer = Answer.of(reply)
+def _hashed(reply: CommandResponse, limit: int) -> Answer:
+    answer = Answer.of(reply, limit)
     hash(answer)  # a text keeps its hash: the loop finds it ready
     return answer

@@ -143,7 +143,7 @@ class FanOutScreen(FanOutKeys):
         self.fan_out = fan_out
         fan_out.on_change = self.changed
         self.folds.clear()
-        self._bodies = {}
+        self._made, self._bodies = Bodies(), {}
         self.results_view.go_to(0)
         self.results = Results([], {}, {}, [])
         self._draw()
