@@ -239,16 +239,16 @@ def test_what_never_ends_does_not_fill_the_memory(start):
 
 
 def test_the_scrollback_is_bounded():
-    terminal = Emulation(80, 24, history=1000)
+    terminal = Emulation(80, 24, history=200)
     line = b"\x1b[31mx\x1b[32my" * 30 + b"\r\n"
-    terminal.feed(line * 2000)
+    terminal.feed(line * 400)
     tracemalloc.start()
-    terminal.feed(line * 1000)
+    terminal.feed(line * 200)
     before, _ = tracemalloc.get_traced_memory()
-    terminal.feed(line * 10_000)
+    terminal.feed(line * 2_000)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(terminal.history) == 1000
+    assert len(terminal.history) == 200
     assert after < before * 1.2
 
 
