@@ -1,3 +1,4 @@
+import re
 import shlex
 import shutil
 import subprocess
@@ -59,7 +60,9 @@ def test_a_command_goes_on_after_a_backslash_or_inside_quotes(text, more):
 def test_continuation_is_what_the_shell_thinks(text):
     words = True
     try:
-        shlex.split(text.replace("\\\n", ""), comments=False)
+        # A backslash that a backslash stands before joins no lines.
+        joined = re.sub(r"\\(.)", lambda pair: "" if pair[1] == "\n" else pair[0], text, flags=re.DOTALL)
+        shlex.split(joined, comments=False)
     except ValueError:
         words = False
     if "#" not in text and not goes_on(text):
