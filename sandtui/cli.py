@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from sandtui import __version__
 
 if TYPE_CHECKING:
-    from sandtui.client import Config
     from sandtui.fleet.session import Connection
 
 USAGE_ERROR = 2
@@ -18,7 +17,7 @@ USAGE_ERROR = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
-    from sandtui import cli_create, cli_run, cli_shell
+    from sandtui import cli_config, cli_create, cli_run, cli_shell
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
@@ -29,7 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--local", action="store_true", help="open the local platform, even when an API key is configured"
     )
+    parser.add_argument(
+        "--profile", default="", metavar="NAME", help="open a profile of the settings file, or a context of `prime`"
+    )
+    parser.add_argument("--read-only", action="store_true", help="switch off everything that changes something")
     subparsers = parser.add_subparsers(title="subcommands", metavar="COMMAND")
+    cli_config.add_parser(subparsers)
     cli_create.add_parser(subparsers)
     cli_run.add_parser(subparsers)
     cli_shell.add_parser(subparsers)
@@ -37,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     run = getattr(arguments, "run", None)
     try:
-        return int(run(arguments)) if run is not None else _dashboard(use_local=arguments.local)
+        return int(run(arguments)) if run is not None else _dashboard(arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -46,18 +50,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _dashboard(*, use_local: bool) -> int:
+def _dashboard(arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("sandtui: the dashboard needs a terminal; `sandtui --help` lists the subcommands", file=sys.stderr)
         return USAGE_ERROR
-    from sandtui.client.config import Config
+    from functools import partial
+
+    from sandtui.cli_connect import connect_to
     from sandtui.client.errors import ConfigurationError
+    from sandtui.config.contexts import LOCAL, choose, contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(Paths.of_user().settings)
-        Config.load()
+        first = LOCAL if arguments.local else choose(settings, arguments.profile)
     except (ConfigurationError, SettingsError) as error:
         print(f"sandtui: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -66,56 +73,28 @@ def _dashboard(*, use_local: bool) -> int:
         return USAGE_ERROR
     from sandtui.ui.app import SandtuiApp
 
-    app = SandtuiApp(lambda: connect(use_local=use_local), settings=settings)
+    to = partial(connect_to, read_only=arguments.read_only)
+    app = SandtuiApp(partial(to, first), settings=settings, contexts=contexts(settings), connect_to=to)
     app.run()
     return app.return_code or 0
 
 
-async def connect(*, use_local: bool) -> Connection:
-    """Return the platform of the configured key, or the local one, which is started when needed.
+async def connect(*, use_local: bool, profile: str = "") -> Connection:
+    """Return the platform of a profile, or of the configured key, or the local one, which is started when needed.
 
     Raises:
-        ConnectError: the local platform can't be started.
+        ConnectError: there is no key for it, or the local platform can't be started.
         ConfigurationError: the configuration can't be used.
     """
-    from sandtui.client.config import Config
+    from sandtui.cli_connect import connect_to
+    from sandtui.client.errors import ConfigurationError
+    from sandtui.config.contexts import LOCAL, choose
+    from sandtui.config.paths import Paths
+    from sandtui.config.settings import SettingsError, load_settings
 
-    config = Config.load()
-    if config.api_key and not use_local:
-        return _remote(config)
-    return await _local()
-
-
-def _remote(config: Config) -> Connection:
-    from urllib.parse import urlsplit
-
-    from sandtui.client.config import DEFAULT_BASE_URL
-    from sandtui.fleet.session import Connection
-
-    place = "production" if config.base_url == DEFAULT_BASE_URL else urlsplit(config.base_url).netloc
-    parts = [config.team_id or "personal", config.context or place]
-    return Connection(config, " · ".join(parts))
-
-
-async def _local() -> Connection:
-    import asyncio
-
-    from sandtui.client import Config
-    from sandtui.fleet.session import ConnectError, Connection
-    from sandtui.local import service
-    from sandtui.local.settings import LocalError, Settings
-
+    if use_local:
+        return await connect_to(LOCAL)
     try:
-        endpoint = await asyncio.to_thread(service.ensure, Settings())
-    except LocalError as error:
-        raise ConnectError(
-            str(error),
-            "Set PRIME_API_KEY to use the Prime platform, or see `sandtui local status`.",
-        ) from error
-    isolated = endpoint.driver != "process"
-    return Connection(
-        Config(api_key=endpoint.api_key, base_url=endpoint.base_url),
-        f"local · {endpoint.driver}",
-        note="" if isolated else "Sandboxes here are plain processes of this machine: they are NOT isolated.",
-        warning=not isolated,
-    )
+        return await connect_to(choose(load_settings(Paths.of_user().settings), profile))
+    except SettingsError as error:
+        raise ConfigurationError(str(error)) from None

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from sandtui.client.errors import ConfigurationError
@@ -25,7 +26,10 @@ _CONTEXT_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """An address and the identity used there. ``repr`` leaves the key out."""
+    """An address and the identity used there. ``repr`` leaves the key out.
+
+    With ``read_only`` a client refuses every call that may change something, before anything is sent.
+    """
 
     api_key: str = field(default="", repr=False)
     base_url: str = DEFAULT_BASE_URL
@@ -34,6 +38,7 @@ class Config:
     context: str | None = None
     frontend_url: str | None = None
     """The platform's web page, for people; None where none is known."""
+    read_only: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
@@ -89,7 +94,7 @@ class Config:
         self, *, api_key: str | None = None, base_url: str | None = None, team_id: str | None = None
     ) -> Config:
         """Return a copy in which the arguments that are not None replace the fields of their name."""
-        changes = {"api_key": api_key, "base_url": base_url, "team_id": team_id}
+        changes: dict[str, Any] = {"api_key": api_key, "base_url": base_url, "team_id": team_id}
         if base_url is not None:
             changes["frontend_url"] = ""  # another platform has another page
         return replace(self, **{key: value for key, value in changes.items() if value is not None})

@@ -12,6 +12,7 @@ from sandtui.client.errors import APIError, MalformedReplyError, SandboxClientEr
 from sandtui.client.models.command_session import EVENT_RESPONSE
 from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
 from sandtui.client.port import StreamedReply, TransportFault, WireRequest
+from sandtui.client.read_only import refuse_change
 from sandtui.client.replies import hide
 from sandtui.client.session import OnTimeout, Session
 
@@ -45,6 +46,8 @@ async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, 
         ConnectionFailedError: there was no reply.
     """
     path = f"{SERVICE}/{method}"
+    if session.config.read_only:
+        refuse_change("POST", path)
     renewed = False
     while True:
         token = await session.token(sandbox_id)
@@ -77,6 +80,8 @@ async def events(
         TransportFault: the stream broke off.
     """
     path = f"{SERVICE}/{method}"
+    if session.config.read_only:
+        refuse_change("POST", path)
     renewed = False
     while True:
         token = await session.token(sandbox_id)

@@ -27,6 +27,7 @@ from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
 from sandtui.client.port import Port, Sink, TransportFault, WireReply, WireRequest
+from sandtui.client.read_only import refuse_change
 from sandtui.client.replies import error_from, hide, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
@@ -244,6 +245,8 @@ class Session:
     async def _exchange(
         self, call: Call[T], base: str, secret: str, sandbox_id: str | None, sink: Sink | None
     ) -> WireReply:
+        if self.config.read_only:
+            refuse_change(call.method, call.path)
         request = self.request(call, base, secret, sink)
         started = self.port.monotonic()
         attempt = 0

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from sandtui.client.config import normalise_base_url
+from sandtui.client.errors import ConfigurationError
+from sandtui.config.paths import write_private
+
+RESERVED = frozenset({"local", "prime"})
+"""Names of contexts that are always there."""
+
+_PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class SettingsError(ValueError):
@@ -25,10 +37,118 @@ class CreateSettings(_Table):
     """Images to offer in the form, beside those that were used before."""
 
 
+def _usable_url(url: str) -> str:
+    try:
+        return normalise_base_url(url)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+class Profile(_Table):
+    """A platform and who asks there. At most one way to the key may be given."""
+
+    local: bool = False
+    """The local platform, with its own key."""
+    base_url: Annotated[str, AfterValidator(_usable_url)] = ""
+    """The address of a platform; without one it is the hosted one."""
+    team: str = ""
+    key_env: str = ""
+    """The environment variable that holds the key."""
+    key_command: str = ""
+    """A command that prints the key, such as ``pass show prime`` or ``op read op://...``; run without a shell."""
+    key_keyring: str = ""
+    """``SERVICE/USER`` in the system's keyring."""
+    key: str = Field(default="", repr=False)
+    """The key itself, for those who want it here."""
+    read_only: bool = False
+    """Whether everything that changes something is switched off."""
+    production: bool = False
+    """Whether the profile is coloured and every change is asked for twice."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in ("key_env", "key_command", "key_keyring", "key") if getattr(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are two ways to one key: keep one")
+        if self.local and (ways or self.base_url or self.team):
+            raise ValueError("the local platform has its own address and key: leave them out")
+        if self.key_keyring and "/" not in self.key_keyring:
+            raise ValueError("key_keyring is SERVICE/USER")
+        return self
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Keys = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+
 class Settings(_Table):
     """The whole file; every key may be left out."""
 
+    profile: str = ""
     create: CreateSettings = Field(default_factory=CreateSettings)
+    keys: Mapping[str, Keys] = Field(default_factory=dict)
+    profiles: Mapping[str, Profile] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in self.profiles:
+            if name in RESERVED or not _PROFILE_NAME.fullmatch(name):
+                raise ValueError(f"profiles.{name}: another name is needed; letters, digits, '.', '_' and '-'")
+        return self
+
+
+COMMENTED = """\
+# sandtui's settings. Every line may be left out; `sandtui config check` says whether the file is right.
+
+# The profile to begin with: one of [profiles], "local", "prime" (~/.prime and PRIME_*), or a context of the prime
+# command. Without it: prime when there is an API key, otherwise local. SANDTUI_PROFILE and --profile go before it.
+# profile = "work"
+
+[create]
+# Images to offer in the create form, beside those that were used before.
+# images = ["python:3.11-slim", "ubuntu:24.04"]
+
+[keys]
+# Other keys for actions, by their ids; `sandtui keys` shows all ids and keys. "" takes the keys away.
+# "fleet.delete" = "ctrl+x"
+# "app.refresh" = ["r", "f5"]
+
+# A profile is a platform and who asks there; @ switches between them. The key comes from one of these:
+# key_env = "VARIABLE", key_command = "pass show prime" (run without a shell),
+# key_keyring = "SERVICE/USER" (needs the keyring package), or key = "..." in plain text.
+# [profiles.work]
+# team = "team_123"
+# key_command = "pass show prime/work"
+# production = true    # coloured, and every change is asked for twice
+#
+# [profiles.look]
+# key_env = "PRIME_API_KEY"
+# read_only = true     # everything that changes something is switched off
+#
+# [profiles.staging]
+# base_url = "https://api.staging.example.com"
+# key_keyring = "sandtui/staging"
+#
+# [profiles.here]
+# local = true
+"""
+
+
+def write_commented(path: Path) -> None:
+    """Write a file in which everything is explained and nothing is set.
+
+    Raises:
+        SettingsError: there is a file already, or it can't be written.
+    """
+    if path.exists():
+        raise SettingsError(f"{path} is there already; it was not touched")
+    try:
+        write_private(path, COMMENTED)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be written: {error.strerror or error}") from None
 
 
 def load_settings(path: Path) -> Settings:
@@ -43,16 +163,27 @@ def load_settings(path: Path) -> Settings:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} can't be read: {error}") from None
+    return read_settings(text, str(path))
+
+
+def read_settings(text: str, where: str) -> Settings:
+    """Read the text of a settings file; ``where`` names it.
+
+    Raises:
+        SettingsError: it is no TOML, or holds a key or a value that is not known.
+    """
     try:
         return Settings.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
+        raise SettingsError(f"{where} is no TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        # Not shown: the value, which may be a key.
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         keys = [str(part) for part in first["loc"]]
         words = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        where = f"line {number}: " if (number := line_of(text, keys)) else ""
-        raise SettingsError(f"{path}: {where}{'.'.join(keys)}: {words}") from None
+        words = words.removeprefix("Value error, ")
+        place = f"line {number}: " if (number := line_of(text, keys)) else ""
+        raise SettingsError(f"{where}: {place}{'.'.join(keys)}{': ' if keys else ''}{words}") from None
 
 
 def line_of(text: str, keys: list[str]) -> int:
@@ -75,6 +206,6 @@ def line_of(text: str, keys: list[str]) -> int:
                 table, depth = table[int(key)], depth + 1
             else:
                 break
-        if depth == len(keys):
+        if keys and depth == len(keys):
             return number
     return 0

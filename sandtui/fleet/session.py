@@ -36,12 +36,16 @@ FAN_OUTS_KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where to connect and what to call it. ``note`` is a sentence to show once, such as the isolation."""
+    """Where to connect and what to call it. ``note`` is a sentence to show once, such as the isolation.
+
+    In ``production`` every change is asked for twice.
+    """
 
     config: Config
     label: str
     note: str = ""
     warning: bool = False
+    production: bool = False
 
 
 class ConnectError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,11 +16,13 @@ from rich.text import Text
 from textual import events
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.command_history import SqliteCommandHistory
+from sandtui.config.contexts import Context
 from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
@@ -35,6 +37,7 @@ from sandtui.fleet.refresh import Pace
 from sandtui.fleet.sanitize import clean, clean_lines
 from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
+from sandtui.ui.context_flow import ConnectTo, ContextFlow
 from sandtui.ui.copying import Copying
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
@@ -76,6 +79,8 @@ class SandtuiApp(Navigation, Copying, Recording):
         pace: Pace | None = None,
         paths: Paths | None = None,
         settings: Settings | None = None,
+        contexts: Sequence[Context] = (),
+        connect_to: ConnectTo | None = None,
         ticking: bool = True,
     ) -> None:
         super().__init__()
@@ -94,6 +99,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.bookmarks = Bookmarks(
             read_text(self.paths.bookmarks), partial(self.bridge.keep_text, self.paths.bookmarks)
         )
+        self.contexts = ContextFlow(self, contexts, connect_to)
         self._ticking = ticking
         self._noted = False
         for theme in THEMES:
@@ -145,7 +151,24 @@ class SandtuiApp(Navigation, Copying, Recording):
         """Return the actions that work on the screen in front."""
         screen = self.screen
         scopes = (*screen.hint_scopes(), GLOBAL) if isinstance(screen, AppScreen) else (GLOBAL,)
-        return [action for action in ACTIONS if action.scope in scopes]
+        return [action for action in ACTIONS if action.scope in scopes and self.contexts.may(action)]
+
+    async def run_action(
+        self,
+        action: str | tuple[str, str, tuple[object, ...]],
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action; in a read-only context what changes something is not there, in production it is asked for."""
+        known = self.contexts.find(action, default_namespace) if isinstance(action, str) else None
+        if known is not None and not self.contexts.may(known):
+            self.say(f"This context is read-only: {known.title} is switched off. @ chooses another.", "warning")
+            return True
+        if known is not None and known.dangerous and self.contexts.production:
+            run = partial(super().run_action, action, default_namespace, namespaces)
+            self.contexts.ask(known, lambda: self.call_later(run))
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the app do nothing while a shell has all of them, not even those with priority."""
@@ -173,6 +196,10 @@ class SandtuiApp(Navigation, Copying, Recording):
         from sandtui.ui.screens.dialogs.command import CommandDialog
 
         self._choose_action(CommandDialog([action for action in self.actions_here() if action.command]))
+
+    def action_context(self) -> None:
+        """Choose where to work."""
+        self.contexts.choose()
 
     def action_refresh(self) -> None:
         """Ask the platform now."""

@@ -85,6 +85,14 @@ class Bridge(BridgeLaunches):
         self._run(self._live(self._generation), "live", exclusive=True)
         self._tell(ConnectionChanged())
 
+    def switch(self, connect: Connector) -> None:
+        """Leave the platform and connect to another; late answers of the old one are dropped."""
+        old, self.session = self.session, None
+        self.connection, self._connect = None, connect
+        if old is not None:
+            self._run(old.close(), "close")
+        self.start()
+
     async def stop(self) -> None:
         """Close the connection."""
         self._generation += 1

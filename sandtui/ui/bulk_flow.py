@@ -33,9 +33,9 @@ class BulkFlow:
         choices = [
             Choice(verb.id, _LETTERS[verb.id], verb.menu_title, f"{verb.words} · {able:,} of {len(rows):,}")
             for verb in VERBS
-            if (able := sum(map(verb.possible, rows)))
+            if (able := sum(map(verb.possible, rows))) and not (verb.dangerous and self._app.contexts.read_only)
         ]
-        if labels:
+        if labels and not self._app.contexts.read_only:
             verb = plans.DELETE_BY_LABEL
             choices.append(Choice(verb.id, "L", "Delete by label", verb.words))
         by_id = {verb.id: verb for verb in VERBS}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.binding import Binding, BindingType
 
 from sandtui.fleet.actions import BY_ID, GLOBAL, Action, in_scope
@@ -61,9 +63,10 @@ def hint(action: Action) -> Hint:
     return Hint(key_label(action.keys[0]), action.title, action.hint, action.id)
 
 
-def hints(*scopes: str) -> list[Hint]:
-    """Return the hints of some scopes, in the order of the registry."""
-    return [hint(action) for scope in scopes for action in in_scope(scope) if action.hint and action.id != "app.help"]
+def hints(*scopes: str, allowed: Callable[[Action], bool] = lambda _: True) -> list[Hint]:
+    """Return the hints of the allowed actions of some scopes, in the order of the registry."""
+    actions = [action for scope in scopes for action in in_scope(scope)]
+    return [hint(action) for action in actions if action.hint and action.id != "app.help" and allowed(action)]
 
 
 def help_hint(typing: bool) -> Hint:

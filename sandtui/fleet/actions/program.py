@@ -9,5 +9,6 @@ ACTIONS = (
     Action("app.messages", ("t",), "messages", "Show what happened and what went wrong.", command="messages"),
     Action("app.fleet", ("1",), "fleet", "Go to the fleet.", command="fleet"),
     Action("app.launches", ("l",), "launches", "Show the board of the latest launch.", command="launches"),
+    Action("app.context", ("at",), "context", "Work with another platform, team or account.", command="context"),
     Action("app.quit", ("ctrl+q",), "quit", "Leave sandtui; sandboxes go on.", command="q"),
 )

@@ -14,9 +14,10 @@ Lines = list[list[Piece]]
 
 def not_connected(problem: ConnectError) -> Lines:
     """Say why there is no platform."""
-    advice = [[Piece(clean(line), "dim")] for line in problem.advice.splitlines()]
-    words = [[Piece(clean(line), "bad")] for line in problem.message.splitlines()]
-    return [*words, [], *advice, [], [Piece("r", "key"), Piece(" tries again", "dim")]]
+    advice = [[Piece(line, "dim")] for text in problem.advice.splitlines() for line in wrap(clean(text), 60)]
+    words = [[Piece(line, "bad")] for text in problem.message.splitlines() for line in wrap(clean(text), 60)]
+    keys = [Piece("r", "key"), Piece(" tries again   ", "dim"), Piece("@", "key"), Piece(" another context", "dim")]
+    return [*words, [], *advice, [], keys]
 
 
 def connecting() -> Lines:

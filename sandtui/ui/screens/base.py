@@ -16,7 +16,7 @@ from sandtui.ui.keymap import help_hint, hints
 from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
 from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
-from sandtui.ui.render.text import Piece
+from sandtui.ui.render.text import Piece, Role
 from sandtui.ui.render.transfers import summary_pieces
 from sandtui.ui.widgets.key_hints import Hint, KeyHints
 from sandtui.ui.widgets.line import ChromeLine
@@ -83,7 +83,7 @@ class AppScreen(Screen[None]):
 
     def offered_hints(self) -> list[Hint]:
         """Return the hints of the actions that work now."""
-        return hints(*self.hint_scopes())
+        return hints(*self.hint_scopes(), allowed=self.dashboard.contexts.may)
 
     def tick(self) -> None:
         """Draw again what depends on the time; called once a second."""
@@ -147,8 +147,13 @@ class AppScreen(Screen[None]):
             left += [Piece("    "), *count_pieces(bridge.session.store.counts)]
         right: list[Piece] = []
         if bridge.connection is not None:
-            label = Piece(clean(bridge.connection.label), "busy" if bridge.connection.warning else "dim")
-            right = [label, Piece("   ")]
+            connection = bridge.connection
+            role: Role = "bad" if connection.production else "busy" if connection.warning else "dim"
+            right = [Piece(clean(connection.label), role), Piece("   ")]
+            if connection.production:
+                right.insert(0, Piece("PRODUCTION  ", "bad"))
+            if connection.config.read_only:
+                right.insert(0, Piece("READ-ONLY  ", "busy"))
             right += freshness_pieces(bridge.freshness, bridge.clock.now())
         elif bridge.problem is not None:
             right = [Piece("▲ not connected", "bad")]

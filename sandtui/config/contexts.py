@@ -1,0 +1,151 @@
+"""Where the dashboard can connect to: the profiles of the settings, the ``prime`` command's contexts, this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandtui.client.config import DEFAULT_BASE_URL, Config
+from sandtui.client.errors import ConfigurationError
+from sandtui.config.settings import Profile, Settings
+
+COMMAND_SECONDS = 60.0
+"""How long a command may take to print a key: it may have to ask its user."""
+
+_PRIME_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A name and what it stands for. ``kind`` is ``local``, ``prime`` (its files and variables) or ``profile``."""
+
+    name: str
+    kind: str
+    profile: Profile = Profile()  # noqa: RUF009 - frozen
+    production: bool = False
+    words: str = ""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether everything that changes something is switched off."""
+        return self.profile.read_only
+
+
+LOCAL = Context("local", "local", words="real sandboxes on this machine")
+PRIME = Context("prime", "prime", words="~/.prime and PRIME_*")
+
+
+def contexts(settings: Settings, home: Path | None = None) -> list[Context]:
+    """Return every context there is: profiles first, then the ``prime`` command's, then this machine."""
+    found = [
+        Context(
+            name,
+            "local" if profile.local else "profile",
+            profile,
+            profile.production,
+            profile.base_url or ("this machine" if profile.local else "the Prime platform"),
+        )
+        for name, profile in settings.profiles.items()
+    ]
+    taken = {context.name for context in found} | {"local", "prime"}
+    folder = (home or Path.home()) / ".prime" / "environments"
+    try:
+        names = sorted(path.stem for path in folder.glob("*.json"))
+    except OSError:
+        names = []
+    for name in names:
+        if _PRIME_NAME.fullmatch(name) and name not in taken:
+            words = f"~/.prime/environments/{name}.json"
+            found.append(Context(name, "prime", production=name.lower() == "production", words=words))
+    return [*found, PRIME, LOCAL]
+
+
+def choose(settings: Settings, wanted: str = "", environ: Mapping[str, str] | None = None) -> Context:
+    """Return the context to begin with: the wanted one, ``SANDTUI_PROFILE``, the settings', or what is usable.
+
+    Raises:
+        ConfigurationError: there is none of that name, or the ``prime`` command's files can't be used.
+    """
+    env = os.environ if environ is None else environ
+    name = wanted or env.get("SANDTUI_PROFILE", "").strip() or settings.profile
+    if not name:
+        return PRIME if Config.load(env).api_key else LOCAL
+    known = contexts(settings)
+    for context in known:
+        if context.name == name:
+            return context
+    raise ConfigurationError(f"there is no profile {name!r}; there are {', '.join(each.name for each in known)}")
+
+
+def resolve(context: Context, environ: Mapping[str, str] | None = None) -> Config:
+    """Return the address and the key of a context that is not local; this may run a command, so not in the loop.
+
+    Raises:
+        ConfigurationError: the key can't be had, or a part of the configuration can't be used.
+    """
+    env = os.environ if environ is None else environ
+    if context.kind == "prime":
+        return Config.load(env if context == PRIME else {**env, "PRIME_CONTEXT": context.name})
+    profile = context.profile
+    return Config(
+        api_key=_key_of(context.name, profile, env),
+        base_url=profile.base_url or DEFAULT_BASE_URL,
+        team_id=profile.team,
+        context=context.name,
+        read_only=profile.read_only,
+    )
+
+
+def _key_of(name: str, profile: Profile, env: Mapping[str, str]) -> str:
+    ways: list[tuple[str, Callable[[], str]]] = [
+        (profile.key_command, lambda: _from_command(profile.key_command)),
+        (profile.key_keyring, lambda: _from_keyring(profile.key_keyring)),
+        (profile.key_env, lambda: env.get(profile.key_env, "")),
+    ]
+    key = profile.key or next((read() for given, read in ways if given), env.get("PRIME_API_KEY", ""))
+    if not key.strip():
+        how = next((f" from {given!r}" for given, _ in ways if given), "")
+        raise ConfigurationError(f"the profile {name!r} has no API key: nothing came{how}")
+    return key
+
+
+def _from_command(command: str) -> str:
+    try:
+        words = shlex.split(command)
+        # No terminal for it: the dashboard has that. Programs that must ask do it in a window of their own.
+        done = subprocess.run(  # noqa: S603 - the user's own command, from the user's own file
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except OSError as error:
+        raise ConfigurationError(f"the key's command {command!r} can't be run: {error.strerror or error}") from None
+    except (ValueError, IndexError) as error:
+        raise ConfigurationError(f"the key's command {command!r} can't be run: {error}") from None
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(f"the key's command {command!r} took longer than {COMMAND_SECONDS:g} s") from None
+    if done.returncode:
+        words_of_it = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise ConfigurationError(
+            f"the key's command {command!r} ended with exit code {done.returncode}: {words_of_it[0]}"
+        )
+    # What follows the first line is a password store's notes.
+    return (done.stdout.splitlines() or [""])[0]
+
+
+def _from_keyring(entry: str) -> str:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        raise ConfigurationError(
+            "key_keyring needs the keyring package: install sandtui[keyring], or use key_command"
+        ) from None
+    service, _, user = entry.rpartition("/")
+    try:
+        return str(keyring.get_password(service, user) or "")
+    except KeyringError as error:
+        raise ConfigurationError(f"the keyring can't be read: {error}") from None

@@ -1,0 +1,122 @@
+"""Which platform is worked with: switching while the program runs, and what a context forbids or asks twice."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textual.dom import DOMNode
+
+from sandtui.config.contexts import Context
+from sandtui.fleet.actions import BY_ID, GLOBAL, Action
+from sandtui.fleet.session import Connection
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+BUSY = {
+    "console": "a command",
+    "fan-out": "a command on many",
+    "shells": "a shell",
+    "bulk": "work on many",
+    "job": "a job being started",
+    "delete": "a deletion",
+}
+"""Work that ends with the connection, by the first word of its workers' group."""
+
+ConnectTo = Callable[[Context], Awaitable[Connection]]
+
+
+class ContextFlow:
+    """Holds the contexts. ``sure`` runs what was asked for when the user is sure about it."""
+
+    def __init__(self, app: SandtuiApp, known: Sequence[Context], connect_to: ConnectTo | None) -> None:
+        self._app = app
+        self._known = known
+        self._connect_to = connect_to
+
+    @property
+    def read_only(self) -> bool:
+        """Whether everything that changes something is switched off."""
+        connection = self._app.bridge.connection
+        return connection is not None and connection.config.read_only
+
+    @property
+    def production(self) -> bool:
+        """Whether every change is asked for twice."""
+        connection = self._app.bridge.connection
+        return connection is not None and connection.production
+
+    def choose(self) -> None:
+        """Ask which context to work with."""
+        if self._connect_to is None or not self._known:
+            self._app.say("There is only this one; `sandtui config init` writes a file for more.", "warning")
+            return
+        if any(launch.running for launch in self._app.launches):
+            self._app.say("A launch is under way here: wait for it, or stop it with K on its board (l).", "warning")
+            return
+        letters = "123456789abcdefghijklmnopqrstuvwxyz"
+        choices = [
+            Choice(context.name, letters[place] if place < len(letters) else "", context.name, _words(context))
+            for place, context in enumerate(self._known)
+        ]
+
+        def chosen(name: str | None) -> None:
+            for context in self._known:
+                if context.name == name:
+                    self._leave_for(context)
+
+        self._app.push_screen(ChooseDialog("Where to work", choices), chosen)
+
+    def _leave_for(self, context: Context) -> None:
+        groups = {worker.group.partition(" ")[0] for worker in self._app.workers if not worker.is_finished}
+        going = [words for group, words in BUSY.items() if group in groups]
+        if not going:
+            self._switch(context)
+            return
+
+        def answered(sure: bool | None) -> None:
+            if sure:
+                self._switch(context)
+
+        question = f"{', '.join(going).capitalize()}: still going on here, and ended by leaving."
+        self._app.push_screen(AskDialog(f"Go to {context.name}?", question, "Leave"), answered)
+
+    def _switch(self, context: Context) -> None:
+        connect_to = self._connect_to
+        assert connect_to is not None
+        self._app.action_fleet()
+        self._app.launches.clear()
+        self._app.say(f"Connecting to {context.name} …")
+        self._app.bridge.switch(lambda: connect_to(context))
+
+    def may(self, action: Action) -> bool:
+        """Whether an action is there at all."""
+        return not (action.dangerous and self.read_only)
+
+    def find(self, action: str, namespace: DOMNode | None) -> Action | None:
+        """Return the action of the registry that a binding of a screen or of the app means."""
+        name = action.partition("(")[0]
+        if name in BY_ID:
+            return BY_ID[name]
+        scopes = (*namespace.hint_scopes(), namespace.SCOPE) if isinstance(namespace, AppScreen) else (GLOBAL,)
+        return next((BY_ID[f"{scope}.{name}"] for scope in scopes if f"{scope}.{name}" in BY_ID), None)
+
+    def ask(self, action: Action, go_on: Callable[[], object]) -> None:
+        """Ask whether something is to be done in production."""
+        label = self._app.bridge.connection.label if self._app.bridge.connection is not None else ""
+
+        def answered(sure: bool | None) -> None:
+            if sure:
+                go_on()
+
+        question = f"{label} is production. {action.title.capitalize()}: {action.help}"
+        self._app.push_screen(AskDialog("Production", question, "Go on"), answered)
+
+
+def _words(context: Context) -> str:
+    marks = [word for word, is_so in (("read-only", context.read_only), ("PRODUCTION", context.production)) if is_so]
+    return " · ".join([context.words, *marks])

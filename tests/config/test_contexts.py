@@ -1,0 +1,146 @@
+import sys
+
+import pytest
+
+from sandtui.client.errors import ConfigurationError
+from sandtui.config import contexts as module
+from sandtui.config.contexts import LOCAL, PRIME, choose, contexts, resolve
+from sandtui.config.settings import COMMENTED, SettingsError, load_settings, read_settings, write_commented
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def settings(text):
+    return read_settings(text, "config.toml")
+
+
+def of(name, text):
+    return next(context for context in contexts(settings(text)) if context.name == name)
+
+
+def test_the_commented_file_is_right_with_and_without_its_comments(tmp_path):
+    path = tmp_path / "sandtui" / "config.toml"
+    write_commented(path)
+    assert load_settings(path) == settings("")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(SettingsError, match="there already"):
+        write_commented(path)
+    lines = [line[2:] if line.startswith(("# [", '# "')) or " = " in line else line for line in COMMENTED.splitlines()]
+    shown = [
+        line for line in lines if line.startswith("[") or (" = " in line and line[0] in 'abcdefghijklmnopqrstuvwxyz"')
+    ]
+    examples = settings(
+        "\n".join(line for line in shown if not line.startswith(("key_env =", 'key_keyring = "SERVICE')))
+    )
+    assert set(examples.profiles) == {"work", "look", "staging", "here"}
+    assert examples.keys["app.refresh"] == ("r", "f5")
+
+
+def test_contexts_of_everywhere(home):
+    folder = home / ".prime" / "environments"
+    folder.mkdir(parents=True)
+    (folder / "production.json").write_text("{}")
+    (folder / "rl.json").write_text('{"api_key": "k-rl", "team_id": "t"}')
+    found = contexts(settings("[profiles.work]\nteam = 'x'\n[profiles.here]\nlocal = true\n"))
+    assert [(each.name, each.kind) for each in found] == [
+        ("work", "profile"),
+        ("here", "local"),
+        ("production", "prime"),
+        ("rl", "prime"),
+        ("prime", "prime"),
+        ("local", "local"),
+    ]
+    assert [each.name for each in found if each.production] == ["production"]
+    config = resolve(found[3], {})
+    assert (config.api_key, config.team_id) == ("k-rl", "t")
+
+
+def test_which_context_is_the_first():
+    some = settings("profile = 'a'\n[profiles.a]\nkey = 'k'\n[profiles.b]\nkey = 'k'\n")
+    assert choose(some, environ={}).name == "a"
+    assert choose(some, environ={"SANDTUI_PROFILE": "b"}).name == "b"
+    assert choose(some, "local", {"SANDTUI_PROFILE": "b"}) == LOCAL
+    assert choose(settings(""), environ={}) == LOCAL
+    assert choose(settings(""), environ={"PRIME_API_KEY": "k"}) == PRIME
+    with pytest.raises(ConfigurationError, match="there are a, b, prime, local"):
+        choose(some, "c")
+
+
+def test_a_key_from_the_environment_or_written_down():
+    assert resolve(of("a", "[profiles.a]\nkey_env = 'MINE'\nteam = 't'"), {"MINE": "k1"}).api_key == "k1"
+    config = resolve(of("a", "[profiles.a]\nkey = 'k2'\nbase_url = 'http://x.test/api/v1/'\nread_only = true"), {})
+    assert (config.api_key, config.base_url, config.read_only) == ("k2", "http://x.test", True)
+    assert resolve(of("a", "[profiles.a]\nteam = 't'"), {"PRIME_API_KEY": "k3"}).api_key == "k3"
+
+
+def test_a_key_from_a_command():
+    command = f"{sys.executable} -c \\\"print('k4'); print('a note')\\\""
+    assert resolve(of("a", f'[profiles.a]\nkey_command = "{command}"'), {}).api_key == "k4"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("key_env = 'NO_SUCH'", "nothing came from 'NO_SUCH'"),
+        ("key_command = 'no-such-program x'", "can't be run"),
+        ("key_command = 'false'", "exit code 1"),
+        ("key_command = 'true'", "nothing came"),
+        ('key_command = "echo \'x"', "can't be run"),
+    ],
+)
+def test_a_key_that_can_not_be_had_says_why(line, words):
+    with pytest.raises(ConfigurationError, match=words):
+        resolve(of("a", f"[profiles.a]\n{line}"), {})
+
+
+def test_a_command_that_does_not_end(monkeypatch):
+    monkeypatch.setattr(module, "COMMAND_SECONDS", 0.05)
+    with pytest.raises(ConfigurationError, match=r"longer than 0\.05 s"):
+        resolve(of("a", "[profiles.a]\nkey_command = 'sleep 20'"), {})
+
+
+def test_a_key_from_the_keyring(monkeypatch):
+    class Errors:
+        class KeyringError(Exception):
+            pass
+
+    class Ring:
+        errors = Errors
+
+        @staticmethod
+        def get_password(service, user):
+            return f"{service}|{user}"
+
+    context = of("a", "[profiles.a]\nkey_keyring = 'sand/tui/me'")
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(ConfigurationError, match=r"install sandtui\[keyring\]"):
+        resolve(context, {})
+    monkeypatch.setitem(sys.modules, "keyring", Ring)
+    monkeypatch.setitem(sys.modules, "keyring.errors", Errors)
+    assert resolve(context, {}).api_key == "sand/tui|me"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[profiles.a]\nkey_env='A'\nkey='hunter2'", r"line 1: profiles\.a: key_env and key are two ways"),
+        ("[profiles.a]\nlocal=true\nteam='t'", "leave them out"),
+        ("[profiles.a]\nbase_url='ftp://x'", r"line 2: profiles\.a\.base_url"),
+        ("[profiles.a]\nkey_keyring='x'", "SERVICE/USER"),
+        ("[profiles.local]\nread_only=true", "another name"),
+        ("[profiles.a]\ncolour='red'", r"line 2: profiles\.a\.colour: there is no such key"),
+        ("[keys]\nx = 1", r"line 2: keys\.x"),
+    ],
+)
+def test_a_profile_that_can_not_be_says_why_and_never_shows_the_key(text, words):
+    with pytest.raises(SettingsError, match=words) as caught:
+        settings(text)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_key_is_not_in_what_is_printed():
+    assert "hunter2" not in repr(of("a", "[profiles.a]\nkey = 'hunter2'"))

@@ -1,0 +1,146 @@
+"""Contexts in the dashboard: switching, read-only, production."""
+
+from dataclasses import replace
+
+import pytest
+
+from sandtui.client import CreateSandboxRequest
+from sandtui.client.errors import InvalidRequestError
+from sandtui.config.contexts import Context
+from sandtui.config.settings import Profile
+from sandtui.fleet.actions import ACTIONS
+from sandtui.fleet.refresh import Phase
+from sandtui.fleet.session import ConnectError
+from sandtui.ui.context_flow import ContextFlow
+from sandtui.ui.screens.create import CreateScreen
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.screens.dialogs.choose import ChooseDialog
+from sandtui.ui.screens.fleet import FleetScreen
+from tests.ui.world import World, settled, until
+
+CONTEXTS = [
+    Context("look", "profile", Profile(read_only=True), words="[b]words[/b]"),
+    Context("prod", "profile", production=True),
+    Context("gone", "profile"),
+]
+
+
+def world():
+    app = World(fleet=5)
+
+    async def connect_to(context):
+        if context.name == "gone":
+            raise ConnectError("the key's command 'x' can't be run", "Mend it.")
+        first = app.first
+        config = replace(first.config, read_only=context.read_only)
+        return replace(first, config=config, label=context.name, production=context.production)
+
+    async def settle(pilot):
+        await settled(pilot)
+        app.first = app.bridge.connection
+
+    app.contexts = ContextFlow(app, CONTEXTS, connect_to)
+    app.settle = settle
+    return app
+
+
+def header(app):
+    return app.screen.query_one("#header").render().plain
+
+
+async def go_to(app, pilot, key):
+    old = app.bridge.session
+    await pilot.press("at")
+    await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
+    await pilot.press(key)
+    await until(pilot, lambda: app.bridge.problem or (app.bridge.session and app.bridge.session is not old))
+    await until(pilot, lambda: app.bridge.problem or app.bridge.freshness.phase is Phase.LIVE)
+
+
+async def test_a_read_only_context_has_nothing_that_changes_something():
+    app = world()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await app.settle(pilot)
+        await go_to(app, pilot, "1")
+        await until(pilot, lambda: app.screen.target is not None)
+        assert "READ-ONLY" in header(app)
+        assert not [action.id for action in app.actions_here() if action.dangerous]
+        fleet = app.screen
+        for action in (each for each in ACTIONS if each.scope == "fleet" and each.dangerous):
+            await pilot.press(action.keys[0])
+            await pilot.pause()
+            assert app.screen is fleet, action.id
+            assert "read-only" in app.messages[-1].text
+        assert "new" not in fleet.query_one("#hints").render().plain
+        session = app.bridge.session
+        with pytest.raises(InvalidRequestError, match="read-only"):
+            await session.client.create(CreateSandboxRequest(name="x", docker_image="x"))
+        row = fleet.target
+        for change in (
+            session.client.delete(row.id),
+            session.client.execute_command(row.id, "true"),
+            session.client.upload_bytes(row.id, "/x", b"", "x"),
+            session.client.bulk_delete(labels=["x"]),
+        ):
+            with pytest.raises(InvalidRequestError, match="read-only"):
+                await change
+        assert (await session.client.get_logs(row.id)) is not None
+        assert (await session.client.get_sandbox_statuses([row.id])) is not None
+        await pilot.press("m")
+        await pilot.pause()
+        choices = app.screen._choices
+        assert {choice.id for choice in choices} <= {"copy", "csv", "json"}
+        await pilot.press("escape")
+        await go_to(app, pilot, "2")
+        assert "READ-ONLY" not in header(app)
+
+
+async def test_production_is_coloured_and_asks_before_every_change():
+    app = world()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.settle(pilot)
+        await go_to(app, pilot, "2")
+        await until(pilot, lambda: app.screen.target is not None)
+        assert "PRODUCTION" in header(app)
+        fleet = app.screen
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen is fleet
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, CreateScreen))
+
+
+async def test_a_context_without_a_key_says_so_and_another_can_be_chosen():
+    app = world()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.settle(pilot)
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, CreateScreen))
+        await pilot.press("escape")
+        await pilot.pause()
+        await go_to(app, pilot, "3")
+        assert isinstance(app.screen, FleetScreen)
+        assert "not connected" in header(app)
+        assert "can't be run" in app.bridge.problem.message
+        await go_to(app, pilot, "1")
+        await until(pilot, lambda: app.screen.target is not None)
+        assert "not connected" not in header(app)
+
+
+async def test_a_launch_under_way_keeps_the_context():
+    app = world()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.settle(pilot)
+
+        class Running:
+            running = True
+
+        app.launches.append(Running())
+        await pilot.press("at")
+        await pilot.pause()
+        assert isinstance(app.screen, FleetScreen)
+        assert "under way" in app.messages[-1].text
