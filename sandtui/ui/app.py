@@ -31,6 +31,7 @@ from sandtui.config.settings import Settings
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.commandline.history import CommandHistory
+from sandtui.fleet.keymap import read_keymap
 from sandtui.fleet.launch import Launch
 from sandtui.fleet.preferences import Preferences
 from sandtui.fleet.refresh import Pace
@@ -39,7 +40,7 @@ from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.context_flow import ConnectTo, ContextFlow
 from sandtui.ui.copying import Copying
-from sandtui.ui.keymap import bindings
+from sandtui.ui.keymap import bindings, textual_keymap
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
 from sandtui.ui.navigation import Navigation
 from sandtui.ui.recording import Recording
@@ -100,6 +101,8 @@ class SandtuiApp(Navigation, Copying, Recording):
             read_text(self.paths.bookmarks), partial(self.bridge.keep_text, self.paths.bookmarks)
         )
         self.contexts = ContextFlow(self, contexts, connect_to)
+        self.user_keys = read_keymap(self.settings.keys)
+        self.set_keymap(textual_keymap(self.user_keys))
         self._ticking = ticking
         self._noted = False
         for theme in THEMES:
@@ -109,6 +112,8 @@ class SandtuiApp(Navigation, Copying, Recording):
     def on_mount(self) -> None:
         """Show the fleet and start to connect."""
         self.push_screen(FleetScreen())
+        for problem in self.user_keys.problems:
+            self.say(problem, "warning")
         self.call_after_refresh(self.bridge.start)
         if self._ticking:
             self.set_interval(CLOCK_TICK, self._tick)
@@ -189,7 +194,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         """Show the keys of the screen in front."""
         from sandtui.ui.screens.dialogs.help import HelpDialog
 
-        self._choose_action(HelpDialog(self.actions_here()))
+        self._choose_action(HelpDialog(self.actions_here(), self.user_keys))
 
     def action_command(self) -> None:
         """Type a command by name."""

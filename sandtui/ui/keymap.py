@@ -7,29 +7,13 @@ from collections.abc import Callable
 from textual.binding import Binding, BindingType
 
 from sandtui.fleet.actions import BY_ID, GLOBAL, Action, in_scope
+from sandtui.fleet.keymap import Keymap, key_label
 from sandtui.ui.widgets.key_hints import Hint
 
-_LABELS = {
-    "question_mark": "?",
-    "slash": "/",
-    "colon": ":",
-    "asterisk": "*",
-    "minus": "-",
-    "at": "@",
-    "escape": "esc",
-    "full_stop": ".",
-    "equals_sign": "=",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "exclamation_mark": "!",
-    "ampersand": "&",
-    "right_square_bracket": "]",
-    "left_square_bracket": "[",
-    "ctrl+right_square_bracket": "ctrl+]",
-    "left": "←",
-    "right": "→",
-    "plus": "+",
-}
+DEFAULT = Keymap()
+
+NO_KEY = "no_key"
+"""Stands for the key of an action that is to have none: for an empty text Textual keeps the old ones."""
 
 PRIORITY = frozenset({"console.interrupt", "fanout.interrupt"})
 """Actions whose key must win over the text field that has the focus.
@@ -53,23 +37,23 @@ def bindings(scope: str) -> list[BindingType]:
     ]
 
 
-def key_label(key: str) -> str:
-    """Return a key as people write it."""
-    return _LABELS.get(key, key)
+def textual_keymap(keymap: Keymap) -> dict[str, str]:
+    """Return the user's changes as Textual takes them."""
+    return {action_id: ",".join(keys) or NO_KEY for action_id, keys in keymap.changed.items()}
 
 
-def hint(action: Action) -> Hint:
-    """Return the hint of an action: its first key and its title."""
-    return Hint(key_label(action.keys[0]), action.title, action.hint, action.id)
-
-
-def hints(*scopes: str, allowed: Callable[[Action], bool] = lambda _: True) -> list[Hint]:
-    """Return the hints of the allowed actions of some scopes, in the order of the registry."""
+def hints(*scopes: str, keymap: Keymap = DEFAULT, allowed: Callable[[Action], bool] = lambda _: True) -> list[Hint]:
+    """Return the hints of the allowed actions of some scopes that have a key, in the order of the registry."""
     actions = [action for scope in scopes for action in in_scope(scope)]
-    return [hint(action) for action in actions if action.hint and action.id != "app.help" and allowed(action)]
+    return [
+        Hint(key_label(keys[0]), action.title, action.hint, action.id)
+        for action in actions
+        if action.hint and action.id != "app.help" and allowed(action) and (keys := keymap.of(action))
+    ]
 
 
-def help_hint(typing: bool) -> Hint:
+def help_hint(typing: bool, keymap: Keymap = DEFAULT) -> Hint:
     """Return the hint for help; in a text field ``?`` is a letter and only the function key works."""
     action = BY_ID[f"{GLOBAL}.help"]
-    return Hint(key_label(action.keys[-1 if typing else 0]), action.title, action.hint, action.id)
+    keys = keymap.of(action) or action.keys
+    return Hint(key_label(keys[-1 if typing else 0]), action.title, action.hint, action.id)

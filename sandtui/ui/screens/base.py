@@ -83,7 +83,7 @@ class AppScreen(Screen[None]):
 
     def offered_hints(self) -> list[Hint]:
         """Return the hints of the actions that work now."""
-        return hints(*self.hint_scopes(), allowed=self.dashboard.contexts.may)
+        return hints(*self.hint_scopes(), keymap=self.dashboard.user_keys, allowed=self.dashboard.contexts.may)
 
     def tick(self) -> None:
         """Draw again what depends on the time; called once a second."""
@@ -101,7 +101,7 @@ class AppScreen(Screen[None]):
             return
         self.update_news()
         typing = isinstance(self.focused, (Input, TextArea))
-        help_ = None if self.takes_all_keys else help_hint(typing)
+        help_ = None if self.takes_all_keys else help_hint(typing, self.dashboard.user_keys)
         self.query_one("#hints", KeyHints).show(self.offered_hints(), help_)
 
     def on_mount(self) -> None:

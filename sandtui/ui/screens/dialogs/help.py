@@ -14,7 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sandtui.fleet.actions import GLOBAL, Action
-from sandtui.ui.keymap import key_label
+from sandtui.fleet.keymap import Keymap, key_label
 from sandtui.ui.render.text import Content, Piece, content
 
 KEY_WIDTH, HELP_WIDTH = 16, 51
@@ -31,9 +31,10 @@ class HelpDialog(ModalScreen[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "close", "close", show=False)]
 
-    def __init__(self, actions: list[Action]) -> None:
+    def __init__(self, actions: list[Action], keymap: Keymap) -> None:
         super().__init__()
         self._actions = actions
+        self._keymap = keymap
 
     def compose(self) -> Iterable[Widget]:
         """The list and how to leave it."""
@@ -62,9 +63,8 @@ class HelpDialog(ModalScreen[str]):
         for keys, words in MOVING:
             yield Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(words, "dim")), disabled=True)
 
-    @staticmethod
-    def _option(action: Action) -> Option:
-        keys = ", ".join(key_label(key) for key in action.keys)
+    def _option(self, action: Action) -> Option:
+        keys = ", ".join(key_label(key) for key in self._keymap.of(action))
         # No-break spaces: Textual takes ordinary ones away at the beginning of a line.
         words = ("\n" + "\N{NO-BREAK SPACE}" * KEY_WIDTH).join(wrap(action.help, HELP_WIDTH))
         return Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(words)), id=action.id)

@@ -1,0 +1,43 @@
+"""``sandtui keys``: what every key does, with the changes of the settings file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "keys",
+        help="show what every key does",
+        description="Show what every key does, by the settings file. Exit code 1: a line of [keys] does not hold.",
+    )
+    parser.add_argument("--markdown", action="store_true", help="as a table in Markdown")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    from sandtui.config.paths import Paths
+    from sandtui.config.settings import SettingsError, load_settings
+    from sandtui.fleet.keymap import read_keymap, table
+
+    try:
+        keymap = read_keymap(load_settings(Paths.of_user().settings).keys)
+    except SettingsError as error:
+        print(f"sandtui: {error}", file=sys.stderr)
+        return 2
+    rows = table(keymap)
+    if arguments.markdown:
+        print("| where | keys | action | what it does |\n|---|---|---|---|")
+        for where, keys, name, words in rows:
+            shown = " ".join(f"`{key}`" for key in keys.split())
+            print(f"| {where} | {shown.replace('|', chr(92) + '|')} | `{name}` | {words} |")
+    else:
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        for *columns, words in rows:
+            print("  ".join(f"{text:<{width}}" for text, width in zip(columns, widths, strict=True)) + f"  {words}")
+    for problem in keymap.problems:
+        print(f"sandtui: {problem}", file=sys.stderr)
+    return 1 if keymap.problems else 0

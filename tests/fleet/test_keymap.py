@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.fleet.actions import ACTIONS, BY_ID
+from sandtui.fleet.keymap import LABELS, Keymap, read_keymap, table
+
+
+def test_keys_are_changed_and_taken_away():
+    keymap = read_keymap({"fleet.delete": ("ctrl+x",), "app.refresh": ("r", "f5", "r"), "fleet.copy": ("",)})
+    assert not keymap.problems
+    assert keymap.of(BY_ID["fleet.delete"]) == ("ctrl+x",)
+    assert keymap.of(BY_ID["app.refresh"]) == ("r", "f5")
+    assert keymap.of(BY_ID["fleet.copy"]) == ()
+    assert keymap.of(BY_ID["fleet.open"]) == ("enter",)
+
+
+def test_keys_are_written_as_people_write_them():
+    keymap = read_keymap({"fleet.copy": ("%",), "fleet.mark": ("ctrl+/",), "log.save": ("F",), "log.back": ("esc",)})
+    assert not keymap.problems
+    assert set(keymap.changed.values()) == {("percent_sign",), ("ctrl+slash",), ("F",), ("escape",)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fleet.delte": ("x",)}, "no such action; is fleet.delete meant"),
+        ({"fleet.delete": ("no such key",)}, "is no key"),
+        ({"fleet.delete": ("ctrl+",)}, "is no key"),
+        ({"fleet.delete": ("ctrl+w",)}, "needed by terminals"),
+        ({"fleet.delete": ("x",)}, "x is fleet.exec there"),
+        ({"output.follow": ("ctrl+l",)}, "ctrl+l is console.clear there"),
+        ({"fleet.open": ("f9",), "fleet.mark": ("f9",)}, "f9 is fleet."),
+    ],
+)
+def test_what_can_not_be_is_told_and_left_out(changes, words):
+    keymap = read_keymap(changes)
+    assert len(keymap.problems) == 1
+    assert words in keymap.problems[0]
+    assert len(keymap.changed) == len(changes) - 1
+
+
+def test_keys_can_be_exchanged():
+    keymap = read_keymap({"fleet.delete": ("x",), "fleet.exec": ("D",)})
+    assert not keymap.problems
+
+
+@given(st.dictionaries(st.sampled_from(sorted(BY_ID)), st.lists(st.text(max_size=8), max_size=3), max_size=6))
+def test_whatever_is_written_no_two_actions_of_a_screen_share_a_key(changes):
+    keymap = read_keymap(changes)
+    for scope in {action.scope for action in ACTIONS}:
+        keys = [key for action in ACTIONS if action.scope == scope for key in keymap.of(action)]
+        assert len(keys) == len(set(keys))
+
+
+def test_the_table_holds_every_action_once():
+    rows = table(Keymap({"fleet.delete": ("question_mark",)}))
+    assert [row[2] for row in rows] == [action.id for action in ACTIONS]
+    assert ("fleet", LABELS["question_mark"], "fleet.delete", BY_ID["fleet.delete"].help) in rows
