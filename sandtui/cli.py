@@ -17,7 +17,7 @@ USAGE_ERROR = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
-    from sandtui import cli_config, cli_create, cli_demo, cli_keys, cli_run, cli_shell
+    from sandtui import cli_completion, cli_config, cli_create, cli_demo, cli_doctor, cli_keys, cli_run, cli_shell
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
@@ -36,10 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_config.add_parser(subparsers)
     cli_create.add_parser(subparsers)
     cli_demo.add_parser(subparsers)
+    cli_doctor.add_parser(subparsers)
     cli_keys.add_parser(subparsers)
     cli_run.add_parser(subparsers)
     cli_shell.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
+    cli_completion.add_parser(subparsers, parser)
     arguments = parser.parse_args(argv)
     run = getattr(arguments, "run", None)
     try:

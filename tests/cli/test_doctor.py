@@ -1,0 +1,153 @@
+import io
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from sandtui.cli import main
+from sandtui.config.paths import Paths
+from sandtui.doctor import machine, platform, terminal
+
+
+class Screen(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+    def fileno(self):
+        raise OSError("no terminal here")
+
+
+def seen(findings):
+    return {finding.name: finding for finding in findings}
+
+
+@pytest.fixture
+def paths(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SANDTUI_PROFILE", raising=False)
+    for name in ("PRIME_API_KEY", "PRIME_API_BASE_URL", "PRIME_BASE_URL", "PRIME_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    return Paths(tmp_path / "config", tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "state", "words"),
+    [
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "colours", "good", "16 million"),
+        ({"TERM": "xterm-256color"}, "colours", "good", "256"),
+        ({"TERM": "linux"}, "colours", "so-so", "16"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "colours", "good", "none"),
+        ({"TERM": "dumb"}, "terminal", "bad", "dumb"),
+        ({"TERM": "xterm", "TMUX": "x"}, "terminal", "good", "inside tmux"),
+        ({"TERM": "xterm", "TMUX": "x"}, "clipboard", "so-so", "OSC 52"),
+    ],
+)
+def test_the_terminal(environ, name, state, words):
+    found = seen(terminal.examine(environ, Screen()))[name]
+    assert found.state == state
+    assert words in found.words
+    assert bool(found.mend) or state == "good"
+
+
+@pytest.mark.parametrize(("output", "preferred", "state"), [("utf-8", "UTF-8", "good"), ("ascii", "ASCII", "bad")])
+def test_the_letters(output, preferred, state):
+    assert terminal._letters(output, preferred).state == state
+
+
+async def examine(paths, answer=None, profile=""):
+    transport = None if answer is None else httpx.MockTransport(answer)
+    return seen([finding async for finding in platform.examine(paths, profile, transport)])
+
+
+def answering(status=200, body=None, off=0.0):
+    date = format_datetime(datetime.now(UTC) - timedelta(seconds=off), usegmt=True)
+
+    def answer(request):
+        if request.url.path == "/":
+            return httpx.Response(404, headers={"Date": date})
+        return httpx.Response(status, json=body or {"sandboxes": [], "total": 7, "page": 1, "per_page": 1})
+
+    return answer
+
+
+def drop(request):
+    raise httpx.ConnectError("no route")
+
+
+async def test_without_anything_the_local_platform_is_meant(paths):
+    found = await examine(paths)
+    assert set(found) == {"settings", "context"}
+    assert "local" in found["context"].words
+    assert "config init" in found["settings"].mend
+
+
+async def test_a_settings_file_that_is_wrong_ends_the_examination(paths):
+    paths.settings.parent.mkdir()
+    paths.settings.write_text("[profiles.a]\ncolour = 1\n")
+    found = await examine(paths)
+    assert set(found) == {"settings"}
+    assert "line 2" in found["settings"].words
+
+
+async def test_a_platform_that_serves(paths, monkeypatch):
+    monkeypatch.setenv("PRIME_API_KEY", "hunter2-key")
+    found = await examine(paths, answering())
+    assert {finding.state for finding in found.values()} == {"good"}
+    assert "7" in found["permission"].words
+    assert not any("hunter2" in f"{finding.words}{finding.mend}" for finding in found.values())
+
+
+@pytest.mark.parametrize(
+    ("answer", "name", "words"),
+    [
+        (drop, "connection", "can't be reached: no route"),
+        (answering(401, {"detail": "bad key"}), "permission", "bad key"),
+        (answering(403, {"detail": "scope"}), "permission", "scope"),
+        (answering(off=300), "clock", "ahead of"),
+        (answering(off=-300), "clock", "behind"),
+    ],
+)
+async def test_what_is_wrong_is_told_with_how_to_mend_it(paths, monkeypatch, answer, name, words):
+    monkeypatch.setenv("PRIME_API_KEY", "k")
+    found = (await examine(paths, answer))[name]
+    assert found.state == "bad"
+    assert words in found.words
+    assert found.mend
+
+
+async def test_a_profile_without_a_key_and_keys_that_do_not_hold(paths):
+    paths.settings.parent.mkdir()
+    paths.settings.write_text("[keys]\n'fleet.x' = 'x'\n[profiles.a]\nkey_env = 'NO_SUCH_VARIABLE'\n")
+    found = await examine(paths, profile="a")
+    assert found["key"].state == "bad"
+    assert "NO_SUCH_VARIABLE" in found["key"].words
+    assert "fleet.x" in found["keys"].words
+
+
+def test_files_that_others_can_read(paths, tmp_path):
+    paths.settings.parent.mkdir()
+    paths.settings.write_text("")
+    paths.settings.chmod(0o644)
+    found = seen(machine.files(paths, tmp_path))
+    assert found["config"].state == found["state"].state == "good"
+    assert found["secrets"].mend == f"chmod 600 {paths.settings}"
+    (tmp_path / "file").write_text("")
+    found = seen(machine.files(Paths(tmp_path / "file" / "x", tmp_path / "s"), tmp_path))
+    assert found["config"].state == "bad"
+
+
+def test_python():
+    assert machine.python().state == "good"
+
+
+def test_the_whole_command(paths, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(paths.config))
+    monkeypatch.setenv("PRIME_API_KEY", "k")
+    monkeypatch.setenv("PRIME_API_BASE_URL", "http://127.0.0.1:9")
+    assert main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "✖ connection" in shown
+    assert "-> Check the network" in shown
