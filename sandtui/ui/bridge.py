@@ -90,8 +90,18 @@ class Bridge(BridgeLaunches):
         old, self.session = self.session, None
         self.connection, self._connect = None, connect
         if old is not None:
-            self._run(old.close(), "close")
+            carrying = [worker for worker in self._app.workers if worker.group == "transfers"]
+            for worker in carrying:
+                worker.cancel()
+            self._run(self._leave(old), "close")
         self.start()
+
+    @staticmethod
+    async def _leave(session: FleetSession) -> None:
+        if session.transfers is not None:
+            # What is copied is written down where it can go on, and offered again there.
+            await session.transfers.stop()
+        await session.close()
 
     async def stop(self) -> None:
         """Close the connection."""

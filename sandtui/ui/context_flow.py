@@ -74,6 +74,9 @@ class ContextFlow:
     def _leave_for(self, context: Context) -> None:
         groups = {worker.group.partition(" ")[0] for worker in self._app.workers if not worker.is_finished}
         going = [words for group, words in BUSY.items() if group in groups]
+        queue = self._app.transfers.queue
+        if queue is not None and not queue.is_idle:
+            going.append("transfers, which are offered again there")
         if not going:
             self._switch(context)
             return
