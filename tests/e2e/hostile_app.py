@@ -1,0 +1,62 @@
+"""The dashboard with one shell whose output a test sends: ``python -m tests.e2e.hostile_app SOCKET`` in a terminal.
+
+Each message is four bytes of length and the output; the answer is one byte when it has been drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from sandtui.ui.screens.shell import ShellScreen
+from sandtui.ui.widgets.terminal_view import TerminalView
+from tests.fleet.shells.channels import ScriptedOpener
+from tests.ui.world import World
+
+
+class HostileWorld(World):
+    """Opens the shell by itself."""
+
+    async def listen(self, path: str) -> None:
+        """Take messages until the test hangs up, then end."""
+        reader, writer = await asyncio.open_unix_connection(path)
+        while self.bridge.session is None or not self.bridge.session.store.rows:
+            await asyncio.sleep(0.01)
+        opener = ScriptedOpener()
+        opener.greeting = b"ready"
+        self.bridge.session.shells.opener = opener
+        self.open_shells([next(iter(self.bridge.session.store.rows))])
+        while not (isinstance(self.screen, ShellScreen) and opener.channels and opener.last.events.empty()):
+            await asyncio.sleep(0.01)
+        await self._drawn()
+        writer.write(b".")
+        try:
+            while True:
+                length = int.from_bytes(await reader.readexactly(4))
+                opener.last.say(await reader.readexactly(length) if length else b"\0")
+                while not opener.last.events.empty():
+                    await asyncio.sleep(0)
+                await self._drawn()
+                self.screen.query_one(TerminalView).terminal.modes.synchronized = False
+                self.screen.tick()
+                await self._drawn()
+                writer.write(b".")
+        except asyncio.IncompleteReadError:
+            self.exit()
+
+    async def _drawn(self) -> None:
+        await asyncio.sleep(0.002)
+        while self.screen.query_one(TerminalView)._paint_due:
+            await asyncio.sleep(0.002)
+        done = asyncio.Event()
+        self.screen.call_after_refresh(done.set)
+        await done.wait()
+
+    def on_mount(self) -> None:
+        """Begin to listen."""
+        super().on_mount()
+        self.run_worker(self.listen(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    HostileWorld(fleet=1).run()
