@@ -17,7 +17,7 @@ from sandtui.fleet.terminal.csi import CONTROLS
 from sandtui.fleet.terminal.grid import Grid
 from sandtui.fleet.terminal.lines import Kept
 from sandtui.fleet.terminal.modes import Modes
-from sandtui.fleet.terminal.pen import PLAIN, Pen, sgr
+from sandtui.fleet.terminal.pen import PLAIN, Pen, same, sgr
 from sandtui.fleet.terminal.strings import Strings
 from sandtui.fleet.terminal.widths import SPECIAL
 
@@ -156,7 +156,7 @@ class Emulation:
                 if pen is None:
                     if len(pens) >= PENS_KEPT:
                         pens.clear()
-                    pen = pens[key] = _same(sgr(*key))
+                    pen = pens[key] = same(sgr(*key))
                 grid.pen = pen
             elif kind == 5:
                 self._control_sequence(match[4], match[5])
@@ -208,7 +208,7 @@ class Emulation:
     def _write(self, text: str) -> None:
         if self._charsets[self._charset] == "0":
             text = text.translate(_GRAPHICS)
-        self._last = text[-1]
+        self._last = text
         self.grid.write(text)
 
     def _control(self, char: str) -> None:
@@ -238,7 +238,7 @@ class Emulation:
                 self._control(char)
             middle = _INNER_CONTROLS.sub("", middle)
             if final == "m" and not middle.strip("0123456789:;"):
-                self.grid.pen = _same(sgr(self.grid.pen, middle))
+                self.grid.pen = same(sgr(self.grid.pen, middle))
                 return
         private = middle[0] if middle and middle[0] in "<=>?" else ""
         digits = middle[len(private) :].rstrip(" !\"#$%&'()*+,-./")
@@ -319,12 +319,7 @@ class Emulation:
     def repeat(self, count: int) -> None:
         """Write the last character again (REP)."""
         if self._last:
-            self.grid.write(self._last * min(count, self.grid.width * self.grid.height))
-
-
-def _same(pen: Pen) -> Pen:
-    # Plain lines are told by identity, which is faster than looking at the parts of each pen.
-    return PLAIN if pen == PLAIN else pen
+            self.grid.write(self._last[-1] * min(count, self.grid.width * self.grid.height))
 
 
 def _side(cells: int) -> int:

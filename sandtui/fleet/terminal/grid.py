@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from sandtui.fleet.terminal.lines import Kept, Line, Run
-from sandtui.fleet.terminal.pen import PLAIN, Pen
+from sandtui.fleet.terminal.lines import Kept, Line
+from sandtui.fleet.terminal.pen import PLAIN, Pen, same
 from sandtui.fleet.terminal.widths import MARKS_KEPT, SPECIAL, width_of
 
 TAB = 8
@@ -38,7 +38,18 @@ class Grid:
 
     def write(self, text: str) -> None:
         """Write characters at the cursor."""
-        if self.insert or SPECIAL.search(text):
+        start, line = self.x, self.rows[self.y]
+        end = start + len(text)
+        special = SPECIAL.search(text)
+        if end < self.width and not (special or line.wide or self.insert):
+            line.chars[start:end] = text
+            line.pens[start:end] = [self.pen] * (end - start)
+            if self.pen is not PLAIN:
+                line.styled = True
+            self.changed.add(self.y)
+            self.x = end
+            return
+        if self.insert or special:
             for char in text:
                 self._write_one(char)
             return
@@ -143,10 +154,13 @@ class Grid:
         pen = self.pen
         if surplus > 0 and self.history is not None:
             if pen is PLAIN:
-                kept = [Kept(text if wrapped else text.rstrip(" "), (), wrapped) for text, wrapped in rows[:surplus]]
-            else:
                 kept = [
-                    Kept(text, (Run(text, pen, len(text)),) if text else (), wrapped)
+                    Kept(text if wrapped else text.rstrip(" "), (), (), wrapped) for text, wrapped in rows[:surplus]
+                ]
+            else:
+                pens = (pen,)
+                kept = [
+                    Kept(text, (len(text),), pens, wrapped) if text else Kept("", (), (), wrapped)
                     for text, wrapped in rows[:surplus]
                 ]
             self.history.extend(kept)
@@ -323,7 +337,7 @@ class Grid:
             self.kept += 1
 
     def _erased(self) -> Pen:
-        return PLAIN if self.pen.bg is None else Pen(bg=self.pen.bg)
+        return PLAIN if self.pen.bg is None else same(Pen(bg=self.pen.bg))
 
     def _blank(self) -> Line:
         return Line(self.width, self._erased())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import accumulate, compress, islice, pairwise
+from operator import is_not
 from typing import NamedTuple
 
 from sandtui.fleet.terminal.pen import PLAIN, Pen
+from sandtui.fleet.terminal.widths import cells_of
 
 
 class Line:
@@ -39,13 +41,18 @@ class Line:
         """Return the line as it is kept in the scrollback."""
         text = "".join(self.chars)
         if not self.styled:
-            return Kept(text if self.wrapped else text.rstrip(" "), (), self.wrapped)
-        runs = runs_of(self)
-        if not self.wrapped and runs[-1].pen is PLAIN and (left := runs[-1].text.rstrip(" ")) != runs[-1].text:
-            text = text.rstrip(" ")
-            last = (Run(left, PLAIN, runs[-1].cells - len(runs[-1].text) + len(left)),) if left else ()
-            runs = (*runs[:-1], *last)
-        return Kept(text, runs if runs else (), self.wrapped)
+            return Kept(text if self.wrapped else text.rstrip(" "), (), (), self.wrapped)
+        cuts = _cuts(self)
+        pens = tuple([self.pens[cut - 1] for cut in cuts])
+        if len(text) != len(self.chars) or self.wide:
+            cuts = list(accumulate(len("".join(self.chars[start:end])) for start, end in pairwise([0, *cuts])))
+        if pens[-1] is PLAIN and not self.wrapped:
+            text = text[: max(len(text.rstrip(" ")), cuts[-2] if len(cuts) > 1 else 0)]
+            if len(cuts) > 1 and len(text) == cuts[-2]:
+                cuts, pens = cuts[:-1], pens[:-1]
+            else:
+                cuts[-1] = len(text)
+        return Kept(text, tuple(cuts), pens, self.wrapped)
 
     def put(self, start: int, text: str, pen: Pen) -> None:
         """Overwrite cells from ``start`` with narrow characters; nothing else of the line is looked after."""
@@ -73,18 +80,27 @@ class Run(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A line that has left the screen. ``runs`` is empty when all of it is plain."""
+    """A line that has left the screen. ``ends`` says where each pen's text ends; without pens all of it is plain."""
 
     text: str
-    runs: tuple[Run, ...]
+    ends: tuple[int, ...]
+    pens: tuple[Pen, ...]
     wrapped: bool
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The line as runs."""
+        starts = (0, *self.ends)
+        pieces = [self.text[start:end] for start, end in pairwise(starts)] if self.ends else [self.text]
+        return tuple(
+            Run(piece, pen, len(piece) if piece.isascii() else len(cells_of(piece)))
+            for piece, pen in zip(pieces, self.pens or (PLAIN,), strict=True)
+        )
 
     def line(self, width: int) -> Line:
         """Return it as cells again, at least ``width`` of them."""
-        from sandtui.fleet.terminal.widths import cells_of
-
         line = Line(0)
-        for text, pen, _ in self.runs or (Run(self.text, PLAIN, 0),):
+        for text, pen, _ in self.runs:
             chars = cells_of(text)
             line.chars += chars
             line.pens += [pen] * len(chars)
@@ -98,10 +114,11 @@ class Kept(NamedTuple):
 
 def runs_of(line: Line) -> tuple[Run, ...]:
     """Return the runs of a line, from its first cell to its last."""
-    runs = []
-    place = 0
-    for pen, group in groupby(line.pens):
-        cells = len(list(group))
-        runs.append(Run("".join(line.chars[place : place + cells]), pen, cells))
-        place += cells
-    return tuple(runs)
+    chars, pens = line.chars, line.pens
+    return tuple(Run("".join(chars[start:end]), pens[start], end - start) for start, end in pairwise([0, *_cuts(line)]))
+
+
+def _cuts(line: Line) -> list[int]:
+    """Return where the pen changes, and the end."""
+    pens = line.pens
+    return [*compress(range(1, len(pens)), map(is_not, pens, islice(pens, 1, None))), len(pens)]

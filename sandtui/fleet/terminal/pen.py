@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 TRUE = 0x1000000
@@ -31,6 +32,12 @@ class Pen(NamedTuple):
 
 
 PLAIN = Pen()
+
+
+@lru_cache(8192)
+def same(pen: Pen) -> Pen:
+    """Return the one pen that stands for all equal ones: runs of cells are told by identity, which is faster."""
+    return PLAIN if pen == PLAIN else pen
 
 
 def sgr(pen: Pen, text: str) -> Pen:

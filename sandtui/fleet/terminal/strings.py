@@ -7,7 +7,7 @@ import binascii
 from typing import TYPE_CHECKING
 
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.terminal.pen import PLAIN
+from sandtui.fleet.terminal.pen import same
 
 if TYPE_CHECKING:
     from sandtui.fleet.terminal.emulation import Emulation
@@ -43,8 +43,7 @@ class Strings:
         harmless = address.isascii() and address.isprintable() and len(address) <= LONGEST_LINK
         link = address if harmless and address.lower().startswith(SCHEMES) else ""
         if link != grid.pen.link:
-            pen = grid.pen._replace(link=link)
-            grid.pen = PLAIN if pen == PLAIN else pen
+            grid.pen = same(grid.pen._replace(link=link))
 
     def _copy(self, value: str) -> None:
         """Pass a text for the clipboard on; what is in the clipboard is never told."""

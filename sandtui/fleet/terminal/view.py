@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from sandtui.fleet.terminal.emulation import Emulation
 from sandtui.fleet.terminal.lines import Run, runs_of
-from sandtui.fleet.terminal.pen import PLAIN
-from sandtui.fleet.terminal.widths import cells_of
 
 
 class TerminalText:
@@ -38,9 +36,7 @@ class TerminalText:
         place = len(self.terminal.history) + screen_line
         if place < 0 or self.terminal.is_alternate:
             return ()
-        kept = self.terminal.history[place]
-        cells = len(kept.text) if kept.text.isascii() else len(cells_of(kept.text))
-        return kept.runs or (Run(kept.text, PLAIN, cells),)
+        return self.terminal.history[place].runs
 
     def plain(self, line: int) -> str:
         """Return the text of a line without the blanks at its end."""
