@@ -17,7 +17,7 @@ from textual.widgets import Log, Static
 from sandtui.fleet.shells import LiveShell
 from sandtui.ui.widgets.terminal_view import TerminalView
 
-KEYS, WARM_UP, PAUSE_SECONDS = 80, 8, 0.03
+KEYS, WARM_UP, PAUSE_SECONDS = 60, 8, 0.03
 PIECE = 64 * 1024
 
 
@@ -69,9 +69,8 @@ class FloodApp(App[None]):
 
     async def flood(self) -> asyncio.StreamReader:
         """Start the program whose output never ends."""
-        self.program = await asyncio.create_subprocess_exec(
-            "sh", "-c", f"while :; do cat {self.path}; done", stdout=asyncio.subprocess.PIPE, limit=PIECE
-        )
+        command = ["cat", *[str(self.path)] * 2000]
+        self.program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=PIECE)
         assert self.program.stdout is not None
         return self.program.stdout
 
@@ -146,5 +145,5 @@ async def key_latency(app: FloodApp) -> Latency:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         app.program.kill()
-        await app.program.wait()
+        await app.program.communicate()
     return Latency(times, rate)
