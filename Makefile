@@ -37,6 +37,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.local
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.fleet_live
+	$(BIN)/python -m tests.bench.terminal
 	$(BIN)/python -m tests.bench.fanout
 
 # Builds wheel and source archive, and runs the program from the wheel in an empty environment.

@@ -14,11 +14,11 @@ from sandtui.fleet.shells.channel import Opener, ShellChannel, Size, open_channe
 from sandtui.fleet.terminal import Emulation, TerminalText
 from sandtui.fleet.terminal.modes import Modes
 
-SLICE = 16 * 1024
-"""Bytes that are parsed in one go, some milliseconds of work."""
+SLICE = 8 * 1024
+"""Bytes that are parsed in one go, a millisecond or two of work."""
 
-BUSY_SECONDS = 0.006
-"""Seconds that parsing may keep the loop for itself: a flood must not hold up keys."""
+BUSY_SECONDS = 0.002
+"""Seconds that parsing may keep the loop for itself: a key passes through the loop some times until it is answered."""
 
 UNSENT_KEPT = 4 * 1024 * 1024
 """Bytes that wait for a shell which does not read."""

@@ -14,6 +14,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from sandtui.fleet.terminal import PLAIN, Emulation, Pen, TerminalText
@@ -22,6 +23,10 @@ from sandtui.ui.render.terminal import segment, style_of
 from sandtui.ui.widgets.terminal_mouse import TerminalMouse
 
 FRAME_SECONDS = 1 / 30
+HURRIED_FRAME_SECONDS = 1 / 20
+"""In a flood, where every frame draws all lines anew: keys matter more than what nobody can read."""
+
+QUIET_SECONDS = 0.2
 HELD_SECONDS = 0.15
 """How long a program may hold its half-drawn screen back (synchronised output)."""
 
@@ -91,6 +96,9 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         """The first line in view; None to follow the end."""
         self._painted_at = 0.0
         self._paint_due = False
+        self._drawn_whole_at = 0.0
+        self._hurried = False
+        self._quiet: Timer | None = None
         self._cursor_y = 0
         self._styles: dict[tuple[Pen, bool], Style] = {}
 
@@ -135,7 +143,8 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         """Draw what has changed, soon: at once after a pause, else with the next frame."""
         if not self._paint_due and self.is_attached:
             self._paint_due = True
-            wait = self._painted_at + FRAME_SECONDS - monotonic()
+            frame = HURRIED_FRAME_SECONDS if self._hurried else FRAME_SECONDS
+            wait = self._painted_at + frame - monotonic()
             if wait <= 0:
                 self.call_next(self._paint)
             else:
@@ -285,7 +294,8 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         shown = self.terminal.modes.cursor_visible and (self.typing or self._watching)
         if shown and line == self.text.top + row and column < width:
             strip = _painted(strip, column, column + self._cursor_width(row, column), self._cursor_style())
-        return strip.apply_offsets(0, line - self.text.first)
+        # What the mouse selects is found by these; making them costs more than the line itself.
+        return strip if self._hurried else strip.apply_offsets(0, line - self.text.first)
 
     def _reading(self, strip: Strip, line: int) -> Strip:
         start = self.range_start
@@ -345,6 +355,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         grid = self.terminal.grid
         row = self.terminal.cursor[1]
         if grid.scrolled:
+            self._hurry(now)
             self.refresh()
         else:
             offset = self.text.top - self.top
@@ -355,6 +366,19 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         self._cursor_y = row
         grid.scrolled = False
         grid.changed.clear()
+
+    def _hurry(self, now: float) -> None:
+        """Note whether whole screens follow each other as fast as they can be drawn."""
+        self._hurried = now - self._drawn_whole_at < 3 * FRAME_SECONDS
+        self._drawn_whole_at = now
+        if self._hurried and self._quiet is None:
+            self._quiet = self.set_interval(QUIET_SECONDS, self._calm_down)
+
+    def _calm_down(self) -> None:
+        if monotonic() - self._drawn_whole_at > QUIET_SECONDS and self._quiet is not None:
+            self._quiet.stop()
+            self._quiet, self._hurried = None, False
+            self.refresh()
 
     def _send_at_end(self, data: bytes) -> None:
         if self._top is not None:
