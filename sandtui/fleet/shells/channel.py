@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PIECE = 65536
 TERMINAL_TYPE = "xterm-256color"
 
+SESSION_SECONDS = 3600
+"""How long the way in may stay open, the longest that the platform gives (wire.md 7)."""
+
 Size = tuple[int, int]
 """Columns and lines."""
 
@@ -76,7 +79,7 @@ async def open_channel(
         return
     import asyncssh
 
-    async with client.connect_ssh(sandbox_id) as connection:
+    async with client.connect_ssh(sandbox_id, SESSION_SECONDS) as connection:
         try:
             shell = await connection.create_process(
                 term_type=term, term_size=size, encoding=None, stderr=asyncssh.STDOUT

@@ -276,7 +276,8 @@ class ShellScreen(AppScreen):
 
     def _step(self, step: int) -> None:
         shells = self.board.shells
-        self.show(shells[(shells.index(self._front) + step) % len(shells)])
+        place = shells.index(self._front) if self._front in shells else -1
+        self.show(shells[(place + step) % len(shells)])
 
     def _draw(self) -> None:
         if self.is_mounted and not self.is_covered:
