@@ -1,9 +1,9 @@
 """What is kept of a command: never a value that looks secret.
 
-The rule: the value of an assignment (``NAME=value``) or a long option (``--name=value``, ``--name value``) is left
-out when the name holds pass, pwd, secret, token, private, key, cred or auth, in any case; so is what stands after
-``Authorization:`` and ``Bearer``, the password of a URL, and a PEM block. A line that begins with a blank is not
-kept at all.
+The rule: the value of an assignment (``NAME=value``), an option (``--name=value``, ``--name value``) or a field
+(``Name: value``) is left out when the name holds pass, pwd, secret, token, private, key, cred or auth, in any case; so
+is what stands after ``Authorization:`` and ``Bearer``, the password of a URL, and a PEM block. A line that begins with
+a blank is not kept at all.
 """
 
 from __future__ import annotations
