@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sandtui.client.models import CreateSandboxRequest
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
@@ -21,32 +21,53 @@ _DEFAULTS = {
 _LEFT_OUT = frozenset({"idempotency_key", "secrets"})
 
 
-def sdk_snippet(request: CreateSandboxRequest) -> str:
-    """Return a Python script that creates the sandbox with the SDK, or with ``sandtui.client``."""
-    rows = [f"    {key}={value!r}," for key, value in _fields(request).items()]
-    imports = ""
-    if request.secrets:
-        imports = "import os\n\n"
-        names = ", ".join(f"{key!r}: os.environ[{key!r}]" for key in request.secrets)
-        rows.append(f"    secrets={{{names}}},")
+def sdk_snippet(requests: Sequence[CreateSandboxRequest]) -> str:
+    """Return a Python script that creates the sandboxes with the SDK; of a fleet, what is common is said once."""
+    each = [_fields(request) for request in requests]
+    missing = object()
+    common = {key: value for key, value in each[0].items() if all(row.get(key, missing) == value for row in each)}
+    names = list(dict.fromkeys(name for request in requests for name in request.secrets or {}))
+    secrets = ", ".join(f"{name!r}: os.environ[{name!r}]" for name in names)
+    rows = [*(f"    {key}={value!r}," for key, value in common.items())]
+    if names:
+        rows.append(f"    secrets={{{secrets}}},")
+    head = "import os\n\n" if names else ""
+    if len(requests) == 1:
+        body = "\n".join(rows)
+        return (
+            f"{head}from prime_sandboxes import APIClient, CreateSandboxRequest, SandboxClient\n\n"
+            "client = SandboxClient(APIClient())\n"
+            f"request = CreateSandboxRequest(\n{body}\n)\n"
+            "sandbox = client.create(request)\n"
+            "client.wait_for_creation(sandbox.id)\n"
+        )
+    different = [{key: value for key, value in row.items() if key not in common} for row in each]
+    lines = "\n".join(f"    {row!r}," for row in different)
     body = "\n".join(rows)
     return (
-        f"{imports}from prime_sandboxes import APIClient, CreateSandboxRequest, SandboxClient\n\n"
+        f"{head}from prime_sandboxes import APIClient, CreateSandboxRequest, SandboxClient\n\n"
         "client = SandboxClient(APIClient())\n"
-        f"request = CreateSandboxRequest(\n{body}\n)\n"
-        "sandbox = client.create(request)\n"
-        "client.wait_for_creation(sandbox.id)\n"
+        f"common = dict(\n{body}\n)\n"
+        f"each = [\n{lines}\n]\n"
+        "made = [client.create(CreateSandboxRequest(**common, **fields)).id for fields in each]\n"
+        "client.bulk_wait_for_creation(made)\n"
     )
 
 
-def curl_line(request: CreateSandboxRequest, base_url: str) -> str:
-    """Return the command that creates the sandbox with curl; the key comes from the environment."""
-    body: dict[str, object] = dict(_fields(request))
+def curl_lines(requests: Sequence[CreateSandboxRequest], base_url: str) -> str:
+    """Return the commands that create the sandboxes with curl; the key and secrets come from the environment."""
+    return "".join(_curl(request, base_url) for request in requests)
+
+
+def _curl(request: CreateSandboxRequest, base_url: str) -> str:
+    text = json.dumps(_fields(request))
     if request.secrets:
-        body["secrets"] = {key: f"${key}" for key in request.secrets}
-    text = json.dumps(body)
-    # In double quotes only where the shell has to put secrets in.
-    quoted = shlex.quote(text) if not request.secrets else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        # Double quotes, for the shell has to put the secrets in, but it must touch nothing else.
+        kept = "".join("\\" + letter if letter in '\\"$`' else letter for letter in text[:-1])
+        names = ", ".join(f'\\"{name}\\": \\"${name}\\"' for name in request.secrets)
+        quoted = f'"{kept}, \\"secrets\\": {{{names}}}}}"'
+    else:
+        quoted = shlex.quote(text)
     return (
         f"curl -sS {shlex.quote(base_url + '/api/v1/sandbox')} \\\n"
         '  -H "Authorization: Bearer $PRIME_API_KEY" -H "Content-Type: application/json" \\\n'

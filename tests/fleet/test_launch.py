@@ -1,15 +1,20 @@
 import asyncio
+import json
+import os
 import string
+import subprocess
+import sys
+import types
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.client import AsyncSandboxClient, Config
+from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.client.errors import not_running_error
 from sandtui.client.port import Outcome
-from sandtui.fleet.as_code import curl_line, sdk_snippet, shell_line
+from sandtui.fleet.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.create_form import DEFAULTS, read_form
 from sandtui.fleet.launch import Launch, Step, clean_up
@@ -304,7 +309,7 @@ async def test_clean_up_finds_even_what_was_never_heard_of(world):
 def test_the_form_as_code():
     values = {**DEFAULTS, "name": "it's", "memory_gb": "4", "secrets": "KEY=hunter2", "network": "blocked"}
     request = read_form(values).request
-    snippet, curl = sdk_snippet(request), curl_line(request, "http://x.test")
+    snippet, curl = sdk_snippet([request]), curl_lines([request], "http://x.test")
     shell = shell_line(values, DEFAULTS)
     assert all("hunter2" not in text for text in (snippet, curl, shell))
     compile(snippet, "snippet", "exec")
@@ -313,3 +318,44 @@ def test_the_form_as_code():
     assert "os.environ['KEY']" in snippet
     assert "$KEY" in curl
     assert "--set memory_gb=4" in shell
+
+
+@pytest.mark.parametrize("secrets", ["", "KEY=hunter2"])
+def test_the_curl_lines_send_what_the_form_says(secrets):
+    values = {"start_command": "echo \"$HOME\" 'a\\n' `id` !x", "secrets": secrets, "matrix": "SEED=1,2"}
+    requests = plan(**values).requests
+    script = "curl() { printf '%s\\0' \"${@: -1}\"; }\n" + curl_lines(requests, "http://x.test")
+    environment = {"PATH": os.environ["PATH"], "KEY": "from-env"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    bodies = [json.loads(text) for text in done.stdout.split("\0")[:-1]]
+    assert [body["environment_vars"] for body in bodies] == [{"SEED": "1"}, {"SEED": "2"}]
+    assert all(body["start_command"] == values["start_command"] for body in bodies)
+    assert all(body.get("secrets") == ({"KEY": "from-env"} if secrets else None) for body in bodies)
+
+
+@pytest.mark.parametrize("count", ["1", "3"])
+def test_the_script_makes_what_the_form_says(monkeypatch, count):
+    requests = plan(count=count, memory_gb="4", environment_vars="N={i}", secrets="KEY=hunter2").requests
+    made = []
+
+    class Client:
+        def __init__(self, api):
+            pass
+
+        def create(self, request):
+            made.append(request)
+            return types.SimpleNamespace(id=f"sbx_{len(made)}")
+
+        def wait_for_creation(self, sandbox_id):
+            assert sandbox_id == "sbx_1"
+
+        def bulk_wait_for_creation(self, ids):
+            assert ids == ["sbx_1", "sbx_2", "sbx_3"]
+
+    sdk = types.SimpleNamespace(SandboxClient=Client, APIClient=object, CreateSandboxRequest=CreateSandboxRequest)
+    monkeypatch.setitem(sys.modules, "prime_sandboxes", sdk)
+    monkeypatch.setenv("KEY", "from-env")
+    exec(compile(sdk_snippet(requests), "snippet", "exec"), {})
+    assert [request.name for request in made] == [request.name for request in requests]
+    assert [request.environment_vars for request in made] == [request.environment_vars for request in requests]
+    assert all(request.memory_gb == 4 and request.secrets["KEY"].get_secret_value() == "from-env" for request in made)

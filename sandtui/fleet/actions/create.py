@@ -12,6 +12,7 @@ ACTIONS = (
     Action("launch.cancel", ("K",), "stop", "Send nothing more; what was made stays.", 10, dangerous=True),
     Action("launch.retry", ("u",), "retry failed", "Make the failed ones again.", 20, dangerous=True),
     Action("launch.delete", ("D",), "delete all", "Delete all that this launch made.", 30, dangerous=True),
+    Action("launch.code", ("ctrl+g",), "as code", "Show the launch as SDK script and curl lines.", 50),
     Action("launch.copy", ("y",), "copy ids", "Copy the ids of what was made.", 40),
     Action("launch.back", ("escape", "q"), "back", "Back to the fleet; the launch goes on.", 5),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sandtui.config.presets import PresetError, read_preset, to_editable, to_toml
-from sandtui.fleet.as_code import curl_line, sdk_snippet, shell_line
+from sandtui.fleet.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.create_form import BY_ID, DEFAULTS, FIELDS
 from sandtui.fleet.form_values import only_references, only_values
 from sandtui.fleet.launch_plan import LaunchPlan
@@ -81,11 +81,11 @@ class CreateKeys(AppScreen):
         if not self._plan.requests:
             self.action_next_problem()
             return
-        request, values = self._plan.requests[0], self.values()
+        requests, values = self._plan.requests, self.values()
         base_url = self.bridge.connection.config.base_url if self.bridge.connection is not None else ""
         texts = [
-            CodeText("1", "the SDK script", sdk_snippet(request)),
-            CodeText("2", "the curl line", curl_line(request, base_url)),
+            CodeText("1", "the SDK script", sdk_snippet(requests)),
+            CodeText("2", "the curl line", curl_lines(requests, base_url)),
             CodeText("3", "the preset", to_toml(values)),
             CodeText("4", "the shell line", shell_line(values, DEFAULTS)),
         ]

@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from sandtui.fleet.as_code import curl_lines, sdk_snippet
 from sandtui.fleet.launch import Launch, Step
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
@@ -17,6 +18,7 @@ from sandtui.ui.render.launch import Board, summary
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.screens.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.widgets.output_view import OutputView
 
 
@@ -76,7 +78,8 @@ class LaunchScreen(AppScreen):
             return self.launch.running
         if action == "retry":
             return bool(self.launch.counts[Step.FAILED])
-        return bool(self.launch.ids) if action == "delete" else True
+        unsure = any(item.unsure for item in self.launch.items)
+        return bool(self.launch.ids) or unsure if action == "delete" else True
 
     def action_cancel(self) -> None:
         """Send nothing more; what was made stays."""
@@ -93,6 +96,8 @@ class LaunchScreen(AppScreen):
         """Ask, and delete all that this launch made."""
         count = len(self.launch.ids)
         question = f"Delete the {count} sandboxes that this launch made?"
+        if any(item.unsure for item in self.launch.items):
+            question += " Those of which it is not known whether they were made are looked for and deleted too."
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:
@@ -100,6 +105,21 @@ class LaunchScreen(AppScreen):
                 self.bridge.delete_launch(self.launch)
 
         self.app.push_screen(AskDialog("Delete a launch", question, f"Delete {count}"), answered)
+
+    def action_code(self) -> None:
+        """Show the launch as code."""
+        requests = [item.request for item in self.launch.items]
+        base_url = self.bridge.connection.config.base_url if self.bridge.connection is not None else ""
+        texts = [
+            CodeText("1", "the SDK script", sdk_snippet(requests)),
+            CodeText("2", "the curl lines", curl_lines(requests, base_url)),
+        ]
+
+        def chosen(text: str | None) -> None:
+            if text:
+                self.dashboard.copy_quietly(text)
+
+        self.app.push_screen(CodeDialog(texts), chosen)
 
     def action_copy(self) -> None:
         """Copy the ids of what was made."""

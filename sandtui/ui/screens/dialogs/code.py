@@ -60,6 +60,12 @@ class CodeDialog(ModalScreen[str]):
         rows: list[Content] = []
         for text in self._texts:
             rows.append(content(Piece(f"{text.key}  {text.title}", "key")))
-            rows += [content(Piece(line)) for line in clean_lines(text.text)]
+            rows += [content(Piece(_indented(line))) for line in clean_lines(text.text)]
             rows.append(content(""))
         return lines(rows)
+
+
+def _indented(line: str) -> str:
+    """Return a line whose indentation is kept: Textual takes blanks away at the beginning of a line."""
+    bare = line.lstrip(" ")
+    return "\N{NO-BREAK SPACE}" * (len(line) - len(bare)) + bare
