@@ -65,6 +65,11 @@ class Paths:
         return self.state / "bookmarks.json"
 
     @property
+    def crashes(self) -> Path:
+        """The folder of crash reports."""
+        return self.state / "crashes"
+
+    @property
     def journal(self) -> Path:
         """The database of launches."""
         return self.state / "journal.sqlite3"

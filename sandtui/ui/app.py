@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from sandtui.fleet.keymap import read_keymap
 from sandtui.fleet.launch import Launch
 from sandtui.fleet.preferences import Preferences
 from sandtui.fleet.refresh import Pace
-from sandtui.fleet.sanitize import clean, clean_lines
+from sandtui.fleet.sanitize import clean
 from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.context_flow import ConnectTo, ContextFlow
@@ -272,9 +271,10 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def _fatal_error(self) -> None:
         # Textual's own report prints local variables, and keys and secrets are among them.
+        from sandtui.ui.crash import tell
+
         self.bell()
-        report = "".join(traceback.format_exception(*sys.exc_info()))
-        self.panic(Text("\n".join(clean_lines(report))))
+        self.panic(Text(tell(self, sys.exc_info()[1] or RuntimeError("unknown"))))
 
     def _choose_action(self, dialog: Screen[str]) -> None:
         def chosen(action_id: str | None) -> None:
