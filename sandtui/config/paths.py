@@ -65,6 +65,11 @@ class Paths:
         return self.state / "bookmarks.json"
 
     @property
+    def activity(self) -> Path:
+        """The database of what was done and what went wrong."""
+        return self.state / "activity.sqlite3"
+
+    @property
     def crashes(self) -> Path:
         """The folder of crash reports."""
         return self.state / "crashes"

@@ -19,6 +19,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from sandtui.config.activity import SqliteActivity
 from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.command_history import SqliteCommandHistory
 from sandtui.config.contexts import Context
@@ -28,6 +29,7 @@ from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
+from sandtui.fleet.activity import Activity, Entry, Kind
 from sandtui.fleet.clock import Clock, SystemClock
 from sandtui.fleet.commandline.history import CommandHistory
 from sandtui.fleet.keymap import read_keymap
@@ -89,6 +91,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.presets = PresetStore(self.paths.presets)
         self.journal = LaunchJournal(self.paths.journal)
         self.commands: CommandHistory = SqliteCommandHistory(self.paths.commands)
+        self.kept: Activity = SqliteActivity(self.paths.activity)
         self.launches: list[Launch] = []
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
@@ -124,6 +127,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         await self.bridge.stop()
         self.journal.close()
         self.commands.close()
+        self.kept.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action that works here, and Textual's own, in the palette."""
@@ -137,7 +141,13 @@ class SandtuiApp(Navigation, Copying, Recording):
         """Tell the user something, and keep it for the list of messages."""
         safe = clean(text)
         self.messages.append(Said(self.bridge.clock.now(), safe, severity))
+        self._keep(severity, safe)
         self.notify(safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
+
+    def _keep(self, kind: Kind, text: str) -> None:
+        connection = self.bridge.connection
+        label, secrets = (connection.label, [connection.config.api_key]) if connection is not None else ("", [])
+        self.kept.add(Entry(self.bridge.clock.now(), label, kind, text), secrets)
 
     def keep_preferences(self) -> None:
         """Keep what the fleet screen is to remember."""
@@ -168,6 +178,9 @@ class SandtuiApp(Navigation, Copying, Recording):
         if known is not None and not self.contexts.may(known):
             self.say(f"This context is read-only: {known.title} is switched off. @ chooses another.", "warning")
             return True
+        if known is not None and known.dangerous:
+            screen = self.screen
+            self._keep("did", " › ".join([known.title, *(screen.crumbs() if isinstance(screen, AppScreen) else [])]))
         if known is not None and known.dangerous and self.contexts.production:
             run = partial(super().run_action, action, default_namespace, namespaces)
             self.contexts.ask(known, lambda: self.call_later(run))
@@ -211,9 +224,9 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def action_messages(self) -> None:
         """Show what was said."""
-        from sandtui.ui.screens.dialogs.messages import MessagesDialog
+        from sandtui.ui.screens.activity import ActivityScreen
 
-        self.push_screen(MessagesDialog(list(self.messages)))
+        self.push_screen(ActivityScreen())
 
     def action_launches(self) -> None:
         """Show the board of the latest launch."""

@@ -5,6 +5,7 @@ import pytest
 from sandtui.fleet.actions import ACTIONS, FORBIDDEN_KEYS, in_scope
 
 SCREENS = (
+    ("activity",),
     ("recordings",),
     ("player",),
     ("fleet",),

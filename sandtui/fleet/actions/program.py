@@ -6,7 +6,7 @@ ACTIONS = (
     Action("app.help", ("question_mark", "f1"), "help", "Show the keys that work here.", 1, command="help"),
     Action("app.command", ("colon",), "cmd", "Type a command by its name.", 90),
     Action("app.refresh", ("r",), "refresh", "Ask the platform now.", command="refresh"),
-    Action("app.messages", ("t",), "messages", "Show what happened and what went wrong.", command="messages"),
+    Action("app.messages", ("t",), "activity", "Show what was done and what went wrong.", command="activity"),
     Action("app.fleet", ("1",), "fleet", "Go to the fleet.", command="fleet"),
     Action("app.launches", ("l",), "launches", "Show the board of the latest launch.", command="launches"),
     Action("app.context", ("at",), "context", "Work with another platform, team or account.", command="context"),

@@ -1,0 +1,118 @@
+"""What was done and what went wrong, of this run and those before, newest first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input
+
+from sandtui.fleet.activity import Entry, Kind
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.text import Content, Piece, Role
+from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.widgets.output_view import OutputView
+
+SIGNS: dict[Kind, tuple[str, Role]] = {
+    "did": ("▸", "info"),
+    "information": (" ", "text"),
+    "warning": ("▲", "busy"),
+    "error": ("✖", "bad"),
+}
+
+
+class ActivityScreen(AppScreen):
+    """The list and a field to narrow it."""
+
+    SCOPE = "activity"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("activity")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: list[Entry] = []
+        self._problem = ""
+
+    def compose_body(self) -> Iterable[Widget]:
+        """A field above the list."""
+        yield Input(placeholder="/  words that a line holds", compact=True, id="activity-filter")
+        with Vertical(id="activity-panel", classes="panel"):
+            yield OutputView(self._line, id="activity-list")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, activity."""
+        return ["Fleet", "Activity"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell what is under the cursor in full, for a line may be too short for it."""
+        if self._problem:
+            return [Piece(f"✖ {clean(self._problem)}", "bad")], []
+        return [Piece("▸ asked for  ▲ warning  ✖ went wrong", "dim")], []
+
+    def on_mount(self) -> None:
+        """Read."""
+        super().on_mount()
+        self.query_one(OutputView).following = False
+        self._search("")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow at each key."""
+        event.stop()
+        self._search(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go to the list."""
+        event.stop()
+        self.query_one(OutputView).focus()
+
+    def action_search(self) -> None:
+        """Type what a line must hold."""
+        self.query_one(Input).focus()
+
+    def action_copy(self) -> None:
+        """Copy the line."""
+        place = self.query_one(OutputView).cursor
+        if place < len(self._entries):
+            self.dashboard.copy(clean(self._entries[place].text))
+
+    def action_back(self) -> None:
+        """Undo one step: leave the field, empty it, leave."""
+        field = self.query_one(Input)
+        if field.has_focus:
+            self.query_one(OutputView).focus()
+        elif field.value:
+            field.value = ""
+        else:
+            self.app.pop_screen()
+
+    def _search(self, text: str) -> None:
+        async def flow() -> None:
+            try:
+                found, problem = await asyncio.to_thread(self.dashboard.kept.search, text), ""
+            except OSError as error:
+                found, problem = [], str(error)
+            if self.is_mounted and self.query_one(Input).value == text:
+                self._entries, self._problem = found, problem
+                self.query_one("#activity-panel").border_title = Content(f"Activity {len(found):,}")
+                self.query_one(OutputView).show(max(1, len(found)))
+                self.update_chrome()
+
+        self.bridge.run_flow(flow(), "activity")
+
+    def _line(self, number: int) -> list[Piece]:
+        if not self._entries:
+            words = "Nothing matches: esc empties the field." if self.query_one(Input).value else "Nothing yet."
+            return [Piece(f" {words}", "dim")]
+        if number >= len(self._entries):
+            return []
+        entry = self._entries[number]
+        sign, role = SIGNS.get(entry.kind, (" ", "text"))
+        moment = entry.moment.astimezone()
+        today = moment.date() == self.bridge.clock.now().astimezone().date()
+        shown = f"{moment:%H:%M:%S}" if today else f"{moment:%b %d %H:%M}"
+        return [Piece(f" {shown:<13}", "dim"), Piece(f"{sign} ", role), Piece(clean(entry.text), role)]

@@ -1,0 +1,67 @@
+import stat
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandtui.config import activity as module
+from sandtui.config.activity import SqliteActivity
+from sandtui.fleet.activity import Entry
+
+NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+
+
+def entry(number, text, kind="information", context="local"):
+    return Entry(NOW + timedelta(seconds=number), context, kind, text)
+
+
+def test_entries_are_found_by_their_words_and_by_the_next_run(tmp_path):
+    path = tmp_path / "state" / "activity.sqlite3"
+    kept = SqliteActivity(path)
+    assert kept.search("") == []
+    kept.add(entry(1, "Deleted web-1"))
+    kept.add(entry(2, "web-2 was not deleted", "error"))
+    kept.add(entry(3, "delete › Fleet", "did", "prod"))
+    kept.close()
+    again = SqliteActivity(path)
+    assert [each.text for each in again.search("")] == ["delete › Fleet", "web-2 was not deleted", "Deleted web-1"]
+    assert [each.text for each in again.search("WEB deleted")] == ["web-2 was not deleted", "Deleted web-1"]
+    assert again.search("error") == [entry(2, "web-2 was not deleted", "error")]
+    assert again.search("prod did") == [entry(3, "delete › Fleet", "did", "prod")]
+    assert again.search("100%_") == []
+    again.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_no_secret_is_kept(tmp_path):
+    kept = SqliteActivity(tmp_path / "a.sqlite3")
+    for text in ("with TOKEN=canary", "Authorization: Bearer canary", "http://me:canary@x/y", "the key canary"):
+        kept.add(entry(1, text), ["canary"])
+    kept.add(entry(2, "PASSWORD=canary"))
+    kept.close()
+    assert all(b"canary" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_the_oldest_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 3)
+    kept = SqliteActivity(tmp_path / "a.sqlite3")
+    for number in range(6):
+        kept.add(entry(number, f"n{number}"))
+    assert [each.text for each in kept.search("")] == ["n5", "n4", "n3"]
+    kept.close()
+
+
+def test_a_file_that_can_not_be_read_says_so(tmp_path):
+    (tmp_path / "a.sqlite3").write_bytes(b"no database" * 100)
+    with pytest.raises(OSError, match=r"a\.sqlite3"):
+        SqliteActivity(tmp_path / "a.sqlite3").search("x")
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_text_can_be_kept_and_looked_for(tmp_path_factory, text, wanted):
+    kept = SqliteActivity(tmp_path_factory.mktemp("a") / "a.sqlite3")
+    kept.add(entry(1, text))
+    assert len(kept.search(wanted)) <= 1
+    kept.close()
