@@ -192,8 +192,9 @@ async def test_a_refusal_stands_on_the_board_of_a_launch(status, body, expected)
         launch = app.screen.launch
         assert launch.counts == {Step.FAILED: 3}
         board = Board(launch, 78)
-        text = "\n".join("".join(piece.text for piece in board.line(line, 0.0)) for line in range(len(board)))
-        assert text.count(expected) == 3
+        lines = ["".join(piece.text for piece in board.line(line, 0.0)) for line in range(len(board))]
+        assert " ".join(" ".join(lines).split()).count(expected) == 3
+        assert all(len(line) <= 78 for line in lines), "every word of a reason can be read at 80 columns"
         transports[0].answer = None
         await pilot.press("u")
         await until(pilot, lambda: not launch.counts[Step.FAILED] and not launch.counts[Step.QUEUED])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from sandtui.fleet.launch import Launch, LaunchItem, Step
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.render.text import Piece, Role, fit
+from sandtui.ui.render.text import Piece, Role, fit, width_of
 from sandtui.ui.render.units import long_duration
 
 SIGNS: dict[Step, tuple[str, Role]] = {
@@ -17,6 +19,11 @@ SIGNS: dict[Step, tuple[str, Role]] = {
 }
 
 NAME_WIDTH = 28
+INDENT = 5
+"""Cells before a reason that stands below its sandbox."""
+
+BESIDE = 54
+"""Cells of a line before the reason."""
 
 
 class Board:
@@ -30,8 +37,9 @@ class Board:
         self._per_line = max(10, width - 2)
         failed = [item for item in launch.items if item.step is Step.FAILED]
         others = [item for item in launch.items if item.step is not Step.FAILED]
-        gap: list[LaunchItem | None] = [None]
-        self._listed: list[LaunchItem | None] = [*gap, *failed, *(gap if failed else []), *others]
+        gap: list[LaunchItem | str] = [""]
+        reasons = [entry for item in failed for entry in self._with_reason(item, width)]
+        self._listed: list[LaunchItem | str] = [*gap, *reasons, *(gap if failed else []), *others]
         self._grid = -(-len(launch.items) // self._per_line)
 
     def __len__(self) -> int:
@@ -42,8 +50,20 @@ class Board:
         if number < self._grid:
             return self._signs(number * self._per_line)
         place = number - self._grid
-        item = self._listed[place] if place < len(self._listed) else None
-        return [] if item is None else _item(item, now)
+        item = self._listed[place] if place < len(self._listed) else ""
+        if isinstance(item, str):
+            return [Piece(item, "bad")] if item else []
+        return _item(item, now, beside=self._fits(item))
+
+    def _fits(self, item: LaunchItem) -> bool:
+        return BESIDE + width_of(clean(item.problem)) <= self._per_line
+
+    def _with_reason(self, item: LaunchItem, width: int) -> list[LaunchItem | str]:
+        """Return a failure, and its reason below it when there is no room beside it."""
+        if self._fits(item):
+            return [item]
+        indent = " " * INDENT
+        return [item, *(indent + line for line in wrap(clean(item.problem), max(20, width - INDENT - 2)))]
 
     def _signs(self, start: int) -> list[Piece]:
         cells: list[Piece] = [Piece(" ")]
@@ -66,7 +86,7 @@ def summary(launch: Launch) -> list[Piece]:
     return pieces
 
 
-def _item(item: LaunchItem, now: float) -> list[Piece]:
+def _item(item: LaunchItem, now: float, *, beside: bool) -> list[Piece]:
     sign, role = SIGNS[item.step]
     pieces = [
         Piece(f" {sign} ", role),
@@ -77,8 +97,8 @@ def _item(item: LaunchItem, now: float) -> list[Piece]:
         seconds = (item.ended if item.ended is not None else now) - item.began
         shown = f"{seconds:.1f}s" if seconds < 10 else long_duration(seconds)
         pieces.append(Piece(f" {shown:>8}", "dim"))
-    if item.problem:
+    if item.problem and beside:
         pieces.append(Piece(f"  {clean(item.problem)}", "bad"))
-    elif item.sandbox_id:
+    elif item.sandbox_id and not item.problem:
         pieces.append(Piece(f"  {clean(item.sandbox_id)}", "dim"))
     return pieces
