@@ -65,6 +65,11 @@ class Paths:
         return self.state / "bookmarks.json"
 
     @property
+    def theme(self) -> Path:
+        """The name of the theme that was chosen last."""
+        return self.state / "theme"
+
+    @property
     def activity(self) -> Path:
         """The database of what was done and what went wrong."""
         return self.state / "activity.sqlite3"

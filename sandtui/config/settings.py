@@ -30,6 +30,15 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class UiSettings(_Table):
+    """Looks."""
+
+    theme: str = ""
+    """The theme to begin with; without it the one that was chosen last."""
+    animations: bool | None = None
+    """Whether things move; without it only where the terminal is on this machine."""
+
+
 class CreateSettings(_Table):
     """The create form."""
 
@@ -88,6 +97,7 @@ class Settings(_Table):
     """The whole file; every key may be left out."""
 
     profile: str = ""
+    ui: UiSettings = Field(default_factory=UiSettings)
     create: CreateSettings = Field(default_factory=CreateSettings)
     keys: Mapping[str, Keys] = Field(default_factory=dict)
     profiles: Mapping[str, Profile] = Field(default_factory=dict)
@@ -106,6 +116,12 @@ COMMENTED = """\
 # The profile to begin with: one of [profiles], "local", "prime" (~/.prime and PRIME_*), or a context of the prime
 # command. Without it: prime when there is an API key, otherwise local. SANDTUI_PROFILE and --profile go before it.
 # profile = "work"
+
+[ui]
+# The theme to begin with: sandtui-dark, sandtui-light, or one of Textual's. Without it: the one chosen last (ctrl+p).
+# theme = "sandtui-light"
+# Whether things move. Without it they do, but not over SSH.
+# animations = false
 
 [create]
 # Images to offer in the create form, beside those that were used before.

@@ -17,6 +17,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from sandtui.config.activity import SqliteActivity
@@ -48,7 +49,7 @@ from sandtui.ui.recording import Recording
 from sandtui.ui.screens.base import AppScreen, Severity
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.screens.launch import LaunchScreen
-from sandtui.ui.themes import DARK, THEMES
+from sandtui.ui.themes import begin_looks
 from sandtui.ui.transfer_flow import TransferFlow
 
 MESSAGES_KEPT = 500
@@ -107,14 +108,13 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.set_keymap(textual_keymap(self.user_keys))
         self._ticking = ticking
         self._noted = False
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DARK.name
+        self._theme_problem = begin_looks(self, self.settings.ui, read_text(self.paths.theme))
 
     def on_mount(self) -> None:
         """Show the fleet and start to connect."""
         self.push_screen(FleetScreen())
-        for problem in self.user_keys.problems:
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        for problem in (*self.user_keys.problems, *filter(None, [self._theme_problem])):
             self.say(problem, "warning")
         self.call_after_refresh(self.bridge.start)
         if self._ticking:
@@ -141,13 +141,17 @@ class SandtuiApp(Navigation, Copying, Recording):
         """Tell the user something, and keep it for the list of messages."""
         safe = clean(text)
         self.messages.append(Said(self.bridge.clock.now(), safe, severity))
-        self._keep(severity, safe)
+        self.note(severity, safe)
         self.notify(safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
 
-    def _keep(self, kind: Kind, text: str) -> None:
+    def note(self, kind: Kind, text: str) -> None:
+        """Keep what was done or said for later runs, without secrets."""
         connection = self.bridge.connection
         label, secrets = (connection.label, [connection.config.api_key]) if connection is not None else ("", [])
         self.kept.add(Entry(self.bridge.clock.now(), label, kind, text), secrets)
+
+    def _keep_theme(self, theme: Theme) -> None:
+        self.bridge.keep_text(self.paths.theme, theme.name)
 
     def keep_preferences(self) -> None:
         """Keep what the fleet screen is to remember."""
@@ -173,19 +177,9 @@ class SandtuiApp(Navigation, Copying, Recording):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Run an action; in a read-only context what changes something is not there, in production it is asked for."""
-        known = self.contexts.find(action, default_namespace) if isinstance(action, str) else None
-        if known is not None and not self.contexts.may(known):
-            self.say(f"This context is read-only: {known.title} is switched off. @ chooses another.", "warning")
-            return True
-        if known is not None and known.dangerous:
-            screen = self.screen
-            self._keep("did", " › ".join([known.title, *(screen.crumbs() if isinstance(screen, AppScreen) else [])]))
-        if known is not None and known.dangerous and self.contexts.production:
-            run = partial(super().run_action, action, default_namespace, namespaces)
-            self.contexts.ask(known, lambda: self.call_later(run))
-            return True
-        return await super().run_action(action, default_namespace, namespaces)
+        """Run an action, when the context lets it."""
+        run = partial(super().run_action, action, default_namespace, namespaces)
+        return await self.contexts.run(action, default_namespace, run)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the app do nothing while a shell has all of them, not even those with priority."""

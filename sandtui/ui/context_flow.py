@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
@@ -99,6 +99,24 @@ class ContextFlow:
     def may(self, action: Action) -> bool:
         """Whether an action is there at all."""
         return not (action.dangerous and self.read_only)
+
+    async def run(
+        self, action: object, namespace: DOMNode | None, run: Callable[[], Coroutine[object, object, bool]]
+    ) -> bool:
+        """Run an action: in a read-only context what changes something is not there, in production it is asked for."""
+        app = self._app
+        known = self.find(action, namespace) if isinstance(action, str) else None
+        if known is None or not known.dangerous:
+            return await run()
+        if not self.may(known):
+            app.say(f"This context is read-only: {known.title} is switched off. @ chooses another.", "warning")
+            return True
+        screen = app.screen
+        app.note("did", " › ".join([known.title, *(screen.crumbs() if isinstance(screen, AppScreen) else [])]))
+        if self.production:
+            self.ask(known, lambda: app.call_later(run))
+            return True
+        return await run()
 
     def find(self, action: str, namespace: DOMNode | None) -> Action | None:
         """Return the action of the registry that a binding of a screen or of the app means."""

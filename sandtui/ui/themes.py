@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Container, Mapping
+
+from textual.app import App
 from textual.theme import Theme
+from textual.types import AnimationLevel
+
+from sandtui.config.settings import UiSettings
 
 DARK = Theme(
     name="sandtui-dark",
@@ -35,7 +42,7 @@ LIGHT = Theme(
     dark=False,
     primary="#2e5aac",
     secondary="#4c5a80",
-    accent="#0b6e8f",
+    accent="#0a6b8b",
     success="#2f6f1f",
     warning="#8a5a00",
     error="#b3213f",
@@ -49,7 +56,7 @@ LIGHT = Theme(
         "text-success": "#2f6f1f",
         "text-warning": "#8a5a00",
         "text-error": "#b3213f",
-        "text-accent": "#0b6e8f",
+        "text-accent": "#0a6b8b",
         "text-primary": "#2e5aac",
         "border-blurred": "#b3bad0",
         "input-selection-background": "#2e5aac 25%",
@@ -57,3 +64,29 @@ LIGHT = Theme(
 )
 
 THEMES = (DARK, LIGHT)
+
+
+def begin_looks(app: App[None], wanted: UiSettings, chosen_last: str) -> str:
+    """Give an app our themes, the one to begin with, and its animations; return what there is to say about it."""
+    for theme in THEMES:
+        app.register_theme(theme)
+    app.theme, problem = first_theme(wanted.theme, chosen_last, app.available_themes)
+    if "TEXTUAL_ANIMATIONS" not in os.environ:
+        app.animation_level = animation_level(wanted.animations, os.environ)
+    return problem
+
+
+def first_theme(wanted: str, chosen_last: str, known: Container[str]) -> tuple[str, str]:
+    """Return the theme to begin with, and what to say when the wanted one does not exist."""
+    if wanted and wanted not in known:
+        return DARK.name, f"There is no theme {wanted!r}; ctrl+p, then theme, shows all."
+    for name in (wanted, chosen_last.strip()):
+        if name in known:
+            return name, ""
+    return DARK.name, ""
+
+
+def animation_level(wanted: bool | None, environ: Mapping[str, str]) -> AnimationLevel:
+    """Return how much moves: over a slow link, which SSH may be, nothing does unless it is asked for."""
+    moves = not environ.get("SSH_CONNECTION") if wanted is None else wanted
+    return "full" if moves else "none"

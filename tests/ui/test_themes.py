@@ -1,0 +1,71 @@
+"""Our themes: contrast by WCAG, what is chosen is remembered, what moves."""
+
+import itertools
+
+import pytest
+from textual.color import Color
+
+from sandtui.config.settings import read_settings
+from sandtui.ui.themes import DARK, LIGHT, THEMES, animation_level, first_theme
+from tests.ui.world import World, settled, until
+
+AA = 4.5
+INKS = ("text-muted", "text-success", "text-warning", "text-error", "text-accent", "text-primary")
+GROUNDS = ("background", "surface", "panel")
+
+
+def luminance(color):
+    def linear(part):
+        return part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (linear(part / 255) for part in color.rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(Color.parse(one)), luminance(Color.parse(other))))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+@pytest.mark.parametrize(("ink", "ground"), itertools.product(("foreground", *INKS), GROUNDS))
+def test_every_ink_can_be_read_on_every_ground(theme, ink, ground):
+    color = getattr(theme, ink) if ink == "foreground" else theme.variables[ink]
+    assert contrast(color, getattr(theme, ground)) >= AA
+
+
+def test_which_theme_is_the_first():
+    known = {"sandtui-dark", "sandtui-light", "nord"}
+    assert first_theme("", "", known) == (DARK.name, "")
+    assert first_theme("", "nord\n", known) == ("nord", "")
+    assert first_theme("sandtui-light", "nord", known) == (LIGHT.name, "")
+    assert first_theme("", "gone", known) == (DARK.name, "")
+    name, problem = first_theme("gone", "nord", known)
+    assert name == DARK.name
+    assert "'gone'" in problem
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environ", "level"),
+    [
+        (None, {}, "full"),
+        (None, {"SSH_CONNECTION": "x"}, "none"),
+        (True, {"SSH_CONNECTION": "x"}, "full"),
+        (False, {}, "none"),
+    ],
+)
+def test_nothing_moves_over_a_slow_link(wanted, environ, level):
+    assert animation_level(wanted, environ) == level
+
+
+async def test_the_theme_that_was_chosen_is_remembered():
+    app = World(fleet=0)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        app.theme = "nord"
+        await until(pilot, lambda: app.paths.theme.exists() and app.paths.theme.read_text() == "nord")
+
+
+def test_the_settings_say_which():
+    settings = read_settings('[ui]\ntheme = "nord"\nanimations = false\n', "config.toml")
+    assert (settings.ui.theme, settings.ui.animations) == ("nord", False)
