@@ -39,6 +39,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.fleet_live
 	$(BIN)/python -m tests.bench.terminal
 	$(BIN)/python -m tests.bench.fanout
+	$(BIN)/python -m tests.bench.jobs
 
 # Builds wheel and source archive, and runs the program from the wheel in an empty environment.
 package: $(VENV)/.dev

@@ -33,6 +33,9 @@ CONNECT_SECONDS = 15.0
 STOP_SECONDS = 2.0
 """Seconds that a command has to end by itself before it is killed."""
 
+PREFERRED_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""Processors have AES built in: twice the bytes a second of the default; all others stay allowed."""
+
 PREAMBLE = "PRIME-SSH-SESSION {}\n"
 PIECE = 64 * 1024
 
@@ -80,6 +83,7 @@ async def _connect(session: SSHSession, key: asyncssh.SSHKey) -> asyncssh.SSHCli
                         config=None,
                         agent_path=None,
                         keepalive_interval=15,
+                        encryption_algs=PREFERRED_CIPHERS,
                     )
                 except BaseException:
                     link.close()

@@ -78,6 +78,9 @@ class Paths:
     def crashes(self) -> Path:
         """The folder of crash reports."""
         return self.state / "crashes"
+    def jobs(self) -> Path:
+        """The database of background jobs and the ends of their logs."""
+        return self.state / "jobs.sqlite3"
 
     @property
     def journal(self) -> Path:

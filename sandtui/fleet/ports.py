@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from sandtui.client import AsyncSandboxClient, ExposedPort, InvalidRequestError, SandboxClientError
+from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, InvalidRequestError, SandboxClientError
 from sandtui.client.flows.ports import check_port
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.store import FleetStore
@@ -73,6 +73,21 @@ def parse_exposure(text: str) -> tuple[int, str, str | None]:
     if name is not None and len(name) > 50:
         raise ValueError("a name has 50 characters at most")
     return int(port), protocol, name
+
+
+def plain_fault(error: SandboxClientError, port: int | None = None) -> str:
+    """Return what the platform's refusal of an exposure means, in words that say what to do."""
+    status = error.status_code if isinstance(error, APIError) else None
+    what = f"port {port}" if port is not None else "that port"
+    if status == 409:
+        return f"{what} is exposed already, or its sandbox is not running: r shows what there is now"
+    if status == 429:
+        return "too many exposures in a minute (20 are allowed): wait a little and try again"
+    if status in {404, 405, 501}:
+        return "this platform has no exposures for this sandbox; F forwards a port to this machine instead"
+    if status == 422:
+        return f"the platform does not take {what}: {error}"
+    return str(error)
 
 
 class PortBoard:

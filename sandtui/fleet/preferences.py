@@ -11,11 +11,19 @@ from sandtui.fleet.query import QueryError, parse
 from sandtui.fleet.saved_views import SavedView, check_key
 
 MOST_VIEWS = 50
+NOTIFY = {
+    "app": "in the app",
+    "bell": "in the app and by the terminal's bell",
+    "osc9": "in the app and by the desktop, through the terminal (OSC 9)",
+    "off": "not at all",
+}
+"""How the end of a job can be told."""
 
 
 @dataclass(slots=True)
 class Preferences:
-    """Columns by id, in order (none: those that come with it), widths in cells, order, and saved views."""
+    """Columns by id, in order (none: those that come with it), widths in cells, order, saved
+    views, and how the end of a job is told."""
 
     columns: list[str] = field(default_factory=list)
     widths: dict[str, int] = field(default_factory=dict)
@@ -23,6 +31,7 @@ class Preferences:
     descending: bool = True
     active_only: bool = False
     inspector: bool = True
+    notify: str = "app"
     views: list[SavedView] = field(default_factory=list)
 
     def dump(self) -> str:
@@ -49,6 +58,8 @@ class Preferences:
         for name in ("descending", "active_only", "inspector"):
             if isinstance(values.get(name), bool):
                 setattr(chosen, name, values[name])
+        if values.get("notify") in NOTIFY:
+            chosen.notify = values["notify"]
         views = values.get("views")
         if isinstance(views, list):
             chosen.views = [view for each in views[:MOST_VIEWS] if (view := _view(each)) is not None]

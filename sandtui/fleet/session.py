@@ -20,7 +20,11 @@ from sandtui.fleet.console import Console, Run
 from sandtui.fleet.fanout import FanOut, Target
 from sandtui.fleet.fanout.grouping import end_of
 from sandtui.fleet.fanout.run import MAX_TOTAL
+from sandtui.fleet.forwards.board import ForwardBoard
 from sandtui.fleet.history import History
+from sandtui.fleet.jobs.board import JobBoard
+from sandtui.fleet.jobs.keeper import JobKeeper
+from sandtui.fleet.jobs.watcher import JobWatcher
 from sandtui.fleet.plans import Plan
 from sandtui.fleet.ports import PortBoard
 from sandtui.fleet.refresh import Freshness, Pace, Refresher
@@ -74,6 +78,8 @@ class FleetSession:
         clock: Clock,
         on_freshness: Callable[[Freshness], None] = lambda _: None,
         pace: Pace | None = None,
+        keeper: JobKeeper | None = None,
+        context: str = "",
     ) -> None:
         self.client = client
         self.clock = clock
@@ -84,9 +90,12 @@ class FleetSession:
         self.transfers: TransferQueue | None = None
         """What is copied; the program hands it in, for it is kept on the disk."""
         self.ports = PortBoard(client, self.store, clock)
+        self.forwards = ForwardBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
         """Commands that ran on many, oldest first."""
         self.shells = ShellBoard(client)
+        self.jobs = JobBoard(client, self.store, self.history, clock, keeper, context)
+        self.job_watcher = JobWatcher(self.jobs)
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
@@ -134,7 +143,7 @@ class FleetSession:
 
     def bulk(self, plan: Plan) -> BulkRun:
         """Return what carries out a plan; its ``run`` begins it."""
-        work = work_of(plan, self.client, self.store, self.history)
+        work = work_of(plan, self.client, self.store, self.history, self.jobs)
         batch = batch_size(plan)
         # Large batches are few a minute (wire.md 2.1); two at a time keep the platform busy.
         return BulkRun(plan.title, plan.rows, work, self.clock, at_once=AT_ONCE if batch == 1 else 2, batch=batch)
@@ -187,5 +196,6 @@ class FleetSession:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.forwards.aclose()
         await self.shells.close()
         await self.client.aclose()

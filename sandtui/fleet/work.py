@@ -9,6 +9,7 @@ from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxClientError
 from sandtui.fleet import plans
 from sandtui.fleet.bulk import Outcome, Work
 from sandtui.fleet.history import History
+from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.plans import Plan
 from sandtui.fleet.store import FleetStore
 
@@ -28,7 +29,7 @@ def batch_size(plan: Plan) -> int:
     return DELETE_BATCH if plan.verb is plans.DELETE and len(plan.rows) > FEW else 1
 
 
-def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: History) -> Work:
+def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: History, jobs: JobBoard) -> Work:
     """Return what carries out a plan."""
     if plan.verb is plans.DELETE:
         return _deleting(client, store) if len(plan.rows) <= FEW else _deleting_many(client, store)
@@ -47,9 +48,8 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         return Outcome(True, port.url)
 
     async def job(sandbox_id: str) -> Outcome:
-        started = await client.start_background_job(sandbox_id, value)
-        history.note(sandbox_id, f"job {started.job_id}: {value}")
-        return Outcome(True, f"job {started.job_id}")
+        started = await jobs.start(sandbox_id, value)
+        return Outcome(True, f"job {started.key.job_id}")
 
     return _each({plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job}[plan.verb])
 

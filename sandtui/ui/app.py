@@ -25,6 +25,7 @@ from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.command_history import SqliteCommandHistory
 from sandtui.config.contexts import Context
 from sandtui.config.drafts import read_draft, write_draft
+from sandtui.config.jobs import JobFile
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
@@ -42,6 +43,7 @@ from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
 from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.context_flow import ConnectTo, ContextFlow
 from sandtui.ui.copying import Copying
+from sandtui.ui.job_flow import JobFlow
 from sandtui.ui.keymap import bindings, textual_keymap
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
 from sandtui.ui.navigation import Navigation
@@ -93,6 +95,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.journal = LaunchJournal(self.paths.journal)
         self.commands: CommandHistory = SqliteCommandHistory(self.paths.commands)
         self.kept: Activity = SqliteActivity(self.paths.activity)
+        self.job_file = JobFile(self.paths.jobs)
         self.launches: list[Launch] = []
         self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
@@ -106,6 +109,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.contexts = ContextFlow(self, contexts, connect_to)
         self.user_keys = read_keymap(self.settings.keys)
         self.set_keymap(textual_keymap(self.user_keys))
+        self.job_flow = JobFlow(self)
         self._ticking = ticking
         self._noted = False
         self._theme_problem = begin_looks(self, self.settings.ui, read_text(self.paths.theme))
@@ -128,6 +132,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.journal.close()
         self.commands.close()
         self.kept.close()
+        self.job_file.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action that works here, and Textual's own, in the palette."""
@@ -152,6 +157,11 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def _keep_theme(self, theme: Theme) -> None:
         self.bridge.keep_text(self.paths.theme, theme.name)
+    def desktop_notify(self, text: str) -> None:
+        """Ask the terminal to show a notification of the desktop (OSC 9); one that can't ignores it."""
+        if self._driver is not None:
+            # The driver's own queue: written past it, the sequence could land inside another one.
+            self._driver.write(f"\x1b]9;sandtui: {clean(text)[:200]}\x07")
 
     def keep_preferences(self) -> None:
         """Keep what the fleet screen is to remember."""
@@ -191,7 +201,10 @@ class SandtuiApp(Navigation, Copying, Recording):
     def do(self, action_id: str) -> None:
         """Run an action of the registry by its id."""
         action = BY_ID[action_id]
-        namespace = self if action.scope == GLOBAL else self.screen
+        screen = self.screen
+        namespace: DOMNode = self if action.scope == GLOBAL else screen
+        if isinstance(screen, AppScreen) and action.scope != GLOBAL:
+            namespace = screen.owner_of(action.scope)
         self.call_later(self.run_action, action.name, namespace)
 
     # Actions

@@ -157,6 +157,10 @@ class Bridge(BridgeLaunches):
 
         self._run(flow(), f"log {sandbox_id}", exclusive=True)
 
+    def tell(self, message: Message) -> None:
+        """Give a message to every screen."""
+        self._tell(message)
+
     def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
         """Run a flow of a screen; it is told nothing, and cancelled when the program ends."""
         self._run(flow, group, exclusive=exclusive)
@@ -188,12 +192,21 @@ class Bridge(BridgeLaunches):
         old, self.session = self.session, None
         if old is not None:
             await old.close()
-        session = FleetSession(self._make_client(connection), self.clock, self._freshness_changed, self._pace)
+        session = FleetSession(
+            self._make_client(connection),
+            self.clock,
+            self._freshness_changed,
+            self._pace,
+            self._app.job_file,
+            connection.label,
+        )
         session.store.watch(self._changed)
         self.connection, self.session = connection, session
         self._tell(ConnectionChanged())
         self._run(self._offer_unfinished(), "unfinished")
         self._app.transfers.begin(session, connection.label)
+        self._app.job_flow.attach(session)
+        self._run(session.job_watcher.run(), "jobs", exclusive=True)
         await session.refresher.run()
 
     def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:

@@ -86,6 +86,10 @@ class BulkFlow:
         alive = [row for row in carrying if plans.DELETE_BY_LABEL.possible(row)]
         self._show_plan(label_plan(message.labels, alive, min(self._shown, len(alive)), message.total))
 
+    def confirm(self, plan: Plan) -> None:
+        """Show a plan whose value was asked for elsewhere."""
+        self._show_plan(plan)
+
     def _with_value(self, plan: Plan) -> None:
         if plan.verb in (plans.CSV, plans.JSON):
             text = as_csv(plan.rows) if plan.verb is plans.CSV else as_json(plan.rows)

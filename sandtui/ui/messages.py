@@ -111,6 +111,11 @@ class UsageArrived(Message, bubble=False):
 
 
 @dataclass
+class JobsChanged(Message, bubble=False):
+    """Background jobs came, changed or went."""
+
+
+@dataclass
 class LogArrived(Message, bubble=False):
     """A log was fetched, as lines that are safe to draw, or could not be."""
 

@@ -8,6 +8,7 @@ from textual.app import App
 
 from sandtui.client import Sandbox
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
+from sandtui.fleet.jobs.job import Job
 from sandtui.fleet.launch import Launch
 from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.plans import DELETE
@@ -66,12 +67,12 @@ class Navigation(App[None]):
         else:
             self.say("Nothing ran on many sandboxes yet: mark some, then x.", "warning")
 
-    def open_ports(self, sandbox_id: str | None) -> None:
-        """Show all exposed ports; a new one is for the sandbox."""
+    def open_ports(self, sandbox_id: str | None, marked: Sequence[str] = ()) -> None:
+        """Show all exposed ports and forwards; a new one is for the marked sandboxes, or for this one."""
         from sandtui.ui.screens.ports import PortsScreen
 
         if self.bridge.session is not None:
-            self.push_screen(PortsScreen(sandbox_id))
+            self.push_screen(PortsScreen(sandbox_id, tuple(marked)))
 
     def open_shells(self, sandbox_ids: Sequence[str]) -> None:
         """Show shells in some sandboxes, the first in front; those that go on there are taken up again."""
@@ -97,6 +98,20 @@ class Navigation(App[None]):
 
         if self.bridge.session is not None:
             self.push_screen(FilesScreen(sandbox_ids))
+
+    def open_jobs(self, targets: Sequence[str] = (), sandbox_id: str | None = None) -> None:
+        """Show the jobs of the fleet, or of one sandbox; a new one is for the targets."""
+        from sandtui.ui.screens.jobs.screen import JobsScreen
+
+        if self.bridge.session is not None:
+            self.push_screen(JobsScreen(tuple(targets), sandbox_id))
+
+    def show_job(self, job: Job) -> None:
+        """Put the cursor on a job, when the jobs are in front."""
+        from sandtui.ui.screens.jobs.screen import JobsScreen
+
+        if isinstance(self.screen, JobsScreen):
+            self.screen.show_job(job.key)
 
     def open_log(self, sandbox_id: str) -> None:
         """Show the log of a sandbox."""

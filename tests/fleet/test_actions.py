@@ -12,6 +12,8 @@ SCREENS = (
     ("detail",),
     ("create",),
     ("ports",),
+    ("jobs",),
+    ("job_log",),
     ("launch",),
     ("console", "output"),
     ("fanout", "results"),

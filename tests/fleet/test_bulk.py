@@ -14,6 +14,7 @@ from sandtui.fleet.bulk import BulkRun, Outcome, State
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.export import as_csv, as_json
 from sandtui.fleet.history import History
+from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.plans import check_value, make_plan
 from sandtui.fleet.store import FleetStore
 from sandtui.fleet.work import batch_size, work_of
@@ -149,9 +150,8 @@ class FakeClient:
 
 async def carry_out(plan, client, store):
     history = History(store, ManualClock(NOW))
-    run = BulkRun(
-        plan.title, plan.rows, work_of(plan, client, store, history), ManualClock(NOW), batch=batch_size(plan)
-    )
+    work = work_of(plan, client, store, history, JobBoard(client, store, history, ManualClock(NOW)))
+    run = BulkRun(plan.title, plan.rows, work, ManualClock(NOW), batch=batch_size(plan))
     await run.run()
     return run, history
 

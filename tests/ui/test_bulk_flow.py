@@ -131,7 +131,7 @@ async def test_cancelling_ends_the_work():
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
 
-        async def stuck(sandbox_id, command):
+        async def stuck(sandbox_id, command, working_dir=None):
             await release.wait()
 
         app.bridge.session.client.start_background_job = stuck

@@ -6,12 +6,12 @@ changes, ``:`` names, ``/`` narrows, Escape undoes one step, space marks, ``?`` 
 
 from __future__ import annotations
 
-from sandtui.fleet.actions import activity, console, create, fanout, files, fleet, log, ports, program, shell
+from sandtui.fleet.actions import activity, console, create, fanout, files, fleet, jobs, log, ports, program, shell
 from sandtui.fleet.actions.action import FORBIDDEN_KEYS, GLOBAL, Action
 
 __all__ = ["ACTIONS", "BY_ID", "FORBIDDEN_KEYS", "GLOBAL", "Action", "in_scope"]
 
-_GROUPS = (program, activity, fleet, create, console, fanout, files, log, ports, shell)
+_GROUPS = (program, activity, fleet, create, console, fanout, files, log, ports, jobs, shell)
 
 ACTIONS: tuple[Action, ...] = tuple(action for group in _GROUPS for action in group.ACTIONS)
 

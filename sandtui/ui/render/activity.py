@@ -7,17 +7,25 @@ from datetime import datetime
 
 from sandtui.client.models import ExposedPort
 from sandtui.fleet.history import Event
+from sandtui.fleet.jobs.job import Job
 from sandtui.fleet.usage import Usage
+from sandtui.ui.render.jobs import SIGNS, command_words
 from sandtui.ui.render.overview import BARS
 from sandtui.ui.render.text import Content, Piece, content, lines, outside
 from sandtui.ui.render.units import clock_time, long_duration
 
 SHOWN = 12
+JOBS_SHOWN = 5
 WIDTH = 20
 
 
 def activity(
-    events: Sequence[Event], ports: Sequence[ExposedPort], usage: Usage | None, measuring: bool, now: datetime
+    events: Sequence[Event],
+    ports: Sequence[ExposedPort],
+    usage: Usage | None,
+    measuring: bool,
+    now: datetime,
+    jobs: Sequence[Job] = (),
 ) -> Content:
     """Return the sections that have something to tell."""
     rows: list[Content] = []
@@ -28,6 +36,10 @@ def activity(
     if ports:
         rows += [content(""), content(Piece("Ports", "dim"))]
         rows += [_port(port) for port in ports]
+    if jobs:
+        more = f"  {len(jobs) - JOBS_SHOWN} more: b" if len(jobs) > JOBS_SHOWN else "  b shows their logs"
+        rows += [content(""), content(Piece("Jobs", "dim"), Piece(more, "dim"))]
+        rows += [_job(job, now) for job in jobs[:JOBS_SHOWN]]
     if events:
         rows += [content(""), content(Piece("This session", "dim"))]
         rows += [_event(event, now) for event in reversed(events[-SHOWN:])]
@@ -64,6 +76,14 @@ def _port(port: ExposedPort) -> Content:
     where = port.external_endpoint or port.url or port.tls_socket
     name = f" {port.name}" if port.name else ""
     return content(Piece(f"  {port.port} {port.protocol or 'HTTP'}"), outside(f"{name}  {where}", "info"))
+
+
+def _job(job: Job, now: datetime) -> Content:
+    seconds = job.seconds(now)
+    end = f"exit {job.exit_code}" if job.exit_code is not None else job.state.value
+    took = f"  {long_duration(seconds)}" if seconds is not None else ""
+    words = Piece(f"  {end}{took}  ", "bad" if job.exit_code else "dim")
+    return content(Piece("  "), SIGNS[job.state], words, Piece(command_words(job)))
 
 
 def _event(event: Event, now: datetime) -> Content:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
@@ -14,6 +15,7 @@ from textual.widgets import Input, TextArea
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import help_hint, hints
 from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
+from sandtui.ui.render.forwards import work_pieces
 from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
 from sandtui.ui.render.text import Piece, Role
@@ -84,6 +86,10 @@ class AppScreen(Screen[None]):
     def offered_hints(self) -> list[Hint]:
         """Return the hints of the actions that work now."""
         return hints(*self.hint_scopes(), keymap=self.dashboard.user_keys, allowed=self.dashboard.contexts.may)
+
+    def owner_of(self, scope: str) -> DOMNode:
+        """Return who carries out the actions of a scope: the screen, or one of its panes."""
+        return self
 
     def tick(self) -> None:
         """Draw again what depends on the time; called once a second."""
@@ -172,4 +178,6 @@ class AppScreen(Screen[None]):
             left = [Piece(f"this window is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} shows everything", "busy")]
         if bridge.session is not None and bridge.session.transfers is not None:
             right = [*summary_pieces(bridge.session.transfers.totals), *right]
+        if bridge.session is not None:
+            right = [*work_pieces(len(bridge.session.jobs.running), len(bridge.session.forwards.active)), *right]
         self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])

@@ -236,6 +236,9 @@ class ConsoleScreen(ConsoleKeys):
         except SandboxClientError as error:
             self.dashboard.say(f"The job was not started: {error}", "error")
         else:
+            if (session := self.bridge.session) is not None:
+                session.jobs.adopt(self.sandbox_id, job_id, command, self.console.carried.directory)
+                session.job_watcher.want([self.sandbox_id])
             self.dashboard.say(f"Job {job_id} runs in the background; it goes on when sandtui ends.")
 
     def _remember(self, found: Sequence[PastCommand]) -> None:

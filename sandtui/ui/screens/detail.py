@@ -13,7 +13,7 @@ from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.usage import Usage
 from sandtui.ui.keymap import bindings
-from sandtui.ui.messages import ExposuresArrived, SandboxesChanged, UsageArrived
+from sandtui.ui.messages import ExposuresArrived, JobsChanged, SandboxesChanged, UsageArrived
 from sandtui.ui.render.activity import activity
 from sandtui.ui.render.detail import detail
 from sandtui.ui.render.text import Content, Piece, content
@@ -77,6 +77,10 @@ class DetailScreen(AppScreen):
         """Show what it serves."""
         self._draw()
 
+    def on_jobs_changed(self, _: JobsChanged) -> None:
+        """Show its jobs."""
+        self._draw()
+
     def on_usage_arrived(self, message: UsageArrived) -> None:
         """Draw what it uses, and ask again in a moment while somebody looks."""
         if message.error is not None:
@@ -112,6 +116,10 @@ class DetailScreen(AppScreen):
     def action_ports(self) -> None:
         """Show the exposed ports; a new one is for this sandbox."""
         self.dashboard.open_ports(self.sandbox_id)
+
+    def action_jobs(self) -> None:
+        """Show the background jobs of this sandbox."""
+        self.dashboard.open_jobs([self.sandbox_id], self.sandbox_id)
 
     def action_measure(self) -> None:
         """Begin to measure what it uses, or end it."""
@@ -172,6 +180,6 @@ class DetailScreen(AppScreen):
         now = self.bridge.clock.now()
         ports = session.exposures.get(row.id, [])
         text.show(detail(row, now, panel.content_size.width, full=True))
-        more = activity(session.history.of(row.id), ports, self._usage, self._measuring, now)
+        more = activity(session.history.of(row.id), ports, self._usage, self._measuring, now, session.jobs.of(row.id))
         self.query_one("#detail-activity", TextPanel).show(more)
         self.query_one("#detail-more").display = bool(more.plain)

@@ -123,7 +123,13 @@ class FleetKeys(AppScreen):
     def action_ports(self) -> None:
         """Show the exposed ports."""
         row = self.target
-        self.dashboard.open_ports(row.id if row is not None else None)
+        marks = [*self._view.marks] if self._view is not None else []
+        self.dashboard.open_ports(row.id if row is not None else None, marks)
+
+    def action_jobs(self) -> None:
+        """Show the background jobs; a new one is for the marked, or for this one."""
+        row, marks = self.target, self._view.marks if self._view is not None else ()
+        self.dashboard.open_jobs([*marks] or ([row.id] if row is not None else []))
 
     def action_logs(self) -> None:
         """Read the log, or those of the marked side by side."""

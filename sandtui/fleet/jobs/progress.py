@@ -1,0 +1,55 @@
+"""How far a job is, read from what it prints last: a percentage, ``step 30/100``, a bar of tqdm."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from sandtui.fleet.jobs.job import Job, JobState
+
+_RATIO = re.compile(
+    r"(?:^|[\s\[(|])(?P<done>[0-9]{1,12})(?P<unit>[kMG]?) ?(?:/|of) ?(?P<all>[0-9]{1,12})(?P=unit)(?=$|[\s\])|,:;\[])"
+)
+_PERCENT = re.compile(r"(?<![\w.])(?P<percent>[0-9]{1,3}(?:\.[0-9]{1,4})?) ?%")
+_WORDS = re.compile(r"(?i)\b(?:step|epoch|iter(?:ation)?|batch|item|file|test|task|episode|progress|chunk|shard)s?\b")
+
+
+def progress_of(line: str) -> float | None:
+    """Return the part that is done, 0 to 1, or None when a line tells none.
+
+    A ratio counts when the line also has a bar, a percentage or a word such as ``step`` before it: ``9/11`` alone
+    may be a date. When a line names an epoch and a step, the first, which is the slower, counts.
+    """
+    line = line.rsplit("\r", 1)[-1][-400:]
+    ratio = _RATIO.search(line)
+    percent = _PERCENT.search(line)
+    bar = percent is not None and line[percent.end() : percent.end() + 1] == "|"
+    if ratio is not None and (bar or _WORDS.search(line[: ratio.start() + 1]) or _stands_alone(line, ratio)):
+        total = int(ratio["all"])
+        if total > 0 and int(ratio["done"]) <= total:
+            return int(ratio["done"]) / total
+    if percent is not None and float(percent["percent"]) <= 100:
+        # A percentage far from a bar may be of anything; only one that opens the line or ends it is progress.
+        before, after = line[: percent.start()].strip(" ([|:"), line[percent.end() :].strip(" )].|")
+        if bar or not before or not after or _WORDS.search(before) or before.endswith((":", "]")):
+            return float(percent["percent"]) / 100
+    return None
+
+
+def expected_end(job: Job, usual_seconds: float | None, now: datetime) -> datetime | None:
+    """Return when a running job should end: by its progress, else by how long the same command took before."""
+    if job.state is not JobState.RUNNING or job.started is None:
+        return None
+    done = progress_of(job.last_line)
+    if done is not None and 0.01 <= done <= 1:
+        ran = (now - job.started).total_seconds()
+        return now + timedelta(seconds=max(0.0, ran / done - ran))
+    if usual_seconds is not None:
+        end = job.started + timedelta(seconds=usual_seconds)
+        return end if end > now else None
+    return None
+
+
+def _stands_alone(line: str, ratio: re.Match[str]) -> bool:
+    inside = line[max(0, ratio.start()) : ratio.end() + 1].strip()
+    return inside.startswith("[") and inside.endswith("]")

@@ -1,0 +1,205 @@
+"""Keeps the board fresh: who is asked when, and what follows the end of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sandtui.client import NotFoundError, SandboxClientError, SandboxNotRunningError
+from sandtui.client.models import SandboxStatus
+from sandtui.fleet.jobs.board import Ended, JobBoard
+from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
+
+BUSY_SECONDS = 4.0
+"""Between looks at a sandbox with running jobs, while somebody looks at the jobs."""
+
+SWEEP_SECONDS = 60.0
+"""Between looks at all other sandboxes, while somebody looks; each costs a command in the sandbox."""
+
+SWEEP_SECONDS_EACH = 0.3
+BEHIND_SECONDS = 15.0
+"""Between looks at jobs that were started from here, while nobody looks."""
+
+_OPEN_STEPS = {ChainStep.WAITING, ChainStep.DOWNLOADING, ChainStep.DELETING}
+
+
+class JobWatcher:
+    """Looks at sandboxes while somebody wants to know: a screen that is open, or a job of ours that runs.
+
+    A command resets a sandbox's idle clock (traps.md, API 4), so a sandbox that is to end when it is idle is only
+    looked at when somebody asks, or while a job of ours runs in it.
+    """
+
+    def __init__(self, board: JobBoard) -> None:
+        self.board = board
+        self.on_end: Callable[[Sequence[Ended]], None] = lambda _: None
+        self.on_chain: Callable[[Job], None] = lambda _: None
+        self._wake = asyncio.Event()
+        self._attending = 0
+        self._wanted: set[str] = set()
+        self._chains: dict[JobKey, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        board.on_end = self._ended
+
+    @property
+    def attending(self) -> bool:
+        """Whether somebody looks at the jobs."""
+        return self._attending > 0
+
+    def attend(self) -> None:
+        """Note that somebody looks: every running sandbox is asked soon."""
+        self._attending += 1
+        self.want(row.id for row in self.board.store if row.status == SandboxStatus.RUNNING)
+
+    def leave(self) -> None:
+        """Note that one of those who looked does not any more."""
+        self._attending -= 1
+        if not self._attending:
+            self._wanted.clear()
+
+    def want(self, sandbox_ids: Iterable[str] | None = None) -> None:
+        """Ask some sandboxes now; all that run when none are named."""
+        if sandbox_ids is None:
+            sandbox_ids = [row.id for row in self.board.store if row.status == SandboxStatus.RUNNING]
+        self._wanted.update(sandbox_ids)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep the board fresh until cancelled."""
+        board = self.board
+        try:
+            await board.load()
+        except OSError as error:
+            board.problems[""] = str(error)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            board.give_up_the_gone()
+            while True:
+                for job in list(board.jobs.values()):
+                    if job.state.is_over and job.chain is not None and job.chain.step in _OPEN_STEPS:
+                        self.follow(job)
+                self._wake.clear()
+                due = self.due()
+                if due:
+                    self._wanted.difference_update(due)
+                    await board.look(due)
+                await self._pause()
+
+    def due(self) -> list[str]:
+        """Return the sandboxes to ask now."""
+        board, now = self.board, self.board.clock.monotonic()
+        ours = {job.key.sandbox_id for job in board.running if job.mine or job.chain is not None}
+        busy = {job.key.sandbox_id for job in board.running}
+        if not self.attending:
+            rows = [row for sandbox_id in ours if (row := board.store.get(sandbox_id)) is not None]
+        else:
+            rows = [row for row in board.store if row.status == SandboxStatus.RUNNING]
+        sweep = max(SWEEP_SECONDS, len(rows) * SWEEP_SECONDS_EACH)
+        due = []
+        for row in rows:
+            if row.status != SandboxStatus.RUNNING:
+                continue
+            last = board.looked_at.get(row.id)
+            if row.id in self._wanted or (last is None and row.id in ours):
+                due.append(row.id)
+            elif row.sandbox.idle_timeout_minutes and row.id not in ours:
+                continue
+            elif last is None:
+                due.append(row.id)
+            else:
+                pause = BEHIND_SECONDS if not self.attending else BUSY_SECONDS if row.id in busy else sweep
+                if now - last >= pause:
+                    due.append(row.id)
+        return due
+
+    async def _pause(self) -> None:
+        """Sleep until something may be due; for ever when nothing is watched."""
+        if not self.attending and not any(job.mine or job.chain for job in self.board.running):
+            await self._wake.wait()
+            return
+        seconds = BUSY_SECONDS if self.attending else BEHIND_SECONDS
+        sleep = asyncio.ensure_future(self.board.clock.sleep(seconds))
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait([sleep, wake], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            wake.cancel()
+
+    def _ended(self, ended: Sequence[Ended]) -> None:
+        self._wake.set()
+        for each in ended:
+            if each.job.mine and each.job.words != "its sandbox ended" and self._group is not None:
+                self._group.create_task(self._after(each.job))
+        self.on_end(ended)
+
+    async def _after(self, job: Job) -> None:
+        with contextlib.suppress(OSError, SandboxClientError):
+            await self.board.logs.fetch_ends(job)
+
+    # What happens when a job is done
+
+    def follow(self, job: Job) -> None:
+        """Carry out what is to happen after a job, unless that is under way."""
+        task = self._chains.get(job.key)
+        if self._group is not None and (task is None or task.done()):
+            self._chains[job.key] = self._group.create_task(self._follow(job))
+
+    async def _follow(self, job: Job) -> None:
+        board, chain = self.board, job.chain
+        if chain is None:
+            return
+        try:
+            if not await board.claim_chain(job.key):
+                return
+            if job.state is not JobState.DONE and chain.step is ChainStep.WAITING:
+                why = f"exit {job.exit_code}" if job.exit_code is not None else job.words or "it is lost"
+                await self._step(job, chain, ChainStep.FAILED, f"not carried out: {why}")
+                return
+            chain = await self._carry_out(job, chain)
+        except (SandboxClientError, OSError) as error:
+            await self._step(job, chain, ChainStep.FAILED, str(error))
+
+    async def _carry_out(self, job: Job, chain: Chain) -> Chain:
+        board, sandbox_id = self.board, job.key.sandbox_id
+        if chain.download and chain.step is not ChainStep.DELETING:
+            target = Path(chain.target)
+            # A file that is there when the download begins is somebody's; one that is there when it goes on is ours.
+            if chain.step is ChainStep.WAITING and await asyncio.to_thread(target.exists):
+                return await self._step(job, chain, ChainStep.FAILED, f"{chain.target} is there already")
+            chain = await self._step(job, chain, ChainStep.DOWNLOADING, "")
+            await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+            await board.client.download_file(sandbox_id, chain.download, target)
+        if chain.delete:
+            chain = await self._step(job, chain, ChainStep.DELETING, "")
+            await board.logs.fetch_ends(job)
+            board.store.mark_deleting([sandbox_id])
+            try:
+                await board.client.delete(sandbox_id)
+            except (NotFoundError, SandboxNotRunningError):
+                pass
+            except SandboxClientError:
+                board.store.unmark_deleting([sandbox_id])
+                raise
+            board.store.mark_deleted([sandbox_id])
+        done = [f"{chain.download} is in {chain.target}"] if chain.download else []
+        done += ["the sandbox is deleted"] if chain.delete else []
+        return await self._step(job, chain, ChainStep.DONE, ", ".join(done))
+
+    async def _step(self, job: Job, chain: Chain, step: ChainStep, words: str) -> Chain:
+        chain = replace(chain, step=step, words=words)
+        try:
+            await self.board.set_chain(job.key, chain)
+        except OSError as error:
+            # What can't be written down must not be done: it could be done twice, or half.
+            if step is not ChainStep.FAILED:
+                raise
+            chain = replace(chain, words=f"{words} ({error})")
+            if job.key in self.board.jobs:
+                self.board.jobs[job.key] = replace(self.board.jobs[job.key], chain=chain)
+        if step in {ChainStep.DONE, ChainStep.FAILED}:
+            self.on_chain(replace(job, chain=chain))
+        return chain

@@ -1,0 +1,1 @@
+"""The screen of background jobs, its log pane and its dialogs."""

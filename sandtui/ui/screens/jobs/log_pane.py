@@ -1,0 +1,372 @@
+"""The log of a job, read by windows while it is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.cells import chop_cells
+from textual import events
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widget import Widget
+
+from sandtui.client import SandboxClientError
+from sandtui.fleet.jobs.job import Job, JobState
+from sandtui.fleet.jobs.log_window import LogWindow
+from sandtui.fleet.log_text import LogText, find, split
+from sandtui.fleet.sanitize import clean
+from sandtui.ui.keymap import bindings
+from sandtui.ui.render.jobs import size
+from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.screens.dialogs.value import ValueDialog
+from sandtui.ui.widgets.output_view import OutputView
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+QUICK_SECONDS, SLOW_SECONDS = 1.0, 6.0
+"""Between reads of a log whose end is followed: soon after news, slower while none comes."""
+
+
+class JobLogView(OutputView):
+    """Lines of a log; going above the first asks for what stands before."""
+
+    class Top(Message):
+        """The user wants to see what stands before the first line."""
+
+    def go_to(self, line: int) -> None:
+        """Put the cursor on a line."""
+        super().go_to(line)
+        if line <= 0:
+            self.post_message(self.Top())
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        """Ask for more at the top."""
+        super().watch_scroll_y(old, new)
+        if new <= 0 < old:
+            self.post_message(self.Top())
+
+
+class JobLogPane(Vertical):
+    """One stream of one job. It reads only while it is shown; the screen lets it know by :meth:`tick`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("job_log")
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes="panel")
+        self.job: Job | None = None
+        self.stream = "stdout"
+        self.window: LogWindow | None = None
+        self.wrapped = False
+        self._needle = ""
+        self._lines: list[str] = []
+        self._state = ""
+        self._kept = False
+        self._busy = False
+        self._pause = QUICK_SECONDS
+        self._read_at = 0.0
+        self._fetching = ""
+        self._final = False
+
+    def compose(self) -> Iterable[Widget]:
+        """One view of lines."""
+        yield JobLogView(self._line, id="job-log")
+
+    @property
+    def view(self) -> JobLogView:
+        """The lines."""
+        return self.query_one(JobLogView)
+
+    @property
+    def _app(self) -> SandtuiApp:
+        return cast("SandtuiApp", self.app)
+
+    # What is shown
+
+    def show_job(self, job: Job | None, stream: str | None = None) -> None:
+        """Show the log of a job; a newer version of the same job changes only what is said about it."""
+        stream = stream or self.stream
+        same = job is not None and self.job is not None and job.key == self.job.key and stream == self.stream
+        self._final = self._final and same and job is not None and job.state.is_over
+        self.job, self.stream = job, stream
+        session = self._app.bridge.session
+        if not same:
+            self.keep()
+            self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
+            self._lines, self._state, self._kept, self._busy = [], "", False, False
+            self._pause = QUICK_SECONDS
+            self.view.following = True
+            self._begin()
+        self._draw_frame()
+
+    def keep(self) -> None:
+        """Keep what was read, so that it stays when the sandbox is gone."""
+        session = self._app.bridge.session
+        if self.job is not None and self.window is not None and session is not None and not self._kept:
+            self._app.bridge.run_flow(session.jobs.logs.keep(self.job.key, self.stream, self.window), "keep-log")
+
+    def tick(self) -> None:
+        """Read on when it is time and the end is followed."""
+        job = self.job
+        if job is None or self.window is None or self._busy or self._kept or self._final or not self.view.following:
+            return
+        if self._app.bridge.clock.monotonic() - self._read_at >= self._pause:
+            self._final = job.state.is_over
+            self._read_on()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Wrap anew."""
+        if self.wrapped:
+            self.call_after_refresh(self._draw)
+
+    def on_job_log_view_top(self, event: JobLogView.Top) -> None:
+        """Read what stands before."""
+        event.stop()
+        if self.window is not None and not self._busy and not self._kept and not self.window.at_start:
+            self._run(self._read_before())
+
+    # Keys
+
+    def follow(self) -> None:
+        """Go to the end and stay there."""
+        self.view.follow()
+        self._pause = QUICK_SECONDS
+        self._draw_frame()
+
+    def wrap(self) -> None:
+        """Cut long lines to the window, or not."""
+        self.wrapped = not self.wrapped
+        self._draw()
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+
+        def answered(needle: str | None) -> None:
+            if needle:
+                self._needle = needle
+                self.view.refresh()
+                self._go_to(find(self._lines, needle, self.view.cursor, -1))
+
+        dialog = ValueDialog("Search what is read of the log", "a text", "error", lambda _: "", self._needle)
+        self.app.push_screen(dialog, answered)
+
+    def action_next_hit(self) -> None:
+        """Go to the next line that holds it."""
+        self._go_to(find(self._lines, self._needle, self.view.cursor + 1, 1))
+
+    def action_previous_hit(self) -> None:
+        """Go to the line before that holds it."""
+        self._go_to(find(self._lines, self._needle, self.view.cursor - 1, -1))
+
+    def action_copy(self) -> None:
+        """Copy the line under the cursor."""
+        if self.view.cursor < len(self._lines):
+            self._app.copy(self._lines[self.view.cursor])
+
+    def action_back(self) -> None:
+        """Back to the list."""
+        self.screen.focus_next("#jobs")
+
+    def save(self) -> None:
+        """Ask what of the log to write where."""
+        job = self.job
+        if job is None or (not self._lines and not job.size):
+            self._app.say("There is nothing to save.", "warning")
+            return
+        whole = job.stderr_size if self.stream == "stderr" else job.stdout_size
+        total = max(whole, self.window.total if self.window is not None else 0)
+        choices = [Choice("read", "r", "what is read here", f"{len(self._lines):,} lines")]
+        if not self._kept:
+            choices.append(Choice("whole", "w", "the whole log", f"{size(total)}, fetched from the sandbox"))
+
+        def chosen(what: str | None) -> None:
+            if what:
+                self._ask_where(job, what)
+
+        self.app.push_screen(ChooseDialog("Save the log", choices), chosen)
+
+    def _ask_where(self, job: Job, what: str) -> None:
+        def check(name: str) -> str:
+            path = Path(name.strip()).expanduser()
+            if not name.strip():
+                return "a file is missing"
+            if path.exists():
+                return f"{path} is there already: choose another name"
+            return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
+
+        def answered(name: str | None) -> None:
+            if not name:
+                return
+            path = Path(name).expanduser()
+            if what == "read":
+                text = "".join(line + "\n" for line in self._lines)
+                self._app.bridge.write_file(path, text, f"{len(self._lines):,} lines of the log")
+            else:
+                self._app.bridge.run_flow(self._fetch_whole(job, path), "job-fetch")
+
+        name = f"{job.key.job_id}.{self.stream}.log"
+        self.app.push_screen(ValueDialog("Save the log", "a new file", name, check, name), answered)
+
+    # Reading
+
+    def _begin(self) -> None:
+        if self.window is not None:
+            self._state = "reading …"
+            self._run(self._read_first())
+        else:
+            self._draw()
+
+    def _read_on(self) -> None:
+        self._run(self._read_more())
+
+    def _run(self, flow: Coroutine[Any, Any, None]) -> None:
+        self._busy = True
+        self._read_at = self._app.bridge.clock.monotonic()
+        self._app.bridge.run_flow(flow, "job-log")
+
+    async def _read_first(self) -> None:
+        window, job = self.window, self.job
+        if window is None or job is None:
+            return
+        problem = ""
+        try:
+            await window.read_end()
+        except SandboxClientError as error:
+            problem = str(error)
+        if window is not self.window:
+            return
+        if problem or window.missing:
+            await self._show_kept(job, problem or "its log is not in the sandbox")
+        else:
+            self._state = ""
+        self._done()
+
+    async def _show_kept(self, job: Job, problem: str) -> None:
+        session, window = self._app.bridge.session, self.window
+        kept = None
+        if session is not None:
+            try:
+                kept = await session.jobs.logs.kept(job.key, self.stream)
+            except OSError as error:
+                problem = f"{problem}; {error}"
+        if window is not self.window:
+            return
+        if kept is None:
+            self._state = clean(problem)
+            return
+        text, start, total = kept
+        lines = await asyncio.to_thread(text.split, "\n")
+        if window is self.window and window is not None:
+            window.lines, window.start, window.total = lines, start, total
+            self._kept, self._state = True, "kept here; the sandbox does not have it any more"
+
+    async def _read_more(self) -> None:
+        window = self.window
+        if window is None:
+            return
+        try:
+            growth = await window.read_more()
+        except SandboxClientError as error:
+            if window is self.window:
+                self._state = clean(str(error))
+                self._pause = SLOW_SECONDS
+                self._done()
+            return
+        if window is not self.window:
+            return
+        self._state = "its log is gone from the sandbox" if window.missing else ""
+        news = growth.after or growth.anew
+        self._pause = QUICK_SECONDS if news else min(SLOW_SECONDS, self._pause * 1.5)
+        self._done(dropped=growth.dropped)
+
+    async def _read_before(self) -> None:
+        window = self.window
+        if window is None:
+            return
+        try:
+            growth = await window.read_before()
+        except SandboxClientError as error:
+            self._state = clean(str(error))
+        else:
+            if window is self.window and growth.before and not self.wrapped:
+                self._draw()
+                self.view.go_to(growth.before)
+        if window is self.window:
+            self._done()
+
+    async def _fetch_whole(self, job: Job, path: Path) -> None:
+        session = self._app.bridge.session
+        if session is None:
+            return
+
+        def tell(done: int, total: int | None) -> None:
+            self._fetching = f"fetching {size(done)}" + (f" of {size(total)}" if total else "")
+
+        try:
+            await session.client.download_file(job.key.sandbox_id, job.log_path(self.stream), path, on_progress=tell)
+        except SandboxClientError as error:
+            self._app.say(f"The log was not fetched: {error}", "error")
+        else:
+            self._app.say(f"The whole log is in {path}.")
+        finally:
+            self._fetching = ""
+            self._draw_frame()
+
+    def _done(self, dropped: int = 0) -> None:
+        self._busy = False
+        if self.is_mounted:
+            self._draw(dropped)
+
+    # Drawing
+
+    def _draw(self, dropped: int = 0) -> None:
+        held = self.window.lines if self.window is not None else []
+        view = self.view
+        if self.wrapped:
+            width = max(10, view.size.width)
+            self._lines = LogText.of(held).wrapped(width, chop_cells)
+        else:
+            self._lines = held
+        view.show(len(self._lines))
+        if dropped and not view.following:
+            view.go_to(max(1, view.cursor - dropped))
+        self._draw_frame()
+
+    def _draw_frame(self) -> None:
+        if not self.is_mounted:
+            return
+        job, window = self.job, self.window
+        if job is None or window is None:
+            self.border_title, self.border_subtitle = Content("log"), Content("")
+            return
+        name = clean(job.sandbox_name or job.key.sandbox_id)
+        self.border_title = Content(f"{job.key.job_id} · {name} · {self.stream}")
+        parts = [self._fetching or self._state] if self._fetching or self._state else []
+        running = job.state is JobState.RUNNING and not self._kept
+        parts.append("● follow" if self.view.following and running else "at the end" if running else job.state.value)
+        parts.append("wrap on" if self.wrapped else "wrap off")
+        held = size(max(0, window.total - window.start))
+        parts.append(f"{len(window.lines):,} lines, {held} of {size(window.total)}")
+        if window.skipped:
+            parts.append(f"{size(window.skipped)} passed over")
+        if self._needle:
+            parts.append(f"/{clean(self._needle)}")
+        self.border_subtitle = Content(" · ".join(parts))
+
+    def _line(self, number: int) -> list[Piece]:
+        if number >= len(self._lines):
+            return []
+        return [Piece(text, "key" if hit else "text") for text, hit in split(self._lines[number], self._needle)]
+
+    def _go_to(self, line: int | None) -> None:
+        if line is None:
+            words = f"{self._needle} is not in what is read of the log." if self._needle else "/ asks what to look for."
+            self._app.say(words)
+        else:
+            self.view.go_to(line)
+        self._draw_frame()

@@ -1,0 +1,169 @@
+"""Forwards and jobs on the screens: the ports screen's lower list, the line of what goes on, the detail."""
+
+import asyncio
+
+import pytest
+from textual.widgets import Checkbox, Input, OptionList
+
+from sandtui.client import APIError
+from sandtui.fleet.forwards.forward import Direction, Forward, ForwardSpec, ForwardState
+from sandtui.fleet.jobs.job import Job, JobKey, JobState
+from sandtui.fleet.ports import plain_fault
+from sandtui.ui.render.forwards import line, work_pieces
+from sandtui.ui.screens.dialogs.expose import ExposeDialog
+from sandtui.ui.widgets.row_list import RowList
+from tests.fleet.factory import sandbox
+from tests.ui.world import NOW, World, settled, until
+
+OUT, IN = ForwardSpec(Direction.OUT, 8000, 8000), ForwardSpec(Direction.IN, 5432, 5432)
+
+
+def forwards():
+    hostile = "[/red]\x1b]0;x\x07"
+    return [
+        Forward(1, "sbx_0001", "rollout-0001", OUT, 8000, ForwardState.OPEN, "", 1_200_000, 88_000, 2, 9),
+        Forward(2, "sbx_0002", hostile, IN, 5432, ForwardState.BROKEN, f"the connection broke {hostile}; tried again"),
+        Forward(3, "sbx_0003", "nb", OUT, 8001, ForwardState.FAILED, "its sandbox ended"),
+    ]
+
+
+async def opened(pilot, *, vm=False):
+    app = await settled(pilot)
+    session = app.bridge.session
+    session.store.apply([sandbox(1, vm=vm)])
+    await until(pilot, lambda: app.screen.target is not None)
+    await pilot.press("p")
+    await until(pilot, lambda: session.ports.loaded or session.ports.problem)
+    return app
+
+
+def run(steps):
+    async def inside():
+        async with World(fleet=0).run_test(size=(120, 36)) as pilot:
+            await steps(pilot)
+
+    return inside()
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
+def test_forwards(snap_compare, size):
+    async def steps(pilot):
+        app = await opened(pilot)
+        app.bridge.session.forwards.forwards = forwards()
+        app.screen._draw()
+        await pilot.press("tab", "j")
+        app.screen.tick()
+        await pilot.pause()
+
+    assert snap_compare(World(fleet=0), terminal_size=size, run_before=steps)
+
+
+def test_a_line_holds_no_control_byte():
+    for forward in forwards():
+        assert "".join(piece.text for piece in line(forward)).isprintable()
+
+
+async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_tcp_port):
+    async def steps(pilot):
+        app = await opened(pilot)
+        board = app.bridge.session.forwards
+        await pilot.press("F")
+        app.screen.query_one(Input).value = "nonsense"
+        await pilot.press("enter")
+        assert app.screen.query(Input), "what is wrong is said, and the line stays"
+        app.screen.query_one(Input).value = f"8000 to {unused_tcp_port}"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(board.forwards))
+        forward = board.forwards[0]
+        assert (forward.sandbox_id, forward.local_port) == ("sbx_0001", unused_tcp_port)
+        await until(pilot, lambda: app.screen.query_one("#forwards", RowList).key == forward.number)
+        await pilot.press("tab", "D")
+        await until(pilot, lambda: forward.state.is_over)
+        await pilot.press("D")
+        await until(pilot, lambda: board.forwards == [])
+
+    await run(steps)
+
+
+async def test_a_local_port_that_is_taken_is_said():
+    async def steps(pilot):
+        app = await opened(pilot)
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        await pilot.press("F")
+        app.screen.query_one(Input).value = f"8000 to {port}"
+        await pilot.press("enter")
+        await until(pilot, lambda: any("is taken: choose another" in said.text for said in app.messages))
+        server.close()
+
+    await run(steps)
+
+
+async def test_a_vm_has_no_exposures_and_forwarding_is_offered():
+    async def steps(pilot):
+        app = await opened(pilot, vm=True)
+        await pilot.press("n")
+        await pilot.pause()
+        assert not isinstance(app.screen, ExposeDialog)
+        assert "F forwards one to this machine" in app.messages[-1].text
+
+    await run(steps)
+
+
+async def test_a_port_is_chosen_from_those_that_listen_inside():
+    async def steps(pilot):
+        app = await opened(pilot)
+        board, exposed = app.bridge.session.ports, []
+
+        async def listening(sandbox_id):
+            return [3000, 8000]
+
+        async def expose(sandbox_id, port, protocol, name):
+            exposed.append((sandbox_id, port, protocol, name))
+            raise APIError("no", status_code=429)
+
+        board.listening, board.expose = listening, expose
+        await pilot.press("n")
+        await until(
+            pilot, lambda: app.screen.query("#listening") and app.screen.query_one(OptionList).option_count == 2
+        )
+        await pilot.press("tab", "down", "down", "enter")
+        dialog = app.screen
+        assert dialog.query_one("#expose-port", Input).value == "8000"
+        dialog.query_one("#expose-tcp", Checkbox).value = True
+        await pilot.press(*"db", "enter")
+        await until(pilot, lambda: bool(exposed))
+        assert exposed == [("sbx_0001", 8000, "TCP", "db")]
+        await until(pilot, lambda: any("too many exposures in a minute" in said.text for said in app.messages))
+
+    await run(steps)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(409, "exposed already"), (422, "does not take port 80"), (429, "wait"), (501, "F forwards"), (500, "broken")],
+)
+def test_what_a_refusal_means(status, words):
+    assert words in plain_fault(APIError("broken", status_code=status), 80)
+
+
+async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
+    async def steps(pilot):
+        app = await settled(pilot)
+        session = app.bridge.session
+        session.store.apply([sandbox(1)])
+        job = Job(JobKey("sbx_0001", "0a1b2c3d"), JobState.RUNNING, started=NOW, command="make [/x]")
+        session.jobs._put(job, keep=False)
+        await until(pilot, lambda: app.screen.target is not None)
+        app.screen.tick()
+        strip = app.screen.query_one("#activity")
+        assert any("⚙ 1 job" in piece.text for piece in strip._right)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.query("#detail-activity"))
+        await until(pilot, lambda: "make [/x]" in app.screen.query_one("#detail-activity")._shown.plain)
+
+    await run(steps)
+
+
+def test_nothing_goes_on_says_nothing():
+    assert work_pieces(0, 0) == []

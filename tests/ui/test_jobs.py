@@ -1,0 +1,329 @@
+"""The jobs screen: its pictures, and what its keys do."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from textual.widgets import Checkbox, Input
+
+from sandtui.client import APIError, CommandResponse
+from sandtui.fleet.jobs.board import Ended
+from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
+from sandtui.fleet.jobs.log_window import LogWindow
+from sandtui.fleet.sanitize import output_line
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.ui.widgets.row_list import RowList
+from tests.fleet.factory import sandbox
+from tests.ui.world import NOW, World, settled, until
+
+WIDE, NARROW = (120, 36), (80, 24)
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+
+LOG = [f"14:13:{second:02} step {12840 + second * 10}  loss 1.93{second:02}  tok/s 18,220" for second in range(40)]
+
+
+def job(number, state=JobState.RUNNING, **fields):
+    key = JobKey(f"sbx_{number:04}", f"a41f09c{number:x}")
+    values = {
+        "sandbox_name": f"rollout-{number:04}",
+        "started": NOW - timedelta(seconds=600 + number),
+        "command": f"python -m sim.train --seed {number}",
+        "stdout_size": 1_200_000 - number * 1000,
+    }
+    if state is not JobState.RUNNING:
+        values["ended"] = NOW - timedelta(seconds=400)
+    return Job(key, state, **{**values, **fields})
+
+
+JOBS = [
+    job(7, last_line="step 12870/20000  loss 1.9266", mine=True),
+    job(8, last_line=" 45%|####      | 450/1000 [00:12<00:15]"),
+    job(12, last_line="WARNING  replay buffer 91% full", stderr_size=88_000),
+    job(6, JobState.FAILED, exit_code=1, words="stopped from here"),
+    job(5, JobState.LOST, words="its sandbox ended", command=""),
+    job(1, JobState.DONE, exit_code=0, chain=Chain("/r.json", "/home/me/r.json", True, ChainStep.DONE, "r is here")),
+    job(2, JobState.DONE, exit_code=0, command="deploy --token abcdefgh"),
+    job(3, JobState.DONE, exit_code=0, command="[@click=app.quit]x[/] \x1b[31m\u202e", sandbox_name="[/red]\x1b"),
+]
+
+
+async def opened(pilot, jobs=JOBS, *, log=LOG):
+    app = await settled(pilot)
+    board = app.bridge.session.jobs
+
+    async def execute(sandbox_id, command, timeout=None, **_):
+        raise APIError("not here")
+
+    async def look(sandbox_ids):
+        for sandbox_id in sandbox_ids:
+            board.looked_at[sandbox_id] = 0.0
+
+    async def read_end(self):
+        self.lines = [output_line(line) for line in log]
+        self.loaded, self.total, self.end = True, 40_000, 40_000
+        self.start = 40_000 - sum(map(len, self.lines))
+
+    board.look = look
+    app.bridge.session.client.execute_command = execute
+    LogWindow.read_end = read_end
+    board.store.apply(
+        sandbox(number, created_at=NOW - timedelta(minutes=50), started_at=NOW - timedelta(minutes=50))
+        for number in (7, 8, 12, 1)
+    )
+    await pilot.press("5")
+    await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+    for each in jobs:
+        board._put(each, keep=False)
+    board.on_change()
+    await until(pilot, lambda: len(app.screen.jobs) == len(jobs))
+    if jobs:
+        await until(pilot, lambda: app.screen.pane.view._count > 0)
+    for field in app.screen.query(Input):
+        field.cursor_blink = False
+    app.clear_notifications()
+    await pilot.pause()
+    return app
+
+
+@pytest.fixture(autouse=True)
+def log_reader(monkeypatch):
+    """The window's reading is put back after each test."""
+    monkeypatch.setattr(LogWindow, "read_end", LogWindow.read_end)
+
+
+def picture(snap_compare, size, steps, **world):
+    assert snap_compare(World(**world), terminal_size=size, run_before=steps)
+
+
+@SIZES
+def test_jobs(snap_compare, size):
+    async def steps(pilot):
+        await opened(pilot)
+
+    picture(snap_compare, size, steps, fleet=0)
+
+
+@SIZES
+def test_no_jobs(snap_compare, size):
+    async def steps(pilot):
+        await opened(pilot, [])
+
+    picture(snap_compare, size, steps, fleet=0)
+
+
+@SIZES
+def test_log_of_a_job_with_a_hit(snap_compare, size):
+    async def steps(pilot):
+        await opened(pilot)
+        await pilot.press("enter", "slash", *"13230", "enter")
+        await pilot.pause()
+
+    picture(snap_compare, size, steps, fleet=0)
+
+
+@SIZES
+@pytest.mark.parametrize("key", ["n", "T", "K"])
+def test_job_dialogs(snap_compare, size, key):
+    async def steps(pilot):
+        await opened(pilot)
+        await pilot.press(key)
+        await pilot.pause()
+        for field in pilot.app.screen.query(Input):
+            field.cursor_blink = False
+        if key == "T":
+            pilot.app.screen._folder = pilot.app.screen._folder.__class__("/home/me")
+            pilot.app.screen.query_one("#then-download", Input).value = "/workspace/r.json"
+        await pilot.pause()
+
+    picture(snap_compare, size, steps, fleet=0)
+
+
+async def run(steps, size=WIDE, **world):
+    async with World(**{"fleet": 0, **world}).run_test(size=size) as pilot:
+        await steps(pilot)
+
+
+def cursor(app):
+    return app.screen.query_one("#jobs", RowList)
+
+
+async def test_the_cursor_stays_on_its_job_and_its_line_when_others_come_above():
+    async def steps(pilot):
+        many = [replace(job(7), key=JobKey("sbx_0007", f"{number:08x}")) for number in range(30)]
+        app = await opened(pilot, many)
+        await pilot.press(*(["j"] * 15))
+        rows = cursor(app)
+        chosen, line = rows.key, rows.cursor - rows.scroll_offset.y
+        for number in range(5):
+            fresh = replace(job(7), key=JobKey("sbx_0007", f"f000000{number}"), started=NOW)
+            app.bridge.session.jobs._put(fresh, keep=False)
+        app.bridge.session.jobs.on_change()
+        await until(pilot, lambda: len(app.screen.jobs) == 35)
+        assert rows.key == chosen
+        assert rows.cursor - rows.scroll_offset.y == line
+        assert app.screen.pane.job.key == chosen
+
+    await run(steps)
+
+
+async def test_the_filter_narrows_and_escape_undoes_it_step_by_step():
+    async def steps(pilot):
+        app = await opened(pilot)
+        await pilot.press("slash", *"running", "space", *"seed", "enter")
+        await until(pilot, lambda: len(app.screen.jobs) == 3)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen.jobs) == len(JOBS))
+        await pilot.press("o")
+        assert app.screen._order.id == "started"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not isinstance(app.screen, JobsScreen)
+        assert not app.bridge.session.job_watcher.attending
+
+    await run(steps)
+
+
+async def test_stopping_asks_first_and_tells_what_became_of_it():
+    async def steps(pilot):
+        app = await opened(pilot)
+        stopped = []
+
+        async def stop(key):
+            stopped.append(key)
+            return "stopped"
+
+        app.bridge.session.jobs.stop = stop
+        await pilot.press("K")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert stopped == []
+        await pilot.press("K")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await pilot.press("y")
+        await until(pilot, lambda: bool(stopped))
+        assert stopped == [JOBS[0].key]
+
+    await run(steps)
+
+
+async def test_a_new_job_is_started_where_the_cursor_was_and_chosen():
+    async def steps(pilot):
+        app = await opened(pilot)
+        board = app.bridge.session.jobs
+        sent = []
+
+        async def execute(sandbox_id, command, timeout=None, **_):
+            sent.append((sandbox_id, command))
+            return CommandResponse(stdout="", stderr="", exit_code=0)
+
+        app.bridge.session.client.execute_command = execute
+        app.screen.targets = ()
+        await pilot.press("n", *"make", "enter")
+        await until(pilot, lambda: any(job.command == "make" for job in board.jobs.values()))
+        made = next(job for job in board.jobs.values() if job.command == "make")
+        await until(pilot, lambda: cursor(app).key == made.key)
+        assert made.mine and made.key.sandbox_id == "sbx_0007"
+        assert "sh -c make" in sent[0][1]
+        await pilot.press("u")
+        await until(pilot, lambda: sum(job.command == "make" for job in board.jobs.values()) == 2)
+
+    await run(steps)
+
+
+async def test_what_follows_is_checked_and_set(tmp_path):
+    async def steps(pilot):
+        app = await opened(pilot)
+        board = app.bridge.session.jobs
+        await pilot.press("T")
+        await pilot.pause()
+        dialog = app.screen
+        dialog.query_one("#then-download", Input).value = "relative"
+        dialog._take()
+        assert app.screen is dialog
+        dialog.query_one("#then-download", Input).value = "/out/r.json"
+        dialog.query_one("#then-target", Input).value = str(tmp_path / "missing" / "r.json")
+        dialog._take()
+        assert app.screen is dialog
+        dialog.query_one("#then-target", Input).value = str(tmp_path / "r.json")
+        dialog.query_one("#then-delete", Checkbox).value = True
+        dialog._take()
+        await until(pilot, lambda: board.jobs[JOBS[0].key].chain is not None)
+        assert board.jobs[JOBS[0].key].chain == Chain("/out/r.json", str(tmp_path / "r.json"), True)
+
+    await run(steps)
+
+
+async def test_the_other_stream_and_saving_what_is_read(tmp_path):
+    async def steps(pilot):
+        app = await opened(pilot)
+        await pilot.press("E")
+        await until(pilot, lambda: app.screen.pane.stream == "stderr")
+        await until(pilot, lambda: not app.screen.pane._busy)
+        await pilot.press("S", "r")
+        app.screen.query_one(Input).value = str(tmp_path / "log.txt")
+        await pilot.press("enter")
+        await until(pilot, (tmp_path / "log.txt").exists)
+        assert (tmp_path / "log.txt").read_text().splitlines() == LOG
+
+    await run(steps)
+
+
+async def test_ends_are_told_together_and_by_the_way_that_was_chosen(monkeypatch):
+    monkeypatch.setattr("sandtui.ui.job_flow.TELL_SECONDS", 0.01)
+
+    async def steps(pilot):
+        app = await opened(pilot)
+        written, rung = [], []
+        monkeypatch.setattr(app, "desktop_notify", written.append)
+        monkeypatch.setattr(app, "bell", lambda: rung.append(1))
+        ended = app.bridge.session.job_watcher.on_end
+        done = [Ended(replace(job(number), state=JobState.DONE, exit_code=0)) for number in (1, 2)]
+        for way in ("app", "bell", "osc9", "off"):
+            app.preferences.notify = way
+            before = len(app.messages)
+            ended([done[0]])
+            ended([done[1], Ended(replace(job(3), state=JobState.FAILED, exit_code=4))])
+            await until(pilot, lambda: not app.job_flow._untold)
+            told = [said.text for said in list(app.messages)[before:]]
+            assert told == ([] if way == "off" else ["3 jobs ended, 1 of them failed or were lost."])
+        assert (len(written), len(rung)) == (1, 1)
+
+    await run(steps)
+
+
+async def test_a_desktop_notification_holds_no_control_byte(monkeypatch):
+    async def steps(pilot):
+        app = await settled(pilot)
+        sent = []
+        monkeypatch.setattr(app._driver, "write", sent.append)
+        app.desktop_notify("job \x07\x1b]0;x\x9c in 'a'")
+        assert len(sent) == 1
+        body = sent[0].removeprefix("\x1b]9;").removesuffix("\x07")
+        assert body.isprintable() and body.startswith("sandtui: job")
+
+    await run(steps)
+
+
+async def test_the_way_of_telling_is_kept():
+    async def steps(pilot):
+        app = await opened(pilot)
+        await pilot.press("B", "b")
+        await pilot.pause()
+        assert app.preferences.notify == "bell"
+        await until(pilot, app.paths.fleet.exists)
+        assert '"notify"' in app.paths.fleet.read_text()
+
+    await run(steps)
+
+
+async def test_a_sandbox_that_can_not_be_asked_is_named():
+    async def steps(pilot):
+        app = await opened(pilot)
+        app.bridge.session.jobs.problems["sbx_0008"] = "no \x1b[31mshell[/]"
+        left, right = app.screen.activity()
+        text = "".join(piece.text for piece in (*left, *right))
+        assert "1 could not be asked" in text and "\x1b" not in text
+
+    await run(steps)
