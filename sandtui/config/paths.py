@@ -78,6 +78,8 @@ class Paths:
     def crashes(self) -> Path:
         """The folder of crash reports."""
         return self.state / "crashes"
+
+    @property
     def jobs(self) -> Path:
         """The database of background jobs and the ends of their logs."""
         return self.state / "jobs.sqlite3"

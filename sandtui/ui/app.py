@@ -157,6 +157,7 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def _keep_theme(self, theme: Theme) -> None:
         self.bridge.keep_text(self.paths.theme, theme.name)
+
     def desktop_notify(self, text: str) -> None:
         """Ask the terminal to show a notification of the desktop (OSC 9); one that can't ignores it."""
         if self._driver is not None:
