@@ -17,7 +17,8 @@ USAGE_ERROR = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
-    from sandtui import cli_completion, cli_config, cli_create, cli_demo, cli_doctor, cli_keys, cli_run, cli_shell
+    from sandtui import cli_completion, cli_config, cli_cp, cli_create, cli_demo, cli_doctor, cli_keys, cli_run
+    from sandtui import cli_shell, cli_sync
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
@@ -38,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_demo.add_parser(subparsers)
     cli_doctor.add_parser(subparsers)
     cli_keys.add_parser(subparsers)
+    cli_cp.add_parser(subparsers)
     cli_run.add_parser(subparsers)
     cli_shell.add_parser(subparsers)
+    cli_sync.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
     cli_completion.add_parser(subparsers, parser)
     arguments = parser.parse_args(argv)

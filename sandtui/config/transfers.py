@@ -48,7 +48,8 @@ class TransferJournal:
             self.drop(transfer.id)
             return
         spec = transfer.spec
-        options = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum, "names": spec.names}
+        options: dict[str, object] = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum}
+        options |= {"names": spec.names, "ignore": spec.ignore, "delete": spec.delete}
         row = (
             transfer.id,
             self._context,
@@ -122,7 +123,9 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
         str(batch),
         Existing(chosen["existing"]),
         bool(chosen["keep"]),
-        tuple(map(str, chosen["names"])),
+        tuple(map(str, chosen.get("names", ()))),
+        tuple(map(str, chosen.get("ignore", ()))),
+        bool(chosen.get("delete", False)),
         bool(chosen["checksum"]),
     )
     return Transfer(str(id_), spec, State(state), total=_number(total), done=_number(done), problem=str(problem))

@@ -18,6 +18,7 @@ from sandtui.fleet.files.names import base, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
 from sandtui.fleet.transfers import leftovers
+from sandtui.fleet.transfers.equal import Difference, difference, extras, ignored
 from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item, Plan, archives, plan
@@ -57,6 +58,7 @@ class Carrier:
         self._client, self._transfer, self._log, self._changed = client, transfer, log, changed
         self._spool = spool / transfer.id
         self._earlier = earlier
+        self._extra: list[str] = []
 
     async def run(self) -> None:
         """Carry it out.
@@ -75,6 +77,9 @@ class Carrier:
         try:
             await self._prepare(target, made)
             await self._copy(made)
+            if self._extra:
+                await target.remove([f"{spec.target.path.rstrip('/')}/{path}" for path in self._extra])
+                self._transfer.deleted = len(self._extra)
             if self._transfer.tries > 1:
                 await self.forget()
         finally:
@@ -92,22 +97,46 @@ class Carrier:
     def _side(self, place: Place) -> Side:
         return LocalSide() if place.sandbox_id is None else SandboxSide(self._client, place.sandbox_id)
 
-    async def _plan(self, source: Side, target: Side) -> Plan:
-        transfer, spec = self._transfer, self._transfer.spec
+    async def compare(self) -> Difference:
+        """Return what would be done, and do nothing.
+
+        Raises:
+            TransferError, FilesError: one side can't be read.
+        """
+        spec = self._transfer.spec
+        _, tree, _, there = await self._look(self._side(spec.source), self._side(spec.target))
+        return await asyncio.to_thread(difference, tree, there)
+
+    async def _look(self, source: Side, target: Side) -> tuple[TreeItem, list[TreeItem], int, dict[str, TreeItem]]:
+        """Return root and tree of the source, how many names were refused, and what the target holds."""
+        spec = self._transfer.spec
         root = await source.look(spec.source.path)
         if root is None:
             raise TransferError(f"{spec.source.label} is not there any more")
         tree, refused = await source.walk(spec.source.path, spec.names) if _is_folder(root) else ([], 0)
-        transfer.check()
+        self._transfer.check()
         found = await target.look(spec.target.path)
         there: dict[str, TreeItem] = {}
-        siblings: set[str] = set()
         if found is not None:
             there[""] = found
             if _is_folder(found) and _is_folder(root):
-                there.update((item.path, item) for item in (await target.walk(spec.target.path, spec.names))[0])
-            elif spec.existing is Existing.RENAME:
-                siblings = {entry.name for entry in (await target.read_folder(parent(spec.target.path))).entries}
+                items = (await target.walk(spec.target.path, spec.names))[0]
+                there.update((item.path, item) for item in self._kept(items))
+        return root, self._kept(tree), refused, there
+
+    def _kept(self, items: list[TreeItem]) -> list[TreeItem]:
+        try:
+            return ignored(self._transfer.spec.ignore, items)
+        except ValueError as error:
+            raise TransferError(f"a pattern of what is ignored can't be read: {error}") from None
+
+    async def _plan(self, source: Side, target: Side) -> Plan:
+        transfer, spec = self._transfer, self._transfer.spec
+        root, tree, refused, there = await self._look(source, target)
+        siblings: set[str] = set()
+        if spec.existing is Existing.RENAME and "" in there and not _is_folder(root):
+            siblings = {entry.name for entry in (await target.read_folder(parent(spec.target.path))).entries}
+        self._extra = extras(tree, there) if spec.delete and _is_folder(root) else []
         # What an earlier run has copied is not in the way.
         mine = {item.path for item in (tree or [root]) if self._earlier.get(item.path) == (item.size, item.modified)}
         others = {path: item for path, item in there.items() if path not in mine}

@@ -68,7 +68,8 @@ class Spec:
 
     ``batch`` joins what was asked for together, so that a question is asked once. ``existing`` is what was answered,
     or is to be asked. ``keep`` keeps times and permissions; ``checksum`` compares the sha256 on both sides. With
-    ``names`` source and target are directories, and only these entries of them are copied.
+    ``names`` source and target are directories, and only these entries of them are copied. What matches ``ignore``,
+    lines of a ``.gitignore``, is left alone on both sides; ``delete`` removes what the source does not have.
     """
 
     source: Place
@@ -77,6 +78,8 @@ class Spec:
     existing: Existing = Existing.ASK
     keep: bool = False
     names: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    delete: bool = False
     checksum: bool = True
 
 
@@ -93,6 +96,7 @@ class Transfer:
     files_done: int = 0
     skipped: int = 0
     left_out: int = 0
+    deleted: int = 0
     conflicts: int = 0
     problem: str = ""
     current: str = ""

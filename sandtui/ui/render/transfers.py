@@ -72,6 +72,8 @@ def words_of(transfer: Transfer) -> str:
             parts = ["nothing to copy"]
         if transfer.skipped:
             parts.append(f"{transfer.skipped:,} skipped")
+        if transfer.deleted:
+            parts.append(f"{transfer.deleted:,} deleted")
         if transfer.left_out:
             parts.append(f"{transfer.left_out:,} links and devices left out")
         return " · ".join(parts)

@@ -1,0 +1,122 @@
+"""Places as the subcommands write them: a path of this machine, ``SANDBOX:PATH``, or ``:PATH`` in several."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.files.local import LocalSide
+    from sandtui.fleet.files.remote import SandboxSide
+    from sandtui.fleet.transfers.model import Place
+
+
+class UsageError(Exception):
+    """The arguments can't be used."""
+
+
+async def ends(
+    client: AsyncSandboxClient, source_text: str, target_text: str, query: str | None
+) -> tuple[list[Place], list[Place]]:
+    """Return the places that source and target name; one of them is on a sandbox, or on several.
+
+    Raises:
+        UsageError: neither is, or there is no such sandbox.
+    """
+    source, target = split(source_text), split(target_text)
+    if source[0] is None and target[0] is None:
+        raise UsageError("neither side is a sandbox: write NAME:PATH, or :PATH with --query")
+    sources = await _places(client, source, query)
+    targets = await _places(client, target, query)
+    if len(sources) > 1 and len(targets) > 1:
+        raise UsageError("only one side can be several sandboxes")
+    return sources, targets
+
+
+def split(text: str) -> tuple[str | None, str]:
+    """Return the sandbox, None for this machine, and the path; ``./a:b`` and ``/a:b`` are paths of this machine."""
+    name, colon, path = text.partition(":")
+    if not colon or "/" in name or name in {".", ".."}:
+        return None, text
+    return name, path or "."
+
+
+async def with_names(
+    client: AsyncSandboxClient, sources: list[Place], targets: list[Place], *, recursive: bool
+) -> list[tuple[Place, Place]]:
+    """Pair sources with the final paths of their copies.
+
+    Raises:
+        UsageError: a source is not there, or is a directory and ``recursive`` was not said.
+    """
+    from dataclasses import replace
+
+    from sandtui.fleet.files.entry import Kind
+    from sandtui.fleet.files.local import LocalSide
+    from sandtui.fleet.files.names import as_name, base, join
+    from sandtui.fleet.files.remote import SandboxSide
+
+    def side(place: Place) -> LocalSide | SandboxSide:
+        return LocalSide() if place.sandbox_id is None else SandboxSide(client, place.sandbox_id)
+
+    pairs: list[tuple[Place, Place]] = []
+    names = [as_name(place.name, place.sandbox_id or "") for place in sources]
+    for source, name in zip(sources, names, strict=True):
+        for target in targets:
+            found = await side(source).look(source.path)
+            if found is None and len(sources) == 1:
+                raise UsageError(f"{source.label} is not there")
+            if found is not None and found.kind is Kind.FOLDER and not recursive:
+                raise UsageError(f"{source.label} is a directory: -r copies it with all that is in it")
+            path = target.path
+            if len(sources) > 1:
+                path = join(path, name if names.count(name) == 1 else f"{name}-{source.sandbox_id}")
+                path = join(path, base(source.path))
+            else:
+                there = await side(target).look(path)
+                if path.endswith("/") or (there is not None and there.kind is Kind.FOLDER):
+                    path = join(path, base(source.path))
+            pairs.append((source, replace(target, path=path)))
+    return pairs
+
+
+async def _places(client: AsyncSandboxClient, end: tuple[str | None, str], query: str | None) -> list[Place]:
+    from sandtui.cli_shell import _find
+    from sandtui.client.config import Config
+    from sandtui.fleet.files.remote import SandboxSide
+    from sandtui.fleet.find import find
+    from sandtui.fleet.query import QueryError, parse
+    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.transfers.model import Place
+
+    name, path = end
+    if name is None:
+        return [Place(_whole(path) + ("/" if path.endswith("/") else ""))]
+    if name:
+        found = [(each.id, each.name) for each in await _find(client, name)]
+        if len(found) > 1:
+            raise UsageError(f"{len(found)} running sandboxes are called {clean(name)}; give the id of one, or --query")
+    else:
+        if query is None:
+            raise UsageError(":PATH needs --query, which says in which sandboxes")
+        try:
+            rows = await find(client, parse(query, Config.load().user_id), datetime.now(UTC))
+        except QueryError as error:
+            raise UsageError(str(error)) from None
+        found = [(row.id, row.sandbox.name) for row in rows if row.status == "RUNNING"]
+    if not found:
+        raise UsageError(f"no running sandbox {'matches' if not name else 'is called ' + clean(name)}")
+    places = []
+    for sandbox_id, title in found:
+        whole = path
+        if not path.startswith("/"):
+            here = (await SandboxSide(client, sandbox_id).read_folder(".")).path
+            whole = here if path == "." else f"{here.rstrip('/')}/{path.removeprefix('./')}"
+        places.append(Place(whole, sandbox_id, title))
+    return places
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().absolute())

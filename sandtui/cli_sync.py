@@ -1,0 +1,142 @@
+"""``sandtui sync``: make a directory equal to another, one way, once or as it changes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandtui.cli_cp import Unwritten, add_common, carry_out, make_spec, transfer_all
+
+if TYPE_CHECKING:
+    from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.transfers.model import Spec
+
+USAGE_ERROR = 2
+SHOWN = 40
+LOOK_SECONDS = 0.7
+
+_DESCRIPTION = """\
+Make TARGET, a directory, equal to SOURCE. What differs in size or time is copied, with times and permissions; what
+only TARGET has stays, unless --delete is given. SANDBOX:PATH and --query are as in `sandtui cp`:
+  sandtui sync --gitignore . rollout-0007:/workspace/sim --dry-run
+  sandtui sync --gitignore . rollout-0007:/workspace/sim --watch
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "sync",
+        help="make a directory in a sandbox equal to one of this machine, or the other way",
+        description=_DESCRIPTION,
+        epilog="exit codes: 0 they are equal; 1 something was not copied; 2 wrong usage, or no such sandbox.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", help="a directory of this machine, or SANDBOX:PATH")
+    parser.add_argument("target", help="a directory of this machine, or SANDBOX:PATH")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    parser.add_argument("--delete", action="store_true", help="delete what only the target has")
+    parser.add_argument("--ignore", action="append", default=[], metavar="PATTERN", help="a line as in .gitignore")
+    parser.add_argument("--ignore-from", type=Path, metavar="FILE", help="a file of such lines")
+    parser.add_argument("--gitignore", action="store_true", help="ignore .git and what the source's .gitignore names")
+    parser.add_argument("--watch", action="store_true", help="go on, and copy what changes here as it is saved")
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    from sandtui.cli_places import split
+
+    if arguments.watch and split(arguments.source)[0] is not None:
+        return _refuse("--watch needs a SOURCE on this machine: changes in a sandbox are not told")
+    if arguments.watch and arguments.dry_run:
+        return _refuse("--watch and --dry-run exclude each other")
+    patterns = list(arguments.ignore)
+    files = [arguments.ignore_from] if arguments.ignore_from is not None else []
+    if arguments.gitignore:
+        patterns.append(".git/")
+        own = Path(arguments.source, ".gitignore")
+        files += [own] if split(arguments.source)[0] is None and own.is_file() else []
+    try:
+        for file in files:
+            patterns += file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return _refuse(f"the patterns can't be read: {error}")
+    arguments.patterns = tuple(patterns)
+    work = _dry_run if arguments.dry_run else _specs
+    if not arguments.watch:
+        return carry_out(arguments, lambda client: work(client, arguments))
+    try:
+        return _watch(arguments)
+    except KeyboardInterrupt:
+        return 0
+
+
+async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
+    from dataclasses import replace
+
+    from sandtui.cli_places import UsageError, ends
+    from sandtui.fleet.files.entry import Kind
+    from sandtui.fleet.files.local import LocalSide
+    from sandtui.fleet.transfers.model import Existing
+
+    sources, targets = await ends(client, arguments.source, arguments.target, arguments.query)
+    if len(sources) > 1:
+        raise UsageError("several sandboxes can't be brought into one directory; use `sandtui cp -r`")
+    source = replace(sources[0], path=sources[0].path.rstrip("/") or "/")
+    if source.sandbox_id is None:
+        found = await LocalSide().look(source.path)
+        if found is None or found.kind is not Kind.FOLDER:
+            raise UsageError(f"{source.path} is no directory")
+    options = {"existing": Existing.DIFFERENT, "keep": True, "ignore": arguments.patterns, "delete": arguments.delete}
+    return [
+        make_spec(source, replace(target, path=target.path.rstrip("/") or "/"), arguments, **options)
+        for target in targets
+    ]
+
+
+async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
+    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.transfers.carrier import Carrier
+    from sandtui.fleet.transfers.model import Transfer
+
+    for spec in await _specs(client, arguments):
+        found = await Carrier(client, Transfer("dry", spec), Path(), Unwritten(), lambda: None, {}).compare()
+        extra = found.extra if spec.delete else ()
+        if arguments.json:
+            row = {"sandbox": spec.target.name or spec.source.name, "new": found.new, "changed": found.changed}
+            print(json.dumps({**row, "delete": extra, "same": found.same, "bytes": found.size}))
+            continue
+        for sign, paths in (("+", found.new), ("~", found.changed), ("-", extra)):
+            for path in paths[:SHOWN]:
+                print(f"{sign} {clean(path)}")
+            if len(paths) > SHOWN:
+                print(f"{sign} and {len(paths) - SHOWN:,} more")
+        kept = "" if spec.delete else f", {len(found.extra):,} only there (--delete removes them)"
+        print(
+            f"{clean(spec.target.label)}: {len(found.new):,} new, {len(found.changed):,} changed, "
+            f"{len(extra):,} to delete, {found.same:,} equal{kept}; {found.size:,} bytes to copy"
+        )
+    return []
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    async def follow(client: AsyncSandboxClient) -> list[Spec]:
+        from sandtui.fleet.transfers.watch import changes
+
+        specs = await _specs(client, arguments)
+        print(f"sandtui: watching {specs[0].source.path}; ctrl+c ends it", file=sys.stderr)
+        async for _ in changes(specs[0].source.path, arguments.patterns, LOOK_SECONDS):
+            await transfer_all(client, specs, arguments)
+        return []
+
+    return carry_out(arguments, follow)
+
+
+def _refuse(message: str) -> int:
+    print(f"sandtui: {message}", file=sys.stderr)
+    return USAGE_ERROR
