@@ -38,6 +38,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.fleet_live
 	$(BIN)/python -m tests.bench.terminal
+	$(BIN)/python -m tests.bench.files
 	$(BIN)/python -m tests.bench.fanout
 	$(BIN)/python -m tests.bench.jobs
 

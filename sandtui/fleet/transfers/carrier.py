@@ -14,7 +14,7 @@ from typing import Protocol
 from sandtui.client import AsyncSandboxClient
 from sandtui.fleet.files.entry import TreeItem
 from sandtui.fleet.files.local import LocalSide
-from sandtui.fleet.files.names import base, parent
+from sandtui.fleet.files.names import base, is_text, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
 from sandtui.fleet.transfers import leftovers
@@ -161,7 +161,8 @@ class Carrier:
         above = {parent(f"/{path}")[1:] for path in whole if path}
         ends = [path for path in whole if path not in above]
         paths = [f"{spec.target.path}/{path}" if path else spec.target.path for path in ends]
-        if not made.folders and made.items:
+        if not made.folders and made.items and not is_text(spec.target.path):
+            # Otherwise the copy makes the directories above by itself.
             paths.append(parent(spec.target.path))
         if paths:
             await target.make_folders(paths)

@@ -1,0 +1,58 @@
+"""What a synchronisation compares, leaves alone and removes."""
+
+import asyncio
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandtui.fleet.files.entry import TreeItem
+from sandtui.fleet.transfers.equal import difference, extras, ignored
+from sandtui.fleet.transfers.watch import changes
+
+FILE, FOLDER = 0o100644, 0o040755
+
+
+def tree(*paths: str) -> list[TreeItem]:
+    return [TreeItem(path.rstrip("/"), FOLDER if path.endswith("/") else FILE, 1, 5) for path in paths]
+
+
+def test_patterns_are_those_of_gitignore():
+    items = tree("a.log", "keep.log", "build/", "build/x", "build/keep.log", "src/", "src/build", "src/a.py")
+    kept = ignored(("*.log", "!keep.log", "build/", "# a remark"), items)
+    assert [item.path for item in kept] == ["keep.log", "src", "src/build", "src/a.py"]
+
+
+def test_what_is_too_much_is_named_at_its_top():
+    there = {item.path: item for item in tree("a/", "a/b/", "a/b/c", "a-b", "d")}
+    assert extras(tree("d"), there) == ["a", "a-b"]
+    found = difference([TreeItem("d", FILE, 1, 6), TreeItem("new", FILE, 7, 1)], there)
+    assert (found.new, found.changed, found.same, found.size) == (("new",), ("d",), 0, 8)
+
+
+paths = st.lists(st.sampled_from(["a", "b", "a-b"]), min_size=1, max_size=3).map("/".join)
+
+
+@given(st.sets(paths), st.sets(paths))
+def test_removing_what_is_too_much_leaves_what_the_source_has(source, target):
+    there = {path: TreeItem(path, FILE, 1, 5) for path in target}
+    gone = extras([TreeItem(path, FILE, 1, 5) for path in source], there)
+    left = {path for path in target if not any(path == each or path.startswith(f"{each}/") for each in gone)}
+    assert left <= source or all(any(path.startswith(f"{each}/") for each in gone) for path in target - source - left)
+    assert not set(gone) & source
+
+
+async def test_a_change_is_told_once_it_has_come_to_rest(tmp_path):
+    (tmp_path / "a").write_text("1")
+    following = changes(str(tmp_path), ("*.tmp",), 0.001)
+    async with asyncio.timeout(5):
+        await anext(following)
+        told = asyncio.ensure_future(anext(following))
+        (tmp_path / "x.tmp").write_text("noise")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not told.done()
+        (tmp_path / "a").write_text("22")
+        os.utime(tmp_path / "a", (1, 1))
+        await told
+    await following.aclose()
