@@ -6,14 +6,21 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from textual.worker import Worker
+
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.session import FleetSession
-from sandtui.fleet.transfers.model import Existing, Spec, State, Transfer
+from sandtui.fleet.transfers.equal import Difference
+from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
+from sandtui.fleet.transfers.watch import changes
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
+
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at a directory that is watched."""
 
 ANSWERS = (
     Choice(Existing.OVERWRITE.value, "o", "Overwrite", "replace all that are there"),
@@ -33,6 +40,7 @@ class TransferFlow:
         self._stale = False
         self._asking = False
         self._told: set[str] = set()
+        self._watches: dict[tuple[Place, Place], Worker[None]] = {}
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -59,6 +67,36 @@ class TransferFlow:
     def add(self, specs: Sequence[Spec]) -> list[Transfer]:
         """Queue some transfers."""
         return self.queue.add(specs) if self.queue is not None else []
+
+    async def compare(self, spec: Spec) -> Difference:
+        """Return what a synchronisation would do.
+
+        Raises:
+            TransferError, FilesError: one side can't be read.
+        """
+        return await self.queue.compare(spec) if self.queue is not None else Difference((), (), (), 0, 0)
+
+    def is_watched(self, spec: Spec) -> bool:
+        """Whether changes of the spec's source are copied to its target as they are saved."""
+        return (spec.source, spec.target) in self._watches
+
+    def watch(self, spec: Spec) -> None:
+        """Copy changes as they are saved from now on, or end that."""
+        worker = self._watches.pop((spec.source, spec.target), None)
+        if worker is not None:
+            worker.cancel()
+            self._app.say(f"{spec.source.path} is not watched any more.")
+            return
+        flow = self._follow(spec)
+        self._watches[spec.source, spec.target] = self._app.run_worker(flow, group="watch", exit_on_error=False)
+        self._app.say(f"Changes in {spec.source.path} go to {spec.target.label} as they are saved; S and w end it.")
+
+    async def _follow(self, spec: Spec) -> None:
+        async for _ in changes(spec.source.path, spec.ignore, LOOK_SECONDS):
+            queue = self.queue
+            if queue is not None:
+                queue.forget([each.id for each in queue.transfers if each.is_over and each.spec == spec])
+                queue.add([spec])
 
     def ask(self) -> None:
         """Ask about files that are there already: once for all that was asked for together."""

@@ -11,11 +11,14 @@ from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.pane import Pane
 from sandtui.fleet.files.preview import Looks, Reader, Window, image_facts, looks_like
+from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Place, Spec, State, Transfer
+from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.ui.render.code import code_lines
 from sandtui.ui.screens.files import FilesScreen
 from sandtui.ui.screens.files.panes import FilePanes
 from sandtui.ui.screens.files.preview import PreviewScreen
+from sandtui.ui.screens.files.sync import SyncDialog
 from tests.ui.world import NOW, World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -155,6 +158,44 @@ def test_the_question_about_what_is_there(snap_compare, size, sides):
         await pilot.pause()
 
     picture(snap_compare, size, steps)
+
+
+@SIZES
+def test_the_plan_of_a_synchronisation(snap_compare, size, sides):
+    async def steps(pilot):
+        screen = await opened(pilot)
+        found = Difference(("a/new.py", "[red]b[/]\x1b"), ("changed.py",), ("only/there",), 1_204, 22_800_000)
+        spec = Spec(Place("/home/me/acme"), Place("/workspace", "b", "rollout-0007"), "s", ignore=(".git/", "*.log"))
+        screen.app.push_screen(SyncDialog(spec, found, watched=False))
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
+
+
+async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
+    looked = []
+
+    async def compare(_queue, spec):
+        looked.append(spec)
+        return Difference(("new",), (), ("extra",), 0, 1)
+
+    async def once(_root, _ignore, _seconds):
+        yield
+
+    monkeypatch.setattr(TransferQueue, "compare", compare)
+    monkeypatch.setattr("sandtui.ui.transfer_flow.changes", once)
+    async with World().run_test(size=WIDE) as pilot:
+        screen = await opened(pilot)
+        added = []
+        screen.queue.add = added.extend
+        for key in ("c", "D", "w"):
+            await pilot.press("S")
+            await until(pilot, lambda: isinstance(screen.app.screen, SyncDialog))
+            await pilot.press(key)
+            await until(pilot, lambda: screen.app.screen is screen)
+        await until(pilot, lambda: len(added) == 3)
+        assert [(spec.delete, spec.keep) for spec in added] == [(False, True), (True, True), (False, True)]
+        assert screen.dashboard.transfers.is_watched(looked[0])
 
 
 class FakeReader(Reader):

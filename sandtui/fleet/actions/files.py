@@ -19,6 +19,7 @@ ACTIONS = (
     Action("files.measure", ("z",), "size", "Count what is in the marked directories, or in this one."),
     Action("files.view", ("v",), "view", "Look at the beginning of the file.", 25),
     Action("files.edit", ("e",), "edit", "Edit the file in $EDITOR.", 35, dangerous=True),
+    Action("files.sync", ("S",), "sync", "Make the other side equal to this one, after a plan.", 60, dangerous=True),
     Action("files.hidden", ("full_stop",), "hidden", "Hide or show names that begin with a dot.", 55),
     Action("files.filter", ("slash",), "filter", "Show only names that hold a text.", 30),
     Action("files.sort", ("o",), "sort", "Sort by the next column."),

@@ -13,6 +13,7 @@ from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.transfers.carrier import Carrier, Conflict, Signature
+from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import (
     Existing,
     PausedError,
@@ -168,10 +169,22 @@ class TransferQueue:
 
     def clear_done(self) -> None:
         """Forget what is over."""
-        for transfer in [each for each in self.transfers if each.is_over]:
+        self.forget([each.id for each in self.transfers if each.is_over])
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Take some that are over off the list."""
+        for transfer in [each for each in self.transfers if each.id in ids and each.is_over]:
             self.transfers.remove(transfer)
             self._journal.drop(transfer.id)
         self._changed()
+
+    async def compare(self, spec: Spec) -> Difference:
+        """Return what copying would do, and do nothing.
+
+        Raises:
+            TransferError, FilesError: one side can't be read.
+        """
+        return await self._carrier(Transfer("compared", spec), {}).compare()
 
     async def run(self) -> None:
         """Carry transfers out until cancelled; those under way stop where they can go on later."""

@@ -21,10 +21,10 @@ from sandtui.fleet.transfers.model import ACTIVE, State
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.render.transfers import queue_title, transfer_pieces
-from sandtui.ui.screens.files.copying import Copying
 from sandtui.ui.screens.files.edit_flow import edit
 from sandtui.ui.screens.files.keys import NEEDS_ENTRY
 from sandtui.ui.screens.files.preview import PreviewScreen
+from sandtui.ui.screens.files.sync import Syncing
 from sandtui.ui.widgets.file_table import FileTable
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.output_view import OutputView
@@ -32,7 +32,7 @@ from sandtui.ui.widgets.output_view import OutputView
 PROGRESS_SECONDS = 0.5
 
 
-class FilesScreen(Copying):
+class FilesScreen(Syncing):
     """This machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
 
     SCOPE = "files"
