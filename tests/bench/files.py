@@ -28,7 +28,7 @@ from tests.conftest import PlatformProcess, start_platform
 MEGABYTES = 200
 FILES, FILE_SIZE = 2000, 4096
 ENTRIES = 10_000
-ROUNDS = 3
+ROUNDS = 5
 LEAST_OF_CURL, LEAST_OF_SDK = 0.9, 5.0
 
 SDK_LOOP = """

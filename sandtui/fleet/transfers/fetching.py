@@ -89,7 +89,8 @@ class Fetcher:
 
         try:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
-            await self._client.upload_bytes(self._id, f"{stem}.sh", archive.pack_script(items, root, f"{stem}.tar"))
+            # To its end, even when cancelled: what arrives after the cleaning up would stay.
+            await carried_through(self._put(f"{stem}.sh", archive.pack_script(items, root, f"{stem}.tar")))
             reply = await self._side.run(f"sh {stem}.sh", root, 900)
             if reply.exit_code != 0:
                 raise FilesError(f"{root} could not be read: {reply.stderr.strip()[-200:]}")
@@ -145,6 +146,9 @@ class Fetcher:
         reply = await self._side.run(f"{words.preamble}ln -s {word} {alias}", word, 30)
         if reply.exit_code != 0:
             raise FilesError(f"the sandbox could not make a link in /tmp: {reply.stderr.strip()[-200:]}")
+
+    async def _put(self, path: str, script: bytes) -> None:
+        await self._client.upload_bytes(self._id, path, script)
 
     async def _clean(self, stem: str) -> None:
         try:
