@@ -17,8 +17,18 @@ USAGE_ERROR = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
-    from sandtui import cli_completion, cli_config, cli_cp, cli_create, cli_demo, cli_doctor, cli_keys, cli_run
-    from sandtui import cli_shell, cli_sync
+    from sandtui import (
+        cli_completion,
+        cli_config,
+        cli_cp,
+        cli_create,
+        cli_demo,
+        cli_doctor,
+        cli_keys,
+        cli_run,
+        cli_shell,
+        cli_sync,
+    )
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(

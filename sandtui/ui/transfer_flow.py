@@ -51,6 +51,10 @@ class TransferFlow:
 
     def begin(self, session: FleetSession, context: str) -> None:
         """Give a session its queue, let it run, and offer what an earlier run has left."""
+        # A watch belongs to the platform that it was begun on.
+        for worker in self._watches.values():
+            worker.cancel()
+        self._watches.clear()
         journal = TransferJournal(self._database, context)
         queue = TransferQueue(session.client, session.clock, journal, self._app.paths.spool)
         queue.on_change = self._changed
