@@ -143,9 +143,9 @@ class TransferFlow:
 
         words = "1 transfer was" if len(left) == 1 else f"{len(left):,} transfers were"
         choices = [
-            Choice("go", "g", "Go on", "where they stopped; what has come is not sent again"),
+            Choice("go", "g", "Go on", "where they stopped"),
             Choice("later", "l", "Later", "they wait, paused, among the transfers"),
-            Choice("drop", "d", "Drop", "remove what is half there, and forget them"),
+            Choice("drop", "d", "Drop", "remove what is half there"),
         ]
         self._app.push_screen(ChooseDialog(f"{words} not finished", choices), answered)
 

@@ -202,8 +202,8 @@ class FilesScreen(Syncing):
         for number, pane in enumerate(self.panes):
             for each in queue.transfers:
                 target = each.spec.target
-                folder = target.path if each.spec.names else parent(target.path)
-                if each.id in fresh and target.sandbox_id == pane.side.sandbox_id and folder == pane.path:
+                seen = pane.path in {target.path, parent(target.path)}
+                if each.id in fresh and target.sandbox_id == pane.side.sandbox_id and seen:
                     self.reload(number)
                     break
         self._draw_queue()
