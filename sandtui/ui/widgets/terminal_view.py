@@ -26,6 +26,10 @@ FRAME_SECONDS = 1 / 30
 HURRIED_FRAME_SECONDS = 1 / 20
 """In a flood, where every frame draws all lines anew: keys matter more than what nobody can read."""
 
+SHARE_FOR_DRAWING = 0.25
+SLOWEST_FRAME_SECONDS = 0.5
+"""A flood of colours takes long to draw: it gets no more of the time than that share, but a frame at least so often."""
+
 QUIET_SECONDS = 0.2
 HELD_SECONDS = 0.15
 """How long a program may hold its half-drawn screen back (synchronised output)."""
@@ -97,6 +101,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         self._painted_at = 0.0
         self._paint_due = False
         self._drawn_whole_at = 0.0
+        self._drawing_took = 0.0
         self._hurried = False
         self._quiet: Timer | None = None
         self._cursor_y = 0
@@ -143,7 +148,10 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         """Draw what has changed, soon: at once after a pause, else with the next frame."""
         if not self._paint_due and self.is_attached:
             self._paint_due = True
-            frame = HURRIED_FRAME_SECONDS if self._hurried else FRAME_SECONDS
+            frame = FRAME_SECONDS
+            if self._hurried:
+                wanted = self._drawing_took / SHARE_FOR_DRAWING
+                frame = max(HURRIED_FRAME_SECONDS, min(wanted, SLOWEST_FRAME_SECONDS))
             wait = self._painted_at + frame - monotonic()
             if wait <= 0:
                 self.call_next(self._paint)
@@ -357,6 +365,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         if grid.scrolled:
             self._hurry(now)
             self.refresh()
+            self.call_after_refresh(self._drawn, now)
         else:
             offset = self.text.top - self.top
             rows = {y + offset for y in {*grid.changed, row, self._cursor_y}}
@@ -373,6 +382,9 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         self._drawn_whole_at = now
         if self._hurried and self._quiet is None:
             self._quiet = self.set_interval(QUIET_SECONDS, self._calm_down)
+
+    def _drawn(self, began: float) -> None:
+        self._drawing_took = monotonic() - began
 
     def _calm_down(self) -> None:
         if monotonic() - self._drawn_whole_at > QUIET_SECONDS and self._quiet is not None:
