@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,7 @@ from sandtui.ui.context_flow import ConnectTo, ContextFlow
 from sandtui.ui.copying import Copying
 from sandtui.ui.job_flow import JobFlow
 from sandtui.ui.keymap import bindings, textual_keymap
+from sandtui.ui.leaving import CODES, leave_on_signals, terminal_is_gone
 from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
 from sandtui.ui.navigation import Navigation
 from sandtui.ui.recording import Recording
@@ -123,6 +125,9 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.call_after_refresh(self.bridge.start)
         if self._ticking:
             self.set_interval(CLOCK_TICK, self._tick)
+        if not self.is_headless:
+            leave_on_signals(self)
+            self.set_interval(CLOCK_TICK, self._leave_with_the_terminal)
 
     async def on_unmount(self) -> None:
         """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
@@ -133,6 +138,10 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.commands.close()
         self.kept.close()
         self.job_file.close()
+
+    def _leave_with_the_terminal(self) -> None:
+        if terminal_is_gone():
+            self.exit(return_code=CODES[signal.SIGHUP])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action that works here, and Textual's own, in the palette."""

@@ -61,9 +61,7 @@ class Terminal:
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
-        asyncio.get_running_loop().remove_reader(self._master)
-        os.close(self._master)
-        os.close(self._slave)
+        self.hang_up()
 
     @property
     def text(self) -> str:
@@ -74,6 +72,14 @@ class Terminal:
     def modes(self) -> list[object]:
         """The terminal's modes."""
         return termios.tcgetattr(self._slave)
+
+    def hang_up(self) -> None:
+        """Close the terminal's other end, as a window that is closed does; twice is no mistake."""
+        if self._master >= 0:
+            asyncio.get_running_loop().remove_reader(self._master)
+            os.close(self._master)
+            os.close(self._slave)
+            self._master = -1
 
     async def press(self, *keys: str) -> None:
         """Type keys, by name or as they are."""

@@ -162,6 +162,23 @@ def test_an_unusable_configuration_is_one_clear_line(tmp_path, change, words):
     assert "Traceback" not in result.stderr
 
 
+async def test_when_it_is_killed_the_terminal_heals(remote):
+    async with Terminal(SANDTUI, remote) as terminal:
+        await terminal.until("live")
+        terminal.process.terminate()
+        assert await terminal.ended() == 143
+        assert terminal.modes == terminal.modes_before
+        assert b"\x1b[?1049l" in terminal.raw
+
+
+async def test_it_ends_with_its_terminal(remote):
+    """The window is closed, and no signal tells of it."""
+    async with Terminal(SANDTUI, remote) as terminal:
+        await terminal.until("live")
+        terminal.hang_up()
+        assert await terminal.ended() in {120, 129}, "120 is Python's own: its last words can't be written"
+
+
 def test_without_a_terminal_it_says_so(tmp_path):
     result = subprocess.run(
         SANDTUI, env=environment(tmp_path), capture_output=True, text=True, stdin=subprocess.DEVNULL
