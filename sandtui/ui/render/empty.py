@@ -38,11 +38,7 @@ def why_empty(freshness: Freshness, known: int, query: str) -> Lines:
             [Piece("r", "key"), Piece(" tries again now", "dim")],
         ]
     if not known:
-        return [
-            [Piece("No sandboxes yet", "bright")],
-            [],
-            [Piece("n", "key"), Piece(" creates one   ", "dim"), Piece("?", "key"), Piece(" shows all keys", "dim")],
-        ]
+        return [[Piece("No sandboxes yet", "bright")], [], *_tour()]
     if query:
         return [
             [Piece("No sandbox matches ", "bright"), Piece(clean(query), "info")],
@@ -54,3 +50,22 @@ def why_empty(freshness: Freshness, known: int, query: str) -> Lines:
         [],
         [Piece("a", "key"), Piece(" shows them", "dim")],
     ]
+
+
+TOUR = (
+    ("n", "create a sandbox, or a fleet of hundreds"),
+    ("enter", "see everything about one"),
+    ("x", "run commands in it, or in all that are marked"),
+    ("s", "open a shell there"),
+    ("space", "mark, then do something to all of them with m"),
+    ("/", "find: words, #label, status:running, age>2h"),
+    ("@", "work with another platform or account"),
+    ("?", "see the keys that work here; : takes commands"),
+)
+"""What a newcomer needs first, in the order in which it is needed."""
+
+
+def _tour() -> Lines:
+    keys = max(len(key) for key, _ in TOUR)
+    width = max(len(words) for _, words in TOUR)
+    return [[Piece(f"{key:>{keys}}", "key"), Piece(f"  {words:<{width}}", "dim")] for key, words in TOUR]
