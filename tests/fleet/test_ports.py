@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config
+from sandtui.fleet import ports
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.ports import PortBoard, parse_exposure
 from sandtui.fleet.store import FleetStore
@@ -94,6 +95,31 @@ async def test_a_forwarder_that_closes_at_once_is_down(world):
     await board.probe(["exp_1"])
     server.close()
     assert not board.rows[0].health.up
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "TCP"])
+async def test_a_probe_that_hangs_is_given_up(world, monkeypatch, protocol):
+    monkeypatch.setattr(ports, "PROBE_SECONDS", 0.6)
+    asked = asyncio.Event()
+
+    async def silent(reader, writer):
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    number = server.sockets[0].getsockname()[1]
+    address = f"127.0.0.1:{number}"
+    where = {"url": f"http://{address}"} if protocol == "HTTP" else {"external_endpoint": address}
+    board = await board_with(world, exposure(1, protocol=protocol, **where))
+    async with asyncio.timeout(20):
+        await board.probe(["exp_1"])
+    server.close()
+    assert asked.is_set()
+    if protocol == "HTTP":
+        assert not board.rows[0].health.up
+    else:
+        assert board.rows[0].health.up, "it was taken and is kept: more can't be known of TCP"
 
 
 @pytest.mark.parametrize("endpoint", ["", "nonsense", "127.0.0.1:x", "http://["])

@@ -3,14 +3,20 @@
 import asyncio
 
 import pytest
+import segno
 from textual.widgets import Checkbox, Input, OptionList
 
-from sandtui.client import APIError
+from sandtui.client import APIError, ExposedPort
+from sandtui.fleet.bulk import State
 from sandtui.fleet.forwards.forward import Direction, Forward, ForwardSpec, ForwardState
 from sandtui.fleet.jobs.job import Job, JobKey, JobState
 from sandtui.fleet.ports import plain_fault
 from sandtui.ui.render.forwards import line, work_pieces
+from sandtui.ui.render.qr import QUIET, qr_code
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.screens.dialogs.bulk import BulkDialog
 from sandtui.ui.screens.dialogs.expose import ExposeDialog
+from sandtui.ui.screens.dialogs.qr import QrDialog
 from sandtui.ui.widgets.row_list import RowList
 from tests.fleet.factory import sandbox
 from tests.ui.world import NOW, World, settled, until
@@ -167,3 +173,73 @@ async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
 
 def test_nothing_goes_on_says_nothing():
     assert work_pieces(0, 0) == []
+
+
+# A QR code
+
+
+def squares(rows):
+    """Return what a camera would see: dark squares as True."""
+    found = []
+    for row in rows:
+        found.append([mark in "▄ " for mark in row.plain])
+        found.append([mark in "▀ " for mark in row.plain])
+    return found
+
+
+@pytest.mark.parametrize("text", ["http://127.0.0.1:8000", "https://x.test/" + "a" * 300, "http://é.test"])
+def test_the_drawn_code_is_the_codes_own_squares(text):
+    wanted = [[bool(square) for square in row] for row in segno.make_qr(text, error="l").matrix_iter(border=QUIET)]
+    seen = squares(qr_code(text))
+    assert seen[: len(wanted)] == wanted
+    assert not any(any(row[: len(wanted)]) for row in seen[len(wanted) :]) or len(seen) == len(wanted) + 1
+
+
+def test_what_is_too_long_is_told():
+    with pytest.raises(ValueError, match="too long"):
+        qr_code("a" * 10_000)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
+def test_an_address_as_a_qr_code(snap_compare, size):
+    async def steps(pilot):
+        app = await opened(pilot)
+        app.bridge.session.forwards.forwards = forwards()
+        app.screen._draw()
+        await pilot.press("tab", "Q")
+        await pilot.pause()
+        assert isinstance(app.screen, QrDialog)
+
+    assert snap_compare(World(fleet=0), terminal_size=size, run_before=steps)
+
+
+# In many sandboxes
+
+
+async def test_a_port_of_all_marked_sandboxes_is_exposed():
+    async with World().run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        app.screen.query_one("#filter", Input).value = "status:running kind:container"
+        await pilot.pause()
+        await pilot.press("space", "space", "space", "p")
+        client, exposed = app.bridge.session.client, []
+
+        async def expose(sandbox_id, port, name=None, protocol="HTTP"):
+            exposed.append(sandbox_id)
+            if len(exposed) == 2:
+                raise APIError("taken", status_code=409)
+            return ExposedPort(exposure_id=f"e{len(exposed)}", sandbox_id=sandbox_id, port=port, url="http://x.test")
+
+        client.expose = expose
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, ExposeDialog))
+        app.screen.query(Input).first().value = "8000"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
+        await until(pilot, lambda: not app.screen._deaf)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
+        assert len(set(exposed)) == 3
+        run = app.screen.run
+        assert (run.count(State.DONE), run.count(State.FAILED)) == (2, 1)
+        assert [item.words for item in run.items if item.id in run.failed_ids] != [""]

@@ -12,5 +12,6 @@ ACTIONS = (
     Action("ports.probe", ("H", "r"), "probe", "Ask every address for an answer.", 40),
     Action("ports.copy", ("y",), "copy address", "Copy the address.", 50),
     Action("ports.copy_more", ("Y",), "copy as", "Copy it as curl line, host and port, or shell command.", 55),
+    Action("ports.qr", ("Q",), "QR code", "Show the address as a QR code.", 60),
     Action("ports.back", ("escape", "q"), "back", "Back to where you came from.", 15),
 )

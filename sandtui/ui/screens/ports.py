@@ -109,7 +109,7 @@ class PortsScreen(AppScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys need a row; a new exposure or forward needs a sandbox."""
-        if action in {"unexpose", "copy", "copy_more", "open"}:
+        if action in {"unexpose", "copy", "copy_more", "qr", "open"}:
             return self._row() is not None or self._forward() is not None
         return bool(self._targets()) if action in {"expose", "forward"} else True
 
@@ -220,6 +220,17 @@ class PortsScreen(AppScreen):
                 self.dashboard.copy(offers[name])
 
         self.app.push_screen(ChooseDialog("Copy as", choices), chosen)
+
+    def action_qr(self) -> None:
+        """Show the address as a QR code."""
+        from sandtui.ui.screens.dialogs.qr import QrDialog
+
+        forward, row = self._forward(), self._row()
+        address = f"http://{forward.address}" if forward is not None else row.address if row is not None else ""
+        try:
+            self.app.push_screen(QrDialog(address))
+        except ValueError as problem:
+            self.dashboard.say(f"No QR code: {problem}", "warning")
 
     def action_open(self) -> None:
         """Open the address in the browser."""
