@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SDK_VERSIONS := 0.2.14 0.2.32 0.2.42 0.5.1
 SDK_TESTED := 0.2.14 0.2.32 0.5.1
 INTEROP := $(SDK_TESTED:%=.interop/%/.done)
-WORKERS ?= 2
+# Twice the processors: most tests wait for a screen or a process half of their time.
+WORKERS ?= 4
 
 .PHONY: run test check lint types interop bench package screenshots snapshots lock clean
 

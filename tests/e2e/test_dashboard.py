@@ -42,6 +42,8 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.until("New sandbox")
         await terminal.press(*name, "tab", "tab", "tab", *f"e2e size={columns}", "ctrl+s")
         await terminal.until("Created")
+        # The form's own footer says f1: only the fleet's says enter.
+        await terminal.until("enter open")
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*f"#size={columns}", "enter")
@@ -242,6 +244,8 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.press(*f"shell-{kind}", *(["tab"] * 15))
         await terminal.press(*kind, "ctrl+s")
         await terminal.until("Created")
+        # The form's own footer says f1: only the fleet's says enter.
+        await terminal.until("enter open")
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*f"shell-{kind}", "enter")
