@@ -18,7 +18,7 @@ async def open_files(terminal, name: str) -> None:
     await terminal.press("/")
     await terminal.until("f1 help")
     await terminal.press(*name, "enter")
-    await terminal.until(lambda text: f"● RUNNING    {name}" in text and "enter open" in text)
+    await terminal.until(lambda text: f"● RUNNING    {name}" in text and "? help" in text)
     await terminal.press("f")
     await terminal.until(lambda text: "Transfers" in text and "/workspace" in text and "ago" in text)
 
