@@ -10,8 +10,12 @@ from pathlib import Path
 os.environ |= {"TEXTUAL_ANIMATIONS": "none", "TZ": "UTC", "SANDTUI_GLYPHS": "unicode", "COLORTERM": "truecolor"}
 os.environ.pop("NO_COLOR", None)
 
+import pytest
 from textual.pilot import Pilot
 
+from sandtui.fleet.files.pane import Pane
+from sandtui.ui.screens.files.panes import FilePanes
+from tests.ui import test_files, test_jobs, test_shell
 from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.world import World, keys, settled, until
 
@@ -44,6 +48,40 @@ async def fan_out(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def shell(pilot: Pilot[None]) -> None:
+    """A shell in a tab, with colours."""
+    await test_shell.opened(pilot, test_shell.COLOURS)
+    pilot.app.clear_notifications()
+    await pilot.pause()
+
+
+async def jobs(pilot: Pilot[None]) -> None:
+    """Jobs of several sandboxes; the one under the cursor is read."""
+    await test_jobs.opened(pilot, test_jobs.JOBS[:-1])
+
+
+async def files(pilot: Pilot[None]) -> None:
+    """Two sides and a queue at work."""
+    here, there = ([each for each in side if each.name.isascii()] for side in (test_files.HERE, test_files.THERE))
+    there = [each for each in there if each.name.isprintable() and not each.name.startswith("-")]
+    sides = (test_files.FakeSide(None, here), test_files.FakeSide("box", there))
+
+    def make_pane(panes: FilePanes, sandbox_id: str | None) -> Pane:
+        side = sides[sandbox_id is not None]
+        side.sandbox_id = sandbox_id
+        title = "local" if sandbox_id is None else panes.name_of(sandbox_id)
+        return Pane(side, title, "/home/me/acme" if sandbox_id is None else "/workspace")  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FilePanes, "make_pane", make_pane)
+        screen = await test_files.opened(pilot)
+        await pilot.press("j", "j", "j", "space", "space", "j")
+        screen.queue.transfers = [each for each in test_files.transfers() if str(each.spec.source.path).isprintable()]
+        screen._draw_queue()
+        screen.update_news()
+        await pilot.pause()
+
+
 SCREENS: dict[str, Steps] = {
     "fleet": keys("j", "j", "space", "j", "space"),
     "filter": keys("slash", *"#rl", "space", *"status", "colon", *"running", "enter"),
@@ -51,6 +89,9 @@ SCREENS: dict[str, Steps] = {
     "create": keys("n"),
     "console": console,
     "fanout": fan_out,
+    "shell": shell,
+    "files": files,
+    "jobs": jobs,
     "views": keys("v"),
     "groups": keys("z", "6", "j"),
     "delete": keys("asterisk", "D"),
@@ -58,9 +99,13 @@ SCREENS: dict[str, Steps] = {
 }
 
 
+MADE_UP = {"jobs"}
+"""What brings sandboxes of its own."""
+
+
 async def take(name: str, steps: Steps, size: tuple[int, int], theme: str) -> None:
     """Take one picture."""
-    app = World()
+    app = World(fleet=0 if name in MADE_UP else 40)
     app.theme = theme
     async with app.run_test(size=size) as pilot:
         await steps(pilot)
