@@ -64,6 +64,7 @@ class WireModel(BaseModel):
     """A reply of the platform: unknown fields are ignored, both spellings of a name are read."""
 
     model_config = ConfigDict(
+        defer_build=True,
         extra="ignore",
         populate_by_name=True,
         alias_generator=AliasGenerator(alias=camel),
@@ -127,7 +128,7 @@ class RequestModel(BaseModel):
     """Something that we send: a misspelt field is an error and never dropped in silence."""
 
     # Inputs stay out of error texts, since some of them are secrets.
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", validate_assignment=True, hide_input_in_errors=True)
 
 
 def readable_rows(model: type[BaseModel]) -> BeforeValidator:

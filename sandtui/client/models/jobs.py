@@ -8,7 +8,7 @@ from sandtui.client.models.base import WireModel
 class BackgroundJob(BaseModel):
     """A job and its files in the sandbox. Whoever keeps it, or only its id, finds the job again."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     job_id: str
     sandbox_id: str
