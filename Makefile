@@ -35,6 +35,8 @@ interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.client
+	$(BIN)/python -m tests.bench.launch
 	$(BIN)/python -m tests.bench.local
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.fleet_live
