@@ -69,7 +69,7 @@ def counts(rows: Sequence[PortRow]) -> list[Piece]:
     down = sum(row.health is not None and not row.health.up for row in rows)
     pieces = [Piece(f"{len(rows)} exposed", "text")]
     if up:
-        pieces.append(Piece(f"   ● {up} answer", "good"))
+        pieces.append(Piece(f"   ● {up} {'answers' if up == 1 else 'answer'}", "good"))
     if down:
-        pieces.append(Piece(f"   ✖ {down} do not", "bad"))
+        pieces.append(Piece(f"   ✖ {down} {'does' if down == 1 else 'do'} not", "bad"))
     return pieces
