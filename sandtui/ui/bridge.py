@@ -7,7 +7,6 @@ older connection.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from sandtui.fleet.refresh import Freshness, Pace, Phase
 from sandtui.fleet.sanitize import clean_lines
 from sandtui.fleet.session import ConnectError, Connection, FleetSession
 from sandtui.ui.bridge_launches import BridgeLaunches
+from sandtui.ui.garbage import spare_what_stays
 from sandtui.ui.messages import (
     ConnectionChanged,
     DeleteFinished,
@@ -66,7 +66,6 @@ class Bridge(BridgeLaunches):
         self._pending = ChangeSet()
         self._quiet = False
         self._generation = 0
-        self._frozen_at = 0
         self._said: Freshness | None = None
         self.clock = clock
         self.connection: Connection | None = None
@@ -228,17 +227,11 @@ class Bridge(BridgeLaunches):
 
     def _freshness_changed(self, freshness: Freshness) -> None:
         if freshness.phase is Phase.LIVE and self.session is not None:
-            self._spare_collections(len(self.session.store))
+            spare_what_stays(len(self.session.store))
         # How old the data is, the screens see by themselves once a second.
         said, self._said = self._said, replace(freshness, fresh_at=None)
         if self._said != said:
             self._tell(FreshnessChanged(freshness))
-
-    def _spare_collections(self, rows: int) -> None:
-        # A full garbage collection walks through every sandbox, 40 ms for 10,000 of them; those stay anyway.
-        if rows > self._frozen_at * 1.2 + 500:
-            self._frozen_at = rows
-            gc.freeze()
 
     def _tell(self, message: Message) -> None:
         # The first screen is Textual's own empty one: news would only make it repaint everything above it.

@@ -1,0 +1,19 @@
+"""Keep full garbage collections away from frames: one of them walks through all that stays until the program ends."""
+
+from __future__ import annotations
+
+import gc
+
+_frozen_rows: int | None = None
+
+
+def spare_what_stays(rows: int) -> None:
+    """Take what is alive out of later collections: at the first call in this process, and when the fleet has grown.
+
+    The program itself (modules, models, style sheets) costs a full collection 25 to 45 ms, 10,000 sandboxes as much
+    again; none of it ever becomes garbage. `rows` is the number of sandboxes that are known.
+    """
+    global _frozen_rows
+    if _frozen_rows is None or rows > _frozen_rows * 1.2 + 500:
+        _frozen_rows = rows
+        gc.freeze()
