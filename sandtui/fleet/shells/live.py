@@ -15,10 +15,13 @@ from sandtui.fleet.terminal import Emulation, TerminalText
 from sandtui.fleet.terminal.modes import Modes
 
 SLICE = 8 * 1024
-"""Bytes that are parsed in one go, a millisecond or two of work."""
+"""Bytes that are parsed in one go, about a millisecond of work for the dearest text."""
 
-BUSY_SECONDS = 0.002
+BUSY_SECONDS = 0.001
 """Seconds that parsing may keep the loop for itself: a key passes through the loop some times until it is answered."""
+
+TURNS = 6
+"""Turns of the loop that others get each time: a key, its answer and the frame that shows it need several."""
 
 UNSENT_KEPT = 4 * 1024 * 1024
 """Bytes that wait for a shell which does not read."""
@@ -131,10 +134,10 @@ class LiveShell:
                 self.send(self.terminal.take_replies())
             self.on_output()
             if time.perf_counter() - began > BUSY_SECONDS:
-                await asyncio.sleep(0)
+                await _let_others_work()
                 began = time.perf_counter()
         # A stream that always has something ready never lets go of the loop by itself.
-        await asyncio.sleep(0)
+        await _let_others_work()
 
     async def _send_all(self, channel: ShellChannel) -> None:
         while True:
@@ -164,3 +167,8 @@ class LiveShell:
     def _copy_asked(self, text: str) -> None:
         self.copy_wanted = text
         self.on_state()
+
+
+async def _let_others_work() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)

@@ -102,6 +102,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         self._paint_due = False
         self._drawn_whole_at = 0.0
         self._drawing_took = 0.0
+        self._spacing = FRAME_SECONDS
         self._hurried = False
         self._quiet: Timer | None = None
         self._cursor_y = 0
@@ -148,11 +149,11 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         """Draw what has changed, soon: at once after a pause, else with the next frame."""
         if not self._paint_due and self.is_attached:
             self._paint_due = True
-            frame = FRAME_SECONDS
+            self._spacing = FRAME_SECONDS
             if self._hurried:
                 wanted = self._drawing_took / SHARE_FOR_DRAWING
-                frame = max(HURRIED_FRAME_SECONDS, min(wanted, SLOWEST_FRAME_SECONDS))
-            wait = self._painted_at + frame - monotonic()
+                self._spacing = max(HURRIED_FRAME_SECONDS, min(wanted, SLOWEST_FRAME_SECONDS))
+            wait = self._painted_at + self._spacing - monotonic()
             if wait <= 0:
                 self.call_next(self._paint)
             else:
@@ -378,7 +379,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
 
     def _hurry(self, now: float) -> None:
         """Note whether whole screens follow each other as fast as they can be drawn."""
-        self._hurried = now - self._drawn_whole_at < 3 * FRAME_SECONDS
+        self._hurried = now - self._drawn_whole_at < self._spacing + 2 * FRAME_SECONDS
         self._drawn_whole_at = now
         if self._hurried and self._quiet is None:
             self._quiet = self.set_interval(QUIET_SECONDS, self._calm_down)
@@ -387,7 +388,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         self._drawing_took = monotonic() - began
 
     def _calm_down(self) -> None:
-        if monotonic() - self._drawn_whole_at > QUIET_SECONDS and self._quiet is not None:
+        if monotonic() - self._drawn_whole_at > QUIET_SECONDS + self._spacing and self._quiet is not None:
             self._quiet.stop()
             self._quiet, self._hurried = None, False
             self.refresh()
