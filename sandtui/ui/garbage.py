@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 
+THRESHOLDS = 5_000, 10, 20
+"""Collections are for cycles alone, and the screens make few: a refresh of 1,000 sandboxes should not start one."""
+
 _frozen_rows: int | None = None
 
 
@@ -15,5 +18,7 @@ def spare_what_stays(rows: int) -> None:
     """
     global _frozen_rows
     if _frozen_rows is None or rows > _frozen_rows * 1.2 + 500:
+        if _frozen_rows is None:
+            gc.set_threshold(*THRESHOLDS)
         _frozen_rows = rows
         gc.freeze()
