@@ -13,7 +13,7 @@ import pytest
         "sandtui.client.ssh",
         "sandtui.fleet.session",
         "sandtui.fleet.create_form",
-        "sandtui.cli",
+        "sandtui.cli.program",
     ],
 )
 def test_textual_and_rich_load_with_the_screens_only(module):
@@ -24,6 +24,6 @@ def test_textual_and_rich_load_with_the_screens_only(module):
 
 def test_the_command_line_starts_light():
     heavy = ("httpx", "pydantic", "asyncssh", "starlette")
-    code = f"import sandtui.cli, sys; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sandtui.cli.program, sys; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

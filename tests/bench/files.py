@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from sandtui.cli_cp import Unwritten
+from sandtui.cli.cp import Unwritten
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.config.paths import Paths
 from sandtui.fleet.clock import SystemClock
@@ -225,7 +225,7 @@ def memory(bench: Bench) -> None:
             "PRIME_API_KEY": bench.platform.api_key,
             "PRIME_API_BASE_URL": bench.platform.base_url,
         }
-        code = "import sys; from sandtui.cli import main; main(sys.argv[1:]); "
+        code = "import sys; from sandtui.cli.program import main; main(sys.argv[1:]); "
         code += "print(*[l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')])"
         for words in ([str(path), f"{bench.box}:/workspace/m"], [f"{bench.box}:/workspace/m", str(path)]):
             command = [sys.executable, "-c", code, "cp", *words]

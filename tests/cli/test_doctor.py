@@ -5,7 +5,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from sandtui.cli import main
+from sandtui.cli.program import main
 from sandtui.config.paths import Paths
 from sandtui.doctor import machine, platform, terminal
 

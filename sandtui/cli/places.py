@@ -83,7 +83,7 @@ async def with_names(
 
 
 async def _places(client: AsyncSandboxClient, end: tuple[str | None, str], query: str | None) -> list[Place]:
-    from sandtui.cli_shell import _find
+    from sandtui.cli.shell import _find
     from sandtui.client.config import Config
     from sandtui.fleet.files.remote import SandboxSide
     from sandtui.fleet.find import find

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(query: Query, command: str, arguments: argparse.Namespace) -> int:
-    from sandtui.cli import connect
+    from sandtui.cli.connect import connect
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.find import find
     from sandtui.fleet.session import ConnectError

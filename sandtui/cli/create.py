@@ -75,7 +75,7 @@ def _fields(preset: str, store: object) -> dict[str, str]:
 
 
 async def _create(plan: LaunchPlan, *, use_local: bool, wait: bool) -> int:
-    from sandtui.cli import connect
+    from sandtui.cli.connect import connect
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.journal import LaunchJournal

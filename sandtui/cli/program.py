@@ -5,30 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sandtui import __version__
-
-if TYPE_CHECKING:
-    from sandtui.fleet.session import Connection
 
 USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
-    from sandtui import (
-        cli_completion,
-        cli_config,
-        cli_cp,
-        cli_create,
-        cli_demo,
-        cli_doctor,
-        cli_keys,
-        cli_run,
-        cli_shell,
-        cli_sync,
-    )
+    from sandtui.cli import completion, config, cp, create, demo, doctor, keys, run, shell, sync
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
@@ -44,21 +29,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--read-only", action="store_true", help="switch off everything that changes something")
     subparsers = parser.add_subparsers(title="subcommands", metavar="COMMAND")
-    cli_config.add_parser(subparsers)
-    cli_create.add_parser(subparsers)
-    cli_demo.add_parser(subparsers)
-    cli_doctor.add_parser(subparsers)
-    cli_keys.add_parser(subparsers)
-    cli_cp.add_parser(subparsers)
-    cli_run.add_parser(subparsers)
-    cli_shell.add_parser(subparsers)
-    cli_sync.add_parser(subparsers)
+    config.add_parser(subparsers)
+    create.add_parser(subparsers)
+    demo.add_parser(subparsers)
+    doctor.add_parser(subparsers)
+    keys.add_parser(subparsers)
+    cp.add_parser(subparsers)
+    run.add_parser(subparsers)
+    shell.add_parser(subparsers)
+    sync.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
-    cli_completion.add_parser(subparsers, parser)
+    completion.add_parser(subparsers, parser)
     arguments = parser.parse_args(argv)
-    run = getattr(arguments, "run", None)
+    chosen = getattr(arguments, "run", None)
     try:
-        return int(run(arguments)) if run is not None else _dashboard(arguments)
+        return int(chosen(arguments)) if chosen is not None else _dashboard(arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -73,7 +58,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         return USAGE_ERROR
     from functools import partial
 
-    from sandtui.cli_connect import connect_to
+    from sandtui.cli.connect import connect_to
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.contexts import LOCAL, choose, contexts
     from sandtui.config.paths import Paths
@@ -94,24 +79,3 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     app = SandtuiApp(partial(to, first), settings=settings, contexts=contexts(settings), connect_to=to)
     app.run()
     return app.return_code or 0
-
-
-async def connect(*, use_local: bool, profile: str = "") -> Connection:
-    """Return the platform of a profile, or of the configured key, or the local one, which is started when needed.
-
-    Raises:
-        ConnectError: there is no key for it, or the local platform can't be started.
-        ConfigurationError: the configuration can't be used.
-    """
-    from sandtui.cli_connect import connect_to
-    from sandtui.client.errors import ConfigurationError
-    from sandtui.config.contexts import LOCAL, choose
-    from sandtui.config.paths import Paths
-    from sandtui.config.settings import SettingsError, load_settings
-
-    if use_local:
-        return await connect_to(LOCAL)
-    try:
-        return await connect_to(choose(load_settings(Paths.of_user().settings), profile))
-    except SettingsError as error:
-        raise ConfigurationError(str(error)) from None

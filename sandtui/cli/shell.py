@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _shell(wanted: str, *, use_local: bool) -> int:
-    from sandtui.cli import connect
+    from sandtui.cli.connect import connect
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.sanitize import clean
     from sandtui.fleet.session import ConnectError

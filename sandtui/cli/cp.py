@@ -62,7 +62,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.cli_places import ends, with_names
+    from sandtui.cli.places import ends, with_names
     from sandtui.fleet.transfers.model import Existing
 
     async def specs(client: AsyncSandboxClient) -> list[Spec]:
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def carry_out(arguments: argparse.Namespace, specs: object) -> int:
     """Connect, carry out what ``specs`` returns, and tell; return the exit code."""
-    from sandtui.cli_places import UsageError
+    from sandtui.cli.places import UsageError
 
     try:
         return asyncio.run(_connected(arguments, specs))
@@ -112,7 +112,7 @@ class Unwritten:
 
 
 async def _connected(arguments: argparse.Namespace, specs: object) -> int:
-    from sandtui.cli import connect
+    from sandtui.cli.connect import connect
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.session import ConnectError

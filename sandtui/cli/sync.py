@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandtui.cli_cp import Unwritten, add_common, carry_out, make_spec, transfer_all
+from sandtui.cli.cp import Unwritten, add_common, carry_out, make_spec, transfer_all
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.cli_places import split
+    from sandtui.cli.places import split
 
     if arguments.watch and split(arguments.source)[0] is not None:
         return _refuse("--watch needs a SOURCE on this machine: changes in a sandbox are not told")
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
     from dataclasses import replace
 
-    from sandtui.cli_places import UsageError, ends
+    from sandtui.cli.places import UsageError, ends
     from sandtui.fleet.files.entry import Kind
     from sandtui.fleet.files.local import LocalSide
     from sandtui.fleet.transfers.model import Existing
