@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.local import service
     from sandtui.local.settings import Settings
     from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.opening import Opening
 
     try:
         settings = load_settings(Paths.of_user().settings)
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             return await _connect(platform, arguments.seed, living=not arguments.still)
 
         # What is learned about a fleet that never was is of no use to the next run.
-        app = SandtuiApp(connect, paths=Paths(Paths.of_user().config, place / "state"), settings=settings)
+        app = SandtuiApp(Opening(connect, settings), paths=Paths(Paths.of_user().config, place / "state"))
         try:
             app.run()
         finally:

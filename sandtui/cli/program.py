@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sandtui import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sandtui.ui.opening import Opening
 
 USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        if not words:
+            # The common start is the short one: reading arguments costs 25 ms before the first frame.
+            return _dashboard()
+        arguments = _parser().parse_args(words)
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away: nothing more can be said to it.
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     from sandtui.cli import completion, config, cp, create, demo, doctor, keys, run, shell, sync
     from sandtui.local import commands as local_commands
 
@@ -40,22 +63,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     sync.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
     completion.add_parser(subparsers, parser)
-    arguments = parser.parse_args(argv)
-    chosen = getattr(arguments, "run", None)
-    try:
-        return int(chosen(arguments)) if chosen is not None else _dashboard(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our output went away: nothing more can be said to it.
-        sys.stderr.close()
-        return 1
+    parser.set_defaults(run=lambda chosen: _dashboard(chosen.local, chosen.profile, chosen.read_only))
+    return parser
 
 
-def _dashboard(arguments: argparse.Namespace) -> int:
+def _dashboard(local: bool = False, profile: str = "", read_only: bool = False) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("sandtui: the dashboard needs a terminal; `sandtui --help` lists the subcommands", file=sys.stderr)
         return USAGE_ERROR
+    if not sys.stderr.isatty():
+        print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
+        return USAGE_ERROR
+    from sandtui.ui.garbage import collect_nothing_yet
+
+    collect_nothing_yet()
+    from functools import partial
+
+    from sandtui.ui.app import SandtuiApp
+
+    app = SandtuiApp(partial(_opening, local, profile, read_only))
+    app.run()
+    return app.return_code or 0
+
+
+def _opening(local: bool, profile: str, read_only: bool) -> Opening:
+    """Read the settings and choose the context; called in a thread, behind the first frame.
+
+    Raises:
+        OpeningError: the settings or the arguments can't be used.
+    """
     from functools import partial
 
     from sandtui.cli.connect import connect_to
@@ -63,19 +99,12 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     from sandtui.config.contexts import LOCAL, choose, contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
+    from sandtui.ui.opening import Opening, OpeningError
 
     try:
         settings = load_settings(Paths.of_user().settings)
-        first = LOCAL if arguments.local else choose(settings, arguments.profile)
+        first = LOCAL if local else choose(settings, profile)
     except (ConfigurationError, SettingsError) as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    if not sys.stderr.isatty():
-        print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
-        return USAGE_ERROR
-    from sandtui.ui.app import SandtuiApp
-
-    to = partial(connect_to, read_only=arguments.read_only)
-    app = SandtuiApp(partial(to, first), settings=settings, contexts=contexts(settings), connect_to=to)
-    app.run()
-    return app.return_code or 0
+        raise OpeningError(str(error)) from None
+    to = partial(connect_to, read_only=read_only)
+    return Opening(partial(to, first), settings, contexts(settings), to)

@@ -2,60 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import SystemCommand
-from textual.binding import BindingType
-from textual.dom import DOMNode
-from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
-from sandtui.config.activity import SqliteActivity
-from sandtui.config.bookmarks import Bookmarks
-from sandtui.config.command_history import SqliteCommandHistory
-from sandtui.config.contexts import Context
-from sandtui.config.drafts import read_draft, write_draft
-from sandtui.config.jobs import JobFile
-from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
-from sandtui.config.presets import PresetStore
-from sandtui.config.settings import Settings
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
-from sandtui.fleet.activity import Activity, Entry, Kind
-from sandtui.fleet.clock import Clock, SystemClock
-from sandtui.fleet.commandline.history import CommandHistory
-from sandtui.fleet.keymap import read_keymap
-from sandtui.fleet.launch import Launch
-from sandtui.fleet.preferences import Preferences
-from sandtui.fleet.refresh import Pace
+from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.bridge import Bridge, ClientFactory, Connector, default_client
-from sandtui.ui.bulk_flow import BulkFlow
-from sandtui.ui.context_flow import ConnectTo, ContextFlow
 from sandtui.ui.copying import Copying
-from sandtui.ui.job_flow import JobFlow
 from sandtui.ui.keymap import bindings, textual_keymap
 from sandtui.ui.leaving import CODES, leave_on_signals, terminal_is_gone
-from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
 from sandtui.ui.navigation import Navigation
+from sandtui.ui.opening import Opening, OpeningError, OpeningLine
 from sandtui.ui.recording import Recording
-from sandtui.ui.screens.base import AppScreen, Severity
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.launch import LaunchScreen
-from sandtui.ui.themes import begin_looks
-from sandtui.ui.transfer_flow import TransferFlow
+from sandtui.ui.themes import begin_looks, last_looks
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+    from textual.theme import Theme
+
+    from sandtui.fleet.activity import Activity, Kind
+    from sandtui.fleet.clock import Clock
+    from sandtui.fleet.commandline.history import CommandHistory
+    from sandtui.fleet.launch import Launch
+    from sandtui.fleet.refresh import Pace
+    from sandtui.ui.bridge import ClientFactory
+    from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
+    from sandtui.ui.screens.base import AppScreen, Severity
+
+USAGE_ERROR = 2
 MESSAGES_KEPT = 500
 CLOCK_TICK = 1.0
 
@@ -70,7 +62,11 @@ class Said:
 
 
 class SandtuiApp(Navigation, Copying, Recording):
-    """The dashboard. ``connect`` finds the platform after the first paint."""
+    """The dashboard. With an :class:`Opening` everything is there at once.
+
+    With a function that returns one, the first frame comes before it: the function is called, and all that takes long
+    to import is imported, in a thread. It may raise :class:`OpeningError`, which ends the program.
+    """
 
     TITLE = "sandtui"
     CSS_PATH = Path(__file__).with_name("sandtui.tcss")
@@ -79,28 +75,53 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def __init__(
         self,
-        connect: Connector,
+        opening: Opening | Callable[[], Opening],
         *,
         clock: Clock | None = None,
-        make_client: ClientFactory = default_client,
+        make_client: ClientFactory | None = None,
         pace: Pace | None = None,
         paths: Paths | None = None,
-        settings: Settings | None = None,
-        contexts: Sequence[Context] = (),
-        connect_to: ConnectTo | None = None,
         ticking: bool = True,
     ) -> None:
         super().__init__()
         self.paths = paths or Paths.of_user()
-        self.settings = settings or Settings()
+        self.launches: list[Launch] = []
+        self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
+        self.is_open = False
+        self._clock, self._make_client, self._pace = clock or SystemClock(), make_client, pace
+        self._ticking = ticking
+        self._noted = False
+        self._opening = opening
+        if isinstance(opening, Opening):
+            self._furnish(opening)
+        else:
+            last_looks(self, read_text(self.paths.theme))
+
+    def _furnish(self, opening: Opening) -> None:
+        """Make everything that works behind the screens."""
+        from sandtui.config.activity import SqliteActivity
+        from sandtui.config.bookmarks import Bookmarks
+        from sandtui.config.command_history import SqliteCommandHistory
+        from sandtui.config.drafts import read_draft
+        from sandtui.config.jobs import JobFile
+        from sandtui.config.journal import LaunchJournal
+        from sandtui.config.presets import PresetStore
+        from sandtui.config.settings import Settings
+        from sandtui.fleet.keymap import read_keymap
+        from sandtui.fleet.preferences import Preferences
+        from sandtui.ui.bridge import Bridge, default_client
+        from sandtui.ui.bulk_flow import BulkFlow
+        from sandtui.ui.context_flow import ContextFlow
+        from sandtui.ui.job_flow import JobFlow
+        from sandtui.ui.transfer_flow import TransferFlow
+
+        self.settings = opening.settings or Settings()
         self.presets = PresetStore(self.paths.presets)
         self.journal = LaunchJournal(self.paths.journal)
         self.commands: CommandHistory = SqliteCommandHistory(self.paths.commands)
         self.kept: Activity = SqliteActivity(self.paths.activity)
         self.job_file = JobFile(self.paths.jobs)
-        self.launches: list[Launch] = []
-        self.bridge = Bridge(self, connect, clock or SystemClock(), make_client, pace)
-        self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
+        self.bridge = Bridge(self, opening.connect, self._clock, self._make_client or default_client, self._pace)
         self.create_draft = read_draft(self.paths)
         self.preferences = Preferences.load(read_text(self.paths.fleet))
         self.bulk = BulkFlow(self)
@@ -108,16 +129,42 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.bookmarks = Bookmarks(
             read_text(self.paths.bookmarks), partial(self.bridge.keep_text, self.paths.bookmarks)
         )
-        self.contexts = ContextFlow(self, contexts, connect_to)
+        self.contexts = ContextFlow(self, opening.contexts, opening.connect_to)
         self.user_keys = read_keymap(self.settings.keys)
         self.set_keymap(textual_keymap(self.user_keys))
         self.job_flow = JobFlow(self)
-        self._ticking = ticking
-        self._noted = False
         self._theme_problem = begin_looks(self, self.settings.ui, read_text(self.paths.theme))
+        self.is_open = True
+
+    def compose(self) -> ComposeResult:
+        """Lay out the first frame."""
+        if not self.is_open:
+            yield OpeningLine()
 
     def on_mount(self) -> None:
+        """Show the fleet, now or after the first frame."""
+        if not self.is_headless:
+            leave_on_signals(self)
+            self.set_interval(CLOCK_TICK, self._leave_with_the_terminal)
+        if self.is_open:
+            self._begin()
+        else:
+            self.call_after_refresh(self.run_worker, self._open, exit_on_error=True)
+
+    async def _open(self) -> None:
+        assert not isinstance(self._opening, Opening)
+        try:
+            opening = await asyncio.to_thread(_load, self._opening)
+        except OpeningError as error:
+            self.exit(return_code=USAGE_ERROR, message=Text(f"sandtui: {clean(str(error))}"))
+            return
+        self._furnish(opening)
+        self._begin()
+
+    def _begin(self) -> None:
         """Show the fleet and start to connect."""
+        from sandtui.ui.screens.fleet import FleetScreen
+
         self.push_screen(FleetScreen())
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         for problem in (*self.user_keys.problems, *filter(None, [self._theme_problem])):
@@ -125,12 +172,11 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.call_after_refresh(self.bridge.start)
         if self._ticking:
             self.set_interval(CLOCK_TICK, self._tick)
-        if not self.is_headless:
-            leave_on_signals(self)
-            self.set_interval(CLOCK_TICK, self._leave_with_the_terminal)
 
     async def on_unmount(self) -> None:
         """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
+        if not self.is_open:
+            return
         await self.end_recordings()
         await self.transfers.end()
         await self.bridge.stop()
@@ -151,6 +197,14 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     # What the user is told
 
+    @property
+    def front(self) -> AppScreen | None:
+        """The screen in front, when it is one of ours and no dialog."""
+        from sandtui.ui.screens.base import AppScreen
+
+        screen = self.screen_stack[-1] if self.is_open and self.screen_stack else None
+        return screen if isinstance(screen, AppScreen) else None
+
     def say(self, text: str, severity: Severity = "information") -> None:
         """Tell the user something, and keep it for the list of messages."""
         safe = clean(text)
@@ -160,6 +214,8 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def note(self, kind: Kind, text: str) -> None:
         """Keep what was done or said for later runs, without secrets."""
+        from sandtui.fleet.activity import Entry
+
         connection = self.bridge.connection
         label, secrets = (connection.label, [connection.config.api_key]) if connection is not None else ("", [])
         self.kept.add(Entry(self.bridge.clock.now(), label, kind, text), secrets)
@@ -180,6 +236,8 @@ class SandtuiApp(Navigation, Copying, Recording):
     def keep_draft(self, values: dict[str, str]) -> None:
         """Keep what was typed into the create form; the caller leaves secrets out."""
         if values != self.create_draft:
+            from sandtui.config.drafts import write_draft
+
             self.create_draft = values
             self.run_worker(write_draft(self.paths, values), group="draft", exclusive=True, exit_on_error=False)
 
@@ -187,8 +245,8 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def actions_here(self) -> list[Action]:
         """Return the actions that work on the screen in front."""
-        screen = self.screen
-        scopes = (*screen.hint_scopes(), GLOBAL) if isinstance(screen, AppScreen) else (GLOBAL,)
+        screen = self.front
+        scopes = (*screen.hint_scopes(), GLOBAL) if screen is not None else (GLOBAL,)
         return [action for action in ACTIONS if action.scope in scopes and self.contexts.may(action)]
 
     async def run_action(
@@ -198,23 +256,26 @@ class SandtuiApp(Navigation, Copying, Recording):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Run an action, when the context lets it."""
+        if not self.is_open:
+            return await super().run_action(action, default_namespace, namespaces)
         run = partial(super().run_action, action, default_namespace, namespaces)
         return await self.contexts.run(action, default_namespace, run)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the app do nothing while a shell has all of them, not even those with priority."""
-        screen = self.screen_stack[-1] if self.screen_stack else None
-        if isinstance(screen, AppScreen) and screen.takes_all_keys and action not in {"notify", "bell"}:
+        if not self.is_open:
+            return action == "quit"
+        screen = self.front
+        if screen is not None and screen.takes_all_keys and action not in {"notify", "bell"}:
             return False
         return super().check_action(action, parameters)
 
     def do(self, action_id: str) -> None:
         """Run an action of the registry by its id."""
         action = BY_ID[action_id]
-        screen = self.screen
-        namespace: DOMNode = self if action.scope == GLOBAL else screen
-        if isinstance(screen, AppScreen) and action.scope != GLOBAL:
-            namespace = screen.owner_of(action.scope)
+        namespace: DOMNode = self if action.scope == GLOBAL else self.screen
+        if self.front is not None and action.scope != GLOBAL:
+            namespace = self.front.owner_of(action.scope)
         self.call_later(self.run_action, action.name, namespace)
 
     # Actions
@@ -247,6 +308,8 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def action_launches(self) -> None:
         """Show the board of the latest launch."""
+        from sandtui.ui.screens.launch import LaunchScreen
+
         if self.launches:
             self.push_screen(LaunchScreen(self.launches[-1]))
         else:
@@ -283,21 +346,24 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so when something of ours broke, instead of ending the program."""
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
+        if event.state is WorkerState.ERROR and event.worker.error is not None and self.is_open:
             kind = type(event.worker.error).__name__
             self.say(f"Something went wrong inside sandtui ({kind}: {event.worker.error}).", "error")
 
     def on_key(self, _: events.Key) -> None:
         """Note that somebody is there."""
-        self.bridge.touch()
+        if self.is_open:
+            self.bridge.touch()
 
     def on_app_focus(self, _: events.AppFocus) -> None:
         """Ask often again: the window is looked at."""
-        self.bridge.set_visible(True)
+        if self.is_open:
+            self.bridge.set_visible(True)
 
     def on_app_blur(self, _: events.AppBlur) -> None:
         """Ask seldom: nobody looks."""
-        self.bridge.set_visible(False)
+        if self.is_open:
+            self.bridge.set_visible(False)
 
     def _fatal_error(self) -> None:
         # Textual's own report prints local variables, and keys and secrets are among them.
@@ -315,10 +381,19 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def _tick(self) -> None:
         self.flush_recordings()
-        screen = self.screen
-        if isinstance(screen, AppScreen):
-            screen.tick()
+        if self.front is not None:
+            self.front.tick()
         connection = self.bridge.connection
         if connection is not None and connection.note and not self._noted:
             self._noted = True
             self.say(connection.note, "warning" if connection.warning else "information")
+
+
+def _load(prepare: Callable[[], Opening]) -> Opening:
+    """Import what the fleet screen and everything behind it need; return what to open it with."""
+    import sandtui.ui.bridge
+    import sandtui.ui.job_flow
+    import sandtui.ui.screens.fleet
+    import sandtui.ui.transfer_flow  # noqa: F401
+
+    return prepare()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.snippet import attach_script, description
-from sandtui.ui.bridge import Bridge
 from sandtui.ui.browser import open_page, opener
 from sandtui.ui.clipboard import helper
-from sandtui.ui.screens.base import Severity
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandtui.fleet.row import Row
+    from sandtui.ui.bridge import Bridge
+    from sandtui.ui.screens.base import Severity
 
 COPIES_KEPT = 5
 COPY_SHOWN = 36
@@ -52,6 +54,9 @@ class Copying(App[None]):
 
     def choose_copy(self, row: Row) -> None:
         """Ask what of a sandbox to copy, or again of what was copied before."""
+        from sandtui.fleet.snippet import attach_script, description
+        from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+
         session = self.bridge.session
         ports = session.exposures.get(row.id, []) if session is not None else []
         offers = {"id": row.id, "name": row.sandbox.name, "image": row.sandbox.docker_image}

@@ -31,7 +31,7 @@ _INPUT = re.compile(r"input_value=.*?(?=, input_type=|\]|$)", re.DOTALL)
 
 def tell(app: SandtuiApp, error: BaseException) -> str:
     """Write the report of a crash and return what is said on the terminal; without a file, the report itself."""
-    connection = app.bridge.connection
+    connection = app.bridge.connection if app.is_open else None
     secrets = [connection.config.api_key] if connection is not None else []
     screens = " > ".join(type(screen).__name__ for screen in app.screen_stack)
     where = [f"{app.size.width}x{app.size.height}, TERM={os.environ.get('TERM', '')}", f"screens: {screens}"]

@@ -10,6 +10,11 @@ THRESHOLDS = 5_000, 10, 20
 _frozen_rows: int | None = None
 
 
+def collect_nothing_yet() -> None:
+    """Switch collections off until :func:`spare_what_stays`: what is imported at the start is no garbage."""
+    gc.disable()
+
+
 def spare_what_stays(rows: int) -> None:
     """Take what is alive out of later collections: at the first call in this process, and when the fleet has grown.
 
@@ -22,3 +27,4 @@ def spare_what_stays(rows: int) -> None:
             gc.set_threshold(*THRESHOLDS)
         _frozen_rows = rows
         gc.freeze()
+        gc.enable()

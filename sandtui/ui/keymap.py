@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingType
 
 from sandtui.fleet.actions import BY_ID, GLOBAL, Action, in_scope
 from sandtui.fleet.keymap import Keymap, key_label
 from sandtui.ui.widgets.key_hints import Hint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT = Keymap()
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from sandtui.client import Sandbox
-from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
-from sandtui.fleet.jobs.job import Job
-from sandtui.fleet.launch import Launch
-from sandtui.fleet.launch_plan import LaunchPlan
-from sandtui.fleet.plans import DELETE
-from sandtui.fleet.row import Row
-from sandtui.ui.bridge import Bridge
-from sandtui.ui.bulk_flow import BulkFlow
-from sandtui.ui.screens.base import Severity
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.launch import LaunchScreen
-from sandtui.ui.shell_flow import hand_to_shell
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandtui.client import Sandbox
+    from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
+    from sandtui.fleet.jobs.job import Job
+    from sandtui.fleet.launch import Launch
+    from sandtui.fleet.launch_plan import LaunchPlan
+    from sandtui.fleet.row import Row
+    from sandtui.ui.bridge import Bridge
+    from sandtui.ui.bulk_flow import BulkFlow
+    from sandtui.ui.screens.base import Severity
+    from sandtui.ui.screens.fleet import FleetScreen
 
 
 class Navigation(App[None]):
@@ -35,8 +35,14 @@ class Navigation(App[None]):
 
     def action_fleet(self) -> None:
         """Go back to the fleet."""
-        while len(self.screen_stack) > 2 and not isinstance(self.screen, FleetScreen):
+        while len(self.screen_stack) > 2 and self._fleet_in_front is None:
             self.pop_screen()
+
+    @property
+    def _fleet_in_front(self) -> FleetScreen | None:
+        from sandtui.ui.screens.fleet import FleetScreen
+
+        return self.screen if isinstance(self.screen, FleetScreen) else None
 
     def open_detail(self, sandbox_id: str) -> None:
         """Show everything about a sandbox."""
@@ -90,6 +96,8 @@ class Navigation(App[None]):
 
     def hand_to_shell(self, sandbox_id: str) -> None:
         """Hand the whole terminal to a shell in a sandbox."""
+        from sandtui.ui.shell_flow import hand_to_shell
+
         hand_to_shell(self, sandbox_id)
 
     def open_files(self, sandbox_ids: Sequence[str]) -> None:
@@ -136,6 +144,7 @@ class Navigation(App[None]):
 
     def offer_unfinished(self, unfinished: UnfinishedLaunch) -> None:
         """Offer to go on with a launch of an earlier run, or to clean up after it."""
+        from sandtui.fleet.launch_plan import LaunchPlan
         from sandtui.ui.screens.dialogs.unfinished import Answer, UnfinishedDialog
 
         if any(launch.launch_id == unfinished.launch_id for launch in self.launches):
@@ -158,24 +167,28 @@ class Navigation(App[None]):
         self._show_launch(self.bridge.make_launch(plan, self.journal))
 
     def _show_launch(self, launch: Launch) -> None:
+        from sandtui.ui.screens.launch import LaunchScreen
+
         self.launches.append(launch)
         self.bridge.run_launch(launch)
         self.push_screen(LaunchScreen(launch))
 
     def ask_delete(self, rows: Sequence[Row], hidden: int = 0) -> None:
         """Ask before deleting, naming what will go."""
+        from sandtui.fleet.plans import DELETE
+
         self.bulk.ask(DELETE, rows, hidden)
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Go to the fleet and mark some sandboxes there."""
         self.action_fleet()
-        screen = self.screen
-        if isinstance(screen, FleetScreen):
+        screen = self._fleet_in_front
+        if screen is not None:
             screen.mark(sandbox_ids)
 
     def show_created(self, sandbox: Sandbox) -> None:
         """Go back to the fleet with the cursor on a new sandbox."""
         self.action_fleet()
-        screen = self.screen
-        if isinstance(screen, FleetScreen):
+        screen = self._fleet_in_front
+        if screen is not None:
             screen.show_sandbox(sandbox.id)

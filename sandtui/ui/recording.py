@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from sandtui.config.paths import Paths
-from sandtui.config.recordings import FileTape, RecordingStore
-from sandtui.fleet.recording import Recorder
-from sandtui.ui.bridge import Bridge
-from sandtui.ui.screens.base import Severity
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandtui.config.paths import Paths
+    from sandtui.config.recordings import FileTape, RecordingStore
+    from sandtui.fleet.recording import Recorder
     from sandtui.fleet.terminal import Emulation
+    from sandtui.ui.bridge import Bridge
+    from sandtui.ui.screens.base import Severity
 
 
 class Recording(App[None]):
@@ -35,6 +35,8 @@ class Recording(App[None]):
     @property
     def recordings(self) -> RecordingStore:
         """The recordings of this user."""
+        from sandtui.config.recordings import RecordingStore
+
         return RecordingStore(self.paths.recordings)
 
     def record(self, title: str, size: tuple[int, int], beginning: Callable[[], bytes] = bytes) -> Recorder:
@@ -42,6 +44,8 @@ class Recording(App[None]):
 
         The recorder is to be given the output, as bytes; :meth:`end_recording` ends it.
         """
+        from sandtui.fleet.recording import Recorder
+
         clock = self.bridge.clock
 
         def failed(error: OSError) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING
 
-from textual.app import App
 from textual.theme import Theme
-from textual.types import AnimationLevel
 
-from sandtui.config.settings import UiSettings
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from textual.app import App
+    from textual.types import AnimationLevel
+
+    from sandtui.config.settings import UiSettings
 
 DARK = Theme(
     name="sandtui-dark",
@@ -74,6 +78,13 @@ def begin_looks(app: App[None], wanted: UiSettings, chosen_last: str) -> str:
     if "TEXTUAL_ANIMATIONS" not in os.environ:
         app.animation_level = animation_level(wanted.animations, os.environ)
     return problem
+
+
+def last_looks(app: App[None], chosen_last: str) -> None:
+    """Give an app the theme of the last time, until its settings are read."""
+    for theme in THEMES:
+        app.register_theme(theme)
+    app.theme, _ = first_theme("", chosen_last, app.available_themes)
 
 
 def first_theme(wanted: str, chosen_last: str, known: Container[str]) -> tuple[str, str]:

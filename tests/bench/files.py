@@ -239,6 +239,7 @@ def memory(bench: Bench) -> None:
 async def listing(bench: Bench) -> None:
     """A directory of 10,000 entries, from the key to the painted frame."""
     from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.opening import Opening
     from sandtui.ui.screens.files import FilesScreen
 
     await bench.sh(
@@ -250,7 +251,7 @@ async def listing(bench: Bench) -> None:
         return Connection(config, "bench")
 
     paths = Paths(bench.folder / "config", bench.folder / "state")
-    app = SandtuiApp(connect, paths=paths, ticking=False)
+    app = SandtuiApp(Opening(connect), paths=paths, ticking=False)
     times: list[float] = []
     async with app.run_test(size=(120, 36)) as pilot:
         while app.bridge.session is None or app.bridge.session.store.get(bench.box) is None:

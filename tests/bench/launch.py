@@ -20,6 +20,7 @@ from sandtui.fleet.launch import Step
 from sandtui.fleet.launch_plan import new_launch_id, plan_launch
 from sandtui.fleet.session import Connection
 from sandtui.ui.app import SandtuiApp
+from sandtui.ui.opening import Opening
 from tests.bench.client import PEERS_FLEET, SDK, run
 from tests.conftest import PlatformProcess, start_platform
 
@@ -47,7 +48,7 @@ async def launch(platform: PlatformProcess, folder: Path, count: int) -> tuple[f
     async def connect() -> Connection:
         return Connection(config, "bench")
 
-    app = SandtuiApp(connect, make_client=client, paths=Paths(folder / "config", folder / f"state-{count}"))
+    app = SandtuiApp(Opening(connect), make_client=client, paths=Paths(folder / "config", folder / f"state-{count}"))
     late = 0.0
 
     async def heartbeat() -> None:

@@ -63,9 +63,8 @@ async def examine(paths, answer=None, profile=""):
 
 
 def answering(status=200, body=None, off=0.0):
-    date = format_datetime(datetime.now(UTC) - timedelta(seconds=off), usegmt=True)
-
     def answer(request):
+        date = format_datetime(datetime.now(UTC) - timedelta(seconds=off), usegmt=True)
         if request.url.path == "/":
             return httpx.Response(404, headers={"Date": date})
         return httpx.Response(status, json=body or {"sandboxes": [], "total": 7, "page": 1, "per_page": 1})

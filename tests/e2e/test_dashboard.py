@@ -148,20 +148,12 @@ async def test_a_small_window_is_told(remote):
     ("change", "words"),
     [({"PRIME_API_BASE_URL": "nonsense"}, "PRIME_API_BASE_URL"), ({"PRIME_CONTEXT": "nowhere"}, "PRIME_CONTEXT")],
 )
-def test_an_unusable_configuration_is_one_clear_line(tmp_path, change, words):
-    import pty
-
-    master, slave = pty.openpty()
-    try:
-        result = subprocess.run(
-            SANDTUI, env=environment(tmp_path, **change), stdin=slave, stdout=slave, stderr=subprocess.PIPE, text=True
-        )
-    finally:
-        os.close(master)
-        os.close(slave)
-    assert result.returncode == 2
-    assert words in result.stderr
-    assert "Traceback" not in result.stderr
+async def test_an_unusable_configuration_is_one_clear_line(tmp_path, change, words):
+    async with Terminal(SANDTUI, environment(tmp_path, **change)) as terminal:
+        await terminal.until(lambda text: "sandtui: " in text and words in text)
+        assert await terminal.ended() == 2
+        assert "Traceback" not in terminal.text
+        assert terminal.modes == terminal.modes_before
 
 
 async def test_when_it_is_killed_the_terminal_heals(remote):

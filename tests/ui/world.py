@@ -20,6 +20,7 @@ from sandtui.local.clock import ManualClock as LocalClock
 from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
 from sandtui.ui.app import SandtuiApp
+from sandtui.ui.opening import Opening
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7
@@ -40,7 +41,7 @@ class World(SandtuiApp):
         self.platform = Platform(settings, clock=self.local_clock)
         folder = Path(self._folder.name)
         super().__init__(
-            self._start,
+            Opening(self._start),
             clock=ManualClock(NOW),
             make_client=self._client,
             paths=Paths(folder / "config", folder / "user-state"),

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
-from textual import events
-from textual.app import ComposeResult
-from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import help_hint, hints
-from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
 from sandtui.ui.render.forwards import work_pieces
 from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
@@ -24,8 +18,16 @@ from sandtui.ui.widgets.key_hints import Hint, KeyHints
 from sandtui.ui.widgets.line import ChromeLine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.dom import DOMNode
+    from textual.widget import Widget
+
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.bridge import Bridge
+    from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
 
 MIN_WIDTH, MIN_HEIGHT = 80, 24
 

@@ -1,0 +1,76 @@
+"""The first frame, and what comes after it: the rest of the program is loaded in a thread."""
+
+import threading
+
+import pytest
+from textual.worker import WorkerFailed
+
+from sandtui.config.paths import Paths
+from sandtui.fleet.session import ConnectError
+from sandtui.ui.app import SandtuiApp
+from sandtui.ui.opening import Opening, OpeningError, OpeningLine
+from sandtui.ui.screens.fleet import FleetScreen
+from tests.ui.world import until
+
+
+async def no_connection():
+    raise ConnectError("There is no platform here.")
+
+
+@pytest.fixture
+def gate():
+    """Holds the loading back until it is set; a thread that waits would hold the test's end up."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def app_behind(gate, tmp_path, result=None):
+    def prepare():
+        gate.wait()
+        if result is not None:
+            raise result
+        return Opening(no_connection)
+
+    return SandtuiApp(prepare, paths=Paths(tmp_path / "config", tmp_path / "state"), ticking=False)
+
+
+async def test_the_first_frame_stands_until_the_fleet_is_loaded(gate, tmp_path):
+    app = app_behind(gate, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "sandtui  opening" in app.query_one(OpeningLine).render().plain
+        await pilot.press("question_mark", "n", "ctrl+p", "colon")
+        assert len(app.screen_stack) == 1
+        assert not app.is_open
+        gate.set()
+        await until(pilot, lambda: app.is_open and isinstance(app.screen, FleetScreen))
+        await until(pilot, lambda: app.bridge.problem is not None)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: len(app.screen_stack) == 3)
+
+
+async def test_the_program_can_be_left_before_it_is_loaded(gate, tmp_path):
+    app = app_behind(gate, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+q")
+        gate.set()
+    assert app.return_code == 0
+    assert not app.is_open
+
+
+async def test_what_is_wrong_with_the_settings_ends_the_program(gate, tmp_path, capsys):
+    app = app_behind(gate, tmp_path, OpeningError("[bold]config.toml[/bold], line 3: no such key"))
+    gate.set()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.return_code is not None)
+    assert app.return_code == 2
+    assert "sandtui: [bold]config.toml[/bold], line 3: no such key" in capsys.readouterr().err
+
+
+async def test_a_fault_while_loading_ends_in_a_report(gate, tmp_path):
+    app = app_behind(gate, tmp_path, ZeroDivisionError("what should not be"))
+    gate.set()
+    with pytest.raises(WorkerFailed):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app._exit)
+    assert [report.read_text() for report in app.paths.crashes.iterdir()]
