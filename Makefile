@@ -35,6 +35,7 @@ interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.start
 	$(BIN)/python -m tests.bench.client
 	$(BIN)/python -m tests.bench.launch
 	$(BIN)/python -m tests.bench.local

@@ -20,12 +20,12 @@ from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.copying import Copying
-from sandtui.ui.keymap import bindings, textual_keymap
+from sandtui.ui.keymap import bindings
 from sandtui.ui.leaving import CODES, leave_on_signals, terminal_is_gone
 from sandtui.ui.navigation import Navigation
-from sandtui.ui.opening import Opening, OpeningError, OpeningLine
+from sandtui.ui.opening import Opening, OpeningError, OpeningLine, load, load_the_rest
 from sandtui.ui.recording import Recording
-from sandtui.ui.themes import begin_looks, last_looks
+from sandtui.ui.themes import last_looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,14 +38,23 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.theme import Theme
 
+    from sandtui.config.bookmarks import Bookmarks
+    from sandtui.config.jobs import JobFile
+    from sandtui.config.presets import PresetStore
+    from sandtui.config.settings import Settings
     from sandtui.fleet.activity import Activity, Kind
     from sandtui.fleet.clock import Clock
     from sandtui.fleet.commandline.history import CommandHistory
+    from sandtui.fleet.keymap import Keymap
     from sandtui.fleet.launch import Launch
+    from sandtui.fleet.preferences import Preferences
     from sandtui.fleet.refresh import Pace
     from sandtui.ui.bridge import ClientFactory
+    from sandtui.ui.context_flow import ContextFlow
+    from sandtui.ui.job_flow import JobFlow
     from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
     from sandtui.ui.screens.base import AppScreen, Severity
+    from sandtui.ui.transfer_flow import TransferFlow
 
 USAGE_ERROR = 2
 MESSAGES_KEPT = 500
@@ -73,6 +82,21 @@ class SandtuiApp(Navigation, Copying, Recording):
     BINDINGS: ClassVar[list[BindingType]] = bindings(GLOBAL)
     ENABLE_COMMAND_PALETTE = True
 
+    # Made behind the first frame (see ``furnishing``):
+    settings: Settings
+    presets: PresetStore
+    commands: CommandHistory
+    kept: Activity
+    job_file: JobFile
+    bookmarks: Bookmarks
+    create_draft: dict[str, str]
+    preferences: Preferences
+    user_keys: Keymap
+    theme_problem: str
+    transfers: TransferFlow
+    contexts: ContextFlow
+    job_flow: JobFlow
+
     def __init__(
         self,
         opening: Opening | Callable[[], Opening],
@@ -88,52 +112,19 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.launches: list[Launch] = []
         self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
         self.is_open = False
-        self._clock, self._make_client, self._pace = clock or SystemClock(), make_client, pace
+        self.clock, self.make_client, self.pace = clock or SystemClock(), make_client, pace
         self._ticking = ticking
         self._noted = False
         self._opening = opening
         if isinstance(opening, Opening):
-            self._furnish(opening)
+            self._begin_with(opening)
         else:
             last_looks(self, read_text(self.paths.theme))
 
-    def _furnish(self, opening: Opening) -> None:
-        """Make everything that works behind the screens."""
-        from sandtui.config.activity import SqliteActivity
-        from sandtui.config.bookmarks import Bookmarks
-        from sandtui.config.command_history import SqliteCommandHistory
-        from sandtui.config.drafts import read_draft
-        from sandtui.config.jobs import JobFile
-        from sandtui.config.journal import LaunchJournal
-        from sandtui.config.presets import PresetStore
-        from sandtui.config.settings import Settings
-        from sandtui.fleet.keymap import read_keymap
-        from sandtui.fleet.preferences import Preferences
-        from sandtui.ui.bridge import Bridge, default_client
-        from sandtui.ui.bulk_flow import BulkFlow
-        from sandtui.ui.context_flow import ContextFlow
-        from sandtui.ui.job_flow import JobFlow
-        from sandtui.ui.transfer_flow import TransferFlow
+    def _begin_with(self, opening: Opening) -> None:
+        from sandtui.ui.furnishing import furnish
 
-        self.settings = opening.settings or Settings()
-        self.presets = PresetStore(self.paths.presets)
-        self.journal = LaunchJournal(self.paths.journal)
-        self.commands: CommandHistory = SqliteCommandHistory(self.paths.commands)
-        self.kept: Activity = SqliteActivity(self.paths.activity)
-        self.job_file = JobFile(self.paths.jobs)
-        self.bridge = Bridge(self, opening.connect, self._clock, self._make_client or default_client, self._pace)
-        self.create_draft = read_draft(self.paths)
-        self.preferences = Preferences.load(read_text(self.paths.fleet))
-        self.bulk = BulkFlow(self)
-        self.transfers = TransferFlow(self)
-        self.bookmarks = Bookmarks(
-            read_text(self.paths.bookmarks), partial(self.bridge.keep_text, self.paths.bookmarks)
-        )
-        self.contexts = ContextFlow(self, opening.contexts, opening.connect_to)
-        self.user_keys = read_keymap(self.settings.keys)
-        self.set_keymap(textual_keymap(self.user_keys))
-        self.job_flow = JobFlow(self)
-        self._theme_problem = begin_looks(self, self.settings.ui, read_text(self.paths.theme))
+        furnish(self, opening)
         self.is_open = True
 
     def compose(self) -> ComposeResult:
@@ -154,12 +145,14 @@ class SandtuiApp(Navigation, Copying, Recording):
     async def _open(self) -> None:
         assert not isinstance(self._opening, Opening)
         try:
-            opening = await asyncio.to_thread(_load, self._opening)
+            opening = await asyncio.to_thread(load, self._opening)
         except OpeningError as error:
             self.exit(return_code=USAGE_ERROR, message=Text(f"sandtui: {clean(str(error))}"))
             return
-        self._furnish(opening)
+        self._begin_with(opening)
         self._begin()
+        # What the fleet screen does not need: the first key that asks for it should not wait for the import.
+        self.call_after_refresh(self.run_worker, partial(asyncio.to_thread, load_the_rest), exit_on_error=False)
 
     def _begin(self) -> None:
         """Show the fleet and start to connect."""
@@ -167,7 +160,7 @@ class SandtuiApp(Navigation, Copying, Recording):
 
         self.push_screen(FleetScreen())
         self.theme_changed_signal.subscribe(self, self._keep_theme)
-        for problem in (*self.user_keys.problems, *filter(None, [self._theme_problem])):
+        for problem in (*self.user_keys.problems, *filter(None, [self.theme_problem])):
             self.say(problem, "warning")
         self.call_after_refresh(self.bridge.start)
         if self._ticking:
@@ -387,13 +380,3 @@ class SandtuiApp(Navigation, Copying, Recording):
         if connection is not None and connection.note and not self._noted:
             self._noted = True
             self.say(connection.note, "warning" if connection.warning else "information")
-
-
-def _load(prepare: Callable[[], Opening]) -> Opening:
-    """Import what the fleet screen and everything behind it need; return what to open it with."""
-    import sandtui.ui.bridge
-    import sandtui.ui.job_flow
-    import sandtui.ui.screens.fleet
-    import sandtui.ui.transfer_flow  # noqa: F401
-
-    return prepare()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,3 +36,31 @@ class OpeningLine(ChromeLine):
     def on_mount(self) -> None:
         """Say what is going on."""
         self.show([Piece(" sandtui", "key"), Piece("  opening …", "dim")], [])
+
+
+def load(prepare: Callable[[], Opening]) -> Opening:
+    """Import what the fleet screen and everything behind it need, in a thread; return what to open it with."""
+    import sandtui.ui.furnishing
+    import sandtui.ui.screens.fleet  # noqa: F401
+
+    return prepare()
+
+
+def load_the_rest() -> None:
+    """Import the other screens and SSH, in a thread: the first key that asks for one should not wait for it."""
+    import sandtui.client.ssh
+    import sandtui.fleet.forwards.link
+    import sandtui.ui.screens.activity
+    import sandtui.ui.screens.console
+    import sandtui.ui.screens.create
+    import sandtui.ui.screens.detail
+    import sandtui.ui.screens.dialogs.command
+    import sandtui.ui.screens.dialogs.help
+    import sandtui.ui.screens.fanout
+    import sandtui.ui.screens.files
+    import sandtui.ui.screens.jobs.screen
+    import sandtui.ui.screens.launch
+    import sandtui.ui.screens.log
+    import sandtui.ui.screens.ports
+    import sandtui.ui.screens.recordings
+    import sandtui.ui.screens.shell  # noqa: F401

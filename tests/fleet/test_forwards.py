@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sandtui.client import APIError, SandboxNotRunningError
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.forwards import board as boards
+from sandtui.fleet.forwards import link as links
 from sandtui.fleet.forwards.board import ForwardBoard, PortTakenError
 from sandtui.fleet.forwards.forward import Direction, ForwardSpec, ForwardState, parse_forward
 from sandtui.fleet.store import FleetStore
@@ -61,7 +61,7 @@ class Client:
 
 @pytest.fixture
 async def world(monkeypatch):
-    monkeypatch.setattr(boards, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(links, "FIRST_PAUSE", 0.02)
     made = []
     handler = type("Handler", (Server,), {"made": made})
     key = asyncssh.generate_private_key("ssh-ed25519")
@@ -232,7 +232,7 @@ async def test_a_sandbox_that_ended_ends_its_forwards(world, echo):
     _, board, made = world
     forward = await board.open(ONE, ForwardSpec(Direction.OUT, echo, 0))
     await until(lambda: forward.state is ForwardState.OPEN)
-    board._store.apply([sandbox(1, status="TERMINATED")])
+    board.store.apply([sandbox(1, status="TERMINATED")])
     made[0].abort()
     await until(lambda: forward.state is ForwardState.FAILED)
     assert forward.words == "its sandbox ended"
