@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,6 +50,16 @@ class PortRow:
     def address(self) -> str:
         """What one connects to."""
         return self.exposure.url or self.exposure.external_endpoint or ""
+
+
+def copy_forms(exposure: ExposedPort) -> dict[str, str]:
+    """Return the forms in which an exposure's address can be copied, by their names."""
+    forms = {"url": exposure.url, "curl line": f"curl -sS {shlex.quote(exposure.url)}"} if exposure.url else {}
+    if exposure.external_endpoint:
+        host, _, port = exposure.external_endpoint.rpartition(":")
+        forms["host and port"] = exposure.external_endpoint
+        forms["netcat line"] = f"nc {shlex.quote(host)} {shlex.quote(port)}"
+    return forms | {"id": exposure.exposure_id}
 
 
 def parse_exposure(text: str) -> tuple[int, str, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar
 
@@ -10,22 +9,18 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from sandtui.client import SandboxClientError
-from sandtui.fleet.bulk import BulkRun, Outcome
-from sandtui.fleet.forwards.board import ForwardBoard, PortTakenError
-from sandtui.fleet.forwards.forward import Direction, Forward, ForwardSpec, parse_forward
-from sandtui.fleet.ports import PortBoard, PortRow, plain_fault
+from sandtui.fleet.forwards.board import ForwardBoard
+from sandtui.fleet.forwards.forward import Direction, Forward
+from sandtui.fleet.ports import PortBoard, PortRow, copy_forms
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
+from sandtui.ui.ports_flow import PortsFlow
 from sandtui.ui.render import forwards as forward_lines
 from sandtui.ui.render.ports import counts, head, line
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.base import AppScreen
-from sandtui.ui.screens.dialogs.ask import AskDialog
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
-from sandtui.ui.screens.dialogs.expose import ExposeDialog, Exposure
-from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.row_list import RowList
 
@@ -44,6 +39,10 @@ class PortsScreen(AppScreen):
         super().__init__()
         self.sandbox_id, self.marked = sandbox_id, marked
         self._probed_at = 0.0
+
+    @property
+    def _flow(self) -> PortsFlow:
+        return PortsFlow(self.dashboard)
 
     def compose_body(self) -> Iterable[Widget]:
         """Exposures above, forwards below."""
@@ -126,21 +125,7 @@ class PortsScreen(AppScreen):
             words = "A VM has no exposures: its ports are opened by network rules. F forwards one to this machine."
             self.dashboard.say(words, "warning")
             return
-        rows = [row for row in rows if not row.sandbox.vm]
-        where = rows[0].sandbox.name if len(rows) == 1 else f"{len(rows):,} sandboxes"
-        dialog = ExposeDialog(where, listening=len(rows) == 1)
-
-        def answered(answer: Exposure | None) -> None:
-            if not answer:
-                return
-            if len(rows) == 1:
-                self._work(self._expose(rows[0].id, *answer))
-            else:
-                self._expose_many(rows, answer)
-
-        self.app.push_screen(dialog, answered)
-        if len(rows) == 1:
-            self._work(self._offer(dialog, rows[0].id))
+        self._flow.expose([row for row in rows if not row.sandbox.vm], self.board)
 
     def action_unexpose(self) -> None:
         """Ask, and take the exposure back; a forward is closed, or taken off the list when it is over."""
@@ -153,13 +138,7 @@ class PortsScreen(AppScreen):
         row = self._row()
         if row is None:
             return
-        question = f"Nobody will reach {row.address or row.exposure.port} any more."
-
-        def answered(confirmed: bool | None) -> None:
-            if confirmed:
-                self._work(self._unexpose(row))
-
-        self.app.push_screen(AskDialog("Take an exposure back", question, "Unexpose"), answered)
+        self._flow.unexpose(row, self.board)
 
     def action_probe(self) -> None:
         """Ask every address again."""
@@ -171,33 +150,8 @@ class PortsScreen(AppScreen):
     def action_forward(self) -> None:
         """Forward a port through SSH."""
         rows = self._targets()
-        if not rows:
-            return
-        row = rows[0]
-
-        def check(text: str) -> str:
-            try:
-                parse_forward(text)
-            except ValueError as problem:
-                return str(problem)
-            return ""
-
-        def answered(text: str | None) -> None:
-            if text:
-                self._work(self._open_forward(row.id, parse_forward(text)))
-
-        title = f"Forward a port of {row.sandbox.name}"
-        example = "8000 · 8000 to 9000 (here) · 5432 from 5432 (of here)"
-        self.app.push_screen(ValueDialog(title, "ports", example, check), answered)
-
-    async def _open_forward(self, sandbox_id: str, spec: ForwardSpec) -> None:
-        try:
-            forward = await self.forwards.open(sandbox_id, spec)
-        except PortTakenError as error:
-            self.dashboard.say(f"Not forwarded: {error}.", "error")
-        else:
-            if spec.direction is Direction.OUT:
-                self.dashboard.say(f"{forward.address} leads to port {spec.sandbox_port} of the sandbox.")
+        if rows:
+            self._flow.forward(rows[0], self.forwards)
 
     # Copying and opening
 
@@ -248,71 +202,13 @@ class PortsScreen(AppScreen):
         forward, row = self._forward(), self._row()
         if forward is not None:
             return {"host and port": forward.address, "curl line": f"curl -sS http://{forward.address}/"}
-        if row is None:
-            return {}
-        exposure = row.exposure
-        offers = {"url": exposure.url} if exposure.url else {}
-        if exposure.url:
-            offers["curl line"] = f"curl -sS {shlex.quote(exposure.url)}"
-        if exposure.external_endpoint:
-            host, _, port = exposure.external_endpoint.rpartition(":")
-            offers["host and port"] = exposure.external_endpoint
-            offers["netcat line"] = f"nc {shlex.quote(host)} {shlex.quote(port)}"
-        return offers | {"id": exposure.exposure_id}
+        return copy_forms(row.exposure) if row is not None else {}
 
     # At work
 
     async def _list_and_ask(self) -> None:
         await self.board.refresh()
         await self.board.probe([row.exposure.exposure_id for row in self.board.rows])
-
-    async def _offer(self, dialog: ExposeDialog, sandbox_id: str) -> None:
-        try:
-            ports: list[int] | None = await self.board.listening(sandbox_id)
-        except SandboxClientError:
-            ports = None
-        dialog.offer(ports)
-
-    async def _expose(self, sandbox_id: str, port: int, protocol: str, name: str | None) -> None:
-        try:
-            exposed = await self.board.expose(sandbox_id, port, protocol, name)
-        except SandboxClientError as error:
-            self.dashboard.say(f"Not exposed: {plain_fault(error, port)}", "error")
-            return
-        self.dashboard.say(f"Exposed at {exposed.url or exposed.external_endpoint}.")
-        await self.board.probe([exposed.exposure_id])
-
-    def _expose_many(self, rows: list[Row], answer: Exposure) -> None:
-        port, protocol, name = answer
-        client = self.forwards.client
-
-        async def work(sandbox_ids: Iterable[str]) -> dict[str, Outcome]:
-            outcomes = {}
-            for sandbox_id in sandbox_ids:
-                try:
-                    exposed = await client.expose(sandbox_id, port, name, protocol)
-                except SandboxClientError as error:
-                    outcomes[sandbox_id] = Outcome(False, plain_fault(error, port))
-                else:
-                    outcomes[sandbox_id] = Outcome(True, exposed.url or exposed.external_endpoint or "exposed")
-            return outcomes
-
-        title = f"Expose port {port} of {len(rows):,} sandboxes"
-        run = BulkRun(title, rows, work, self.bridge.clock, at_once=2)
-
-        def answered(confirmed: bool | None) -> None:
-            if confirmed:
-                self.bridge.run_bulk(run)
-                self.dashboard.bulk.show(run)
-
-        question = f"This makes {len(rows):,} ports public: anyone who has an address can reach it."
-        self.app.push_screen(AskDialog(title, question, "Expose"), answered)
-
-    async def _unexpose(self, row: PortRow) -> None:
-        try:
-            await self.board.unexpose(row)
-        except SandboxClientError as error:
-            self.dashboard.say(f"Still exposed: {plain_fault(error, row.exposure.port)}", "error")
 
     def _work(self, flow: Coroutine[Any, Any, None]) -> None:
         self.bridge.run_flow(flow, "ports")
