@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.cells import chop_cells
@@ -22,8 +21,8 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.jobs import size
 from sandtui.ui.render.text import Content, Piece
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.screens.dialogs.value import ValueDialog
+from sandtui.ui.screens.jobs.saving import LogSaving
 from sandtui.ui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
@@ -112,6 +111,8 @@ class JobLogPane(Vertical):
 
     def tick(self) -> None:
         """Read on when it is time and the end is followed."""
+        if self._fetching:
+            self._draw_frame()
         job = self.job
         if job is None or self.window is None or self._busy or self._kept or self._final or not self.view.following:
             return
@@ -180,37 +181,13 @@ class JobLogPane(Vertical):
             return
         whole = job.stderr_size if self.stream == "stderr" else job.stdout_size
         total = max(whole, self.window.total if self.window is not None else 0)
-        choices = [Choice("read", "r", "what is read here", f"{len(self._lines):,} lines")]
-        if not self._kept:
-            choices.append(Choice("whole", "w", "the whole log", f"{size(total)}, fetched from the sandbox"))
+        LogSaving(self._app, job, self.stream, self._told).ask(self._lines, None if self._kept else total)
 
-        def chosen(what: str | None) -> None:
-            if what:
-                self._ask_where(job, what)
-
-        self.app.push_screen(ChooseDialog("Save the log", choices), chosen)
-
-    def _ask_where(self, job: Job, what: str) -> None:
-        def check(name: str) -> str:
-            path = Path(name.strip()).expanduser()
-            if not name.strip():
-                return "a file is missing"
-            if path.exists():
-                return f"{path} is there already: choose another name"
-            return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
-
-        def answered(name: str | None) -> None:
-            if not name:
-                return
-            path = Path(name).expanduser()
-            if what == "read":
-                text = "".join(line + "\n" for line in self._lines)
-                self._app.bridge.write_file(path, text, f"{len(self._lines):,} lines of the log")
-            else:
-                self._app.bridge.run_flow(self._fetch_whole(job, path), "job-fetch")
-
-        name = f"{job.key.job_id}.{self.stream}.log"
-        self.app.push_screen(ValueDialog("Save the log", "a new file", name, check, name), answered)
+    def _told(self, fetching: str) -> None:
+        # Progress is told in the thread that fetches, and often: the next tick draws it. The end is told in ours.
+        self._fetching = fetching
+        if not fetching:
+            self._draw_frame()
 
     # Reading
 
@@ -298,24 +275,6 @@ class JobLogPane(Vertical):
                 self.view.go_to(growth.before)
         if window is self.window:
             self._done()
-
-    async def _fetch_whole(self, job: Job, path: Path) -> None:
-        session = self._app.bridge.session
-        if session is None:
-            return
-
-        def tell(done: int, total: int | None) -> None:
-            self._fetching = f"fetching {size(done)}" + (f" of {size(total)}" if total else "")
-
-        try:
-            await session.client.download_file(job.key.sandbox_id, job.log_path(self.stream), path, on_progress=tell)
-        except SandboxClientError as error:
-            self._app.say(f"The log was not fetched: {error}", "error")
-        else:
-            self._app.say(f"The whole log is in {path}.")
-        finally:
-            self._fetching = ""
-            self._draw_frame()
 
     def _done(self, dropped: int = 0) -> None:
         self._busy = False
