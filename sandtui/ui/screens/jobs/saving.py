@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LogSaving:
     """Asks what to write where, and writes it.
 
-    ``tell`` is given the progress of a fetch, in the thread that fetches, and an empty text at its end, in the caller's.
+    ``tell`` is given the progress of a fetch, in the thread that fetches; at its end an empty text, in the caller's.
     """
 
     def __init__(self, app: SandtuiApp, job: Job, stream: str, tell: Callable[[str], None]) -> None:
