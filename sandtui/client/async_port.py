@@ -8,9 +8,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Final, cast
 
+from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.call import StreamedBody
 from sandtui.client.connections import Connections
 from sandtui.client.crew import TaskCrew, fan_out
+from sandtui.client.download_threads import DownloadThreads
 from sandtui.client.exchange import (
     FAULTS,
     LIMITS,
@@ -18,7 +20,6 @@ from sandtui.client.exchange import (
     READ_AT_ONCE,
     BoundedBody,
     arguments,
-    bytes_to_pass_by,
     fault,
     length_of,
 )
@@ -38,9 +39,12 @@ class AsyncPort:
             return httpx.AsyncClient(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
 
         self._connections = Connections(make, limits)
+        self._downloads = None if trust is None else DownloadThreads(lambda: BlockingPort(trust=trust))
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
+        if sink is not None and self._downloads is not None and self._downloads.is_free:
+            return await self._downloads.send(request, sink)
         try:
             async with self._client() as http, _body(request) as content, asyncio.timeout(request.deadline):
                 if sink is None:
@@ -49,29 +53,29 @@ class AsyncPort:
                 async with http.stream(**arguments(request, content, identity=True)) as reply:
                     if not reply.is_success:
                         return WireReply(reply.status_code, reply.headers, await _whole(reply, request.timeout))
-                    await sink.begin(length_of(reply.headers))
-                    # As it came: decoding and cutting anew would copy each byte twice more.
-                    plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
-                    left = 0
-                    # Kept by a name: the connection is closed with it.
-                    pieces = reply.aiter_raw() if plain else reply.aiter_bytes()
-                    async for piece in pieces:
-                        await sink.take(piece)
-                        left = bytes_to_pass_by(reply, len(piece)) if plain else 0
-                        if left:
-                            break
-                    while left:
-                        network = reply.extensions["network_stream"]
-                        piece = await network.read(min(left, READ_AT_ONCE), request.timeout)
-                        if not piece:
-                            raise TransportFault("the reply broke off", sent=True, timeout=False)
-                        left -= len(piece)
-                        await sink.take(piece)
+                    await self._pour(reply, sink)
                     return WireReply(reply.status_code, reply.headers, b"")
         except TimeoutError:
             raise TransportFault("it takes too long", sent=True, timeout=True) from None
         except FAULTS as error:
             raise fault(error) from None
+
+    async def _pour(self, reply: httpx.Response, sink: Sink) -> None:
+        """Hand a body to a sink, in threads, some pieces at once."""
+
+        async def call(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+            # To its end: what uses the sink's file must not outlive the file.
+            await self.shielded(self.work(function, *args, **kwargs))
+
+        await call(sink.begin, length_of(reply.headers))
+        gathered = bytearray()
+        async for piece in reply.aiter_bytes():
+            gathered += piece
+            if len(gathered) >= READ_AT_ONCE:
+                await call(sink.take, bytes(gathered))
+                gathered.clear()
+        if gathered:
+            await call(sink.take, bytes(gathered))
 
     @asynccontextmanager
     async def stream(self, request: WireRequest) -> AsyncIterator[AsyncReply]:
@@ -112,6 +116,18 @@ class AsyncPort:
         """Return a crew of tasks."""
         return TaskCrew(at_once)
 
+    @asynccontextmanager
+    async def beside(self, flow: Coroutine[Any, Any, T]) -> AsyncIterator[Awaitable[T]]:
+        """Run a flow in a task of its own while the block runs."""
+        task = asyncio.ensure_future(flow)
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+            if not task.cancelled():
+                task.exception()  # taken note of: who wanted to know has awaited it
+
     async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
         """Carry a flow through in a task of its own."""
         task = asyncio.ensure_future(flow)
@@ -128,6 +144,8 @@ class AsyncPort:
         """Close every connection."""
         for http in self._connections.all():
             await http.aclose()
+        if self._downloads is not None:
+            await self._downloads.aclose()
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import Any
 
 from sandtui.client.call import StreamedBody
@@ -23,15 +30,15 @@ from sandtui.client.exchange import (
     length_of,
 )
 from sandtui.client.http_library import httpx
-from sandtui.client.network_deadline import NetworkDeadline
+from sandtui.client.network_deadline import Exchange, NetworkDeadline
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
 
 
 class BlockingPort:
     """Does all its work before it returns: its coroutines never suspend."""
 
-    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
-        trust = None if transport else httpx.create_ssl_context()
+    def __init__(self, transport: httpx.BaseTransport | None = None, trust: ssl.SSLContext | None = None) -> None:
+        trust = None if transport else trust or httpx.create_ssl_context()
         self._deadline = NetworkDeadline()
 
         def make(limits: httpx.Limits) -> httpx.Client:
@@ -53,14 +60,14 @@ class BlockingPort:
                 with http.stream(**arguments(request, content, identity=True)) as reply:
                     if not reply.is_success:
                         return WireReply(reply.status_code, reply.headers, _whole(reply, request.timeout))
-                    await sink.begin(length_of(reply.headers))
+                    sink.begin(length_of(reply.headers))
                     # As it came: decoding and cutting anew would copy each byte twice more.
                     plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
                     left = 0
                     # Kept by a name: the connection is closed with it.
                     pieces = reply.iter_raw() if plain else reply.iter_bytes()
                     for piece in pieces:
-                        await sink.take(piece)
+                        sink.take(piece)
                         left = bytes_to_pass_by(reply, len(piece)) if plain else 0
                         if left:
                             break
@@ -69,7 +76,7 @@ class BlockingPort:
                         if not piece:
                             raise TransportFault("the reply broke off", sent=True, timeout=False)
                         left -= len(piece)
-                        await sink.take(piece)
+                        sink.take(piece)
                     return WireReply(reply.status_code, reply.headers, b"")
         except FAULTS as error:
             raise fault(error) from None
@@ -85,6 +92,10 @@ class BlockingPort:
                 yield BlockingReply(reply, request.deadline)
         except FAULTS as error:
             raise fault(error) from None
+
+    def cut_by(self, exchange: Exchange) -> AbstractContextManager[None]:
+        """Let another thread end what the present one sends and reads in the block."""
+        return self._deadline.cut_by(exchange)
 
     async def sleep(self, seconds: float) -> None:
         """Wait in the caller's thread."""
@@ -111,6 +122,14 @@ class BlockingPort:
     def crew(self, at_once: int) -> ThreadCrew[Any, Any]:
         """Return a crew of threads."""
         return ThreadCrew(at_once)
+
+    @asynccontextmanager
+    async def beside(self, flow: Coroutine[Any, Any, T]) -> AsyncIterator[Awaitable[T]]:
+        """Run a flow when the block awaits it."""
+        try:
+            yield flow
+        finally:
+            flow.close()
 
     async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
         """Carry a flow through; nothing can cancel it here."""

@@ -13,11 +13,12 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from sandtui.client.errors import InvalidRequestError, MalformedReplyError
-from sandtui.client.port import Port
+from sandtui.client.port import P, Port, T
 from sandtui.client.transfers import PIECE, Progress, short_name
 
 _KEPT_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
@@ -58,13 +59,13 @@ class LocalFile:
             InvalidRequestError: the path is a directory, or nothing can be written there.
         """
         try:
-            await self._port.work(self._open)
+            await self._work(self._open)
         except OSError as error:
             raise InvalidRequestError(f"{self._path} can't be written: {error.strerror}") from None
 
     async def has_kept(self, identity: str | None = None) -> bool:
         """Whether an earlier try has left something: anything, or what goes on with this very content."""
-        found = await self._port.work(self._kept_files)
+        found = await self._work(self._kept_files)
         return any(identity is None or path.name.endswith(f".{identity}.kept") for path in found)
 
     @property
@@ -83,28 +84,29 @@ class LocalFile:
         ``identity`` names the content; ``done`` says afterwards how many bytes there are. What another transfer is
         writing right now is left to it.
         """
-        await self._port.work(self._resume_as, identity)
+        await self._work(self._resume_as, identity)
 
     async def cut(self, length: int) -> None:
         """Go back to the first ``length`` bytes."""
         self._base = length
-        await self._port.work(self._rewind)
+        await self._work(self._rewind)
+        self._on_progress(self.done, self.total)
 
-    async def begin(self, length: int | None) -> None:
+    def begin(self, length: int | None) -> None:
         """Start, or start anew after a broken reply, at the place where this part began."""
         if self.done != self._base:
-            await self._port.work(self._rewind)
+            self._rewind()
         self._expected = None if length is None else self._base + length
         if self.total is None:
             self.total = self._expected
 
-    async def take(self, piece: bytes) -> None:
+    def take(self, piece: bytes) -> None:
         """Take a piece; some together are written at once."""
         self._pending.append(piece)
         self._pending_bytes += len(piece)
         self.done += len(piece)
         if self._pending_bytes >= WRITE_AT_ONCE:
-            await self._port.work(self._write_pending)
+            self._write_pending()
         self._on_progress(self.done, self.total)
 
     async def check_whole(self) -> None:
@@ -113,21 +115,24 @@ class LocalFile:
         Raises:
             MalformedReplyError: it has not.
         """
-        await self._port.work(self._write_pending)
+        await self._work(self._write_pending)
         if self._expected is not None and self.done != self._expected:
             raise MalformedReplyError(f"the platform announced {self._expected} bytes and sent {self.done}")
         self._base = self.done
 
     async def finish(self) -> None:
         """Give the file its name."""
-        await self._port.work(self._finish)
+        await self._work(self._finish)
 
     def keep(self) -> None:
         """Leave what was written for a later try, when it was given an identity."""
         self._kept = self._resumable
 
-    def discard(self) -> None:
+    async def discard(self) -> None:
         """Remove what was written, unless it was finished or is kept."""
+        await self._work(self._discard)
+
+    def _discard(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -135,6 +140,10 @@ class LocalFile:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
             self._temporary = None
+
+    async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # To its end: nothing may use the file when it is closed, or find another in its place.
+        return await self._port.shielded(self._port.work(function, *args, **kwargs))
 
     def _resume_as(self, identity: str) -> None:
         self._write_pending()

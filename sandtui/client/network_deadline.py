@@ -1,4 +1,4 @@
-"""A deadline for a whole exchange of the blocking client.
+"""A deadline for a whole exchange of the blocking client, and a way to cut one from another thread.
 
 httpx bounds each wait for the other side, so a platform that sends one byte now and then could hold a thread for ever.
 An event loop cancels such an exchange; here each wait gets no more time than what is left of the whole.
@@ -6,6 +6,8 @@ An event loop cancels such an exchange; here each wait gets no more time than wh
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -16,6 +18,40 @@ from typing import Any
 import httpcore
 
 from sandtui.client.http_library import httpx
+
+
+class Exchange:
+    """What a thread does on the network, so that another can end it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._link: socket.socket | None = None
+        self._is_cut = False
+
+    def cut(self) -> None:
+        """End it: whatever waits for the other side fails at once."""
+        with self._lock:
+            self._is_cut = True
+            if self._link is not None:
+                with contextlib.suppress(OSError):
+                    # Below TLS, which would take the objects away from the thread that uses them.
+                    socket.socket.shutdown(self._link, socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        """Let go of the connection: others use it from now on."""
+        with self._lock:
+            self._link = None
+
+    def goes_over(self, link: socket.socket | None) -> None:
+        """Take note of the connection that is used from now on.
+
+        Raises:
+            httpcore.ReadError: it has been cut.
+        """
+        with self._lock:
+            self._link = link
+            if self._is_cut:
+                raise httpcore.ReadError("the exchange was cut")
 
 
 class NetworkDeadline:
@@ -42,6 +78,26 @@ class NetworkDeadline:
             yield
         finally:
             self._own.ends = before
+
+    @contextmanager
+    def cut_by(self, exchange: Exchange) -> Iterator[None]:
+        """Let another thread end all network work of the block."""
+        self._own.exchange = exchange
+        try:
+            yield
+        finally:
+            self._own.exchange = None
+            exchange.leave()
+
+    def goes_over(self, stream: httpcore.NetworkStream) -> None:
+        """Take note of the connection that the present thread uses from now on.
+
+        Raises:
+            httpcore.ReadError: another thread has ended what it does.
+        """
+        exchange: Exchange | None = getattr(self._own, "exchange", None)
+        if exchange is not None:
+            exchange.goes_over(stream.get_extra_info("socket"))
 
     def left(self, timeout: float | None, too_late: type[Exception]) -> float | None:
         """Return how long a wait may last.
@@ -88,9 +144,11 @@ class _Stream(httpcore.NetworkStream):
         self._stream, self._deadline = stream, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._deadline.goes_over(self._stream)
         return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._deadline.goes_over(self._stream)
         self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:

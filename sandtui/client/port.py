@@ -58,18 +58,21 @@ class WireReply:
 
 
 class Sink(Protocol):
-    """Where the body of a successful reply goes, piece by piece."""
+    """Where the body of a successful reply goes, piece by piece.
+
+    Its methods may block, on the disk or to compute: no port calls them from an event loop.
+    """
 
     @property
     def may_restart(self) -> bool:
         """Whether a reply that broke off may be asked for again from its beginning."""
         ...
 
-    async def begin(self, length: int | None) -> None:
+    def begin(self, length: int | None) -> None:
         """Start, or start anew after a broken reply. ``length`` is in bytes, if the platform says it."""
         ...
 
-    async def take(self, piece: bytes) -> None:
+    def take(self, piece: bytes) -> None:
         """Take the next piece."""
         ...
 
@@ -156,6 +159,13 @@ class Port(Protocol):
 
     def crew(self, at_once: int) -> Crew[Any, Any]:
         """Return something that runs flows beside this one, ``at_once`` at most."""
+        ...
+
+    def beside(self, flow: Coroutine[Any, Any, T]) -> AbstractAsyncContextManager[Awaitable[T]]:
+        """Run a flow beside the block, which awaits what comes of it; leaving the block ends it.
+
+        The blocking port runs it when it is awaited.
+        """
         ...
 
     async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:

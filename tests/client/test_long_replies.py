@@ -22,10 +22,10 @@ class Sink:
     def __init__(self):
         self.data = bytearray()
 
-    async def begin(self, length):
+    def begin(self, length):
         self.data.clear()
 
-    async def take(self, piece):
+    def take(self, piece):
         self.data += piece
 
 
@@ -103,3 +103,54 @@ def test_the_connection_of_a_long_reply_is_not_used_again():
             sink = Sink()
             run_blocking(port.send(WireRequest("GET", url), sink))
             assert bytes(sink.data) == BODY
+
+
+async def test_a_download_that_is_cancelled_is_cut_and_its_sink_left_alone():
+    sink, arrived = Sink(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    take = sink.take
+
+    def told(piece):
+        take(piece)
+        loop.call_soon_threadsafe(arrived.set)
+
+    sink.take = told
+    port = AsyncPort()
+    with server(len(BODY) // 2, stall=True) as url:
+        task = asyncio.ensure_future(port.send(WireRequest("GET", url, timeout=300), sink))
+        async with asyncio.timeout(20):
+            await arrived.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        taken = len(sink.data)
+        reader = port._downloads._threads
+        # The other side stalls for as long as it likes: the thread has ended all the same.
+        await asyncio.to_thread(reader.shutdown)
+        assert len(sink.data) == taken
+    await port.aclose()
+
+
+async def test_a_download_that_is_cancelled_before_its_reply_is_cut(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = AsyncPort()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        task = asyncio.ensure_future(port.send(WireRequest("GET", url, timeout=300), Sink()))
+        async with asyncio.timeout(20):
+            link, _ = await asyncio.to_thread(listener.accept)
+            with link:
+                await asyncio.to_thread(link.recv, 1000)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                await asyncio.to_thread(port._downloads._threads.shutdown)
+        await port.aclose()
+
+
+async def test_more_downloads_than_threads_are_read_on_the_loop(monkeypatch):
+    monkeypatch.setattr("sandtui.client.download_threads.MOST", 1)
+    port, sinks = AsyncPort(), [Sink() for _ in range(3)]
+    with server(len(BODY)) as url:
+        await asyncio.gather(*[port.send(WireRequest("GET", url), sink) for sink in sinks])
+    await port.aclose()
+    assert [bytes(sink.data) == BODY for sink in sinks] == [True] * 3

@@ -161,8 +161,8 @@ def fill(file, data, identity=None):
     if identity is not None:
         run_blocking(file.resume_as(identity))
         run_blocking(file.cut(0))
-    run_blocking(file.begin(len(data)))
-    run_blocking(file.take(data))
+    file.begin(len(data))
+    file.take(data)
     run_blocking(file.check_whole())
 
 

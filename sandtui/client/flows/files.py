@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from sandtui.client.calls import gateway
@@ -20,7 +21,7 @@ from sandtui.client.errors import (
     SandboxFileTooLargeError,
 )
 from sandtui.client.flows.commands import Commands
-from sandtui.client.flows.parts import PartedTransfers
+from sandtui.client.flows.parts import BREAKS, PartedTransfers, Version
 from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse, ReadFileResponse
 from sandtui.client.transfers import Progress, Range, check_source, local_path, multipart, no_progress
@@ -118,13 +119,17 @@ class Files(PartedTransfers, Commands):
         *,
         on_progress: Progress = no_progress,
         checksum: bool = False,
+        version: tuple[int, int] | None = None,
     ) -> None:
         """Fetch a file; ``local_file_path`` holds the whole file afterwards, or what it held before.
 
         A large file that breaks off, or is over the platform's limit, goes on in parts from where it was; a
-        repeated call after a break goes on too, as long as the file has not changed. ``timeout`` is in seconds,
-        300 by default, for each wait. ``checksum`` compares with the sha256 that the sandbox computes. A symbolic
-        link is followed, and a file that is replaced keeps its mode. ``on_progress`` is called in the caller's thread.
+        repeated call after a break goes on too, as long as the file has not changed. With ``version``, its size in
+        bytes and the time of its last change in seconds since 1970, that holds also for a call that was cancelled, or
+        ended with the program at any moment.
+        ``timeout`` is in seconds, 300 by default, for each wait. ``checksum`` compares with the sha256 that the
+        sandbox computes, meanwhile if it can be. A symbolic link is followed, and a file that is replaced keeps its
+        mode. ``on_progress`` is called in the thread that writes the file, as with :meth:`upload_file`.
 
         Raises:
             InvalidRequestError: the local path is a directory, or can't be written.
@@ -135,26 +140,28 @@ class Files(PartedTransfers, Commands):
         check_remote(file_path)
         seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
         target = LocalFile(self._session.port, local_path(local_file_path), on_progress, hashed=checksum)
-        try:
+        known = None if version is None else Version(version[0], str(version[1]))
+        async with AsyncExitStack() as cleanup:
+            cleanup.push_async_callback(target.discard)
             await target.open()
-            try:
-                # What an earlier try has left comes first: a whole download would throw it away.
-                resumed = await target.has_kept() and await self._fetch_in_parts(
-                    sandbox_id, file_path, target, seconds, only_kept=True
-                )
-                if not resumed:
-                    await self._fetch(sandbox_id, file_path, target, seconds)
-            except SandboxFileTooLargeError:
-                await self._fetch_in_parts(sandbox_id, file_path, target, seconds)
-            except (ConnectionFailedError, DownloadTimeoutError):
-                if target.may_restart or target.resumes:
-                    raise
-                await self._fetch_in_parts(sandbox_id, file_path, target, seconds)
+            summing = None
             if checksum:
-                await self._verify(sandbox_id, file_path, target.sha256.hexdigest())
+                flow = self._sha256_there(sandbox_id, file_path)
+                summing = await cleanup.enter_async_context(self._session.port.beside(flow))
+            try:
+                await self._receive(sandbox_id, file_path, target, seconds, known)
+                if summing is not None:
+                    try:
+                        expected = await summing
+                    except BREAKS:
+                        expected = await self._sha256_there(sandbox_id, file_path)
+                    _compare(sandbox_id, file_path, target.sha256.hexdigest(), expected)
+            except BaseException as error:
+                # What is no Exception is a cancellation, in either port's words.
+                if isinstance(error, BREAKS) or (known is not None and not isinstance(error, Exception)):
+                    target.keep()
+                raise
             await target.finish()
-        finally:
-            target.discard()
 
     async def read_file(
         self,
@@ -185,6 +192,26 @@ class Files(PartedTransfers, Commands):
         except NotFoundError as error:
             raise not_found(error, file_path) from None
 
+    async def _receive(
+        self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float, version: Version | None
+    ) -> None:
+        known = version
+        if known is None and await target.has_kept():
+            known = await self._version(sandbox_id, file_path)
+        if known is not None and await target.has_kept(known.identity(sandbox_id, file_path)):
+            # What an earlier try has left comes first: a whole download would throw it away.
+            return await self._fetch_in_parts(sandbox_id, file_path, target, timeout, known)
+        if version is not None:
+            await target.resume_as(version.identity(sandbox_id, file_path))
+        try:
+            await self._fetch(sandbox_id, file_path, target, timeout)
+        except SandboxFileTooLargeError:
+            await self._fetch_in_parts(sandbox_id, file_path, target, timeout)
+        except (ConnectionFailedError, DownloadTimeoutError):
+            if target.may_restart:
+                raise
+            await self._fetch_in_parts(sandbox_id, file_path, target, timeout)
+
     async def _fetch(self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float) -> None:
         call = gateway.download(sandbox_id, file_path, timeout)
 
@@ -197,19 +224,28 @@ class Files(PartedTransfers, Commands):
             raise not_found(error, file_path) from None
         await target.check_whole()
 
-    async def _verify(self, sandbox_id: str, file_path: str, expected: str) -> None:
+    async def _verify(self, sandbox_id: str, file_path: str, sent: str) -> None:
+        _compare(sandbox_id, file_path, await self._sha256_there(sandbox_id, file_path), sent)
+
+    async def _sha256_there(self, sandbox_id: str, file_path: str) -> str:
+        """Return the sha256 of a file, computed in the sandbox."""
         result = await self.execute_command(sandbox_id, f"sha256sum < {shlex.quote(file_path)}", timeout=900)
-        actual = result.stdout.split(" ", 1)[0].strip()
-        if result.exit_code != 0 or len(actual) != hashlib.sha256().digest_size * 2:
+        found = result.stdout.split(" ", 1)[0].strip()
+        if result.exit_code != 0 or len(found) != hashlib.sha256().digest_size * 2:
             raise APIError(
                 f"the sandbox could not compute the sha256 of {file_path}: {result.stderr.strip()[-200:]}",
                 sandbox_id=sandbox_id,
             )
-        if actual != expected:
-            raise ChecksumMismatchError(
-                f"{file_path} is not what was transferred: sha256 {actual[:12]}… instead of {expected[:12]}…",
-                sandbox_id=sandbox_id,
-            )
+        return found
+
+
+def _compare(sandbox_id: str, file_path: str, actual: str, expected: str) -> None:
+    """Compare the sha256 of what arrived with that of what was sent."""
+    if actual != expected:
+        raise ChecksumMismatchError(
+            f"{file_path} is not what was transferred: sha256 {actual[:12]}… instead of {expected[:12]}…",
+            sandbox_id=sandbox_id,
+        )
 
 
 def check_remote(path: str) -> None:

@@ -13,6 +13,7 @@ import posixpath
 import re
 import secrets
 import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +44,19 @@ PART_SIZE = 64 * 1024 * 1024
 JOIN_TIMEOUT = 900
 BREAKS = (ConnectionFailedError, APITimeoutError, ServerError, UploadTimeoutError, DownloadTimeoutError)
 """Errors after which the same transfer may go on later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells one content of a file from another: its size in bytes, and the time of its last change if known."""
+
+    size: int
+    changed: str
+
+    def identity(self, sandbox_id: str, file_path: str) -> str:
+        """Return a name for what this file holds."""
+        known = f"{sandbox_id}\0{file_path}\0{self.size}\0{self.changed}"
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
 class PartedTransfers(Commands):
@@ -139,18 +153,17 @@ class PartedTransfers(Commands):
             )
 
     async def _fetch_in_parts(
-        self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float, *, only_kept: bool = False
-    ) -> bool:
-        """Fetch a file in parts, from where an earlier try ended; ``only_kept`` does nothing when there was none."""
-        size, changed = await self._size_and_time(sandbox_id, file_path)
-        identity = hashlib.sha256(f"{sandbox_id}\0{file_path}\0{size}\0{changed}".encode()).hexdigest()[:16]
-        if only_kept and not await target.has_kept(identity):
-            return False
-        target.total = size
-        await target.resume_as(identity)
-        await target.cut(min(target.done, size) // PART_SIZE * PART_SIZE)
+        self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float, version: Version | None = None
+    ) -> None:
+        """Fetch a file in parts, from where an earlier try ended."""
+        found = await self._version(sandbox_id, file_path)
+        if version not in {None, found}:
+            raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
+        size = target.total = found.size
+        await target.resume_as(found.identity(sandbox_id, file_path))
         part = _beside(file_path, f"{secrets.token_hex(4)}.part")
         try:
+            await target.cut(min(target.done, size) // PIECE * PIECE)
             while target.done < size:
                 await self._fetch_part(sandbox_id, file_path, part, target, timeout)
         except BREAKS:
@@ -158,9 +171,8 @@ class PartedTransfers(Commands):
             raise
         finally:
             await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {shlex.quote(part)}"))
-        if await self._size_and_time(sandbox_id, file_path) != (size, changed) or target.done != size:
+        if await self._version(sandbox_id, file_path) != found or target.done != size:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
-        return True
 
     async def _fetch_part(self, sandbox_id: str, file_path: str, part: str, target: LocalFile, timeout: float) -> None:
         """Have the sandbox copy the next part into a file of its own, and fetch that."""
@@ -183,15 +195,15 @@ class PartedTransfers(Commands):
         await self._session.gateway(sandbox_id, call, too_slow, target)
         await target.check_whole()
 
-    async def _size_and_time(self, sandbox_id: str, file_path: str) -> tuple[int, str]:
-        """Return the size in bytes and the time of the last change, as far as the sandbox can tell it."""
+    async def _version(self, sandbox_id: str, file_path: str) -> Version:
+        """Return the file's version; the time as far as the sandbox can tell it."""
         name = shlex.quote(file_path)
-        script = f"wc -c < {name} && {{ stat -c %Y {name} || stat -f %m {name} || true; }} 2>/dev/null"
+        script = f"wc -c < {name} && {{ stat -L -c %Y {name} || stat -L -f %m {name} || true; }} 2>/dev/null"
         result = await self.execute_command(sandbox_id, script, timeout=60)
         size, _, changed = result.stdout.strip().partition("\n")
         if result.exit_code != 0 or not re.fullmatch(r"[0-9]{1,18}", size.strip()):
             raise SandboxFileNotFoundError(f"there is no file {file_path} in the sandbox", sandbox_id=sandbox_id)
-        return int(size), changed.strip()
+        return Version(int(size), changed.strip())
 
     async def _sizes(self, sandbox_id: str, stem: str) -> dict[str, int]:
         """Return the parts that are there, with their sizes in bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -59,6 +60,7 @@ class Carrier:
         self._spool = spool / transfer.id
         self._earlier = earlier
         self._extra: list[str] = []
+        self._counting = threading.Lock()
 
     async def run(self) -> None:
         """Carry it out.
@@ -265,8 +267,10 @@ class Carrier:
         return half
 
     def _count(self, amount: int) -> None:
-        self._transfer.done = max(0, self._transfer.done + amount)
-        self._changed()
+        # Several files are read and written at once, each in a thread of its own.
+        with self._counting:
+            self._transfer.done = max(0, self._transfer.done + amount)
+            self._changed()
 
     def _note(self, items: Sequence[Item]) -> None:
         self._transfer.files_done += len(items)

@@ -17,6 +17,9 @@ from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
 from sandtui.fleet.transfers.shield import carried_through
 
+RESUMED_FROM = 32 * 1024 * 1024
+"""Bytes from which on a file that has come in part is gone on with, whatever ended the last try."""
+
 OnBytes = Callable[[int], None]
 
 
@@ -53,10 +56,13 @@ class Fetcher:
                 await self._check_run(f"{words.add(item.source)}", words, alias)
                 source = alias
             checksum = self._transfer.spec.checksum
-            await self._client.download_file(self._id, source, staged, on_progress=progress, checksum=checksum)
+            version = (item.size, item.modified) if item.size >= RESUMED_FROM else None
+            await self._client.download_file(
+                self._id, source, staged, on_progress=progress, checksum=checksum, version=version
+            )
             await asyncio.to_thread(self._place, staged, item)
-        except PausedError:
-            raise
+        except (PausedError, asyncio.CancelledError):
+            raise  # what has come waits for the next try; the queue removes it when there will be none
         except BaseException as error:
             if not isinstance(error, SandboxClientError):
                 await asyncio.to_thread(self.forget, item)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
+from sandtui.client.flows.files import UPLOAD_LIMIT
 from sandtui.client.transfers import check_source
 from sandtui.fleet.files.names import FilesError, base, beside, is_text, join, parent
 from sandtui.fleet.files.remote import SandboxSide
@@ -21,6 +22,11 @@ from sandtui.fleet.transfers.shield import carried_through
 
 FINISH_SECONDS = 900
 _WRONG_SIZE, _WRONG_SUM, _FOLDER, _NOT_MOVED = 61, 62, 63, 64
+
+_OTHER_SUM = "{}: what arrived has another sha256; the file was not put in place"
+
+SUMMED_APART_FROM = 8 * 1024 * 1024
+"""Bytes from which on it is worth a command of its own that the sha256 is computed on both sides at the same time."""
 
 OnBytes = Callable[[int], None]
 
@@ -51,19 +57,19 @@ class Sender:
             on_bytes(done - told)
             told = done
 
-        checksum = self._transfer.spec.checksum
+        size = before[0]
+        # Parts are compared by the client, where it joins them.
+        checksum = self._transfer.spec.checksum and size <= UPLOAD_LIMIT
         try:
-            # The sum is made of what is read from the disk meanwhile, in a thread of its own.
-            digest = asyncio.ensure_future(asyncio.to_thread(_sha256, path)) if checksum else None
-            try:
-                await self._client.upload_file(self._id, staged, path, on_progress=progress)
-                expected = await digest if digest is not None else ""
-            finally:
-                if digest is not None:
-                    await asyncio.gather(digest, return_exceptions=True)
+            await self._client.upload_file(self._id, staged, path, on_progress=progress)
+            expected = ""
+            if checksum and size < SUMMED_APART_FROM:
+                expected = await asyncio.to_thread(_sha256, path)
+            elif checksum:
+                await self._compare(item, staged, path)
             if await asyncio.to_thread(_facts, path) != before:
                 raise TransferError(f"{item.source} changed while it was sent; try again when it is written")
-            await self._finish(item, staged, before[0], expected)
+            await self._finish(item, staged, size, expected)
         except PausedError:
             raise
         except BaseException as error:
@@ -113,6 +119,17 @@ class Sender:
         # The platform's upload takes no path that is not UTF-8: the shell brings it there.
         return staged if is_text(staged) else f"/tmp/.{self._transfer.id}.part"  # noqa: S108 - in a sandbox
 
+    async def _compare(self, item: Item, staged: str, path: Path) -> None:
+        """Compare the sha256 here and in the sandbox; both are computed at the same time."""
+        words = Words()
+        command = f"p={words.add(staged)}; ! command -v sha256sum >/dev/null 2>&1 || sha256sum < \"$p\" | cut -d' ' -f1"
+        reply, here = await asyncio.gather(
+            self._side.run(words.preamble + command, item.target, FINISH_SECONDS), asyncio.to_thread(_sha256, path)
+        )
+        there = reply.stdout.strip()
+        if there and there != here:
+            raise TransferError(_OTHER_SUM.format(item.target))
+
     async def _finish(self, item: Item, staged: str, size: int, digest: str) -> None:
         words = Words()
         part, target = words.add(staged), words.add(item.target)
@@ -142,7 +159,7 @@ class Sender:
             return
         reasons = {
             _WRONG_SIZE: f"{item.target}: what arrived has another size; the file was not put in place",
-            _WRONG_SUM: f"{item.target}: what arrived has another sha256; the file was not put in place",
+            _WRONG_SUM: _OTHER_SUM.format(item.target),
             _FOLDER: f"{item.target} is a directory; a file can't take its place",
         }
         words_ = reply.stderr.strip()[-200:] or f"the command ended with {reply.exit_code}"
