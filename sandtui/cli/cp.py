@@ -55,6 +55,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what copying and synchronising have in common."""
     parser.add_argument("--query", metavar="QUERY", help="all running sandboxes that the dashboard's filter finds")
     parser.add_argument("--no-checksum", action="store_true", help="compare sizes only, not the sha256")
+    parser.add_argument(
+        "--sftp", action="store_true", help="over SSH instead of the gateway; slower where both were measured"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, even on a terminal")
     parser.add_argument("--local", action="store_true", help="on the local platform, even when there is an API key")
@@ -91,7 +94,7 @@ def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **opt
     """Return the spec of one copy."""
     from sandtui.fleet.transfers.model import Spec
 
-    return Spec(source, target, "cp", checksum=not arguments.no_checksum, **options)  # type: ignore[arg-type]
+    return Spec(source, target, "cp", checksum=not arguments.no_checksum, sftp=arguments.sftp, **options)  # type: ignore[arg-type]
 
 
 class Unwritten:

@@ -49,7 +49,7 @@ class TransferJournal:
             return
         spec = transfer.spec
         options: dict[str, object] = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum}
-        options |= {"names": spec.names, "ignore": spec.ignore, "delete": spec.delete}
+        options |= {"names": spec.names, "ignore": spec.ignore, "delete": spec.delete, "sftp": spec.sftp}
         row = (
             transfer.id,
             self._context,
@@ -127,6 +127,7 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
         tuple(map(str, chosen.get("ignore", ()))),
         bool(chosen.get("delete", False)),
         bool(chosen["checksum"]),
+        bool(chosen.get("sftp", False)),
     )
     return Transfer(str(id_), spec, State(state), total=_number(total), done=_number(done), problem=str(problem))
 

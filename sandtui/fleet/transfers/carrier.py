@@ -24,6 +24,7 @@ from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item, Plan, archives, plan
 from sandtui.fleet.transfers.sending import Sender
+from sandtui.fleet.transfers.ways import Way, open_ways
 
 FILES_AT_ONCE = 4
 """Files of one tree that are copied at the same time."""
@@ -60,6 +61,7 @@ class Carrier:
         self._spool = spool / transfer.id
         self._earlier = earlier
         self._extra: list[str] = []
+        self._ways: dict[str, Way] = {}
         self._counting = threading.Lock()
 
     async def run(self) -> None:
@@ -78,7 +80,8 @@ class Carrier:
         made = await self._plan(source, target)
         try:
             await self._prepare(target, made)
-            await self._copy(made)
+            async with open_ways(self._client, spec) as self._ways:
+                await self._copy(made)
             if self._extra:
                 await target.remove([f"{spec.target.path.rstrip('/')}/{path}" for path in self._extra])
                 self._transfer.deleted = len(self._extra)
@@ -204,13 +207,12 @@ class Carrier:
 
         try:
             if spec.source.sandbox_id is None:
-                assert spec.target.sandbox_id is not None
-                await Sender(self._client, spec.target.sandbox_id, self._transfer).send(item, on_bytes)
+                await self._sender().send(item, on_bytes)
             elif spec.target.sandbox_id is None:
-                await Fetcher(self._client, spec.source.sandbox_id, self._transfer).fetch(item, on_bytes)
+                await self._fetcher().fetch(item, on_bytes)
             else:
                 here = await self._relay([item], self._half(on_bytes))
-                await Sender(self._client, spec.target.sandbox_id, self._transfer).send(here[0], self._half(on_bytes))
+                await self._sender().send(here[0], self._half(on_bytes))
                 await asyncio.to_thread(_drop, here)
         except BaseException:
             self._count(-counted)
@@ -222,28 +224,23 @@ class Carrier:
         spec = self._transfer.spec
         self._transfer.current = f"{len(items):,} small files"
         if spec.source.sandbox_id is None:
-            assert spec.target.sandbox_id is not None
-            sender = Sender(self._client, spec.target.sandbox_id, self._transfer)
-            await sender.send_archive(items, spec.target.path, self._spool, self._count)
+            await self._sender().send_archive(items, spec.target.path, self._spool, self._count)
         elif spec.target.sandbox_id is None:
-            fetcher = Fetcher(self._client, spec.source.sandbox_id, self._transfer)
-            missed = await fetcher.fetch_archive(items, spec.source.path, self._spool, self._count)
+            missed = await self._fetcher().fetch_archive(items, spec.source.path, self._spool, self._count)
             gone = {item.path for item in missed}
             items = [item for item in items if item.path not in gone]
             for item in missed:
                 await self._one(item)
         else:
             here = await self._relay(items, self._half(self._count))
-            sender = Sender(self._client, spec.target.sandbox_id, self._transfer)
-            await sender.send_archive(here, spec.target.path, self._spool, self._half(self._count))
+            await self._sender().send_archive(here, spec.target.path, self._spool, self._half(self._count))
             await asyncio.to_thread(_drop, here)
         self._note(items)
 
     async def _relay(self, items: list[Item], on_bytes: Callable[[int], None]) -> list[Item]:
         """Fetch files from one sandbox for another; return them with their place on this machine as the source."""
         spec = self._transfer.spec
-        assert spec.source.sandbox_id is not None
-        fetcher = Fetcher(self._client, spec.source.sandbox_id, self._transfer)
+        fetcher = self._fetcher()
         folder = self._spool / "relay"
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         # Numbers instead of names: what a sandbox calls its files has no say on this machine.
@@ -254,6 +251,16 @@ class Carrier:
         for item in rest:
             await fetcher.fetch(item, on_bytes)
         return [replace(item, source=local.target) for item, local in zip(items, here, strict=True)]
+
+    def _sender(self) -> Sender:
+        box = self._transfer.spec.target.sandbox_id
+        assert box is not None
+        return Sender(self._client, box, self._transfer, self._ways[box])
+
+    def _fetcher(self) -> Fetcher:
+        box = self._transfer.spec.source.sandbox_id
+        assert box is not None
+        return Fetcher(self._client, box, self._transfer, self._ways[box])
 
     def _half(self, on_bytes: Callable[[int], None]) -> Callable[[int], None]:
         """Count bytes that travel twice, half of each way."""

@@ -19,6 +19,7 @@ WAYS: dict[str, tuple[str, dict[str, object]]] = {
     "d": ("Only what is different, keeping times", {"keep": True, "existing": Existing.DIFFERENT}),
     "n": ("Only what is newer, keeping times", {"keep": True, "existing": Existing.NEWER}),
     "o": ("Overwrite what is there", {"existing": Existing.OVERWRITE}),
+    "s": ("Over SFTP instead of the gateway", {"sftp": True}),
     "q": ("Without comparing sha256, sizes only", {"checksum": False}),
 }
 
