@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from sandtui.fleet.files.pane import Pane
 from sandtui.ui.screens.files.panes import FilePanes
-from tests.ui import test_files, test_jobs, test_shell
+from tests.ui import test_files, test_jobs, test_recordings, test_shell
 from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.world import World, keys, settled, until
 
@@ -55,6 +55,12 @@ async def shell(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def player(pilot: Pilot[None]) -> None:
+    """A recording, held in the middle of what it shows."""
+    await test_recordings.played(pilot, *["right"] * 4)
+    await pilot.pause()
+
+
 async def jobs(pilot: Pilot[None]) -> None:
     """Jobs of several sandboxes; the one under the cursor is read."""
     await test_jobs.opened(pilot, test_jobs.JOBS[:-1])
@@ -90,6 +96,8 @@ SCREENS: dict[str, Steps] = {
     "console": console,
     "fanout": fan_out,
     "shell": shell,
+    "recordings": test_recordings.listed,
+    "player": player,
     "files": files,
     "jobs": jobs,
     "views": keys("v"),
@@ -102,10 +110,19 @@ SCREENS: dict[str, Steps] = {
 MADE_UP = {"jobs"}
 """What brings sandboxes of its own."""
 
+RECORDED = {"recordings", "player"}
+"""What needs recordings."""
+
+
+class Recorded(test_recordings.Recorded):
+    """The app of a user whose recordings can all be played."""
+
+    rows = tuple(each for each in test_recordings.ROWS if each.header is not None and each.header.title.isprintable())
+
 
 async def take(name: str, steps: Steps, size: tuple[int, int], theme: str) -> None:
     """Take one picture."""
-    app = World(fleet=0 if name in MADE_UP else 40)
+    app = Recorded() if name in RECORDED else World(fleet=0 if name in MADE_UP else 40)
     app.theme = theme
     async with app.run_test(size=size) as pilot:
         await steps(pilot)

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from sandtui.config.recordings import Recording
 from sandtui.fleet.recording import Player
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.render.text import Piece, fit
+from sandtui.ui.render.text import Piece, fit, width_of
 from sandtui.ui.render.units import duration
 
 NAME = 40
+NARROW_NAME = 22
 
 
 def head(width: int) -> list[Piece]:
@@ -19,7 +20,7 @@ def head(width: int) -> list[Piece]:
 
 
 def line(recording: Recording, width: int) -> list[Piece]:
-    """Return one row."""
+    """Return one row, which takes ``width`` cells at most."""
     header = recording.header
     moment = _moment(header.timestamp) if header is not None else ""
     name = clean((header.title if header is not None else "") or recording.path.name)
@@ -28,26 +29,29 @@ def line(recording: Recording, width: int) -> list[Piece]:
         Piece(f"{fit(name, _name(width))} ", "text" if header is not None else "dim"),
         Piece(f"{_size(recording.size):>8}  ", "text"),
     ]
+    room = width - sum(width_of(piece.text) for piece in pieces)
     if header is None:
-        return [*pieces, Piece(clean(recording.problem), "bad")]
-    pieces.append(Piece(f"{f'{header.width}x{header.height}':<9} ", "dim"))
+        return [*pieces, Piece(fit(clean(recording.problem), room), "bad")]
     if recording.unfinished:
-        pieces.append(Piece("not finished", "busy"))
-    return pieces
+        size = f"{header.width}x{header.height}"
+        return [*pieces, Piece(f"{size:<9} ", "dim"), Piece(fit("not finished", room - 10), "busy")]
+    return [*pieces, Piece(f"{header.width}x{header.height}", "dim")]
 
 
 def progress(player: Player, width: int) -> tuple[list[Piece], list[Piece]]:
     """Return the bar of a player, and its state."""
     sign = Piece("‖ " if player.paused else "✓ " if player.at_end else "▶ ", "busy" if player.paused else "good")
     times = f"{_clock(player.position)} of {_clock(player.length)}"
-    room = max(10, width - len(times) - 20)
+    columns, lines = player.terminal.size
+    state = [Piece(f"{columns}x{lines}  ", "dim"), Piece(f"{player.speed:g}x", "info")]
+    room = max(10, width - len(times) - 28)
     done = round(room * (player.position / player.length if player.length else 1.0))
     bar = [Piece("━" * done, "key"), Piece("─" * (room - done), "dim")]
-    return [sign, Piece(f"{times}  "), *bar], [Piece(f"{player.speed:g}x", "info")]
+    return [sign, Piece(f"{times}  "), *bar], state
 
 
 def _name(width: int) -> int:
-    return NAME if width >= 100 else NAME - 14
+    return NAME if width >= 100 else NARROW_NAME
 
 
 def _moment(timestamp: int) -> str:

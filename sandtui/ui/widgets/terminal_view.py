@@ -117,6 +117,9 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
     def top(self) -> int:
         """The number of the first line in view."""
         end = self.text.end - self.size.height
+        if self._watching and end > self.text.top:
+            # A recorded terminal may be taller than this one: what is written is at its cursor, not at its end.
+            end = min(end, max(self.text.top, self.text.top + self.terminal.cursor[1] + 1 - self.size.height))
         return max(self.text.first, end if self._top is None else min(self._top, end))
 
     @property
@@ -367,6 +370,8 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
             self._hurry(now)
             self.refresh()
             self.call_after_refresh(self._drawn, now)
+        elif self._watching and self._cursor_y != row:
+            self.refresh()
         else:
             offset = self.text.top - self.top
             rows = {y + offset for y in {*grid.changed, row, self._cursor_y}}

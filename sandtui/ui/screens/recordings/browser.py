@@ -12,11 +12,13 @@ from textual.widget import Widget
 
 from sandtui.config.recordings import Recording
 from sandtui.fleet.recording import Player
+from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.recordings import head, line
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.widgets.key_hints import Hint
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.output_view import OutputView
 
@@ -45,7 +47,7 @@ class RecordingsScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell where they are."""
-        return [Piece(f"asciicast files in {self.dashboard.recordings.folder}", "dim")], []
+        return [Piece(f"asciicast files in {clean(str(self.dashboard.recordings.folder))}", "dim")], []
 
     def on_mount(self) -> None:
         """Look what is there."""
@@ -57,6 +59,10 @@ class RecordingsScreen(AppScreen):
         """Look again."""
         super().on_screen_resume()
         self.bridge.run_flow(self._list(), "recordings")
+
+    def offered_hints(self) -> list[Hint]:
+        """Without a recording there is only the way back."""
+        return [hint for hint in super().offered_hints() if self._rows or hint.action == "recordings.back"]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys need a row."""
@@ -112,6 +118,10 @@ class RecordingsScreen(AppScreen):
             self.dashboard.say(f"{row.path.name} was not deleted: {error}", "error")
         await self._list()
 
+    def _width(self) -> int:
+        """Cells of a row: the panel has a border on each side, the list may have a scrollbar."""
+        return self.size.width - 3
+
     def _row(self) -> Recording | None:
         rows = self._rows or []
         place = self.query_one(OutputView).cursor if self.is_mounted else 0
@@ -125,9 +135,9 @@ class RecordingsScreen(AppScreen):
         if number >= len(self._rows):
             return []
         chosen = number == self.query_one(OutputView).cursor
-        return [Piece("▌" if chosen else " ", "key"), *line(self._rows[number], self.size.width)]
+        return [Piece("▌" if chosen else " ", "key"), *line(self._rows[number], self._width() - 1)]
 
     def _draw(self) -> None:
-        self.query_one("#recordings-head", ChromeLine).show(head(self.size.width), [])
+        self.query_one("#recordings-head", ChromeLine).show(head(self._width()), [])
         self.query_one(OutputView).show(max(1, len(self._rows or [])))
         self.update_chrome()
