@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 import stat
 
@@ -7,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
+from sandtui.client.models.streams import CommandEnded, CommandOutput, CommandStarted
 from sandtui.fleet.bulk import State
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.fanout import Answer, FanOut, differences, group
+from sandtui.fleet.fanout.answer import MAX_KEPT
 from sandtui.fleet.fanout.differences import Budget, Kind, body, compare
 from sandtui.fleet.fanout.grouping import exit_codes, reference
-from sandtui.fleet.fanout.run import MAX_KEPT
+from sandtui.fleet.fanout.live import LONGEST_LINE, TAIL_LINES, Live
 from sandtui.fleet.fanout.save import file_name, save
 from sandtui.fleet.fanout.text import ALL_WELL, COMMAND_FAILED, NOT_REACHED, exit_code, report
 from sandtui.fleet.row import Row
@@ -262,3 +265,120 @@ def test_files_are_named_for_any_file_system(name, sandbox_id):
 
 def test_hostile_output_is_harmless_in_the_report():
     assert "\x1b" not in "".join(line.text for line in body_of(["\x1b]52;c;eA==\x07", "\x9b2J"]).lines)
+
+
+def in_pieces(draw_cuts, data):
+    places = [0, *sorted(cut % (len(data) + 1) for cut in draw_cuts), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
+
+
+OUTPUT = st.lists(st.sampled_from(["a", "\n", "\r", "日本", "x" * 30, "\x1b[31m", "\ud800"]), max_size=40).map("".join)
+
+
+@given(OUTPUT, OUTPUT, st.lists(st.integers(0, 500), max_size=6), st.sampled_from([5, 50, 5000]))
+def test_output_that_came_in_pieces_is_the_answer_that_came_whole(out, err, cuts, limit):
+    live = Live(limit)
+    raw = {"stdout": out.encode("utf-8", "surrogatepass"), "stderr": err.encode("utf-8", "surrogatepass")}
+    for name, data in raw.items():
+        for piece in in_pieces(cuts, data):
+            live.feed(name, piece)
+    texts = [data.decode("utf-8", "replace") for data in raw.values()]
+    answer = live.answer(3)
+    assert answer == Answer.of(CommandResponse(stdout=texts[0], stderr=texts[1], exit_code=3), limit)
+    whole = [line for text in texts for line in text.split("\n")[:-1]]
+    ended = [line.text for line in live.tail]
+    assert len(live.tail) <= TAIL_LINES
+    assert all(_shown_by_a_terminal(line) in ended for line in whole[-TAIL_LINES + 2 :])
+
+
+def _shown_by_a_terminal(line):
+    return line.removesuffix("\r").rpartition("\r")[2]
+
+
+def test_the_last_line_is_what_a_terminal_would_show():
+    live = Live()
+    assert live.last is None
+    live.feed("stdout", b"collecting\n10 %\r55 %\r")
+    assert (live.last.text, live.last.stderr) == ("55 %", False)
+    live.feed("stderr", b"warning: no")
+    live.feed("stderr", b" GPU")
+    assert (live.last.text, live.last.stderr) == ("warning: no GPU", True)
+    live.feed("stdout", b"100 %\ndone\n\n")
+    assert [line.text for line in live.tail] == ["collecting", "100 %", "done", "", "warning: no GPU"]
+
+
+def test_a_flood_keeps_its_beginning_and_its_last_lines():
+    live = Live(1000)
+    for n in range(3000):
+        live.feed("stdout", b"%d\n" % n * 20)
+    live.feed("stdout", b"y" * 100_000)
+    answer = live.answer(0)
+    assert (len(answer.stdout), answer.cut > 300_000) == (1000, True)
+    assert [line.text for line in live.tail[:-1]] == [str(n) for n in [2997] * 9 + [2998] * 20 + [2999] * 20]
+    assert len(live.tail[-1].text) == LONGEST_LINE
+
+
+class StreamingClient(Client):
+    """Yields the answer of VMs in two pieces; each waits for ``go`` in between."""
+
+    def __init__(self, answer):
+        super().__init__(answer)
+        self.go = asyncio.Event()
+        self.closed = 0
+
+    async def stream_command(self, sandbox_id, command, timeout=None):
+        try:
+            stdout, stderr, code = self._answer(int(sandbox_id[-4:]))
+            yield CommandStarted("session")
+            yield CommandOutput("stdout", stdout.encode())
+            await self.go.wait()
+            yield CommandOutput("stderr", stderr.encode())
+            if code is not None:
+                yield CommandEnded(code)
+        finally:
+            self.closed += 1
+
+
+async def streaming(answer, **options):
+    client = StreamingClient(answer)
+    fan_out = FanOut("x", [*rows(3), *rows(6, vm=True)[3:]], client, ManualClock(NOW), timeout=10, **options)
+    work = asyncio.create_task(fan_out.run())
+    wanted = 6 if options.get("live") else 3
+    while sum(target.live is not None and target.live.last is not None for target in fan_out.targets) < wanted:
+        await asyncio.sleep(0)
+    return fan_out, client, work
+
+
+async def test_machines_are_read_while_they_run_and_answer_as_containers_do():
+    fan_out, client, work = await streaming(lambda number: ("ok\n", "warned\n", 0))
+    changes = []
+    fan_out.on_change = lambda: changes.append(1)
+    assert [target.live.last.text if target.live else None for target in fan_out.targets] == [None] * 3 + ["ok"] * 3
+    client.go.set()
+    await work
+    assert changes
+    assert [len(each.targets) for each in group(fan_out.targets)] == [6], "both ways give equal answers"
+    assert all(target.live is None for target in fan_out.targets)
+
+
+async def test_containers_are_read_over_ssh_when_that_is_wanted():
+    fan_out, client, work = await streaming(lambda number: ("ok\n", "", 0), live=True)
+    client.go.set()
+    await work
+    assert (client.most, client.closed, fan_out.count(State.DONE)) == (0, 6, 6)
+
+
+async def test_stopping_closes_what_is_read():
+    fan_out, client, work = await streaming(lambda number: ("ok\n", "", 0))
+    fan_out.cancel()
+    await work
+    assert client.closed == 3
+    assert fan_out.count(State.CANCELLED) == 3
+
+
+async def test_output_without_an_end_is_no_success():
+    fan_out, client, work = await streaming(lambda number: ("ok\n", "", None if number == 5 else 0))
+    client.go.set()
+    await work
+    (failed,) = fan_out.failed
+    assert "without an exit code" in failed.problem

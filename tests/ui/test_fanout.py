@@ -6,6 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
+from sandtui.client.models.streams import CommandEnded, CommandOutput
 from sandtui.fleet.bulk import State
 from sandtui.fleet.session import FleetSession
 from sandtui.ui.render.text import Content
@@ -48,6 +49,30 @@ def answering(app, **answers):
     assert isinstance(session, FleetSession)
     session.client.execute_command = execute
     return order
+
+
+def streaming(app, said):
+    """Have commands say ``said(place)`` and then wait for the event that is returned."""
+    go = asyncio.Event()
+    order = []
+
+    async def stream(sandbox_id, command, timeout=None):
+        order.append(sandbox_id)
+        place = len(order) - 1
+        for name, data in said(place):
+            yield CommandOutput(name, data)
+        await go.wait()
+        yield CommandEnded(0)
+
+    app.bridge.session.client.stream_command = stream
+    return go
+
+
+def building(place):
+    """Return what a build has said so far; no two are equally far."""
+    yield "stdout", b"".join(b"[%3d/120] compiling part_%d.c\n" % (n, n) for n in range(1, 8 + place * 5))
+    if place % 4 == 2:
+        yield "stderr", b"warning: \x1b[31mpart_7.c\x1b[0m [/] is empty"
 
 
 async def marked(pilot, text="status:running #rl"):
@@ -236,6 +261,57 @@ async def test_hostile_answers_are_drawn_literally():
         assert "[@click=app.quit]x[/]" in text
         assert not {"\x1b", "\x9b", "\u202e"} & set(text)
         assert isinstance(app.screen.query_one("#fan-results").border_title, str | Content)
+
+
+async def test_what_they_say_while_they_run_is_followed():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        go = streaming(app, building)
+        await pilot.press("tab", "L", "i")
+        await run_command(pilot, "make")
+        screen = app.screen
+        await until(pilot, lambda: all(target.live for target in screen.fan_out.targets))
+        screen.redraw()
+        await until(pilot, lambda: screen.query_one("#live").size.height > 5)
+        running = [line for line in shown(screen) if "compiling" in line or "warning" in line]
+        assert len(running) == 10
+        assert running[0].endswith("[  7/120] compiling part_7.c")
+        assert running[2].endswith("warning: part_7.c [/] is empty")
+        panel = screen.query_one("#live", OutputView)
+        assert screen._watched is screen.fan_out.targets[0]
+        screen.query_one("#targets").focus()
+        await pilot.press("j", "j")
+        await until(pilot, lambda: screen._watched is screen.fan_out.targets[2])
+        assert panel.plain(17).startswith(" ! warning")
+        assert shown(screen)[screen.results_view.cursor] == running[2]
+        screen.results_view.focus()
+        await pilot.press("j")
+        await until(pilot, lambda: screen._watched is screen.fan_out.targets[3])
+        assert panel.plain(21).strip() == "[ 22/120] compiling part_22.c"
+        go.set()
+        await over(pilot)
+        assert not screen.query_one("#fan-live").display
+        view = screen.results_view
+        assert view.plain(view.cursor).startswith("▾ "), "the cursor went to the answer of the one it was on"
+        assert screen.fan_out.targets[3] in screen.results.group_at(view.cursor).targets
+
+
+@SIZES
+def test_fan_out_that_is_followed(snap_compare, size):
+    async def steps(pilot):
+        app = await marked(pilot)
+        streaming(app, building)
+        await pilot.press("tab", "L", "i")
+        await run_command(pilot, "make -j8")
+        screen = app.screen
+        await until(pilot, lambda: all(target.live for target in screen.fan_out.targets))
+        screen.redraw()
+        await pilot.press("escape", "j", "j", "j", "j")
+        screen.redraw()
+        app.clear_notifications()
+        await pilot.pause()
+
+    assert snap_compare(World(), terminal_size=size, run_before=steps)
 
 
 @SIZES

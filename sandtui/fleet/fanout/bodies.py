@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sandtui.fleet.fanout.answer import Answer
 from sandtui.fleet.fanout.differences import Body, Budget, body, compare
 from sandtui.fleet.fanout.grouping import group, reference
-from sandtui.fleet.fanout.run import Answer, Target
+from sandtui.fleet.fanout.run import Target
 
 
 class Bodies:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from enum import Enum
 
-from sandtui.fleet.fanout.run import Answer
+from sandtui.fleet.fanout.answer import Answer
 from sandtui.fleet.sanitize import output_line
 
 MAX_LINES = 2000

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from sandtui.fleet.bulk import State
-from sandtui.fleet.fanout.run import Answer, FanOut, Target
+from sandtui.fleet.fanout.answer import Answer
+from sandtui.fleet.fanout.run import FanOut, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from enum import Enum
 
-from sandtui.client import AsyncSandboxClient, CommandResponse, CommandTimeoutError, SandboxClientError
+from sandtui.client import (
+    APIError,
+    AsyncSandboxClient,
+    CommandTimeoutError,
+    SandboxClientError,
+)
+from sandtui.client.models.streams import CommandEnded, CommandOutput
 from sandtui.fleet.bulk import BulkRun, Item, Outcome, State
 from sandtui.fleet.clock import Clock
+from sandtui.fleet.fanout.answer import Answer, Trouble
+from sandtui.fleet.fanout.live import Live
 from sandtui.fleet.row import Row
 
 AT_ONCE = 64
 """Sandboxes that are asked at the same time. Each is a machine of its own, so the bound is there for this one."""
 
-MAX_KEPT = 1024 * 1024
-"""Characters of each stream of one sandbox that are kept; equal answers are kept once."""
+STREAMED_AT_ONCE = 16
+"""Containers that answer over SSH at the same time: to open one takes a key and some milliseconds of this machine."""
 
 MAX_TOTAL = 256 * 1024 * 1024
 """Characters of all different answers of one fan-out that are kept; above, of each further one only a little."""
@@ -25,47 +32,18 @@ MAX_TOTAL = 256 * 1024 * 1024
 _SMALL = 64 * 1024
 
 
-class Trouble(Enum):
-    """Why there is no exit code."""
-
-    TIMEOUT = "did not end in time"
-    UNREACHED = "could not be reached"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command said. ``cut`` counts the characters that were left out, ``digest`` tells them apart."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    cut: int = 0
-    digest: str = ""
-
-    @classmethod
-    def of(cls, reply: CommandResponse, limit: int = MAX_KEPT) -> Answer:
-        """Keep the beginning of each stream."""
-        surplus = reply.stdout[limit:], reply.stderr[limit:]
-        if not any(surplus):
-            return cls(reply.exit_code, reply.stdout, reply.stderr)
-        digest = hashlib.sha256("\0".join(surplus).encode("utf-8", "surrogatepass")).hexdigest()
-        return cls(reply.exit_code, reply.stdout[:limit], reply.stderr[:limit], sum(map(len, surplus)), digest)
-
-    @property
-    def size(self) -> int:
-        """Characters that are kept."""
-        return len(self.stdout) + len(self.stderr)
-
-
 @dataclass(slots=True, eq=False)
 class Target:
     """One sandbox and what came of the command there. Times are in seconds on the monotonic clock.
 
-    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not. Names and texts
-    come from outside and are not safe to draw.
+    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not. ``live`` is what it
+    has said so far while it runs, where output comes as it is written. Names and texts come from outside and are
+    not safe to draw.
     """
 
     item: Item
+    streams: bool = False
+    live: Live | None = None
     answer: Answer | None = None
     trouble: Trouble | None = None
     problem: str = ""
@@ -107,7 +85,9 @@ class Target:
 class FanOut:
     """Runs one command in many sandboxes, some at a time; ``on_change`` is called after each step.
 
-    ``timeout`` is in seconds and counts for each sandbox alone.
+    ``timeout`` is in seconds and counts for each sandbox alone. A VM's output comes line by line, by the way that
+    any command takes there; with ``live`` that of containers does too, over SSH, which costs more and may be
+    another user than the platform's own.
     """
 
     def __init__(
@@ -119,6 +99,7 @@ class FanOut:
         *,
         timeout: int,
         at_once: int = AT_ONCE,
+        live: bool = False,
         on_end: Callable[[Target], None] = lambda _: None,
     ) -> None:
         self.command = command
@@ -127,8 +108,10 @@ class FanOut:
         self.began = clock.now()
         self.on_end = on_end
         self._client, self._clock = client, clock
+        if live and not all(row.sandbox.vm for row in rows):
+            at_once = min(at_once, STREAMED_AT_ONCE)
         self._bulk = BulkRun(command, rows, self._work, clock, at_once=at_once)
-        self.targets = [Target(item) for item in self._bulk.items]
+        self.targets = [Target(item, live or row.sandbox.vm) for item, row in zip(self._bulk.items, rows, strict=True)]
         self._by_id = {target.id: target for target in self.targets}
         self._same: dict[Answer, Answer] = {}
         self.size = 0
@@ -183,35 +166,58 @@ class FanOut:
     async def _one(self, target: Target) -> Outcome:
         target.started = self._clock.monotonic()
         try:
-            reply = await self._client.execute_command(target.id, self.command, timeout=self.timeout)
+            target.answer = await (self._stream(target) if target.streams else self._execute(target))
         except SandboxClientError as error:
             slow = isinstance(error, CommandTimeoutError)
             target.trouble = Trouble.TIMEOUT if slow else Trouble.UNREACHED
             target.problem = str(error)
-        else:
-            target.answer = await self._keep(reply)
         finally:
+            target.live = None
             target.ended = self._clock.monotonic()
         self.on_end(target)
         if target.answer is None:
             return Outcome(False, target.problem)
         return Outcome(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
 
-    async def _keep(self, reply: CommandResponse) -> Answer:
+    async def _execute(self, target: Target) -> Answer:
+        reply = await self._client.execute_command(target.id, self.command, timeout=self.timeout)
         if len(reply.stdout) + len(reply.stderr) <= _SMALL:
-            answer = Answer.of(reply)
-        else:
-            # Cutting, hashing and comparing megabytes takes milliseconds.
-            answer = await asyncio.to_thread(_hashed, reply, MAX_KEPT)
-            if answer not in self._same and self.size + answer.size > MAX_TOTAL:
-                answer = await asyncio.to_thread(_hashed, reply, _SMALL)
+            return self._same_as_before(Answer.of(reply))
+        # Cutting, hashing and comparing megabytes takes milliseconds.
+        return await self._keep(await asyncio.to_thread(_hashed, lambda: Answer.of(reply)))
+
+    async def _stream(self, target: Target) -> Answer:
+        exit_code: int | None = None
+        live = target.live = Live()
+        events = self._client.stream_command(target.id, self.command, timeout=self.timeout)
+        async with aclosing(events) as stream:  # type: ignore[type-var] # it is a generator
+            async for event in stream:
+                if isinstance(event, CommandOutput):
+                    live.feed(event.stream, event.data)
+                    self._bulk.on_change()
+                elif isinstance(event, CommandEnded):
+                    exit_code = event.exit_code
+        if exit_code is None:
+            raise APIError("the command's output ended without an exit code", sandbox_id=target.id)
+        answer = live.answer(exit_code)
+        if answer.size <= _SMALL:
+            return self._same_as_before(answer)
+        return await self._keep(await asyncio.to_thread(_hashed, lambda: answer))
+
+    async def _keep(self, answer: Answer) -> Answer:
+        """Keep a large answer, or less of it when there are many."""
+        if answer not in self._same and self.size + answer.size > MAX_TOTAL:
+            answer = await asyncio.to_thread(_hashed, lambda: answer.shortened(_SMALL))
+        return self._same_as_before(answer)
+
+    def _same_as_before(self, answer: Answer) -> Answer:
         if answer not in self._same:
             self._same[answer] = answer
             self.size += answer.size
         return self._same[answer]
 
 
-def _hashed(reply: CommandResponse, limit: int) -> Answer:
-    answer = Answer.of(reply, limit)
+def _hashed(make: Callable[[], Answer]) -> Answer:
+    answer = make()
     hash(answer)  # a text keeps its hash: the loop finds it ready
     return answer

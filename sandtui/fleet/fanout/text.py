@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sandtui.fleet.bulk import State
+from sandtui.fleet.fanout.answer import Trouble
 from sandtui.fleet.fanout.differences import Body, Budget, body, compare
 from sandtui.fleet.fanout.grouping import Group, end_of, group, reference
-from sandtui.fleet.fanout.run import FanOut, Target, Trouble
+from sandtui.fleet.fanout.run import FanOut, Target
 from sandtui.fleet.sanitize import clean
 
 NAMED = 6

@@ -10,8 +10,9 @@ from sandtui.fleet.bulk import State
 from sandtui.fleet.fanout import Answer, FanOut, Group, Target
 from sandtui.fleet.fanout.differences import Body, BodyLine, Kind
 from sandtui.fleet.fanout.grouping import end_of, exit_codes
+from sandtui.fleet.fanout.live import TailLine
 from sandtui.fleet.fanout.text import times
-from sandtui.fleet.sanitize import clean
+from sandtui.fleet.sanitize import clean, output_line
 from sandtui.ui.render.text import Piece, Role, fit, width_of
 from sandtui.ui.render.units import long_duration
 from sandtui.ui.render.wrap import wrapped
@@ -25,7 +26,7 @@ SIGNS: dict[State, tuple[str, Role]] = {
 }
 
 PREVIEW_LINES = 10
-NAME_WIDTH = 15
+NAME_WIDTH = 20
 
 
 class Fold(Enum):
@@ -64,9 +65,15 @@ class Results:
         running: Sequence[Target] = (),
         signs: tuple[Sequence[Target], int] | None = None,
         wrap: int | None = None,
+        now: float = 0.0,
     ) -> None:
-        """``signs`` asks for a sign of each target above the answers, so many in a line; ``wrap`` is in cells."""
+        """``signs`` asks for a sign of each target above the answers, so many in a line.
+
+        ``wrap`` is in cells, ``now`` in seconds on the monotonic clock.
+        """
         self._running = running
+        self._speaking: dict[Hashable, Target] = {each.id: each for each in running if each.streams}
+        self._now = now
         self._wrap = wrap
         self._groups = {each.key: each for each in groups}
         self._bodies, self._folds, self._earlier = bodies, folds, earlier
@@ -84,6 +91,10 @@ class Results:
         """Return the line of a place that was there before, or of its group's title."""
         if place is None or place.key is None:
             return None
+        if place.what == "live" and place.key not in self._speaking:
+            # It has ended: its answer is what is looked for now.
+            keys = (key for key, each in self._groups.items() if any(target.id == place.key for target in each.targets))
+            place = Place("title", next(keys, place.key))
         for wanted in (place, Place("title", place.key)):
             if wanted in self._places:
                 return self._places.index(wanted)
@@ -98,8 +109,15 @@ class Results:
         """Return an earlier run."""
         return self._earlier[number]
 
+    def speaking_at(self, number: int) -> Target | None:
+        """Return the sandbox whose last line stands here while it runs."""
+        place = self.place(number)
+        return self._speaking.get(place.key) if place is not None and place.what == "live" else None
+
     def line_of(self, target: Target) -> int | None:
-        """Return the line of the title of a target's group."""
+        """Return the line of the title of a target's group, or of what it says while it runs."""
+        if target.id in self._speaking:
+            return self.find(Place("live", target.id))
         keys = (key for key, each in self._groups.items() if target in each.targets)
         key = next(keys, None)
         return self.find(Place("title", key)) if key is not None else None
@@ -120,6 +138,8 @@ class Results:
             return _earlier(self._earlier[place.number])
         if place.what == "running":
             return _running(self._running, width)
+        if place.what == "live":
+            return live_pieces(self._speaking[place.key], self._now, width)
         if place.what == "words":
             return [Piece("earlier in this session", "dim")]
         each = self._groups[place.key]
@@ -155,6 +175,7 @@ class Results:
             yield Place("gap")
         if self._running:
             yield Place("running")
+            yield from (Place("live", key) for key in self._speaking)
             yield Place("gap")
         if self._earlier:
             yield Place("words")
@@ -200,6 +221,24 @@ def body_pieces(line: BodyLine) -> list[Piece]:
         Piece(line.text[line.end :], role),
     ]
     return [Piece(sign, "key"), *(part for part in parts if part.text)]
+
+
+def live_pieces(target: Target, now: float, width: int) -> list[Piece]:
+    """Draw the line of a sandbox on which it runs: name, time, and the last line that it said."""
+    left = f"   {fit(clean(target.name), NAME_WIDTH)} {fit(short_time(target.seconds(now)), 6, right=True)}  "
+    last = target.live.last if target.live is not None else None
+    if last is None:
+        return [Piece(left, "dim"), Piece("nothing yet", "dim")]
+    room = max(1, width - width_of(left))
+    return [Piece(left, "dim"), Piece(fit(output_line(last.text), room).rstrip(), "busy" if last.stderr else "text")]
+
+
+def tail_pieces(line: TailLine) -> list[Piece]:
+    """Draw a line of what a command has said so far."""
+    return [
+        Piece(" ! " if line.stderr else "   ", "busy"),
+        Piece(output_line(line.text), "busy" if line.stderr else "text"),
+    ]
 
 
 def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
@@ -259,7 +298,9 @@ def _title(each: Group, fold: Fold, width: int) -> list[Piece]:
 
 def _running(targets: Sequence[Target], width: int) -> list[Piece]:
     words = f"{len(targets):,} running  "
-    return [Piece("◐ ", "busy"), Piece(words, "busy"), Piece(_names(targets, width - width_of(words)), "dim")]
+    # Those whose output comes have lines of their own.
+    silent = [target for target in targets if not target.streams]
+    return [Piece("◐ ", "busy"), Piece(words, "busy"), Piece(_names(silent, width - width_of(words)), "dim")]
 
 
 def _role(each: Group) -> Role:

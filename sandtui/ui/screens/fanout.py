@@ -16,14 +16,15 @@ from sandtui.fleet import plans
 from sandtui.fleet.bulk import State
 from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.commandline.timeouts import TIMEOUTS, next_timeout
-from sandtui.fleet.fanout import Answer, FanOut, group
+from sandtui.fleet.fanout import Answer, FanOut, Target, group
 from sandtui.fleet.fanout.bodies import Bodies
 from sandtui.fleet.fanout.differences import Body
+from sandtui.fleet.fanout.live import TailLine
 from sandtui.fleet.plans import TYPE_THE_COUNT_ABOVE, make_plan
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
-from sandtui.ui.render.fanout import Results, counts, ends, short_time, target_pieces
+from sandtui.ui.render.fanout import Results, counts, ends, short_time, tail_pieces, target_pieces
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.dialogs.plan import PlanDialog
 from sandtui.ui.screens.fanout_keys import FanOutKeys
@@ -32,7 +33,6 @@ from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.output_view import OutputView
 
 PAINT_SECONDS = 0.15
-TARGETS_WIDTH = 30
 
 
 class FanOutScreen(FanOutKeys):
@@ -52,6 +52,8 @@ class FanOutScreen(FanOutKeys):
         self._bodies: dict[Answer, Body] = {}
         self._painting: Timer | None = None
         self._comparing = False
+        self._watched: Target | None = None
+        self._tail: list[TailLine] = []
 
     def compose_body(self) -> Iterable[Widget]:
         """Target line, sandboxes beside results, command line."""
@@ -59,8 +61,11 @@ class FanOutScreen(FanOutKeys):
         with Horizontal(id="fan-body"):
             with Vertical(id="fan-targets", classes="panel"):
                 yield OutputView(self._target_line, id="targets")
-            with Vertical(id="fan-results", classes="panel"):
-                yield OutputView(self._result_line, id="results")
+            with Vertical(id="fan-answers"):
+                with Vertical(id="fan-results", classes="panel"):
+                    yield OutputView(self._result_line, id="results")
+                with Vertical(id="fan-live", classes="panel"):
+                    yield OutputView(self._live_line, id="live")
         with Vertical(id="command-panel", classes="panel -lines"):
             yield CommandLine(self._history, "a command for all of them", id="command")
 
@@ -82,8 +87,8 @@ class FanOutScreen(FanOutKeys):
     def on_mount(self) -> None:
         """Show what ran last, when it is still wanted."""
         super().on_mount()
-        for view in self.query(OutputView):
-            view.following = False
+        for name in ("#targets", "#results"):
+            self.query_one(name, OutputView).following = False
         self.bridge.search_commands("", "", self._remember)
         if self.fan_out is not None:
             self.fan_out.on_change = self.changed
@@ -164,7 +169,7 @@ class FanOutScreen(FanOutKeys):
             self.dashboard.say("None of them runs any more.", "warning")
             return
         self.dashboard.commands.add("", f"{len(running):,} sandboxes", command)
-        self.show(session.fan_out(command, running, self._timeout))
+        self.show(session.fan_out(command, running, self._timeout, live=self.live))
         self.run_shown()
 
     def run_shown(self) -> None:
@@ -184,6 +189,7 @@ class FanOutScreen(FanOutKeys):
         targets = self.query_one("#targets", OutputView)
         targets.show(len(fan_out.targets) if fan_out is not None else len(self.rows))
         self._draw_results()
+        self._draw_live()
         self._draw_frame()
         self.update_chrome()
         if fan_out is not None and not self._comparing:
@@ -214,12 +220,45 @@ class FanOutScreen(FanOutKeys):
                 signs = self.fan_out.targets, max(10, view.size.width - 2)
             running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
             wrap = max(10, view.scrollable_content_region.width) if self.wrap else None
-            self.results = Results(groups, self._bodies, self.folds, self._earlier(), running, signs, wrap)
+            now = self.bridge.clock.monotonic()
+            self.results = Results(groups, self._bodies, self.folds, self._earlier(), running, signs, wrap, now)
         view.following = False
         view.show(len(self.results))
         again = self.results.find(before)
         if again is not None and again != view.cursor:
             view.keep(again)
+
+    def _draw_live(self) -> None:
+        """Show the end of what the sandbox under the cursor has said, while it runs."""
+        self._watched = self._find_watched()
+        panel = self.query_one("#fan-live")
+        panel.display = self._watched is not None
+        if self._watched is None or self._watched.live is None:
+            return
+        self._tail = self._watched.live.tail
+        panel.border_title = Content(f"{clean(self._watched.name)} so far")
+        self.query_one("#live", OutputView).show(len(self._tail))
+
+    def _find_watched(self) -> Target | None:
+        running = {target.id: target for target in self.fan_out.targets if target.live} if self.fan_out else {}
+        if not running:
+            return None
+        targets = self.query_one("#targets", OutputView)
+        chosen = self.results.speaking_at(self.results_view.cursor)
+        if self.fan_out is not None and targets.has_focus and targets.cursor < len(self.fan_out.targets):
+            chosen = self.fan_out.targets[targets.cursor]
+        for target in (chosen, self._watched):
+            if target is not None and target.id in running:
+                return target
+        return next(iter(running.values()))
+
+    def on_output_view_cursor_moved(self, message: OutputView.CursorMoved) -> None:
+        """Follow the sandbox under the cursor."""
+        if message.view.id == "targets" and message.view.has_focus and self.fan_out is not None:
+            line = self.results.line_of(self.fan_out.targets[message.view.cursor])
+            if line is not None:
+                self.results_view.go_to(line)
+        self._draw_live()
 
     def _earlier(self) -> list[FanOut]:
         session = self.bridge.session
@@ -231,6 +270,8 @@ class FanOutScreen(FanOutKeys):
         left = [Piece(f" {len(self.rows):,} sandboxes", "bright"), Piece(f"  timeout {self._timeout}s", "dim")]
         if self.failures_only:
             left.append(Piece("  ! failures only", "busy"))
+        if self.live:
+            left.append(Piece("  live over SSH", "busy"))
         if not self.together:
             left.append(Piece("  each alone", "busy"))
         right = counts(fan_out) if fan_out is not None else [Piece("nothing run yet ", "dim")]
@@ -253,6 +294,9 @@ class FanOutScreen(FanOutKeys):
 
     def _result_line(self, number: int) -> list[Piece]:
         return self.marked_hits(self.results.line(number, max(20, self.results_view.scrollable_content_region.width)))
+
+    def _live_line(self, number: int) -> list[Piece]:
+        return tail_pieces(self._tail[number]) if number < len(self._tail) else []
 
     def _remember(self, found: Sequence[PastCommand]) -> None:
         self._past = [past.command for past in reversed(found)]

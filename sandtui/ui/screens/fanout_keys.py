@@ -28,7 +28,7 @@ class FanOutKeys(AppScreen):
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self.together = True
         self.failures_only = False
-        self.wrap = False
+        self.wrap = self.live = False
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
         self._needle = ""
@@ -145,6 +145,13 @@ class FanOutKeys(AppScreen):
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
         self.wrap = not self.wrap
+        self.redraw()
+
+    def action_live(self) -> None:
+        """Have the next command answered line by line by containers too, or no more."""
+        self.live = not self.live
+        if self.live:
+            self.dashboard.say("The next command takes SSH: line by line, 16 at a time, as the user that SSH logs in.")
         self.redraw()
 
     def action_retry(self) -> None:

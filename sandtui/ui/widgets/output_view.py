@@ -9,6 +9,7 @@ from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
@@ -39,6 +40,13 @@ class OutputView(RoleView, can_focus=True):
         Binding("home,g", "first", "first", show=False),
         Binding("end,G", "last", "last", show=False),
     ]
+
+    class CursorMoved(Message):
+        """The user put the cursor on another line."""
+
+        def __init__(self, view: OutputView) -> None:
+            super().__init__()
+            self.view = view
 
     def __init__(self, source: LineSource, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -150,7 +158,9 @@ class OutputView(RoleView, can_focus=True):
         """Put the cursor on a line and show it."""
         if not self._count:
             return
-        self._cursor = max(0, min(line, self._count - 1))
+        before, self._cursor = self._cursor, max(0, min(line, self._count - 1))
+        if before != self._cursor:
+            self.post_message(self.CursorMoved(self))
         self.following = self._cursor == self._count - 1
         top, height = self.scroll_offset.y, max(1, self.size.height)
         if self._cursor < top:
