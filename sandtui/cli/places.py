@@ -86,8 +86,8 @@ async def _places(client: AsyncSandboxClient, end: tuple[str | None, str], query
     from sandtui.cli.shell import _find
     from sandtui.client.config import Config
     from sandtui.fleet.files.remote import SandboxSide
-    from sandtui.fleet.find import find
-    from sandtui.fleet.query import QueryError, parse
+    from sandtui.fleet.find import find, script_query
+    from sandtui.fleet.query import QueryError
     from sandtui.fleet.sanitize import clean
     from sandtui.fleet.transfers.model import Place
 
@@ -102,7 +102,7 @@ async def _places(client: AsyncSandboxClient, end: tuple[str | None, str], query
         if query is None:
             raise UsageError(":PATH needs --query, which says in which sandboxes")
         try:
-            rows = await find(client, parse(query, Config.load().user_id), datetime.now(UTC))
+            rows = await find(client, script_query(query, Config.load().user_id), datetime.now(UTC))
         except QueryError as error:
             raise UsageError(str(error)) from None
         found = [(row.id, row.sandbox.name) for row in rows if row.status == "RUNNING"]

@@ -62,13 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.client.config import Config
     from sandtui.client.errors import ConfigurationError
     from sandtui.client.flows.commands import check_command
-    from sandtui.fleet.query import QueryError, parse
+    from sandtui.fleet.find import script_query
+    from sandtui.fleet.query import QueryError
 
     words: list[str] = arguments.command
     command = words[0] if len(words) == 1 else shlex.join(words)
     try:
         me = Config.load().user_id
-        query = parse(arguments.query, me)
+        query = script_query(arguments.query, me)
         check_command(command, None, arguments.timeout)
     except (QueryError, InvalidRequestError, ConfigurationError) as error:
         return _refuse(str(error))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sandtui.fleet.row import Row
+from sandtui.fleet.usage import GIGABYTE, Measured
 
 FIELDS = (
     "id",
@@ -32,7 +33,18 @@ FIELDS = (
     "region",
     "user_id",
     "team_id",
+    "used_cores",
+    "used_memory_gb",
+    "measured_at",
 )
+"""The last three are what was measured, if anything was: a mean since the start, and the memory at that time."""
+
+
+_MEASURED: dict[str, Callable[[Measured], object]] = {
+    "used_cores": lambda measured: None if measured.cores is None else round(measured.cores, 4),
+    "used_memory_gb": lambda measured: None if measured.memory is None else round(measured.memory / GIGABYTE, 4),
+    "measured_at": lambda measured: measured.moment,
+}
 
 
 def records(rows: Iterable[Row]) -> list[dict[str, object]]:
@@ -58,5 +70,8 @@ def as_csv(rows: Iterable[Row]) -> str:
 def _value(row: Row, name: str) -> object:
     if name == "status":
         return row.status
-    value = getattr(row.sandbox, name)
+    if name in _MEASURED:
+        value = None if row.measured is None else _MEASURED[name](row.measured)
+    else:
+        value = getattr(row.sandbox, name)
     return value.isoformat() if isinstance(value, datetime) else value

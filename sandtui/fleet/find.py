@@ -5,11 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandtui.client import AsyncSandboxClient
-from sandtui.fleet.query import Query
+from sandtui.fleet.query import Query, QueryError, parse
 from sandtui.fleet.row import Row, seconds
 
 PER_PAGE = 100
 MAX_PAGES = 1000
+
+
+def script_query(text: str, me: str | None) -> Query:
+    """Parse the filter of a script, which has measured nothing.
+
+    Raises:
+        QueryError: it can't be understood, or asks for what is measured in the dashboard alone.
+    """
+    query = parse(text, me)
+    if query.asks_use:
+        raise QueryError("used, memused and unmeasured are for the dashboard, where M measures", 0, len(text))
+    return query
 
 
 async def find(client: AsyncSandboxClient, query: Query, now: datetime) -> list[Row]:

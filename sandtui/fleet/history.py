@@ -39,9 +39,10 @@ class History:
         """Return the events of a sandbox, oldest first."""
         return list(self._events.get(sandbox_id, ()))
 
-    def note(self, sandbox_id: str, words: str, *, bad: bool = False) -> None:
-        """Write down something that was done from here."""
-        self.touched.add(sandbox_id)
+    def note(self, sandbox_id: str, words: str, *, bad: bool = False, touches: bool = True) -> None:
+        """Write down something that was done from here; what only looks does not make a sandbox one in use."""
+        if touches:
+            self.touched.add(sandbox_id)
         self._add(sandbox_id, words, bad)
 
     def _changed(self, change: ChangeSet) -> None:

@@ -28,6 +28,11 @@ class SortOrder:
         return cls(order_id, title, attrgetter(attribute), descending)
 
 
+def _or_less(share: float | None) -> float:
+    """Put what nobody measured below all that was."""
+    return -1.0 if share is None else share
+
+
 SORT_ORDERS: tuple[SortOrder, ...] = (
     SortOrder.of("age", "age", "created", descending=True),
     SortOrder.of("status", "status", "status_key"),
@@ -43,6 +48,8 @@ SORT_ORDERS: tuple[SortOrder, ...] = (
     SortOrder("user", "user", lambda row: row.sandbox.user_id or ""),
     SortOrder("team", "team", lambda row: row.sandbox.team_id or ""),
     SortOrder("reason", "reason", lambda row: row.sandbox.error_type or ""),
+    SortOrder("used", "cores used", lambda row: _or_less(row.used), descending=True),
+    SortOrder("memused", "memory used", lambda row: _or_less(row.memory_used), descending=True),
 )
 
 ORDERS_BY_ID = {order.id: order for order in SORT_ORDERS}

@@ -25,6 +25,10 @@ class Verb:
     asks: str = ""
     example: str = ""
     warning: str = ""
+    spares: Callable[[Row], str] = lambda _: ""
+    """Why a sandbox is left out unless somebody asks for it; an empty text when it is not."""
+    typed: bool = True
+    """Whether a large number is typed to confirm, when it is dangerous."""
 
     @property
     def menu_title(self) -> str:
@@ -65,17 +69,27 @@ EXPOSE = Verb("expose", "Expose a port of", "over HTTP", _running, asks="port", 
 JOB = Verb("job", "Start a job in", "in the background of each", _running, asks="command", example="python train.py")
 COPY = Verb("copy", "Copy the ids of", "to the clipboard, one a line", _any, dangerous=False)
 
+MEASURE = Verb(
+    "measure",
+    "Measure the use of",
+    "by one command in each",
+    _running,
+    spares=lambda row: "an idle limit: a command begins it anew" if row.sandbox.idle_timeout_minutes else "",
+    typed=False,
+)
+
 _TABLE = "a new file, no secrets in it"
 CSV = Verb("csv", "Write a CSV file of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
 JSON = Verb("json", "Write a JSON file of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
 
-VERBS = (RUN, UPLOAD, EXPOSE, JOB, COPY, CSV, JSON, DELETE)
+VERBS = (RUN, UPLOAD, EXPOSE, JOB, MEASURE, COPY, CSV, JSON, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A verb and the sandboxes that it can be done to. ``passed_over`` are those that it can't.
 
+    ``spared`` are left out, each reason with their number; ``unspared`` are taken although there is one.
     What the platform does by label reaches sandboxes that are not known here: ``reach`` is its own count.
     """
 
@@ -86,6 +100,8 @@ class Plan:
     value: str = ""
     reach: int | None = None
     by_label: tuple[str, ...] = ()
+    spared: Counter[str] = field(default_factory=Counter)
+    unspared: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
@@ -105,7 +121,7 @@ class Plan:
     @property
     def needs_count(self) -> bool:
         """Whether the number must be typed to confirm."""
-        return self.verb.dangerous and (bool(self.by_label) or self.count > TYPE_THE_COUNT_ABOVE)
+        return self.verb.dangerous and self.verb.typed and (bool(self.by_label) or self.count > TYPE_THE_COUNT_ABOVE)
 
     @property
     def common_labels(self) -> list[tuple[str, int]]:
@@ -113,12 +129,25 @@ class Plan:
         return self.labels.most_common(LABELS_NAMED)
 
 
-def make_plan(verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "") -> Plan:
-    """Return what would be done to some rows; ``hidden`` says how many of them are not on the screen."""
+def make_plan(verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "", *, spare: bool = True) -> Plan:
+    """Return what would be done to some rows; ``hidden`` says how many of them are not on the screen.
+
+    What the verb spares is left out, unless ``spare`` is false.
+    """
     able = tuple(row for row in rows if verb.possible(row))
-    statuses = Counter(row.status for row in able)
-    labels = Counter(label for row in able for label in row.sandbox.labels)
-    return Plan(verb, able, len(rows) - len(able), hidden, value, statuses=statuses, labels=labels)
+    reasons = Counter(reason for row in able if (reason := verb.spares(row)))
+    chosen = tuple(row for row in able if not verb.spares(row)) if spare and reasons else able
+    return Plan(
+        verb,
+        chosen,
+        len(rows) - len(able),
+        hidden,
+        value,
+        spared=reasons if spare else Counter(),
+        unspared=Counter() if spare else reasons,
+        statuses=Counter(row.status for row in chosen),
+        labels=Counter(label for row in chosen for label in row.sandbox.labels),
+    )
 
 
 def label_plan(labels: Sequence[str], known: Sequence[Row], shown: int, reach: int) -> Plan:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import CHANGING_STATUSES
+from sandtui.fleet.usage import GIGABYTE, Measured
 
 DELETING = "DELETING"
 """The status shown from the moment a deletion is sent until the platform confirms it. Local only."""
@@ -26,8 +27,8 @@ class Row:
 
     ``version`` grows with each change. ``haystack`` is what free text is looked up in, lower-cased. ``created``
     and ``expires`` are seconds since 1970, 0 and infinite when there is none; ``recency`` is smaller for what is
-    newer. ``missing`` counts the complete
-    listings in a row that did not have the sandbox; ``deleting_since`` is on the monotonic clock.
+    newer. ``missing`` counts the complete listings in a row that did not have the sandbox; ``deleting_since`` is
+    on the monotonic clock. ``measured`` is what it was last found to use, if anybody asked.
     """
 
     id: str
@@ -42,9 +43,17 @@ class Row:
     expires: float
     missing: int = 0
     deleting_since: float | None = None
+    measured: Measured | None = None
 
     @classmethod
-    def of(cls, sandbox: Sandbox, version: int, missing: int = 0, deleting_since: float | None = None) -> Row:
+    def of(
+        cls,
+        sandbox: Sandbox,
+        version: int,
+        missing: int = 0,
+        deleting_since: float | None = None,
+        measured: Measured | None = None,
+    ) -> Row:
         """Return the row of a sandbox."""
         expires = sandbox.expires_at
         created = 0.0 if sandbox.created_at is None else seconds(sandbox.created_at)
@@ -62,11 +71,25 @@ class Row:
             NEVER if expires is None else seconds(expires),
             missing,
             deleting_since,
+            measured,
         )
 
     def again(self, version: int, *, missing: int, deleting_since: float | None) -> Row:
         """Return the same sandbox with other marks of ours."""
-        return Row.of(self.sandbox, version, missing, deleting_since)
+        return Row.of(self.sandbox, version, missing, deleting_since, self.measured)
+
+    @property
+    def used(self) -> float | None:
+        """The share of its cores that it used since it started, 1 for all of them; None if nobody measured it."""
+        cores = None if self.measured is None else self.measured.cores
+        return None if cores is None or self.sandbox.cpu_cores <= 0 else cores / self.sandbox.cpu_cores
+
+    @property
+    def memory_used(self) -> float | None:
+        """The share of its memory that it used when it was measured, 1 for all of it; None if nobody did."""
+        held = None if self.measured is None else self.measured.memory
+        memory_gb = self.sandbox.memory_gb
+        return None if held is None or memory_gb <= 0 else held / (memory_gb * GIGABYTE)
 
     @property
     def is_changing(self) -> bool:

@@ -33,10 +33,10 @@ BUILT_IN: tuple[SavedView, ...] = (
     SavedView(
         "f",
         "forgotten",
-        "status:running age>4h untouched",
+        "status:running age>4h untouched -used>2%",
         "age",
         False,
-        words="runs for hours, nothing done from here",
+        words="runs for hours, unused as far as known",
     ),
 )
 """The views that come with it; their letters can't be taken."""

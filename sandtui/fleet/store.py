@@ -3,6 +3,7 @@
 The store owns the state; screens only show it. Rules for merging what the platform says (tui.md 2, item 13):
 a finished sandbox never comes back to life; a sandbox missing from one complete listing is only marked, and
 removed when it is missing again; what was deleted here can't be brought back by a page that was on its way.
+What a sandbox was found to use is kept as long as its row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sandtui.fleet.clock import Clock
 from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.row import DELETING, Row
 from sandtui.fleet.totals import Totals
+from sandtui.fleet.usage import Sample, measured
 
 __all__ = ["DELETING", "TOMBSTONE_SECONDS", "FleetStore", "Row"]
 
@@ -87,7 +89,7 @@ class FleetStore:
                 added.add(sandbox.id)
             elif self._is_news(old, sandbox):
                 keep_deleting = old.deleting_since if not sandbox.is_finished else None
-                self._put(Row.of(sandbox, self._next_version(), deleting_since=keep_deleting))
+                self._put(Row.of(sandbox, self._next_version(), 0, keep_deleting, old.measured))
                 changed.add(sandbox.id)
         return self._announce(added, changed - added)
 
@@ -132,9 +134,18 @@ class FleetStore:
             }
             sandbox = old.sandbox.model_copy(update=update)
             if self._is_news(old, sandbox):
-                self._put(Row.of(sandbox, self._next_version(), deleting_since=old.deleting_since))
+                self._put(Row.of(sandbox, self._next_version(), 0, old.deleting_since, old.measured))
                 changed.add(old.id)
         return self._announce((), changed)
+
+    def measure(self, sandbox_id: str, sample: Sample) -> ChangeSet:
+        """Keep what a look inside a sandbox says about its use; one that says nothing changes nothing."""
+        row = self._rows.get(sandbox_id)
+        found = None if row is None else measured(sample, row.sandbox.started_at, self._clock.now())
+        if row is None or found is None:
+            return ChangeSet()
+        self._put(Row.of(row.sandbox, self._next_version(), row.missing, row.deleting_since, found))
+        return self._announce((), {sandbox_id})
 
     def mark_deleting(self, sandbox_ids: Iterable[str]) -> ChangeSet:
         """Show rows as DELETING until the platform confirms."""
@@ -151,7 +162,7 @@ class FleetStore:
             row = self._rows.get(sandbox_id)
             if row is not None and not row.sandbox.is_finished:
                 ended = row.sandbox.model_copy(update={"status": "TERMINATED", "terminated_at": self._clock.now()})
-                self._put(Row.of(ended, self._next_version()))
+                self._put(Row.of(ended, self._next_version(), measured=row.measured))
                 changed.add(sandbox_id)
         return self._announce((), changed)
 

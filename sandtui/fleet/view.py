@@ -10,6 +10,7 @@ from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.groups import GROUP_PREFIX, Group, Grouping, lines_of, make_groups
 from sandtui.fleet.order import BY_RECENCY, ORDERS_BY_ID, SORT_ORDERS, SortedRows, SortOrder, newest_first
 from sandtui.fleet.query import EVERYTHING, Query
+from sandtui.fleet.query.use import is_unmeasured
 from sandtui.fleet.row import Row
 from sandtui.fleet.store import FleetStore
 
@@ -40,6 +41,7 @@ class FleetView:
         self._lines: list[Group | Row] | None = None
         self._line_places: dict[str, int] | None = None
         self._hidden: int | None = None
+        self._unmeasured: int | None = None
         self._base = self._all = self._shown = SortedRows(self._order, [])
         self.groups: list[Group] = []
         self.marks: set[str] = set()
@@ -126,6 +128,22 @@ class FleetView:
             return None
         return len(self._shown.rows) - 1 - place if self.descending else place
 
+    @property
+    def measurable(self) -> list[Row]:
+        """The rows that match but for what the query says about use, in the order in which they are shown."""
+        if not self._query.asks_use:
+            return self.rows
+        rows = self._query.apart_from_use.select(self._all.rows, self._now())
+        return rows[::-1] if self.descending else rows
+
+    @property
+    def unmeasured(self) -> int:
+        """How many run and would have to be measured for the query to be answered."""
+        if self._unmeasured is None:
+            asked = self._query.asks_use
+            self._unmeasured = sum(map(is_unmeasured, self.measurable)) if asked else 0
+        return self._unmeasured
+
     def row_ids(self, first: int, last: int) -> Iterator[str]:
         """Return the ids of the rows on some lines, the last included."""
         for place in range(max(0, first), min(last, self.line_count - 1) + 1):
@@ -152,7 +170,7 @@ class FleetView:
             self.marks -= change.removed
         if before is not self._shown.rows or self._grouping is not None:
             self._lines_changed()
-        self._hidden = None
+        self._hidden = self._unmeasured = None
         return change
 
     def rebuild(self) -> None:
@@ -291,7 +309,7 @@ class FleetView:
         return [row for row in rows if row.status not in FINISHED_STATUSES] if self._active_only else rows
 
     def _lines_changed(self) -> None:
-        self._hidden = None
+        self._hidden = self._unmeasured = None
         self._line_places = None
         if self._grouping is None:
             self.groups, self._lines = [], None

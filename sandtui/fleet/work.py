@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxClientError
-from sandtui.fleet import plans
+from sandtui.fleet import plans, usage
 from sandtui.fleet.bulk import Outcome, Work
 from sandtui.fleet.history import History
 from sandtui.fleet.jobs.board import JobBoard
@@ -20,6 +20,7 @@ FEW = 10
 """So many are deleted one by one, which tells of each as it goes."""
 
 UPLOAD_FOLDER = "/workspace"
+MOST_WORDS = 200
 
 One = Callable[[str], Awaitable[Outcome]]
 
@@ -51,7 +52,32 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         started = await jobs.start(sandbox_id, value)
         return Outcome(True, f"job {started.key.job_id}")
 
-    return _each({plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job}[plan.verb])
+    async def measure(sandbox_id: str) -> Outcome:
+        reply = await client.execute_command(sandbox_id, usage.COMMAND, timeout=usage.SECONDS)
+        if not store.measure(sandbox_id, usage.read_sample(reply.stdout)):
+            why = reply.stderr.strip().partition("\n")[0]
+            return Outcome(
+                False, f"nothing can be read there (exit {reply.exit_code}){why and f': {why[:MOST_WORDS]}'}"
+            )
+        words = "uses " + _use(store, sandbox_id)
+        history.note(sandbox_id, words, touches=False)
+        return Outcome(True, words)
+
+    verbs = {plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job, plans.MEASURE: measure}
+    return _each(verbs[plan.verb])
+
+
+def _use(store: FleetStore, sandbox_id: str) -> str:
+    row = store.get(sandbox_id)
+    if row is None:
+        return "?"
+    sandbox, words = row.sandbox, []
+    noun = "core" if sandbox.cpu_cores == 1 else "cores"
+    if row.used is not None:
+        words.append(f"{usage.share(row.used)} of {sandbox.cpu_cores:g} {noun}")
+    if row.memory_used is not None:
+        words.append(f"{usage.share(row.memory_used)} of {sandbox.memory_gb:g} GB")
+    return ", ".join(words)
 
 
 def _each(one: One) -> Work:

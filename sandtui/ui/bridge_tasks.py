@@ -156,16 +156,18 @@ class BridgeTasks:
         self._run(flow(), "exposures", exclusive=True)
 
     def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
-        """Ask a sandbox once what it uses; ``reply_to`` gets an :class:`UsageArrived`."""
+        """Ask a sandbox once what it uses; the store keeps it, and ``reply_to`` gets an :class:`UsageArrived`."""
         session = self._need()
 
         async def flow() -> None:
             try:
-                reply = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=15)
+                reply = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=usage.SECONDS)
             except SandboxClientError as error:
                 reply_to.post_message(UsageArrived(None, error))
             else:
-                reply_to.post_message(UsageArrived(usage.read_sample(reply.stdout)))
+                sample = usage.read_sample(reply.stdout)
+                session.store.measure(sandbox_id, sample)
+                reply_to.post_message(UsageArrived(sample))
 
         self._run(flow(), "measure", exclusive=True)
 

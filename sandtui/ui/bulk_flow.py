@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,17 @@ from sandtui.ui.screens.dialogs.value import ValueDialog
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
 
-_LETTERS = {"run": "r", "upload": "u", "expose": "e", "job": "j", "copy": "y", "csv": "c", "json": "o", "delete": "D"}
+_LETTERS = {
+    "run": "r",
+    "upload": "u",
+    "expose": "e",
+    "job": "j",
+    "measure": "m",
+    "copy": "y",
+    "csv": "c",
+    "json": "o",
+    "delete": "D",
+}
 
 
 class BulkFlow:
@@ -52,7 +63,7 @@ class BulkFlow:
     def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0) -> None:
         """Ask for the verb's value, when it needs one, and show the plan."""
         plan = make_plan(verb, rows, hidden)
-        if not plan.rows:
+        if not plan.rows and not plan.spared:
             self._app.say(f"{verb.title}: there is nothing that this can be done to now.", "warning")
             return
         if verb is plans.COPY:
@@ -62,7 +73,8 @@ class BulkFlow:
             self._app.open_fan_out(plan.rows)
             return
         if not verb.asks:
-            self._show_plan(plan)
+            more = partial(self._show_plan, make_plan(verb, rows, hidden, spare=False)) if plan.spared else None
+            self._show_plan(plan, more)
             return
 
         def answered(value: str | None) -> None:
@@ -101,7 +113,7 @@ class BulkFlow:
         """Show the plan of a background job in many sandboxes."""
         self._show_plan(make_plan(plans.JOB, rows, 0, command))
 
-    def _show_plan(self, plan: Plan) -> None:
+    def _show_plan(self, plan: Plan, more: Callable[[], None] | None = None) -> None:
         from sandtui.ui.screens.dialogs.plan import PlanDialog
 
         bridge = self._app.bridge
@@ -117,7 +129,7 @@ class BulkFlow:
             elif bridge.session is not None:
                 self._start(bridge.session.bulk(plan))
 
-        self._app.push_screen(PlanDialog(plan, where, bridge.clock.now()), answered)
+        self._app.push_screen(PlanDialog(plan, where, bridge.clock.now(), more), answered)
 
     def _start(self, run: BulkRun) -> None:
         self._app.bridge.run_bulk(run)

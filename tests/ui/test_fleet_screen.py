@@ -52,7 +52,7 @@ async def test_what_is_forgotten_is_what_nobody_worked_with():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         await pilot.press("v", "f")
-        await until(pilot, lambda: app.screen._view.query.text.endswith("untouched"))
+        await until(pilot, lambda: app.screen._view.query.text.endswith("untouched -used>2%"))
         rows = app.screen._view.rows
         assert rows
         app.bridge.session.history.note(rows[0].id, "$ ls  exit 0")

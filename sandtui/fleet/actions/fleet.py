@@ -22,6 +22,7 @@ ACTIONS = (
     Action("fleet.clone", ("N",), "clone", "Create one like this one.", 70, dangerous=True, command="clone"),
     Action("fleet.delete", ("D",), "delete", "Delete the marked sandboxes, or this one.", 50, True, "delete"),
     Action("fleet.many", ("m",), "many", "Do something to all marked, or to all that match.", 45, command="many"),
+    Action("fleet.measure", ("M",), "measure", "Measure what marked or all matching use.", 0, True, "measure"),
     Action("fleet.filter", ("slash",), "filter", "Narrow the list by text and labels.", 15, command="filter"),
     Action("fleet.sort", ("o",), "sort", "Sort by the next column."),
     Action("fleet.reverse", ("O",), "reverse", "Turn the order round."),

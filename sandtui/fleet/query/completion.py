@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sandtui.client.models import SandboxStatus
-from sandtui.fleet.query.parser import KEYS
-from sandtui.fleet.query.terms import NUMBERS, TIMES
+from sandtui.fleet.query.parser import COMPARED, KEYS
 from sandtui.fleet.row import DELETING, Row
 
 STATUSES = (*(str(status).lower() for status in SandboxStatus), DELETING.lower())
-_OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", *(f"{name}>" for name in (*TIMES, *NUMBERS)))
+_OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", "unmeasured", *(f"{name}>" for name in COMPARED))
 _MOST_ROWS = 5000
 """Rows looked through for values; a suggestion must never hold up the next key."""
 

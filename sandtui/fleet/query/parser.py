@@ -28,6 +28,7 @@ from sandtui.fleet.query.terms import (
     Word,
     is_timed,
 )
+from sandtui.fleet.query.use import SHARES, CompareUse, Unmeasured, apart_from_use, asks_use
 from sandtui.fleet.row import Row
 
 KEYS = ("label", "status", *FIELDS)
@@ -35,10 +36,14 @@ KEYS = ("label", "status", *FIELDS)
 
 SYNONYMS = {"expires": "left", "memory": "mem", "cores": "cpu"}
 
+COMPARED = (*TIMES, *NUMBERS, *SHARES)
+"""The words before ``>`` and its like."""
+
 _KEYED = re.compile(r"([A-Za-z]+)(:|~|>=|<=|>|<|=)(.*)", re.DOTALL)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|w)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:gb?)?", re.IGNORECASE)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,17 @@ class Query:
     def is_timed(self) -> bool:
         """Whether what matches changes with the time alone."""
         return is_timed(self.term)
+
+    @property
+    def asks_use(self) -> bool:
+        """Whether what matches depends on what was measured."""
+        return asks_use(self.term)
+
+    @property
+    def apart_from_use(self) -> Query:
+        """The query without what it says about use: what has to be measured for it to be answered."""
+        term = apart_from_use(self.term)
+        return Query(self.text, term if isinstance(term, All) else All((term,)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -200,6 +216,8 @@ def _term(token: Token, known: _Known) -> Term:
         return _mine(known.me, column, len(body))
     if body.lower() == "untouched":
         return Untouched(known.touched)
+    if body.lower() == "unmeasured":
+        return Unmeasured()
     keyed = _KEYED.fullmatch(body)
     if keyed is None:
         return Word(body, body != body.lower())
@@ -211,12 +229,11 @@ def _term(token: Token, known: _Known) -> Term:
         if name not in FIELDS and name != "label":
             raise QueryError(f'"{key}" holds no text to search; there are {", ".join(("label", *FIELDS))}', column)
         return _pattern(name, value, column, column + len(key) + 1)
-    if name not in NUMBERS and name not in TIMES:
+    if name not in COMPARED:
         # run=42 is a label more often than a comparison: a word finds it.
         if sign == "=":
             return Word(body, body != body.lower())
-        comparable = ", ".join((*TIMES, *NUMBERS))
-        raise QueryError(f'"{key}" can\'t be compared; there are {comparable}', column, len(key))
+        raise QueryError(f'"{key}" can\'t be compared; there are {", ".join(COMPARED)}', column, len(key))
     return _compare(name, sign, value, column + len(key) + len(sign), len(body))
 
 
@@ -270,6 +287,12 @@ def _compare(name: str, sign: str, value: str, start: int, length: int) -> Term:
         if match is None:
             raise QueryError(f"{name} is compared with a time such as 90s, 15m, 2h or 3d", where, len(value))
         return CompareTime(name, sign, float(match[1]) * _UNITS[match[2] or "m"])
+    if name in SHARES:
+        match = _PERCENT.fullmatch(value)
+        if match is None:
+            whole = "cores" if name == "used" else "memory"
+            raise QueryError(f"{name} is compared with a share of its {whole} such as 2% or 0.5%", where, len(value))
+        return CompareUse(name, sign, float(match[1]) / 100)
     match = _SIZE.fullmatch(value)
     if match is None:
         raise QueryError(f"{name} is compared with a number such as 4 or 0.5", where, len(value))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.usage import share
 from sandtui.ui.render.status import glyph, look
 from sandtui.ui.render.text import Piece, Role, fit, outside, width_of
 from sandtui.ui.render.units import NONE, age, number, time_left
@@ -114,6 +115,16 @@ def _optional(value: Callable[[Row], str | None], role: Role = "text") -> Callab
     return cell
 
 
+def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Cell]:
+    def cell(row: Row, _: datetime) -> Cell:
+        found = value(row)
+        return [
+            Piece(NONE, "dim") if found is None else Piece(share(found), "dim" if row.sandbox.is_finished else "text")
+        ]
+
+    return cell
+
+
 def _reason(row: Row) -> str | None:
     sandbox = row.sandbox
     return sandbox.error_type or sandbox.error_message or sandbox.termination_reason
@@ -134,6 +145,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("region", "REGION", 8, 10, _optional(lambda row: row.sandbox.region)),
     Column("user", "USER", 12, 11, _optional(lambda row: row.sandbox.user_id)),
     Column("team", "TEAM", 12, 12, _optional(lambda row: row.sandbox.team_id)),
+    Column("used", "USED", 5, 4, _share(lambda row: row.used), right=True),
+    Column("memused", "MEM USED", 8, 5, _share(lambda row: row.memory_used), right=True),
 )
 """Every column there is; the first eight are shown until somebody chooses others."""
 

@@ -8,6 +8,7 @@ from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.usage import share
 from sandtui.ui.render.status import status_pieces
 from sandtui.ui.render.text import Content, Piece, content, lines, outside
 from sandtui.ui.render.units import NONE, clock_time, duration, long_duration, number, since, time_left
@@ -32,6 +33,7 @@ def detail(row: Row, now: datetime, width: int, *, full: bool) -> Content:
         *_problem(sandbox),
         _line("Image", outside(sandbox.docker_image)),
         _line("Size", _size(sandbox)),
+        *_use(row, now, full=full),
         _line("GPU", outside(f"{sandbox.gpu_count} x {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
         _line("Kind", Piece("VM" if sandbox.vm else "container")),
         _line("Network", _network(sandbox)),
@@ -115,6 +117,18 @@ def _size(sandbox: Sandbox) -> Piece:
     return Piece(
         f"{number(sandbox.cpu_cores)} cpu · {number(sandbox.memory_gb)} GB · {number(sandbox.disk_size_gb)} GB disk"
     )
+
+
+def _use(row: Row, now: datetime, *, full: bool) -> list[Content]:
+    """What it was found to use, if anybody measured it."""
+    if row.measured is None:
+        return []
+    words = [] if row.used is None else [f"{share(row.used)} cpu"]
+    words += [] if row.memory_used is None else [f"{share(row.memory_used)} memory"]
+    passed = since(row.measured.moment, now) or 0
+    # Beside the list there is no room for when it was.
+    ago = [Piece(f"  measured {duration(passed)} ago", "dim")] if full else []
+    return [_line("Used", Piece(" · ".join(words)), *ago)]
 
 
 def _network(sandbox: Sandbox) -> Piece:

@@ -33,6 +33,14 @@ def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime) -> l
     return pieces
 
 
+def unmeasured_pieces(count: int, *, offered: bool) -> list[Piece]:
+    """Return that a filter can't be answered for some; ``offered`` names the key that measures them."""
+    verb = "runs and is" if count == 1 else "run and are"
+    pieces = [Piece(f"{count:,} {verb} not measured", "busy")]
+    pieces += [Piece(", ", "busy"), Piece("M", "key"), Piece(" measures them", "busy")] if offered else []
+    return [*pieces, Piece("   ")]
+
+
 def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
     """Return starts and failures of the last hour as two rows of bars."""
     minute = int(now.timestamp()) // 60

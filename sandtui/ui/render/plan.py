@@ -56,6 +56,10 @@ def plan_words(plan: Plan, where: str) -> Content:
         named = "  ".join(f"{label} {count:,}" for label, count in plan.common_labels)
         sums += [Piece("   "), outside(named, "info")]
     rows += [content(*sums), content(Piece(f"context: {clean(where)}", "dim"))]
+    for reason, number in plan.spared.items():
+        words = f"{number:,} have {reason}. They are left out; "
+        rows.append(content(Piece(words, "busy"), Piece("i", "key"), Piece(" takes them too", "busy")))
+    rows += [content(Piece(f"{number:,} have {reason}", "busy")) for reason, number in plan.unspared.items()]
     if plan.passed_over:
         rows.append(content(Piece(f"{plan.passed_over:,} others are left out: it can't be done to them now", "dim")))
     if plan.by_label:

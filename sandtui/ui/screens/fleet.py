@@ -20,7 +20,7 @@ from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
 from sandtui.ui.render import empty
 from sandtui.ui.render.detail import detail
-from sandtui.ui.render.overview import history_pieces, overview_pieces
+from sandtui.ui.render.overview import history_pieces, overview_pieces, unmeasured_pieces
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.fleet_looks import FleetLooks
 from sandtui.ui.widgets.fleet_table import FleetTable
@@ -102,6 +102,9 @@ class FleetScreen(FleetLooks):
         if count := len(self.table.range_ids):
             left = [Piece(f"range of {count}: ", "key"), Piece("space marks it, esc ends it", "dim")]
         marks = len(self._view.marks)
+        if unmeasured := self._view.unmeasured:
+            offered = not marks and not self.dashboard.contexts.read_only
+            left = [*unmeasured_pieces(unmeasured, offered=offered), *left]
         if not marks:
             return left, []
         return left, [Piece(f"{marks:,} marked ({self._view.marks_hidden:,} hidden by filter)", "key")]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.widgets import Input
 
 from sandtui.fleet.groups import Group
+from sandtui.fleet.plans import MEASURE
 from sandtui.fleet.row import Row
 from sandtui.fleet.view import FleetView
 from sandtui.ui.screens.base import AppScreen
@@ -238,6 +239,18 @@ class FleetKeys(AppScreen):
             # Only a filter of labels alone names what the platform would delete by them.
             labels = view.query.labels if len(view.query.labels) == len(view.query.term.terms) else ()
             self.dashboard.bulk.choose(view.rows, 0, what, labels)
+
+    def action_measure(self) -> None:
+        """Measure what the marked sandboxes use, or all that the filter could show."""
+        view = self._view
+        if view is None:
+            return
+        if view.marks:
+            self.dashboard.bulk.ask(MEASURE, view.marked, self._hidden_marks())
+        else:
+            rows, shown = view.measurable, {row.id for row in view.rows}
+            hidden = sum(MEASURE.possible(row) and row.id not in shown for row in rows)
+            self.dashboard.bulk.ask(MEASURE, rows, hidden)
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Mark these sandboxes and no others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -20,19 +20,24 @@ from sandtui.ui.screens.dialogs.ask import DEAF_SECONDS
 
 
 class PlanDialog(ModalScreen[bool]):
-    """Answers True only to ``y``, to the button, or to the typed count of a large plan."""
+    """Answers True only to ``y``, to the button, or to the typed count of a large plan.
+
+    ``more`` shows the plan that takes what this one spares.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "confirm", "yes", show=False),
         Binding("n,escape,q", "cancel", "no", show=False),
+        Binding("i", "more", "take more", show=False),
     ]
     AUTO_FOCUS = "#cancel"
 
-    def __init__(self, plan: Plan, context: str, now: datetime) -> None:
+    def __init__(self, plan: Plan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
         super().__init__()
         self._plan = plan
         self._where = context
         self._now = now
+        self._more = more
         self._deaf = True
 
     def compose(self) -> Iterable[Widget]:
@@ -49,7 +54,8 @@ class PlanDialog(ModalScreen[bool]):
             with Horizontal(id="dialog-buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 variant = "error" if plan.verb.warning else "primary"
-                yield Button(f"{plan.verb.title.split()[0]} {count}", id="confirm", variant=variant, compact=True)  # type: ignore[arg-type]
+                if count:
+                    yield Button(f"{plan.verb.title.split()[0]} {count}", id="confirm", variant=variant, compact=True)  # type: ignore[arg-type]
                 yield Static(content(Piece(self._keys(), "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
@@ -80,12 +86,18 @@ class PlanDialog(ModalScreen[bool]):
 
     def action_confirm(self) -> None:
         """Do it, unless the count is still needed."""
-        if self._deaf:
+        if self._deaf or not self._plan.count:
             return
         if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(self._plan.count):
             self.query_one("#count", Input).focus()
             return
         self.dismiss(True)
+
+    def action_more(self) -> None:
+        """Show the plan with what this one spares."""
+        if self._more is not None and not self._deaf:
+            self.dismiss(False)
+            self._more()
 
     def action_cancel(self) -> None:
         """Do nothing."""
@@ -97,5 +109,7 @@ class PlanDialog(ModalScreen[bool]):
     def _keys(self) -> str:
         if self._plan.needs_count:
             return "esc = Cancel"
+        if not self._plan.count:
+            return "enter = Cancel"
         verb = "deletes" if self._plan.verb.warning else "does it"
         return f"y {verb} · enter = Cancel"
