@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandtui.local.drivers.agents import AGENT, INTERPRETER
+from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER
 from sandtui.local.drivers.base import Command, FileTrouble
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.choose import choose

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import json
 import logging
 import os
 import signal
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandtui.local.agent import libc
+from sandtui.local.drivers.agent_processes import PATH, find_agent, launch, reap
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import Group, find_cgroups
 from sandtui.local.drivers.channel import Channel
@@ -25,15 +24,10 @@ from sandtui.local.images import Catalogue
 from sandtui.local.readiness import readable
 from sandtui.local.records import SandboxRecord
 
-AGENT = Path(__file__).resolve().parent.parent / "agent" / "__main__.py"
-INTERPRETER = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
 MARKER = "SANDTUI_SANDBOX_ID"
-TOOLS = "/opt/sandtui/bin"
-PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{TOOLS}"
 HOME = "/root"
 WORKING_DIRECTORY = "/workspace"
 
-_LAUNCH_SECONDS = 30.0
 _LAUNCHES_AT_ONCE = 8
 _END_SECONDS = 10.0
 WATCH_SECONDS = 0.5
@@ -266,7 +260,7 @@ class AgentDriver:
         if sys.platform != "linux":
             await self._terminate(sandbox_id, directory)
             return
-        fd = await _find_agent(directory)
+        fd = await find_agent(directory)
         if fd is None:
             return
         try:
@@ -280,66 +274,6 @@ class AgentDriver:
                 raise DriverError(f"The processes of {sandbox_id} don't end.") from error
         finally:
             os.close(fd)
-
-
-def reap(pid: int) -> None:
-    """Make sure that a child of ours is dead and gone; one of another parent is left to it."""
-    with contextlib.suppress(ChildProcessError, ProcessLookupError):
-        if os.waitpid(pid, os.WNOHANG)[0] == 0:
-            # As long as it is not reaped, its number can't mean anything else.
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
-async def launch(spec: dict[str, Any]) -> int:
-    """Start an agent and return its pid; it answers on its socket from then on."""
-    process = await asyncio.create_subprocess_exec(
-        INTERPRETER, "-I", "-S", AGENT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/",
-    )  # fmt: skip
-    try:
-        out, err = await asyncio.wait_for(process.communicate(json.dumps(spec).encode()), _LAUNCH_SECONDS)
-    except TimeoutError as error:
-        process.kill()
-        await process.wait()
-        raise DriverError("The sandbox could not be set up in time.") from error
-    except asyncio.CancelledError:
-        process.kill()
-        # Bounded: asyncio also waits for the pipes, which the dying agent still holds.
-        await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=1.0)
-        raise
-    try:
-        reply = json.loads(out)
-    except ValueError:
-        reply = {}
-    if "pid" not in reply:
-        reason = reply.get("error") or err.decode("utf-8", "replace").strip()[-1000:] or "no reason given"
-        raise DriverError(f"The sandbox could not be set up: {reason}")
-    return int(reply["pid"])
-
-
-async def _find_agent(directory: Path) -> int | None:
-    """Return a descriptor that means the agent of a sandbox and no later process with its number."""
-    try:
-        with await Channel.connect(directory, SOCKET_NAME) as channel:
-            pid = channel.peer_pid
-        if not pid:
-            return None
-        fd = os.pidfd_open(pid)
-        try:
-            # Only now is it sure: it still listened after the descriptor was there.
-            (await Channel.connect(directory, SOCKET_NAME)).close()
-        except BaseException:
-            os.close(fd)
-            raise
-    except (SandboxGone, ProcessLookupError):
-        return None
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return None
-        raise
-    return fd
 
 
 def _tail(path: Path) -> str:

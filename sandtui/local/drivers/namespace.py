@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from sandtui.local.drivers.agents import INTERPRETER, AgentDriver, launch
+from sandtui.local.drivers.agent_processes import INTERPRETER, launch
+from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
 from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.files import remove_tree

@@ -12,19 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sandtui.local.drivers.agents import (
-    HOME,
-    INTERPRETER,
-    MARKER,
-    PATH,
-    TOOLS,
-    WORKING_DIRECTORY,
-    AgentDriver,
-    reap,
-)
+from sandtui.local.drivers.agent_files import AgentReadFile
+from sandtui.local.drivers.agent_processes import INTERPRETER, PATH, TOOLS, reap
+from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
 from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.hosted import SOCKET_NAME, AgentReadFile, HostedInstance
+from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.namespace import refuse_egress_rules
 from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord

@@ -1,0 +1,84 @@
+"""One command in a sandbox, carried out by its agent; its streams are descriptors of ours."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import AsyncIterator
+
+from sandtui.local.drivers.agent_replies import exit_code
+from sandtui.local.drivers.base import Stream
+from sandtui.local.drivers.channel import Channel
+from sandtui.local.readiness import readable, writable
+
+_CHUNK = 65536
+
+
+class AgentCommand:
+    """A command that an agent runs."""
+
+    def __init__(self, channel: Channel, pid: int, fds: dict[str, int]) -> None:
+        self._channel = channel
+        self._fds = fds
+        self.pid = pid
+        for fd in fds.values():
+            os.set_blocking(fd, False)
+
+    async def output(self, stream: Stream) -> AsyncIterator[bytes]:
+        """Yield what the command writes to one stream."""
+        fd = self._fds.get(stream, self._fds.get("pty", -1))
+        while True:
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                await readable(fd)
+                continue
+            except OSError as error:
+                # A terminal ends this way once its last process has.
+                if error.errno == errno.EIO:
+                    return
+                raise
+            if not data:
+                return
+            yield data
+
+    async def write(self, data: bytes) -> None:
+        """Write to the input or the terminal."""
+        fd = self._fds.get("stdin", self._fds.get("pty", -1))
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(fd, view) :]
+            except BlockingIOError:
+                await writable(fd)
+
+    def close_input(self) -> None:
+        """End the input."""
+        fd = self._fds.pop("stdin", -1)
+        if fd >= 0:
+            os.close(fd)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Change the size of the terminal."""
+        if "pty" in self._fds:
+            fcntl.ioctl(self._fds["pty"], termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    async def wait(self) -> int:
+        """Return the exit code."""
+        reply = await self._channel.receive()
+        reply.close()
+        return exit_code(reply.message)
+
+    async def kill(self, signal: int) -> None:
+        """Send a signal to the command's process group."""
+        await self._channel.send({"op": "kill", "signal": signal})
+
+    def close(self) -> None:
+        """Let go of the command; the agent kills it if it still runs."""
+        self._channel.close()
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds = {}
