@@ -40,6 +40,7 @@ async def connect_to(context: Context, *, read_only: bool = False) -> Connection
     """
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.contexts import resolve
+    from sandtui.fleet.commandline.masking import name_secrets
     from sandtui.fleet.session import ConnectError
 
     if context.kind == "local":
@@ -50,6 +51,7 @@ async def connect_to(context: Context, *, read_only: bool = False) -> Connection
             connection = _remote(await asyncio.to_thread(resolve, context), context)
         except ConfigurationError as error:
             raise ConnectError(str(error)) from error
+    name_secrets(connection.config.api_key)
     config = replace(connection.config, read_only=read_only or context.read_only)
     return replace(connection, config=config, production=context.production)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from sandtui import __version__
@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not words:
             # The common start is the short one: reading arguments costs 25 ms before the first frame.
             return _dashboard()
-        arguments = _parser().parse_args(words)
-        return int(arguments.run(arguments))
+        return _run(words)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -33,10 +32,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _run(words: Sequence[str]) -> int:
+    from functools import partial
+
+    from sandtui.cli import log
+
+    parser, commands = _parser()
+    arguments = parser.parse_args(log.separated(words, commands))
+    if arguments.log is None:
+        return int(arguments.run(arguments))
+    return log.run_logged(arguments.log, words, partial(arguments.run, arguments))
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
+    """Return the parser, and the names of the subcommands."""
     import argparse
 
-    from sandtui.cli import completion, config, cp, create, demo, doctor, keys, run, shell, sync
+    from sandtui.cli import completion, config, cp, create, demo, doctor, keys, log, run, shell, sync
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
@@ -51,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--profile", default="", metavar="NAME", help="open a profile of the settings file, or a context of `prime`"
     )
     parser.add_argument("--read-only", action="store_true", help="switch off everything that changes something")
+    log.add_option(parser)
     subparsers = parser.add_subparsers(title="subcommands", metavar="COMMAND")
     config.add_parser(subparsers)
     create.add_parser(subparsers)
@@ -64,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     local_commands.add_parsers(subparsers)
     completion.add_parser(subparsers, parser)
     parser.set_defaults(run=lambda chosen: _dashboard(chosen.local, chosen.profile, chosen.read_only))
-    return parser
+    return parser, subparsers.choices
 
 
 def _dashboard(local: bool = False, profile: str = "", read_only: bool = False) -> int:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
     from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
     from sandtui.client.models.ports import ListExposedPortsResponse
+    from sandtui.client.observe import Observer, RequestReport
     from sandtui.client.port import Outcome
     from sandtui.client.sync_client import SandboxClient
     from sandtui.client.template_client import AsyncTemplateClient, TemplateClient
@@ -110,6 +111,7 @@ __all__ = [
     "ListExposedPortsResponse",
     "MalformedReplyError",
     "NotFoundError",
+    "Observer",
     "Outcome",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -118,6 +120,7 @@ __all__ = [
     "RegistryCredential",
     "RegistryCredentialSummary",
     "RequestRejectedError",
+    "RequestReport",
     "SSHSession",
     "Sandbox",
     "SandboxClient",
@@ -162,6 +165,7 @@ _MODULES = {
     "models.gateway": "FileUploadResponse ReadFileResponse",
     "models.jobs": "BackgroundJob BackgroundJobStatus",
     "models.ports": "ListExposedPortsResponse",
+    "observe": "Observer RequestReport",
     "port": "Outcome",
     "sync_client": "SandboxClient",
     "template_client": "AsyncTemplateClient TemplateClient",

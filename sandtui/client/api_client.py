@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandtui.client.async_port import AsyncPort
-from sandtui.client.blocking import blocking
+from sandtui.client.blocking import blocking, same
 from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.config import Config
 from sandtui.client.errors import ConfigurationError
@@ -35,6 +35,7 @@ class APIClient:
         self.session = _session(self.config, self.port, require_auth, user_agent)
         self._flows = RawCalls(self.session)
 
+    observe = same(RawCalls.observe)
     request = blocking(RawCalls.request)
     get = blocking(RawCalls.get)
     post = blocking(RawCalls.post)

@@ -27,6 +27,17 @@ def blocking(flow: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> Calla
     return method
 
 
+def same(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Return a method that never waits, as one of the client that holds the flows."""
+
+    @functools.wraps(method)
+    def twin(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = getattr(self._flows, method.__name__)(*args, **kwargs)
+        return result
+
+    return twin
+
+
 def blocking_iterator(
     flow: Callable[Concatenate[S, P], AsyncIterator[R]],
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:

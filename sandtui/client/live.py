@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sandtui.client.flows.operations import Operations
 from sandtui.client.models.streams import CommandEvent
+from sandtui.client.observe import Observer
 
 if TYPE_CHECKING:
     import asyncssh
@@ -59,6 +60,11 @@ class LiveSide:
         """The asynchronous client; its coroutines run by :meth:`call`."""
         return self._start()[1]
 
+    def observe(self, observer: Observer | None) -> None:
+        """Have an observer told of this side's requests too, when there are any."""
+        if self._started is not None:
+            self._started[1].observe(observer)
+
     def call(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a coroutine function on the loop and wait for it."""
         return self._start()[0].call(functools.partial(function, *args, **kwargs))
@@ -91,6 +97,11 @@ class LiveOperations(Operations):
     def __init__(self, session: Session, live: LiveSide) -> None:
         super().__init__(session)
         self.live = live
+
+    def observe(self, observer: Observer | None) -> None:
+        """Have an observer told of each request, of the live side too."""
+        super().observe(observer)
+        self.live.observe(observer)
 
     async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
         channel = self.live.call(self.live.client._ssh_channel, sandbox_id)

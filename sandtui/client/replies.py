@@ -1,4 +1,4 @@
-"""From a reply that is not a success to the error that says so (wire.md 2.1)."""
+"""From a reply that is not a success, or none, to the error that says so (wire.md 2.1)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandtui.client.call import Call
 from sandtui.client.errors import (
     APIError,
+    APITimeoutError,
     ConflictError,
+    ConnectionFailedError,
     NotFoundError,
     PaymentRequiredError,
     PermissionDeniedError,
@@ -21,7 +24,7 @@ from sandtui.client.errors import (
     ServerError,
     UnauthorizedError,
 )
-from sandtui.client.port import WireReply
+from sandtui.client.port import TransportFault, WireReply
 
 _MAX_DETAIL = 500
 """Characters of a platform's words that an error shows."""
@@ -61,6 +64,28 @@ def error_from(
         return RequestRejectedError(message, fields=fields, **details)
     kind = _CLASSES.get(code, ServerError if code >= 500 else APIError)
     return kind(message, **details)
+
+
+def no_reply(
+    fault: TransportFault, call: Call[Any], base_url: str, sandbox_id: str | None, secrets: tuple[str, ...] = ()
+) -> APIError:
+    """Return the error for a call that got no reply."""
+    where = f"{call.method} {call.path}"
+    if fault.timeout and fault.sent:
+        return APITimeoutError(
+            f"no reply to {where} within {call.timeout:g} s",
+            method=call.method,
+            path=call.path,
+            sandbox_id=sandbox_id,
+        )
+    reason = "the connection broke while talking to" if fault.sent else "can't connect to"
+    return ConnectionFailedError(
+        f"{reason} {base_url} ({where}): {hide(str(fault), secrets)}",
+        sent=fault.sent,
+        method=call.method,
+        path=call.path,
+        sandbox_id=sandbox_id,
+    )
 
 
 def retry_after(reply: WireReply) -> float | None:

@@ -54,14 +54,17 @@ async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, 
         headers = _headers(session, token.token, "application/proto")
         body = encode(schema, message)
         request = WireRequest("POST", token.base + path, [], headers, body, CONTROL_TIMEOUT, CONTROL_TIMEOUT)
+        secrets = session.secrets(token.token)
         try:
-            reply = await session.port.send(request)
+            with session.watched(request, secrets) as watched:
+                watched.attempts = 1
+                watched.reply = reply = await session.port.send(request)
         except TransportFault as fault:
-            words = hide(str(fault), session.secrets(token.token))
+            words = hide(str(fault), secrets)
             raise RPCError("unavailable", words, method="POST", path=path, sandbox_id=sandbox_id) from None
         if reply.status_code == 200:
             return
-        error = _error(reply.status_code, reply.content, path, sandbox_id, session.secrets(token.token))
+        error = _error(reply.status_code, reply.content, path, sandbox_id, secrets)
         if error.code != "unauthenticated" or renewed:
             raise error
         session.tokens.drop(sandbox_id, token)
@@ -95,16 +98,19 @@ async def events(
         body = _envelope(encode(schema, message))
         request = WireRequest("POST", token.base + path, [], headers, body, timeout + GRACE, timeout + GRACE)
         try:
-            async with session.port.stream(request) as reply:
-                if reply.status_code != 200:
-                    raise _error(reply.status_code, await reply.read(), path, sandbox_id, secrets)
-                async with aclosing(_read(reply, path, sandbox_id, secrets)) as messages:
-                    async for event in messages:
-                        renewed = True
-                        yield event
-                        if "end" in event:
-                            return  # a platform that leaves the stream open must not hold up the caller
-                return
+            with session.watched(request, secrets) as watched:
+                watched.attempts = 1
+                async with session.port.stream(request) as reply:
+                    watched.reply = reply
+                    if reply.status_code != 200:
+                        raise _error(reply.status_code, await reply.read(), path, sandbox_id, secrets)
+                    async with aclosing(_read(reply, path, sandbox_id, secrets)) as messages:
+                        async for event in messages:
+                            renewed = True
+                            yield event
+                            if "end" in event:
+                                return  # a platform that leaves the stream open must not hold up the caller
+                    return
         except TransportFault as fault:
             raise TransportFault(hide(str(fault), secrets), sent=fault.sent, timeout=fault.timeout) from None
         except RPCError as error:

@@ -16,7 +16,6 @@ from sandtui.client.config import Config
 from sandtui.client.errors import (
     APIError,
     APITimeoutError,
-    ConnectionFailedError,
     MalformedReplyError,
     SandboxClientError,
     SandboxNotRunningError,
@@ -26,9 +25,10 @@ from sandtui.client.errors import (
 from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
+from sandtui.client.observe import Observer, Watched
 from sandtui.client.port import Port, Sink, TransportFault, WireReply, WireRequest
 from sandtui.client.read_only import refuse_change
-from sandtui.client.replies import error_from, hide, retry_after
+from sandtui.client.replies import error_from, hide, no_reply, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
 
@@ -59,7 +59,7 @@ class Session:
     """One identity at one platform, over one port. All flows share it.
 
     ``vm`` remembers which sandboxes are VMs: they take commands another way. ``lacks_batch_status`` remembers
-    that the platform is an older one.
+    that the platform is an older one. ``observer`` hears of each request (:mod:`sandtui.client.observe`).
     """
 
     config: Config
@@ -71,6 +71,7 @@ class Session:
     lacks_batch_status: bool = False
     user_agent: str = USER_AGENT
     require_auth: bool = True
+    observer: Observer | None = None
 
     @classmethod
     def open(cls, config: Config, port: Port, token_folder: Path | None) -> Session:
@@ -233,6 +234,10 @@ class Session:
         """Return all that no error about a call may hold."""
         return (secret, self.config.api_key, *(call.secrets if call is not None else ()))
 
+    def watched(self, request: WireRequest, secrets: tuple[str, ...]) -> Watched:
+        """Return what tells of a request that is made inside its block."""
+        return Watched(request, self.observer, secrets, self.config.api_key)
+
     def _read(self, call: Call[T], reply: WireReply, secret: str) -> T:
         try:
             return call.read(reply.content)
@@ -248,6 +253,18 @@ class Session:
         if self.config.read_only:
             refuse_change(call.method, call.path)
         request = self.request(call, base, secret, sink)
+        with self.watched(request, self.secrets(secret, call)) as watched:
+            return await self._attempts(call, request, secret, sandbox_id, sink, watched)
+
+    async def _attempts(
+        self,
+        call: Call[T],
+        request: WireRequest,
+        secret: str,
+        sandbox_id: str | None,
+        sink: Sink | None,
+        watched: Watched,
+    ) -> WireReply:
         started = self.port.monotonic()
         attempt = 0
         while True:
@@ -258,8 +275,9 @@ class Session:
                 wait = self.limiter.reserve(call.rate, self.port.monotonic())
                 if wait > 0:
                     await self.port.sleep(wait)
+            watched.attempts, watched.reply = attempt, None
             try:
-                reply = await self.port.send(request, sink)
+                watched.reply = reply = await self.port.send(request, sink)
             except TransportFault as fault:
                 failure = no_reply(fault, call, self.config.base_url, sandbox_id, self.secrets(secret, call))
                 repeat = may_repeat_fault(fault.sent, fault.timeout, call.repeat)
@@ -277,25 +295,3 @@ class Session:
                     raise failure
                 return reply
             await self.port.sleep(pause)
-
-
-def no_reply(
-    fault: TransportFault, call: Call[T], base_url: str, sandbox_id: str | None, secrets: tuple[str, ...] = ()
-) -> APIError:
-    """Return the error for a call that got no reply."""
-    where = f"{call.method} {call.path}"
-    if fault.timeout and fault.sent:
-        return APITimeoutError(
-            f"no reply to {where} within {call.timeout:g} s",
-            method=call.method,
-            path=call.path,
-            sandbox_id=sandbox_id,
-        )
-    reason = "the connection broke while talking to" if fault.sent else "can't connect to"
-    return ConnectionFailedError(
-        f"{reason} {base_url} ({where}): {hide(str(fault), secrets)}",
-        sent=fault.sent,
-        method=call.method,
-        path=call.path,
-        sandbox_id=sandbox_id,
-    )

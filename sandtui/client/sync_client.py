@@ -8,7 +8,7 @@ from typing import Self
 
 from sandtui.client.api_client import APIClient
 from sandtui.client.async_client import AsyncSandboxClient
-from sandtui.client.blocking import blocking, blocking_iterator
+from sandtui.client.blocking import blocking, blocking_iterator, same
 from sandtui.client.config import Config
 from sandtui.client.flows.operations import Operations
 from sandtui.client.live import LiveOperations, LiveSide, live_connection, live_process
@@ -38,7 +38,9 @@ class SandboxClient:
         session.require_auth, session.user_agent = self.client.session.require_auth, self.client.session.user_agent
 
         def asynchronous() -> AsyncSandboxClient:
-            return AsyncSandboxClient(config=self.config, token_folder=token_folder, keep_tokens=keep_tokens)
+            client = AsyncSandboxClient(config=self.config, token_folder=token_folder, keep_tokens=keep_tokens)
+            client.observe(session.observer)
+            return client
 
         self._live = LiveSide(asynchronous)
         self._flows = LiveOperations(session, self._live)
@@ -90,6 +92,7 @@ class SandboxClient:
     list_registry_credentials = blocking(Operations.list_registry_credentials)
     check_docker_image = blocking(Operations.check_docker_image)
 
+    observe = same(Operations.observe)
     is_vm = blocking(Operations.is_vm)
     clear_auth_cache = blocking(Operations.clear_auth_cache)
     close = blocking(LiveOperations.aclose)

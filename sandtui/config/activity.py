@@ -10,6 +10,7 @@ from pathlib import Path
 from sandtui.config.database import Database
 from sandtui.fleet.activity import Entry
 from sandtui.fleet.commandline.masking import HIDDEN, masked
+from sandtui.fleet.requests import Request, Trace, dump_requests, load_requests
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -18,8 +19,19 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 """
 
+_TRACES = """
+CREATE TABLE IF NOT EXISTS traces (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE, total INTEGER NOT NULL, failed INTEGER NOT NULL, requests TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS entry_traces (entry INTEGER PRIMARY KEY, trace TEXT NOT NULL);
+"""
+
 KEPT = 20_000
 """Entries that are kept; the oldest go first."""
+
+TRACES_KEPT = 5000
+"""Entries whose requests are kept."""
 
 FOUND = 2000
 
@@ -28,7 +40,7 @@ class SqliteActivity:
     """The entries in one file, made when the first is kept."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+        self._database = Database(path, _SCHEMA, _TRACES)
         self._added = False
 
     def add(self, entry: Entry, secrets: Sequence[str] = ()) -> None:
@@ -42,14 +54,42 @@ class SqliteActivity:
         row = tuple(each.encode("utf-8", "replace").decode() for each in parts)
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO entries (moment, context, kind, text) VALUES (?, ?, ?, ?)", row)
-            connection.execute("DELETE FROM entries WHERE number <= (SELECT MAX(number) FROM entries) - ?", (KEPT,))
+            place = connection.execute(
+                "INSERT INTO entries (moment, context, kind, text) VALUES (?, ?, ?, ?)", row
+            ).lastrowid
+            connection.execute("DELETE FROM entries WHERE number <= ? - ?", (place, KEPT))
+            if entry.trace:
+                connection.execute("INSERT INTO entry_traces VALUES (?, ?)", (place, entry.trace))
+                connection.execute("DELETE FROM entry_traces WHERE entry <= ? - ?", (place, KEPT))
 
         self._added = True
         self._database.later(write)
 
+    def keep_traces(self, traces: Sequence[Trace]) -> None:
+        """Keep the requests behind entries, soon, in place of what was kept of them before."""
+        if not traces:
+            return
+        rows = [
+            (trace.id, trace.total, trace.failed, dump_requests(trace.requests).encode("utf-8", "replace").decode())
+            for trace in traces
+        ]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO traces (id, total, failed, requests) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "total = excluded.total, failed = excluded.failed, requests = excluded.requests",
+                rows,
+            )
+            connection.execute(
+                "DELETE FROM traces WHERE number <= (SELECT MAX(number) FROM traces) - ?", (TRACES_KEPT,)
+            )
+
+        self._database.later(write)
+
     def search(self, text: str) -> list[Entry]:
-        """Return the entries that hold every word in any case, newest first; not from the event loop.
+        """Return the entries that hold every word in any case, in themselves or their requests, newest first.
+
+        Not from the event loop.
 
         Raises:
             OSError: the file can't be used.
@@ -57,19 +97,39 @@ class SqliteActivity:
         if not self._added and not self._database.exists:
             return []
         words = text.encode("utf-8", "replace").decode().split()
-        where = " AND ".join(["instr(lower(context || ' ' || kind || ' ' || text), lower(?))"] * len(words)) or "1"
+        held = "lower(context || ' ' || kind || ' ' || text || ' ' || coalesce(requests, ''))"
+        where = " AND ".join([f"instr({held}, lower(?))"] * len(words)) or "1"
 
-        def read(connection: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
+        def read(connection: sqlite3.Connection) -> list[tuple[str, str, str, str, str, int, int]]:
             return connection.execute(
-                f"SELECT moment, context, kind, text FROM entries WHERE {where} "  # noqa: S608 - no word is in it
-                "ORDER BY number DESC LIMIT ?",
+                "SELECT moment, context, kind, text, coalesce(trace, ''), coalesce(total, 0), coalesce(failed, 0) "  # noqa: S608 - no word is in it
+                "FROM entries LEFT JOIN entry_traces ON entry = entries.number LEFT JOIN traces ON id = trace "
+                f"WHERE {where} ORDER BY entries.number DESC LIMIT ?",
                 (*words, FOUND),
             ).fetchall()
 
         return [
-            Entry(datetime.fromisoformat(moment), context, kind, text)  # type: ignore[arg-type]
-            for moment, context, kind, text in self._database.run(read)
+            Entry(datetime.fromisoformat(moment), context, kind, text, trace, total, failed)  # type: ignore[arg-type]
+            for moment, context, kind, text, trace, total, failed in self._database.run(read)
         ]
+
+    def requests_of(self, entry: Entry) -> list[Request]:
+        """Return what is kept of the requests behind an entry, in their order; not from the event loop.
+
+        Raises:
+            OSError: they can't be read.
+        """
+        if not entry.trace:
+            return []
+
+        def read(connection: sqlite3.Connection) -> list[tuple[str]]:
+            return connection.execute("SELECT requests FROM traces WHERE id = ?", (entry.trace,)).fetchall()
+
+        rows = self._database.run(read)
+        try:
+            return load_requests(rows[0][0]) if rows else []
+        except ValueError as error:
+            raise OSError(str(error)) from None
 
     def close(self) -> None:
         """Write what is still to be written."""

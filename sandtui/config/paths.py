@@ -80,6 +80,11 @@ class Paths:
         return self.state / "crashes"
 
     @property
+    def debug_log(self) -> Path:
+        """The debug log, when it is asked for; its older parts stand beside it."""
+        return self.state / "debug.log"
+
+    @property
     def jobs(self) -> Path:
         """The database of background jobs and the ends of their logs."""
         return self.state / "jobs.sqlite3"

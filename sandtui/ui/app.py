@@ -19,13 +19,15 @@ from sandtui.config.paths import Paths, read_text
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.trace import current_trace, following
 from sandtui.ui.copying import Copying
-from sandtui.ui.keymap import bindings
+from sandtui.ui.keymap import bindings, key_of
 from sandtui.ui.leaving import CODES, leave_on_signals, terminal_is_gone
 from sandtui.ui.navigation import Navigation
 from sandtui.ui.opening import Opening, OpeningError, OpeningLine, load, load_the_rest
 from sandtui.ui.recording import Recording
 from sandtui.ui.themes import last_looks
+from sandtui.ui.tracing import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.launch import Launch
     from sandtui.fleet.preferences import Preferences
     from sandtui.fleet.refresh import Pace
+    from sandtui.fleet.requests import RequestBook
     from sandtui.ui.bridge import ClientFactory
     from sandtui.ui.context_flow import ContextFlow
     from sandtui.ui.job_flow import JobFlow
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 USAGE_ERROR = 2
 MESSAGES_KEPT = 500
 CLOCK_TICK = 1.0
+SIGNS: dict[Severity, str] = {"information": "", "warning": "▲ ", "error": "✖ "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class SandtuiApp(Navigation, Copying, Recording):
     presets: PresetStore
     commands: CommandHistory
     kept: Activity
+    requests: RequestBook
     job_file: JobFile
     bookmarks: Bookmarks
     create_draft: dict[str, str]
@@ -149,6 +154,9 @@ class SandtuiApp(Navigation, Copying, Recording):
         except OpeningError as error:
             self.exit(return_code=USAGE_ERROR, message=Text(f"sandtui: {clean(str(error))}"))
             return
+        if not self.is_running:
+            # It was left while all this was loaded.
+            return
         self._begin_with(opening)
         self._begin()
         # What the fleet screen does not need: the first key that asks for it should not wait for the import.
@@ -175,6 +183,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         await self.bridge.stop()
         self.journal.close()
         self.commands.close()
+        self.keep_requests()
         self.kept.close()
         self.job_file.close()
 
@@ -203,15 +212,24 @@ class SandtuiApp(Navigation, Copying, Recording):
         safe = clean(text)
         self.messages.append(Said(self.bridge.clock.now(), safe, severity))
         self.note(severity, safe)
-        self.notify(safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
+        # The sign says how bad it is where colours can't.
+        self.notify(SIGNS[severity] + safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
 
     def note(self, kind: Kind, text: str) -> None:
         """Keep what was done or said for later runs, without secrets."""
         from sandtui.fleet.activity import Entry
 
+        LOG.info("%s: %s", kind, text)
         connection = self.bridge.connection
         label, secrets = (connection.label, [connection.config.api_key]) if connection is not None else ("", [])
-        self.kept.add(Entry(self.bridge.clock.now(), label, kind, text), secrets)
+        trace = current_trace()
+        if trace is not None:
+            self.requests.want(trace)
+        self.kept.add(Entry(self.bridge.clock.now(), label, kind, text, trace.id if trace is not None else ""), secrets)
+
+    def keep_requests(self) -> None:
+        """Keep what is known by now of the requests behind entries."""
+        self.kept.keep_traces(self.requests.take_changed())
 
     def _keep_theme(self, theme: Theme) -> None:
         self.bridge.keep_text(self.paths.theme, theme.name)
@@ -235,6 +253,10 @@ class SandtuiApp(Navigation, Copying, Recording):
             self.run_worker(write_draft(self.paths, values), group="draft", exclusive=True, exit_on_error=False)
 
     # Where the user goes
+
+    def named_key(self, action_id: str) -> str:
+        """Return the key of an action as the user's keymap has it, for a text."""
+        return key_of(action_id, self.user_keys)
 
     def actions_here(self) -> list[Action]:
         """Return the actions that work on the screen in front."""
@@ -306,12 +328,17 @@ class SandtuiApp(Navigation, Copying, Recording):
         if self.launches:
             self.push_screen(LaunchScreen(self.launches[-1]))
         else:
-            self.say("Nothing was launched in this session: n, then a count above 1.", "warning")
+            new = self.named_key("fleet.new")
+            self.say(f"Nothing was launched in this session: {new}, then a count above 1.", "warning")
 
     # Events
 
     def on_delete_finished(self, message: DeleteFinished) -> None:
         """Tell what came of a deletion."""
+        with following(message.trace):
+            self._tell_deleted(message)
+
+    def _tell_deleted(self, message: DeleteFinished) -> None:
         deleted, failed = message.outcome.deleted, message.outcome.failed
         if deleted:
             names = ", ".join(message.names.get(sandbox_id, sandbox_id) for sandbox_id in deleted[:3])
@@ -324,11 +351,13 @@ class SandtuiApp(Navigation, Copying, Recording):
 
     def on_bulk_finished(self, message: BulkFinished) -> None:
         """Tell what came of work on many, when nobody looks at it."""
-        self.bulk.tell(message.run)
+        with following(message.trace):
+            self.bulk.tell(message.run)
 
     def on_labels_counted(self, message: LabelsCounted) -> None:
         """Go on with a deletion by label."""
-        self.bulk.labels_counted(message)
+        with following(message.trace):
+            self.bulk.labels_counted(message)
 
     def on_file_written(self, message: FileWritten) -> None:
         """Tell where something was written, or why not."""
@@ -340,6 +369,7 @@ class SandtuiApp(Navigation, Copying, Recording):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so when something of ours broke, instead of ending the program."""
         if event.state is WorkerState.ERROR and event.worker.error is not None and self.is_open:
+            LOG.error("%s broke", event.worker.group, exc_info=event.worker.error)
             kind = type(event.worker.error).__name__
             self.say(f"Something went wrong inside sandtui ({kind}: {event.worker.error}).", "error")
 
@@ -376,6 +406,7 @@ class SandtuiApp(Navigation, Copying, Recording):
         self.flush_recordings()
         if self.front is not None:
             self.front.tick()
+        self.keep_requests()
         connection = self.bridge.connection
         if connection is not None and connection.note and not self._noted:
             self._noted = True

@@ -16,12 +16,15 @@ from textual.worker import Worker
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.clock import Clock
+from sandtui.fleet.commandline.masking import told
 from sandtui.fleet.console import Console, Run
 from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.query import ServerFilter
 from sandtui.fleet.refresh import Freshness, Pace, Phase
-from sandtui.fleet.sanitize import clean_lines
+from sandtui.fleet.requests import Trace
+from sandtui.fleet.sanitize import clean, clean_lines
 from sandtui.fleet.session import ConnectError, Connection, FleetSession
+from sandtui.fleet.trace import current_trace, following
 from sandtui.ui.bridge_launches import BridgeLaunches
 from sandtui.ui.garbage import spare_what_stays
 from sandtui.ui.messages import (
@@ -31,6 +34,7 @@ from sandtui.ui.messages import (
     LogArrived,
     SandboxesChanged,
 )
+from sandtui.ui.tracing import LOG
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -41,6 +45,11 @@ Connector = Callable[[], Awaitable[Connection]]
 ClientFactory = Callable[[Connection], AsyncSandboxClient]
 
 SECONDS_BETWEEN_UPDATES = 0.25
+
+ENDLESS = frozenset({"live", "jobs", "unfinished", "close"})
+"""Groups of flows that nobody asked for: they are behind no entry of the activity."""
+
+TROUBLE = frozenset({Phase.OFFLINE, Phase.UNAUTHORIZED})
 
 
 def default_client(connection: Connection) -> AsyncSandboxClient:
@@ -171,9 +180,10 @@ class Bridge(BridgeLaunches):
 
     def run_command(self, console: Console, command: str, timeout: int) -> Worker[Run]:
         """Run a command in a console; cancelling the worker stops the command."""
-        return self._app.run_worker(
-            console.run(command, timeout), group=f"console {console.sandbox_id}", exit_on_error=False
-        )
+        with self._app.doing(f"run › {console.sandbox_id} › {told(command)}"):
+            return self._app.run_worker(
+                console.run(command, timeout), group=f"console {console.sandbox_id}", exit_on_error=False
+            )
 
     def _need(self) -> FleetSession:
         if self.session is None:
@@ -186,6 +196,7 @@ class Bridge(BridgeLaunches):
         except ConnectError as problem:
             if generation == self._generation:
                 self.problem = problem
+                self._app.note("error", f"Not connected: {clean(str(problem))}")
                 self._tell(ConnectionChanged())
             return
         old, self.session = self.session, None
@@ -199,6 +210,8 @@ class Bridge(BridgeLaunches):
             self._app.job_file,
             connection.label,
         )
+        LOG.info("connected: %s, %s", connection.label, connection.config.base_url)
+        session.client.observe(self._app.requests)
         session.store.watch(self._changed)
         self.connection, self.session = connection, session
         self._tell(ConnectionChanged())
@@ -209,7 +222,8 @@ class Bridge(BridgeLaunches):
         await session.refresher.run()
 
     def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
-        self._app.run_worker(flow, group=group, exclusive=exclusive, exit_on_error=False)
+        with following(None if group in ENDLESS else current_trace() or Trace()):
+            self._app.run_worker(flow, group=group, exclusive=exclusive, exit_on_error=False)
 
     def _changed(self, change: ChangeSet) -> None:
         self._pending = self._pending.then(change)
@@ -225,12 +239,22 @@ class Bridge(BridgeLaunches):
         else:
             self._quiet = False
 
+    def _note_trouble(self, before: Phase | None, freshness: Freshness) -> None:
+        trouble = freshness.phase in TROUBLE
+        if trouble and before not in TROUBLE:
+            with following(self._app.requests.latest_failure()):
+                self._app.note("error", f"The fleet can't be read: {clean(freshness.problem)}")
+        elif before in TROUBLE and freshness.phase is Phase.LIVE:
+            self._app.note("information", "The fleet can be read again.")
+
     def _freshness_changed(self, freshness: Freshness) -> None:
         if freshness.phase is Phase.LIVE and self.session is not None:
             spare_what_stays(len(self.session.store))
         # How old the data is, the screens see by themselves once a second.
         said, self._said = self._said, replace(freshness, fresh_at=None)
         if self._said != said:
+            LOG.debug("the data is %s, page %d of %d", freshness.phase.value, freshness.page, freshness.pages)
+            self._note_trouble(said.phase if said is not None else None, freshness)
             self._tell(FreshnessChanged(freshness))
 
     def _tell(self, message: Message) -> None:

@@ -52,11 +52,24 @@ class BulkFlow:
         by_id = {verb.id: verb for verb in VERBS}
 
         def chosen(verb_id: str | None) -> None:
-            if verb_id == plans.DELETE_BY_LABEL.id:
-                self._shown = len(rows)
-                self._app.bridge.count_labels(labels)
-            elif verb_id:
-                self.ask(by_id[verb_id], rows, hidden)
+            if not verb_id:
+                return
+            by_label = verb_id == plans.DELETE_BY_LABEL.id
+            verb = plans.DELETE_BY_LABEL if by_label else by_id[verb_id]
+
+            def go_on() -> None:
+                if by_label:
+                    self._shown = len(rows)
+                    self._app.bridge.count_labels(labels)
+                else:
+                    self.ask(verb, rows, hidden)
+
+            words = f"{verb.menu_title} › {len(rows):,} sandboxes"
+            if not verb.dangerous:
+                go_on()
+                return
+            with self._app.doing(words):
+                self._app.contexts.sure(words, verb.words, go_on)
 
         self._app.push_screen(ChooseDialog(f"{what}: {len(rows):,}", choices), chosen)
 

@@ -13,6 +13,7 @@ from sandtui.fleet.session import Connection
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.tracing import carrying_on
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
@@ -56,7 +57,8 @@ class ContextFlow:
             self._app.say("There is only this one; `sandtui config init` writes a file for more.", "warning")
             return
         if any(launch.running for launch in self._app.launches):
-            self._app.say("A launch is under way here: wait for it, or stop it with K on its board (l).", "warning")
+            stop = self._app.named_key("launch.cancel")
+            self._app.say(f"A launch is under way here: wait for it, or stop it with {stop} on its board.", "warning")
             return
         letters = "123456789abcdefghijklmnopqrstuvwxyz"
         choices = [
@@ -92,6 +94,7 @@ class ContextFlow:
         connect_to = self._connect_to
         assert connect_to is not None
         self._app.action_fleet()
+        self._app.forget_previous()
         self._app.launches.clear()
         self._app.say(f"Connecting to {context.name} …")
         self._app.bridge.switch(lambda: connect_to(context))
@@ -106,17 +109,22 @@ class ContextFlow:
         """Run an action: in a read-only context what changes something is not there, in production it is asked for."""
         app = self._app
         known = self.find(action, namespace) if isinstance(action, str) else None
+        if known is not None and isinstance(namespace, AppScreen) and (words := namespace.why_not(known.name)):
+            app.say(words, "warning")
+            return True
         if known is None or not known.dangerous:
             return await run()
         if not self.may(known):
-            app.say(f"This context is read-only: {known.title} is switched off. @ chooses another.", "warning")
+            other = app.named_key("app.context")
+            app.say(f"This context is read-only: {known.title} is switched off. {other} chooses another.", "warning")
             return True
         screen = app.screen
-        app.note("did", " › ".join([known.title, *(screen.crumbs() if isinstance(screen, AppScreen) else [])]))
-        if self.production:
-            self.ask(known, lambda: app.call_later(run))
-            return True
-        return await run()
+        with app.doing(" › ".join([known.title, *(screen.crumbs() if isinstance(screen, AppScreen) else [])])):
+            if self.production:
+                going_on = carrying_on(run)
+                self.ask(known, lambda: app.call_later(going_on))
+                return True
+            return await run()
 
     def find(self, action: str, namespace: DOMNode | None) -> Action | None:
         """Return the action of the registry that a binding of a screen or of the app means."""
@@ -128,13 +136,23 @@ class ContextFlow:
 
     def ask(self, action: Action, go_on: Callable[[], object]) -> None:
         """Ask whether something is to be done in production."""
+        self._ask(action.title, action.help, go_on)
+
+    def sure(self, title: str, words: str, go_on: Callable[[], object]) -> None:
+        """Go on, in production after a question: for what no action of the registry stands for."""
+        if self.production:
+            self._ask(title, words, go_on)
+        else:
+            go_on()
+
+    def _ask(self, title: str, words: str, go_on: Callable[[], object]) -> None:
         label = self._app.bridge.connection.label if self._app.bridge.connection is not None else ""
 
         def answered(sure: bool | None) -> None:
             if sure:
                 go_on()
 
-        question = f"{label} is production. {action.title.capitalize()}: {action.help}"
+        question = f"{label} is production. {title.capitalize()}: {words}"
         self._app.push_screen(AskDialog("Production", question, "Go on"), answered)
 
 

@@ -16,6 +16,7 @@ from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
 from sandtui.fleet.keymap import read_keymap
 from sandtui.fleet.preferences import Preferences
+from sandtui.fleet.requests import RequestBook
 from sandtui.ui.bridge import Bridge, default_client
 from sandtui.ui.bulk_flow import BulkFlow
 from sandtui.ui.context_flow import ContextFlow
@@ -38,6 +39,7 @@ def furnish(app: SandtuiApp, opening: Opening) -> None:
     app.commands = SqliteCommandHistory(paths.commands)
     app.kept = SqliteActivity(paths.activity)
     app.job_file = JobFile(paths.jobs)
+    app.requests = RequestBook(app.clock)
     app.bridge = Bridge(app, opening.connect, app.clock, app.make_client or default_client, app.pace)
     app.create_draft = read_draft(paths)
     app.preferences = Preferences.load(read_text(paths.fleet))

@@ -55,6 +55,15 @@ def hints(*scopes: str, keymap: Keymap = DEFAULT, allowed: Callable[[Action], bo
     ]
 
 
+def key_of(action_id: str, keymap: Keymap = DEFAULT) -> str:
+    """Return the key of an action as a text names it: the first that it has, else its command, else the palette."""
+    action = BY_ID[action_id]
+    keys = keymap.of(action)
+    if keys:
+        return key_label(keys[0])
+    return f":{action.command}" if action.command else "ctrl+p"
+
+
 def help_hint(typing: bool, keymap: Keymap = DEFAULT) -> Hint:
     """Return the hint for help; in a text field ``?`` is a letter and only the function key works."""
     action = BY_ID[f"{GLOBAL}.help"]

@@ -11,7 +11,16 @@ from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.events import ChangeSet
 from sandtui.fleet.refresh import Freshness
 from sandtui.fleet.session import DeleteOutcome
+from sandtui.fleet.trace import current_trace
 from sandtui.fleet.usage import Sample
+
+
+class Outcome(Message, bubble=False):
+    """What came of something that was asked for; ``trace`` are the requests that were made for it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.trace = current_trace()
 
 
 @dataclass
@@ -34,7 +43,7 @@ class FreshnessChanged(Message, bubble=False):
 
 
 @dataclass
-class CreateFinished(Message, bubble=False):
+class CreateFinished(Outcome, bubble=False):
     """A sandbox was made, or refused."""
 
     sandbox: Sandbox | None
@@ -60,7 +69,7 @@ class ImagesKnown(Message, bubble=False):
 
 
 @dataclass
-class DeleteFinished(Message, bubble=False):
+class DeleteFinished(Outcome, bubble=False):
     """A deletion came to its end."""
 
     outcome: DeleteOutcome
@@ -73,14 +82,14 @@ class LaunchChanged(Message, bubble=False):
 
 
 @dataclass
-class BulkFinished(Message, bubble=False):
+class BulkFinished(Outcome, bubble=False):
     """Work on many sandboxes came to its end."""
 
     run: BulkRun
 
 
 @dataclass
-class LabelsCounted(Message, bubble=False):
+class LabelsCounted(Outcome, bubble=False):
     """The platform told how many sandboxes carry some labels, or refused."""
 
     labels: tuple[str, ...]
@@ -103,7 +112,7 @@ class ExposuresArrived(Message, bubble=False):
 
 
 @dataclass
-class UsageArrived(Message, bubble=False):
+class UsageArrived(Outcome, bubble=False):
     """A sandbox told what it uses, or could not."""
 
     sample: Sample | None
@@ -116,7 +125,7 @@ class JobsChanged(Message, bubble=False):
 
 
 @dataclass
-class LogArrived(Message, bubble=False):
+class LogArrived(Outcome, bubble=False):
     """A log was fetched, as lines that are safe to draw, or could not be."""
 
     sandbox_id: str

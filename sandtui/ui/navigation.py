@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from textual.app import App
+from sandtui.ui.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.await_complete import AwaitComplete
+    from textual.screen import Screen
 
     from sandtui.client import Sandbox
     from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
@@ -17,26 +20,75 @@ if TYPE_CHECKING:
     from sandtui.fleet.row import Row
     from sandtui.ui.bridge import Bridge
     from sandtui.ui.bulk_flow import BulkFlow
-    from sandtui.ui.screens.base import Severity
+    from sandtui.ui.context_flow import ContextFlow
+    from sandtui.ui.screens.base import AppScreen, Severity
     from sandtui.ui.screens.fleet import FleetScreen
 
 
-class Navigation(App[None]):
+class Navigation(Tracing):
     """The part of the app that brings screens to the front."""
 
     bridge: Bridge
     journal: LaunchJournal
     launches: list[Launch]
     bulk: BulkFlow
+    contexts: ContextFlow
+    _left: AppScreen | None = None
+    """The screen that was left last, when no other was opened since."""
 
     def say(self, text: str, severity: Severity = "information") -> None:
         """Tell the user something."""
         raise NotImplementedError
 
+    def named_key(self, action_id: str) -> str:
+        """Return the key of an action as the user's keymap has it, for a text."""
+        raise NotImplementedError
+
     def action_fleet(self) -> None:
         """Go back to the fleet."""
+        front = self.screen
         while len(self.screen_stack) > 2 and self._fleet_in_front is None:
             self.pop_screen()
+        self._note_left(front)
+
+    def action_previous(self) -> None:
+        """Go to the screen before this one: the one below it, or the one that was left for it."""
+        if self._left is not None and self._left.may_return:
+            self.push_screen(self._left.again())
+        elif self._left is None and len(self.screen_stack) > 2:
+            self.pop_screen()
+        else:
+            self.say("There is no screen to go back to.", "warning")
+
+    def forget_previous(self) -> None:
+        """Forget which screen was left: it belongs to another platform."""
+        self._left = None
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave the screen in front; ``-`` opens it again."""
+        front = self.screen
+        done = super().pop_screen()
+        self._note_left(front)
+        return done
+
+    # The arguments are told to type checkers by Textual's own overloads.
+    if not TYPE_CHECKING:
+
+        def push_screen(self, screen: Any, *rest: Any, **named: Any) -> Any:
+            """Show a screen; ``-`` leads back from it."""
+            if self._is_ours(screen):
+                self._left = None
+            return super().push_screen(screen, *rest, **named)
+
+    def _note_left(self, screen: Screen[Any]) -> None:
+        if self._is_ours(screen) and not screen.is_current:
+            self._left = cast("AppScreen", screen)
+
+    @staticmethod
+    def _is_ours(screen: object) -> bool:
+        from sandtui.ui.screens.base import AppScreen
+
+        return isinstance(screen, AppScreen)
 
     @property
     def _fleet_in_front(self) -> FleetScreen | None:
@@ -71,7 +123,7 @@ class Navigation(App[None]):
         if session is not None and session.fan_outs:
             self.push_screen(FanOutScreen(session.fan_outs[-1].rows, session.fan_outs[-1]))
         else:
-            self.say("Nothing ran on many sandboxes yet: mark some, then x.", "warning")
+            self.say(f"Nothing ran on many sandboxes yet: mark some, then {self.named_key('fleet.exec')}.", "warning")
 
     def open_ports(self, sandbox_id: str | None, marked: Sequence[str] = ()) -> None:
         """Show all exposed ports and forwards; a new one is for the marked sandboxes, or for this one."""
@@ -152,7 +204,9 @@ class Navigation(App[None]):
 
         def answered(answer: Answer | None) -> None:
             if answer == "clean_up":
-                self.bridge.clean_up_launch(unfinished)
+                words = f"delete all that launch {unfinished.launch_id} has made."
+                with self.doing(f"clean up › {unfinished.launch_id}"):
+                    self.contexts.sure("clean up", words, lambda: self.bridge.clean_up_launch(unfinished))
             elif answer == "go_on":
                 requests = tuple(item.request for item in unfinished.items)
                 launch = self.bridge.make_launch(LaunchPlan(unfinished.launch_id, requests), self.journal)

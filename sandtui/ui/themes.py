@@ -67,14 +67,45 @@ LIGHT = Theme(
     },
 )
 
-THEMES = (DARK, LIGHT)
+SIXTEEN = Theme(
+    name="sandtui-16",
+    dark=True,
+    # Each is one of the 16 colours: what lies between them would be drawn as some grey.
+    primary="#55ffff",
+    secondary="#aaaaaa",
+    accent="#55ffff",
+    success="#55ff55",
+    warning="#ffff55",
+    error="#ff5555",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#000000",
+    boost="#0000aa",
+    variables={
+        "text-muted": "#aaaaaa",
+        "text-success": "#55ff55",
+        "text-warning": "#ffff55",
+        "text-error": "#ff5555",
+        "text-accent": "#55ffff",
+        "text-primary": "#55ffff",
+        "border-blurred": "#aaaaaa",
+        "input-selection-background": "#0000aa",
+    },
+)
+"""For terminals of 16 colours: ours there, unless the settings name another."""
+
+THEMES = (DARK, LIGHT, SIXTEEN)
 
 
 def begin_looks(app: App[None], wanted: UiSettings, chosen_last: str) -> str:
     """Give an app our themes, the one to begin with, and its animations; return what there is to say about it."""
     for theme in THEMES:
         app.register_theme(theme)
+    if has_few_colours(app):
+        chosen_last = SIXTEEN.name
     app.theme, problem = first_theme(wanted.theme, chosen_last, app.available_themes)
+    app.set_class(app.no_color or has_few_colours(app), "-plain")
     if "TEXTUAL_ANIMATIONS" not in os.environ:
         app.animation_level = animation_level(wanted.animations, os.environ)
     return problem
@@ -84,7 +115,12 @@ def last_looks(app: App[None], chosen_last: str) -> None:
     """Give an app the theme of the last time, until its settings are read."""
     for theme in THEMES:
         app.register_theme(theme)
-    app.theme, _ = first_theme("", chosen_last, app.available_themes)
+    app.theme, _ = first_theme("", SIXTEEN.name if has_few_colours(app) else chosen_last, app.available_themes)
+
+
+def has_few_colours(app: App[None]) -> bool:
+    """Return whether the terminal has 16 colours at most."""
+    return app.console.color_system in {None, "standard", "windows"}
 
 
 def first_theme(wanted: str, chosen_last: str, known: Container[str]) -> tuple[str, str]:

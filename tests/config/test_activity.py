@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandtui.client import RequestReport
 from sandtui.config import activity as module
 from sandtui.config.activity import SqliteActivity
+from sandtui.config.database import Database
 from sandtui.fleet.activity import Entry
+from sandtui.fleet.requests import Trace
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 
@@ -64,4 +67,59 @@ def test_any_text_can_be_kept_and_looked_for(tmp_path_factory, text, wanted):
     kept = SqliteActivity(tmp_path_factory.mktemp("a") / "a.sqlite3")
     kept.add(entry(1, text))
     assert len(kept.search(wanted)) <= 1
+    kept.close()
+
+
+def traced(number, text, *statuses):
+    trace = Trace()
+    for status in statuses:
+        trace.take(RequestReport("GET", f"http://p.test/{number}", (), status, 0.1, 1), NOW)
+    return Entry(NOW + timedelta(seconds=number), "local", "did", text, trace.id), trace
+
+
+def test_the_requests_behind_an_entry_are_kept_and_found(tmp_path):
+    path = tmp_path / "a.sqlite3"
+    kept = SqliteActivity(path)
+    first, trace = traced(1, "delete", 200, 403)
+    kept.add(first)
+    kept.add(entry(2, "nothing behind it"))
+    kept.keep_traces([trace])
+    trace.take(RequestReport("GET", "http://p.test/later", (), None, 0.1, 1), NOW)
+    kept.keep_traces([trace])
+    kept.close()
+    again = SqliteActivity(path)
+    plain, found = again.search("")
+    assert (found.requests, found.failed) == (3, 2)
+    assert [request.status for request in again.requests_of(found)] == [200, 403, None]
+    assert again.requests_of(plain) == []
+    assert [each.text for each in again.search("/later delete")] == ["delete"]
+    assert again.search("/elsewhere") == []
+    again.close()
+
+
+def test_a_file_of_an_earlier_version_gets_its_requests(tmp_path):
+    path = tmp_path / "a.sqlite3"
+    old = Database(path, module._SCHEMA)
+    old.run(
+        lambda connection: connection.execute(
+            "INSERT INTO entries VALUES (7, ?, 'c', 'did', 'old')", (NOW.isoformat(),)
+        )
+    )
+    old.close()
+    kept = SqliteActivity(path)
+    new, trace = traced(1, "new", 200)
+    kept.add(new)
+    kept.keep_traces([trace])
+    assert [(each.text, each.requests) for each in kept.search("")] == [("new", 1), ("old", 0)]
+    kept.close()
+
+
+def test_the_oldest_requests_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "TRACES_KEPT", 2)
+    kept = SqliteActivity(tmp_path / "a.sqlite3")
+    for number in range(4):
+        each, trace = traced(number, f"n{number}", 200)
+        kept.add(each)
+        kept.keep_traces([trace])
+    assert [each.requests for each in kept.search("")] == [1, 1, 0, 0]
     kept.close()

@@ -1,13 +1,19 @@
 """The activity screen: what was done and said, across runs, narrowed by words."""
 
+import httpx
 import pytest
 from textual.widgets import Input
 
+from sandtui.client import RequestReport
 from sandtui.fleet.activity import Entry
+from sandtui.fleet.requests import Trace
 from sandtui.ui.screens.activity import ActivityScreen
+from sandtui.ui.screens.console import ConsoleScreen
+from sandtui.ui.screens.dialogs.plan import PlanDialog
+from sandtui.ui.screens.dialogs.requests import RequestsDialog
 from sandtui.ui.screens.fleet import FleetScreen
 from sandtui.ui.widgets.output_view import OutputView
-from tests.ui.world import NOW, World, settled, until
+from tests.ui.world import BASE_URL, NOW, World, settled, until
 
 
 def texts(app):
@@ -64,3 +70,112 @@ async def test_what_is_done_and_said_is_kept_and_narrowed():
         await until(pilot, lambda: len(texts(app)) > 4)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+
+
+class Refusing(httpx.AsyncBaseTransport):
+    """A platform that refuses deletions and names its requests."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    async def handle_async_request(self, request):
+        if request.method == "DELETE":
+            headers = {"X-Request-Id": "req-42"}
+            return httpx.Response(403, json={"detail": "not yours"}, headers=headers, request=request)
+        return await self.inner.handle_async_request(request)
+
+
+async def refuse_a_deletion(pilot, app):
+    await until(pilot, lambda: app.screen.target is not None)
+    sandbox_id = app.screen.target.id
+    await pilot.press("D")
+    await until(pilot, lambda: isinstance(app.screen, PlanDialog))
+    app.screen.dismiss(True)
+    await until(pilot, lambda: any("was not deleted" in said.text for said in app.messages))
+    return sandbox_id
+
+
+def entry_line(app, words):
+    return next(place for place, entry in enumerate(app.screen._entries) if words in entry.text)
+
+
+async def test_an_entry_shows_the_request_behind_it_and_copies_it():
+    app = World(fleet=5, wrap=Refusing)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        sandbox_id = await refuse_a_deletion(pilot, app)
+        await open_activity(pilot, app)
+        # What was asked for and what came of it have the same request behind them, past the dialog.
+        for words in ("was not deleted", "delete › Fleet"):
+            place = entry_line(app, words)
+            assert app.screen._entries[place].failed == 1
+            app.screen.query_one(OutputView).go_to(place)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
+            shown = str(app.screen.query_one("#request-details").content)
+            assert "the platform calls it req-42" in shown
+            assert app.platform.api_key not in shown
+            await pilot.press("Y")
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, ActivityScreen))
+            assert app.copied[0].startswith(f"curl -sS -X DELETE {BASE_URL}/api/v1/sandbox/{sandbox_id} -H")
+        await pilot.press("slash", *"req-42 403")
+        await until(pilot, lambda: len(app.screen._entries) == 2)
+
+
+async def test_what_was_not_asked_for_has_no_request_and_says_so():
+    app = World(fleet=5)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        earlier(app)
+        await open_activity(pilot, app)
+        await pilot.press("Y")
+        await until(pilot, lambda: any("No request" in said.text for said in app.messages))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ActivityScreen))
+
+
+async def test_a_command_is_an_entry_with_its_requests_and_without_its_secret():
+    app = World(fleet=5)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.bridge.open_console = lambda console: None
+        app.screen.query_one("#filter", Input).value = "status:running kind:container"
+        await pilot.pause()
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, ConsoleScreen))
+        screen = app.screen
+        assert screen.run_command("TOKEN=canary true")
+        await until(pilot, lambda: screen.console.runs and screen.console.runs[-1].ended is not None)
+        app.pop_screen()
+        await pilot.pause()
+        await open_activity(pilot, app)
+        entry = app.screen._entries[entry_line(app, "run ›")]
+        assert entry.text.endswith("TOKEN=<hidden> true")
+        requests = app.kept.requests_of(entry)
+        assert requests
+        assert all("canary" not in repr(request) for request in requests)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
+def test_requests(snap_compare, size):
+    trace = Trace()
+    for status, path, attempts in ((200, "sandbox?page=1", 1), (200, "sandbox/statuses", 3), (403, "sandbox/sbx_1", 1)):
+        trace.take(
+            RequestReport(
+                *("GET" if status == 200 else "DELETE", f"https://api.test/api/v1/{path}", (), status, 0.042, attempts),
+                request_id="req-42" if status == 403 else "",
+                problem="HTTP 403: [not yours]" if status == 403 else "",
+            ),
+            NOW,
+        )
+    entry = Entry(NOW, "local · simulated", "error", "web-1 was not deleted: [/] not yours", trace.id, 3, 1)
+
+    async def steps(pilot):
+        app = await settled(pilot)
+        app.push_screen(RequestsDialog(entry, trace.requests, NOW))
+        await pilot.pause()
+
+    assert snap_compare(World(), terminal_size=size, run_before=steps)

@@ -15,6 +15,7 @@ from sandtui.ui.context_flow import ContextFlow
 from sandtui.ui.screens.create import CreateScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
 from sandtui.ui.screens.dialogs.choose import ChooseDialog
+from sandtui.ui.screens.dialogs.plan import PlanDialog
 from sandtui.ui.screens.fleet import FleetScreen
 from tests.ui.world import World, settled, until
 
@@ -93,6 +94,33 @@ async def test_a_read_only_context_has_nothing_that_changes_something():
         await pilot.press("escape")
         await go_to(app, pilot, "2")
         assert "READ-ONLY" not in header(app)
+
+
+async def test_work_on_many_is_asked_for_twice_in_production_too():
+    app = world()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await app.settle(pilot)
+        await go_to(app, pilot, "2")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
+        app.screen.dismiss(True)
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog))
+        app.screen.dismiss(False)
+        # What changes nothing is not asked for.
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        assert app.copied
 
 
 async def test_production_is_coloured_and_asks_before_every_change():

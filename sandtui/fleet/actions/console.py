@@ -8,7 +8,7 @@ ACTIONS = (
     Action("console.job", ("ctrl+g",), "as job", "Run what is typed, or the last one, in the background.", 45, True),
     Action("console.timeout", ("ctrl+t",), "timeout", "Change the seconds a command may take: 60, 300, 900.", 50),
     Action("console.clear", ("ctrl+l",), "clear view", "Empty the view.", 55),
-    Action("console.back", ("escape",), "back", "From typing to the output, then back.", 30),
+    Action("console.back", ("escape",), "back", "From typing to the output, then back.", 16),
     Action("output.type", ("i",), "type", "Back to the command line.", 10),
     Action("output.fold", ("enter",), "fold", "Show of this command its line only, or all again.", 14),
     Action("output.fold_all", ("z",), "fold all", "Fold the output of all commands, or open it.", 42),

@@ -8,7 +8,7 @@ ACTIONS = (
     Action("create.presets", ("ctrl+o",), "presets", "Choose a preset, or keep the form as one.", 15),
     Action("create.code", ("ctrl+g",), "as code", "Show the form as SDK script, curl, preset and shell line.", 25),
     Action("create.edit", ("ctrl+t",), "edit as TOML", "Edit the form as a TOML file in $EDITOR.", 28),
-    Action("create.back", ("escape",), "leave", "Leave the form; what you typed is kept, but no secrets.", 30),
+    Action("create.back", ("escape",), "leave", "Leave the form; what you typed is kept, but no secrets.", 22),
     Action("launch.cancel", ("K",), "stop", "Send nothing more; what was made stays.", 10, dangerous=True),
     Action("launch.retry", ("u",), "retry failed", "Make the failed ones again.", 20, dangerous=True),
     Action("launch.delete", ("D",), "delete all", "Delete all that this launch made.", 30, dangerous=True),

@@ -7,7 +7,7 @@ ACTIONS = (
     Action("fanout.history", ("ctrl+r",), "history", "Search the commands that were run.", 25),
     Action("fanout.timeout", ("ctrl+t",), "timeout", "Change the seconds that each may take: 60, 300, 900.", 50),
     Action("fanout.job", ("ctrl+g",), "as job", "Start it in the background of each instead.", 40, dangerous=True),
-    Action("fanout.back", ("escape",), "back", "From typing to the results, then back; what runs goes on.", 30),
+    Action("fanout.back", ("escape",), "back", "From typing to the results, then back; what runs goes on.", 16),
     Action("results.fold", ("enter",), "fold", "Show more of an answer, less, or an earlier run.", 15),
     Action("results.group", ("z",), "group", "Fold equal answers together, or show each sandbox alone.", 35),
     Action("results.failures", ("exclamation_mark",), "failures", "Show what failed only, or all.", 25),

@@ -31,7 +31,7 @@ ACTIONS = (
     Action("files.reload", ("r",), "refresh", "List both directories again."),
     Action("files.yank", ("y",), "copy path", "Copy the path."),
     Action("files.queue", ("t",), "queue", "Go to the transfers, and back.", 65),
-    Action("files.back", ("escape", "q"), "back", "Undo one step: filter, then marks; then go back.", 70),
+    Action("files.back", ("escape", "q"), "back", "Undo one step: filter, then marks; then go back.", 22),
     Action("queue.cancel", ("K",), "cancel", "End the transfer; what has its name stays.", 14, dangerous=True),
     Action("queue.pause", ("P",), "pause", "Pause the transfer, or go on.", 16),
     Action("queue.again", ("u",), "retry", "Try a failed transfer again.", 18, dangerous=True),

@@ -8,6 +8,7 @@ ACTIONS = (
     Action("app.refresh", ("r",), "refresh", "Ask the platform now.", command="refresh"),
     Action("app.messages", ("t",), "activity", "Show what was done and what went wrong.", command="activity"),
     Action("app.fleet", ("1",), "fleet", "Go to the fleet.", command="fleet"),
+    Action("app.previous", ("minus",), "screen before", "Go to the screen before this one, and back.", command="back"),
     Action("app.launches", ("l",), "launches", "Show the board of the latest launch.", command="launches"),
     Action("app.context", ("at",), "context", "Work with another platform, team or account.", command="context"),
     Action("app.quit", ("ctrl+q",), "quit", "Leave sandtui; sandboxes go on.", command="q"),

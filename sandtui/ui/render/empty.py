@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from textwrap import wrap
 
 from sandtui.fleet.refresh import Freshness, Phase
@@ -11,12 +13,16 @@ from sandtui.ui.render.text import Piece
 
 Lines = list[list[Piece]]
 
+KeyOf = Callable[[str], str]
+"""The key of an action, as the user's keymap has it."""
 
-def not_connected(problem: ConnectError) -> Lines:
+
+def not_connected(problem: ConnectError, key: KeyOf) -> Lines:
     """Say why there is no platform."""
     advice = [[Piece(line, "dim")] for text in problem.advice.splitlines() for line in wrap(clean(text), 60)]
     words = [[Piece(line, "bad")] for text in problem.message.splitlines() for line in wrap(clean(text), 60)]
-    keys = [Piece("r", "key"), Piece(" tries again   ", "dim"), Piece("@", "key"), Piece(" another context", "dim")]
+    keys = [Piece(key("app.refresh"), "key"), Piece(" tries again   ", "dim")]
+    keys += [Piece(key("app.context"), "key"), Piece(" another context", "dim")]
     return [*words, [], *advice, [], keys]
 
 
@@ -25,7 +31,7 @@ def connecting() -> Lines:
     return [[Piece("◌ ", "waiting"), Piece("connecting …", "dim")]]
 
 
-def why_empty(freshness: Freshness, known: int, query: str) -> Lines:
+def why_empty(freshness: Freshness, known: int, query: str, key: KeyOf) -> Lines:
     """Say why a connected platform's list is empty; ``known`` counts all sandboxes, whatever the filter."""
     if freshness.phase is Phase.LOADING:
         return [[Piece("◌ ", "waiting"), Piece("loading the fleet …", "dim")]]
@@ -35,37 +41,38 @@ def why_empty(freshness: Freshness, known: int, query: str) -> Lines:
             [],
             *[[Piece(line, "bad")] for line in wrap(clean(freshness.problem), 60)],
             [],
-            [Piece("r", "key"), Piece(" tries again now", "dim")],
+            [Piece(key("app.refresh"), "key"), Piece(" tries again now", "dim")],
         ]
     if not known:
-        return [[Piece("No sandboxes yet", "bright")], [], *_tour()]
+        return [[Piece("No sandboxes yet", "bright")], [], *_tour(key)]
     if query:
         return [
             [Piece("No sandbox matches ", "bright"), Piece(clean(query), "info")],
             [],
-            [Piece("esc", "key"), Piece(" clears the filter", "dim")],
+            [Piece(key("fleet.back"), "key"), Piece(" clears the filter", "dim")],
         ]
     return [
         [Piece("All sandboxes have ended", "bright")],
         [],
-        [Piece("a", "key"), Piece(" shows them", "dim")],
+        [Piece(key("fleet.active"), "key"), Piece(" shows them", "dim")],
     ]
 
 
 TOUR = (
-    ("n", "create a sandbox, or a fleet of hundreds"),
-    ("enter", "see everything about one"),
-    ("x", "run commands in it, or in all that are marked"),
-    ("s", "open a shell there"),
-    ("space", "mark, then do something to all of them with m"),
-    ("/", "find: words, #label, status:running, age>2h"),
-    ("@", "work with another platform or account"),
-    ("?", "see the keys that work here; : takes commands"),
+    ("fleet.new", "create a sandbox, or a fleet of hundreds"),
+    ("fleet.open", "see everything about one"),
+    ("fleet.exec", "run commands in it, or in all that are marked"),
+    ("fleet.shell", "open a shell there"),
+    ("fleet.mark", "mark, then do something to all of them with {fleet.many}"),
+    ("fleet.filter", "find: words, #label, status:running, age>2h"),
+    ("app.context", "work with another platform or account"),
+    ("app.help", "see the keys that work here; {app.command} takes commands"),
 )
-"""What a newcomer needs first, in the order in which it is needed."""
+"""What a newcomer needs first, in the order in which it is needed; in braces the keys of other actions."""
 
 
-def _tour() -> Lines:
-    keys = max(len(key) for key, _ in TOUR)
-    width = max(len(words) for _, words in TOUR)
-    return [[Piece(f"{key:>{keys}}", "key"), Piece(f"  {words:<{width}}", "dim")] for key, words in TOUR]
+def _tour(key: KeyOf) -> Lines:
+    rows = [(key(action_id), re.sub(r"\{(.+?)\}", lambda match: key(match[1]), words)) for action_id, words in TOUR]
+    keys = max(len(name) for name, _ in rows)
+    width = max(len(words) for _, words in rows)
+    return [[Piece(f"{name:>{keys}}", "key"), Piece(f"  {words:<{width}}", "dim")] for name, words in rows]

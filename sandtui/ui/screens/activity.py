@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -12,10 +12,12 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sandtui.fleet.activity import Entry, Kind
+from sandtui.fleet.requests import Request, curl_line
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.text import Content, Piece, Role
 from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.screens.dialogs.requests import RequestsDialog
 from sandtui.ui.widgets.output_view import OutputView
 
 SIGNS: dict[Kind, tuple[str, Role]] = {
@@ -80,6 +82,24 @@ class ActivityScreen(AppScreen):
         if place < len(self._entries):
             self.dashboard.copy(clean(self._entries[place].text))
 
+    def action_open(self) -> None:
+        """Show the entry in full, with the requests behind it."""
+        self._with_requests(
+            lambda entry, found: self.app.push_screen(RequestsDialog(entry, found, self.bridge.clock.now()))
+        )
+
+    def action_copy_curl(self) -> None:
+        """Copy the request behind the entry: the last that failed, or the last."""
+
+        def copy(entry: Entry, found: list[Request]) -> None:
+            chosen = [request for request in found if request.failed] or found
+            if chosen:
+                self.dashboard.copy_quietly(curl_line(chosen[-1]))
+            else:
+                self.dashboard.say("No request stands behind this line.", "warning")
+
+        self._with_requests(copy)
+
     def action_back(self) -> None:
         """Undo one step: leave the field, empty it, leave."""
         field = self.query_one(Input)
@@ -92,6 +112,7 @@ class ActivityScreen(AppScreen):
 
     def _search(self, text: str) -> None:
         async def flow() -> None:
+            self.dashboard.keep_requests()
             try:
                 found, problem = await asyncio.to_thread(self.dashboard.kept.search, text), ""
             except OSError as error:
@@ -104,6 +125,24 @@ class ActivityScreen(AppScreen):
 
         self.bridge.run_flow(flow(), "activity")
 
+    def _with_requests(self, then: Callable[[Entry, list[Request]], object]) -> None:
+        place = self.query_one(OutputView).cursor
+        if place >= len(self._entries):
+            return
+        entry = self._entries[place]
+
+        async def flow() -> None:
+            self.dashboard.keep_requests()
+            try:
+                found = await asyncio.to_thread(self.dashboard.kept.requests_of, entry)
+            except OSError as error:
+                self.dashboard.say(f"The requests can't be read: {error}", "warning")
+            else:
+                if self.app.screen is self:
+                    then(entry, found)
+
+        self.bridge.run_flow(flow(), "activity entry", exclusive=True)
+
     def _line(self, number: int) -> list[Piece]:
         if not self._entries:
             words = "Nothing matches: esc empties the field." if self.query_one(Input).value else "Nothing yet."
@@ -115,4 +154,10 @@ class ActivityScreen(AppScreen):
         moment = entry.moment.astimezone()
         today = moment.date() == self.bridge.clock.now().astimezone().date()
         shown = f"{moment:%H:%M:%S}" if today else f"{moment:%b %d %H:%M}"
-        return [Piece(f" {shown:<13}", "dim"), Piece(f"{sign} ", role), Piece(clean(entry.text), role)]
+        requests = f"  {entry.requests:,} request{'s' * (entry.requests > 1)}" if entry.requests else ""
+        return [
+            Piece(f" {shown:<13}", "dim"),
+            Piece(f"{sign} ", role),
+            Piece(clean(entry.text), role),
+            Piece(requests, "dim"),
+        ]

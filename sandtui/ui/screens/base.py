@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.keymap import help_hint, hints
+from sandtui.ui.keymap import help_hint, hints, key_of
 from sandtui.ui.render.forwards import work_pieces
 from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
@@ -18,7 +19,7 @@ from sandtui.ui.widgets.key_hints import Hint, KeyHints
 from sandtui.ui.widgets.line import ChromeLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from textual import events
     from textual.app import ComposeResult
@@ -39,6 +40,23 @@ class AppScreen(Screen[None]):
 
     SCOPE: ClassVar[str] = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own shape
+
+    def __new__(cls, *arguments: object, **named: object) -> Self:
+        """Remember how the screen was opened: it can be opened again like that."""
+        screen = super().__new__(cls)
+        screen._opened = partial(cls, *arguments, **named)
+        return screen
+
+    _opened: Callable[[], Self]
+
+    def again(self) -> Self:
+        """Return a screen like this one, to be shown again after this one was left."""
+        return self._opened()
+
+    @property
+    def may_return(self) -> bool:
+        """Whether what it showed is still there."""
+        return True
 
     def compose(self) -> ComposeResult:
         """Lay out the chrome around the body."""
@@ -84,6 +102,14 @@ class AppScreen(Screen[None]):
     def hint_scopes(self) -> tuple[str, ...]:
         """Return the scopes whose actions work now."""
         return (self.SCOPE,)
+
+    def named_key(self, action_id: str) -> str:
+        """Return the key of an action as the user's keymap has it, for a text."""
+        return key_of(action_id, self.dashboard.user_keys)
+
+    def why_not(self, action: str) -> str:
+        """Return why an action can't be done now, when its key should not be met with silence."""
+        return ""
 
     def offered_hints(self) -> list[Hint]:
         """Return the hints of the actions that work now."""

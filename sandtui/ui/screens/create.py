@@ -19,6 +19,7 @@ from sandtui.fleet.create_form import BY_ID, FIELDS
 from sandtui.fleet.form_choices import FormChoices
 from sandtui.fleet.launch_plan import LaunchPlan, new_launch_id, plan_launch
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.trace import following
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown
 from sandtui.ui.render.create import draft_from, review
@@ -147,7 +148,8 @@ class CreateScreen(CreateKeys):
         self._sending = False
         if message.sandbox is not None:
             self.dashboard.keep_draft({})
-            self.dashboard.say(f"Created {message.sandbox.name}.")
+            with following(message.trace):
+                self.dashboard.say(f"Created {message.sandbox.name}.")
             self.dashboard.show_created(message.sandbox)
             return
         self._refused = dict(getattr(message.error, "fields", {}))
@@ -158,7 +160,8 @@ class CreateScreen(CreateKeys):
             note = " It may have been made all the same: ctrl+s asks again and makes no second one."
         else:
             note = ""
-        self.dashboard.say(f"Not created: {message.error}{note}", "error")
+        with following(message.trace):
+            self.dashboard.say(f"Not created: {message.error}{note}", "error")
         self.check_form()
         self.action_next_problem()
 

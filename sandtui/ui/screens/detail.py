@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.trace import following
 from sandtui.fleet.usage import Usage
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import ExposuresArrived, JobsChanged, SandboxesChanged, UsageArrived
@@ -85,7 +86,8 @@ class DetailScreen(AppScreen):
         """Draw what it uses, and ask again in a moment while somebody looks."""
         if message.error is not None:
             self._measuring = False
-            self.dashboard.say(f"What it uses can't be told: {message.error}", "warning")
+            with following(message.trace):
+                self.dashboard.say(f"What it uses can't be told: {message.error}", "warning")
         elif message.sample is not None:
             self._usage = self._usage or Usage()
             self._usage.add(message.sample)

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from sandtui.fleet import plans
 from sandtui.fleet.bulk import State
 from sandtui.fleet.commandline.history import PastCommand
+from sandtui.fleet.commandline.masking import told
 from sandtui.fleet.commandline.timeouts import TIMEOUTS, next_timeout
 from sandtui.fleet.fanout import Answer, FanOut, Target, group
 from sandtui.fleet.fanout.bodies import Bodies
@@ -170,7 +171,8 @@ class FanOutScreen(FanOutKeys):
             return
         self.dashboard.commands.add("", f"{len(running):,} sandboxes", command)
         self.show(session.fan_out(command, running, self._timeout, live=self.live))
-        self.run_shown()
+        with self.dashboard.doing(f"run › {len(running):,} sandboxes › {told(command)}"):
+            self.run_shown()
 
     def run_shown(self) -> None:
         """Run what is shown, from its beginning or on what failed."""

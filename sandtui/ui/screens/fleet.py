@@ -56,7 +56,7 @@ class FleetScreen(FleetLooks):
         """Filter, table and the panel beside it."""
         with Horizontal(id="filter-bar"):
             yield Static(Content(" / "), id="filter-sign")
-            yield QueryInput(self._complete, "filter: words, #label, status:running, age>2h", id="filter")
+            yield QueryInput(self._complete, "words, #label, status:running, age>2h", id="filter")
             yield ChromeLine(id="filter-counts")
         yield ChromeLine(id="overview")
         with Horizontal(id="fleet-body"):
@@ -301,12 +301,12 @@ class FleetScreen(FleetLooks):
     def _show_empty(self) -> None:
         bridge = self.bridge
         if bridge.problem is not None:
-            lines = empty.not_connected(bridge.problem)
+            lines = empty.not_connected(bridge.problem, self.named_key)
         elif bridge.session is None:
             lines = empty.connecting()
         else:
             query = "" if self._view is None else self._view.query.text
-            lines = empty.why_empty(bridge.freshness, len(bridge.session.store), query)
+            lines = empty.why_empty(bridge.freshness, len(bridge.session.store), query, self.named_key)
         if lines != self.table.empty:
             self.table.empty = lines
             self.table.refresh_lines_changed()

@@ -61,6 +61,17 @@ class FleetKeys(AppScreen):
             return self.target is not None or (self._view is not None and bool(self._view.marks))
         return True
 
+    def why_not(self, action: str) -> str:
+        """Say what to do when there is no sandbox under the cursor."""
+        if self.check_action(action, ()) is not False:
+            return ""
+        if self._view is None or not self._view.store.rows:
+            return f"There is no sandbox yet: {self.named_key('fleet.new')} creates one."
+        if not self._view.count:
+            clear, ended = self.named_key("fleet.back"), self.named_key("fleet.active")
+            return f"Nothing is shown: {clear} clears the filter, {ended} shows what has ended."
+        return "Put the cursor on a sandbox first."
+
     # One sandbox
 
     def action_open(self) -> None:

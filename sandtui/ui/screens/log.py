@@ -17,6 +17,7 @@ from textual.widget import Widget
 from sandtui.config.paths import write_new
 from sandtui.fleet.log_text import LogLook, arrange
 from sandtui.fleet.sanitize import clean
+from sandtui.fleet.trace import following
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import LogArrived
 from sandtui.ui.render.text import Piece
@@ -123,7 +124,8 @@ class LogScreen(AppScreen):
             return
         if message.error is not None:
             pane.fail("not fetched")
-            self.dashboard.say(f"The log of {pane.title} could not be fetched: {message.error}", "error")
+            with following(message.trace):
+                self.dashboard.say(f"The log of {pane.title} could not be fetched: {message.error}", "error")
             pane.view.following = False
         elif pane.take(message.lines):
             self._arrange(pane)

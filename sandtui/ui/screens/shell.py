@@ -59,6 +59,11 @@ class ShellScreen(AppScreen):
         """Whether no key is ours but the one that leaves."""
         return self.is_mounted and self.view.typing
 
+    @property
+    def may_return(self) -> bool:
+        """Whether the shell was not ended."""
+        return self.bridge.session is not None and self._front in self.board.shells
+
     def crumbs(self) -> list[str]:
         """Fleet, shell, the sandbox."""
         return ["Fleet", "Shell", clean(self._front.name)]

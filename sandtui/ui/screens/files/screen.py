@@ -26,6 +26,7 @@ from sandtui.ui.screens.files.keys import NEEDS_ENTRY
 from sandtui.ui.screens.files.preview import PreviewScreen
 from sandtui.ui.screens.files.sync import Syncing
 from sandtui.ui.widgets.file_table import FileTable
+from sandtui.ui.widgets.key_hints import Hint
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.output_view import OutputView
 
@@ -66,6 +67,12 @@ class FilesScreen(Syncing):
         """In the queue its keys come first."""
         in_queue = self.focused is not None and self.focused.id == "queue"
         return ("queue", "files") if in_queue else ("files", "queue")
+
+    def offered_hints(self) -> list[Hint]:
+        """Leave the keys of the queue out while it is empty."""
+        queue = self.dashboard.transfers.queue
+        empty = queue is None or not queue.transfers
+        return [hint for hint in super().offered_hints() if not (empty and hint.action.startswith("queue."))]
 
     def on_mount(self) -> None:
         """List both sides."""

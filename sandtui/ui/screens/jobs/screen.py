@@ -45,7 +45,7 @@ class JobsScreen(AppScreen):
         """Filter, list, log."""
         with Horizontal(id="jobs-bar"):
             yield Static(Content(" / "), id="jobs-sign")
-            yield Input(placeholder="words, running, failed, #label", compact=True, id="jobs-filter")
+            yield Input(placeholder="words, failed, #label", compact=True, id="jobs-filter")
             yield ChromeLine(id="jobs-counts")
         with Vertical(id="jobs-panel", classes="panel"):
             yield ChromeLine(id="jobs-head")

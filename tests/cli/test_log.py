@@ -1,0 +1,50 @@
+"""``--log``: the file it takes, for which part of the command line, and what it says when that can't be."""
+
+import pytest
+
+from sandtui.cli.log import separated
+from sandtui.cli.program import main
+from sandtui.config.debug_log import HEAD
+
+COMMANDS = {"run", "keys"}
+
+
+@pytest.mark.parametrize(
+    ("words", "apart"),
+    [
+        (["--log"], ["--log="]),
+        (["--log", "run", "x"], ["--log=", "run", "x"]),
+        (["--log", "--local"], ["--log=", "--local"]),
+        (["--log", "/tmp/x", "run"], ["--log", "/tmp/x", "run"]),
+        (["--log=/tmp/x", "run"], ["--log=/tmp/x", "run"]),
+        (["--local", "--log", "keys"], ["--local", "--log=", "keys"]),
+        (["run", "x", "--", "tool", "--log"], ["run", "x", "--", "tool", "--log"]),
+    ],
+)
+def test_a_subcommand_is_never_taken_for_the_file(words, apart):
+    assert separated(words, COMMANDS) == apart
+
+
+def test_a_subcommand_is_logged(tmp_path, capsys):
+    path = tmp_path / "debug.log"
+    assert main(["--log", str(path), "keys"]) == 0
+    shown = capsys.readouterr()
+    assert str(path) in shown.err
+    assert "fleet.delete" in shown.out
+    text = path.read_text()
+    assert text.startswith(HEAD)
+    assert ": --log " in text
+
+
+def test_a_file_that_is_no_log_is_left_alone(tmp_path, capsys):
+    notes = tmp_path / "notes"
+    notes.write_text("mine")
+    assert main([f"--log={notes}", "keys"]) == 2
+    assert "name another file" in capsys.readouterr().err
+    assert notes.read_text() == "mine"
+
+
+def test_help_tells_of_it(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "--log [FILE]" in capsys.readouterr().out

@@ -1,0 +1,84 @@
+"""``-`` leads to the screen before this one and back; texts name the keys that the user has."""
+
+from sandtui.fleet.keymap import read_keymap
+from sandtui.ui.screens.activity import ActivityScreen
+from sandtui.ui.screens.detail import DetailScreen
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.ui.screens.ports import PortsScreen
+from tests.ui.world import World, settled, until
+
+
+def shows(pilot, kind):
+    return until(pilot, lambda: isinstance(pilot.app.screen, kind) and pilot.app.screen.is_mounted)
+
+
+async def test_it_goes_back_and_forth():
+    async with World(fleet=5).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        await pilot.press("minus")
+        await pilot.pause()
+        assert isinstance(app.screen, FleetScreen)
+        assert "no screen" in app.messages[-1].text
+        await pilot.press("b")
+        await shows(pilot, JobsScreen)
+        await pilot.press("minus")
+        await shows(pilot, FleetScreen)
+        await pilot.press("minus")
+        await shows(pilot, JobsScreen)
+        await pilot.press("escape")
+        await shows(pilot, FleetScreen)
+        await pilot.press("p")
+        await shows(pilot, PortsScreen)
+        await pilot.press("minus")
+        await shows(pilot, FleetScreen)
+
+
+async def test_the_screen_in_front_comes_back_from_the_fleet_and_as_it_was_opened():
+    async with World(fleet=5).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        await until(pilot, lambda: app.screen.target is not None)
+        sandbox_id = app.screen.target.id
+        await pilot.press("enter")
+        await shows(pilot, DetailScreen)
+        await pilot.press("t")
+        await shows(pilot, ActivityScreen)
+        await pilot.press("escape")
+        await shows(pilot, DetailScreen)
+        await pilot.press("1")
+        await shows(pilot, FleetScreen)
+        await pilot.press("j", "minus")
+        await shows(pilot, DetailScreen)
+        assert app.screen.sandbox_id == sandbox_id
+        # Dialogs are no screens.
+        await pilot.press("question_mark")
+        await pilot.pause()
+        await pilot.press("escape", "minus")
+        await shows(pilot, FleetScreen)
+
+
+async def test_nothing_of_another_platform_is_opened_again():
+    async with World(fleet=5).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        await pilot.press("b")
+        await shows(pilot, JobsScreen)
+        await pilot.press("escape")
+        app.forget_previous()
+        await pilot.press("minus")
+        await pilot.pause()
+        assert isinstance(app.screen, FleetScreen)
+
+
+async def test_the_tour_and_what_is_said_name_the_users_keys():
+    async with World(fleet=0).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        app.user_keys = read_keymap({"fleet.new": ["f7"], "fleet.many": [], "app.command": ["f8"]})
+        app.screen._show_empty()
+        shown = ["".join(piece.text for piece in line) for line in app.screen.table.empty]
+        assert any(line.strip().startswith("f7  create a sandbox") for line in shown)
+        assert any("to all of them with :many" in line for line in shown)
+        assert any("f8 takes commands" in line for line in shown)
+        await pilot.press("s")
+        await pilot.pause()
+        assert app.messages[-1].text == "There is no sandbox yet: f7 creates one."
+        assert [entry.kind for entry in app.kept.search("shell")] == []
