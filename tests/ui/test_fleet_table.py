@@ -104,10 +104,10 @@ async def test_the_mouse_sorts_and_sizes_by_the_head():
     chosen = []
 
     class MouseApp(TableApp):
-        def on_fleet_table_sort_chosen(self, message):
+        def on_columns_view_sort_chosen(self, message):
             chosen.append(message.column_id)
 
-        def on_fleet_table_column_resized(self, message):
+        def on_columns_view_column_resized(self, message):
             chosen.append((message.column_id, message.width))
 
     app = MouseApp(5)

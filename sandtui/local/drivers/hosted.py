@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sandtui.local.drivers.agent_command import AgentCommand
 from sandtui.local.drivers.agent_files import AgentReadFile, AgentWriteFile
@@ -26,8 +26,6 @@ from sandtui.local.drivers.channel import Channel
 
 SOCKET_NAME = "agent.sock"
 DIAL_SECONDS = 10.0
-
-_T = TypeVar("_T")
 
 
 class HostedInstance:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
@@ -15,15 +14,15 @@ from textual.strip import Strip
 
 from sandtui.fleet.files.entry import Entry
 from sandtui.ui.render.text import Piece
-from sandtui.ui.widgets.palette_roles import RoleView, role_css
+from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
+from sandtui.ui.widgets.palette_roles import role_css
 
-HEAD_LINES = 1
 STRIPS_KEPT = 400
 
 Line = Callable[[Entry, int], list[Piece]]
 
 
-class FileTable(RoleView, can_focus=True):
+class FileTable(CursorView, can_focus=True):
     """Entries with a cursor and marks. ``line`` draws an entry in a number of cells, ``head`` what is above them."""
 
     DEFAULT_CSS = """
@@ -35,14 +34,6 @@ class FileTable(RoleView, can_focus=True):
     }
     """ + role_css("FileTable")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"file-table--cursor", "file-table--range"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "first", "first", show=False),
-        Binding("end,G", "last", "last", show=False),
-    ]
 
     @dataclass
     class Opened(Message):
@@ -62,7 +53,6 @@ class FileTable(RoleView, can_focus=True):
         self._line, self._head = line, head
         self._rows: Sequence[Entry] = ()
         self._marks: set[str] = set()
-        self._cursor = 0
         self._name: str | None = None
         self._anchor: str | None = None
         self.empty: list[Piece] = []
@@ -107,39 +97,16 @@ class FileTable(RoleView, can_focus=True):
         if place is None:
             place = 0 if go_to is not None else max(0, min(self._cursor, len(rows) - 1))
         self._measure()
-        self._put(place)
+        self.put_cursor(place)
         if go_to is None:
-            self._scroll(place - max(0, min(line, self._body - 1)))
-        self._reveal()
+            self.scroll_lines(place - max(0, min(line, self.body_height - 1)))
+        self.reveal()
         self.refresh()
 
     def redraw(self) -> None:
         """Draw every line anew: what they show besides the entries has changed."""
         self._strips.clear()
         self.refresh()
-
-    def action_move(self, step: int) -> None:
-        """Move the cursor by some lines."""
-        self.go(self._cursor + step)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by some screens."""
-        self.go(self._cursor + pages * max(1, self._body - 1))
-
-    def action_first(self) -> None:
-        """Go to the first line."""
-        self.go(0)
-
-    def action_last(self) -> None:
-        """Go to the last line."""
-        self.go(len(self._rows) - 1)
-
-    def go(self, place: int) -> None:
-        """Put the cursor on a line and show it."""
-        if self._rows:
-            self._put(max(0, min(place, len(self._rows) - 1)))
-            self._reveal()
-            self.refresh()
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse points; open on the second click."""
@@ -153,7 +120,7 @@ class FileTable(RoleView, can_focus=True):
         """Lay the columns out anew."""
         self._strips.clear()
         self._measure()
-        self._reveal()
+        self.reveal()
         self.refresh()
 
     def on_focus(self, _: events.Focus) -> None:
@@ -197,14 +164,16 @@ class FileTable(RoleView, can_focus=True):
         return strip
 
     @property
-    def _body(self) -> int:
-        return max(1, self.size.height - HEAD_LINES)
+    def line_count(self) -> int:
+        """How many entries there are."""
+        return len(self._rows)
 
     def _in_range(self, place: int) -> bool:
         anchor = next((n for n, row in enumerate(self._rows) if row.name == self._anchor), None)
         return anchor is not None and min(anchor, self._cursor) <= place <= max(anchor, self._cursor)
 
-    def _put(self, place: int) -> None:
+    def put_cursor(self, place: int) -> None:
+        """Put the cursor on an entry."""
         self._cursor = place
         name = self._rows[place].name if place < len(self._rows) else None
         if name != self._name:
@@ -215,15 +184,3 @@ class FileTable(RoleView, can_focus=True):
         size = Size(self.size.width, len(self._rows) + HEAD_LINES)
         if size != self.virtual_size:
             self.virtual_size = size
-
-    def _reveal(self) -> None:
-        top = self.scroll_offset.y
-        if self._cursor < top:
-            self._scroll(self._cursor)
-        elif self._cursor >= top + self._body:
-            self._scroll(self._cursor - self._body + 1)
-
-    def _scroll(self, top: int) -> None:
-        top = max(0, min(top, len(self._rows) - self._body))
-        if top != self.scroll_offset.y:
-            self.scroll_to(y=top, animate=False, immediate=True, force=True)

@@ -7,7 +7,7 @@ user moves (traps.md 1). A line is drawn anew only when it looks different from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, NamedTuple
@@ -15,7 +15,6 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -24,14 +23,12 @@ from textual.strip import Strip
 from sandtui.fleet.groups import Group
 from sandtui.fleet.row import Row
 from sandtui.fleet.view import FleetView
-from sandtui.ui.render.columns import FROZEN, GAP, MIN_WIDTH, SHOWN_FIRST, Cell, Placed, choose, fit_cell, layout
+from sandtui.ui.render.columns import GAP, Cell, fit_cell
 from sandtui.ui.render.groups import group_pieces
-from sandtui.ui.render.text import Piece, fit, width_of
-from sandtui.ui.widgets.palette_roles import RoleView, role_css
-
-HEAD_LINES = 1
-PREFIX = 3
-"""Cells before the first column: the cursor's bar, the mark and a blank."""
+from sandtui.ui.render.text import Piece, width_of
+from sandtui.ui.widgets.columns_view import PREFIX, ColumnsView
+from sandtui.ui.widgets.cursor_view import HEAD_LINES
+from sandtui.ui.widgets.palette_roles import role_css
 
 STRIPS_KEPT = 400
 
@@ -48,7 +45,7 @@ class _RowKey(NamedTuple):
     times: tuple[tuple[Piece, ...], ...]
 
 
-class FleetTable(RoleView, can_focus=True):
+class FleetTable(ColumnsView, can_focus=True):
     """Rows of a :class:`FleetView` with a cursor. ``clock`` gives the time that ages are counted from."""
 
     DEFAULT_CSS = """
@@ -67,16 +64,6 @@ class FleetTable(RoleView, can_focus=True):
         "fleet-table--range",
         "fleet-table--bar",
     }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "first", "first", show=False),
-        Binding("end,G", "last", "last", show=False),
-        Binding("left", "pan(-1)", "columns left", show=False),
-        Binding("right", "pan(1)", "columns right", show=False),
-    ]
 
     @dataclass
     class CursorMoved(Message):
@@ -91,19 +78,6 @@ class FleetTable(RoleView, can_focus=True):
 
         line_id: str
 
-    @dataclass
-    class SortChosen(Message):
-        """The head of a column was clicked."""
-
-        column_id: str
-
-    @dataclass
-    class ColumnResized(Message):
-        """The border of a column's head was moved."""
-
-        column_id: str
-        width: int
-
     def __init__(self, clock: Callable[[], datetime] | None = None, *, id: str | None = None) -> None:  # noqa: A002
         # Textual asks for the styles while the widget is being made.
         self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
@@ -111,14 +85,9 @@ class FleetTable(RoleView, can_focus=True):
         super().__init__(id=id)
         self._clock = clock or (lambda: datetime.now(UTC))
         self._view: FleetView | None = None
-        self._cursor = 0
         self._cursor_id: str | None = None
         self._lost_id: str | None = None
         self._anchor_id: str | None = None
-        self._columns = choose(SHOWN_FIRST, {})
-        self._placed: list[Placed] = []
-        self._pan = 0
-        self._sizing: Placed | None = None
         self.empty: list[list[Piece]] = []
         """What stands in the middle when there is no row."""
 
@@ -161,12 +130,7 @@ class FleetTable(RoleView, can_focus=True):
         if self._view is None:
             return []
         top = self.scroll_offset.y
-        return list(self._view.row_ids(top, top + self._body_height - 1))
-
-    @property
-    def columns_hidden(self) -> int:
-        """How many chosen columns there is no room for."""
-        return len(self._columns) - len(self._placed)
+        return list(self._view.row_ids(top, top + self.body_height - 1))
 
     # What is shown
 
@@ -185,21 +149,15 @@ class FleetTable(RoleView, can_focus=True):
         self._resize()
         self._put_cursor(place, by_user=False)
         if place is not None:
-            self._scroll(place - max(0, min(line, self._body_height - 1)))
+            self.scroll_lines(place - max(0, min(line, self.body_height - 1)))
         self.refresh_lines_changed()
-
-    def set_columns(self, ids: Sequence[str], widths: Mapping[str, int]) -> None:
-        """Show these columns, in this order."""
-        self._columns = choose(ids, widths)
-        self._pan = 0
-        self._place_columns()
 
     def move_to(self, sandbox_id: str) -> bool:
         """Put the cursor on an id; return whether it is there."""
         place = None if self._view is None else self._view.place(sandbox_id)
         if place is None:
             return False
-        self._go(place)
+        self.go(place)
         return True
 
     def refresh_lines_changed(self) -> None:
@@ -222,70 +180,31 @@ class FleetTable(RoleView, can_focus=True):
 
     # Keys and mouse
 
-    def action_move(self, step: int) -> None:
-        """Move the cursor by some lines."""
-        self._go(self._cursor + step)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by some screens."""
-        self._go(self._cursor + pages * max(1, self._body_height - 1))
-
-    def action_first(self) -> None:
-        """Move the cursor to the first line."""
-        self._go(0)
-
-    def action_last(self) -> None:
-        """Move the cursor to the last line."""
-        self._go(self._line_count - 1)
-
-    def action_pan(self, step: int) -> None:
-        """Show the columns further left or right; the first two stay."""
-        placed = [each.column for each in self._placed]
-        if step > 0 and (placed[-1:] == self._columns[-1:] and (self._pan or not self.columns_hidden)):
-            return
-        self._pan = max(0, min(self._pan + step, len(self._columns) - FROZEN))
-        self._place_columns()
-
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse points; open on the second click; sort by a column's head."""
         if event.y < HEAD_LINES:
-            if (placed := self._column_at(event.x)) is not None and self._border_at(event.x) is None:
-                self.post_message(self.SortChosen(placed.column.id))
+            self.head_clicked(event.x)
             return
         place = self.scroll_offset.y + event.y - HEAD_LINES
-        if 0 <= place < self._line_count:
-            self._go(place)
+        if 0 <= place < self.line_count:
+            self.go(place)
             if event.chain == 2 and self._cursor_id is not None:
                 self.post_message(self.Opened(self._cursor_id))
 
-    def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Take hold of the border between two columns' heads."""
-        if event.y < HEAD_LINES and (placed := self._border_at(event.x)) is not None:
-            self._sizing = placed
-            self.capture_mouse()
-
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Make the column wider or narrower."""
-        if self._sizing is not None:
-            width = max(MIN_WIDTH, event.x - PREFIX - self._sizing.start)
-            self.post_message(self.ColumnResized(self._sizing.column.id, width))
-
-    def on_mouse_up(self, _: events.MouseUp) -> None:
-        """Let the border go."""
-        if self._sizing is not None:
-            self._sizing = None
-            self.release_mouse()
-
     def on_resize(self) -> None:
         """Choose the columns anew and keep the cursor in view."""
-        self._place_columns()
+        self.place_columns()
         self._resize()
-        if self._line_count:
-            self._reveal()
+        if self.line_count:
+            self.reveal()
 
     def notify_style_update(self) -> None:
         """Forget what was drawn: the theme or the focus has changed."""
         super().notify_style_update()
+        self.forget_drawn()
+
+    def forget_drawn(self) -> None:
+        """Draw every line anew."""
         self._strips.clear()
         self._drawn.clear()
 
@@ -368,13 +287,8 @@ class FleetTable(RoleView, can_focus=True):
 
     def _head(self, width: int) -> Strip:
         style = self.rich_style + self.get_component_rich_style("fleet-table--head", partial=True)
-        cells = [" " * PREFIX]
-        for index, placed in enumerate(self._placed):
-            title = placed.column.title
-            if self._view is not None and placed.column.id == self._view.order.id:
-                title += "↓" if self._view.descending else "↑"
-            cells.append(" " * GAP * bool(index) + fit(title, placed.width, right=placed.column.right))
-        return Strip([Segment("".join(cells), style)]).adjust_cell_length(width, style)
+        order = (None, False) if self._view is None else (self._view.order.id, self._view.descending)
+        return Strip([Segment(self.head(*order), style)]).adjust_cell_length(width, style)
 
     def _empty_line(self, y: int, width: int) -> Strip:
         index = y - self._first_empty_line()
@@ -386,17 +300,14 @@ class FleetTable(RoleView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
     def _first_empty_line(self) -> int:
-        return HEAD_LINES + max(0, (self._body_height - len(self.empty)) // 3)
+        return HEAD_LINES + max(0, (self.body_height - len(self.empty)) // 3)
 
     # Places
 
     @property
-    def _line_count(self) -> int:
+    def line_count(self) -> int:
+        """How many rows and heads of groups there are."""
         return 0 if self._view is None else self._view.line_count
-
-    @property
-    def _body_height(self) -> int:
-        return max(1, self.size.height - HEAD_LINES)
 
     def _anchor_place(self) -> int | None:
         return None if self._anchor_id is None or self._view is None else self._view.place(self._anchor_id)
@@ -411,12 +322,13 @@ class FleetTable(RoleView, can_focus=True):
         here = None if self._cursor_id is None else view.place(self._cursor_id)
         return here if here is not None else min(self._cursor, view.line_count - 1)
 
-    def _go(self, place: int) -> None:
-        if not self._line_count:
-            return
+    def put_cursor(self, place: int) -> None:
+        """Put the cursor on a line, as the user wants it: what is there may be acted on."""
         self._lost_id = None
-        self._put_cursor(max(0, min(place, self._line_count - 1)), by_user=True)
-        self._reveal()
+        self._put_cursor(place, by_user=True)
+
+    def redraw_cursor(self) -> None:
+        """Draw anew what looks different."""
         self.refresh_lines_changed()
 
     def _put_cursor(self, place: int | None, *, by_user: bool) -> None:
@@ -427,35 +339,10 @@ class FleetTable(RoleView, can_focus=True):
             self.post_message(self.CursorMoved(line_id, by_user))
 
     def _resize(self) -> None:
-        size = Size(self.size.width, self._line_count + HEAD_LINES)
+        size = Size(self.size.width, self.line_count + HEAD_LINES)
         if size.width != self.virtual_size.width:
             self.virtual_size = size
         elif size != self.virtual_size:
             # Only the number of lines is another: telling the scroll bar saves laying out the whole screen.
             self.set_reactive(FleetTable.virtual_size, size)
             self.vertical_scrollbar.window_virtual_size = size.height
-
-    def _reveal(self) -> None:
-        top = self.scroll_offset.y
-        if self._cursor < top:
-            self._scroll(self._cursor)
-        elif self._cursor >= top + self._body_height:
-            self._scroll(self._cursor - self._body_height + 1)
-
-    def _scroll(self, top: int) -> None:
-        top = max(0, min(top, self._line_count - self._body_height))
-        if top != self.scroll_offset.y:
-            self.scroll_to(y=top, animate=False, immediate=True, force=True)
-
-    def _place_columns(self) -> None:
-        self._placed = layout(self.size.width - PREFIX, self._columns, self._pan)
-        self._strips.clear()
-        self._drawn.clear()
-        self.refresh()
-
-    def _column_at(self, x: int) -> Placed | None:
-        inside = x - PREFIX
-        return next((each for each in self._placed if each.start <= inside < each.start + each.width), None)
-
-    def _border_at(self, x: int) -> Placed | None:
-        return next((each for each in self._placed if x - PREFIX == each.start + each.width), None)
