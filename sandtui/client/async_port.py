@@ -12,7 +12,6 @@ from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.call import StreamedBody
 from sandtui.client.connections import Connections
 from sandtui.client.crew import TaskCrew, fan_out
-from sandtui.client.download_threads import DownloadThreads
 from sandtui.client.exchange import (
     FAULTS,
     LIMITS,
@@ -25,6 +24,7 @@ from sandtui.client.exchange import (
 )
 from sandtui.client.http_library import httpx
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
+from sandtui.client.transfer_threads import TransferThreads
 
 
 class AsyncPort:
@@ -39,12 +39,13 @@ class AsyncPort:
             return httpx.AsyncClient(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
 
         self._connections = Connections(make, limits)
-        self._downloads = None if trust is None else DownloadThreads(lambda: BlockingPort(trust=trust))
+        self._threads = None if trust is None else TransferThreads(lambda: BlockingPort(trust=trust))
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
-        if sink is not None and self._downloads is not None and self._downloads.is_free:
-            return await self._downloads.send(request, sink)
+        moves = sink is not None or isinstance(request.body, StreamedBody)
+        if moves and self._threads is not None and self._threads.is_free:
+            return await self._threads.send(request, sink)
         try:
             async with self._client() as http, _body(request) as content, asyncio.timeout(request.deadline):
                 if sink is None:
@@ -144,8 +145,8 @@ class AsyncPort:
         """Close every connection."""
         for http in self._connections.all():
             await http.aclose()
-        if self._downloads is not None:
-            await self._downloads.aclose()
+        if self._threads is not None:
+            await self._threads.aclose()
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:

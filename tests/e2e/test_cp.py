@@ -54,6 +54,8 @@ async def test_files_are_copied_from_a_script(remote, boxes, tmp_path):
     quiet = await sandtui(remote, "cp", tree / "one", "cp-a:/workspace/")
     assert quiet.stdout == quiet.stderr == "", "silence is all there is without a terminal"
     assert await boxes("cat /workspace/one") == "1"
+    await sandtui(remote, "cp", "--sftp", tree / "one", "cp-a:/workspace/over-ssh")
+    assert await boxes("cat /workspace/over-ssh") == "1"
     refused = await sandtui(remote, "cp", tree, "cp-a:/workspace/", code=2)
     assert "-r copies it" in refused.stderr
     told = await sandtui(remote, "cp", "-r", "--json", "--query", "#cp", tree, ":/workspace/t")

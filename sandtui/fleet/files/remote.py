@@ -1,4 +1,9 @@
-"""The files of a sandbox, by small commands of its shell (traps.md: there is no call that lists)."""
+"""The files of a sandbox, by small commands of its shell (traps.md: there is no call that lists).
+
+Also where SSH is open: SFTP asks for a directory in four round trips and more for each 128 names, a command in one.
+With 40 ms to the sandbox and back, 20 names come in 52 ms by a command and in 165 over SFTP, 2,000 in 84 and 853.
+On loopback SFTP has the few sooner (2.4 ms, not 9.4), which nobody sees, and the many later (tests/bench/sftp.py).
+"""
 
 from __future__ import annotations
 

@@ -105,7 +105,9 @@ def pack_script(items: Sequence[Item], root: str, target: str) -> bytes:
 def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool) -> list[str]:
     """Put the files of an archive from a sandbox in their places; return the paths that were there and whole.
 
-    Nothing is believed: only regular files that were asked for by name are taken, with the size that was told.
+    Nothing is believed: only regular files that were asked for by name are taken, with the size that was told. A
+    program that is killed leaves each whole or not there; they are not forced to the disk one by one against a loss
+    of power, as large ones are: for 2,000 of 4 KiB that took 6 s on ext4 instead of 0.1.
 
     Raises:
         TransferError: one can't be written, or the archive can't be read.

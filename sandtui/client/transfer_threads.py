@@ -1,8 +1,8 @@
-"""Bodies of replies that are read in threads, beside the event loop.
+"""Files that are sent and received in threads, beside the event loop.
 
-On the loop a fast download costs more than the network and the disk together: each 256 KiB that arrive are handed
-through its queues, and what writes and hashes them has to wait for it. A thread receives, hashes and writes with
-nothing between; all of that lets other threads run meanwhile.
+On the loop a fast transfer costs more than the network and the disk together: each 256 KiB are handed through its
+queues, and whoever reads, writes and hashes them has to wait for it. A thread does all of it with nothing between, and
+lets other threads run meanwhile.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from sandtui.client.network_deadline import Exchange
 from sandtui.client.port import Sink, TransportFault, WireReply, WireRequest, run_blocking
 
 MOST = 16
-"""Replies that are read in threads at once; further ones are read on the event loop."""
+"""Transfers in threads at once; further ones go over the event loop."""
+
+END_SECONDS = 1.0
+"""Seconds that a thread has to end after its connection was cut; its sink is left alone whether it does or not."""
 
 
-class DownloadThreads:
-    """Threads that read replies, over connections of their own that ``make`` opens when the first is asked for."""
+class TransferThreads:
+    """Threads that send and read, over connections of their own that ``make`` opens when the first is asked for."""
 
     def __init__(self, make: Callable[[], BlockingPort]) -> None:
         self._make = make
@@ -32,11 +35,11 @@ class DownloadThreads:
 
     @property
     def is_free(self) -> bool:
-        """Whether one more reply can be read."""
+        """Whether there is a thread for one more transfer."""
         return self._busy < MOST
 
-    async def send(self, request: WireRequest, sink: Sink) -> WireReply:
-        """Send a request whose reply goes to ``sink``; see :meth:`Port.send`.
+    async def send(self, request: WireRequest, sink: Sink | None) -> WireReply:
+        """Send a request; see :meth:`Port.send`.
 
         When the caller is cancelled the connection is cut, and the sink is not touched any more afterwards.
         """
@@ -44,14 +47,15 @@ class DownloadThreads:
         gate = _Gate(sink)
         try:
             if self._port is None or self._threads is None:
-                self._port = await asyncio.to_thread(self._make)
-                self._threads = ThreadPoolExecutor(MOST, "sandtui-download")
+                self._port = self._make()
+                self._threads = ThreadPoolExecutor(MOST, "sandtui-transfer")
             read = partial(_read, self._port, request, gate)
             reading = asyncio.get_running_loop().run_in_executor(self._threads, read)
             try:
+                # Not awaited itself: that would cancel it, and what a thread does can't be cancelled.
                 await asyncio.wait((reading,))
             except asyncio.CancelledError:
-                stopping = asyncio.ensure_future(asyncio.to_thread(gate.stop))
+                stopping = asyncio.ensure_future(_stop(gate, reading))
                 while not stopping.done():
                     try:
                         await asyncio.wait((stopping,))
@@ -74,25 +78,23 @@ class DownloadThreads:
 class _Gate:
     """A sink until it is stopped."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink | None) -> None:
+        self.sink = sink
         self._lock = threading.Lock()
         self._is_stopped = False
         self.exchange = Exchange()
 
     @property
     def may_restart(self) -> bool:
-        return self._sink.may_restart
+        return self._open_sink.may_restart
 
     def begin(self, length: int | None) -> None:
         with self._lock:
-            self._check()
-            self._sink.begin(length)
+            self._open_sink.begin(length)
 
     def take(self, piece: bytes) -> None:
         with self._lock:
-            self._check()
-            self._sink.take(piece)
+            self._open_sink.take(piece)
 
     def stop(self) -> None:
         """Cut the connection; the sink is left alone from now on."""
@@ -100,14 +102,21 @@ class _Gate:
         with self._lock:
             self._is_stopped = True
 
-    def _check(self) -> None:
-        if self._is_stopped:
-            raise TransportFault("the download was cut", sent=True, timeout=False)
+    @property
+    def _open_sink(self) -> Sink:
+        if self._is_stopped or self.sink is None:
+            raise TransportFault("the transfer was cut", sent=True, timeout=False)
+        return self.sink
+
+
+async def _stop(gate: _Gate, reading: asyncio.Future[WireReply]) -> None:
+    await asyncio.to_thread(gate.stop)
+    await asyncio.wait((reading,), timeout=END_SECONDS)
 
 
 def _read(port: BlockingPort, request: WireRequest, gate: _Gate) -> WireReply:
     with port.cut_by(gate.exchange):
-        return run_blocking(port.send(request, gate))
+        return run_blocking(port.send(request, None if gate.sink is None else gate))
 
 
 def _noted(reading: asyncio.Future[WireReply]) -> None:
