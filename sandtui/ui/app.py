@@ -1,12 +1,10 @@
-"""The application: which screen is in front, and what is said to the user."""
+"""The application: how it begins and ends, which screen is in front, and what the keys of every screen do."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -19,19 +17,18 @@ from sandtui.config.paths import Paths, read_text
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.trace import current_trace, following
 from sandtui.ui.copying import Copying
 from sandtui.ui.keymap import bindings, key_of
 from sandtui.ui.leaving import CODES, leave_on_signals, terminal_is_gone
 from sandtui.ui.navigation import Navigation
 from sandtui.ui.opening import Opening, OpeningError, OpeningLine, load, load_the_rest
 from sandtui.ui.recording import Recording
+from sandtui.ui.telling import Telling
 from sandtui.ui.themes import last_looks
 from sandtui.ui.tracing import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from textual import events
     from textual.app import ComposeResult
@@ -44,37 +41,23 @@ if TYPE_CHECKING:
     from sandtui.config.jobs import JobFile
     from sandtui.config.presets import PresetStore
     from sandtui.config.settings import Settings
-    from sandtui.fleet.activity import Activity, Kind
     from sandtui.fleet.clock import Clock
     from sandtui.fleet.commandline.history import CommandHistory
     from sandtui.fleet.keymap import Keymap
     from sandtui.fleet.launch import Launch
     from sandtui.fleet.preferences import Preferences
     from sandtui.fleet.refresh import Pace
-    from sandtui.fleet.requests import RequestBook
     from sandtui.ui.bridge import ClientFactory
     from sandtui.ui.context_flow import ContextFlow
     from sandtui.ui.job_flow import JobFlow
-    from sandtui.ui.messages import BulkFinished, DeleteFinished, FileWritten, LabelsCounted
-    from sandtui.ui.screens.base import AppScreen, Severity
+    from sandtui.ui.screens.base import AppScreen
     from sandtui.ui.transfer_flow import TransferFlow
 
 USAGE_ERROR = 2
-MESSAGES_KEPT = 500
 CLOCK_TICK = 1.0
-SIGNS: dict[Severity, str] = {"information": "", "warning": "▲ ", "error": "✖ "}
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Something that was said to the user."""
-
-    moment: datetime
-    text: str
-    severity: Severity
-
-
-class SandtuiApp(Navigation, Copying, Recording):
+class SandtuiApp(Telling, Navigation, Copying, Recording):
     """The dashboard. With an :class:`Opening` everything is there at once.
 
     With a function that returns one, the first frame comes before it: the function is called, and all that takes long
@@ -90,8 +73,6 @@ class SandtuiApp(Navigation, Copying, Recording):
     settings: Settings
     presets: PresetStore
     commands: CommandHistory
-    kept: Activity
-    requests: RequestBook
     job_file: JobFile
     bookmarks: Bookmarks
     create_draft: dict[str, str]
@@ -115,7 +96,6 @@ class SandtuiApp(Navigation, Copying, Recording):
         super().__init__()
         self.paths = paths or Paths.of_user()
         self.launches: list[Launch] = []
-        self.messages: deque[Said] = deque(maxlen=MESSAGES_KEPT)
         self.is_open = False
         self.clock, self.make_client, self.pace = clock or SystemClock(), make_client, pace
         self._ticking = ticking
@@ -197,7 +177,7 @@ class SandtuiApp(Navigation, Copying, Recording):
             yield SystemCommand(action.title, action.help, lambda action=action: self.do(action.id))
         yield from super().get_system_commands(screen)
 
-    # What the user is told
+    # What is kept, and where the user is
 
     @property
     def front(self) -> AppScreen | None:
@@ -207,38 +187,8 @@ class SandtuiApp(Navigation, Copying, Recording):
         screen = self.screen_stack[-1] if self.is_open and self.screen_stack else None
         return screen if isinstance(screen, AppScreen) else None
 
-    def say(self, text: str, severity: Severity = "information") -> None:
-        """Tell the user something, and keep it for the list of messages."""
-        safe = clean(text)
-        self.messages.append(Said(self.bridge.clock.now(), safe, severity))
-        self.note(severity, safe)
-        # The sign says how bad it is where colours can't.
-        self.notify(SIGNS[severity] + safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
-
-    def note(self, kind: Kind, text: str) -> None:
-        """Keep what was done or said for later runs, without secrets."""
-        from sandtui.fleet.activity import Entry
-
-        LOG.info("%s: %s", kind, text)
-        connection = self.bridge.connection
-        label, secrets = (connection.label, [connection.config.api_key]) if connection is not None else ("", [])
-        trace = current_trace()
-        if trace is not None:
-            self.requests.want(trace)
-        self.kept.add(Entry(self.bridge.clock.now(), label, kind, text, trace.id if trace is not None else ""), secrets)
-
-    def keep_requests(self) -> None:
-        """Keep what is known by now of the requests behind entries."""
-        self.kept.keep_traces(self.requests.take_changed())
-
     def _keep_theme(self, theme: Theme) -> None:
         self.bridge.keep_text(self.paths.theme, theme.name)
-
-    def desktop_notify(self, text: str) -> None:
-        """Ask the terminal to show a notification of the desktop (OSC 9); one that can't ignores it."""
-        if self._driver is not None:
-            # The driver's own queue: written past it, the sequence could land inside another one.
-            self._driver.write(f"\x1b]9;sandtui: {clean(text)[:200]}\x07")
 
     def keep_preferences(self) -> None:
         """Keep what the fleet screen is to remember."""
@@ -332,39 +282,6 @@ class SandtuiApp(Navigation, Copying, Recording):
             self.say(f"Nothing was launched in this session: {new}, then a count above 1.", "warning")
 
     # Events
-
-    def on_delete_finished(self, message: DeleteFinished) -> None:
-        """Tell what came of a deletion."""
-        with following(message.trace):
-            self._tell_deleted(message)
-
-    def _tell_deleted(self, message: DeleteFinished) -> None:
-        deleted, failed = message.outcome.deleted, message.outcome.failed
-        if deleted:
-            names = ", ".join(message.names.get(sandbox_id, sandbox_id) for sandbox_id in deleted[:3])
-            more = f" and {len(deleted) - 3} more" if len(deleted) > 3 else ""
-            self.say(f"Deleted {names}{more}.")
-        for sandbox_id, reason in list(failed.items())[:3]:
-            self.say(f"{message.names.get(sandbox_id, sandbox_id)} was not deleted: {reason}", "error")
-        if len(failed) > 3:
-            self.say(f"{len(failed) - 3} more could not be deleted.", "error")
-
-    def on_bulk_finished(self, message: BulkFinished) -> None:
-        """Tell what came of work on many, when nobody looks at it."""
-        with following(message.trace):
-            self.bulk.tell(message.run)
-
-    def on_labels_counted(self, message: LabelsCounted) -> None:
-        """Go on with a deletion by label."""
-        with following(message.trace):
-            self.bulk.labels_counted(message)
-
-    def on_file_written(self, message: FileWritten) -> None:
-        """Tell where something was written, or why not."""
-        if message.problem:
-            self.say(f"{message.path} was not written: {message.problem}", "error")
-        else:
-            self.say(f"{message.what} written to {message.path}.")
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so when something of ours broke, instead of ending the program."""
