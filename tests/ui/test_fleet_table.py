@@ -11,6 +11,7 @@ from sandtui.fleet.groups import grouping
 from sandtui.fleet.query import parse
 from sandtui.fleet.store import FleetStore
 from sandtui.fleet.view import FleetView
+from sandtui.ui.widgets.columns_view import PREFIX
 from sandtui.ui.widgets.fleet_table import FleetTable
 from tests.fleet.factory import NOW, sandbox
 
@@ -119,6 +120,18 @@ async def test_the_mouse_sorts_and_sizes_by_the_head():
         await pilot.mouse_up(FleetTable, offset=(border + 4, 0))
         await pilot.pause()
     assert (chosen[0], chosen[-1]) == ("status", ("status", 16))
+
+
+async def test_the_scroll_bar_covers_no_column():
+    app = TableApp(60)
+    chosen = [("status", "name", "used", "memused", "size", "labels", "age"), ("name", "age"), ("status", "labels")]
+    async with app.run_test(size=(80, 24)) as pilot:
+        for columns in chosen:
+            for width in range(40, 100, 7):
+                await pilot.resize_terminal(width, 24)
+                app.table.set_columns(columns, {})
+                last = app.table._placed[-1]
+                assert PREFIX + last.start + last.width <= width - app.table.scrollbar_size_vertical
 
 
 async def test_columns_that_do_not_fit_are_reached_sideways():

@@ -89,7 +89,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         await pilot.pause()
         await pilot.press("M")
         await plan_shown(pilot)
-        assert "1 have an idle limit: a command begins it anew" in " ".join(text_of(app).split())
+        assert "left out: 1 with an idle limit, which a command begins anew" in " ".join(text_of(app).split())
         await pilot.press("y")
         assert isinstance(app.screen, PlanDialog), "there is nothing to do"
         await pilot.press("i")
@@ -229,5 +229,15 @@ def test_use_in_columns(snap_compare, size):
         fleet.show_rows()
         await pilot.press("g")
         await until(pilot, lambda: fleet.target.used is not None)
+
+    assert snap_compare(World(), terminal_size=size, run_before=steps)
+
+
+@SIZES
+def test_plan_that_spares_some(snap_compare, size):
+    async def steps(pilot):
+        await settled(pilot)
+        await pilot.press("M")
+        await plan_shown(pilot)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sandtui.client.models import SandboxStatus
@@ -33,6 +33,10 @@ class CompareUse(Term):
         """Compare; what nobody measured does not pass."""
         share = SHARES[self.name](row)
         return share is not None and OPERATORS[self.sign](share, self.limit)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Compare where there is something to compare: mostly few are measured."""
+        return Term.select(self, [row for row in rows if row.measured is not None], now)
 
 
 @dataclass(frozen=True, slots=True)

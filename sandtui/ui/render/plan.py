@@ -57,9 +57,9 @@ def plan_words(plan: Plan, where: str) -> Content:
         sums += [Piece("   "), outside(named, "info")]
     rows += [content(*sums), content(Piece(f"context: {clean(where)}", "dim"))]
     for reason, number in plan.spared.items():
-        words = f"{number:,} have {reason}. They are left out; "
-        rows.append(content(Piece(words, "busy"), Piece("i", "key"), Piece(" takes them too", "busy")))
-    rows += [content(Piece(f"{number:,} have {reason}", "busy")) for reason, number in plan.unspared.items()]
+        rows.append(content(Piece(f"left out: {number:,} with {reason}", "busy")))
+        rows.append(content(Piece("i", "key"), Piece(" takes them too" if number > 1 else " takes it too", "dim")))
+    rows += [content(Piece(f"{number:,} with {reason}", "busy")) for reason, number in plan.unspared.items()]
     if plan.passed_over:
         rows.append(content(Piece(f"{plan.passed_over:,} others are left out: it can't be done to them now", "dim")))
     if plan.by_label:

@@ -63,7 +63,12 @@ class ColumnsView(CursorView):
 
     def place_columns(self) -> None:
         """Choose the columns that there is room for."""
-        self._placed = layout(self.size.width - PREFIX, self._columns, self._pan)
+        room = self.size.width - PREFIX
+        self._placed = layout(room, self._columns, self._pan)
+        free = room - self.scrollbar_size_vertical
+        if self._placed and self._placed[-1].start + self._placed[-1].width > free:
+            # What growing columns leave over is mostly enough for the scroll bar; here it would cover the last one.
+            self._placed = layout(free, self._columns, self._pan)
         self.forget_drawn()
         self.refresh()
 
