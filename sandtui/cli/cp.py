@@ -29,6 +29,7 @@ an id; with --query the part before the colon is empty and stands for all runnin
   sandtui cp --query '#run=42' config.json :/workspace/config.json
   sandtui cp --query '#run=42' :/workspace/metrics.csv ./all      (makes all/NAME/metrics.csv)
 A target that ends in / or is a directory gets the source's name. Every file arrives whole and compared, or not at all.
+A large download that broke off, or was killed, goes on where it was when the same command is run again.
 """
 _EPILOG = "exit codes: 0 all was copied; 1 some was not; 2 wrong usage, or no such sandbox."
 
@@ -142,7 +143,7 @@ async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments:
         queue = TransferQueue(client, SystemClock(), Unwritten(), Path(spool), AT_ONCE)
         changed = asyncio.Event()
         queue.on_change = changed.set
-        transfers = queue.add(specs)
+        transfers = queue.add(specs, _id)
         running = asyncio.ensure_future(queue.run())
         bar = sys.stderr.isatty() and not arguments.quiet and not arguments.json
         told: set[str] = set()
@@ -168,12 +169,28 @@ async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments:
         finally:
             if bar:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            # What an upload has left would never be found again; a download goes on with it.
+            queue.forget([each.id for each in transfers if each.spec.target.sandbox_id is not None])
             while not queue.is_idle:
                 changed.clear()
                 await changed.wait()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
     return 1 if any(transfer.problem for transfer in transfers) else 0
+
+
+def _id(spec: Spec) -> str:
+    """Return an id for a copy: the same one for the same download, so that it goes on when it is run again.
+
+    Two programs may send to one place at the same time, and must not meet under one temporary name there.
+    """
+    import hashlib
+    import secrets
+
+    if spec.target.sandbox_id is not None:
+        return secrets.token_hex(5)
+    places = repr((spec.source.sandbox_id, spec.source.path, spec.target.path))
+    return hashlib.sha256(places.encode()).hexdigest()[:10]
 
 
 def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> None:

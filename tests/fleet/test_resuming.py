@@ -2,16 +2,18 @@
 
 import asyncio
 import hashlib
+import os
 import signal
 import sys
 import threading
 
 import pytest
 
+from sandtui.client import ConnectionFailedError
 from sandtui.client.local_file import LocalFile
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.transfers.model import Existing, Place, Spec, State
+from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.fleet.test_transfers import Bench, bench
 
@@ -42,6 +44,30 @@ async def main(key, url, box, folder, most):
         await queue.run()
 
 asyncio.run(main(*sys.argv[1:]))
+"""
+
+SCRIPT = """
+import os, signal, sys
+from sandtui.cli.program import main
+from sandtui.client.local_file import LocalFile
+from sandtui.fleet.transfers.model import Transfer
+
+most, *words = sys.argv[1:]
+taken, take = 0, LocalFile.take
+
+def counted(self, piece):
+    global taken
+    taken += len(piece)
+    take(self, piece)
+
+def check(self):
+    if self.done >= int(most):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+LocalFile.take, Transfer.check = counted, check
+code = main(words)
+print(taken)
+sys.exit(code)
 """
 
 
@@ -127,4 +153,50 @@ async def test_a_large_download_that_is_cancelled_leaves_nothing(bench, monkeypa
             await asyncio.sleep(0.005)
     assert transfer.state is State.CANCELLED
     assert not target.exists()
+    assert await bench.leftovers() == ""
+
+
+async def test_a_script_that_was_killed_goes_on_when_it_is_run_again(bench):
+    await bench.sh(f"head -c {SIZE} /dev/urandom > /workspace/big")
+    config, target = bench.client.config, bench.folder / "big"
+    keys = {"HOME": str(bench.folder / "home"), "PRIME_API_KEY": config.api_key, "PRIME_API_BASE_URL": config.base_url}
+
+    async def cp(most: int) -> tuple[int, bytes]:
+        words = [str(most), "cp", f"{bench.boxes[0]}:/workspace/big", str(target)]
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SCRIPT, *words, env={**os.environ, **keys}, stdout=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(60):
+            output, _ = await program.communicate()
+        return program.returncode, output
+
+    assert await cp(KILLED_AT) == (-signal.SIGKILL, b"")
+    assert not target.exists()
+    code, taken = await cp(SIZE * 2)
+    assert code == 0
+    assert int(taken) < SIZE - KILLED_AT + 1_000_000
+    there = (await bench.sh("sha256sum < /workspace/big")).split()[0]
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == there
+    assert await bench.leftovers() == ""
+
+
+async def test_what_a_failed_transfer_has_left_goes_with_it_off_the_list(bench):
+    await bench.sh(f"head -c {SIZE} /dev/urandom > /workspace/big")
+    target = bench.folder / "big"
+    spec = Spec(bench.there("/workspace/big"), Place(str(target)), "batch", Existing.OVERWRITE)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def check(self):
+            if self.done > KILLED_AT:
+                raise ConnectionFailedError("the network is gone")
+
+        patch.setattr(Transfer, "check", check)
+        (transfer,) = bench.queue.add([spec])
+        await bench.over(transfer, State.FAILED, State.DONE)
+    assert transfer.state is State.FAILED
+    assert await bench.leftovers() != "", "a retry would go on with it"
+    bench.queue.clear_done()
+    async with asyncio.timeout(20):
+        while not bench.queue.is_idle:
+            await asyncio.sleep(0.005)
     assert await bench.leftovers() == ""

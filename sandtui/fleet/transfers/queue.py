@@ -79,9 +79,9 @@ class TransferQueue:
         """Return a transfer."""
         return next((each for each in self.transfers if each.id == transfer_id), None)
 
-    def add(self, specs: Sequence[Spec]) -> list[Transfer]:
-        """Queue some transfers."""
-        fresh = [Transfer(secrets.token_hex(5), spec) for spec in specs]
+    def add(self, specs: Sequence[Spec], name: Callable[[Spec], str] | None = None) -> list[Transfer]:
+        """Queue some transfers. ``name`` gives each its id: with one of an earlier run it goes on with what is left."""
+        fresh = [Transfer(name(spec) if name else secrets.token_hex(5), spec) for spec in specs]
         self.transfers += fresh
         for transfer in fresh:
             self._keep(transfer)
@@ -172,10 +172,12 @@ class TransferQueue:
         self.forget([each.id for each in self.transfers if each.is_over])
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Take some that are over off the list."""
+        """Take some that are over off the list; nobody goes on with what a failed one has left, so it is removed."""
         for transfer in [each for each in self.transfers if each.id in ids and each.is_over]:
             self.transfers.remove(transfer)
             self._journal.drop(transfer.id)
+            if transfer.state is State.FAILED and transfer.total:
+                self._tasks[transfer.id] = asyncio.ensure_future(self._clean(transfer))
         self._changed()
 
     async def compare(self, spec: Spec) -> Difference:
