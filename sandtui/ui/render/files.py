@@ -100,7 +100,8 @@ def state_text(pane: Pane, now: float) -> str:
         return ""
     count = sum(row.name != UP for row in pane.rows)
     total = len(pane.listing.entries)
-    text = f"{count:,} items" if count == total else f"{count:,} of {total:,} items"
+    items = "item" if total == 1 else "items"
+    text = f"{count:,} {items}" if count == total else f"{count:,} of {total:,} {items}"
     if pane.side.sandbox_id is not None and pane.listed_at is not None:
         text += " · listing …" if pane.loading else f" · {duration(now - pane.listed_at)} ago"
     return text

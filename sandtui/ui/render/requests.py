@@ -8,31 +8,39 @@ from datetime import datetime
 from sandtui.fleet.activity import Entry
 from sandtui.fleet.requests import Request, curl_line
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.render.text import Content, Piece, content, fit, lines
+from sandtui.ui.render.text import Content, Piece, content, fit, lines, width_of
 from sandtui.ui.render.units import clock_time
 
-METHOD_WIDTH, PATH_WIDTH = 7, 48
+METHOD_WIDTH, HEAD_SHOWN = 7, 14
 
 
 def request_pieces(request: Request, width: int) -> list[Piece]:
-    """Return one line: sign, method, path, and on the right what came of it."""
+    """Return one line: sign, method, path, and on the right what came of it, and how often it was sent."""
     took = f"{request.milliseconds:,} ms"
-    tries = f"  {request.attempts} attempts" if request.attempts > 1 else ""
+    tries = f" ×{request.attempts}" if request.attempts > 1 else ""
     end = f"{request.status if request.status is not None else 'no reply'}"
-    right = f"{end:>8}  {took:>10}{tries:<12}"
-    path = fit(clean(request.path), max(10, width - METHOD_WIDTH - len(right) - 6))
+    right = f"{end:>8} {took:>9}{tries:<4}"
+    path = _middle(clean(request.path), max(24, width - METHOD_WIDTH - width_of(right) - 4))
     sign = Piece(" ✖ ", "bad") if request.failed else Piece("   ")
     return [
         sign,
         Piece(f"{clean(request.method):<{METHOD_WIDTH}}", "dim"),
-        Piece(f"{path}  "),
+        Piece(path),
         Piece(right, "bad" if request.failed else "dim"),
     ]
+
+
+def _middle(path: str, room: int) -> str:
+    """Return a path in so many cells: its end says what was asked, so the middle goes."""
+    if width_of(path) > room:
+        path = f"{path[:HEAD_SHOWN]}…{path[-(room - HEAD_SHOWN - 1) :]}"
+    return fit(path, room)
 
 
 def request_details(request: Request, now: datetime) -> Content:
     """Return all that is known of one."""
     facts = [clock_time(request.moment, now)]
+    facts += [f"{request.attempts} attempts"] if request.attempts > 1 else []
     facts += [f"the platform calls it {clean(request.request_id)}"] if request.request_id else []
     facts += ["by the sandbox's token"] if request.by_token else ["by the API key"]
     rows = [content(Piece(" · ".join(facts), "dim"))]

@@ -9,12 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from sandtui.fleet.ports import parse_exposure
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.widgets.check import Check
 
 Exposure = tuple[int, str, str | None]
 
@@ -42,7 +43,7 @@ class ExposeDialog(ModalScreen[Exposure]):
                 yield OptionList(id="listening", compact=True)
             yield Static(content(Piece("Name (may stay empty)", "dim")))
             yield Input(placeholder="web", compact=True, id="expose-name")
-            yield Checkbox("plain TCP instead of HTTP", compact=True, id="expose-tcp")
+            yield Check("plain TCP instead of HTTP", compact=True, id="expose-tcp")
             yield Static(
                 content(Piece("Anyone who has the address can reach it. enter · esc", "dim")), id="dialog-keys"
             )
@@ -83,7 +84,7 @@ class ExposeDialog(ModalScreen[Exposure]):
         event.stop()
         port = self.query_one("#expose-port", Input).value.strip()
         name = self.query_one("#expose-name", Input).value.strip()
-        protocol = "tcp" if self.query_one("#expose-tcp", Checkbox).value else "http"
+        protocol = "tcp" if self.query_one("#expose-tcp", Check).value else "http"
         try:
             answer = parse_exposure(f"{port or '?'} {protocol} {name}".strip())
         except ValueError as problem:

@@ -214,6 +214,9 @@ class FilesScreen(Syncing):
                     self.reload(number)
                     break
         self._draw_queue()
+        if len(queue.transfers) in {0, 1}:
+            # The first brings the keys of the queue, and the last takes them away.
+            self.update_chrome()
         if self.app.screen is self:
             self.dashboard.transfers.ask()
 

@@ -10,12 +10,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Static
+from textual.widgets import Input, Static
 
 from sandtui.fleet.jobs.job import Chain, Job
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.jobs import command_words
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.widgets.check import Check
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class ThenDialog(_Form[Chain]):
             yield Static(content(Piece("to this new file here", "dim")))
             target = chain.target or ""
             yield Input(target, placeholder=str(self._folder / "result.json"), compact=True, id="then-target")
-            yield Checkbox("then delete the sandbox", chain.delete, compact=True, id="then-delete")
+            yield Check("then delete the sandbox", chain.delete, compact=True, id="then-delete")
             yield Static(
                 content(Piece("Only after exit code 0, and when the file has arrived · esc closes", "dim")),
                 id="dialog-keys",
@@ -114,7 +115,7 @@ class ThenDialog(_Form[Chain]):
 
     def _take(self) -> None:
         download, target = self._value("then-download"), self._value("then-target")
-        delete = self.query_one("#then-delete", Checkbox).value
+        delete = self.query_one("#then-delete", Check).value
         if not download:
             self.dismiss(Chain(delete=delete))
             return
