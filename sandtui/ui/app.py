@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
+OURS_INSTEAD = frozenset({"Keys", "Quit"})
+"""Commands of Textual's palette for which there are actions of ours."""
 
 
 class SandtuiApp(Telling, Navigation, Copying, Recording):
@@ -174,8 +176,10 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action that works here, and Textual's own, in the palette."""
         for action in self.actions_here():
-            yield SystemCommand(action.title, action.help, lambda action=action: self.do(action.id))
-        yield from super().get_system_commands(screen)
+            yield SystemCommand(action.title.capitalize(), action.help, lambda action=action: self.do(action.id))
+        for command in super().get_system_commands(screen):
+            if command.title not in OURS_INSTEAD:
+                yield command
 
     # What is kept, and where the user is
 

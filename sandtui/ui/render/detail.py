@@ -170,5 +170,5 @@ def _secrets(sandbox: Sandbox, full: bool) -> list[Piece]:
     if not names:
         return [_none()]
     # Values never come back from the platform; only the names are shown even if one does.
-    text = "  ".join(names) if full else f"{len(names)} names"
+    text = "  ".join(names) if full else f"{len(names)} name{'s' * (len(names) > 1)}"
     return [outside(text), Piece(" (values masked)", "dim")]

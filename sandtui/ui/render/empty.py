@@ -21,9 +21,12 @@ def not_connected(problem: ConnectError, key: KeyOf) -> Lines:
     """Say why there is no platform."""
     advice = [[Piece(line, "dim")] for text in problem.advice.splitlines() for line in wrap(clean(text), 60)]
     words = [[Piece(line, "bad")] for text in problem.message.splitlines() for line in wrap(clean(text), 60)]
-    keys = [Piece(key("app.refresh"), "key"), Piece(" tries again   ", "dim")]
-    keys += [Piece(key("app.context"), "key"), Piece(" another context", "dim")]
-    return [*words, [], *advice, [], keys]
+    return [*words, [], *advice, [], _again(key)]
+
+
+def _again(key: KeyOf) -> list[Piece]:
+    again = [Piece(key("app.refresh"), "key"), Piece(" tries again   ", "dim")]
+    return [*again, Piece(key("app.context"), "key"), Piece(" another context", "dim")]
 
 
 def connecting() -> Lines:
@@ -41,7 +44,7 @@ def why_empty(freshness: Freshness, known: int, query: str, key: KeyOf) -> Lines
             [],
             *[[Piece(line, "bad")] for line in wrap(clean(freshness.problem), 60)],
             [],
-            [Piece(key("app.refresh"), "key"), Piece(" tries again now", "dim")],
+            _again(key),
         ]
     if not known:
         return [[Piece("No sandboxes yet", "bright")], [], *_tour(key)]

@@ -49,7 +49,7 @@ class ChooseDialog(ModalScreen[str]):
             dialog.border_title = Content(clean(self._heading))
             yield OptionList(*map(self._option, self._choices), id="choices", compact=True)
             yield Static(
-                content(Piece(self._note or "a letter or enter chooses · esc closes", "dim")), id="choices-keys"
+                content(Piece(self._note or "its key or enter chooses · esc closes", "dim")), id="choices-keys"
             )
 
     def on_key(self, event: events.Key) -> None:
