@@ -119,7 +119,8 @@ class ContextFlow:
             app.say(f"This context is read-only: {known.title} is switched off. {other} chooses another.", "warning")
             return True
         screen = app.screen
-        with app.doing(" › ".join([known.title, *(screen.crumbs() if isinstance(screen, AppScreen) else [])])):
+        where = [*screen.crumbs(), screen.subject()] if isinstance(screen, AppScreen) else []
+        with app.doing(" › ".join([known.title, *filter(None, where)])):
             if self.production:
                 going_on = carrying_on(run)
                 self.ask(known, lambda: app.call_later(going_on))

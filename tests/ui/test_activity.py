@@ -55,11 +55,12 @@ async def test_what_is_done_and_said_is_kept_and_narrowed():
         await settled(pilot)
         await until(pilot, lambda: app.screen.target is not None)
         earlier(app)
+        name = app.screen.target.sandbox.name
         await pilot.press("D")
         await pilot.press("escape")
         app.say(f"went wrong with {app.bridge.connection.config.api_key}", "error")
         await open_activity(pilot, app)
-        assert texts(app)[:2] == ["went wrong with <hidden>", "delete › Fleet"]
+        assert texts(app)[:2] == ["went wrong with <hidden>", f"delete › Fleet › {name}"]
         await pilot.press("slash", *"not deleted")
         await until(pilot, lambda: len(texts(app)) == 1)
         assert texts(app)[0].startswith("web-1")

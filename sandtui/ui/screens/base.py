@@ -103,6 +103,10 @@ class AppScreen(Screen[None]):
         """Return the scopes whose actions work now."""
         return (self.SCOPE,)
 
+    def subject(self) -> str:
+        """Return what an action of this screen is done to, for the activity, where the crumbs do not say it."""
+        return ""
+
     def named_key(self, action_id: str) -> str:
         """Return the key of an action as the user's keymap has it, for a text."""
         return key_of(action_id, self.dashboard.user_keys)
