@@ -150,4 +150,5 @@ def _shown_body(body: Body | None, headers: Mapping[str, str]) -> bytes | None:
 
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.hostname}{parts.path}"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.hostname}{port}{parts.path}"

@@ -131,7 +131,9 @@ class MaskingFormatter(logging.Formatter):
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         moment = datetime.fromtimestamp(record.created, UTC)
-        head = f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03}Z {record.levelname:<7} {record.name}:"
+        head = (
+            f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03}Z {record.process} {record.levelname:<7} {record.name}:"
+        )
         # Cut after it is masked: half a secret would not be found.
         lines = masked_lines(text.replace("\r", "\n"))
         return "\n".join(f"{head} {line[:LONGEST]}" for line in lines[:LINES])
