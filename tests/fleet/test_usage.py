@@ -15,7 +15,7 @@ from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, Ser
 from sandtui.client.models import CommandResponse
 from sandtui.fleet import plans, usage
 from sandtui.fleet.bulk import State
-from sandtui.fleet.clock import ManualClock
+from sandtui.fleet.clock import ManualClock, SystemClock
 from sandtui.fleet.export import as_csv, as_json
 from sandtui.fleet.find import script_query
 from sandtui.fleet.plans import make_plan
@@ -26,6 +26,7 @@ from sandtui.fleet.session import FleetSession
 from sandtui.fleet.store import FleetStore
 from sandtui.fleet.usage import GIGABYTE, Measured, Sample, measured, read_sample, share
 from sandtui.fleet.view import FleetView
+from tests.conftest import start_platform
 from tests.fleet.factory import NOW, sandbox
 
 
@@ -340,9 +341,22 @@ async def test_many_are_measured_with_what_came_of_each():
 
 
 async def test_a_real_sandbox_that_works_is_told_from_one_that_rests(platform_process):
+    await tell_apart(platform_process)
+
+
+async def test_plain_processes_are_told_from_those_of_the_machine(tmp_path):
+    process, platform = start_platform(tmp_path / "state", "--driver", "process")
+    try:
+        await tell_apart(platform)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+async def tell_apart(platform_process):
     config = Config(api_key=platform_process.api_key, base_url=platform_process.base_url)
     async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
-        session = FleetSession(client, ManualClock(NOW))
+        session = FleetSession(client, SystemClock())
         commands = {"busy": "sh -c 'while :; do (:); done'", "idle": None}
         made = [
             await client.create(

@@ -7,6 +7,9 @@ from textual.widgets import Input
 
 from sandtui.client.models import CommandResponse
 from sandtui.fleet.bulk import State
+from sandtui.fleet.plans import MEASURE, make_plan
+from sandtui.fleet.usage import COMMAND
+from sandtui.local.drivers.simulated import MEASURING
 from sandtui.ui.screens.dialogs.bulk import BulkDialog
 from sandtui.ui.screens.dialogs.plan import PlanDialog
 from sandtui.ui.screens.fleet import FleetScreen
@@ -178,6 +181,20 @@ async def test_read_only_measures_nothing():
         assert app.screen_stack[-1] is app.screen
         assert isinstance(app.screen, FleetScreen)
         assert asked == []
+
+
+async def test_made_up_sandboxes_tell_made_up_use():
+    """A demonstration has something to show; its sandboxes know the command by its beginning."""
+    assert COMMAND.startswith(MEASURING)
+    app = World()
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        session = app.bridge.session
+        await session.bulk(make_plan(MEASURE, list(session.store), spare=False)).run()
+        running = [row for row in session.store if row.status == "RUNNING"]
+        assert all(row.used is not None and 0 <= row.used < 1 for row in running)
+        assert 0 < sum(row.used <= 0.02 for row in running) < len(running) / 2
+        assert all(0 < row.memory_used < 1 for row in running)
 
 
 # Pictures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
+from zlib import crc32
 
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, SandboxStatus
 from sandtui.local.records import SandboxRecord
@@ -136,3 +137,15 @@ def _age(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
         values["termination_reason"] = random.choice(("deleted", "deleted", "start command ended"))
         values["exit_code"] = 0
     return SandboxRecord(**values)
+
+
+def made_up_use(record: SandboxRecord, now: datetime) -> str:
+    """Return what a sandbox without processes would tell of its use: of three, one rests."""
+    number = crc32(record.id.encode())
+    share = number % 17 / 10_000 if number % 3 == 0 else 0.03 + number % 83 / 100
+    age = max(1.0, (now - (record.started_at or record.created_at)).total_seconds())
+    limit = int(record.memory_gb * 1024**3)
+    return (
+        f"cpu {int(share * record.cpu_cores * age * 1e6)}\nmemory {limit * (3 + number % 61) // 100}\nlimit {limit}\n"
+        f"processes {number % 23 + 1}\nuptime {age:.2f}\nfirst 0\n"
+    )

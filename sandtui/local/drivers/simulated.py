@@ -14,12 +14,15 @@ from typing import Any
 
 from sandtui.local.clock import Clock
 from sandtui.local.drivers.base import Command, Ending, FileTrouble, ImageUnavailable, Refused, SandboxGone, Stream
-from sandtui.local.drivers.fleet import make_fleet
+from sandtui.local.drivers.fleet import made_up_use, make_fleet
 from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
 ADMIT_SECONDS = 0.5
 START_SECONDS = 1.5
+
+MEASURING = "c=/sys/fs/cgroup;"
+"""So begins the command by which the dashboard measures use."""
 
 _UNKNOWN = (
     "this sandbox is simulated: no program runs in it. It knows cat, date, echo, env, exit, false, "
@@ -175,6 +178,8 @@ class _Shell:
 
     async def run(self, text: str) -> tuple[str, str, int]:
         """Return what a command line prints and its exit code."""
+        if text.startswith(MEASURING):
+            return made_up_use(self._record, self._clock.now()), "", 0
         try:
             words = shlex.split(text)
         except ValueError as error:
