@@ -14,9 +14,11 @@ import select
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandtui.fleet.terminal import Emulation
@@ -41,7 +43,8 @@ PROGRAMS: dict[str, tuple[list[str], list[str]]] = {
         ["ls -C --color=always /usr\r", "\x02%", "\x02\"", "echo pane; seq 30\r", "\x02o"],
     ),
     "bash-line": (["bash", "--norc"], ["echo " + "x" * 100 + "\x01\x05" + "\b" * 5 + "\r", "ls -C /usr\r"]),
-    "htop": (["htop", "-d", "600", "-p", "SELF"], ["t", "\x1b[B", "\x1b[B", "h"]),
+    "htop": (["htop", "-d", "600", "-p", "IDLE"], ["t", "\x1b[B", "h"]),
+    "htop-setup": (["htop", "-d", "600", "-p", "IDLE"], ["\x1bOQ", "\x1bOB", "\x1bOB", "\x1bOC", "\x1bOB"]),
 }  # fmt: skip
 
 
@@ -72,22 +75,29 @@ def record(command: list[str], keys: list[str]) -> bytes:
     return written
 
 
-def main() -> None:
-    """Record every program that is there."""
+def main(wanted: Sequence[str]) -> None:
+    """Record the wanted programs, or all, as far as they are there."""
     FOLDER.mkdir(exist_ok=True)
     config = Path(f"/tmp/sandtui-record-{os.getpid()}.conf")
     config.write_text("set -g status-right ''\nset -g default-terminal tmux-256color\n")
     sample = Path("/tmp/sample.py")
     sample.write_text("".join(SAMPLE.format(number=number) for number in range(25)))
+    # A command line that tells nothing of this machine.
+    idle = subprocess.Popen(["sleep", "600"])
     for name, (command, keys) in PROGRAMS.items():
+        if wanted and name not in wanted:
+            continue
         if shutil.which(command[0]) is None:
             print(f"{name}: {command[0]} is not installed", file=sys.stderr)
             continue
         socket = f"/tmp/sandtui-record-{os.getpid()}"
         places = {"SAMPLE": str(sample), "SOCKET": socket, "CONFIG": str(config), "SELF": str(os.getpid())}
+        places["IDLE"] = str(idle.pid)
         FOLDER.joinpath(f"{name}.raw").write_bytes(record([places.get(part, part) for part in command], keys))
         if command[0] == "tmux":
             os.system(f"tmux -S {socket} kill-server")
+    idle.kill()
+    idle.wait()
     config.unlink()
     sample.unlink()
 
@@ -101,4 +111,4 @@ def function_{number}(self, value):
 '''
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
