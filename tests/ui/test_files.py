@@ -198,6 +198,26 @@ async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
         assert screen.dashboard.transfers.is_watched(looked[0])
 
 
+@SIZES
+def test_the_ways_to_copy(snap_compare, size, sides):
+    async def steps(pilot):
+        await opened(pilot)
+        await pilot.press("j", "j", "w")
+        await pilot.pause()
+
+    picture(snap_compare, size, steps)
+
+
+async def test_a_copy_goes_over_sftp_when_that_is_chosen(sides):
+    async with World().run_test(size=NARROW) as pilot:
+        screen = await opened(pilot)
+        added = []
+        screen.dashboard.transfers.add = added.extend
+        await pilot.press("j", "j", "c", "w", "s")
+        await until(pilot, lambda: len(added) == 2)
+        assert [spec.sftp for spec in added] == [False, True]
+
+
 class FakeReader(Reader):
     """A file that is made up."""
 

@@ -117,7 +117,7 @@ class ActivityScreen(AppScreen):
                 found, problem = await asyncio.to_thread(self.dashboard.kept.search, text), ""
             except OSError as error:
                 found, problem = [], str(error)
-            if self.is_mounted and self.query_one(Input).value == text:
+            if self.is_attached and self.query_one(Input).value == text:
                 self._entries, self._problem = found, problem
                 self.query_one("#activity-panel").border_title = Content(f"Activity {len(found):,}")
                 self.query_one(OutputView).show(max(1, len(found)))

@@ -18,6 +18,8 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content, fit
 
 TITLE_WIDTH = 22
+ALONE_WIDTH = 60
+"""Cells of a title that has no words beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,10 @@ class ChooseDialog(ModalScreen[str]):
 
     @staticmethod
     def _option(choice: Choice) -> Option:
+        width = TITLE_WIDTH if choice.words else ALONE_WIDTH
         text = content(
             Piece(f"{choice.key:<3}", "key"),
-            Piece(fit(clean(choice.title), TITLE_WIDTH) + "  "),
+            Piece(fit(clean(choice.title), width) + "  "),
             Piece(clean(choice.words), "dim"),
         )
         return Option(text, id=choice.id)
