@@ -74,7 +74,7 @@ MEASURE = Verb(
     "Measure the use of",
     "by one command in each",
     _running,
-    spares=lambda row: "an idle limit, which a command begins anew" if row.sandbox.idle_timeout_minutes else "",
+    spares=lambda row: "whose idle limit a command begins anew" if row.sandbox.idle_timeout_minutes else "",
     typed=False,
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,9 +74,17 @@ class BulkFlow:
 
         self._app.push_screen(ChooseDialog(f"{what}: {len(rows):,}", choices), chosen)
 
-    def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0) -> None:
-        """Ask for the verb's value, when it needs one, and show the plan."""
-        plan = make_plan(verb, rows, hidden)
+    def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0, shown: Set[str] | None = None) -> None:
+        """Ask for the verb's value, when it needs one, and show the plan.
+
+        ``hidden`` says how many the filter does not show, or ``shown`` which it does.
+        """
+
+        def planned(*, spare: bool) -> Plan:
+            plan = make_plan(verb, rows, hidden, spare=spare)
+            return plan if shown is None else replace(plan, hidden=sum(row.id not in shown for row in plan.rows))
+
+        plan = planned(spare=True)
         if not plan.rows and not plan.spared:
             self._app.say(f"{verb.title}: there is nothing that this can be done to now.", "warning")
             return
@@ -86,7 +95,7 @@ class BulkFlow:
             self._app.open_fan_out(plan.rows)
             return
         if not verb.asks:
-            more = partial(self._show_plan, make_plan(verb, rows, hidden, spare=False)) if plan.spared else None
+            more = partial(self._show_plan, planned(spare=False)) if plan.spared else None
             self._show_plan(plan, more)
             return
 

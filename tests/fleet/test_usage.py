@@ -295,7 +295,7 @@ def test_a_plan_leaves_those_with_an_idle_limit_alone_unless_asked():
     rows = list(store_with(*(sandbox(number) for number in range(12)), sandbox(20, idle_timeout_minutes=5)))
     plan = make_plan(plans.MEASURE, rows)
     assert plan.title == "Measure the use of 12 sandboxes"
-    assert plan.spared == {"an idle limit, which a command begins anew": 1}
+    assert plan.spared == {"whose idle limit a command begins anew": 1}
     assert not plan.needs_count
     whole = make_plan(plans.MEASURE, rows, spare=False)
     assert (len(whole.rows), whole.spared, sum(whole.unspared.values())) == (13, {}, 1)

@@ -96,6 +96,18 @@ async def test_deleting_many_needs_the_number_and_nothing_else_will_do():
         assert all(row.sandbox.is_finished for row in store)
 
 
+async def test_the_buttons_of_a_plan_are_in_view_in_a_small_window():
+    app = app_with()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        for keys in (["asterisk", "D"], ["U", "M"], ["D"]):
+            await pilot.press(*keys)
+            await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+            dialog, buttons = app.screen.query_one("#dialog"), app.screen.query_one("#dialog-buttons")
+            assert dialog.content_region.contains_region(buttons.region)
+            await pilot.press("escape")
+
+
 async def test_a_dialog_that_was_closed_does_nothing():
     app = app_with()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -78,6 +78,13 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         left = {row.id for row in view.rows}
         assert left == {row.id for row in map(view.store.get, before) if row.used is None or row.used <= 0.02}
         assert app.bridge.session.history.touched.isdisjoint(before), "to look at a sandbox is not to use it"
+        store = view.store
+        late = store.get(idle[0]) if idle else view.rows[0]
+        store.apply([late.sandbox.model_copy(update={"id": "sbx_late", "idle_timeout_minutes": None})])
+        fleet._take_over()
+        asked.clear()
+        await measured(pilot)
+        assert asked == ["sbx_late"], "what was measured is not measured again for that"
 
 
 async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
@@ -92,7 +99,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         await pilot.pause()
         await pilot.press("M")
         await plan_shown(pilot)
-        assert "left out: 1 with an idle limit, which a command begins anew" in " ".join(text_of(app).split())
+        assert "left out: 1 whose idle limit a command begins anew i takes it" in " ".join(text_of(app).split())
         await pilot.press("y")
         assert isinstance(app.screen, PlanDialog), "there is nothing to do"
         await pilot.press("i")

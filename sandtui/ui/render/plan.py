@@ -23,7 +23,7 @@ MARKS: dict[State, tuple[str, Role]] = {
 }
 
 
-def plan_list(plan: Plan, now: datetime) -> Content:
+def plan_list(plan: Plan, now: datetime, most: int = SHOWN) -> Content:
     """Return the sandboxes, the first of them by name."""
     rows = [
         content(
@@ -33,9 +33,9 @@ def plan_list(plan: Plan, now: datetime) -> Content:
             Piece("   "),
             age(row.sandbox.created_at, now),
         )
-        for row in plan.rows[:SHOWN]
+        for row in plan.rows[:most]
     ]
-    more = plan.count - min(len(plan.rows), SHOWN)
+    more = plan.count - min(len(plan.rows), most)
     if more > 0:
         rows.append(content(Piece(f"and {more:,} more", "dim")))
     return lines(rows)
@@ -57,9 +57,9 @@ def plan_words(plan: Plan, where: str) -> Content:
         sums += [Piece("   "), outside(named, "info")]
     rows += [content(*sums), content(Piece(f"context: {clean(where)}", "dim"))]
     for reason, number in plan.spared.items():
-        rows.append(content(Piece(f"left out: {number:,} with {reason}", "busy")))
-        rows.append(content(Piece("i", "key"), Piece(" takes them too" if number > 1 else " takes it too", "dim")))
-    rows += [content(Piece(f"{number:,} with {reason}", "busy")) for reason, number in plan.unspared.items()]
+        left_out = Piece(f"left out: {number:,} {reason}   ", "busy")
+        rows.append(content(left_out, Piece("i", "key"), Piece(" takes them" if number > 1 else " takes it", "dim")))
+    rows += [content(Piece(f"with {number:,} {reason}", "busy")) for reason, number in plan.unspared.items()]
     if plan.passed_over:
         rows.append(content(Piece(f"{plan.passed_over:,} others are left out: it can't be done to them now", "dim")))
     if plan.by_label:

@@ -8,6 +8,7 @@ from textual.widgets import Input
 
 from sandtui.fleet.groups import Group
 from sandtui.fleet.plans import MEASURE
+from sandtui.fleet.query.use import is_unmeasured
 from sandtui.fleet.row import Row
 from sandtui.fleet.view import FleetView
 from sandtui.ui.screens.fleet_target import FleetTarget
@@ -210,16 +211,15 @@ class FleetKeys(FleetTarget):
             self.dashboard.bulk.choose(view.rows, 0, what, labels)
 
     def action_measure(self) -> None:
-        """Measure what the marked sandboxes use, or all that the filter could show."""
+        """Measure what the marked sandboxes use, or what the filter can't be answered for, or all that it shows."""
         view = self._view
         if view is None:
             return
         if view.marks:
             self.dashboard.bulk.ask(MEASURE, view.marked, self._hidden_marks())
         else:
-            rows, shown = view.measurable, {row.id for row in view.rows}
-            hidden = sum(MEASURE.possible(row) and row.id not in shown for row in rows)
-            self.dashboard.bulk.ask(MEASURE, rows, hidden)
+            rows = [row for row in view.measurable if is_unmeasured(row) or not view.unmeasured]
+            self.dashboard.bulk.ask(MEASURE, rows, shown={row.id for row in view.rows})
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Mark these sandboxes and no others."""

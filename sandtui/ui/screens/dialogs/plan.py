@@ -14,9 +14,14 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from sandtui.fleet.plans import Plan
-from sandtui.ui.render.plan import plan_list, plan_words
+from sandtui.ui.render.plan import SHOWN, plan_list, plan_words
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.dialogs.ask import DEAF_SECONDS
+
+FRAME = 11
+"""Lines of the dialog around names and words, of the window around it, and the one that counts what is not named."""
+FEWEST = 2
+TEXT_WIDTH = 66
 
 
 class PlanDialog(ModalScreen[bool]):
@@ -44,11 +49,14 @@ class PlanDialog(ModalScreen[bool]):
         """List, warning, buttons."""
         plan = self._plan
         count = plan.count
+        words = plan_words(plan, self._where)
+        # Names give way, so that the buttons are in view.
+        room = self.app.size.height - FRAME - 2 * plan.needs_count - len(words.wrap(TEXT_WIDTH))
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(plan.title)
             with VerticalScroll(id="dialog-list", can_focus=False):
-                yield Static(plan_list(plan, self._now))
-            yield Static(plan_words(plan, self._where), id="dialog-warning")
+                yield Static(plan_list(plan, self._now, min(SHOWN, max(FEWEST, room))))
+            yield Static(words, id="dialog-warning")
             if plan.needs_count:
                 yield Input(placeholder=f"type {count} to confirm", id="count", compact=True)
             with Horizontal(id="dialog-buttons"):
