@@ -171,6 +171,24 @@ async def test_the_size_follows_the_window():
         await until(pilot, lambda: opener.last.sizes[-1] == (90, 26))
 
 
+async def test_what_is_read_stays_in_view_when_the_width_changes():
+    words = b" ".join(b"word%d" % n for n in range(30))
+    async with World().run_test(size=WIDE) as pilot:
+        app, opener = await opened(pilot, b"".join(b"line %d %s\r\n" % (n, words) for n in range(300)))
+        view = app.screen.view
+        await pilot.press(LEAVE, "slash", *"line 120 ", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ShellScreen))
+        assert shown(app)[view.cursor_line - view.top].startswith("line 120 ")
+        for size in (NARROW, (200, 30), WIDE):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda size=size: opener.last.sizes[-1][0] == size[0])
+            assert view.text.plain(view.cursor_line).startswith("line 120 "), "before all is wrapped"
+            await until(pilot, lambda: view._settling is None)
+            assert shown(app)[view.cursor_line - view.top].startswith("line 120 ")
+            assert "".join(shown(app)).count("word29") > 3
+        assert view.text.plain(view.text.first).startswith("line 0 ")
+
+
 async def test_reading_moves_searches_and_copies():
     async with World().run_test(size=WIDE) as pilot:
         app, opener = await opened(pilot, b"".join(b"line %d\r\n" % n for n in range(300)))

@@ -18,6 +18,7 @@ from sandtui.fleet.terminal.grid import Grid
 from sandtui.fleet.terminal.lines import Kept
 from sandtui.fleet.terminal.modes import Modes
 from sandtui.fleet.terminal.pen import PLAIN, Pen, same, sgr
+from sandtui.fleet.terminal.rewrap import Settling
 from sandtui.fleet.terminal.strings import Strings
 from sandtui.fleet.terminal.widths import SPECIAL
 
@@ -122,11 +123,22 @@ class Emulation:
                 place = self._unfinished(text, place)
 
     def resize(self, width: int, height: int) -> None:
-        """Change the size; 1 to 1000 cells each way."""
+        """Change the size; 1 to 1000 cells each way.
+
+        The main screen's lines are wrapped anew; of the scrollback only what comes into view, the rest when
+        :meth:`settling` is carried out.
+        """
         width, height = _side(width), _side(height)
-        self.main.resize(width, height)
+        saved = self._saved.get(False)
+        moved = self.main.resize(width, height, [saved[:2]] if saved is not None else [])
+        if saved is not None:
+            self._saved[False] = (*moved[0], *saved[2:])
         if self.alternate is not None:
             self.alternate.resize(width, height)
+
+    def settling(self) -> Settling:
+        """Return what wraps the rest of the scrollback to the width that there is now."""
+        return Settling(self.main)
 
     def reply(self, text: str) -> None:
         """Answer a question of the program; a program that never reads its answers gets no more of them."""

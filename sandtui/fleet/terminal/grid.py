@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from sandtui.fleet.terminal.lines import Kept, Line
+from sandtui.fleet.terminal.lines import PADDED, Kept, Line
 from sandtui.fleet.terminal.pen import PLAIN, Pen, same
+from sandtui.fleet.terminal.rewrap import Point, reflow, stale
 from sandtui.fleet.terminal.widths import MARKS_KEPT, SPECIAL, width_of
 
 TAB = 8
@@ -24,7 +25,9 @@ class Grid:
         self.width, self.height = width, height
         self.history = history
         self.kept = 0
-        """Lines that went into the history since the beginning, those included that it has dropped since."""
+        """The number of the first line on the screen: how many went into the history, dropped ones included."""
+        self.stale_before = 0
+        """Lines in the history that have smaller numbers are still wrapped to a width of before."""
         self.rows = [Line(width) for _ in range(height)]
         self.x = self.y = 0
         self.top, self.bottom = 0, height - 1
@@ -115,7 +118,7 @@ class Grid:
 
     def _wrap(self) -> None:
         if self.autowrap:
-            self.rows[self.y].wrapped = True
+            self.rows[self.y].wrapped = True if self.x >= self.width else PADDED
             self.x = 0
             self.line_feed()
         else:
@@ -209,7 +212,7 @@ class Grid:
         """Go to the next tab stop, or back to the one before."""
         place = min(self.x, self.width - 1)
         for _ in range(min(abs(count), self.width)):
-            stops = [stop for stop in self.tabs if (stop > place if count > 0 else stop < place)]
+            stops = [stop for stop in self.tabs if (place < stop < self.width if count > 0 else stop < place)]
             place = (min(stops) if count > 0 else max(stops)) if stops else (self.width - 1 if count > 0 else 0)
         self.x = place
 
@@ -226,6 +229,7 @@ class Grid:
 
     def scroll_down(self, count: int) -> None:
         """Move the region's lines down."""
+        self._part(self.top, self.bottom)
         for _ in range(min(count, self.bottom - self.top + 1)):
             del self.rows[self.bottom]
             self.rows.insert(self.top, self._blank())
@@ -241,6 +245,7 @@ class Grid:
     def insert_lines(self, count: int) -> None:
         """Push the cursor's line and those below it down, inside the region."""
         if self.top <= self.y <= self.bottom:
+            self._part(self.y, self.bottom)
             for _ in range(min(count, self.bottom - self.y + 1)):
                 del self.rows[self.bottom]
                 self.rows.insert(self.y, self._blank())
@@ -250,6 +255,7 @@ class Grid:
     def delete_lines(self, count: int) -> None:
         """Take the cursor's line and those below it out, inside the region."""
         if self.top <= self.y <= self.bottom:
+            self._part(self.y, self.bottom)
             for _ in range(min(count, self.bottom - self.y + 1)):
                 del self.rows[self.y]
                 self.rows.insert(self.bottom, self._blank())
@@ -307,8 +313,28 @@ class Grid:
 
     # Size
 
-    def resize(self, width: int, height: int) -> None:
-        """Change the size; lines are cut or filled up, and the cursor's line stays on the screen."""
+    def resize(self, width: int, height: int, others: Sequence[Point] = ()) -> list[Point]:
+        """Change the size; return where some other points are now.
+
+        With a history lines are wrapped anew when the width changes, else cut or filled up.
+        """
+        comes_back = height > self.height and stale(self) > 0
+        if self.history is not None and (width != self.width or comes_back):
+            (self.x, self.y), *others = reflow(self, width, height, [(self.x, self.y), *others])
+        else:
+            before = self.y
+            self._fit(width, height)
+            others = [(min(x, width), max(0, y + self.y - before)) for x, y in others]
+        if width > self.width:
+            self.tabs |= set(range(-(-self.width // TAB) * TAB, width, TAB)) - {0}
+        self.width, self.height = width, height
+        self.top, self.bottom = 0, height - 1
+        self.y = max(0, min(self.y, height - 1))
+        self.scrolled = True
+        return [(x, min(y, height - 1)) for x, y in others]
+
+    def _fit(self, width: int, height: int) -> None:
+        """Take lines away or add some; the cursor's line stays on the screen."""
         while len(self.rows) > height:
             if self.y < len(self.rows) - 1:
                 self.rows.pop()
@@ -324,12 +350,14 @@ class Grid:
                 self.rows.append(Line(width))
         for line in self.rows:
             line.fit(width)
-        if width > self.width:
-            self.tabs |= set(range(-(-self.width // TAB) * TAB, width, TAB)) - {0}
-        self.width, self.height = width, height
-        self.top, self.bottom = 0, height - 1
-        self.x, self.y = min(self.x, width - 1), max(0, min(self.y, height - 1))
-        self.scrolled = True
+        if width != self.width:
+            self.x = min(self.x, width - 1)
+
+    def _part(self, first: int, last: int) -> None:
+        """Lines are moved between these two: what is above and below goes on in none of them any more."""
+        if first > 0:
+            self.rows[first - 1].wrapped = False
+        self.rows[last].wrapped = False
 
     def _keep(self, line: Line) -> None:
         if self.history is not None:

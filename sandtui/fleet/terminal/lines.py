@@ -9,12 +9,15 @@ from typing import NamedTuple
 from sandtui.fleet.terminal.pen import PLAIN, Pen
 from sandtui.fleet.terminal.widths import cells_of
 
+PADDED = 2
+"""``wrapped`` of a line whose last cell was left blank: a wide character had no room there."""
+
 
 class Line:
     """A line on the screen: a text and a pen for each cell.
 
     A wide character stands in its first cell and the second is an empty text; combining marks stand with what
-    they belong to. ``wrapped`` says that the text goes on in the next line.
+    they belong to. ``wrapped`` is not 0 when the text goes on in the next line.
     """
 
     __slots__ = ("chars", "pens", "styled", "wide", "wrapped")
@@ -24,7 +27,7 @@ class Line:
         self.pens = [pen] * width
         self.styled = pen is not PLAIN
         self.wide = False
-        self.wrapped = False
+        self.wrapped: int = False
 
     def fit(self, width: int) -> None:
         """Cut the line or fill it up."""
@@ -85,7 +88,12 @@ class Kept(NamedTuple):
     text: str
     ends: tuple[int, ...]
     pens: tuple[Pen, ...]
-    wrapped: bool
+    wrapped: int
+
+    @property
+    def padded(self) -> bool:
+        """Whether its last cell is no part of the text."""
+        return self.wrapped == PADDED and self.text.endswith(" ")
 
     @property
     def runs(self) -> tuple[Run, ...]:

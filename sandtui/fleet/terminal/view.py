@@ -7,7 +7,10 @@ from sandtui.fleet.terminal.lines import Run, runs_of
 
 
 class TerminalText:
-    """The lines of a terminal. The first line ever is 0; ``first`` is the oldest that is still kept."""
+    """The lines of a terminal, by numbers that stay while more comes; ``first`` is the oldest that is still kept.
+
+    Another width wraps lines anew, and they get other numbers: :meth:`mark` and :meth:`find` bring one over.
+    """
 
     def __init__(self, terminal: Emulation) -> None:
         self.terminal = terminal
@@ -54,16 +57,36 @@ class TerminalText:
         screen_line = line - self.top
         if screen_line >= 0:
             rows = self.terminal.grid.rows
-            return screen_line < len(rows) and rows[screen_line].wrapped
+            return screen_line < len(rows) and bool(rows[screen_line].wrapped)
         place = len(self.terminal.history) + screen_line
-        return place >= 0 and not self.terminal.is_alternate and self.terminal.history[place].wrapped
+        return place >= 0 and not self.terminal.is_alternate and bool(self.terminal.history[place].wrapped)
+
+    def mark(self, line: int) -> tuple[int, int]:
+        """Return where a line is in the text, for :meth:`find`: how many lines of text are before it, and cells."""
+        first, start = self.first, line
+        while start > first and self.is_wrapped(start - 1):
+            start -= 1
+        ended = sum(not self.is_wrapped(number) for number in range(first, start))
+        return ended, sum(self._cells(number) for number in range(start, line))
+
+    def find(self, mark: tuple[int, int]) -> int:
+        """Return the line on which a place in the text is now."""
+        ended, cells = mark
+        line, last = self.first, self.end - 1
+        while ended and line < last:
+            ended -= not self.is_wrapped(line)
+            line += 1
+        while line < last and self.is_wrapped(line) and cells >= self._cells(line):
+            cells -= self._cells(line)
+            line += 1
+        return line
 
     def copy(self, first: int, last: int) -> str:
         """Return the text of some lines; lines that only the terminal's width has broken are joined."""
         parts = []
         for line in range(max(first, self.first), min(last + 1, self.end)):
-            wrapped = self.is_wrapped(line)
-            parts.append(self.plain(line) + ("" if wrapped and line < last else "\n"))
+            joined = line < last and self.is_wrapped(line)
+            parts.append(self._whole(line) if joined else self.plain(line) + "\n")
         return "".join(parts).rstrip("\n")
 
     def search(self, needle: str, start: int, step: int) -> int | None:
@@ -81,3 +104,15 @@ class TerminalText:
             if needle in (text if exact else text.lower()):
                 return line
         return None
+
+    def _whole(self, line: int) -> str:
+        """Return the text of a line that goes on in the next one, with the blanks at its end that belong to it."""
+        screen_line = line - self.top
+        if screen_line < 0:
+            row = self.terminal.history[len(self.terminal.history) + screen_line]
+        else:
+            row = self.terminal.grid.rows[screen_line].keep()
+        return row.text[:-1] if row.padded else row.text
+
+    def _cells(self, line: int) -> int:
+        return sum(run.cells for run in self.runs(line))

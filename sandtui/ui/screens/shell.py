@@ -105,7 +105,7 @@ class ShellScreen(AppScreen):
         self.view.set_typing(shell.state is not ShellState.ENDED)
         self.view.show(shell.text, self._send)
         size = self.view.size
-        shell.resize((size.width, size.height))
+        self.view.keep_place(lambda: shell.resize((size.width, size.height)))
         self._state_changed()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -239,7 +239,7 @@ class ShellScreen(AppScreen):
 
     def on_terminal_view_resized(self, message: TerminalView.Resized) -> None:
         """Tell the shell its size."""
-        self._front.resize((message.columns, message.lines))
+        self.view.keep_place(lambda: self._front.resize((message.columns, message.lines)))
         self.view.changed()
 
     def on_terminal_view_moved(self, _: TerminalView.Moved) -> None:

@@ -19,6 +19,7 @@ from textual.widget import Widget
 
 from sandtui.fleet.terminal import PLAIN, Emulation, Pen, TerminalText
 from sandtui.fleet.terminal.keys import focus_bytes, key_bytes, paste_bytes
+from sandtui.fleet.terminal.rewrap import Settling
 from sandtui.ui.render.terminal import segment, style_of
 from sandtui.ui.widgets.terminal_mouse import TerminalMouse
 
@@ -31,6 +32,10 @@ SLOWEST_FRAME_SECONDS = 0.5
 """A flood of colours takes long to draw: it gets no more of the time than that share, but a frame at least so often."""
 
 QUIET_SECONDS = 0.2
+SETTLE_SECONDS, SETTLE_PAUSE_SECONDS = 0.2, 0.01
+SETTLED_AT_ONCE = 100
+"""Lines: the slowest, of wide characters, take some milliseconds."""
+
 HELD_SECONDS = 0.15
 """How long a program may hold its half-drawn screen back (synchronised output)."""
 
@@ -105,6 +110,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         self._spacing = FRAME_SECONDS
         self._hurried = False
         self._quiet: Timer | None = None
+        self._settling: Timer | None = None
         self._cursor_y = 0
         self._styles: dict[tuple[Pen, bool], Style] = {}
 
@@ -161,6 +167,35 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
                 self.call_next(self._paint)
             else:
                 self.set_timer(wait, self._paint)
+
+    def keep_place(self, change: Callable[[], None]) -> None:
+        """Have the size changed: lines are wrapped anew, and what is read stays in view."""
+        self._carry(change)
+        # While a window is drawn larger its size changes many times; what is out of view can wait for the end.
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE_SECONDS, lambda: self._settle(self.terminal.settling()))
+
+    def _settle(self, settling: Settling) -> None:
+        """Wrap the scrollback in slices, between which keys and frames come through."""
+        if not settling.is_ready:
+            settling.step(SETTLED_AT_ONCE)
+            self._settling = self.set_timer(SETTLE_PAUSE_SECONDS, lambda: self._settle(settling))
+        else:
+            self._settling = None
+            self._carry(settling.commit)
+
+    def _carry(self, change: Callable[[], None]) -> None:
+        """Have lines get other numbers, and find those anew that are in view when the end is not followed."""
+        if self._top is None and self.typing:
+            change()
+        else:
+            lines = [self.cursor_line, self.range_start, self._top]
+            marks = [None if line is None else self.text.mark(line) for line in lines]
+            change()
+            found = [None if mark is None else self.text.find(mark) for mark in marks]
+            self.cursor_line, self.range_start, self._top = found[0] or 0, found[1], found[2]
+        self.refresh()
 
     # Reading
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fleet.terminal.resizes import RESIZES
 from tests.fleet.terminal.sequences import SEQUENCES
 from tests.fleet.terminal.tmux import Tmux, version
 
@@ -38,6 +39,9 @@ def main() -> None:
             for name, data, wanted in cases():
                 if wanted == size:
                     verdicts[name] = {"crc": zlib.crc32(data), **tmux.show(data)}
+    with Tmux(*SIZE) as tmux:
+        for name, (data, sizes) in RESIZES.items():
+            verdicts[f"resized: {name}"] = {"crc": zlib.crc32(data), **tmux.show_resized(data, sizes)}
     VERDICTS.write_text(json.dumps(verdicts, ensure_ascii=True, indent=1) + "\n")
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -68,6 +69,18 @@ class Tmux:
         place = self.run("display-message", "-p", "#{cursor_x} #{cursor_y} #{alternate_on} #{history_size}").split()
         lines = self.run("capture-pane", "-e", "-p", "-N").split("\n")[: self.lines]
         return {"lines": lines, "cursor": [int(place[0]), int(place[1])], "alternate": place[2] == "1"}
+
+    def show_resized(self, data: bytes, sizes: Sequence[tuple[int, int]]) -> dict[str, object]:
+        """Return what :meth:`show` does after changes of the size, and all lines of the scrollback as text."""
+        self.show(data)
+        for columns, lines in sizes:
+            self.run("resize-window", "-x", str(columns), "-y", str(lines))
+        place = self.run("display-message", "-p", "#{cursor_x} #{cursor_y} #{alternate_on} #{history_size}").split()
+        shown = self.run("capture-pane", "-e", "-p", "-N").split("\n")[: sizes[-1][1]]
+        kept = self.run("capture-pane", "-p", "-S", "-", "-E", "-1").split("\n")[:-1]
+        self.run("resize-window", "-x", str(self.columns), "-y", str(self.lines))
+        verdict = {"lines": shown, "cursor": [int(place[0]), int(place[1])], "alternate": place[2] == "1"}
+        return {**verdict, "scrollback": [line.rstrip() for line in kept] if int(place[3]) else []}
 
     def _write(self, data: bytes) -> None:
         while data:
