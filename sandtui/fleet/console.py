@@ -67,6 +67,8 @@ class Console:
         self._vm = vm
         self._output = Output()
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def lines(self) -> list[OutputLine]:
@@ -129,6 +131,17 @@ class Console:
         """
         if self.running is not None:
             raise RuntimeError("a command is running in this console")
+        self._idle.clear()
+        try:
+            return await self._run_to_its_end(command, timeout)
+        finally:
+            self._idle.set()
+
+    async def until_idle(self) -> None:
+        """Wait until no command runs, and what a stopped one has left in the sandbox is gone."""
+        await self._idle.wait()
+
+    async def _run_to_its_end(self, command: str, timeout: int) -> Run:
         run = Run(len(self.runs) + 1, command, self.clock.monotonic())
         self.runs.append(run)
         first, *others = command.split("\n")

@@ -233,6 +233,13 @@ class Navigation(Tracing):
 
         self.bulk.ask(DELETE, rows, hidden)
 
+    @property
+    def marked(self) -> list[Row]:
+        """What is marked in the fleet."""
+        from sandtui.ui.screens.fleet import FleetScreen
+
+        return next((screen.marked for screen in self.screen_stack if isinstance(screen, FleetScreen)), [])
+
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Go to the fleet and mark some sandboxes there."""
         self.action_fleet()

@@ -7,10 +7,12 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
-from sandtui.client import CommandResponse
+from sandtui.client import CommandResponse, CommandTimeoutError
 from sandtui.client.models.jobs import BackgroundJob
+from sandtui.fleet.console_run import RunState
 from sandtui.fleet.session import FleetSession
 from sandtui.ui.screens.console import ConsoleScreen
+from sandtui.ui.screens.dialogs.ask import AskDialog
 from sandtui.ui.screens.dialogs.history import HistoryDialog
 from sandtui.ui.widgets.command_line import CommandLine
 from tests.ui.world import World, settled, stop_blinking, until
@@ -211,6 +213,58 @@ async def test_one_key_makes_it_a_background_job_with_what_is_carried():
         await until(pilot, lambda: any("0badcafe" in said.text for said in app.messages))
         await pilot.press("ctrl+t", "ctrl+t")
         assert screen.console.timeout == 60
+
+
+async def test_what_runs_is_stopped_and_begins_again_as_a_job_after_a_question():
+    async with World().run_test(size=WIDE) as pilot:
+        app, screen, shell = await console(pilot)
+        started = []
+
+        async def start(sandbox_id, command, working_dir=None, env=None, user=None):
+            assert screen.console.running is None, "it is stopped first"
+            started.append(command)
+            return BackgroundJob.of(sandbox_id, "0badcafe")
+
+        app.bridge.session.client.start_background_job = start
+        shell.hold.clear()
+        screen.query_one(CommandLine).put("train --epochs 90")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.console.running is not None)
+        await pilot.press("ctrl+g")
+        assert isinstance(app.screen, AskDialog)
+        assert "stopped first, and then begins again from its start" in app.screen._question
+        app.screen._listen()
+        await pilot.press("n")
+        assert screen.console.running is not None
+        await pilot.press("ctrl+g")
+        app.screen._listen()
+        await pilot.press("y")
+        await until(pilot, lambda: bool(started))
+        assert started == ["train --epochs 90"]
+        assert [run.state for run in screen.console.runs] == [RunState.CANCELLED]
+
+
+async def test_what_did_not_end_in_time_begins_again_as_a_job_by_one_key():
+    async with World().run_test(size=WIDE) as pilot:
+        app, _, _ = await console(pilot)
+        started = []
+
+        async def start(sandbox_id, command, working_dir=None, env=None, user=None):
+            started.append(command)
+            return BackgroundJob.of(sandbox_id, "0badcafe")
+
+        async def too_slow(*_, **__):
+            raise CommandTimeoutError("the command did not end within 900 s")
+
+        app.bridge.session.client.start_background_job = start
+        app.bridge.session.client.execute_command = too_slow
+        await run(pilot, "train")
+        await pilot.press("ctrl+g")
+        assert isinstance(app.screen, AskDialog)
+        assert "begins again from its start" in app.screen._question
+        app.screen._listen()
+        await pilot.press("y")
+        await until(pilot, lambda: started == ["train"])
 
 
 async def test_what_ran_is_told_among_the_events_and_touches_the_sandbox():

@@ -248,6 +248,59 @@ async def test_one_mark_opens_a_console_and_the_menu_opens_the_same_screen():
         await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
 
 
+async def test_the_sandboxes_are_chosen_anew_by_a_query_or_by_marks():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        answering(app)
+        await run_command(pilot, "true")
+        await over(pilot)
+        screen = app.screen
+        first = screen.fan_out
+        await pilot.press("escape", "e")
+        assert isinstance(app.screen, ValueDialog)
+        for wrong, words in (("status:", ""), ("status:error", "no running sandbox matches")):
+            app.screen.query_one(Input).value = wrong
+            await pilot.press("enter")
+            assert isinstance(app.screen, ValueDialog)
+            assert words in app.screen.query_one("#dialog-keys").render().plain
+        app.screen.query_one(Input).value = "name~rollout-00[12]"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen)
+        names = [row.sandbox.name for row in screen.rows]
+        assert 0 < len(names) < 10 and all(name[:10] in {"rollout-01", "rollout-00", "rollout-02"} for name in names)
+        assert screen.fan_out is None and screen.query_one(CommandLine).has_focus
+        await run_command(pilot, "true")
+        await over(pilot)
+        assert [target.name for target in screen.fan_out.targets] == names
+        assert screen.results.earlier(0) is first
+        await pilot.press("escape", "E")
+        assert len(screen.rows) == 10
+
+
+async def test_other_sandboxes_wait_for_the_command_that_runs():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        answering(app, s1=asyncio.Event())
+        await run_command(pilot, "x")
+        await pilot.press("tab", "e", "E")
+        assert isinstance(app.screen, FanOutScreen) and app.screen.fan_out is not None
+        assert sum("still runs" in said.text for said in app.messages) == 2
+
+
+async def test_paths_of_the_first_sandbox_are_completed():
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        asked = answering(app, s0=("data/\0dates.txt\0", "", 0), s1=("dates.txt\0", "", 0))
+        field = app.screen.query_one(CommandLine)
+        await pilot.press(*"cat", "space", "d", "tab")
+        await until(pilot, lambda: field.text == "cat dat")
+        assert asked == [app.screen.rows[0].id]
+        assert "data/  dates.txt" in app.screen.query_one("#activity").render().plain
+        await pilot.press("e", "tab")
+        await until(pilot, lambda: field.text == "cat dates.txt ")
+        assert "dates.txt" not in app.screen.query_one("#activity").render().plain
+
+
 HOSTILE = "\x1b]52;c;eA==\x07 [@click=app.quit]x[/] \u202e\x9b2J [/\n"
 
 

@@ -280,3 +280,18 @@ async def test_recording_and_playing_it():
         app.screen._listen()
         await pilot.press("y")
         await until(pilot, lambda: not path.exists())
+
+
+async def test_a_program_is_told_the_colours_of_the_theme_in_use():
+    async with World().run_test(size=WIDE) as pilot:
+        app, opener = await opened(pilot)
+        opener.last.say(b"\x1b]11;?\x07")
+        await until(pilot, lambda: opener.last.typed == b"\x1b]11;rgb:1616/1616/1e1e\x07")
+        app.theme = "sandtui-light"
+        await pilot.pause()
+        opener.last.say(b"\x1b]11;?\x07")
+        await until(pilot, lambda: opener.last.typed.endswith(b"\x1b]11;rgb:ecec/eeee/f4f4\x07"))
+        app.theme = "ansi-light"
+        await pilot.pause()
+        opener.last.say(b"\x1b]4;1;?\x07")
+        await until(pilot, lambda: b"]4;1;rgb:" in opener.last.typed)

@@ -5,7 +5,9 @@ from sandtui.fleet.actions.action import Action
 ACTIONS = (
     Action("console.interrupt", ("ctrl+c",), "interrupt", "Stop the command that is running.", 20),
     Action("console.history", ("ctrl+r",), "history", "Search the commands that were run, here or anywhere.", 25),
-    Action("console.job", ("ctrl+g",), "as job", "Run what is typed, or the last one, in the background.", 45, True),
+    Action(
+        "console.job", ("ctrl+g",), "as job", "Run in the background what is typed, or the last one anew.", 45, True
+    ),
     Action("console.timeout", ("ctrl+t",), "timeout", "Change the seconds a command may take: 60, 300, 900.", 50),
     Action("console.clear", ("ctrl+l",), "clear view", "Empty the view.", 55),
     Action("console.back", ("escape",), "back", "From typing to the output, then back.", 16),

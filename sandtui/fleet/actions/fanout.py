@@ -20,6 +20,8 @@ ACTIONS = (
     Action("results.previous_hit", ("N",), "hit before", "Go to the line before that holds it."),
     Action("results.wrap", ("w",), "wrap", "Cut long lines to the window, or not.", 48),
     Action("results.live", ("L",), "live", "Have containers answer line by line too, over SSH: slower, 16 at a time."),
+    Action("results.targets", ("e",), "sandboxes", "Choose the sandboxes anew, by the filter's language.", 47),
+    Action("results.marked", ("E",), "marked", "Take the sandboxes that are marked in the fleet."),
     Action("results.copy", ("y",), "copy line", "Copy the line under the cursor, or what is selected.", 55),
     Action("results.copy_answer", ("Y",), "copy answer", "Copy the whole answer under the cursor."),
     Action("results.type", ("i",), "type", "Back to the command line.", 10),

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sandtui.client import AsyncSandboxClient
 from sandtui.fleet.sanitize import clean
 
 MAX_NAMES = 200
@@ -99,6 +100,17 @@ def looking(word: Word) -> str:
         'if [ -d "$f" ]; then printf \'%s/\\0\' "$f"; else printf \'%s\\0\' "$f"; fi; '
         f'n=$((n+1)); [ "$n" -ge {MAX_NAMES} ] && break; done; exit 0'
     )
+
+
+async def ask(client: AsyncSandboxClient, sandbox_id: str, before: str) -> Completion:
+    """Return how the path before the cursor may go on in a sandbox, by one small command.
+
+    Raises:
+        SandboxClientError: the sandbox could not be asked.
+    """
+    word = word_before(before)
+    reply = await client.execute_command(sandbox_id, looking(word), timeout=SECONDS)
+    return complete(word, reply.stdout)
 
 
 def complete(word: Word, output: str) -> Completion:

@@ -1,9 +1,9 @@
 """A terminal without a window: bytes in; a grid of cells, a title, requests and replies out.
 
 Nothing that a program writes leaves this module as a sequence. What it asks of a terminal is answered here or
-dropped: other strings than titles, links and the clipboard's (OSC 0, 2, 8, 52), DCS, APC, PM and SOS never do
-anything. The parser is a regular expression over whole pieces of text, as the time of a pure Python emulation goes
-into looking at characters one by one.
+dropped: other strings than titles, links, the clipboard's and questions about colours (OSC 0, 2, 8, 52; 4, 10 to 12),
+DCS, APC, PM and SOS never do anything. The parser is a regular expression over whole pieces of text, as the time of a
+pure Python emulation goes into looking at characters one by one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
+from sandtui.fleet.terminal.colours import Colours
 from sandtui.fleet.terminal.csi import CONTROLS
 from sandtui.fleet.terminal.grid import Grid
 from sandtui.fleet.terminal.lines import Kept
@@ -62,7 +63,8 @@ class Emulation:
     """A terminal of some size.
 
     ``replies`` is what the program is to be sent back, ``title`` what it calls itself (not safe to draw), ``bells``
-    how often it rang. ``on_clipboard`` gets what it wants to have in the clipboard; nothing else can be asked for.
+    how often it rang. ``on_clipboard`` gets what it wants to have in the clipboard; ``colours`` returns those that it
+    is told when it asks; None leaves the question without an answer.
     """
 
     main: Grid
@@ -75,6 +77,7 @@ class Emulation:
         width, height = _side(width), _side(height)
         self.history: deque[Kept] = deque(maxlen=history)
         self.on_clipboard: Callable[[str], None] = lambda _: None
+        self.colours: Callable[[], Colours | None] = lambda: None
         self.replies = bytearray()
         self.bells = 0
         self.strings = Strings(self)
@@ -187,7 +190,7 @@ class Emulation:
             elif kind == 8:
                 self._escape(match[7], match[8])
             elif kind == 10 and match[10] not in {"\x18", "\x1a"}:
-                self.strings.take(match[9])
+                self.strings.take(match[9], match[10])
         return place
 
     def _unfinished(self, text: str, place: int) -> int:

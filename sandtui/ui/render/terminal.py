@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from rich.terminal_theme import TerminalTheme
+from textual.color import Color as ThemeColor
 
 from sandtui.fleet.terminal import TRUE, Pen, Run
 from sandtui.fleet.terminal import pen as pens
+from sandtui.fleet.terminal.colours import Colours
 from sandtui.fleet.terminal.widths import cells_of
 
 UNKNOWN = "\ufffd"
@@ -34,6 +39,19 @@ def style_of(pen: Pen, base: Style, reverse_screen: bool = False) -> Style:
         strike=bool(pen.flags & pens.STRIKE) or None,
         overline=bool(pen.flags & pens.OVERLINE) or None,
     )
+
+
+def colours_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colours:
+    """Return the colours that a theme gives a terminal, for programs that ask."""
+
+    def named(name: str, otherwise: tuple[int, int, int]) -> int:
+        colour = ThemeColor.parse(variables[name])
+        red, green, blue = otherwise if colour.ansi is not None else colour.rgb
+        return red << 16 | green << 8 | blue
+
+    foreground = named("foreground", ansi.foreground_color)
+    palette = tuple(red << 16 | green << 8 | blue for red, green, blue in map(ansi.ansi_colors.__getitem__, range(16)))
+    return Colours(foreground, named("background", ansi.background_color), foreground, palette)
 
 
 def segment(run: Run, style: Style) -> Segment:

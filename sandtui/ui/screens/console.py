@@ -25,12 +25,19 @@ from sandtui.ui.render.console_rows import ConsoleRows
 from sandtui.ui.render.status import status_pieces
 from sandtui.ui.render.text import Content, Piece
 from sandtui.ui.screens.console_keys import ConsoleKeys
+from sandtui.ui.screens.dialogs.ask import AskDialog
 from sandtui.ui.screens.dialogs.history import HistoryDialog
 from sandtui.ui.widgets.command_line import CommandLine
 from sandtui.ui.widgets.line import ChromeLine
 from sandtui.ui.widgets.output_view import OutputView
 
 PAINT_SECONDS = 1 / 30
+
+STOP_AND_BEGIN_AGAIN = (
+    "A command that runs can't be moved into the background. It is stopped first, and then begins again from its "
+    "start, as a job: what it has done until now may be done twice."
+)
+BEGIN_AGAIN = "The last command begins again from its start, as a job in the background that no timeout ends."
 
 
 class ConsoleScreen(ConsoleKeys):
@@ -177,17 +184,16 @@ class ConsoleScreen(ConsoleKeys):
         self._draw_state()
 
     def action_job(self) -> None:
-        """Run what is typed, or the last command again, in the background."""
+        """Run what is typed in the background, or begin what runs or ran last anew there."""
         field = self.query_one(CommandLine)
-        command = field.text.strip() or (self.console.runs[-1].command if self.console.runs else "")
-        if not command:
-            self.dashboard.say("Type the command first.", "warning")
-        elif not field.text.strip() and self.console.running is not None:
-            self.dashboard.say("What runs can't be moved: stop it with ctrl+c, then ctrl+g begins it anew.", "warning")
-        else:
+        if command := field.text.strip():
             field.restart()
             self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
             self.bridge.run_flow(self._start_job(command), "job")
+        elif self.console.runs:
+            self._ask_for_job(self.console.runs[-1])
+        else:
+            self.dashboard.say("Type the command first.", "warning")
 
     def action_clear(self) -> None:
         """Empty the view."""
@@ -229,6 +235,31 @@ class ConsoleScreen(ConsoleKeys):
             field.insert(completion.insert)
         self._offer, self._offered_for = completion.names if len(completion.names) > 1 else (), field.text
         self.update_news()
+
+    def _ask_for_job(self, run: Run) -> None:
+        """The platform can't move a command into the background: say that it begins again, before it does."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.bridge.run_flow(self._begin_as_job(run), "job")
+
+        runs = run is self.console.running
+        self.app.push_screen(
+            AskDialog(
+                "Run it in the background",
+                STOP_AND_BEGIN_AGAIN if runs else BEGIN_AGAIN,
+                "Stop, begin again" if runs else "Begin again",
+                danger=runs,
+            ),
+            answered,
+        )
+
+    async def _begin_as_job(self, run: Run) -> None:
+        if run is self.console.running:
+            self.action_interrupt()
+        await self.console.until_idle()
+        self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), run.command)
+        await self._start_job(run.command)
 
     async def _start_job(self, command: str) -> None:
         try:

@@ -12,8 +12,10 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
+from sandtui.client import SandboxClientError
 from sandtui.fleet import plans
 from sandtui.fleet.bulk import State
+from sandtui.fleet.commandline.completion import ask, columns
 from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.commandline.masking import told
 from sandtui.fleet.commandline.timeouts import TIMEOUTS, next_timeout
@@ -26,7 +28,7 @@ from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.fanout import Results, counts, ends, short_time, tail_pieces, target_pieces
-from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.text import Content, Piece, width_of
 from sandtui.ui.screens.dialogs.plan import PlanDialog
 from sandtui.ui.screens.fanout_keys import FanOutKeys
 from sandtui.ui.widgets.command_line import CommandLine
@@ -53,6 +55,8 @@ class FanOutScreen(FanOutKeys):
         self._bodies: dict[Answer, Body] = {}
         self._painting: Timer | None = None
         self._comparing = False
+        self._offer: tuple[str, ...] = ()
+        self._offered_for = ""
         self._watched: Target | None = None
         self._tail: list[TailLine] = []
 
@@ -79,7 +83,11 @@ class FanOutScreen(FanOutKeys):
         return ("fanout",) if self.query_one(CommandLine).has_focus else ("results", "fanout")
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell how the command ended how often."""
+        """Tell how the command ended how often, or what a path can go on with."""
+        if self._offer:
+            where = f"  in {clean(self.rows[0].sandbox.name)}"
+            names = columns(self._offer, self.size.width - width_of(where) - 4)
+            return [Piece(names, "info"), Piece(where, "dim")], []
         if self.fan_out is None:
             words = f"enter runs it in {len(self.rows):,} sandboxes · nothing is sent until then"
             return [Piece(words, "dim")], []
@@ -133,9 +141,45 @@ class FanOutScreen(FanOutKeys):
         self.app.push_screen(PlanDialog(plan, where, self.bridge.clock.now()), answered)
 
     def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
-        """Tab goes to the results: what one of many has, the others may not have."""
+        """Ask the first sandbox what the path may go on with; on an empty line tab goes to the results."""
         message.stop()
-        self.results_view.focus()
+        if not message.before.strip():
+            self.results_view.focus()
+        else:
+            self.bridge.run_flow(self._complete(message.before), "completion", exclusive=True)
+
+    def on_text_area_changed(self, _: CommandLine.Changed) -> None:
+        """What was offered is for another text."""
+        if self._offer and self.query_one(CommandLine).text != self._offered_for:
+            self._offer = ()
+            self.update_news()
+
+    async def _complete(self, before: str) -> None:
+        session = self.bridge.session
+        if session is None:
+            return
+        try:
+            completion = await ask(session.client, self.rows[0].id, before)
+        except SandboxClientError as error:
+            self.dashboard.say(f"Nothing could be completed: {error}", "warning")
+            return
+        field = self.query_one(CommandLine)
+        if field.before_cursor != before:
+            return
+        if completion.insert:
+            field.insert(completion.insert)
+        self._offer, self._offered_for = completion.names if len(completion.names) > 1 else (), field.text
+        self.update_news()
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Have the next command run in these; what the last one said is among the earlier runs."""
+        self.rows = sorted(rows, key=lambda row: row.name_key)
+        self._confirmed = False
+        if self.fan_out is not None:
+            self.fan_out.on_change = lambda: None
+            self.fan_out = None
+        self._draw()
+        self.query_one(CommandLine).focus()
 
     def changed(self) -> None:
         """Draw soon: hundreds of answers come in a second, a few drawings are enough."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from sandtui.fleet.fanout import FanOut
 from sandtui.fleet.fanout.save import save
 from sandtui.fleet.log_text import find, split
-from sandtui.fleet.row import Row
+from sandtui.fleet.query import QueryError, parse
+from sandtui.fleet.row import Row, seconds
 from sandtui.ui.render.fanout import Fold, Results
 from sandtui.ui.render.text import Piece
 from sandtui.ui.screens.base import AppScreen
@@ -31,6 +32,7 @@ class FanOutKeys(AppScreen):
         self.wrap = self.live = False
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
+        self.wanted = ""
         self._needle = ""
 
     @property
@@ -44,6 +46,10 @@ class FanOutKeys(AppScreen):
 
     def run_shown(self) -> None:
         """Run what is shown."""
+        raise NotImplementedError
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Have the next command run in these."""
         raise NotImplementedError
 
     def redraw(self) -> None:
@@ -98,6 +104,49 @@ class FanOutKeys(AppScreen):
                 field.focus()
 
         self.app.push_screen(HistoryDialog(None, field.text.strip(), self.bridge.clock.now()), answered)
+
+    def action_targets(self) -> None:
+        """Ask for the sandboxes anew."""
+        session, connection = self.bridge.session, self.bridge.connection
+        if session is None or self._still_runs():
+            return
+        me = connection.config.user_id if connection is not None else None
+
+        def matching(text: str) -> list[Row]:
+            found = parse(text, me, session.history.touched).select(
+                list(session.store), seconds(self.bridge.clock.now())
+            )
+            return [row for row in found if row.status == "RUNNING"]
+
+        def check(text: str) -> str:
+            try:
+                return "" if matching(text) else "no running sandbox matches"
+            except QueryError as error:
+                return str(error)
+
+        def answered(text: str | None) -> None:
+            if text:
+                self.wanted = text
+                self.take(matching(text))
+
+        title = "Sandboxes for the next command"
+        self.app.push_screen(ValueDialog(title, "a query", "#run=42 name~^rollout", check, self.wanted), answered)
+
+    def action_marked(self) -> None:
+        """Take what is marked in the fleet."""
+        if self._still_runs():
+            return
+        running = [row for row in self.dashboard.marked if row.status == "RUNNING"]
+        if running:
+            self.take(running)
+        else:
+            self.dashboard.say("No running sandbox is marked: space marks them in the fleet.", "warning")
+
+    def _still_runs(self) -> bool:
+        runs = self.fan_out is not None and not self.fan_out.is_over
+        if runs:
+            self.dashboard.say("The last command still runs: K stops it.", "warning")
+        return runs
 
     def action_type(self) -> None:
         """Go to the command line."""

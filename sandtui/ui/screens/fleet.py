@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from sandtui.fleet.query import Query, QueryError, complete, parse
 from sandtui.fleet.refresh import Phase
+from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.view import FleetView
 from sandtui.ui.keymap import bindings
@@ -203,6 +204,11 @@ class FleetScreen(FleetLooks):
         self._show_overview()
         self._show_inspector()
         self._update_activity()
+
+    @property
+    def marked(self) -> list[Row]:
+        """The sandboxes that are marked."""
+        return self._view.marked if self._view is not None else []
 
     def show_marks(self) -> None:
         """Draw the marks as they are now."""

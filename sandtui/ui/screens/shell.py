@@ -11,9 +11,11 @@ from textual.widget import Widget
 from sandtui.fleet.actions.shell import LEAVE_KEY
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.shells import LiveShell, ShellBoard, ShellState
+from sandtui.fleet.terminal.colours import Colours
 from sandtui.fleet.terminal.keys import key_bytes
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render import shell as looks
+from sandtui.ui.render.terminal import colours_of
 from sandtui.ui.render.text import Piece
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
@@ -100,6 +102,7 @@ class ShellScreen(AppScreen):
             self._forget(other)
         for other in self.board.shells:
             self._listen(other)
+            other.terminal.colours = self._colours
         self._front = shell
         shell.on_output = self.view.changed
         self.view.set_typing(shell.state is not ShellState.ENDED)
@@ -107,6 +110,9 @@ class ShellScreen(AppScreen):
         size = self.view.size
         self.view.keep_place(lambda: shell.resize((size.width, size.height)))
         self._state_changed()
+
+    def _colours(self) -> Colours:
+        return colours_of(self.app.theme_variables, self.app.ansi_theme)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is possible depends on who has the keys and how the shell stands."""

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.terminal import PLAIN, TRUE, Emulation, Pen, TerminalText
+from sandtui.fleet.terminal.colours import Colours
 from sandtui.fleet.terminal.emulation import LONGEST_STRING
 from sandtui.fleet.terminal.keys import focus_bytes, key_bytes, mouse_bytes, paste_bytes
 from sandtui.fleet.terminal.modes import Modes
@@ -328,3 +329,41 @@ def test_the_mouse(mode, sgr_on, event, sent):
 def test_focus_is_told_when_it_is_asked_for():
     assert focus_bytes(True, Modes()) == b""
     assert focus_bytes(False, Modes(focus_events=True)) == b"\x1b[O"
+
+
+THEME = Colours(0xD5DAF0, 0x16161E, 0xFFFFFF, tuple(range(16)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (b"\x1b]11;?\x07", b"\x1b]11;rgb:1616/1616/1e1e\x07"),
+        (b"\x1b]10;?\x1b\\", b"\x1b]10;rgb:d5d5/dada/f0f0\x1b\\"),
+        (
+            b"\x1b]10;?;?;?;?\x07",
+            b"\x1b]10;rgb:d5d5/dada/f0f0\x07\x1b]11;rgb:1616/1616/1e1e\x07\x1b]12;rgb:ffff/ffff/ffff\x07",
+        ),
+        (b"\x1b]4;7;?;232;?\x07", b"\x1b]4;7;rgb:0000/0000/0707\x07\x1b]4;232;rgb:0808/0808/0808\x07"),
+        (b"\x1b]4;208;?\x07", b"\x1b]4;208;rgb:ffff/8787/0000\x07"),
+        (b"\x1b]11;#ff0000\x07\x1b]4;1;red\x07\x1b]13;?\x07\x1b]4;256;?;x;?;?\x07\x1b]4\x07\x1b]104\x07", b""),
+    ],
+)
+def test_a_program_is_told_the_colours_of_the_theme(asked, answer):
+    terminal = fed(b"")
+    terminal.colours = lambda: THEME
+    terminal.feed(asked)
+    assert terminal.take_replies() == answer
+    assert shown(terminal) == [""] * 4
+
+
+def test_without_a_theme_no_colour_is_told():
+    terminal = fed(b"\x1b]11;?\x07\x1b]4;1;?\x07")
+    assert terminal.take_replies() == b""
+
+
+def test_questions_without_end_do_not_fill_the_memory():
+    terminal = fed(b"")
+    terminal.colours = lambda: THEME
+    for _ in range(100):
+        terminal.feed(b"\x1b]4" + b";1;?" * 5000 + b"\x07")
+    assert len(terminal.take_replies()) < 80_000
