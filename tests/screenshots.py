@@ -12,10 +12,11 @@ os.environ.pop("NO_COLOR", None)
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from sandtui.fleet.files.pane import Pane
 from sandtui.ui.screens.files.panes import FilePanes
-from tests.ui import test_files, test_jobs, test_recordings, test_shell
+from tests.ui import test_activity, test_files, test_jobs, test_recordings, test_shell, test_snapshots
 from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.world import World, keys, settled, until
 
@@ -88,6 +89,25 @@ async def files(pilot: Pilot[None]) -> None:
         await pilot.pause()
 
 
+async def ports(pilot: Pilot[None]) -> None:
+    """Ports that answer, and one that does not."""
+    board = (await settled(pilot)).bridge.session.ports  # type: ignore[union-attr]
+    await pilot.press("p")
+    await until(pilot, lambda: board.loaded)
+    board.rows = test_snapshots.port_rows()[:-1]
+    board.on_change()
+    await pilot.pause()
+
+
+async def activity(pilot: Pilot[None]) -> None:
+    """What was done and what went wrong."""
+    app = await settled(pilot)
+    test_activity.earlier(app, test_activity.ENTRIES[:-1])
+    await test_activity.open_activity(pilot, app)
+    app.screen.query_one(Input).cursor_blink = False
+    await pilot.pause()
+
+
 SCREENS: dict[str, Steps] = {
     "fleet": keys("j", "j", "space", "j", "space"),
     "filter": keys("slash", *"#rl", "space", *"status", "colon", *"running", "enter"),
@@ -100,6 +120,11 @@ SCREENS: dict[str, Steps] = {
     "player": player,
     "files": files,
     "jobs": jobs,
+    "ports": ports,
+    "launch": test_snapshots.launch_board,
+    "log": keys("slash", *"status", "colon", *"running", "enter", "L"),
+    "activity": activity,
+    "requests": test_activity.requests_shown,
     "views": keys("v"),
     "groups": keys("z", "6", "j"),
     "delete": keys("asterisk", "D"),

@@ -25,15 +25,16 @@ async def open_activity(pilot, app):
     await until(pilot, lambda: isinstance(app.screen, ActivityScreen) and app.screen._entries)
 
 
-def earlier(app):
-    for number, (kind, text) in enumerate(
-        [
-            ("did", "delete › Fleet"),
-            ("information", "Deleted rollout-0007."),
-            ("error", "web-1 was not deleted: HTTP 403: not yours. Use a key with the `sandbox` scope."),
-            ("warning", "[@click=app.quit]x[/] \x1b[31mred"),
-        ]
-    ):
+ENTRIES = (
+    ("did", "delete › Fleet"),
+    ("information", "Deleted rollout-0007."),
+    ("error", "web-1 was not deleted: HTTP 403: not yours. Use a key with the `sandbox` scope."),
+    ("warning", "[@click=app.quit]x[/] \x1b[31mred"),
+)
+
+
+def earlier(app, entries=ENTRIES):
+    for number, (kind, text) in enumerate(entries):
         app.kept.add(Entry(NOW.replace(minute=number), "local · simulated", kind, text))
 
 
@@ -160,8 +161,8 @@ async def test_a_command_is_an_entry_with_its_requests_and_without_its_secret():
         assert all("canary" not in repr(request) for request in requests)
 
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
-def test_requests(snap_compare, size):
+async def requests_shown(pilot):
+    """An entry with three requests behind it, one of which was refused."""
     trace = Trace()
     for status, path, attempts in ((200, "sandbox?page=1", 1), (200, "sandbox/statuses", 3), (403, "sandbox/sbx_1", 1)):
         trace.take(
@@ -173,10 +174,11 @@ def test_requests(snap_compare, size):
             NOW,
         )
     entry = Entry(NOW, "local · simulated", "error", "web-1 was not deleted: [/] not yours", trace.id, 3, 1)
+    app = await settled(pilot)
+    app.push_screen(RequestsDialog(entry, trace.requests, NOW))
+    await pilot.pause()
 
-    async def steps(pilot):
-        app = await settled(pilot)
-        app.push_screen(RequestsDialog(entry, trace.requests, NOW))
-        await pilot.pause()
 
-    assert snap_compare(World(), terminal_size=size, run_before=steps)
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
+def test_requests(snap_compare, size):
+    assert snap_compare(World(), terminal_size=size, run_before=requests_shown)

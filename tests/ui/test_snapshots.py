@@ -129,30 +129,32 @@ def test_create_a_fleet(snap_compare, size):
     picture(snap_compare, size, steps)
 
 
+async def launch_board(pilot):
+    """A launch under way, at fixed times."""
+    app = await settled(pilot)
+    await pilot.press("n", *"roll", *(["tab"] * 4), *"40")
+    await until(pilot, lambda: len(app.screen._plan.requests) == 40)
+    await pilot.press("ctrl+s")
+    await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+    launch = app.screen.launch
+    await until(pilot, lambda: launch.counts[Step.STARTING] == 40)
+    app.workers.cancel_group(app, f"launch {launch.launch_id}")
+    await pilot.pause()
+    # The states of a launch under way, at fixed times: which of them comes when is not ours to choose.
+    for item in launch.items:
+        item.began, item.sandbox_id = 0.0, f"sbx_{item.place:04}"
+        item.step, item.ended = (Step.READY, 1.5) if item.place < 20 else (Step.STARTING, None)
+    launch.items[3].step, launch.items[3].problem = Step.FAILED, "HTTP 402: the balance is too low"
+    launch.items[39].step, launch.items[39].began = Step.QUEUED, None
+    launch.launch_id = "0badcafe"
+    app.clear_notifications()
+    app.screen._draw()
+    await pilot.pause()
+
+
 @SIZES
 def test_launch_board(snap_compare, size):
-    async def steps(pilot):
-        app = await settled(pilot)
-        await pilot.press("n", *"roll", *(["tab"] * 4), *"40")
-        await until(pilot, lambda: len(app.screen._plan.requests) == 40)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        launch = app.screen.launch
-        await until(pilot, lambda: launch.counts[Step.STARTING] == 40)
-        app.workers.cancel_group(app, f"launch {launch.launch_id}")
-        await pilot.pause()
-        # The states of a launch under way, at fixed times: which of them comes when is not ours to choose.
-        for item in launch.items:
-            item.began, item.sandbox_id = 0.0, f"sbx_{item.place:04}"
-            item.step, item.ended = (Step.READY, 1.5) if item.place < 20 else (Step.STARTING, None)
-        launch.items[3].step, launch.items[3].problem = Step.FAILED, "HTTP 402: the balance is too low"
-        launch.items[39].step, launch.items[39].began = Step.QUEUED, None
-        launch.launch_id = "0badcafe"
-        app.clear_notifications()
-        app.screen._draw()
-        await pilot.pause()
-
-    picture(snap_compare, size, steps)
+    picture(snap_compare, size, launch_board)
 
 
 @SIZES

@@ -28,7 +28,7 @@ class FileTable(CursorView, can_focus=True):
     DEFAULT_CSS = """
     FileTable {
         height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: auto;
-        & > .file-table--cursor { background: $boost; }
+        & > .file-table--cursor { background: $primary 15%; }
         &:focus > .file-table--cursor { background: $primary 30%; text-style: bold; }
         & > .file-table--range { background: $primary 18%; }
     }

@@ -51,7 +51,7 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
     DEFAULT_CSS = """
     TerminalView {
         height: 1fr; background: $background; color: $foreground;
-        & > .terminal-view--reading { background: $boost; }
+        & > .terminal-view--reading { background: $primary 15%; }
         & > .terminal-view--range { background: $primary 30%; }
         & > .terminal-view--found { background: $warning 40%; }
         & > .terminal-view--cursor { background: $foreground; color: $background; }
