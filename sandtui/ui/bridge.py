@@ -180,7 +180,9 @@ class Bridge(BridgeLaunches):
 
     def run_command(self, console: Console, command: str, timeout: int) -> Worker[Run]:
         """Run a command in a console; cancelling the worker stops the command."""
-        with self._app.doing(f"run › {console.sandbox_id} › {told(command)}"):
+        row = self.session.store.get(console.sandbox_id) if self.session is not None else None
+        name = row.sandbox.name if row is not None else console.sandbox_id
+        with self._app.doing(f"run › {name} › {told(command)}"):
             return self._app.run_worker(
                 console.run(command, timeout), group=f"console {console.sandbox_id}", exit_on_error=False
             )

@@ -28,7 +28,6 @@ DARK = Theme(
     background="#16161e",
     surface="#1a1b26",
     panel="#24283b",
-    boost="#2b3048",
     variables={
         "text-muted": "#8f98bd",
         "text-success": "#9ece6a",
@@ -54,7 +53,6 @@ LIGHT = Theme(
     background="#eceef4",
     surface="#f7f8fb",
     panel="#dfe3ee",
-    boost="#d5dcec",
     variables={
         "text-muted": "#545c7e",
         "text-success": "#2f6f1f",
@@ -81,7 +79,6 @@ SIXTEEN = Theme(
     background="#000000",
     surface="#000000",
     panel="#000000",
-    boost="#0000aa",
     variables={
         "text-muted": "#aaaaaa",
         "text-success": "#55ff55",

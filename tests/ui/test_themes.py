@@ -6,7 +6,10 @@ import pytest
 from textual.color import Color
 
 from sandtui.config.settings import read_settings
+from sandtui.ui.screens.activity import ActivityScreen
 from sandtui.ui.themes import DARK, LIGHT, THEMES, animation_level, first_theme
+from sandtui.ui.widgets.fleet_table import FleetTable
+from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
 
 AA = 4.5
@@ -69,3 +72,17 @@ async def test_the_theme_that_was_chosen_is_remembered():
 def test_the_settings_say_which():
     settings = read_settings('[ui]\ntheme = "nord"\nanimations = false\n', "config.toml")
     assert (settings.ui.theme, settings.ui.animations) == ("nord", False)
+
+
+@pytest.mark.parametrize("theme", [DARK.name, LIGHT.name, "nord"])
+async def test_the_line_under_the_cursor_has_a_ground_of_its_own(theme):
+    app = World(fleet=5)
+    app.theme = theme
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        table = app.screen.query_one(FleetTable)
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, ActivityScreen))
+        view = app.screen.query_one(OutputView)
+        for widget, name in ((view, "output-view--cursor"), (table, "fleet-table--cursor")):
+            assert widget.get_component_rich_style(name).bgcolor != widget.rich_style.bgcolor
