@@ -47,7 +47,7 @@ LIGHT = Theme(
     secondary="#4c5a80",
     accent="#0a6b8b",
     success="#2f6f1f",
-    warning="#8a5a00",
+    warning="#855600",
     error="#b3213f",
     foreground="#1f2335",
     background="#eceef4",
@@ -56,7 +56,7 @@ LIGHT = Theme(
     variables={
         "text-muted": "#545c7e",
         "text-success": "#2f6f1f",
-        "text-warning": "#8a5a00",
+        "text-warning": "#855600",
         "text-error": "#b3213f",
         "text-accent": "#0a6b8b",
         "text-primary": "#2e5aac",

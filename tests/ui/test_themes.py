@@ -37,6 +37,13 @@ def test_every_ink_can_be_read_on_every_ground(theme, ink, ground):
     assert contrast(color, getattr(theme, ground)) >= AA
 
 
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("ink", INKS)
+def test_every_ink_can_be_read_under_the_cursor_of_a_list(theme, ink):
+    ground = Color.parse(theme.surface).blend(Color.parse(theme.primary), 0.15)
+    assert contrast(theme.variables[ink], ground.hex) >= AA
+
+
 def test_which_theme_is_the_first():
     known = {"sandtui-dark", "sandtui-light", "nord"}
     assert first_theme("", "", known) == (DARK.name, "")

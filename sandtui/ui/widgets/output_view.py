@@ -28,7 +28,7 @@ class OutputView(RoleView, can_focus=True):
     DEFAULT_CSS = """
     OutputView {
         height: 1fr; background: $surface; scrollbar-size: 1 1;
-        & > .output-view--cursor { background: $primary 25%; }
+        & > .output-view--cursor { background: $primary 15%; }
     }
     """ + role_css("OutputView")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"output-view--cursor"}
