@@ -14,7 +14,8 @@ def remote(platform_process, tmp_path):
 
 
 async def open_files(terminal, name: str) -> None:
-    await terminal.until("live")
+    # The footer of the screen before may stand there still: its help is on another key.
+    await terminal.until(lambda text: "live" in text and "? help" in text)
     await terminal.press("/")
     await terminal.until("f1 help")
     await terminal.press(*name, "enter")

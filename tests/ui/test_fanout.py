@@ -127,6 +127,21 @@ async def test_equal_answers_are_folded_and_what_differs_is_told():
         assert "   20 passed in 0.84s" not in shown(app.screen)
 
 
+async def test_what_is_usual_may_change_while_answers_come():
+    """Of two different answers the first is the standard; a third that is like the second makes that the usual one."""
+    async with World().run_test(size=WIDE) as pilot:
+        app = await marked(pilot)
+        hold = asyncio.Event()
+        usual, odd = (PYTEST, "", 0), ("odd\n", "", 0)
+        answering(app, s0=odd, **{f"s{place}": hold for place in range(2, 10)}, s1=usual)
+        await run_command(pilot, "python -m pytest -q")
+        screen = app.screen
+        await until(pilot, lambda: "+  20 passed in 0.84s" in shown(screen))
+        hold.set()
+        await until(pilot, lambda: screen.fan_out.is_over and "+  odd" in shown(screen))
+        assert "   20 passed in 0.84s" in shown(screen)
+
+
 async def test_long_lines_are_wrapped():
     async with World().run_test(size=NARROW) as pilot:
         app = await marked(pilot)

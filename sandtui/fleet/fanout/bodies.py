@@ -10,23 +10,31 @@ from sandtui.fleet.fanout.grouping import group, reference
 from sandtui.fleet.fanout.run import Target
 
 
+def standard_of(targets: Sequence[Target]) -> Answer | None:
+    """Return the answer that the others are compared with; more of them may make it another."""
+    largest = reference(group(targets))
+    return largest.answer if largest is not None else None
+
+
 class Bodies:
-    """Makes the lines of answers. Takes its time: call it in a thread, one at a time."""
+    """Makes the lines of answers. Takes its time: call it in a thread, one at a time.
+
+    ``standard`` is what the lines that were made last are compared with.
+    """
 
     def __init__(self) -> None:
+        self.standard: Answer | None = None
         self._plain: dict[Answer, Body] = {}
         self._compared: dict[tuple[Answer, Answer], Body] = {}
 
     def of(self, targets: Sequence[Target]) -> dict[Answer, Body]:
         """Return the lines of each answer that has come."""
-        groups = group(targets)
-        largest = reference(groups)
-        standard = largest.answer if largest is not None else None
+        standard = self.standard = standard_of(targets)
         budget = Budget()
         found: dict[Answer, Body] = {}
-        for answer in (each.answer for each in groups if each.answer is not None):
+        for answer in dict.fromkeys(each.answer for each in targets if each.answer is not None):
             shown = self._body(answer)
-            if standard is not None and answer is not standard:
+            if standard is not None and answer != standard:
                 pair = answer, standard
                 if pair not in self._compared:
                     self._compared[pair] = compare(shown, self._body(standard), budget)

@@ -20,7 +20,7 @@ from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.commandline.masking import told
 from sandtui.fleet.commandline.timeouts import TIMEOUTS, next_timeout
 from sandtui.fleet.fanout import Answer, FanOut, Target, group
-from sandtui.fleet.fanout.bodies import Bodies
+from sandtui.fleet.fanout.bodies import Bodies, standard_of
 from sandtui.fleet.fanout.differences import Body
 from sandtui.fleet.fanout.live import TailLine
 from sandtui.fleet.plans import TYPE_THE_COUNT_ABOVE, make_plan
@@ -240,7 +240,7 @@ class FanOutScreen(FanOutKeys):
         self.update_chrome()
         if fan_out is not None and not self._comparing:
             answers = {target.answer for target in fan_out.targets if target.answer is not None}
-            if not answers <= self._bodies.keys():
+            if not answers <= self._bodies.keys() or standard_of(fan_out.targets) != self._made.standard:
                 self._comparing = True
                 self.bridge.run_flow(self._compare(fan_out), "fan-out lines")
 
