@@ -12,6 +12,7 @@ from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.call import StreamedBody
 from sandtui.client.connections import Connections
 from sandtui.client.crew import TaskCrew, fan_out
+from sandtui.client.download_threads import DownloadThreads
 from sandtui.client.exchange import (
     FAULTS,
     LIMITS,
@@ -24,7 +25,6 @@ from sandtui.client.exchange import (
 )
 from sandtui.client.http_library import httpx
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
-from sandtui.client.transfer_threads import TransferThreads
 
 
 class AsyncPort:
@@ -39,12 +39,12 @@ class AsyncPort:
             return httpx.AsyncClient(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
 
         self._connections = Connections(make, limits)
-        self._threads = None if trust is None else TransferThreads(lambda: BlockingPort(trust=trust))
+        self._threads = None if trust is None else DownloadThreads(lambda: BlockingPort(trust=trust))
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
-        moves = sink is not None or isinstance(request.body, StreamedBody)
-        if moves and self._threads is not None and self._threads.is_free:
+        # What is sent is read ahead in threads already, and was slower when sent by them too.
+        if sink is not None and self._threads is not None and self._threads.is_free:
             return await self._threads.send(request, sink)
         try:
             async with self._client() as http, _body(request) as content, asyncio.timeout(request.deadline):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SESSION_SECONDS = 3600
 """How long the way in may stay open, the longest that the platform gives (wire.md 7)."""
 
-BLOCK = 128 * 1024
+BLOCK = 256 * 1024
 """Bytes that are asked for or sent in one message, if the server takes as many."""
 
 SAFE_BLOCK = 32 * 1024
@@ -47,7 +47,7 @@ CLOSE_SECONDS = 2.0
 
 _BROKEN = (asyncssh.SFTPNoConnection, asyncssh.SFTPConnectionLost, ConnectionError)
 
-WINDOW = 32
+WINDOW = 16
 """Messages that are under way at once, so that their answers need not be waited for one by one."""
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from sandtui.client.async_port import AsyncPort
 from sandtui.client.blocking_port import BlockingPort
-from sandtui.client.call import StreamedBody
 from sandtui.client.exchange import PASS_BY_ABOVE
 from sandtui.client.port import TransportFault, WireRequest, run_blocking
 
@@ -149,37 +148,9 @@ async def test_a_download_that_is_cancelled_before_its_reply_is_cut(monkeypatch)
 
 
 async def test_more_downloads_than_threads_are_read_on_the_loop(monkeypatch):
-    monkeypatch.setattr("sandtui.client.transfer_threads.MOST", 1)
+    monkeypatch.setattr("sandtui.client.download_threads.MOST", 1)
     port, sinks = AsyncPort(), [Sink() for _ in range(3)]
     with server(len(BODY)) as url:
         await asyncio.gather(*[port.send(WireRequest("GET", url), sink) for sink in sinks])
     await port.aclose()
     assert [bytes(sink.data) == BODY for sink in sinks] == [True] * 3
-
-
-async def test_an_upload_that_is_cancelled_is_cut_and_reads_no_more():
-    pieces, looping = 0, asyncio.get_running_loop()
-    began = asyncio.Event()
-
-    def endless():
-        nonlocal pieces
-        while True:
-            pieces += 1
-            looping.call_soon_threadsafe(began.set)
-            yield bytes(1_000_000)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = AsyncPort()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        request = WireRequest("POST", url, body=StreamedBody(10**12, endless), timeout=300)
-        task = asyncio.ensure_future(port.send(request))
-        async with asyncio.timeout(20):
-            link, _ = await asyncio.to_thread(listener.accept)
-            with link:
-                await began.wait()
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                await asyncio.to_thread(port._threads._threads.shutdown)
-        await port.aclose()
-    assert pieces < 100, "what the connection held, and no more"

@@ -1,8 +1,8 @@
-"""Files that are sent and received in threads, beside the event loop.
+"""Files that are received in threads, beside the event loop.
 
-On the loop a fast transfer costs more than the network and the disk together: each 256 KiB are handed through its
-queues, and whoever reads, writes and hashes them has to wait for it. A thread does all of it with nothing between, and
-lets other threads run meanwhile.
+On the loop a fast download costs more than the network and the disk together: each 256 KiB that arrive are handed
+through its queues, and what writes and hashes them has to wait for it. A thread receives, hashes and writes with
+nothing between, and lets other threads run meanwhile.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ END_SECONDS = 1.0
 """Seconds that a thread has to end after its connection was cut; its sink is left alone whether it does or not."""
 
 
-class TransferThreads:
-    """Threads that send and read, over connections of their own that ``make`` opens when the first is asked for."""
+class DownloadThreads:
+    """Threads that receive, over connections of their own that ``make`` opens when the first is asked for."""
 
     def __init__(self, make: Callable[[], BlockingPort]) -> None:
         self._make = make
@@ -38,7 +38,7 @@ class TransferThreads:
         """Whether there is a thread for one more transfer."""
         return self._busy < MOST
 
-    async def send(self, request: WireRequest, sink: Sink | None) -> WireReply:
+    async def send(self, request: WireRequest, sink: Sink) -> WireReply:
         """Send a request; see :meth:`Port.send`.
 
         When the caller is cancelled the connection is cut, and the sink is not touched any more afterwards.
@@ -78,8 +78,8 @@ class TransferThreads:
 class _Gate:
     """A sink until it is stopped."""
 
-    def __init__(self, sink: Sink | None) -> None:
-        self.sink = sink
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._lock = threading.Lock()
         self._is_stopped = False
         self.exchange = Exchange()
@@ -104,9 +104,9 @@ class _Gate:
 
     @property
     def _open_sink(self) -> Sink:
-        if self._is_stopped or self.sink is None:
+        if self._is_stopped:
             raise TransportFault("the transfer was cut", sent=True, timeout=False)
-        return self.sink
+        return self._sink
 
 
 async def _stop(gate: _Gate, reading: asyncio.Future[WireReply]) -> None:
@@ -116,7 +116,7 @@ async def _stop(gate: _Gate, reading: asyncio.Future[WireReply]) -> None:
 
 def _read(port: BlockingPort, request: WireRequest, gate: _Gate) -> WireReply:
     with port.cut_by(gate.exchange):
-        return run_blocking(port.send(request, None if gate.sink is None else gate))
+        return run_blocking(port.send(request, gate))
 
 
 def _noted(reading: asyncio.Future[WireReply]) -> None:
