@@ -48,8 +48,8 @@ class AskDialog(ModalScreen[bool]):
         self.set_timer(DEAF_SECONDS, self._listen)
 
     def on_key(self, event: events.Key) -> None:
-        """Keys typed before the question could be read count for nothing."""
-        if self._deaf:
+        """Keys typed before the question could be read count for nothing; to go back is always right."""
+        if self._deaf and event.key != "escape":
             event.stop()
             event.prevent_default()
 
