@@ -49,7 +49,7 @@ def bash(parser: argparse.ArgumentParser) -> str:
     return f"""\
 _sandtui() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" path="" word words=""
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+  for word in "${{COMP_WORDS[@]:1:$((COMP_CWORD-1))}}"; do
     case " ${{_sandtui_paths[*]}} " in *" ${{path:+${{path// /_}}_}}$word "*) path="${{path:+$path }}$word" ;; esac
   done
   case "$path" in
@@ -74,6 +74,9 @@ def fish(parser: argparse.ArgumentParser) -> str:
         parts = path.split()
         seen = [f"__fish_seen_subcommand_from {part}" for part in parts] or ["__fish_use_subcommand"]
         condition = "; and ".join(seen)
+        if any(not word.startswith("-") for word in words):
+            # One of these words comes next, and no file.
+            rows.append(f"complete -c sandtui -n '{condition}' -f")
         for word in words:
             if word.startswith("--"):
                 rows.append(f"complete -c sandtui -n '{condition}' -l {word[2:]}")

@@ -1,8 +1,11 @@
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
+
+from tests.e2e.terminal import Terminal
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
 
@@ -34,6 +37,48 @@ def complete(script, *words):
 )
 def test_bash_completes(script, words, expected):
     assert set(complete(script, *words)) == expected
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("sandtui lo", {"local"}),
+        ("sandtui local s", {"status", "stop"}),
+        ("sandtui --pro", {"--profile"}),
+        ("sandtui create --w", {"--wait"}),
+        ("sandtui completion f", {"fish"}),
+    ],
+)
+def test_fish_completes(tmp_path, line, expected):
+    made = tmp_path / "sandtui.fish"
+    made.write_bytes(subprocess.run([*SANDTUI, "completion", "fish"], capture_output=True, check=True).stdout)
+    (tmp_path / "stray").touch()
+    command = f"source {made}; complete -C '{line}'"
+    env = {**os.environ, "HOME": str(tmp_path)}
+    shown = subprocess.run(["fish", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+    assert set(shown.stdout.split()) == expected
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("sandtui dem", "> sandtui demo"),
+        ("sandtui local sto", "> sandtui local stop"),
+        ("sandtui --pro", "> sandtui --profile"),
+    ],
+)
+async def test_zsh_completes(tmp_path, typed, shown):
+    made = tmp_path / "completion"
+    made.write_bytes(subprocess.run([*SANDTUI, "completion", "zsh"], capture_output=True, check=True).stdout)
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "TERM": "xterm-256color", "PS1": "> ", "LANG": "C.UTF-8"}
+    async with Terminal(["zsh", "-f", "-i"], env) as terminal:
+        await terminal.until(">")
+        await terminal.press(*f". {made}; echo read", "enter")
+        await terminal.until(lambda text: "\nread" in text)
+        await terminal.press(*typed, "tab")
+        await terminal.until(shown)
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
