@@ -46,3 +46,5 @@ async def test_what_is_stopped_does_not_run_beside_its_job(platform_process, way
         if opened is not None:
             opened.cancel()
             await asyncio.gather(opened, return_exceptions=True)
+        # The platform is shared: what runs on there would be in the lists of other tests.
+        await client.delete(sandbox_id)
