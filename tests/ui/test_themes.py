@@ -1,10 +1,13 @@
 """Our themes: contrast by WCAG, what is chosen is remembered, what moves."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 from textual.color import Color
 
+import sandtui.ui
 from sandtui.config.settings import read_settings
 from sandtui.ui.screens.activity import ActivityScreen
 from sandtui.ui.themes import DARK, LIGHT, THEMES, animation_level, first_theme
@@ -13,6 +16,7 @@ from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
 
 AA = 4.5
+UNDER_THE_CURSOR = 0.15
 INKS = ("text-muted", "text-success", "text-warning", "text-error", "text-accent", "text-primary")
 GROUNDS = ("background", "surface", "panel")
 
@@ -40,7 +44,8 @@ def test_every_ink_can_be_read_on_every_ground(theme, ink, ground):
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("ink", INKS)
 def test_every_ink_can_be_read_under_the_cursor_of_a_list(theme, ink):
-    ground = Color.parse(theme.surface).blend(Color.parse(theme.primary), 0.15)
+    # What every list, table and output has under its cursor: see the last test.
+    ground = Color.parse(theme.surface).blend(Color.parse(theme.primary), UNDER_THE_CURSOR)
     assert contrast(theme.variables[ink], ground.hex) >= AA
 
 
@@ -93,3 +98,17 @@ async def test_the_line_under_the_cursor_has_a_ground_of_its_own(theme):
         view = app.screen.query_one(OutputView)
         for widget, name in ((view, "output-view--cursor"), (table, "fleet-table--cursor")):
             assert widget.get_component_rich_style(name).bgcolor != widget.rich_style.bgcolor
+
+
+def test_no_line_of_ours_has_a_stronger_ground():
+    """The range of a shell's scrollback is the one exception: its inks are the program's own."""
+    folder = Path(sandtui.ui.__file__).parent
+    sheets = [folder / "sandtui.tcss", *(folder / "widgets").glob("*.py")]
+    shares = {
+        int(share) / 100
+        for sheet in sheets
+        for line in sheet.read_text().splitlines()
+        if "terminal-view--range" not in line
+        for share in re.findall(r"background: \$primary (\d+)%", line)
+    }
+    assert max(shares) == UNDER_THE_CURSOR

@@ -28,9 +28,9 @@ class FileTable(CursorView, can_focus=True):
     DEFAULT_CSS = """
     FileTable {
         height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: auto;
-        & > .file-table--cursor { background: $primary 15%; }
-        &:focus > .file-table--cursor { background: $primary 30%; text-style: bold; }
-        & > .file-table--range { background: $primary 18%; }
+        & > .file-table--cursor { background: $primary 8%; }
+        &:focus > .file-table--cursor { background: $primary 15%; text-style: bold; }
+        & > .file-table--range { background: $primary 11%; }
     }
     """ + role_css("FileTable")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"file-table--cursor", "file-table--range"}

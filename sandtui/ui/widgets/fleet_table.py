@@ -52,9 +52,9 @@ class FleetTable(ColumnsView, can_focus=True):
     FleetTable {
         height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll;
         & > .fleet-table--head { color: $text-muted; text-style: bold; }
-        & > .fleet-table--cursor { background: $primary 15%; text-style: bold; }
-        &:focus > .fleet-table--cursor { background: $primary 30%; }
-        & > .fleet-table--range { background: $primary 18%; }
+        & > .fleet-table--cursor { background: $primary 8%; text-style: bold; }
+        &:focus > .fleet-table--cursor { background: $primary 15%; }
+        & > .fleet-table--range { background: $primary 11%; }
         & > .fleet-table--bar { color: $primary; }
     }
     """ + role_css("FleetTable")
