@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import CHANGING_STATUSES
+from sandtui.fleet.facets import Facets
 from sandtui.fleet.usage import GIGABYTE, Measured
 
 DELETING = "DELETING"
@@ -25,10 +26,11 @@ _STATUS_KEYS = {status: f"{rank:02}{status}" for rank, status in enumerate(STATU
 class Row:
     """A sandbox at one version. Rows are never changed: the store replaces them.
 
-    ``version`` grows with each change. ``haystack`` is what free text is looked up in, lower-cased. ``created``
-    and ``expires`` are seconds since 1970, 0 and infinite when there is none; ``recency`` is smaller for what is
-    newer. ``missing`` counts the complete listings in a row that did not have the sandbox; ``deleting_since`` is
-    on the monotonic clock. ``measured`` is what it was last found to use, if anybody asked.
+    ``version`` grows with each change. ``haystack`` is what free text is looked up in, lower-cased. ``created`` and
+    ``expires`` are seconds since 1970, 0 and infinite when there is none; ``recency`` is smaller for what is newer.
+    ``facets`` is what it has in common with others. ``missing`` counts the complete listings in a row that did not
+    have the sandbox; ``deleting_since`` is on the monotonic clock. ``measured`` is what it was last found to use,
+    if anybody asked.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Row:
     created: float
     recency: float
     expires: float
+    facets: Facets
     missing: int = 0
     deleting_since: float | None = None
     measured: Measured | None = None
@@ -69,6 +72,7 @@ class Row:
             created,
             -created,
             NEVER if expires is None else seconds(expires),
+            Facets.of(sandbox),
             missing,
             deleting_since,
             measured,

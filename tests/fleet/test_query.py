@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.query import QueryError, ServerFilter, complete, parse
+from sandtui.fleet.query.terms import Label
 from sandtui.fleet.store import FleetStore
 from tests.fleet.factory import NOW, sandbox
 
@@ -265,3 +266,19 @@ def test_what_is_left_to_do_here(text, more):
     query = parse(text)
     assert query.has_more_than(query.server) is more
     assert query.has_more_than(ServerFilter())
+
+
+def test_what_is_alike_is_judged_once():
+    store = FleetStore(ManualClock(NOW))
+    store.apply([sandbox(number, labels=["rl"], cpu_cores=2) for number in range(50)])
+    store.apply([sandbox(number, labels=["ci"], cpu_cores=1) for number in range(50, 60)])
+    assert len({id(row.facets) for row in store}) == 2
+    judged = []
+
+    class Counting(Label):
+        def passes(self, facets):
+            judged.append(facets)
+            return super().passes(facets)
+
+    assert len(Counting("ci").select(list(store), 0.0)) == 10
+    assert len(judged) == 2

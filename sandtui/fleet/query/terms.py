@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fnmatch import translate
 
+from sandtui.fleet.facets import Facets
 from sandtui.fleet.row import Row
 from sandtui.fleet.totals import ended
 
@@ -38,6 +39,31 @@ class Term:
     def implies(self, other: Term) -> bool:
         """Whether every row that passes this passes the other too, as far as is known."""
         return self == other
+
+
+class FacetTerm(Term):
+    """A condition on what many sandboxes have in common: it is judged once for all that are alike."""
+
+    __slots__ = ()
+
+    def passes(self, facets: Facets) -> bool:
+        """Whether sandboxes like this pass."""
+        raise NotImplementedError
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Judge the row by what it has in common with others."""
+        return self.passes(row.facets)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Judge each kind once."""
+        verdicts: dict[Facets, bool] = {}
+        known, passes = verdicts.get, self.passes
+
+        def judge(facets: Facets) -> bool:
+            verdict = verdicts[facets] = passes(facets)
+            return verdict
+
+        return [row for row in rows if (judge(row.facets) if (one := known(row.facets)) is None else one)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +101,17 @@ class Word(Term):
 
 
 @dataclass(frozen=True, slots=True)
-class Label(Term):
+class Label(FacetTerm):
     """A label, whole or by its beginning."""
 
     text: str
     beginning: bool = False
 
-    def matches(self, row: Row, now: float) -> bool:
-        """Look for it among the row's labels."""
+    def passes(self, facets: Facets) -> bool:
+        """Look for it among the labels."""
         if self.beginning:
-            return any(label.startswith(self.text) for label in row.sandbox.labels)
-        return self.text in row.sandbox.labels
+            return any(label.startswith(self.text) for label in facets.labels)
+        return self.text in facets.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +126,20 @@ class Status(Term):
 
 
 FIELDS: dict[str, Callable[[Row], str]] = {
-    "image": lambda row: row.sandbox.docker_image,
+    "image": lambda row: row.facets.image,
     "name": lambda row: row.sandbox.name,
     "id": lambda row: row.id,
-    "team": lambda row: row.sandbox.team_id or "",
-    "user": lambda row: row.sandbox.user_id or "",
-    "region": lambda row: row.sandbox.region or "",
-    "gpu": lambda row: row.sandbox.gpu_type or "",
+    "team": lambda row: row.facets.team_id,
+    "user": lambda row: row.facets.user_id,
+    "region": lambda row: row.facets.region,
+    "gpu": lambda row: row.facets.gpu_type,
     "error": lambda row: f"{row.sandbox.error_type or ''} {row.sandbox.error_message or ''}".strip(),
-    "kind": lambda row: "vm" if row.sandbox.vm else "container",
+    "kind": lambda row: "vm" if row.facets.vm else "container",
 }
 """The texts that ``key:value`` and ``key~pattern`` look at."""
+
+SHARED_FIELDS = frozenset(FIELDS) - {"name", "id", "error"}
+"""Those that many sandboxes have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +166,19 @@ class Text(Term):
         text = FIELDS[self.name](row).lower()
         return self._glob.match(text) is not None if self._glob is not None else self.value in text
 
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Compare each text once where many have the same."""
+        if self.name not in SHARED_FIELDS:
+            return Term.select(self, rows, now)
+        verdicts: dict[Facets, bool] = {}
+        known, matches = verdicts.get, self.matches
+
+        def judge(row: Row) -> bool:
+            verdict = verdicts[row.facets] = matches(row, now)
+            return verdict
+
+        return [row for row in rows if (judge(row) if (one := known(row.facets)) is None else one)]
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern(Term):
@@ -153,11 +195,11 @@ class Pattern(Term):
         return self.regex.search(text) is not None
 
 
-NUMBERS: dict[str, Callable[[Row], float | None]] = {
-    "cpu": lambda row: row.sandbox.cpu_cores,
-    "mem": lambda row: row.sandbox.memory_gb,
-    "disk": lambda row: row.sandbox.disk_size_gb,
-    "gpus": lambda row: row.sandbox.gpu_count,
+NUMBERS: dict[str, Callable[[Facets], float | None]] = {
+    "cpu": lambda facets: facets.cpu_cores,
+    "mem": lambda facets: facets.memory_gb,
+    "disk": lambda facets: facets.disk_size_gb,
+    "gpus": lambda facets: facets.gpu_count,
 }
 """The numbers that can be compared; sizes are in GB."""
 
@@ -166,16 +208,16 @@ TIMES = ("age", "left", "ended")
 
 
 @dataclass(frozen=True, slots=True)
-class Compare(Term):
+class Compare(FacetTerm):
     """A number against a limit."""
 
     name: str
     sign: str
     limit: float
 
-    def matches(self, row: Row, now: float) -> bool:
+    def passes(self, facets: Facets) -> bool:
         """Compare; what has no such number does not pass."""
-        number = NUMBERS[self.name](row)
+        number = NUMBERS[self.name](facets)
         return number is not None and OPERATORS[self.sign](number, self.limit)
 
 
@@ -217,6 +259,11 @@ class Not(Term):
         """Turn it round."""
         return not self.term.matches(row, now)
 
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Leave out those that pass the other."""
+        passed = set(map(id, self.term.select(rows, now)))
+        return [row for row in rows if id(row) not in passed]
+
 
 @dataclass(frozen=True, slots=True)
 class All(Term):
@@ -250,6 +297,11 @@ class AnyOf(Term):
     def matches(self, row: Row, now: float) -> bool:
         """Ask until one says yes."""
         return any(term.matches(row, now) for term in self.terms)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Let each term choose, and put what they chose together."""
+        chosen = {id(row) for term in self.terms for row in term.select(rows, now)}
+        return [row for row in rows if id(row) in chosen]
 
 
 def is_timed(term: Term) -> bool:
