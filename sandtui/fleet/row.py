@@ -39,6 +39,7 @@ class Row:
     status: str
     status_key: str
     haystack: str
+    name: str
     name_key: str
     created: float
     recency: float
@@ -68,6 +69,7 @@ class Row:
             status,
             _STATUS_KEYS.get(status) or f"{len(STATUS_ORDER):02}{status}",
             "\n".join((sandbox.name, sandbox.id, sandbox.docker_image, *sandbox.labels)).lower(),
+            sandbox.name,
             sandbox.name.lower(),
             created,
             -created,

@@ -56,14 +56,7 @@ class FacetTerm(Term):
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
         """Judge each kind once."""
-        verdicts: dict[Facets, bool] = {}
-        known, passes = verdicts.get, self.passes
-
-        def judge(facets: Facets) -> bool:
-            verdict = verdicts[facets] = passes(facets)
-            return verdict
-
-        return [row for row in rows if (judge(row.facets) if (one := known(row.facets)) is None else one)]
+        return _select_alike(self, rows, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ class Status(Term):
 
 FIELDS: dict[str, Callable[[Row], str]] = {
     "image": lambda row: row.facets.image,
-    "name": lambda row: row.sandbox.name,
+    "name": lambda row: row.name,
     "id": lambda row: row.id,
     "team": lambda row: row.facets.team_id,
     "user": lambda row: row.facets.user_id,
@@ -168,16 +161,7 @@ class Text(Term):
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
         """Compare each text once where many have the same."""
-        if self.name not in SHARED_FIELDS:
-            return Term.select(self, rows, now)
-        verdicts: dict[Facets, bool] = {}
-        known, matches = verdicts.get, self.matches
-
-        def judge(row: Row) -> bool:
-            verdict = verdicts[row.facets] = matches(row, now)
-            return verdict
-
-        return [row for row in rows if (judge(row) if (one := known(row.facets)) is None else one)]
+        return _select_alike(self, rows, now) if self.name in SHARED_FIELDS else Term.select(self, rows, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +174,18 @@ class Pattern(Term):
     def matches(self, row: Row, now: float) -> bool:
         """Search."""
         if self.name == "label":
-            return any(self.regex.search(label) for label in row.sandbox.labels)
+            return any(self.regex.search(label) for label in row.facets.labels)
         text = row.haystack if not self.name else FIELDS[self.name](row)
         return self.regex.search(text) is not None
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Search each text once where many have the same."""
+        search = self.regex.search
+        if self.name == "name":
+            return [row for row in rows if search(row.name)]
+        if self.name == "label" or self.name in SHARED_FIELDS:
+            return _select_alike(self, rows, now)
+        return Term.select(self, rows, now)
 
 
 NUMBERS: dict[str, Callable[[Facets], float | None]] = {
@@ -311,3 +304,15 @@ def is_timed(term: Term) -> bool:
     if isinstance(term, All | AnyOf):
         return any(is_timed(part) for part in term.terms)
     return isinstance(term, CompareTime)
+
+
+def _select_alike(term: Term, rows: Sequence[Row], now: float) -> list[Row]:
+    """Return the rows that pass a term whose verdict is the same for all that are alike: each kind is judged once."""
+    verdicts: dict[Facets, bool] = {}
+    known, matches = verdicts.get, term.matches
+
+    def judge(row: Row) -> bool:
+        verdict = verdicts[row.facets] = matches(row, now)
+        return verdict
+
+    return [row for row in rows if (judge(row) if (one := known(row.facets)) is None else one)]
