@@ -120,4 +120,4 @@ def _opening(local: bool, profile: str, read_only: bool) -> Opening:
     except (ConfigurationError, SettingsError) as error:
         raise OpeningError(str(error)) from None
     to = partial(connect_to, read_only=read_only)
-    return Opening(partial(to, first), settings, contexts(settings), to)
+    return Opening(partial(to, first), settings, contexts(settings), to, first.name)

@@ -38,6 +38,8 @@ class ContextFlow:
         self._app = app
         self._known = known
         self._connect_to = connect_to
+        self.in_use = ""
+        """The name of the context that is worked with; empty when it is not known which."""
 
     @property
     def read_only(self) -> bool:
@@ -62,7 +64,12 @@ class ContextFlow:
             return
         letters = "123456789abcdefghijklmnopqrstuvwxyz"
         choices = [
-            Choice(context.name, letters[place] if place < len(letters) else "", context.name, _words(context))
+            Choice(
+                context.name,
+                letters[place] if place < len(letters) else "",
+                context.name,
+                f"{_words(context)} · in use" if context.name == self.in_use else _words(context),
+            )
             for place, context in enumerate(self._known)
         ]
 
@@ -96,6 +103,7 @@ class ContextFlow:
         self._app.action_fleet()
         self._app.forget_previous()
         self._app.launches.clear()
+        self.in_use = context.name
         self._app.say(f"Connecting to {context.name} …")
         self._app.bridge.switch(lambda: connect_to(context))
 

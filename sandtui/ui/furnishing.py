@@ -47,6 +47,7 @@ def furnish(app: SandtuiApp, opening: Opening) -> None:
     app.transfers = TransferFlow(app)
     app.bookmarks = Bookmarks(read_text(paths.bookmarks), partial(app.bridge.keep_text, paths.bookmarks))
     app.contexts = ContextFlow(app, opening.contexts, opening.connect_to)
+    app.contexts.in_use = opening.context
     app.user_keys = read_keymap(app.settings.keys)
     app.set_keymap(textual_keymap(app.user_keys))
     app.job_flow = JobFlow(app)

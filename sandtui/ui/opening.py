@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the dashboard is opened with. ``connect`` finds the platform, ``connect_to`` that of another context."""
+    """What the dashboard is opened with. ``connect`` finds the platform, ``connect_to`` that of another context.
+
+    ``context`` is the name of the first one, if it is among the ``contexts``.
+    """
 
     connect: Connector
     settings: Settings | None = None
     contexts: Sequence[Context] = ()
     connect_to: ConnectTo | None = None
+    context: str = ""
 
 
 class OpeningError(Exception):

@@ -153,7 +153,8 @@ class ConsoleScreen(ConsoleKeys):
     def run_command(self, command: str) -> bool:
         """Run a command and keep it in the history, unless one runs; return whether it was begun."""
         if self.console.running is not None:
-            self.dashboard.say("A command is still running here: ctrl+c stops it.", "warning")
+            key = self.dashboard.named_key("console.interrupt")
+            self.dashboard.say(f"A command is still running here: {key} stops it.", "warning")
             return False
         self.output_view.follow()
         self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)

@@ -164,7 +164,8 @@ class ConsoleKeys(AppScreen):
         lines = self.console.lines
         found = find_among(len(lines), lambda place: output_line(lines[place].text), self._needle, start, step)
         if found is None:
-            words = f"{clean(self._needle)} is not in the output." if self._needle else "/ asks what to look for."
+            key = self.dashboard.named_key("output.search")
+            words = f"{clean(self._needle)} is not in the output." if self._needle else f"{key} asks what to look for."
             self.dashboard.say(words)
             return
         self.console.folded -= {lines[found].run}

@@ -88,10 +88,11 @@ class CreateScreen(CreateKeys):
         if self._sending:
             return [Piece("◐ creating …", "busy")], []
         problems = self.problems()
+        submit = self.dashboard.named_key("create.submit")
         if not problems:
             many = len(self._plan.requests)
             what = "it" if many == 1 else f"{many} sandboxes"
-            return [Piece(f"✓ ready: ctrl+s creates {what}", "good")], []
+            return [Piece(f"✓ ready: {submit} creates {what}", "good")], []
         first = next(iter(problems))
         label = BY_ID[first].label if first in BY_ID else first
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
@@ -157,7 +158,8 @@ class CreateScreen(CreateKeys):
         if message.unsure:
             # The same request again, with the same key, can't make a second one.
             self._unsure = (self._refused_values, self._plan)
-            note = " It may have been made all the same: ctrl+s asks again and makes no second one."
+            again = self.dashboard.named_key("create.submit")
+            note = f" It may have been made all the same: {again} asks again and makes no second one."
         else:
             note = ""
         with following(message.trace):

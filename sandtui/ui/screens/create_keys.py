@@ -135,7 +135,8 @@ class CreateKeys(AppScreen):
             fields = dict(read_preset(text, "edited").fields)
         except PresetError as error:
             self._edited = text
-            self.dashboard.say(f"Not taken over: {error}. ctrl+t opens the text again.", "error")
+            key = self.dashboard.named_key("create.edit")
+            self.dashboard.say(f"Not taken over: {error}. {key} opens the text again.", "error")
             return
         self._edited = ""
         typed = self.values()

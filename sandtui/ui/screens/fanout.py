@@ -124,7 +124,8 @@ class FanOutScreen(FanOutKeys):
         """Run it in all, after a question when they are many."""
         message.stop()
         if self.fan_out is not None and not self.fan_out.is_over:
-            self.dashboard.say("The last command still runs: ctrl+c stops it.", "warning")
+            key = self.dashboard.named_key("fanout.interrupt")
+            self.dashboard.say(f"The last command still runs: {key} stops it.", "warning")
             return
         if self._confirmed or len(self.rows) <= TYPE_THE_COUNT_ABOVE:
             self._start(message.text)

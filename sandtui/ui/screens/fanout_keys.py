@@ -145,7 +145,8 @@ class FanOutKeys(AppScreen):
     def _still_runs(self) -> bool:
         runs = self.fan_out is not None and not self.fan_out.is_over
         if runs:
-            self.dashboard.say("The last command still runs: K stops it.", "warning")
+            key = self.dashboard.named_key("results.cancel")
+            self.dashboard.say(f"The last command still runs: {key} stops it.", "warning")
         return runs
 
     def action_type(self) -> None:
@@ -278,6 +279,7 @@ class FanOutKeys(AppScreen):
         texts = [view.plain(number) for number in range(len(self.results))]
         line = find(texts, self._needle, start, step)
         if line is None:
-            self.dashboard.say(f"{self._needle} is not there." if self._needle else "/ asks what to look for.")
+            key = self.dashboard.named_key("results.search")
+            self.dashboard.say(f"{self._needle} is not there." if self._needle else f"{key} asks what to look for.")
         else:
             view.go_to(line)

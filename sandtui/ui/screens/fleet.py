@@ -99,7 +99,8 @@ class FleetScreen(FleetLooks):
             return [Piece(where, "bad"), Piece(clean(self._problem.message), "bad")], []
         if self._view is None:
             return [], []
-        left = [Piece("ended ones are hidden, a shows them", "dim")] if self._view.active_only else []
+        shows = self.dashboard.named_key("fleet.active")
+        left = [Piece(f"ended ones are hidden, {shows} shows them", "dim")] if self._view.active_only else []
         if count := len(self.table.range_ids):
             left = [Piece(f"range of {count}: ", "key"), Piece("space marks it, esc ends it", "dim")]
         marks = len(self._view.marks)

@@ -248,7 +248,8 @@ class LogScreen(AppScreen):
     def _go(self, start: int, step: int) -> None:
         pane = self.pane
         if not pane.find(start, step):
-            words = f"{clean(pane.needle)} is not in the log." if pane.needle else "/ asks what to look for."
+            key = self.dashboard.named_key("log.search")
+            words = f"{clean(pane.needle)} is not in the log." if pane.needle else f"{key} asks what to look for."
             self.dashboard.say(words)
         self.update_chrome()
 

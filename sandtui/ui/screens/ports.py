@@ -75,7 +75,11 @@ class PortsScreen(AppScreen):
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell how many answer, or what went wrong."""
         if self.board.problem:
-            return [Piece(f"✖ {clean(self.board.problem)}", "bad"), Piece("   F forwards a port instead", "dim")], []
+            key = self.dashboard.named_key("ports.forward")
+            return [
+                Piece(f"✖ {clean(self.board.problem)}", "bad"),
+                Piece(f"   {key} forwards a port instead", "dim"),
+            ], []
         public = [Piece("anyone with an address can reach it", "dim")] if self.board.rows else []
         return counts(self.board.rows), public
 
@@ -122,7 +126,10 @@ class PortsScreen(AppScreen):
             self.dashboard.say("Only ports of a sandbox that runs can be exposed.", "warning")
             return
         if all(row.sandbox.vm for row in rows):
-            words = "A VM has no exposures: its ports are opened by network rules. F forwards one to this machine."
+            forward = self.dashboard.named_key("ports.forward")
+            words = (
+                f"A VM has no exposures: its ports are opened by network rules. {forward} forwards one to this machine."
+            )
             self.dashboard.say(words, "warning")
             return
         self._flow.expose([row for row in rows if not row.sandbox.vm], self.board)
@@ -241,9 +248,13 @@ class PortsScreen(AppScreen):
         if not rows:
             if not self.board.loaded and not self.board.problem:
                 return [Piece(" ◌ asking …", "waiting")]
-            words = "n exposes a port of the chosen sandbox" if self._targets() else "choose a sandbox, then p and n"
+            key = self.dashboard.named_key
+            words = f"choose a sandbox, then {key('fleet.ports')} and {key('ports.expose')}"
+            if self._targets():
+                words = f"{key('ports.expose')} exposes a port of the chosen sandbox"
             if self.board.problem:
-                words = "this platform tells of no exposures; F forwards a port of a sandbox to this machine"
+                forward = key("ports.forward")
+                words = f"this platform tells of no exposures; {forward} forwards a port of a sandbox to this machine"
             return [Piece(" No port is exposed   ", "bright"), Piece(words, "dim")]
         if number >= len(rows):
             return []
@@ -253,7 +264,9 @@ class PortsScreen(AppScreen):
     def _forward_line(self, number: int) -> list[Piece]:
         forwards = self.forwards.forwards
         if not forwards:
-            return [Piece(" None   ", "bright"), Piece("F forwards a port, also one that can't be exposed", "dim")]
+            forward = self.dashboard.named_key("ports.forward")
+            words = f"{forward} forwards a port, also one that can't be exposed"
+            return [Piece(" None   ", "bright"), Piece(words, "dim")]
         if number >= len(forwards):
             return []
         view = self.query_one("#forwards", RowList)

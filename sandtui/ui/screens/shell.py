@@ -281,7 +281,8 @@ class ShellScreen(AppScreen):
 
     def _find(self, step: int) -> None:
         if not self._needle:
-            self.dashboard.say("/ asks what to look for.")
+            key = self.dashboard.named_key("shell.search")
+            self.dashboard.say(f"{key} asks what to look for.")
         elif not self.view.search(self._needle, step):
             self.dashboard.say(f"{self._needle} is nowhere in what scrolled by.")
 

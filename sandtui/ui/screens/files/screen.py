@@ -239,7 +239,10 @@ class FilesScreen(Syncing):
     def _transfer_line(self, number: int) -> list[Piece]:
         queue = self.queue
         if queue is None or not queue.transfers:
-            return [Piece(" Nothing was copied yet   ", "dim"), Piece("c copies across", "dim")] if number == 0 else []
+            if number:
+                return []
+            key = self.dashboard.named_key("files.copy")
+            return [Piece(" Nothing was copied yet   ", "dim"), Piece(f"{key} copies across", "dim")]
         if number >= len(queue.transfers):
             return []
         view = self.query_one("#queue", OutputView)

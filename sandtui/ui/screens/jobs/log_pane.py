@@ -324,7 +324,12 @@ class JobLogPane(Vertical):
 
     def _go_to(self, line: int | None) -> None:
         if line is None:
-            words = f"{self._needle} is not in what is read of the log." if self._needle else "/ asks what to look for."
+            key = self._app.named_key("job_log.search")
+            words = (
+                f"{self._needle} is not in what is read of the log."
+                if self._needle
+                else f"{key} asks what to look for."
+            )
             self._app.say(words)
         else:
             self.view.go_to(line)

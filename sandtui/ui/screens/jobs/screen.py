@@ -97,7 +97,8 @@ class JobsScreen(AppScreen):
             words = f"▲ {len(failed)} could not be asked · {clean(self._title_of(where))}: {clean(why)[:60]}"
             return left, [Piece(words, "busy")]
         resting = sum(bool(row.sandbox.idle_timeout_minutes) and row.status == "RUNNING" for row in board.store)
-        return left, [Piece(f"{resting} end when idle: r asks them", "dim")] if resting else []
+        key = self.dashboard.named_key("jobs.look")
+        return left, [Piece(f"{resting} end when idle: {key} asks them", "dim")] if resting else []
 
     def on_mount(self) -> None:
         """Ask every sandbox, and draw what is known already."""
@@ -305,7 +306,8 @@ class JobsScreen(AppScreen):
         running = sum(row.status == "RUNNING" for row in board.store)
         if running and not board.looked_at:
             return [Piece(f" ◌ asking {running} sandboxes …", "waiting")]
-        words = "n starts one" if self.targets else "choose a sandbox in the fleet, then b and n"
+        new, jobs = self.dashboard.named_key("jobs.new"), self.dashboard.named_key("fleet.jobs")
+        words = f"{new} starts one" if self.targets else f"choose a sandbox in the fleet, then {jobs} and {new}"
         return [Piece(" No background job was found   ", "bright"), Piece(words, "dim")]
 
     def _facts(self, job: Job) -> Facts:
