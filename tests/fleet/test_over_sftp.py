@@ -141,7 +141,7 @@ async def test_a_transfer_that_is_cancelled_leaves_nothing(bench, no_gateway, wa
         async with asyncio.timeout(20):
             while bench.queue._tasks:
                 await asyncio.sleep(0.005)
-    assert transfer.state is State.CANCELLED
+    assert transfer.state is State.CANCELLED, transfer.problem
     assert not (bench.folder / "back").exists()
     assert await bench.sh("ls -d /workspace/sent 2>/dev/null; true") == ""
     assert await bench.leftovers() == ""

@@ -17,6 +17,7 @@ from sandtui.fleet.files.entry import TreeItem
 from sandtui.fleet.files.names import decode
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.transfers import plan as planning
+from sandtui.fleet.transfers.carrier import Carrier
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, TransferError
 from sandtui.fleet.transfers.queue import TransferQueue
 
@@ -444,3 +445,27 @@ def test_a_plan_never_writes_two_files_to_one_place_and_skips_only_what_is_there
         assert not {f"/t/{path}" for path in there} & set(targets)
     groups, singles = planning.archives(made.items)
     assert sorted(str(i) for group in [*groups, singles] for i in group) == sorted(map(str, made.items))
+
+
+async def test_a_cancel_that_comes_out_as_another_error_is_a_cancel(bench, monkeypatch):
+    """A connection that is closed under a call may say so, instead of letting the cancellation through."""
+    begun, forgotten = asyncio.Event(), []
+
+    async def run(self):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionResetError("the connection was closed") from None
+
+    async def forget(self):
+        forgotten.append(True)
+
+    monkeypatch.setattr(Carrier, "run", run)
+    monkeypatch.setattr(Carrier, "forget", forget)
+    (transfer,) = bench.queue.add([Spec(Place("/nowhere"), bench.there("/x"), "d")])
+    await begun.wait()
+    task = bench.queue._tasks[transfer.id]
+    bench.queue.cancel(transfer.id)
+    await task
+    assert (transfer.state, transfer.problem, forgotten) == (State.CANCELLED, "", [True])

@@ -237,7 +237,11 @@ class TransferQueue:
             else:
                 transfer.state = State.PAUSED
         except Exception as error:  # whatever went wrong is told, and the others go on
-            self._fail(transfer, error)
+            if transfer.state is State.CANCELLED:
+                # What a cancel breaks off may come out as an error of its own, a closed connection for one.
+                await asyncio.shield(self._forget(transfer))
+            else:
+                self._fail(transfer, error)
         else:
             transfer.state, transfer.done = State.DONE, transfer.total
             transfer.files_done = transfer.files
