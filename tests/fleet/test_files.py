@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandtui.client import CommandResponse
@@ -218,6 +218,8 @@ def test_names_that_would_lead_out_are_refused(name):
 
 @settings(max_examples=40)
 @given(st.binary(min_size=1, max_size=30).filter(lambda n: b"\0" not in n))
+@example(b"-\x80")
+@example(b"--\xff-n")
 def test_a_word_is_read_by_the_shell_as_it_was_meant(name):
     words = Words()
     word = words.add(decode(name))

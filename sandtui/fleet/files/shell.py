@@ -30,12 +30,13 @@ class Words:
         """Return a word that the shell reads as exactly this text.
 
         Text that is no UTF-8 can't be part of a command: the shell makes it of octal numbers. The ``x`` keeps the
-        line breaks at its end, which the shell would cut.
+        line breaks at its end, which the shell would cut; a dash is a number too, for at the beginning it would be
+        an option of printf.
         """
         if is_text(text):
             return shlex.quote(text)
         self._count += 1
-        octal = "".join(chr(b) if _PLAIN.match(chr(b)) else f"\\{b:03o}" for b in encode(text))
+        octal = "".join(chr(b) if _PLAIN.match(chr(b)) and b != ord("-") else f"\\{b:03o}" for b in encode(text))
         self.preamble += f"w{self._count}=$(printf '{octal}x'); w{self._count}=${{w{self._count}%x}}; "
         return f'"$w{self._count}"'
 
