@@ -165,10 +165,8 @@ class FanOutScreen(FanOutKeys):
             self.dashboard.say(f"Nothing could be completed: {error}", "warning")
             return
         field = self.query_one(CommandLine)
-        if field.before_cursor != before:
+        if not field.complete(before, completion.insert):
             return
-        if completion.insert:
-            field.insert(completion.insert)
         self._offer, self._offered_for = completion.names if len(completion.names) > 1 else (), field.text
         self.update_news()
 

@@ -71,6 +71,14 @@ class CommandLine(TextArea):
         """The text up to the cursor."""
         return self.get_text_range((0, 0), self.cursor_location)
 
+    def complete(self, before: str, rest: str) -> bool:
+        """Write the rest of a word that was asked for; return False when something else was typed meanwhile."""
+        if self.before_cursor != before:
+            return False
+        if rest:
+            self.insert(rest)
+        return True
+
     def on_key(self, event: events.Key) -> None:
         """Enter belongs to the command, not to the text."""
         if event.key == "enter":
