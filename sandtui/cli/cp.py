@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -134,13 +133,12 @@ async def _connected(arguments: argparse.Namespace, specs: object) -> int:
 
 async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace) -> int:
     """Carry some copies out and tell how each ended; return the exit code."""
-    import tempfile
-
     from sandtui.fleet.clock import SystemClock
     from sandtui.fleet.transfers.queue import TransferQueue
+    from sandtui.scratch import scratch_directory
 
-    with tempfile.TemporaryDirectory(prefix="sandtui-cp-") as spool:
-        queue = TransferQueue(client, SystemClock(), Unwritten(), Path(spool), AT_ONCE)
+    with scratch_directory("cp") as spool:
+        queue = TransferQueue(client, SystemClock(), Unwritten(), spool, AT_ONCE)
         changed = asyncio.Event()
         queue.on_change = changed.set
         transfers = queue.add(specs, _id)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sandtui.fleet.session import Connection
+    from sandtui.local.owned import OwnedPlatform
 
 USAGE_ERROR = 2
-IDLE_EXIT = 120.0
-"""Seconds after which the platform ends by itself should this process be killed."""
-
 MOST = 20_000
 
 
@@ -39,50 +35,51 @@ def run(arguments: argparse.Namespace) -> int:
         return USAGE_ERROR
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
-    from sandtui.local import service
-    from sandtui.local.settings import Settings
+    from sandtui.local.owned import OwnedPlatform
+    from sandtui.local.settings import LocalError, Settings
+    from sandtui.scratch import scratch_directory
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.opening import Opening
 
+    user = Paths.of_user()
     try:
-        settings = load_settings(Paths.of_user().settings)
+        settings = load_settings(user.settings)
     except SettingsError as error:
         print(f"sandtui: {error}", file=sys.stderr)
         return USAGE_ERROR
-    with tempfile.TemporaryDirectory(prefix="sandtui-demo-") as folder:
-        place = Path(folder)
-        platform = Settings(
-            state_dir=place / "platform",
-            driver="simulated",
-            fleet=arguments.fleet,
-            seed=arguments.seed,
-            idle_exit=IDLE_EXIT,
+    with scratch_directory("demo") as folder:
+        platform = OwnedPlatform(
+            Settings(folder / "platform", driver="simulated", fleet=arguments.fleet, seed=arguments.seed)
         )
+        try:
+            # Before anything else: it removes the folder should this process be killed.
+            platform.spawn()
+        except LocalError as error:
+            print(f"sandtui: {error}", file=sys.stderr)
+            return 1
 
         async def connect() -> Connection:
             return await _connect(platform, arguments.seed, living=not arguments.still)
 
-        # What is learned about a fleet that never was is of no use to the next run.
-        app = SandtuiApp(Opening(connect, settings), paths=Paths(Paths.of_user().config, place / "state"))
+        # What is learned about a fleet that never was is of no use to the next run; a crash report is.
+        app = SandtuiApp(Opening(connect, settings), paths=user.with_temporary_state(folder / "state"))
         try:
             app.run()
         finally:
-            service.stop(platform)
+            platform.stop()
         return app.return_code or 0
 
 
-async def _connect(platform: object, seed: int, *, living: bool) -> Connection:
+async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Connection:
     import asyncio
 
     from sandtui.client import AsyncSandboxClient, Config
     from sandtui.fleet.demo import Life
     from sandtui.fleet.session import ConnectError, Connection
-    from sandtui.local import service
-    from sandtui.local.settings import LocalError, Settings
+    from sandtui.local.settings import LocalError
 
-    assert isinstance(platform, Settings)
     try:
-        endpoint = await asyncio.to_thread(service.ensure, platform)
+        endpoint = await asyncio.to_thread(platform.start)
     except LocalError as error:
         raise ConnectError(str(error)) from error
     config = Config(api_key=endpoint.api_key, base_url=endpoint.base_url)

@@ -36,12 +36,13 @@ def _run(words: Sequence[str]) -> int:
     from functools import partial
 
     from sandtui.cli import log
+    from sandtui.cli.signals import ending_like_ctrl_c
 
     parser, commands = _parser()
     arguments = parser.parse_args(log.separated(words, commands))
     if arguments.log is None:
-        return int(arguments.run(arguments))
-    return log.run_logged(arguments.log, words, partial(arguments.run, arguments))
+        return ending_like_ctrl_c(lambda: int(arguments.run(arguments)))
+    return ending_like_ctrl_c(partial(log.run_logged, arguments.log, words, partial(arguments.run, arguments)))
 
 
 def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:

@@ -14,10 +14,18 @@ APP = "sandtui"
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The user's folders: ``config`` is edited by people, ``state`` is written by the program."""
+    """The user's folders: ``config`` is edited by people, ``state`` is written by the program.
+
+    ``reports`` holds what must outlive ``state`` when that is a temporary directory.
+    """
 
     config: Path
     state: Path
+    reports: Path | None = None
+
+    def with_temporary_state(self, state: Path) -> Paths:
+        """Return these paths with a state that is thrown away; crash reports stay with the user."""
+        return Paths(self.config, state, self.reports or self.state)
 
     @classmethod
     def of_user(cls) -> Paths:
@@ -77,7 +85,7 @@ class Paths:
     @property
     def crashes(self) -> Path:
         """The folder of crash reports."""
-        return self.state / "crashes"
+        return (self.reports or self.state) / "crashes"
 
     @property
     def debug_log(self) -> Path:

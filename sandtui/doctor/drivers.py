@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from sandtui.doctor.finding import Finding
+from sandtui.scratch import scratch_directory
 
 
 async def examine() -> AsyncIterator[Finding]:
@@ -16,10 +15,10 @@ async def examine() -> AsyncIterator[Finding]:
     from sandtui.local.drivers.namespace import probe
 
     reason: str | None = ""
-    with tempfile.TemporaryDirectory(prefix="sandtui-doctor-") as folder:
+    with scratch_directory("doctor") as folder:
         # As root each sandbox can have users of its own; where even that is refused, anyone's way is left.
         for mapped in (True, False) if os.geteuid() == 0 else (False,):
-            reason = await probe(Path(folder), mapped=mapped)
+            reason = await probe(folder, mapped=mapped)
             if reason is None:
                 break
     api = await find_engine()

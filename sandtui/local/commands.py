@@ -37,6 +37,9 @@ def add_parsers(subparsers: Any) -> None:
         "and seed=N (for example --trouble error=0.1,slow=0.2,seed=7)",
     )  # fmt: skip
     serve.add_argument("--idle-exit", type=float, default=None, metavar="SECONDS", help="stop when idle that long")
+    # Set by `sandtui demo`: stop when standard input is closed, and remove the temporary directory that holds the
+    # state directory.
+    serve.add_argument("--owned", action="store_true", help=argparse.SUPPRESS)
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
 
@@ -104,6 +107,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from sandtui.local import server
+    from sandtui.local.owned import Owner
 
     settings = replace(
         _settings(arguments),
@@ -124,7 +128,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             "can run commands on this machine.",
             file=sys.stderr,
         )
-    server.run(settings)
+    server.run(settings, Owner(sys.stdin.fileno(), settings.state_dir.parent) if arguments.owned else None)
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from sandtui.local.owned import Owner
 from sandtui.local.platform import Platform
 from sandtui.local.service import Endpoint, endpoint_path
 from sandtui.local.settings import LocalError, Settings
@@ -26,8 +27,11 @@ _GRACE_SECONDS: Final = 2
 """Seconds after which those are cut that could not even be told."""
 
 
-async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run a platform; ``announce`` is called with one line once it accepts requests."""
+async def serve(settings: Settings, announce: Callable[[str], None], owner: Owner | None = None) -> None:
+    """Run a platform; ``announce`` is called with one line once it accepts requests.
+
+    With an ``owner`` it stops when the owner has ended.
+    """
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
         async with Platform(settings) as platform:
@@ -36,6 +40,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.stop)
+            if owner is not None:
+                owner.watch(lambda: loop.call_soon_threadsafe(server.stop))
             idle = asyncio.create_task(_stop_when_idle(platform, server))
             endpoint = Endpoint(platform.base_url, platform.api_key, os.getpid(), platform.driver.name)
             file = endpoint_path(settings)
@@ -53,9 +59,13 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 Endpoint.forget(file, os.getpid())
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, owner: Owner | None = None) -> None:
     """Run a platform in this process and print its address on standard output."""
-    asyncio.run(serve(settings, lambda line: print(line, flush=True)))  # noqa: T201
+    try:
+        asyncio.run(serve(settings, lambda line: print(line, flush=True), owner))  # noqa: T201
+    finally:
+        if owner is not None:
+            owner.clean_up()
 
 
 def listen(host: str, port: int) -> socket.socket:

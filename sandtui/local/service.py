@@ -128,9 +128,22 @@ def _watched(pid: int) -> Iterator[Callable[[], bool]]:
         os.close(fd)
 
 
+def spawn_owned(settings: Settings) -> subprocess.Popen[bytes]:
+    """Begin to start a platform for this process only: it stops when its standard input, a pipe of ours, is closed.
+
+    The directory in which its state directory lies is removed then (see :func:`sandtui.scratch.remove_scratch`).
+    """
+    private_directory(settings.state_dir, "state directory")
+    return _spawn(settings, _log_path(settings), owned=True)
+
+
 def _start(settings: Settings, timeout: float) -> Endpoint:
+    return await_endpoint(_spawn(settings, _log_path(settings)), settings, timeout=timeout)
+
+
+def await_endpoint(process: subprocess.Popen[bytes], settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
+    """Wait until the platform of a new process accepts requests."""
     log = _log_path(settings)
-    process = _spawn(settings, log)
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         endpoint = Endpoint.load(endpoint_path(settings))
@@ -144,13 +157,14 @@ def _start(settings: Settings, timeout: float) -> Endpoint:
     raise LocalError(f"The local platform didn't start within {timeout:g} seconds. {_tail(log)}".rstrip())
 
 
-def _spawn(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
-    """Start the platform in a session of its own, so that it outlives this terminal."""
+def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.Popen[bytes]:
+    """Start the platform in a session of its own: the keys and the end of this terminal are not its business."""
     idle = IDLE_EXIT_SECONDS if settings.idle_exit is None else settings.idle_exit
+    ending = ["--owned"] if owned else ["--idle-exit", str(idle)]
     arguments = [
         "serve", "--host", settings.host, "--port", str(settings.port), "--driver", settings.driver,
         "--state-dir", str(settings.state_dir.resolve()),
-        "--fleet", str(settings.fleet), "--seed", str(settings.seed), "--idle-exit", str(idle),
+        "--fleet", str(settings.fleet), "--seed", str(settings.seed), *ending,
     ]  # fmt: skip
     source = str(Path(__file__).resolve().parent.parent.parent)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
@@ -159,7 +173,7 @@ def _spawn(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
     try:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "sandtui.local", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=fd,
+            stdin=subprocess.PIPE if owned else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=fd,
             env=env, cwd="/", start_new_session=True,
         )  # fmt: skip
     finally:
