@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.client import InvalidRequestError
+    from sandtui.client import InvalidRequestError, shell_words
     from sandtui.client.config import Config
     from sandtui.client.errors import ConfigurationError
     from sandtui.client.flows.commands import check_command
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.fleet.query import QueryError
 
     words: list[str] = arguments.command
-    command = words[0] if len(words) == 1 else shlex.join(words)
+    command = words[0] if len(words) == 1 else shell_words.line(words)
     try:
         me = Config.load().user_id
         query = script_query(arguments.query, me)

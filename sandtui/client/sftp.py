@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from sandtui.client.flows.files import check_remote
 from sandtui.client.flows.parts import Version
 from sandtui.client.local_file import WRITE_AT_ONCE, LocalFile
 from sandtui.client.models import FileUploadResponse
+from sandtui.client.shell_words import path_word
 from sandtui.client.transfers import Progress, Range, check_source, local_path, no_progress
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class SFTPFiles:
             return await self._sftp.open(file_path, "wb", block_size=0)
 
     async def _sum(self, file_path: str) -> str:
-        reply = await self._client.execute_command(self._id, f"sha256sum < {shlex.quote(file_path)}", timeout=900)
+        reply = await self._client.execute_command(self._id, f"sha256sum < {path_word(file_path)}", timeout=900)
         if reply.exit_code != 0:
             words = f"the sandbox could not compute the sha256 of {file_path}: {reply.stderr.strip()[-200:]}"
             raise APIError(words, sandbox_id=self._id)

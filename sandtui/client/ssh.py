@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from sandtui.client.errors import (
 from sandtui.client.flows.access import Access
 from sandtui.client.models.access import SSHSession
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
+from sandtui.client.shell_words import cd, exports, word
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -190,9 +190,8 @@ def command_line(command: str, working_dir: str | None, env: Mapping[str, str] |
     """Return the shell text that runs a command in a place with some variables: SSH has neither."""
     if not env and not working_dir:
         return command
-    exports = "".join(f"export {key}={shlex.quote(value)}; " for key, value in (env or {}).items())
-    place = f"cd {shlex.quote(working_dir)} && " if working_dir else ""
-    return f"{exports}{place}exec sh -c {shlex.quote(command)}"
+    place = f"{cd(working_dir)} && " if working_dir else ""
+    return f"{exports(env)}{place}exec sh -c {word(command)}"
 
 
 async def _pump(

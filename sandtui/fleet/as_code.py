@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 
 from sandtui.client.models import CreateSandboxRequest
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
+from sandtui.client.shell_words import word
 
 _DEFAULTS = {
     "start_command": DEFAULT_START_COMMAND,
@@ -67,9 +67,9 @@ def _curl(request: CreateSandboxRequest, base_url: str) -> str:
         names = ", ".join(f'\\"{name}\\": \\"${name}\\"' for name in request.secrets)
         quoted = f'"{kept}, \\"secrets\\": {{{names}}}}}"'
     else:
-        quoted = shlex.quote(text)
+        quoted = word(text)
     return (
-        f"curl -sS {shlex.quote(base_url + '/api/v1/sandbox')} \\\n"
+        f"curl -sS {word(base_url + '/api/v1/sandbox')} \\\n"
         '  -H "Authorization: Bearer $PRIME_API_KEY" -H "Content-Type: application/json" \\\n'
         f"  -d {quoted}\n"
     )
@@ -78,12 +78,12 @@ def _curl(request: CreateSandboxRequest, base_url: str) -> str:
 def shell_line(values: Mapping[str, str], defaults: Mapping[str, str]) -> str:
     """Return the ``sandtui create`` line that does what the form does; secrets as they were typed are left out."""
     changes = [
-        f"--set {shlex.quote(f'{key}={value}')}"
+        f"--set {word(f'{key}={value}')}"
         for key, value in values.items()
         if value != defaults.get(key, "") and key not in {"count", "secrets"}
     ]
     if values.get("count", "1") != "1":
-        changes.append(f"--count {shlex.quote(values['count'])}")
+        changes.append(f"--count {word(values['count'])}")
     return " \\\n  ".join(["sandtui create python", *changes, "--wait"]) + "\n"
 
 

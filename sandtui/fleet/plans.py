@@ -90,6 +90,7 @@ class Plan:
     """A verb and the sandboxes that it can be done to. ``passed_over`` are those that it can't.
 
     ``spared`` are left out, each reason with their number; ``unspared`` are taken although there is one.
+    ``folder`` is where a job begins, when that is not where the platform begins it.
     What the platform does by label reaches sandboxes that are not known here: ``reach`` is its own count.
     """
 
@@ -98,6 +99,7 @@ class Plan:
     passed_over: int = 0
     hidden: int = 0
     value: str = ""
+    folder: str = ""
     reach: int | None = None
     by_label: tuple[str, ...] = ()
     spared: Counter[str] = field(default_factory=Counter)
@@ -129,7 +131,9 @@ class Plan:
         return self.labels.most_common(LABELS_NAMED)
 
 
-def make_plan(verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "", *, spare: bool = True) -> Plan:
+def make_plan(
+    verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "", folder: str = "", *, spare: bool = True
+) -> Plan:
     """Return what would be done to some rows; ``hidden`` says how many of them are not on the screen.
 
     What the verb spares is left out, unless ``spare`` is false.
@@ -143,6 +147,7 @@ def make_plan(verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "",
         len(rows) - len(able),
         hidden,
         value,
+        folder,
         spared=reasons if spare else Counter(),
         unspared=Counter() if spare else reasons,
         statuses=Counter(row.status for row in chosen),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ import httpx
 
 from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, InvalidRequestError, SandboxClientError
 from sandtui.client.flows.ports import check_port
+from sandtui.client.shell_words import word
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.store import FleetStore
 
@@ -54,11 +54,11 @@ class PortRow:
 
 def copy_forms(exposure: ExposedPort) -> dict[str, str]:
     """Return the forms in which an exposure's address can be copied, by their names."""
-    forms = {"url": exposure.url, "curl line": f"curl -sS {shlex.quote(exposure.url)}"} if exposure.url else {}
+    forms = {"url": exposure.url, "curl line": f"curl -sS {word(exposure.url)}"} if exposure.url else {}
     if exposure.external_endpoint:
         host, _, port = exposure.external_endpoint.rpartition(":")
         forms["host and port"] = exposure.external_endpoint
-        forms["netcat line"] = f"nc {shlex.quote(host)} {shlex.quote(port)}"
+        forms["netcat line"] = f"nc {word(host)} {word(port)}"
     return forms | {"id": exposure.exposure_id}
 
 

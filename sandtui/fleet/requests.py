@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from sandtui.client import RequestReport
+from sandtui.client import RequestReport, shell_words
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.commandline.masking import HIDDEN, is_secret_name, masked
 from sandtui.fleet.trace import current_trace
@@ -154,10 +153,10 @@ def curl_line(request: Request) -> str:
     url = f"{request.url}?{request.query}" if request.query else request.url
     words = ["curl", "-sS"]
     if request.method != "GET":
-        words += ["-X", shlex.quote(request.method)]
-    words += [shlex.quote(url), "-H", f'"Authorization: Bearer ${variable}"']
+        words += ["-X", shell_words.word(request.method)]
+    words += [shell_words.word(url), "-H", f'"Authorization: Bearer ${variable}"']
     if request.body:
-        words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(request.body)]
+        words += ["-H", "'Content-Type: application/json'", "-d", shell_words.word(request.body)]
     return " ".join(words)
 
 

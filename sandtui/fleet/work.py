@@ -49,7 +49,7 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         return Outcome(True, port.url)
 
     async def job(sandbox_id: str) -> Outcome:
-        started = await jobs.start(sandbox_id, value)
+        started = await jobs.start(sandbox_id, value, plan.folder or None)
         return Outcome(True, f"job {started.key.job_id}")
 
     async def measure(sandbox_id: str) -> Outcome:

@@ -122,8 +122,7 @@ class JobFlow:
             if len(plan.rows) == 1:
                 self._app.bridge.run_flow(self._start(plan.rows[0].id, command, folder), "job")
             else:
-                place = f"cd {folder} && " if folder else ""
-                self._app.bulk.confirm(make_plan(plans.JOB, rows, value=place + command))
+                self._app.bulk.confirm(make_plan(plans.JOB, rows, value=command, folder=folder))
 
         self._app.push_screen(NewJobDialog(where), answered)
 

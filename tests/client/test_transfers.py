@@ -73,7 +73,8 @@ class FileGateway:
         stdout, code = "", 0
         if script.startswith("for p in "):
             stem = words[3 - 1 + 1].removesuffix("*;").removesuffix(";").removesuffix("*")
-            stdout = "".join(f"{len(data)} {name}\n" for name, data in self.files.items() if name.startswith(stem))
+            parts = {name: data for name, data in self.files.items() if name.startswith(stem)}
+            stdout = "".join(f"{len(data)} {name.rpartition('.part')[2]}\n" for name, data in parts.items())
         elif script.startswith(": >"):
             code = self.join(script)
         elif script.startswith("rm -f"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,6 +23,7 @@ from sandtui.client.flows.commands import Commands
 from sandtui.client.flows.parts import BREAKS, PartedTransfers, Version
 from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse, ReadFileResponse
+from sandtui.client.shell_words import path_word
 from sandtui.client.transfers import Progress, Range, check_source, local_path, multipart, no_progress
 
 UPLOAD_LIMIT = 200_000_000
@@ -229,7 +229,7 @@ class Files(PartedTransfers, Commands):
 
     async def _sha256_there(self, sandbox_id: str, file_path: str) -> str:
         """Return the sha256 of a file, computed in the sandbox."""
-        result = await self.execute_command(sandbox_id, f"sha256sum < {shlex.quote(file_path)}", timeout=900)
+        result = await self.execute_command(sandbox_id, f"sha256sum < {path_word(file_path)}", timeout=900)
         found = result.stdout.split(" ", 1)[0].strip()
         if result.exit_code != 0 or len(found) != hashlib.sha256().digest_size * 2:
             raise APIError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shlex
 from collections.abc import Mapping, Sequence
 
 from sandtui.client.calls import jobs as job_calls
@@ -20,6 +19,7 @@ from sandtui.client.errors import (
 from sandtui.client.flows.commands import check_launch
 from sandtui.client.flows.files import Files
 from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus, BatchJobStatusReply
+from sandtui.client.shell_words import cd, exports, word
 
 LAUNCH_TIMEOUT = 30
 STATUS_TIMEOUT = 30
@@ -211,18 +211,17 @@ def exit_code_of(word: str) -> int | None:
 
 def launch_script(job: BackgroundJob, command: str, working_dir: str | None, env: Mapping[str, str] | None) -> str:
     """Return the shell text that launches a job once, in a session of its own where the sandbox has ``setsid``."""
-    exports = "".join(f"export {key}={shlex.quote(value)}; " for key, value in (env or {}).items())
-    place = f"cd {shlex.quote(working_dir)} || exit 1; " if working_dir else ""
+    place = f"{cd(working_dir)} || exit 1; " if working_dir else ""
     # The exit file appears whole: whoever polls must not read half a number.
     inner = (
         f"echo $$ > {job.launch_dir}/pid; "
-        f"( {exports}{place}sh -c {shlex.quote(command)} ) "
+        f"( {exports(env)}{place}sh -c {word(command)} ) "
         f"> {job.stdout_log_file} 2> {job.stderr_log_file} < /dev/null; "
         f"echo $? > {job.exit_file}.new; mv {job.exit_file}.new {job.exit_file}"
     )
     return (
         f"mkdir {job.launch_dir} 2>/dev/null || {{ test -d {job.launch_dir}; exit; }}; "
-        f"J={shlex.quote(inner)}; "
+        f"J={word(inner)}; "
         "if command -v setsid >/dev/null 2>&1; "
         'then nohup setsid sh -c "$J" >/dev/null 2>&1 </dev/null & '
         'else nohup sh -c "$J" >/dev/null 2>&1 </dev/null & fi'
@@ -239,5 +238,5 @@ def status_script(jobs: Sequence[BackgroundJob]) -> str:
         'if [ -z "$p" ] || kill -0 "$p" 2>/dev/null; then echo "$1 running"; return; fi; '
         'if [ -s "$2.exit" ]; then read c < "$2.exit"; echo "$1 $c"; else echo "$1 lost"; fi; }'
     ]
-    parts += [f"s {job.job_id} {shlex.quote(job.exit_file.removesuffix('.exit'))}" for job in jobs]
+    parts += [f"s {word(job.job_id)} {word(job.exit_file.removesuffix('.exit'))}" for job in jobs]
     return "\n".join(parts)

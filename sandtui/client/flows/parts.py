@@ -12,7 +12,6 @@ import hashlib
 import posixpath
 import re
 import secrets
-import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +35,7 @@ from sandtui.client.errors import (
 from sandtui.client.flows.commands import Commands
 from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse
+from sandtui.client.shell_words import path_word, word
 from sandtui.client.transfers import PIECE, Progress, Range, multipart, short_name
 
 PART_SIZE = 64 * 1024 * 1024
@@ -128,10 +128,10 @@ class PartedTransfers(Commands):
     async def _join(self, sandbox_id: str, file_path: str, stem: str, size: int, digest: str) -> None:
         """Make the file of its parts; they stay until it has its name, so that a join that breaks can be repeated."""
         whole = f"{stem}.joining.{secrets.token_hex(4)}"
-        parts = f"{shlex.quote(stem)}[0-9][0-9][0-9][0-9][0-9]"
-        target, joined = shlex.quote(file_path), shlex.quote(whole)
+        parts = f"{path_word(stem)}[0-9][0-9][0-9][0-9][0-9]"
+        target, joined = path_word(file_path), path_word(whole)
         script = (
-            f": > {joined} || exit 3; trap {shlex.quote(f'rm -f {joined}')} EXIT; trap 'exit 143' HUP INT TERM; "
+            f": > {joined} || exit 3; trap {word(f'rm -f {joined}')} EXIT; trap 'exit 143' HUP INT TERM; "
             f'for p in {parts}; do cat "$p" >> {joined} || exit 3; done; '
             f'[ "$(wc -c < {joined})" -eq {size} ] || exit 4; '
             "if command -v sha256sum >/dev/null 2>&1; then "
@@ -170,7 +170,7 @@ class PartedTransfers(Commands):
             target.keep()
             raise
         finally:
-            await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {shlex.quote(part)}"))
+            await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {path_word(part)}"))
         if await self._version(sandbox_id, file_path) != found or target.done != size:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
 
@@ -178,8 +178,8 @@ class PartedTransfers(Commands):
         """Have the sandbox copy the next part into a file of its own, and fetch that."""
         blocks = PART_SIZE // PIECE
         script = (
-            f"dd if={shlex.quote(file_path)} of={shlex.quote(part)} bs={PIECE} "
-            f"skip={target.done // PIECE} count={blocks} 2>/dev/null && [ -s {shlex.quote(part)} ]"
+            f"dd if={word(file_path)} of={word(part)} bs={PIECE} "
+            f"skip={target.done // PIECE} count={blocks} 2>/dev/null && [ -s {path_word(part)} ]"
         )
         result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
         if result.exit_code != 0:
@@ -197,7 +197,7 @@ class PartedTransfers(Commands):
 
     async def _version(self, sandbox_id: str, file_path: str) -> Version:
         """Return the file's version; the time as far as the sandbox can tell it."""
-        name = shlex.quote(file_path)
+        name = path_word(file_path)
         script = f"wc -c < {name} && {{ stat -L -c %Y {name} || stat -L -f %m {name} || true; }} 2>/dev/null"
         result = await self.execute_command(sandbox_id, script, timeout=60)
         size, _, changed = result.stdout.strip().partition("\n")
@@ -207,17 +207,18 @@ class PartedTransfers(Commands):
 
     async def _sizes(self, sandbox_id: str, stem: str) -> dict[str, int]:
         """Return the parts that are there, with their sizes in bytes."""
-        script = f'for p in {shlex.quote(stem)}*; do [ -f "$p" ] && echo "$(wc -c < "$p") $p"; done; true'
+        # Only the number comes back: a name may hold anything, line breaks too.
+        script = f'for p in {path_word(stem)}*; do [ -f "$p" ] && echo "$(wc -c < "$p") ${{p##*.part}}"; done; true'
         result = await self.execute_command(sandbox_id, script, timeout=60)
         sizes: dict[str, int] = {}
         for line in result.stdout.splitlines():
-            size, _, name = line.strip().partition(" ")
+            size, _, number = line.strip().partition(" ")
             if re.fullmatch(r"[0-9]{1,18}", size):
-                sizes[name] = int(size)
+                sizes[f"{stem}{number}"] = int(size)
         return sizes
 
     async def _remove(self, sandbox_id: str, stem: str) -> None:
-        await self._run_quietly(sandbox_id, f"rm -f {shlex.quote(stem)}*")
+        await self._run_quietly(sandbox_id, f"rm -f {path_word(stem)}*")
 
     async def _run_quietly(self, sandbox_id: str, script: str) -> None:
         """Clean up as well as one can: the error that led here must not be hidden by another."""

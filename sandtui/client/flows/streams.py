@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Protocol
@@ -19,6 +18,7 @@ from sandtui.client.models.command_session import START_REQUEST
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
 from sandtui.client.port import TransportFault
+from sandtui.client.shell_words import word
 
 TAIL_WINDOW = 256 * 1024
 """Bytes of each stream that one look at a job brings."""
@@ -159,7 +159,7 @@ class Streams(Bulk, Access):
         # The status is taken first: output that comes after it is seen at the next look.
         script = [status_script([job])]
         script += [
-            f"echo {name} $(tail -c +{seen[name] + 1} {shlex.quote(path)} 2>/dev/null | head -c {TAIL_WINDOW} "
+            f"echo {name} $(tail -c +{seen[name] + 1} {word(path)} 2>/dev/null | head -c {TAIL_WINDOW} "
             "| base64 | tr -d '\\n')"
             for name, path in files.items()
         ]

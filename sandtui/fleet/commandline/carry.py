@@ -13,9 +13,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from sandtui.client.shell_words import cd, word
 
 MAX_BYTES = 200_000
 """Of each file that is read back."""
@@ -75,13 +76,13 @@ def recording(command: str, carried: Carried, token: str) -> str:
     if carried.removed:
         lines.append(f"unset {' '.join(sorted(carried.removed))}")
     if carried.directory is not None:
-        place = shlex.quote(carried.directory)
-        lines.append(f"cd -- {place} 2>/dev/null || echo sandtui: the directory {shlex.quote(place)} is gone >&2")
+        gone = word(f"sandtui: no such directory: {carried.directory}")
+        lines.append(f"{cd(carried.directory)} 2>/dev/null || printf '%s\\n' {gone} >&2")
     lines += [
         '(umask 077; command -p mkdir "$_sandtui" && '
         'command -p cat /proc/self/environ >"$_sandtui/before") 2>/dev/null',
         "trap _sandtui_keep EXIT",
-        f"eval {shlex.quote(command)}",
+        f"eval {word(command)}",
         "_sandtui_keep",
     ]
     return "\n".join(lines)

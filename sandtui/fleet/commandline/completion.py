@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandtui.client import AsyncSandboxClient
+from sandtui.client import AsyncSandboxClient, shell_words
 from sandtui.fleet.sanitize import clean
 
 MAX_NAMES = 200
@@ -90,12 +89,12 @@ def looking(word: Word) -> str:
     """Return the command that prints what the word can go on with, a NUL after each."""
     folder = word.folder
     if word.home:
-        place = f'"$HOME"/{shlex.quote(folder)}' if folder else '"$HOME"'
+        go = f'cd -- "$HOME"/{shell_words.word(folder)}' if folder else 'cd -- "$HOME"'
     else:
-        place = shlex.quote(folder) if folder else "."
-    pattern = (shlex.quote(word.beginning) if word.beginning else "") + "*"
+        go = shell_words.cd(folder or ".")
+    pattern = (shell_words.word(word.beginning) if word.beginning else "") + "*"
     return (
-        f"cd -- {place} 2>/dev/null || exit 0; n=0; for f in {pattern}; do "
+        f"{go} 2>/dev/null || exit 0; n=0; for f in {pattern}; do "
         '[ -e "$f" ] || [ -L "$f" ] || continue; '
         'if [ -d "$f" ]; then printf \'%s/\\0\' "$f"; else printf \'%s\\0\' "$f"; fi; '
         f'n=$((n+1)); [ "$n" -ge {MAX_NAMES} ] && break; done; exit 0'

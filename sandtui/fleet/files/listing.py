@@ -142,7 +142,7 @@ def _enter(path: str) -> str:
         f"LC_ALL=C; export LC_ALL; {words.preamble}d={word}; "
         f"command -v find >/dev/null && command -v stat >/dev/null || exit {NO_TOOLS}; "
         f'[ -e "$d" ] || exit {NO_SUCH}; [ -d "$d" ] || exit {NO_FOLDER}; '
-        f'cd "$d" 2>/dev/null && [ -r . ] || exit {NO_ACCESS}; '
+        f'cd -- "$d" 2>/dev/null && [ -r . ] || exit {NO_ACCESS}; '
     )
 
 

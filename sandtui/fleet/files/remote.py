@@ -72,7 +72,8 @@ class SandboxSide:
         words = Words()
         word = words.add(path)
         command = (
-            f"{words.preamble}cd {word} || exit {listing.NO_ACCESS}; find . -type f -exec stat -c %s {{}} + 2>/dev/null"
+            f"{words.preamble}cd -- {word} || exit {listing.NO_ACCESS}; "
+            "find . -type f -exec stat -c %s {} + 2>/dev/null"
             ' | { s=0; n=0; while read -r x; do s=$((s+x)); n=$((n+1)); done; echo "$s $n"; }'
         )
         found = re.fullmatch(r"([0-9]+) ([0-9]+)\s*", await self._run(command, path))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import shlex
 
+from sandtui.client.shell_words import as_operand, word
 from sandtui.fleet.files.names import FilesError, encode, is_text
 
 MAX_COMMAND = 90_000
@@ -27,14 +27,15 @@ class Words:
         self._count = 0
 
     def add(self, text: str) -> str:
-        """Return a word that the shell reads as exactly this text.
+        """Return a word that the shell reads as exactly this path, and no program as an option.
 
         Text that is no UTF-8 can't be part of a command: the shell makes it of octal numbers. The ``x`` keeps the
         line breaks at its end, which the shell would cut; a dash is a number too, for at the beginning it would be
         an option of printf.
         """
+        text = as_operand(text)
         if is_text(text):
-            return shlex.quote(text)
+            return word(text)
         self._count += 1
         octal = "".join(chr(b) if _PLAIN.match(chr(b)) and b != ord("-") else f"\\{b:03o}" for b in encode(text))
         self.preamble += f"w{self._count}=$(printf '{octal}x'); w{self._count}=${{w{self._count}%x}}; "

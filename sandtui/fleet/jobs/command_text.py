@@ -13,7 +13,7 @@ LONGEST = 2000
 _WORD = r"(?:'[^']*'|\"'\"|[^\s'\";|&()])*+"
 _PREFIXES = (
     re.compile(rf"\s*export [A-Za-z_][A-Za-z0-9_]*={_WORD};\s*"),
-    re.compile(rf"\s*cd {_WORD} (?:&&|\|\| exit 1;)\s*"),
+    re.compile(rf"\s*cd (?:-- )?{_WORD} (?:&&|\|\| exit 1;)\s*"),
 )
 
 

@@ -6,11 +6,11 @@ Key and session exist for one shell alone, and are gone when it is closed, howev
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Protocol
 
 from sandtui.client import AsyncSandboxClient, ConnectionFailedError, SandboxClientError
+from sandtui.client.shell_words import word
 
 if TYPE_CHECKING:
     import asyncssh
@@ -67,7 +67,7 @@ async def open_channel(
         SandboxClientError: there is no way in.
     """
     if vm:
-        command = f"export TERM={shlex.quote(term)}; exec bash -i"
+        command = f"export TERM={word(term)}; exec bash -i"
         async with await client.open_process(sandbox_id, command, size=size) as process:
             try:
                 yield SessionChannel(process)

@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import secrets
-import shlex
 import stat
 import tarfile
 import time
@@ -76,7 +75,7 @@ def unpack_command(stage: str, root: str, sha256: str) -> str:
         "if command -v sha256sum >/dev/null 2>&1; then "
         f'[ "$(sha256sum < "$s.tar" | cut -d" " -f1)" = {sha256} ] || exit {_WRONG_SUM}; fi; '
         f'mkdir "$s" && tar -xf "$s.tar" -C "$s" || exit {_NOT_UNPACKED}; '
-        f'cd {top} && SOURCE="$s/{FILES}" sh "$s/{MOVES}" || exit {_NOT_MOVED}'
+        f'cd -- {top} && SOURCE="$s/{FILES}" sh "$s/{MOVES}" || exit {_NOT_MOVED}'
     )
 
 
@@ -95,9 +94,9 @@ def pack_script(items: Sequence[Item], root: str, target: str) -> bytes:
     """Return the script that packs some files of a sandbox into an archive there."""
     names = b" ".join(raw_word(f"./{item.path}") for item in items)
     # Files that went or changed meanwhile make tar complain; who reads the archive sees which are there.
-    return b"cd %s && { tar -cf %s %s 2>/dev/null; true; }\n" % (
+    return b"cd -- %s && { tar -cf %s %s 2>/dev/null; true; }\n" % (
         raw_word(root),
-        shlex.quote(target).encode(),
+        raw_word(target),
         names,
     )
 

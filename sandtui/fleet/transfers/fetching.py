@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,7 +159,7 @@ class Fetcher:
 
     async def _clean(self, stem: str) -> None:
         try:
-            await self._side.run(f"rm -f {shlex.quote(stem)}.sh {shlex.quote(stem)}.tar", stem, 30)
+            await self._side.run(f"rm -f {stem}.sh {stem}.tar", stem, 30)
         except FilesError:
             return  # the error that led here must not be hidden by another
 

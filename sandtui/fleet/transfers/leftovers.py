@@ -19,9 +19,9 @@ async def remove_there(side: SandboxSide, target: str, transfer_id: str) -> None
     root, beside = words.add(target), words.add(parent(target))
     marks = f"\\( -name '.*.{transfer_id}.part*' -o -name '.sandtui-{transfer_id}*' \\)"
     reply = await side.run(
-        f'{words.preamble}for d in {beside} /tmp; do (cd "$d" 2>/dev/null && '
+        f'{words.preamble}for d in {beside} /tmp; do (cd -- "$d" 2>/dev/null && '
         f"find . ! -name . -prune {marks} -exec rm -rf {{}} +); done; "
-        f"(cd {root} 2>/dev/null && find . {marks} -prune -exec rm -rf {{}} +); true",
+        f"(cd -- {root} 2>/dev/null && find . {marks} -prune -exec rm -rf {{}} +); true",
         target,
     )
     if reply.exit_code != 0:

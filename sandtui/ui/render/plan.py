@@ -46,6 +46,8 @@ def plan_words(plan: Plan, where: str) -> Content:
     rows: list[Content] = []
     if plan.value:
         rows.append(content(Piece(f"{plan.verb.asks}: ", "dim"), outside(plan.value, "bright")))
+    if plan.folder:
+        rows.append(content(Piece("working directory: ", "dim"), outside(plan.folder, "bright")))
     if plan.verb.warning:
         words = plan.verb.warning
         if len(plan.rows) == 1:
