@@ -10,8 +10,10 @@ SDK_TESTED := 0.2.14 0.2.32 0.5.1
 INTEROP := $(SDK_TESTED:%=.interop/%/.done)
 # Twice the processors: most tests wait for a screen or a process half of their time.
 WORKERS ?= 4
+SEED ?= 1
+TIME ?= 3600
 
-.PHONY: run test check lint types interop bench package screenshots snapshots lock clean
+.PHONY: run test check lint types interop bench soak package screenshots snapshots lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
@@ -46,6 +48,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.fanout
 	$(BIN)/python -m tests.bench.jobs
 
+# Sends the real program random input: SEED=7 begins with another seed, TIME=600 takes ten minutes instead of an hour.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak --seed $(SEED) --time $(TIME)
+
 # Builds wheel and source archive, and runs the program from the wheel in an empty environment.
 package: $(VENV)/.dev
 	$(BIN)/python -m tests.package
@@ -62,7 +68,7 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m pip freeze --exclude-editable --exclude sandtui > requirements.lock
 
 clean:
-	rm -rf $(VENV) .interop build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .interop .soak build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.pip:
