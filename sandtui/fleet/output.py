@@ -7,13 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
+from sandtui.fleet.growing_line import MAX_LINE, GrowingLine
 from sandtui.fleet.sgr import PLAIN, Ink, ink_after
 
 MAX_LINES = 20_000
 """Lines of output that are kept; older ones are dropped, and the view says how many."""
-
-MAX_LINE = 100_000
-"""Characters of one line: a program that never ends its line must not fill the memory with it."""
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 """Of all lines together: the longest lines must not fill the memory either."""
@@ -32,7 +30,7 @@ class Stream(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """One line as it came, not yet safe to draw.
+    """One line in its last state, not yet safe to draw.
 
     ``run`` is the number of the command that it belongs to; ``ink`` is how its text looks before its own codes:
     colours last over the end of a line.
@@ -55,6 +53,7 @@ class Output:
         self.dropped = 0
         self._decoders: dict[Stream, codecs.IncrementalDecoder] = {}
         self._open: dict[Stream, int] = {}
+        self._growing: dict[Stream, GrowingLine] = {}
         self._inks: dict[Stream, Ink] = {}
         self._characters = 0
         self.sizes: Counter[int] = Counter()
@@ -76,34 +75,22 @@ class Output:
         if decoder is None:
             decoder = self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
         first, *others = decoder.decode(data).split("\n")
-        place = self._open.pop(stream, None)
-        if place is not None:
-            line = self.lines[place]
-            first = (line.text + first)[:MAX_LINE]
-            self._characters += len(first) - len(line.text)
-            self.lines[place] = OutputLine(stream, first, run, line.ink)
-        elif first or others:
-            place = len(self.lines)
-            first = first[:MAX_LINE]
-            self._append(stream, first, run, self._inks.get(stream, PLAIN))
+        if first or others:
+            self._grow(stream, first, run)
         if others:
-            if "\x1b" in first:
-                self._inks[stream] = ink_after(first, self._inks.get(stream, PLAIN))
             # What follows the last line break is a line that has only begun; nothing is no line yet.
             *whole, last = others
+            self._close(stream)
             self._extend(stream, whole, run)
-            place = None
             if last:
-                place = len(self.lines)
-                self._append(stream, last[:MAX_LINE], run, self._inks.get(stream, PLAIN))
-        if place is not None:
-            self._open[stream] = place
+                self._grow(stream, last, run)
         self._trim()
 
     def end_run(self) -> None:
         """Note that the command has ended: no line grows any more."""
         self._decoders.clear()
         self._open.clear()
+        self._growing.clear()
         self._inks.clear()
 
     def clear(self) -> None:
@@ -112,14 +99,39 @@ class Output:
         self._characters = 0
         self.dropped = 0
         self._open.clear()
+        self._growing.clear()
 
     def _extend(self, stream: Stream, texts: list[str], run: int) -> None:
-        ink = self._inks.get(stream, PLAIN)
         for text in texts[-MAX_LINES:]:
-            kept = text[:MAX_LINE]
-            self._append(stream, kept, run, ink)
-            if "\x1b" in kept:
-                ink = self._inks[stream] = ink_after(kept, ink)
+            ink = self._inks.get(stream, PLAIN)
+            if "\r" not in text and len(text) <= MAX_LINE:
+                self._append(stream, text, run, ink)
+                if "\x1b" in text:
+                    self._inks[stream] = ink_after(text, ink)
+            else:
+                line = GrowingLine(ink=ink)
+                line.feed(text)
+                self._append(stream, line.text, run, line.ink)
+                self._inks[stream] = line.end_ink
+
+    def _grow(self, stream: Stream, text: str, run: int) -> None:
+        """Go on with the line that is not ended, or begin one."""
+        line = self._growing.get(stream)
+        if line is None:
+            line = self._growing[stream] = GrowingLine(ink=self._inks.get(stream, PLAIN))
+        line.feed(text)
+        place = self._open.get(stream)
+        if place is None:
+            self._open[stream] = len(self.lines)
+            self._append(stream, line.text, run, line.ink)
+        else:
+            self._characters += len(line.text) - len(self.lines[place].text)
+            self.lines[place] = OutputLine(stream, line.text, run, line.ink)
+
+    def _close(self, stream: Stream) -> None:
+        """End the line that is not ended."""
+        self._open.pop(stream, None)
+        self._inks[stream] = self._growing.pop(stream).end_ink
 
     def _append(self, stream: Stream, text: str, run: int, ink: Ink) -> None:
         self.lines.append(OutputLine(stream, text, run, ink))
@@ -138,3 +150,5 @@ class Output:
             del self.lines[:surplus]
             self.dropped += surplus
             self._open = {stream: place - surplus for stream, place in self._open.items() if place >= surplus}
+            # An unfinished line that was dropped begins anew with what comes next.
+            self._growing = {stream: line for stream, line in self._growing.items() if stream in self._open}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 
+from sandtui.fleet.carriage import COLOUR_CODE, last_state
+
 TAB_WIDTH = 8
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _LINE_BREAKERS = "\u2028\u2029"
-_COLOURS = re.compile("\x1b\\[[0-9;:]*[mK]")
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f{_BIDI}{_LINE_BREAKERS}\ud800-\udfff\ufff9-\ufffb]")
 
 
@@ -30,7 +31,7 @@ def clean(text: str) -> str:
 def clean_lines(text: str) -> list[str]:
     """Return the lines of ``text``, each safe to draw, with tabs expanded.
 
-    A carriage return rewrites its line, as a terminal would show it: only what follows the last one stays.
+    A carriage return rewrites its line: only what follows the last one stays.
     """
     lines = text.split("\n")
     if lines and not lines[-1]:
@@ -42,9 +43,7 @@ def clean_line(line: str) -> str:
     """Return one line of output, safe to draw, with tabs expanded."""
     if line.isascii() and line.isprintable():
         return line
-    line = line.rstrip("\r")
-    if "\r" in line:
-        line = line.rsplit("\r", 1)[1]
+    line = last_state(line)
     if "\t" in line:
         line = line.expandtabs(TAB_WIDTH)
     return _UNSAFE.sub(_picture, line)
@@ -56,7 +55,7 @@ def output_line(line: str) -> str:
     Programs colour even what goes into a pipe; the codes for colours and for erasing the rest of a line say
     nothing in a view of plain lines. Everything else that starts with an escape stays visible.
     """
-    return clean_line(_COLOURS.sub("", line) if "\x1b" in line else line)
+    return clean_line(COLOUR_CODE.sub("", line) if "\x1b" in line else line)
 
 
 def _picture(match: re.Match[str]) -> str:

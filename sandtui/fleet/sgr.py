@@ -6,16 +6,15 @@ passed over: one annoys, the other deceives.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from sandtui.fleet.carriage import COLOUR_CODE, state_span
 from sandtui.fleet.sanitize import TAB_WIDTH, clean, clean_line
 
 Colour = int | tuple[int, int, int]
 """A number of the palette of 256, or red, green and blue."""
 
-_CODE = re.compile("\x1b\\[([0-9;:]*)([mK])")
 _ON = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike", 21: "underline"}
 _OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("reverse",), 29: ("strike",)}
 
@@ -45,7 +44,7 @@ def ink_after(line: str, ink: Ink) -> Ink:
     start = max(line.rfind("\x1b[0m"), line.rfind("\x1b[m"))
     if start >= 0:
         ink, line = PLAIN, line[start + 3 :]
-    for match in _CODE.finditer(line):
+    for match in COLOUR_CODE.finditer(line):
         if match[2] == "m":
             ink = _changed(ink, match[1])
     return ink
@@ -64,14 +63,13 @@ def styled(line: str, ink: Ink = PLAIN) -> list[tuple[str, Ink]]:
 
 @lru_cache(maxsize=1024)
 def _styled(line: str, ink: Ink) -> tuple[tuple[str, Ink], ...]:
-    line = _without_ends(line)
-    start = line.rfind("\r") + 1
+    start, end = state_span(line)
     if start:
         ink = ink_after(line[:start], ink)
-        line = line[start:]
+    line = line[start:end]
     pieces: list[tuple[str, Ink]] = []
     column = place = 0
-    for match in [*_CODE.finditer(line), None]:
+    for match in [*COLOUR_CODE.finditer(line), None]:
         text = line[place : match.start() if match else len(line)]
         if text:
             shown = clean(_expanded(text, column))
@@ -85,21 +83,6 @@ def _styled(line: str, ink: Ink) -> tuple[tuple[str, Ink], ...]:
             if match[2] == "m":
                 ink = _changed(ink, match[1])
     return tuple(pieces)
-
-
-def _without_ends(line: str) -> str:
-    """Return a line without the carriage returns at its end, which may stand between codes."""
-    end = len(line)
-    while True:
-        stripped = line[:end].rstrip("\r")
-        if len(stripped) < end:
-            line = stripped + line[end:]
-            end = len(stripped)
-            continue
-        code = next((match for match in _CODE.finditer(line[:end], max(0, end - 40)) if match.end() == end), None)
-        if code is None:
-            return line
-        end = code.start()
 
 
 def _expanded(text: str, column: int) -> str:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.console import Console, RunState
-from sandtui.fleet.output import MAX_LINE, MAX_LINES, Output, Stream
+from sandtui.fleet.growing_line import MAX_LINE
+from sandtui.fleet.output import MAX_LINES, Output, Stream
 from tests.client.fakes import SANDBOX, FakePlatform, token_reply
 from tests.fleet.factory import NOW
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
 from sandtui.client.models.streams import CommandEnded, CommandOutput, CommandStarted
 from sandtui.fleet.bulk import State
+from sandtui.fleet.carriage import last_state
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.fanout import Answer, FanOut, differences, group
 from sandtui.fleet.fanout.answer import MAX_KEPT
@@ -288,11 +289,7 @@ def test_output_that_came_in_pieces_is_the_answer_that_came_whole(out, err, cuts
     whole = [line for text in texts for line in text.split("\n")[:-1]]
     ended = [line.text for line in live.tail]
     assert len(live.tail) <= TAIL_LINES
-    assert all(_shown_by_a_terminal(line) in ended for line in whole[-TAIL_LINES + 2 :])
-
-
-def _shown_by_a_terminal(line):
-    return line.removesuffix("\r").rpartition("\r")[2]
+    assert all(last_state(line) in ended for line in whole[-TAIL_LINES + 2 :])
 
 
 def test_the_last_line_is_what_a_terminal_would_show():

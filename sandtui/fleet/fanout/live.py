@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 from collections import deque
 from typing import Literal, NamedTuple
 
-from sandtui.fleet.fanout.answer import MAX_KEPT, Answer
+from sandtui.fleet.fanout.answer import MAX_KEPT, Answer, KeptText
+from sandtui.fleet.growing_line import GrowingLine
 
 TAIL_LINES = 50
 LONGEST_LINE = 2000
@@ -24,36 +24,31 @@ class TailLine(NamedTuple):
 
 
 class _Stream:
-    """One stream: its beginning, a digest of what is too much, and the line that is not ended."""
+    """One stream: what is kept of it, and the line that is not ended."""
 
     def __init__(self, limit: int) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._limit = limit
-        self._parts: list[str] = []
-        self._kept = 0
-        self._surplus = hashlib.sha256()
-        self.cut = 0
-        self.open_line = ""
+        self.kept = KeptText(limit)
+        self.line = GrowingLine(LONGEST_LINE)
 
     def take(self, data: bytes, *, final: bool = False) -> str:
+        """Keep what came and return it."""
         text = self._decoder.decode(data, final)
-        room = self._limit - self._kept
-        if room > 0:
-            self._parts.append(text[:room])
-            self._kept += len(self._parts[-1])
-        if len(text) > room:
-            surplus = text[max(0, room) :]
-            self._surplus.update(surplus.encode("utf-8", "surrogatepass"))
-            self.cut += len(surplus)
+        self.kept.feed(text)
         return text
 
-    @property
-    def text(self) -> str:
-        return "".join(self._parts)
-
-    @property
-    def digest(self) -> str:
-        return self._surplus.hexdigest()
+    def ended_lines(self, text: str) -> list[str]:
+        """Return the last lines that a text has ended; the rest of it begins the next one."""
+        # Of a flood only the end is seen: what stands before the last lines is not even split.
+        *ended, rest = text.rsplit("\n", TAIL_LINES + 1)
+        lines: list[str] = []
+        for number, piece in enumerate(ended):
+            if number or len(ended) <= TAIL_LINES:
+                self.line.feed(piece)
+                lines.append(self.line.text)
+            self.line = GrowingLine(LONGEST_LINE)
+        self.line.feed(rest)
+        return lines
 
 
 class Live:
@@ -74,13 +69,7 @@ class Live:
         if not text:
             return
         self._spoke = name
-        # Of a flood only the end is seen: what stands before the last lines is not even split.
-        *ended, stream.open_line = (stream.open_line + text).rsplit("\n", TAIL_LINES + 1)
-        if len(ended) > TAIL_LINES:
-            del ended[0]
-        self._ended.extend(TailLine(_shown(line), name == "stderr") for line in ended)
-        if len(stream.open_line) > 2 * LONGEST_LINE:
-            stream.open_line = stream.open_line[:LONGEST_LINE]
+        self._ended.extend(TailLine(line, name == "stderr") for line in stream.ended_lines(text))
 
     @property
     def tail(self) -> list[TailLine]:
@@ -88,7 +77,7 @@ class Live:
         lines = list(self._ended)
         # The stream that spoke last is the last.
         names = sorted(self._streams, key=lambda each: each == self._spoke)
-        lines += [TailLine(_shown(line), name == "stderr") for name in names if (line := self._streams[name].open_line)]
+        lines += [TailLine(line, name == "stderr") for name in names if (line := self._streams[name].line.text)]
         return lines[-TAIL_LINES:]
 
     @property
@@ -101,11 +90,4 @@ class Live:
         out, err = self._streams["stdout"], self._streams["stderr"]
         for stream in (out, err):
             stream.take(b"", final=True)
-        digest = f"{out.digest} {err.digest}" if out.cut or err.cut else ""
-        return Answer(exit_code, out.text, err.text, out.cut + err.cut, digest)
-
-
-def _shown(line: str) -> str:
-    """Return what a terminal would show of a line: a bar of progress is written over itself again and again."""
-    line = line.removesuffix("\r")
-    return line[line.rfind("\r") + 1 :][:LONGEST_LINE]
+        return Answer.of_streams(exit_code, out.kept, err.kept)

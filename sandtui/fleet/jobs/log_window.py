@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxFileNotFoundError
 from sandtui.client.models import ReadFileResponse
+from sandtui.fleet.growing_line import GrowingLine, settled
 from sandtui.fleet.sanitize import output_line
 
 WINDOW = 64 * 1024
@@ -15,7 +16,6 @@ WINDOW = 64 * 1024
 MOST_CHARACTERS = 8_000_000
 """Characters that are kept of a log; the end that is farther from the reader is dropped."""
 
-LONGEST_LINE = 20_000
 UNKNOWN = "\ufffd"
 
 Read = Callable[[int, int], Awaitable[ReadFileResponse]]
@@ -50,8 +50,12 @@ class LogWindow:
 
     def __init__(self, read: Read, window: int = WINDOW) -> None:
         self._read, self._window = read, window
-        self._open = self._recent = ""
         self.lines: list[str] = []
+        self._recent = ""
+        self._line = GrowingLine()
+        self._open_shown = False
+        self._letter_cut = False
+        self._first: GrowingLine | None = None
         self.start = self.end = self.total = self.skipped = self.fetched = 0
         self.loaded = False
         self.missing = False
@@ -73,7 +77,7 @@ class LogWindow:
             SandboxClientError: it could not be read; a log that is not there is no error, but ``missing``.
         """
         reply = await self._fetch(-self._window, self._window)
-        self.lines, self._open, self._recent = [], "", ""
+        self._forget_lines()
         if reply is None:
             self.start = self.end = self.total = 0
             return Growth(anew=True)
@@ -83,13 +87,14 @@ class LogWindow:
         self.total = self.end if reply.total_size is None else reply.total_size
         text = reply.content
         if self.start and not whole:
-            # The first line is cut, maybe inside a letter: it belongs to what stands before.
+            # The first line is cut, maybe inside a letter: it belongs to what stands before, unless it is all there is.
             head, found, rest = text.partition("\n")
-            if found and UNKNOWN not in head:
+            if found and rest and UNKNOWN not in head:
                 self.start += len(head.encode("utf-8", "surrogatepass")) + 1
                 text = rest
             else:
                 text = text.lstrip(UNKNOWN)
+                self._first = self._line
         self._append(text)
         self.loaded = True
         return Growth(after=len(self.lines), anew=True)
@@ -150,8 +155,17 @@ class LogWindow:
             head, found, rest = text.partition("\n")
             if found and rest and UNKNOWN not in head:
                 offset, text = wanted + len(head.encode("utf-8", "surrogatepass")) + 1, rest
-        lines = [_shown(line) for line in text.removesuffix("\n").split("\n")] if text else []
-        self.lines[:0] = lines
+        *lines, last = text.split("\n")
+        if self._first is None:
+            lines += [last] if last else []
+        elif not self._first.over:
+            self._join(last)
+        begins_inside = 0 < wanted == offset
+        if lines:
+            self._first = _grown(lines[0]) if begins_inside else None
+        elif not begins_inside:
+            self._first = None
+        self.lines[:0] = map(_shown, lines)
         self.start = offset
         return Growth(before=len(lines))
 
@@ -166,26 +180,62 @@ class LogWindow:
         return reply
 
     def _append(self, text: str) -> None:
-        """Add text after what is held; the last line stays open until its end comes."""
+        """Add text after what is held; the last line grows until its end comes."""
         self._recent = (self._recent + text)[-8:]
-        if self.lines and self._open:
+        self._hide_open()
+        if self._letter_cut:
+            text = UNKNOWN + text
+        # A letter that the window's end has cut is shown, but may be another one with the next window.
+        self._letter_cut = text.endswith(UNKNOWN)
+        *whole, last = text.removesuffix(UNKNOWN).split("\n")
+        for number, line in enumerate(whole):
+            if number:
+                self.lines.append(_shown(line))
+            else:
+                self._line.feed(line)
+                self.lines.append(output_line(self._line.text))
+        if whole:
+            self._line = GrowingLine()
+        self._line.feed(last)
+        self._show_open()
+
+    def _hide_open(self) -> None:
+        if self._open_shown:
             self.lines.pop()
-        text = self._open + text
-        *whole, last = text.split("\n")
-        self.lines += map(_shown, whole)
-        # A progress bar rewrites one line for hours: what it wrote over is not kept.
-        if "\r" in last.rstrip("\r"):
-            last = last.rstrip("\r").rsplit("\r", 1)[1]
-        self._open = last[-LONGEST_LINE:]
-        if self._open:
-            self.lines.append(_shown(self._open))
+            self._open_shown = False
+
+    def _show_open(self) -> None:
+        text = self._line.text + (UNKNOWN if self._letter_cut else "")
+        if text:
+            self.lines.append(output_line(text))
+            self._open_shown = True
 
     def _take_back(self) -> None:
         """Forget the letter at the end that was cut."""
-        self._open = self._open.removesuffix(UNKNOWN)
+        self._letter_cut = False
         self._recent = self._recent.removesuffix(UNKNOWN)
-        if not self._open and self.lines:
-            self.lines.pop()
+
+    def _join(self, before: str) -> None:
+        """Put what stands before the first line, inside which what is held begins, in front of it."""
+        if self._first is None:
+            return
+        whole = _grown(before)
+        whole.feed(self._first.raw)
+        if self._first is self._line:
+            self._line = whole
+            self._hide_open()
+            self._show_open()
+        else:
+            self.lines[0] = output_line(whole.text)
+        self._first = whole
+
+    def _forget_lines(self) -> None:
+        self.lines = []
+        self._recent = ""
+        self._line = GrowingLine()
+        self._open_shown = False
+        self._letter_cut = False
+        self._first = None
 
     def _trim_start(self) -> int:
         surplus = sum(map(len, self.lines)) - MOST_CHARACTERS if len(self.lines) > 1000 else 0
@@ -196,6 +246,7 @@ class LogWindow:
         if dropped:
             self.start += sum(len(line.encode("utf-8", "replace")) + 1 for line in self.lines[:dropped])
             del self.lines[:dropped]
+            self._first = None
         return dropped
 
 
@@ -219,5 +270,11 @@ def joined(before: str, content: str, overlap: int) -> str | None:
     return None
 
 
+def _grown(text: str) -> GrowingLine:
+    line = GrowingLine()
+    line.feed(text)
+    return line
+
+
 def _shown(line: str) -> str:
-    return output_line(line[-LONGEST_LINE:] if len(line) > 4 * LONGEST_LINE else line)
+    return output_line(settled(line))

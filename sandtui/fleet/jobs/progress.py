@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from sandtui.fleet.carriage import last_state
 from sandtui.fleet.jobs.job import Job, JobState
 
 _RATIO = re.compile(
@@ -20,7 +21,7 @@ def progress_of(line: str) -> float | None:
     A ratio counts when the line also has a bar, a percentage or a word such as ``step`` before it: ``9/11`` alone
     may be a date. When a line names an epoch and a step, the first, which is the slower, counts.
     """
-    line = line.rsplit("\r", 1)[-1][-400:]
+    line = last_state(line)[-400:]
     ratio = _RATIO.search(line)
     percent = _PERCENT.search(line)
     bar = percent is not None and line[percent.end() : percent.end() + 1] == "|"
