@@ -116,7 +116,7 @@ KINDS = {
 }
 """Kinds of input, and how often each is chosen."""
 
-PARTS = ("editor", "whole terminal")
+PARTS = ("editor", "handover")
 """What else can be left out: editors that can't be started, and the key that hands the terminal to a shell."""
 
 
@@ -210,7 +210,7 @@ class Author:
         self._setting = setting
         self._random = Random(f"steps {setting.world} {setting.seed}")
         self._size = setting.size
-        left_out = {"ctrl+q", *(("S",) if "whole terminal" in setting.without else ())}
+        left_out = {"ctrl+q", *(("S",) if "handover" in setting.without else ())}
         keys = sorted({key for action in ACTIONS for key in action.keys} - left_out)
         self._openers = [key for key in OPENERS if key not in left_out]
         self._keys = [*keys, "up", "down", "left", "right", "pageup", "pagedown", "home", "end", "delete"]
