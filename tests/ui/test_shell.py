@@ -295,3 +295,37 @@ async def test_a_program_is_told_the_colours_of_the_theme_in_use():
         await pilot.pause()
         opener.last.say(b"\x1b]4;1;?\x07")
         await until(pilot, lambda: b"]4;1;rgb:" in opener.last.typed)
+
+
+def found_in_view(app):
+    """Return what is drawn as found, line by line."""
+    view = app.screen.query_one(TerminalView)
+    ground = view.get_component_rich_style("terminal-view--found").bgcolor
+    rows = [view.render_line(y) for y in range(view.size.height)]
+    marked = (
+        "".join(piece.text for piece in row if piece.style is not None and piece.style.bgcolor == ground)
+        for row in rows
+    )
+    return [text for text in marked if text]
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 20)])
+async def test_a_search_finds_what_the_edge_of_the_window_broke(size):
+    width = size[0]
+    async with World().run_test(size=size) as pilot:
+        text = "x" * (width - 3) + "needle end\r\n" + "y" * (width - 3) + "日漢字\r\n" + "z\r\n" * 60
+        app, _ = await opened(pilot, text.encode())
+        view = app.screen.query_one(TerminalView)
+        await until(pilot, lambda: shown(app)[0] == "z")
+        await pilot.press(LEAVE, "slash", *"needle", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ShellScreen))
+        assert found_in_view(app) == ["nee", "dle"]
+        await pilot.press("V", "j", "y")
+        assert app.clipboard.endswith("needle end")
+        await pilot.press("slash")
+        app.screen.query_one("#value").value = "日漢字"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ShellScreen))
+        assert found_in_view(app) == ["日", "漢字"]
+        await pilot.resize_terminal(width + 1, size[1])
+        await until(pilot, lambda: view.size.width == width + 1 and found_in_view(app) == ["日漢", "字"])

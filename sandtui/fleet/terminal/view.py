@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandtui.fleet.terminal.emulation import Emulation
 from sandtui.fleet.terminal.lines import Run, runs_of
+from sandtui.fleet.terminal.widths import cells_of
 
 
 class TerminalText:
@@ -90,20 +91,67 @@ class TerminalText:
         return "".join(parts).rstrip("\n")
 
     def search(self, needle: str, start: int, step: int) -> int | None:
-        """Return the next line with a text, going up (-1) or down (1) from ``start``, round the end once.
+        """Return the next line in which a text begins, going up (-1) or down (1) from ``start``, round the end once.
 
-        Lower case matches any case; a capital makes it exact.
+        Lower case matches any case; a capital makes it exact. What the terminal's width has broken is found.
         """
         if not needle:
             return None
-        exact = needle != needle.lower()
         count = self.end - self.first
         for distance in range(1, count + 1):
             line = self.first + (start - self.first + distance * step) % count
-            text = self.plain(line)
-            if needle in (text if exact else text.lower()):
+            if self._begins(line, needle):
                 return line
         return None
+
+    def last_line(self, line: int, needle: str) -> int:
+        """Return the line on which a text ends that begins on ``line``."""
+        begins = self._begins(line, needle)
+        left = begins[0] + len(needle) - len(self._text(line)) if begins else 0
+        while left > 0 and line + 1 < self.end:
+            line += 1
+            left -= len(self._text(line))
+        return line
+
+    def matches(self, line: int, needle: str) -> list[tuple[int, int]]:
+        """Return the cells of a line that show a text or a part of one, each as its start and end."""
+        if not needle:
+            return []
+        text, at = self._around(line, len(needle) - 1, before=True)
+        row = self._text(line)
+        spans = []
+        for begin in _found(text, needle):
+            start, end = max(0, begin - at), min(begin + len(needle) - at, len(row))
+            if start < end:
+                spans.append((len(cells_of(row[:start])), len(cells_of(row[:end]))))
+        return spans
+
+    def _begins(self, line: int, needle: str) -> list[int]:
+        """Return where on a line a text begins that may go on in the next ones."""
+        text, _ = self._around(line, len(needle) - 1)
+        length = len(self._text(line))
+        return [begin for begin in _found(text, needle) if begin < length]
+
+    def _around(self, line: int, letters: int, *, before: bool = False) -> tuple[str, int]:
+        """Return a line with at least some letters more of what is wrapped around it, and where it begins in that."""
+        parts = [self._text(line)]
+        last, missing = line, letters
+        while missing > 0 and self._goes_on(last):
+            last += 1
+            parts.append(self._text(last))
+            missing -= len(parts[-1])
+        head = ""
+        while before and len(head) < letters and line > self.first and self._goes_on(line - 1):
+            line -= 1
+            head = self._text(line) + head
+        return head + "".join(parts), len(head)
+
+    def _goes_on(self, line: int) -> bool:
+        return line + 1 < self.end and self.is_wrapped(line)
+
+    def _text(self, line: int) -> str:
+        """Return the text of a line, with the blanks at its end that belong to a text that goes on."""
+        return self._whole(line) if self._goes_on(line) else self.plain(line)
 
     def _whole(self, line: int) -> str:
         """Return the text of a line that goes on in the next one, with the blanks at its end that belong to it."""
@@ -116,3 +164,17 @@ class TerminalText:
 
     def _cells(self, line: int) -> int:
         return sum(run.cells for run in self.runs(line))
+
+
+def _found(text: str, needle: str) -> list[int]:
+    """Return where a text is found; lower case matches any case."""
+    if needle == needle.lower():
+        lower = text.lower()
+        # Some letters become two in lower case: then what is found would not be where it is in the text.
+        text = lower if len(lower) == len(text) else "".join(low if len(low := c.lower()) == 1 else c for c in text)
+    places = []
+    place = text.find(needle)
+    while place >= 0:
+        places.append(place)
+        place = text.find(needle, place + 1)
+    return places

@@ -218,6 +218,10 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         line = self.text.search(needle, self.cursor_line, step)
         if line is not None:
             self.go_to(line)
+            below = self.text.last_line(line, needle) - (self.top + self.size.height - 1)
+            if 0 < below <= line - self.top:
+                # What was found goes on below: both parts are to be seen.
+                self._top = self.top + below
         self.refresh()
         return line is not None
 
@@ -359,15 +363,9 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         return Style(bgcolor=self.get_component_rich_style(name).bgcolor)
 
     def _with_hits(self, strip: Strip, line: int) -> Strip:
-        plain = self.text.plain(line)
-        text = plain if self.found != self.found.lower() else plain.lower()
-        place = text.find(self.found)
         style = self._background("terminal-view--found")
-        while place >= 0:
-            start = Strip([Segment(plain[:place])]).cell_length
-            end = start + Strip([Segment(plain[place : place + len(self.found)])]).cell_length
+        for start, end in self.text.matches(line, self.found):
             strip = _painted(strip, start, end, style)
-            place = text.find(self.found, place + len(self.found))
         return strip
 
     def _cursor_width(self, row: int, column: int) -> int:
