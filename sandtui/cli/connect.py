@@ -80,10 +80,9 @@ async def _local() -> Connection:
             str(error),
             "Set PRIME_API_KEY to use the Prime platform, or see `sandtui local status`.",
         ) from error
-    isolated = endpoint.driver != "process"
     return Connection(
         Config(api_key=endpoint.api_key, base_url=endpoint.base_url),
         f"local · {endpoint.driver}",
-        note="" if isolated else "Sandboxes here are plain processes of this machine: they are NOT isolated.",
-        warning=not isolated,
+        note=endpoint.warning,
+        warning=bool(endpoint.warning),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 from sandtui.doctor.finding import Finding
@@ -11,28 +10,41 @@ from sandtui.scratch import scratch_directory
 
 async def examine() -> AsyncIterator[Finding]:
     """Try each driver as the platform would."""
+    from sandtui.local.drivers.choose import find_mode
     from sandtui.local.drivers.engine import find_engine
-    from sandtui.local.drivers.namespace import probe
+    from sandtui.local.settings import LocalError
 
-    reason: str | None = ""
     with scratch_directory("doctor") as folder:
-        # As root each sandbox can have users of its own; where even that is refused, anyone's way is left.
-        for mapped in (True, False) if os.geteuid() == 0 else (False,):
-            reason = await probe(folder, mapped=mapped)
-            if reason is None:
-                break
+        try:
+            mode = await find_mode(folder)
+        except LocalError as error:
+            yield Finding("namespaces", "bad", str(error), "Local sandboxes are not started until this is fixed.")
+            return
     api = await find_engine()
     engine = api is not None
     if api is not None:
         await api.close()
-    if reason is None:
+    works = mode.mapped is not None
+    if works:
         yield Finding("namespaces", "good", "work: local sandboxes are isolated and start in milliseconds")
+        yield _network(mode.link, mode.reason)
     else:
-        mend = "Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined)."
+        fix = "Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined)."
         if not engine:
-            mend += " Without them and without an engine, local sandboxes are plain processes, NOT isolated."
-        yield Finding("namespaces", "so-so", f"do not work: {reason.rstrip('.')}", mend)
+            fix += " Or start Docker or Podman. `sandtui serve --driver process` runs sandboxes that are NOT isolated."
+        yield Finding("namespaces", "so-so", f"do not work: {mode.reason.rstrip('.')}", fix)
     if engine:
         yield Finding("engine", "good", "Docker or Podman answers")
     else:
-        yield Finding("engine", "good" if reason is None else "so-so", "no Docker or Podman; only needed for images")
+        yield Finding("engine", "good" if works else "so-so", "no Docker or Podman; only needed for images")
+
+
+def _network(link: str | None, reason: str) -> Finding:
+    if link is not None:
+        how = "a TUN device" if link == "tun" else "a veth pair"
+        return Finding("network", "good", f"each local sandbox has its own, through {how}")
+    fix = (
+        "Make /dev/net/tun or the veth module available. `sandtui serve --share-network` gives sandboxes "
+        "this machine's own network, its loopback services included."
+    )
+    return Finding("network", "so-so", f"local sandboxes get none: {reason.rstrip('.')}", fix)

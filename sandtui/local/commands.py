@@ -40,6 +40,10 @@ def add_parsers(subparsers: Any) -> None:
     # Set by `sandtui demo`: stop when standard input is closed, and remove the temporary directory that holds the
     # state directory.
     serve.add_argument("--owned", action="store_true", help=argparse.SUPPRESS)
+    serve.add_argument(
+        "--share-network", action="store_true",
+        help="give sandboxes with network access this machine's own network, its loopback services included",
+    )  # fmt: skip
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
 
@@ -118,6 +122,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         trouble=arguments.trouble or "",
         images=tuple(arguments.images) or ("*",),
+        share_network=arguments.share_network,
         idle_exit=arguments.idle_exit,
     )
     if settings.fleet and settings.driver != "simulated":
@@ -136,6 +141,7 @@ def _env(arguments: argparse.Namespace) -> int:
     from sandtui.local import service
 
     endpoint = service.ensure(_settings(arguments))
+    _warn(endpoint)
     print(f"export PRIME_API_BASE_URL={shlex.quote(endpoint.base_url)} PRIME_API_KEY={shlex.quote(endpoint.api_key)}")
     return 0
 
@@ -150,7 +156,14 @@ def _status(arguments: argparse.Namespace) -> int:
         print("The local platform is not running.")
     else:
         print(f"The local platform runs at {endpoint.base_url} (process {endpoint.pid}, {endpoint.driver} driver).")
+        _warn(endpoint)
     return 0
+
+
+def _warn(endpoint: Endpoint) -> None:
+    """Say on standard error what everyone has to know about the isolation of a platform."""
+    if endpoint.warning:
+        print(f"sandtui: warning: {endpoint.warning}", file=sys.stderr)
 
 
 def _public(endpoint: Endpoint | None) -> dict[str, Any]:
@@ -161,6 +174,7 @@ def _public(endpoint: Endpoint | None) -> dict[str, Any]:
         "base_url": endpoint.base_url,
         "pid": endpoint.pid,
         "driver": endpoint.driver,
+        "warning": endpoint.warning,
     }
 
 

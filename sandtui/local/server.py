@@ -43,12 +43,15 @@ async def serve(settings: Settings, announce: Callable[[str], None], owner: Owne
             if owner is not None:
                 owner.watch(lambda: loop.call_soon_threadsafe(server.stop))
             idle = asyncio.create_task(_stop_when_idle(platform, server))
-            endpoint = Endpoint(platform.base_url, platform.api_key, os.getpid(), platform.driver.name)
+            driver = platform.driver
+            endpoint = Endpoint(platform.base_url, platform.api_key, os.getpid(), driver.name, driver.warning)
             file = endpoint_path(settings)
 
             def ready() -> None:
                 endpoint.save(file)
-                line = {**endpoint.as_dict(), "isolation": platform.driver.isolation}
+                if driver.warning:
+                    sys.stderr.write(f"sandtui: warning: {driver.warning}\n")
+                line = {**endpoint.as_dict(), "isolation": driver.isolation}
                 announce(json.dumps(line))
 
             server.when_ready = ready

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
+from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.settings import LocalError, Settings
 
 START_SECONDS: Final = 30.0
@@ -37,6 +38,8 @@ class Endpoint:
     api_key: str = field(repr=False)
     pid: int
     driver: str
+    warning: str = ""
+    """What everyone who uses it has to know about its isolation."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -52,7 +55,8 @@ class Endpoint:
         text = read_private(path)
         try:
             values = json.loads(text or "null")
-            return cls(str(values["base_url"]), str(values["api_key"]), int(values["pid"]), str(values["driver"]))
+            texts = (str(values["driver"]), str(values.get("warning", "")))
+            return cls(str(values["base_url"]), str(values["api_key"]), int(values["pid"]), *texts)
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -165,16 +169,15 @@ def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.
         "serve", "--host", settings.host, "--port", str(settings.port), "--driver", settings.driver,
         "--state-dir", str(settings.state_dir.resolve()),
         "--fleet", str(settings.fleet), "--seed", str(settings.seed), *ending,
+        *(["--share-network"] if settings.share_network else []),
     ]  # fmt: skip
-    source = str(Path(__file__).resolve().parent.parent.parent)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if _is_long(log) else os.O_APPEND)
     fd = os.open(log, flags, 0o600)
     try:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "sandtui.local", *arguments],
+            module_command("sandtui.local", *arguments),
             stdin=subprocess.PIPE if owned else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=fd,
-            env=env, cwd="/", start_new_session=True,
+            env=environment(), cwd=DIRECTORY, start_new_session=True,
         )  # fmt: skip
     finally:
         os.close(fd)

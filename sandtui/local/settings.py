@@ -35,5 +35,9 @@ class Settings:
     """Glob patterns of the images that are taken as there by drivers that pull nothing."""
     trouble: str = ""
     """Faults by probability, as :mod:`sandtui.local.trouble` reads them."""
+    share_network: bool = False
+    """Whether sandboxes with network access get this machine's own network."""
+    links: tuple[str, ...] = ("tun", "veth")
+    """The ways to carry a sandbox' packets that are tried, in this order."""
     idle_exit: float | None = None
     """Seconds without a request and without a running sandbox after which the platform ends itself."""

@@ -1,13 +1,16 @@
 import io
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import httpx
 import pytest
 
 from sandtui.cli.program import main
 from sandtui.config.paths import Paths
-from sandtui.doctor import machine, platform, terminal
+from sandtui.doctor import drivers, machine, platform, terminal
+from sandtui.local.drivers.choose import Mode
+from sandtui.local.settings import LocalError
 
 
 class Screen(io.StringIO):
@@ -150,3 +153,27 @@ def test_the_whole_command(paths, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "✖ connection" in shown
     assert "-> Check the network" in shown
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [
+        (Mode(True, "tun", ""), {"namespaces": "good", "network": "good"}),
+        (Mode(False, "veth", ""), {"namespaces": "good", "network": "good"}),
+        (Mode(True, None, "no TUN device: [Errno 2]"), {"namespaces": "good", "network": "so-so"}),
+        (Mode(None, None, "unshare: refused"), {"namespaces": "so-so"}),
+        (LocalError("a fault of ours"), {"namespaces": "bad"}),
+    ],
+)
+async def test_what_isolates_local_sandboxes_is_told(
+    monkeypatch: pytest.MonkeyPatch, mode: Mode | LocalError, wanted: dict[str, str]
+) -> None:
+    async def find(folder: Path) -> Mode:
+        if isinstance(mode, LocalError):
+            raise mode
+        return mode
+
+    monkeypatch.setattr("sandtui.local.drivers.choose.find_mode", find)
+    found = {finding.name: finding.state async for finding in drivers.examine()}
+    found.pop("engine", None)
+    assert found == wanted

@@ -10,16 +10,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER
+from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, LaunchFailed
 from sandtui.local.drivers.base import Command, FileTrouble
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.choose import choose
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.namespace import NamespaceDriver, isolation_spec
-from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.images import Catalogue
 from sandtui.local.platform import Platform
 from sandtui.local.records import SandboxRecord
@@ -137,11 +137,9 @@ async def test_the_mode_of_an_ordinary_user_when_root_uses_it(tmp_path: Path, st
     assert await driver.remains() == []
 
 
-@pytest.fixture(params=["none", "user"])
+@pytest.fixture(params=["none", "tun", "veth"])
 async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstance]:
     """A sandbox that an ordinary user started, when these tests run as root; with and without a carried network."""
-    if request.param == "user" and not os.access("/dev/net/tun", os.F_OK):
-        pytest.skip("no TUN device here")
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root can become an ordinary user; the other tests are one already")
     python = next((path for path in (str(INTERPRETER), "/usr/bin/python3") if _runs_for_nobody(path)), None)
@@ -197,10 +195,9 @@ async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance
     assert await run(ordinary, "cat /proc/self/uid_map") == (f"{0:>10} {NOBODY:>10} {1:>10}\n", 0)
     devices = (await run(ordinary, "tail -n +3 /proc/net/dev | cut -d: -f1 | sort"))[0].split()
     if "eth0" in devices:
-        os.close(await ordinary.network())
+        os.close((await ordinary.network())[0])
         assert (await run(ordinary, "cat /etc/resolv.conf"))[0] == "nameserver 10.0.2.3\n"
-        devices.remove("eth0")
-    assert devices == ["lo"]
+    assert set(devices) in ({"lo"}, {"eth0", "lo"}, {"carrier0", "eth0", "lo"})
     assert (await run(ordinary, "touch /usr/x"))[1] != 0
     assert (await run(ordinary, "mount -t tmpfs t /mnt"))[1] != 0
     assert (await run(ordinary, "ls /proc/1/fd"))[1] != 0
@@ -250,7 +247,46 @@ async def test_what_can_not_be_kept_to_is_refused(real: Api) -> None:
         assert reply.status_code == 501
 
 
-async def test_without_namespaces_auto_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:
+async def test_without_a_carried_network_none_is_given_rather_than_the_machines(start: Start, tmp_path: Path) -> None:
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    api = await start("namespace", links=())
+    assert "No sandbox has a network here" in api.platform.driver.warning
+    body = {"name": "n", "docker_image": "i"}
+    for fields in ({}, {"network_access": True}, {"vm": True}, {"vm": True, "network_denylist": []}):
+        reply = await api.call("POST", "/sandbox", json={**body, **fields})
+        assert reply.status_code == 422, fields
+        (error,) = reply.json()["errors"]
+        assert (error["param"], "--share-network" in error["details"]) == ("network_access", True)
+    for fields in ({"network_access": False}, {"vm": True, "network_allowlist": []}):
+        box = await api.running(**fields)
+        if "vm" not in fields:
+            assert (await api.output(box, "tail -n +3 /proc/net/dev | wc -l")).strip() == "1"
+
+
+async def test_the_machines_own_network_is_given_only_when_asked_for(start: Start, tmp_path: Path) -> None:
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    api = await start("namespace", share_network=True)
+    assert "share this machine's network" in api.platform.driver.warning
+    devices = await api.output(await api.running(), "cut -d: -f1 /proc/net/dev")
+    assert devices == "".join(f"{line.split(':')[0]}\n" for line in Path("/proc/net/dev").read_text().splitlines())
+
+
+async def test_a_trial_that_fails_for_another_reason_selects_nothing(
+    monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    async def broken(spec: dict[str, Any]) -> int:
+        raise LaunchFailed("ModuleNotFoundError: No module named 'struct'", None)
+
+    monkeypatch.setattr("sandtui.local.drivers.namespace.launch", broken)
+    clock = Platform(Settings(state_dir=state_dir)).clock
+    for driver in ("auto", "namespace"):
+        with pytest.raises(LocalError, match="No module named"):
+            await choose(Settings(state_dir=state_dir, driver=driver), state_dir, clock)
+
+
+async def test_without_namespaces_or_an_engine_auto_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
     async def refused(state: Path, *, mapped: bool, network: str = "none") -> str:
         return "unshare: Operation not permitted"
 
@@ -260,12 +296,12 @@ async def test_without_namespaces_auto_falls_back_and_says_so(monkeypatch: pytes
     monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
     monkeypatch.setattr("sandtui.local.drivers.choose.find_engine", no_engine)
     clock = Platform(Settings(state_dir=state_dir)).clock
-    driver = await choose(Settings(state_dir=state_dir), state_dir, clock)
-    assert isinstance(driver, ProcessDriver)
-    assert "NOT isolated" in driver.isolation
-    assert "Operation not permitted" in driver.isolation
-    with pytest.raises(LocalError, match="--driver process"):
-        await choose(Settings(state_dir=state_dir, driver="namespace"), state_dir, clock)
+    for name in ("auto", "namespace"):
+        with pytest.raises(LocalError, match="--driver process") as caught:
+            await choose(Settings(state_dir=state_dir, driver=name), state_dir, clock)
+        assert "Operation not permitted" in str(caught.value)
+    plain = await choose(Settings(state_dir=state_dir, driver="process"), state_dir, clock)
+    assert "NOT isolated" in plain.warning
 
 
 async def test_the_state_must_lie_where_no_sandbox_sees_it(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:

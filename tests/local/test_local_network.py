@@ -34,7 +34,7 @@ from sandtui.local.network.packets import (
     parse,
 )  # fmt: skip
 from sandtui.local.network.stack import RESOLVER, Stack
-from tests.local.support import GIVE_UP_SECONDS, Api
+from tests.local.support import GIVE_UP_SECONDS, Api, Start, namespaces_work
 from tests.local.test_local_ports import expose, page, serve
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -50,12 +50,16 @@ def own_address() -> str:
         return str(probe_socket.getsockname()[0])
 
 
-@pytest.fixture
-async def carried(isolated: Api, tmp_path: Path) -> Api:
-    reason = await probe(tmp_path, mapped=os.geteuid() == 0, network="user")
+@pytest.fixture(params=["tun", "veth"])
+async def carried(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Api:
+    """A platform that carries packets, once for each way in which they come to it."""
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    reason = await probe(tmp_path, mapped=os.geteuid() == 0, network=request.param)
     if reason is not None:
-        pytest.skip(f"no TUN device here: {reason}")
-    return isolated
+        # Whoever may open the node must get a network from it: a skip hid for long that root did not.
+        assert request.param != "tun" or not os.access("/dev/net/tun", os.R_OK | os.W_OK), reason
+        pytest.skip(f"no {request.param} here: {reason}")
+    return await start("namespace", links=(request.param,))
 
 
 @asynccontextmanager

@@ -82,7 +82,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_announces_itself_and_stops_cleanly(state_dir: Path, number: int) -> None:
     with serving(state_dir) as (process, client, info):
-        assert {"base_url", "api_key", "pid", "driver", "isolation"} == info.keys()
+        assert {"base_url", "api_key", "pid", "driver", "isolation", "warning"} == info.keys()
         assert info["pid"] == process.pid
         assert info["base_url"].startswith("http://127.0.0.1:")
         box = running(client)
@@ -281,3 +281,44 @@ def test_the_agent_needs_only_the_standard_library() -> None:
     python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
     done = subprocess.run([python, "-I", "-S", str(agent)], input="{}", capture_output=True, text=True)
     assert "KeyError: 'directory'" in done.stderr
+
+
+def test_whatever_is_not_kept_apart_is_said_on_every_way_in(state_dir: Path) -> None:
+    for arguments in (["--driver", "process"], ["--driver", "namespace", "--share-network"]):
+        with serving(state_dir, *arguments) as (process, _, info):
+            assert info["warning"]
+            for command in ("status", "env"):
+                done = program("local", command, "--state-dir", str(state_dir))
+                assert (done.returncode, done.stderr) == (0, f"sandtui: warning: {info['warning']}\n"), command
+            process.terminate()
+            assert f"sandtui: warning: {info['warning']}\n" in process.communicate(timeout=30)[1]
+
+
+def test_no_interpreter_of_ours_runs_code_from_the_current_directory(state_dir: Path, tmp_path: Path) -> None:
+    """Where the program was started may belong to anyone: a file there that is named like a module is not run."""
+    names = ("ipaddress", "asyncio", "socket", "struct", "json", "ctypes", "selectors", "sandtui", "site", "uvicorn")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__ + '\\n')\n")
+    arguments = [sys.executable, "-P", "-m", "sandtui.local", "local"]
+    options: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
+    for path in ("", ".", ":"):
+        env = {**os.environ, "PYTHONPATH": path} if path else os.environ
+        # The first interpreter is the user's own choice, with whatever path it has; its children are ours.
+        settings = Settings(state_dir=state_dir)
+        code = (
+            f"import sys; sys.path = [p for p in sys.path if p not in ('', {str(tmp_path)!r})]; "
+            "from sandtui.local import service; from sandtui.local.settings import Settings; from pathlib import Path; "
+            f"print(service.ensure(Settings(state_dir=Path({str(settings.state_dir)!r}))).base_url)"
+        )
+        started = subprocess.run([sys.executable, "-P", "-c", code], env=env, **options)
+        try:
+            assert started.returncode == 0, started.stderr
+            endpoint = service.find(settings)
+            assert endpoint is not None
+            headers = {"authorization": f"Bearer {endpoint.api_key}"}
+            with httpx.Client(base_url=f"{endpoint.base_url}/api/v1", headers=headers, timeout=30) as client:
+                # With a network, so that the worker runs as well.
+                assert execute(client, running(client), "echo in")["stdout"] == "in\n"
+        finally:
+            subprocess.run([*arguments, "stop", "--state-dir", str(state_dir)], **options)
+        assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()

@@ -205,9 +205,10 @@ class Connection:
 
     def _do_network(self, message: dict[str, Any]) -> None:
         """Hand out the network device; the platform carries its packets."""
-        if self._agent.tun < 0:
+        if self._agent.device is None:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        self.send({"ok": True}, [self._agent.tun])
+        descriptor, link = self._agent.device
+        self.send({"link": link}, [descriptor])
 
     def _do_dial(self, message: dict[str, Any]) -> None:
         """Connect to a port of the sandbox; the answer comes once it is known whether somebody listens."""

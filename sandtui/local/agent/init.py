@@ -26,9 +26,11 @@ _CHUNK = 65536
 class Agent:
     """One sandbox's init. Single-threaded: nothing it does may block for long."""
 
-    def __init__(self, listener: socket.socket, log: int, tree: Tree, tun: int = -1, *, is_init: bool) -> None:
+    def __init__(
+        self, listener: socket.socket, log: int, tree: Tree, device: tuple[int, str] | None = None, *, is_init: bool
+    ) -> None:
         self.tree = tree
-        self.tun = tun
+        self.device = device
         self.is_init = is_init
         self.selector = selectors.DefaultSelector()
         self.running: dict[int, Callable[[int], None]] = {}

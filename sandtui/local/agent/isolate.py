@@ -10,6 +10,7 @@ from sandtui.local.agent import libc, network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 HOST_DIRECTORIES: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "nix")
@@ -28,7 +29,8 @@ class Isolation:
     """What to build.
 
     ``first_uid`` is the host user that sandbox root becomes; None means ourselves. ``network`` is ``none`` for
-    loopback alone, ``user`` for a device whose packets the platform carries, ``host`` for the machine's own.
+    loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
+    machine's own.
     """
 
     def __init__(
@@ -46,6 +48,11 @@ class Isolation:
         self.first_uid = first_uid
         self.interpreter = interpreter
         self.prefix = prefix
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the platform carries the sandbox' packets."""
+        return self.network in network.LINKS
 
 
 def leave_host(isolation: Isolation) -> None:
@@ -97,10 +104,11 @@ def build_root(isolation: Isolation, root: str) -> None:
     os.chdir("/")
 
 
-def become_root(isolation: Isolation, device: int) -> int:
+def become_root(isolation: Isolation, open_tun: Callable[[], int]) -> int:
     """Third step, once our users are mapped: the remaining namespaces, as root of the sandbox only.
 
-    Returns the descriptor of the network device, or -1.
+    ``open_tun`` gets the TUN descriptor from someone with more rights. Returns the descriptor from which the
+    packets of the sandbox come, or -1.
     """
     if isolation.first_uid is not None:
         os.setgroups([])
@@ -113,7 +121,9 @@ def become_root(isolation: Isolation, device: int) -> int:
     socket.sethostname(isolation.hostname)
     if own:
         network.loopback_up()
-    return network.make_device(device) if device >= 0 else -1
+    if isolation.network == "tun":
+        return network.make_tun(open_tun())
+    return network.make_veth() if isolation.network == "veth" else -1
 
 
 def lock_down(isolation: Isolation) -> None:
@@ -207,7 +217,7 @@ def _own_network_files(isolation: Isolation) -> None:
                 file.write(text)
             libc.mount(f"run/.{name}", target, None, libc.MS_BIND)
             os.unlink(f"run/.{name}")
-    if isolation.network == "user":
+    if isolation.is_carried:
         _own_resolver()
         return
     # Many systems keep resolv.conf behind a link into /run, which is not the host's here.

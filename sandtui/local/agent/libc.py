@@ -59,6 +59,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def enter_network(namespace: int) -> None:
+    """Move this process into a network namespace."""
+    _check(_libc.setns(namespace, CLONE_NEWNET), "setns")
+
+
 def mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     """Mount a file system."""
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]

@@ -15,7 +15,6 @@ from sandtui.local.agent.tree import Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, NoReturn
 
 SOCKET_NAME = "agent.sock"
@@ -41,28 +40,37 @@ def launch(spec: dict[str, Any]) -> None:
     listener.bind(SOCKET_NAME)
     log = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     up, report = os.pipe()
-    wait, go = os.pipe()
+    ours, theirs = socket.socketpair()
     child = 0
     try:
+        node = -1
         if isolation is not None:
+            if isolation.network == "tun":
+                node = os.open(network.DEVICE, os.O_PATH)
             isolate.leave_host(isolation)
-        host = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY) if isolation is not None else -1
+        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY) if isolation is not None else -1
         spare_agent()
         child = os.fork()
         if child == 0:
             os.close(up)
-            os.close(go)
-            _run_agent(spec, isolation, listener, log, report, lambda: os.read(wait, 1) == b"g")
+            ours.close()
+            _run_agent(spec, isolation, listener, log, report, theirs)
         os.close(report)
-        os.close(wait)
+        theirs.close()
         line = _read_line(up)
-        if isolation is not None and isolation.first_uid is not None and line == {"unshared": True}:
-            process = os.open(str(child), os.O_RDONLY | os.O_DIRECTORY, dir_fd=host)
+        if isolation is not None and line == {"unshared": True}:
+            assert isolation.first_uid is not None
+            process = os.open(str(child), os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
             isolate.write_maps(process, isolation.first_uid, isolation.first_uid, isolate.USER_RANGE)
-            os.write(go, b"g")
+            ours.send(b"g")
+            line = _read_line(up)
+        if line == {"networked": True}:
+            # The agent is the sandbox' own user by now, and the node may be open to the machine's root alone.
+            libc.enter_network(_receive_descriptor(ours))
+            socket.send_fds(ours, [b"t"], [network.open_tun(node, proc)])
             line = _read_line(up)
     except OSError as error:
-        line = {"error": error.strerror or str(error)}
+        line = _failure(error)
     try:
         if "ready" in line:
             # A platform that died meanwhile reads no more; then nobody wants this sandbox.
@@ -91,9 +99,9 @@ def _run_agent(
     listener: socket.socket,
     log: int,
     report: int,
-    mapped: Callable[[], bool],
+    launcher: socket.socket,
 ) -> NoReturn:
-    tun = -1
+    device: tuple[int, str] | None = None
     try:
         if isolation is None:
             os.setsid()
@@ -102,21 +110,22 @@ def _run_agent(
                 libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
         else:
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
-            device = os.open(network.DEVICE, os.O_PATH) if isolation.network == "user" else -1
             isolate.build_root(isolation, spec["root"])
             if isolation.first_uid is not None:
                 libc.unshare(libc.CLONE_NEWUSER)
                 _say(report, {"unshared": True})
-                if not mapped():
+                if launcher.recv(1) != b"g":
                     os._exit(1)
-            tun = isolate.become_root(isolation, device)
+            descriptor = isolate.become_root(isolation, lambda: _ask_for_tun(report, launcher))
+            if isolation.is_carried:
+                device = descriptor, isolation.network
             isolate.lock_down(isolation)
             # Changing users has undone this; until all is ready, no launcher means no sandbox.
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         tree = Tree("/" if isolation is not None else spec["root"])
         null = os.open("/dev/null", os.O_RDWR)
         listener.listen(128)
-        agent = Agent(listener, log, tree, tun, is_init=isolation is not None)
+        agent = Agent(listener, log, tree, device, is_init=isolation is not None)
         gc.collect()
         gc.freeze()
         for fd, target in ((null, 0), (null, 1), (log, 2)):
@@ -124,17 +133,38 @@ def _run_agent(
         if sys.platform == "linux":
             libc.prctl(libc.PR_SET_PDEATHSIG, 0)
         _say(report, {"ready": True})
-        _close_all_but(
-            {0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *([tun] if tun >= 0 else [])}
-        )
+        carried = [device[0]] if device is not None else []
+        _close_all_but({0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *carried})
     except BaseException as error:
-        _say(report, {"error": f"{type(error).__name__}: {error}"})
+        _say(report, _failure(error))
         os._exit(1)
     try:
         agent.run()
     except BaseException as error:
         agent.log(f"the agent failed: {type(error).__name__}: {error}")
     os._exit(1)
+
+
+def _ask_for_tun(report: int, launcher: socket.socket) -> int:
+    """Let the launcher open the TUN node in our network namespace."""
+    namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    socket.send_fds(launcher, [b"n"], [namespace])
+    os.close(namespace)
+    _say(report, {"networked": True})
+    return _receive_descriptor(launcher)
+
+
+def _receive_descriptor(sock: socket.socket) -> int:
+    _, fds, _, _ = socket.recv_fds(sock, 1, 1, socket.MSG_CMSG_CLOEXEC)
+    if not fds:
+        raise OSError("the other side of the launch is gone")
+    return fds[0]
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, OSError):
+        return {"error": str(error), "errno": error.errno}
+    return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _say(report: int, message: dict[str, Any]) -> None:

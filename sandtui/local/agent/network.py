@@ -14,16 +14,24 @@ if TYPE_CHECKING:
 
 DEVICE: Final = "/dev/net/tun"
 NAME: Final = b"eth0"
+PEER: Final = b"carrier0"
 ADDRESS: Final = "10.0.2.100"
 GATEWAY: Final = "10.0.2.2"
 RESOLVER: Final = "10.0.2.3"
 MTU: Final = 65520
 
+LINKS: Final = ("tun", "veth")
+"""The ways in which packets leave a sandbox for the platform, the better one first."""
+
 _SIOCADDRT, _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x890B, 0x8913, 0x8914
 _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFMTU = 0x8916, 0x891C, 0x8922
 _TUNSETIFF, _TUNSETVNETHDRSZ = 0x400454CA, 0x400454D8
-_IFF_UP, _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x1, 0x1, 0x1000, 0x4000
+_IFF_UP, _IFF_NOARP, _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x1, 0x80, 0x1, 0x1000, 0x4000
 _RTF_UP, _RTF_GATEWAY = 0x1, 0x2
+_RTM_NEWLINK, _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_CREATE, _NLM_F_EXCL = 16, 0x1, 0x4, 0x400, 0x200
+_NLMSG_ERROR: Final = 2
+_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 3, 18, 1, 2, 1
+_ETH_P_IP, _SOL_PACKET, _PACKET_VNET_HDR = 0x0800, 263, 15
 
 
 def loopback_up() -> None:
@@ -32,13 +40,43 @@ def loopback_up() -> None:
         _up(probe, b"lo")
 
 
-def make_device(handle: int) -> int:
-    """Make the sandbox' device and its default route; ``handle`` leads to the machine's TUN node."""
-    # Opened only now: a TUN descriptor belongs to the network namespace in which it was opened.
-    tun = os.open(f"/proc/self/fd/{handle}", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    os.close(handle)
+def open_tun(node: int, proc: int) -> int:
+    """Open the machine's TUN node, given as an O_PATH descriptor, in this process' network namespace.
+
+    ``proc`` is the /proc of the machine, which this process need not see any more.
+    """
+    # Not sooner: a TUN descriptor belongs to the network namespace in which it was opened.
+    return os.open(f"self/fd/{node}", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=proc)
+
+
+def make_tun(tun: int) -> int:
+    """Make the sandbox' device from an open TUN descriptor and return the descriptor."""
     ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", NAME, _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR))
     ioctl(tun, _TUNSETVNETHDRSZ, struct.pack("i", 10))
+    _configure()
+    return tun
+
+
+def make_veth() -> int:
+    """Make the sandbox' device as one end of a pair; return a packet socket on the other end.
+
+    Both ends lie in the sandbox, where nobody has the rights to touch them: the machine gets no device.
+    """
+    _create_pair()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Without ARP every frame has the sender's own address, so that the other end itself takes none.
+        _up(probe, NAME, _IFF_NOARP)
+        ioctl(probe, _SIOCSIFMTU, struct.pack("16si20x", PEER, MTU))
+        _up(probe, PEER, _IFF_NOARP)
+    _configure()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packets:
+        packets.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
+        packets.bind((PEER.decode(), _ETH_P_IP))
+        packets.setblocking(False)
+        return packets.detach()
+
+
+def _configure() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         ioctl(probe, _SIOCSIFADDR, struct.pack("16s16s8x", NAME, _address(ADDRESS)))
         ioctl(probe, _SIOCSIFNETMASK, struct.pack("16s16s8x", NAME, _address("255.255.255.0")))
@@ -52,12 +90,29 @@ def make_device(handle: int) -> int:
             0, 0, 0, 0, ctypes.addressof(name), 0, 0, 0,
         )  # fmt: skip
         ioctl(probe, _SIOCADDRT, route)
-    return tun
 
 
-def _up(probe: socket.socket, name: bytes) -> None:
+def _create_pair() -> None:
+    link = bytes(16)  # struct ifinfomsg: any family, type and index
+    peer = _attribute(_VETH_INFO_PEER, link + _attribute(_IFLA_IFNAME, PEER + b"\0"))
+    info = _attribute(_IFLA_INFO_KIND, b"veth\0") + _attribute(_IFLA_INFO_DATA, peer)
+    body = link + _attribute(_IFLA_IFNAME, NAME + b"\0") + _attribute(_IFLA_LINKINFO, info)
+    flags = _NLM_F_REQUEST | _NLM_F_ACK | _NLM_F_CREATE | _NLM_F_EXCL
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.bind((0, 0))
+        netlink.send(struct.pack("=IHHII", 16 + len(body), _RTM_NEWLINK, flags, 1, 0) + body)
+        kind, code = struct.unpack_from("=4xH10xi", netlink.recv(65536))
+    if kind != _NLMSG_ERROR or code:
+        raise OSError(-code, f"a veth pair: {os.strerror(-code)}")
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _up(probe: socket.socket, name: bytes, more: int = 0) -> None:
     (flags,) = struct.unpack_from("16xh", ioctl(probe, _SIOCGIFFLAGS, struct.pack("16sh22x", name, 0)))
-    ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh22x", name, flags | _IFF_UP))
+    ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh22x", name, flags | _IFF_UP | more))
 
 
 def _address(text: str) -> bytes:

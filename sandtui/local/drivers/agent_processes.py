@@ -32,6 +32,15 @@ def reap(pid: int) -> None:
             os.waitpid(pid, 0)
 
 
+class LaunchFailed(DriverError):
+    """A sandbox could not be set up; ``code`` is the error number of the call that failed, if it was one."""
+
+    def __init__(self, reason: str, code: int | None) -> None:
+        super().__init__(f"The sandbox could not be set up: {reason}")
+        self.reason = reason
+        self.code = code
+
+
 async def launch(spec: dict[str, Any]) -> int:
     """Start an agent and return its pid; it answers on its socket from then on."""
     process = await asyncio.create_subprocess_exec(
@@ -56,7 +65,8 @@ async def launch(spec: dict[str, Any]) -> int:
         reply = {}
     if "pid" not in reply:
         reason = reply.get("error") or err.decode("utf-8", "replace").strip()[-1000:] or "no reason given"
-        raise DriverError(f"The sandbox could not be set up: {reason}")
+        code = reply.get("errno")
+        raise LaunchFailed(reason, code if isinstance(code, int) else None)
     return int(reply["pid"])
 
 

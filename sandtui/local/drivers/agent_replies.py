@@ -39,6 +39,24 @@ def regular_file(reply: Reply) -> int:
     return reply.fds[0]
 
 
+def network_device(reply: Reply) -> tuple[int, str]:
+    """Return the descriptor of a sandbox' network device and its kind of link, which must fit each other."""
+    link = reply.message.get("link")
+    if len(reply.fds) == 1:
+        mode = os.fstat(reply.fds[0]).st_mode
+        if link == "tun" and stat.S_ISCHR(mode):
+            return reply.fds.pop(), "tun"
+        if link == "veth" and stat.S_ISSOCK(mode) and _family(reply.fds[0]) == socket.AF_PACKET:
+            return reply.fds.pop(), "veth"
+    reply.close()
+    raise SandboxGone("The sandbox's agent didn't send its network device.")
+
+
+def _family(descriptor: int) -> int:
+    with socket.socket(fileno=os.dup(descriptor)) as sock:
+        return sock.family
+
+
 def connection(reply: Reply) -> socket.socket:
     """Return a TCP socket that the agent opened."""
     if len(reply.fds) != 1 or not stat.S_ISSOCK(os.fstat(reply.fds[0]).st_mode):

@@ -43,6 +43,7 @@ class AgentDriver:
 
     name = ""
     isolation = ""
+    warning = ""
     keeps_sandboxes = False
 
     def __init__(self, state_dir: Path, images: Catalogue) -> None:

@@ -198,6 +198,11 @@ class Driver(Protocol):
         """A sentence that says what keeps a sandbox apart from the machine, and what doesn't."""
         ...
 
+    @property
+    def warning(self) -> str:
+        """What everyone who starts or uses the platform has to know about its isolation, or nothing."""
+        ...
+
     def fleet(self) -> list[SandboxRecord]:
         """Return the sandboxes that are there from the beginning, oldest first."""
         ...

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sandtui.local.agent.isolate import HOST_DIRECTORIES
+from sandtui.local.agent.network import LINKS
 from sandtui.local.clock import Clock
-from sandtui.local.drivers.base import Driver
+from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.engine import EngineDriver, find_engine
 from sandtui.local.drivers.namespace import NamespaceDriver, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
 from sandtui.local.images import Catalogue
 from sandtui.local.settings import LocalError, Settings
+
+_LINK_NAMES: Final = {"tun": "no TUN device", "veth": "no veth pair"}
 
 
 async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
@@ -32,25 +38,68 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
                 "unix:///PATH/podman.sock`), and name its socket in DOCKER_HOST when it is in no usual place."
             )
         return EngineDriver(api, state_dir)
-    reasons = []
-    # Only root can give sandboxes users of their own; where even that is refused, anyone's way is left.
-    for mapped in (True, False) if os.geteuid() == 0 else (False,):
-        reason = await probe(state_dir, mapped=mapped)
-        if reason is None:
-            _check_out_of_sight(state_dir)
-            carried = await probe(state_dir, mapped=mapped, network="user") is None
-            return NamespaceDriver(state_dir, images, mapped=mapped, carried=carried)
-        reasons.append(reason)
+    mode = await find_mode(state_dir, settings.links)
+    if mode.mapped is not None:
+        _check_out_of_sight(state_dir)
+        return NamespaceDriver(
+            state_dir, images, mapped=mode.mapped, link=mode.link, shared=settings.share_network, reason=mode.reason
+        )
+    reason = mode.reason.rstrip(".")
     if settings.driver == "namespace":
         raise LocalError(
-            f"The namespace driver doesn't work here: {reasons[-1].rstrip('.')}. Allow unprivileged user "
+            f"The namespace driver doesn't work here: {reason}. Allow unprivileged user "
             "namespaces (inside Docker: --security-opt seccomp=unconfined), or use --driver process, "
             "which does not isolate."
         )
     # An engine isolates well, but its images have to be there or be pulled: the second choice.
     if (api := await find_engine()) is not None:
         return EngineDriver(api, state_dir)
-    return ProcessDriver(state_dir, images, f" (Namespaces don't work here: {reasons[-1].rstrip('.')}.)")
+    raise LocalError(
+        f"Nothing on this machine can isolate sandboxes: namespaces don't work ({reason}), and no container engine "
+        "answers. Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined), start Docker "
+        "or Podman, or run `sandtui serve --driver process` to have sandboxes that are NOT isolated."
+    )
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How namespaces work on this machine; ``reason`` says why they, or a carried network, don't."""
+
+    mapped: bool | None
+    """Whether sandboxes get users of their own; None when there are no namespaces at all."""
+    link: str | None
+    """How packets reach the platform; None when they can't."""
+    reason: str
+
+
+async def find_mode(state_dir: Path, links: Sequence[str] = LINKS) -> Mode:
+    """Find out how this machine can isolate, by trying.
+
+    Raises:
+        LocalError: a trial failed for a reason that says nothing about the machine.
+    """
+    try:
+        reasons = []
+        # Only root can give sandboxes users of their own; where even that is refused, anyone's way is left.
+        for mapped in (True, False) if os.geteuid() == 0 else (False,):
+            reason = await probe(state_dir, mapped=mapped)
+            if reason is None:
+                return await _find_link(state_dir, links, mapped=mapped)
+            reasons.append(reason)
+    except DriverError as error:
+        # Not a limit of the machine, so nothing that isolates less may take its place.
+        raise LocalError(f"Whether this machine can isolate sandboxes can't be found out. {error}") from error
+    return Mode(None, None, reasons[-1])
+
+
+async def _find_link(state_dir: Path, links: Sequence[str], *, mapped: bool) -> Mode:
+    reasons = []
+    for link in links:
+        reason = await probe(state_dir, mapped=mapped, network=link)
+        if reason is None:
+            return Mode(mapped, link, "")
+        reasons.append(f"{_LINK_NAMES[link]}: {reason}")
+    return Mode(mapped, None, "; ".join(reasons))
 
 
 def _check_out_of_sight(state_dir: Path) -> None:

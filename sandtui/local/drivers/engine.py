@@ -46,6 +46,7 @@ class EngineDriver:
     """Each sandbox is a container."""
 
     name = "engine"
+    warning = ""
     keeps_sandboxes = False
 
     def __init__(self, api: EngineApi, state_dir: Path) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-import stat
 from pathlib import Path
 from typing import Any
 
 from sandtui.local.drivers.agent_command import AgentCommand
 from sandtui.local.drivers.agent_files import AgentReadFile, AgentWriteFile
-from sandtui.local.drivers.agent_replies import connection, exit_code, raise_error, regular_file, streams
+from sandtui.local.drivers.agent_replies import (
+    connection,
+    exit_code,
+    network_device,
+    raise_error,
+    regular_file,
+    streams,
+)
 from sandtui.local.drivers.base import (
     Command,
     CommandFailed,
@@ -87,15 +92,12 @@ class HostedInstance:
             reply.fds.clear()
             return fd
 
-    async def network(self) -> int:
-        """Return the descriptor of the sandbox' network device."""
+    async def network(self) -> tuple[int, str]:
+        """Return the descriptor from which the sandbox' packets come, the caller's to close, and its kind of link."""
         with await self._connect() as channel:
             reply = await channel.ask({"op": "network"})
             raise_error(reply, FileTrouble)
-            if len(reply.fds) != 1 or not stat.S_ISCHR(os.fstat(reply.fds[0]).st_mode):
-                reply.close()
-                raise SandboxGone("The sandbox's agent didn't send its network device.")
-            return reply.fds.pop()
+            return network_device(reply)
 
     async def listen(self, port: int) -> socket.socket:
         """Listen on a port of the sandbox."""

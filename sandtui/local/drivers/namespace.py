@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from sandtui.local.drivers.agent_processes import INTERPRETER, launch
+from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
 from sandtui.local.drivers.hosted import HostedInstance
@@ -23,6 +24,13 @@ from sandtui.local.records import SandboxRecord
 _FIRST_UID: Final = 524288
 _USERS_EACH: Final = 65536
 _SLOTS: Final = 28000
+# What a kernel without a feature, or one that refuses it to us, says; anything else is a fault of ours.
+_NOT_SUPPORTED: Final = frozenset(
+    {
+        errno.EACCES, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV, errno.ENOENT, errno.ENOSPC, errno.ENOSYS,
+        errno.ENXIO, errno.EOPNOTSUPP, errno.EPERM, errno.EPROTONOSUPPORT, errno.EROFS, errno.EUSERS,
+    }
+)  # fmt: skip
 
 _COMMON = (
     "user, process, mount, UTS and IPC namespaces over this machine's programs, read-only; "
@@ -35,27 +43,58 @@ _CARRIED = (
 )
 _SHARED = (
     "network_access=false gives a network namespace with loopback alone, "
-    "true the machine's own network (its ports, its loopback services and its abstract Unix sockets "
-    "included), since there is no TUN device here; "
+    "true this machine's own network, as --share-network asks: its ports, its loopback services and its abstract "
+    "Unix sockets included; "
 )
+_NONE = "every sandbox has loopback alone, and network access is refused; "
 
 
 class NamespaceDriver(AgentDriver):
-    """Each sandbox has its own namespaces. ``mapped``: it also has host users of its own (needs root)."""
+    """Each sandbox has its own namespaces.
+
+    ``mapped``: it also has host users of its own (needs root). ``link`` is how its packets reach the platform;
+    without one, only ``shared`` gives a sandbox a network: the machine's own. ``reason`` says why there is no link.
+    """
 
     name = "namespace"
 
-    def __init__(self, state_dir: Path, images: Catalogue, *, mapped: bool, carried: bool = False) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        images: Catalogue,
+        *,
+        mapped: bool,
+        link: str | None = None,
+        shared: bool = False,
+        reason: str = "",
+    ) -> None:
         super().__init__(state_dir, images)
-        self._carrier = Carrier(self._carry_all) if carried else None
+        self._link = None if shared else link
+        self._carrier = Carrier(self._carry_all) if self._link is not None else None
+        self._shared = shared
+        self._reason = reason
         self._mapped = mapped
         self._slots: dict[str, int] = {}
         self._carried: dict[str, SandboxRecord] = {}
         who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
             "root of a sandbox is you here"
         )  # fmt: skip
-        network = _CARRIED if carried else _SHARED
+        network = _CARRIED if self._carrier is not None else _SHARED if shared else _NONE
         self.isolation = f"{_COMMON}{network}no seccomp filter; images are not pulled; {self._limits}; {who}."
+
+    @property
+    def warning(self) -> str:  # type: ignore[override]
+        """What everyone who starts or uses the platform has to know."""
+        if self._shared:
+            return (
+                "Sandboxes share this machine's network (--share-network): they reach its loopback services, "
+                "and no two of them can listen on the same port."
+            )
+        return "" if self._carrier is not None else f"No sandbox has a network here: {self._why}."
+
+    @property
+    def _why(self) -> str:
+        return self._reason.rstrip(".") or "neither a TUN device nor a veth pair can be made"
 
     async def close(self) -> None:
         """Stop watching the sandboxes and carrying their packets."""
@@ -65,6 +104,12 @@ class NamespaceDriver(AgentDriver):
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
+        if record.network_access and self._carrier is None and not self._shared:
+            raise Refused(
+                "network_access",
+                f"can't be true here ({self._why}); create the sandbox with network_access=false, "
+                "or start the platform with --share-network to give sandboxes this machine's own network",
+            )
         if self._carrier is None:
             refuse_egress_rules(record)
         if record.gpu_count:
@@ -88,7 +133,7 @@ class NamespaceDriver(AgentDriver):
             try:
                 await self._carry(record, instance)
             except FileTrouble:
-                # Made by a platform without TUN; it has the machine's network and keeps it.
+                # Made by a platform that shared the machine's network; it keeps it.
                 self.note(record.id, "this sandbox has the machine's own network")
         return instance
 
@@ -102,15 +147,17 @@ class NamespaceDriver(AgentDriver):
 
     async def _carry(self, record: SandboxRecord, instance: HostedInstance) -> None:
         assert self._carrier is not None
-        tun = await instance.network()
+        device, link = await instance.network()
         self._carried[record.id] = record
         try:
-            self._carrier.add(record, tun)
+            self._carrier.add(record, device, link)
         finally:
-            os.close(tun)
+            os.close(device)
 
     def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
-        network = "none" if not record.network_access else "host" if self._carrier is None else "user"
+        network = "none"
+        if record.network_access:
+            network = self._link or ("host" if self._shared else "none")
         first_uid = None
         if self._mapped:
             first_uid = _FIRST_UID + self._take_slot(record.id) * _USERS_EACH
@@ -157,7 +204,11 @@ def refuse_egress_rules(record: SandboxRecord) -> None:
 
 
 async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str | None:
-    """Try to start a sandbox in one mode; return None, or why it can't be done."""
+    """Try to start a sandbox in one mode; return None, or why this machine doesn't have what it needs.
+
+    Raises:
+        DriverError: it failed for another reason, which says nothing about the machine.
+    """
     if sys.platform != "linux":
         return "namespaces exist on Linux only"
     directory = state_dir / f"probe-{secrets.token_hex(4)}"
@@ -176,7 +227,13 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
         }
         pid = await launch(spec)
         os.kill(pid, 9)
-    except (DriverError, OSError) as error:
+    except LaunchFailed as error:
+        if error.code not in _NOT_SUPPORTED:
+            raise
+        return error.reason
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise DriverError(f"The namespaces of this machine can't be tried: {error}") from error
         return str(error)
     finally:
         remove_tree(directory)

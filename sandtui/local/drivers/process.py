@@ -19,7 +19,6 @@ from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGon
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.namespace import refuse_egress_rules
-from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
 _DIRECTORIES = ("app", "data", "home", "root", "sandbox-workspace", "tmp", "var/tmp", "workspace")
@@ -38,12 +37,15 @@ class ProcessDriver(AgentDriver):
         """Say what is not kept apart: nearly everything."""
         return (
             "plain processes: NOT isolated. Commands run as you, on your files and your network; "
-            f"only uploads and downloads stay within the sandbox's own directory; {self._limits}.{self.reason}"
+            f"only uploads and downloads stay within the sandbox's own directory; {self._limits}."
         )
 
-    def __init__(self, state_dir: Path, images: Catalogue, reason: str = "") -> None:
-        super().__init__(state_dir, images)
-        self.reason = reason
+    @property
+    def warning(self) -> str:  # type: ignore[override]
+        """What everyone who starts or uses the platform has to know."""
+        return (
+            "Sandboxes are plain processes of this machine, NOT isolated: they run as you, on your files and network."
+        )
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""

@@ -35,6 +35,7 @@ class SimulatedDriver:
 
     name = "simulated"
     isolation = "simulated: no process runs, commands are answered from a small built-in set."
+    warning = ""
     keeps_sandboxes = True
 
     def __init__(self, clock: Clock, images: Catalogue, fleet: int = 0, seed: int = 1) -> None:

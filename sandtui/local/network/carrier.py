@@ -8,10 +8,10 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 
 from sandtui.local.agent.protocol import encode
+from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.readiness import readable
 from sandtui.local.records import SandboxRecord
 
@@ -28,9 +28,9 @@ class Carrier:
         self._sock: socket.socket | None = None
         self._restarting: asyncio.Future[None] | None = None
 
-    def add(self, record: SandboxRecord, tun: int) -> None:
+    def add(self, record: SandboxRecord, device: int, link: str) -> None:
         """Carry the packets of a sandbox; the descriptor stays the caller's."""
-        self._send({"op": "add", **_rules(record)}, [tun])
+        self._send({"op": "add", "link": link, **_rules(record)}, [device])
 
     def set_policy(self, record: SandboxRecord) -> None:
         """Hand on the rules of a sandbox."""
@@ -67,10 +67,10 @@ class Carrier:
     def _open(self) -> socket.socket:
         if self._sock is None:
             ours, theirs = socket.socketpair()
-            command = [sys.executable, "-m", "sandtui.local.network.worker", str(theirs.fileno())]
+            command = module_command("sandtui.local.network.worker", str(theirs.fileno()))
             self._process = subprocess.Popen(  # noqa: S603
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env=environment(), cwd=DIRECTORY,
             )  # fmt: skip
             theirs.close()
             self._sock = ours

@@ -10,14 +10,16 @@ from typing import Any, Final, cast
 
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
+from sandtui.local.network.link import Link, Tun
 from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
-from sandtui.local.network.tcp import Key, TcpFlow, refusal
+from sandtui.local.network.tcp import ROOM, Key, TcpFlow, refusal
 
 RESOLVER: Final = "10.0.2.3"
 MAX_FLOWS: Final = 2000
 UDP_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 30.0
-_PACKET: Final = 65600
+_FRAME: Final = 65600
+_LEAST_ROOM: Final = 4096
 _BATCH: Final = 64
 _MAX_NAMES: Final = 10_000
 # The machine itself, its neighbours' self-service addresses, the sandbox' own network, and everybody at once.
@@ -28,28 +30,30 @@ _NEVER: Final = [
 
 
 class Stack:
-    """Reads the packets of a TUN device and carries them on."""
+    """Reads the packets of a sandbox' device and carries them on."""
 
-    def __init__(self, tun: int, policy: Policy) -> None:
-        self._tun = tun
+    def __init__(self, device: int, policy: Policy, link: Link | None = None) -> None:
+        self._device = device
+        self._link = link or Tun()
         self._policy = policy
         self._tcp: dict[Key, TcpFlow] = {}
         self._udp: dict[Key, _UdpFlow] = {}
         self._names: dict[str, set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        os.set_blocking(tun, False)
-        asyncio.get_running_loop().add_reader(tun, self._readable)
+        self._capacity = self._link.prepare(device)
+        os.set_blocking(device, False)
+        asyncio.get_running_loop().add_reader(device, self._readable)
 
     def close(self) -> None:
         """Cut everything."""
-        asyncio.get_running_loop().remove_reader(self._tun)
+        asyncio.get_running_loop().remove_reader(self._device)
         for task in self._tasks:
             task.cancel()
         for flow in list(self._tcp.values()):
             flow.abort()
         for datagrams in list(self._udp.values()):
             datagrams.abort()
-        os.close(self._tun)
+        os.close(self._device)
 
     def set_policy(self, policy: Policy) -> None:
         """Take new rules; connections that they don't allow are reset."""
@@ -64,7 +68,7 @@ class Stack:
     def write(self, packet: bytes) -> None:
         """Give the sandbox a packet; a full queue loses it, as on any network."""
         with contextlib.suppress(OSError):
-            os.write(self._tun, packet)
+            os.write(self._device, self._link.wrap(packet))
 
     def learn(self, name: str, addresses: list[str]) -> None:
         """Remember which addresses a name led to."""
@@ -89,14 +93,14 @@ class Stack:
     def _readable(self) -> None:
         for _ in range(_BATCH):
             try:
-                packet = os.read(self._tun, _PACKET)
+                frame = os.read(self._device, _FRAME)
             except BlockingIOError:
                 return
             except OSError:
                 # The sandbox and its device are gone.
-                asyncio.get_running_loop().remove_reader(self._tun)
+                asyncio.get_running_loop().remove_reader(self._device)
                 return
-            found = parse(packet)
+            found = parse(self._link.unwrap(frame))
             if isinstance(found, Segment):
                 self._segment(found)
             elif isinstance(found, Datagram):
@@ -108,11 +112,15 @@ class Stack:
         if flow is not None:
             flow.receive(segment)
         elif segment.flags & SYN and len(self._tcp) < MAX_FLOWS and self._allows(segment.target, segment.target_port):
-            flow = TcpFlow(segment, self.write, self._over)
+            flow = TcpFlow(segment, self.write, self._over, self._room)
             self._tcp[key] = flow
             self._spawn(self._connect(flow, segment))
         else:
             refusal(segment, self.write)
+
+    def _room(self) -> int:
+        """Return the bytes that one connection may have on their way: together they must fit into the device."""
+        return max(_LEAST_ROOM, min(ROOM, self._capacity // max(1, len(self._tcp))))
 
     def _over(self, key: Key) -> None:
         self._tcp.pop(key, None)

@@ -12,7 +12,8 @@ from sandtui.local.network.packets import ACK, FIN, PSH, RST, SYN, Segment, buil
 MTU: Final = 65520
 MSS: Final = MTU - 40
 _SCALE: Final = 7
-_ROOM: Final = 1024 * 1024
+ROOM: Final = 1024 * 1024
+"""Bytes that a sandbox may have on their way to us."""
 _HIGH: Final = 4 * 1024 * 1024
 _RETRY_SECONDS: Final = 0.5
 _MAX_RETRIES: Final = 12
@@ -24,10 +25,17 @@ Key = tuple[str, int, str, int]
 class TcpFlow(asyncio.Protocol):
     """The state of one connection. Nothing is lost on the way to a local device but by a full queue."""
 
-    def __init__(self, syn: Segment, write: Callable[[bytes], None], over: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        syn: Segment,
+        write: Callable[[bytes], None],
+        over: Callable[[Key], None],
+        room: Callable[[], int] = lambda: ROOM,
+    ) -> None:
         self.key: Key = (syn.source, syn.source_port, syn.target, syn.target_port)
         self._write = write
         self._over = over
+        self._room = room
         self._transport: asyncio.Transport | None = None
         self._next = (syn.seq + 1) & _MASK
         """The byte that the sandbox sends next."""
@@ -51,7 +59,7 @@ class TcpFlow(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answer the sandbox' SYN: somebody listens."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_ROOM)
+        self._transport.set_write_buffer_limits(high=ROOM)
         self._answer_syn()
 
     def data_received(self, data: bytes) -> None:
@@ -201,7 +209,7 @@ class TcpFlow(asyncio.Protocol):
             seq = 0
         elif self._our_fin and not flags & FIN and not data:
             seq = (seq + 1) & _MASK if at == len(self._buffer) else seq
-        window = 0 if self._is_full else _ROOM >> (_SCALE if self._has_scale else 0)
+        window = 0 if self._is_full else self._room() >> (_SCALE if self._has_scale else 0)
         if flags & SYN:
             window = 0xFFFF
         source, sport, target, dport = self.key

@@ -10,6 +10,7 @@ import sys
 
 from sandtui.local.agent.protocol import Decoder, ProtocolError
 from sandtui.local.egress import Policy
+from sandtui.local.network.link import link_of
 from sandtui.local.network.stack import Stack
 from sandtui.local.readiness import readable
 
@@ -42,7 +43,7 @@ async def work(sock: socket.socket) -> None:
                 if message["op"] != "remove":
                     policy = Policy.of(message["allow"], message["deny"])
                     if message["op"] == "add":
-                        stacks[name] = Stack(waiting.pop(0), policy)
+                        stacks[name] = Stack(waiting.pop(0), policy, link_of(str(message["link"])))
                     elif name in stacks:
                         stacks[name].set_policy(policy)
         except (ProtocolError, KeyError, IndexError, ValueError):
