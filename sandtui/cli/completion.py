@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from sandtui.cli.options import NO_PLATFORM, NOTHING
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -18,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
         "fish: sandtui completion fish > ~/.config/fish/completions/sandtui.fish",
     )
     parser.add_argument("shell", choices=SHELLS)
-    parser.set_defaults(run=lambda arguments: run(arguments.shell, whole))
+    parser.set_defaults(run=lambda arguments: run(arguments.shell, whole), takes=NOTHING, why_not=NO_PLATFORM)
 
 
 def run(shell: str, whole: argparse.ArgumentParser) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
+
+from sandtui.cli.options import NO_PLATFORM, NOTHING
+from sandtui.cli.usage import refuse
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,6 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="write or check the settings file",
         description="The settings file: profiles, keys, what the create form offers. Exit code 2: it can't be used.",
     )
+    parser.set_defaults(takes=NOTHING, why_not=NO_PLATFORM)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, words in (
         ("init", "write a file in which everything is explained and nothing is set"),
@@ -25,7 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.config.contexts import contexts
+    from sandtui.client.errors import ConfigurationError
+    from sandtui.config.contexts import choose, contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings, write_commented
     from sandtui.fleet.sanitize import clean
@@ -39,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"Written: {path}")
         else:
             settings = load_settings(path)
+            choose(settings)
             print(f"{path}: {'right' if path.exists() else 'not there; all settings have their defaults'}")
             for context in contexts(settings):
                 marks = ["read-only"] * context.read_only + ["production"] * context.production
                 print(f"  {clean(context.name):<20} {clean(context.words)}  {' '.join(marks)}".rstrip())
-    except SettingsError as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return 2
+    except (SettingsError, ConfigurationError) as error:
+        return refuse(error)
     return 0

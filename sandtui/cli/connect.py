@@ -12,26 +12,6 @@ if TYPE_CHECKING:
     from sandtui.fleet.session import Connection
 
 
-async def connect(*, use_local: bool, profile: str = "") -> Connection:
-    """Return the platform of a profile, or of the configured key, or the local one, which is started when needed.
-
-    Raises:
-        ConnectError: there is no key for it, or the local platform can't be started.
-        ConfigurationError: the configuration can't be used.
-    """
-    from sandtui.client.errors import ConfigurationError
-    from sandtui.config.contexts import LOCAL, choose
-    from sandtui.config.paths import Paths
-    from sandtui.config.settings import SettingsError, load_settings
-
-    if use_local:
-        return await connect_to(LOCAL)
-    try:
-        return await connect_to(choose(load_settings(Paths.of_user().settings), profile))
-    except SettingsError as error:
-        raise ConfigurationError(str(error)) from None
-
-
 async def connect_to(context: Context, *, read_only: bool = False) -> Connection:
     """Return the connection of a context; the local platform is started when needed.
 

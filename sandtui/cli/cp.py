@@ -9,12 +9,18 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sandtui.cli import selection
+from sandtui.cli.streams import check_output, save_input, temporary_directory, write_output
+from sandtui.cli.usage import FAILURE, UsageError, complain
+
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
     from sandtui.fleet.transfers.model import Place, Spec, Transfer
     from sandtui.fleet.transfers.queue import TransferQueue
 
-USAGE_ERROR = 2
+STREAM_FILE = ".sandtui-stream"
+"""The name under which standard input and output lie in a directory of their own meanwhile."""
+
 AT_ONCE = 8
 BAR = 24
 PROGRESS_SECONDS = 0.2
@@ -27,10 +33,14 @@ an id; with --query the part before the colon is empty and stands for all runnin
   sandtui cp -r rollout-0007:/workspace/outputs ./outputs
   sandtui cp --query '#run=42' config.json :/workspace/config.json
   sandtui cp --query '#run=42' :/workspace/metrics.csv ./all      (makes all/NAME/metrics.csv)
+- is standard input or output, for one file (./- is a file of that name):
+  sandtui cp rollout-0007:/workspace/log - | tail
 A target that ends in / or is a directory gets the source's name. Every file arrives whole and compared, or not at all.
 A large download that broke off, or was killed, goes on where it was when the same command is run again.
 """
 _EPILOG = "exit codes: 0 all was copied; 1 some was not; 2 wrong usage, or no such sandbox."
+
+_STREAM = "-"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,13 +52,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", help="a path of this machine, or SANDBOX:PATH")
-    parser.add_argument("target", help="a path of this machine, or SANDBOX:PATH")
+    parser.add_argument("source", help="a path of this machine, SANDBOX:PATH, or -")
+    parser.add_argument("target", help="a path of this machine, SANDBOX:PATH, or -")
     parser.add_argument("-r", "--recursive", action="store_true", help="copy directories with all that is in them")
     parser.add_argument("-p", "--keep", action="store_true", help="keep times and permissions")
     parser.add_argument("--existing", choices=EXISTING, default="overwrite", help="files that are there (overwrite)")
     add_common(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, connects=True, changes=lambda _: "copying runs commands in the sandbox")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -60,17 +70,54 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, even on a terminal")
-    parser.add_argument("--local", action="store_true", help="on the local platform, even when there is an API key")
+    selection.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
+    source, target = arguments.source, arguments.target
+    if _STREAM not in {source, target}:
+        return _copy(arguments, source, target)
+    _check_stream(arguments)
+    with temporary_directory("cp") as folder:
+        # Through a file: what arrives is compared as a whole before anything of it goes on.
+        file = folder / STREAM_FILE
+        if target == _STREAM:
+            check_output()
+            code = _copy(arguments, source, str(file))
+            if code == 0:
+                write_output(file)
+            return code
+        save_input(file)
+        return _copy(arguments, str(file), target)
+
+
+def _check_stream(arguments: argparse.Namespace) -> None:
+    if arguments.source == arguments.target:
+        raise UsageError("- can be one side only")
+    name = "standard input" if arguments.source == _STREAM else "standard output"
+    for given, option in ((arguments.recursive, "-r"), (arguments.keep, "-p")):
+        if given:
+            raise UsageError(f"{option} does not go with -: {name} is one file without times and permissions")
+    if arguments.existing in {"newer", "different"} or (
+        arguments.target == _STREAM and arguments.existing != EXISTING[0]
+    ):
+        raise UsageError(f"--existing {arguments.existing} does not go with -: {name} has nothing to compare")
+    if arguments.target == _STREAM and arguments.json:
+        raise UsageError("--json does not go with - as the target: both write to standard output")
+
+
+def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> int:
     from sandtui.cli.places import ends, with_names
     from sandtui.fleet.transfers.model import Existing
 
     async def specs(client: AsyncSandboxClient) -> list[Spec]:
-        sources, targets = await ends(client, arguments.source, arguments.target, arguments.query)
+        sources, targets = await ends(client, source_text, target_text, arguments, "copy to or from")
+        if arguments.target == _STREAM and len(sources) > 1:
+            raise UsageError(f"{len(sources):,} sandboxes match, and - takes one file; name a directory as the target")
         made = await with_names(client, sources, targets, recursive=arguments.recursive)
+        if arguments.source == _STREAM and any(target.path.endswith(f"/{STREAM_FILE}") for _, target in made):
+            raise UsageError(f"{target_text} is a directory: write NAME:DIRECTORY/FILE to copy standard input")
         return [
             make_spec(source, target, arguments, existing=Existing(arguments.existing), keep=arguments.keep)
             for source, target in made
@@ -80,14 +127,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def carry_out(arguments: argparse.Namespace, specs: object) -> int:
-    """Connect, carry out what ``specs`` returns, and tell; return the exit code."""
-    from sandtui.cli.places import UsageError
+    """Connect, carry out what ``specs`` returns, and tell; return the exit code.
 
-    try:
-        return asyncio.run(_connected(arguments, specs))
-    except UsageError as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return USAGE_ERROR
+    Raises:
+        UsageError: the arguments can't be used.
+    """
+    return asyncio.run(_connected(arguments, specs))
 
 
 def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **options: object) -> Spec:
@@ -115,29 +160,28 @@ class Unwritten:
 
 
 async def _connected(arguments: argparse.Namespace, specs: object) -> int:
-    from sandtui.cli.connect import connect
+    from sandtui.cli.connect import connect_to
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.session import ConnectError
     from sandtui.fleet.transfers.model import TransferError
 
     try:
-        connection = await connect(use_local=arguments.local)
+        connection = await connect_to(arguments.context, read_only=arguments.read_only)
         async with AsyncSandboxClient(config=connection.config) as client:
             wanted = await specs(client)  # type: ignore[operator]
             return await transfer_all(client, wanted, arguments)
     except (ConnectError, SandboxClientError, FilesError, TransferError) as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return 1
+        complain(error)
+        return FAILURE
 
 
 async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace) -> int:
     """Carry some copies out and tell how each ended; return the exit code."""
     from sandtui.fleet.clock import SystemClock
     from sandtui.fleet.transfers.queue import TransferQueue
-    from sandtui.scratch import scratch_directory
 
-    with scratch_directory("cp") as spool:
+    with temporary_directory("cp") as spool:
         queue = TransferQueue(client, SystemClock(), Unwritten(), spool, AT_ONCE)
         changed = asyncio.Event()
         queue.on_change = changed.set
@@ -195,13 +239,14 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
     from sandtui.fleet.sanitize import clean
 
     spec = transfer.spec
+    label = _STREAM if spec.source.path.endswith(f"/{STREAM_FILE}") else spec.source.label
     if arguments.json:
         place = spec.target if spec.target.sandbox_id is not None else spec.source
         seconds = (transfer.ended or 0.0) - (transfer.started or 0.0)
         row: dict[str, object] = {
             "sandbox": place.name,
             "id": place.sandbox_id,
-            "source": spec.source.path,
+            "source": label if label == _STREAM else spec.source.path,
             "target": spec.target.path,
             "state": transfer.state.value,
             "files": transfer.files,
@@ -215,7 +260,7 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
         print(json.dumps(row), flush=True)
     elif transfer.problem:
         end = "\r\x1b[K" if bar else ""
-        print(f"{end}sandtui: {clean(spec.source.label)}: {clean(transfer.problem)}", file=sys.stderr)
+        print(f"{end}sandtui: {clean(label)}: {clean(transfer.problem)}", file=sys.stderr)
     elif transfer.left_out and bar:
         print(f"\r\x1b[K{transfer.left_out:,} links and devices were left out", file=sys.stderr)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sandtui.cli.usage import FAILURE, complain, refuse
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
     from sandtui.fleet.launch import Launch, LaunchItem
     from sandtui.fleet.launch_plan import LaunchPlan
     from sandtui.fleet.session import Connection
-
-USAGE_ERROR = 2
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,8 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the form")
     parser.add_argument("--wait", action="store_true", help="wait until each answers, and print a line when it does")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made, and make nothing")
-    parser.add_argument("--local", action="store_true", help="on the local platform, even when there is an API key")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,23 +43,23 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         fields = {**DEFAULTS, **_fields(arguments.preset, PresetStore(Paths.of_user().presets))}
     except PresetError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     for change in arguments.set:
         name, equals, value = change.partition("=")
         if not equals or name not in BY_ID:
-            return _refuse(f"--set {name}: write FIELD=VALUE; there are {', '.join(BY_ID)}")
+            return refuse(f"--set {name}: write FIELD=VALUE; there are {', '.join(BY_ID)}")
         fields[name] = value
     if arguments.count is not None:
         fields["count"] = arguments.count
     plan = plan_launch(fields, new_launch_id())
     if plan.problems:
         words = "; ".join(f"{name}: {problem}" for name, problem in plan.problems.items())
-        return _refuse(words)
+        return refuse(words)
     if arguments.dry_run:
         for request in plan.requests:
             print(request.model_copy(update={"secrets": None}).model_dump_json(exclude_none=True))
         return 0
-    return asyncio.run(_create(plan, use_local=arguments.local, wait=arguments.wait))
+    return asyncio.run(_create(plan, arguments))
 
 
 def _fields(preset: str, store: object) -> dict[str, str]:
@@ -74,8 +72,8 @@ def _fields(preset: str, store: object) -> dict[str, str]:
     return dict(store.load(preset).fields)
 
 
-async def _create(plan: LaunchPlan, *, use_local: bool, wait: bool) -> int:
-    from sandtui.cli.connect import connect
+async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
+    from sandtui.cli.connect import connect_to
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.journal import LaunchJournal
@@ -86,13 +84,13 @@ async def _create(plan: LaunchPlan, *, use_local: bool, wait: bool) -> int:
 
     journal = LaunchJournal(Paths.of_user().journal)
     try:
-        connection: Connection = await connect(use_local=use_local)
+        connection: Connection = await connect_to(arguments.context, read_only=arguments.read_only)
         async with AsyncSandboxClient(config=connection.config) as client:
             launch = Launch(plan, client, SystemClock(), journal, connection.label)
-            return await _follow(launch, wait=wait, client=client)
+            return await _follow(launch, wait=arguments.wait, client=client)
     except (ConnectError, ConfigurationError, OSError) as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return 1
+        complain(error)
+        return FAILURE
     finally:
         journal.close()
 
@@ -123,8 +121,3 @@ def _row(item: LaunchItem) -> dict[str, object]:
     if item.problem:
         row["error"] = item.problem
     return row
-
-
-def _refuse(message: str) -> int:
-    print(f"sandtui: {message}", file=sys.stderr)
-    return USAGE_ERROR

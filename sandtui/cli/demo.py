@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from sandtui.cli.options import READ_ONLY
+from sandtui.cli.streams import temporary_directory
+from sandtui.cli.usage import FAILURE, UsageError, complain, on_terminal, refuse
 
 if TYPE_CHECKING:
     from sandtui.fleet.session import Connection
     from sandtui.local.owned import OwnedPlatform
 
-USAGE_ERROR = 2
 MOST = 20_000
 
 
@@ -25,19 +28,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--fleet", type=_count, default=2000, metavar="N", help="how many sandboxes (default: 2000)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="which fleet (default: 1)")
     parser.add_argument("--still", action="store_true", help="without a life of its own")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, takes=frozenset({READ_ONLY}), why_not="it opens a platform of its own")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("sandtui: the demo needs a terminal", file=sys.stderr)
-        return USAGE_ERROR
+    if not on_terminal("stdin", "stdout", "stderr"):
+        return refuse("the demo needs a terminal")
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.local.owned import OwnedPlatform
     from sandtui.local.settings import LocalError, Settings
-    from sandtui.scratch import scratch_directory
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.opening import Opening
 
@@ -45,9 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = load_settings(user.settings)
     except SettingsError as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    with scratch_directory("demo") as folder:
+        raise UsageError(str(error)) from None
+    with temporary_directory("demo") as folder:
         platform = OwnedPlatform(
             Settings(folder / "platform", driver="simulated", fleet=arguments.fleet, seed=arguments.seed)
         )
@@ -55,11 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
             # Before anything else: it removes the folder should this process be killed.
             platform.spawn()
         except LocalError as error:
-            print(f"sandtui: {error}", file=sys.stderr)
-            return 1
+            complain(error)
+            return FAILURE
 
         async def connect() -> Connection:
-            return await _connect(platform, arguments.seed, living=not arguments.still)
+            connection = await _connect(platform, arguments.seed, living=not arguments.still)
+            config = replace(connection.config, read_only=arguments.options.read_only)
+            return replace(connection, config=config)
 
         # What is learned about a fleet that never was is of no use to the next run; a crash report is.
         app = SandtuiApp(Opening(connect, settings), paths=user.with_temporary_state(folder / "state"))

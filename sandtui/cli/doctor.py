@@ -11,6 +11,11 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from sandtui.cli.options import Options
+from sandtui.cli.usage import USAGE_ERROR, UsageError
+
+LOCAL_CONTEXT = "local"
+
 if TYPE_CHECKING:
     from sandtui.doctor.finding import Finding
 
@@ -21,16 +26,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "doctor",
         help="look for what is missing, and say how to mend it",
         description="Look at Python, the terminal, the local platform's drivers, settings, keys, the connection, the "
-        "clock and files. Exit code 1: something does not work.",
+        "clock and files. Exit code 1: something does not work; 2: the settings or the profile can't be used.",
     )
-    parser.add_argument("--profile", default="", metavar="NAME", help="look at this profile")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    return asyncio.run(_examine(arguments.profile, as_json=arguments.json))
+    options: Options = arguments.options
+    usable = True
+    try:
+        options.context()
+    except UsageError:
+        if options.profile is not None:
+            raise
+        usable = False  # told among the findings
+    profile = LOCAL_CONTEXT if options.local else options.profile or ""
+    code = asyncio.run(_examine(profile, as_json=arguments.json))
+    return code if usable else USAGE_ERROR
 
 
 async def _examine(profile: str, *, as_json: bool) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sandtui.cli.options import NO_PLATFORM, NOTHING
+from sandtui.cli.usage import refuse
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
@@ -14,7 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Show what every key does, by the settings file. Exit code 1: a line of [keys] does not hold.",
     )
     parser.add_argument("--markdown", action="store_true", help="as a table in Markdown")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, takes=NOTHING, why_not=NO_PLATFORM)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,8 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         keymap = read_keymap(load_settings(Paths.of_user().settings).keys)
     except SettingsError as error:
-        print(f"sandtui: {error}", file=sys.stderr)
-        return 2
+        return refuse(error)
     rows = table(keymap)
     if arguments.markdown:
         print("| where | keys | action | what it does |\n|---|---|---|---|")

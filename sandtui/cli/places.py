@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sandtui.cli import selection
+from sandtui.cli.usage import UsageError
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -13,14 +16,10 @@ if TYPE_CHECKING:
     from sandtui.fleet.transfers.model import Place
 
 
-class UsageError(Exception):
-    """The arguments can't be used."""
-
-
 async def ends(
-    client: AsyncSandboxClient, source_text: str, target_text: str, query: str | None
+    client: AsyncSandboxClient, source_text: str, target_text: str, arguments: argparse.Namespace, action: str
 ) -> tuple[list[Place], list[Place]]:
-    """Return the places that source and target name; one of them is on a sandbox, or on several.
+    """Return the places that source and target name; one of them is on a sandbox, or on several, after a question.
 
     Raises:
         UsageError: neither is, or there is no such sandbox.
@@ -28,8 +27,13 @@ async def ends(
     source, target = split(source_text), split(target_text)
     if source[0] is None and target[0] is None:
         raise UsageError("neither side is a sandbox: write NAME:PATH, or :PATH with --query")
-    sources = await _places(client, source, query)
-    targets = await _places(client, target, query)
+    query = "" if arguments.query is None and arguments.all else arguments.query
+    if query is not None:
+        if "" not in {source[0], target[0]}:
+            raise UsageError("--query and --all are for a side that begins with a colon: :PATH")
+        selection.check(query)
+    sources = await _places(client, source, query, arguments, action)
+    targets = await _places(client, target, query, arguments, action)
     if len(sources) > 1 and len(targets) > 1:
         raise UsageError("only one side can be several sandboxes")
     return sources, targets
@@ -82,12 +86,15 @@ async def with_names(
     return pairs
 
 
-async def _places(client: AsyncSandboxClient, end: tuple[str | None, str], query: str | None) -> list[Place]:
-    from sandtui.cli.shell import _find
-    from sandtui.client.config import Config
+async def _places(
+    client: AsyncSandboxClient,
+    end: tuple[str | None, str],
+    query: str | None,
+    arguments: argparse.Namespace,
+    action: str,
+) -> list[Place]:
+    from sandtui.cli.shell import find_named
     from sandtui.fleet.files.remote import SandboxSide
-    from sandtui.fleet.find import find, script_query
-    from sandtui.fleet.query import QueryError
     from sandtui.fleet.sanitize import clean
     from sandtui.fleet.transfers.model import Place
 
@@ -95,19 +102,17 @@ async def _places(client: AsyncSandboxClient, end: tuple[str | None, str], query
     if name is None:
         return [Place(_whole(path) + ("/" if path.endswith("/") else ""))]
     if name:
-        found = [(each.id, each.name) for each in await _find(client, name)]
+        found = [(each.id, each.name) for each in await find_named(client, name)]
         if len(found) > 1:
-            raise UsageError(f"{len(found)} running sandboxes are called {clean(name)}; give the id of one, or --query")
+            raise UsageError(f'"{clean(name)}" is ambiguous ({len(found)} running sandboxes); give an id, or --query')
+        if not found:
+            raise UsageError(f"no running sandbox is called {clean(name)}, and no id begins so")
     else:
         if query is None:
-            raise UsageError(":PATH needs --query, which says in which sandboxes")
-        try:
-            rows = await find(client, script_query(query, Config.load().user_id), datetime.now(UTC))
-        except QueryError as error:
-            raise UsageError(str(error)) from None
-        found = [(row.id, row.sandbox.name) for row in rows if row.status == "RUNNING"]
-    if not found:
-        raise UsageError(f"no running sandbox {'matches' if not name else 'is called ' + clean(name)}")
+            raise UsageError(":PATH needs --query or --all, which say in which sandboxes")
+        wanted, rows = await selection.select(client, query)
+        await selection.confirm(arguments, action, wanted, rows)
+        found = [(row.id, row.name) for row in rows]
     places = []
     for sandbox_id, title in found:
         whole = path

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from sandtui import __version__
+from sandtui.cli.options import NOTHING, READ_ONLY, Options
+from sandtui.cli.usage import FAILURE, USAGE_ERROR, UsageError, drop_output, on_terminal, refuse
 
 if TYPE_CHECKING:
     import argparse
 
+    from sandtui.cli.parsing import Given
     from sandtui.ui.opening import Opening
-
-USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,49 +22,67 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not words:
             # The common start is the short one: reading arguments costs 25 ms before the first frame.
-            return _dashboard()
+            return _dashboard(Options())
         return _run(words)
+    except UsageError as error:
+        return refuse(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # The reader of our output went away: nothing more can be said to it.
-        sys.stderr.close()
-        return 1
+        drop_output()
+        return FAILURE
 
 
 def _run(words: Sequence[str]) -> int:
     from functools import partial
 
-    from sandtui.cli import log
+    from sandtui.cli.log import run_logged
     from sandtui.cli.signals import ending_like_ctrl_c
 
-    parser, commands = _parser()
-    arguments = parser.parse_args(log.separated(words, commands))
-    if arguments.log is None:
+    arguments = read(words)
+    options: Options = arguments.options
+    if options.log is None:
         return ending_like_ctrl_c(lambda: int(arguments.run(arguments)))
-    return ending_like_ctrl_c(partial(log.run_logged, arguments.log, words, partial(arguments.run, arguments)))
+    return ending_like_ctrl_c(partial(run_logged, options.log, words, partial(arguments.run, arguments)))
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
-    """Return the parser, and the names of the subcommands."""
+def read(words: Sequence[str]) -> argparse.Namespace:
+    """Return what a command line asks for: its arguments, the global ``options``, the ``context`` to connect to.
+
+    ``tail`` is what follows ``--`` of `run`. A subcommand that connects says with ``changes`` what it changes.
+
+    Raises:
+        UsageError: an option is of no use there, there is no such profile, or it would change what is read-only.
+    """
+    from sandtui.cli.parsing import separated
+
+    parser, commands, given = make_parser()
+    apart, tail = separated(words, commands)
+    arguments = parser.parse_args(apart)
+    arguments.tail = tail
+    arguments.options = options = given.options(arguments.subcommand, arguments.takes, arguments.why_not)
+    if arguments.connects:
+        arguments.context = options.context()
+        arguments.read_only = options.read_only or arguments.context.read_only
+        if arguments.read_only and (what := arguments.changes(arguments)):
+            cause = READ_ONLY if options.read_only else f"the profile {arguments.context.name!r}"
+            raise UsageError(f"read-only ({cause}): {what}; nothing was sent")
+    return arguments
+
+
+def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
+    """Return the parser, the names of the subcommands, and what will note the global options."""
     import argparse
 
-    from sandtui.cli import completion, config, cp, create, demo, doctor, keys, log, run, shell, sync
+    from sandtui.cli import completion, config, cp, create, demo, doctor, keys, run, shell, sync
+    from sandtui.cli.parsing import add_everywhere
     from sandtui.local import commands as local_commands
 
     parser = argparse.ArgumentParser(
         prog="sandtui",
-        description="See, drive and script fleets of sandboxes. Without a subcommand the dashboard opens.",
+        description="Manage fleets of Prime sandboxes. Without a command, opens the dashboard.",
     )
-    parser.add_argument("--version", action="version", version=f"sandtui {__version__}")
-    parser.add_argument(
-        "--local", action="store_true", help="open the local platform, even when an API key is configured"
-    )
-    parser.add_argument(
-        "--profile", default="", metavar="NAME", help="open a profile of the settings file, or a context of `prime`"
-    )
-    parser.add_argument("--read-only", action="store_true", help="switch off everything that changes something")
-    log.add_option(parser)
     subparsers = parser.add_subparsers(title="subcommands", metavar="COMMAND")
     config.add_parser(subparsers)
     create.add_parser(subparsers)
@@ -77,15 +95,16 @@ def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
     sync.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
     completion.add_parser(subparsers, parser)
-    parser.set_defaults(run=lambda chosen: _dashboard(chosen.local, chosen.profile, chosen.read_only))
-    return parser, subparsers.choices
+    for name in ("serve", "local"):
+        subparsers.choices[name].set_defaults(takes=NOTHING, why_not="it is about the local platform itself")
+    parser.set_defaults(run=lambda chosen: _dashboard(chosen.options), why_not="", connects=False)
+    return parser, subparsers.choices, add_everywhere(parser)
 
 
-def _dashboard(local: bool = False, profile: str = "", read_only: bool = False) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("sandtui: the dashboard needs a terminal; `sandtui --help` lists the subcommands", file=sys.stderr)
-        return USAGE_ERROR
-    if not sys.stderr.isatty():
+def _dashboard(options: Options) -> int:
+    if not on_terminal("stdin", "stdout"):
+        return refuse("the dashboard needs a terminal; `sandtui --help` lists the subcommands")
+    if not on_terminal("stderr"):
         print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
         return USAGE_ERROR
     from sandtui.ui.garbage import collect_nothing_yet
@@ -95,12 +114,12 @@ def _dashboard(local: bool = False, profile: str = "", read_only: bool = False) 
 
     from sandtui.ui.app import SandtuiApp
 
-    app = SandtuiApp(partial(_opening, local, profile, read_only))
+    app = SandtuiApp(partial(_opening, options))
     app.run()
     return app.return_code or 0
 
 
-def _opening(local: bool, profile: str, read_only: bool) -> Opening:
+def _opening(options: Options) -> Opening:
     """Read the settings and choose the context; called in a thread, behind the first frame.
 
     Raises:
@@ -109,16 +128,15 @@ def _opening(local: bool, profile: str, read_only: bool) -> Opening:
     from functools import partial
 
     from sandtui.cli.connect import connect_to
-    from sandtui.client.errors import ConfigurationError
-    from sandtui.config.contexts import LOCAL, choose, contexts
+    from sandtui.config.contexts import contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.ui.opening import Opening, OpeningError
 
     try:
         settings = load_settings(Paths.of_user().settings)
-        first = LOCAL if local else choose(settings, profile)
-    except (ConfigurationError, SettingsError) as error:
+        first = options.context(settings)
+    except (UsageError, SettingsError) as error:
         raise OpeningError(str(error)) from None
-    to = partial(connect_to, read_only=read_only)
+    to = partial(connect_to, read_only=options.read_only)
     return Opening(partial(to, first), settings, contexts(settings), to, first.name)

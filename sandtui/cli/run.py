@@ -7,23 +7,28 @@ import asyncio
 import contextlib
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sandtui.cli import selection
+from sandtui.cli.streams import piped_input
+from sandtui.cli.usage import UsageError, complain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandtui.client import AsyncSandboxClient
     from sandtui.fleet.fanout import FanOut, Target
-    from sandtui.fleet.query import Query
     from sandtui.fleet.row import Row
 
-USAGE_ERROR, NOT_REACHED, INTERRUPTED = 2, 3, 130
+NOT_REACHED, INTERRUPTED = 3, 130
 
 _DESCRIPTION = """\
 Run a command in every running sandbox that a filter finds, many at a time, and fold equal outputs together; what
 differs from the largest group is marked (~ changed, + added, - missing, ! on stderr).
+
+Standard input, when it is a pipe or a file, goes to the command in each of them. An empty query, or more than 10
+sandboxes, are asked about on a terminal; elsewhere they need --yes or --all.
 
 One word after -- is a line for the sandbox's shell; several are passed on as they are, each quoted:
   sandtui run '#run=42' -- 'cd /workspace && git rev-parse HEAD'
@@ -44,61 +49,79 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="sandtui run [options] QUERY -- COMMAND ...",
     )
-    parser.add_argument("query", metavar="QUERY", help="which sandboxes, as in the dashboard's filter; '' is all")
-    parser.add_argument("command", metavar="COMMAND", nargs="+", help="the command, after --")
+    parser.add_argument("query", metavar="QUERY", nargs="?", help="which sandboxes, as in the dashboard's filter")
+    parser.add_argument("command", metavar="COMMAND", nargs="*", help="the command, after --")
+    selection.add_options(parser)
+    parser.add_argument("-n", "--no-stdin", action="store_true", help="leave standard input alone")
+    parser.add_argument("--stdin", action="store_true", help="wait for standard input, however late it begins")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each sandbox as it ends, no groups")
     parser.add_argument("--no-diff", action="store_true", help="show each group's output without marks")
     parser.add_argument("--save", type=Path, metavar="PATH", help="keep all output: a new folder, or a .jsonl file")
     parser.add_argument("--timeout", type=_number, default=300, metavar="S", help="seconds for each (300, at most 900)")
     parser.add_argument("--at-once", type=_number, metavar="N", help="how many at the same time (64)")
-    parser.add_argument("--local", action="store_true", help="on the local platform, even when there is an API key")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, connects=True, changes=lambda _: "a command may change anything")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from sandtui.client import InvalidRequestError, shell_words
-    from sandtui.client.config import Config
-    from sandtui.client.errors import ConfigurationError
     from sandtui.client.flows.commands import check_command
-    from sandtui.fleet.find import script_query
-    from sandtui.fleet.query import QueryError
 
-    words: list[str] = arguments.command
+    text, words = _query_and_command(arguments)
     command = words[0] if len(words) == 1 else shell_words.line(words)
+    selection.check(text)
     try:
-        me = Config.load().user_id
-        query = script_query(arguments.query, me)
         check_command(command, None, arguments.timeout)
-    except (QueryError, InvalidRequestError, ConfigurationError) as error:
-        return _refuse(str(error))
+    except InvalidRequestError as error:
+        raise UsageError(str(error)) from None
     if arguments.save is not None and (problem := _unusable(arguments.save)):
-        return _refuse(problem)
-    return asyncio.run(_run(query, command, arguments))
+        raise UsageError(problem)
+    if arguments.stdin and arguments.no_stdin:
+        raise UsageError("--stdin and --no-stdin exclude each other")
+    stdin = b"" if arguments.no_stdin else piped_input(wait=arguments.stdin)
+    return asyncio.run(_run(text, command, stdin, arguments))
 
 
-async def _run(query: Query, command: str, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect
+def _query_and_command(arguments: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return the two, of which ``--`` stands between: what stands after it is never taken for ours."""
+    query: str | None = arguments.query
+    words: list[str] = arguments.command
+    tail: list[str] | None = arguments.tail
+    if tail is not None:
+        if words:
+            raise UsageError(f"one QUERY goes before --, not {len(words) + 1} words; quote a query that has blanks")
+        if query is None and not arguments.all and tail[1:2] == ["--"]:
+            # A query that begins with a dash, after a -- of its own.
+            query, tail = tail[0], tail[2:]
+        words = tail
+    if query is None:
+        if not arguments.all:
+            raise UsageError("which sandboxes? Write a QUERY before --, or --all")
+        query = ""
+    if not words:
+        raise UsageError("a command is missing after --")
+    return query, words
+
+
+async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namespace) -> int:
+    from sandtui.cli.connect import connect_to
     from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.find import find
     from sandtui.fleet.session import ConnectError
 
     try:
-        connection = await connect(use_local=arguments.local)
+        connection = await connect_to(arguments.context, read_only=arguments.read_only)
         async with AsyncSandboxClient(config=connection.config) as client:
-            rows = await find(client, query, datetime.now(UTC))
-            running = [row for row in rows if row.status == "RUNNING"]
-            if len(rows) > len(running):
-                print(f"sandtui: {len(rows) - len(running)} that match do not run and are left out", file=sys.stderr)
-            if not running:
-                return _refuse("no running sandbox matches")
-            return await _fan_out(client, running, command, arguments)
+            query, running = await selection.select(client, text)
+            await selection.confirm(arguments, "run the command in", query, running)
+            return await _fan_out(client, running, command, stdin, arguments)
     except (ConnectError, SandboxClientError) as error:
-        print(f"sandtui: {error}", file=sys.stderr)
+        complain(error)
         return NOT_REACHED
 
 
-async def _fan_out(client: AsyncSandboxClient, rows: Sequence[Row], command: str, arguments: argparse.Namespace) -> int:
+async def _fan_out(
+    client: AsyncSandboxClient, rows: Sequence[Row], command: str, stdin: bytes, arguments: argparse.Namespace
+) -> int:
     from sandtui.fleet.clock import SystemClock
     from sandtui.fleet.fanout import AT_ONCE, FanOut
     from sandtui.fleet.fanout.save import record, save
@@ -116,6 +139,7 @@ async def _fan_out(client: AsyncSandboxClient, rows: Sequence[Row], command: str
         timeout=arguments.timeout,
         at_once=arguments.at_once or AT_ONCE,
         on_end=tell,
+        stdin=stdin,
     )
     if sys.stderr.isatty():
         fan_out.on_change = lambda: _progress(fan_out)
@@ -131,9 +155,9 @@ async def _fan_out(client: AsyncSandboxClient, rows: Sequence[Row], command: str
         try:
             what = await asyncio.to_thread(save, fan_out, arguments.save)
         except OSError as error:
-            print(f"sandtui: the output was not saved: {error}", file=sys.stderr)
+            complain(f"the output was not saved: {error}")
             return max(exit_code(fan_out), 1)
-        print(f"sandtui: {what} written to {arguments.save}", file=sys.stderr)
+        complain(f"{what} written to {arguments.save}")
     return INTERRUPTED if stopped else exit_code(fan_out)
 
 
@@ -145,8 +169,8 @@ def _progress(fan_out: FanOut) -> None:
 
 def _unusable(path: Path) -> str:
     if path.exists():
-        return f"{path} is there already: choose another name"
-    return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
+        return f"{path} already exists: choose another name"
+    return "" if path.parent.is_dir() else f"no such directory: {path.parent}"
 
 
 def _number(text: str) -> int:
@@ -154,8 +178,3 @@ def _number(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("a number from 1 on")
     return number
-
-
-def _refuse(message: str) -> int:
-    print(f"sandtui: {message}", file=sys.stderr)
-    return USAGE_ERROR

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli.cp import Unwritten, add_common, carry_out, make_spec, transfer_all
+from sandtui.cli.usage import UsageError, complain, refuse
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
     from sandtui.fleet.transfers.model import Spec
 
-USAGE_ERROR = 2
 SHOWN = 40
 LOOK_SECONDS = 0.7
 
@@ -44,17 +43,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--gitignore", action="store_true", help="ignore .git and what the source's .gitignore names")
     parser.add_argument("--watch", action="store_true", help="go on, and copy what changes here as it is saved")
     add_common(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, connects=True, changes=lambda _: "synchronising runs commands in the sandbox")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from sandtui.cli.places import split
 
+    if "-" in {arguments.source, arguments.target}:
+        return refuse("sync makes directories equal; `sandtui cp` takes - for standard input and output")
     if arguments.watch and split(arguments.source)[0] is not None:
-        return _refuse("--watch needs a SOURCE on this machine: changes in a sandbox are not told")
+        return refuse("--watch needs a SOURCE on this machine: changes in a sandbox are not told")
     if arguments.watch and arguments.dry_run:
-        return _refuse("--watch and --dry-run exclude each other")
+        return refuse("--watch and --dry-run exclude each other")
     patterns = list(arguments.ignore)
     files = [arguments.ignore_from] if arguments.ignore_from is not None else []
     if arguments.gitignore:
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         for file in files:
             patterns += file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        return _refuse(f"the patterns can't be read: {error}")
+        return refuse(f"the patterns can't be read: {error}")
     arguments.patterns = tuple(patterns)
     work = _dry_run if arguments.dry_run else _specs
     if not arguments.watch:
@@ -79,12 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
 async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
     from dataclasses import replace
 
-    from sandtui.cli.places import UsageError, ends
+    from sandtui.cli.places import ends
     from sandtui.fleet.files.entry import Kind
     from sandtui.fleet.files.local import LocalSide
     from sandtui.fleet.transfers.model import Existing
 
-    sources, targets = await ends(client, arguments.source, arguments.target, arguments.query)
+    sources, targets = await ends(client, arguments.source, arguments.target, arguments, "sync with")
     if len(sources) > 1:
         raise UsageError("several sandboxes can't be brought into one directory; use `sandtui cp -r`")
     source = replace(sources[0], path=sources[0].path.rstrip("/") or "/")
@@ -104,6 +105,7 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
     from sandtui.fleet.transfers.carrier import Carrier
     from sandtui.fleet.transfers.model import Transfer
 
+    arguments.yes = True  # nothing is done that would have to be asked about
     for spec in await _specs(client, arguments):
         found = await Carrier(client, Transfer("dry", spec), Path(), Unwritten(), lambda: None, {}).compare()
         extra = found.extra if spec.delete else ()
@@ -129,14 +131,9 @@ def _watch(arguments: argparse.Namespace) -> int:
         from sandtui.fleet.transfers.watch import changes
 
         specs = await _specs(client, arguments)
-        print(f"sandtui: watching {specs[0].source.path}; ctrl+c ends it", file=sys.stderr)
+        complain(f"watching {specs[0].source.path}; ctrl+c ends it")
         async for _ in changes(specs[0].source.path, arguments.patterns, LOOK_SECONDS):
             await transfer_all(client, specs, arguments)
         return []
 
     return carry_out(arguments, follow)
-
-
-def _refuse(message: str) -> int:
-    print(f"sandtui: {message}", file=sys.stderr)
-    return USAGE_ERROR

@@ -17,7 +17,14 @@ from sandtui.config.settings import Profile, Settings
 COMMAND_SECONDS = 60.0
 """How long a command may take to print a key: it may have to ask its user."""
 
+VARIABLE = "SANDTUI_PROFILE"
+"""The environment variable that names the profile to begin with."""
+
 _PRIME_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class UnknownProfileError(ConfigurationError):
+    """There is no profile or context of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +76,38 @@ def choose(settings: Settings, wanted: str = "", environ: Mapping[str, str] | No
     """Return the context to begin with: the wanted one, ``SANDTUI_PROFILE``, the settings', or what is usable.
 
     Raises:
-        ConfigurationError: there is none of that name, or the ``prime`` command's files can't be used.
+        UnknownProfileError: there is none of that name.
+        ConfigurationError: the ``prime`` command's files can't be used.
     """
     env = os.environ if environ is None else environ
-    name = wanted or env.get("SANDTUI_PROFILE", "").strip() or settings.profile
-    if not name:
-        return PRIME if Config.load(env).api_key else LOCAL
+    in_environment = env.get(VARIABLE, "").strip()
+    if wanted:
+        return _named(settings, wanted, "")
+    if in_environment:
+        return _named(settings, in_environment, f" ({VARIABLE})")
+    if settings.profile:
+        return _named(settings, settings.profile, " (the settings file's `profile`)")
+    return PRIME if Config.load(env).api_key else LOCAL
+
+
+def check_environment(settings: Settings, environ: Mapping[str, str] | None = None) -> None:
+    """Check the profile that the environment names, also where another one is used.
+
+    Raises:
+        UnknownProfileError: there is none of that name.
+    """
+    name = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
+    if name:
+        _named(settings, name, f" ({VARIABLE})")
+
+
+def _named(settings: Settings, name: str, origin: str) -> Context:
     known = contexts(settings)
     for context in known:
         if context.name == name:
             return context
-    raise ConfigurationError(f"there is no profile {name!r}; there are {', '.join(each.name for each in known)}")
+    names = ", ".join(each.name for each in known)
+    raise UnknownProfileError(f"there is no profile {name!r}{origin}; there are {names}")
 
 
 def resolve(context: Context, environ: Mapping[str, str] | None = None) -> Config:

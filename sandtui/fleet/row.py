@@ -68,7 +68,7 @@ class Row:
             version,
             status,
             _STATUS_KEYS.get(status) or f"{len(STATUS_ORDER):02}{status}",
-            "\n".join((sandbox.name, sandbox.id, sandbox.docker_image, *sandbox.labels)).lower(),
+            "\n".join((sandbox.name, sandbox.docker_image, *sandbox.labels)).lower(),
             sandbox.name,
             sandbox.name.lower(),
             created,

@@ -28,11 +28,13 @@ def complete(script, *words):
     [
         (("sandtui", "do"), {"doctor"}),
         (("sandtui", "--pro"), {"--profile"}),
-        (("sandtui", "config", ""), {"init", "check", "path", "--help", "-h"}),
+        (("sandtui", "config", ""), {"init", "check", "path", "--help", "-h", "--log", "--version"}),
         (("sandtui", "local", "sto"), {"stop"}),
         (("sandtui", "create", "python", "--c"), {"--count"}),
         (("sandtui", "completion", "f"), {"fish"}),
         (("sandtui", "create", "do"), set()),
+        (("sandtui", "run", "--pro"), {"--profile"}),
+        (("sandtui", "--local", "cp", "--read"), {"--read-only"}),
     ],
 )
 def test_bash_completes(script, words, expected):

@@ -115,3 +115,98 @@ async def test_a_directory_is_kept_equal(remote, boxes, tmp_path):
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
     assert await boxes("cd /workspace/s; cat saved.py; ls noise.log 2>/dev/null") == "new"
+
+
+async def piped(env, *words, data=b"", code=0):
+    def work():
+        return subprocess.run([*SANDTUI, *map(str, words)], env=env, capture_output=True, input=data)
+
+    done = await asyncio.to_thread(work)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+BYTES = bytes(range(256)) * 5000
+
+
+async def test_a_dash_is_standard_input_or_output(remote, boxes, tmp_path):
+    sent = await piped(remote, "cp", "-", "cp-a:/workspace/bytes", data=BYTES)
+    assert (sent.stdout, sent.stderr) == (b"", b"")
+    assert (await piped(remote, "cp", "cp-a:/workspace/bytes", "-")).stdout == BYTES
+    await piped(remote, "cp", "-", "cp-a:/workspace/empty")
+    assert (await piped(remote, "cp", "cp-a:/workspace/empty", "-")).stdout == b""
+    await piped(remote, "cp", "--query", "#cp", "-", ":/workspace/all", data=b"to both")
+    assert [await boxes("cat /workspace/all", box) for box in (0, 1)] == ["to both"] * 2
+    (tmp_path / "-").write_text("a file of that name")
+    process = subprocess.run([*SANDTUI, "cp", "./-", "cp-a:/workspace/dash"], env=remote, cwd=tmp_path, check=True)
+    assert process.returncode == 0
+    assert await boxes("cat /workspace/dash") == "a file of that name"
+    for words, message in (
+        (("-", "-"), b"one side only"),
+        (("-r", "cp-a:/workspace", "-"), b"-r does not go with -"),
+        (("-p", "-", "cp-a:/x"), b"-p does not go with -"),
+        (("--json", "cp-a:/workspace/all", "-"), b"--json does not go with -"),
+        (("--existing", "newer", "-", "cp-a:/x"), b"nothing to compare"),
+        (("-", "cp-a:/workspace"), b"is a directory: write NAME:DIRECTORY/FILE"),
+        (("-", "cp-a:/workspace/"), b"is a directory: write NAME:DIRECTORY/FILE"),
+        (("cp-a:/workspace", "-"), b"is a directory"),
+        (("cp-a:/nothing", "-"), b"is not there"),
+        (("--query", "#cp", ":/workspace/all", "-"), b"- takes one file"),
+        (("-", "here"), b"neither side"),
+    ):
+        refused = await piped(remote, "cp", *words, data=b"x", code=2)
+        assert message in refused.stderr
+        assert refused.stdout == b""
+    assert not (tmp_path / "here").exists()
+    refused = await piped(remote, "sync", "-", "cp-a:/workspace", code=2)
+    assert b"`sandtui cp` takes -" in refused.stderr
+    failed = await piped(remote, "cp", "-", "cp-a:/proc/nope", data=b"x", code=1)
+    assert failed.stderr.startswith(b"sandtui: -: ")
+
+
+async def test_a_reader_that_leaves_is_no_fault(remote, boxes):
+    await boxes("yes | head -c 3000000 > /workspace/long")
+    line = " ".join([*SANDTUI, "cp", "cp-a:/workspace/long", "-"])
+
+    def work():
+        shell = f"{line} | head -c 2; code=${{PIPESTATUS[0]}}; echo; echo $code"
+        return subprocess.run(["bash", "-c", shell], env=remote, capture_output=True, text=True)
+
+    done = await asyncio.to_thread(work)
+    assert done.stdout == "y\n\n1\n"
+    assert done.stderr == ""
+
+
+async def test_escape_sequences_stay_out_of_a_terminal(remote, boxes):
+    await boxes("printf 'plain text' > /workspace/text; printf '\\033[31mred' > /workspace/red")
+    async with Terminal([*SANDTUI, "cp", "-q", "cp-a:/workspace/text", "-"], remote) as terminal:
+        await terminal.until("plain text")
+        assert await terminal.ended() == 0
+    async with Terminal([*SANDTUI, "cp", "-q", "cp-a:/workspace/red", "-"], remote) as terminal:
+        await terminal.until("redirect the output")
+        assert await terminal.ended() == 2
+
+
+async def test_many_are_asked_about(remote, boxes, tmp_path):
+    (tmp_path / "f").write_text("f")
+    for words in (("cp", "--query", "", tmp_path / "f", ":/workspace/f"), ("sync", "--query", "", tmp_path, ":/s")):
+        refused = await sandtui(remote, *words, code=2)
+        assert "2 running sandboxes match an empty query: add --yes or --all" in refused.stderr
+    for words in (("--all",), ("--yes", "--query", ""), ("-y", "--query", " ")):
+        await sandtui(remote, "cp", *words, tmp_path / "f", ":/workspace/f")
+        assert [await boxes("cat /workspace/f; rm /workspace/f", box) for box in (0, 1)] == ["f"] * 2
+    for given in (("--all",), ("--query", "#cp")):
+        refused = await sandtui(remote, "cp", *given, tmp_path / "f", "cp-a:/workspace/f", code=2)
+        assert "side that begins with a colon" in refused.stderr
+    line = [*SANDTUI, "cp", "-q", "--query", "", str(tmp_path / "f"), ":/workspace/f"]
+    for typed, code, there in (("n", 2, ""), ("", 2, ""), ("y", 0, "f")):
+        async with Terminal(line, remote) as terminal:
+            await terminal.until("2 running sandboxes match an empty query: cp-")
+            await terminal.until("[y/N]")
+            await terminal.press(*typed, "enter")
+            assert await terminal.ended() == code
+        assert await boxes("cat /workspace/f 2>/dev/null") == there
+    async with Terminal(line, remote) as terminal:
+        await terminal.until("[y/N]")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        assert await terminal.ended() == 130

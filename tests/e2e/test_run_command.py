@@ -1,5 +1,6 @@
 """``sandtui run`` as a script would call it, against the real local platform."""
 
+import hashlib
 import json
 import os
 import signal
@@ -85,3 +86,68 @@ def test_ctrl_c_ends_the_commands_and_tells_what_came(run, three, platform_proce
     assert process.wait(timeout=30) == 130
     after = run("run", "#e2e-run", "--json", "--", "ps -e -o args | grep -c '[s]leep 62'")
     assert [json.loads(line)["stdout"] for line in after.stdout.splitlines()] == ["0\n"] * 3
+
+
+def piped(platform_process, home, *words, data=b"", **options):
+    return subprocess.run(
+        [*SANDTUI, *words],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PRIME_API_KEY": platform_process.api_key,
+            "PRIME_API_BASE_URL": platform_process.base_url,
+        },
+        capture_output=True,
+        **(options or {"input": data}),
+    )
+
+
+def test_standard_input_reaches_each(three, platform_process, tmp_path):
+    data = bytes(range(256)) * 300
+    done = piped(platform_process, tmp_path, "run", "#e2e-run", "--", "md5sum; ls -A /tmp | grep -c stdin", data=data)
+    assert b"3 the same, exit 1" in done.stdout
+    assert hashlib.md5(data).hexdigest().encode() in done.stdout
+    assert b"\n   0\n" in done.stdout, "nothing of it stays"
+    (tmp_path / "file").write_bytes(b"from a file")
+    with (tmp_path / "file").open("rb") as file:
+        done = piped(platform_process, tmp_path, "run", "run-1", "--", "cat", stdin=file)
+    assert (done.returncode, b"from a file" in done.stdout) == (0, True)
+    for words, expected in ((["-n"], b""), (["--no-stdin"], b""), (["--stdin"], b"x")):
+        done = piped(platform_process, tmp_path, "run", "--json", *words, "run-1", "--", "cat", data=b"x")
+        assert json.loads(done.stdout)["stdout"].encode() == expected
+    done = piped(platform_process, tmp_path, "run", "--json", "run-1", "--", "sh", "-c", "cat; exit 4", data=b"")
+    assert json.loads(done.stdout)["exit_code"] == 4
+    for stdin in (subprocess.DEVNULL, None):
+        done = piped(platform_process, tmp_path, "run", "run-1", "--", "true", stdin=stdin)
+        assert done.returncode == 0
+
+
+def test_too_much_input_is_refused(platform_process, tmp_path):
+    done = piped(platform_process, tmp_path, "run", "x", "--", "cat", data=bytes((16 << 20) + 1))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"longer than 16 MiB" in done.stderr
+
+
+def test_many_are_asked_about(three, run):  # noqa: F811
+    refused = run("run", "", "--", "true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "3 running sandboxes match an empty query: add --yes or --all" in refused.stderr
+    for words in (["--yes", ""], ["--all"], ["--all", ""], ["-y", "  "]):
+        done = run("run", *words, "--", "true")
+        assert (done.returncode, "3 the same" in done.stdout) == (0, True), done.stderr
+
+
+def test_one_query_goes_before_the_dashes(three, run):  # noqa: F811
+    for words, message in (
+        (["a", "b", "--", "true"], "one QUERY goes before --"),
+        (["--", "true"], "Write a QUERY before --"),
+        (["#e2e-run", "--"], "a command is missing"),
+        (["#e2e-run"], "a command is missing"),
+        (["x", "--", "true"], "no running sandbox matches"),
+        (["sbx_", "--", "true"], "no running sandbox matches"),
+    ):
+        refused = run("run", *words)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+    done = run("run", "--json", "--", "-#no-such -run-2 -run-0", "--", "echo", "--", "x")
+    assert [json.loads(line)["stdout"] for line in done.stdout.splitlines()] == ["-- x\n"]

@@ -55,6 +55,15 @@ FLEET = (
         ("a a", ["alpha", "Beta", "gamma ray"]),
         ("ubuntu", ["alpha"]),
         ("sbx_0003", ["gamma ray"]),
+        ("sbx_000", []),
+        ("0003", []),
+        ("SBX_0003", []),
+        ("id:sbx_0003", ["gamma ray"]),
+        ("id:SBX_0003", ["gamma ray"]),
+        ("id:sbx_000", ["alpha", "gamma ray"]),
+        ("id:0003", []),
+        ("id:*0003", ["gamma ray"]),
+        ("id~3$", ["gamma ray"]),
         ("#run=42", ["alpha"]),
         ("#run=", ["alpha", "Beta"]),
         ("label:run=42 label:rl", ["alpha"]),
@@ -185,13 +194,56 @@ def test_what_the_platform_can_answer(text, server):
         ("age>1h", "age>1h x", False),
         ("a or b", "a or b", True),
         ("a or b", "a", False),
+        ("sbx_000", "sbx_0003", False),
+        ("sbx_0003", "sbx_0003a", True),
+        ("bx_0003a", "sbx_0003a", False),
     ],
 )
 def test_a_query_that_goes_on_narrows_the_last(earlier, later, narrows):
     assert parse(later).narrows(parse(earlier)) is narrows
 
 
-WORDS = st.sampled_from(["a", "ab", "l", "al", "A", "!a", "#rl", "status:error", "a or b", "run", "B", '"a"'])
+@given(st.text("0123456789abcdefsbx_", min_size=1, max_size=7))
+def test_a_short_word_finds_no_id(word):
+    ids = [f"sbx_{number:032x}" for number in (0, 0xA1, 0xDEADBEEF << 96, (1 << 128) - 1)]
+    store = FleetStore(ManualClock(NOW))
+    store.apply([sandbox(place, id=each, name="-", docker_image="-", labels=[]) for place, each in enumerate(ids)])
+    assert not [row.id for row in store if parse(word).matches(row)]
+
+
+@given(st.integers(0, (1 << 128) - 1), st.integers(1, 36))
+def test_what_is_typed_on_finds_what_the_whole_word_finds(number, length):
+    word = f"sbx_{number:032x}"[:length]
+    store = FleetStore(ManualClock(NOW))
+    store.apply([sandbox(1, id=f"sbx_{number:032x}"), sandbox(2, name=f"my {word}")])
+    rows, earlier = list(store), parse("")
+    for end in range(1, length + 1):
+        query = parse(word[:end])
+        rows = query.select(rows if query.narrows(earlier) else list(store), 0.0)
+        earlier = query
+    assert rows == query.select(list(store), 0.0)
+
+
+WORDS = st.sampled_from(
+    [
+        "a",
+        "ab",
+        "sbx_000",
+        "sbx_0001",
+        "bx_00011",
+        "sbx_00011",
+        "l",
+        "al",
+        "A",
+        "!a",
+        "#rl",
+        "status:error",
+        "a or b",
+        "run",
+        "B",
+        '"a"',
+    ]
+)
 
 
 @given(earlier=st.lists(WORDS, max_size=3), later=st.lists(WORDS, max_size=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ class FanOut:
 
     ``timeout`` is in seconds and counts for each sandbox alone. A VM's output comes line by line, by the way that
     any command takes there; with ``live`` that of containers does too, over SSH, which costs more and may be
-    another user than the platform's own.
+    another user than the platform's own. ``stdin`` is what the command reads in each, from a file there that is gone
+    from its directory before the command begins.
     """
 
     def __init__(
@@ -101,13 +103,14 @@ class FanOut:
         at_once: int = AT_ONCE,
         live: bool = False,
         on_end: Callable[[Target], None] = lambda _: None,
+        stdin: bytes = b"",
     ) -> None:
         self.command = command
         self.timeout = timeout
         self.rows = tuple(rows)
         self.began = clock.now()
         self.on_end = on_end
-        self._client, self._clock = client, clock
+        self._client, self._clock, self._stdin = client, clock, stdin
         if live and not all(row.sandbox.vm for row in rows):
             at_once = min(at_once, STREAMED_AT_ONCE)
         self._bulk = BulkRun(command, rows, self._work, clock, at_once=at_once)
@@ -166,7 +169,8 @@ class FanOut:
     async def _one(self, target: Target) -> Outcome:
         target.started = self._clock.monotonic()
         try:
-            target.answer = await (self._stream(target) if target.streams else self._execute(target))
+            command = await self._with_stdin(target)
+            target.answer = await (self._stream if target.streams else self._execute)(target, command)
         except SandboxClientError as error:
             slow = isinstance(error, CommandTimeoutError)
             target.trouble = Trouble.TIMEOUT if slow else Trouble.UNREACHED
@@ -179,17 +183,24 @@ class FanOut:
             return Outcome(False, target.problem)
         return Outcome(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
 
-    async def _execute(self, target: Target) -> Answer:
-        reply = await self._client.execute_command(target.id, self.command, timeout=self.timeout)
+    async def _with_stdin(self, target: Target) -> str:
+        if not self._stdin:
+            return self.command
+        path = f"/tmp/.sandtui-stdin-{secrets.token_hex(8)}"  # noqa: S108 - of the sandbox, and nobody can guess it
+        await self._client.upload_bytes(target.id, path, self._stdin)
+        return f"exec <{path} && rm -f {path}\n{self.command}"
+
+    async def _execute(self, target: Target, command: str) -> Answer:
+        reply = await self._client.execute_command(target.id, command, timeout=self.timeout)
         if len(reply.stdout) + len(reply.stderr) <= _SMALL:
             return self._same_as_before(Answer.of(reply))
         # Cutting, hashing and comparing megabytes takes milliseconds.
         return await self._keep(await asyncio.to_thread(_hashed, lambda: Answer.of(reply)))
 
-    async def _stream(self, target: Target) -> Answer:
+    async def _stream(self, target: Target, command: str) -> Answer:
         exit_code: int | None = None
         live = target.live = Live()
-        events = self._client.stream_command(target.id, self.command, timeout=self.timeout)
+        events = self._client.stream_command(target.id, command, timeout=self.timeout)
         async with aclosing(events) as stream:  # type: ignore[type-var] # it is a generator
             async for event in stream:
                 if isinstance(event, CommandOutput):

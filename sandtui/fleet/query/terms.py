@@ -59,38 +59,49 @@ class FacetTerm(Term):
         return _select_alike(self, rows, now)
 
 
+ID_LENGTH = 8
+"""Characters from which on a bare word may be the beginning of an id.
+
+Ids are mostly hexadecimal and share how they begin: anything shorter is in many of them by chance.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Word(Term):
-    """A text that is contained in name, id, image or a label. ``exact`` minds the case."""
+    """A text in a sandbox's name, image or labels, or the beginning of its id. ``exact`` minds the case."""
 
     text: str
     exact: bool = False
 
     def matches(self, row: Row, now: float) -> bool:
         """Look it up."""
+        if self._may_be_id and row.id.startswith(self.text):
+            return True
         if not self.exact:
             return self.text in row.haystack
         sandbox, text = row.sandbox, self.text
-        return (
-            text in sandbox.name
-            or text in row.id
-            or text in sandbox.docker_image
-            or any(text in label for label in sandbox.labels)
-        )
+        return text in sandbox.name or text in sandbox.docker_image or any(text in label for label in sandbox.labels)
+
+    @property
+    def _may_be_id(self) -> bool:
+        return len(self.text) >= ID_LENGTH
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
         """Look it up in all; this runs at each key stroke over everything."""
         if self.exact:
             return Term.select(self, rows, now)
         text = self.text
+        if self._may_be_id:
+            return [row for row in rows if text in row.haystack or row.id.startswith(text)]
         return [row for row in rows if text in row.haystack]
 
     def implies(self, other: Term) -> bool:
-        """A longer word implies the words in it."""
-        return isinstance(other, Word) and (
-            (self.exact == other.exact and other.text in self.text)
-            or (self.exact and not other.exact and other.text in self.text.lower())
-        )
+        """A longer word implies the words in it; one that may be an id, those that begin the same id."""
+        if not isinstance(other, Word) or (other.exact and not self.exact):
+            return False
+        if other.text not in (self.text if self.exact == other.exact else self.text.lower()):
+            return False
+        return not self._may_be_id or (other._may_be_id and self.text.startswith(other.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,7 @@ SHARED_FIELDS = frozenset(FIELDS) - {"name", "id", "error"}
 
 @dataclass(frozen=True, slots=True)
 class Text(Term):
-    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``.
+    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``. An id begins with it.
 
     ``typed`` is the value as it was written, which may be the whole of an id; empty when it can't be.
     """
@@ -157,7 +168,10 @@ class Text(Term):
     def matches(self, row: Row, now: float) -> bool:
         """Compare."""
         text = FIELDS[self.name](row).lower()
-        return self._glob.match(text) is not None if self._glob is not None else self.value in text
+        if self._glob is not None:
+            return self._glob.match(text) is not None
+        # A few hexadecimal digits are somewhere in very many ids.
+        return text.startswith(self.value) if self.name == "id" else self.value in text
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
         """Compare each text once where many have the same."""

@@ -1,0 +1,56 @@
+"""The options of the whole program: they mean the same before and after a subcommand, and none is ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandtui.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from sandtui.config.contexts import Context
+    from sandtui.config.settings import Settings
+
+LOCAL, PROFILE, READ_ONLY, LOG = "--local", "--profile", "--read-only", "--log"
+
+PLATFORM = frozenset({LOCAL, PROFILE, READ_ONLY})
+"""What a command understands that works with a platform; ``--log`` and ``--version`` hold for all."""
+
+NOTHING: frozenset[str] = frozenset()
+
+NO_PLATFORM = "it does not connect to a platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was given, wherever it stood; None is what was not."""
+
+    local: bool = False
+    profile: str | None = None
+    read_only: bool = False
+    log: str | None = None
+
+    def context(self, settings: Settings | None = None) -> Context:
+        """Return the platform that they choose.
+
+        Raises:
+            UsageError: there is no such profile, or the settings can't be used.
+        """
+        from sandtui.client.errors import ConfigurationError
+        from sandtui.config.contexts import LOCAL as HERE
+        from sandtui.config.contexts import check_environment, choose
+        from sandtui.config.paths import Paths
+        from sandtui.config.settings import SettingsError, load_settings
+
+        if self.profile is not None and not self.profile.strip():
+            raise UsageError(f"{PROFILE} needs a name")
+        if self.local and self.profile is not None:
+            raise UsageError(f"{LOCAL} and {PROFILE} exclude each other")
+        try:
+            known = settings or load_settings(Paths.of_user().settings)
+            if not self.local:
+                return choose(known, self.profile or "")
+            check_environment(known)
+        except (ConfigurationError, SettingsError) as error:
+            raise UsageError(str(error)) from None
+        return HERE

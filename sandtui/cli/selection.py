@@ -1,0 +1,106 @@
+"""Which sandboxes a subcommand acts on, and the question before it acts on many."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sandtui.cli.usage import UsageError, complain, on_terminal
+
+if TYPE_CHECKING:
+    from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.query import Query
+    from sandtui.fleet.row import Row
+
+MANY = 10
+"""Sandboxes up to which a query is taken at its word."""
+
+SHOWN = 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that answer the question ahead."""
+    parser.add_argument("-y", "--yes", action="store_true", help=f"do not ask before acting on more than {MANY}")
+    parser.add_argument("--all", action="store_true", help="act on all running sandboxes, or all that match; don't ask")
+
+
+def check(text: str) -> None:
+    """Check a query before anything is connected.
+
+    Raises:
+        UsageError: it can't be understood.
+    """
+    _query(text, "me")
+
+
+async def select(client: AsyncSandboxClient, text: str) -> tuple[Query, list[Row]]:
+    """Return a query and the running sandboxes that match it.
+
+    Raises:
+        UsageError: it can't be understood, or nothing that runs matches.
+        SandboxClientError: the platform could not be asked.
+    """
+    from sandtui.fleet.find import find
+
+    query = _query(text, client.config.user_id)
+    rows = await find(client, query, datetime.now(UTC))
+    running = [row for row in rows if row.status == "RUNNING"]
+    if len(rows) > len(running):
+        complain(f"{len(rows) - len(running):,} skipped (not running)")
+    if not running:
+        raise UsageError("no running sandbox matches")
+    return query, running
+
+
+async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows: list[Row]) -> None:
+    """Ask before an action on many, or on whatever there is; ``--yes`` and ``--all`` are answers.
+
+    Raises:
+        UsageError: the answer is no, or there is nobody to ask.
+    """
+    if arguments.yes or arguments.all or (query and len(rows) <= MANY):
+        return
+    count = f"{len(rows):,} running sandbox{'es' * (len(rows) != 1)}"
+    match = f"{count} match{'es' * (len(rows) == 1)}"
+    if not query:
+        match += " an empty query"
+    if not on_terminal("stdin", "stderr"):
+        raise UsageError(f"{match}: add --yes or --all to {action} {'all of them' if len(rows) > 1 else 'it'}")
+    from sandtui.fleet.sanitize import clean
+
+    names = ", ".join(clean(row.name or row.id) for row in rows[:SHOWN])
+    more = ", …" if len(rows) > SHOWN else ""
+    if (await _answer(f"{match}: {names}{more}\n{action.capitalize()} {count}? [y/N] ")).lower() not in {"y", "yes"}:
+        raise UsageError("cancelled; nothing was done")
+
+
+async def _answer(question: str) -> str:
+    """Ask on the terminal; ctrl+c works meanwhile, and the connection stays alive."""
+    print(question, end="", file=sys.stderr, flush=True)
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[bytes] = loop.create_future()
+    descriptor = sys.stdin.fileno()
+
+    def read() -> None:
+        if not typed.done():
+            typed.set_result(os.read(descriptor, 1024))
+
+    loop.add_reader(descriptor, read)
+    try:
+        return (await typed).decode("utf-8", "replace").strip()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _query(text: str, me: str | None) -> Query:
+    from sandtui.fleet.find import script_query
+    from sandtui.fleet.query import QueryError
+
+    try:
+        return script_query(text, me)
+    except QueryError as error:
+        raise UsageError(f"query: {error}") from None

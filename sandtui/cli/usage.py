@@ -1,0 +1,39 @@
+"""What every subcommand says when it can't do what was asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+FAILURE, USAGE_ERROR = 1, 2
+
+
+class UsageError(Exception):
+    """The arguments, the settings or the surroundings can't be used; nothing was done. The exit code is 2."""
+
+
+def complain(message: object) -> None:
+    """Write a line to standard error; whoever closed it does not want to know."""
+    if sys.stderr is not None:
+        print(f"sandtui: {message}", file=sys.stderr)
+
+
+def refuse(message: object) -> int:
+    """Say why nothing was done; return the exit code for it."""
+    complain(message)
+    return USAGE_ERROR
+
+
+def on_terminal(*names: str) -> bool:
+    """Whether all of some standard streams are terminals; one that was closed is none."""
+    streams = (getattr(sys, name) for name in names)
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
+def drop_output() -> None:
+    """Send the rest of our output nowhere: its reader went away, and the interpreter would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and not stream.closed and not stream.isatty():
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
