@@ -7,28 +7,17 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Set before anything of Textual is imported: it reads these once.
-os.environ.update(
-    {
-        "TEXTUAL_ANIMATIONS": "none",
-        "TERM": "xterm-256color",
-        "COLORTERM": "truecolor",
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-        "SANDTUI_GLYPHS": "unicode",
-    }
-)
-os.environ.pop("NO_COLOR", None)
-time.tzset()
+from tests import environment
+
+environment.reset()
 
 import pytest  # noqa: E402
 
-CLEARED = ("PRIME_API_KEY", "PRIME_API_BASE_URL", "PRIME_BASE_URL", "PRIME_TEAM_ID", "PRIME_USER_ID", "PRIME_CONTEXT")
+from tests.skips import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +25,8 @@ def clean_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """Give each test a home of its own, so that nothing of the user's is read or written."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    for name in CLEARED:
-        monkeypatch.delenv(name, raising=False)
+    # A debugger or a shell that a test imported may have set it since.
+    environment.forget_size()
     return home
 
 

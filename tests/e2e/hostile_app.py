@@ -53,8 +53,7 @@ class HostileWorld(World):
         await done.wait()
 
     def on_mount(self) -> None:
-        """Begin to listen."""
-        super().on_mount()
+        """Begin to listen; Textual itself calls the handlers of the classes above."""
         self.run_worker(self.listen(sys.argv[1]))
 
 

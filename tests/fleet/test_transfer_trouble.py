@@ -82,6 +82,7 @@ async def bench(platform_process, tmp_path):
         await client.wait_for_creation(box)
         made = Bench(client, tmp_path, [box])
         made.trouble = trouble
+        await made.look()
         running = asyncio.ensure_future(made.queue.run())
         try:
             yield made

@@ -33,6 +33,7 @@ class Bench:
         self.database = TransferJournal.open(folder / "state" / "transfers.sqlite3")
         self.journal = TransferJournal(self.database, "test")
         self.queue = TransferQueue(client, SystemClock(), self.journal, folder / "state" / "spool")
+        self._before: dict[int, set[str]] = {}
 
     async def sh(self, command: str, box: int = 0) -> str:
         reply = await self.client.execute_command(self.boxes[box], command, timeout=60)
@@ -57,10 +58,18 @@ class Bench:
                 await changed.wait()
         return transfer
 
+    async def look(self) -> None:
+        """Remember what the sandboxes hold before anything is copied: this machine's Python may have `.part` files."""
+        self._before = {box: await self._parts(box) for box in range(len(self.boxes))}
+
     async def leftovers(self, box: int = 0) -> str:
-        found = await self.sh("find / -xdev -name '*.part*' 2>/dev/null; ls -d /tmp/.sandtui* 2>/dev/null; true", box)
+        there = await self._parts(box) - self._before.get(box, set())
         here = [str(path) for path in self.folder.rglob("*") if ".part" in path.name or ".tar" in path.name]
-        return found + "".join(here)
+        return "\n".join([*sorted(there), *here])
+
+    async def _parts(self, box: int) -> set[str]:
+        command = "find / -xdev -name '*.part*' 2>/dev/null; ls -d /tmp/.sandtui* 2>/dev/null; true"
+        return set((await self.sh(command, box)).splitlines())
 
 
 @pytest.fixture
@@ -74,6 +83,7 @@ async def bench(platform_process, tmp_path):
         for box in boxes:
             await client.wait_for_creation(box)
         made = Bench(client, tmp_path, boxes)
+        await made.look()
         running = asyncio.ensure_future(made.queue.run())
         try:
             yield made
