@@ -47,9 +47,7 @@ def run(pytester, monkeypatch):
 def test_each_reason_is_shown_with_its_count(run, workers):
     result = run(workers)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["*= 5 skipped =*", "*3  no device here: number one", "1 passed, 5 sk*"]
-    )
+    result.stdout.fnmatch_lines(["*= 5 skipped =*", "*3  no device here: number one", "1 passed, 5 sk*"])
     assert {"    1  no program [here]", "    1  no engine"} <= set(result.outlines)
 
 

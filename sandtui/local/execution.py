@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, Instance, RunningCommand, Stream
 
 MAX_OUTPUT: Final = 32 * 1024 * 1024
-DRAIN_SECONDS: Final = 0.1
 
 
 class TimedOut(Exception):
@@ -20,7 +20,8 @@ class TimedOut(Exception):
 class _Collector:
     """Keeps the first part of a stream and lets the rest pass, so that the writer never blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
         self._data = bytearray()
         self._limit = MAX_OUTPUT
         self.dropped = 0
@@ -28,6 +29,7 @@ class _Collector:
     async def fill(self, command: RunningCommand, stream: Stream) -> None:
         """Read the stream to its end."""
         async for chunk in command.output(stream):
+            self._flow.moved += len(chunk)
             kept = chunk[: max(0, self._limit - len(self._data))]
             self._data += kept
             self.dropped += len(chunk) - len(kept)
@@ -49,7 +51,8 @@ class Execution:
     async def run(self, request: Request, instance: Instance, command: Command, timeout: float) -> dict[str, Any]:
         """Run a command; past its time, or when the client goes, its process group is killed."""
         running = await instance.run(command)
-        out, err = _Collector(), _Collector()
+        flow = Flow()
+        out, err = _Collector(flow), _Collector(flow)
         reading: asyncio.Future[Any] = asyncio.gather(out.fill(running, "stdout"), err.fill(running, "stderr"))
         waiting = asyncio.ensure_future(running.wait())
         leaving = asyncio.ensure_future(_left(request))
@@ -61,7 +64,7 @@ class Execution:
             code = waiting.result()
             # The shell has ended; what it wrote is in the pipes. A child in the background may hold
             # them open for long: it goes on, its output read and dropped.
-            await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
+            await drain(reading, flow)
             reply = {"stdout": out.take(), "stderr": err.take() + _note(out, err), "exit_code": code}
             if not reading.done():
                 kept = True

@@ -9,16 +9,15 @@ from typing import Any, Final
 
 from sandtui.client.models.proto import Message
 from sandtui.local.connect import ConnectError
+from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, RunningCommand, SandboxGone, Stream
 
 KEEPALIVE_SECONDS: Final = 15.0
-DRAIN_SECONDS: Final = 0.1
 REMEMBERED_SECONDS: Final = 120.0
 """How long an ended session can still be attached to; its end is told again."""
 ALONE_SECONDS: Final = 60.0
 """How long a session with a uuid waits for its client to come back; the SDK tries for 16 s."""
 _MAX_UUIDS: Final = 1024
-_MAX_DRAIN: Final = 1024 * 1024
 
 
 class _Subscriber:
@@ -96,8 +95,7 @@ class Session:
         self._subscribers: set[_Subscriber] = set()
         self._writing = asyncio.Lock()
         self._once = _Once()
-        self._moved = 0
-        self._offering = 0
+        self._flow = Flow()
         self._life = asyncio.create_task(self._live(), name="command session")
         # The client may be gone before it listens for the first time.
         loop = asyncio.get_running_loop()
@@ -177,7 +175,8 @@ class Session:
         reading = asyncio.gather(*(self._pump(stream) for stream in streams))
         try:
             code = await self._running.wait()
-            await self._drain(reading)
+            # However slowly it is taken, all of it is handed on.
+            await drain(reading, self._flow)
             self._settle(code)
         except SandboxGone:
             self.lost = True
@@ -198,18 +197,6 @@ class Session:
                 if not subscriber.events.full():
                     subscriber.events.put_nowait(None)
 
-    async def _drain(self, reading: asyncio.Future[Any]) -> None:
-        """Hand on what the process wrote before its end, however slowly it is taken.
-
-        Children in the background may hold the streams open, and write to them, for long; the session is over.
-        """
-        limit = self._moved + _MAX_DRAIN
-        while not reading.done() and self._moved < limit:
-            moved = self._moved
-            await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
-            if moved == self._moved and not self._offering:
-                return
-
     def _settle(self, code: int) -> None:
         killed = code > 128
         status = f"signal: {code - 128}" if killed else f"exit status {code}"
@@ -217,14 +204,13 @@ class Session:
 
     async def _pump(self, stream: Stream) -> None:
         name = "pty" if self.command.pty is not None else stream
+
+        async def offer(chunk: bytes) -> None:
+            for subscriber in list(self._subscribers):
+                await subscriber.offer({"data": {name: chunk}})
+
         async for chunk in self._running.output(stream):
-            self._moved += len(chunk)
-            self._offering += 1
-            try:
-                for subscriber in list(self._subscribers):
-                    await subscriber.offer({"data": {name: chunk}})
-            finally:
-                self._offering -= 1
+            await self._flow.hand_on(chunk, offer)
 
 
 class Sessions:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import asyncssh
 
+from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, CommandFailed, DriverError, Instance, RunningCommand, Stream
 
-DRAIN_SECONDS: Final = 0.2
 _SHELL: Final = ["/bin/sh", "-c", "exec $(command -v bash || echo sh) -l"]
 _SIGNALS: Final = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15}
 _CHUNK: Final = 65536
@@ -31,7 +31,8 @@ async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Insta
         return
     is_terminal = bool(process.term_type)
     streams: list[Stream] = ["stdout"] if is_terminal else ["stdout", "stderr"]
-    reading = asyncio.gather(*(_hand_out(running, stream, process) for stream in streams))
+    flow = Flow()
+    reading = asyncio.gather(*(_hand_out(running, stream, process, flow) for stream in streams))
     writing = asyncio.ensure_future(_hand_in(running, process))
     waiting = asyncio.ensure_future(running.wait())
     leaving = asyncio.ensure_future(process.wait_closed())
@@ -39,7 +40,10 @@ async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Insta
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             return
-        await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
+        # However slowly the client reads, it gets all; one that leaves ends the wait.
+        draining = asyncio.ensure_future(drain(reading, flow))
+        await asyncio.wait({draining, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
         # A child in the background may hold the streams for long; the channel is over, as with OpenSSH's server.
         process.exit(waiting.result())
     except DriverError:
@@ -68,12 +72,18 @@ def _command(process: asyncssh.SSHServerProcess[bytes]) -> Command:
     return Command(argv, env, stdin=True, pty=pty)
 
 
-async def _hand_out(running: RunningCommand, stream: Stream, process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def _hand_out(
+    running: RunningCommand, stream: Stream, process: asyncssh.SSHServerProcess[bytes], flow: Flow
+) -> None:
     writer = process.stdout if stream == "stdout" else process.stderr
+
+    async def write(chunk: bytes) -> None:
+        writer.write(chunk)
+        await writer.drain()
+
     with contextlib.suppress(OSError, asyncssh.Error):
         async for chunk in running.output(stream):
-            writer.write(chunk)
-            await writer.drain()
+            await flow.hand_on(chunk, write)
 
 
 async def _hand_in(running: RunningCommand, process: asyncssh.SSHServerProcess[bytes]) -> None:
