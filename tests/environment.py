@@ -22,6 +22,9 @@ FIXED = {
     "TZ": "UTC",
 }
 
+# Seconds for each test, far above what the slowest takes on a loaded machine; pytest-timeout reads it.
+LIMIT = "180"
+
 # GNU readline puts these into the C library's environment, behind the back of ``os.environ``.
 SIZE = ("COLUMNS", "LINES")
 
@@ -42,6 +45,7 @@ def reset() -> None:
         del os.environ[name]
     forget_size()
     os.environ.update(FIXED, HOME=home)
+    os.environ.setdefault("PYTEST_TIMEOUT", LIMIT)
     os.umask(0o022)
     time.tzset()
 

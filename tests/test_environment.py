@@ -96,3 +96,8 @@ def test_the_size_of_the_terminal_is_forgotten_also_where_python_does_not_see_it
     environment.forget_size()
     shown = subprocess.run(["sh", "-c", 'echo "<$COLUMNS>"'], capture_output=True, text=True)
     assert shown.stdout == "<>\n"
+
+
+def test_each_test_has_a_time_limit(request):
+    assert float(os.environ["PYTEST_TIMEOUT"]) > 0
+    assert request.config.pluginmanager.has_plugin("timeout"), "pytest-timeout is not installed: run `make test`"
