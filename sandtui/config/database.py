@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -21,18 +22,24 @@ class Database:
 
     ``steps`` are the versions of its tables, oldest first, each a script that brings the one before it up to
     date; how many were done is kept in the file, so steps are only ever added.
+
+    With ``durable`` what :meth:`run` has done survives a loss of power, and not only the end of the program: the
+    disk is waited for, some milliseconds each time.
     """
 
-    def __init__(self, path: Path, *steps: str) -> None:
+    def __init__(self, path: Path, *steps: str, durable: bool = False) -> None:
         self.path = path
         self._steps = steps
+        self._durable = durable
+        self._last: list[Work[object]] = []
+        self._used = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sandtui-{path.stem}")
         self._connection: sqlite3.Connection | None = None
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever written."""
-        return self.path.exists()
+        """Whether anything was ever written, or is about to be."""
+        return self._used or self.path.exists()
 
     def run(self, work: Work[T]) -> T:
         """Do some work in one transaction and wait for it; not from the event loop (``asyncio.to_thread``).
@@ -40,11 +47,17 @@ class Database:
         Raises:
             OSError: the file can't be used; nothing of the work was kept.
         """
+        self._used = True
         return self._thread.submit(self._do, work).result()
 
     def later(self, work: Work[object]) -> None:
         """Do some work soon, after all that was asked for before; what becomes of it is not told."""
+        self._used = True
         self._thread.submit(self._do, work)
+
+    def at_close(self, work: Work[object]) -> None:
+        """Do some work before the file is closed, if it was opened at all."""
+        self._last.append(work)
 
     def close(self) -> None:
         """Do what is still to be done, then close the file; closing twice is no mistake."""
@@ -62,8 +75,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.touch(mode=0o600, exist_ok=True)
+            self._create()
             connection = sqlite3.connect(self.path, check_same_thread=False, timeout=_BUSY_SECONDS)
             try:
                 self._bring_up_to_date(connection)
@@ -75,13 +87,60 @@ class Database:
 
     def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        done = connection.execute("PRAGMA user_version").fetchone()[0]
-        for number, step in enumerate(self._steps[done:], done + 1):
-            # Another process may do the same step at the same time: steps say IF NOT EXISTS.
-            connection.executescript(f"BEGIN IMMEDIATE;\n{step};\nPRAGMA user_version = {number};\nCOMMIT")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        if self._durable:
+            connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone leaves it in the disk's own memory
+        if self._steps_done(connection) >= len(self._steps):
+            return
+        with connection:
+            # Another process may bring it up to date at the same time: it is asked again under the lock.
+            connection.execute("BEGIN IMMEDIATE")
+            for step in self._steps[self._steps_done(connection) :]:
+                for statement in _statements(step):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {max(len(self._steps), self._steps_done(connection))}")
+
+    @staticmethod
+    def _steps_done(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _create(self) -> None:
+        folder = self.path.parent
+        fresh = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return
+        if self._durable:
+            # A file is only there after a loss of power when its directory was written too.
+            for each in (folder, *(new.parent for new in fresh)):
+                sync_folder(each)
 
     def _close(self) -> None:
         if self._connection is not None:
+            for work in self._last:
+                with contextlib.suppress(OSError):
+                    self._do(work)
             self._connection.close()
             self._connection = None
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a directory are on the disk; not every file system can be told to."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _statements(script: str) -> Iterator[str]:
+    text = ""
+    for part in script.split(";"):
+        text += f"{part};"
+        if sqlite3.complete_statement(text):
+            if text.strip(" \n;"):
+                yield text
+            text = ""

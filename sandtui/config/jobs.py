@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sandtui.config.database import Database
+from sandtui.config.owners import SCHEMA as _OWNERS
+from sandtui.config.owners import Claims, Owners, owners_beside
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 
 _SCHEMA = """
@@ -45,8 +46,9 @@ _COLUMNS = (
 class JobFile:
     """A :class:`~sandtui.fleet.jobs.keeper.JobKeeper` in one file; only this user can read it."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+    def __init__(self, path: Path, owners: Owners | None = None) -> None:
+        self._database = Database(path, _SCHEMA, _OWNERS, durable=True)
+        self._claims = Claims(self._database, owners or owners_beside(path))
 
     def load(self, context: str) -> list[Job]:
         """Return the jobs that were kept, the latest first; none when there is no file yet.
@@ -139,6 +141,8 @@ class JobFile:
         """
 
         def write(connection: sqlite3.Connection) -> None:
+            if chain is None or chain.step in {ChainStep.DONE, ChainStep.FAILED}:
+                self._claims.release(connection, _entry(context, key))
             if chain is None:
                 connection.execute(f"DELETE FROM chains WHERE {_KEY}", (context, *key))  # noqa: S608 - our own text
                 return
@@ -159,15 +163,14 @@ class JobFile:
             OSError: the file can't be written.
         """
 
+        entry = _entry(context, key)
+
         def write(connection: sqlite3.Connection) -> bool:
-            connection.execute("UPDATE chains SET owner = owner WHERE 0")  # takes the lock before it is read
-            row = connection.execute(f"SELECT owner, step FROM chains WHERE {_KEY}", (context, *key)).fetchone()  # noqa: S608
-            if row is None or row[1] in {ChainStep.DONE.value, ChainStep.FAILED.value}:
+            connection.execute("DELETE FROM owners WHERE 0")  # takes the lock before anything is read
+            row = connection.execute(f"SELECT step FROM chains WHERE {_KEY}", (context, *key)).fetchone()  # noqa: S608
+            if row is None or row[0] in {ChainStep.DONE.value, ChainStep.FAILED.value}:
                 return False
-            if row[0] is not None and row[0] != os.getpid() and _is_alive(row[0]):
-                return False
-            connection.execute(f"UPDATE chains SET owner = ? WHERE {_KEY}", (os.getpid(), context, *key))  # noqa: S608
-            return True
+            return self._claims.take(connection, entry)
 
         return self._database.run(write)
 
@@ -207,7 +210,7 @@ class JobFile:
         return self._database.run(read)
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write what is still to be written, and give back what this process carried out."""
         self._database.close()
 
 
@@ -240,14 +243,8 @@ def _drop_orphans(connection: sqlite3.Connection) -> None:
         )
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def _entry(context: str, key: JobKey) -> str:
+    return "\n".join((context, *key))
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -1,5 +1,8 @@
 """The queue of transfers on the disk: what was not finished is found again at the next start.
 
+A transfer belongs to the process that carries it out; it is offered when that one is gone. Dashboards and
+``sandtui cp`` share the file.
+
 Paths are kept as bytes: names of files are not always text.
 """
 
@@ -8,9 +11,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandtui.config.database import Database
+from sandtui.config.owners import SCHEMA as _OWNERS
+from sandtui.config.owners import Claims, Owners, Standing, owners_beside
 from sandtui.fleet.files.names import decode, encode
 from sandtui.fleet.transfers.carrier import Signature
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
@@ -31,16 +37,36 @@ CREATE TABLE IF NOT EXISTS files (
 _OVER = (State.DONE.value, State.CANCELLED.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
+
+    transfers: tuple[Transfer, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+
+
+class TransferDatabase:
+    """The file of the queues, for this process or for ``owners``."""
+
+    def __init__(self, path: Path, owners: Owners | None = None) -> None:
+        self.database = Database(path, _SCHEMA, _OWNERS, durable=True)
+        self.claims = Claims(self.database, owners or owners_beside(path))
+
+    def close(self) -> None:
+        """Write what is still to be written, and give back what this process carried out."""
+        self.database.close()
+
+
 class TransferJournal:
     """The queue of one connection, called ``context``, in one SQLite file that several share."""
 
-    def __init__(self, database: Database, context: str) -> None:
-        self._database, self._context = database, context
+    def __init__(self, file: TransferDatabase, context: str) -> None:
+        self._database, self._claims, self._context = file.database, file.claims, context
 
     @staticmethod
-    def open(path: Path) -> Database:
+    def open(path: Path, owners: Owners | None = None) -> TransferDatabase:
         """Return the database for journals."""
-        return Database(path, _SCHEMA)
+        return TransferDatabase(path, owners)
 
     def keep(self, transfer: Transfer, place: int) -> None:
         """Write down a transfer as it is now; soon, and in order. One that is over is forgotten."""
@@ -67,8 +93,13 @@ class TransferJournal:
             transfer.done,
             transfer.problem,
         )
-        statement = "INSERT OR REPLACE INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._database.later(lambda connection: connection.execute(statement, row))
+
+        def write(connection: sqlite3.Connection) -> None:
+            values = ", ".join("?" * len(row))
+            connection.execute(f"INSERT OR REPLACE INTO transfers VALUES ({values})", row)  # noqa: S608 - our own text
+            self._claims.own(connection, transfer.id)
+
+        self._database.later(write)
 
     def note_files(self, transfer_id: str, items: Sequence[tuple[str, Signature]]) -> None:
         """Write down that files of a transfer have come; soon, and in order."""
@@ -96,21 +127,52 @@ class TransferJournal:
         def forget(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM transfers WHERE transfer_id = ?", (transfer_id,))
             connection.execute("DELETE FROM files WHERE transfer_id = ?", (transfer_id,))
+            self._claims.release(connection, transfer_id)
 
         self._database.later(forget)
 
-    def unfinished(self) -> list[Transfer]:
-        """Return what was not finished, in the order of the queue; not from the event loop.
+    def take(self, transfer_id: str) -> bool:
+        """Take an id for this process, before it is used; False when another process has it. Not from the event loop.
+
+        Raises:
+            OSError: the database can't be used.
+        """
+        return self._database.run(lambda connection: self._claims.take(connection, transfer_id))
+
+    def claim(self) -> Claimed:
+        """Take over what was not finished and nobody else carries out, in the order of the queue.
+
+        Of several processes that ask, one gets each; it keeps them until it ends. Not from the event loop.
 
         Raises:
             OSError: the database can't be used.
         """
 
-        def read(connection: sqlite3.Connection) -> list[Transfer]:
-            statement = "SELECT * FROM transfers WHERE context = ? ORDER BY place"
-            return [_transfer(row) for row in connection.execute(statement, (self._context,)).fetchall()]
+        def work(connection: sqlite3.Connection) -> Claimed:
+            connection.execute("DELETE FROM owners WHERE 0")  # takes the lock before anything is read
+            offered, elsewhere = [], []
+            for transfer in self._read(connection):
+                standing, owner = self._claims.standing(connection, transfer.id)
+                if standing in {Standing.GONE, Standing.MINE}:
+                    self._claims.own(connection, transfer.id)
+                    offered.append(transfer)
+                elif standing is Standing.ELSEWHERE and owner is not None:
+                    elsewhere.append(owner.label)
+            return Claimed(tuple(offered), tuple(elsewhere))
 
-        return self._database.run(read) if self._database.exists else []
+        return self._database.run(work) if self._database.exists else Claimed()
+
+    def unfinished(self) -> list[Transfer]:
+        """Return what was not finished, whoever carries it out, in the order of the queue; not from the event loop.
+
+        Raises:
+            OSError: the database can't be used.
+        """
+        return self._database.run(self._read) if self._database.exists else []
+
+    def _read(self, connection: sqlite3.Connection) -> list[Transfer]:
+        statement = "SELECT * FROM transfers WHERE context = ? ORDER BY place"
+        return [_transfer(row) for row in connection.execute(statement, (self._context,)).fetchall()]
 
 
 def _transfer(row: tuple[object, ...]) -> Transfer:

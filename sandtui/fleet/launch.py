@@ -65,8 +65,12 @@ class Journal(Protocol):
         """Write down what is about to be made, without secrets."""
         ...
 
+    def write(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
+        """Write down how far one is; when this returns it can't be lost. Called from a thread."""
+        ...
+
     def note(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
-        """Write down how far one is."""
+        """Write down how far one is, soon."""
         ...
 
     def finish(self, launch_id: str) -> None:
@@ -187,8 +191,7 @@ class Launch:
                 item.unsure = False
         by_id = {item.sandbox_id: item for item in self.items if item.sandbox_id}
         async for outcome in self._client.delete_many(self.ids):
-            gone = isinstance(outcome.error, SandboxClientError) and outcome.error.status_code == 404
-            if outcome.error is not None and not gone:
+            if outcome.error is not None and not is_gone(outcome.error):
                 failure = outcome.error
                 continue
             deleted += 1
@@ -210,9 +213,19 @@ class Launch:
         return [item for item in self.items if item.step is Step.QUEUED]
 
     async def _make(self, item: LaunchItem) -> None:
+        """Make one. That it was asked for is written down before it is: a kill at any moment leaves no unknown one."""
         item.began = self._clock.monotonic()
-        item.error, item.unsure = None, False
-        self._move(item, Step.CREATING)
+        item.error, item.unsure, item.step = None, False, Step.CREATING
+        self.on_change()
+        try:
+            await asyncio.to_thread(self._journal.write, self.launch_id, item.place, Step.CREATING.value, None)
+        except asyncio.CancelledError:
+            item.step = Step.QUEUED
+            raise
+        except OSError as error:
+            self._fail(item, error)
+            return
+        item.unsure = True
         try:
             sandbox = await self._client.create(item.request)
         except SandboxClientError as error:
@@ -220,7 +233,7 @@ class Launch:
             # Where it is not known whether it was made, the journal keeps saying that it was asked for.
             self._fail(item, error)
         else:
-            item.sandbox_id = sandbox.id
+            item.sandbox_id, item.unsure = sandbox.id, False
             self._move(item, Step.STARTING)
             self.on_created(sandbox)
 
@@ -281,15 +294,27 @@ async def clean_up(
     to which the platform answers with the one that it has made.
 
     Raises:
-        SandboxClientError: the platform refused.
+        SandboxClientError: one could not be deleted; the others are.
     """
     label = LAUNCH_LABEL + launch_id
     alone = [request for request in unknown if label not in request.labels]
     found = [*known, *[(await client.create(request)).id for request in alone]]
     gone: set[str] = set()
+    failure: Exception | None = None
     if len(alone) < len(unknown) or not unknown:
-        gone.update((await client.bulk_delete(labels=[label])).succeeded)
-    async for outcome in client.delete_many([sandbox_id for sandbox_id in found if sandbox_id not in gone]):
+        reply = await client.bulk_delete(labels=[label])
+        gone.update(reply.succeeded)
+        found += [row["sandbox_id"] for row in reply.failed if row.get("sandbox_id")]
+    async for outcome in client.delete_many([each for each in dict.fromkeys(found) if each not in gone]):
         if outcome.error is None:
             gone.add(outcome.key)
+        elif not is_gone(outcome.error):
+            failure = outcome.error
+    if failure is not None:
+        raise failure
     return len(gone)
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether an error says that there is no such sandbox any more."""
+    return isinstance(error, SandboxClientError) and error.status_code == 404

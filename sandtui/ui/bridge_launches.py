@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from sandtui.client import NotFoundError, Sandbox, SandboxClientError
@@ -124,13 +125,24 @@ class BridgeLaunches(BridgeTasks):
     async def _offer_unfinished(self) -> None:
         label = self.connection.label if self.connection is not None else ""
         try:
-            found = await asyncio.to_thread(self._app.journal.unfinished)
+            found = await asyncio.to_thread(self._app.journal.claim, label)
         except (OSError, ValueError) as error:
             self._app.say(f"The journal of launches can't be read: {error}", "warning")
             return
-        for unfinished in found:
-            if unfinished.context == label:
-                self._app.offer_unfinished(unfinished)
+        if found.elsewhere:
+            number = "A launch is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} launches are"
+            self._app.say(f"{number} being carried out by another sandtui ({found.elsewhere[0]}).")
+        for unfinished in found.launches:
+            self._app.offer_unfinished(unfinished)
+
+    def leave_launch(self, unfinished: UnfinishedLaunch) -> None:
+        """Give a launch of an earlier run back, to be offered at the next start."""
+
+        async def flow() -> None:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._app.journal.release, unfinished.launch_id)
+
+        self._run(flow(), "journal")
 
     def clean_up_launch(self, unfinished: UnfinishedLaunch) -> None:
         """Delete all that a launch of an earlier run has made."""

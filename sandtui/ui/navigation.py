@@ -212,6 +212,8 @@ class Navigation(Tracing):
                 launch = self.bridge.make_launch(LaunchPlan(unfinished.launch_id, requests), self.journal)
                 launch.resume([(item.step, item.sandbox_id) for item in unfinished.items])
                 self._show_launch(launch)
+            else:
+                self.bridge.leave_launch(unfinished)
 
         self.push_screen(UnfinishedDialog(unfinished), answered)
 

@@ -126,10 +126,14 @@ class TransferFlow:
 
     async def _offer(self, queue: TransferQueue, journal: TransferJournal) -> None:
         try:
-            left = await asyncio.to_thread(journal.unfinished)
+            found = await asyncio.to_thread(journal.claim)
         except (OSError, ValueError, KeyError) as error:
             self._app.say(f"The queue of transfers can't be read: {error}", "warning")
             return
+        left = found.transfers
+        if found.elsewhere:
+            number = "A transfer is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} transfers are"
+            self._app.say(f"{number} being carried out by another sandtui ({found.elsewhere[0]}).")
         if not left:
             return
         queue.restore(left)

@@ -263,19 +263,6 @@ async def test_what_follows_is_carried_out_by_the_next_run_of_the_program(shells
     assert told[0].chain.step is ChainStep.DONE
 
 
-async def test_two_programs_do_not_carry_out_the_same(client, keeper, monkeypatch):
-    key = JobKey(ONE, "0a1b2c3d")
-    keeper.keep("test", [Job(key, JobState.DONE)])
-    keeper.keep_chain("test", key, Chain(delete=True))
-    monkeypatch.setattr("sandtui.config.jobs.os.getpid", lambda: 1)
-    assert keeper.claim_chain("test", key)
-    monkeypatch.setattr("sandtui.config.jobs.os.getpid", lambda: 2)
-    monkeypatch.setattr("sandtui.config.jobs._is_alive", lambda pid: True)
-    assert not keeper.claim_chain("test", key)
-    monkeypatch.setattr("sandtui.config.jobs._is_alive", lambda pid: False)
-    assert keeper.claim_chain("test", key)
-
-
 # Who is asked when
 
 

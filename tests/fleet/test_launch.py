@@ -146,6 +146,8 @@ class MemoryJournal:
     def note(self, launch_id, place, step, sandbox_id):
         self.notes[place] = (step, sandbox_id)
 
+    write = note
+
     def finish(self, launch_id):
         self.finished.append(launch_id)
 
