@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import secrets
-import shutil
 import stat
 from pathlib import Path
+from typing import Final
 
 from sandtui.local.settings import LocalError
 
 LOCK_NAME = "platform.lock"
+
+_MAX_ROUNDS: Final = 1000
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def private_directory(path: Path, what: str) -> Path:
@@ -67,12 +72,70 @@ def write_private(path: Path, text: str) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory, also one whose inner directories were made unreadable."""
-    shutil.rmtree(path, ignore_errors=True)
-    if not path.is_dir():
+    """Remove a directory and all that is below it, whatever a sandbox made of it.
+
+    Each inner directory is first moved to the top, so that no depth costs recursion, descriptors or long paths.
+
+    Raises:
+        OSError: something could not be removed; the rest may be gone.
+    """
+    try:
+        top = _open_closed(str(path), None)
+    except FileNotFoundError:
         return
-    for directory, _, _ in os.walk(path):  # parents come first, so each is open before it is listed
-        for entry in os.scandir(directory):
-            if entry.is_dir(follow_symlinks=False):
-                Path(entry.path).chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
+    except NotADirectoryError:
+        path.unlink(missing_ok=True)
+        return
+    try:
+        names = itertools.count()
+        token = secrets.token_hex(8)
+        while inner := _remove_files(top):
+            for name in inner:
+                directory = _open_closed(name, top)
+                try:
+                    for below in _remove_files(directory):
+                        _move_up(below, directory, f"{token}-{next(names)}", top)
+                finally:
+                    os.close(directory)
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+    path.rmdir()
+
+
+def _remove_files(directory: int) -> list[str]:
+    """Remove everything of a directory but its directories, and return those."""
+    for _ in range(_MAX_ROUNDS):
+        inner, removed = [], False
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    inner.append(entry.name)
+                else:
+                    os.unlink(entry.name, dir_fd=directory)
+                    removed = True
+        if not removed:
+            return inner
+        # A directory that is changed while it is read may leave entries out.
+    raise OSError(errno.EBUSY, "files are made as fast as they are removed")
+
+
+def _open_closed(name: str, parent: int | None) -> int:
+    """Open a directory, also one that its owner closed."""
+    try:
+        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+    except PermissionError:
+        os.chmod(name, 0o700, dir_fd=parent)
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    if os.geteuid() != 0:
+        os.fchmod(directory, 0o700)
+    return directory
+
+
+def _move_up(name: str, parent: int, new_name: str, top: int) -> None:
+    try:
+        os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=top)
+    except PermissionError:
+        # To be moved, a directory has to be writable itself: its entry for its parent changes.
+        os.chmod(name, 0o700, dir_fd=parent)
+        os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=top)

@@ -51,7 +51,7 @@ class Lifecycle:
             elif record.status in CHANGING_STATUSES:
                 self._spawn(record.id, self._bring_up(record))
             else:
-                await self._adopt(record)
+                await self._adopt_or_give_up(record)
         known = {record.id for record in live if not self._is_finished(record.id)}
         for sandbox_id in await self._driver.remains():
             if sandbox_id not in known:
@@ -121,6 +121,15 @@ class Lifecycle:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=kind, error_message=str(error))
         except (DriverError, OSError) as error:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=str(error))
+
+    async def _adopt_or_give_up(self, record: SandboxRecord) -> None:
+        try:
+            await self._adopt(record)
+        except Exception as error:
+            # Whatever one sandbox made of itself, the platform starts.
+            _log.exception("sandbox %s could not be found again", record.id)
+            reason = f"The sandbox could not be found again when the platform started: {error}"
+            await self._finish(record.id, SandboxStatus.ERROR, error_type=LOST, error_message=reason)
 
     async def _adopt(self, record: SandboxRecord) -> None:
         instance = await self._driver.adopt(record)
@@ -209,8 +218,9 @@ class Lifecycle:
     async def _discard(self, sandbox_id: str) -> None:
         try:
             await self._driver.discard(sandbox_id)
-        except (DriverError, OSError):
-            # What is left is found and tried again when the platform starts the next time.
+        except Exception:
+            # Of whatever kind: one sandbox that can't be cleared away must not hold up the platform. What is left
+            # is found and tried again when the platform starts the next time.
             _log.exception("sandbox %s could not be cleared away", sandbox_id)
 
     def _is_finished(self, sandbox_id: str) -> bool:

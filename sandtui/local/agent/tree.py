@@ -107,32 +107,54 @@ class Tree:
         if "\0" in path:
             raise OSError(errno.EINVAL, "a path can't hold a NUL byte")
         todo = deque(_parts(path))
-        stack = [os.dup(self._root)]
+        inside: list[str] = []
+        here = os.dup(self._root)
         links = 0
         try:
             while todo:
                 part = todo.popleft()
                 if part == "..":
-                    if len(stack) > 1:
-                        os.close(stack.pop())
+                    # Down again from the root: ".." of a directory that is moved meanwhile may lead out of it.
+                    del inside[-1:]
+                    here = self._descend(inside, here)
                     continue
-                target = _link_target(part, stack[-1]) if todo or follow else None
+                target = _link_target(part, here) if todo or follow else None
                 if target is not None:
                     links += 1
                     if links > MAX_LINKS:
                         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                     if target.startswith("/"):
-                        while len(stack) > 1:
-                            os.close(stack.pop())
+                        inside.clear()
+                        here = self._descend(inside, here)
                     todo.extendleft(reversed(_parts(target)))
                     continue
                 if not todo:
-                    return stack.pop(), part
-                stack.append(_enter(part, stack[-1], create=create))
-            return stack.pop(), "."
+                    found, here = here, -1
+                    return found, part
+                here = _replace(here, _enter(part, here, create=create))
+                inside.append(part)
+            found, here = here, -1
+            return found, "."
         finally:
-            for fd in stack:
-                os.close(fd)
+            if here >= 0:
+                os.close(here)
+
+    def _descend(self, names: list[str], old: int) -> int:
+        """Return the directory that plain names lead to, in place of another."""
+        here = os.dup(self._root)
+        try:
+            for name in names:
+                here = _replace(here, _enter(name, here, create=False))
+        except OSError:
+            os.close(here)
+            raise
+        os.close(old)
+        return here
+
+
+def _replace(old: int, new: int) -> int:
+    os.close(old)
+    return new
 
 
 def _link_target(name: str, directory: int) -> str | None:

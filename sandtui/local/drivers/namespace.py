@@ -236,5 +236,6 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
             raise DriverError(f"The namespaces of this machine can't be tried: {error}") from error
         return str(error)
     finally:
-        remove_tree(directory)
+        with contextlib.suppress(OSError):
+            remove_tree(directory)
     return None

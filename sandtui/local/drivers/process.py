@@ -60,6 +60,8 @@ class ProcessDriver(AgentDriver):
 
     async def discard(self, sandbox_id: str) -> None:
         """End every process of a sandbox and remove its files."""
+        # What an agent that died too early left behind could fill the directory while it is removed.
+        await asyncio.to_thread(_kill_marked, sandbox_id)
         await super().discard(sandbox_id)
         await asyncio.to_thread(_kill_marked, sandbox_id)
 
