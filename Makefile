@@ -13,13 +13,23 @@ WORKERS ?= 4
 SEED ?= 1
 TIME ?= 3600
 
-.PHONY: run test check lint types interop bench soak package screenshots snapshots lock clean
+# What the tests are started with, for example `env HOME=/dev/null`.
+WITH ?=
+
+# Nothing is written to the user's home, which may be read-only.
+export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
+
+.PHONY: run test test-all check lint types interop bench soak package screenshots snapshots lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
 
 test: $(VENV)/.dev $(INTEROP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(WITH) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Under every Python that is found, each with an environment of its own; PYTHONS=/path/to/python3.14:... names more.
+test-all:
+	@$(PYTHON) -m tests.interpreters
 
 check: lint types test
 

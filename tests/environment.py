@@ -12,6 +12,7 @@ from collections.abc import Iterable
 # What names this machine's own facilities, or belongs to the test runner. All else is the user's taste.
 KEPT = {"CI", "DOCKER_HOST", "LD_LIBRARY_PATH", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "TMPDIR"}
 KEPT_PREFIXES = ("HYPOTHESIS_", "PYTEST_", "TEXTUAL_SNAPSHOT_")
+OPTIONS = "PYTEST_ADDOPTS"
 
 FIXED = {
     "COLORTERM": "truecolor",
@@ -30,8 +31,8 @@ SIZE = ("COLUMNS", "LINES")
 
 
 def unwanted(names: Iterable[str]) -> list[str]:
-    """Return the variables that no test may see."""
-    return [name for name in names if name not in KEPT and not name.startswith(KEPT_PREFIXES)]
+    """Return the variables that no test may see; pytest has read its own options by then."""
+    return [name for name in names if name not in KEPT and not (name.startswith(KEPT_PREFIXES) and name != OPTIONS)]
 
 
 def reset() -> None:

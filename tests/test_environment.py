@@ -30,6 +30,7 @@ TASTES = {
     "TMUX": "/tmp/tmux,1,0",
     "PRIME_API_KEY": "a key of the user's",
     "SANDTUI_PROFILE": "mine",
+    "PYTEST_ADDOPTS": "--color=no",
     "USER": "somebody",
     "LOGNAME": "somebody",
 }
