@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from sandtui.fleet.actions import ACTIONS, BY_ID, FORBIDDEN_KEYS, GLOBAL, Action
 
-TOGETHER = (frozenset({"console", "output"}), frozenset({"fanout", "results"}))
+TOGETHER = (frozenset({"console", "output"}), frozenset({"fanout", "results"}), frozenset({"files", "queue"}))
 """Scopes that are on one screen at the same time."""
 
 LABELS: Mapping[str, str] = {

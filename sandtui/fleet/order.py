@@ -15,17 +15,23 @@ from sandtui.fleet.row import Row
 
 @dataclass(frozen=True, slots=True)
 class SortOrder:
-    """A way to order rows; ``descending`` is how it starts. Its id is that of the column it belongs to."""
+    """A way to order rows; ``descending`` is how it starts. Its id is that of the column it belongs to.
+
+    ``mirrored`` says that the column shows less where the key is greater: an age falls as the time of creation rises.
+    """
 
     id: str
     title: str
     key: Callable[[Row], Any]
     descending: bool = False
+    mirrored: bool = False
 
     @classmethod
-    def of(cls, order_id: str, title: str, attribute: str, *, descending: bool = False) -> SortOrder:
+    def of(
+        cls, order_id: str, title: str, attribute: str, *, descending: bool = False, mirrored: bool = False
+    ) -> SortOrder:
         """Return the order by an attribute of the row: such orders are looked through without our code."""
-        return cls(order_id, title, attrgetter(attribute), descending)
+        return cls(order_id, title, attrgetter(attribute), descending, mirrored)
 
 
 def _or_less(share: float | None) -> float:
@@ -34,7 +40,7 @@ def _or_less(share: float | None) -> float:
 
 
 SORT_ORDERS: tuple[SortOrder, ...] = (
-    SortOrder.of("age", "age", "created", descending=True),
+    SortOrder.of("age", "age", "created", descending=True, mirrored=True),
     SortOrder.of("status", "status", "status_key"),
     SortOrder.of("name", "name", "name_key"),
     SortOrder("image", "image", lambda row: row.sandbox.docker_image.lower()),
@@ -47,7 +53,7 @@ SORT_ORDERS: tuple[SortOrder, ...] = (
     SortOrder("region", "region", lambda row: row.sandbox.region or ""),
     SortOrder("user", "user", lambda row: row.sandbox.user_id or ""),
     SortOrder("team", "team", lambda row: row.sandbox.team_id or ""),
-    SortOrder("reason", "reason", lambda row: row.sandbox.error_type or ""),
+    SortOrder("reason", "reason", lambda row: row.reason.lower()),
     SortOrder("used", "cores used", lambda row: _or_less(row.used), descending=True),
     SortOrder("memused", "memory used", lambda row: _or_less(row.memory_used), descending=True),
 )

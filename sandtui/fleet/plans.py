@@ -155,6 +155,20 @@ def make_plan(
     )
 
 
+def why_none(verb: Verb, rows: Sequence[Row], *, marked: bool) -> str:
+    """Return why something can be done to none of some sandboxes, as a sentence; ``marked`` are named as such."""
+    ended = sum(row.sandbox.is_finished for row in rows)
+    others = len(rows) - ended
+    kind = "marked sandbox" if marked else "sandbox"
+    parts = [f"{ended:,} {kind}{' has' if ended == 1 else 'es have'} ended"] if ended else []
+    if others:
+        subject = f"{others:,}" if ended else f"{others:,} {kind}{'' if others == 1 else 'es'}"
+        parts.append(f"{subject} {'does' if others == 1 else 'do'} not run")
+    if not parts:
+        parts = ["there is no sandbox"]
+    return f"{verb.menu_title}: {', '.join(parts)}."
+
+
 def label_plan(labels: Sequence[str], known: Sequence[Row], shown: int, reach: int) -> Plan:
     """Return what a deletion by label would do; ``reach`` is how many the platform says carry the labels."""
     plan = make_plan(DELETE_BY_LABEL, known, max(0, reach - shown))

@@ -98,6 +98,12 @@ class Row:
         return None if held is None or memory_gb <= 0 else held / (memory_gb * GIGABYTE)
 
     @property
+    def reason(self) -> str:
+        """Why it ended, as far as the platform tells."""
+        sandbox = self.sandbox
+        return sandbox.error_type or sandbox.error_message or sandbox.termination_reason or ""
+
+    @property
     def is_changing(self) -> bool:
         """Whether the status is expected to change by itself soon."""
         return self.status in CHANGING_STATUSES or self.status == DELETING

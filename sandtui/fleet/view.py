@@ -24,7 +24,8 @@ class FleetView:
     """The rows that match the query, in order, and the marks.
 
     What the store announces is collected and taken over by :meth:`update`: the changed rows are put in their
-    places, nothing is filtered or sorted anew. Marks are ids and outlive filters. Lines are counted from 0.
+    places, nothing is filtered or sorted anew. Marks are ids and outlive filters,
+    but not the sandboxes that they are on. Lines are counted from 0.
     """
 
     def __init__(self, store: FleetStore, clock: Clock) -> None:
@@ -60,6 +61,11 @@ class FleetView:
     def order(self) -> SortOrder:
         """The order in use."""
         return self._order
+
+    @property
+    def rising(self) -> bool:
+        """Whether what the sorted column shows rises from line to line."""
+        return self.descending == self._order.mirrored
 
     @property
     def query(self) -> Query:
@@ -154,7 +160,7 @@ class FleetView:
     # Keeping up
 
     def update(self) -> ChangeSet:
-        """Take over what the store announced; return it. Marks of rows that are gone are dropped."""
+        """Take over what the store announced; return it."""
         change, self._pending = self._pending, ChangeSet()
         if not change:
             return change
@@ -166,8 +172,6 @@ class FleetView:
         before = self._shown.rows
         if self._shown is not self._all:
             self._shown.swap(old, self._select(new))
-        if change.removed:
-            self.marks -= change.removed
         if before is not self._shown.rows or self._grouping is not None:
             self._lines_changed()
         self._hidden = self._unmeasured = None
@@ -285,6 +289,20 @@ class FleetView:
 
     def _note(self, change: ChangeSet) -> None:
         self._pending = self._pending.then(change)
+        if self.marks:
+            self._drop_marks(change)
+
+    def _drop_marks(self, change: ChangeSet) -> None:
+        """Take the marks away from what went, ended, or is being deleted. A mark on what had ended before stays."""
+        over = change.removed & self.marks
+        over |= {each for each in change.changed & self.marks if self._just_ended(change.before[each], each)}
+        if over:
+            self.marks -= over
+            self._hidden = None
+
+    def _just_ended(self, before: Row, sandbox_id: str) -> bool:
+        now = self._store.get(sandbox_id)
+        return not _is_over(before) and (now is None or _is_over(now))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -317,3 +335,7 @@ class FleetView:
         rows = self._shown.rows[::-1] if self.descending else self._shown.rows
         self.groups = make_groups(rows, self._grouping, self._collapsed)
         self._lines = lines_of(self.groups)
+
+
+def _is_over(row: Row) -> bool:
+    return row.sandbox.is_finished or row.deleting_since is not None

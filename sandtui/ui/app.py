@@ -283,7 +283,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
             self.push_screen(LaunchScreen(self.launches[-1]))
         else:
             new = self.named_key("fleet.new")
-            self.say(f"Nothing was launched in this session: {new}, then a count above 1.", "warning")
+            self.refuse(f"Nothing was launched in this session: {new}, then a count above 1.", "launches")
 
     # Events
 

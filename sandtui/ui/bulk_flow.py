@@ -86,7 +86,7 @@ class BulkFlow:
 
         plan = planned(spare=True)
         if not plan.rows and not plan.spared:
-            self._app.say(f"{verb.title}: there is nothing that this can be done to now.", "warning")
+            self._app.refuse(self.why_none(verb, rows), verb.menu_title)
             return
         if verb is plans.COPY:
             self._app.copy_lines([row.id for row in plan.rows], f"{len(plan.rows):,} ids")
@@ -107,6 +107,13 @@ class BulkFlow:
             ValueDialog(plan.title, verb.asks, verb.example, lambda value: _problem(verb, value)), answered
         )
 
+    def why_none(self, verb: Verb, rows: Sequence[Row]) -> str:
+        """Return why something can be done to none of these, and what to do when the marks are the reason."""
+        marks = {row.id for row in self._app.marked}
+        marked = bool(marks) and marks == {row.id for row in rows}
+        words = plans.why_none(verb, rows, marked=marked)
+        return f"{words} {self._app.named_key('fleet.unmark')} clears the marks." if marked else words
+
     def labels_counted(self, message: LabelsCounted) -> None:
         """Show what a deletion by label would reach, as the platform counts it."""
         bridge = self._app.bridge
@@ -114,7 +121,7 @@ class BulkFlow:
             self._app.say(f"Nothing was deleted by label: {message.error}", "error")
             return
         if not message.total:
-            self._app.say("Nothing that has not ended carries that label on the platform.", "warning")
+            self._app.refuse("Nothing that has not ended carries that label on the platform.", "Delete by label")
             return
         carrying = [row for row in bridge.session.store if set(message.labels) <= set(row.sandbox.labels)]
         alive = [row for row in carrying if plans.DELETE_BY_LABEL.possible(row)]

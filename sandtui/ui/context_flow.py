@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 
 from sandtui.config.contexts import Context
-from sandtui.fleet.actions import BY_ID, GLOBAL, Action
+from sandtui.fleet.actions import BY_ID, GLOBAL, Action, opens
 from sandtui.fleet.session import Connection
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
@@ -56,11 +56,13 @@ class ContextFlow:
     def choose(self) -> None:
         """Ask which context to work with."""
         if self._connect_to is None or not self._known:
-            self._app.say("There is only this one; `sandtui config init` writes a file for more.", "warning")
+            self._app.refuse("There is only this one; `sandtui config init` writes a file for more.", "context")
             return
         if any(launch.running for launch in self._app.launches):
             stop = self._app.named_key("launch.cancel")
-            self._app.say(f"A launch is under way here: wait for it, or stop it with {stop} on its board.", "warning")
+            self._app.refuse(
+                f"A launch is under way here: wait for it, or stop it with {stop} on its board.", "context"
+            )
             return
         letters = "123456789abcdefghijklmnopqrstuvwxyz"
         choices = [
@@ -118,13 +120,13 @@ class ContextFlow:
         app = self._app
         known = self.find(action, namespace) if isinstance(action, str) else None
         if known is not None and isinstance(namespace, AppScreen) and (words := namespace.why_not(known.name)):
-            app.say(words, "warning")
+            self._refuse(known, words)
             return True
         if known is None or not known.dangerous:
             return await run()
         if not self.may(known):
             other = app.named_key("app.context")
-            app.say(f"This context is read-only: {known.title} is switched off. {other} chooses another.", "warning")
+            self._refuse(known, f"This context is read-only: {known.title} is switched off. {other} chooses another.")
             return True
         screen = app.screen
         where = [*screen.crumbs(), screen.subject()] if isinstance(screen, AppScreen) else []
@@ -134,6 +136,12 @@ class ContextFlow:
                 self.ask(known, lambda: app.call_later(going_on))
                 return True
             return await run()
+
+    def _refuse(self, action: Action, reason: str) -> None:
+        if opens(action):
+            self._app.refuse(reason, action.title)
+        else:
+            self._app.say(reason, "warning")
 
     def find(self, action: str, namespace: DOMNode | None) -> Action | None:
         """Return the action of the registry that a binding of a screen or of the app means."""

@@ -111,7 +111,9 @@ class JobFlow:
         rows = [row for each in targets if session is not None and (row := session.store.get(each)) is not None]
         plan = make_plan(plans.JOB, rows)
         if not plan.rows:
-            self._app.say("Choose a sandbox that runs, then n: a job needs one.", "warning")
+            fleet, jobs, new = map(self._app.named_key, ("app.fleet", "fleet.jobs", "jobs.new"))
+            why = self._app.bulk.why_none(plans.JOB, rows) if rows else "A job needs a sandbox that runs."
+            self._app.refuse(f"{why} {fleet} goes to the fleet: choose one there, then {jobs} and {new}.", "new job")
             return
         where = plan.rows[0].sandbox.name if len(plan.rows) == 1 else f"{len(plan.rows):,} sandboxes"
 
@@ -129,7 +131,7 @@ class JobFlow:
     def again(self, job: Job) -> None:
         """Start the command of a job again, in its sandbox."""
         if not is_whole(job.command):
-            self._app.say("Its command is not known as a whole, or a secret of it was left out.", "warning")
+            self._app.refuse("Its command is not known as a whole, or a secret of it was left out.", "run again")
             return
         self._app.bridge.run_flow(self._start(job.key.sandbox_id, job.command, job.working_dir), "job")
 
@@ -149,7 +151,7 @@ class JobFlow:
         from sandtui.ui.screens.jobs.dialogs import ThenDialog
 
         if job.state in {JobState.FAILED, JobState.LOST}:
-            self._app.say("That job is over and was not successful: nothing follows it.", "warning")
+            self._app.refuse("That job is over and was not successful: nothing follows it.", "then")
             return
 
         def answered(chain: Chain | None) -> None:

@@ -40,6 +40,10 @@ class Navigation(Tracing):
         """Tell the user something."""
         raise NotImplementedError
 
+    def refuse(self, reason: str, title: str = "Not possible") -> None:
+        """Say why something can't be done, where a question or a form would have opened."""
+        raise NotImplementedError
+
     def named_key(self, action_id: str) -> str:
         """Return the key of an action as the user's keymap has it, for a text."""
         raise NotImplementedError
@@ -123,7 +127,8 @@ class Navigation(Tracing):
         if session is not None and session.fan_outs:
             self.push_screen(FanOutScreen(session.fan_outs[-1].rows, session.fan_outs[-1]))
         else:
-            self.say(f"Nothing ran on many sandboxes yet: mark some, then {self.named_key('fleet.exec')}.", "warning")
+            mark, run = self.named_key("fleet.mark"), self.named_key("fleet.exec")
+            self.refuse(f"Nothing ran on many sandboxes yet: mark some with {mark}, then {run}.", "fan-outs")
 
     def open_ports(self, sandbox_id: str | None, marked: Sequence[str] = ()) -> None:
         """Show all exposed ports and forwards; a new one is for the marked sandboxes, or for this one."""
@@ -190,7 +195,7 @@ class Navigation(Tracing):
         from sandtui.ui.screens.create import CreateScreen
 
         if self.bridge.session is None:
-            self.say("There is no connection yet.", "warning")
+            self.refuse("There is no connection yet.", "new")
             return
         self.push_screen(CreateScreen(like))
 

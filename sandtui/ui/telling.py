@@ -55,6 +55,20 @@ class Telling(App[None]):
         # The sign says how bad it is where colours can't.
         self.notify(SIGNS[severity] + safe, severity=severity, markup=False, timeout=10 if severity == "error" else 5)
 
+    def refuse(self, reason: str, title: str = "Not possible") -> None:
+        """Say why something can't be done, where a question or a form would have opened.
+
+        What was typed for that ends in the refusal.
+
+        ``title`` is what was asked for.
+        """
+        from sandtui.ui.screens.dialogs.refusal import RefusalDialog
+
+        safe = clean(reason)
+        self.messages.append(Said(self.bridge.clock.now(), safe, "warning"))
+        self.note("warning", safe)
+        self.push_screen(RefusalDialog(title.capitalize(), safe))
+
     def note(self, kind: Kind, text: str) -> None:
         """Keep what was done or said for later runs, without secrets."""
         from sandtui.fleet.activity import Entry

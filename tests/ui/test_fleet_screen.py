@@ -1,13 +1,16 @@
 """The fleet screen by keys: views, groups, columns, ranges, and what is remembered."""
 
+import pytest
 from textual.widgets import Input
 
 from sandtui.config.paths import Paths
 from sandtui.fleet.groups import Group
 from sandtui.fleet.preferences import Preferences
+from sandtui.fleet.saved_views import SavedView
 from sandtui.ui.screens.detail import DetailScreen
 from sandtui.ui.screens.dialogs.choose import ChooseDialog
 from sandtui.ui.screens.dialogs.columns import ColumnsDialog
+from sandtui.ui.screens.dialogs.plan import PlanDialog
 from tests.ui.world import World, settled, until
 
 WIDE = (120, 36)
@@ -154,3 +157,69 @@ async def test_the_list_catches_up_when_it_is_in_front_again():
         await pilot.pause()
         assert fleet._view.place(gone) is None
         assert fleet._view.count == 39
+
+
+@pytest.mark.parametrize("start", [(), ("G",), ("j", "j", "j")], ids=["top", "end", "fourth"])
+async def test_after_grouping_the_head_of_the_first_group_is_in_view(start):
+    app = World(fleet=120)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: app.screen.target is not None)
+        await pilot.press(*start, "z", "1")
+        await until(pilot, lambda: isinstance(app.screen.table.cursor_line, Group))
+        table = app.screen.table
+        assert table.scroll_offset.y == 0
+        first = app.screen._view.groups[0]
+        assert first.key.lower() in table.render_line(1).text.lower()
+        await pilot.press("G", "z", "3")
+        await until(pilot, lambda: app.screen._view.grouping.id == "image")
+        assert app.screen.table.scroll_offset.y == 0
+
+
+async def test_a_saved_view_with_groups_begins_at_the_head_of_the_first():
+    app = World(fleet=120)
+    app.preferences.keep_view(SavedView("x", "by image", "status:running", group="image"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: app.screen.target is not None)
+        await pilot.press("G", "v", "x")
+        await until(pilot, lambda: isinstance(app.screen.table.cursor_line, Group))
+        await pilot.pause()
+        assert app.screen.table.scroll_offset.y == 0
+
+
+ELSEWHERE = {
+    "a filter and enter": ("slash", *"status:running", "enter"),
+    "a filter and escape": ("slash", *"status:running", "escape"),
+    "a view": ("v", "x"),
+}
+
+
+@pytest.mark.parametrize("presses", ELSEWHERE.values(), ids=ELSEWHERE)
+async def test_a_list_that_the_user_has_narrowed_is_acted_on(presses):
+    app = World(fleet=200)
+    app.preferences.keep_view(SavedView("x", "running", "status:running"))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        fleet = app.screen
+        await until(pilot, lambda: fleet.target is not None and fleet.target.status != "RUNNING")
+        await pilot.press(*presses)
+        await until(pilot, lambda: fleet.target is not None and fleet.target.status == "RUNNING")
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog))
+        drawn = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert fleet.target.sandbox.name in drawn
+
+
+async def test_what_news_has_moved_under_the_cursor_is_not_acted_on_even_after_a_filter():
+    app = World(fleet=200)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        fleet = app.screen
+        await until(pilot, lambda: fleet.target is not None)
+        await pilot.press("slash", *"status:running", "enter")
+        await until(pilot, lambda: fleet.target is not None and fleet.target.status == "RUNNING")
+        gone = fleet.target.id
+        app.bridge.session.store.remove([gone])
+        await until(pilot, lambda: fleet.target is not None and fleet.target.id != gone)
+        assert not fleet.table.armed

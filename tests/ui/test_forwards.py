@@ -133,7 +133,7 @@ async def test_a_port_is_chosen_from_those_that_listen_inside():
         await until(
             pilot, lambda: app.screen.query("#listening") and app.screen.query_one(OptionList).option_count == 2
         )
-        await pilot.press("tab", "down", "down", "enter")
+        await pilot.press("tab", "down", "enter")
         dialog = app.screen
         assert dialog.query_one("#expose-port", Input).value == "8000"
         dialog.query_one("#expose-tcp", Checkbox).value = True
@@ -214,6 +214,29 @@ def test_an_address_as_a_qr_code(snap_compare, size):
 
 
 # In many sandboxes
+
+
+@pytest.mark.parametrize(
+    ("presses", "port"),
+    [(("tab",), "3000"), (("down",), "3000"), (("tab", "down"), "8000"), (("down", "down"), "8000")],
+)
+async def test_the_keys_that_the_form_names_take_a_port_that_listens(presses, port):
+    async def steps(pilot):
+        app = await opened(pilot)
+
+        async def listening(sandbox_id):
+            return [3000, 8000]
+
+        app.bridge.session.ports.listening = listening
+        await pilot.press("n")
+        await until(
+            pilot, lambda: app.screen.query("#listening") and app.screen.query_one(OptionList).option_count == 2
+        )
+        await pilot.press(*presses, "enter")
+        await until(pilot, lambda: app.screen.query_one("#expose-port", Input).value == port)
+        assert app.screen.focused.id == "expose-name"
+
+    await run(steps)
 
 
 async def test_a_port_of_all_marked_sandboxes_is_exposed():

@@ -13,7 +13,7 @@ from sandtui.local.drivers.simulated import MEASURING
 from sandtui.ui.screens.dialogs.bulk import BulkDialog
 from sandtui.ui.screens.dialogs.plan import PlanDialog
 from sandtui.ui.screens.fleet import FleetScreen
-from tests.ui.world import World, settled, stop_blinking, until
+from tests.ui.world import World, refused, settled, stop_blinking, until
 
 WIDE, NARROW = (120, 36), (80, 24)
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
@@ -184,8 +184,7 @@ async def test_read_only_measures_nothing():
         await until(pilot, lambda: "not measured" in text_of(app))
         assert "M measures" not in text_of(app)
         await pilot.press("M")
-        await pilot.pause()
-        assert app.screen_stack[-1] is app.screen
+        await refused(pilot, "read-only")
         assert isinstance(app.screen, FleetScreen)
         assert asked == []
 

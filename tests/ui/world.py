@@ -21,6 +21,7 @@ from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.opening import Opening
+from sandtui.ui.screens.dialogs.refusal import RefusalDialog
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7
@@ -97,6 +98,16 @@ async def settled(pilot: Pilot[None]) -> World:
     stop_blinking(app)
     await pilot.pause()
     return app
+
+
+async def refused(pilot: Pilot[None], words: str) -> None:
+    """Wait until something is refused for a reason that holds some words, and close the refusal."""
+    app = pilot.app
+    await until(pilot, lambda: isinstance(app.screen, RefusalDialog))
+    assert isinstance(app.screen, RefusalDialog)
+    assert words in app.screen.reason
+    await pilot.press("escape")
+    await until(pilot, lambda: not isinstance(app.screen, RefusalDialog))
 
 
 def stop_blinking(app: SandtuiApp) -> None:

@@ -9,13 +9,36 @@ from __future__ import annotations
 from sandtui.fleet.actions import activity, console, create, fanout, files, fleet, jobs, log, ports, program, shell
 from sandtui.fleet.actions.action import FORBIDDEN_KEYS, GLOBAL, Action
 
-__all__ = ["ACTIONS", "BY_ID", "FORBIDDEN_KEYS", "GLOBAL", "Action", "in_scope"]
+__all__ = ["ACTIONS", "BY_ID", "FORBIDDEN_KEYS", "GLOBAL", "OPENING", "Action", "in_scope", "opens"]
 
 _GROUPS = (program, activity, fleet, create, console, fanout, files, log, ports, jobs, shell)
 
 ACTIONS: tuple[Action, ...] = tuple(action for group in _GROUPS for action in group.ACTIONS)
 
 BY_ID = {action.id: action for action in ACTIONS}
+
+
+OPENING = frozenset(
+    {
+        "app.context", "app.launches",
+        "activity.open",
+        "fleet.open", "fleet.fan_outs", "fleet.files", "fleet.logs", "fleet.many", "fleet.views", "fleet.group",
+        "fleet.columns", "fleet.copy_more",
+        "detail.copy_more", "detail.files", "detail.logs",
+        "jobs.open", "jobs.save", "jobs.announce",
+        "job_log.search", "output.search", "output.save", "results.search", "results.save", "results.targets",
+        "results.marked", "log.save",
+        "ports.copy_more", "ports.qr",
+        "files.open", "files.view", "files.filter", "files.go", "files.side", "files.bookmarks",
+        "recordings.play",
+    }
+)  # fmt: skip
+"""Actions that change nothing, and after which keys are meant for the screen, the menu or the field that opens."""
+
+
+def opens(action: Action) -> bool:
+    """Whether something is expected to open: when it does not, the keys typed for it must do nothing else."""
+    return action.dangerous or action.id in OPENING
 
 
 def in_scope(scope: str) -> list[Action]:

@@ -5,8 +5,9 @@ Marks and the cursor are names and not positions: a refresh moves neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandtui.fleet.files.entry import Entry, Listing
 from sandtui.fleet.files.names import base, parent
@@ -15,19 +16,30 @@ from sandtui.fleet.files.side import Side
 UP = ".."
 """The name of the line that leads to the directory above."""
 
-Key = Callable[[Entry], tuple[object, ...]]
+Key = Callable[[Entry], Any]
 
 ORDERS: dict[str, Key] = {
     "name": lambda entry: (entry.name.lower(), entry.name),
-    "size": lambda entry: (-entry.size, entry.name),
-    "modified": lambda entry: (-entry.modified, entry.name),
-    "kind": lambda entry: (entry.name.rpartition(".")[2].lower(), entry.name),
+    "size": lambda entry: entry.size,
+    "modified": lambda entry: entry.modified,
+    "kind": lambda entry: entry.name.rpartition(".")[2].lower(),
 }
 
+DESCENDING = frozenset({"size", "modified"})
+"""Orders that start with the largest or the newest."""
 
-def in_order(entries: Sequence[Entry], order: str, *, descending: bool) -> list[Entry]:
-    """Return entries in an order, directories first."""
-    ordered = sorted(entries, key=ORDERS[order], reverse=descending)
+
+def in_order(
+    entries: Sequence[Entry], order: str, *, descending: bool, sizes: Mapping[str, int] | None = None
+) -> list[Entry]:
+    """Return entries in an order, directories first; ``sizes`` are those of directories that were measured."""
+    measured = sizes or {}
+    key = ORDERS[order]
+    if order == "size":
+        # The size of a directory's own record is not shown, so it does not order anything either.
+        key = lambda entry: measured.get(entry.name, 0) if entry.is_folder else entry.size  # noqa: E731
+    by_name = entries if order == "name" else sorted(entries, key=ORDERS["name"])
+    ordered = sorted(by_name, key=key, reverse=descending)
     return [entry for entry in ordered if entry.is_folder] + [entry for entry in ordered if not entry.is_folder]
 
 
@@ -64,7 +76,7 @@ class Pane:
             self.sizes.clear()
             self.filter = ""
         self.path, self.listing, self.listed_at, self.problem = listing.path, listing, now, ""
-        self._sorted = ((id(listing), self.order, self.descending), ordered)
+        self._sorted = (self._order_key, ordered)
         self.marks &= {entry.name for entry in listing.entries}
         self.arrange()
 
@@ -72,9 +84,10 @@ class Pane:
         """Choose the rows anew, and order them when the order is another one."""
         if self.listing is None:
             return
-        key = (id(self.listing), self.order, self.descending)
+        key = self._order_key
         if self._sorted[0] != key:
-            self._sorted = (key, in_order(self.listing.entries, self.order, descending=self.descending))
+            ordered = in_order(self.listing.entries, self.order, descending=self.descending, sizes=self.sizes)
+            self._sorted = (key, ordered)
         wanted = self.filter.lower()
         self.rows = [
             entry
@@ -88,8 +101,13 @@ class Pane:
         """Sort by the next column."""
         names = list(ORDERS)
         self.order = names[(names.index(self.order) + 1) % len(names)]
-        self.descending = False
+        self.descending = self.order in DESCENDING
         self.arrange()
+
+    @property
+    def _order_key(self) -> tuple[object, ...]:
+        measured = tuple(sorted(self.sizes.items())) if self.order == "size" else ()
+        return (id(self.listing), self.order, self.descending, measured)
 
     def destination(self, entry: Entry) -> str:
         """Return the path that an entry stands for."""

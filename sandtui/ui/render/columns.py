@@ -125,11 +125,6 @@ def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Ce
     return cell
 
 
-def _reason(row: Row) -> str | None:
-    sandbox = row.sandbox
-    return sandbox.error_type or sandbox.error_message or sandbox.termination_reason
-
-
 COLUMNS: tuple[Column, ...] = (
     Column("status", "STATUS", 12, 0, _status),
     Column("name", "NAME", 14, 1, _name, grows=3),
@@ -139,7 +134,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("labels", "LABELS", 10, 3, _labels, grows=3, fit=_fit_labels),
     Column("age", "AGE", 5, 2, _age, right=True, timed=True),
     Column("left", "LEFT", 5, 2, _left, right=True, timed=True),
-    Column("reason", "REASON", 16, 7, _optional(_reason, "busy"), grows=1),
+    Column("reason", "REASON", 16, 7, _optional(lambda row: row.reason, "busy"), grows=1),
     Column("gpu", "GPU", 12, 8, _gpu),
     Column("disk", "DISK", 5, 9, _disk, right=True),
     Column("region", "REGION", 8, 10, _optional(lambda row: row.sandbox.region)),

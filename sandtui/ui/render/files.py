@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sandtui.fleet.files.entry import Entry, Kind
 from sandtui.fleet.files.pane import UP, Pane
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.render.text import Piece, fit
+from sandtui.ui.render.text import Piece, fit, sort_arrow
 from sandtui.ui.render.units import duration
 
 SIZE, MODIFIED, PERMISSIONS = 9, 12, 4
@@ -70,7 +70,7 @@ def entry_pieces(entry: Entry, width: int, now: datetime, measured: int | None =
 def head_pieces(pane: Pane, width: int) -> list[Piece]:
     """Return the line above the rows; an arrow shows the order."""
     wide = width >= WIDE_PANE
-    arrow = "↑" if pane.descending else "↓"
+    arrow = sort_arrow(not pane.descending)
 
     def title(name: str, order: str) -> str:
         return name + (arrow if pane.order == order else "")

@@ -70,9 +70,26 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return blank + text if right else text + blank
 
 
+def sort_arrow(rising: bool) -> str:
+    """Return the sign beside what a table is sorted by: up when what is shown rises from line to line."""
+    return "↑" if rising else "↓"
+
+
 def width_of(text: str) -> int:
     """Return the width in cells."""
     return cell_len(text)
 
 
-__all__ = ["STYLES", "Content", "Piece", "Role", "Style", "content", "fit", "lines", "outside", "width_of"]
+__all__ = [
+    "STYLES",
+    "Content",
+    "Piece",
+    "Role",
+    "Style",
+    "content",
+    "fit",
+    "lines",
+    "outside",
+    "sort_arrow",
+    "width_of",
+]

@@ -210,7 +210,8 @@ class FanOutScreen(FanOutKeys):
         field.restart()
         running = [row for row in self.rows if (now := session.store.get(row.id)) is None or now.status == "RUNNING"]
         if not running:
-            self.dashboard.say("None of them runs any more.", "warning")
+            key = self.dashboard.named_key("results.targets")
+            self.dashboard.refuse(f"None of them runs any more: {key} chooses others.", "run")
             return
         self.dashboard.commands.add("", f"{len(running):,} sandboxes", command)
         self.show(session.fan_out(command, running, self._timeout, live=self.live))

@@ -140,13 +140,14 @@ class FanOutKeys(AppScreen):
         if running:
             self.take(running)
         else:
-            self.dashboard.say("No running sandbox is marked: space marks them in the fleet.", "warning")
+            mark = self.named_key("fleet.mark")
+            self.dashboard.refuse(f"No running sandbox is marked: {mark} marks them in the fleet.", "marked")
 
     def _still_runs(self) -> bool:
         runs = self.fan_out is not None and not self.fan_out.is_over
         if runs:
             key = self.dashboard.named_key("results.cancel")
-            self.dashboard.say(f"The last command still runs: {key} stops it.", "warning")
+            self.dashboard.refuse(f"The last command still runs: {key} stops it.", "sandboxes")
         return runs
 
     def action_type(self) -> None:

@@ -22,7 +22,7 @@ from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessCh
 from sandtui.ui.render import empty
 from sandtui.ui.render.detail import detail
 from sandtui.ui.render.overview import history_pieces, overview_pieces, unmeasured_pieces
-from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.text import Content, Piece, sort_arrow
 from sandtui.ui.screens.fleet_looks import FleetLooks
 from sandtui.ui.widgets.fleet_table import FleetTable
 from sandtui.ui.widgets.line import ChromeLine
@@ -152,9 +152,13 @@ class FleetScreen(FleetLooks):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter at each key; a query that can't be read leaves the last result."""
         event.stop()
+        self.filter_by(event.value)
+
+    def filter_by(self, text: str) -> None:
+        """Show what matches; a query that can't be read leaves the last result and is underlined."""
         field = self.query_one(QueryInput)
         try:
-            query = self._parse(event.value)
+            query = self._parse(text)
         except QueryError as problem:
             self._problem = problem
             field.show_mistake(problem.column, problem.length)
@@ -164,13 +168,13 @@ class FleetScreen(FleetLooks):
             if self._view is not None:
                 self._view.query = query
             self.ask_soon()
-        self.show_rows()
+        self.show_rows(by_user=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Leave the field, keep the filter."""
         event.stop()
         self._ask_platform()
-        self.table.focus()
+        self.leave_filter()
 
     def on_fleet_table_cursor_moved(self, message: FleetTable.CursorMoved) -> None:
         """Show the sandbox under the cursor."""
@@ -191,14 +195,14 @@ class FleetScreen(FleetLooks):
         self._take_over()
         self.table.move_to(sandbox_id)
 
-    def show_rows(self) -> None:
-        """Draw the rows of the view as they are now."""
+    def show_rows(self, *, by_user: bool = False) -> None:
+        """Draw the rows of the view as they are now; ``by_user`` when it was the user who asked for other ones."""
         self._show_empty()
         if self._view is not None:
-            self.table.show(self._view)
+            self.table.show(self._view, by_user=by_user)
             panel = self.query_one("#fleet-panel")
             panel.border_title = Content(f"Sandboxes {self._view.count:,}")
-            arrow = "↓" if self._view.descending else "↑"
+            arrow = sort_arrow(self._view.rising)
             grouped = f"by {clean(self._view.grouping.title)} · " if self._view.grouping is not None else ""
             panel.border_subtitle = Content(f"{grouped}sort: {self._view.order.title} {arrow}")
         self._show_counts()

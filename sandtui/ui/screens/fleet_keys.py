@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.widgets import Input
 
 from sandtui.fleet.groups import Group
-from sandtui.fleet.plans import MEASURE
+from sandtui.fleet.plans import MEASURE, RUN
 from sandtui.fleet.query.use import is_unmeasured
 from sandtui.fleet.row import Row
 from sandtui.fleet.view import FleetView
@@ -19,12 +19,16 @@ MOST_SHELLS = 12
 class FleetKeys(FleetTarget):
     """The actions of the fleet screen; the screen itself lays out and draws."""
 
-    def show_rows(self) -> None:
+    def show_rows(self, *, by_user: bool = False) -> None:
         """Draw the rows of the view as they are now."""
         raise NotImplementedError
 
     def ask_soon(self) -> None:
         """Ask the platform for what the filter names, once nobody types any more."""
+        raise NotImplementedError
+
+    def filter_by(self, text: str) -> None:
+        """Show what matches."""
         raise NotImplementedError
 
     def show_marks(self) -> None:
@@ -38,7 +42,7 @@ class FleetKeys(FleetTarget):
         line = self.table.cursor_line
         if isinstance(line, Group) and self._view is not None:
             self._view.toggle_group(line.id)
-            self.show_rows()
+            self.show_rows(by_user=True)
         elif line is not None:
             self.dashboard.open_detail(line.id)
 
@@ -51,7 +55,7 @@ class FleetKeys(FleetTarget):
                 self.dashboard.say(f"{len(marked) - len(running):,} of the marked do not run and are left out.")
             self.dashboard.open_fan_out(running)
         elif marked and not running:
-            self.dashboard.say("None of the marked sandboxes runs.", "warning")
+            self.dashboard.refuse(self.dashboard.bulk.why_none(RUN, marked), "exec")
         elif running:
             self.dashboard.open_console(running[0].id)
         elif (row := self.target) is not None:
@@ -89,7 +93,8 @@ class FleetKeys(FleetTarget):
         if running:
             self.dashboard.open_files(running)
         else:
-            self.dashboard.say("Files can be seen in a running sandbox: choose one first.", "warning")
+            why = self.dashboard.bulk.why_none(RUN, rows) + " " if marked else ""
+            self.dashboard.refuse(f"{why}Files can be seen in a running sandbox: choose one first.", "files")
 
     def action_ports(self) -> None:
         """Show the exposed ports."""
@@ -187,7 +192,7 @@ class FleetKeys(FleetTarget):
             return self._view.marked
         row = self.target
         if row is not None and not self.table.armed:
-            self.dashboard.say("The list moved under the cursor: choose the sandbox again.", "warning")
+            self.dashboard.refuse("The list moved under the cursor: choose the sandbox again.", "delete")
             return []
         return [row] if row is not None else []
 
@@ -237,23 +242,28 @@ class FleetKeys(FleetTarget):
         """Type a filter."""
         self.query_one("#filter", Input).focus()
 
+    def leave_filter(self) -> None:
+        """Go back to the list, which is the one that was asked for: what the cursor is on counts as chosen."""
+        self.table.arm()
+        self.table.focus()
+
     def action_sort(self) -> None:
         """Take the next order."""
         if self._view is not None:
             self._view.sort_by_next()
-            self.show_rows()
+            self.show_rows(by_user=True)
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         if self._view is not None:
             self._view.reverse()
-            self.show_rows()
+            self.show_rows(by_user=True)
 
     def action_active(self) -> None:
         """Hide or show what has ended."""
         if self._view is not None:
             self._view.active_only = not self._view.active_only
-            self.show_rows()
+            self.show_rows(by_user=True)
 
     def action_inspector(self) -> None:
         """Hide or show the panel beside the list."""
@@ -264,7 +274,7 @@ class FleetKeys(FleetTarget):
         """Undo one step: leave the field, end the range, clear the filter, take the marks away."""
         field = self.query_one("#filter", Input)
         if field.has_focus:
-            self.table.focus()
+            self.leave_filter()
         elif self.table.range_ids:
             self.table.set_anchor(False)
             self.show_marks()

@@ -90,11 +90,11 @@ class FleetLooks(FleetKeys):
                 self._view.reverse()
             self._view.group_by(grouping(wanted.group))
         field = self.query_one("#filter", Input)
-        if field.value == wanted.query:
-            self.show_rows()
-        else:
-            field.value = wanted.query
-        self.table.focus()
+        field.value = wanted.query
+        # At once, not when the field tells: what follows is about the rows of the view.
+        self.filter_by(wanted.query)
+        self.leave_filter()
+        self._show_first_group()
 
     def _ask_letter(self) -> None:
         def answered(text: str | None) -> None:
@@ -118,7 +118,7 @@ class FleetLooks(FleetKeys):
     def _ask_which_to_forget(self) -> None:
         saved = self.preferences.views
         if not saved:
-            self.dashboard.say("There is no saved view to forget.", "warning")
+            self.dashboard.refuse("There is no saved view to forget.", "views")
             return
 
         def answered(key: str | None) -> None:
@@ -144,15 +144,21 @@ class FleetLooks(FleetKeys):
         def chosen(group_id: str | None) -> None:
             if group_id:
                 view.group_by(grouping(group_id))
-                self.show_rows()
+                self.show_rows(by_user=True)
+                self._show_first_group()
 
         self.app.push_screen(ChooseDialog("Group by", choices), chosen)
+
+    def _show_first_group(self) -> None:
+        """Begin at the top after grouping: beside the cursor's row the first heads would lie above the window."""
+        if self._view is not None and self._view.grouping is not None:
+            self.table.action_first()
 
     def action_fold(self) -> None:
         """Close all groups, or open them."""
         if self._view is not None and self._view.grouping is not None:
             self._view.toggle_all_groups()
-            self.show_rows()
+            self.show_rows(by_user=True)
 
     # Columns and order
 
@@ -180,7 +186,7 @@ class FleetLooks(FleetKeys):
         if self._view is not None:
             self._view.sort_by(message.column_id)
             self.remember()
-            self.show_rows()
+            self.show_rows(by_user=True)
 
     def action_sort(self) -> None:
         """Take the next order."""

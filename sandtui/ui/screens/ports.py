@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from sandtui.fleet.forwards.board import ForwardBoard
 from sandtui.fleet.forwards.forward import Direction, Forward
+from sandtui.fleet.plans import EXPOSE
 from sandtui.fleet.ports import PortBoard, PortRow, copy_forms
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
@@ -123,14 +124,15 @@ class PortsScreen(AppScreen):
         rows = [row for row in self._targets() if row.status == "RUNNING"]
         session = self.bridge.session
         if session is None or not rows:
-            self.dashboard.say("Only ports of a sandbox that runs can be exposed.", "warning")
+            why = self.dashboard.bulk.why_none(EXPOSE, self._targets()) if self._targets() else ""
+            self.dashboard.refuse(f"{why} Only ports of a sandbox that runs can be exposed.".strip(), "expose")
             return
         if all(row.sandbox.vm for row in rows):
             forward = self.dashboard.named_key("ports.forward")
             words = (
                 f"A VM has no exposures: its ports are opened by network rules. {forward} forwards one to this machine."
             )
-            self.dashboard.say(words, "warning")
+            self.dashboard.refuse(words, "expose")
             return
         self._flow.expose([row for row in rows if not row.sandbox.vm], self.board)
 
@@ -191,7 +193,7 @@ class PortsScreen(AppScreen):
         try:
             self.app.push_screen(QrDialog(address))
         except ValueError as problem:
-            self.dashboard.say(f"No QR code: {problem}", "warning")
+            self.dashboard.refuse(str(problem), "QR code")
 
     def action_open(self) -> None:
         """Open the address in the browser."""

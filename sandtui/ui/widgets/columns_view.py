@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from sandtui.ui.render.columns import FROZEN, GAP, MIN_WIDTH, SHOWN_FIRST, Placed, choose, layout
-from sandtui.ui.render.text import fit
+from sandtui.ui.render.text import fit, sort_arrow, width_of
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
 PREFIX = 3
@@ -105,13 +105,14 @@ class ColumnsView(CursorView):
             self._sizing = None
             self.release_mouse()
 
-    def head(self, sorted_by: str | None, descending: bool) -> str:
+    def head(self, sorted_by: str | None, rising: bool) -> str:
         """Return the line of heads; an arrow shows by what the lines are sorted, and which way."""
         cells = [" " * PREFIX]
         for index, placed in enumerate(self._placed):
             title = placed.column.title
             if placed.column.id == sorted_by:
-                title += "↓" if descending else "↑"
+                # The arrow stays where the title has to be cut.
+                title = fit(title, min(width_of(title), placed.width - 1)) + sort_arrow(rising)
             cells.append(" " * GAP * bool(index) + fit(title, placed.width, right=placed.column.right))
         return "".join(cells)
 

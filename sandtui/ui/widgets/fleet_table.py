@@ -87,6 +87,7 @@ class FleetTable(ColumnsView, can_focus=True):
         self._view: FleetView | None = None
         self._cursor_id: str | None = None
         self._lost_id: str | None = None
+        self._armed = True
         self._anchor_id: str | None = None
         self.empty: list[list[Piece]] = []
         """What stands in the middle when there is no row."""
@@ -108,8 +109,8 @@ class FleetTable(ColumnsView, can_focus=True):
 
     @property
     def armed(self) -> bool:
-        """Whether the user has chosen the row under the cursor, rather than been moved to it."""
-        return self._lost_id is None
+        """Whether the user has chosen the row under the cursor, rather than been moved to it by news."""
+        return self._armed
 
     @property
     def range_ids(self) -> list[str]:
@@ -134,17 +135,33 @@ class FleetTable(ColumnsView, can_focus=True):
 
     # What is shown
 
-    def show(self, view: FleetView) -> None:
-        """Draw the lines of a view; cursor and scroll stay with their sandbox."""
+    def arm(self) -> None:
+        """Take the row under the cursor as chosen: the user has just said that this is the list that was wanted."""
+        self._lost_id = None
+        self._armed = True
+
+    def show(self, view: FleetView, *, by_user: bool = False) -> None:
+        """Draw the lines of a view; cursor and scroll stay with their sandbox.
+
+        ``by_user`` says that a key of the user made it another list, so that a cursor that has to move stays armed.
+        """
+        if view is not self._view:
+            # Another platform: nothing of what was chosen there means anything here.
+            self._anchor_id = None
         self._view = view
         wanted = self._lost_id or self._cursor_id
         place = None if wanted is None else view.place(wanted)
         if place is not None:
+            # Back on the row that was chosen; but from one that counts as chosen too, news may not lead away.
+            self._armed = by_user or self._lost_id is None or not self._armed
             self._lost_id = None
         else:
             if self._cursor_id is not None and self._lost_id is None:
                 self._lost_id = self._cursor_id
             place = self._neighbour(view)
+            stays = place is not None and view.line(place).id == self._cursor_id
+            if self._lost_id is not None and not stays:
+                self._armed = self._armed and by_user
         line = self._cursor - self.scroll_offset.y
         self._resize()
         self._put_cursor(place, by_user=False)
@@ -225,7 +242,7 @@ class FleetTable(ColumnsView, can_focus=True):
         """Return all that the look of a line depends on; width, columns and theme empty the cache instead."""
         view = self._view
         if y < HEAD_LINES:
-            return ("head", None if view is None else (view.order.id, view.descending))
+            return ("head", None if view is None else (view.order.id, view.rising))
         if view is None or not view.line_count:
             index = y - self._first_empty_line()
             return ("empty", *(self.empty[index] if 0 <= index < len(self.empty) else ()))
@@ -287,7 +304,7 @@ class FleetTable(ColumnsView, can_focus=True):
 
     def _head(self, width: int) -> Strip:
         style = self.rich_style + self.get_component_rich_style("fleet-table--head", partial=True)
-        order = (None, False) if self._view is None else (self._view.order.id, self._view.descending)
+        order = (None, True) if self._view is None else (self._view.order.id, self._view.rising)
         return Strip([Segment(self.head(*order), style)]).adjust_cell_length(width, style)
 
     def _empty_line(self, y: int, width: int) -> Strip:
@@ -325,6 +342,7 @@ class FleetTable(ColumnsView, can_focus=True):
     def put_cursor(self, place: int) -> None:
         """Put the cursor on a line, as the user wants it: what is there may be acted on."""
         self._lost_id = None
+        self._armed = True
         self._put_cursor(place, by_user=True)
 
     def redraw_cursor(self) -> None:

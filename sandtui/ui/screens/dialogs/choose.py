@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import events
@@ -43,20 +43,21 @@ class ChooseDialog(ModalScreen[str]):
         self, title: str, choices: Sequence[Choice], note: str = "", extra: Sequence[tuple[str, str]] = ()
     ) -> None:
         super().__init__()
-        self._heading, self._choices, self._note, self._extra = title, choices, note, extra
+        self._heading, self._note, self._extra = title, note, extra
+        self.choices = one_key_each(choices, [key for key, _ in extra])
 
     def compose(self) -> Iterable[Widget]:
         """The list and how to use it."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(clean(self._heading))
-            yield OptionList(*map(self._option, self._choices), id="choices", compact=True)
+            yield OptionList(*map(self._option, self.choices), id="choices", compact=True)
             yield Static(
                 content(Piece(self._note or "its key or enter chooses · esc closes", "dim")), id="choices-keys"
             )
 
     def on_key(self, event: events.Key) -> None:
         """A letter chooses."""
-        found = [choice.id for choice in self._choices if choice.key and choice.key == event.character]
+        found = [choice.id for choice in self.choices if choice.key and choice.key == event.character]
         found += [answer for key, answer in self._extra if key == event.character]
         if found:
             event.stop()
@@ -81,3 +82,23 @@ class ChooseDialog(ModalScreen[str]):
             Piece(clean(choice.words), "dim"),
         )
         return Option(text, id=choice.id)
+
+
+def one_key_each(choices: Sequence[Choice], taken: Sequence[str] = ()) -> list[Choice]:
+    """Return choices of which no two have the same key, nor one of those that are ``taken``.
+
+    The first keeps its key; a later one gets another letter of its title, a digit, or none.
+    """
+    used = {*taken}
+    kept = []
+    for choice in choices:
+        if choice.key in used:
+            letters = [letter for letter in choice.title.lower() if letter.isascii() and letter.isalnum()]
+            # Not a key that a choice further down has by itself.
+            wanted = used | {other.key for other in choices}
+            key = next((letter for letter in (*letters, *"123456789") if letter not in wanted), "")
+            choice = replace(choice, key=key)
+        if choice.key:
+            used.add(choice.key)
+        kept.append(choice)
+    return kept

@@ -23,7 +23,11 @@ Exposure = tuple[int, str, str | None]
 class ExposeDialog(ModalScreen[Exposure]):
     """Answers port, protocol and name, or None. ``where`` names the sandboxes; it may come from outside."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False),
+        # A line of text has no use for it, and the list takes it for itself.
+        Binding("down", "pick", "pick a port", show=False),
+    ]
     AUTO_FOCUS = "#expose-port"
 
     def __init__(self, where: str, *, listening: bool) -> None:
@@ -68,9 +72,10 @@ class ExposeDialog(ModalScreen[Exposure]):
             found = "nothing listens inside yet" if ports is not None else "what listens inside could not be found out"
             words.update(content(Piece(found, "dim")))
             return
-        words.update(content(Piece("listening inside (tab, enter takes one)", "dim")))
+        words.update(content(Piece("Listening in the sandbox (↓ or tab to pick, enter takes one)", "dim")))
         choices = self.query_one("#listening", OptionList)
         choices.add_options([Option(content(Piece(f"{port}")), id=str(port)) for port in ports])
+        choices.highlighted = 0
         choices.display = True
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -91,6 +96,11 @@ class ExposeDialog(ModalScreen[Exposure]):
             self.query_one("#dialog-keys", Static).update(content(Piece(clean(str(problem)), "bad")))
         else:
             self.dismiss(answer)
+
+    def action_pick(self) -> None:
+        """Go to the ports that listen, when they are known."""
+        if self._asks and self.query_one("#listening").display:
+            self.query_one("#listening").focus()
 
     def action_close(self) -> None:
         """Take nothing."""

@@ -79,7 +79,8 @@ class Copying(FileKeys):
         """Return one spec for all entries and, with several sandboxes marked, for each of them."""
         here, there, batch = self.pane, self.other, secrets.token_hex(4)
         if here.side.sandbox_id is None and there.side.sandbox_id is None:
-            self.dashboard.say("Both panes show this machine: @ brings a sandbox into one of them.", "warning")
+            side = self.named_key("files.side")
+            self.dashboard.refuse(f"Both panes show this machine: {side} brings a sandbox into one of them.", "copy")
             return []
         if here.side.sandbox_id is not None and there.side.sandbox_id is not None:
             source, target = Place("", here.side.sandbox_id, here.title), Place("", there.side.sandbox_id, there.title)

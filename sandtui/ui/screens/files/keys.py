@@ -248,8 +248,9 @@ class FileKeys(FilePanes):
                 pane.sizes[entry.name] = found.size
                 self.dashboard.say(f"{clean(entry.name)}/ holds {size_text(found.size)} in {found.files:,} files.")
                 if self.is_attached:
+                    pane.arrange()
+                    self.draw_pane(number)
                     self.table(number).redraw()
-                    self.draw_chrome(number)
 
         if folders:
             self.work(count())

@@ -93,7 +93,9 @@ class FilePanes(AppScreen):
         self.draw_chrome(number)
         try:
             listing = await pane.side.read_folder(path)
-            ordered = await asyncio.to_thread(in_order, listing.entries, pane.order, descending=pane.descending)
+            sizes = dict(pane.sizes) if listing.path == pane.path else {}
+            order, descending = pane.order, pane.descending
+            ordered = await asyncio.to_thread(in_order, listing.entries, order, descending=descending, sizes=sizes)
         except FilesError as error:
             pane.problem = str(error)
         else:

@@ -99,7 +99,8 @@ class Syncing(Copying):
         """Compare both directories, show the plan, and do what is chosen."""
         here, there, session = self.pane, self.other, self.bridge.session
         if session is None or here.side.sandbox_id == there.side.sandbox_id:
-            self.dashboard.say("Both panes show the same files: @ brings a sandbox into one of them.", "warning")
+            side = self.named_key("files.side")
+            self.dashboard.refuse(f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync")
             return
         source = Place(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
         target = Place(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")

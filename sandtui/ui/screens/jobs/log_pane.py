@@ -177,7 +177,7 @@ class JobLogPane(Vertical):
         """Ask what of the log to write where."""
         job = self.job
         if job is None or (not self._lines and not job.size):
-            self._app.say("There is nothing to save.", "warning")
+            self._app.refuse("There is nothing to save.", "save")
             return
         whole = job.stderr_size if self.stream == "stderr" else job.stdout_size
         total = max(whole, self.window.total if self.window is not None else 0)

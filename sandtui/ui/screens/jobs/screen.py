@@ -19,7 +19,7 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.messages import JobsChanged, SandboxesChanged
 from sandtui.ui.render.jobs import Facts, about, counts, head, line
-from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.text import Content, Piece, sort_arrow
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.jobs.log_pane import JobLogPane
 from sandtui.ui.widgets.line import ChromeLine
@@ -178,7 +178,7 @@ class JobsScreen(AppScreen):
         """Stop the job."""
         if (job := self.job) is not None:
             if job.state.is_over:
-                self.dashboard.say("That job is over.", "warning")
+                self.dashboard.refuse("That job is over.", "stop")
             else:
                 self.dashboard.job_flow.stop(job)
 
@@ -279,7 +279,7 @@ class JobsScreen(AppScreen):
         self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)])
         self.query_one("#jobs", RowList).show_rows([job.key for job in self.jobs])
         panel = self.query_one("#jobs-panel")
-        arrow = "↓" if self._order.descending != self._turned else "↑"
+        arrow = sort_arrow(self._order.descending == self._turned)
         panel.border_title = Content("Background jobs")
         panel.border_subtitle = Content(f"sort: {self._order.id} {arrow}")
         self._show_log()

@@ -1,0 +1,143 @@
+"""Every screen of the program, opened on the simulated fleet as its own actions open it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from sandtui.client import CreateSandboxRequest
+from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.launch_plan import LaunchPlan
+from sandtui.fleet.recording import Player
+from sandtui.fleet.shells import ShellState
+from sandtui.ui.screens.activity import ActivityScreen
+from sandtui.ui.screens.console import ConsoleScreen
+from sandtui.ui.screens.create import CreateScreen
+from sandtui.ui.screens.detail import DetailScreen
+from sandtui.ui.screens.fanout import FanOutScreen
+from sandtui.ui.screens.files import FilesScreen
+from sandtui.ui.screens.files.preview import PreviewScreen
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.ui.screens.launch import LaunchScreen
+from sandtui.ui.screens.log import LogScreen
+from sandtui.ui.screens.ports import PortsScreen
+from sandtui.ui.screens.recordings import RecordingsScreen
+from sandtui.ui.screens.recordings.playing import PlayerScreen
+from sandtui.ui.screens.shell import ShellScreen
+from tests.fleet.shells.channels import ScriptedOpener
+from tests.ui.test_recordings import RECORDED
+from tests.ui.world import World, settled, until
+
+LEAVE = "ctrl+right_square_bracket"
+
+Opener = Callable[[Pilot[None], World], Awaitable[None]]
+
+
+def running(app: World) -> list[str]:
+    """Return the ids of the sandboxes that run."""
+    session = app.bridge.session
+    assert session is not None
+    return [row.id for row in session.store if row.status == "RUNNING"]
+
+
+async def fleet(pilot: Pilot[None], app: World) -> None:
+    pass
+
+
+async def detail(pilot: Pilot[None], app: World) -> None:
+    app.open_detail(running(app)[0])
+
+
+async def console(pilot: Pilot[None], app: World) -> None:
+    app.open_console(running(app)[0])
+
+
+async def fan_out(pilot: Pilot[None], app: World) -> None:
+    session = app.bridge.session
+    app.open_fan_out([row for row in session.store if row.status == "RUNNING"][:3])
+
+
+async def files(pilot: Pilot[None], app: World) -> None:
+    app.open_files(running(app)[:1])
+    await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.is_ready)
+
+
+async def preview(pilot: Pilot[None], app: World) -> None:
+    session = app.bridge.session
+    app.push_screen(PreviewScreen(Reader(session.client, None, str(Path(__file__))), "local"))
+
+
+async def jobs(pilot: Pilot[None], app: World) -> None:
+    app.open_jobs(running(app)[:1])
+
+
+async def ports(pilot: Pilot[None], app: World) -> None:
+    app.open_ports(running(app)[0])
+
+
+async def logs(pilot: Pilot[None], app: World) -> None:
+    app.open_logs(running(app)[:2])
+
+
+async def shell(pilot: Pilot[None], app: World) -> None:
+    opener = ScriptedOpener()
+    app.bridge.session.shells.opener = opener
+    app.open_shells(running(app)[:2])
+    await until(pilot, lambda: isinstance(app.screen, ShellScreen) and len(opener.channels) > 1)
+    await until(pilot, lambda: all(each.state is not ShellState.CONNECTING for each in app.screen.board.shells))
+    await pilot.press(LEAVE)
+    await until(pilot, lambda: not app.screen.takes_all_keys)
+
+
+async def recordings(pilot: Pilot[None], app: World) -> None:
+    app.open_recordings()
+
+
+async def player(pilot: Pilot[None], app: World) -> None:
+    app.push_screen(PlayerScreen(Player.read(RECORDED)))
+
+
+async def create(pilot: Pilot[None], app: World) -> None:
+    app.open_create()
+
+
+async def launch(pilot: Pilot[None], app: World) -> None:
+    requests = tuple(CreateSandboxRequest(name=f"made-{number}", docker_image="python:3.12") for number in (1, 2))
+    app.start_launch(LaunchPlan("launch-1", requests))
+    await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+
+
+async def activity(pilot: Pilot[None], app: World) -> None:
+    app.action_messages()
+
+
+EVERY_SCREEN: dict[type, Opener] = {
+    FleetScreen: fleet,
+    DetailScreen: detail,
+    ConsoleScreen: console,
+    FanOutScreen: fan_out,
+    FilesScreen: files,
+    PreviewScreen: preview,
+    JobsScreen: jobs,
+    PortsScreen: ports,
+    LogScreen: logs,
+    ShellScreen: shell,
+    RecordingsScreen: recordings,
+    PlayerScreen: player,
+    CreateScreen: create,
+    LaunchScreen: launch,
+    ActivityScreen: activity,
+}
+"""How each screen is opened, on a fleet that is shown."""
+
+
+async def opened(pilot: Pilot[None], kind: type) -> World:
+    """Open a screen of a kind, once the fleet is shown."""
+    app = await settled(pilot)
+    await until(pilot, lambda: app.screen.target is not None)  # type: ignore[attr-defined]
+    await EVERY_SCREEN[kind](pilot, app)
+    await until(pilot, lambda: isinstance(app.screen, kind) and app.screen.is_mounted)
+    return app
