@@ -88,12 +88,12 @@ async def test_a_read_only_context_has_nothing_that_changes_something():
         assert (await session.client.get_sandbox_statuses([row.id])) is not None
         await pilot.press("m")
         await pilot.pause()
-        choices = app.screen._choices
+        choices = app.screen.choices
         assert {choice.id for choice in choices} <= {"copy", "csv", "json"}
         await pilot.press("escape")
         await pilot.press("at")
         await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
-        assert [choice.words.endswith("in use") for choice in app.screen._choices][:2] == [True, False]
+        assert [choice.words.endswith("in use") for choice in app.screen.choices][:2] == [True, False]
         await pilot.press("escape")
         await go_to(app, pilot, "2")
         assert "READ-ONLY" not in header(app)
