@@ -226,7 +226,7 @@ async def test_a_reply_that_drips_ends_in_time(sync, head):
 
     server, address = await serve(drip)
     request = raw_request(address, sync)
-    async with server, asyncio.timeout(20):
+    async with server, asyncio.timeout(60):
         with pytest.raises(APITimeoutError):
             await request("POST", "/x", timeout=0.3)
 
@@ -268,7 +268,7 @@ async def test_a_packed_reply_is_read_as_ever():
 
     server, address = await serve(packed)
     config = Config(api_key=KEY, base_url=address)
-    async with server, asyncio.timeout(20):
+    async with server, asyncio.timeout(60):
         assert (await AsyncAPIClient(config=config).request("GET", "/x"))["a"] == "b" * 1000
         reply = await asyncio.to_thread(APIClient(config=config).request, "GET", "/x")
         assert reply["a"] == "b" * 1000
@@ -286,7 +286,7 @@ async def test_nothing_can_be_uploaded_too():
         await writer.drain()
 
     server, address = await serve(answer)
-    async with server, asyncio.timeout(20), client_of(FakePlatform()) as faked:
+    async with server, asyncio.timeout(60), client_of(FakePlatform()) as faked:
         from sandtui.client import AsyncSandboxClient
         from sandtui.client.models import GatewayToken
 
@@ -316,7 +316,7 @@ async def test_a_body_that_ends_too_soon_is_an_error_of_ours():
 
     server, address = await serve(answer)
     request = WireRequest("POST", address, body=StreamedBody(100, pieces), timeout=5)
-    async with server, asyncio.timeout(20):
+    async with server, asyncio.timeout(60):
         with pytest.raises(TransportFault):
             await AsyncPort().send(request)
         with pytest.raises(TransportFault):
@@ -370,7 +370,7 @@ async def test_refused_together_a_new_token_is_fetched_once():
         return httpx.Response(200, json=SANDBOX)
 
     tokens = 0
-    async with client_of(platform) as client, asyncio.timeout(20):
+    async with client_of(platform) as client, asyncio.timeout(60):
         await asyncio.gather(*(client.execute_command("sbx_1", "true") for _ in range(10)))
     assert tokens == 2
 
@@ -382,7 +382,7 @@ async def test_what_the_keys_raise_is_raised(sync):
         raise LookupError("no more")
 
     platform = FakePlatform().on(AUTH, token_reply()).on(EXEC, DONE)
-    async with client_of(platform) as client, asyncio.timeout(20):
+    async with client_of(platform) as client, asyncio.timeout(60):
 
         async def gather():
             return [outcome.key async for outcome in client.execute_many(keys(), "true")]
@@ -397,7 +397,7 @@ async def test_work_that_is_cancelled_from_elsewhere_does_not_hang():
     async def work(key):
         raise asyncio.CancelledError
 
-    async with client_of(FakePlatform()) as client, asyncio.timeout(20):
+    async with client_of(FakePlatform()) as client, asyncio.timeout(60):
         outcomes = [outcome async for outcome in client._session.port.fan_out([1], work, 4)]
     assert isinstance(outcomes[0].error, RuntimeError)
 
@@ -432,7 +432,7 @@ async def test_a_file_that_drips_ends_too(sync, tmp_path, monkeypatch):
             client._session.tokens.put("sbx_1", token)
             await client.download_file("sbx_1", "/a", tmp_path / "a", timeout=0.3)
 
-    async with server, asyncio.timeout(20):
+    async with server, asyncio.timeout(60):
         with pytest.raises((DownloadTimeoutError, ConnectionFailedError)):
             await (asyncio.to_thread(blocking) if sync else suspending())
     assert not (tmp_path / "a").exists()

@@ -72,7 +72,7 @@ async def test_a_cancelled_upload_leaves_no_parts(small, source):
             await asyncio.Event().wait()
         return gateway(request)
 
-    async with client_of(platform) as client, asyncio.timeout(20):
+    async with client_of(platform) as client, asyncio.timeout(60):
         task = asyncio.ensure_future(client.upload_file("sbx_1", "/w/x", source))
         await third.wait()
         assert len(gateway.files) == 2

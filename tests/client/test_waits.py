@@ -56,7 +56,7 @@ async def test_one_that_does_not_answer_holds_up_nobody():
         return slow.answer(request)
 
     order = []
-    async with client_of(platform) as client, asyncio.timeout(20):
+    async with client_of(platform) as client, asyncio.timeout(60):
         async for outcome in client.wait_many(["bad", "good"]):
             order.append((outcome.key, outcome.unwrap()))
             slow.hold.set()

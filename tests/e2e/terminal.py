@@ -14,7 +14,7 @@ from typing import Self
 
 import pyte
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 KEYS = {
     "enter": "\r",

@@ -110,7 +110,7 @@ async def test_a_crash_report_survives_the_demo(env):
     async with Terminal([sys.executable, "-c", BREAKING], env) as terminal:
         await terminal.until("live")
         await terminal.press("c")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not list(crashes.glob("crash-*.txt")):
                 await asyncio.sleep(0.05)
         if terminal.process.returncode is None:

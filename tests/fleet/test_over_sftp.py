@@ -138,7 +138,7 @@ async def test_a_transfer_that_is_cancelled_leaves_nothing(bench, no_gateway, wa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(transfer), "check", cancelling)
         await bench.over(transfer, State.CANCELLED, State.DONE)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while bench.queue._tasks:
                 await asyncio.sleep(0.005)
     assert transfer.state is State.CANCELLED, transfer.problem

@@ -112,7 +112,7 @@ async def test_a_probe_that_hangs_is_given_up(world, monkeypatch, protocol):
     address = f"127.0.0.1:{number}"
     where = {"url": f"http://{address}"} if protocol == "HTTP" else {"external_endpoint": address}
     board = await board_with(world, exposure(1, protocol=protocol, **where))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await board.probe(["exp_1"])
     server.close()
     assert asked.is_set()

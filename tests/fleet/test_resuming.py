@@ -148,7 +148,7 @@ async def test_a_large_download_that_is_cancelled_leaves_nothing(bench, monkeypa
     spec = Spec(bench.there("/workspace/big"), Place(str(target)), "batch", Existing.OVERWRITE)
     (transfer,) = bench.queue.add([spec])
     await bench.over(transfer, State.CANCELLED, State.DONE)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while bench.queue._tasks:
             await asyncio.sleep(0.005)
     assert transfer.state is State.CANCELLED
@@ -196,7 +196,7 @@ async def test_what_a_failed_transfer_has_left_goes_with_it_off_the_list(bench):
     assert transfer.state is State.FAILED
     assert await bench.leftovers() != "", "a retry would go on with it"
     bench.queue.clear_done()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not bench.queue.is_idle:
             await asyncio.sleep(0.005)
     assert await bench.leftovers() == ""

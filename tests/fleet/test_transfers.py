@@ -52,7 +52,7 @@ class Bench:
         wanted = states or (State.DONE, State.FAILED, State.CANCELLED, State.ASKING, State.PAUSED)
         changed = asyncio.Event()
         self.queue.on_change = changed.set
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while transfer.state not in wanted:
                 changed.clear()
                 await changed.wait()
@@ -419,7 +419,7 @@ async def test_transfers_wait_for_their_turn_and_can_be_put_in_another_order(ben
         changed.set()
 
     bench.queue.on_change = note
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(order) < 4:
             changed.clear()
             await changed.wait()

@@ -16,7 +16,7 @@ from sandtui.local.drivers.namespace import probe
 from sandtui.local.platform import Platform
 from sandtui.local.server import Server, base_url, listen
 
-GIVE_UP_SECONDS = 15.0
+GIVE_UP_SECONDS = 60.0
 
 
 class Api:

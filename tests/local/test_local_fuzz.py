@@ -57,7 +57,7 @@ async def raw(
         "query_string": query.encode("utf-8", "surrogateescape"),
         "root_path": "", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
     }  # fmt: skip
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await api.platform.app(scope, receive, send)  # type: ignore[arg-type]
     return status[0], b"".join(parts)
 

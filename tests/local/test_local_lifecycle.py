@@ -59,7 +59,7 @@ async def test_idleness_ends_a_sandbox_and_use_keeps_it(plain: Api, clock: Manua
 async def test_a_running_command_is_no_idleness(plain: Api, clock: ManualClock) -> None:
     box = await plain.running(idle_timeout_minutes=5)
     working = asyncio.create_task(plain.run(box, "while ! test -e go; do sleep 0.02; done"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while box not in plain.platform.lifecycle._busy:
             await asyncio.sleep(0.001)
     clock.advance(minutes=6)
@@ -91,7 +91,7 @@ async def test_a_killed_agent_is_an_error_with_its_reason(real: Api) -> None:
     ended = await real.until(box, "ERROR")
     assert "first process died" in ended["errorMessage"]
     await cleared(real.platform.settings.state_dir)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while any(mark_of(entry) == box for entry in Path("/proc").iterdir()):
             await asyncio.sleep(0.01)
     for pid in agents:
@@ -118,7 +118,7 @@ async def test_delete_while_it_comes_up_leaves_nothing(real: Api) -> None:
         await asyncio.sleep(pause)
         await real.call("DELETE", f"/sandbox/{box}")
         assert (await real.sandbox(box))["status"] == "TERMINATED"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while [pid for pid in processes_of(state) if pid != os.getpid()]:
             await asyncio.sleep(0.01)
     assert list((state / "sandboxes").iterdir()) == []

@@ -206,6 +206,7 @@ def test_console(snap_compare, size):
         app = await settled(pilot)
         await pilot.press("slash", *"status", "colon", *"running", "enter", "x")
         console = app.screen.console
+        await until(pilot, lambda: console.live)
         for command in ("echo hello", "no-such-command", "false"):
             await pilot.press(*("space" if c == " " else "minus" if c == "-" else c for c in command), "enter")
             await until(pilot, lambda: console.running is None and console.runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ from sandtui.ui.screens.dialogs.refusal import RefusalDialog
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7
 BASE_URL = "http://127.0.0.1"
+
+PATIENCE = 60.0
+"""Seconds after which a wait has failed: only an end, so it may be long for the sake of a busy machine."""
 
 Wrap = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 
@@ -74,19 +78,18 @@ class World(SandtuiApp):
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     """Let the app work until something is so."""
-    for _ in range(400):
-        if condition():
-            await pilot.pause()
-            return
-        await pilot.pause()
-        await wait_a_turn()
-    raise AssertionError("the app did not get there")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await pilot.pause()
+                await wait_a_turn()
+    except TimeoutError:
+        raise AssertionError("the app did not get there") from None
+    await pilot.pause()
 
 
 async def wait_a_turn() -> None:
     """Let threads hand over their results."""
-    import asyncio
-
     await asyncio.sleep(0.005)
 
 
