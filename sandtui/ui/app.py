@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import SystemCommand
 from textual.worker import Worker, WorkerState
 
 from sandtui.config.paths import Paths, read_text
@@ -28,11 +27,12 @@ from sandtui.ui.themes import last_looks
 from sandtui.ui.tracing import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.command import Provider
     from textual.dom import DOMNode
     from textual.screen import Screen
     from textual.theme import Theme
@@ -55,8 +55,12 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
-OURS_INSTEAD = frozenset({"Keys", "Quit"})
-"""Commands of Textual's palette for which there are actions of ours."""
+
+
+def _palette() -> type[Provider]:
+    from sandtui.ui.palette import ActionProvider
+
+    return ActionProvider
 
 
 class SandtuiApp(Telling, Navigation, Copying, Recording):
@@ -70,6 +74,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     CSS_PATH = Path(__file__).with_name("sandtui.tcss")
     BINDINGS: ClassVar[list[BindingType]] = bindings(GLOBAL)
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
 
     # Made behind the first frame (see ``furnishing``):
     settings: Settings
@@ -173,14 +178,6 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         if terminal_is_gone():
             self.exit(return_code=CODES[signal.SIGHUP])
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Offer every action that works here, and Textual's own, in the palette."""
-        for action in self.actions_here():
-            yield SystemCommand(action.title.capitalize(), action.help, lambda action=action: self.do(action.id))
-        for command in super().get_system_commands(screen):
-            if command.title not in OURS_INSTEAD:
-                yield command
-
     # What is kept, and where the user is
 
     @property
@@ -245,7 +242,9 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         namespace: DOMNode = self if action.scope == GLOBAL else self.screen
         if self.front is not None and action.scope != GLOBAL:
             namespace = self.front.owner_of(action.scope)
-        self.call_later(self.run_action, action.name, namespace)
+        # Under its whole id: the scope may not be that of the pane in use.
+        run = partial(super().run_action, action.name, namespace)
+        self.call_later(self.contexts.run, action.id, namespace, run)
 
     # Actions
 

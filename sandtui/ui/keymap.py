@@ -18,7 +18,10 @@ DEFAULT = Keymap()
 NO_KEY = "no_key"
 """Stands for the key of an action that is to have none: for an empty text Textual keeps the old ones."""
 
-PRIORITY = frozenset({"console.interrupt", "fanout.interrupt"})
+PALETTE = "app.command_palette"
+"""The palette finds what has no key."""
+
+PRIORITY = frozenset({"console.interrupt", "fanout.interrupt", PALETTE})
 """Actions whose key must win over the text field that has the focus.
 
 Only those: a priority key overtakes the letters that were typed before it and are still on their way to the field.
@@ -61,7 +64,9 @@ def key_of(action_id: str, keymap: Keymap = DEFAULT) -> str:
     keys = keymap.of(action)
     if keys:
         return key_label(keys[0])
-    return f":{action.command}" if action.command else "ctrl+p"
+    if action.command:
+        return f":{action.command}"
+    return key_of(PALETTE, keymap) if action_id != PALETTE and keymap.of(BY_ID[PALETTE]) else "the palette"
 
 
 def help_hint(typing: bool, keymap: Keymap = DEFAULT) -> Hint:

@@ -123,7 +123,7 @@ def has_few_colours(app: App[None]) -> bool:
 def first_theme(wanted: str, chosen_last: str, known: Container[str]) -> tuple[str, str]:
     """Return the theme to begin with, and what to say when the wanted one does not exist."""
     if wanted and wanted not in known:
-        return DARK.name, f"There is no theme {wanted!r}; ctrl+p, then theme, shows all."
+        return DARK.name, f"There is no theme {wanted!r}; the command palette lists all under Theme."
     for name in (wanted, chosen_last.strip()):
         if name in known:
             return name, ""

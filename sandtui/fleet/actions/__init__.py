@@ -9,7 +9,7 @@ from __future__ import annotations
 from sandtui.fleet.actions import activity, console, create, fanout, files, fleet, jobs, log, ports, program, shell
 from sandtui.fleet.actions.action import FORBIDDEN_KEYS, GLOBAL, Action
 
-__all__ = ["ACTIONS", "BY_ID", "FORBIDDEN_KEYS", "GLOBAL", "OPENING", "Action", "in_scope", "opens"]
+__all__ = ["ACTIONS", "BY_ID", "FORBIDDEN_KEYS", "GLOBAL", "OPENING", "PANES", "Action", "in_scope", "opens"]
 
 _GROUPS = (program, activity, fleet, create, console, fanout, files, log, ports, jobs, shell)
 
@@ -34,6 +34,10 @@ OPENING = frozenset(
     }
 )  # fmt: skip
 """Actions that change nothing, and after which keys are meant for the screen, the menu or the field that opens."""
+
+
+PANES = {"console": ("output",), "fanout": ("results",), "files": ("queue",), "jobs": ("job_log",)}
+"""The scopes of the panes beside that of their screen."""
 
 
 def opens(action: Action) -> bool:

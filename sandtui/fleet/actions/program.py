@@ -5,6 +5,7 @@ from sandtui.fleet.actions.action import Action
 ACTIONS = (
     Action("app.help", ("question_mark", "f1"), "help", "Show the keys that work here.", 1, command="help"),
     Action("app.command", ("colon",), "cmd", "Type a command by its name.", 90),
+    Action("app.command_palette", ("ctrl+p",), "palette", "Find an action by a part of its name."),
     Action("app.refresh", ("r",), "refresh", "Ask the platform now.", command="refresh"),
     Action("app.messages", ("t",), "activity", "Show what was done and what went wrong.", command="activity"),
     Action("app.fleet", ("1",), "fleet", "Go to the fleet.", command="fleet"),

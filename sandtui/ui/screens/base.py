@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
+from sandtui.fleet.actions import PANES
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import help_hint, hints, key_of
 from sandtui.ui.render.forwards import work_pieces
@@ -102,6 +103,11 @@ class AppScreen(Screen[None]):
     def hint_scopes(self) -> tuple[str, ...]:
         """Return the scopes whose actions work now."""
         return (self.SCOPE,)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of the screen and all its panes, whichever is in use."""
+        return (self.SCOPE, *PANES.get(self.SCOPE, ()))
 
     def subject(self) -> str:
         """Return what an action of this screen is done to, for the activity, where the crumbs do not say it."""

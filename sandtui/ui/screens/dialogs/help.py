@@ -22,7 +22,6 @@ MOVING = (
     ("j k, arrows", "Move by one line."),
     ("g G, home end", "Go to the first or last line."),
     ("tab", "Go to the next field or pane."),
-    ("ctrl+p", "Open the palette: every action by name."),
 )
 
 
@@ -35,6 +34,7 @@ class HelpDialog(ModalScreen[str]):
         super().__init__()
         self._actions = actions
         self._keymap = keymap
+        self._taken = {key for action in actions if action.scope != GLOBAL for key in keymap.of(action)}
 
     def compose(self) -> Iterable[Widget]:
         """The list and how to leave it."""
@@ -64,7 +64,9 @@ class HelpDialog(ModalScreen[str]):
             yield Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(words, "dim")), disabled=True)
 
     def _option(self, action: Action) -> Option:
-        keys = ", ".join(key_label(key) for key in self._keymap.of(action))
+        # A key that means something of its own on this screen is not offered for what it means elsewhere.
+        own = [key for key in self._keymap.of(action) if action.scope != GLOBAL or key not in self._taken]
+        keys = ", ".join(map(key_label, own)) or (f":{action.command}" if action.command else "")
         # No-break spaces: Textual takes ordinary ones away at the beginning of a line.
         words = ("\n" + "\N{NO-BREAK SPACE}" * KEY_WIDTH).join(wrap(action.help, HELP_WIDTH))
         return Option(content(Piece(f"{keys:<{KEY_WIDTH}}", "key"), Piece(words)), id=action.id)
