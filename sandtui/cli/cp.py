@@ -132,7 +132,23 @@ def carry_out(arguments: argparse.Namespace, specs: object) -> int:
     Raises:
         UsageError: the arguments can't be used.
     """
-    return asyncio.run(_connected(arguments, specs))
+    try:
+        return asyncio.run(_connected(arguments, specs))
+    except UsageError as error:
+        raise UsageError(as_typed(str(error), arguments)) from None
+
+
+def as_typed(message: str, arguments: argparse.Namespace) -> str:
+    """Return a message in which the paths of this machine stand as they were typed."""
+    from sandtui.cli.places import split, whole
+
+    for text in (arguments.source, arguments.target):
+        sandbox, path = split(text)
+        if sandbox is None and path not in {_STREAM, ""} and (absolute := whole(path)) != "/":
+            message = message.replace(absolute, path.rstrip("/"))
+            if not path.startswith(("/", "~")):
+                message = message.replace(f"{whole('.').rstrip('/')}/", "")
+    return message
 
 
 def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **options: object) -> Spec:
@@ -172,7 +188,7 @@ async def _connected(arguments: argparse.Namespace, specs: object) -> int:
             wanted = await specs(client)  # type: ignore[operator]
             return await transfer_all(client, wanted, arguments)
     except (ConnectError, SandboxClientError, FilesError, TransferError) as error:
-        complain(error)
+        complain(as_typed(str(error), arguments))
         return FAILURE
 
 
@@ -256,11 +272,11 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
             "seconds": round(seconds, 3),
         }
         if transfer.problem:
-            row["error"] = transfer.problem
+            row["error"] = as_typed(transfer.problem, arguments)
         print(json.dumps(row), flush=True)
     elif transfer.problem:
         end = "\r\x1b[K" if bar else ""
-        print(f"{end}sandtui: {clean(label)}: {clean(transfer.problem)}", file=sys.stderr)
+        print(f"{end}sandtui: {clean(as_typed(f'{label}: {transfer.problem}', arguments))}", file=sys.stderr)
     elif transfer.left_out and bar:
         print(f"\r\x1b[K{transfer.left_out:,} links and devices were left out", file=sys.stderr)
 

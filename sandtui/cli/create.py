@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandtui.cli.usage import FAILURE, complain, refuse
+from sandtui.cli.usage import FAILURE, UsageError, complain, refuse
+from sandtui.directories import describe
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from sandtui.config.paths import Paths
     from sandtui.config.presets import PresetError, PresetStore
+    from sandtui.config.state_check import check_journal
     from sandtui.fleet.create_form import BY_ID, DEFAULTS
     from sandtui.fleet.launch_plan import new_launch_id, plan_launch
 
@@ -59,6 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
         for request in plan.requests:
             print(request.model_copy(update={"secrets": None}).model_dump_json(exclude_none=True))
         return 0
+    try:
+        check_journal(Paths.of_user())
+    except OSError as error:
+        raise UsageError(str(error)) from None
     return asyncio.run(_create(plan, arguments))
 
 
@@ -89,7 +95,7 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
             launch = Launch(plan, client, SystemClock(), journal, connection.label)
             return await _follow(launch, wait=arguments.wait, client=client)
     except (ConnectError, ConfigurationError, OSError) as error:
-        complain(error)
+        complain(describe(error) if isinstance(error, OSError) else error)
         return FAILURE
     finally:
         journal.close()

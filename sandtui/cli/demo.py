@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandtui.cli.options import READ_ONLY
 from sandtui.cli.streams import temporary_directory
-from sandtui.cli.usage import FAILURE, UsageError, complain, on_terminal, refuse
+from sandtui.cli.usage import FAILURE, UsageError, complain, draw_in_utf8, on_terminal, refuse
 
 if TYPE_CHECKING:
     from sandtui.fleet.session import Connection
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     if not on_terminal("stdin", "stdout", "stderr"):
         return refuse("the demo needs a terminal")
+    draw_in_utf8()
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.local.owned import OwnedPlatform

@@ -61,8 +61,7 @@ async def _examine(profile: str, *, as_json: bool) -> int:
         if as_json:
             print(json.dumps(asdict(finding)), flush=True)
             continue
-        line = f"{signs[finding.state]} {finding.name:<12} {clean(finding.words)}"
-        print(line.encode(encoding, "replace").decode(encoding))
+        print(f"{signs[finding.state]} {finding.name:<12} {clean(finding.words)}")
         if finding.mend:
             print(f"{'':<15}-> {clean(finding.mend)}", flush=True)
     return 1 if worst else 0

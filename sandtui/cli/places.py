@@ -100,7 +100,7 @@ async def _places(
 
     name, path = end
     if name is None:
-        return [Place(_whole(path) + ("/" if path.endswith("/") else ""))]
+        return [Place(whole(path) + ("/" if path.endswith("/") else ""))]
     if name:
         found = [(each.id, each.name) for each in await find_named(client, name)]
         if len(found) > 1:
@@ -115,13 +115,14 @@ async def _places(
         found = [(row.id, row.name) for row in rows]
     places = []
     for sandbox_id, title in found:
-        whole = path
+        inside = path
         if not path.startswith("/"):
             here = (await SandboxSide(client, sandbox_id).read_folder(".")).path
-            whole = here if path == "." else f"{here.rstrip('/')}/{path.removeprefix('./')}"
-        places.append(Place(whole, sandbox_id, title))
+            inside = here if path == "." else f"{here.rstrip('/')}/{path.removeprefix('./')}"
+        places.append(Place(inside, sandbox_id, title))
     return places
 
 
-def _whole(path: str) -> str:
+def whole(path: str) -> str:
+    """Return a path of this machine from its root on."""
     return str(Path(path).expanduser().absolute())

@@ -7,7 +7,18 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from sandtui.cli.options import NOTHING, READ_ONLY, Options
-from sandtui.cli.usage import FAILURE, USAGE_ERROR, UsageError, drop_output, on_terminal, refuse
+from sandtui.cli.usage import (
+    FAILURE,
+    USAGE_ERROR,
+    UsageError,
+    complain,
+    draw_in_utf8,
+    drop_output,
+    on_terminal,
+    print_in_any_encoding,
+    refuse,
+)
+from sandtui.directories import DirectoryError, describe
 
 if TYPE_CHECKING:
     import argparse
@@ -19,18 +30,23 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
     words = sys.argv[1:] if argv is None else argv
+    print_in_any_encoding()
     try:
         if not words:
             # The common start is the short one: reading arguments costs 25 ms before the first frame.
             return _dashboard(Options())
         return _run(words)
-    except UsageError as error:
+    except (UsageError, DirectoryError) as error:
         return refuse(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # The reader of our output went away: nothing more can be said to it.
         drop_output()
+        return FAILURE
+    except OSError as error:
+        # A full disk, a terminal or a pipe that broke: in words, for nobody can do anything about a traceback.
+        complain(describe(error))
         return FAILURE
 
 
@@ -107,6 +123,7 @@ def _dashboard(options: Options) -> int:
     if not on_terminal("stderr"):
         print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
         return USAGE_ERROR
+    draw_in_utf8()
     from sandtui.ui.garbage import collect_nothing_yet
 
     collect_nothing_yet()
@@ -123,7 +140,7 @@ def _opening(options: Options) -> Opening:
     """Read the settings and choose the context; called in a thread, behind the first frame.
 
     Raises:
-        OpeningError: the settings or the arguments can't be used.
+        OpeningError: the settings, the arguments or the state directory can't be used.
     """
     from functools import partial
 
@@ -131,12 +148,15 @@ def _opening(options: Options) -> Opening:
     from sandtui.config.contexts import contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
+    from sandtui.config.state_check import check_state
     from sandtui.ui.opening import Opening, OpeningError
 
     try:
-        settings = load_settings(Paths.of_user().settings)
+        paths = Paths.of_user()
+        settings = load_settings(paths.settings)
         first = options.context(settings)
-    except (UsageError, SettingsError) as error:
+        check_state(paths)
+    except (UsageError, SettingsError, OSError) as error:
         raise OpeningError(str(error)) from None
     to = partial(connect_to, read_only=options.read_only)
     return Opening(partial(to, first), settings, contexts(settings), to, first.name)

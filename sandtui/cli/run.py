@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sandtui.cli import selection
 from sandtui.cli.streams import piped_input
 from sandtui.cli.usage import UsageError, complain
+from sandtui.directories import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +156,7 @@ async def _fan_out(
         try:
             what = await asyncio.to_thread(save, fan_out, arguments.save)
         except OSError as error:
-            complain(f"the output was not saved: {error}")
+            complain(f"the output was not saved: {describe(error)}")
             return max(exit_code(fan_out), 1)
         complain(f"{what} written to {arguments.save}")
     return INTERRUPTED if stopped else exit_code(fan_out)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandtui.cli.cp import Unwritten, add_common, carry_out, make_spec, transfer_all
 from sandtui.cli.usage import UsageError, complain, refuse
+from sandtui.directories import describe
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -65,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for file in files:
             patterns += file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        return refuse(f"the patterns can't be read: {error}")
+    except OSError as error:
+        return refuse(f"the patterns can't be read: {describe(error)}")
+    except UnicodeDecodeError:
+        return refuse(f"the patterns can't be read: {file} is not UTF-8 text")
     arguments.patterns = tuple(patterns)
     work = _dry_run if arguments.dry_run else _specs
     if not arguments.watch:

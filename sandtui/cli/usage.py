@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 FAILURE, USAGE_ERROR = 1, 2
 
@@ -37,3 +38,22 @@ def drop_output() -> None:
         if stream is not None and not stream.closed and not stream.isatty():
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def draw_in_utf8() -> None:
+    """Have the terminal's streams write UTF-8, whatever the locale says: a frame has letters of no other encoding."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if isinstance(stream, TextIOWrapper) and not stream.closed:
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def print_in_any_encoding() -> None:
+    """Have what the output's encoding lacks written as ``\\uXXXX``: a name must not end the program.
+
+    A terminal that would get something else than ASCII for ASCII, as with ``PYTHONIOENCODING=utf-16``, gets UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.closed:
+            if stream.isatty() and "a".encode(stream.encoding) != b"a":
+                stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(errors="backslashreplace")

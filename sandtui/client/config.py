@@ -63,7 +63,7 @@ class Config:
                 or the base URL is not an http(s) address.
         """
         env = os.environ if environ is None else environ
-        folder = (home or Path.home()) / ".prime"
+        folder = prime_folder(home)
         values = _read_object(folder / "config.json") or {}
         context = env.get("PRIME_CONTEXT", "").strip() or None
         if context is not None:
@@ -98,6 +98,14 @@ class Config:
         if base_url is not None:
             changes["frontend_url"] = ""  # another platform has another page
         return replace(self, **{key: value for key, value in changes.items() if value is not None})
+
+
+def prime_folder(home: Path | None = None) -> Path:
+    """Return the folder of the ``prime`` command; one in which nothing can be for a user without a home."""
+    try:
+        return (home or Path.home()) / ".prime"
+    except RuntimeError:
+        return Path(os.devnull, ".prime")
 
 
 def usable_key(key: str) -> str:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 from sandtui.client.errors import InvalidRequestError, MalformedReplyError
 from sandtui.client.port import P, Port, T
 from sandtui.client.transfers import PIECE, Progress, short_name
+from sandtui.directories import reason
 
 _KEPT_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
 
@@ -61,7 +62,7 @@ class LocalFile:
         try:
             await self._work(self._open)
         except OSError as error:
-            raise InvalidRequestError(f"{self._path} can't be written: {error.strerror}") from None
+            raise InvalidRequestError(f"{self._path} can't be written: {reason(error, self._path)}") from None
 
     async def has_kept(self, identity: str | None = None) -> bool:
         """Whether an earlier try has left something: anything, or what goes on with this very content."""

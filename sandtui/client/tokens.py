@@ -22,12 +22,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-import platformdirs
 from pydantic import ValidationError
 
 from sandtui.client.config import Config
 from sandtui.client.file_lock import FileLock
 from sandtui.client.models import GatewayToken
+from sandtui.directories import DirectoryError, user_directory
 
 EARLY = timedelta(seconds=60)
 """A token is replaced this long before it expires."""
@@ -42,9 +42,12 @@ MOST_TOKENS = 4096
 """Tokens in memory, beyond which those that have expired are let go."""
 
 
-def default_cache_dir() -> Path:
-    """Where tokens are kept unless the caller says otherwise."""
-    return Path(platformdirs.user_cache_dir("sandtui")) / "tokens"
+def default_cache_dir() -> Path | None:
+    """Where tokens are kept unless the caller says otherwise; None for a user without a home."""
+    try:
+        return user_directory("cache") / "tokens"
+    except DirectoryError:
+        return None
 
 
 class TokenCache:

@@ -36,11 +36,16 @@ TRACES_KEPT = 5000
 FOUND = 2000
 
 
+def database(path: Path) -> Database:
+    """Return the database in a file; nothing is opened yet."""
+    return Database(path, _SCHEMA, _TRACES)
+
+
 class SqliteActivity:
     """The entries in one file, made when the first is kept."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA, _TRACES)
+        self._database = database(path)
         self._added = False
 
     def add(self, entry: Entry, secrets: Sequence[str] = ()) -> None:

@@ -27,11 +27,16 @@ MAX_LENGTH = 20_000
 FOUND = 500
 
 
+def database(path: Path) -> Database:
+    """Return the database in a file; nothing is opened yet."""
+    return Database(path, _SCHEMA)
+
+
 class SqliteCommandHistory:
     """The history in one file, made when the first command is kept."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+        self._database = database(path)
         self._added = False
 
     def add(self, sandbox_id: str, sandbox_name: str, command: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandtui.client.config import DEFAULT_BASE_URL, Config
+from sandtui.client.config import DEFAULT_BASE_URL, Config, prime_folder
 from sandtui.client.errors import ConfigurationError
 from sandtui.config.settings import Profile, Settings
 
@@ -60,7 +60,7 @@ def contexts(settings: Settings, home: Path | None = None) -> list[Context]:
         for name, profile in settings.profiles.items()
     ]
     taken = {context.name for context in found} | {"local", "prime"}
-    folder = (home or Path.home()) / ".prime" / "environments"
+    folder = prime_folder(home) / "environments"
     try:
         names = sorted(path.stem for path in folder.glob("*.json"))
     except OSError:

@@ -16,6 +16,9 @@ Work = Callable[[sqlite3.Connection], T]
 
 _BUSY_SECONDS = 10.0
 
+CHECK_SECONDS = 2.0
+"""How long other processes are waited for at the start."""
+
 
 class Database:
     """A database file, made when it is first needed.
@@ -71,7 +74,7 @@ class Database:
             with connection:
                 return work(connection)
         except sqlite3.Error as error:
-            raise OSError(f"{self.path} can't be used: {error}") from error
+            raise _unusable(self.path, error) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -125,6 +128,27 @@ class Database:
             self._connection.close()
             self._connection = None
 
+    def check(self) -> None:
+        """Find out whether the file, when it exists, can be used; other processes are waited for only briefly.
+
+        Raises:
+            OSError: it can't; the text says what to do.
+        """
+        if not self.path.exists():
+            return
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=CHECK_SECONDS, isolation_level=None)) as found:
+                if found.execute("PRAGMA user_version").fetchone()[0] > len(self._steps):
+                    raise OSError(
+                        f"{self.path} was written by a newer sandtui. Run that one, or set XDG_STATE_HOME to another "
+                        "directory."
+                    )
+                found.execute("BEGIN IMMEDIATE")
+                found.execute("SELECT count(*) FROM sqlite_master")
+                found.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a directory are on the disk; not every file system can be told to."""
@@ -144,3 +168,16 @@ def _statements(script: str) -> Iterator[str]:
             if text.strip(" \n;"):
                 yield text
             text = ""
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> OSError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return OSError(f"{path} is locked by another process. End that process, or try again later.")
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return OSError(f"{path} can't be used: it is damaged or not a database. Move it away; a new one is made.")
+    if path.is_dir():
+        return OSError(f"{path} can't be used: it is a directory. Move it away.")
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return OSError(f"{path} can't be written. Allow it (chmod u+rw), or set XDG_STATE_HOME to another directory.")
+    return OSError(f"{path} can't be used: {error}.")

@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sandtui import __version__
+from sandtui.directories import describe
 from sandtui.fleet.commandline.masking import masked_lines, name_secrets
 
 HEAD = "# sandtui debug log"
@@ -53,7 +54,9 @@ def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = PrivateFileHandler(path)
     except OSError as error:
-        raise LogError(f"the log can't be written: {error}") from None
+        raise LogError(
+            f"the log can't be written: {describe(error, path)}; name another file with --log=FILE"
+        ) from None
     target.setFormatter(MaskingFormatter())
     queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(queue, target)

@@ -43,11 +43,16 @@ _COLUMNS = (
 )
 
 
+def database(path: Path) -> Database:
+    """Return the database in a file; nothing is opened yet."""
+    return Database(path, _SCHEMA, _OWNERS, durable=True)
+
+
 class JobFile:
     """A :class:`~sandtui.fleet.jobs.keeper.JobKeeper` in one file; only this user can read it."""
 
     def __init__(self, path: Path, owners: Owners | None = None) -> None:
-        self._database = Database(path, _SCHEMA, _OWNERS, durable=True)
+        self._database = database(path)
         self._claims = Claims(self._database, owners or owners_beside(path))
 
     def load(self, context: str) -> list[Job]:

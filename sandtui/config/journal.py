@@ -76,6 +76,11 @@ class UnfinishedLaunch:
         return [item.request for item in self.items if item.step == "creating" and not item.sandbox_id]
 
 
+def database(path: Path) -> Database:
+    """Return the database in a file; nothing is opened yet."""
+    return Database(path, _SCHEMA, _OWNERS, durable=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
@@ -88,7 +93,7 @@ class LaunchJournal:
     """The journal in one SQLite file, for this process or for ``owners``."""
 
     def __init__(self, path: Path, owners: Owners | None = None) -> None:
-        self._database = Database(path, _SCHEMA, _OWNERS, durable=True)
+        self._database = database(path)
         self._claims = Claims(self._database, owners or owners_beside(path))
         self._lock = threading.Lock()
         self._pending: list[tuple[str, str | None, str, int]] = []

@@ -7,9 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
-APP = "sandtui"
+from sandtui.directories import user_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,12 @@ class Paths:
 
     @classmethod
     def of_user(cls) -> Paths:
-        """Return the folders of this user, by the habits of the system."""
-        return cls(Path(platformdirs.user_config_dir(APP)), Path(platformdirs.user_state_dir(APP)))
+        """Return the folders of this user, by the habits of the system.
+
+        Raises:
+            DirectoryError: there is no home directory.
+        """
+        return cls(user_directory("config"), user_directory("state"))
 
     @property
     def settings(self) -> Path:

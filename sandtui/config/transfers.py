@@ -37,6 +37,11 @@ CREATE TABLE IF NOT EXISTS files (
 _OVER = (State.DONE.value, State.CANCELLED.value)
 
 
+def database(path: Path) -> Database:
+    """Return the database in a file; nothing is opened yet."""
+    return Database(path, _SCHEMA, _OWNERS, durable=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
@@ -49,7 +54,7 @@ class TransferDatabase:
     """The file of the queues, for this process or for ``owners``."""
 
     def __init__(self, path: Path, owners: Owners | None = None) -> None:
-        self.database = Database(path, _SCHEMA, _OWNERS, durable=True)
+        self.database = database(path)
         self.claims = Claims(self.database, owners or owners_beside(path))
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sandtui import __version__
+from sandtui.client.config import prime_folder
 from sandtui.config.paths import Paths
 from sandtui.doctor.finding import Finding
 
@@ -40,7 +41,7 @@ def files(paths: Paths, home: Path | None = None) -> Iterator[Finding]:
         else:
             mend = f"Give yourself the right to write {nearest}, or set XDG_{name.upper()}_HOME to another folder."
             yield Finding(name, "bad", f"{folder} can't be written", mend)
-    for path in (paths.settings, (home or Path.home()) / ".prime" / "config.json"):
+    for path in (paths.settings, prime_folder(home) / "config.json"):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import locale
 import os
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ def examine(environ: Mapping[str, str], output: TextIO) -> Iterator[Finding]:
     yield _terminal(environ, output)
     yield _colours(environ)
     yield _size(output)
-    yield _letters(output.encoding or "", locale.getpreferredencoding(False))
+    yield _letters(output.encoding or "", locale.getpreferredencoding(False), environ)
     yield _clipboard(environ)
 
 
@@ -55,11 +56,40 @@ def _size(output: TextIO) -> Finding:
     return Finding("size", "good", words)
 
 
-def _letters(output: str, preferred: str) -> Finding:
-    if "utf" in output.lower() and "utf" in preferred.lower():
+def _letters(output: str, preferred: str, environ: Mapping[str, str] | None = None) -> Finding:
+    """Look at the encoding that Python writes in, and at the locale's, which names of files are read in."""
+    words: list[str] = []
+    mend: list[str] = []
+    named = (environ or {}).get("PYTHONIOENCODING", "").partition(":")[0]
+    if _is_utf8(output) and _is_utf8(preferred) and (not named or _is_utf8(named)):
         return Finding("unicode", "good", preferred)
-    words = f"the locale's encoding is {preferred or output}: signs and names may be drawn wrong"
-    return Finding("unicode", "bad", words, "export LC_ALL=C.UTF-8")
+    if named and not _is_utf8(named):
+        words.append(f"PYTHONIOENCODING asks for {named}")
+        mend.append("unset PYTHONIOENCODING")
+    if not _is_utf8(preferred) or not words:
+        words.append(f"the locale's encoding is {preferred if not _is_utf8(preferred) else output}")
+        # Both hold whatever else is set; the first also for the programs that are started from here.
+        mend.append("export LC_ALL=C.UTF-8" if _has_locale("C.UTF-8") else "export PYTHONUTF8=1")
+    text = f"{' and '.join(words)}: signs and names are drawn wrong"
+    return Finding("unicode", "bad", text, "; ".join(mend))
+
+
+def _is_utf8(encoding: str) -> bool:
+    try:
+        return codecs.lookup(encoding).name == "utf-8"
+    except LookupError:
+        return False
+
+
+def _has_locale(name: str) -> bool:
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, name)
+    except locale.Error:
+        return False
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return True
 
 
 def _clipboard(environ: Mapping[str, str]) -> Finding:

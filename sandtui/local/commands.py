@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandtui.local.settings import DRIVERS, LocalError, Settings
+from sandtui.directories import describe
+from sandtui.local.settings import DRIVERS, ELSEWHERE, LocalError, Settings
 
 if TYPE_CHECKING:
     from sandtui.local.service import Endpoint
@@ -61,7 +62,9 @@ def add_parsers(subparsers: Any) -> None:
 
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where its records and sandboxes live")
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="where its records and sandboxes live (default: in XDG_DATA_HOME)"
+    )
 
 
 def _port(text: str) -> int:
@@ -96,6 +99,11 @@ def _reporting(command: Command) -> Command:
         except LocalError as error:
             print(f"sandtui: {error}", file=sys.stderr)
             return 1
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            print(f"sandtui: {describe(error)}. {ELSEWHERE}", file=sys.stderr)
+            return 1
         except KeyboardInterrupt:
             return 130
 
@@ -105,8 +113,15 @@ def _reporting(command: Command) -> Command:
 def _settings(arguments: argparse.Namespace) -> Settings:
     settings = Settings()
     if arguments.state_dir is not None:
-        settings = replace(settings, state_dir=arguments.state_dir.expanduser())
+        settings = replace(settings, state_dir=_expanded(arguments.state_dir))
     return settings
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise LocalError(f"{path}: {error}") from None
 
 
 def _serve(arguments: argparse.Namespace) -> int:

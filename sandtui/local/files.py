@@ -10,7 +10,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from sandtui.local.settings import LocalError
+from sandtui.directories import reason
+from sandtui.local.settings import ELSEWHERE, LocalError
 
 LOCK_NAME = "platform.lock"
 
@@ -24,26 +25,17 @@ def private_directory(path: Path, what: str) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
         if found.st_uid != os.geteuid():
-            raise LocalError(
-                f"The {what} {path} belongs to another user (number {found.st_uid}). "
-                "Choose a directory of your own with --state-dir."
-            )
+            raise LocalError(f"The {what} {path} belongs to another user (number {found.st_uid}). {ELSEWHERE}")
         if stat.S_IMODE(found.st_mode) & 0o077:
             # Closing a directory that is used for something else would be worse than not starting.
             if any(path.iterdir()) and not (path / LOCK_NAME).exists():
-                raise LocalError(
-                    f"The {what} {path} is open to others and holds other files. "
-                    "Choose a new or an empty directory with --state-dir."
-                )
+                raise LocalError(f"The {what} {path} is open to others and holds other files. {ELSEWHERE}")
             path.chmod(0o700)
         probe = path / f".write-{secrets.token_hex(4)}"
         probe.touch(0o600)
         probe.unlink()
     except OSError as error:
-        raise LocalError(
-            f"The {what} {path} can't be used: {error.strerror or error}. "
-            "Choose a directory that you may write to with --state-dir."
-        ) from error
+        raise LocalError(f"The {what} {path} can't be used: {reason(error, path)}. {ELSEWHERE}") from error
     return path.resolve()
 
 

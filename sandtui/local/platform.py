@@ -34,7 +34,7 @@ from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.port_routes import PortRoutes
 from sandtui.local.registry import Registry
 from sandtui.local.session_routes import SessionRoutes
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, Settings
 from sandtui.local.ssh_routes import SshRoutes
 from sandtui.local.ssh_server import SshServer
 from sandtui.local.ssh_sessions import SshSessions
@@ -155,7 +155,7 @@ def take_lock(path: Path) -> int:
         os.close(fd)
         raise LocalError(
             f"A platform already runs on the state directory {path.parent} (process {holder or 'unknown'}). "
-            "Use that one, stop it with `sandtui local stop`, or choose another directory with --state-dir."
+            f"Use that one, or stop it with `sandtui local stop`. {ELSEWHERE}"
         ) from error
     os.truncate(fd, 0)
     os.write(fd, f"{os.getpid()}\n".encode())

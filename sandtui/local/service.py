@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from sandtui.directories import describe
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, Settings
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 60.0
@@ -85,6 +86,15 @@ def find(settings: Settings) -> Endpoint | None:
 
 def ensure(settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
     """Return the running platform, starting it when there is none. Callers at the same time get the same."""
+    try:
+        return _ensure(settings, timeout)
+    except OSError as error:
+        raise LocalError(
+            f"The state directory {settings.state_dir} can't be used: {describe(error)}. {ELSEWHERE}"
+        ) from error
+
+
+def _ensure(settings: Settings, timeout: float) -> Endpoint:
     private_directory(settings.state_dir, "state directory")
     with _start_lock(settings.state_dir / "start.lock", timeout):
         end = time.monotonic() + timeout

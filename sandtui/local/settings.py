@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import platformdirs
+from sandtui.directories import DirectoryError, user_directory
 
 DRIVERS = ("auto", "namespace", "engine", "process", "simulated")
 
-APP = "sandtui"
+
+ELSEWHERE = "To use another directory set XDG_DATA_HOME; `sandtui serve` and `sandtui local` also take --state-dir."
+"""How the state directory is chosen, in every program that may show such a message."""
 
 
 class LocalError(Exception):
@@ -17,8 +19,15 @@ class LocalError(Exception):
 
 
 def default_state_dir() -> Path:
-    """Return where records and sandboxes live unless told otherwise."""
-    return Path(platformdirs.user_data_dir(APP)) / "platform"
+    """Return where records and sandboxes live unless told otherwise.
+
+    Raises:
+        LocalError: there is no home directory.
+    """
+    try:
+        return user_directory("data") / "platform"
+    except DirectoryError as error:
+        raise LocalError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandtui.local.records import SandboxRecord
-from sandtui.local.settings import LocalError
+from sandtui.local.settings import ELSEWHERE, LocalError
 from sandtui.local.vault import Vault
 
 _SCHEMA = """
@@ -56,8 +56,7 @@ class Store:
                 self._documents.setdefault(kind, {})[key] = json.loads(body)
         except (OSError, sqlite3.Error, ValueError) as error:
             raise LocalError(
-                f"The records in {self._path} can't be read ({error}). Move the file away to start afresh, "
-                "or choose another place with --state-dir."
+                f"The records in {self._path} can't be read ({error}). Move the file away to start afresh. {ELSEWHERE}"
             ) from error
         self._thread = threading.Thread(target=self._write, args=(connection,), name="store", daemon=True)
         self._thread.start()

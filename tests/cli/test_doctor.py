@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -11,6 +14,8 @@ from sandtui.config.paths import Paths
 from sandtui.doctor import drivers, machine, platform, terminal
 from sandtui.local.drivers.choose import Mode
 from sandtui.local.settings import LocalError
+
+ROOT = Path(__file__).parents[2]
 
 
 class Screen(io.StringIO):
@@ -58,6 +63,56 @@ def test_the_terminal(environ, name, state, words):
 @pytest.mark.parametrize(("output", "preferred", "state"), [("utf-8", "UTF-8", "good"), ("ascii", "ASCII", "bad")])
 def test_the_letters(output, preferred, state):
     assert terminal._letters(output, preferred).state == state
+
+
+NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+EXAMINE = (
+    "import os, sys; from sandtui.doctor.terminal import examine; "
+    "found = {each.name: each for each in examine(os.environ, sys.stdout)}['unicode']; "
+    "sys.stdout.buffer.write(f'{found.state}|{found.words}|{found.mend}'.encode())"
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii:strict"},
+        {"PYTHONIOENCODING": "utf-16"},
+        {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "1"},
+        {"LC_ALL": "C", **NO_UTF8},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0"},
+        {"LANG": "de_DE.ISO-8859-1", **NO_UTF8},
+        {"LC_CTYPE": "en_US.ISO-8859-15", **NO_UTF8},
+        {"PYTHONIOENCODING": "latin-1", "LC_ALL": "C", **NO_UTF8},
+    ],
+)
+def test_what_is_to_be_done_about_the_letters_helps(changes, clean_home):
+    env = {"HOME": str(clean_home), "PATH": os.environ["PATH"], "TERM": "xterm", "PY": sys.executable, "X": EXAMINE}
+
+    def shell(before):
+        done = subprocess.run(
+            ["sh", "-c", f'{before}"$PY" -c "$X"'], env={**env, **changes}, capture_output=True, check=True, cwd=ROOT
+        )
+        return done.stdout.decode().split("|")
+
+    state, words, mend = shell("")
+    assert state == "bad"
+    assert changes.get("PYTHONIOENCODING", "encoding").partition(":")[0] in words
+    assert mend
+    assert shell(f"{mend}; ")[0] == "good"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_no_letter_ends_a_subcommand(encoding, clean_home):
+    settings = clean_home / ".config" / "sandtui" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[profiles.a]\nbase_url = 'http://\u4f60.test'\nkey = 'k'\n", encoding="utf-8")
+    env = {"HOME": str(clean_home), "PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "sandtui", "config", "check"]
+    done = subprocess.run(command, env=env, capture_output=True, cwd=ROOT, check=True)
+    assert b"http://\\u4f60.test" in done.stdout
+    assert done.stderr == b""
 
 
 async def examine(paths, answer=None, profile=""):

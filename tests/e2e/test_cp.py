@@ -210,3 +210,28 @@ async def test_many_are_asked_about(remote, boxes, tmp_path):
         await terminal.until("[y/N]")
         os.killpg(terminal.process.pid, signal.SIGINT)
         assert await terminal.ended() == 130
+
+
+async def test_what_went_wrong_is_said_with_the_path_that_was_typed(remote, boxes, tmp_path):
+    (tmp_path / "file").write_text("1")
+    (tmp_path / "tree" / "sub").mkdir(parents=True)
+    (tmp_path / "tree" / "sub" / "x").write_text("1")
+    await boxes("echo 1 > /workspace/a; mkdir -p /workspace/t/s; echo 1 > /workspace/t/s/x")
+    here = {"cwd": tmp_path, "env": remote, "capture_output": True, "text": True}
+    for words, message in (
+        (("cp-a:/workspace/a", "/proc/nope"), "/proc/nope can't be written: No such file or directory"),
+        (("--sftp", "cp-a:/workspace/a", "/proc/nope"), "/proc/nope can't be written: No such file or directory"),
+        (("-r", "cp-a:/workspace/t", "/proc/nope"), "/proc/nope/s can't be made: No such file or directory"),
+        (("cp-a:/workspace/a", "file/x"), "sandtui: file is no directory"),
+        (("nothing", "cp-a:/workspace/a"), "sandtui: nothing is not there"),
+        (("file/x", "cp-a:/workspace/a"), "sandtui: file is no directory"),
+        (("./file", "cp-a:/proc/nope"), "sandtui: ./file: /proc/nope: No such file or directory"),
+        (("file", "cp-a:/workspace/a/x"), "sandtui: file: /workspace/a/x: Not a directory"),
+        (("-r", "tree", "cp-a:/proc/nope"), "/proc/nope"),
+        (("cp-a:/workspace/a", "cp-b:/proc/nope"), "/proc/nope: No such file or directory"),
+    ):
+        done = await asyncio.to_thread(subprocess.run, [*SANDTUI, "cp", *words], **here)
+        assert done.returncode in {1, 2}
+        assert message in done.stderr
+        assert ".part" not in done.stderr
+        assert "Errno" not in done.stderr

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from sandtui.directories import reason as why
 from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure, TreeItem, kind_of
 from sandtui.fleet.files.names import FilesError, NoSuchFileError, check_name, join, parent
 
@@ -47,7 +48,10 @@ class LocalSide:
 
         def make() -> None:
             for path in paths:
-                Path(path).mkdir(parents=True, exist_ok=True)
+                try:
+                    Path(path).mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise FilesError(f"{path} can't be made: {why(error, Path(path))}") from None
 
         await _work(paths[0] if paths else "", make)
 
@@ -90,12 +94,17 @@ async def _work(path: str, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except (FileNotFoundError, NotADirectoryError) as error:
         if isinstance(error, NotADirectoryError):
-            raise FilesError(f"{path} is no directory") from None
+            raise FilesError(f"{_in_the_way(path)} is no directory") from None
         raise NoSuchFileError(f"{error.filename or path} is not there") from None
     except OSError as error:
         raise FilesError(f"{error.filename or path}: {error.strerror or error}") from None
     except ValueError as error:
         raise FilesError(f"{path!r} can't be a path: {error}") from None
+
+
+def _in_the_way(path: str) -> str:
+    """Return the part of a path at which it stops being directories."""
+    return next((str(each) for each in reversed(Path(path).parents) if each.exists() and not each.is_dir()), path)
 
 
 def _list(path: str) -> Listing:

@@ -21,8 +21,8 @@ from sandtui.fleet.transfers.model import (
     State,
     Totals,
     Transfer,
-    TransferError,
 )
+from sandtui.fleet.transfers.reasons import reason
 
 AT_ONCE = 3
 PAUSE_SECONDS = 2.0
@@ -257,9 +257,8 @@ class TransferQueue:
             transfer.state = State.PAUSED
             return
         told = next((cause for cause in causes if not isinstance(cause, PausedError)), error)
-        known = (TransferError, FilesError, SandboxClientError, OSError)
         transfer.state = State.FAILED
-        transfer.problem = str(told) if isinstance(told, known) else f"{type(told).__name__}: {told}"
+        transfer.problem = reason(told, transfer.id)
 
     async def _clean(self, transfer: Transfer) -> None:
         try:
@@ -272,7 +271,7 @@ class TransferQueue:
         try:
             await self._carrier(transfer, {}).forget()
         except (FilesError, SandboxClientError, OSError) as error:
-            transfer.problem = f"what was left behind could not be removed: {error}"
+            transfer.problem = f"what was left behind could not be removed: {reason(error, transfer.id)}"
 
     def _carrier(self, transfer: Transfer, earlier: dict[str, Signature]) -> Carrier:
         return Carrier(self._client, transfer, self._spool, self._journal, lambda: self._moved(transfer), earlier)

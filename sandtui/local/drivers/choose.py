@@ -18,7 +18,7 @@ from sandtui.local.drivers.namespace import NamespaceDriver, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
 from sandtui.local.images import Catalogue
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, Settings
 
 _LINK_NAMES: Final = {"tun": "no TUN device", "veth": "no veth pair"}
 
@@ -108,6 +108,5 @@ def _check_out_of_sight(state_dir: Path) -> None:
     for path in shown:
         if state_dir.is_relative_to(path.resolve()):
             raise LocalError(
-                f"The state directory {state_dir} lies in {path}, which every sandbox can read. "
-                "Choose another place with --state-dir."
+                f"The state directory {state_dir} lies in {path}, which every sandbox can read. {ELSEWHERE}"
             )

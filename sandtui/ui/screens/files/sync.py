@@ -20,6 +20,7 @@ from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Existing, Place, Spec, TransferError
+from sandtui.fleet.transfers.reasons import reason
 from sandtui.ui.render.files import size_text
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.files.copying import Copying
@@ -113,7 +114,7 @@ class Syncing(Copying):
             spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
             found = await flow.compare(spec)
         except (FilesError, TransferError, SandboxClientError, OSError) as error:
-            self.dashboard.say(f"The directories can't be compared: {clean(str(error))}", "error")
+            self.dashboard.say(f"The directories can't be compared: {clean(reason(error))}", "error")
             return
         watched = None if source.sandbox_id is not None else flow.is_watched(spec)
 
