@@ -11,6 +11,7 @@ from sandtui.ui.screens.detail import DetailScreen
 from sandtui.ui.screens.dialogs.choose import ChooseDialog
 from sandtui.ui.screens.dialogs.columns import ColumnsDialog
 from sandtui.ui.screens.dialogs.plan import PlanDialog
+from sandtui.ui.screens.dialogs.refusal import RefusalDialog
 from tests.ui.world import World, settled, until
 
 WIDE = (120, 36)
@@ -80,7 +81,9 @@ async def test_groups_open_close_and_mark_as_one():
         assert len(fleet._view.marks) == 3
         await pilot.press("g", "D")
         await pilot.pause()
-        assert app.screen is fleet, "nothing is deleted: they have ended"
+        assert isinstance(app.screen, RefusalDialog), "nothing is deleted: they have ended"
+        await pilot.press("escape")
+        assert app.screen is fleet
         await pilot.press("Z")
         assert fleet._view.line_count == len(fleet._view.groups)
         await pilot.press("z", "0")
