@@ -15,6 +15,7 @@ from sandtui.local.settings import ELSEWHERE, LocalError
 
 LOCK_NAME = "platform.lock"
 
+_MAX_LEVELS: Final = 100
 _MAX_ROUNDS: Final = 1000
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -66,7 +67,7 @@ def write_private(path: Path, text: str) -> None:
 def remove_tree(path: Path) -> None:
     """Remove a directory and all that is below it, whatever a sandbox made of it.
 
-    Each inner directory is first moved to the top, so that no depth costs recursion, descriptors or long paths.
+    What lies too far down is first moved to the top, so that no depth costs recursion, descriptors or long paths.
 
     Raises:
         OSError: something could not be removed; the rest may be gone.
@@ -78,20 +79,28 @@ def remove_tree(path: Path) -> None:
     except NotADirectoryError:
         path.unlink(missing_ok=True)
         return
+    numbers, token = itertools.count(), secrets.token_hex(8)
+    # One entry a level: the directory, its name, and the directories in it that are still there.
+    levels: list[tuple[int, str, list[str]]] = [(top, "", [])]
     try:
-        names = itertools.count()
-        token = secrets.token_hex(8)
-        while inner := _remove_files(top):
-            for name in inner:
-                directory = _open_closed(name, top)
-                try:
-                    for below in _remove_files(directory):
-                        _move_up(below, directory, f"{token}-{next(names)}", top)
-                finally:
-                    os.close(directory)
-                os.rmdir(name, dir_fd=top)
+        levels[0][2].extend(_remove_files(top))
+        while levels:
+            directory, name, inner = levels[-1]
+            if not inner:
+                levels.pop()
+                os.close(directory)
+                if levels:
+                    os.rmdir(name, dir_fd=levels[-1][0])
+            elif len(levels) < _MAX_LEVELS:
+                below = inner.pop()
+                levels.append((_open_closed(below, directory), below, []))
+                levels[-1][2].extend(_remove_files(levels[-1][0]))
+            else:
+                levels[0][2].append(f".{token}-{next(numbers)}")
+                _move_up(inner.pop(), directory, levels[0][2][-1], top)
     finally:
-        os.close(top)
+        for directory, _, _ in levels:
+            os.close(directory)
     path.rmdir()
 
 

@@ -1,7 +1,10 @@
 """What code in a sandbox may try on its platform: trees, names and output without measure."""
 
 import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,20 @@ os.mkdir("-rf"); os.mkdir("..."); os.mkdir("d"); os.link("fifo", "d/link")
 }
 
 
+@pytest.fixture
+def ground() -> Iterator[Path]:
+    """A directory in memory, where there is such a file system: these tests make tens of thousands of files."""
+    memory = Path("/dev/shm")
+    path = Path(tempfile.mkdtemp(prefix="stl-", dir=memory if os.access(memory, os.W_OK) else None))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def state_dir(ground: Path) -> Path:
+    return ground / "state"
+
+
 @pytest.fixture(params=TREES)
 def tree(request: pytest.FixtureRequest) -> str:
     return TREES[request.param]
@@ -59,15 +76,15 @@ def make(tree: str, directory: Path) -> None:
     assert status == 0
 
 
-def test_any_tree_is_removed(tmp_path: Path, tree: str) -> None:
-    kept = tmp_path / "kept"
+def test_any_tree_is_removed(ground: Path, tree: str) -> None:
+    kept = ground / "kept"
     kept.mkdir()
     (kept / "file").write_text("x")
-    (tmp_path / "box").mkdir()
-    make(tree, tmp_path / "box")
-    (tmp_path / "box" / "link").symlink_to(kept)
-    remove_tree(tmp_path / "box")
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    (ground / "box").mkdir()
+    make(tree, ground / "box")
+    (ground / "box" / "link").symlink_to(kept)
+    remove_tree(ground / "box")
+    assert [path.name for path in ground.iterdir()] == ["kept"]
     assert (kept / "file").read_text() == "x"
 
 
