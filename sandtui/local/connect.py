@@ -6,6 +6,7 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
-from sandtui.local.wire import Reply
+from sandtui.local.wire import Reply, drop_rest
 
 STREAM_TYPE: Final = "application/connect+proto"
 UNARY_TYPE: Final = "application/proto"
@@ -37,9 +38,10 @@ _STATUS: Final = {
 class ConnectError(Exception):
     """A call that failed; ``code`` is one of Connect's."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.status = _STATUS[code] if status is None else status
 
     def body(self) -> dict[str, str]:
         """Return it as JSON has it."""
@@ -47,7 +49,12 @@ class ConnectError(Exception):
 
     def response(self) -> Response:
         """Return it as the answer to a whole call."""
-        return Reply(self.body(), _STATUS[self.code])
+        return Reply(self.body(), self.status)
+
+
+def too_large(text: str) -> ConnectError:
+    """Return the error for what is too large; not with 429, which asks to be tried again."""
+    return ConnectError("resource_exhausted", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def timeout_of(request: Request) -> float | None:
@@ -66,6 +73,8 @@ async def read_unary(request: Request, schema: Schema) -> Message:
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
+        if len(data) > MAX_MESSAGE:
+            await drop_rest(request)
         _check_size(len(data))
     return _parse(schema, _expand(bytes(data), request.headers.get("content-encoding", "identity")))
 
@@ -79,6 +88,8 @@ async def read_stream(request: Request, schema: Schema) -> AsyncIterator[Message
         buffer += chunk
         while len(buffer) >= 5:
             length = int.from_bytes(buffer[1:5], "big")
+            if length > MAX_MESSAGE:
+                await drop_rest(request)
             _check_size(length)
             if len(buffer) < 5 + length:
                 break
@@ -165,7 +176,7 @@ def _check_type(request: Request, wanted: str) -> None:
 
 def _check_size(size: int) -> None:
     if size > MAX_MESSAGE:
-        raise ConnectError("resource_exhausted", f"A message may have at most {MAX_MESSAGE} bytes.")
+        raise too_large(f"A message may have at most {MAX_MESSAGE} bytes.")
 
 
 def _expand(body: bytes, encoding: str) -> bytes:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,6 +14,9 @@ from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, Instance, RunningCommand, Stream
 
 MAX_OUTPUT: Final = 32 * 1024 * 1024
+"""Bytes of each stream that a reply holds."""
+MAX_SPELLED: Final = 60 * 1024 * 1024
+"""Bytes that JSON may take for them: clients don't read replies of any length."""
 
 
 class TimedOut(Exception):
@@ -18,28 +24,64 @@ class TimedOut(Exception):
 
 
 class _Collector:
-    """Keeps the first part of a stream and lets the rest pass, so that the writer never blocks."""
+    """Keeps the first part of a stream, as JSON spells it, and lets the rest pass, so that the writer never blocks."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._data = bytearray()
-        self._limit = MAX_OUTPUT
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._json = bytearray()
+        self._is_open = True
+        self.kept = 0
         self.dropped = 0
 
     async def fill(self, command: RunningCommand, stream: Stream) -> None:
         """Read the stream to its end."""
         async for chunk in command.output(stream):
             self._flow.moved += len(chunk)
-            kept = chunk[: max(0, self._limit - len(self._data))]
-            self._data += kept
-            self.dropped += len(chunk) - len(kept)
+            self._add(chunk)
 
-    def take(self) -> str:
-        """Return what has come so far; from now on nothing more is kept."""
-        text = self._data.decode("utf-8", "replace")
-        self._data.clear()
-        self._limit = 0
-        return text
+    def take(self, note: str = "") -> bytes:
+        """Return what has come so far, and a note, as the inside of a JSON string; nothing more is kept then."""
+        if self._is_open:
+            self._json += _spelled(self._decoder.decode(b"", final=True))
+        self._is_open = False
+        taken, self._json = bytes(self._json) + _spelled(note), bytearray()
+        return taken
+
+    def _add(self, chunk: bytes) -> None:
+        kept = chunk[: MAX_OUTPUT - self.kept] if self._is_open else b""
+        spelled = _spelled(self._decoder.decode(kept))
+        if len(self._json) + len(spelled) > MAX_SPELLED:
+            # A byte that is no text takes up to six in JSON: cut to a whole chunk, which is close enough.
+            kept = b""
+        else:
+            self._json += spelled
+        self.kept += len(kept)
+        self.dropped += len(chunk) - len(kept)
+        self._is_open = self._is_open and len(kept) == len(chunk)
+
+
+def _spelled(text: str) -> bytes:
+    return json.dumps(text, ensure_ascii=False)[1:-1].encode()
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What a command has come to."""
+
+    exit_code: int
+    stdout: bytes
+    """As the inside of a JSON string, as is ``stderr``."""
+    stderr: bytes
+
+    def body(self) -> bytes:
+        """Return it as the JSON of a reply."""
+        return b'{"stdout":"%b","stderr":"%b","exit_code":%d}' % (self.stdout, self.stderr, self.exit_code)
+
+
+def not_started(text: str, exit_code: int) -> Executed:
+    """Return what a command that could not be started has come to."""
+    return Executed(exit_code, b"", _spelled(text))
 
 
 class Execution:
@@ -48,7 +90,7 @@ class Execution:
     def __init__(self) -> None:
         self._leftovers: set[asyncio.Task[None]] = set()
 
-    async def run(self, request: Request, instance: Instance, command: Command, timeout: float) -> dict[str, Any]:
+    async def run(self, request: Request, instance: Instance, command: Command, timeout: float) -> Executed:
         """Run a command; past its time, or when the client goes, its process group is killed."""
         running = await instance.run(command)
         flow = Flow()
@@ -65,11 +107,11 @@ class Execution:
             # The shell has ended; what it wrote is in the pipes. A child in the background may hold
             # them open for long: it goes on, its output read and dropped.
             await drain(reading, flow)
-            reply = {"stdout": out.take(), "stderr": err.take() + _note(out, err), "exit_code": code}
+            done = Executed(code, out.take(), err.take(_note(out, err)))
             if not reading.done():
                 kept = True
                 self._keep(reading, running)
-            return reply
+            return done
         finally:
             leaving.cancel()
             waiting.cancel()
@@ -108,5 +150,5 @@ def _note(out: _Collector, err: _Collector) -> str:
     notes = []
     for name, collector in (("stdout", out), ("stderr", err)):
         if collector.dropped:
-            notes.append(f"\nsandbox: {name} was cut at {MAX_OUTPUT} bytes, {collector.dropped} dropped\n")
+            notes.append(f"\nsandbox: {name} was cut at {collector.kept} bytes, {collector.dropped} dropped\n")
     return "".join(notes)

@@ -178,5 +178,6 @@ async def _answer(client: socket.socket, detail: str) -> None:
     )
     with contextlib.suppress(TimeoutError):
         # The request is read first: a reset would otherwise overtake the answer.
-        await asyncio.wait_for(loop.sock_recv(client, 65536), 5.0)
-        await asyncio.wait_for(loop.sock_sendall(client, head.encode("ascii") + body), 5.0)
+        async with asyncio.timeout(5.0):
+            await loop.sock_recv(client, 65536)
+            await loop.sock_sendall(client, head.encode("ascii") + body)

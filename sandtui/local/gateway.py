@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sandtui.local import wire
 from sandtui.local.clock import Clock
 from sandtui.local.drivers.base import Command, CommandFailed, FileTrouble, Instance, ReadableFile, SandboxGone
-from sandtui.local.execution import Execution, TimedOut
+from sandtui.local.execution import Execution, TimedOut, not_started
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.registry import Registry
 from sandtui.local.ssh_sessions import AuthorizeBody, SshSessions
@@ -76,7 +76,7 @@ class Gateway:
         body = await wire.read_body(request, wire.ExecBody)
         command = Command(["/bin/sh", "-c", body.command], body.env or {}, body.working_dir or None, body.user or None)
         try:
-            reply = await self._executions.run(request, instance, command, body.timeout)
+            done = await self._executions.run(request, instance, command, body.timeout)
         except TimedOut as error:
             detail = f"The command was ended after its {body.timeout:g} seconds."
             raise wire.problem(HTTPStatus.REQUEST_TIMEOUT, detail) from error
@@ -85,12 +85,12 @@ class Gateway:
                 detail = "The command or its variables are too long; send a script as a file."
                 raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
             code = 127 if error.code == errno.ENOENT else 126
-            reply = {"stdout": "", "stderr": f"sandbox: {error}\n", "exit_code": code}
-        if reply["exit_code"] == 137 and await instance.overran():
+            done = not_started(f"sandbox: {error}\n".encode("utf-8", "replace").decode(), code)
+        if done.exit_code == 137 and await instance.overran():
             # Not the command alone: the whole sandbox has come to its end, and the client looks up why.
             await self._lifecycle.ending(request.path_params["id"])
             raise _not_running("ERROR")
-        return wire.Reply(reply)
+        return Response(done.body(), media_type="application/json")
 
     async def upload(self, request: Request, instance: Instance) -> Response:
         """POST /upload: put a file in its place, whole or not at all."""

@@ -26,6 +26,7 @@ PREFIX: Final = "/{namespace}/{id}/command_session.CommandSession/"
 DEFAULT_SIZE: Final = (80, 24)
 SIGNALS: Final = frozenset({9, 15})
 _MAX_SIDE: Final = 1000
+_MARGIN: Final = 0.05
 
 _Work = Callable[[Request, str, Instance], Awaitable[Response]]
 
@@ -72,13 +73,16 @@ class SessionRoutes:
                 session = self._sessions.by_uuid(sandbox_id, uuid) if uuid else None
                 if session is None:
                     try:
-                        session = await self._run(sandbox_id, instance, message, uuid)
+                        session = await self._run(sandbox_id, instance, message, uuid, timeout)
                     except CommandFailed as error:
+                        if error.code == errno.E2BIG:
+                            text = "The command or its variables are too long; send a script as a file."
+                            raise connect.too_large(text) from error
                         return connect.Stream(messages.EVENT_RESPONSE, _failed(error))
         finally:
             if uuid:
                 self._starting.pop((sandbox_id, uuid), None)
-        return self._stream(sandbox_id, session, timeout)
+        return self._stream(sandbox_id, session)
 
     async def connect(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """Connect: attach to a session; what it wrote meanwhile is not told again."""
@@ -136,26 +140,26 @@ class SessionRoutes:
 
         return connect.Stream(messages.EMPTY, answer())
 
-    async def _run(self, sandbox_id: str, instance: Instance, message: Message, uuid: str | None) -> Session:
+    async def _run(
+        self, sandbox_id: str, instance: Instance, message: Message, uuid: str | None, timeout: float | None
+    ) -> Session:
         command = _command(message)
-        session = Session(await instance.run(command), command, uuid, instance.overran)
+        # The client's own clock runs as well; ours must be the first to say so.
+        limit = None if timeout is None else max(0.01, timeout - _MARGIN)
+        session = Session(await instance.run(command), command, uuid, instance.overran, limit)
         self._sessions.add(sandbox_id, session)
         return session
 
-    def _stream(self, sandbox_id: str, session: Session, timeout: float | None) -> Response:
+    def _stream(self, sandbox_id: str, session: Session, limit: float | None = None) -> Response:
         async def events() -> AsyncGenerator[Message, None]:
-            stream = session.attach()
+            stream = session.attach(limit)
             with self._lifecycle.activity(sandbox_id):
                 try:
-                    # The client's own clock runs as well; ours must be the first to say so.
-                    async with asyncio.timeout(None if timeout is None else max(0.01, timeout - 0.05)):
-                        async for event in stream:
-                            if event.get("end", {}).get("exit_code") == 137 and await session.overran():
-                                await self._lifecycle.ending(sandbox_id)
-                                raise ConnectError("not_found", "The sandbox used more than its memory and was ended.")
-                            yield {"event": event}
-                except TimeoutError as error:
-                    raise ConnectError("deadline_exceeded", f"The command took over {timeout:g} seconds.") from error
+                    async for event in stream:
+                        if event.get("end", {}).get("exit_code") == 137 and await session.overran():
+                            await self._lifecycle.ending(sandbox_id)
+                            raise ConnectError("not_found", "The sandbox used more than its memory and was ended.")
+                        yield {"event": event}
                 finally:
                     await stream.aclose()
 
@@ -189,7 +193,8 @@ async def _unknown(request: Request, sandbox_id: str, instance: Instance) -> Res
 
 async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
     try:
-        await asyncio.wait_for(work, timeout)
+        async with asyncio.timeout(timeout):
+            await work
     except TimeoutError as error:
         raise ConnectError("deadline_exceeded", "The process didn't take it in time.") from error
 

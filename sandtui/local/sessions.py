@@ -83,7 +83,12 @@ class Session:
     """One process and whoever is attached to it."""
 
     def __init__(
-        self, running: RunningCommand, command: Command, uuid: str | None, overran: Callable[[], Awaitable[bool]]
+        self,
+        running: RunningCommand,
+        command: Command,
+        uuid: str | None,
+        overran: Callable[[], Awaitable[bool]],
+        limit: float | None = None,
     ) -> None:
         self.uuid = uuid
         self.overran = overran
@@ -91,6 +96,8 @@ class Session:
         self.end: Message | None = None
         self.ended_at = 0.0
         self.lost = False
+        self.expired = False
+        self._stopping = False
         self._running = running
         self._subscribers: set[_Subscriber] = set()
         self._writing = asyncio.Lock()
@@ -99,15 +106,22 @@ class Session:
         self._life = asyncio.create_task(self._live(), name="command session")
         # The client may be gone before it listens for the first time.
         loop = asyncio.get_running_loop()
-        self._alone: asyncio.TimerHandle | None = loop.call_later(ALONE_SECONDS, self._life.cancel)
+        self._alone: asyncio.TimerHandle | None = loop.call_later(ALONE_SECONDS, self._stop)
+        # A timer of its own: whoever listens may be busy, or gone, when the time is over.
+        self._expiry = None if limit is None else loop.call_later(limit, self._expire)
 
     @property
     def pid(self) -> int:
         """The process as the sandbox numbers it."""
         return self._running.pid
 
-    async def attach(self) -> AsyncGenerator[Message, None]:
-        """Yield the start, the output from now on and the end; whoever stops listening detaches."""
+    async def attach(self, limit: float | None = None) -> AsyncGenerator[Message, None]:
+        """Yield the start, the output from now on and the end; whoever stops listening detaches.
+
+        ``limit`` is in seconds and bounds the listening, not the process.
+        """
+        clock = asyncio.get_running_loop().time
+        ends = None if limit is None else clock() + limit
         yield {"start": {"pid": self.pid}}
         subscriber = _Subscriber()
         if self._alone is not None:
@@ -118,13 +132,22 @@ class Session:
             while self.end is None or not subscriber.events.empty():
                 if self.lost and subscriber.events.empty():
                     raise ConnectError("not_found", "The sandbox is gone.")
+                left = KEEPALIVE_SECONDS if ends is None else min(KEEPALIVE_SECONDS, ends - clock())
+                if left <= 0:
+                    raise ConnectError("deadline_exceeded", f"The process did not end within {limit:g} seconds.")
                 try:
-                    event = await asyncio.wait_for(subscriber.events.get(), KEEPALIVE_SECONDS)
+                    # Around this wait alone: a timeout around a yield would strike whoever reads from here. And not
+                    # wait_for, which drops a cancellation that comes together with an event (Python 3.11).
+                    async with asyncio.timeout(left):
+                        event = await subscriber.events.get()
                 except TimeoutError:
-                    yield {"keepalive": {}}
+                    if left == KEEPALIVE_SECONDS:
+                        yield {"keepalive": {}}
                     continue
                 if event is not None:
                     yield event
+            if self.expired:
+                raise ConnectError("deadline_exceeded", "The command took longer than it may.")
             yield self.end or {}
         finally:
             subscriber.gone.set()
@@ -159,16 +182,27 @@ class Session:
 
     async def close(self) -> None:
         """Kill the process unless it has ended."""
-        self._life.cancel()
+        self._stop()
         await asyncio.wait([self._life])
+
+    def _stop(self) -> None:
+        """End the process. Once: a second cancellation would strike the clearing away, and leave the process alive."""
+        if not self._stopping:
+            self._stopping = True
+            self._life.cancel()
+
+    def _expire(self) -> None:
+        if not self._life.done():
+            self.expired = True
+            self._stop()
 
     def _check_alone(self) -> None:
         if self._subscribers or self._life.done():
             return
         if self.uuid is None:
-            self._life.cancel()
+            self._stop()
         else:
-            self._alone = asyncio.get_running_loop().call_later(ALONE_SECONDS, self._life.cancel)
+            self._alone = asyncio.get_running_loop().call_later(ALONE_SECONDS, self._stop)
 
     async def _live(self) -> None:
         streams: list[Stream] = ["stdout"] if self.command.pty is not None else ["stdout", "stderr"]
@@ -186,12 +220,17 @@ class Session:
             raise
         finally:
             self.ended_at = time.monotonic()
-            reading.cancel()
-            await asyncio.wait([reading])
-            if not reading.cancelled():
-                reading.exception()
-            await self._once.close()
-            self._running.close()
+            if self._expiry is not None:
+                self._expiry.cancel()
+            try:
+                # Nothing may wait for a descriptor that is about to be closed.
+                reading.cancel()
+                await asyncio.wait([reading])
+                if not reading.cancelled():
+                    reading.exception()
+                await self._once.close()
+            finally:
+                self._running.close()
             for subscriber in list(self._subscribers):
                 # Wakes one that waits; a full queue has enough to wake it already.
                 if not subscriber.events.full():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +18,7 @@ from sandtui.local.egress import Policy
 from sandtui.local.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
+_MAX_DROPPED = 512 * 1024 * 1024
 MASK = "***"
 DISK_MOUNT_PATH = "/sandbox-workspace"
 
@@ -185,11 +187,26 @@ async def read_json(request: Request, limit: int = MAX_JSON) -> Any:
     async for chunk in request.stream():
         data += chunk
         if len(data) > limit:
+            await drop_rest(request)
             raise problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The request is over the limit of {limit} bytes.")
     try:
         return json.loads(data, parse_constant=_no_constant) if data else {}
     except (ValueError, RecursionError) as error:
         raise problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request's body is not JSON.") from error
+
+
+async def drop_rest(request: Request) -> None:
+    """Read what is left of a request that is refused.
+
+    Most clients look for an answer only once they have sent everything, and lose it when the connection is cut.
+    """
+    left = _MAX_DROPPED
+    # Consumed already: nothing is left.
+    with contextlib.suppress(RuntimeError):
+        async for chunk in request.stream():
+            left -= len(chunk)
+            if left < 0:
+                return
 
 
 def _no_constant(name: str) -> None:

@@ -1,17 +1,25 @@
 """What code in a sandbox may try on its platform: trees, names and output without measure."""
 
+import asyncio
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from sandtui.client import APIError, AsyncSandboxClient, CommandTimeoutError, Config
+from sandtui.client.flows import commands
+from sandtui.client.models.streams import CommandOutput
+from sandtui.local import execution
 from sandtui.local.agent.tree import Tree
 from sandtui.local.files import remove_tree
-from tests.local.support import Api, Start, cleared
+from tests.local.rpc import Rpc
+from tests.local.support import GIVE_UP_SECONDS, Api, Start, cleared
 
 DEEP = """
 import os, sys
@@ -188,3 +196,134 @@ def test_a_path_stays_within_the_root(tmp_path: Path) -> None:
 def descriptors() -> int:
     """Return how many descriptors this process has, where the system tells."""
     return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+
+
+@pytest.fixture
+async def connected(served: Api) -> AsyncIterator[AsyncSandboxClient]:
+    config = Config(api_key=served.platform.api_key, base_url=served.platform.base_url)
+    async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
+        yield client
+
+
+KINDS = {"container": {}, "vm": {"vm": True}}
+RESTLESS = {
+    "floods": "exec yes 4711",
+    "floods both": "yes 4711 & exec yes 4711 >&2",
+    "waits": "sleep 4711 & exec sleep 4711",
+    "ignores": "trap '' TERM INT HUP; while :; do sleep 4711; done",
+    "drips": "while :; do echo 4711; sleep 0.001 4711e-9; done",
+}
+
+
+# A pattern that doesn't match its own command line.
+LEFT = "grep -l 471[1] /proc/[0-9]*/cmdline"
+
+
+async def none_left(api: Api, box: str) -> None:
+    """Wait until no process of a command is left."""
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while (await api.run(box, LEFT)).json()["stdout"]:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", RESTLESS)
+async def test_a_deadline_ends_any_command(served: Api, connected: AsyncSandboxClient, kind: str, command: str) -> None:
+    box = await served.running(**KINDS[kind])
+    with pytest.raises(CommandTimeoutError):
+        await connected.execute_command(box, RESTLESS[command], timeout=1)
+    await none_left(served, box)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", RESTLESS)
+async def test_whoever_goes_takes_the_command_along(
+    served: Api, connected: AsyncSandboxClient, kind: str, command: str
+) -> None:
+    box = await served.running(**KINDS[kind])
+    running = asyncio.create_task(connected.execute_command(box, RESTLESS[command]))
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while not (await served.run(box, LEFT)).json()["stdout"]:
+            await asyncio.sleep(0.02)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await none_left(served, box)
+
+
+async def test_leaving_a_stream_ends_its_command(served: Api, connected: AsyncSandboxClient) -> None:
+    box = await served.running(vm=True)
+    for command in RESTLESS.values():
+        async with aclosing(connected.stream_command(box, f"echo begun; {command}")) as events:
+            async for event in events:
+                if isinstance(event, CommandOutput):
+                    break
+        await none_left(served, box)
+
+
+async def test_a_client_that_does_not_read_is_cut_off_at_its_deadline(served: Api) -> None:
+    box = await served.running(vm=True)
+    rpc = await Rpc.of(served, box)
+    async with rpc.start("exec yes 4711", timeout=0.5) as events:
+        await events.pid()
+        await none_left(served, box)
+
+
+async def test_a_session_that_floods_nobody_leaves_the_platform_alone(served: Api) -> None:
+    box = await served.running(vm=True)
+    rpc = await Rpc.of(served, box)
+    async with rpc.start("exec yes 4711", session_uuid="00000000-0000-4000-8000-000000000001") as events:
+        await events.pid()
+    assert await served.output(box, "echo here") == "here\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_output_is_gathered_without_measure(
+    served: Api, connected: AsyncSandboxClient, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "MAX_OUTPUT", 100_000)
+    monkeypatch.setattr(commands, "MAX_OUTPUT", 100_000)
+    box = await served.running(**KINDS[kind])
+    done = await connected.execute_command(box, "yes | head -c 300000; yes | head -c 300001 >&2; exit 3")
+    assert (done.exit_code, len(done.stdout)) == (3, 100_000)
+    assert done.stderr[100_000:] == (
+        "\nsandbox: stdout was cut at 100000 bytes, 200000 dropped\n"
+        "\nsandbox: stderr was cut at 100000 bytes, 200001 dropped\n"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("source", ["/dev/zero", "/dev/urandom"])
+async def test_binary_output_comes_whole_or_says_that_it_is_cut(
+    served: Api, connected: AsyncSandboxClient, kind: str, source: str
+) -> None:
+    box = await served.running(**KINDS[kind])
+    done = await connected.execute_command(box, f"head -c 12000000 {source}; exit 5", timeout=60)
+    assert done.exit_code == 5
+    if done.stderr:
+        (cut,) = re.findall(r"sandbox: stdout was cut at (\d+) bytes", done.stderr)
+        assert len(done.stdout) <= int(cut) < 12_000_000
+    elif source == "/dev/zero":
+        assert done.stdout == "\0" * 12_000_000
+
+
+async def test_characters_are_not_torn_where_output_comes_in_parts(served: Api) -> None:
+    box = await served.running()
+    text = "ä€😀" * 50_000
+    await served.upload(box, "/workspace/text", text.encode())
+    assert await served.output(box, "cat text") == text
+    torn = await served.run(box, "printf '\\342\\202'; printf '\\377\"\\\\\\n' >&2")
+    assert (torn.json()["stdout"], torn.json()["stderr"]) == ("�", '�"\\\n')
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [200_000, 4_200_000, 9_000_000, 40_000_000])
+async def test_a_command_that_is_too_long_is_refused_and_the_next_one_runs(
+    served: Api, connected: AsyncSandboxClient, kind: str, size: int
+) -> None:
+    box = await served.running(**KINDS[kind])
+    with pytest.raises(APIError) as caught:
+        await connected.execute_command(box, f"true {'x' * size}")
+    assert caught.value.status_code == 413
+    assert re.search("too long|at most|over the limit", str(caught.value))
+    assert (await connected.execute_command(box, "echo next")).stdout == "next\n"

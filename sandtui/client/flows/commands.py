@@ -29,7 +29,32 @@ DEFAULT_TIMEOUT = 300
 MAX_TIMEOUT = 900
 """Seconds that a command may take at most (seed guide, "Long-Running Commands")."""
 
+MAX_OUTPUT = 32 * 1024 * 1024
+"""Bytes of each stream that a reply holds; what comes after them is dropped, and standard error says so."""
+
 _ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class _Gathered:
+    """The first part of a stream; the rest is counted, as a container's platform does it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._data = bytearray()
+        self._dropped = 0
+
+    def add(self, data: bytes) -> None:
+        kept = data[: MAX_OUTPUT - len(self._data)]
+        self._data += kept
+        self._dropped += len(data) - len(kept)
+
+    def text(self) -> str:
+        return self._data.decode("utf-8", "replace")
+
+    def note(self) -> str:
+        if not self._dropped:
+            return ""
+        return f"\nsandbox: {self._name} was cut at {len(self._data)} bytes, {self._dropped} dropped\n"
 
 
 class Commands(Flows):
@@ -77,15 +102,15 @@ class Commands(Flows):
         self, sandbox_id: str, message: Message, timeout: float, too_slow: OnTimeout
     ) -> CommandResponse:
         """Run a command over a command session and gather what it says."""
-        output: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        stdout, stderr = _Gathered("stdout"), _Gathered("stderr")
         exit_code: int | None = None
         stream = rpc.events(self._session, sandbox_id, "Start", START_REQUEST, message, timeout)
         try:
             async with aclosing(stream) as events:
                 async for event in events:
                     data = event.get("data", {})
-                    output["stdout"] += data.get("stdout", b"") + data.get("pty", b"")
-                    output["stderr"] += data.get("stderr", b"")
+                    for name, gathered in (("stdout", stdout), ("pty", stdout), ("stderr", stderr)):
+                        gathered.add(data.get(name, b""))
                     if "end" in event:
                         exit_code = int(event["end"].get("exit_code", 0))
         except rpc.RPCError as error:
@@ -95,8 +120,8 @@ class Commands(Flows):
                 raise await self._broken(sandbox_id, fault, too_slow) from None
         if exit_code is None:
             raise APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
-        stdout, stderr = (bytes(output[name]).decode("utf-8", "replace") for name in ("stdout", "stderr"))
-        return CommandResponse(stdout=stdout, stderr=stderr, exit_code=exit_code)
+        notes = stdout.note() + stderr.note()
+        return CommandResponse(stdout=stdout.text(), stderr=stderr.text() + notes, exit_code=exit_code)
 
     async def _broken(self, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout) -> Exception:
         if fault.timeout:

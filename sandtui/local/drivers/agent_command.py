@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import os
@@ -44,6 +45,8 @@ class AgentCommand:
             if not data:
                 return
             yield data
+            # A process that writes without pause always has more: the others must get their turn all the same.
+            await asyncio.sleep(0)
 
     async def write(self, data: bytes) -> None:
         """Write to the input or the terminal."""

@@ -49,7 +49,8 @@ async def launch(spec: dict[str, Any]) -> int:
         env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/",
     )  # fmt: skip
     try:
-        out, err = await asyncio.wait_for(process.communicate(json.dumps(spec).encode()), _LAUNCH_SECONDS)
+        async with asyncio.timeout(_LAUNCH_SECONDS):
+            out, err = await process.communicate(json.dumps(spec).encode())
     except TimeoutError as error:
         process.kill()
         await process.wait()

@@ -270,7 +270,8 @@ class AgentDriver:
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
             # Killing the first process of a process namespace kills all others, and waits for them.
             try:
-                await asyncio.wait_for(readable(fd), _END_SECONDS)
+                async with asyncio.timeout(_END_SECONDS):
+                    await readable(fd)
             except TimeoutError as error:
                 raise DriverError(f"The processes of {sandbox_id} don't end.") from error
         finally:

@@ -77,7 +77,8 @@ class Channel:
         """Send a message and return its reply."""
         await self.send(message)
         try:
-            return await asyncio.wait_for(self.receive(), timeout)
+            async with asyncio.timeout(timeout):
+                return await self.receive()
         except TimeoutError as error:
             raise SandboxGone("The sandbox's agent doesn't answer.") from error
 

@@ -91,7 +91,8 @@ class EngineCommand:
                 await asyncio.sleep(pause)
             else:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ended.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._ended.wait()
             pause = min(pause * 1.5, longest)
 
     async def kill(self, signal: int) -> None:

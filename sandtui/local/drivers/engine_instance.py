@@ -91,7 +91,8 @@ class EngineInstance:
         sock.setblocking(False)
         try:
             loop = asyncio.get_running_loop()
-            await asyncio.wait_for(loop.sock_connect(sock, (str(address), port)), DIAL_SECONDS)
+            async with asyncio.timeout(DIAL_SECONDS):
+                await loop.sock_connect(sock, (str(address), port))
         except (OSError, TimeoutError) as error:
             sock.close()
             raise PortClosed(f"Nothing in the sandbox listens on port {port} of its address {address}.") from error

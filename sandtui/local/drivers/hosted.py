@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
+from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.drivers.agent_command import AgentCommand
 from sandtui.local.drivers.agent_files import AgentReadFile, AgentWriteFile
 from sandtui.local.drivers.agent_replies import (
@@ -27,7 +30,7 @@ from sandtui.local.drivers.base import (
     SandboxGone,
 )
 from sandtui.local.drivers.cgroups import Group
-from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.channel import Channel, Reply
 
 SOCKET_NAME = "agent.sock"
 DIAL_SECONDS = 10.0
@@ -49,7 +52,10 @@ class HostedInstance:
         """Start a command."""
         channel = await self._connect()
         try:
-            reply = await channel.ask({"op": "exec", **self.describe(command)})
+            try:
+                reply = await channel.ask({"op": "exec", **self.describe(command)})
+            except ProtocolError as error:
+                raise CommandFailed(errno.E2BIG, os.strerror(errno.E2BIG)) from error
             raise_error(reply, CommandFailed)
             pid = reply.message.get("pid")
             return AgentCommand(channel, pid if isinstance(pid, int) else 0, streams(reply, command))
@@ -60,7 +66,7 @@ class HostedInstance:
     async def open_read(self, path: str) -> AgentReadFile:
         """Open a regular file within the sandbox."""
         with await self._connect() as channel:
-            reply = await channel.ask({"op": "open_read", "path": path})
+            reply = await _ask_about(path, channel, {"op": "open_read", "path": path})
             raise_error(reply, FileTrouble)
             return AgentReadFile(regular_file(reply))
 
@@ -68,7 +74,7 @@ class HostedInstance:
         """Open a file within the sandbox for being replaced."""
         channel = await self._connect()
         try:
-            reply = await channel.ask({"op": "open_write", "path": path})
+            reply = await _ask_about(path, channel, {"op": "open_write", "path": path})
             raise_error(reply, FileTrouble)
             return AgentWriteFile(channel, regular_file(reply))
         except BaseException:
@@ -78,7 +84,7 @@ class HostedInstance:
     async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
         """Look at or change files."""
         with await self._connect() as channel:
-            reply = await channel.ask({"op": "files", "call": call, "path": path, **arguments})
+            reply = await _ask_about(path, channel, {"op": "files", "call": call, "path": path, **arguments})
             raise_error(reply, FileTrouble)
             reply.close()
             return reply.message
@@ -86,7 +92,7 @@ class HostedInstance:
     async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
         """Open a regular file."""
         with await self._connect() as channel:
-            reply = await channel.ask({"op": "open", "path": path, "flags": flags, "mode": mode})
+            reply = await _ask_about(path, channel, {"op": "open", "path": path, "flags": flags, "mode": mode})
             raise_error(reply, FileTrouble)
             fd = regular_file(reply)
             reply.fds.clear()
@@ -176,6 +182,14 @@ class HostedInstance:
 
     async def _connect(self) -> Channel:
         return await Channel.connect(self._directory, SOCKET_NAME)
+
+
+async def _ask_about(path: str, channel: Channel, message: dict[str, Any]) -> Reply:
+    try:
+        return await channel.ask(message)
+    except ProtocolError as error:
+        # Only a path can make such a message too long.
+        raise FileTrouble(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)) from error
 
 
 def ending_of(state: dict[str, Any]) -> Ending | None:
