@@ -52,7 +52,16 @@ class Terminal:
         """Yield what is typed."""
         loop = asyncio.get_running_loop()
         typed: asyncio.Queue[bytes] = asyncio.Queue()
-        loop.add_reader(self.stdin, lambda: typed.put_nowait(os.read(self.stdin, PIECE)))
+
+        def read() -> None:
+            try:
+                typed.put_nowait(os.read(self.stdin, PIECE))
+            except OSError:
+                # The terminal is gone, which would be reported again and again.
+                loop.remove_reader(self.stdin)
+                typed.put_nowait(b"")
+
+        loop.add_reader(self.stdin, read)
         try:
             while data := await typed.get():
                 yield data
@@ -79,25 +88,39 @@ class Terminal:
             view = view[os.write(self.stdout, view) :]
 
 
-async def attach(client: AsyncSandboxClient, sandbox_id: str, name: str, terminal: Terminal | None = None) -> int:
+async def attach(
+    client: AsyncSandboxClient,
+    sandbox_id: str,
+    name: str,
+    terminal: Terminal | None = None,
+    *,
+    take_terminal: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+) -> int:
     """Run a shell in a sandbox on this terminal until it ends; return its exit code.
+
+    ``take_terminal`` is entered once the shell is connected: until then whoever has the terminal keeps it.
 
     Raises:
         SandboxClientError: there is no way in, or it broke. The terminal is as it was before.
     """
     screen = terminal or Terminal()
     sandbox = await client.get(sandbox_id)
-    screen.say(f"A shell in {name}; `exit` or ctrl+d leaves it.")
     term = os.environ.get("TERM", TERMINAL_TYPE)
     async with open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term) as channel:
-        tasks: set[asyncio.Future[None]] = set()
+        with take_terminal():
+            return await _run(screen, channel, name)
 
-        def resize(columns: int, lines: int) -> None:
-            tasks.add(asyncio.ensure_future(channel.resize((columns, lines))))
 
-        with screen.raw(), screen.resizing(resize):
-            await _bridge(screen, channel)
-        return await channel.exit_code()
+async def _run(screen: Terminal, channel: ShellChannel, name: str) -> int:
+    screen.say(f"A shell in {name}; `exit` or ctrl+d leaves it.")
+    tasks: set[asyncio.Future[None]] = set()
+
+    def resize(columns: int, lines: int) -> None:
+        tasks.add(asyncio.ensure_future(channel.resize((columns, lines))))
+
+    with screen.raw(), screen.resizing(resize):
+        await _bridge(screen, channel)
+    return await channel.exit_code()
 
 
 async def _bridge(screen: Terminal, channel: ShellChannel) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import os
 import sys
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.worker import Worker, WorkerState
 
 from sandtui.config.paths import Paths, read_text
@@ -17,23 +19,29 @@ from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.copying import Copying
+from sandtui.ui.dispatch import Dispatcher
+from sandtui.ui.driver import TerminalDriver
+from sandtui.ui.faults import Faults
 from sandtui.ui.keymap import bindings, key_of
-from sandtui.ui.leaving import CODES, leave_on_signals, terminal_is_gone
+from sandtui.ui.leaving import Leaving
 from sandtui.ui.navigation import Navigation
 from sandtui.ui.opening import Opening, OpeningError, OpeningLine, load, load_the_rest
 from sandtui.ui.recording import Recording
+from sandtui.ui.screens.gate import Tick
 from sandtui.ui.telling import Telling
 from sandtui.ui.themes import last_looks
 from sandtui.ui.tracing import LOG
+from sandtui.ui.typed import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.dom import DOMNode
+    from textual.driver import Driver
+    from textual.message import Message
     from textual.screen import Screen
     from textual.theme import Theme
 
@@ -75,6 +83,8 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     BINDINGS: ClassVar[list[BindingType]] = bindings(GLOBAL)
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
+    CONTAIN_FAULTS: ClassVar[bool] = True
+    """Whether an exception in a screen closes that screen; if not, it ends the program."""
 
     # Made behind the first frame (see ``furnishing``):
     settings: Settings
@@ -101,6 +111,9 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         ticking: bool = True,
     ) -> None:
         super().__init__()
+        self.dispatcher = Dispatcher(self, partial(resolve, self), super().on_event)
+        self.faults = Faults(self)
+        self.leaving = Leaving(self)
         self.paths = paths or Paths.of_user()
         self.launches: list[Launch] = []
         self.is_open = False
@@ -127,8 +140,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     def on_mount(self) -> None:
         """Show the fleet, now or after the first frame."""
         if not self.is_headless:
-            leave_on_signals(self)
-            self.set_interval(CLOCK_TICK, self._leave_with_the_terminal)
+            self.leaving.on_signals()
         if self.is_open:
             self._begin()
         else:
@@ -159,24 +171,62 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
             self.say(problem, "warning")
         self.call_after_refresh(self.bridge.start)
         if self._ticking:
-            self.set_interval(CLOCK_TICK, self._tick)
+            self.set_interval(CLOCK_TICK, self.tick)
 
     async def on_unmount(self) -> None:
         """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
         if not self.is_open:
             return
-        await self.end_recordings()
-        await self.transfers.end()
-        await self.bridge.stop()
+        for step in (self.transfers.end(), self.bridge.stop(), self.end_recordings()):
+            await self.leaving.bounded(step)
         self.journal.close()
         self.commands.close()
         self.keep_requests()
         self.kept.close()
         self.job_file.close()
+        self.leaving.begin_last()
 
-    def _leave_with_the_terminal(self) -> None:
-        if terminal_is_gone():
-            self.exit(return_code=CODES[signal.SIGHUP])
+    def run(self, *arguments: Any, **named: Any) -> None:
+        """Run the program until it is left."""
+        try:
+            return super().run(*arguments, **named)
+        finally:
+            self.leaving.finished()
+
+    # The terminal
+
+    def get_driver_class(self) -> type[Driver]:
+        """Use our own driver, unless the environment names another, as Textual's web server does."""
+        return super().get_driver_class() if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver
+
+    def terminal_gone(self) -> None:
+        """End: nobody is at the other end of the terminal any more."""
+        self.leaving.terminal_gone()
+
+    def repaint(self) -> None:
+        """Draw the whole screen anew."""
+        self.refresh(layout=True)
+
+    def stop_requested(self) -> None:
+        """Stop the process until the shell continues it, as ctrl+z asks for."""
+        from sandtui.ui.terminal_loan import stop_process
+
+        stop_process(self)
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        """Give the terminal away for a block, and take it back whatever happens inside."""
+        from sandtui.ui.terminal_loan import lent
+
+        with lent(self):
+            yield
+
+    async def on_event(self, event: events.Event) -> None:
+        """Deliver what is typed and clicked in order, each when the one before has had its effect."""
+        if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
+            await self.dispatcher.take(event)
+        else:
+            await super().on_event(event)
 
     # What is kept, and where the user is
 
@@ -264,6 +314,10 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         """Choose where to work."""
         self.contexts.choose()
 
+    def action_suspend(self) -> None:
+        """Go to the background."""
+        self.stop_requested()
+
     def action_refresh(self) -> None:
         """Ask the platform now."""
         self.bridge.refresh()
@@ -287,11 +341,10 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     # Events
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say so when something of ours broke, instead of ending the program."""
+        """Report what broke in the background, instead of ending the program."""
         if event.state is WorkerState.ERROR and event.worker.error is not None and self.is_open:
             LOG.error("%s broke", event.worker.group, exc_info=event.worker.error)
-            kind = type(event.worker.error).__name__
-            self.say(f"Something went wrong inside sandtui ({kind}: {event.worker.error}).", "error")
+            self.faults.contain(event.worker.error, self)
 
     def on_key(self, _: events.Key) -> None:
         """Note that somebody is there."""
@@ -308,12 +361,45 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         if self.is_open:
             self.bridge.set_visible(False)
 
+    # Errors of our own
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the program is ending: nothing new begins."""
+        return self._exit
+
+    async def _dispatch_message(self, message: Message) -> None:
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:
+            self._handle_exception(error)
+
+    async def _dispatch_action(self, namespace: DOMNode, action_name: str, params: Any) -> bool:
+        try:
+            return await super()._dispatch_action(namespace, action_name, params)
+        except Exception as error:
+            # Actions run in the app's queue, but are their screen's.
+            if not (self.CONTAIN_FAULTS and self.faults.contain(error, namespace)):
+                raise
+            return True
+
+    def _handle_exception(self, error: Exception) -> None:
+        if not (self.CONTAIN_FAULTS and self.faults.contain(error)):
+            super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
         # Textual's own report prints local variables, and keys and secrets are among them.
         from sandtui.ui.crash import tell
 
         self.bell()
-        self.panic(Text(tell(self, sys.exc_info()[1] or RuntimeError("unknown"))))
+        self.panic(Text(tell(self, sys.exc_info()[1] or self._exception or RuntimeError("unknown"))))
+
+    def write_report(self, error: BaseException) -> str:
+        """Keep a report of an error; return where it is, empty when it could not be written."""
+        from sandtui.ui.crash import keep_report
+
+        path, _ = keep_report(self, error)
+        return str(path) if path is not None else ""
 
     def _choose_action(self, dialog: Screen[str]) -> None:
         def chosen(action_id: str | None) -> None:
@@ -322,10 +408,11 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
         self.push_screen(dialog, chosen)
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Let a second pass: times grow, and what was collected is written down."""
         self.flush_recordings()
         if self.front is not None:
-            self.front.tick()
+            self.front.post_message(Tick())
         self.keep_requests()
         connection = self.bridge.connection
         if connection is not None and connection.note and not self._noted:

@@ -7,7 +7,8 @@ older connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,13 @@ SECONDS_BETWEEN_UPDATES = 0.25
 ENDLESS = frozenset({"live", "jobs", "unfinished", "close"})
 """Groups of flows that nobody asked for: they are behind no entry of the activity."""
 
+OF_NO_CONNECTION = frozenset(
+    {"write", "keep", "helper", "recording", "recordings", "history", "images", "activity", "close", "keep-log"}
+)
+"""Work that goes on when the platform is left: it is done on this machine. By the first word of its group."""
+
+CLOSE_SECONDS = 5.0
+
 TROUBLE = frozenset({Phase.OFFLINE, Phase.UNAUTHORIZED})
 
 
@@ -76,6 +84,7 @@ class Bridge(BridgeLaunches):
         self._quiet = False
         self._generation = 0
         self._said: Freshness | None = None
+        self._bound: set[Worker[Any]] = set()
         self.clock = clock
         self.connection: Connection | None = None
         self.session: FleetSession | None = None
@@ -98,24 +107,34 @@ class Bridge(BridgeLaunches):
         old, self.session = self.session, None
         self.connection, self._connect = None, connect
         if old is not None:
-            carrying = [worker for worker in self._app.workers if worker.group == "transfers"]
-            for worker in carrying:
-                worker.cancel()
-            self._run(self._leave(old), "close")
+            self._run(self._leave(old, self._take_bound()), "close")
         self.start()
 
+    def _take_bound(self) -> list[Worker[Any]]:
+        """Cancel all work of the connection; return what has not ended yet."""
+        bound = [worker for worker in self._bound if not worker.is_finished]
+        self._bound.clear()
+        for worker in bound:
+            worker.cancel()
+        return bound
+
     @staticmethod
-    async def _leave(session: FleetSession) -> None:
+    async def _leave(session: FleetSession, bound: Sequence[Worker[Any]]) -> None:
+        """Close a connection when the work over it has ended: a request on a closed client would be a fault."""
         if session.transfers is not None:
             # What is copied is written down where it can go on, and offered again there.
             await session.transfers.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(worker.wait() for worker in bound), return_exceptions=True)
         await session.close()
 
     async def stop(self) -> None:
-        """Close the connection."""
+        """End the work over the connection, and close it."""
         self._generation += 1
+        bound = self._take_bound()
         if self.session is not None:
-            await self.session.close()
+            await self._leave(self.session, bound)
 
     def refresh(self) -> None:
         """Ask the platform now, or try to connect again."""
@@ -176,16 +195,20 @@ class Bridge(BridgeLaunches):
     def open_console(self, console: Console) -> Worker[None]:
         """Keep a way open over which a console's output comes live; cancelling the worker closes it."""
         group = f"way {console.sandbox_id}"
-        return self._app.run_worker(console.keep_open(), group=group, exclusive=True, exit_on_error=False)
+        worker = self._app.run_worker(console.keep_open(), group=group, exclusive=True, exit_on_error=False)
+        self._bind(worker)
+        return worker
 
     def run_command(self, console: Console, command: str, timeout: int) -> Worker[Run]:
         """Run a command in a console; cancelling the worker stops the command."""
         row = self.session.store.get(console.sandbox_id) if self.session is not None else None
         name = row.sandbox.name if row is not None else console.sandbox_id
         with self._app.doing(f"run › {name} › {told(command)}"):
-            return self._app.run_worker(
+            worker = self._app.run_worker(
                 console.run(command, timeout), group=f"console {console.sandbox_id}", exit_on_error=False
             )
+        self._bind(worker)
+        return worker
 
     def _need(self) -> FleetSession:
         if self.session is None:
@@ -224,8 +247,27 @@ class Bridge(BridgeLaunches):
         await session.refresher.run()
 
     def _run(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
+        if self._app.is_leaving:
+            flow.close()
+            return
         with following(None if group in ENDLESS else current_trace() or Trace()):
-            self._app.run_worker(flow, group=group, exclusive=exclusive, exit_on_error=False)
+            worker = self._app.run_worker(
+                self._of_connection(flow, self._generation), group=group, exclusive=exclusive, exit_on_error=False
+            )
+        self._bind(worker)
+
+    def _bind(self, worker: Worker[Any]) -> None:
+        if worker.group.partition(" ")[0] not in OF_NO_CONNECTION:
+            self._bound = {each for each in self._bound if not each.is_finished} | {worker}
+
+    async def _of_connection(self, flow: Coroutine[Any, Any, None], generation: int) -> None:
+        try:
+            await flow
+        except Exception:
+            if generation == self._generation:
+                raise
+            # Late work of a connection that was left.
+            LOG.debug("an error over a connection that was left", exc_info=True)
 
     def _changed(self, change: ChangeSet) -> None:
         self._pending = self._pending.then(change)

@@ -30,6 +30,13 @@ LAST_MESSAGES = 50
 
 def tell(app: SandtuiApp, error: BaseException) -> str:
     """Write the report of a crash and return what is said on the terminal; without a file, the report itself."""
+    path, text = keep_report(app, error)
+    kept = f"A report without secrets is in {clean(str(path))}" if path is not None else text
+    return f"sandtui broke: {type(error).__name__}. Sandboxes go on.\n{kept}"
+
+
+def keep_report(app: SandtuiApp, error: BaseException) -> tuple[Path | None, str]:
+    """Write the report of an error to a file of its own; return its path, None without one, and the report."""
     connection = app.bridge.connection if app.is_open else None
     secrets = [connection.config.api_key] if connection is not None else []
     screens = " > ".join(type(screen).__name__ for screen in app.screen_stack)
@@ -40,9 +47,7 @@ def tell(app: SandtuiApp, error: BaseException) -> str:
     ]
     text = report(error, where, [said.text for said in app.messages], secrets, requests)
     LOG.error("%s", text)
-    path = write_report(app.paths.crashes, text)
-    kept = f"A report without secrets is in {clean(str(path))}" if path is not None else text
-    return f"sandtui broke: {type(error).__name__}. Sandboxes go on.\n{kept}"
+    return write_report(app.paths.crashes, text), text
 
 
 def report(

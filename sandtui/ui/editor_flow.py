@@ -1,32 +1,17 @@
-"""Hands the whole terminal to the user's editor for a text, and takes it back at its end."""
+"""Has a text edited in the user's editor, which gets the whole terminal meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shlex
-import shutil
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.app import SuspendNotSupported
+from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, run_in_terminal
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
-
-EDITORS = ("nano", "vim", "vi")
-"""Tried in this order when neither VISUAL nor EDITOR is set."""
-
-
-def editor_command() -> list[str]:
-    """Return the user's editor: ``$VISUAL``, ``$EDITOR``, or one that is there; empty when there is none."""
-    for name in ("VISUAL", "EDITOR"):
-        if command := os.environ.get(name, "").strip():
-            return shlex.split(command)
-    return next(([found] for editor in EDITORS if (found := shutil.which(editor))), [])
 
 
 def edit_text(app: SandtuiApp, text: str, name: str, done: Callable[[str], None]) -> None:
@@ -38,33 +23,19 @@ def edit_text(app: SandtuiApp, text: str, name: str, done: Callable[[str], None]
 
 
 async def _edit(app: SandtuiApp, text: str, name: str, done: Callable[[str], None]) -> None:
-    command = editor_command()
-    if not command:
-        app.say("There is no editor: set EDITOR to the command of one.", "error")
-        return
-    with tempfile.TemporaryDirectory(prefix="sandtui-edit-") as folder:
-        path = Path(folder) / name
-        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-        loop = asyncio.get_running_loop()
-        try:
-            # As with a shell: nothing may be painted meanwhile, nor fill the writer's queue (traps.md 3).
-            with app.batch_update(), app.suspend():
-                # What ctrl+c means is the editor's business now.
-                before = signal.getsignal(signal.SIGINT)
-                loop.add_signal_handler(signal.SIGINT, lambda: None)
-                try:
-                    process = await asyncio.create_subprocess_exec(*command, str(path))
-                    code = await process.wait()
-                finally:
-                    loop.remove_signal_handler(signal.SIGINT)
-                    signal.signal(signal.SIGINT, before)
+    try:
+        command = editor_command()
+        with tempfile.TemporaryDirectory(prefix="sandtui-edit-") as folder:
+            path = Path(folder) / name
+            await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+            code = await run_in_terminal(app, [*command, str(path)])
             edited = await asyncio.to_thread(path.read_text, encoding="utf-8")
-        except (OSError, UnicodeDecodeError, SuspendNotSupported) as error:
-            app.say(f"Not edited with {command[0]}: {error}", "error")
-            return
-        finally:
-            app.refresh(layout=True)
-    if code:
-        app.say(f"{command[0]} ended with exit code {code}: nothing was taken over.", "warning")
-    elif edited != text:
-        done(edited)
+    except UnicodeDecodeError:
+        app.say("Not edited: the file is not valid UTF-8.", "error")
+    except (OSError, TerminalLoanError) as error:
+        app.say(f"Not edited: {error}", "error")
+    else:
+        if code:
+            app.say(f"{command[0]} ended with exit code {code}; the text is unchanged.", "warning")
+        elif edited != text:
+            done(edited)

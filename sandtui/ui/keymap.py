@@ -23,8 +23,6 @@ PALETTE = "app.command_palette"
 
 PRIORITY = frozenset({"console.interrupt", "fanout.interrupt", PALETTE})
 """Actions whose key must win over the text field that has the focus.
-
-Only those: a priority key overtakes the letters that were typed before it and are still on their way to the field.
 """
 
 

@@ -1,32 +1,99 @@
-"""When the program is told to end from outside, or its terminal goes away: it leaves as if by its own key."""
+"""The end of the program: by its own key, by a signal, or because its terminal is gone.
+
+However it comes, what is being copied and created is written down first, and every step has a bound.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import select
+import logging
+import os
 import signal
-import sys
+import threading
+from collections.abc import Awaitable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from textual.app import App
+    from sandtui.ui.app import SandtuiApp
+
+LOG = logging.getLogger("sandtui.ui")
 
 CODES = {signal.SIGHUP: 129, signal.SIGTERM: 143}
 """The exit code for each signal, as a shell would tell it."""
 
+GONE_SECONDS = 1.2
+"""How long the last steps may take when nobody waits at a terminal any more."""
 
-def leave_on_signals(app: App[None]) -> None:
-    """Have the signals of a closed terminal and of ``kill`` end the app: it cleans up, and the terminal heals."""
-    loop = asyncio.get_running_loop()
-    for number, code in CODES.items():
-        loop.add_signal_handler(number, app.exit, None, code)
+STEP_SECONDS = 5.0
+"""How long one of them may take otherwise: a platform that does not answer must not hold the user."""
+
+HARD_SECONDS = {signal.SIGHUP: 1.8, signal.SIGTERM: 8.0}
+"""When the process ends without its last steps: something in it hangs."""
+
+THREADS_SECONDS = 5.0
+"""How long threads may go on when everything else is done, such as one that looks up a name."""
 
 
-def terminal_is_gone() -> bool:
-    """Whether nobody is at the other end of the terminal any more: Textual would ask it for keys without a pause."""
-    stream = sys.__stdin__
-    if stream is None or stream.closed:
-        return True
-    poll = select.poll()
-    poll.register(stream.fileno(), 0)
-    return any(event & (select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
+class Leaving:
+    """Ends the app, in time."""
+
+    def __init__(self, app: SandtuiApp) -> None:
+        self._app = app
+        self._end: float | None = None
+        self._hard: threading.Timer | None = None
+
+    def on_signals(self) -> None:
+        """Have the signals of a closed terminal and of ``kill`` end the app."""
+        loop = asyncio.get_running_loop()
+        for number in CODES:
+            loop.add_signal_handler(number, self._leave, number)
+
+    def terminal_gone(self) -> None:
+        """End as by the signal of a closed terminal, which does not always come."""
+        self._leave(signal.SIGHUP)
+
+    async def bounded(self, step: Awaitable[object]) -> None:
+        """Do one of the last steps; one that takes too long is left, one that fails is logged."""
+        left = STEP_SECONDS if self._end is None else max(0.05, self._end - monotonic())
+        try:
+            async with asyncio.timeout(left):
+                await step
+        except TimeoutError:
+            LOG.warning("a step of the shutdown took too long")
+        except Exception:
+            # The next steps matter as much.
+            LOG.exception("a step of the shutdown failed")
+
+    def begin_last(self) -> None:
+        """Note that only threads are waited for from now on."""
+        if self._hard is None and not self._app.is_headless:
+            self._end_within(THREADS_SECONDS, self._app.return_code or 0)
+
+    def finished(self) -> None:
+        """The app has ended; what follows in this process has its own time."""
+        if self._hard is not None:
+            self._hard.cancel()
+
+    def _leave(self, number: signal.Signals) -> None:
+        code = CODES[number]
+        if self._hard is not None:
+            self._hard.cancel()
+        self._end_within(HARD_SECONDS[number], code)
+        if number is signal.SIGHUP and self._end is None:
+            self._end = monotonic() + GONE_SECONDS
+        if not self._app.is_leaving:
+            self._app.exit(return_code=code)
+
+    def _end_within(self, seconds: float, code: int) -> None:
+        self._hard = threading.Timer(seconds, self._end_now, (code,))
+        self._hard.daemon = True
+        self._hard.start()
+
+    def _end_now(self, code: int) -> None:
+        LOG.error("the shutdown hangs; ending now")
+        driver = self._app._driver
+        if driver is not None:
+            # Bounded itself, and nothing when the terminal was left already.
+            driver.stop_application_mode()
+        os._exit(code)

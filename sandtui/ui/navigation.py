@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from textual.app import App
+from textual.await_complete import AwaitComplete
+
 from sandtui.ui.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textual.await_complete import AwaitComplete
     from textual.screen import Screen
 
     from sandtui.client import Sandbox
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.launch import Launch
     from sandtui.fleet.launch_plan import LaunchPlan
     from sandtui.fleet.row import Row
+    from sandtui.ui.app import SandtuiApp
     from sandtui.ui.bridge import Bridge
     from sandtui.ui.bulk_flow import BulkFlow
     from sandtui.ui.context_flow import ContextFlow
@@ -75,11 +78,37 @@ class Navigation(Tracing):
         self._note_left(front)
         return done
 
+    def close_screen(self, screen: Screen[Any]) -> None:
+        """Remove a screen from wherever it stands in the stack; what waits for its answer gets none."""
+        if screen is self.screen:
+            App.pop_screen(self)
+        elif any(each is screen for each in self._screen_stack):
+            self._screen_stack.remove(screen)
+            screen._pop_result_callback()
+            self.call_next(self._replace_screen, screen)
+
+    def close_broken(self, screen: Screen[Any]) -> bool:
+        """Close a screen that broke, and open the fleet anew if it is that; whether there is a screen left."""
+        from sandtui.ui.screens.fleet import FleetScreen
+
+        if screen is self.screen_stack[0]:
+            return False
+        self.close_screen(screen)
+        if isinstance(screen, FleetScreen):
+            fleet = FleetScreen()
+            self.push_screen(fleet)
+            # Below everything that is open.
+            self._screen_stack.remove(fleet)
+            self._screen_stack.insert(1, fleet)
+        return True
+
     # The arguments are told to type checkers by Textual's own overloads.
     if not TYPE_CHECKING:
 
         def push_screen(self, screen: Any, *rest: Any, **named: Any) -> Any:
-            """Show a screen; ``-`` leads back from it."""
+            """Show a screen; ``-`` leads back from it. Nothing is shown any more once the program is ending."""
+            if self._exit:
+                return AwaitComplete.nothing()
             if self._is_ours(screen):
                 self._left = None
             return super().push_screen(screen, *rest, **named)
@@ -155,7 +184,7 @@ class Navigation(Tracing):
         """Hand the whole terminal to a shell in a sandbox."""
         from sandtui.ui.shell_flow import hand_to_shell
 
-        hand_to_shell(self, sandbox_id)
+        hand_to_shell(cast("SandtuiApp", self), sandbox_id)
 
     def open_files(self, sandbox_ids: Sequence[str]) -> None:
         """Browse files: this machine beside the first of some sandboxes; copies go to all of them."""
@@ -176,7 +205,7 @@ class Navigation(Tracing):
         from sandtui.ui.screens.jobs.screen import JobsScreen
 
         if isinstance(self.screen, JobsScreen):
-            self.screen.show_job(job.key)
+            self.screen.call_later(self.screen.show_job, job.key)
 
     def open_log(self, sandbox_id: str) -> None:
         """Show the log of a sandbox."""

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
-
-from textual.app import SuspendNotSupported
 
 from sandtui.client import SandboxClientError
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.session import FleetSession
+from sandtui.ui.screens.dialogs.wait import WaitDialog
+from sandtui.ui.terminal_loan import TerminalLoanError, lent
 
 if TYPE_CHECKING:
-    from sandtui.ui.navigation import Navigation
+    from sandtui.ui.app import SandtuiApp
 
 
-def hand_to_shell(app: Navigation, sandbox_id: str) -> None:
-    """Open a shell in a sandbox that is known; what comes of it is told when it has ended."""
+def hand_to_shell(app: SandtuiApp, sandbox_id: str) -> None:
+    """Open a shell in a sandbox that is known; what comes of it is told when it has ended.
+
+    The dashboard keeps the terminal until the shell is connected, and the wait can be cancelled.
+    """
     session = app.bridge.session
     row = session.store.get(sandbox_id) if session is not None else None
-    if session is not None and row is not None:
-        flow = _shell(app, session, sandbox_id, clean(row.sandbox.name))
-        app.run_worker(flow, group="shell", exclusive=True, exit_on_error=False)
+    if session is None or row is None:
+        return
+    name = clean(row.sandbox.name)
+    if row.status != "RUNNING":
+        app.say(f"No shell in {name}: its status is {row.status}.", "warning")
+        return
+    dialog = WaitDialog(f"Connecting to {name}", "Opening a shell in the whole terminal", app.close_screen)
+
+    def answered(_: object) -> None:
+        worker.cancel()
+
+    worker = app.run_worker(
+        _shell(app, session, sandbox_id, name, dialog), group="shell", exclusive=True, exit_on_error=False
+    )
+    app.push_screen(dialog, answered)
 
 
-async def _shell(app: Navigation, session: FleetSession, sandbox_id: str, name: str) -> None:
+@contextmanager
+def _taking(app: SandtuiApp, dialog: WaitDialog) -> Iterator[None]:
+    dialog.finish()
+    with lent(app):
+        yield
+
+
+async def _shell(app: SandtuiApp, session: FleetSession, sandbox_id: str, name: str, dialog: WaitDialog) -> None:
     from sandtui.fleet.shell import attach
 
     try:
-        # Inside a batch: nothing may be painted while the terminal is not ours, and what would be painted
-        # must not fill the writer's queue, which nobody empties meanwhile (traps.md 3).
-        with app.batch_update(), app.suspend():
-            code = await attach(session.client, sandbox_id, name)
-    except (SandboxClientError, SuspendNotSupported) as error:
+        code = await attach(session.client, sandbox_id, name, take_terminal=partial(_taking, app, dialog))
+    except (SandboxClientError, TerminalLoanError, OSError) as error:
         app.say(f"No shell in {name}: {error}", "error")
     else:
         app.say(f"The shell in {name} ended with exit code {code}.")
-    app.refresh(layout=True)
+    finally:
+        dialog.finish()

@@ -14,7 +14,7 @@ from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.fleet.transfers.watch import changes
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.screens.dialogs.choose import Choice, DecideDialog
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
@@ -122,7 +122,7 @@ class TransferFlow:
 
         where = waiting[0].spec.target.label
         note = "for all of this copy · esc ends it, nothing is changed"
-        self._app.push_screen(ChooseDialog(f"Files are there already: {where}", ANSWERS, note), answered)
+        self._app.push_screen(DecideDialog(f"Files are there already: {where}", ANSWERS, note), answered)
 
     async def _offer(self, queue: TransferQueue, journal: TransferJournal) -> None:
         try:
@@ -151,7 +151,7 @@ class TransferFlow:
             Choice("later", "l", "Later", "they wait, paused, among the transfers"),
             Choice("drop", "d", "Drop", "remove what is half there"),
         ]
-        self._app.push_screen(ChooseDialog(f"{words} not finished", choices), answered)
+        self._app.push_screen(DecideDialog(f"{words} not finished", choices), answered)
 
     def _changed(self) -> None:
         if not self._stale:
@@ -173,5 +173,5 @@ class TransferFlow:
                 self._told.discard(transfer.id)
         screen = self._app.screen
         if isinstance(screen, AppScreen):
-            screen.update_news()
+            screen.call_later(screen.update_news)
         self.on_change()

@@ -213,7 +213,10 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
             await terminal.ended()
         async with Terminal(SANDTUI, env) as terminal:
             await terminal.until("A launch was not finished")
-            await terminal.press("tab", "enter")
+            await terminal.press("tab")
+            # An answer counts only once the question could be read.
+            await asyncio.sleep(0.3)
+            await terminal.press("enter")
             await terminal.until("30 ready")
             await terminal.press("escape")
             await terminal.until("30 sandboxes")

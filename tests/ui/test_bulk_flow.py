@@ -23,7 +23,7 @@ async def type_text(pilot, text):
 
 async def confirm(pilot, count=None):
     app = pilot.app
-    await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+    await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
     if count is None:
         await pilot.press("y")
     else:
@@ -83,7 +83,7 @@ async def test_deleting_many_needs_the_number_and_nothing_else_will_do():
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         await pilot.press("asterisk", "D")
-        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
         await pilot.press("y", "enter")
         await pilot.pause()
         assert isinstance(app.screen, PlanDialog), "a letter and enter confirm nothing"
@@ -102,7 +102,7 @@ async def test_the_buttons_of_a_plan_are_in_view_in_a_small_window():
         await settled(pilot)
         for keys in (["asterisk", "D"], ["U", "M"], ["D"]):
             await pilot.press(*keys)
-            await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+            await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
             dialog, buttons = app.screen.query_one("#dialog"), app.screen.query_one("#dialog-buttons")
             assert dialog.content_region.contains_region(buttons.region)
             await pilot.press("escape")
@@ -178,7 +178,7 @@ async def test_deleting_by_label_counts_what_is_not_shown_and_needs_the_number()
         store.remove([alive[0].id])
         app.screen._take_over()
         await pilot.press("m", "L")
-        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
         shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
         assert f"{len(alive)} carry it now, 1 of them" in shown
         await type_text(pilot, str(len(alive) - 1))

@@ -159,7 +159,7 @@ async def test_tab_completes_a_path_or_shows_what_there_is():
     async with World().run_test(size=WIDE) as pilot:
         _, screen, shell = await console(pilot)
         field = screen.query_one(CommandLine)
-        shell.answers["cd -- data"] = ("file one\0", "", 0)
+        shell.answers["cd -- ./data"] = ("file one\0", "", 0)
         shell.answers["cd -- ."] = ("data/\0dates\0", "", 0)
         await pilot.press(*"cat", "space", "d", "tab")
         await until(pilot, lambda: screen._offer == ("data/", "dates"))
@@ -233,11 +233,11 @@ async def test_what_runs_is_stopped_and_begins_again_as_a_job_after_a_question()
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
         assert "stopped first, and then begins again from its start" in app.screen._question
-        app.screen._listen()
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("n")
         assert screen.console.running is not None
         await pilot.press("ctrl+g")
-        app.screen._listen()
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: bool(started))
         assert started == ["train --epochs 90"]
@@ -262,7 +262,7 @@ async def test_what_did_not_end_in_time_begins_again_as_a_job_by_one_key():
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
         assert "begins again from its start" in app.screen._question
-        app.screen._listen()
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: started == ["train"])
 

@@ -135,12 +135,12 @@ async def test_production_is_coloured_and_asks_before_every_change():
         assert "PRODUCTION" in header(app)
         fleet = app.screen
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is fleet
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, CreateScreen))
 

@@ -307,7 +307,7 @@ async def test_small_changes_ask_first_and_are_made_there(sides):
         await pilot.press("tab", "end")
         entry = screen.entry
         await pilot.press("D")
-        await until(pilot, lambda: not screen.app.screen._deaf)
+        await until(pilot, lambda: screen.app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: sides[1].calls)
         await pilot.press("M", *"new", "enter")
@@ -339,14 +339,14 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
         added = []
         screen.dashboard.transfers.add = added.extend
         await pilot.press("end", "c")
-        await until(pilot, lambda: screen.app.screen is not screen and not screen.app.screen._deaf)
+        await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
         assert [(s.source.path, s.target.name, s.target.path) for s in added] == [
             ("/home/me/acme/run.sh", name, "/workspace/run.sh") for name in names
         ]
         added.clear()
         await pilot.press("tab", "home", "j", "space", "space", "c")
-        await until(pilot, lambda: screen.app.screen is not screen and not screen.app.screen._deaf)
+        await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
         assert [spec.target.path for spec in added] == [f"/home/me/acme/{name}" for name in names]
         assert all(len(spec.names) == 2 and spec.target.sandbox_id is None for spec in added)

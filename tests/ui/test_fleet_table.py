@@ -158,7 +158,7 @@ STEPS = st.lists(
         st.tuples(st.just("rename"), st.integers(0, 60)),
         st.tuples(st.just("remove"), st.integers(0, 60)),
         st.tuples(st.just("sort"), st.sampled_from(["name", "age", "status"])),
-        st.tuples(st.just("query"), st.sampled_from(["", "1", "rollout-00", "x"])),
+        st.tuples(st.just("query"), st.sampled_from(["", "1", "rollout-00", "none"])),
         st.tuples(st.just("group"), st.sampled_from([None, "image", "status"])),
         st.tuples(st.just("key"), st.sampled_from(["j", "k", "pagedown", "g", "G"])),
     ),

@@ -259,7 +259,7 @@ async def test_a_port_of_all_marked_sandboxes_is_exposed():
         app.screen.query(Input).first().value = "8000"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, AskDialog))
-        await until(pilot, lambda: not app.screen._deaf)
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         assert len(set(exposed)) == 3

@@ -195,12 +195,12 @@ async def test_stopping_asks_first_and_tells_what_became_of_it():
 
         app.bridge.session.jobs.stop = stop
         await pilot.press("K")
-        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("enter")
         await pilot.pause()
         assert stopped == []
         await pilot.press("K")
-        await until(pilot, lambda: isinstance(app.screen, AskDialog) and not app.screen._deaf)
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: bool(stopped))
         assert stopped == [JOBS[0].key]

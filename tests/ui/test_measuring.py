@@ -44,7 +44,7 @@ def answering(app):
 
 async def plan_shown(pilot):
     app = pilot.app
-    await until(pilot, lambda: isinstance(app.screen, PlanDialog) and not app.screen._deaf)
+    await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
 
 
 async def measured(pilot, *keys):

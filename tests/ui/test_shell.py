@@ -238,13 +238,13 @@ async def test_the_clipboard_is_filled_only_after_asking():
         await until(pilot, lambda: "5 characters into your clipboard" in activity(app))
         await pilot.press(LEAVE, "A")
         assert list(app.copied) == []
-        app.screen._listen()
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("n")
         assert list(app.copied) == []
         opener.last.say(b"\x1b]52;c;aGVsbG8=\x07")
         await until(pilot, lambda: "5 characters" in activity(app))
         await pilot.press("A")
-        app.screen._listen()
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: list(app.copied) == ["hello"])
 
@@ -277,7 +277,7 @@ async def test_recording_and_playing_it():
         hints = app.screen.query_one(KeyHints).render().plain
         assert "space pause" in hints
         await pilot.press("q", "D")
-        app.screen._listen()
+        await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: not path.exists())
 

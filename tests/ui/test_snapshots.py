@@ -273,7 +273,7 @@ def test_results_of_many(snap_compare, size):
         app.screen.query_one(Input).value = "false"
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#count"))
-        await until(pilot, lambda: not app.screen._deaf)
+        await until(pilot, lambda: app.screen.can_be_read)
         app.screen.query_one(Input).value = "22"
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#bulk-list") and app.screen.run.is_over)

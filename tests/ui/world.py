@@ -37,6 +37,8 @@ Wrap = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 class World(SandtuiApp):
     """The real app, connected to a platform that lives as long as it does."""
 
+    CONTAIN_FAULTS = False
+
     def __init__(self, fleet: int = 40, wrap: Wrap = lambda transport: transport) -> None:
         self.local_clock = LocalClock(NOW)
         self._wrap = wrap

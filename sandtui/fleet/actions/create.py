@@ -3,7 +3,7 @@
 from sandtui.fleet.actions.action import Action
 
 ACTIONS = (
-    Action("create.submit", ("ctrl+s", "ctrl+j"), "create", "Create the sandbox.", 10, dangerous=True),
+    Action("create.submit", ("ctrl+s", "ctrl+enter"), "create", "Create the sandbox.", 10, dangerous=True),
     Action("create.next_problem", ("ctrl+n",), "next problem", "Go to the next field that is wrong.", 20),
     Action("create.presets", ("ctrl+o",), "presets", "Choose a preset, or keep the form as one.", 15),
     Action("create.code", ("ctrl+g",), "as code", "Show the form as SDK script, curl, preset and shell line.", 25),

@@ -12,5 +12,6 @@ ACTIONS = (
     Action("app.previous", ("minus",), "screen before", "Go to the screen before this one, and back.", command="back"),
     Action("app.launches", ("l",), "launches", "Show the board of the latest launch.", command="launches"),
     Action("app.context", ("at",), "context", "Work with another platform, team or account.", command="context"),
+    Action("app.suspend", ("ctrl+z",), "suspend", "Stop sandtui until `fg` in your shell.", command="suspend"),
     Action("app.quit", ("ctrl+q",), "quit", "Leave sandtui; sandboxes go on.", command="q"),
 )

@@ -123,7 +123,7 @@ class ActivityScreen(AppScreen):
                 self.query_one(OutputView).show(max(1, len(found)))
                 self.update_chrome()
 
-        self.bridge.run_flow(flow(), "activity")
+        self.run_flow(flow(), "activity")
 
     def _with_requests(self, then: Callable[[Entry, list[Request]], object]) -> None:
         place = self.query_one(OutputView).cursor
@@ -141,7 +141,7 @@ class ActivityScreen(AppScreen):
                 if self.app.screen is self:
                     then(entry, found)
 
-        self.bridge.run_flow(flow(), "activity entry", exclusive=True)
+        self.run_flow(flow(), "activity entry", exclusive=True)
 
     def _line(self, number: int) -> list[Piece]:
         if not self._entries:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
-from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from sandtui.fleet.actions import PANES
@@ -16,11 +15,12 @@ from sandtui.ui.render.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.render.status import count_pieces
 from sandtui.ui.render.text import Piece, Role
 from sandtui.ui.render.transfers import summary_pieces
+from sandtui.ui.screens.gate import ScreenGate, Tick
 from sandtui.ui.widgets.key_hints import Hint, KeyHints
 from sandtui.ui.widgets.line import ChromeLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from textual import events
     from textual.app import ComposeResult
@@ -36,7 +36,7 @@ MIN_WIDTH, MIN_HEIGHT = 80, 24
 Severity = Literal["information", "warning", "error"]
 
 
-class AppScreen(Screen[None]):
+class AppScreen(ScreenGate[None]):
     """A full screen of the program. ``SCOPE`` names its actions in the registry."""
 
     SCOPE: ClassVar[str] = ""
@@ -129,19 +129,27 @@ class AppScreen(Screen[None]):
         """Return who carries out the actions of a scope: the screen, or one of its panes."""
         return self
 
+    def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
+        """Start a coroutine of this screen. It goes on when the screen closes; what it would draw then is dropped."""
+        self.bridge.run_flow(self.of_screen(flow), group, exclusive=exclusive)
+
+    def on_tick(self, _: Tick) -> None:
+        """Let the time pass."""
+        self.tick()
+
     def tick(self) -> None:
         """Draw again what depends on the time; called once a second."""
         self.update_news()
 
     def update_news(self) -> None:
         """Draw header and activity line."""
-        if self.is_mounted and not self.is_covered:
+        if self.is_open and not self.is_covered:
             self._update_header()
             self._update_activity()
 
     def update_chrome(self) -> None:
         """Draw header, activity line and hints."""
-        if not self.is_mounted or self.is_covered:
+        if not self.is_open or self.is_covered:
             return
         self.update_news()
         typing = isinstance(self.focused, (Input, TextArea))

@@ -99,19 +99,17 @@ class ConsoleScreen(ConsoleKeys):
 
     def on_mount(self) -> None:
         """Show what was run here before."""
-        self.console.on_change = self._changed
+        self.listen(self.console, "on_change", self._changed)
         self._way = self.bridge.open_console(self.console)
-        self.bridge.search_commands("", self.sandbox_id, self._remember)
+        self.bridge.search_commands("", self.sandbox_id, self.whenever_open(self._remember))
         self._dropped = self.console.dropped
         super().on_mount()
         self.draw()
 
     def on_unmount(self) -> None:
-        """Stop listening; a command that runs goes on, over the way that it came."""
-        if self.bridge.session is not None:
-            self.console.on_change = lambda: None
-            if self._way is not None and self.console.running is None:
-                self._way.cancel()
+        """Close the connection; a command that runs goes on and keeps it."""
+        if self.bridge.session is not None and self._way is not None and self.console.running is None:
+            self._way.cancel()
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""
@@ -138,7 +136,7 @@ class ConsoleScreen(ConsoleKeys):
     def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
         """Ask the sandbox what the path may go on with."""
         message.stop()
-        self.bridge.run_flow(self._complete(message.before), "completion", exclusive=True)
+        self.run_flow(self._complete(message.before), "completion", exclusive=True)
 
     def on_text_area_changed(self, _: CommandLine.Changed) -> None:
         """What was offered is for another text."""
@@ -190,7 +188,7 @@ class ConsoleScreen(ConsoleKeys):
         if command := field.text.strip():
             field.restart()
             self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
-            self.bridge.run_flow(self._start_job(command), "job")
+            self.run_flow(self._start_job(command), "job")
         elif self.console.runs:
             self._ask_for_job(self.console.runs[-1])
         else:
@@ -240,7 +238,7 @@ class ConsoleScreen(ConsoleKeys):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.bridge.run_flow(self._begin_as_job(run), "job")
+                self.run_flow(self._begin_as_job(run), "job")
 
         runs = run is self.console.running
         self.app.push_screen(

@@ -186,7 +186,7 @@ class CreateScreen(CreateKeys):
         self.update_chrome()
         self.bridge.create(self, self._plan)
 
-    def on_unmount(self, _: events.Unmount) -> None:
+    def on_unmount(self) -> None:
         """Nothing typed lives on in the fields."""
         self._refused_values, self._unsure = {}, None
 

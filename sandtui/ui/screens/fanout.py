@@ -98,16 +98,11 @@ class FanOutScreen(FanOutKeys):
         super().on_mount()
         for name in ("#targets", "#results"):
             self.query_one(name, OutputView).following = False
-        self.bridge.search_commands("", "", self._remember)
+        self.bridge.search_commands("", "", self.whenever_open(self._remember))
         if self.fan_out is not None:
-            self.fan_out.on_change = self.changed
+            self.listen(self.fan_out, "on_change", self.changed)
             self.results_view.focus()
         self._draw()
-
-    def on_unmount(self) -> None:
-        """Stop listening; what runs goes on."""
-        if self.fan_out is not None:
-            self.fan_out.on_change = lambda: None
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay out anew."""
@@ -147,7 +142,7 @@ class FanOutScreen(FanOutKeys):
         if not message.before.strip():
             self.results_view.focus()
         else:
-            self.bridge.run_flow(self._complete(message.before), "completion", exclusive=True)
+            self.run_flow(self._complete(message.before), "completion", exclusive=True)
 
     def on_text_area_changed(self, _: CommandLine.Changed) -> None:
         """What was offered is for another text."""
@@ -175,7 +170,7 @@ class FanOutScreen(FanOutKeys):
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self._confirmed = False
         if self.fan_out is not None:
-            self.fan_out.on_change = lambda: None
+            self.stop_listening(self.fan_out)
             self.fan_out = None
         self._draw()
         self.query_one(CommandLine).focus()
@@ -188,9 +183,9 @@ class FanOutScreen(FanOutKeys):
     def show(self, fan_out: FanOut) -> None:
         """Show a run, live when it is."""
         if self.fan_out is not None:
-            self.fan_out.on_change = lambda: None
+            self.stop_listening(self.fan_out)
         self.fan_out = fan_out
-        fan_out.on_change = self.changed
+        self.listen(fan_out, "on_change", self.changed)
         self.folds.clear()
         self._made, self._bodies = Bodies(), {}
         self.results_view.go_to(0)
@@ -242,7 +237,7 @@ class FanOutScreen(FanOutKeys):
             answers = {target.answer for target in fan_out.targets if target.answer is not None}
             if not answers <= self._bodies.keys() or standard_of(fan_out.targets) != self._made.standard:
                 self._comparing = True
-                self.bridge.run_flow(self._compare(fan_out), "fan-out lines")
+                self.run_flow(self._compare(fan_out), "fan-out lines")
 
     async def _compare(self, fan_out: FanOut) -> None:
         """Make the lines of what has come, off the loop."""

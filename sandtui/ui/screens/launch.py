@@ -55,12 +55,8 @@ class LaunchScreen(AppScreen):
         view.following = False
         total = len(self.launch.items)
         self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
-        self.launch.on_change = self._changed
+        self.listen(self.launch, "on_change", self._changed)
         self._draw()
-
-    def on_unmount(self) -> None:
-        """Stop listening; the launch goes on."""
-        self.launch.on_change = lambda: None
 
     def tick(self) -> None:
         """Let the times grow."""

@@ -287,7 +287,7 @@ class LogScreen(AppScreen):
             pane.show(arrange(pane.text, pane.wanted, chop_cells))
         elif not pane.arranging:
             pane.arranging = True
-            self.bridge.run_flow(self._arrange_long(pane), f"log lines {pane.sandbox_id}")
+            self.run_flow(self._arrange_long(pane), f"log lines {pane.sandbox_id}")
 
     async def _arrange_long(self, pane: LogPane) -> None:
         """Arrange a long log off the loop, again when it or the look has changed meanwhile."""

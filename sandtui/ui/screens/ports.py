@@ -89,15 +89,10 @@ class PortsScreen(AppScreen):
         super().on_mount()
         self.query_one("#ports-panel").border_title = Content("Exposed ports")
         self.query_one("#forwards-panel").border_title = Content("Forwarded through SSH, this machine only")
-        self.board.on_change = self._changed
-        self.forwards.on_change = self._changed
+        self.listen(self.board, "on_change", self._changed)
+        self.listen(self.forwards, "on_change", self._changed)
         self._draw()
         self.action_probe()
-
-    def on_unmount(self) -> None:
-        """Stop listening; forwards go on."""
-        if self.bridge.session is not None:
-            self.board.on_change = self.forwards.on_change = lambda: None
 
     def tick(self) -> None:
         """Let the counters grow, and ask every address again after a while."""
@@ -220,7 +215,7 @@ class PortsScreen(AppScreen):
         await self.board.probe([row.exposure.exposure_id for row in self.board.rows])
 
     def _work(self, flow: Coroutine[Any, Any, None]) -> None:
-        self.bridge.run_flow(flow, "ports")
+        self.run_flow(flow, "ports")
 
     def _targets(self) -> list[Row]:
         row = self._row()

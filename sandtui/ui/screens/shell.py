@@ -104,7 +104,7 @@ class ShellScreen(AppScreen):
             self._listen(other)
             other.terminal.colours = self._colours
         self._front = shell
-        shell.on_output = self.view.changed
+        self.listen(shell, "on_output", self.view.changed)
         self.view.set_typing(shell.state is not ShellState.ENDED)
         self.view.show(shell.text, self._send)
         size = self.view.size
@@ -305,8 +305,8 @@ class ShellScreen(AppScreen):
 
     def _listen(self, shell: LiveShell) -> None:
         self._listened.add(shell)
-        shell.on_state = self._state_changed
+        self.listen(shell, "on_state", self._state_changed)
 
     def _forget(self, shell: LiveShell) -> None:
         self._listened.discard(shell)
-        shell.on_output = shell.on_state = lambda: None
+        self.stop_listening(shell)

@@ -167,6 +167,8 @@ class FleetTable(ColumnsView, can_focus=True):
         self._put_cursor(place, by_user=False)
         if place is not None:
             self.scroll_lines(place - max(0, min(line, self.body_height - 1)))
+        else:
+            self.scroll_lines(0)
         self.refresh_lines_changed()
 
     def move_to(self, sandbox_id: str) -> bool:

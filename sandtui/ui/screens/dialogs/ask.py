@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
-
-DEAF_SECONDS = 0.15
-"""Keys that were typed ahead must not confirm (tui.md 2, item 1)."""
+from sandtui.ui.screens.gate import Dialog
 
 
-class AskDialog(ModalScreen[bool]):
+class AskDialog(Dialog[bool]):
     """Answers True only to ``y`` or to the button."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -27,11 +23,11 @@ class AskDialog(ModalScreen[bool]):
         Binding("n,escape,q", "cancel", "no", show=False),
     ]
     AUTO_FOCUS = "#cancel"
+    READ_FIRST = True
 
     def __init__(self, title: str, question: str, yes: str, *, danger: bool = True) -> None:
         super().__init__()
         self._heading, self._question, self._yes, self._danger = title, question, yes, danger
-        self._deaf = True
 
     def compose(self) -> Iterable[Widget]:
         """Question and buttons."""
@@ -43,16 +39,6 @@ class AskDialog(ModalScreen[bool]):
                 yield Button(self._yes, id="confirm", variant="error" if self._danger else "primary", compact=True)
                 yield Static(content(Piece("y does it · enter = Cancel", "dim")), id="dialog-keys")
 
-    def on_mount(self) -> None:
-        """Listen after a moment: keys that were typed ahead must not confirm."""
-        self.set_timer(DEAF_SECONDS, self._listen)
-
-    def on_key(self, event: events.Key) -> None:
-        """Keys typed before the question could be read count for nothing; to go back is always right."""
-        if self._deaf and event.key != "escape":
-            event.stop()
-            event.prevent_default()
-
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Take the button's answer."""
         event.stop()
@@ -60,12 +46,8 @@ class AskDialog(ModalScreen[bool]):
 
     def action_confirm(self) -> None:
         """Yes."""
-        if not self._deaf:
-            self.dismiss(True)
+        self.dismiss(True)
 
     def action_cancel(self) -> None:
         """No."""
         self.dismiss(False)
-
-    def _listen(self) -> None:
-        self._deaf = False

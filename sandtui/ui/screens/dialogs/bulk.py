@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
@@ -18,6 +17,7 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.plan import item_pieces, progress_words
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.text_panel import TextPanel
 
@@ -25,7 +25,7 @@ PAINT_SECONDS = 0.1
 _FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 3, State.DONE: 4}
 
 
-class BulkDialog(ModalScreen[str]):
+class BulkDialog(Dialog[str]):
     """Shows a run; answers ``retry``, ``mark`` or an empty text. Closing it leaves the run at work."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("bulk")
@@ -48,14 +48,10 @@ class BulkDialog(ModalScreen[str]):
 
     def on_mount(self) -> None:
         """Listen to the run."""
-        self.run.on_change = self._changed
+        self.listen(self.run, "on_change", self._changed)
         view = self.query_one(OutputView)
         view.following = False
         self._draw()
-
-    def on_unmount(self) -> None:
-        """Stop listening; the run goes on."""
-        self.run.on_change = lambda: None
 
     def action_cancel(self) -> None:
         """Begin nothing more."""

@@ -9,13 +9,13 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content, fit
+from sandtui.ui.screens.gate import Dialog
 
 TITLE_WIDTH = 22
 ALONE_WIDTH = 60
@@ -32,7 +32,7 @@ class Choice:
     words: str = ""
 
 
-class ChooseDialog(ModalScreen[str]):
+class ChooseDialog(Dialog[str]):
     """Answers the id of what was chosen, or an empty text. ``extra`` maps further keys to answers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -102,3 +102,9 @@ def one_key_each(choices: Sequence[Choice], taken: Sequence[str] = ()) -> list[C
             used.add(choice.key)
         kept.append(choice)
     return kept
+
+
+class DecideDialog(ChooseDialog):
+    """A choice that comes unasked, of which some destroy: nothing that was typed before counts."""
+
+    READ_FIRST = True

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.fleet.sanitize import clean_lines
 from sandtui.ui.render.text import Content, Piece, content, lines
+from sandtui.ui.screens.gate import Dialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class CodeText:
     text: str
 
 
-class CodeDialog(ModalScreen[str]):
+class CodeDialog(Dialog[str]):
     """Answers the text to copy, or nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,19 +7,19 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sandtui.ui.render.columns import COLUMNS, COLUMNS_BY_ID, MIN_WIDTH, SHOWN_FIRST
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 
 STEP = 2
 Answer = tuple[list[str], dict[str, int]]
 
 
-class ColumnsDialog(ModalScreen[Answer]):
+class ColumnsDialog(Dialog[Answer]):
     """Answers the ids of the columns in order and the widths that were given, or nothing on Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

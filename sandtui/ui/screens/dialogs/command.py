@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -15,9 +14,10 @@ from textual.widgets import Input, Static
 from sandtui.fleet.actions import Action
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 
 
-class CommandDialog(ModalScreen[str]):
+class CommandDialog(Dialog[str]):
     """Answers the id of the action that was named."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]

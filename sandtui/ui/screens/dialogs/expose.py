@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -15,12 +14,13 @@ from textual.widgets.option_list import Option
 from sandtui.fleet.ports import parse_exposure
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.check import Check
 
 Exposure = tuple[int, str, str | None]
 
 
-class ExposeDialog(ModalScreen[Exposure]):
+class ExposeDialog(Dialog[Exposure]):
     """Answers port, protocol and name, or None. ``where`` names the sandboxes; it may come from outside."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -16,6 +15,7 @@ from textual.widgets.option_list import Option
 from sandtui.fleet.actions import GLOBAL, Action
 from sandtui.fleet.keymap import Keymap, key_label
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 
 KEY_WIDTH, HELP_WIDTH = 16, 51
 MOVING = (
@@ -25,7 +25,7 @@ MOVING = (
 )
 
 
-class HelpDialog(ModalScreen[str]):
+class HelpDialog(Dialog[str]):
     """Answers the id of the action that was chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "close", "close", show=False)]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -17,6 +16,7 @@ from sandtui.fleet.commandline.history import PastCommand
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content, fit
 from sandtui.ui.render.units import clock_time
+from sandtui.ui.screens.gate import Dialog
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
@@ -25,7 +25,7 @@ WIDTH, MARGIN = 110, 6
 NAME_WIDTH, TIME_WIDTH = 16, 16
 
 
-class HistoryDialog(ModalScreen[str]):
+class HistoryDialog(Dialog[str]):
     """Answers a command, or an empty text. ``sandbox_id`` is the one whose commands are shown at first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

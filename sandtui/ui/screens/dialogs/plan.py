@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from sandtui.fleet.plans import Plan
 from sandtui.ui.render.plan import SHOWN, plan_list, plan_words
 from sandtui.ui.render.text import Content, Piece, content
-from sandtui.ui.screens.dialogs.ask import DEAF_SECONDS
+from sandtui.ui.screens.gate import Dialog
 
 FRAME = 11
 """Lines of the dialog around names and words, of the window around it, and the one that counts what is not named."""
@@ -24,7 +22,7 @@ FEWEST = 2
 TEXT_WIDTH = 66
 
 
-class PlanDialog(ModalScreen[bool]):
+class PlanDialog(Dialog[bool]):
     """Answers True only to ``y``, to the button, or to the typed count of a large plan.
 
     ``more`` shows the plan that takes what this one spares.
@@ -36,6 +34,7 @@ class PlanDialog(ModalScreen[bool]):
         Binding("i", "more", "take more", show=False),
     ]
     AUTO_FOCUS = "#cancel"
+    READ_FIRST = True
 
     def __init__(self, plan: Plan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
         super().__init__()
@@ -43,7 +42,6 @@ class PlanDialog(ModalScreen[bool]):
         self._where = context
         self._now = now
         self._more = more
-        self._deaf = True
 
     def compose(self) -> Iterable[Widget]:
         """List, warning, buttons."""
@@ -67,16 +65,10 @@ class PlanDialog(ModalScreen[bool]):
                 yield Static(content(Piece(self._keys(), "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Listen after a moment."""
-        self.set_timer(DEAF_SECONDS, self._listen)
+        """Have a large plan's number typed."""
+        super().on_mount()
         if self._plan.needs_count:
             self.query_one("#count", Input).focus()
-
-    def on_key(self, event: events.Key) -> None:
-        """Keys typed before the dialog could be read count for nothing; only Escape does no harm."""
-        if self._deaf and event.key != "escape":
-            event.stop()
-            event.prevent_default()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Take the button's answer."""
@@ -94,7 +86,7 @@ class PlanDialog(ModalScreen[bool]):
 
     def action_confirm(self) -> None:
         """Do it, unless the count is still needed."""
-        if self._deaf or not self._plan.count:
+        if not self._plan.count:
             return
         if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(self._plan.count):
             self.query_one("#count", Input).focus()
@@ -103,16 +95,13 @@ class PlanDialog(ModalScreen[bool]):
 
     def action_more(self) -> None:
         """Show the plan with what this one spares."""
-        if self._more is not None and not self._deaf:
+        if self._more is not None:
             self.dismiss(False)
             self._more()
 
     def action_cancel(self) -> None:
         """Do nothing."""
         self.dismiss(False)
-
-    def _listen(self) -> None:
-        self._deaf = False
 
     def _keys(self) -> str:
         if self._plan.needs_count:

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -16,6 +15,7 @@ from textual.widgets.option_list import Option
 from sandtui.config.presets import Preset
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 
 NAME_WIDTH = 20
 
@@ -28,7 +28,7 @@ class PresetChoice:
     name: str
 
 
-class PresetsDialog(ModalScreen[PresetChoice]):
+class PresetsDialog(Dialog[PresetChoice]):
     """Answers what was chosen, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,15 +7,15 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.ui.render.qr import qr_code
 from sandtui.ui.render.text import Piece, content, lines, outside
+from sandtui.ui.screens.gate import Dialog
 
 
-class QrDialog(ModalScreen[None]):
+class QrDialog(Dialog[None]):
     """Shows the code of an address until a key is pressed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,Q,enter", "close", "close", show=False)]

@@ -11,29 +11,23 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
-from sandtui.ui.screens.dialogs.ask import DEAF_SECONDS
+from sandtui.ui.screens.gate import Dialog
 
 
-class RefusalDialog(ModalScreen[None]):
+class RefusalDialog(Dialog[None]):
     """Says why not, and takes every key until it is closed. ``heading`` and ``reason`` may come from outside."""
 
+    READ_FIRST = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
     def __init__(self, heading: str, reason: str) -> None:
         super().__init__()
         self.heading, self.reason = clean(heading), clean(reason)
-        self._deaf = True
-
-    @property
-    def can_be_read(self) -> bool:
-        """Whether it has stood long enough to be closed by a key like the one that was typed ahead."""
-        return not self._deaf
 
     def compose(self) -> Iterable[Widget]:
         """The reason and how to go on."""
@@ -42,10 +36,6 @@ class RefusalDialog(ModalScreen[None]):
             yield Static(content(Piece(self.reason, "busy")))
             yield Static(content(Piece("enter or esc close", "dim")), id="dialog-keys")
 
-    def on_mount(self) -> None:
-        """Close by a key that was typed after it could be read."""
-        self.set_timer(DEAF_SECONDS, self._listen)
-
     def on_key(self, event: events.Key) -> None:
         """Take every key."""
         if event.key == "escape":
@@ -53,12 +43,9 @@ class RefusalDialog(ModalScreen[None]):
         event.stop()
         event.prevent_default()
         # No letter closes it: what is typed may be a name or a command, of which the rest would go astray.
-        if event.key == "enter" and not self._deaf:
+        if event.key == "enter":
             self.dismiss()
 
     def action_close(self) -> None:
         """Close."""
         self.dismiss()
-
-    def _listen(self) -> None:
-        self._deaf = False

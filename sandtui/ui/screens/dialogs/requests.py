@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -16,6 +15,7 @@ from sandtui.fleet.activity import Entry
 from sandtui.fleet.requests import Request, curl_line
 from sandtui.ui.render.requests import behind, request_details, request_pieces
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_LINES = 12
 
 
-class RequestsDialog(ModalScreen[None]):
+class RequestsDialog(Dialog[None]):
     """Shows one entry; ``requests`` are those that were kept, in their order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,22 +7,23 @@ from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from sandtui.config.journal import UnfinishedLaunch
 from sandtui.ui.render.text import Content, Piece, content, lines, outside
 from sandtui.ui.render.units import clock_time
+from sandtui.ui.screens.gate import Dialog
 
 Answer = Literal["later", "go_on", "clean_up"]
 
 
-class UnfinishedDialog(ModalScreen[Answer]):
+class UnfinishedDialog(Dialog[Answer]):
     """Answers what is to be done; Later has the focus and changes nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "later", "later", show=False)]
     AUTO_FOCUS = "#later"
+    READ_FIRST = True
 
     def __init__(self, unfinished: UnfinishedLaunch) -> None:
         super().__init__()

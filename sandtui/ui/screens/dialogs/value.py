@@ -7,15 +7,15 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 
 
-class ValueDialog(ModalScreen[str]):
+class ValueDialog(Dialog[str]):
     """Answers the line, or an empty text. ``check`` returns what is wrong with a line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]

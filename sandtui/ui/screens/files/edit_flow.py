@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import secrets
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from textual.app import SuspendNotSupported
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.files.entry import TreeItem
@@ -26,7 +22,8 @@ from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer, Trans
 from sandtui.fleet.transfers.plan import Item
 from sandtui.fleet.transfers.sending import Sender
 from sandtui.ui.render.files import size_text
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.screens.dialogs.choose import Choice, DecideDialog
+from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, run_in_terminal
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
 LARGEST = 20_000_000
 """Bytes of a file that is opened in an editor; larger ones are rather fetched."""
 
-_TROUBLE = (FilesError, TransferError, SandboxClientError, OSError, SuspendNotSupported)
+_TROUBLE = (FilesError, TransferError, SandboxClientError, OSError, TerminalLoanError)
 
 
 def edit(app: SandtuiApp, reader: Reader, on_change: Callable[[], None]) -> None:
@@ -114,20 +111,13 @@ async def _ask(app: SandtuiApp, name: str, *, gone: bool) -> str | None:
         Choice("leave", "l", "Leave it", "your version stays on this machine"),
     ]
     future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-    app.push_screen(ChooseDialog(f"{name} {words} in the sandbox meanwhile", choices), future.set_result)
+    app.push_screen(DecideDialog(f"{name} {words} in the sandbox meanwhile", choices), future.set_result)
     answer = await future
     return {"beside": suffix, "over": ""}.get(answer or "leave")
 
 
 async def _open(app: SandtuiApp, path: Path) -> None:
-    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    if not command or shutil.which(command[0]) is None:
-        raise FilesError("there is no editor: set EDITOR to one, such as EDITOR=nano")
-    # Inside a batch: nothing may be painted while the terminal is not ours (traps.md 3).
-    with app.batch_update(), app.suspend():
-        process = await asyncio.create_subprocess_exec(*command, str(path))
-        code = await process.wait()
-    app.refresh(layout=True)
+    code = await run_in_terminal(app, [*editor_command(), str(path)])
     if code != 0:
         raise FilesError(f"the editor ended with exit code {code}")
 

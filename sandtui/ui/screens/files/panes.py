@@ -72,7 +72,7 @@ class FilePanes(AppScreen):
 
     def work(self, flow: Coroutine[Any, Any, None], group: str = "files") -> None:
         """Start a coroutine that belongs to this screen."""
-        self.bridge.run_flow(flow, group)
+        self.run_flow(flow, group)
 
     def go(self, number: int, path: str, *, fresh: bool = True) -> None:
         """List a directory in a pane; ``fresh`` puts the cursor where it was when the directory was left."""

@@ -82,7 +82,7 @@ class PreviewScreen(AppScreen):
     def action_hex(self) -> None:
         """Show bytes, or text."""
         self._as_hex = not self._as_hex
-        self.bridge.run_flow(self._show(self._window), "preview")
+        self.run_flow(self._show(self._window), "preview")
 
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
@@ -93,7 +93,7 @@ class PreviewScreen(AppScreen):
         """Show what is added to the end, or stop that."""
         self._following = not self._following
         if self._following:
-            self.bridge.run_flow(self._follow(), "preview")
+            self.run_flow(self._follow(), "preview")
         self._draw()
 
     def action_edit(self) -> None:
@@ -113,7 +113,7 @@ class PreviewScreen(AppScreen):
 
     def _read(self, offset: int) -> None:
         self._following = False
-        self.bridge.run_flow(self._look(offset), "preview")
+        self.run_flow(self._look(offset), "preview")
 
     async def _look(self, offset: int) -> None:
         try:

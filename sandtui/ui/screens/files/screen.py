@@ -81,15 +81,11 @@ class FilesScreen(Syncing):
 
     def _show_first(self) -> None:
         self.query_one("#queue", OutputView).following = False
-        self.dashboard.transfers.on_change = self._queue_changed
+        self.listen(self.dashboard.transfers, "on_change", self._queue_changed)
         self.set_interval(PROGRESS_SECONDS, self._draw_progress)
         self._draw_queue()
         for number in (0, 1):
             self.go(number, self.panes[number].path)
-
-    def on_unmount(self) -> None:
-        """Stop listening; transfers go on."""
-        self.dashboard.transfers.on_change = lambda: None
 
     def on_screen_resume(self) -> None:
         """Catch up, and ask what has to be asked."""

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -24,13 +23,14 @@ from sandtui.fleet.transfers.reasons import reason
 from sandtui.ui.render.files import size_text
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.files.copying import Copying
+from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.output_view import OutputView
 
 SHOWN = 5000
 """Lines of a plan that are shown; all of it is carried out."""
 
 
-class SyncDialog(ModalScreen[str]):
+class SyncDialog(Dialog[str]):
     """Shows a plan; answers ``copy``, ``delete`` as well, ``watch``, or an empty text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

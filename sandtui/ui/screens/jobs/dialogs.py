@@ -8,7 +8,6 @@ from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -16,12 +15,13 @@ from sandtui.fleet.jobs.job import Chain, Job
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.jobs import command_words
 from sandtui.ui.render.text import Content, Piece, content
+from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.check import Check
 
 T = TypeVar("T")
 
 
-class _Form(ModalScreen[T]):
+class _Form(Dialog[T]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
     def action_close(self) -> None:

@@ -27,6 +27,7 @@ from sandtui.ui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.screens.base import AppScreen
 
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 6.0
 """Between reads of a log whose end is followed: soon after news, slower while none comes."""
@@ -204,7 +205,7 @@ class JobLogPane(Vertical):
     def _run(self, flow: Coroutine[Any, Any, None]) -> None:
         self._busy = True
         self._read_at = self._app.bridge.clock.monotonic()
-        self._app.bridge.run_flow(flow, "job-log")
+        cast("AppScreen", self.screen).run_flow(flow, "job-log")
 
     async def _read_first(self) -> None:
         window, job = self.window, self.job

@@ -245,7 +245,7 @@ class JobsScreen(AppScreen):
 
     def action_forget(self) -> None:
         """Forget what is over and gone."""
-        self.bridge.run_flow(self._forget(), "job")
+        self.run_flow(self._forget(), "job")
 
     def action_back(self) -> None:
         """Out of the filter, then without it, then back."""

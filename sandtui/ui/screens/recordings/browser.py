@@ -53,12 +53,12 @@ class RecordingsScreen(AppScreen):
         """Look what is there."""
         super().on_mount()
         self.query_one(OutputView).following = False
-        self.bridge.run_flow(self._list(), "recordings")
+        self.run_flow(self._list(), "recordings")
 
     def on_screen_resume(self) -> None:
         """Look again."""
         super().on_screen_resume()
-        self.bridge.run_flow(self._list(), "recordings")
+        self.run_flow(self._list(), "recordings")
 
     def offered_hints(self) -> list[Hint]:
         """Without a recording there is only the way back."""
@@ -71,7 +71,7 @@ class RecordingsScreen(AppScreen):
     def action_play(self) -> None:
         """Read it and play it."""
         if (row := self._row()) is not None:
-            self.bridge.run_flow(self._play(row), "recordings")
+            self.run_flow(self._play(row), "recordings")
 
     def action_delete(self) -> None:
         """Ask, and delete the file."""
@@ -81,7 +81,7 @@ class RecordingsScreen(AppScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.bridge.run_flow(self._delete(row), "recordings")
+                self.run_flow(self._delete(row), "recordings")
 
         self.app.push_screen(AskDialog("Delete a recording", f"{row.path.name} will be gone.", "Delete"), answered)
 

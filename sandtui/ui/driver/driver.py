@@ -1,0 +1,271 @@
+"""Textual's driver for Linux and macOS with reader, writer and signals of our own.
+
+Nothing that the terminal does, or that is done to it, blocks the event loop: reading and writing are done in threads,
+and every wait for them has a bound. A terminal that is gone is reported to the app, which ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import sys
+import termios
+import threading
+import tty
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from textual import constants, events
+from textual.drivers.linux_driver import (
+    KITTY_DISAMBIGUATE_ESCAPE_CODES,
+    KITTY_REPORT_ALL_KEYS,
+    KITTY_REPORT_ASSOCIATED_TEXT,
+    LinuxDriver,
+)
+from textual.message import Message
+
+from sandtui.ui.driver.input import InputReader
+from sandtui.ui.driver.output import TerminalOutput
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+LOG = logging.getLogger("sandtui.ui")
+
+LAST_WRITES_SECONDS = 1.0
+"""How long leaving the terminal may wait for it to take what was written."""
+
+READ_SIZE = 1 << 16
+
+KITTY_FLAGS = KITTY_DISAMBIGUATE_ESCAPE_CODES | KITTY_REPORT_ALL_KEYS | KITTY_REPORT_ASSOCIATED_TEXT
+
+ENTER = "\x1b[?1049h\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h\x1b[?25l\x1b[?1004h"
+"""Other screen, mouse reports, no cursor, reports of focus."""
+
+ENTER_AFTER_INPUT = "\x1b[?2048$p\x1b[?2004h\x1b[?7l"
+"""Ask for in-band resizes; bracketed paste; no automatic wrap."""
+
+LEAVE = "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
+LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1004l"
+
+
+class Host(Protocol):
+    """What the driver needs of the app besides Textual's own."""
+
+    def terminal_gone(self) -> None:
+        """End: nobody is at the other end of the terminal any more."""
+
+    def repaint(self) -> None:
+        """Draw the whole screen anew."""
+
+    def stop_requested(self) -> None:
+        """Stop the process, as ctrl+z and SIGTSTP ask for."""
+
+
+class TerminalDriver(LinuxDriver):
+    """Draws on the terminal of standard error and reads from that of standard input."""
+
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._output: TerminalOutput | None = None
+        self._reader: _InputThread | None = None
+        assert sys.__stderr__ is not None
+        self._output_fileno = sys.__stderr__.fileno()
+        self.take_signals()
+
+    def take_signals(self) -> None:
+        """Handle the signals of stopping and continuing in the loop.
+
+        Textual's handlers would write to the terminal wherever in the program the signal comes.
+        """
+        self._loop.add_signal_handler(signal.SIGTSTP, lambda: self._host.stop_requested())
+        self._loop.add_signal_handler(signal.SIGCONT, self._continued)
+
+    @property
+    def _host(self) -> Host:
+        return cast("Host", self._app)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the terminal is ours now."""
+        return self._output is not None
+
+    # What Textual calls
+
+    def write(self, data: str) -> None:
+        """Draw; while the terminal is not ours, nothing is drawn."""
+        if self._output is not None:
+            self._output.write(data)
+
+    def flush(self) -> None:
+        """Nothing is held back: the thread writes as it can."""
+
+    def send_message(self, message: Message) -> None:
+        """Give a message to the app, from any thread, in order."""
+        # The loop may be closed by now.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._app.post_message, message)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        if self._output is not None:
+            return
+        self._output = TerminalOutput(self._output_fileno, self.terminal_gone, self._caught_up)
+        self._output.start()
+        self._loop.add_signal_handler(signal.SIGWINCH, self._window_changed)
+        self._send_size()
+        self._write_mode(ENTER if self._mouse else ENTER.replace("\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h", ""))
+        self._make_raw()
+        if not constants.DISABLE_KITTY_KEY:
+            self._write_mode(f"\x1b[>{KITTY_FLAGS}u")
+        self._reader = _InputThread(self)
+        self._reader.start()
+        # Apple's terminal shows a letter of the query for synchronised updates.
+        if self.input_tty and os.environ.get("TERM_PROGRAM", "") != "Apple_Terminal":
+            self._write_mode("\x1b[?2026$p")
+        self._write_mode(ENTER_AFTER_INPUT)
+
+    def disable_input(self) -> None:
+        """Read no more; what is typed from now on is for whoever has the terminal next."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.end()
+            self._loop.remove_signal_handler(signal.SIGWINCH)
+
+    def stop_application_mode(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._output is None:
+            return
+        self.disable_input()
+        self._write_mode(LEAVE)
+        if not constants.DISABLE_KITTY_KEY:
+            # Before the screen is left: each screen has a stack of these flags.
+            self._write_mode("\x1b[<u")
+        self._write_mode(LEAVE_SCREEN)
+        output, self._output = self._output, None
+        if not output.stop(LAST_WRITES_SECONDS):
+            LOG.warning("the terminal did not take all that was written")
+        self._in_band_window_resize = False
+        self._mouse_pixels = False
+        if self.attrs_before is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+
+    def close(self) -> None:
+        """Everything was ended with the application mode."""
+
+    # What the terminal does
+
+    def _write_mode(self, data: str) -> None:
+        if self._output is not None:
+            self._output.write(data, needed=True)
+
+    def _enable_in_band_window_resize(self) -> None:
+        self._write_mode("\x1b[?2048h")
+
+    def _enable_mouse_pixels(self) -> None:
+        if self._mouse:
+            self._write_mode("\x1b[?1016h")
+            self._mouse_pixels = True
+
+    def _make_raw(self) -> None:
+        try:
+            self.attrs_before = termios.tcgetattr(self.fileno)
+            attributes = termios.tcgetattr(self.fileno)
+            attributes[tty.LFLAG] = self._patch_lflag(attributes[tty.LFLAG])
+            attributes[tty.IFLAG] = self._patch_iflag(attributes[tty.IFLAG])
+            attributes[tty.CC][termios.VMIN] = 1
+            attributes[tty.CC][termios.VTIME] = 0
+            termios.tcsetattr(self.fileno, termios.TCSANOW, attributes)
+        except termios.error:
+            # No terminal, or none any more: reading will tell.
+            self.attrs_before = None
+
+    def _window_changed(self) -> None:
+        if not self._in_band_window_resize:
+            self._send_size()
+
+    def _send_size(self) -> None:
+        width, height = self._get_terminal_size()
+        self._app.post_message(events.Resize.from_dimensions((width, height), None))
+
+    def _continued(self) -> None:
+        """Take the terminal up again after SIGCONT: a shell may have changed its modes meanwhile."""
+        if self._output is None or not self._auto_restart:
+            return
+        self.stop_application_mode()
+        self.start_application_mode()
+        self._host.repaint()
+
+    def terminal_gone(self) -> None:
+        """Report, from any thread, that nobody is at the other end any more."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._host.terminal_gone)
+
+    def _caught_up(self) -> None:
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._host.repaint)
+
+
+class _InputThread:
+    """Reads the terminal until it is told to end."""
+
+    def __init__(self, driver: TerminalDriver) -> None:
+        self._driver = driver
+        self._wake_read, self._wake_write = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="sandtui-input", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """End, and drop what was typed but not read."""
+        os.write(self._wake_write, b"x")
+        self._thread.join(LAST_WRITES_SECONDS)
+        os.close(self._wake_write)
+        with suppress(termios.error):
+            termios.tcflush(self._driver.fileno, termios.TCIFLUSH)
+
+    def _run(self) -> None:
+        driver, reader = self._driver, InputReader()
+        try:
+            with selectors.DefaultSelector() as selector:
+                try:
+                    selector.register(driver.fileno, selectors.EVENT_READ)
+                except OSError:
+                    # A file can't be waited for: there is no terminal to read.
+                    return
+                selector.register(self._wake_read, selectors.EVENT_READ)
+                while True:
+                    wait = None if reader.deadline is None else max(0.0, reader.deadline - monotonic())
+                    ready = {key.fd for key, _ in selector.select(wait)}
+                    if self._wake_read in ready:
+                        return
+                    found: list[Message] = []
+                    if driver.fileno in ready:
+                        data = _read(driver.fileno)
+                        if data == b"":
+                            driver.terminal_gone()
+                            return
+                        found = reader.feed(data or b"", monotonic())
+                    found += reader.expire(monotonic())
+                    for message in found:
+                        driver.process_message(message)
+        finally:
+            os.close(self._wake_read)
+
+
+def _read(fileno: int) -> bytes | None:
+    """Return what was typed, None when nothing was; empty when the terminal is gone."""
+    try:
+        return os.read(fileno, READ_SIZE)
+    except BlockingIOError:
+        # Another program has left the terminal in non-blocking mode.
+        return None
+    except OSError:
+        return b""

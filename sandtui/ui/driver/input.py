@@ -1,0 +1,358 @@
+"""What the terminal sends, as Textual's events.
+
+The bytes are first cut into whole units (text, control sequences, mouse reports, pastes) and only then looked up in
+Textual's tables. A unit that means nothing is dropped alone: no byte can end the program or swallow the keys behind it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+from collections.abc import Iterator
+
+from textual import constants, events, messages
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual._xterm_parser import IS_ITERM, XTermParser
+from textual.keys import Keys
+from textual.message import Message
+
+ESC = 0x1B
+ESCAPE_SECONDS = 0.03
+"""How long Escape waits for the rest of a sequence. Terminals send a sequence in one write; see ``$ESCDELAY``."""
+
+SEQUENCE_SECONDS = 0.5
+"""How long a sequence that has begun may take to arrive: a slow connection can cut it anywhere."""
+
+PASTE_SECONDS = 3.0
+"""How long a paste may pause. Without an end the keys would be taken for pasted text for ever."""
+
+LONGEST_SEQUENCE = 1 << 20
+"""Bytes; text from an input method comes as one control sequence, about six bytes for each character."""
+
+MOST_CELLS = 10_000
+"""A coordinate or a size beyond is no terminal's."""
+
+WORD_KEYS = frozenset({"\x1bb", "\x1bf", "\x1b\x7f"})
+"""Alt and a key that go by words in a text field."""
+
+PASTE_START, PASTE_END = b"\x1b[200~", b"\x1b[201~"
+
+_CSI = re.compile(rb"\x1b\[(?P<parameters>[0-?]*)(?P<intermediates>[ -/]*)(?P<final>[@-~])")
+_CSI_PREFIX = re.compile(rb"\x1b\[[0-?]*[ -/]*")
+_SS3 = re.compile(rb"\x1bO\d*[A-Za-z]")
+# Responses to queries. They are told from alt and a key by what must follow.
+_STRING_START = re.compile(rb"\x1b(?:\]\d{1,4};|P[\d;]*[>+$|!=]|_G)")
+_STRING_PREFIX = re.compile(rb"\x1b(?:\]\d{0,4}|P[\d;]*|_)")
+_STRING_END = re.compile(rb"\x07|\x1b\\|\x9c")
+
+_KITTY_KEY = re.compile(r"([\d:]*)(?:;([\d:]*))?(?:;([\d:]*))?")
+_SGR_MOUSE = re.compile(r"<(\d{1,5});(-?\d{1,5});(-?\d{1,5})")
+_URXVT_MOUSE = re.compile(r"(\d{1,5});(\d{1,5});(\d{1,5})")
+_MODE_REPORT = re.compile(r"\?(\d{1,5});(\d)")
+_SIZE_REPORT = re.compile(r"48;(\d{1,6})(?::[\d:]*)?;(\d{1,6})(?::[\d:]*)?;(\d{1,6})(?::[\d:]*)?;(\d{1,6})(?::[\d:]*)?")
+_CURSOR_REPORT = re.compile(r"(\d{1,5});(\d{1,5})")
+
+_RELEASED = "3"
+"""The event type of a key that was released, in the kitty protocol."""
+
+
+class CommittedText(events.Paste):
+    """Text that came in one piece from an input method or the emoji picker: it is typed, and never a key."""
+
+
+# Widgets take it like a paste.
+CommittedText.handler_name = events.Paste.handler_name
+
+
+class AltKey(events.Key):
+    """Alt and a key, or Escape and a key close together: without the kitty protocol both are the same bytes.
+
+    ``mapped`` is the key that stands for the pair in a text field (alt+b goes a word back), ``parts`` the two keys.
+    """
+
+    def __init__(self, key: str, mapped: events.Key | None, parts: tuple[events.Key, ...]) -> None:
+        super().__init__(key, None)
+        self.mapped = mapped
+        self.parts = parts
+
+
+class InputReader:
+    """Cuts bytes into events. ``now`` is a monotonic time in seconds."""
+
+    def __init__(self, escape_seconds: float | None = None) -> None:
+        self._buffer = bytearray()
+        self._paste: bytearray | None = None
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._tables = XTermParser()
+        self._pressed = 0
+        self._alone = False
+        self._escape_seconds = _escape_seconds() if escape_seconds is None else escape_seconds
+        self.deadline: float | None = None
+        """When :meth:`expire` must be called, if nothing more comes; None when nothing is incomplete."""
+
+    def feed(self, data: bytes, now: float) -> list[Message]:
+        """Return the events that are complete with these bytes."""
+        # Alt and a key come alone; Escape and a key that was typed later may come together with others.
+        self._alone = not self._buffer and len(data) == 2
+        self._buffer += data
+        return list(self._read(now))
+
+    def expire(self, now: float) -> list[Message]:
+        """Give up waiting for the rest of what is incomplete, when its time is over."""
+        if self.deadline is None or now < self.deadline:
+            return []
+        self.deadline = None
+        found: list[Message] = []
+        if self._paste is not None:
+            pasted, self._paste = self._paste + self._buffer, None
+            self._buffer.clear()
+            found.append(_pasted(pasted))
+        elif self._buffer:
+            found += self._give_up()
+            found += self._read(now)
+        found += self._text(self._decoder.decode(b"", final=True))
+        self._decoder.reset()
+        return found
+
+    def resized(self, size: tuple[int, int], pixels: tuple[int, int] | None) -> None:
+        """Note the window's size in cells and pixels, by which mouse reports in pixels are read."""
+        self._tables.terminal_size = size
+        self._tables.terminal_pixel_size = pixels
+        self._tables.mouse_pixels = pixels is not None
+
+    def _read(self, now: float) -> Iterator[Message]:
+        while self._buffer:
+            if self._paste is not None:
+                end = self._buffer.find(PASTE_END)
+                if end < 0:
+                    # The end may be cut in two.
+                    safe = max(0, len(self._buffer) - len(PASTE_END) + 1)
+                    self._paste += self._buffer[:safe]
+                    del self._buffer[:safe]
+                    self.deadline = now + PASTE_SECONDS
+                    return
+                pasted = self._paste + self._buffer[:end]
+                del self._buffer[: end + len(PASTE_END)]
+                self._paste = None
+                yield _pasted(pasted)
+                continue
+            if self._buffer[0] != ESC:
+                end = self._buffer.find(ESC)
+                chunk = bytes(self._buffer if end < 0 else self._buffer[:end])
+                del self._buffer[: len(chunk)]
+                yield from self._text(self._decoder.decode(chunk, final=end >= 0))
+                continue
+            length = self._unit()
+            if length is None:
+                waits = self._escape_seconds if len(self._buffer) <= 2 else SEQUENCE_SECONDS
+                self.deadline = now + waits
+                return
+            unit = bytes(self._buffer[:length])
+            del self._buffer[:length]
+            if unit == PASTE_START:
+                self._paste = bytearray()
+                self.deadline = now + PASTE_SECONDS
+            else:
+                yield from self._sequence(unit)
+        if self._paste is None:
+            # A character may be cut in two as well.
+            self.deadline = now + SEQUENCE_SECONDS if self._decoder.getstate()[0] else None
+
+    def _unit(self) -> int | None:
+        """Return the length of the sequence at the beginning of the buffer; None when more must come first."""
+        data = self._buffer
+        if len(data) < 2:
+            return None
+        second = data[1]
+        if second == ESC:
+            return 1
+        if second == ord("["):
+            return self._control_sequence()
+        if second == ord("O"):
+            if match := _SS3.match(data):
+                return match.end()
+            return None if len(data) == 2 or (len(data) < 8 and data[2:].isdigit()) else 2
+        if match := _STRING_START.match(data):
+            end = _STRING_END.search(data, match.end())
+            if end is not None:
+                return end.end()
+            return None if len(data) < LONGEST_SEQUENCE else len(data)
+        prefix = _STRING_PREFIX.match(data)
+        if prefix is not None and prefix.end() == len(data):
+            return None
+        if second >= 0x80:
+            # Alt and a character of several bytes.
+            width = 2 if second < 0xE0 else 3 if second < 0xF0 else 4
+            rest = data[2 : 1 + width]
+            wrong = next((place for place, byte in enumerate(rest) if byte & 0xC0 != 0x80), None)
+            if wrong is not None:
+                return 2 + wrong
+            return 1 + width if len(data) > width else None
+        return 2
+
+    def _control_sequence(self) -> int | None:
+        data = self._buffer
+        if len(data) == 2:
+            return None
+        if data[2] == ord("M"):
+            # A mouse report as X10 has it: three raw bytes, which need be no text.
+            return 6 if len(data) >= 6 else None
+        if data[2] == ord("["):
+            # The function keys of the Linux console.
+            return 4 if len(data) >= 4 else None
+        prefix = _CSI_PREFIX.match(data)
+        assert prefix is not None
+        if prefix[0].endswith(b"$") and prefix[0].decode("ascii") in ANSI_SEQUENCES_KEYS:
+            # rxvt ends some keys with what in other sequences comes before the end.
+            return prefix.end()
+        if match := _CSI.match(data):
+            return match.end()
+        if prefix.end() < len(data):
+            # A byte that can't stand in a sequence ends it: what came is dropped, the byte is read anew.
+            return prefix.end()
+        return None if len(data) < LONGEST_SEQUENCE else len(data)
+
+    def _give_up(self) -> list[Message]:
+        """Read an incomplete sequence as the keys that it also may be."""
+        data = bytes(self._buffer)
+        if len(data) == 1:
+            self._buffer.clear()
+            return [events.Key("escape", "\x1b")]
+        if len(data) == 2 or (data[1] in b"O]P_" and not _STRING_START.match(data)):
+            del self._buffer[:2]
+            return self._sequence(data[:2])
+        self._buffer.clear()
+        return []
+
+    def _text(self, text: str) -> list[Message]:
+        found: list[Message] = []
+        for character in text:
+            # What was no UTF-8 is no text.
+            if character != "\N{REPLACEMENT CHARACTER}":
+                found += self._keys(character)
+        return found
+
+    def _sequence(self, unit: bytes) -> list[Message]:
+        try:
+            return self._decode(unit)
+        except (ValueError, OverflowError, KeyError, IndexError):
+            # A number out of range, or parts that Textual does not expect.
+            return []
+
+    def _decode(self, unit: bytes) -> list[Message]:
+        if unit == b"\x1b":
+            return [events.Key("escape", "\x1b")]
+        if unit[:3] == b"\x1b[M" and len(unit) == 6:
+            return self._mouse(unit[3] - 32, unit[4] - 32, unit[5] - 32, legacy=True)
+        match = _CSI.fullmatch(unit)
+        if match is None:
+            text = unit.decode("utf-8", "replace")
+            if _STRING_START.match(unit) or "\N{REPLACEMENT CHARACTER}" in text:
+                return []
+            return self._alt(text) if len(text) == 2 else self._keys(text)
+        return self._control(
+            unit.decode("ascii"),
+            match["parameters"].decode("ascii"),
+            match["intermediates"].decode("ascii"),
+            match["final"].decode("ascii"),
+        )
+
+    def _control(self, sequence: str, parameters: str, intermediates: str, final: str) -> list[Message]:
+        if not intermediates:
+            if not parameters and final in "IO":
+                return [events.AppFocus() if final == "I" else events.AppBlur()]
+            if final in "Mm":
+                return self._mouse_report(parameters, final)
+            if final == "t" and (size := _SIZE_REPORT.fullmatch(parameters)):
+                return self._size(*map(int, size.groups()))
+            if final == "R" and (cursor := _CURSOR_REPORT.fullmatch(parameters)):
+                row, column = map(int, cursor.groups())
+                return [events.CursorPosition(column - 1, row - 1)]
+            if final in "u~ABCDEFHPQRS" and parameters and (key := _KITTY_KEY.fullmatch(parameters)):
+                return self._kitty(key[1], key[2] or "", key[3] or "", final)
+        elif intermediates == "$" and final == "y" and (mode := _MODE_REPORT.fullmatch(parameters)):
+            return self._mode(mode[1], int(mode[2]))
+        return self._keys(sequence) if sequence in ANSI_SEQUENCES_KEYS else []
+
+    def _kitty(self, code: str, modifiers: str, text: str, final: str) -> list[Message]:
+        """Read a key of the kitty protocol, or text that an input method commits."""
+        modifier, _, kind = modifiers.partition(":")
+        if kind == _RELEASED:
+            return []
+        characters = [chr(int(part)) for part in text.split(":") if part and int(part) <= 0x10FFFF]
+        # Half a surrogate pair can't be written anywhere, and a control character is no text.
+        typed = "".join(each for each in characters if each.isprintable() or each in "\u200d\ufe0e\ufe0f\n\t ")
+        if len(characters) > 1:
+            return [CommittedText(typed)] if typed else []
+        number = code.partition(":")[0]
+        if (number and not 0 <= int(number) <= 0x10FFFF) or (modifier and int(modifier) > 0x100):
+            return []
+        if 0xD800 <= int(number or 1) <= 0xDFFF or (characters and not typed):
+            return []
+        if not number.strip("0") and not characters and final == "u":
+            return []
+        written = str(ord(characters[0])) if characters else ""
+        parameters = f"{number};{modifier};{written}" if written else f"{number};{modifier}" if modifier else number
+        return self._keys(f"\x1b[{parameters}{final}")
+
+    def _keys(self, sequence: str) -> list[Message]:
+        # Textual's tables of sequences and of single characters.
+        return [key for key in self._tables._sequence_to_key_events(sequence) if key.key != Keys.Ignore]
+
+    def _alt(self, text: str) -> list[Message]:
+        parts = [key for key in self._keys(text[1]) if isinstance(key, events.Key)]
+        if not parts:
+            return []
+        mapped = next((key for key in self._keys(text) if isinstance(key, events.Key)), None)
+        if text not in WORD_KEYS or not self._alone:
+            mapped = None
+        name = parts[0].key
+        if len(name) == 1 and name.isupper():
+            name = f"shift+{name.lower()}"
+        return [AltKey(f"alt+{name}", mapped, (events.Key("escape", "\x1b"), *parts))]
+
+    def _mouse_report(self, parameters: str, final: str) -> list[Message]:
+        if report := _SGR_MOUSE.fullmatch(parameters):
+            buttons, column, line = map(int, report.groups())
+            return self._mouse(buttons, column, line, released=final == "m")
+        if report := _URXVT_MOUSE.fullmatch(parameters):
+            buttons, column, line = map(int, report.groups())
+            return self._mouse(buttons - 32, column, line, legacy=True)
+        return []
+
+    def _mouse(
+        self, buttons: int, column: int, line: int, *, released: bool = False, legacy: bool = False
+    ) -> list[Message]:
+        if legacy and buttons & 3 == 3 and not buttons & 0b1100000:
+            # The older reports say only that a button was released.
+            buttons, released = buttons & ~3 | self._pressed, True
+        if buttons < 0 or buttons & ~0b1111111 or not (1 <= column <= MOST_CELLS and 1 <= line <= MOST_CELLS):
+            return []
+        if not released and not buttons & 0b1100000:
+            self._pressed = buttons & 3
+        event = self._tables.parse_mouse_code(f"\x1b[<{buttons};{column};{line}{'m' if released else 'M'}")
+        return [event] if event is not None else []
+
+    def _size(self, height: int, width: int, pixel_height: int, pixel_width: int) -> list[Message]:
+        if not (1 <= width <= MOST_CELLS and 1 <= height <= MOST_CELLS):
+            return []
+        pixels = (pixel_width, pixel_height) if pixel_width and pixel_height else None
+        self.resized((width, height), pixels)
+        return [events.Resize.from_dimensions((width, height), pixels)]
+
+    @staticmethod
+    def _mode(mode: str, setting: int) -> list[Message]:
+        if mode == "2026" and setting > 0:
+            return [messages.TerminalSupportsSynchronizedOutput()]
+        if mode == "2048" and constants.SMOOTH_SCROLL and not IS_ITERM:
+            return [messages.InBandWindowResize.from_setting_parameter(setting)]
+        return []
+
+
+def _pasted(data: bytearray) -> events.Paste:
+    return events.Paste(data.decode("utf-8", "replace").replace("\x00", ""))
+
+
+def _escape_seconds() -> float:
+    return constants.ESCAPE_DELAY if os.environ.get("ESCDELAY") else ESCAPE_SECONDS

@@ -1,0 +1,112 @@
+"""What goes to the terminal, written by a thread: a terminal that does not read must not hold up the program."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+
+MOST_PENDING = 8 << 20
+"""Bytes that wait for a terminal that does not read; what is drawn beyond is dropped and drawn anew later."""
+
+PIECE = 1 << 16
+
+END_OF_FRAME = b"\x1b[?2026l"
+"""Ends a synchronised update, of which the end may have been dropped."""
+
+
+class TerminalOutput:
+    """Writes to a terminal in order. ``gone`` is called, in the thread, when nobody is there any more.
+
+    ``caught_up`` is called when something had been dropped and all the rest is written.
+    """
+
+    def __init__(self, fileno: int, gone: Callable[[], None], caught_up: Callable[[], None]) -> None:
+        self._fileno = fileno
+        self._gone, self._caught_up = gone, caught_up
+        self._pieces: deque[bytes] = deque()
+        self._pending = 0
+        self._dropped = False
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="sandtui-output", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def write(self, text: str, *, needed: bool = False) -> None:
+        """Write a text soon. What is ``needed``, such as a change of mode, is never dropped."""
+        data = text.encode("utf-8", "replace")
+        with self._changed:
+            if self._ended:
+                return
+            if self._pending > MOST_PENDING and not needed:
+                self._dropped = True
+                return
+            self._pieces.append(data)
+            self._pending += len(data)
+            self._changed.notify_all()
+
+    def stop(self, seconds: float) -> bool:
+        """Write what waits, for so long at most, and end; return whether all of it was written."""
+        with self._changed:
+            written = self._changed.wait_for(lambda: self._ended or not self._pending, seconds)
+            written = written and not self._pending
+            self._ended = True
+            self._pieces.clear()
+            self._changed.notify_all()
+        if written:
+            self._thread.join(seconds)
+        # Else the thread is stuck in a write; as a daemon it keeps nothing alive.
+        return written
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or bool(self._pieces))
+                if not self._pieces:
+                    return
+                data = self._next()
+            try:
+                self._write(data)
+            except OSError:
+                # EIO and the like: the window was closed, or the connection to it is lost.
+                with self._changed:
+                    self._ended = True
+                    self._pieces.clear()
+                    self._pending = 0
+                    self._changed.notify_all()
+                self._gone()
+                return
+            with self._changed:
+                self._pending -= len(data)
+                caught_up = self._dropped and not self._pieces
+                if caught_up:
+                    self._dropped = False
+                    self._pieces.append(END_OF_FRAME)
+                    self._pending += len(END_OF_FRAME)
+                self._changed.notify_all()
+            if caught_up:
+                self._caught_up()
+
+    def _next(self) -> bytes:
+        taken, size = [], 0
+        while self._pieces and size < PIECE:
+            taken.append(self._pieces.popleft())
+            size += len(taken[-1])
+        return b"".join(taken)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._fileno, view) :]
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
+                    raise
+                # Another program has left the terminal in non-blocking mode.
+                select.select([], [self._fileno], [], 1.0)

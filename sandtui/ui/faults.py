@@ -1,0 +1,82 @@
+"""Exceptions in a screen: it closes and says so, and the program lives on. Only what can't draw at all ends it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from textual._context import active_message_pump
+from textual.screen import Screen
+from textual.widget import Widget
+
+from sandtui.ui.screens.gate import WIDGETS_ARE_GONE, ScreenGate
+
+if TYPE_CHECKING:
+    from textual.message_pump import MessagePump
+
+    from sandtui.ui.app import SandtuiApp
+
+LOG = logging.getLogger("sandtui.ui")
+
+MOST_FAULTS, FAULTS_SECONDS = 5, 10.0
+"""More faults in so short a time are no accident of one screen: then the program ends with a report."""
+
+
+class Faults:
+    """Decides what an exception ends."""
+
+    def __init__(self, app: SandtuiApp) -> None:
+        self._app = app
+        self._times: deque[float] = deque(maxlen=MOST_FAULTS)
+
+    def contain(self, error: BaseException, node: MessagePump | None = None) -> bool:
+        """Close the screen in which an exception was raised; return False when the program must end.
+
+        ``node`` is where it was raised, by default the widget, screen or app whose queue is being worked on.
+        """
+        app = self._app
+        if node is None:
+            node = active_message_pump.get(None)
+        screen = _screen_of(node)
+        if app.is_leaving:
+            LOG.error("an error while leaving", exc_info=error)
+            return True
+        if screen is not None and isinstance(screen, ScreenGate) and screen.is_closing:
+            # It was left while this was under way: there is nothing to close, and nothing that anybody misses.
+            level = logging.DEBUG if isinstance(error, WIDGETS_ARE_GONE) else logging.ERROR
+            LOG.log(level, "an error in a screen that was left", exc_info=error)
+            return True
+        if not app.is_open or not app.is_running or self._too_many():
+            return False
+        report = app.write_report(error)
+        where = f"Report: {report}" if report else "No report could be written."
+        if screen is None:
+            app.say(f"Internal error ({type(error).__name__}). {where}", "error")
+        elif app.close_broken(screen):
+            app.say(f"{_title(screen)} closed after an internal error ({type(error).__name__}). {where}", "error")
+        else:
+            return False
+        return True
+
+    def _too_many(self) -> bool:
+        now = monotonic()
+        full = len(self._times) == MOST_FAULTS and now - self._times[0] < FAULTS_SECONDS
+        self._times.append(now)
+        return full
+
+
+def _screen_of(node: MessagePump | None) -> Screen[object] | None:
+    while node is not None and not isinstance(node, Screen):
+        node = node._parent if isinstance(node, Widget) else None
+    return node
+
+
+def _title(screen: Screen[object]) -> str:
+    name = type(screen).__name__
+    for ending in ("Screen", "Dialog"):
+        name = name.removesuffix(ending)
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    kind = "dialog" if type(screen).__name__.endswith("Dialog") else "screen"
+    return f"The {words} {kind}"

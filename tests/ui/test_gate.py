@@ -1,0 +1,177 @@
+"""News of every kind reach every screen only while it is composed and not closing."""
+
+import asyncio
+
+import pytest
+from textual import events
+
+from sandtui.client.errors import APIError
+from sandtui.fleet import plans
+from sandtui.fleet.events import ChangeSet
+from sandtui.fleet.launch_plan import LaunchPlan
+from sandtui.fleet.plans import make_plan
+from sandtui.ui import messages
+from sandtui.ui.screens.activity import ActivityScreen
+from sandtui.ui.screens.console import ConsoleScreen
+from sandtui.ui.screens.create import CreateScreen
+from sandtui.ui.screens.detail import DetailScreen
+from sandtui.ui.screens.dialogs.ask import AskDialog
+from sandtui.ui.screens.dialogs.bulk import BulkDialog
+from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.screens.dialogs.code import CodeDialog, CodeText
+from sandtui.ui.screens.dialogs.columns import ColumnsDialog
+from sandtui.ui.screens.dialogs.expose import ExposeDialog
+from sandtui.ui.screens.dialogs.history import HistoryDialog
+from sandtui.ui.screens.dialogs.plan import PlanDialog
+from sandtui.ui.screens.dialogs.value import ValueDialog
+from sandtui.ui.screens.dialogs.wait import WaitDialog
+from sandtui.ui.screens.fanout import FanOutScreen
+from sandtui.ui.screens.files import FilesScreen
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.ui.screens.launch import LaunchScreen
+from sandtui.ui.screens.log import LogScreen
+from sandtui.ui.screens.ports import PortsScreen
+from sandtui.ui.screens.recordings import RecordingsScreen
+from sandtui.ui.screens.shell import ShellScreen
+from tests.ui.world import NOW, World, settled
+
+
+def first(app, count=1):
+    return [row for row in app.bridge.session.store if row.status == "RUNNING"][:count]
+
+
+def launch(app):
+    return app.bridge.make_launch(LaunchPlan("a1b2", ()), app.journal)
+
+
+def bulk(app):
+    return app.bridge.session.bulk(make_plan(plans.DELETE, first(app)))
+
+
+SCREENS = {
+    "activity": lambda app: ActivityScreen(),
+    "ask": lambda app: AskDialog("Really?", "It goes.", "Yes"),
+    "bulk": lambda app: BulkDialog(bulk(app), app.clock),
+    "choose": lambda app: ChooseDialog("Which", [Choice("a", "a", "A")]),
+    "code": lambda app: CodeDialog([CodeText("1", "one", "text")]),
+    "columns": lambda app: ColumnsDialog(["name"], {}),
+    "console": lambda app: ConsoleScreen(first(app)[0].id),
+    "create": lambda app: CreateScreen(),
+    "detail": lambda app: DetailScreen(first(app)[0].id),
+    "expose": lambda app: ExposeDialog("here", listening=True),
+    "fan-out": lambda app: FanOutScreen(first(app, 3)),
+    "files": lambda app: FilesScreen([first(app)[0].id]),
+    "fleet": lambda app: FleetScreen(),
+    "history": lambda app: HistoryDialog(None, "", NOW),
+    "jobs": lambda app: JobsScreen((), None),
+    "launch": lambda app: LaunchScreen(launch(app)),
+    "log": lambda app: LogScreen([row.id for row in first(app, 2)]),
+    "plan": lambda app: PlanDialog(make_plan(plans.DELETE, first(app)), "here", NOW),
+    "ports": lambda app: PortsScreen(None),
+    "recordings": lambda app: RecordingsScreen(),
+    "shell": lambda app: ShellScreen(app.bridge.open_shells([first(app)[0].id])[0]),
+    "value": lambda app: ValueDialog("Value", "a value", "", lambda text: ""),
+    "wait": lambda app: WaitDialog("Wait", "for it", app.close_screen),
+}
+
+
+def fire(app, screen):
+    """Have everything happen that can happen to a screen at any time."""
+    session = app.bridge.session
+    row = first(app)[0]
+    app.tick()
+    for message in (
+        messages.ConnectionChanged(),
+        messages.SandboxesChanged(ChangeSet(changed=frozenset({row.id}))),
+        messages.FreshnessChanged(app.bridge.freshness),
+        messages.LaunchChanged(),
+        messages.ExposuresArrived(),
+        messages.JobsChanged(),
+    ):
+        app.bridge.tell(message)
+    error = APIError("no")
+    for message in (
+        messages.CreateFinished(None, error),
+        messages.ImageChecked("python", accessible=None, details=""),
+        messages.ImagesKnown(["python"]),
+        messages.UsageArrived(None, error),
+        messages.LogArrived(row.id, ["a line"]),
+        messages.LogArrived(row.id, [], error),
+    ):
+        screen.post_message(message)
+    for source in (session.jobs, session.forwards, app.transfers, *session.fan_outs, *app.launches):
+        source.on_change()
+    for name in ("launch", "console", "board", "run"):
+        source = getattr(screen, name, None)
+        if callable(getattr(source, "on_change", None)):
+            source.on_change()
+    for shell in session.shells.shells:
+        shell.on_output()
+        shell.on_state()
+    screen.call_after_refresh(lambda: None)
+
+
+async def turns(count):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def ended(screen):
+    while screen.is_running:
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("steps", [0, 2, 20])
+async def test_every_kind_of_news_at_each_step_of_every_screens_life(steps):
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        below = app.screen
+        for make in SCREENS.values():
+            screen = make(app)
+            app.push_screen(screen)
+            for _ in range(3):
+                fire(app, screen)
+                await turns(steps)
+            app.pop_screen()
+            for _ in range(6):
+                fire(app, screen)
+                await turns(1 + steps // 4)
+            await ended(screen)
+            fire(app, screen)
+            assert app.screen is below, screen
+            assert app.is_running, screen
+        await pilot.pause()
+        assert not [said.text for said in app.messages if "nternal error" in said.text]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (1, 1)])
+async def test_resizes_while_screens_come_and_go(size):
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        for make in SCREENS.values():
+            screen = make(app)
+            app.push_screen(screen)
+            app.post_message(events.Resize.from_dimensions(size, None))
+            await turns(5)
+            app.pop_screen()
+            app.post_message(events.Resize.from_dimensions((120, 36), None))
+            await ended(screen)
+        await pilot.pause()
+        assert isinstance(app.screen, FleetScreen)
+
+
+async def test_a_slot_that_another_screen_took_over_stays_its_own():
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        shared = launch(app)
+        app.push_screen(LaunchScreen(shared))
+        await pilot.pause()
+        app.pop_screen()
+        app.push_screen(LaunchScreen(shared))
+        await pilot.pause()
+        await pilot.pause()
+        assert shared.on_change.__qualname__.startswith("ScreenGate")
