@@ -143,7 +143,7 @@ def test_one_query_goes_before_the_dashes(three, run):  # noqa: F811
         (["--", "true"], "Write a QUERY before --"),
         (["#e2e-run", "--"], "a command is missing"),
         (["#e2e-run"], "a command is missing"),
-        (["x", "--", "true"], "no running sandbox matches"),
+        (["zqzq", "--", "true"], "no running sandbox matches"),
         (["sbx_", "--", "true"], "no running sandbox matches"),
     ):
         refused = run("run", *words)

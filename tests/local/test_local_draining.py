@@ -56,9 +56,10 @@ async def busy_loop(seconds):
 async def test_a_busy_loop_loses_no_output(turns):
     async with busy_loop(0.11):
         reply = await Execution().run(Listening(), Lagging(turns), None, 60)
-    assert reply["exit_code"] == 3
+    assert reply.exit_code == 3
     for stream in ("stdout", "stderr"):
-        assert reply[stream].splitlines() == [f"{stream} {number}" for number in range(turns)]
+        text = getattr(reply, stream).decode("unicode_escape")
+        assert text.splitlines() == [f"{stream} {number}" for number in range(turns)]
 
 
 async def test_a_slow_reader_is_waited_for():

@@ -8,7 +8,7 @@ GLOBAL = "app"
 
 FORBIDDEN_KEYS = frozenset(
     {
-        *(f"ctrl+{letter}" for letter in "imhabdzwku"),
+        *(f"ctrl+{letter}" for letter in "imhabdwku"),
         "ctrl+left_square_bracket",
         "ctrl+space",
         "ctrl+at",
