@@ -118,7 +118,7 @@ COMMENTED = """\
 # profile = "work"
 
 [ui]
-# The theme to begin with: sandtui-dark, sandtui-light, or one of Textual's. Without it: the one chosen last (ctrl+p).
+# The theme to begin with: sandtui-dark, sandtui-light, or one of Textual's. Without it: the one chosen last.
 # theme = "sandtui-light"
 # Whether things move. Without it they do, but not over SSH.
 # animations = false
@@ -132,7 +132,7 @@ COMMENTED = """\
 # "fleet.delete" = "ctrl+x"
 # "app.refresh" = ["r", "f5"]
 
-# A profile is a platform and who asks there; @ switches between them. The key comes from one of these:
+# A profile is a platform and who asks there; the dashboard switches between them. The key comes from one of these:
 # key_env = "VARIABLE", key_command = "pass show prime" (run without a shell),
 # key_keyring = "SERVICE/USER" (needs the keyring package), or key = "..." in plain text.
 # [profiles.work]

@@ -101,5 +101,5 @@ def _clipboard(environ: Mapping[str, str]) -> Finding:
     if environ.get("TMUX") and command is None:
         mend = "In tmux: set -g set-clipboard on"
     elif command is None and not environ.get("SSH_CONNECTION"):
-        mend = "If copying does not arrive: install wl-copy, xclip or xsel. Y copies again."
+        mend = "If copying does not arrive: install wl-copy, xclip or xsel. Then copy again."
     return Finding("clipboard", "good" if command else "so-so", ", then ".join(ways), mend)

@@ -20,7 +20,7 @@ def script_query(text: str, me: str | None) -> Query:
     """
     query = parse(text, me)
     if query.asks_use:
-        raise QueryError("used, memused and unmeasured are for the dashboard, where M measures", 0, len(text))
+        raise QueryError("used, memused and unmeasured are for the dashboard, which can measure", 0, len(text))
     return query
 
 

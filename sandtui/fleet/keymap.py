@@ -13,6 +13,9 @@ from sandtui.fleet.actions import ACTIONS, BY_ID, FORBIDDEN_KEYS, GLOBAL, Action
 TOGETHER = (frozenset({"console", "output"}), frozenset({"fanout", "results"}), frozenset({"files", "queue"}))
 """Scopes that are on one screen at the same time."""
 
+LEAVING = "terminal.out"
+"""The action that must have a key: a shell gets all others."""
+
 LABELS: Mapping[str, str] = {
     "question_mark": "?",
     "slash": "/",
@@ -68,6 +71,8 @@ def read_keymap(changes: Mapping[str, Sequence[str]]) -> Keymap:
             problems.append(f"[keys] {action_id}: there is no such action{more}")
             continue
         keys, trouble = _read_keys(written)
+        if not keys and action_id == LEAVING:
+            trouble = "without a key no shell could be left"
         if trouble:
             problems.append(f"[keys] {action_id}: {trouble}")
         else:

@@ -91,11 +91,11 @@ def plain_fault(error: SandboxClientError, port: int | None = None) -> str:
     status = error.status_code if isinstance(error, APIError) else None
     what = f"port {port}" if port is not None else "that port"
     if status == 409:
-        return f"{what} is exposed already, or its sandbox is not running: r shows what there is now"
+        return f"{what} is exposed already, or its sandbox is not running: refresh to see what there is now"
     if status == 429:
         return "too many exposures in a minute (20 are allowed): wait a little and try again"
     if status in {404, 405, 501}:
-        return "this platform has no exposures for this sandbox; F forwards a port to this machine instead"
+        return "this platform has no exposures for this sandbox; forward a port to this machine instead"
     if status == 422:
         return f"the platform does not take {what}: {error}"
     return str(error)

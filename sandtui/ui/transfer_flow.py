@@ -19,6 +19,9 @@ from sandtui.ui.screens.dialogs.choose import Choice, DecideDialog
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
 
+WATCH_KEY = "w"
+"""The key of the plan of a synchronisation that begins and ends the watch."""
+
 LOOK_SECONDS = 1.0
 """Seconds between two looks at a directory that is watched."""
 
@@ -93,7 +96,9 @@ class TransferFlow:
             return
         flow = self._follow(spec)
         self._watches[spec.source, spec.target] = self._app.run_worker(flow, group="watch", exit_on_error=False)
-        self._app.say(f"Changes in {spec.source.path} go to {spec.target.label} as they are saved; S and w end it.")
+        sync = self._app.named_key("files.sync")
+        words = f"Changes in {spec.source.path} go to {spec.target.label} as they are saved"
+        self._app.say(f"{words}; {sync} and then {WATCH_KEY} end it.")
 
     async def _follow(self, spec: Spec) -> None:
         async for _ in changes(spec.source.path, spec.ignore, LOOK_SECONDS):

@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from sandtui.client import CreateSandboxRequest
+from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.files.preview import Reader
 from sandtui.fleet.launch_plan import LaunchPlan
 from sandtui.fleet.recording import Player
@@ -30,8 +31,6 @@ from sandtui.ui.screens.shell import ShellScreen
 from tests.fleet.shells.channels import ScriptedOpener
 from tests.ui.test_recordings import RECORDED
 from tests.ui.world import World, settled, until
-
-LEAVE = "ctrl+right_square_bracket"
 
 Opener = Callable[[Pilot[None], World], Awaitable[None]]
 
@@ -88,7 +87,7 @@ async def shell(pilot: Pilot[None], app: World) -> None:
     app.open_shells(running(app)[:2])
     await until(pilot, lambda: isinstance(app.screen, ShellScreen) and len(opener.channels) > 1)
     await until(pilot, lambda: all(each.state is not ShellState.CONNECTING for each in app.screen.board.shells))
-    await pilot.press(LEAVE)
+    await pilot.press(app.user_keys.of(BY_ID["terminal.out"])[0])
     await until(pilot, lambda: not app.screen.takes_all_keys)
 
 

@@ -147,7 +147,7 @@ async def test_a_port_is_chosen_from_those_that_listen_inside():
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(409, "exposed already"), (422, "does not take port 80"), (429, "wait"), (501, "F forwards"), (500, "broken")],
+    [(409, "exposed already"), (422, "does not take port 80"), (429, "wait"), (501, "forward a port"), (500, "broken")],
 )
 def test_what_a_refusal_means(status, words):
     assert words in plain_fault(APIError("broken", status_code=status), 80)

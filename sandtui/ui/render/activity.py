@@ -9,6 +9,7 @@ from sandtui.client.models import ExposedPort
 from sandtui.fleet.history import Event
 from sandtui.fleet.jobs.job import Job
 from sandtui.fleet.usage import Usage
+from sandtui.ui.render.empty import KeyOf
 from sandtui.ui.render.jobs import SIGNS, command_words
 from sandtui.ui.render.overview import BARS
 from sandtui.ui.render.text import Content, Piece, content, lines, outside
@@ -25,19 +26,21 @@ def activity(
     usage: Usage | None,
     measuring: bool,
     now: datetime,
-    jobs: Sequence[Job] = (),
+    jobs: Sequence[Job],
+    key: KeyOf,
 ) -> Content:
-    """Return the sections that have something to tell."""
+    """Return the sections that have something to tell; ``key`` is that of an action."""
     rows: list[Content] = []
     if usage is not None and usage.latest is not None:
-        rows += [content(""), *_usage(usage, measuring)]
+        rows += [content(""), *_usage(usage, measuring, key("detail.measure"))]
     elif measuring:
         rows += [content(""), content(Piece("Uses     ", "dim"), Piece("asking the sandbox …", "waiting"))]
     if ports:
         rows += [content(""), content(Piece("Ports", "dim"))]
         rows += [_port(port) for port in ports]
     if jobs:
-        more = f"  {len(jobs) - JOBS_SHOWN} more: b" if len(jobs) > JOBS_SHOWN else "  b shows their logs"
+        shows = key("detail.jobs")
+        more = f"  {len(jobs) - JOBS_SHOWN} more: {shows}" if len(jobs) > JOBS_SHOWN else f"  {shows} shows their logs"
         rows += [content(""), content(Piece("Jobs", "dim"), Piece(more, "dim"))]
         rows += [_job(job, now) for job in jobs[:JOBS_SHOWN]]
     if events:
@@ -46,10 +49,14 @@ def activity(
     return lines(rows) if rows else Content("")
 
 
-def _usage(usage: Usage, measuring: bool) -> list[Content]:
+def _usage(usage: Usage, measuring: bool, key: str) -> list[Content]:
     sample = usage.latest
     assert sample is not None
-    rows = [content(Piece("Uses", "dim"), Piece("     ● live, m ends it" if measuring else "     m goes on", "dim"))]
+    rows = [
+        content(
+            Piece("Uses", "dim"), Piece(f"     ● live, {key} ends it" if measuring else f"     {key} goes on", "dim")
+        )
+    ]
     if usage.cpu:
         rows.append(_bars("cores", [*usage.cpu], f"{usage.cpu[-1]:.2f}"))
     if sample.memory is not None:

@@ -10,8 +10,11 @@ from sandtui.ui.render.text import Piece, Role
 from sandtui.ui.render.units import long_duration
 
 
-def line_pieces(line: OutputLine, run: Run) -> list[Piece]:
-    """Return one line; stderr is told apart by a sign at its start, not by colour alone."""
+def line_pieces(line: OutputLine, run: Run, job_key: str = "") -> list[Piece]:
+    """Return one line; stderr is told apart by a sign at its start, not by colour alone.
+
+    With ``job_key`` a command that took too long names the key that begins it in the background.
+    """
     if line.stream is Stream.COMMAND:
         return [Piece("$ ", "key"), Piece(clean_line(line.text), "bright")]
     if line.stream is Stream.CONTINUED:
@@ -21,7 +24,7 @@ def line_pieces(line: OutputLine, run: Run) -> list[Piece]:
     if line.stream is Stream.STDERR:
         return [Piece("! ", "busy"), *_coloured(line, "busy")]
     if line.stream is Stream.PROBLEM:
-        hint = [Piece("  ctrl+g begins it anew as a background job", "dim")] if run.timed_out else []
+        hint = [Piece(f"  {job_key} begins it anew as a background job", "dim")] if run.timed_out and job_key else []
         return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad"), *hint]
     return _result(run)
 

@@ -21,8 +21,9 @@ class ConsoleRows:
     costs no more than its own lines.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, job_key: str = "") -> None:
         self._console = console
+        self._job_key = job_key
         self._width: int | None = None
         self._rows: list[tuple[int, int]] | None = None
         self._made_for: tuple[object, ...] = ()
@@ -101,7 +102,7 @@ class ConsoleRows:
         run = self._console.runs[line.run - 1]
         if self._is_folded(line):
             return folded_pieces(line, run, self._console.size_of(line.run))
-        return line_pieces(line, run)
+        return line_pieces(line, run, self._job_key)
 
     def _is_folded(self, line: OutputLine) -> bool:
         return line.stream is Stream.COMMAND and line.run in self._console.folded

@@ -13,6 +13,7 @@ from sandtui.fleet.fanout.grouping import end_of, exit_codes
 from sandtui.fleet.fanout.live import TailLine
 from sandtui.fleet.fanout.text import times
 from sandtui.fleet.sanitize import clean, output_line
+from sandtui.ui.render.empty import KeyOf
 from sandtui.ui.render.text import Piece, Role, fit, width_of
 from sandtui.ui.render.units import long_duration
 from sandtui.ui.render.wrap import wrapped
@@ -66,14 +67,16 @@ class Results:
         signs: tuple[Sequence[Target], int] | None = None,
         wrap: int | None = None,
         now: float = 0.0,
+        key: KeyOf = str,
     ) -> None:
         """``signs`` asks for a sign of each target above the answers, so many in a line.
 
-        ``wrap`` is in cells, ``now`` in seconds on the monotonic clock.
+        ``wrap`` is in cells, ``now`` in seconds on the monotonic clock, ``key`` the key of an action.
         """
         self._running = running
         self._speaking: dict[Hashable, Target] = {each.id: each for each in running if each.streams}
         self._now = now
+        self._key = key
         self._wrap = wrap
         self._groups = {each.key: each for each in groups}
         self._bodies, self._folds, self._earlier = bodies, folds, earlier
@@ -153,11 +156,11 @@ class Results:
         if body is None:
             return []
         if place.what == "more":
-            return [Piece(f"   … {place.number:,} more lines: enter shows them", "dim")]
+            return [Piece(f"   … {place.number:,} more lines: {self._key('results.fold')} shows them", "dim")]
         if place.what == "skip":
             return [Piece(f"   ⋮ {place.number:,} the same", "dim")]
         if place.what == "note":
-            words = f"{body.left_out:,} more lines, S saves them  " if body.left_out else ""
+            words = f"{body.left_out:,} more lines, {self._key('results.save')} saves them  " if body.left_out else ""
             return [Piece(f"   … {words}{body.note}", "dim")]
         pieces = body_pieces(body.line(place.number))
         return pieces if self._wrap is None else wrapped(pieces, self._wrap)[place.part]

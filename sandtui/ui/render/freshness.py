@@ -31,8 +31,8 @@ def freshness_pieces(freshness: Freshness, now: datetime) -> list[Piece]:
     return [Piece("▲ ", "bad"), Piece(f"offline{known}", "bad")]
 
 
-def problem_pieces(freshness: Freshness, monotonic: float, now: datetime) -> list[Piece]:
-    """Return the long form for the line above the key hints; empty while all is well."""
+def problem_pieces(freshness: Freshness, monotonic: float, now: datetime, refresh: str) -> list[Piece]:
+    """Return the long form for the line above the key hints, with the key that asks now; empty while all is well."""
     if freshness.phase in {Phase.LIVE, Phase.LOADING}:
         return []
     if freshness.phase is Phase.STOPPED:
@@ -40,7 +40,7 @@ def problem_pieces(freshness: Freshness, monotonic: float, now: datetime) -> lis
     pieces = [Piece("▲ ", "bad"), Piece(clean(freshness.problem), "bad")]
     if freshness.retry_at is not None:
         left = max(0, round(freshness.retry_at - monotonic))
-        pieces.append(Piece(f" · retry in {left}s, r now", "dim"))
+        pieces.append(Piece(f" · retry in {left}s, {refresh} now", "dim"))
     if freshness.fresh_at is not None:
         pieces.append(Piece(f" · data from {clock_time(freshness.fresh_at, now)}", "dim"))
     return pieces

@@ -33,11 +33,11 @@ def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime) -> l
     return pieces
 
 
-def unmeasured_pieces(count: int, *, offered: bool) -> list[Piece]:
-    """Return that a filter can't be answered for some; ``offered`` names the key that measures them."""
+def unmeasured_pieces(count: int, key: str) -> list[Piece]:
+    """Return that a filter can't be answered for some, and the key that measures them, when that is offered."""
     verb = "runs and is" if count == 1 else "run and are"
     pieces = [Piece(f"{count:,} {verb} not measured", "busy")]
-    pieces += [Piece(", ", "busy"), Piece("M", "key"), Piece(" measures them", "busy")] if offered else []
+    pieces += [Piece(", ", "busy"), Piece(key, "key"), Piece(" measures them", "busy")] if key else []
     return [*pieces, Piece("   ")]
 
 

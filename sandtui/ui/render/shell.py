@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.shells import LiveShell, ShellState
+from sandtui.ui.render.empty import KeyOf
 from sandtui.ui.render.text import Piece, Role, fit
 from sandtui.ui.render.units import duration
 
@@ -44,7 +45,7 @@ def title(shell: LiveShell) -> list[Piece]:
     return [Piece(fit(text, min(TITLE, len(text))), "dim")] if text else []
 
 
-def state(shell: LiveShell, typing: bool, below: int) -> tuple[list[Piece], list[Piece]]:
+def state(shell: LiveShell, typing: bool, below: int, key: KeyOf) -> tuple[list[Piece], list[Piece]]:
     """Return what the line above the hints says: the state, and what matters at its right."""
     right: list[Piece] = []
     if shell.recorder is not None:
@@ -54,16 +55,20 @@ def state(shell: LiveShell, typing: bool, below: int) -> tuple[list[Piece], list
     if shell.state is ShellState.CONNECTING:
         return [Piece("◌ connecting …", "waiting")], right
     if shell.state is ShellState.LOST:
-        again = "enter" if typing else "u"
+        again = key("terminal.again" if typing else "shell.again")
         return [Piece(f"✖ {again} connects again · {clean(shell.problem) or 'it was cut off'}", "bad")], right
     if shell.state is ShellState.ENDED:
         good = shell.exit_code == 0
-        words = f"the shell ended with exit code {shell.exit_code} · u opens it again · q goes back"
+        again, back = key("shell.again"), key("shell.back")
+        words = f"the shell ended with exit code {shell.exit_code} · {again} opens it again · {back} goes back"
         return [Piece(f"{'✓' if good else '✖'} {words}", "good" if good else "bad")], right
     if shell.copy_wanted:
         size = f"{len(shell.copy_wanted):,} characters"
-        how = "A allows it" if not typing else "ctrl+] then A allows it"
+        out = f"{key('terminal.out')} then " if typing else ""
+        how = f"{out}{key('shell.allow_copy')} allows it"
         return [Piece(f"▲ it wants to put {size} into your clipboard: {how}", "busy")], right
     if typing:
-        return [Piece("every key goes to the sandbox · ctrl+] leaves, twice sends it", "dim")], right
-    return [Piece("the shell goes on · i types again", "info")], right
+        out, send = key("terminal.out"), key("shell.send_key")
+        sends = "twice sends it" if out == send else f"{send} then sends it"
+        return [Piece(f"every key goes to the sandbox · {out} leaves, {sends}", "dim")], right
+    return [Piece(f"the shell goes on · {key('shell.type')} types again", "info")], right

@@ -24,8 +24,8 @@ NAMES_SHOWN = 2
 SIZE, SPEED, LEFT = 9, 11, 8
 
 
-def transfer_pieces(transfer: Transfer, width: int) -> list[Piece]:
-    """Return one line of the queue."""
+def transfer_pieces(transfer: Transfer, width: int, answer_key: str) -> list[Piece]:
+    """Return one line of the queue; ``answer_key`` answers what is asked."""
     sign, role = SIGNS[transfer.state]
     bar = BAR if width >= 100 else 8
     wide = width >= 100
@@ -51,16 +51,16 @@ def transfer_pieces(transfer: Transfer, width: int) -> list[Piece]:
         pieces.append(Piece(" " + fit(words, LEFT, right=True), "info" if transfer.state is State.PAUSED else "text"))
         return pieces
     rest = bar + 5 + (SPEED + LEFT + 2 if wide else LEFT + 1)
-    pieces.append(Piece(fit(words_of(transfer), rest), role))
+    pieces.append(Piece(fit(words_of(transfer, answer_key), rest), role))
     return pieces
 
 
-def words_of(transfer: Transfer) -> str:
+def words_of(transfer: Transfer, answer_key: str) -> str:
     """Return in words how a transfer stands that is not being copied."""
     if transfer.state is State.FAILED:
         return clean(transfer.problem)
     if transfer.state is State.ASKING:
-        return f"{transfer.conflicts} {_files(transfer.conflicts)} there already: enter answers"
+        return f"{transfer.conflicts} {_files(transfer.conflicts)} there already: {answer_key} answers"
     if transfer.state is State.COUNTING:
         return "counting …"
     if transfer.state is State.DONE:

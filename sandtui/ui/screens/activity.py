@@ -42,7 +42,7 @@ class ActivityScreen(AppScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """A field above the list."""
-        yield Input(placeholder="/  words that a line holds", compact=True, id="activity-filter")
+        yield Input(placeholder="words that a line holds", compact=True, id="activity-filter")
         with Vertical(id="activity-panel", classes="panel"):
             yield OutputView(self._line, id="activity-list")
 
@@ -145,7 +145,11 @@ class ActivityScreen(AppScreen):
 
     def _line(self, number: int) -> list[Piece]:
         if not self._entries:
-            words = "Nothing matches: esc empties the field." if self.query_one(Input).value else "Nothing yet."
+            words = (
+                f"Nothing matches: {self.named_key('activity.back')} empties the field."
+                if self.query_one(Input).value
+                else "Nothing yet."
+            )
             return [Piece(f" {words}", "dim")]
         if number >= len(self._entries):
             return []

@@ -215,7 +215,9 @@ class AppScreen(ScreenGate[None]):
 
     def _update_activity(self) -> None:
         bridge = self.bridge
-        problem = problem_pieces(bridge.freshness, bridge.clock.monotonic(), bridge.clock.now())
+        problem = problem_pieces(
+            bridge.freshness, bridge.clock.monotonic(), bridge.clock.now(), self.named_key("app.refresh")
+        )
         left, right = self.activity()
         width, height = self.size
         if problem:

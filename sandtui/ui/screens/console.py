@@ -78,7 +78,7 @@ class ConsoleScreen(ConsoleKeys):
     def rows(self) -> ConsoleRows:
         """Its lines as rows of the screen."""
         if self._rows is None:
-            self._rows = ConsoleRows(self.console)
+            self._rows = ConsoleRows(self.console, self.named_key("console.job"))
         return self._rows
 
     def crumbs(self) -> list[str]:
@@ -88,10 +88,17 @@ class ConsoleScreen(ConsoleKeys):
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell what a path can go on with, or what is looked for."""
         following = self.output_view.following
-        right = [Piece("● following" if following else "‖ f follows", "good" if following else "dim")]
+        right = [
+            Piece(
+                "● following" if following else f"‖ {self.named_key('output.follow')} follows",
+                "good" if following else "dim",
+            )
+        ]
         if self._offer:
             return [Piece(columns(self._offer, self.size.width - 16), "info")], right
-        return ([Piece(f"/{clean(self._needle)}  ", "key"), Piece("n N", "dim")] if self._needle else []), right
+        keys = f"{self.named_key('output.next_hit')} {self.named_key('output.previous_hit')}"
+        sought = [Piece("search: ", "dim"), Piece(f"{clean(self._needle)}  ", "key"), Piece(keys, "dim")]
+        return (sought if self._needle else []), right
 
     def hint_scopes(self) -> tuple[str, ...]:
         """While typing only control keys are ours."""

@@ -118,7 +118,8 @@ class CreateKeys(AppScreen):
         if any(only_values(values[field.id]) for field in FIELDS if field.secret):
             return "The secrets that you typed are kept nowhere: they would be lost."
         if not self.keeps_draft and values != self._at_first:
-            return "What you changed here is not kept as a draft: it would be lost. ctrl+o keeps it as a preset."
+            presets = self.named_key("create.presets")
+            return f"What you changed here is not kept as a draft: it would be lost. {presets} keeps it as a preset."
         return ""
 
     @property

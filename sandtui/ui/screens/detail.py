@@ -182,6 +182,14 @@ class DetailScreen(AppScreen):
         now = self.bridge.clock.now()
         ports = session.exposures.get(row.id, [])
         text.show(detail(row, now, panel.content_size.width, full=True))
-        more = activity(session.history.of(row.id), ports, self._usage, self._measuring, now, session.jobs.of(row.id))
+        more = activity(
+            session.history.of(row.id),
+            ports,
+            self._usage,
+            self._measuring,
+            now,
+            session.jobs.of(row.id),
+            self.named_key,
+        )
         self.query_one("#detail-activity", TextPanel).show(more)
         self.query_one("#detail-more").display = bool(more.plain)

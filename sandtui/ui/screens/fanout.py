@@ -262,7 +262,9 @@ class FanOutScreen(FanOutKeys):
             running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
             wrap = max(10, view.scrollable_content_region.width) if self.wrap else None
             now = self.bridge.clock.monotonic()
-            self.results = Results(groups, self._bodies, self.folds, self._earlier(), running, signs, wrap, now)
+            self.results = Results(
+                groups, self._bodies, self.folds, self._earlier(), running, signs, wrap, now, self.named_key
+            )
         view.following = False
         view.show(len(self.results))
         again = self.results.find(before)

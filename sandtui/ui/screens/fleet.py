@@ -56,7 +56,7 @@ class FleetScreen(FleetLooks):
     def compose_body(self) -> Iterable[Widget]:
         """Filter, table and the panel beside it."""
         with Horizontal(id="filter-bar"):
-            yield Static(Content(" / "), id="filter-sign")
+            yield Static(Content(f" {self.named_key('fleet.filter')} "), id="filter-sign")
             yield QueryInput(self._complete, "words, #label, status:running, age>2h", id="filter")
             yield ChromeLine(id="filter-counts")
         yield ChromeLine(id="overview")
@@ -102,11 +102,14 @@ class FleetScreen(FleetLooks):
         shows = self.dashboard.named_key("fleet.active")
         left = [Piece(f"ended ones are hidden, {shows} shows them", "dim")] if self._view.active_only else []
         if count := len(self.table.range_ids):
-            left = [Piece(f"range of {count}: ", "key"), Piece("space marks it, esc ends it", "dim")]
+            left = [
+                Piece(f"range of {count}: ", "key"),
+                Piece(f"{self.named_key('fleet.mark')} marks it, {self.named_key('fleet.back')} ends it", "dim"),
+            ]
         marks = len(self._view.marks)
         if unmeasured := self._view.unmeasured:
             offered = not marks and not self.dashboard.contexts.read_only
-            left = [*unmeasured_pieces(unmeasured, offered=offered), *left]
+            left = [*unmeasured_pieces(unmeasured, self.named_key("fleet.measure") if offered else ""), *left]
         if not marks:
             return left, []
         return left, [Piece(f"{marks:,} marked ({self._view.marks_hidden:,} hidden by filter)", "key")]

@@ -108,7 +108,7 @@ class FleetLooks(FleetKeys):
             )
             self.preferences.keep_view(saved)
             self.dashboard.keep_preferences()
-            self.dashboard.say(f"Saved: v {key} shows {saved.name}.")
+            self.dashboard.say(f"Saved: {self.named_key('fleet.views')} {key} shows {saved.name}.")
 
         def check(text: str) -> str:
             return check_key(text.strip().partition(" ")[0])

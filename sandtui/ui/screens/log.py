@@ -82,13 +82,25 @@ class LogScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell what is looked for, what is left out, and which logs are in view."""
-        pane = self.pane
-        left = [Piece(f"/{clean(pane.needle)}  ", "key"), Piece("n next, N before  ", "dim")] if pane.needle else []
+        pane, key = self.pane, self.named_key
+        left = (
+            [
+                Piece("search: ", "dim"),
+                Piece(f"{clean(pane.needle)}  ", "key"),
+                Piece(f"{key('log.next_hit')} next, {key('log.previous_hit')} before  ", "dim"),
+            ]
+            if pane.needle
+            else []
+        )
         if pane.look.only:
-            left += [Piece(f"&{clean(pane.look.only)}  ", "key"), Piece("& shows all", "dim")]
+            left += [
+                Piece("only ", "dim"),
+                Piece(f"{clean(pane.look.only)}  ", "key"),
+                Piece(f"{key('log.filter')} shows all", "dim"),
+            ]
         place = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
         following = pane.view.following
-        mode = Piece("● following" if following else "‖ f follows", "good" if following else "dim")
+        mode = Piece("● following" if following else f"‖ {key('log.follow')} follows", "good" if following else "dim")
         return left, [Piece(place, "dim"), mode]
 
     def on_mount(self) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.actions.shell import LEAVE_KEY
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.shells import LiveShell, ShellBoard, ShellState
@@ -41,7 +42,7 @@ class ShellScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Tabs and terminal."""
         yield ChromeLine(id="tabs")
-        yield TerminalView(frozenset({LEAVE_KEY}), id="terminal")
+        yield TerminalView(self._keys_of("terminal.out"), id="terminal")
 
     @property
     def view(self) -> TerminalView:
@@ -84,7 +85,7 @@ class ShellScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell how the shell stands."""
-        return looks.state(self._front, self.view.typing, self.view.lines_below)
+        return looks.state(self._front, self.view.typing, self.view.lines_below, self.named_key)
 
     def on_mount(self) -> None:
         """Show the first shell."""
@@ -272,12 +273,16 @@ class ShellScreen(AppScreen):
     def _state_changed(self) -> None:
         if not self.is_mounted:
             return
-        # A shell that is gone gets no keys: of those that are typed on, enter alone does something.
-        self.view.passed_on = frozenset({LEAVE_KEY} if self._front.is_open else {LEAVE_KEY, "enter"})
+        # A shell that is gone gets no keys: of those that are typed on, one alone does something.
+        again = frozenset() if self._front.is_open else self._keys_of("terminal.again")
+        self.view.passed_on = self._keys_of("terminal.out") | again
         if self._front.state is ShellState.ENDED and self.view.typing:
             # What is typed from here on has nowhere to go, and one key is to lead back.
             self.view.set_typing(False)
         self._draw()
+
+    def _keys_of(self, action_id: str) -> frozenset[str]:
+        return frozenset(self.dashboard.user_keys.of(BY_ID[action_id]))
 
     def _find(self, step: int) -> None:
         if not self._needle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -14,12 +14,15 @@ from textual.widgets import Static
 from sandtui.fleet.bulk import BulkRun, Item, State
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.keymap import bindings
+from sandtui.ui.keymap import bindings, key_of
 from sandtui.ui.render.plan import item_pieces, progress_words
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.text_panel import TextPanel
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
 
 PAINT_SECONDS = 0.1
 _FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 3, State.DONE: 4}
@@ -86,15 +89,15 @@ class BulkDialog(Dialog[str]):
         self.query_one("#dialog-keys", Static).update(content(*self._keys()))
 
     def _keys(self) -> list[Piece]:
+        close = ("close", "goes on behind" if not self.run.is_over else "closes")
         if not self.run.is_over:
-            return [Piece("K", "key"), Piece(" cancel   ", "dim"), Piece("esc", "key"), Piece(" goes on behind", "dim")]
-        if not self.run.failed_ids:
-            return [Piece("esc", "key"), Piece(" closes", "dim")]
-        return [
-            Piece("u", "key"),
-            Piece(" again on the failed   ", "dim"),
-            Piece("M", "key"),
-            Piece(" marks them   ", "dim"),
-            Piece("esc", "key"),
-            Piece(" closes", "dim"),
-        ]
+            offered = [("cancel", "cancel"), close]
+        else:
+            offered = (
+                [("retry", "again on the failed"), ("mark", "marks them"), close] if self.run.failed_ids else [close]
+            )
+        keymap = cast("SandtuiApp", self.app).user_keys
+        pieces: list[Piece] = []
+        for name, words in offered:
+            pieces += [Piece(key_of(f"bulk.{name}", keymap), "key"), Piece(f" {words}   ", "dim")]
+        return pieces

@@ -71,7 +71,8 @@ async def _edit_remote(
     if before is None:
         raise FilesError("it is not there any more")
     if before.size > LARGEST:
-        raise FilesError(f"it has {size_text(before.size)}; copy it with c, edit it here and copy it back")
+        key = app.named_key("files.copy")
+        raise FilesError(f"it has {size_text(before.size)}; copy it with {key}, edit it here and copy it back")
     copy = folder / (base(reader.path) if base(reader.path).isprintable() else "file")
     place = Place(reader.path, reader.sandbox_id)
     transfer = Transfer("edit", Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))

@@ -110,7 +110,11 @@ class FilePanes(AppScreen):
         """Draw the rows of a pane and what is around them."""
         pane = self.panes[number]
         table = self.table(number)
-        words = "nothing matches: esc clears the filter" if pane.filter else "this directory is empty"
+        words = (
+            f"nothing matches: {self.named_key('files.back')} clears the filter"
+            if pane.filter
+            else "this directory is empty"
+        )
         table.empty = [Piece(f"   {words if pane.listing is not None else ''}", "dim")]
         table.show(pane.rows, pane.marks, go_to)
         self.draw_chrome(number)

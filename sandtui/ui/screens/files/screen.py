@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.files.entry import Entry
 from sandtui.fleet.files.names import parent
 from sandtui.fleet.files.pane import UP
@@ -32,6 +33,9 @@ from sandtui.ui.widgets.output_view import OutputView
 
 PROGRESS_SECONDS = 0.5
 
+QUEUE_KEYS = ("cancel", "pause", "again", "clear")
+"""What the frame of the queue names."""
+
 
 class FilesScreen(Syncing):
     """This machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
@@ -49,7 +53,7 @@ class FilesScreen(Syncing):
         self.panes = [self.make_pane(None), self.make_pane(self.sandbox_ids[0])]
         with Horizontal(id="files-bar"):
             yield ChromeLine(id="files-way")
-            yield Input(placeholder="/ filter", compact=True, id="files-filter")
+            yield Input(placeholder="filter", compact=True, id="files-filter")
         with Horizontal(id="files-body"):
             for number in (0, 1):
                 with Vertical(id=f"files-panel-{number}", classes="panel files-panel"):
@@ -229,7 +233,9 @@ class FilesScreen(Syncing):
         queue = self.queue
         panel = self.query_one("#queue-panel")
         panel.border_title = Content(queue_title(queue.totals) if queue is not None else "Transfers")
-        panel.border_subtitle = Content("K cancel · P pause · u retry · C clear done")
+        panel.border_subtitle = Content(
+            " · ".join(f"{self.named_key(f'queue.{name}')} {BY_ID[f'queue.{name}'].title}" for name in QUEUE_KEYS)
+        )
         self.query_one("#queue", OutputView).show(max(1, len(queue.transfers)) if queue is not None else 1)
 
     def _transfer_line(self, number: int) -> list[Piece]:
@@ -243,4 +249,4 @@ class FilesScreen(Syncing):
             return []
         view = self.query_one("#queue", OutputView)
         bar = Piece("▌" if number == view.cursor and view.has_focus else " ", "key")
-        return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2)]
+        return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2, self.named_key("files.open"))]

@@ -315,7 +315,7 @@ class JobLogPane(Vertical):
         if window.skipped:
             parts.append(f"{size(window.skipped)} passed over")
         if self._needle:
-            parts.append(f"/{clean(self._needle)}")
+            parts.append(f"search: {clean(self._needle)}")
         self.border_subtitle = Content(" · ".join(parts))
 
     def _line(self, number: int) -> list[Piece]:

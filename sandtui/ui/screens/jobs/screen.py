@@ -44,7 +44,7 @@ class JobsScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Filter, list, log."""
         with Horizontal(id="jobs-bar"):
-            yield Static(Content(" / "), id="jobs-sign")
+            yield Static(Content(f" {self.named_key('jobs.filter')} "), id="jobs-sign")
             yield Input(placeholder="words, failed, #label", compact=True, id="jobs-filter")
             yield ChromeLine(id="jobs-counts")
         with Vertical(id="jobs-panel", classes="panel"):
@@ -302,7 +302,10 @@ class JobsScreen(AppScreen):
     def _nothing(self) -> list[Piece]:
         board = self.board
         if self.query_one("#jobs-filter", Input).value:
-            return [Piece(" No job matches the filter   ", "bright"), Piece("esc clears it", "dim")]
+            return [
+                Piece(" No job matches the filter   ", "bright"),
+                Piece(f"{self.named_key('jobs.back')} clears it", "dim"),
+            ]
         running = sum(row.status == "RUNNING" for row in board.store)
         if running and not board.looked_at:
             return [Piece(f" ◌ asking {running} sandboxes …", "waiting")]

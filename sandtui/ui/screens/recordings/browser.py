@@ -131,7 +131,11 @@ class RecordingsScreen(AppScreen):
         if self._rows is None:
             return [Piece(" ◌ looking …", "waiting")]
         if not self._rows:
-            return [Piece(" Nothing was recorded   ", "bright"), Piece("in a shell ctrl+] then R records it", "dim")]
+            out, record = self.named_key("terminal.out"), self.named_key("shell.record")
+            return [
+                Piece(" Nothing was recorded   ", "bright"),
+                Piece(f"in a shell {out} then {record} records", "dim"),
+            ]
         if number >= len(self._rows):
             return []
         chosen = number == self.query_one(OutputView).cursor

@@ -1,0 +1,207 @@
+"""Texts that name a key name the user's own: no text holds a key of the registry as a literal."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import sandtui
+from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
+from sandtui.fleet.bulk import BulkRun, Outcome
+from sandtui.fleet.keymap import key_label, read_keymap
+from sandtui.ui.keymap import textual_keymap
+from sandtui.ui.screens.dialogs.bulk import BulkDialog
+from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.ui.screens.log import LogScreen
+from sandtui.ui.screens.shell import ShellScreen
+from tests.ui.every_screen import EVERY_SCREEN, opened
+from tests.ui.test_every_screen import SCREENS
+from tests.ui.world import World, settled, until
+
+WIDE = (120, 36)
+PACKAGE = Path(sandtui.__file__).parent
+
+FIXED = {
+    "ui/screens/dialogs": "a dialog's own keys can't be changed",
+    "ui/screens/jobs/dialogs.py": "a dialog's own keys can't be changed",
+    "ui/screens/files/sync.py": "the plan is a dialog",
+    "ui/widgets": "styles, and the field for pairs",
+}
+"""Where keys are named that are in no registry."""
+
+NOT_KEYS = (
+    " · ",
+    "esc ends it, nothing is changed",
+    "enter runs it in ",
+    "  ! failures only",
+    "/ holds ",
+    "g busy ones",
+    "curl -sS",
+    "/workspace, ../data",
+    "`exit` or ctrl+d leaves it",
+    "with N sandboxes",
+)
+"""Texts, or parts of them, whose letters and signs are no keys of the registry: of menus, command lines, paths."""
+
+KEY = r"(?:ctrl\+\S|f\d{1,2}|esc|escape|enter|tab|space|backspace|[B-Zb-hj-z?!&@/<>*-])"
+ALONE = re.compile(rf"(?:^|(?<=[\s(·])){KEY}(?=$|[\s,;:·)])")
+DOES = re.compile(r"(?:^|(?<=[\s(·]))(?:ctrl\+[a-bd-z]|esc|[B-Zb-hj-z?!&@/]) (?!is\b|has\b)[a-z]+s\b")
+
+
+def literals(path):
+    """Return the texts in a module that are no documentation."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
+            yield node.lineno, node.value
+
+
+def test_no_screen_names_a_key_as_a_literal():
+    found = []
+    for path in sorted((PACKAGE / "ui").rglob("*.py")):
+        name = str(path.relative_to(PACKAGE))
+        if any(name.startswith(fixed) for fixed in FIXED):
+            continue
+        for line, text in literals(path):
+            words = " " in text.strip() and ALONE.search(text.removeprefix("/"))
+            if words and not any(part in text for part in NOT_KEYS):
+                found.append(f"{name}:{line}: {text!r}")
+    assert not found, "\n".join(found)
+
+
+def test_nothing_else_tells_what_a_key_does():
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = str(path.relative_to(PACKAGE))
+        if any(name.startswith(fixed) for fixed in FIXED) or "$" in name:
+            continue
+        for line, text in literals(path):
+            if DOES.search(text) and "\n" not in text and not any(part in text for part in NOT_KEYS):
+                found.append(f"{name}:{line}: {text!r}")
+    assert not found, "\n".join(found)
+
+
+ODD = {action.id: f"zz{number:03}" for number, action in enumerate(ACTIONS)}
+
+
+def odd_world(**options):
+    """Return an app in which every action has a key that nobody would name."""
+    app = World(**options)
+    app.user_keys = read_keymap({action_id: [key] for action_id, key in ODD.items()})
+    assert not app.user_keys.problems
+    app.set_keymap(textual_keymap(app.user_keys))
+    return app
+
+
+def named_defaults(app, scopes):
+    """Return the texts on the screen that say what a default key does."""
+    labels = {key_label(key) for scope in scopes for action in in_scope(scope) for key in action.keys}
+    # Digits and the article are words as well.
+    labels -= {*"0123456789a"}
+    told = "|".join(sorted((re.escape(label) for label in labels if label.isascii()), key=len, reverse=True))
+    pattern = re.compile(rf"(?:^|(?<=[\s(·│‖]))(?:{told})(?=$| [a-z])")
+    drawn = [strip.text for strip in app.screen._compositor.render_strips()]
+    lines = [line for line in drawn if not any(part in line for part in NOT_KEYS[1:])]
+    return [line for line in lines if pattern.search(line.strip(" │┃▌"))]
+
+
+def text_of(app):
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+@SCREENS
+async def test_no_screen_shows_a_default_key_when_all_are_others(kind):
+    app = odd_world(fleet=30)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, kind)
+        await pilot.pause()
+        screen = app.screen
+        assert "zz" in text_of(app), "the keys that are named are the user's"
+        # What a file or a command holds is no text of ours.
+        if screen.SCOPE not in {"preview", "player"}:
+            assert named_defaults(app, {*screen.hint_scopes(), *screen.scopes, GLOBAL}) == []
+
+
+EMPTY = [kind for kind in EVERY_SCREEN if kind.__name__ in {"ActivityScreen", "RecordingsScreen", "FleetScreen"}]
+
+
+@pytest.mark.parametrize("kind", EMPTY, ids=lambda kind: kind.__name__)
+async def test_no_empty_screen_shows_a_default_key(kind):
+    app = odd_world(fleet=0)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await EVERY_SCREEN[kind](pilot, app)
+        await until(pilot, lambda: isinstance(app.screen, kind) and app.screen.is_mounted)
+        await until(pilot, lambda: "zz" in text_of(app))
+        assert named_defaults(app, {*app.screen.scopes, GLOBAL, "fleet", "shell", "terminal"}) == []
+
+
+async def test_states_of_the_fleet_name_the_users_keys():
+    app = odd_world(fleet=30)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, FleetScreen)
+        fleet = app.screen
+        await pilot.press(ODD["fleet.range"], "j")
+        await until(pilot, lambda: "range of 2" in text_of(app))
+        assert f"{ODD['fleet.mark']} marks it, {ODD['fleet.back']} ends it" in text_of(app)
+        fleet.filter_by("used<2%")
+        await until(pilot, lambda: f"{ODD['fleet.measure']} measures them" in text_of(app))
+        fleet.filter_by("nothing-like-it")
+        await until(pilot, lambda: f"{ODD['fleet.back']} clears the filter" in text_of(app))
+        assert named_defaults(app, {"fleet", GLOBAL}) == []
+
+
+async def test_states_of_logs_and_jobs_name_the_users_keys():
+    app = odd_world(fleet=30)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, LogScreen)
+        app.screen.pane.needle = "error"
+        app.screen.pane.view.following = False
+        app.screen.update_chrome()
+        await until(pilot, lambda: f"{ODD['log.next_hit']} next" in text_of(app))
+        assert f"{ODD['log.follow']} follows" in text_of(app)
+        assert named_defaults(app, {"log", GLOBAL}) == []
+        app.action_fleet()
+        await EVERY_SCREEN[JobsScreen](pilot, app)
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen) and app.screen.is_mounted)
+        app.screen.query_one("#jobs-filter").value = "nothing like it"
+        await until(pilot, lambda: f"{ODD['jobs.back']} clears it" in text_of(app))
+
+
+async def test_the_key_that_leaves_a_shell_is_the_users_own():
+    app = odd_world(fleet=30)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, ShellScreen)
+        shell = app.screen
+        await pilot.press(ODD["shell.type"])
+        await until(pilot, lambda: shell.takes_all_keys)
+        await until(pilot, lambda: f"{ODD['terminal.out']} leaves" in text_of(app))
+        await pilot.press(ODD["terminal.out"])
+        await until(pilot, lambda: not shell.takes_all_keys)
+
+
+def test_a_shell_can_always_be_left():
+    keymap = read_keymap({"terminal.out": []})
+    assert "no shell could be left" in keymap.problems[0]
+    assert keymap.of(BY_ID["terminal.out"])
+
+
+async def test_work_on_many_names_the_users_keys():
+    app = odd_world(fleet=30)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, FleetScreen)
+        session = app.bridge.session
+        rows = [row for row in session.store if row.status == "RUNNING"][:3]
+
+        async def work(sandbox_ids):
+            return {each: Outcome(False, "no") for each in sandbox_ids}
+
+        run = BulkRun("Try", rows, work, app.bridge.clock)
+        app.bulk.show(run)
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and ODD["bulk.cancel"] in text_of(app))
+        app.bridge.run_bulk(run)
+        await until(pilot, lambda: run.is_over and ODD["bulk.mark"] in text_of(app))
+        assert named_defaults(app, {"bulk"}) == []
