@@ -100,4 +100,4 @@ class BulkDialog(Dialog[str]):
         pieces: list[Piece] = []
         for name, words in offered:
             pieces += [Piece(key_of(f"bulk.{name}", keymap), "key"), Piece(f" {words}   ", "dim")]
-        return pieces
+        return [*pieces[:-1], Piece(pieces[-1].text.rstrip(), "dim")]
