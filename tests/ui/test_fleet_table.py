@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from textual.app import App
 
@@ -168,6 +168,7 @@ STEPS = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
+@example([("sort", "age"), ("query", "x")])
 def test_whatever_happens_the_cursor_stays_on_its_sandbox(steps):
     async def play():
         app = TableApp(40)
