@@ -105,7 +105,7 @@ def stop_process(app: SandtuiApp) -> None:
     """Stop this process and all of its job until the shell continues them, as ctrl+z does."""
     driver = app._driver
     if not isinstance(driver, TerminalDriver):
-        app.say("ctrl+z works only in a terminal.", "warning")
+        app.say("Suspending works only in a terminal.", "warning")
         return
     if not driver._auto_restart:
         # Another program has the terminal, and has been stopped with us.
