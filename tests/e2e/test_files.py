@@ -1,7 +1,8 @@
 """Files in the real program: copied both ways, edited, and a queue that outlives a kill."""
 
-from pathlib import Path
+from pathlib import asyncio
 
+import Path
 import pytest
 
 from tests.e2e.terminal import Terminal
@@ -59,6 +60,8 @@ async def test_files_go_there_are_edited_and_a_killed_queue_goes_on(remote, tmp_
         await terminal.ended()
     async with Terminal(SANDTUI, env) as terminal:
         await terminal.until("1 transfer was not finished")
+        # An answer counts only once the question could be read.
+        await asyncio.sleep(0.3)
         await terminal.press("g")
         await open_files(terminal, "filebox")
         await terminal.until(lambda text: "zbig" in text and "300.0 MB" in text and "1 done" in text)
