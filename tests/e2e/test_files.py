@@ -1,8 +1,8 @@
 """Files in the real program: copied both ways, edited, and a queue that outlives a kill."""
 
-from pathlib import asyncio
+import asyncio
+from pathlib import Path
 
-import Path
 import pytest
 
 from tests.e2e.terminal import Terminal
