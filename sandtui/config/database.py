@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,6 +16,8 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 _BUSY_SECONDS = 10.0
+
+_RETRY_SECONDS = 0.01
 
 CHECK_SECONDS = 2.0
 """How long other processes are waited for at the start."""
@@ -89,7 +92,7 @@ class Database:
         return self._connection
 
     def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         if self._durable:
             connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone leaves it in the disk's own memory
@@ -158,6 +161,20 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log. SQLite does not wait for another process that does so at the same time."""
+    end = monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 import sqlite3
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -61,6 +62,23 @@ def test_a_file_that_is_no_database_is_a_clear_error_and_stays(tmp_path):
         names(database)
     database.close()
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_many_may_open_a_new_one_at_once(tmp_path):
+    # One round in twelve went wrong: SQLite does not wait for another that switches to the write-ahead log.
+    for turn in range(60):
+        many = [Database(tmp_path / f"{turn}.sqlite3", FIRST, SECOND) for _ in range(12)]
+        ready = threading.Barrier(len(many))
+
+        def write(one, ready=ready):
+            ready.wait()
+            one.run(insert("x"))
+
+        with ThreadPoolExecutor(len(many)) as pool:
+            list(pool.map(write, many))
+        assert names(many[0]) == ["x"] * len(many)
+        for one in many:
+            one.close()
 
 
 def test_two_processes_may_open_it_at_once(tmp_path):
