@@ -63,7 +63,8 @@ class ScreenGate(Screen[ScreenResultType]):
         """Whether the screen has been left, or the program is ending."""
         if self._pruning or self._closing or self._closed or not self.is_attached:
             return True
-        return not any(screen is self for screen in self.app.screen_stack)
+        # From Python 3.12 on a screen is composed before it is put on the stack: Textual's tasks start at once.
+        return self._was_pushed and not any(screen is self for screen in self.app.screen_stack)
 
     def whenever_open(self, callback: Callable[..., object]) -> Callable[..., None]:
         """Return a function that calls ``callback`` while the screen is open and else does nothing."""
@@ -145,6 +146,10 @@ class ScreenGate(Screen[ScreenResultType]):
             return
         await super()._dispatch_message(message)
 
+    def _push_result_callback(self, *arguments: Any, **named: Any) -> None:
+        self._was_pushed = True
+        super()._push_result_callback(*arguments, **named)
+
     def on_unmount(self) -> None:
         """Hear nothing more."""
         self.stop_listening()
@@ -153,6 +158,7 @@ class ScreenGate(Screen[ScreenResultType]):
         super().__init__(*arguments, **named)
         self._heard: list[tuple[object, str, Callable[..., None]]] = []
         self._was_composed = False
+        self._was_pushed = False
 
 
 class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
