@@ -137,6 +137,14 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         if not self.is_open:
             yield OpeningLine()
 
+    def on_load(self) -> None:
+        """Have tasks begin in the loop's next turn, in every Python.
+
+        From 3.12 on Textual makes them begin at once. asyncssh can't connect so, and the order of events would depend
+        on the version.
+        """
+        asyncio.get_running_loop().set_task_factory(None)
+
     def on_mount(self) -> None:
         """Show the fleet, now or after the first frame."""
         if not self.is_headless:

@@ -1,5 +1,6 @@
 """The first frame, and what comes after it: the rest of the program is loaded in a thread."""
 
+import asyncio
 import threading
 
 import pytest
@@ -74,3 +75,20 @@ async def test_a_fault_while_loading_ends_in_a_report(gate, tmp_path):
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: app._exit)
     assert [report.read_text() for report in app.paths.crashes.iterdir()]
+
+
+async def test_tasks_begin_in_the_next_turn_in_every_python(gate, tmp_path):
+    seen = []
+
+    async def begin():
+        seen.append("begun")
+
+    async def steps(pilot):
+        task = asyncio.create_task(begin())
+        seen.append("made")
+        await task
+        pilot.app.exit()
+
+    # Not run_test, which does without what run does to the loop.
+    await app_behind(gate, tmp_path).run_async(headless=True, auto_pilot=steps)
+    assert seen == ["made", "begun"]
