@@ -322,6 +322,18 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         """Choose where to work."""
         self.contexts.choose()
 
+    async def action_quit(self) -> None:
+        """Leave."""
+        LOG.info("asked to quit")
+        await super().action_quit()
+
+    def action_command_palette(self) -> None:
+        """Show the palette."""
+        from sandtui.ui.screens.dialogs.palette import PALETTE_ID, Palette
+
+        if self.use_command_palette and not any(screen.id == PALETTE_ID for screen in self.screen_stack):
+            self.push_screen(Palette(id=PALETTE_ID))
+
     def action_suspend(self) -> None:
         """Go to the background."""
         self.stop_requested()

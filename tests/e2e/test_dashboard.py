@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,21 @@ async def test_it_ends_with_its_terminal(remote):
         await terminal.until("live")
         terminal.hang_up()
         assert await terminal.ended() in {120, 129}, "120 is Python's own: its last words can't be written"
+
+
+async def test_a_closed_window_that_continues_the_program_leaves_no_error(remote, tmp_path):
+    """The kernel sends SIGHUP and SIGCONT together when the shell of a terminal ends."""
+    log = tmp_path / "debug.log"
+    async with Terminal([*SANDTUI, "--log", str(log)], remote) as terminal:
+        await terminal.until("live")
+        terminal.hang_up()
+        for _ in range(20):
+            terminal.process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.02)
+            if terminal.process.returncode is not None:
+                break
+        await terminal.ended()
+    assert "Traceback" not in log.read_text()
 
 
 def test_without_a_terminal_it_says_so(tmp_path):

@@ -172,6 +172,11 @@ def test_pasted_text_comes_whole_however_it_is_cut(text, step):
     assert isinstance(found[0], events.Paste)
 
 
+@pytest.mark.parametrize("start", [b"\x1b]8;;", b"\x1b]11;rgb:1e1e", b"\x1bP>|XTer", b"\x1b_Gi=1"])
+def test_a_response_without_an_end_takes_no_key_and_no_report_with_it(start):
+    assert named(read(start, b"\x1b[A\x1b[48;24;80;384;640tx")) == ["up", "Resize", "x"]
+
+
 def test_a_paste_without_an_end_gives_the_keys_back():
     reader = InputReader(0.03)
     assert reader.feed(b"\x1b[200~abc", 0.0) == []

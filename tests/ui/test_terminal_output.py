@@ -73,6 +73,18 @@ def test_a_terminal_that_is_gone_is_reported():
     ends.close()
 
 
+def test_what_the_terminal_did_not_take_comes_before_what_is_written_later():
+    ends = Ends()
+    ends.output.write("x" * 60_000)
+    assert not ends.output.stop(0.05)
+    later = TerminalOutput(ends.near, ends.gone.set, ends.caught_up.set, ends.output)
+    later.start()
+    later.write("later")
+    assert ends.read(60_005) == b"x" * 60_000 + b"later"
+    assert later.stop(5)
+    ends.close()
+
+
 def test_what_is_no_text_is_written_as_something_else():
     ends = Ends()
     ends.output.write("a\ud800é")

@@ -49,6 +49,9 @@ ENTER_AFTER_INPUT = "\x1b[?2048$p\x1b[?2004h\x1b[?7l"
 """Ask for in-band resizes; bracketed paste; no automatic wrap."""
 
 LEAVE = "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
+AGAIN = "\x1b[?1049h\x1b[<u"
+"""Take back what was left on when the terminal did not take :data:`LEAVE`."""
+
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1004l"
 
 
@@ -74,6 +77,8 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._output: TerminalOutput | None = None
         self._reader: _InputThread | None = None
+        self._untaken: TerminalOutput | None = None
+        self._is_gone = False
         assert sys.__stderr__ is not None
         self._output_fileno = sys.__stderr__.fileno()
         self.take_signals()
@@ -115,8 +120,12 @@ class TerminalDriver(LinuxDriver):
         """Take the terminal."""
         if self._output is not None:
             return
-        self._output = TerminalOutput(self._output_fileno, self.terminal_gone, self._caught_up)
+        untaken, self._untaken = self._untaken, None
+        self._output = TerminalOutput(self._output_fileno, self.terminal_gone, self._caught_up, untaken)
         self._output.start()
+        if untaken is not None:
+            # It may never have been told to leave: without this the flags would be pushed a second time.
+            self._write_mode(AGAIN)
         self._loop.add_signal_handler(signal.SIGWINCH, self._window_changed)
         self._send_size()
         self._write_mode(ENTER if self._mouse else ENTER.replace("\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h", ""))
@@ -149,6 +158,7 @@ class TerminalDriver(LinuxDriver):
         self._write_mode(LEAVE_SCREEN)
         output, self._output = self._output, None
         if not output.stop(LAST_WRITES_SECONDS):
+            self._untaken = output
             LOG.warning("the terminal did not take all that was written")
         self._in_band_window_resize = False
         self._mouse_pixels = False
@@ -196,7 +206,8 @@ class TerminalDriver(LinuxDriver):
 
     def _continued(self) -> None:
         """Take the terminal up again after SIGCONT: a shell may have changed its modes meanwhile."""
-        if self._output is None or not self._auto_restart:
+        # A closed window sends this signal too.
+        if self._output is None or not self._auto_restart or self._is_gone:
             return
         self.stop_application_mode()
         self.start_application_mode()
@@ -204,6 +215,7 @@ class TerminalDriver(LinuxDriver):
 
     def terminal_gone(self) -> None:
         """Report, from any thread, that nobody is at the other end any more."""
+        self._is_gone = True
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._host.terminal_gone)
 
@@ -225,7 +237,9 @@ class _InputThread:
 
     def end(self) -> None:
         """End, and drop what was typed but not read."""
-        os.write(self._wake_write, b"x")
+        with suppress(OSError):
+            # When the terminal is gone the thread has ended by itself.
+            os.write(self._wake_write, b"x")
         self._thread.join(LAST_WRITES_SECONDS)
         os.close(self._wake_write)
         with suppress(termios.error):

@@ -44,7 +44,8 @@ _SS3 = re.compile(rb"\x1bO\d*[A-Za-z]")
 # Responses to queries. They are told from alt and a key by what must follow.
 _STRING_START = re.compile(rb"\x1b(?:\]\d{1,4};|P[\d;]*[>+$|!=]|_G)")
 _STRING_PREFIX = re.compile(rb"\x1b(?:\]\d{0,4}|P[\d;]*|_)")
-_STRING_END = re.compile(rb"\x07|\x1b\\|\x9c")
+# Another sequence breaks off a string that has no end: keys and reports behind it are not part of it.
+_STRING_END = re.compile(rb"\x07|\x1b\\|\x9c|(?=\x1b[^\\])")
 
 _KITTY_KEY = re.compile(r"([\d:]*)(?:;([\d:]*))?(?:;([\d:]*))?")
 _SGR_MOUSE = re.compile(r"<(\d{1,5});(-?\d{1,5});(-?\d{1,5})")

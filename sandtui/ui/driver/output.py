@@ -21,11 +21,19 @@ END_OF_FRAME = b"\x1b[?2026l"
 class TerminalOutput:
     """Writes to a terminal in order. ``gone`` is called, in the thread, when nobody is there any more.
 
-    ``caught_up`` is called when something had been dropped and all the rest is written.
+    ``caught_up`` is called when something had been dropped and all the rest is written. What it writes comes behind
+    what ``after`` had begun to write when it was stopped.
     """
 
-    def __init__(self, fileno: int, gone: Callable[[], None], caught_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        fileno: int,
+        gone: Callable[[], None],
+        caught_up: Callable[[], None],
+        after: TerminalOutput | None = None,
+    ) -> None:
         self._fileno = fileno
+        self._after = after
         self._gone, self._caught_up = gone, caught_up
         self._pieces: deque[bytes] = deque()
         self._pending = 0
@@ -65,6 +73,9 @@ class TerminalOutput:
         return written
 
     def _run(self) -> None:
+        if self._after is not None:
+            self._after._thread.join()
+            self._after = None
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._ended or bool(self._pieces))

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content, fit
 from sandtui.ui.screens.gate import Dialog
+from sandtui.ui.widgets.option_menu import OptionMenu
 
 TITLE_WIDTH = 22
 ALONE_WIDTH = 60
@@ -50,7 +51,7 @@ class ChooseDialog(Dialog[str]):
         """The list and how to use it."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(clean(self._heading))
-            yield OptionList(*map(self._option, self.choices), id="choices", compact=True)
+            yield OptionMenu(*map(self._option, self.choices), id="choices", compact=True)
             yield Static(
                 content(Piece(self._note or "its key or enter chooses · esc closes", "dim")), id="choices-keys"
             )

@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 from sandtui.ui.render.columns import COLUMNS, COLUMNS_BY_ID, MIN_WIDTH, SHOWN_FIRST
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.gate import Dialog
+from sandtui.ui.widgets.option_menu import OptionMenu
 
 STEP = 2
 Answer = tuple[list[str], dict[str, int]]
@@ -45,7 +46,7 @@ class ColumnsDialog(Dialog[Answer]):
         """The columns and the keys."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content("Columns")
-            yield OptionList(*self._options(), id="choices", compact=True)
+            yield OptionMenu(*self._options(), id="choices", compact=True)
             words = "space shows or hides · J K move it · + - width · 0 as at first · enter takes it"
             yield Static(content(Piece(words, "dim")), id="choices-keys")
 

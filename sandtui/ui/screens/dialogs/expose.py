@@ -16,6 +16,7 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.gate import Dialog
 from sandtui.ui.widgets.check import Check
+from sandtui.ui.widgets.option_menu import OptionMenu
 
 Exposure = tuple[int, str, str | None]
 
@@ -44,7 +45,7 @@ class ExposeDialog(Dialog[Exposure]):
             yield Input(placeholder="8000", compact=True, id="expose-port")
             if self._asks:
                 yield Static(content(Piece("asking what listens inside …", "waiting")), id="listening-words")
-                yield OptionList(id="listening", compact=True)
+                yield OptionMenu(id="listening", compact=True)
             yield Static(content(Piece("Name (may stay empty)", "dim")))
             yield Input(placeholder="web", compact=True, id="expose-name")
             yield Check("plain TCP instead of HTTP", compact=True, id="expose-tcp")

@@ -16,6 +16,7 @@ from sandtui.fleet.actions import GLOBAL, Action
 from sandtui.fleet.keymap import Keymap, key_label
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.gate import Dialog
+from sandtui.ui.widgets.option_menu import OptionMenu
 
 KEY_WIDTH, HELP_WIDTH = 16, 51
 MOVING = (
@@ -40,7 +41,7 @@ class HelpDialog(Dialog[str]):
         """The list and how to leave it."""
         with Vertical(id="dialog", classes="help") as dialog:
             dialog.border_title = Content("Keys that work here")
-            yield OptionList(*self._options(), id="help-list", compact=True)
+            yield OptionMenu(*self._options(), id="help-list", compact=True)
             yield Static(content(Piece("enter does it · esc closes", "dim")), id="dialog-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

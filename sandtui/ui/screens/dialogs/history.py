@@ -17,6 +17,7 @@ from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content, fit
 from sandtui.ui.render.units import clock_time
 from sandtui.ui.screens.gate import Dialog
+from sandtui.ui.widgets.option_menu import OptionMenu
 
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
@@ -49,7 +50,7 @@ class HistoryDialog(Dialog[str]):
         with Vertical(id="dialog", classes="history") as dialog:
             dialog.border_title = Content("Commands")
             yield Input(self._text, placeholder="a part of the command", compact=True, id="history-search")
-            yield OptionList(id="history-list", compact=True)
+            yield OptionMenu(id="history-list", compact=True)
             yield Static(id="dialog-keys")
 
     def on_mount(self) -> None:

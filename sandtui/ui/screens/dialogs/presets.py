@@ -16,6 +16,7 @@ from sandtui.config.presets import Preset
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Content, Piece, content
 from sandtui.ui.screens.gate import Dialog
+from sandtui.ui.widgets.option_menu import OptionMenu
 
 NAME_WIDTH = 20
 
@@ -47,7 +48,7 @@ class PresetsDialog(Dialog[PresetChoice]):
         """The list and a field for a new name."""
         with Vertical(id="dialog", classes="help") as dialog:
             dialog.border_title = Content("Presets")
-            yield OptionList(*(self._option(preset) for preset in self._presets), id="help-list", compact=True)
+            yield OptionMenu(*(self._option(preset) for preset in self._presets), id="help-list", compact=True)
             yield Input(
                 placeholder="a name keeps the form; the path of a .toml file takes it over",
                 id="preset-name",
