@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep", type=Path, default=Path(".soak"), help="folder for what is found (default: .soak)")
     parser.add_argument("--replay", type=Path, help="send what a file holds")
     parser.add_argument("--shrink", type=Path, help="look for a shorter script with the same fault")
+    parser.add_argument("--stub", default="", help=argparse.SUPPRESS)
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     return parser
 
@@ -90,6 +91,7 @@ def _inside(options: argparse.Namespace) -> int:
     rounds = 0
     while time.monotonic() < end and not (options.steps and rounds):
         setting = Setting.of(worlds[rounds % len(worlds)], options.seed + rounds, options.without)
+        setting = replace(setting, stub=options.stub, end="key") if options.stub else setting
         seconds = min(options.round, end - time.monotonic())
         fault = _attempt(options.inside, setting, None, found, seconds, options.steps)
         rounds += 1
@@ -134,7 +136,8 @@ def _tell(round_: Round, fault: Fault | None, seconds: float) -> None:
     setting = round_.setting
     print(
         f"{time.strftime('%H:%M:%S')} {setting.world:8} seed {setting.seed}: {len(round_.script.steps)} steps in "
-        f"{seconds:.0f} s, {round_.starts} starts, slowest repaint {round_.slowest:.1f} s, "
+        f"{seconds:.0f} s, {round_.starts} starts, {len(round_.screens)} screens, "
+        f"slowest repaint {round_.slowest:.1f} s, "
         f"{round_.first or 'not measured'} -> {round_.last or 'not measured'}: "
         f"{'ok' if fault is None else fault.signature}",
         flush=True,

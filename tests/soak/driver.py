@@ -12,17 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Self
 
-from tests.soak.script import LEAVES, Author, Script, Setting, Step
+from tests.soak.script import Author, Script, Setting, Step
 from tests.soak.terminal import Terminal, shown
 from tests.soak.worlds import World
 
 REPAINT_SECONDS = 5.0
 START_SECONDS = 20.0
-LEAVE_SECONDS = 20.0
-HANG_UP_SECONDS = 5.0
+LEAVE_SECONDS = 10.0
+HANG_UP_SECONDS = 3.0
 LEFTOVER_SECONDS = 15.0
 HARD_LIMIT = 20
 """How many times longer than allowed anything is waited for on a machine that is busy with something else."""
@@ -33,13 +34,12 @@ MORE_MEMORY = 350
 
 MORE_DESCRIPTORS, MORE_THREADS, MORE_PROCESSES = 150, 60, 60
 
-ASKED_WITHIN = 400
-"""Bytes before the end among which it must have been asked for."""
+_ASKED = b"sandtui.ui: asked to quit"
+"""What the program logs when its own action ends it."""
 
-_OPENS_A_LIST = (b":", b"\x10", b"?", b"\x1bOP", b"[58;;58u", b"[112;5u")
-_QUIT = (LEAVES, b"[113;5u")
-_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):", re.MULTILINE)
+_TRACEBACK = "Traceback (most recent call last):"
 _INSIDE = "Something went wrong inside"
+_SHOWN = re.compile(rb"sandtui\.ui: shows (\w+)")
 _LOG_HEAD = re.compile(r"^\S+Z \d+ [A-Z]+ +[\w.]+: ?")
 
 
@@ -63,9 +63,8 @@ class Fault(Exception):
         ]
         own = [frame for frame in frames if frame[0].startswith("sandtui/")] or frames
         where = f" in {own[-1][0]}:{own[-1][1]}" if own else ""
-        head = self.detail.partition("\n")[0]
-        told = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'", "…", lines[-1] if lines else head)
-        return f"{self.kind}: {told[:120]}{where}"
+        told = re.sub(r"0x[0-9a-f]+|\d+|'[^']*'", "…", lines[-1]) if lines else ""
+        return f"{self.kind}: {(told or self.detail.partition(chr(10))[0])[:120]}{where}"
 
 
 @dataclass(frozen=True)
@@ -138,6 +137,7 @@ class Round:
         self.world = World(setting, root)
         self.starts = 0
         self.slowest = 0.0
+        self.screens: set[str] = set()
         self.first: Use | None = None
         self.last: Use | None = None
         self._terminal = Terminal(setting.size, answers=setting.answers)
@@ -147,6 +147,7 @@ class Round:
         self._typed = bytearray()
         self._log_place = 0
         self._last_log = ""
+        self._was_asked = False
 
     def run(self, steps: Iterable[Step], going: Callable[[], bool] = lambda: True) -> Fault | None:
         """Carry steps out as long as ``going``, leave, and return what was wrong."""
@@ -175,6 +176,8 @@ class Round:
         self._terminal = Terminal(self._terminal.size, answers=self.setting.answers)
         self._report.unlink(missing_ok=True)
         self._typed.clear()
+        self._read_log()
+        self._was_asked = False
         helper = Path(__file__).with_name("job_control.py")
         command = [sys.executable, "-I", "-S", str(helper), str(self._report), *self.world.command]
         self._shell = self._terminal.start(command, self.world.environment, self.world.work)
@@ -205,7 +208,7 @@ class Round:
             if elapsed > seconds * HARD_LIMIT or elapsed - waited > seconds:
                 if condition():
                     break
-                raise Fault(complaint, f"after {elapsed:.1f} s\n{self._stacks()}\n{shown(self._terminal)}")
+                raise Fault(complaint, f"\nafter {elapsed:.1f} s\n{self._stacks()}\n{shown(self._terminal)}")
         return max(0.0, time.monotonic() - began - max(waited, delays(self._pid) - before))
 
     def _stacks(self) -> str:
@@ -269,6 +272,10 @@ class Round:
         """Leave a shell or an editor that has the whole terminal."""
         if self._terminal.pump(2.0, lambda: self._terminal.modes.is_alternate or self._has_ended):
             return
+        self._read_log()
+        if self._was_asked:
+            self._wait(lambda: self._has_ended, LEAVE_SECONDS, "it does not end")
+            return
         was_stopped = self.world.is_stopped
         self.world.platform("continue")
         for _ in range(20):
@@ -328,6 +335,8 @@ class Round:
             return
         whole = text.rfind(b"\n") + 1
         self._log_place += whole
+        self._was_asked |= _ASKED in text
+        self.screens.update(match[1].decode() for match in _SHOWN.finditer(text))
         lines = [_LOG_HEAD.sub("", line) for line in text[:whole].decode(errors="replace").splitlines()]
         for place, line in enumerate(lines):
             if "Traceback (most recent call last)" in line:
@@ -337,16 +346,13 @@ class Round:
         """Judge an end in the middle of a script."""
         self._look_at_end()
         code = self._code()
-        recent = bytes(self._typed[-ASKED_WITHIN:])
-        clicked = b"\x1b[<0;" in recent or b"\r" in recent or b"[13u" in recent
-        asked = any(key in recent for key in _QUIT) or (clicked and any(key in recent for key in _OPENS_A_LIST))
-        if code != 0 or not asked:
+        if code != 0 or not self._was_asked:
             raise Fault(f"it ended with {code}, unasked", self._last_words())
         self._restored()
 
     def _look_at_end(self) -> None:
         self._terminal.pump(0.3)
-        if _TRACEBACK.search(self._last_words()) or "sandtui broke" in self._last_words():
+        if _TRACEBACK in self._last_words() or "sandtui broke" in self._last_words():
             detail = "\n".join(path.read_text(errors="replace") for path in self.world.crash_reports()[-1:])
             raise Fault("traceback at the end", detail or self._last_words())
         self._look()
@@ -396,15 +402,17 @@ class Round:
 
     def _quit(self) -> None:
         """Leave as a user does who does not know where they are."""
-        began = time.monotonic()
-        while not self._has_ended:
-            for data in (b"\x1b[201~", b"\x11", b"\x1d", b"\x11", b"\x1b", b"\x11", b"y"):
-                if self._has_ended:
-                    return
-                self._terminal.write(data)
-                self._terminal.pump(0.5, lambda: self._has_ended)
-            if time.monotonic() - began > LEAVE_SECONDS:
-                self._wait(lambda: self._has_ended, LEAVE_SECONDS, "it can't be left")
+        keys = cycle((b"\x1b[201~", b"\x11", b"\x1d", b"\x11", b"\x1b", b"\x11", b"y"))
+        following = time.monotonic()
+
+        def is_over() -> bool:
+            nonlocal following
+            if not self._has_ended and time.monotonic() > following:
+                self._terminal.write(next(keys))
+                following = time.monotonic() + 0.5
+            return self._has_ended
+
+        self._wait(is_over, LEAVE_SECONDS, "it can't be left")
 
     def _end_all(self) -> None:
         """End what is still there; after a round without a fault nothing may be."""

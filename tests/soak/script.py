@@ -113,6 +113,7 @@ KINDS = {
     "stall": 1,
     "suspend": 1,
     "platform": 3,
+    "quit": 0.4,
 }
 """Kinds of input, and how often each is chosen."""
 
@@ -161,6 +162,8 @@ class Setting:
     end: str = "key"
     without: tuple[str, ...] = ()
     """Kinds of input that are left out."""
+    stub: str = ""
+    """A fault: of a program that has just this one, which is run in place of ours."""
 
     @classmethod
     def of(cls, world: str, seed: int, without: Sequence[str] = ()) -> Setting:
@@ -246,6 +249,7 @@ class Author:
             "stall": self._stall,
             "suspend": self._suspend,
             "platform": self._platform,
+            "quit": self._quit,
         }
         left_out = {*self._setting.without, *(() if self._setting.world == "local" else ("platform",))}
         names = [name for name in KINDS if name not in left_out]
@@ -411,6 +415,14 @@ class Author:
     def _suspend(self) -> Iterable[Step]:
         yield typed(b"\x1a")
         yield Step("pause", number=0.5)
+
+    def _quit(self) -> Iterable[Step]:
+        """Leave, with keys before and behind that are still on their way."""
+        random = self._random
+        before = b"".join(self._key(random.choice(self._keys)) for _ in range(random.choice((0, 0, 4))))
+        behind = b"".join(self._key(random.choice(self._keys)) for _ in range(random.choice((0, 3, 30))))
+        yield typed(before + LEAVES + behind)
+        yield Step("pause", number=random.choice((0.0, 1.0)))
 
     def _platform(self) -> Iterable[Step]:
         random = self._random

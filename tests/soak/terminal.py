@@ -27,7 +27,7 @@ _KITTY = re.compile(rb"\x1b\[([<>])([0-9;]*)u")
 _QUERY = re.compile(rb"\x1b\[\?(2026|2048)\$p")
 _ALTERNATE = 1049
 _AT_REST = {_ALTERNATE: False, 25: True, 7: True, 1000: False, 1002: False, 1003: False, 1004: False, 1006: False}
-_AT_REST |= {1015: False, 2004: False, 2026: False, 2048: False}
+_AT_REST |= {1015: False, 1016: False, 2004: False, 2026: False, 2048: False}
 
 
 class Modes:

@@ -13,10 +13,8 @@ from tests.soak.terminal import Modes
 
 ROOT = Path(__file__).parents[2]
 
-ROUNDS = [("demo", 4), ("trouble", 21)]
+ROUNDS = [("demo", 4), ("trouble", 21), ("local", 22)]
 STEPS = 150
-NOT_YET = ["bad", "noise", "kitty", "response", "mouse", "burst", "suspend", "editor", "handover"]
-"""Input under which the program is known to break."""
 
 
 @pytest.mark.parametrize(("world", "seed"), ROUNDS)
@@ -24,12 +22,34 @@ def test_the_program_survives_random_input(world, seed, tmp_path):
     if reason := problem():
         pytest.skip(reason)
     words = ["--world", world, "--seed", str(seed), "--steps", str(STEPS), "--keep", str(tmp_path / "found")]
-    words += [word for kind in NOT_YET for word in ("--without", kind)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak", *words], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     found = "\n".join(path.read_text(errors="replace") for path in sorted((tmp_path / "found").glob("*.txt")))
     assert done.returncode == 0, f"{done.stdout}{done.stderr}{found}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("none", "ok"),
+        ("ends", "it ended with 0, unasked"),
+        ("fails", "traceback at the end: ValueError: of the stub"),
+        ("frozen", "no repaint"),
+        ("deaf", "it can't be left"),
+        ("dirty", "the terminal is not restored: mode ?1003 is on"),
+        ("child", "processes are left: sleep"),
+    ],
+)
+def test_each_kind_of_fault_is_found(fault, told, tmp_path):
+    """A clock that goes on is no sign of life, and what is drawn is no sign that keys are read."""
+    if reason := problem():
+        pytest.skip(reason)
+    words = ["--world", "demo", "--seed", "5", "--steps", "60", "--stub", fault, "--keep", str(tmp_path)]
+    words += [word for kind in ("quit", "suspend", "burst", "wait", "stall") for word in ("--without", kind)]
+    done = subprocess.run([sys.executable, "-m", "tests.soak", *words], cwd=ROOT, capture_output=True, text=True)
+    assert f": {told}" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == (0 if fault == "none" else 1)
 
 
 def test_a_script_is_the_same_for_a_seed_and_comes_back_from_its_file(tmp_path):

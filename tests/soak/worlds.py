@@ -39,6 +39,8 @@ class World:
     @property
     def command(self) -> list[str]:
         """The program and its arguments."""
+        if self._setting.stub:
+            return [sys.executable, str(SITE.with_name("stub.py")), self._setting.stub]
         words = ["demo", "--fleet", FLEET, "--seed", str(self._setting.seed)]
         return [*SANDTUI, "--log", str(self.log), *(words if self._setting.world == "demo" else [])]
 
@@ -88,8 +90,8 @@ class World:
         if self._served is not None:
             self._served.terminate()
             self._served.wait(60)
-        elif self._setting.world == "local":
-            self._run("local", "stop")
+        # Random keys may have switched to the local platform, which outlives the dashboard.
+        self._run("local", "stop")
 
     def crash_reports(self) -> list[Path]:
         """Return the reports that the program left, wherever it keeps them."""
