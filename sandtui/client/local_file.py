@@ -23,6 +23,7 @@ from sandtui.client.transfers import PIECE, Progress, short_name
 from sandtui.directories import reason
 
 _KEPT_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
+_TEMPORARY_SUFFIX = re.compile(r"[0-9a-f]{8}\.part")
 
 WRITE_AT_ONCE = 1024 * 1024
 """Bytes that are gathered before they are written: pieces are small, and a write in a thread is not free."""
@@ -171,6 +172,9 @@ class LocalFile:
         return self._path.with_name(f".{short_name(self._path.name)}.{suffix}")
 
     def _kept_files(self) -> list[Path]:
+        return self._left_by(_KEPT_SUFFIX)
+
+    def _left_by(self, suffix: re.Pattern[str]) -> list[Path]:
         prefix = self._beside("").name
         try:
             names = [path.name for path in self._path.parent.iterdir()]
@@ -179,7 +183,7 @@ class LocalFile:
         return [
             self._path.with_name(name)
             for name in names
-            if name.startswith(prefix) and _KEPT_SUFFIX.fullmatch(name.removeprefix(prefix))
+            if name.startswith(prefix) and suffix.fullmatch(name.removeprefix(prefix))
         ]
 
     def _open(self) -> None:
@@ -195,8 +199,25 @@ class LocalFile:
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(22, "Is no regular file")
             self._mode = stat.S_IMODE(found.st_mode)
-        self._temporary = self._beside(f"{secrets.token_hex(4)}.part")
-        self._file = self._temporary.open("xb", buffering=0)
+        self._sweep()
+        descriptor = None
+        while descriptor is None:
+            # Locked as long as it is written: what is not was left by a program that was killed.
+            self._temporary = self._beside(f"{secrets.token_hex(4)}.part")
+            descriptor = _lock(self._temporary, flags=os.O_CREAT | os.O_EXCL)
+            if descriptor is None:
+                self._temporary.open("xb").close()  # says why it can't be made
+                descriptor = os.open(self._temporary, os.O_RDWR | os.O_CLOEXEC)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+
+    def _sweep(self) -> None:
+        """Remove what programs that were killed have left of downloads to this path."""
+        for path in self._left_by(_TEMPORARY_SUFFIX):
+            descriptor = _lock(path, flags=0)
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                os.close(descriptor)
 
     def _rewind(self) -> None:
         assert self._file is not None
@@ -239,16 +260,16 @@ class LocalFile:
         self._file = None
         for path in self._kept_files():
             # What was left for this file is of no use any more, unless somebody is writing it.
-            descriptor = _lock(path, create=False)
+            descriptor = _lock(path, flags=0)
             if descriptor is not None:
                 with contextlib.suppress(OSError):
                     path.unlink()
                 os.close(descriptor)
 
 
-def _lock(path: Path, *, create: bool = True) -> int | None:
+def _lock(path: Path, *, flags: int = os.O_CREAT) -> int | None:
     """Open a file that only one transfer at a time may go on with; None when that is another one, or no file."""
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    flags |= os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError:

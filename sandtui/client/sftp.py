@@ -125,10 +125,11 @@ class SFTPFiles:
         on_progress: Progress = no_progress,
         checksum: bool = False,
         version: tuple[int, int] | None = None,
+        mark: str | None = None,
     ) -> None:
         """Fetch a file; see :meth:`AsyncSandboxClient.download_file`. What has come is gone on with at its last byte.
 
-        ``on_progress`` is called in a thread.
+        ``on_progress`` is called in a thread. ``mark`` is not needed: nothing is left in the sandbox.
 
         Raises:
             InvalidRequestError: the local path is a directory, or can't be written.

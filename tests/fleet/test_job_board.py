@@ -1,12 +1,14 @@
 """The board of jobs over sandboxes of real shells: what is seen, kept, started, stopped and followed up."""
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sandtui.client import APIError
+from sandtui.client.models.streams import CommandOutput
 from sandtui.config.jobs import JobFile
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.jobs import watcher as watching
@@ -328,3 +330,15 @@ async def test_answers_that_are_cut_lose_nothing(shells, client):
     await board.look([ONE])
     assert board.jobs[key] == replace(board.jobs[key], state=JobState.RUNNING, command="x")
     assert "oops" in board.problems[ONE]
+
+
+# What is only listened to
+
+
+@pytest.mark.parametrize("leave", [False, True])
+async def test_a_command_that_is_tailed_as_a_job_leaves_no_files(shells, client, leave):
+    async with aclosing(client.stream_command(ONE, "echo one; sleep 0.2; echo two")) as events:
+        async for event in events:
+            if leave and isinstance(event, CommandOutput):
+                break
+    await until(lambda: not any(path.name.startswith("job_") for path in shells.tmp(ONE).iterdir()))

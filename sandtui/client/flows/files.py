@@ -120,13 +120,15 @@ class Files(PartedTransfers, Commands):
         on_progress: Progress = no_progress,
         checksum: bool = False,
         version: tuple[int, int] | None = None,
+        mark: str | None = None,
     ) -> None:
         """Fetch a file; ``local_file_path`` holds the whole file afterwards, or what it held before.
 
         A large file that breaks off, or is over the platform's limit, goes on in parts from where it was; a
         repeated call after a break goes on too, as long as the file has not changed. With ``version``, its size in
         bytes and the time of its last change in seconds since 1970, that holds also for a call that was cancelled, or
-        ended with the program at any moment.
+        ended with the program at any moment. ``mark``, letters and digits, is part of the name ``.NAME.MARK.part`` of
+        what a call that is killed may leave beside the file in the sandbox, so that it can be found and removed.
         ``timeout`` is in seconds, 300 by default, for each wait. ``checksum`` compares with the sha256 that the
         sandbox computes, meanwhile if it can be. A symbolic link is followed, and a file that is replaced keeps its
         mode. ``on_progress`` is called in the thread that writes the file, as with :meth:`upload_file`.
@@ -149,7 +151,7 @@ class Files(PartedTransfers, Commands):
                 flow = self._sha256_there(sandbox_id, file_path)
                 summing = await cleanup.enter_async_context(self._session.port.beside(flow))
             try:
-                await self._receive(sandbox_id, file_path, target, seconds, known)
+                await self._receive(sandbox_id, file_path, target, seconds, known, mark)
                 if summing is not None:
                     try:
                         expected = await summing
@@ -193,24 +195,30 @@ class Files(PartedTransfers, Commands):
             raise not_found(error, file_path) from None
 
     async def _receive(
-        self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float, version: Version | None
+        self,
+        sandbox_id: str,
+        file_path: str,
+        target: LocalFile,
+        timeout: float,
+        version: Version | None,
+        mark: str | None,
     ) -> None:
         known = version
         if known is None and await target.has_kept():
             known = await self._version(sandbox_id, file_path)
         if known is not None and await target.has_kept(known.identity(sandbox_id, file_path)):
             # What an earlier try has left comes first: a whole download would throw it away.
-            return await self._fetch_in_parts(sandbox_id, file_path, target, timeout, known)
+            return await self._fetch_in_parts(sandbox_id, file_path, target, timeout, known, mark=mark)
         if version is not None:
             await target.resume_as(version.identity(sandbox_id, file_path))
         try:
             await self._fetch(sandbox_id, file_path, target, timeout)
         except SandboxFileTooLargeError:
-            await self._fetch_in_parts(sandbox_id, file_path, target, timeout)
+            await self._fetch_in_parts(sandbox_id, file_path, target, timeout, mark=mark)
         except (ConnectionFailedError, DownloadTimeoutError):
             if target.may_restart:
                 raise
-            await self._fetch_in_parts(sandbox_id, file_path, target, timeout)
+            await self._fetch_in_parts(sandbox_id, file_path, target, timeout, mark=mark)
 
     async def _fetch(self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float) -> None:
         call = gateway.download(sandbox_id, file_path, timeout)

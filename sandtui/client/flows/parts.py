@@ -153,7 +153,14 @@ class PartedTransfers(Commands):
             )
 
     async def _fetch_in_parts(
-        self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float, version: Version | None = None
+        self,
+        sandbox_id: str,
+        file_path: str,
+        target: LocalFile,
+        timeout: float,
+        version: Version | None = None,
+        *,
+        mark: str | None = None,
     ) -> None:
         """Fetch a file in parts, from where an earlier try ended."""
         found = await self._version(sandbox_id, file_path)
@@ -161,7 +168,7 @@ class PartedTransfers(Commands):
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
         size = target.total = found.size
         await target.resume_as(found.identity(sandbox_id, file_path))
-        part = _beside(file_path, f"{secrets.token_hex(4)}.part")
+        part = _beside(file_path, f"{mark or secrets.token_hex(4)}.part")
         try:
             await target.cut(min(target.done, size) // PIECE * PIECE)
             while target.done < size:

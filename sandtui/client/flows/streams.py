@@ -148,7 +148,9 @@ class Streams(Bulk, Access):
                 if not pieces:
                     await port.sleep(pause)
         finally:
-            if not finished:
+            if finished:
+                await port.shielded(self._run_quietly(sandbox_id, f"rm -rf {_files_of(job)}"))
+            else:
                 await port.shielded(self._stop(sandbox_id, job))
 
     async def _look(
@@ -187,7 +189,7 @@ class Streams(Bulk, Access):
         script = (
             f"mkdir {job.launch_dir} 2>/dev/null && exit 0; "
             f"for i in 1 2 3 4 5 6 7 8 9 10; do [ -s {job.launch_dir}/pid ] && break; sleep 0.1; done; "
-            f"read p < {job.launch_dir}/pid || exit 0; "
+            f"read p < {job.launch_dir}/pid || exit 0; trap {word(f'rm -rf {_files_of(job)}')} EXIT; "
             'k() { kill -s "$1" -- "-$p" 2>/dev/null || kill -s "$1" "$p" 2>/dev/null; }; k TERM; '
             "for i in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.1; done; k KILL"
         )
@@ -195,3 +197,8 @@ class Streams(Bulk, Access):
             await self.execute_command(sandbox_id, script, timeout=10)
         except (SandboxClientError, ConnectionFailedError):
             return
+
+
+def _files_of(job: BackgroundJob) -> str:
+    """Return the words for all that a job which was only there to be listened to has left."""
+    return " ".join(word(path) for path in (job.launch_dir, job.stdout_log_file, job.stderr_log_file, job.exit_file))

@@ -24,6 +24,9 @@ MAX_BYTES = 200_000
 MAX_CARRIED = 64 * 1024
 """Characters of variables that are carried; they go out with every command."""
 
+FORGOTTEN_MINUTES = 60
+"""After which nobody reads back any more what was written down: a command takes 15 at most."""
+
 _CHANGES = re.compile(
     r"(?:^|[;&|(){}\n`!]|\b(?:then|do|else|builtin|command|time)\b)[ \t]*(?:[A-Za-z_]\w*=\S*[ \t]+)*"
     r"(?:(?:cd|pushd|popd|export|unset|source|\.|eval|set|declare|typeset|readonly)(?=[\s;&|)]|$)|\$[{(A-Za-z_])"
@@ -89,11 +92,15 @@ def recording(command: str, carried: Carried, token: str) -> str:
 
 
 def reading(token: str) -> str:
-    """Return the command that reads back what was written down, and removes it."""
+    """Return the command that reads back what was written down, and removes it.
+
+    What was written down for a program that was killed, or lost its connection, goes too when it is old enough.
+    """
     return (
         f"d={_folder(token)}; for f in cwd before after; do command -p cat $d/$f 2>/dev/null "
         f"| command -p head -c {MAX_BYTES} | command -p base64 | command -p tr -d '\\n'; echo; done; "
-        "command -p rm -rf $d"
+        f"command -p rm -rf $d; command -p find {_folder('?' * 32)} -prune -mmin +{FORGOTTEN_MINUTES} "
+        "-exec rm -rf {} + 2>/dev/null"
     )
 
 

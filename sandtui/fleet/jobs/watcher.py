@@ -10,8 +10,11 @@ from pathlib import Path
 
 from sandtui.client import NotFoundError, SandboxClientError, SandboxNotRunningError
 from sandtui.client.models import SandboxStatus
+from sandtui.fleet.files.names import FilesError
+from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.jobs.board import Ended, JobBoard
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
+from sandtui.fleet.transfers.leftovers import remove_there
 
 BUSY_SECONDS = 4.0
 """Between looks at a sandbox with running jobs, while somebody looks at the jobs."""
@@ -170,9 +173,14 @@ class JobWatcher:
             # A file that is there when the download begins is somebody's; one that is there when it goes on is ours.
             if chain.step is ChainStep.WAITING and await asyncio.to_thread(target.exists):
                 return await self._step(job, chain, ChainStep.FAILED, f"{chain.target} is there already")
+            again = chain.step is ChainStep.DOWNLOADING
             chain = await self._step(job, chain, ChainStep.DOWNLOADING, "")
             await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-            await board.client.download_file(sandbox_id, chain.download, target)
+            mark = f"job{job.key.job_id}"
+            if again:
+                with contextlib.suppress(FilesError):
+                    await remove_there(SandboxSide(board.client, sandbox_id), chain.download, mark)
+            await board.client.download_file(sandbox_id, chain.download, target, mark=mark)
         if chain.delete:
             chain = await self._step(job, chain, ChainStep.DELETING, "")
             await board.logs.fetch_ends(job)

@@ -15,7 +15,7 @@ from typing import Protocol
 from sandtui.client import AsyncSandboxClient
 from sandtui.fleet.files.entry import TreeItem
 from sandtui.fleet.files.local import LocalSide
-from sandtui.fleet.files.names import base, is_text, parent
+from sandtui.fleet.files.names import FilesError, base, is_text, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
 from sandtui.fleet.transfers import leftovers
@@ -77,6 +77,9 @@ class Carrier:
             raise TransferError("both sides are this machine: use its own tools to copy there")
         if (spec.source.sandbox_id, spec.source.path) == (spec.target.sandbox_id, spec.target.path):
             raise TransferError("source and target are the same")
+        if self._transfer.tries > 1:
+            # First of all: what is left in the source would be copied as a file of the user's.
+            await self._forget_at(spec.source)
         made = await self._plan(source, target)
         try:
             await self._prepare(target, made)
@@ -85,19 +88,33 @@ class Carrier:
             if self._extra:
                 await target.remove([f"{spec.target.path.rstrip('/')}/{path}" for path in self._extra])
                 self._transfer.deleted = len(self._extra)
-            if self._transfer.tries > 1:
+            if self._transfer.tries > 1 or self._transfer.untidy:
                 await self.forget()
         finally:
             await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
 
     async def forget(self) -> None:
-        """Remove what earlier tries have left; what has its name stays."""
-        place = self._transfer.spec.target
+        """Remove what tries have left on both sides and here; what has its name stays.
+
+        Raises:
+            FilesError, OSError: something could not be removed; the rest is.
+        """
         await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
-        if place.sandbox_id is None:
-            await asyncio.to_thread(leftovers.remove_here, place.path, self._transfer.id)
-        else:
+        failure: Exception | None = None
+        for place in (self._transfer.spec.target, self._transfer.spec.source):
+            try:
+                await self._forget_at(place)
+            except (FilesError, OSError) as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        self._transfer.untidy = False
+
+    async def _forget_at(self, place: Place) -> None:
+        if place.sandbox_id is not None:
             await leftovers.remove_there(SandboxSide(self._client, place.sandbox_id), place.path, self._transfer.id)
+        elif place is self._transfer.spec.target:
+            await asyncio.to_thread(leftovers.remove_here, place.path, self._transfer.id)
 
     def _side(self, place: Place) -> Side:
         return LocalSide() if place.sandbox_id is None else SandboxSide(self._client, place.sandbox_id)

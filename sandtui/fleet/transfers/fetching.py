@@ -52,14 +52,20 @@ class Fetcher:
         try:
             if not is_text(source):
                 # The platform's download takes no path that is not UTF-8: a link in the sandbox stands for it.
-                alias = f"/tmp/.sandtui-{secrets.token_hex(6)}"  # noqa: S108 - in a sandbox
+                alias = f"/tmp/.sandtui-{self._transfer.id}-{secrets.token_hex(4)}"  # noqa: S108 - in a sandbox
                 words = Words()
                 await self._check_run(f"{words.add(item.source)}", words, alias)
                 source = alias
             checksum = self._transfer.spec.checksum
             version = (item.size, item.modified) if item.size >= RESUMED_FROM else None
             await self._way.download_file(
-                self._id, source, staged, on_progress=progress, checksum=checksum, version=version
+                self._id,
+                source,
+                staged,
+                on_progress=progress,
+                checksum=checksum,
+                version=version,
+                mark=self._transfer.id,
             )
             await asyncio.to_thread(self._place, staged, item)
         except (PausedError, asyncio.CancelledError):
@@ -102,7 +108,9 @@ class Fetcher:
             if reply.exit_code != 0:
                 raise FilesError(f"{root} could not be read: {reply.stderr.strip()[-200:]}")
             checksum = self._transfer.spec.checksum
-            await self._way.download_file(self._id, f"{stem}.tar", here, on_progress=progress, checksum=checksum)
+            await self._way.download_file(
+                self._id, f"{stem}.tar", here, on_progress=progress, checksum=checksum, mark=self._transfer.id
+            )
             self._transfer.check()
             wanted = {item.path: item for item in items}
             suffix = f"{self._transfer.id}.part"
@@ -161,10 +169,10 @@ class Fetcher:
         try:
             await self._side.run(f"rm -f {stem}.sh {stem}.tar", stem, 30)
         except FilesError:
-            return  # the error that led here must not be hidden by another
+            self._transfer.untidy = True  # an error that led here must not be hidden by another
 
     async def _drop(self, alias: str) -> None:
         try:
             await self._side.run(f"rm -f {alias}", alias, 30)
         except FilesError:
-            return
+            self._transfer.untidy = True

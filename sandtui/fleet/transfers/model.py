@@ -106,6 +106,8 @@ class Transfer:
     started: float | None = None
     ended: float | None = None
     tries: int = 0
+    untidy: bool = False
+    """Whether something temporary could not be removed when it was not needed any more."""
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property

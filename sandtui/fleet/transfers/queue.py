@@ -147,12 +147,16 @@ class TransferQueue:
         if transfer is None or transfer.is_over:
             return
         task = self._tasks.get(transfer_id)
-        before, transfer.state = transfer.state, State.CANCELLED
-        self._keep(transfer)
+        # A question is asked before the first byte.
+        begun = transfer.tries > (1 if transfer.state is State.ASKING else 0)
+        transfer.state = State.CANCELLED
+        # Until all is removed it stays written down: what ends meanwhile must be found again.
         if task is not None:
             task.cancel()
-        elif before is State.PAUSED:
+        elif begun:
             self._tasks[transfer_id] = asyncio.ensure_future(self._clean(transfer))
+        else:
+            self._keep(transfer)
         self._changed()
 
     def move(self, transfer_id: str, step: int) -> None:
@@ -175,9 +179,12 @@ class TransferQueue:
         """Take some that are over off the list; nobody goes on with what a failed one has left, so it is removed."""
         for transfer in [each for each in self.transfers if each.id in ids and each.is_over]:
             self.transfers.remove(transfer)
-            self._journal.drop(transfer.id)
-            if transfer.state is State.FAILED and transfer.total:
+            if transfer.id in self._tasks:
+                continue
+            if transfer.state is State.FAILED or transfer.untidy:
                 self._tasks[transfer.id] = asyncio.ensure_future(self._clean(transfer))
+            else:
+                self._journal.drop(transfer.id)
         self._changed()
 
     async def compare(self, spec: Spec) -> Difference:
@@ -248,7 +255,8 @@ class TransferQueue:
         finally:
             transfer.ended, transfer.stopping, transfer.current = self._clock.monotonic(), False, ""
             self._tasks.pop(transfer.id, None)
-            self._keep(transfer)
+            if transfer.state is not State.CANCELLED or not transfer.untidy:
+                self._keep(transfer)
             self._changed()
 
     def _fail(self, transfer: Transfer, error: Exception) -> None:
@@ -263,11 +271,14 @@ class TransferQueue:
     async def _clean(self, transfer: Transfer) -> None:
         try:
             await self._forget(transfer)
+            if transfer.is_over and not transfer.untidy:
+                self._journal.drop(transfer.id)
         finally:
             self._tasks.pop(transfer.id, None)
             self._changed()
 
     async def _forget(self, transfer: Transfer) -> None:
+        transfer.untidy = True
         try:
             await self._carrier(transfer, {}).forget()
         except (FilesError, SandboxClientError, OSError) as error:

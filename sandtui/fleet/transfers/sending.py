@@ -178,7 +178,7 @@ class Sender:
         try:
             await self._side.run(f"{words.preamble}rm -rf {' '.join(patterns)}", paths[0], 30)
         except FilesError:
-            return  # the error that led here must not be hidden by another
+            self._transfer.untidy = True  # the error that led here must not be hidden by another
 
 
 def _facts(path: Path) -> tuple[int, int]:

@@ -30,6 +30,7 @@ class Way(Protocol):
         on_progress: Progress,
         checksum: bool,
         version: tuple[int, int] | None = None,
+        mark: str | None = None,
     ) -> None:
         """Fetch a file; see :meth:`AsyncSandboxClient.download_file`."""
         ...

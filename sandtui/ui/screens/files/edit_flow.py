@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from sandtui.fleet.files.preview import Reader
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.transfers.fetching import Fetcher
+from sandtui.fleet.transfers.leftovers import remove_there
 from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
 from sandtui.fleet.transfers.sending import Sender
@@ -75,7 +77,7 @@ async def _edit_remote(
         raise FilesError(f"it has {size_text(before.size)}; copy it with {key}, edit it here and copy it back")
     copy = folder / (base(reader.path) if base(reader.path).isprintable() else "file")
     place = Place(reader.path, reader.sandbox_id)
-    transfer = Transfer("edit", Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))
+    transfer = Transfer(secrets.token_hex(5), Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))
     await Fetcher(client, reader.sandbox_id, transfer).fetch(_item(reader.path, str(copy), before), lambda _: None)
     first = await asyncio.to_thread(_sum, copy)
     await _open(app, copy)
@@ -95,6 +97,8 @@ async def _edit_remote(
     try:
         await sender.send(Item("", str(copy), goal, size, 0, before.mode), lambda _: None)
     except _TROUBLE as error:
+        with contextlib.suppress(FilesError):
+            await remove_there(side, goal, transfer.id)
         app.say(f"{name} could not be sent back: {error}. Your version is in {copy}.", "error")
         return True
     app.say(f"{clean(base(goal))} was written to the sandbox, {size_text(size)}.")
