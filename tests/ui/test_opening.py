@@ -87,6 +87,8 @@ async def test_tasks_begin_in_the_next_turn_in_every_python(gate, tmp_path):
         task = asyncio.create_task(begin())
         seen.append("made")
         await task
+        gate.set()
+        await until(pilot, lambda: pilot.app.is_open)
         pilot.app.exit()
 
     # Not run_test, which does without what run does to the loop.
