@@ -73,7 +73,7 @@ async def test_a_fault_while_loading_ends_in_a_report(gate, tmp_path):
     gate.set()
     with pytest.raises(WorkerFailed):
         async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app._exit)
+            await until(pilot, lambda: app.return_code)
     assert [report.read_text() for report in app.paths.crashes.iterdir()]
 
 
