@@ -13,6 +13,9 @@ PAUSE = 0.8
 """Seconds between two events, on average."""
 
 SAMPLES = 200
+UNLUCKY = 0.15
+"""The share of the children that fail, each in one of the ways that the simulation knows."""
+
 MOST_BORN = 50
 """How many of its own children a life remembers, to end them: what the user works with it leaves alone."""
 
@@ -62,4 +65,5 @@ class Life:
             labels=list(parent.labels),
             # Some end by themselves while one looks on.
             timeout_minutes=self._random.choice((1, 2, 5, 60, 240)),
+            advanced_configs={"simulate": "failure"} if self._random.random() < UNLUCKY else None,
         )

@@ -1,4 +1,4 @@
-"""Ways to look at the fleet that are one key away: five that come with it, and those that were saved."""
+"""Ways to look at the fleet that are one key away: six that come with it, and those that were saved."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class SavedView:
 BUILT_IN: tuple[SavedView, ...] = (
     SavedView("m", "mine", "mine", words="what you made"),
     SavedView("b", "broken", "status:error ended<1h", "age", True, words="ended in error in the last hour"),
+    SavedView("x", "errors", "status:error", words="all that ended in error, newest first"),
     SavedView("e", "expiring", "left<1h", "left", False, words="ends within the hour, soonest first"),
     SavedView(
         "s",

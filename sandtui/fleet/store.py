@@ -127,11 +127,14 @@ class FleetStore:
             old = self._rows.get(status.sandbox_id)
             if old is None or status.status == old.sandbox.status:
                 continue
-            update = {
+            update: dict[str, object] = {
                 "status": status.status,
                 "error_type": status.error_type or old.sandbox.error_type,
                 "error_message": status.error_message or old.sandbox.error_message,
             }
+            if status.status in FINISHED_STATUSES and old.sandbox.terminated_at is None:
+                # A status comes without the time; it ended between two looks, and the next listing says when.
+                update["terminated_at"] = self._clock.now()
             sandbox = old.sandbox.model_copy(update=update)
             if self._is_news(old, sandbox):
                 self._put(Row.of(sandbox, self._next_version(), 0, old.deleting_since, old.measured))

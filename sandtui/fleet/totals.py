@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from datetime import datetime
 from heapq import heappop, heappush
@@ -17,7 +17,6 @@ COSTING = frozenset({SandboxStatus.RUNNING, SandboxStatus.PROVISIONING, SandboxS
 """States in which a sandbox holds cores and memory."""
 
 
-_FAILED = frozenset({SandboxStatus.ERROR, SandboxStatus.TIMEOUT})
 _Key = TypeVar("_Key")
 
 
@@ -33,8 +32,7 @@ class Totals:
         self.deleting: dict[str, None] = {}
         self.labels: Counter[str] = Counter()
         self.starts: Counter[int] = Counter()
-        self.failures: Counter[int] = Counter()
-        """How many started, and ended badly, in each minute since 1970."""
+        """How many started in each minute since 1970."""
         self._ends: list[tuple[float, str]] = []
         self._expiring: dict[str, float] = {}
         self._errors: list[tuple[float, str]] = []
@@ -77,16 +75,19 @@ class Totals:
         return self._ends[0] if self._ends else None
 
     def errors_since(self, moment: datetime, back: float = HOUR) -> int:
-        """How many ended in error in the last ``back`` seconds before ``moment``."""
-        return len(self._errors) - bisect_left(self._errors, (seconds(moment) - back, ""))
+        """How many ended in error less than ``back`` seconds before ``moment``, as ``status:error ended<1h`` finds."""
+        return len(self._errors) - bisect_right(self._errors, seconds(moment) - back, key=_moment)
+
+    def errors_in_steps(self, moment: datetime, steps: int, back: float = HOUR) -> list[int]:
+        """Return :meth:`errors_since` divided into equal steps of time, the oldest first."""
+        counts = [self.errors_since(moment, back - step * back / steps) for step in range(steps)]
+        return [count - later for count, later in zip(counts, [*counts[1:], 0], strict=True)]
 
     def _count(self, row: Row, sign: int) -> None:
         sandbox = row.sandbox
         _bump(self.counts, row.status, sign)
         if sandbox.started_at is not None:
             _bump(self.starts, int(seconds(sandbox.started_at)) // 60, sign)
-        if row.status in _FAILED:
-            _bump(self.failures, int(ended(row)) // 60, sign)
         if sandbox.status in COSTING:
             self.cores += sign * sandbox.cpu_cores
             self.memory_gb += sign * sandbox.memory_gb
@@ -97,6 +98,10 @@ def _bump(counts: Counter[_Key], key: _Key, by: int) -> None:
     counts[key] += by
     if not counts[key]:
         del counts[key]
+
+
+def _moment(entry: tuple[float, str]) -> float:
+    return entry[0]
 
 
 def ended(row: Row) -> float:

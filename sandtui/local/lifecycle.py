@@ -12,7 +12,7 @@ from typing import Any
 from sandtui.client.models.sandbox import CHANGING_STATUSES, ErrorType, SandboxStatus
 from sandtui.local.clock import Clock
 from sandtui.local.deadlines import Deadlines
-from sandtui.local.drivers.base import Driver, DriverError, Ending, ImageUnavailable, Instance
+from sandtui.local.drivers.base import Driver, DriverError, Ending, ImageUnavailable, Instance, NeverStarted
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Registry
 
@@ -119,6 +119,9 @@ class Lifecycle:
         except ImageUnavailable as error:
             kind = ErrorType.IMAGE_PULL_FAILED.value
             await self._finish(record.id, SandboxStatus.ERROR, error_type=kind, error_message=str(error))
+        except NeverStarted as error:
+            kind = error.error_type
+            await self._finish(record.id, SandboxStatus.ERROR, error_type=kind, error_message=str(error))
         except (DriverError, OSError) as error:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=str(error))
 
@@ -148,7 +151,7 @@ class Lifecycle:
         self._instances[record.id] = instance
         self._active[record.id] = self._clock.now()
         self._schedule(record)
-        if not self._driver.keeps_sandboxes:
+        if self._driver.may_end(record):
             self._spawn(record.id, self._supervise(record.id, instance))
 
     async def _supervise(self, sandbox_id: str, instance: Instance) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import lru_cache
 
+from sandtui.client.models import SandboxStatus
 from sandtui.fleet.facets import Facets
-from sandtui.fleet.row import Row
+from sandtui.fleet.row import DELETING, Row
 from sandtui.fleet.totals import ended
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -20,6 +22,9 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "=": operator.eq,
 }
+
+
+_STATUSES = frozenset({*map(str, SandboxStatus), DELETING})
 
 
 class Term:
@@ -120,13 +125,19 @@ class Label(FacetTerm):
 
 @dataclass(frozen=True, slots=True)
 class Status(Term):
-    """One of some statuses, each by its beginning, in capitals."""
+    """One of some statuses, in capitals, each by its beginning; the whole of a known one stands for itself alone."""
 
     words: tuple[str, ...]
 
     def matches(self, row: Row, now: float) -> bool:
         """Compare with the status that is shown."""
-        return row.status.upper().startswith(self.words)
+        status = row.status.upper()
+        return status in self.words or status.startswith(_beginnings(self.words))
+
+
+@lru_cache(maxsize=64)
+def _beginnings(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in _STATUSES)
 
 
 FIELDS: dict[str, Callable[[Row], str]] = {

@@ -80,6 +80,10 @@ class AgentDriver:
         """Return the sandboxes that are there from the beginning: none."""
         return []
 
+    def may_end(self, record: SandboxRecord) -> bool:
+        """Return True: its start command ends, or it runs out of memory."""
+        return True
+
     async def admit(self, record: SandboxRecord) -> None:
         """Let every sandbox in; the machine's own limits are the only ones."""
 

@@ -33,6 +33,14 @@ class ImageUnavailable(DriverError):
     """The image of a sandbox can't be had."""
 
 
+class NeverStarted(DriverError):
+    """A sandbox could not be brought up; ``error_type`` is the platform's word for the cause."""
+
+    def __init__(self, error_type: str, text: str) -> None:
+        super().__init__(text)
+        self.error_type = error_type
+
+
 class CommandFailed(DriverError):
     """A command could not be started; ``code`` is the system's error number."""
 
@@ -205,6 +213,10 @@ class Driver(Protocol):
 
     def fleet(self) -> list[SandboxRecord]:
         """Return the sandboxes that are there from the beginning, oldest first."""
+        ...
+
+    def may_end(self, record: SandboxRecord) -> bool:
+        """Whether a sandbox can end without being told to, so that its end has to be waited for."""
         ...
 
     async def open(self) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, SandboxStatus
+from sandtui.client.models.sandbox import CHANGING_STATUSES, DEFAULT_START_COMMAND, SandboxStatus
+from sandtui.local.drivers.failures import AFTER_KEY, FAILURES, KEY, any_failure
 from sandtui.local.records import SandboxRecord
 
 _OLDEST = timedelta(days=6)
+_HOUR = timedelta(hours=1)
+
+_RECENT = 0.2
+"""The share of what went wrong that did so in the last hour."""
+
+_DOOMED = 0.012
+"""The share of what runs that fails within half an hour."""
+
+_STUCK = 0.06
+"""The share of what is on its way that has been for too long, and fails in the end."""
 
 
 class _Kind(NamedTuple):
@@ -41,11 +53,6 @@ _KINDS = (
 _TOPICS = (
     "math", "code", "browse", "swe", "analysis", "docs", "proofs", "games", "vision", "search", "tools", "chess",
 )  # fmt: skip
-_ERRORS = (
-    (5, "OOM_KILLED", "The sandbox used more than its {memory:g} GB of memory.", 137),
-    (3, "IMAGE_PULL_FAILED", "The image {image} could not be pulled: manifest unknown.", None),
-    (2, None, "The start command ended with exit code 1.", 1),
-)
 _STATUSES = {
     SandboxStatus.RUNNING: 58,
     SandboxStatus.TERMINATED: 22,
@@ -66,7 +73,9 @@ _FIRST = (
 def make_fleet(count: int, seed: int, now: datetime) -> list[SandboxRecord]:
     """Return ``count`` sandboxes, oldest first, whose times are counted back from ``now``."""
     random = Random(f"fleet {seed}")  # noqa: S311
-    records = [_make(random, number, now) for number in range(count)]
+    # A second source: what goes wrong changes nothing about the others.
+    bad_luck = Random(f"bad luck {seed}")  # noqa: S311
+    records = [_with_bad_luck(bad_luck, _make(random, number, now), now) for number in range(count)]
     records.sort(key=lambda record: (record.created_at, record.id))
     return records
 
@@ -128,15 +137,62 @@ def _age(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
         values["error_type"] = "TIMEOUT"
         values["error_message"] = f"The lifetime of {record.timeout_minutes} minutes is over."
     elif record.status is SandboxStatus.ERROR:
-        _, kind, message, code = random.choices(_ERRORS, [row[0] for row in _ERRORS])[0]
-        values["error_type"], values["exit_code"] = kind, code
-        values["error_message"] = message.format(memory=record.memory_gb, image=record.docker_image)
-        if kind == "IMAGE_PULL_FAILED":
-            values["started_at"] = None
+        # Drawn so that the fleet of a seed stays the same; how it failed comes later.
+        random.random()
     else:
         values["termination_reason"] = random.choice(("deleted", "deleted", "start command ended"))
         values["exit_code"] = 0
     return SandboxRecord(**values)
+
+
+def _with_bad_luck(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
+    """Let a record fail, in a way and at a time of its own: some long ago, some in the last hour, some soon."""
+    if record.status is SandboxStatus.ERROR:
+        return _failed(random, record, now)
+    if record.status is SandboxStatus.TIMEOUT and random.random() < _RECENT:
+        return _moved(record, _recently(random, now))
+    if record.status is SandboxStatus.RUNNING and random.random() < _DOOMED and record.started_at is not None:
+        failure = random.choice([failure for failure in FAILURES if failure.stage == "running"])
+        after = (now - record.started_at).total_seconds() + random.uniform(10, 1800)
+        return replace(record, advanced_configs={KEY: failure.name, AFTER_KEY: after})
+    if record.status in CHANGING_STATUSES and random.random() < _STUCK:
+        waiting = timedelta(minutes=random.uniform(11, 40))
+        name = "NO_CAPACITY" if record.status is SandboxStatus.PENDING else "START_TIMEOUT"
+        after = waiting.total_seconds() + random.uniform(120, 1800)
+        since = now - waiting
+        return replace(record, created_at=since, updated_at=since, advanced_configs={KEY: name, AFTER_KEY: after})
+    return record
+
+
+def _failed(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
+    failure = any_failure(random)
+    record = replace(
+        record,
+        error_type=failure.error_type,
+        error_message=failure.message(record, random),
+        exit_code=failure.exit_code,
+    )
+    if random.random() < _RECENT:
+        record = _moved(record, _recently(random, now))
+    if failure.stage != "running" and record.terminated_at is not None:
+        created = record.terminated_at - timedelta(seconds=random.uniform(*failure.seconds))
+        return replace(record, created_at=created, started_at=None)
+    return record
+
+
+def _moved(record: SandboxRecord, ended: datetime) -> SandboxRecord:
+    """Return a record that ended at another time and went the same way before."""
+    assert record.terminated_at is not None
+    assert record.started_at is not None
+    later = ended - record.terminated_at
+    started = record.started_at + later
+    return replace(
+        record, created_at=record.created_at + later, started_at=started, terminated_at=ended, updated_at=ended
+    )
+
+
+def _recently(random: Random, now: datetime) -> datetime:
+    return now - _HOUR * random.uniform(0.01, 0.98)
 
 
 def made_up_use(record: SandboxRecord, now: datetime) -> str:

@@ -13,7 +13,17 @@ from datetime import timedelta
 from typing import Any
 
 from sandtui.local.clock import Clock
-from sandtui.local.drivers.base import Command, Ending, FileTrouble, ImageUnavailable, Refused, SandboxGone, Stream
+from sandtui.local.drivers.base import (
+    Command,
+    Ending,
+    FileTrouble,
+    ImageUnavailable,
+    NeverStarted,
+    Refused,
+    SandboxGone,
+    Stream,
+)
+from sandtui.local.drivers.failures import Fate, Stage, fate_of
 from sandtui.local.drivers.fleet import made_up_use, make_fleet
 from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
@@ -49,6 +59,10 @@ class SimulatedDriver:
         """Return the sandboxes that are there from the beginning, oldest first."""
         return make_fleet(self._fleet, self._seed, self._clock.now())
 
+    def may_end(self, record: SandboxRecord) -> bool:
+        """Return whether it was told to fail: nothing else ends a sandbox in which nothing runs."""
+        return fate_of(record, self._seed) is not None
+
     async def open(self) -> None:
         """Get ready."""
 
@@ -63,6 +77,7 @@ class SimulatedDriver:
     async def admit(self, record: SandboxRecord) -> None:
         """Wait a moment, as in a queue."""
         # Counted from the record's own last change, so that a test's clock decides alone.
+        await self._fail(record, "queued")
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=ADMIT_SECONDS))
 
     async def image_trouble(self, image: str) -> str | None:
@@ -75,14 +90,15 @@ class SimulatedDriver:
 
     async def start(self, record: SandboxRecord) -> _Instance:
         """Take the time that a real start would take."""
+        await self._fail(record, "starting")
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=START_SECONDS))
         if (trouble := self._images.trouble(record.docker_image)) is not None:
             raise ImageUnavailable(trouble)
-        return self._instances.setdefault(record.id, _Instance(record, self._clock))
+        return self._instance(record)
 
     async def adopt(self, record: SandboxRecord) -> _Instance | None:
         """Find a sandbox again; the simulated ones never get lost."""
-        return self._instances.setdefault(record.id, _Instance(record, self._clock))
+        return self._instance(record)
 
     async def discard(self, sandbox_id: str) -> None:
         """Forget a sandbox."""
@@ -106,14 +122,27 @@ class SimulatedDriver:
     def note(self, sandbox_id: str, text: str) -> None:
         """Drop the platform's own lines: the log is made from the record."""
 
+    async def _fail(self, record: SandboxRecord, stage: Stage) -> None:
+        """Wait and fail, when that is what a sandbox is to do at this stage."""
+        fate = fate_of(record, self._seed)
+        if fate is None or fate.failure.stage != stage:
+            return
+        await self._clock.sleep_until(record.updated_at + fate.after)
+        raise NeverStarted(fate.failure.name, fate.message)
+
+    def _instance(self, record: SandboxRecord) -> _Instance:
+        return self._instances.setdefault(record.id, _Instance(record, self._clock, fate_of(record, self._seed)))
+
 
 _pids = itertools.count(100)
 
 
 class _Instance:
-    def __init__(self, record: SandboxRecord, clock: Clock) -> None:
+    def __init__(self, record: SandboxRecord, clock: Clock, fate: Fate | None) -> None:
         self._record = record
         self._clock = clock
+        self._fate = fate
+        self._begun = clock.now() if record.started_at is None else record.started_at
         self._files: dict[str, bytes] = {}
         self._served: set[asyncio.Task[None]] = set()
 
@@ -150,8 +179,12 @@ class _Instance:
         return False
 
     async def ended(self) -> Ending:
-        await asyncio.Event().wait()
-        raise SandboxGone("unreachable")
+        if self._fate is None or self._fate.failure.stage != "running":
+            await asyncio.Event().wait()
+            raise SandboxGone("unreachable")
+        await self._clock.sleep_until(self._begun + self._fate.after)
+        failure = self._fate.failure
+        return Ending(failure.exit_code, failure.error_type, self._fate.message)
 
 
 async def _serve_page(sock: socket.socket, name: str, port: int) -> None:

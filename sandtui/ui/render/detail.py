@@ -19,6 +19,13 @@ ADVICE = {
     "OOM_KILLED": "It used more memory than it had: create it again with more memory.",
     "TIMEOUT": "Its lifetime was over: create it again with a longer one, or split the work.",
     "IMAGE_PULL_FAILED": "Check the image's name and tag, and the registry credentials.",
+    "QUOTA_EXCEEDED": "Delete sandboxes that are not needed, or ask for a larger quota.",
+    "NO_CAPACITY": "Try again later, ask for less, or leave the region open.",
+    "START_TIMEOUT": "Try again; if it happens often, report the sandbox's id to the platform.",
+    "START_FAILED": "Check the start command, and that the image is for this kind of machine.",
+    "NETWORK_FAILED": "Create it again; long downloads should be able to resume.",
+    "DISK_FULL": "Create it again with a larger disk.",
+    "SANDBOX_LOST": "Create it again; files that were not copied out are lost.",
 }
 """What the guide recommends for each kind of end (seed guide, "Error Handling")."""
 

@@ -43,8 +43,8 @@ def unmeasured_pieces(count: int, key: str) -> list[Piece]:
 
 def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
     """Return starts and failures of the last hour as two rows of bars."""
-    minute = int(now.timestamp()) // 60
-    starts, failures = (_sums(counts, minute) for counts in (totals.starts, totals.failures))
+    starts = _sums(totals.starts, int(now.timestamp()) // 60)
+    failures = totals.errors_in_steps(now, COLUMNS)
     return [
         Piece("1h starts ", "dim"),
         Piece(spark(starts), "good"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sandtui.fleet.ports import PortRow
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.render.text import Piece, fit
 
+UP, DOWN = "●", "✖"
 NAME, PROTOCOL, PORT, LABEL = 20, 5, 5, 12
 
 
@@ -48,7 +50,7 @@ def sign(row: PortRow) -> Piece:
         return Piece("○", "dim")
     if row.health is None:
         return Piece("◌", "dim")
-    return Piece("●", "good") if row.health.up else Piece("✖", "bad")
+    return Piece(UP, "good") if row.health.up else Piece(DOWN, "bad")
 
 
 def health(row: PortRow) -> list[Piece]:
@@ -65,8 +67,8 @@ def health(row: PortRow) -> list[Piece]:
 
 def counts(rows: Sequence[PortRow]) -> list[Piece]:
     """Return how many there are, and how many answer."""
-    up = sum(row.health is not None and row.health.up for row in rows)
-    down = sum(row.health is not None and not row.health.up for row in rows)
+    signs = Counter(sign(row).text for row in rows)
+    up, down = signs[UP], signs[DOWN]
     pieces = [Piece(f"{len(rows)} exposed", "text")]
     if up:
         pieces.append(Piece(f"   ● {up} {'answers' if up == 1 else 'answer'}", "good"))

@@ -89,6 +89,11 @@ class FleetLooks(FleetKeys):
             if self._view.descending != wanted.descending:
                 self._view.reverse()
             self._view.group_by(grouping(wanted.group))
+            if self._view.active_only:
+                # A view shows all that its words name: with ended ones hidden, "broken" would be empty.
+                self._view.active_only = False
+                self.ask_soon()
+                self.remember()
         field = self.query_one("#filter", Input)
         field.value = wanted.query
         # At once, not when the field tells: what follows is about the rows of the view.

@@ -1,0 +1,129 @@
+"""The ways in which a simulated sandbox fails, each with the reason that a platform would give.
+
+A sandbox fails when its ``advanced_configs`` say so: ``{"simulate": "OOM_KILLED"}``, one of the names below, or
+``{"simulate": "failure"}`` for any of them. ``"after": 30`` is the number of seconds until then; without it some
+time that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any, Final, Literal
+
+from sandtui.local.records import SandboxRecord
+
+KEY: Final = "simulate"
+AFTER_KEY: Final = "after"
+ANY: Final = "failure"
+_FOR_EVER: Final = 1e9
+
+Stage = Literal["queued", "starting", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One way to fail. ``seconds`` are the shortest and the longest time that a sandbox spends in the stage before."""
+
+    name: str
+    weight: int
+    stage: Stage
+    seconds: tuple[float, float]
+    messages: tuple[str, ...]
+    exit_code: int | None = None
+    typed: bool = True
+    """Whether the platform gives a type of error; for a command that failed it gives the exit code alone."""
+
+    @property
+    def error_type(self) -> str | None:
+        """The platform's word for the cause."""
+        return self.name if self.typed else None
+
+    def message(self, record: SandboxRecord, random: Random) -> str:
+        """Return the reason in words."""
+        text = random.choice(self.messages)
+        return text.format(image=record.docker_image, memory=record.memory_gb, disk=record.disk_size_gb)
+
+
+FAILURES: Final = (
+    Failure(
+        "IMAGE_PULL_FAILED", 4, "starting", (1.0, 8.0),
+        (
+            "The image {image} could not be pulled: manifest unknown.",
+            "The image {image} could not be pulled: the registry wants a login.",
+            "The image {image} could not be pulled: too many requests, try again later.",
+        ),
+    ),
+    Failure(
+        "OOM_KILLED", 6, "running", (4.0, 90.0), ("The sandbox used more than its {memory:g} GB of memory.",), 137
+    ),
+    Failure(
+        "QUOTA_EXCEEDED", 3, "queued", (0.5, 3.0),
+        ("The team's quota of cores is used up.", "The team's quota of running sandboxes is used up."),
+    ),
+    Failure(
+        "NO_CAPACITY", 2, "queued", (20.0, 60.0),
+        ("No machine with enough free cores and memory was found within a minute.",),
+    ),
+    Failure(
+        "START_TIMEOUT", 2, "starting", (180.0, 600.0),
+        ("It never ran: the machine did not report it as ready within ten minutes.",),
+    ),
+    Failure(
+        "START_FAILED", 2, "starting", (1.0, 4.0),
+        ("The start command could not be executed: exec format error.",),
+    ),
+    Failure(
+        "NETWORK_FAILED", 2, "running", (10.0, 120.0),
+        ("The sandbox lost its network and did not get it back within 30 seconds.",),
+    ),
+    Failure("DISK_FULL", 2, "running", (10.0, 120.0), ("The sandbox filled its disk of {disk:g} GB.",), 1),
+    Failure(
+        "SANDBOX_LOST", 1, "running", (10.0, 120.0), ("The machine that ran the sandbox does not answer any more.",)
+    ),
+    Failure("COMMAND_FAILED", 3, "running", (2.0, 60.0), ("The start command ended with exit code 1.",), 1, False),
+    Failure(
+        "COMMAND_NOT_FOUND", 2, "running", (0.2, 1.0), ("The start command ended with exit code 127.",), 127, False
+    ),
+    Failure("COMMAND_CRASHED", 1, "running", (5.0, 60.0), ("The start command ended with exit code 139.",), 139, False),
+)  # fmt: skip
+
+_BY_NAME: Final = {failure.name: failure for failure in FAILURES}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What will become of one sandbox."""
+
+    failure: Failure
+    message: str
+    after: timedelta
+    """Time between the beginning of the stage and the failure."""
+
+
+def any_failure(random: Random) -> Failure:
+    """Choose a failure by weight."""
+    return random.choices(FAILURES, [failure.weight for failure in FAILURES])[0]
+
+
+def fate_of(record: SandboxRecord, seed: int) -> Fate | None:
+    """Return how a sandbox is going to fail, or None. It is the same each time for the same name and seed."""
+    if not record.advanced_configs:
+        return None
+    wanted = record.advanced_configs.get(KEY)
+    random = Random(f"fate {seed} {record.name}")  # noqa: S311
+    failure = any_failure(random) if wanted == ANY else _BY_NAME.get(wanted) if isinstance(wanted, str) else None
+    if failure is None:
+        return None
+    message = failure.message(record, random)
+    return Fate(failure, message, _after(record.advanced_configs, failure, random))
+
+
+def _after(configs: Mapping[str, Any], failure: Failure, random: Random) -> timedelta:
+    told = configs.get(AFTER_KEY)
+    usual = random.uniform(*failure.seconds)
+    if isinstance(told, int | float) and 0 <= told < _FOR_EVER:
+        return timedelta(seconds=told)
+    return timedelta(seconds=usual)

@@ -1,0 +1,125 @@
+"""The simulated platform: sandboxes that fail on request, and a fleet in which something always did."""
+
+import asyncio
+import math
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sandtui.client.models.sandbox import SandboxStatus
+from sandtui.local.clock import ManualClock
+from sandtui.local.drivers.failures import FAILURES
+from sandtui.local.drivers.fleet import make_fleet
+from tests.local.support import Api, Start
+
+NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+async def simulated(start: Start, clock: ManualClock) -> Api:
+    return await start("simulated", clock=clock)
+
+
+async def ended(api: Api, sandbox_id: str, clock: ManualClock, step: float = 1.0) -> dict[str, object]:
+    for _ in range(2000):
+        found = await api.sandbox(sandbox_id)
+        if found["status"] in {"ERROR", "TERMINATED", "TIMEOUT"}:
+            return found
+        clock.advance(seconds=step)
+        await asyncio.sleep(0)
+    raise AssertionError(found)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
+async def test_a_sandbox_fails_in_the_way_it_was_told_to(simulated: Api, clock: ManualClock, failure) -> None:
+    made = await simulated.create(advanced_configs={"simulate": failure.name}, timeout_minutes=60)
+    found = await ended(simulated, made["id"], clock)
+    assert found["status"] == "ERROR"
+    assert (found["errorType"], found["exitCode"]) == (failure.error_type, failure.exit_code)
+    assert found["errorMessage"] in {
+        text.format(image="python:3.11-slim", memory=2, disk=5) for text in failure.messages
+    }
+    assert (found["startedAt"] is None) == (failure.stage != "running")
+    log = (await simulated.call("GET", f"/sandbox/{made['id']}/logs")).json()["logs"]
+    assert str(found["errorMessage"]) in log
+
+
+async def test_the_time_until_then_can_be_given(simulated: Api, clock: ManualClock) -> None:
+    made = await simulated.started(advanced_configs={"simulate": "OOM_KILLED", "after": 300})
+    clock.advance(seconds=290)
+    await asyncio.sleep(0)
+    assert (await simulated.sandbox(made))["status"] == "RUNNING"
+    clock.advance(seconds=20)
+    assert (await simulated.until(made, "ERROR"))["errorType"] == "OOM_KILLED"
+
+
+@pytest.mark.parametrize(
+    "configs",
+    [
+        {"simulate": "NOTHING_WE_KNOW"},
+        {"simulate": 7},
+        {"simulate": None},
+        {"other": "OOM_KILLED"},
+        {},
+        None,
+    ],
+)
+async def test_others_do_not_fail(simulated: Api, clock: ManualClock, configs: object) -> None:
+    made = await simulated.started(advanced_configs=configs)
+    clock.advance(minutes=59)
+    await asyncio.sleep(0)
+    assert (await simulated.sandbox(made))["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize("after", [-1, 1e300, math.inf, "soon", True, [3], None])
+async def test_a_time_that_is_none_is_left_to_chance(simulated: Api, clock: ManualClock, after: object) -> None:
+    if after == math.inf:
+        after = 10**400
+    made = await simulated.create(advanced_configs={"simulate": "failure", "after": after})
+    assert (await ended(simulated, made["id"], clock))["status"] == "ERROR"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 7])
+def test_a_fleet_has_failures_of_every_kind_and_some_of_the_last_hour(seed: int) -> None:
+    fleet = make_fleet(2000, seed, NOW)
+    failed = [record for record in fleet if record.status is SandboxStatus.ERROR]
+    assert {record.error_type or record.exit_code for record in failed} == {
+        failure.error_type or failure.exit_code for failure in FAILURES
+    }
+    assert all(record.error_message and record.terminated_at for record in failed)
+    recent = [record for record in failed if record.terminated_at and record.terminated_at > NOW - HOUR]
+    assert len(recent) >= 10
+    assert len(Counter(record.error_type for record in recent)) >= 4
+    timed_out = [record for record in fleet if record.status is SandboxStatus.TIMEOUT]
+    assert any(record.terminated_at and record.terminated_at > NOW - HOUR for record in timed_out)
+    for record in fleet:
+        moments = [record.created_at, record.started_at, record.terminated_at, NOW]
+        told = [moment for moment in moments if moment is not None]
+        assert told == sorted(told), "created, started, ended: in this order, and none of it to come"
+    ways = {SandboxStatus.PENDING, SandboxStatus.PROVISIONING}
+    stuck = [record for record in fleet if record.status in ways and record.created_at < NOW - timedelta(minutes=10)]
+    assert stuck
+    assert len(stuck) < sum(record.status in ways for record in fleet) / 3
+
+
+async def test_more_of_the_fleet_fails_while_one_looks_on(start: Start, clock: ManualClock) -> None:
+    api = await start("simulated", clock=clock, fleet=1000)
+
+    def failures() -> int:
+        return api.platform.registry.count(SandboxStatus.ERROR)
+
+    before, seen = failures(), []
+    for _ in range(4):
+        clock.advance(minutes=10)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        seen.append(failures())
+    assert seen[-1] > before
+    assert len({before, *seen}) >= 3, "not all at once"
