@@ -57,9 +57,13 @@ class Database:
         return self._thread.submit(self._do, work).result()
 
     def later(self, work: Work[object]) -> None:
-        """Do some work soon, after all that was asked for before; what becomes of it is not told."""
+        """Do some work soon, after all that was asked for before; what becomes of it is not told.
+
+        What is said while the program ends, after the file was closed, is lost like what is said after that.
+        """
         self._used = True
-        self._thread.submit(self._do, work)
+        with contextlib.suppress(RuntimeError):
+            self._thread.submit(self._do, work)
 
     def at_close(self, work: Work[object]) -> None:
         """Do some work before the file is closed, if it was opened at all."""

@@ -21,7 +21,7 @@ class SavedView:
 BUILT_IN: tuple[SavedView, ...] = (
     SavedView("m", "mine", "mine", words="what you made"),
     SavedView("b", "broken", "status:error ended<1h", "age", True, words="ended in error in the last hour"),
-    SavedView("x", "errors", "status:error", words="all that ended in error, newest first"),
+    SavedView("E", "errors", "status:error", words="all that ended in error, newest first"),
     SavedView("e", "expiring", "left<1h", "left", False, words="ends within the hour, soonest first"),
     SavedView(
         "s",

@@ -28,6 +28,7 @@ BUSY = {
 }
 """Work that ends with the connection, by the first word of its workers' group."""
 
+
 ConnectTo = Callable[[Context], Awaitable[Connection]]
 
 
@@ -119,8 +120,13 @@ class ContextFlow:
         """Run an action: in a read-only context what changes something is not there, in production it is asked for."""
         app = self._app
         known = self.find(action, namespace) if isinstance(action, str) else None
-        if known is not None and isinstance(namespace, AppScreen) and (words := namespace.why_not(known.name)):
-            self._refuse(known, words)
+        # A screen, a dialog or a pane may say why one of its actions can't be done now.
+        explain: Callable[[str], str] | None = getattr(namespace, "why_not", None)
+        if isinstance(action, str) and explain is not None and (words := explain(_name(action))):
+            if known is not None:
+                self._refuse(known, words)
+            else:
+                app.say(words, "warning")
             return True
         if known is None or not known.dangerous:
             return await run()
@@ -171,6 +177,11 @@ class ContextFlow:
 
         question = f"{label} is production. {title.capitalize()}: {words}"
         self._app.push_screen(AskDialog("Production", question, "Go on"), answered)
+
+
+def _name(action: str) -> str:
+    """Return the name of an action without its scope and its arguments."""
+    return action.partition("(")[0].rpartition(".")[2]
 
 
 def _words(context: Context) -> str:

@@ -51,6 +51,12 @@ class Navigation(Tracing):
         """Return the key of an action as the user's keymap has it, for a text."""
         raise NotImplementedError
 
+    def why_not(self, action: str) -> str:
+        """Return why a key of the whole program can't do anything now, or an empty text."""
+        if action == "fleet" and self._fleet_in_front is not None:
+            return "This is the fleet."
+        return ""
+
     def action_fleet(self) -> None:
         """Go back to the fleet."""
         front = self.screen

@@ -92,3 +92,13 @@ def test_two_processes_may_open_it_at_once(tmp_path):
     for one in both:
         one.close()
     assert sqlite3.connect(tmp_path / "own.sqlite3").execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_what_comes_after_the_end_breaks_nothing(tmp_path):
+    database = Database(tmp_path / "own.sqlite3", FIRST)
+    database.later(insert("before"))
+    database.close()
+    database.later(insert("after"))
+    again = Database(tmp_path / "own.sqlite3", FIRST)
+    assert names(again) == ["before"]
+    again.close()

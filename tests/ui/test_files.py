@@ -9,7 +9,7 @@ from sandtui.client import ReadFileResponse
 from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure
 from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError
-from sandtui.fleet.files.pane import Pane
+from sandtui.fleet.files.pane import UP, Pane
 from sandtui.fleet.files.preview import Looks, Reader, Window, image_facts, looks_like
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Place, Spec, State, Transfer
@@ -90,6 +90,16 @@ def sides(monkeypatch):
 
 
 async def opened(pilot, count: int = 1) -> FilesScreen:
+    """Open the browser and go to the first line of this machine's pane."""
+    screen = await entered(pilot, count)
+    await until(pilot, lambda: screen.entry is not None)
+    await pilot.press("tab", "home")
+    assert screen.active == 0
+    return screen
+
+
+async def entered(pilot, count: int = 1) -> FilesScreen:
+    """Open the browser as a user finds it."""
     app = await settled(pilot)
     rows = sorted((row for row in app.bridge.session.store if row.status == "RUNNING"), key=lambda row: row.id)
     app.open_files([row.id for row in rows[:count]])
@@ -261,9 +271,9 @@ def test_preview(snap_compare, name, data):
 async def test_ten_thousand_entries_stay_under_the_cursor(sides):
     sides[1].entries = [Entry(f"file-{number:05}", FILE, number, AGO) for number in range(10_000)]
     async with World().run_test(size=WIDE) as pilot:
-        screen = await opened(pilot)
+        screen = await entered(pilot)
         table = screen.table(1)
-        await pilot.press("tab")
+        await until(pilot, lambda: screen.entry is not None)
         table.go(5_000)
         name = table.name_at_cursor
         await pilot.press("space", "k")
@@ -279,6 +289,37 @@ async def test_ten_thousand_entries_stay_under_the_cursor(sides):
         assert [row.name for row in screen.panes[1].rows] == ["file-00777", *(f"file-0777{n}" for n in range(10))]
         await pilot.press("escape")
         assert len(screen.panes[1].rows) == 9_951 and not screen.panes[1].filter
+
+
+async def test_it_opens_on_the_first_entry_of_the_sandbox(sides):
+    async with World().run_test(size=WIDE) as pilot:
+        screen = await entered(pilot)
+        await until(pilot, lambda: screen.entry is not None)
+        assert screen.pane.side.sandbox_id is not None
+        assert screen.focused is screen.table(1)
+        assert screen.entry.name == screen.pane.rows[1].name != UP
+        added = []
+        screen.dashboard.transfers.add = added.extend
+        await pilot.press("c")
+        assert [(spec.source.sandbox_id, spec.target.sandbox_id) for spec in added] == [(screen.sandbox_ids[0], None)]
+
+
+@pytest.mark.parametrize("entries", [[], [Entry("one", FILE, 1, AGO)], [Entry("a", FOLDER, 1, AGO), *HERE]])
+async def test_a_directory_is_entered_on_its_first_entry_and_left_on_its_name(sides, entries):
+    async with World().run_test(size=WIDE) as pilot:
+        screen = await entered(pilot)
+        await until(pilot, lambda: screen.entry is not None)
+        outside, sides[1].entries = sides[1].entries, entries
+        assert screen.entry.name == "outputs"
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.pane.path == "/workspace/outputs")
+        await pilot.pause()
+        assert screen.entry.name == (entries[0].name if entries else UP)
+        sides[1].entries = outside
+        await pilot.press("h")
+        await until(pilot, lambda: screen.pane.path == "/workspace")
+        await pilot.pause()
+        assert screen.entry.name == "outputs"
 
 
 async def test_marks_ranges_sort_and_hidden_names(sides):
@@ -303,8 +344,9 @@ async def test_marks_ranges_sort_and_hidden_names(sides):
 
 async def test_small_changes_ask_first_and_are_made_there(sides):
     async with World().run_test(size=WIDE) as pilot:
-        screen = await opened(pilot)
-        await pilot.press("tab", "end")
+        screen = await entered(pilot)
+        await until(pilot, lambda: screen.entry is not None)
+        await pilot.press("end")
         entry = screen.entry
         await pilot.press("D")
         await until(pilot, lambda: screen.app.screen.can_be_read)
@@ -326,8 +368,8 @@ async def test_small_changes_ask_first_and_are_made_there(sides):
 
 async def test_a_directory_that_can_not_be_listed_leaves_the_pane_where_it_is(sides):
     async with World().run_test(size=WIDE) as pilot:
-        screen = await opened(pilot)
-        await pilot.press("tab", "p", *"/nowhere", "enter")
+        screen = await entered(pilot)
+        await pilot.press("p", *"/nowhere", "enter")
         await until(pilot, lambda: screen.panes[1].problem)
         assert screen.panes[1].path == "/workspace" and screen.panes[1].rows
 
@@ -345,7 +387,7 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
             ("/home/me/acme/run.sh", name, "/workspace/run.sh") for name in names
         ]
         added.clear()
-        await pilot.press("tab", "home", "j", "space", "space", "c")
+        await pilot.press("tab", "tab", "home", "j", "space", "space", "c")
         await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
         assert [spec.target.path for spec in added] == [f"/home/me/acme/{name}" for name in names]
@@ -437,12 +479,12 @@ async def test_this_machine_is_shown_by_its_own_side(tmp_path, monkeypatch):
         running = next(row.id for row in app.bridge.session.store if row.status == "RUNNING")
         app.open_files([running])
         await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.panes)
-        await until(pilot, lambda: app.screen.panes[1].problem)
-        assert "simulated" in app.screen.panes[1].problem
+        await until(pilot, lambda: app.screen.entry is not None)
+        assert "README.md" in {row.name for row in app.screen.pane.rows}
         assert isinstance(app.screen.panes[0].side, LocalSide)
         await until(pilot, lambda: app.screen.panes[0].listing is not None)
         assert app.screen.panes[0].path == str(Path.cwd())
-        await pilot.press("j", "enter")
+        await pilot.press("tab", "home", "j", "enter")
         await until(pilot, lambda: app.screen.panes[0].path.endswith("/here"))
         await pilot.press("backspace")
         await until(pilot, lambda: app.screen.panes[0].path == str(tmp_path))

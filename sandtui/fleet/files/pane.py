@@ -114,10 +114,11 @@ class Pane:
         return parent(self.path) if entry.name == UP else self.path.rstrip("/") + "/" + entry.name
 
     def cursor_after(self, came_from: str) -> str:
-        """Return the name on which the cursor belongs: where it was, or the directory that was left."""
+        """Return the name for the cursor: where it was, the directory that was left, or the first entry."""
         if parent(came_from) == self.path and came_from != self.path:
             return base(came_from)
-        return self.places.get(self.path, "")
+        first = next((row.name for row in self.rows if row.name != UP), "")
+        return self.places.get(self.path, first)
 
     def chosen(self, under_cursor: str | None) -> list[Entry]:
         """Return what an action is about: the marked entries, else the one under the cursor."""

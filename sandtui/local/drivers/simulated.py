@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import itertools
+import posixpath
 import shlex
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +27,7 @@ from sandtui.local.drivers.base import (
 )
 from sandtui.local.drivers.failures import Fate, Stage, fate_of
 from sandtui.local.drivers.fleet import made_up_use, make_fleet
+from sandtui.local.drivers.simulated_files import SimulatedFiles, made_up_files
 from sandtui.local.images import Catalogue
 from sandtui.local.records import SandboxRecord
 
@@ -143,7 +146,7 @@ class _Instance:
         self._clock = clock
         self._fate = fate
         self._begun = clock.now() if record.started_at is None else record.started_at
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, bytes] = made_up_files(record)
         self._served: set[asyncio.Task[None]] = set()
 
     async def run(self, command: Command) -> _Command:
@@ -214,6 +217,9 @@ class _Shell:
         """Return what a command line prints and its exit code."""
         if text.startswith(MEASURING):
             return made_up_use(self._record, self._clock.now()), "", 0
+        looked = SimulatedFiles(self._files, int(self._record.created_at.timestamp())).answer(text, self._cwd)
+        if looked is not None:
+            return looked
         try:
             words = shlex.split(text)
         except ValueError as error:
@@ -242,6 +248,8 @@ class _Shell:
             return await self._sleep(arguments[0])
         if name == "cat" and arguments:
             return self._cat(arguments)
+        if name == "sha256sum" and len(arguments) == 2 and arguments[0] == "<":
+            return self._sum(arguments[1])
         return "", f"sh: {name}: {_UNKNOWN}\n", 127
 
     @property
@@ -259,11 +267,18 @@ class _Shell:
         await self._clock.sleep_until(self._clock.now() + wait)
         return "", "", 0
 
+    def _sum(self, path: str) -> tuple[str, str, int]:
+        whole = posixpath.join(self._cwd, path)
+        if whole not in self._files:
+            return "", f"sh: {path}: No such file or directory\n", 1
+        return f"{hashlib.sha256(self._files[whole]).hexdigest()}  -\n", "", 0
+
     def _cat(self, paths: list[str]) -> tuple[str, str, int]:
         out = err = ""
         for path in paths:
-            if path in self._files:
-                out += self._files[path].decode("utf-8", "replace")
+            whole = posixpath.join(self._cwd, path)
+            if whole in self._files:
+                out += self._files[whole].decode("utf-8", "replace")
             else:
                 err += f"cat: {path}: No such file or directory\n"
         return out, err, 1 if err else 0

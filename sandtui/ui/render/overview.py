@@ -29,7 +29,8 @@ def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime) -> l
     soonest = totals.soonest_expiry
     if soonest is not None and next_to_end is not None:
         left = time_left(datetime.fromtimestamp(soonest[0], UTC), now)
-        pieces += [Piece("next end ", "dim"), outside(next_to_end.sandbox.name), Piece(" in ", "dim"), left]
+        # The name last: it is what may be cut where there is no room.
+        pieces += [Piece("next end in ", "dim"), left, Piece(" ", "dim"), outside(next_to_end.sandbox.name)]
     return pieces
 
 

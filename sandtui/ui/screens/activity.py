@@ -56,6 +56,14 @@ class ActivityScreen(AppScreen):
             return [Piece(f"✖ {clean(self._problem)}", "bad")], []
         return [Piece("▸ asked for  ▲ warning  ✖ went wrong", "dim")], []
 
+    def why_not(self, action: str) -> str:
+        """Return that there is no entry to do something with."""
+        if action not in {"open", "copy", "copy_curl"} or self._entries:
+            return ""
+        if self.query_one(Input).value:
+            return f"No entry matches: {self.named_key('activity.back')} clears the filter."
+        return "There is no entry yet: what you do and what goes wrong is listed here."
+
     def on_mount(self) -> None:
         """Read."""
         super().on_mount()

@@ -118,8 +118,21 @@ class AppScreen(ScreenGate[None]):
         return key_of(action_id, self.dashboard.user_keys)
 
     def why_not(self, action: str) -> str:
-        """Return why an action can't be done now, when its key should not be met with silence."""
+        """Return why an action can't be done now and what to do instead, or an empty text when it can.
+
+        The key of an action that can't be done answers with this sentence.
+        """
         return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Do only what can be done."""
+        return not (self.is_mounted and self.why_not(action))
+
+    @property
+    def has_selection(self) -> bool:
+        """Whether a text is selected, on the screen or in the field: then ctrl+c copies, as everywhere."""
+        field = self.focused
+        return bool(self.get_selected_text() or (isinstance(field, Input | TextArea) and field.selected_text))
 
     def offered_hints(self) -> list[Hint]:
         """Return the hints of the actions that work now."""

@@ -153,7 +153,9 @@ class ConsoleScreen(ConsoleKeys):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """ctrl+c copies, as everywhere, while nothing runs; letters are typed, not keys, in the field."""
-        return self.console.running is not None if action == "interrupt" else True
+        if action == "interrupt" and self.has_selection:
+            return self.console.running is not None
+        return super().check_action(action, parameters)
 
     def run_command(self, command: str) -> bool:
         """Run a command and keep it in the history, unless one runs; return whether it was begun."""

@@ -16,6 +16,8 @@ from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.widgets.command_line import CommandLine
 from sandtui.ui.widgets.output_view import OutputView
 
+NEEDS_OUTPUT = frozenset({"fold", "fold_all", "rerun", "copy", "copy_output", "save", "search"})
+
 
 class ConsoleKeys(AppScreen):
     """The actions on the output; the console's screen itself lays out, runs and draws."""
@@ -61,6 +63,18 @@ class ConsoleKeys(AppScreen):
         parts = ((piece, text, hit) for piece in pieces for text, hit in split(piece.text, self._needle))
         return [Piece(text, "key") if hit else Piece(text, piece.role, piece.ink) for piece, text, hit in parts]
 
+    def why_not(self, action: str) -> str:
+        """Return that there is no output yet, or that its end is followed already."""
+        if action in NEEDS_OUTPUT and not self.console.lines:
+            return f"Nothing was run yet: {self.named_key('output.type')} goes to the command line."
+        if action == "interrupt" and self.console.running is None and not self.has_selection:
+            return f"No command is running here. {self.named_key('app.quit')} quits."
+        if action == "clear" and not self.console.lines:
+            return "There is no output to clear."
+        if action == "follow" and self.output_view.following:
+            return "The end of the output is followed already."
+        return ""
+
     def action_type(self) -> None:
         """Go to the command line."""
         self.query_one(CommandLine).focus()
@@ -89,6 +103,8 @@ class ConsoleKeys(AppScreen):
         """Cut long lines to the window, or not."""
         line = self.line_at_cursor
         self.wrap = not self.wrap
+        if line is None:
+            self.dashboard.say("Long lines are wrapped." if self.wrap else "Long lines are cut.")
         self._redraw_at(line or 0)
 
     def action_search(self) -> None:

@@ -39,6 +39,12 @@ class CreateKeys(AppScreen):
         """Keep what was typed, without the secrets."""
         raise NotImplementedError
 
+    def why_not(self, action: str) -> str:
+        """Return that the form has no error to go to."""
+        if action == "next_problem" and not self.problems():
+            return f"No field is wrong: {self.named_key('create.submit')} creates it."
+        return ""
+
     def line(self, field: str) -> FieldLine:
         """Return the line of a field."""
         return next(line for line in self.lines if line.field.id == field)

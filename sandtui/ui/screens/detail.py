@@ -51,6 +51,14 @@ class DetailScreen(AppScreen):
         row = self._row()
         return ["Fleet", clean(row.sandbox.name) if row is not None else clean(self.sandbox_id)]
 
+    def why_not(self, action: str) -> str:
+        """Return that there is no sandbox any more, for all that needs one."""
+        if action in {"back", "copy", "web"} or not hasattr(self, f"action_{action}") or self._row() is not None:
+            return ""
+        if self.bridge.session is None:
+            return f"Not connected yet: {self.named_key('app.refresh')} tries again."
+        return f"The platform does not know this sandbox any more: {self.named_key('detail.back')} goes back."
+
     def on_mount(self) -> None:
         """Draw, and find out what it serves."""
         super().on_mount()

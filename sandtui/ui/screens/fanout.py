@@ -350,11 +350,7 @@ class FanOutScreen(FanOutKeys):
         return list(dict.fromkeys([*self._past, *(run.command for run in runs)]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys do nothing where there is nothing to do."""
-        fan_out = self.fan_out
-        running = fan_out is not None and not fan_out.is_over
-        if action in {"interrupt", "cancel"}:
-            return running
-        if action in {"retry", "mark"}:
-            return fan_out is not None and fan_out.is_over and bool(fan_out.failed)
-        return fan_out is not None and fan_out.count(State.WAITING) == 0 if action == "save" else True
+        """ctrl+c copies, as everywhere, while nothing runs."""
+        if action == "interrupt" and self.has_selection:
+            return self.fan_out is not None and not self.fan_out.is_over
+        return super().check_action(action, parameters)

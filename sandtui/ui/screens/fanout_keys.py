@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+from sandtui.fleet.bulk import State
 from sandtui.fleet.fanout import FanOut
 from sandtui.fleet.fanout.save import save
 from sandtui.fleet.log_text import find, split
@@ -17,6 +18,11 @@ from sandtui.ui.screens.dialogs.history import HistoryDialog
 from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.widgets.command_line import CommandLine
 from sandtui.ui.widgets.output_view import OutputView
+
+NEEDS_RUN = frozenset({
+    "cancel", "retry", "mark", "save", "fold", "group", "failures", "search", "wrap", "copy", "copy_answer",
+    "next_hit", "previous_hit",
+})  # fmt: skip
 
 
 class FanOutKeys(AppScreen):
@@ -69,6 +75,28 @@ class FanOutKeys(AppScreen):
             for piece in pieces
             for text, hit in split(piece.text, self._needle)
         ]
+
+    def why_not(self, action: str) -> str:
+        """Return that nothing runs, has failed or was answered."""
+        fan_out, key = self.fan_out, self.named_key
+        if action == "interrupt":
+            idle = (fan_out is None or fan_out.is_over) and not self.has_selection
+            return f"No command is running here. {key('app.quit')} quits." if idle else ""
+        if fan_out is None and action in NEEDS_RUN:
+            return f"Nothing was run yet: {key('results.type')} goes to the command line."
+        if fan_out is None:
+            return ""
+        if action == "cancel" and fan_out.is_over:
+            return "The command is over: there is nothing to stop."
+        if action in {"retry", "mark"} and not fan_out.is_over:
+            return f"The command still runs: wait for its end, or stop it with {key('results.cancel')}."
+        if action in {"retry", "mark"} and not fan_out.failed:
+            return "None of them has failed."
+        if action == "save" and fan_out.count(State.WAITING):
+            return f"Some have not been asked yet: wait for them, or stop with {key('results.cancel')}."
+        if action == "copy_answer" and self.results.group_at(self.results_view.cursor) is None:
+            return "There is no answer under the cursor."
+        return ""
 
     # Typing
 

@@ -67,14 +67,11 @@ class FleetKeys(FleetTarget):
 
     def action_shell(self) -> None:
         """Open a shell."""
-        if (row := self.target) is not None:
-            marked = self._view.marked if self._view is not None else []
-            if len(marked) > MOST_SHELLS:
-                self.dashboard.say(
-                    f"{len(marked):,} are marked: shells are opened in {MOST_SHELLS} at most.", "warning"
-                )
-            else:
-                self.dashboard.open_shells([one.id for one in marked] or [row.id])
+        rows = self._view.marked if self._view is not None and self._view.marks else [self.target]
+        if len(rows) > MOST_SHELLS:
+            self.dashboard.say(f"{len(rows):,} are marked: shells are opened in {MOST_SHELLS} at most.", "warning")
+        else:
+            self.dashboard.open_shells([row.id for row in rows if row is not None])
 
     def action_whole_shell(self) -> None:
         """Hand the terminal to a shell."""
@@ -180,6 +177,7 @@ class FleetKeys(FleetTarget):
         """Take all marks away."""
         if self._view is not None:
             self._view.unmark_all()
+            self.table.set_anchor(False)
             self.show_marks()
 
     # Many

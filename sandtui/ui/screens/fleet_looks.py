@@ -99,7 +99,8 @@ class FleetLooks(FleetKeys):
         # At once, not when the field tells: what follows is about the rows of the view.
         self.filter_by(wanted.query)
         self.leave_filter()
-        self._show_first_group()
+        # What the cursor was on may be anywhere in the other list, or nowhere.
+        self.table.action_first()
 
     def _ask_letter(self) -> None:
         def answered(text: str | None) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from sandtui.fleet.groups import Group
 from sandtui.fleet.row import Row
 from sandtui.fleet.view import FleetView
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.widgets.fleet_table import FleetTable
+from sandtui.ui.widgets.query_input import QueryInput
 
-NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more"})
+NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete"})
 NEEDS_LINE = frozenset({"open", "mark", "range"})
+NEEDS_ROWS = frozenset({"mark_all", "invert", "many", "measure"})
+WORKS_ON_MARKS = frozenset({"exec", "shell", "logs", "delete", "many", "measure"})
+NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new"})
 
 
 class FleetTarget(AppScreen):
@@ -30,18 +35,6 @@ class FleetTarget(AppScreen):
         line = self.table.cursor_line
         return line if isinstance(line, Row) else None
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that need a sandbox do nothing without one."""
-        if action in {"exec", "logs"} and self._view is not None and self._view.marks:
-            return True
-        if action in NEEDS_ROW:
-            return self.target is not None
-        if action in NEEDS_LINE:
-            return self.table.cursor_line is not None
-        if action == "delete":
-            return self.target is not None or (self._view is not None and bool(self._view.marks))
-        return True
-
     def subject(self) -> str:
         """Return what is marked, or else under the cursor."""
         marks = len(self._view.marks) if self._view is not None else 0
@@ -50,12 +43,40 @@ class FleetTarget(AppScreen):
         return self.target.sandbox.name if self.target is not None else ""
 
     def why_not(self, action: str) -> str:
-        """Say what to do when there is no sandbox under the cursor."""
-        if self.check_action(action, ()) is not False:
+        """Return why there is nothing that an action could be done to."""
+        view, key = self._view, self.named_key
+        if action in NEEDS_ROW | NEEDS_LINE | NEEDS_ROWS | NEEDS_VIEW and view is None:
+            return f"Not connected yet: {key('app.refresh')} tries again."
+        if view is None or (action in WORKS_ON_MARKS and view.marks):
             return ""
-        if self._view is None or not self._view.store.rows:
+        if action == "unmark":
+            return "" if view.marks or self.table.range_ids else f"Nothing is marked: {key('fleet.mark')} marks."
+        if action == "fold":
+            return "" if view.grouping is not None else f"The list is not grouped: {key('fleet.group')} groups it."
+        if action == "back":
+            return self._nothing_to_undo(view)
+        if action in NEEDS_ROWS:
+            # What is asked about use may match only once it is measured.
+            rows = view.measurable if action == "measure" else view.count
+            return "" if rows else self._why_empty(view)
+        if action == "range" and isinstance(self.table.cursor_line, Group):
+            return f"A range begins at a sandbox: {key('fleet.mark')} marks the whole group."
+        if action in NEEDS_LINE:
+            return "" if self.table.cursor_line is not None else self._why_empty(view)
+        if action in NEEDS_ROW and self.target is None:
+            return self._why_empty(view)
+        return ""
+
+    def _why_empty(self, view: FleetView) -> str:
+        if not view.store.rows:
             return f"There is no sandbox yet: {self.named_key('fleet.new')} creates one."
-        if not self._view.count:
+        if not view.count:
             clear, ended = self.named_key("fleet.back"), self.named_key("fleet.active")
             return f"Nothing is shown: {clear} clears the filter, {ended} shows what has ended."
         return "Put the cursor on a sandbox first."
+
+    def _nothing_to_undo(self, view: FleetView) -> str:
+        field = self.query_one(QueryInput)
+        if field.has_focus or field.value or view.marks or self.table.range_ids:
+            return ""
+        return f"Nothing to undo: no filter, no marks. {self.named_key('app.quit')} quits."

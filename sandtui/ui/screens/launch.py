@@ -68,14 +68,18 @@ class LaunchScreen(AppScreen):
         """It came to its end, or was changed from here."""
         self._draw()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys do nothing where there is nothing to do."""
-        if action == "cancel":
-            return self.launch.running
-        if action == "retry":
-            return bool(self.launch.counts[Step.FAILED])
-        unsure = any(item.unsure for item in self.launch.items)
-        return bool(self.launch.ids) or unsure if action == "delete" else True
+    def why_not(self, action: str) -> str:
+        """Return that there is nothing to stop, to repeat, to delete or to copy."""
+        launch = self.launch
+        if action == "cancel" and not launch.running:
+            return "This launch is over: there is nothing to stop."
+        if action == "retry" and not launch.counts[Step.FAILED]:
+            return "None of this launch has failed."
+        if action == "copy" and not launch.ids:
+            return "Nothing was made yet: there are no ids to copy."
+        if action == "delete" and not launch.ids and not any(item.unsure for item in launch.items):
+            return "Nothing was made: there is nothing to delete."
+        return ""
 
     def action_cancel(self) -> None:
         """Send nothing more; what was made stays."""

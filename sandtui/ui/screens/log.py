@@ -101,7 +101,8 @@ class LogScreen(AppScreen):
         place = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
         following = pane.view.following
         mode = Piece("● following" if following else f"‖ {key('log.follow')} follows", "good" if following else "dim")
-        return left, [Piece(place, "dim"), mode]
+        wrapped = Piece("wrap  " if pane.look.width is not None else "", "dim")
+        return left, [Piece(place, "dim"), wrapped, mode]
 
     def on_mount(self) -> None:
         """Fetch the logs."""
@@ -143,13 +144,19 @@ class LogScreen(AppScreen):
             self._arrange(pane)
         self.update_chrome()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """With one log there is none beside it."""
-        return len(self.sandbox_ids) > 1 if action in {"next_log", "previous_log", "single"} else True
+    def why_not(self, action: str) -> str:
+        """Return that there is one log only, or that it is empty."""
+        if action in {"next_log", "previous_log", "single"} and len(self.sandbox_ids) == 1:
+            mark, logs = self.named_key("fleet.mark"), self.named_key("fleet.logs")
+            return f"Only one log is shown: {mark} marks more sandboxes in the fleet, {logs} shows their logs."
+        if action in {"copy", "save"} and not self.pane.shown and not self.get_selected_text():
+            return "There is no line in this log yet."
+        return ""
 
     def action_reload(self) -> None:
         """Fetch the log again."""
         self._fetch(self.pane)
+        self.dashboard.say(f"Fetching the log of {self.pane.title} again …")
 
     def action_follow(self) -> None:
         """Go to the end and stay there, or pause."""

@@ -106,11 +106,23 @@ class PortsScreen(AppScreen):
         """Other keys may work."""
         self.update_chrome()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys need a row; a new exposure or forward needs a sandbox."""
-        if action in {"unexpose", "copy", "copy_more", "qr", "open"}:
-            return self._row() is not None or self._forward() is not None
-        return bool(self._targets()) if action in {"expose", "forward"} else True
+    def why_not(self, action: str) -> str:
+        """Return that a key needs a row, a sandbox, or an address that a browser can open."""
+        key = self.named_key
+        if action in {"expose", "forward"}:
+            if self._targets():
+                return ""
+            return f"No sandbox is chosen: {key('app.fleet')} goes to the fleet, {key('fleet.ports')} there comes back."
+        if action not in {"unexpose", "copy", "copy_more", "qr", "open"}:
+            return ""
+        forward, row = self._forward(), self._row()
+        if forward is None and row is None:
+            if self._in_forwards():
+                return f"No port is forwarded: {key('ports.forward')} forwards one."
+            return f"No port is exposed: {key('ports.expose')} exposes one."
+        if action == "open" and not self._page():
+            return f"A browser opens HTTP addresses of sandboxes only: {key('ports.copy')} copies this one."
+        return ""
 
     # Exposures
 
@@ -192,15 +204,20 @@ class PortsScreen(AppScreen):
 
     def action_open(self) -> None:
         """Open the address in the browser."""
-        forward, row = self._forward(), self._row()
-        if forward is not None and forward.spec.direction is Direction.OUT:
-            self.app.open_url(f"http://{forward.address}")
-        elif row is not None and row.exposure.url.startswith(("http://", "https://")):
-            self.app.open_url(row.exposure.url)
+        if page := self._page():
+            self.app.open_url(page)
 
     def action_back(self) -> None:
         """Go back."""
         self.app.pop_screen()
+
+    def _page(self) -> str:
+        """Return the address that a browser can open, or an empty text."""
+        forward, row = self._forward(), self._row()
+        if forward is not None:
+            return f"http://{forward.address}" if forward.spec.direction is Direction.OUT else ""
+        url = row.exposure.url if row is not None else ""
+        return url if url.startswith(("http://", "https://")) else ""
 
     def _offers(self) -> dict[str, str]:
         forward, row = self._forward(), self._row()

@@ -124,11 +124,20 @@ class ShellScreen(AppScreen):
             return not self._front.is_open
         if action == "type":
             return not typing and self._front.is_open
-        if action == "allow_copy":
-            return bool(self._front.copy_wanted)
-        if action in {"next_tab", "previous_tab"}:
-            return not typing and len(self.board.shells) > 1
-        return not typing
+        # Whatever else can't be done is told by ``why_not``, unless the key is the shell's.
+        return not typing and super().check_action(action, parameters)
+
+    def why_not(self, action: str) -> str:
+        """Return that there is no other tab, or nothing that was to be copied."""
+        if self.takes_all_keys:
+            return ""
+        if action == "allow_copy" and not self._front.copy_wanted:
+            return "No program in this shell has asked to copy anything."
+        if action in {"next_tab", "previous_tab"} and len(self.board.shells) < 2:
+            return f"This is the only shell: {self.named_key('shell.new_tab')} opens another one here."
+        if action == "copy" and not self.view.copied().strip():
+            return "There is no text on this line: move to one, or begin a range."
+        return ""
 
     # Typing and reading
 

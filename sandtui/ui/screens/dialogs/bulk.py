@@ -56,19 +56,27 @@ class BulkDialog(Dialog[str]):
         view.following = False
         self._draw()
 
+    def why_not(self, action: str) -> str:
+        """Return that it is over, not over yet, or that nothing has failed."""
+        if action == "cancel" and self.run.is_over:
+            return "It is over: there is nothing to stop."
+        if action in {"retry", "mark"} and not self.run.is_over:
+            return "It is still at work: wait for its end, or cancel it."
+        if action in {"retry", "mark"} and not self.run.failed_ids:
+            return "None of them has failed."
+        return ""
+
     def action_cancel(self) -> None:
         """Begin nothing more."""
         self.run.cancel()
 
     def action_retry(self) -> None:
         """Do it again to those on which it failed."""
-        if self.run.is_over and self.run.failed_ids:
-            self.dismiss("retry")
+        self.dismiss("retry")
 
     def action_mark(self) -> None:
         """Mark those on which it failed."""
-        if self.run.is_over:
-            self.dismiss("mark")
+        self.dismiss("mark")
 
     def action_close(self) -> None:
         """Go back; the run goes on."""

@@ -18,7 +18,9 @@ from sandtui.ui.screens.files.panes import FilePanes
 
 NAMES_SHOWN = 5
 SIDES_SHOWN = 30
-NEEDS_ENTRY = frozenset({"mark", "range", "rename", "view", "edit", "yank", "delete", "permissions", "measure", "copy"})
+NEEDS_ENTRY = frozenset(
+    {"mark", "range", "rename", "view", "edit", "yank", "delete", "permissions", "measure", "copy", "copy_as"}
+)
 
 
 class FileKeys(FilePanes):
@@ -102,6 +104,12 @@ class FileKeys(FilePanes):
     def action_hidden(self) -> None:
         """Hide or show names with a dot."""
         self._arrange(lambda pane: setattr(pane, "hidden", not pane.hidden))
+        listing = self.pane.listing
+        if listing is not None and not any(entry.is_hidden for entry in listing.entries):
+            # Nothing on the screen tells it here.
+            self.dashboard.say(
+                f"Names that begin with a dot are {'shown' if self.pane.hidden else 'hidden'}; none here."
+            )
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -141,6 +149,7 @@ class FileKeys(FilePanes):
             self.action_mark()
         else:
             table.set_anchor(True)
+            self.draw_chrome(self.active)
 
     def action_mark_all(self) -> None:
         """Mark all that is shown."""

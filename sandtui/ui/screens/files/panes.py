@@ -29,7 +29,8 @@ class FilePanes(AppScreen):
         super().__init__()
         self.sandbox_ids = sandbox_ids
         self.panes: list[Pane] = []
-        self.active = 0
+        self.active = 1
+        """The pane that keys are for: the sandbox's at first, for its files are what one came to see."""
 
     @property
     def pane(self) -> Pane:
@@ -89,6 +90,7 @@ class FilePanes(AppScreen):
 
     async def _list(self, number: int, path: str, *, fresh: bool) -> None:
         pane, came_from = self.panes[number], self.panes[number].path
+        before = pane.problem
         pane.loading = True
         self.draw_chrome(number)
         try:
@@ -98,6 +100,9 @@ class FilePanes(AppScreen):
             ordered = await asyncio.to_thread(in_order, listing.entries, order, descending=descending, sizes=sizes)
         except FilesError as error:
             pane.problem = str(error)
+            if pane.problem == before:
+                # The pane tells it already: that it was tried again would not be seen.
+                self.dashboard.say(f"{pane.title}: {path} can't be listed: {error}", "error")
         else:
             pane.take(listing, self.bridge.clock.monotonic(), ordered)
         finally:
@@ -143,6 +148,10 @@ class FilePanes(AppScreen):
         if len(self.sandbox_ids) > 1:
             way.append(Piece(f"    copies go to all {len(self.sandbox_ids)} marked sandboxes", "busy"))
         marks = self.pane.marks
+        if count := len(self.table(self.active).range_names):
+            key = self.named_key
+            way.append(Piece(f"    range of {count}: ", "key"))
+            way.append(Piece(f"{key('files.mark')} marks it, {key('files.back')} ends it", "dim"))
         told = [Piece(f"{len(marks)} marked · {size_text(self.pane.marked_size)} ", "key")] if marks else []
         self.query_one("#files-way", ChromeLine).show(way, told)
 

@@ -65,11 +65,16 @@ class PreviewScreen(AppScreen):
         """Follow no more."""
         self._following = False
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There may be no other part."""
-        if action == "next_part":
-            return self._window.end < self._window.total
-        return self._window.offset > 0 if action == "previous_part" else True
+    def why_not(self, action: str) -> str:
+        """Return that there is no other part of the file, or nothing in it."""
+        window = self._window
+        if action == "next_part" and window.end >= window.total:
+            return "This is the end of the file."
+        if action == "previous_part" and not window.offset:
+            return "This is the beginning of the file."
+        if action in {"hex", "yank", "wrap"} and not window.data:
+            return "There is nothing of the file to show."
+        return ""
 
     def action_next_part(self) -> None:
         """Show the next part."""
@@ -88,6 +93,7 @@ class PreviewScreen(AppScreen):
         """Cut long lines to the window, or not."""
         view = self.query_one(OutputView)
         view.styles.overflow_x = "auto" if view.styles.overflow_x == "hidden" else "hidden"
+        self._draw()
 
     def action_follow(self) -> None:
         """Show what is added to the end, or stop that."""
@@ -197,6 +203,7 @@ class PreviewScreen(AppScreen):
         if len(window.data) < window.total and self._looks not in {Looks.TAR, Looks.ZIP}:
             place = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
         follows = " · ● follows" if self._following else ""
-        panel.border_subtitle = Content(f"{self._state} · {place}{follows}")
+        cut = " · long lines cut" if self.query_one(OutputView).styles.overflow_x == "hidden" else ""
+        panel.border_subtitle = Content(f"{self._state} · {place}{cut}{follows}")
         self.query_one(OutputView).show(len(self._lines))
         self.update_chrome()

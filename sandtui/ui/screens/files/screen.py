@@ -36,13 +36,17 @@ PROGRESS_SECONDS = 0.5
 QUEUE_KEYS = ("cancel", "pause", "again", "clear")
 """What the frame of the queue names."""
 
+QUEUE_ACTIONS = frozenset({"cancel", "pause", "again", "clear", "sooner", "later"})
+WORKS_ON_MARKS = frozenset({"copy", "copy_as", "delete", "permissions", "measure"})
+NEEDS_LISTING = frozenset({"open", "mark_all", "sync", "mkdir", "sort", "reverse", "hidden", "filter"}) | NEEDS_ENTRY
+
 
 class FilesScreen(Syncing):
     """This machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
 
     SCOPE = "files"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("files"), *bindings("queue")]
-    AUTO_FOCUS = "#files-0"
+    AUTO_FOCUS = "#files-1"
 
     def __init__(self, sandbox_ids: Sequence[str]) -> None:
         super().__init__(list(sandbox_ids))
@@ -137,20 +141,75 @@ class FilesScreen(Syncing):
         event.stop()
         self._leave_filter()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys need something under the cursor."""
-        if action in NEEDS_ENTRY and self.is_ready:
-            entry = self.entry
-            marked = action in {"copy", "delete", "permissions", "measure"} and bool(self.pane.marks)
-            return marked or (entry is not None and (entry.name != UP or action == "yank"))
-        return True
+    def why_not(self, action: str) -> str:
+        """Return why there is nothing that a key could be about, and what to do instead."""
+        if not self.is_ready:
+            return ""
+        if action in QUEUE_ACTIONS:
+            return self._why_not_in_queue(action)
+        if action == "open" and self.query_one("#queue").has_focus:
+            asks = self.queue is not None and self.queue.question() is not None
+            return "" if asks else f"Nothing is asked here: {self.named_key('files.pane')} goes back to the files."
+        return self._why_not_in_pane(action)
+
+    def _why_not_in_pane(self, action: str) -> str:
+        pane, entry, key = self.pane, self.entry, self.named_key
+        marked = action in WORKS_ON_MARKS and bool(pane.marks)
+        if action in NEEDS_LISTING and pane.listing is None:
+            if not pane.problem:
+                return "The files are still being listed."
+            side, again, why = key("files.side"), key("files.reload"), clean(pane.problem)
+            return f"{pane.title} can't be listed: {why}. {again} tries again, {side} shows another sandbox."
+        if action == "up" and pane.is_root:
+            return "This is the top directory."
+        if action == "unmark" and not pane.marks and not self.table(self.active).has_anchor:
+            return f"Nothing is marked: {key('files.mark')} marks."
+        if action == "same" and self.other.path == pane.path and not self.other.problem:
+            return "Both panes show the same path."
+        if action == "mark_all" and all(row.name == UP for row in pane.rows):
+            return self._why_empty()
+        if action in NEEDS_ENTRY | {"open"} and not marked:
+            if entry is None:
+                return self._why_empty()
+            if entry.name == UP and action not in {"yank", "open"}:
+                return f"This line leads to the directory above: choose an entry below, or {key('files.open')} goes up."
+        if action in {"view", "edit"} and entry is not None and entry.is_folder:
+            return f"{clean(entry.name)} is a directory: {key('files.open')} opens it."
+        if action == "measure" and not any(each.is_folder for each in self.chosen):
+            return "Only a directory has a size to be counted: that of a file is shown beside it."
+        return ""
+
+    def _why_empty(self) -> str:
+        key, pane = self.named_key, self.pane
+        if pane.filter:
+            return f"Nothing matches the filter: {key('files.back')} clears it."
+        hidden = pane.listing is not None and any(entry.is_hidden for entry in pane.listing.entries)
+        if hidden and not pane.hidden:
+            return f"All names here begin with a dot: {key('files.hidden')} shows them."
+        return f"This directory is empty: {key('files.up')} goes up, {key('files.pane')} to the other pane."
+
+    def _why_not_in_queue(self, action: str) -> str:
+        queue, transfer, key = self.queue, self.transfer, self.named_key
+        if queue is None or transfer is None:
+            return f"There is no transfer: {key('files.copy')} copies what is chosen to the other pane."
+        if action == "clear":
+            return "" if any(each.is_over for each in queue.transfers) else "No transfer is over yet."
+        if action in {"cancel", "pause"} and transfer.is_over:
+            return f"This transfer is over: {key('queue.clear')} takes it off the list."
+        if action == "again" and transfer.state not in {State.FAILED, State.CANCELLED}:
+            return "Only a transfer that failed or was cancelled can be tried again."
+        if action == "sooner" and transfer is queue.transfers[0]:
+            return "It is the first in the queue."
+        if action == "later" and transfer is queue.transfers[-1]:
+            return "It is the last in the queue."
+        return ""
 
     def action_pane(self) -> None:
         """Go to the other pane, then to the queue."""
         queue = self.query_one("#queue", OutputView)
         if queue.has_focus:
-            self.table(0).focus()
-        elif self.active == 0 or not queue.display or not self.query_one("#queue-panel").display:
+            self.table(1).focus()
+        elif self.active == 1 or not queue.display or not self.query_one("#queue-panel").display:
             self.table(1 - self.active).focus()
         else:
             queue.focus()
@@ -188,6 +247,7 @@ class FilesScreen(Syncing):
             self.action_queue()
         elif table.has_anchor:
             table.set_anchor(False)
+            self.draw_chrome(self.active)
         elif pane.filter:
             pane.filter = ""
             pane.arrange()

@@ -86,6 +86,17 @@ class JobLogPane(Vertical):
     def _app(self) -> SandtuiApp:
         return cast("SandtuiApp", self.app)
 
+    @property
+    def follows(self) -> bool:
+        """Whether the end is shown and stays in view."""
+        return self.view.following
+
+    def why_not(self, action: str) -> str:
+        """Return that there is nothing to copy or to search."""
+        if action in {"copy", "search"} and not self._lines:
+            return "There is no line in this log yet."
+        return ""
+
     # What is shown
 
     def show_job(self, job: Job | None, stream: str | None = None) -> None:

@@ -152,9 +152,20 @@ class JobsScreen(AppScreen):
         event.stop()
         self.query_one("#jobs").focus()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Most keys need a job."""
-        return self.job is not None if action in NEEDS_JOB else True
+    def why_not(self, action: str) -> str:
+        """Return that a key needs a job, or that there is no sandbox to look in."""
+        key = self.named_key
+        if action in NEEDS_JOB and self.job is None:
+            if self.query_one("#jobs-filter", Input).value:
+                return f"No job matches the filter: {key('jobs.back')} clears it."
+            return f"There is no job yet: {key('jobs.new')} starts one."
+        if action == "new" and not self.targets and self.job is None:
+            return f"Choose a sandbox in the fleet first: {key('app.fleet')}, then {key('fleet.jobs')} on it."
+        if action == "look" and not any(row.status == "RUNNING" for row in self.board.store):
+            return "No sandbox is running: there is none to ask for jobs."
+        if action == "follow" and self.pane.follows:
+            return f"The end of the log is followed already: {key('jobs.open')} goes to it."
+        return ""
 
     def show_job(self, key: JobKey) -> None:
         """Put the cursor on a job, when the filter shows it."""
@@ -238,6 +249,7 @@ class JobsScreen(AppScreen):
         if self.bridge.session is not None:
             self.bridge.session.job_watcher.want([self.sandbox_id] if self.sandbox_id else None)
             self.pane.follow()
+            self.dashboard.say("Asking the running sandboxes for their jobs …")
 
     def action_announce(self) -> None:
         """Choose how ends are told."""

@@ -64,9 +64,12 @@ class RecordingsScreen(AppScreen):
         """Without a recording there is only the way back."""
         return [hint for hint in super().offered_hints() if self._rows or hint.action == "recordings.back"]
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys need a row."""
-        return action == "back" or self._row() is not None
+    def why_not(self, action: str) -> str:
+        """Return how to make a recording, where a key needs one."""
+        if action not in {"play", "delete", "copy"} or self._row() is not None:
+            return ""
+        leave, record = self.named_key("terminal.out"), self.named_key("shell.record")
+        return f"Nothing was recorded yet: in a shell {leave}, then {record} records it."
 
     def action_play(self) -> None:
         """Read it and play it."""

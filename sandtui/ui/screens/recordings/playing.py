@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from sandtui.fleet.recording import Player
+from sandtui.fleet.recording.player import SPEEDS
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.recordings import progress
@@ -52,6 +53,19 @@ class PlayerScreen(AppScreen):
         self.query_one(TerminalView).set_watching()
         self._show()
         self.set_interval(FRAME_SECONDS, self._play)
+
+    def why_not(self, action: str) -> str:
+        """Return that it is at an end, or as slow or fast as it can be."""
+        player, key = self._player, self.named_key
+        if action in {"back_5", "back_60", "start"} and player.position <= 0:
+            return f"This is the beginning: {key('player.pause')} plays it."
+        if action in {"forward_5", "forward_60", "end"} and player.at_end:
+            return f"This is the end: {key('player.pause')} plays it again."
+        if action == "slower" and player.speed == SPEEDS[0]:
+            return f"This is the lowest speed: {key('player.faster')} plays it faster."
+        if action == "faster" and player.speed == SPEEDS[-1]:
+            return f"This is the highest speed: {key('player.slower')} plays it slower."
+        return ""
 
     def action_pause(self) -> None:
         """Hold it, or go on; at the end begin again."""

@@ -1,0 +1,513 @@
+"""Every key of every screen answers: by what it does, or by a sentence that says why it can't and what to do."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from textual.widgets import Input
+
+from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
+from sandtui.fleet.bulk import BulkRun, Outcome
+from sandtui.fleet.files.names import FilesError
+from sandtui.fleet.jobs.log_window import Growth, LogWindow
+from sandtui.fleet.launch import Step
+from sandtui.fleet.transfers.model import State
+from sandtui.ui.screens.create import CreateScreen
+from sandtui.ui.screens.detail import DetailScreen
+from sandtui.ui.screens.dialogs.bulk import BulkDialog
+from sandtui.ui.screens.files.panes import FilePanes
+from sandtui.ui.screens.files.preview import PreviewScreen
+from sandtui.ui.screens.log import LogScreen
+from sandtui.ui.screens.recordings.browser import RecordingsScreen
+from sandtui.ui.screens.recordings.playing import PlayerScreen
+from tests.ui import test_console, test_fanout, test_files, test_jobs, test_recordings, test_shell, test_snapshots
+from tests.ui.world import World, settled, until
+
+LEAVE_KEY = "ctrl+right_square_bracket"
+
+STATES = {}
+"""By name: the scopes whose keys are pressed, how many sandboxes there are, and what brings the screen to the front."""
+
+
+def state(name, *scopes, fleet=40, world=World):
+    def take(opening):
+        STATES[name] = (scopes, fleet, world, opening)
+        return opening
+
+    return take
+
+
+async def front(pilot, kind):
+    app = pilot.app
+    await until(pilot, lambda: isinstance(app.screen, kind))
+    return app.screen
+
+
+# The fleet and one sandbox
+
+
+@state("fleet", "fleet", GLOBAL)
+async def _(pilot):
+    await settled(pilot)
+
+
+@state("fleet, nothing there", "fleet", GLOBAL, fleet=0)
+async def _(pilot):
+    await settled(pilot)
+
+
+@state("fleet, nothing matches", "fleet")
+async def _(pilot):
+    app = await settled(pilot)
+    app.screen.query_one("#filter", Input).value = "nowhere"
+    await until(pilot, lambda: app.screen.target is None)
+
+
+@state("fleet, all marked and grouped", "fleet")
+async def _(pilot):
+    app = await settled(pilot)
+    await pilot.press("z", "1", "asterisk")
+    await until(pilot, lambda: app.screen.marked)
+
+
+@state("detail", "detail", GLOBAL)
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("enter")
+    await front(pilot, DetailScreen)
+
+
+@state("detail, sandbox gone", "detail")
+async def _(pilot):
+    app = await settled(pilot)
+    await pilot.press("enter")
+    screen = await front(pilot, DetailScreen)
+    app.bridge.session.store.remove([screen.sandbox_id])
+    await pilot.pause()
+
+
+@state("bulk, over", "bulk")
+async def _(pilot):
+    await bulk(pilot, ended=True)
+
+
+@state("bulk, at work", "bulk")
+async def _(pilot):
+    await bulk(pilot, ended=False)
+
+
+async def bulk(pilot, *, ended):
+    app = await settled(pilot)
+
+    async def work(sandbox_ids):
+        if not ended:
+            await asyncio.Event().wait()
+        return {sandbox_id: Outcome(True, "done") for sandbox_id in sandbox_ids}
+
+    run = BulkRun("Try it", list(app.bridge.session.store)[:4], work, app.bridge.clock)
+    app.bridge.run_bulk(run)
+    app.push_screen(BulkDialog(run, app.bridge.clock))
+    await until(pilot, lambda: run.is_over is ended)
+
+
+# Commands
+
+
+@state("console, nothing run", "console")
+async def _(pilot):
+    await console(pilot)
+
+
+@state("console output, nothing run", "output")
+async def _(pilot):
+    app = await console(pilot)
+    app.screen.output_view.focus()
+
+
+@state("console output", "output")
+async def _(pilot):
+    app = await console(pilot)
+    await test_console.run(pilot, "echo one")
+    await test_console.run(pilot, "echo two")
+    app.screen.output_view.focus()
+
+
+async def console(pilot):
+    app, _, _ = await test_console.console(pilot)
+    return app
+
+
+@state("fan-out, nothing run", "fanout", "results")
+async def _(pilot):
+    app = await fan_out(pilot)
+    app.screen.results_view.focus()
+
+
+@state("fan-out, over", "fanout", "results")
+async def _(pilot):
+    app = await fan_out(pilot)
+    await test_fanout.run_command(pilot, "make check")
+    await test_fanout.over(pilot)
+    app.screen.results_view.focus()
+
+
+async def fan_out(pilot):
+    app = await test_fanout.marked(pilot)
+    test_fanout.answering(app, s1=("", "no", 3))
+    return app
+
+
+# Files
+
+
+@state("files", "files", "queue")
+async def _(pilot):
+    await test_files.opened(pilot)
+
+
+@state("files, with transfers", "files", "queue")
+async def _(pilot):
+    await test_files.opened(pilot)
+    app = pilot.app
+    # A question about what is there already would be in front of everything.
+    app.transfers.queue.transfers += [each for each in test_files.transfers() if each.state is not State.ASKING]
+    app.screen.query_one("#queue").focus()
+    app.transfers.on_change()
+
+
+@state("files, cursor on the way up", "files")
+async def _(pilot):
+    await test_files.opened(pilot)
+    await pilot.press("g")
+
+
+@state("files, empty directory", "files")
+async def _(pilot):
+    screen = await test_files.opened(pilot)
+    for number, pane in enumerate(screen.panes):
+        pane.side.entries = []
+        screen.go(number, "/")
+    await until(pilot, lambda: all(pane.is_root and not pane.rows for pane in screen.panes))
+
+
+@state("files, can not be listed", "files")
+async def _(pilot):
+    class Refusing(test_files.FakeSide):
+        async def read_folder(self, path):
+            raise FilesError("the sandbox does not run")
+
+    screen = await test_files.opened(pilot)
+    for number in (0, 1):
+        screen.panes[number] = replace(screen.panes[number], side=Refusing("sbx_1", []), listing=None, rows=[])
+        screen.table(number).show([], set())
+        screen.go(number, "/")
+    await until(pilot, lambda: all(pane.problem for pane in screen.panes))
+
+
+@state("preview", "preview")
+async def _(pilot):
+    await preview(pilot, "run.py", b"import os\n" * 40_000)
+
+
+@state("preview, empty file", "preview")
+async def _(pilot):
+    await preview(pilot, "empty", b"")
+
+
+async def preview(pilot, name, data):
+    app = await settled(pilot)
+    screen = PreviewScreen(test_files.FakeReader(name, data), "local")
+    app.push_screen(screen)
+    await front(pilot, PreviewScreen)
+    await until(pilot, lambda: "reading" not in test_files.shown(screen)[0])
+
+
+# Jobs, ports, launches
+
+
+@state("jobs", "jobs", fleet=0)
+async def _(pilot):
+    await test_jobs.opened(pilot)
+
+
+@state("jobs, none", "jobs", fleet=0)
+async def _(pilot):
+    await test_jobs.opened(pilot, [])
+
+
+@state("job log", "job_log", fleet=0)
+async def _(pilot):
+    app = await test_jobs.opened(pilot)
+    app.screen.pane.view.focus()
+
+
+@state("job log, empty", "job_log", fleet=0)
+async def _(pilot):
+    app = await test_jobs.opened(pilot, [])
+    app.screen.pane.view.focus()
+
+
+async def ports(pilot, rows):
+    app = await settled(pilot)
+    board = app.bridge.session.ports
+    await pilot.press("p")
+    await until(pilot, lambda: board.loaded)
+    board.rows = rows
+    board.on_change()
+    await pilot.pause()
+    return app
+
+
+@state("ports", "ports")
+async def _(pilot):
+    await ports(pilot, test_snapshots.port_rows())
+
+
+@state("ports, TCP", "ports")
+async def _(pilot):
+    await ports(pilot, test_snapshots.port_rows()[3:])
+
+
+@state("ports, none", "ports")
+async def _(pilot):
+    await ports(pilot, [])
+
+
+@state("ports, no forward", "ports")
+async def _(pilot):
+    app = await ports(pilot, [])
+    app.screen.query_one("#forwards").focus()
+
+
+@state("ports, no sandbox", "ports", fleet=0)
+async def _(pilot):
+    await ports(pilot, [])
+
+
+@state("launch", "launch")
+async def _(pilot):
+    await test_snapshots.launch_board(pilot)
+
+
+@state("launch, over and nothing made", "launch")
+async def _(pilot):
+    await test_snapshots.launch_board(pilot)
+    launch = pilot.app.screen.launch
+    for item in launch.items:
+        item.step, item.sandbox_id, item.unsure = Step.DELETED, None, False
+    await until(pilot, lambda: not launch.running)
+
+
+# Reading
+
+
+@state("log", "log")
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("L")
+    screen = await front(pilot, LogScreen)
+    await until(pilot, lambda: screen.pane.shown)
+
+
+@state("logs of two", "log")
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("space", "space", "L")
+    screen = await front(pilot, LogScreen)
+    await until(pilot, lambda: all(pane.shown for pane in screen.panes))
+
+
+@state("activity", "activity")
+async def _(pilot):
+    app = await settled(pilot)
+    app.say("something was done")
+    await activity(pilot)
+
+
+@state("activity, empty", "activity")
+async def _(pilot):
+    await settled(pilot)
+    await activity(pilot)
+
+
+async def activity(pilot):
+    await pilot.press("t")
+    await until(pilot, lambda: pilot.app.screen.SCOPE == "activity")
+
+
+@state("shell", "shell")
+async def _(pilot):
+    app, _ = await test_shell.opened(pilot)
+    await pilot.press(LEAVE_KEY)
+    await until(pilot, lambda: not app.screen.takes_all_keys)
+
+
+@state("shell, ended", "shell")
+async def _(pilot):
+    app, opener = await test_shell.opened(pilot)
+    opener.last.say(3)
+    await until(pilot, lambda: not app.screen.takes_all_keys)
+
+
+@state("recordings", "recordings", world=test_recordings.Recorded)
+async def _(pilot):
+    await test_recordings.listed(pilot)
+
+
+@state("recordings, none", "recordings", world=test_recordings.Unrecorded)
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("R")
+    await front(pilot, RecordingsScreen)
+
+
+@state("player", "player", world=test_recordings.Recorded)
+async def _(pilot):
+    await player(pilot)
+    await pilot.press("l", "l")
+
+
+@state("player, at the beginning and slow", "player", world=test_recordings.Recorded)
+async def _(pilot):
+    await player(pilot)
+    await pilot.press("g", *("minus",) * 4)
+
+
+@state("player, at the end and fast", "player", world=test_recordings.Recorded)
+async def _(pilot):
+    await player(pilot)
+    await pilot.press("G", *("plus",) * 8)
+
+
+async def player(pilot):
+    await test_recordings.played(pilot)
+    await front(pilot, PlayerScreen)
+
+
+@state("create", "create")
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("n")
+    await front(pilot, CreateScreen)
+
+
+@state("create, with errors", "create")
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("n", *(["tab"] * 7), *"99", "ctrl+s")
+    await front(pilot, CreateScreen)
+
+
+# The test
+
+STEPS_BACK = ("back", "close", "leave")
+QUITS = {"app.quit"}
+TERMINALS = {"terminal.out", "terminal.again"}
+"""Keys while a shell has all keys; the shell's own tests press them."""
+
+
+def picture(app):
+    """What the user sees, and what was put into the clipboard."""
+    return (
+        tuple(map(id, app.screen_stack)),
+        app.screen._compositor.render_strips(),
+        len(app.messages),
+        tuple(app.copied),
+        id(app.focused),
+    )
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    """No editor and no browser are started, and directories are made up."""
+    monkeypatch.setenv("EDITOR", "no-such-editor")
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+
+    def make_pane(screen, sandbox_id):
+        entries = test_files.HERE if sandbox_id is None else test_files.THERE
+        path = "/home/me/work" if sandbox_id is None else "/workspace"
+        return test_files.Pane(test_files.FakeSide(sandbox_id, entries), "local" if sandbox_id is None else "box", path)
+
+    monkeypatch.setattr(FilePanes, "make_pane", make_pane)
+
+    async def read_more(_):
+        return Growth()
+
+    monkeypatch.setattr(LogWindow, "read_more", read_more)
+
+
+def pressed(scopes):
+    """Return the actions of some scopes in the order in which they are tried: those that leave come last."""
+    actions = [action for scope in scopes for action in in_scope(scope) if action.keys and action.id not in QUITS]
+    return sorted(actions, key=lambda action: action.name in STEPS_BACK)
+
+
+def tick(app):
+    """Let a second pass for the screen in front, unless a dialog is."""
+    if app.front is not None:
+        app.front.tick()
+
+
+async def answered(pilot, before):
+    """Wait for an effect of a key; return whether there was one."""
+    for turn in range(20):
+        if picture(pilot.app) != before:
+            return True
+        # Answers of threads and of the platform take a moment, and ages are drawn once a second.
+        await pilot.pause(turn / 100)
+        tick(pilot.app)
+    return False
+
+
+async def restored(pilot, screens, focus):
+    """Close what a key has opened; return whether the screen under test is still there."""
+    app = pilot.app
+    while len(app.screen_stack) > len(screens):
+        app.pop_screen()
+        await pilot.pause()
+    if list(app.screen_stack) != screens:
+        return False
+    if app.front is not None and app.front.takes_all_keys:
+        await pilot.press(LEAVE_KEY)
+    if focus is not None and focus.is_attached:
+        app.screen.set_focus(focus)
+    app.clear_notifications()
+    await pilot.pause()
+    return True
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_every_key_answers(name):
+    scopes, fleet, world, opening = STATES[name]
+    silent, left = [], pressed(scopes)
+    while left:
+        app = world(fleet=fleet) if world is World else world()
+        async with app.run_test(size=(120, 36)) as pilot:
+            await opening(pilot)
+            app.clear_notifications()
+            await pilot.pause()
+            screens, focus = list(app.screen_stack), app.focused
+            while left:
+                action = left.pop(0)
+                # Ages on the screen tell that something was asked anew.
+                app.manual_clock.advance(5)
+                tick(app)
+                await pilot.pause()
+                before = picture(app)
+                await pilot.press(action.keys[0])
+                did = await answered(pilot, before)
+                broken = [said.text for said in app.messages if "inside sandtui" in said.text]
+                assert broken == [], action.id
+                if not did:
+                    silent.append(action.id)
+                if not await restored(pilot, screens, focus):
+                    break
+    assert silent == []
+
+
+def test_every_screen_is_tried():
+    tried = {scope for scopes, *_ in STATES.values() for scope in scopes}
+    assert tried == {action.scope for action in ACTIONS} - {"terminal"}
+    assert BY_ID.keys() >= QUITS | TERMINALS
+    assert {action.id for action in in_scope("terminal")} == TERMINALS
