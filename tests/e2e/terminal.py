@@ -10,6 +10,7 @@ import pty
 import struct
 import termios
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 import pyte
@@ -33,8 +34,16 @@ KEYS = {
 class Terminal:
     """Use it with ``async with``; ``press`` keys, ``until`` the screen shows something."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], *, columns: int = 120, lines: int = 36) -> None:
-        self._command, self._env = command, env
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        columns: int = 120,
+        lines: int = 36,
+        folder: Path | None = None,
+    ) -> None:
+        self._command, self._env, self._folder = command, env, folder
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = asyncio.Event()
@@ -51,6 +60,7 @@ class Terminal:
             stdout=self._slave,
             stderr=self._slave,
             env={**self._env, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
+            cwd=self._folder,
             start_new_session=True,
         )
         os.set_blocking(self._master, False)
