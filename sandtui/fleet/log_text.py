@@ -1,4 +1,4 @@
-"""A log as lines that fit a width, and where a text is found in it."""
+"""A log as lines to be shown, and where a text is found in it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ _STAMP = re.compile(r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(
 
 @dataclass(frozen=True, slots=True)
 class LogLook:
-    """How a log is to be shown: the lines that hold ``only`` (``!x``: that do not hold x), with or without their times.
-
-    ``width`` wraps, in cells; None does not.
-    """
+    """How a log is shown: the lines that hold ``only`` (``!x``: that do not hold x), with their times or without."""
 
     only: str = ""
     stamps: bool = True
-    width: int | None = None
 
 
 @dataclass(slots=True)
@@ -41,24 +37,11 @@ class LogText:
         dropped = max(0, len(lines) - MOST_LINES)
         return cls(lines[dropped:], dropped)
 
-    def wrapped(self, width: int, chop: Callable[[str, int], list[str]]) -> list[str]:
-        """Return the lines cut to ``width`` cells by ``chop``."""
-        shown: list[str] = []
-        for line in self.lines:
-            # Most lines are short, and a line of n letters has at most 2n cells.
-            if 2 * len(line) <= width:
-                shown.append(line)
-            else:
-                shown += chop(line, width) or [""]
-        return shown
 
-
-def arrange(log: LogText, look: LogLook, chop: Callable[[str, int], list[str]]) -> list[str]:
+def arrange(log: LogText, look: LogLook) -> list[str]:
     """Return the lines of a log as they are to be shown. Of a long log this takes a while: not on the event loop."""
     lines = filtered(log.lines, look.only)
-    if not look.stamps:
-        lines = [without_stamp(line) for line in lines]
-    return LogText(lines).wrapped(look.width, chop) if look.width is not None else list(lines)
+    return list(lines) if look.stamps else [without_stamp(line) for line in lines]
 
 
 def filtered(lines: Sequence[str], only: str) -> Sequence[str]:

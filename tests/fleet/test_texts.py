@@ -6,7 +6,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len, chop_cells
 
 from sandtui.fleet.log_text import (
     MOST_LINES,
@@ -56,13 +55,6 @@ def test_the_parts_of_a_line_are_the_line(line, needle):
             assert (text if exact else text.lower()) == needle
 
 
-@given(st.lists(st.text(alphabet="ab 名📦", max_size=40), max_size=5), st.integers(4, 20))
-def test_wrapped_lines_fit_and_lose_nothing(lines, width):
-    shown = LogText.of(lines).wrapped(width, chop_cells)
-    assert "".join(shown) == "".join(lines)
-    assert all(cell_len(line) <= width for line in shown)
-
-
 @pytest.mark.parametrize(
     ("line", "rest"),
     [
@@ -84,7 +76,7 @@ def test_times_at_the_beginning_of_lines(line, rest):
 )
 def test_a_log_is_filtered(only, places):
     assert list(filtered(LINES, only)) == [LINES[place] for place in places]
-    assert arrange(LogText(LINES), LogLook(only), chop_cells) == [LINES[place] for place in places]
+    assert arrange(LogText(LINES), LogLook(only)) == [LINES[place] for place in places]
 
 
 def test_of_a_very_long_log_the_end_is_kept():

@@ -114,7 +114,7 @@ async def test_an_entry_shows_the_request_behind_it_and_copies_it():
             app.screen.query_one(OutputView).go_to(place)
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
-            shown = str(app.screen.query_one("#request-details").content)
+            shown = str(app.screen.query_one("#request-text").content)
             assert "the platform calls it req-42" in shown
             assert app.platform.api_key not in shown
             await pilot.press("Y")

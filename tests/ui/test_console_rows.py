@@ -27,14 +27,15 @@ def drawn(rows):
     return [[(piece.text, piece.role, piece.ink) for piece in rows.pieces(row)] for row in range(len(rows))]
 
 
-@given(st.lists(STEP, max_size=25), st.sampled_from([None, 10, 24]))
-def test_rows_that_were_followed_are_those_made_at_once(steps, width):
+@given(st.lists(STEP, max_size=25))
+def test_rows_that_were_followed_are_those_made_at_once(steps):
     kept, output.MAX_LINES = output.MAX_LINES, 12
     try:
         console = Console(SimpleNamespace(), "sbx", ManualClock(NOW))
         rows = ConsoleRows(console)
         console.runs.append(Run(1, "first", 0.0))
         console._add(Stream.COMMAND, ["first"], console.runs[0])
+        before = []
         for what, text in steps:
             run = console.runs[-1]
             if what == "run":
@@ -50,13 +51,17 @@ def test_rows_that_were_followed_are_those_made_at_once(steps, width):
                 console._output.end_run()
             else:
                 console._output.feed(Stream.STDOUT if what == "out" else Stream.STDERR, text.encode(), run.number)
-            rows.update(width)
+            same, gone = rows.update()
             fresh = ConsoleRows(console)
-            fresh.update(width)
-            assert drawn(rows) == drawn(fresh)
-            if width is not None:
-                whole = [row for row in drawn(rows) if not row or row[0][0] != "▸ "]
-                assert all(sum(width_of(text) for text, *_ in row) <= width for row in whole)
+            fresh.update()
+            now = drawn(rows)
+            assert now == drawn(fresh)
+            assert [row for row in now[:same] if row[0][0] != "▸ "] == [
+                row for row in before[gone : gone + same] if row[0][0] != "▸ "
+            ]
+            before = now
+            for row, pieces in enumerate(now):
+                assert sum(width_of(text) for text, *_ in pieces) <= rows.most_cells(row)
             lines = [rows.line(row) for row in range(len(rows))]
             assert lines == sorted(lines)
             for line in range(len(console.lines)):

@@ -163,9 +163,9 @@ async def test_a_log_is_wrapped_and_saved(tmp_path):
     app = World()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await open_log(pilot, "short\n" + "x" * 200 + "\nlast\n")
-        assert len(screen.pane.shown) == 3
+        assert (screen.pane.view.count, screen.pane.view.rows) == (3, 3)
         await pilot.press("w")
-        assert len(screen.pane.shown) == 5
+        assert (screen.pane.view.count, screen.pane.view.rows) == (3, 5)
         file = tmp_path / "out.log"
         await pilot.press("S")
         app.screen.query_one(Input).value = str(file)

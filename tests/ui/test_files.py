@@ -417,7 +417,7 @@ async def test_a_file_that_grows_is_followed(tmp_path):
             app.manual_clock.advance(1)
             await until(pilot, lambda: shown(screen)[-len(wanted) :] == list(wanted))
 
-        await until(pilot, lambda: app.manual_clock.sleeping and shown(screen) == ["one", "two"])
+        await until(pilot, lambda: app.manual_clock.sleeping and shown(screen) == ["one", "two", "hal"])
         with path.open("a") as file:
             await then(lambda: (file.write("f\nlast\n"), file.flush()), "half", "last")
         await until(pilot, lambda: app.manual_clock.sleeping)

@@ -16,7 +16,6 @@ from sandtui.fleet.sanitize import clean, output_line
 from sandtui.ui.render.empty import KeyOf
 from sandtui.ui.render.text import Piece, Role, fit, width_of
 from sandtui.ui.render.units import long_duration
-from sandtui.ui.render.wrap import wrapped
 
 SIGNS: dict[State, tuple[str, Role]] = {
     State.WAITING: ("·", "dim"),
@@ -51,7 +50,6 @@ class Place:
     what: str
     key: Hashable = None
     number: int = 0
-    part: int = 0
 
 
 class Results:
@@ -65,19 +63,17 @@ class Results:
         earlier: Sequence[FanOut],
         running: Sequence[Target] = (),
         signs: tuple[Sequence[Target], int] | None = None,
-        wrap: int | None = None,
         now: float = 0.0,
         key: KeyOf = str,
     ) -> None:
         """``signs`` asks for a sign of each target above the answers, so many in a line.
 
-        ``wrap`` is in cells, ``now`` in seconds on the monotonic clock, ``key`` the key of an action.
+        ``now`` is in seconds on the monotonic clock, ``key`` the key of an action.
         """
         self._running = running
         self._speaking: dict[Hashable, Target] = {each.id: each for each in running if each.streams}
         self._now = now
         self._key = key
-        self._wrap = wrap
         self._groups = {each.key: each for each in groups}
         self._bodies, self._folds, self._earlier = bodies, folds, earlier
         self._targets, self._per_line = signs if signs is not None else ((), 1)
@@ -162,8 +158,7 @@ class Results:
         if place.what == "note":
             words = f"{body.left_out:,} more lines, {self._key('results.save')} saves them  " if body.left_out else ""
             return [Piece(f"   … {words}{body.note}", "dim")]
-        pieces = body_pieces(body.line(place.number))
-        return pieces if self._wrap is None else wrapped(pieces, self._wrap)[place.part]
+        return body_pieces(body.line(place.number))
 
     def _arrange(self) -> Iterator[Place]:
         for start in range(0, len(self._targets), self._per_line):
@@ -197,17 +192,12 @@ class Results:
         for number in shown:
             if number > before + 1:
                 yield Place("skip", key, number - before - 1)
-            yield from (Place("line", key, number, part) for part in range(self._parts(body.line(number))))
+            yield Place("line", key, number)
             before = number
         if len(body) > before + 1:
             yield Place("more", key, len(body) - before - 1)
         elif body.left_out or body.note:
             yield Place("note", key)
-
-    def _parts(self, line: BodyLine) -> int:
-        if self._wrap is None or (line.text.isascii() and len(line.text) + len(line.sign) <= self._wrap):
-            return 1
-        return len(wrapped(body_pieces(line), self._wrap))
 
 
 def body_pieces(line: BodyLine) -> list[Piece]:

@@ -7,6 +7,11 @@ from dataclasses import replace
 from sandtui.ui.render.text import Piece, width_of
 
 
+def most_cells(text: str) -> int:
+    """Return quickly how many cells a line may take at most."""
+    return len(text) if text.isascii() else 2 * len(text)
+
+
 def wrapped(pieces: list[Piece], width: int) -> list[list[Piece]]:
     """Return the pieces as lines of at most ``width`` cells (2 or more); there is always one."""
     lines: list[list[Piece]] = [[]]

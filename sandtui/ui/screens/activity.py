@@ -44,7 +44,7 @@ class ActivityScreen(AppScreen):
         """A field above the list."""
         yield Input(placeholder="words that a line holds", compact=True, id="activity-filter")
         with Vertical(id="activity-panel", classes="panel"):
-            yield OutputView(self._line, id="activity-list")
+            yield OutputView(self._line, follows=False, id="activity-list")
 
     def crumbs(self) -> list[str]:
         """Fleet, activity."""
@@ -67,7 +67,6 @@ class ActivityScreen(AppScreen):
     def on_mount(self) -> None:
         """Read."""
         super().on_mount()
-        self.query_one(OutputView).following = False
         self._search("")
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.timer import Timer
@@ -54,7 +53,6 @@ class ConsoleScreen(ConsoleKeys):
         self._way: Worker[None] | None = None
         self._painting: Timer | None = None
         self._rows: ConsoleRows | None = None
-        self._dropped = 0
         self._offer: tuple[str, ...] = ()
         self._offered_for = ""
 
@@ -62,7 +60,7 @@ class ConsoleScreen(ConsoleKeys):
         """Target line, output, command line."""
         yield ChromeLine(id="target")
         with Vertical(id="output-panel", classes="panel"):
-            yield OutputView(self._row_pieces, id="output")
+            yield OutputView(self._row_pieces, at_most=lambda row: self.rows.most_cells(row), id="output")
         with Vertical(id="command-panel", classes="panel -lines"):
             yield CommandLine(lambda: self.console.history, "a command for the sandbox's shell", id="command")
 
@@ -109,7 +107,6 @@ class ConsoleScreen(ConsoleKeys):
         self.listen(self.console, "on_change", self._changed)
         self._way = self.bridge.open_console(self.console)
         self.bridge.search_commands("", self.sandbox_id, self.whenever_open(self._remember))
-        self._dropped = self.console.dropped
         super().on_mount()
         self.draw()
 
@@ -118,11 +115,9 @@ class ConsoleScreen(ConsoleKeys):
         if self.bridge.session is not None and self._way is not None and self.console.running is None:
             self._way.cancel()
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Wrap anew."""
-        super().on_resize(event)
-        if self.wrap:
-            self.call_after_refresh(self.draw)
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self.update_news()
 
     def on_screen_resume(self) -> None:
         """Catch up with what came while another screen was in front."""
@@ -219,14 +214,8 @@ class ConsoleScreen(ConsoleKeys):
         self._painting = None
         if not self.is_mounted or self.is_covered:
             return
-        view, rows = self.output_view, self.rows
-        before = view.cursor
-        gone, self._dropped = self.console.dropped - self._dropped, self.console.dropped
-        anchor = rows.line(before) - gone if before < len(rows) else 0
-        rows.update(max(10, view.scrollable_content_region.width) if self.wrap else None)
-        view.show(len(rows))
-        if gone and not view.following:
-            view.keep(rows.row_of(max(0, anchor)))
+        same, gone = self.rows.update()
+        self.output_view.show(len(self.rows), same=same, shift=-gone)
         self._draw_state()
         self.update_news()
 

@@ -24,7 +24,6 @@ class ConsoleKeys(AppScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wrap = False
         self._needle = ""
 
     @property
@@ -46,7 +45,8 @@ class ConsoleKeys(AppScreen):
     def line_at_cursor(self) -> int | None:
         """The number of the line under the cursor."""
         row = self.output_view.cursor
-        return self.rows.line(row) if row < len(self.rows) else None
+        line = self.rows.line(row) if row < len(self.rows) else -1
+        return line if 0 <= line < len(self.console.lines) else None
 
     def draw(self) -> None:
         """Draw what has changed."""
@@ -89,7 +89,7 @@ class ConsoleKeys(AppScreen):
         if line is not None:
             number = self.console.lines[line].run
             self.console.folded ^= {number}
-            self._redraw_at(self._first_line(number) if number in self.console.folded else line)
+            self._fold_at(self._first_line(number) if number in self.console.folded else line)
 
     def action_fold_all(self) -> None:
         """Fold the output of all commands, or open it."""
@@ -97,15 +97,14 @@ class ConsoleKeys(AppScreen):
         numbers = {run.number for run in self.console.runs}
         self.console.folded = set() if self.console.folded else numbers
         if line is not None:
-            self._redraw_at(self._first_line(self.console.lines[line].run) if self.console.folded else line)
+            self._fold_at(self._first_line(self.console.lines[line].run) if self.console.folded else line)
 
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
-        line = self.line_at_cursor
-        self.wrap = not self.wrap
-        if line is None:
-            self.dashboard.say("Long lines are wrapped." if self.wrap else "Long lines are cut.")
-        self._redraw_at(line or 0)
+        view = self.output_view
+        view.wrap = not view.wrap
+        if self.line_at_cursor is None:
+            self.dashboard.say("Long lines are wrapped." if view.wrap else "Long lines are cut.")
 
     def action_search(self) -> None:
         """Ask what to look for."""
@@ -171,10 +170,11 @@ class ConsoleKeys(AppScreen):
     def _first_line(self, number: int) -> int:
         return next((place for place, line in enumerate(self.console.lines) if line.run == number), 0)
 
-    def _redraw_at(self, line: int) -> None:
-        self.output_view.following = False
+    def _fold_at(self, line: int) -> None:
+        """Draw with other lines folded; unless the end is followed a line stays where it was seen."""
         self.draw()
-        self.output_view.go_to(self.rows.row_of(line))
+        if not self.output_view.following:
+            self.output_view.keep(self.rows.row_of(line))
 
     def _go(self, start: int, step: int) -> None:
         lines = self.console.lines
@@ -185,4 +185,5 @@ class ConsoleKeys(AppScreen):
             self.dashboard.say(words)
             return
         self.console.folded -= {lines[found].run}
-        self._redraw_at(found)
+        self.draw()
+        self.output_view.go_to_text(self.rows.row_of(found), self._needle)

@@ -65,10 +65,10 @@ class FanOutScreen(FanOutKeys):
         yield ChromeLine(id="target")
         with Horizontal(id="fan-body"):
             with Vertical(id="fan-targets", classes="panel"):
-                yield OutputView(self._target_line, id="targets")
+                yield OutputView(self._target_line, follows=False, id="targets")
             with Vertical(id="fan-answers"):
                 with Vertical(id="fan-results", classes="panel"):
-                    yield OutputView(self._result_line, id="results")
+                    yield OutputView(self._result_line, follows=False, id="results")
                 with Vertical(id="fan-live", classes="panel"):
                     yield OutputView(self._live_line, id="live")
         with Vertical(id="command-panel", classes="panel -lines"):
@@ -96,8 +96,6 @@ class FanOutScreen(FanOutKeys):
     def on_mount(self) -> None:
         """Show what ran last, when it is still wanted."""
         super().on_mount()
-        for name in ("#targets", "#results"):
-            self.query_one(name, OutputView).following = False
         self.bridge.search_commands("", "", self.whenever_open(self._remember))
         if self.fan_out is not None:
             self.listen(self.fan_out, "on_change", self.changed)
@@ -188,7 +186,7 @@ class FanOutScreen(FanOutKeys):
         self.listen(fan_out, "on_change", self.changed)
         self.folds.clear()
         self._made, self._bodies = Bodies(), {}
-        self.results_view.go_to(0)
+        self.results_view.restart()
         self.results = Results([], {}, {}, [])
         self._draw()
 
@@ -258,14 +256,12 @@ class FanOutScreen(FanOutKeys):
             groups = group(self.fan_out.targets, together=self.together, failures_only=self.failures_only)
             signs = None
             if self.size.width < 100:
-                signs = self.fan_out.targets, max(10, view.size.width - 2)
+                signs = self.fan_out.targets, max(10, view.text_width - 2)
             running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
-            wrap = max(10, view.scrollable_content_region.width) if self.wrap else None
             now = self.bridge.clock.monotonic()
             self.results = Results(
-                groups, self._bodies, self.folds, self._earlier(), running, signs, wrap, now, self.named_key
+                groups, self._bodies, self.folds, self._earlier(), running, signs, now, self.named_key
             )
-        view.following = False
         view.show(len(self.results))
         again = self.results.find(before)
         if again is not None and again != view.cursor:
@@ -336,7 +332,7 @@ class FanOutScreen(FanOutKeys):
         return [Piece(" · ", "dim"), Piece(clean(self.rows[number].sandbox.name), "dim")]
 
     def _result_line(self, number: int) -> list[Piece]:
-        return self.marked_hits(self.results.line(number, max(20, self.results_view.scrollable_content_region.width)))
+        return self.marked_hits(self.results.line(number, max(20, self.results_view.text_width)))
 
     def _live_line(self, number: int) -> list[Piece]:
         return tail_pieces(self._tail[number]) if number < len(self._tail) else []

@@ -35,7 +35,7 @@ class FanOutKeys(AppScreen):
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self.together = True
         self.failures_only = False
-        self.wrap = self.live = False
+        self.live = False
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
         self.wanted = ""
@@ -223,8 +223,9 @@ class FanOutKeys(AppScreen):
 
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
-        self.wrap = not self.wrap
-        self.redraw()
+        wrap = not self.results_view.wrap
+        for name in ("#results", "#live"):
+            self.query_one(name, OutputView).wrap = wrap
 
     def action_live(self) -> None:
         """Have the next command answered line by line by containers too, or no more."""
@@ -311,4 +312,4 @@ class FanOutKeys(AppScreen):
             key = self.dashboard.named_key("results.search")
             self.dashboard.say(f"{self._needle} is not there." if self._needle else f"{key} asks what to look for.")
         else:
-            view.go_to(line)
+            view.go_to_text(line, self._needle)

@@ -38,7 +38,7 @@ class LaunchScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         """One view of lines."""
         with Vertical(id="launch-panel", classes="panel"):
-            yield OutputView(self._line, id="board")
+            yield OutputView(self._line, follows=False, id="board")
 
     def crumbs(self) -> list[str]:
         """Fleet, launch."""
@@ -51,8 +51,6 @@ class LaunchScreen(AppScreen):
     def on_mount(self) -> None:
         """Draw."""
         super().on_mount()
-        view = self.query_one(OutputView)
-        view.following = False
         total = len(self.launch.items)
         self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
         self.listen(self.launch, "on_change", self._changed)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from rich.cells import chop_cells
 from textual import events
 from textual.binding import BindingType
 from textual.containers import Container
@@ -101,7 +100,7 @@ class LogScreen(AppScreen):
         place = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
         following = pane.view.following
         mode = Piece("● following" if following else f"‖ {key('log.follow')} follows", "good" if following else "dim")
-        wrapped = Piece("wrap  " if pane.look.width is not None else "", "dim")
+        wrapped = Piece("wrap  " if pane.view.wrap else "", "dim")
         return left, [Piece(place, "dim"), wrapped, mode]
 
     def on_mount(self) -> None:
@@ -116,12 +115,13 @@ class LogScreen(AppScreen):
             self._fetch_due()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out and wrap anew."""
+        """Lay out anew."""
         super().on_resize(event)
         self._arrange_panes()
-        for pane in self.panes:
-            if pane.look.width is not None:
-                self.call_after_refresh(self._arrange, pane)
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self.update_chrome()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Keys are for the log that has the focus."""
@@ -139,7 +139,6 @@ class LogScreen(AppScreen):
             pane.fail("not fetched")
             with following(message.trace):
                 self.dashboard.say(f"The log of {pane.title} could not be fetched: {message.error}", "error")
-            pane.view.following = False
         elif pane.take(message.lines):
             self._arrange(pane)
         self.update_chrome()
@@ -162,15 +161,14 @@ class LogScreen(AppScreen):
         """Go to the end and stay there, or pause."""
         pane = self.pane
         if pane.view.following:
-            pane.view.following = False
+            pane.view.pause()
         else:
             pane.view.follow()
-        pane.note_end()
-        self.update_chrome()
 
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
-        self._look(replace(self.pane.look, width=0 if self.pane.look.width is None else None))
+        self.pane.view.wrap = not self.pane.view.wrap
+        self.update_chrome()
 
     def action_stamps(self) -> None:
         """Hide the times at the beginning of lines, or show them."""
@@ -236,14 +234,14 @@ class LogScreen(AppScreen):
     def action_save(self) -> None:
         """Write what is shown, unwrapped, to a file of this machine."""
         pane = self.pane
-        text, look = pane.text, replace(pane.look, width=None)
+        text, look = pane.text, pane.look
 
         def answered(name: str | None) -> None:
             if name:
                 path = Path(name).expanduser()
 
                 def write() -> str:
-                    lines = arrange(text, look, chop_cells)
+                    lines = arrange(text, look)
                     write_new(path, "\n".join(lines) + "\n")
                     return f"{len(lines):,} lines of the log"
 
@@ -303,7 +301,7 @@ class LogScreen(AppScreen):
 
     def _arrange(self, pane: LogPane) -> None:
         if len(pane.text.lines) <= LONG:
-            pane.show(arrange(pane.text, pane.wanted, chop_cells))
+            pane.show(arrange(pane.text, pane.look))
         elif not pane.arranging:
             pane.arranging = True
             self.run_flow(self._arrange_long(pane), f"log lines {pane.sandbox_id}")
@@ -312,9 +310,9 @@ class LogScreen(AppScreen):
         """Arrange a long log off the loop, again when it or the look has changed meanwhile."""
         try:
             while pane.is_mounted:
-                text, look = pane.text, pane.wanted
-                shown = await asyncio.to_thread(arrange, text, look, chop_cells)
-                if text is pane.text and look == pane.wanted:
+                text, look = pane.text, pane.look
+                shown = await asyncio.to_thread(arrange, text, look)
+                if text is pane.text and look == pane.look:
                     pane.show(shown)
                     return
         finally:

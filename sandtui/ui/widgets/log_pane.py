@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from textual.containers import Vertical
 from textual.widget import Widget
 
 from sandtui.fleet.log_text import LogLook, LogText, find, has_stamps, split
 from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.wrap import most_cells
 from sandtui.ui.widgets.output_view import OutputView
 
 
@@ -31,11 +31,15 @@ class LogPane(Vertical):
 
     def compose(self) -> Iterable[Widget]:
         """The lines."""
-        yield OutputView(self._line)
+        yield OutputView(self._line, at_most=lambda line: most_cells(self.shown[line]))
 
     def on_mount(self) -> None:
         """Show the frame."""
         self.draw_frame()
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self.note_end()
 
     @property
     def view(self) -> OutputView:
@@ -46,12 +50,6 @@ class LogPane(Vertical):
     def unseen(self) -> int:
         """How many lines have come below since following was paused."""
         return 0 if self.view.following else max(0, len(self.text.lines) + self.text.dropped - self._seen)
-
-    @property
-    def wanted(self) -> LogLook:
-        """How the lines are to be shown in the present width."""
-        width = self.view.scrollable_content_region.width
-        return self.look if self.look.width is None else replace(self.look, width=max(10, width))
 
     def take(self, lines: list[str]) -> bool:
         """Take the log as it was fetched; return whether it is another one than before."""
@@ -73,10 +71,12 @@ class LogPane(Vertical):
         """Show these lines; a cursor that does not follow the end stays on its line, where that is still shown."""
         view = self.view
         cursor = _again(self.shown, view.cursor, shown) if not view.following else None
+        grown = view.wrap and len(self.shown) <= len(shown) and shown[: len(self.shown)] == self.shown
+        same = len(self.shown) if grown else 0
         self.shown = shown
-        view.show(len(shown))
+        view.show(len(shown), same=same)
         if cursor is not None and cursor != view.cursor:
-            view.go_to(cursor)
+            view.keep(cursor)
         self.note_end()
 
     def note_end(self) -> None:
@@ -105,7 +105,7 @@ class LogPane(Vertical):
         """Go to the next line from ``start`` on that holds what is looked for; return whether there is one."""
         line = find(self.shown, self.needle, start, step)
         if line is not None:
-            self.view.go_to(line)
+            self.view.go_to_text(line, self.needle)
         self.note_end()
         return line is not None
 

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import var
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.timer import Timer
 
+from sandtui.ui.render.row_index import RowIndex
 from sandtui.ui.render.text import Piece, width_of
+from sandtui.ui.render.wrap import wrapped
 from sandtui.ui.widgets.palette_roles import RoleView, role_css
 
 LineSource = Callable[[int], list[Piece]]
 
+COUNTING_SECONDS, COUNTING_PAUSE = 0.006, 0.005
+"""For counting the rows of wrapped lines at once, and between such slices: keys go first."""
+
+NARROWEST = 2
+"""Cells that a wrapped line is cut to at least: a wide character must fit."""
+
 
 class OutputView(RoleView, can_focus=True):
-    """A read-only view of lines with a cursor. It follows the end until the user scrolls away.
+    """A read-only view of lines with a cursor. With ``follows`` it stays at the end until the user scrolls away.
 
-    ``source`` turns a line's number into pieces; ``plain`` gives its text for copying.
+    ``source`` turns a line's number into pieces; ``at_most``, when it is given, says quickly how many cells a line may
+    take. What is followed, what is in view and where lines are cut is decided here, for every view of lines: only the
+    user's keys and mouse pause following, whatever changes the size of the view or of its lines.
     """
 
     DEFAULT_CSS = """
@@ -41,6 +54,12 @@ class OutputView(RoleView, can_focus=True):
         Binding("end,G", "last", "last", show=False),
     ]
 
+    following = var(True, init=False)
+    """Whether the end stays in view as more comes."""
+
+    wrap = var(False, init=False)
+    """Whether lines are cut to the width of the view and go on in the next row."""
+
     class CursorMoved(Message):
         """The user put the cursor on another line."""
 
@@ -48,13 +67,48 @@ class OutputView(RoleView, can_focus=True):
             super().__init__()
             self.view = view
 
-    def __init__(self, source: LineSource, *, id: str | None = None) -> None:  # noqa: A002
+    class TopReached(Message):
+        """The user went to the first line, or scrolled there."""
+
+        def __init__(self, view: OutputView) -> None:
+            super().__init__()
+            self.view = view
+
+    class FollowingChanged(Message):
+        """The end is followed now, or no more."""
+
+        def __init__(self, view: OutputView) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(
+        self,
+        source: LineSource,
+        *,
+        follows: bool = True,
+        at_most: Callable[[int], int] | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
         super().__init__(id=id)
-        self._source = source
+        self._source, self._at_most = source, at_most
+        self.follows = follows
+        """Whether this view has an end that is worth following."""
+        self.set_reactive(OutputView.following, follows)
         self._count = 0
         self._widest = 0
         self._cursor = 0
-        self.following = True
+        self._hold = 0, 0
+        """A line, and how many rows below the top of the view it begins: what stays in place when rows change."""
+        self._index: RowIndex | None = None
+        self._index_width = 0
+        self._next: RowIndex | None = None
+        self._next_width = 0
+        self._counting: Timer | None = None
+        self._cut: dict[int, list[list[Piece]]] = {}
+        self._scrolling = False
+        self._laid_out: tuple[object, ...] = ()
+
+    # What is shown
 
     @property
     def allow_select(self) -> bool:
@@ -66,50 +120,379 @@ class OutputView(RoleView, can_focus=True):
         """The line under the cursor."""
         return self._cursor
 
-    def show(self, count: int) -> None:
-        """Draw the lines 0 to ``count`` of the source; go to the end when following."""
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return self._count
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the screen the lines take."""
+        return self._count if self._index is None else self._index.rows
+
+    @property
+    def text_width(self) -> int:
+        """How many cells a line has room for without scrolling."""
+        if self.wrap:
+            # The column of the scroll bar stays free: whether there is one depends on where lines are cut.
+            return max(NARROWEST, self.size.width - self.styles.scrollbar_size_vertical)
+        return self.scrollable_content_region.width
+
+    def show(self, count: int, *, same: int = 0, shift: int = 0) -> None:
+        """Draw the lines 0 to ``count`` of the source; go to the end when following.
+
+        ``shift`` lines came in front since the last time, or were dropped there when it is negative. Of those that
+        were there before, the first ``same`` look as they did.
+        """
+        self._cut.clear()
+        held, below = self._hold
+        if shift and self._count:
+            self._cursor, held = max(0, self._cursor + shift), max(0, held + shift)
         self._count = count
         self._cursor = max(0, min(self._cursor, count - 1))
-        self._measure()
-        if self.following:
-            self._to_end()
-        self.refresh()
+        self._hold = max(0, min(held, count - 1)), below
+        self._keep_counted(same, shift)
+        self._count_rows()
+        self._lay_out()
 
     def follow(self) -> None:
         """Go to the end and stay there."""
-        self.following = True
-        self._to_end()
+        self._put_cursor(self._count - 1)
+        self.following = self.follows
+        self._scroll_rows(self.rows)
+        self._hold_here()
         self.refresh()
+        self.cursor_put()
+
+    def pause(self) -> None:
+        """Stay where it is."""
+        self._hold_here()
+        self.following = False
+
+    def restart(self) -> None:
+        """Forget the place and the widths: what comes is something else."""
+        self._cursor, self._hold, self._widest = 0, (0, 0), 0
+        self.following = self.follows
+        self.scroll_to(x=0, animate=False, immediate=True, force=True)
 
     def plain(self, line: int) -> str:
         """Return the text of a line as it is shown."""
         return "".join(piece.text for piece in self._source(line)) if 0 <= line < self._count else ""
 
+    # The cursor
+
     def action_move(self, step: int) -> None:
-        """Move the cursor by some lines."""
-        self.go_to(self._cursor + step)
+        """Move the cursor by some lines; inside one that is higher than the view, by rows."""
+        top, height = self._top_row, self._height_in_view
+        first, rows = self._row(self._cursor), self._rows_of(self._cursor)
+        in_view = first < top + height and first + rows > top
+        if in_view and step > 0 and first + rows > top + height:
+            self._scroll_inside(min(top + step, first + rows - height))
+        elif in_view and step < 0 and first < top:
+            self._scroll_inside(max(top + step, first))
+        elif step < 0:
+            self._move_to(max(0, self._cursor + step), from_below=True)
+        else:
+            self._move_to(self._cursor + step)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by some screens."""
-        self.go_to(self._cursor + pages * max(1, self.size.height - 1))
+        top, height = self._top_row, self._height_in_view
+        first, rows = self._row(self._cursor), self._rows_of(self._cursor)
+        if first < top + height and first + rows > top:
+            first = max(top, first) if pages < 0 else min(first + rows - 1, top + height - 1)
+        self._go_to_row(first + pages * max(1, height - 1))
 
     def action_first(self) -> None:
         """Go to the first line."""
-        self.go_to(0)
+        self._go_to_row(0)
 
     def action_last(self) -> None:
         """Go to the last line and follow."""
         self.follow()
 
-    def watch_scroll_y(self, old: float, new: float) -> None:
-        """Stop following when the user scrolls away from the end."""
-        super().watch_scroll_y(old, new)
-        if new < old and new < self.max_scroll_y:
-            self.following = False
-
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse points."""
-        self.go_to(self.scroll_offset.y + event.y)
+        line, _ = self._line_of(self._top_row + event.y)
+        if line < self._count:
+            self.go_to(line)
+
+    def go_to(self, line: int) -> None:
+        """Put the cursor on a line and show it, as the user wants it."""
+        self._move_to(line)
+
+    def cursor_put(self) -> None:
+        """Do what follows when the user has put the cursor somewhere, maybe where it was."""
+        if self._cursor == 0:
+            self.post_message(self.TopReached(self))
+
+    def go_to_text(self, line: int, needle: str) -> None:
+        """Put the cursor on a line and show the part of it that holds a text; lower case matches any case."""
+        self.go_to(line)
+        text = self.plain(self._cursor)
+        at = (text if needle != needle.lower() else text.lower()).find(needle)
+        if at < 0:
+            return
+        if self._index is None:
+            start, end = width_of(text[:at]), width_of(text[: at + len(needle)])
+            left, width = self.scroll_offset.x, self.scrollable_content_region.width
+            if not left <= start <= end <= left + width:
+                self._widest = max(self._widest, width_of(text))
+                self._measure()
+                left = min(start, end - width) if end > width else 0
+                self.scroll_to(x=left, animate=False, immediate=True, force=True)
+        else:
+            row = self._row(self._cursor)
+            for pieces in self._parts(self._cursor):
+                at -= sum(len(piece.text) for piece in pieces)
+                if at < 0:
+                    break
+                row += 1
+            self._reveal(row, 1)
+            self._moved()
+
+    def keep(self, line: int) -> None:
+        """Put the cursor on the line that it was on before others came above it; it stays where it was seen."""
+        line = max(0, min(line, self._count - 1))
+        held, below = self._hold
+        if held == self._cursor:
+            self._hold = line, below
+        else:
+            self._hold = max(0, held + line - self._cursor), below
+        self._cursor = line
+        self._lay_out()
+
+    @property
+    def reachable(self) -> int:
+        """How many of the lines, from the first, the cursor can be on."""
+        return self._count
+
+    def _move_to(self, line: int, *, from_below: bool = False) -> None:
+        """Put the cursor on a line and show all of it, or its nearer end."""
+        if not self._count:
+            return
+        self._put_cursor(line)
+        row, rows = self._row(self._cursor), self._rows_of(self._cursor)
+        if rows > self._height_in_view:
+            row, rows = row + (rows - 1 if from_below else 0), 1
+            if not from_below:
+                self._scroll_rows(row)
+        self._reveal(row, rows)
+        self._moved()
+        self.cursor_put()
+
+    def _go_to_row(self, row: int) -> None:
+        """Put the cursor on the line of a row and show that row, and the whole line when there is room."""
+        if not self._count:
+            return
+        row = max(0, min(row, self.rows - 1))
+        self._put_cursor(self._line_of(row)[0])
+        whole = self._row(self._cursor), self._rows_of(self._cursor)
+        self._reveal(*(whole if whole[1] <= self._height_in_view else (row, 1)))
+        self._moved()
+        self.cursor_put()
+
+    def _put_cursor(self, line: int) -> None:
+        if self.following:
+            # From here on the place is what was scrolled to.
+            self._scroll_rows(self.rows)
+        before, self._cursor = self._cursor, max(0, min(line, self.reachable - 1))
+        if before != self._cursor:
+            self.post_message(self.CursorMoved(self))
+
+    def _moved(self) -> None:
+        last = self._cursor == self._count - 1
+        self.following = self.follows and last and self.scroll_offset.y >= self.rows - self._height_in_view
+        self._hold_here()
+        self.refresh()
+
+    def _reveal(self, row: int, rows: int) -> None:
+        """Scroll no further than some rows need."""
+        top, height = self._top_row, self._height_in_view
+        if row < top:
+            self._scroll_rows(row)
+        elif row + rows > top + height:
+            self._scroll_rows(row + rows - height)
+
+    def _scroll_inside(self, row: int) -> None:
+        self._scroll_rows(row)
+        self._moved()
+
+    # Rows and lines
+
+    @property
+    def _height_in_view(self) -> int:
+        return max(1, self.scrollable_content_region.height)
+
+    @property
+    def _top_row(self) -> int:
+        """The first row in view: at the end it is worked out, for a scroll bar may have come since it was set."""
+        if self.following:
+            return max(0, self.rows - self._height_in_view)
+        return max(0, self.scroll_offset.y)
+
+    def _row(self, line: int) -> int:
+        return line if self._index is None else self._index.row(line)
+
+    def _rows_of(self, line: int) -> int:
+        return 1 if self._index is None else self._index.height(line)
+
+    def _line_of(self, row: int) -> tuple[int, int]:
+        return (row, 0) if self._index is None else self._index.find(row)
+
+    def _parts(self, line: int) -> list[list[Piece]]:
+        parts = self._cut.get(line)
+        if parts is None:
+            parts = self._cut[line] = wrapped(self._source(line), self._index_width)
+        return parts
+
+    def _height(self, line: int, width: int) -> int:
+        if self._at_most is not None and self._at_most(line) <= width:
+            return 1
+        pieces = self._source(line)
+        if all(piece.text.isascii() for piece in pieces):
+            return max(1, -(-sum(len(piece.text) for piece in pieces) // width))
+        return len(wrapped(pieces, width))
+
+    def _keep_counted(self, same: int, shift: int) -> None:
+        """Keep of what was counted what still holds, when lines have changed."""
+        index, fresh = self._index, self._next
+        if fresh is not None:
+            fresh.drop(-shift)
+            fresh.truncate(same if shift <= 0 else 0)
+        if index is None:
+            return
+        index.drop(-shift)
+        if fresh is not None or not same:
+            # All is counted anew; what was counted before is drawn until that is done.
+            index.truncate(self._count)
+            self._next = fresh if fresh is not None else RowIndex()
+            self._next_width = self._next_width if fresh is not None else self._index_width
+            return
+        index.truncate(same)
+        if shift > 0:
+            index.prepend([self._height(line, self._index_width) for line in range(shift)])
+
+    def _count_rows(self) -> None:
+        """Count the rows of lines that are not counted, some milliseconds at a time."""
+        if self._counting is not None:
+            self._counting.stop()
+            self._counting = None
+        if not self.wrap:
+            self._index = self._next = None
+            return
+        if not self.size.width:
+            return
+        width = self.text_width
+        if self._next is None or self._next_width != width:
+            self._next = None if self._index is not None and self._index_width == width else RowIndex()
+            self._next_width = width
+        index = self._next if self._next is not None else self._index
+        if index is None:
+            return
+        end = monotonic() + COUNTING_SECONDS
+        for line in range(len(index), self._count):
+            index.append(self._height(line, width))
+            if not line % 64 and monotonic() > end:
+                self._counting = self.set_timer(COUNTING_PAUSE, self._count_on)
+                return
+        if self._next is not None:
+            held, below = self._hold
+            if below < 0 and self._index is not None:
+                # The top of the view is inside a line: about the same part of it stays there.
+                self._hold = held, below * self._index_width // width
+            self._index, self._index_width, self._next = self._next, width, None
+            self._cut.clear()
+
+    def _count_on(self) -> None:
+        self._counting = None
+        self._count_rows()
+        self._lay_out()
+
+    # Scrolling
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        """Tell the user's scrolling from what follows from another layout: only the former pauses."""
+        super().watch_scroll_y(old, new)
+        if self._scrolling:
+            return
+        if self._layout_now != self._laid_out:
+            self.call_later(self._lay_out)
+            return
+        self.following = self.follows and new >= self.max_scroll_y and (self.following or new > old)
+        self._hold_here()
+        if new <= 0:
+            self.post_message(self.TopReached(self))
+
+    def watch_following(self) -> None:
+        """Tell it."""
+        self.post_message(self.FollowingChanged(self))
+
+    def watch_wrap(self) -> None:
+        """Cut the lines anew."""
+        self.scroll_to(x=0, animate=False, immediate=True, force=True)
+        self._count_rows()
+        self._lay_out()
+
+    def watch_show_horizontal_scrollbar(self) -> None:
+        """Another height is left for the lines."""
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Cut the lines anew, and keep the place."""
+        self._count_rows()
+        self._lay_out()
+
+    @property
+    def _layout_now(self) -> tuple[object, ...]:
+        return self.size, self.virtual_size, self.max_scroll_y
+
+    def _lay_out(self) -> None:
+        """Bring the place over to rows that have changed: the end, or what is held."""
+        self._measure()
+        if self.following:
+            self._cursor = max(0, self._count - 1)
+        if not self.size.height:
+            return
+        if self.following:
+            self._scroll_rows(self.rows)
+            self._hold_here()
+        else:
+            line, below = self._hold
+            below = min(below, self._height_in_view - 1)
+            self._scroll_rows(self._row(line) - max(below, 1 - self._rows_of(line)))
+        self._laid_out = self._layout_now
+        self.refresh()
+
+    def _hold_here(self) -> None:
+        """Hold the cursor's line in its place, or when it is not in view the first that is."""
+        top, height = self._top_row, self._height_in_view
+        row = self._row(self._cursor)
+        if row < top + height and row + self._rows_of(self._cursor) > top:
+            self._hold = self._cursor, row - top
+        else:
+            line, part = self._line_of(top)
+            self._hold = line, -part
+        self._laid_out = self._layout_now
+
+    def _scroll_rows(self, row: int) -> None:
+        self._scrolling = True
+        try:
+            self.scroll_to(y=max(0, row), animate=False, immediate=True, force=True)
+        finally:
+            self._scrolling = False
+
+    def _measure(self) -> None:
+        width = self.text_width if self._index is not None else self._widest
+        size = Size(width, self.rows)
+        if size != self.virtual_size:
+            self._scrolling = True
+            try:
+                self.virtual_size = size
+            finally:
+                self._scrolling = False
+
+    # Drawing
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the selected text."""
@@ -120,32 +503,42 @@ class OutputView(RoleView, can_focus=True):
         """Draw the selection."""
         self.refresh()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw some lines; what they look like may have changed since they were cut."""
+        self._cut.clear()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        scroll_x, scroll_y = self.scroll_offset
         width = self.size.width
-        line = scroll_y + y
+        line, part = self._line_of(self._top_row + y)
         base = self.rich_style
         if line >= self._count:
             return Strip.blank(width, base)
         if line == self._cursor and self.has_focus:
             base = self.get_component_rich_style("output-view--cursor")
-        segments = self.segments(self._source(line), base)
-        strip = Strip(segments)
-        if strip.cell_length > self._widest:
+        scroll_x, before = self.scroll_offset.x, 0
+        if self._index is None:
+            pieces = self._source(line)
+        else:
+            parts = self._parts(line)
+            pieces = parts[part] if part < len(parts) else []
+            scroll_x, before = 0, sum(len(piece.text) for cut in parts[:part] for piece in cut)
+        strip = Strip(self.segments(pieces, base))
+        if self._index is None and strip.cell_length > self._widest:
             self._widest = strip.cell_length
-            self.call_later(self._measure)
+            self.call_later(self._lay_out)
         if self.text_selection is not None:
-            strip = self._selected(strip, line)
-        return strip.crop_extend(scroll_x, scroll_x + width, base).apply_offsets(scroll_x, line)
+            strip = self._selected(strip, line, before)
+        return strip.crop_extend(scroll_x, scroll_x + width, base).apply_offsets(scroll_x + before, line)
 
-    def _selected(self, strip: Strip, line: int) -> Strip:
+    def _selected(self, strip: Strip, line: int, before: int) -> Strip:
         span = self.text_selection.get_span(line) if self.text_selection is not None else None
         if span is None:
             return strip
-        start, end = span
         text = "".join(segment.text for segment in strip)
-        end = len(text) if end == -1 else end
+        start = max(0, span[0] - before)
+        end = len(text) if span[1] == -1 else max(start, span[1] - before)
         left, right = width_of(text[:start]), width_of(text[:end])
         style = self.screen.get_component_rich_style("screen--selection")
         parts = strip.divide([left, right, strip.cell_length])
@@ -153,34 +546,3 @@ class OutputView(RoleView, can_focus=True):
             return strip
         middle = Strip([Segment(segment.text, (segment.style or style) + style) for segment in parts[1]])
         return Strip.join([parts[0], middle, *parts[2:]])
-
-    def go_to(self, line: int) -> None:
-        """Put the cursor on a line and show it."""
-        if not self._count:
-            return
-        before, self._cursor = self._cursor, max(0, min(line, self._count - 1))
-        if before != self._cursor:
-            self.post_message(self.CursorMoved(self))
-        self.following = self._cursor == self._count - 1
-        top, height = self.scroll_offset.y, max(1, self.size.height)
-        if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True, force=True)
-        elif self._cursor >= top + height:
-            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True, force=True)
-        self.refresh()
-
-    def keep(self, line: int) -> None:
-        """Put the cursor on the line that it was on before others came above it; it stays where it was seen."""
-        shift = line - self._cursor
-        self._cursor = max(0, min(line, self._count - 1))
-        self.scroll_to(y=max(0, self.scroll_offset.y + shift), animate=False, immediate=True, force=True)
-        self.refresh()
-
-    def _to_end(self) -> None:
-        self._cursor = max(0, self._count - 1)
-        self.scroll_to(y=max(0, self._count - self.size.height), animate=False, immediate=True, force=True)
-
-    def _measure(self) -> None:
-        size = Size(self._widest, self._count)
-        if size != self.virtual_size:
-            self.virtual_size = size

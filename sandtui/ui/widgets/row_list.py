@@ -25,9 +25,9 @@ class RowList(OutputView):
             return self.rows
 
     def __init__(self, source: LineSource, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(source, id=id)
+        super().__init__(source, follows=False, id=id)
         self._keys: Sequence[Hashable] = ()
-        self.following = False
+        self._told: Hashable | None = None
 
     @property
     def key(self) -> Hashable | None:
@@ -36,27 +36,23 @@ class RowList(OutputView):
 
     def show_rows(self, keys: Sequence[Hashable], *, lines: int | None = None) -> None:
         """Draw rows with these keys; ``lines`` is how many to draw when there are none, or notes below them."""
-        old, place = self.key, self.cursor
-        above = place - self.scroll_offset.y
+        old = self.key
         self._keys = keys
         self.show(max(len(keys), 1) if lines is None else lines)
-        self.following = False
         if old is not None and old != self.key and old in keys:
-            place = keys.index(old)
-            super().go_to(place)
-            self.following = False
-            self.scroll_to(y=max(0, place - above), animate=False, immediate=True, force=True)
+            self.keep(keys.index(old))
+        self._told = self.key
         if self.key != old:
             self.post_message(self.Moved(self))
 
-    def go_to(self, line: int) -> None:
-        """Put the cursor on a row."""
-        before = self.key
-        super().go_to(min(line, max(0, len(self._keys) - 1)))
-        self.following = False
-        if self.key != before:
-            self.post_message(self.Moved(self))
+    @property
+    def reachable(self) -> int:
+        """How many rows the cursor can be on; notes below them are none."""
+        return max(1, len(self._keys))
 
-    def follow(self) -> None:
-        """Go to the last row."""
-        self.go_to(len(self._keys) - 1)
+    def cursor_put(self) -> None:
+        """Tell when the cursor is on another row."""
+        super().cursor_put()
+        if self.key != self._told:
+            self._told = self.key
+            self.post_message(self.Moved(self))

@@ -46,14 +46,12 @@ class BulkDialog(Dialog[str]):
         with Vertical(id="dialog", classes="help") as dialog:
             dialog.border_title = Content(clean(self.run.title))
             yield TextPanel(id="bulk-progress")
-            yield OutputView(lambda line: item_pieces(self._items[line]), id="bulk-list")
+            yield OutputView(lambda line: item_pieces(self._items[line]), follows=False, id="bulk-list")
             yield Static(id="dialog-keys")
 
     def on_mount(self) -> None:
         """Listen to the run."""
         self.listen(self.run, "on_change", self._changed)
-        view = self.query_one(OutputView)
-        view.following = False
         self._draw()
 
     def why_not(self, action: str) -> str:
@@ -91,9 +89,7 @@ class BulkDialog(Dialog[str]):
         run = self.run
         self._items = sorted(run.items, key=lambda item: _FIRST[item.state])
         self.query_one("#bulk-progress", TextPanel).show(progress_words(run, self._clock.monotonic()))
-        view = self.query_one(OutputView)
-        view.following = False
-        view.show(len(self._items))
+        self.query_one(OutputView).show(len(self._items))
         self.query_one("#dialog-keys", Static).update(content(*self._keys()))
 
     def _keys(self) -> list[Piece]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -43,10 +43,12 @@ class RequestsDialog(Dialog[None]):
         """The entry, its requests, the one under the cursor."""
         with Vertical(id="dialog", classes="requests") as dialog:
             dialog.border_title = Content("What stands behind it")
-            yield Static(behind(self._entry, self._requests))
+            with VerticalScroll(id="request-entry", can_focus=not self._requests):
+                yield Static(behind(self._entry, self._requests))
             if self._requests:
                 yield RowList(self._line, id="request-list")
-                yield Static(id="request-details")
+                with VerticalScroll(id="request-details"):
+                    yield Static(id="request-text")
             keys = "Y copies it as curl · " if self._requests else ""
             yield Static(content(Piece(f"{keys}y copies the entry · esc closes", "dim")), id="dialog-keys")
 
@@ -83,7 +85,7 @@ class RequestsDialog(Dialog[None]):
         return self._requests[self.query_one(RowList).cursor]
 
     def _show_details(self) -> None:
-        self.query_one("#request-details", Static).update(request_details(self._chosen, self._now))
+        self.query_one("#request-text", Static).update(request_details(self._chosen, self._now))
 
     def _line(self, number: int) -> list[Piece]:
         if number >= len(self._requests):

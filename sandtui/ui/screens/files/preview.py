@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -12,7 +13,8 @@ from textual.widget import Widget
 
 from sandtui.fleet.files.names import FilesError, base
 from sandtui.fleet.files.preview import WINDOW, Looks, Reader, Window, hex_lines, image_facts, looks_like
-from sandtui.fleet.sanitize import clean, clean_lines
+from sandtui.fleet.growing_line import GrowingLine
+from sandtui.fleet.sanitize import clean, output_line
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.code import code_lines
 from sandtui.ui.render.files import size_text
@@ -23,8 +25,8 @@ from sandtui.ui.widgets.output_view import OutputView
 
 FOLLOW_SECONDS = 1.0
 LINES_KEPT = 10_000
-WIDEST = 2000
-"""Letters of a line that are drawn: a file may be one line of a gigabyte."""
+CHARACTERS_KEPT = 8_000_000
+"""Of the lines of a file whose end is followed."""
 
 
 class PreviewScreen(AppScreen):
@@ -42,13 +44,15 @@ class PreviewScreen(AppScreen):
         self._looks: Looks | None = None
         self._as_hex = False
         self._following = False
-        self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._growing: GrowingLine | None = None
+        """The last line, while its end has not come."""
         self._state = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """The lines."""
         with Vertical(id="preview-panel", classes="panel"):
-            yield OutputView(self._line, id="preview")
+            yield OutputView(self._line, follows=False, id="preview")
 
     def crumbs(self) -> list[str]:
         """Files, then the file."""
@@ -57,7 +61,6 @@ class PreviewScreen(AppScreen):
     def on_mount(self) -> None:
         """Read the first window."""
         super().on_mount()
-        self.query_one(OutputView).following = False
         self._draw()
         self._read(0)
 
@@ -92,19 +95,28 @@ class PreviewScreen(AppScreen):
     def action_wrap(self) -> None:
         """Cut long lines to the window, or not."""
         view = self.query_one(OutputView)
-        view.styles.overflow_x = "auto" if view.styles.overflow_x == "hidden" else "hidden"
-        self._draw()
+        view.wrap = not view.wrap
+        self._draw_frame()
 
     def action_follow(self) -> None:
-        """Show what is added to the end, or stop that."""
-        self._following = not self._following
-        if self._following:
-            self.run_flow(self._follow(), "preview")
-        self._draw()
+        """Show what is added to the end and stay there, or stop that."""
+        view = self.query_one(OutputView)
+        if self._following and not view.following:
+            view.follow()
+        elif self._following:
+            self._stop_following()
+        else:
+            self._following = view.follows = True
+            self.run_flow(self._follow(), "preview", exclusive=True)
+        self._draw_frame()
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self._draw_frame()
 
     def action_edit(self) -> None:
         """Edit it."""
-        self._following = False
+        self._stop_following()
         edit(self.dashboard, self._reader, lambda: self._read(self._window.offset))
 
     def action_yank(self) -> None:
@@ -117,8 +129,13 @@ class PreviewScreen(AppScreen):
         """Back to the files."""
         self.app.pop_screen()
 
+    def _stop_following(self) -> None:
+        view = self.query_one(OutputView)
+        self._following = view.follows = False
+        view.pause()
+
     def _read(self, offset: int) -> None:
-        self._following = False
+        self._stop_following()
         self.run_flow(self._look(offset), "preview")
 
     async def _look(self, offset: int) -> None:
@@ -128,9 +145,9 @@ class PreviewScreen(AppScreen):
             self._lines = [[Piece(f" ✖ {clean(str(error))}", "bad")]]
             self._draw()
             return
-        await self._show(window)
         if self.is_attached:
-            self.query_one(OutputView).go_to(0)
+            self.query_one(OutputView).restart()
+        await self._show(window)
 
     async def _show(self, window: Window) -> None:
         self._window = window
@@ -161,8 +178,11 @@ class PreviewScreen(AppScreen):
         """Read what is added, each second, while somebody looks; a file that became shorter starts anew."""
         try:
             window = await self._reader.window(-WINDOW)
-            self._window, self._looks, self._rest = window, Looks.TEXT, b""
+            self._window, self._looks = window, Looks.TEXT
             self._lines = []
+            self._restart_lines()
+            if self.is_attached:
+                self.query_one(OutputView).restart()
             self._append(window.data)
             end = window.end
             while self._following and self.is_attached:
@@ -170,6 +190,7 @@ class PreviewScreen(AppScreen):
                 window = await self._reader.window(end)
                 if window.total < end:
                     window = await self._reader.window(0)
+                    self._restart_lines()
                     self._lines.append([Piece("── the file was begun anew ──", "busy")])
                 if window.data and self._following:
                     self._window = window
@@ -177,33 +198,70 @@ class PreviewScreen(AppScreen):
                 end = window.end
         except FilesError as error:
             self._lines.append([Piece(f" ✖ {clean(str(error))}", "bad")])
-        self._following = False
+        if self.is_mounted:
+            self._stop_following()
         self._draw()
 
+    def _restart_lines(self) -> None:
+        self._decoder.reset()
+        self._growing = None
+
     def _append(self, data: bytes) -> None:
-        whole = self._rest + data
-        kept, _, self._rest = whole.rpartition(b"\n")
-        fresh = clean_lines(kept.decode("utf-8", "replace")) if kept else []
-        self._lines += [[Piece(line[:WIDEST])] for line in fresh]
-        del self._lines[:-LINES_KEPT]
-        self._draw()
-        if self.is_attached:
-            self.query_one(OutputView).follow()
+        """Add what came; the last line grows until its end comes."""
+        held = len(self._lines)
+        first, *others = self._decoder.decode(data).split("\n")
+        same = held - 1
+        if self._growing is None:
+            same = held
+            if first or others:
+                self._growing = GrowingLine()
+                self._lines.append([])
+        if self._growing is not None:
+            self._growing.feed(first)
+            self._lines[-1] = [Piece(output_line(self._growing.text))]
+        for text in others:
+            self._growing = GrowingLine()
+            self._growing.feed(text)
+            self._lines.append([Piece(output_line(self._growing.text))])
+        if others and not others[-1]:
+            # Nothing after the last line break is no line yet.
+            self._growing = None
+            self._lines.pop()
+        surplus = self._surplus()
+        del self._lines[:surplus]
+        self._draw(max(0, same - surplus), -surplus)
+
+    def _surplus(self) -> int:
+        """Return how many lines are too many."""
+        surplus = max(0, len(self._lines) - LINES_KEPT)
+        sizes = [sum(len(piece.text) for piece in line) for line in self._lines]
+        left = sum(sizes[surplus:])
+        while left > CHARACTERS_KEPT:
+            left -= sizes[surplus]
+            surplus += 1
+        return surplus
 
     def _line(self, number: int) -> list[Piece]:
         return self._lines[number] if number < len(self._lines) else []
 
-    def _draw(self) -> None:
+    def _draw(self, same: int = 0, shift: int = 0) -> None:
+        if self.is_mounted:
+            self.query_one(OutputView).show(len(self._lines), same=same, shift=shift)
+            self._draw_frame()
+
+    def _draw_frame(self) -> None:
         if not self.is_mounted:
             return
-        window = self._window
+        window, view = self._window, self.query_one(OutputView)
         panel = self.query_one("#preview-panel")
         panel.border_title = Content(f"{clean(self._owner)}  {clean(self._reader.path)}")
         place = f"{size_text(window.total)}"
         if len(window.data) < window.total and self._looks not in {Looks.TAR, Looks.ZIP}:
             place = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
-        follows = " · ● follows" if self._following else ""
-        cut = " · long lines cut" if self.query_one(OutputView).styles.overflow_x == "hidden" else ""
-        panel.border_subtitle = Content(f"{self._state} · {place}{cut}{follows}")
-        self.query_one(OutputView).show(len(self._lines))
+        parts = [self._state, place]
+        if self._following:
+            parts.append("● following" if view.following else "‖ paused")
+        if view.wrap:
+            parts.append("wrapped")
+        panel.border_subtitle = Content(" · ".join(parts))
         self.update_chrome()

@@ -64,7 +64,7 @@ class FilesScreen(Syncing):
                     yield FileTable(partial(self.line, number), partial(self.head, number), id=f"files-{number}")
                     yield ChromeLine(id=f"files-foot-{number}", classes="files-foot")
         with Vertical(id="queue-panel", classes="panel"):
-            yield OutputView(self._transfer_line, id="queue")
+            yield OutputView(self._transfer_line, follows=False, id="queue")
 
     def crumbs(self) -> list[str]:
         """Fleet, the sandbox, files."""
@@ -88,7 +88,6 @@ class FilesScreen(Syncing):
         self.call_after_refresh(self._show_first)
 
     def _show_first(self) -> None:
-        self.query_one("#queue", OutputView).following = False
         self.listen(self.dashboard.transfers, "on_change", self._queue_changed)
         self.set_interval(PROGRESS_SECONDS, self._draw_progress)
         self._draw_queue()

@@ -64,15 +64,13 @@ class SyncDialog(Dialog[str]):
             title = f"Make {self._spec.target.label} equal to {self._spec.source.label}"
             dialog.border_title = Content(clean(title))
             yield Static(content(*counts))
-            yield OutputView(self._line, id="plan")
+            yield OutputView(self._line, follows=False, id="plan")
             ignored = f"{len(self._spec.ignore)} patterns of .gitignore are left alone   " if self._spec.ignore else ""
             yield Static(content(Piece(ignored + keys, "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
         """Show the plan from its beginning."""
-        plan = self.query_one("#plan", OutputView)
-        plan.following = False
-        plan.show(max(1, min(SHOWN, len(self._lines))))
+        self.query_one("#plan", OutputView).show(max(1, min(SHOWN, len(self._lines))))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done."""

@@ -6,21 +6,19 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from rich.cells import chop_cells
-from textual import events
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widget import Widget
 
 from sandtui.client import SandboxClientError
 from sandtui.fleet.jobs.job import Job, JobState
-from sandtui.fleet.jobs.log_window import LogWindow
-from sandtui.fleet.log_text import LogText, find, split
+from sandtui.fleet.jobs.log_window import Growth, LogWindow
+from sandtui.fleet.log_text import find, split
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
 from sandtui.ui.render.jobs import size
 from sandtui.ui.render.text import Content, Piece
+from sandtui.ui.render.wrap import most_cells
 from sandtui.ui.screens.dialogs.value import ValueDialog
 from sandtui.ui.screens.jobs.saving import LogSaving
 from sandtui.ui.widgets.output_view import OutputView
@@ -33,25 +31,6 @@ QUICK_SECONDS, SLOW_SECONDS = 1.0, 6.0
 """Between reads of a log whose end is followed: soon after news, slower while none comes."""
 
 
-class JobLogView(OutputView):
-    """Lines of a log; going above the first asks for what stands before."""
-
-    class Top(Message):
-        """The user wants to see what stands before the first line."""
-
-    def go_to(self, line: int) -> None:
-        """Put the cursor on a line."""
-        super().go_to(line)
-        if line <= 0:
-            self.post_message(self.Top())
-
-    def watch_scroll_y(self, old: float, new: float) -> None:
-        """Ask for more at the top."""
-        super().watch_scroll_y(old, new)
-        if new <= 0 < old:
-            self.post_message(self.Top())
-
-
 class JobLogPane(Vertical):
     """One stream of one job. It reads only while it is shown; the screen lets it know by :meth:`tick`."""
 
@@ -62,7 +41,6 @@ class JobLogPane(Vertical):
         self.job: Job | None = None
         self.stream = "stdout"
         self.window: LogWindow | None = None
-        self.wrapped = False
         self._needle = ""
         self._lines: list[str] = []
         self._state = ""
@@ -75,12 +53,12 @@ class JobLogPane(Vertical):
 
     def compose(self) -> Iterable[Widget]:
         """One view of lines."""
-        yield JobLogView(self._line, id="job-log")
+        yield OutputView(self._line, at_most=self._most_cells, id="job-log")
 
     @property
-    def view(self) -> JobLogView:
+    def view(self) -> OutputView:
         """The lines."""
-        return self.query_one(JobLogView)
+        return self.query_one(OutputView)
 
     @property
     def _app(self) -> SandtuiApp:
@@ -111,7 +89,7 @@ class JobLogPane(Vertical):
             self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
             self._lines, self._state, self._kept, self._busy = [], "", False, False
             self._pause = QUICK_SECONDS
-            self.view.following = True
+            self.view.restart()
             self._begin()
         self._draw_frame()
 
@@ -132,12 +110,11 @@ class JobLogPane(Vertical):
             self._final = job.state.is_over
             self._read_on()
 
-    def on_resize(self, _: events.Resize) -> None:
-        """Wrap anew."""
-        if self.wrapped:
-            self.call_after_refresh(self._draw)
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self._draw_frame()
 
-    def on_job_log_view_top(self, event: JobLogView.Top) -> None:
+    def on_output_view_top_reached(self, event: OutputView.TopReached) -> None:
         """Read what stands before."""
         event.stop()
         if self.window is not None and not self._busy and not self._kept and not self.window.at_start:
@@ -153,8 +130,8 @@ class JobLogPane(Vertical):
 
     def wrap(self) -> None:
         """Cut long lines to the window, or not."""
-        self.wrapped = not self.wrapped
-        self._draw()
+        self.view.wrap = not self.view.wrap
+        self._draw_frame()
 
     def action_search(self) -> None:
         """Ask what to look for."""
@@ -258,6 +235,7 @@ class JobLogPane(Vertical):
         window = self.window
         if window is None:
             return
+        known = len(window.lines)
         try:
             growth = await window.read_more()
         except SandboxClientError as error:
@@ -271,41 +249,33 @@ class JobLogPane(Vertical):
         self._state = "its log is gone from the sandbox" if window.missing else ""
         news = growth.after or growth.anew
         self._pause = QUICK_SECONDS if news else min(SLOW_SECONDS, self._pause * 1.5)
-        self._done(dropped=growth.dropped)
+        # A line that had not ended may have grown.
+        self._done(0 if growth.anew else max(0, known - growth.dropped - 1), -growth.dropped)
 
     async def _read_before(self) -> None:
         window = self.window
         if window is None:
             return
+        known, first = len(window.lines), window.lines[:1]
         try:
             growth = await window.read_before()
         except SandboxClientError as error:
             self._state = clean(str(error))
-        else:
-            if window is self.window and growth.before and not self.wrapped:
-                self._draw()
-                self.view.go_to(growth.before)
+            growth = Growth()
         if window is self.window:
-            self._done()
+            same = known if window.lines[growth.before : growth.before + 1] == first else 0
+            self._done(same, growth.before)
 
-    def _done(self, dropped: int = 0) -> None:
+    def _done(self, same: int = 0, shift: int = 0) -> None:
         self._busy = False
         if self.is_mounted:
-            self._draw(dropped)
+            self._draw(same, shift)
 
     # Drawing
 
-    def _draw(self, dropped: int = 0) -> None:
-        held = self.window.lines if self.window is not None else []
-        view = self.view
-        if self.wrapped:
-            width = max(10, view.size.width)
-            self._lines = LogText.of(held).wrapped(width, chop_cells)
-        else:
-            self._lines = held
-        view.show(len(self._lines))
-        if dropped and not view.following:
-            view.go_to(max(1, view.cursor - dropped))
+    def _draw(self, same: int = 0, shift: int = 0) -> None:
+        self._lines = self.window.lines if self.window is not None else []
+        self.view.show(len(self._lines), same=same, shift=shift)
         self._draw_frame()
 
     def _draw_frame(self) -> None:
@@ -320,7 +290,7 @@ class JobLogPane(Vertical):
         parts = [self._fetching or self._state] if self._fetching or self._state else []
         running = job.state is JobState.RUNNING and not self._kept
         parts.append("● follow" if self.view.following and running else "at the end" if running else job.state.value)
-        parts.append("wrap on" if self.wrapped else "wrap off")
+        parts.append("wrap on" if self.view.wrap else "wrap off")
         held = size(max(0, window.total - window.start))
         parts.append(f"{len(window.lines):,} lines, {held} of {size(window.total)}")
         if window.skipped:
@@ -334,6 +304,9 @@ class JobLogPane(Vertical):
             return []
         return [Piece(text, "key" if hit else "text") for text, hit in split(self._lines[number], self._needle)]
 
+    def _most_cells(self, number: int) -> int:
+        return most_cells(self._lines[number]) if number < len(self._lines) else 0
+
     def _go_to(self, line: int | None) -> None:
         if line is None:
             key = self._app.named_key("job_log.search")
@@ -344,5 +317,5 @@ class JobLogPane(Vertical):
             )
             self._app.say(words)
         else:
-            self.view.go_to(line)
+            self.view.go_to_text(line, self._needle)
         self._draw_frame()

@@ -39,7 +39,7 @@ class RecordingsScreen(AppScreen):
         with Vertical(id="recordings-panel", classes="panel") as panel:
             panel.border_title = Content("Recordings")
             yield ChromeLine(id="recordings-head")
-            yield OutputView(self._line, id="recordings")
+            yield OutputView(self._line, follows=False, id="recordings")
 
     def crumbs(self) -> list[str]:
         """Fleet, recordings."""
@@ -52,7 +52,6 @@ class RecordingsScreen(AppScreen):
     def on_mount(self) -> None:
         """Look what is there."""
         super().on_mount()
-        self.query_one(OutputView).following = False
         self.run_flow(self._list(), "recordings")
 
     def on_screen_resume(self) -> None:
