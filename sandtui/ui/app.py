@@ -25,6 +25,7 @@ from sandtui.ui.faults import Faults
 from sandtui.ui.keymap import bindings, key_of
 from sandtui.ui.leaving import Leaving
 from sandtui.ui.navigation import Navigation
+from sandtui.ui.one_shot import never_skipped
 from sandtui.ui.opening import Opening, OpeningError, OpeningLine, load, load_the_rest
 from sandtui.ui.recording import Recording
 from sandtui.ui.screens.gate import Tick
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.screen import Screen
     from textual.theme import Theme
+    from textual.timer import Timer
 
     from sandtui.config.bookmarks import Bookmarks
     from sandtui.config.jobs import JobFile
@@ -200,6 +202,10 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
             return super().run(*arguments, **named)
         finally:
             self.leaving.finished()
+
+    def set_timer(self, delay: float, callback: Any = None, **named: Any) -> Timer:
+        """Call after some seconds, once and surely."""
+        return never_skipped(super().set_timer(delay, callback, **named))
 
     # The terminal
 

@@ -34,6 +34,7 @@ from sandtui.ui.screens.log import LogScreen
 from sandtui.ui.screens.ports import PortsScreen
 from sandtui.ui.screens.recordings import RecordingsScreen
 from sandtui.ui.screens.shell import ShellScreen
+from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.ui.world import NOW, World, settled
 
 
@@ -175,3 +176,17 @@ async def test_a_slot_that_another_screen_took_over_stays_its_own():
         await pilot.pause()
         await pilot.pause()
         assert shared.on_change.__qualname__.startswith("ScreenGate")
+
+
+async def test_a_timer_whose_time_has_passed_before_it_begins_still_runs():
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.push_screen(AskDialog("Stop?", "It stops.", "Stop"))
+        view = TerminalView(frozenset())
+        await app.screen.mount(view)
+        for owner in (app, app.screen, app.screen_stack[1], view):
+            ran = asyncio.Event()
+            owner.set_timer(1e-9, ran.set)
+            async with asyncio.timeout(20):
+                await ran.wait()

@@ -19,6 +19,8 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import MountError, Widget
 
+from sandtui.ui.one_shot import never_skipped
+
 if TYPE_CHECKING:
     from textual.timer import Timer
 
@@ -111,7 +113,7 @@ class ScreenGate(Screen[ScreenResultType]):
 
     def set_timer(self, delay: float, callback: Any = None, **kwargs: Any) -> Timer:
         """Call after some seconds, if the screen is open then."""
-        return super().set_timer(delay, callback and partial(self._later, callback), **kwargs)
+        return never_skipped(super().set_timer(delay, callback and partial(self._later, callback), **kwargs))
 
     async def _later(self, callback: Callable[..., Any]) -> None:
         if self.is_closing:

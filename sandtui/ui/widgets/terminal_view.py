@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,6 +20,7 @@ from textual.widget import Widget
 from sandtui.fleet.terminal import PLAIN, Emulation, Pen, TerminalText
 from sandtui.fleet.terminal.keys import focus_bytes, key_bytes, paste_bytes
 from sandtui.fleet.terminal.rewrap import Settling
+from sandtui.ui.one_shot import never_skipped
 from sandtui.ui.render.terminal import segment, style_of
 from sandtui.ui.widgets.terminal_mouse import TerminalMouse
 
@@ -153,6 +154,10 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
     def set_watching(self) -> None:
         """Neither type nor read: the keys are the screen's, and the end is followed."""
         self.typing, self._watching = False, True
+
+    def set_timer(self, delay: float, callback: Any = None, **named: Any) -> Timer:
+        """Call after some seconds, once and surely: a frame that was left out would be the last."""
+        return never_skipped(super().set_timer(delay, callback, **named))
 
     def changed(self) -> None:
         """Draw what has changed, soon: at once after a pause, else with the next frame."""
