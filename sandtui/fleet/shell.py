@@ -11,12 +11,18 @@ import sys
 import termios
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
+from time import monotonic, sleep
 
 from sandtui.client import AsyncSandboxClient
 from sandtui.fleet.shells.channel import PIECE, TERMINAL_TYPE, ShellChannel, open_channel
 
-RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b(B"
-"""Takes back what a program that was cut off may have set: other screen, hidden cursor, mouse, paste, colours."""
+RESTORE = (
+    b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b>\x1b[0m\x1b(B"
+)
+"""Takes back what a program that was cut off may have set: other screen, hidden cursor, mouse, paste, keys, colours."""
+
+LAST_WRITES_SECONDS = 0.5
+RETRY_SECONDS = 0.01
 
 
 class Terminal:
@@ -25,6 +31,7 @@ class Terminal:
     def __init__(self, stdin: int | None = None, stdout: int | None = None) -> None:
         self.stdin = sys.__stdin__.fileno() if stdin is None and sys.__stdin__ is not None else stdin or 0
         self.stdout = sys.__stdout__.fileno() if stdout is None and sys.__stdout__ is not None else stdout or 1
+        self._output = self.stdout
 
     @property
     def size(self) -> tuple[int, int]:
@@ -34,19 +41,33 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Write a line of our own."""
-        os.write(self.stdout, f"{text}\r\n".encode())
+        self._put(f"{text}\r\n".encode())
 
     @contextlib.contextmanager
     def raw(self) -> Iterator[None]:
         """Hand every key through until the end, whatever happens."""
         before = termios.tcgetattr(self.stdin)
+        self._open()
         try:
-            # Not flushed: what was typed ahead is for the shell.
-            tty.setraw(self.stdin, termios.TCSADRAIN)
+            # Neither flushed, for what was typed ahead is for the shell, nor drained, which waits for the terminal.
+            tty.setraw(self.stdin, termios.TCSANOW)
             yield
         finally:
-            termios.tcsetattr(self.stdin, termios.TCSADRAIN, before)
-            os.write(self.stdout, RESTORE)
+            # It may be gone by now.
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcsetattr(self.stdin, termios.TCSANOW, before)
+                self._put(RESTORE)
+            self._close()
+
+    def _open(self) -> None:
+        """Open the terminal once more: what is written must not wait, and what others write to it may."""
+        with contextlib.suppress(OSError):
+            self._output = os.open(os.ttyname(self.stdout), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+
+    def _close(self) -> None:
+        if self._output != self.stdout:
+            os.close(self._output)
+            self._output = self.stdout
 
     async def keys(self) -> AsyncIterator[bytes]:
         """Yield what is typed."""
@@ -70,7 +91,32 @@ class Terminal:
 
     async def write(self, data: bytes) -> None:
         """Show what the shell says; a terminal that is held up must not hold up the loop."""
-        await asyncio.to_thread(self._write_all, data)
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._output, view) :]
+            except BlockingIOError:
+                await self._room()
+                # The kernel calls a full terminal writable.
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _room(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_writer(self._output, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(self._output)
+
+    def _put(self, data: bytes) -> None:
+        """Write what is short; a terminal that does not take it soon goes without."""
+        view, end = memoryview(data), monotonic() + LAST_WRITES_SECONDS
+        while view and monotonic() < end:
+            try:
+                view = view[os.write(self._output, view) :]
+            except BlockingIOError:
+                sleep(RETRY_SECONDS)
 
     @contextlib.contextmanager
     def resizing(self, resize: Callable[[int, int], object]) -> Iterator[None]:
@@ -81,11 +127,6 @@ class Terminal:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGWINCH)
-
-    def _write_all(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self.stdout, view) :]
 
 
 async def attach(

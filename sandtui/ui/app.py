@@ -185,15 +185,14 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     async def on_unmount(self) -> None:
         """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
-        if not self.is_open:
-            return
-        for step in (self.transfers.end(), self.bridge.stop(), self.end_recordings()):
-            await self.leaving.bounded(step)
-        self.journal.close()
-        self.commands.close()
-        self.keep_requests()
-        self.kept.close()
-        self.job_file.close()
+        if self.is_open:
+            for step in (self.transfers.end(), self.bridge.stop(), self.end_recordings()):
+                await self.leaving.bounded(step)
+            self.journal.close()
+            self.commands.close()
+            self.keep_requests()
+            self.kept.close()
+            self.job_file.close()
         self.leaving.begin_last()
 
     def run(self, *arguments: Any, **named: Any) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Awaitable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from sandtui.ui.driver import TerminalDriver
+
 if TYPE_CHECKING:
     from sandtui.ui.app import SandtuiApp
 
@@ -66,7 +68,10 @@ class Leaving:
             LOG.exception("a step of the shutdown failed")
 
     def begin_last(self) -> None:
-        """Note that only threads are waited for from now on."""
+        """Note that only threads are waited for from now on, and not the terminal."""
+        driver = self._app._driver
+        if isinstance(driver, TerminalDriver):
+            driver.finish()
         if self._hard is None and not self._app.is_headless:
             self._end_within(THREADS_SECONDS, self._app.return_code or 0)
 

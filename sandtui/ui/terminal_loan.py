@@ -41,7 +41,7 @@ def lent(app: SandtuiApp) -> Iterator[None]:
     """Give the terminal away for a block.
 
     Raises:
-        TerminalLoanError: there is no terminal to give away.
+        TerminalLoanError: there is no terminal to give away, or it does not take what is written to it.
     """
     driver = app._driver
     if driver is None or not driver.can_suspend:
@@ -51,6 +51,8 @@ def lent(app: SandtuiApp) -> Iterator[None]:
         app._suspend_signal()
         driver.suspend_application_mode()
         try:
+            if isinstance(driver, TerminalDriver) and not driver.is_left:
+                raise TerminalLoanError("the terminal takes no output at the moment; try again")
             with driver.no_automatic_restart(), redirect_stdout(sys.__stdout__), redirect_stderr(sys.__stderr__):
                 yield
         finally:
@@ -112,6 +114,16 @@ def stop_process(app: SandtuiApp) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         return
     continued: list[bool] = []
+    try:
+        _stop_in(app, driver, continued)
+    except TerminalLoanError as error:
+        app.say(f"Not suspended: {error}.", "warning")
+        return
+    if not continued:
+        app.say("Can't suspend: no shell would bring sandtui back.", "warning")
+
+
+def _stop_in(app: SandtuiApp, driver: TerminalDriver, continued: list[bool]) -> None:
     with lent(app):
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGTSTP)
@@ -127,8 +139,6 @@ def stop_process(app: SandtuiApp) -> None:
                 sleep(CONTINUED_SECONDS / 20)
         finally:
             driver.take_signals()
-    if not continued:
-        app.say("Can't suspend: no shell would bring sandtui back.", "warning")
 
 
 @contextmanager

@@ -9,13 +9,16 @@ import os
 import pty
 import struct
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import pyte
 
 DEADLINE = 60.0
+
+FILLING = b"\0"
+"""Fills a terminal that is not read; the program writes none."""
 
 KEYS = {
     "enter": "\r",
@@ -28,6 +31,7 @@ KEYS = {
     "ctrl+q": "\x11",
     "ctrl+s": "\x13",
     "ctrl+t": "\x14",
+    "ctrl+z": "\x1a",
 }
 
 
@@ -42,8 +46,11 @@ class Terminal:
         columns: int = 120,
         lines: int = 36,
         folder: Path | None = None,
+        controls: bool = False,
     ) -> None:
+        """``controls`` makes it the terminal of the program's session, as a window is: it sends signals."""
         self._command, self._env, self._folder = command, env, folder
+        self._controls = controls
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = asyncio.Event()
@@ -62,6 +69,7 @@ class Terminal:
             env={**self._env, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
             cwd=self._folder,
             start_new_session=True,
+            preexec_fn=_take_control if self._controls else None,
         )
         os.set_blocking(self._master, False)
         asyncio.get_running_loop().add_reader(self._master, self._read)
@@ -83,6 +91,33 @@ class Terminal:
         """The terminal's modes."""
         return termios.tcgetattr(self._slave)
 
+    @property
+    def left(self) -> list[str]:
+        """What still runs of all that was started in it."""
+        return [name for name, session in _processes() if session == self.process.pid]
+
+    async def is_empty(self) -> None:
+        """Wait until nothing runs any more of all that was started in it."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while self.left:
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"still there: {self.left}") from None
+
+    def stall(self) -> None:
+        """Take nothing more, as a window does whose output is held."""
+        asyncio.get_running_loop().remove_reader(self._master)
+        fill = os.open(os.ttyname(self._slave), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(fill, FILLING)
+        os.close(fill)
+
+    def read_again(self) -> None:
+        """Go on after ``stall``."""
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+
     def hang_up(self) -> None:
         """Close the terminal's other end, as a window that is closed does; twice is no mistake."""
         if self._master >= 0:
@@ -90,6 +125,10 @@ class Terminal:
             os.close(self._master)
             os.close(self._slave)
             self._master = -1
+
+    def write(self, text: str) -> None:
+        """Type at once and wait for nothing."""
+        os.write(self._master, text.encode())
 
     async def press(self, *keys: str) -> None:
         """Type keys, by name or as they are."""
@@ -100,7 +139,7 @@ class Terminal:
             while len(key) > 1 and await self._answer(0.04):
                 pass
 
-    async def until(self, condition: Callable[[str], bool] | str) -> str:
+    async def until(self, condition: Callable[[str], object] | str) -> str:
         """Wait until the screen shows a text, or fulfils a condition; return it."""
         wanted = condition
         test = (lambda text: wanted in text) if isinstance(wanted, str) else wanted
@@ -133,6 +172,22 @@ class Terminal:
         except OSError:
             asyncio.get_running_loop().remove_reader(self._master)
             return
+        data = data.replace(FILLING, b"")
         self.raw += data
         self._stream.feed(data)
         self._changed.set()
+
+
+def _take_control() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _processes() -> Iterator[tuple[str, int]]:
+    """Yield the command line of each process that runs, and its session."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            # It may end meanwhile.
+            with contextlib.suppress(OSError):
+                state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                if state not in {"Z", "X"}:
+                    yield (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"), int(session)

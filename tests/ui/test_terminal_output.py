@@ -75,12 +75,16 @@ def test_a_terminal_that_is_gone_is_reported():
 
 def test_what_the_terminal_did_not_take_comes_before_what_is_written_later():
     ends = Ends()
-    ends.output.write("x" * 60_000)
+    ends.output.write("x" * 70_000)
+    ends.output.write("a frame")
+    ends.output.write("leave", needed=True)
     assert not ends.output.stop(0.05)
+    assert ends.output.is_writing
     later = TerminalOutput(ends.near, ends.gone.set, ends.caught_up.set, ends.output)
     later.start()
     later.write("later")
-    assert ends.read(60_005) == b"x" * 60_000 + b"later"
+    assert ends.read(70_010) == b"x" * 70_000 + b"leavelater"
+    assert not ends.output.is_writing
     assert later.stop(5)
     ends.close()
 

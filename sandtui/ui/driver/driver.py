@@ -49,9 +49,6 @@ ENTER_AFTER_INPUT = "\x1b[?2048$p\x1b[?2004h\x1b[?7l"
 """Ask for in-band resizes; bracketed paste; no automatic wrap."""
 
 LEAVE = "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
-AGAIN = "\x1b[?1049h\x1b[<u"
-"""Take back what was left on when the terminal did not take :data:`LEAVE`."""
-
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1004l"
 
 
@@ -81,6 +78,7 @@ class TerminalDriver(LinuxDriver):
         self._is_gone = False
         assert sys.__stderr__ is not None
         self._output_fileno = sys.__stderr__.fileno()
+        self._drawn_on = [number for number in (1, self._output_fileno) if os.isatty(number)]
         self.take_signals()
 
     def take_signals(self) -> None:
@@ -99,6 +97,11 @@ class TerminalDriver(LinuxDriver):
     def is_started(self) -> bool:
         """Whether the terminal is ours now."""
         return self._output is not None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the terminal has taken all that it was told, and is as it was found."""
+        return self._output is None and not (self._untaken is not None and self._untaken.is_writing)
 
     # What Textual calls
 
@@ -123,9 +126,6 @@ class TerminalDriver(LinuxDriver):
         untaken, self._untaken = self._untaken, None
         self._output = TerminalOutput(self._output_fileno, self.terminal_gone, self._caught_up, untaken)
         self._output.start()
-        if untaken is not None:
-            # It may never have been told to leave: without this the flags would be pushed a second time.
-            self._write_mode(AGAIN)
         self._loop.add_signal_handler(signal.SIGWINCH, self._window_changed)
         self._send_size()
         self._write_mode(ENTER if self._mouse else ENTER.replace("\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h", ""))
@@ -168,6 +168,18 @@ class TerminalDriver(LinuxDriver):
 
     def close(self) -> None:
         """Everything was ended with the application mode."""
+
+    def finish(self) -> None:
+        """Let nothing that is said from now on wait for a terminal that takes nothing, or fail on one that is gone."""
+        # Another program may have had it last. To poll is not enough: the kernel calls a full one writable.
+        probe = TerminalOutput(self._output_fileno, self.terminal_gone, lambda: None, self._untaken)
+        probe.start()
+        probe.write("\x1b[0m")
+        if not probe.stop(LAST_WRITES_SECONDS) or self._is_gone:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for number in self._drawn_on:
+                os.dup2(nowhere, number)
+            os.close(nowhere)
 
     # What the terminal does
 

@@ -8,11 +8,14 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import sleep
 
 MOST_PENDING = 8 << 20
 """Bytes that wait for a terminal that does not read; what is drawn beyond is dropped and drawn anew later."""
 
 PIECE = 1 << 16
+
+RETRY_SECONDS = 0.01
 
 END_OF_FRAME = b"\x1b[?2026l"
 """Ends a synchronised update, of which the end may have been dropped."""
@@ -35,7 +38,7 @@ class TerminalOutput:
         self._fileno = fileno
         self._after = after
         self._gone, self._caught_up = gone, caught_up
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[tuple[bytes, bool]] = deque()
         self._pending = 0
         self._dropped = False
         self._ended = False
@@ -55,17 +58,25 @@ class TerminalOutput:
             if self._pending > MOST_PENDING and not needed:
                 self._dropped = True
                 return
-            self._pieces.append(data)
+            self._pieces.append((data, needed))
             self._pending += len(data)
             self._changed.notify_all()
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether the terminal has not taken all yet."""
+        return self._thread.is_alive()
+
     def stop(self, seconds: float) -> bool:
-        """Write what waits, for so long at most, and end; return whether all of it was written."""
+        """Write what waits, for so long at most, and end; return whether all of it was written.
+
+        What is needed is written even later, should the terminal take it before the process is gone.
+        """
         with self._changed:
             written = self._changed.wait_for(lambda: self._ended or not self._pending, seconds)
             written = written and not self._pending
             self._ended = True
-            self._pieces.clear()
+            self._pieces = deque(piece for piece in self._pieces if piece[1])
             self._changed.notify_all()
         if written:
             self._thread.join(seconds)
@@ -98,7 +109,7 @@ class TerminalOutput:
                 caught_up = self._dropped and not self._pieces
                 if caught_up:
                     self._dropped = False
-                    self._pieces.append(END_OF_FRAME)
+                    self._pieces.append((END_OF_FRAME, True))
                     self._pending += len(END_OF_FRAME)
                 self._changed.notify_all()
             if caught_up:
@@ -107,7 +118,7 @@ class TerminalOutput:
     def _next(self) -> bytes:
         taken, size = [], 0
         while self._pieces and size < PIECE:
-            taken.append(self._pieces.popleft())
+            taken.append(self._pieces.popleft()[0])
             size += len(taken[-1])
         return b"".join(taken)
 
@@ -119,5 +130,6 @@ class TerminalOutput:
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
                     raise
-                # Another program has left the terminal in non-blocking mode.
+                # Another program has left the terminal in non-blocking mode. The kernel calls a full one writable.
                 select.select([], [self._fileno], [], 1.0)
+                sleep(RETRY_SECONDS)
