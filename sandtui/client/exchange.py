@@ -15,9 +15,9 @@ from sandtui.client.port import CONNECT_TIMEOUT, TransportFault, WireRequest
 
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=200)
 
-MAX_REPLY = 128 * 1024 * 1024
+MAX_REPLY = 64 * 1024 * 1024
 """Bytes of a reply that is held in memory: a hostile or mistaken one must not fill it. The largest that the platform
-sends is what a command wrote, 32 MiB a stream, of which each byte may take more than one in JSON."""
+sends are windows of 10 MiB, and what a command wrote."""
 
 # A proxy that is set for the whole machine must not be asked for the local platform.
 NEVER_PROXIED = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}

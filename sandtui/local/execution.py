@@ -15,19 +15,34 @@ from sandtui.local.drivers.base import Command, Instance, RunningCommand, Stream
 
 MAX_OUTPUT: Final = 32 * 1024 * 1024
 """Bytes of each stream that a reply holds."""
-MAX_SPELLED: Final = 60 * 1024 * 1024
-"""Bytes that JSON may take for them: clients don't read replies of any length."""
+MAX_SPELLED: Final = 63 * 1024 * 1024
+"""Bytes that JSON may take for both together: clients don't read replies of any length, ours no more than 64 MiB."""
 
 
 class TimedOut(Exception):
     """The command took longer than it may."""
 
 
+class _Budget:
+    """The bytes that the streams of one command share."""
+
+    def __init__(self) -> None:
+        self._left = MAX_SPELLED
+
+    def take(self, size: int) -> bool:
+        """Take bytes, if so many are left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
 class _Collector:
     """Keeps the first part of a stream, as JSON spells it, and lets the rest pass, so that the writer never blocks."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, budget: _Budget) -> None:
         self._flow = flow
+        self._budget = budget
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._json = bytearray()
         self._is_open = True
@@ -51,7 +66,7 @@ class _Collector:
     def _add(self, chunk: bytes) -> None:
         kept = chunk[: MAX_OUTPUT - self.kept] if self._is_open else b""
         spelled = _spelled(self._decoder.decode(kept))
-        if len(self._json) + len(spelled) > MAX_SPELLED:
+        if not self._budget.take(len(spelled)):
             # A byte that is no text takes up to six in JSON: cut to a whole chunk, which is close enough.
             kept = b""
         else:
@@ -94,7 +109,8 @@ class Execution:
         """Run a command; past its time, or when the client goes, its process group is killed."""
         running = await instance.run(command)
         flow = Flow()
-        out, err = _Collector(flow), _Collector(flow)
+        budget = _Budget()
+        out, err = _Collector(flow, budget), _Collector(flow, budget)
         reading: asyncio.Future[Any] = asyncio.gather(out.fill(running, "stdout"), err.fill(running, "stderr"))
         waiting = asyncio.ensure_future(running.wait())
         leaving = asyncio.ensure_future(_left(request))

@@ -307,6 +307,14 @@ async def test_binary_output_comes_whole_or_says_that_it_is_cut(
         assert done.stdout == "\0" * 12_000_000
 
 
+async def test_both_streams_may_be_full(served: Api, connected: AsyncSandboxClient) -> None:
+    box = await served.running()
+    done = await connected.execute_command(box, "yes | head -c 40000000 & yes '\"' | head -c 40000000 >&2; wait")
+    assert done.exit_code == 0
+    assert len(done.stdout) + len(done.stderr) > 20_000_000
+    assert re.findall(r"sandbox: (\w+) was cut at", done.stderr) == ["stdout", "stderr"]
+
+
 async def test_characters_are_not_torn_where_output_comes_in_parts(served: Api) -> None:
     box = await served.running()
     text = "ä€😀" * 50_000
