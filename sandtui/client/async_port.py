@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -10,13 +11,12 @@ from typing import Any, Final, cast
 
 from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.call import StreamedBody
-from sandtui.client.connections import Connections
+from sandtui.client.connections import Connections, LoopConnections
 from sandtui.client.crew import TaskCrew, fan_out
 from sandtui.client.download_threads import DownloadThreads
 from sandtui.client.exchange import (
     FAULTS,
     LIMITS,
-    NEVER_PROXIED,
     READ_AT_ONCE,
     BoundedBody,
     arguments,
@@ -25,21 +25,24 @@ from sandtui.client.exchange import (
 )
 from sandtui.client.http_library import httpx
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
+from sandtui.client.routes import AsyncRoutedTransport, Routes
 
 
 class AsyncPort:
     """Suspends while it waits."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, limits: httpx.Limits = LIMITS) -> None:
-        trust = None if transport else httpx.create_ssl_context()
+        routes = Routes()
 
         def make(limits: httpx.Limits) -> httpx.AsyncClient:
-            if trust is None:
-                return httpx.AsyncClient(transport=transport, follow_redirects=False)
-            return httpx.AsyncClient(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
+            def open_way(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
+                return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=limits)
 
-        self._connections = Connections(make, limits)
-        self._threads = None if trust is None else DownloadThreads(lambda: BlockingPort(trust=trust))
+            way = transport or AsyncRoutedTransport(open_way, routes)
+            return httpx.AsyncClient(transport=way, follow_redirects=False, trust_env=False)
+
+        self._connections = LoopConnections(lambda: Connections(make, limits))
+        self._threads = DownloadThreads(lambda: BlockingPort(routes=routes)) if transport is None else None
 
     async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
         """Send a request; see :meth:`Port.send`."""
@@ -143,16 +146,17 @@ class AsyncPort:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for http in self._connections.all():
+        for http in self._connections.close():
             await http.aclose()
         if self._threads is not None:
             await self._threads.aclose()
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        for unused in self._connections.unused():
+        connections = self._connections.here()
+        for unused in connections.unused():
             await unused.aclose()
-        with self._connections.one() as http:
+        with connections.one() as http:
             yield http
 
 

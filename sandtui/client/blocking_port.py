@@ -21,7 +21,6 @@ from sandtui.client.crew import ThreadCrew, fan_out
 from sandtui.client.exchange import (
     FAULTS,
     LIMITS,
-    NEVER_PROXIED,
     READ_AT_ONCE,
     BoundedBody,
     arguments,
@@ -32,21 +31,22 @@ from sandtui.client.exchange import (
 from sandtui.client.http_library import httpx
 from sandtui.client.network_deadline import Exchange, NetworkDeadline
 from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
+from sandtui.client.routes import RoutedTransport, Routes
 
 
 class BlockingPort:
     """Does all its work before it returns: its coroutines never suspend."""
 
-    def __init__(self, transport: httpx.BaseTransport | None = None, trust: ssl.SSLContext | None = None) -> None:
-        trust = None if transport else trust or httpx.create_ssl_context()
+    def __init__(self, transport: httpx.BaseTransport | None = None, routes: Routes | None = None) -> None:
+        routes = routes or Routes()
         self._deadline = NetworkDeadline()
 
         def make(limits: httpx.Limits) -> httpx.Client:
-            if trust is None:
-                return httpx.Client(transport=transport, follow_redirects=False)
-            return self._deadline.around(
-                httpx.Client(limits=limits, verify=trust, follow_redirects=False, mounts=NEVER_PROXIED)
-            )
+            def open_way(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.HTTPTransport:
+                return self._deadline.around(httpx.HTTPTransport(verify=verify, proxy=proxy, limits=limits))
+
+            way = transport or RoutedTransport(open_way, routes)
+            return httpx.Client(transport=way, follow_redirects=False, trust_env=False)
 
         self._connections = Connections(make, LIMITS)
 

@@ -6,6 +6,7 @@ idle: with 64 at once that took four times the work of the requests themselves. 
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from sandtui.client.forking import renew_in_child
 from sandtui.client.http_library import httpx
 
 C = TypeVar("C")
@@ -43,9 +45,14 @@ class Connections(Generic[C]):
         self._size = min(POOL_SIZE, limits.max_connections or POOL_SIZE)
         self._kept = limits.max_keepalive_connections
         self._expiry = limits.keepalive_expiry
+        self._closed = False
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Begin without pools: in a forked process their sockets are the parent's."""
         self._lock = threading.Lock()
         self._pools: list[_Pool[C]] = []
-        self._closed = False
 
     @contextmanager
     def one(self) -> Iterator[C]:
@@ -94,3 +101,33 @@ class Connections(Generic[C]):
             self._pools.append(_Pool(self._make(limits)))
             return self._pools[-1]
         return min(self._pools, key=lambda pool: pool.in_use)
+
+
+class LoopConnections(Generic[C]):
+    """Connections for each event loop: a socket that one loop has opened is of no use to another.
+
+    A program that calls :func:`asyncio.run` several times has as many loops, one after the other.
+    """
+
+    def __init__(self, make: Callable[[], Connections[C]]) -> None:
+        self._make = make
+        self._of_loop: dict[asyncio.AbstractEventLoop, Connections[C]] = {}
+        self._closed = False
+
+    def here(self) -> Connections[C]:
+        """Return the connections of the running loop."""
+        if self._closed:
+            raise RuntimeError("the client has been closed")
+        loop = asyncio.get_running_loop()
+        if loop not in self._of_loop:
+            # Nobody can close the connections of a loop that is closed; their sockets go with them.
+            self._of_loop = {other: kept for other, kept in self._of_loop.items() if not other.is_closed()}
+            self._of_loop[loop] = self._make()
+        return self._of_loop[loop]
+
+    def close(self) -> list[C]:
+        """Take out all clients of the running loop, which the caller closes, and let go of the others."""
+        self._closed = True
+        of_loop, self._of_loop = self._of_loop, {}
+        here = of_loop.get(asyncio.get_running_loop())
+        return [] if here is None else here.all()

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from sandtui.client.blocking_port import BlockingPort
+from sandtui.client.forking import renew_in_child
 from sandtui.client.network_deadline import Exchange
 from sandtui.client.port import Sink, TransportFault, WireReply, WireRequest, run_blocking
 
@@ -29,6 +30,11 @@ class DownloadThreads:
 
     def __init__(self, make: Callable[[], BlockingPort]) -> None:
         self._make = make
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Begin without threads: a forked process has none of its parent's."""
         self._port: BlockingPort | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._busy = 0

@@ -19,9 +19,6 @@ MAX_REPLY = 64 * 1024 * 1024
 """Bytes of a reply that is held in memory: a hostile or mistaken one must not fill it. The largest that the platform
 sends are windows of 10 MiB, and what a command wrote."""
 
-# A proxy that is set for the whole machine must not be asked for the local platform.
-NEVER_PROXIED = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-
 
 def arguments(
     request: WireRequest,

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 
 from sandtui.client.call import Rate
+from sandtui.client.forking import renew_in_child
 
 WINDOW = 60.0
 """Seconds that a limit counts over (wire.md 2.1)."""
@@ -20,8 +21,13 @@ class RateLimiter:
 
     def __init__(self) -> None:
         self._sent: dict[tuple[str, str], deque[float]] = {}
-        self._lock = threading.Lock()
         self._calls = 0
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Start anew in a forked process, whose parent's threads may have held the lock."""
+        self._lock = threading.Lock()
 
     def reserve(self, rate: Rate, now: float) -> float:
         """Take a place for one request; return the seconds to wait before it may be sent."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sandtui.client.flows.operations import Operations
+from sandtui.client.forking import renew_in_child
 from sandtui.client.models.streams import CommandEvent
 from sandtui.client.observe import Observer
 
@@ -35,25 +37,25 @@ class LiveSide:
 
     def __init__(self, make_client: Callable[[], AsyncSandboxClient]) -> None:
         self._make_client = make_client
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Begin without a thread: a forked process has none of its parent's."""
         self._lock = threading.Lock()
-        self._cleanup = ExitStack()
-        self._started: tuple[BlockingPortal, AsyncSandboxClient] | None = None
+        self._started: tuple[BlockingPortal, threading.Thread, AsyncSandboxClient] | None = None
 
     def _start(self) -> tuple[BlockingPortal, AsyncSandboxClient]:
-        # Most programs never need it, and it takes a while to import.
-        from anyio.from_thread import start_blocking_portal
-
         with self._lock:
             if self._started is None:
-                portal = self._cleanup.enter_context(start_blocking_portal("asyncio", name="sandtui-live"))
+                portal, thread = _start_thread()
 
                 async def make() -> AsyncSandboxClient:
                     return self._make_client()
 
-                client = portal.call(make)
-                self._cleanup.callback(portal.call, client.aclose)
-                self._started = portal, client
-            return self._started
+                self._started = portal, thread, portal.call(make)
+            portal, _, client = self._started
+            return portal, client
 
     @property
     def client(self) -> AsyncSandboxClient:
@@ -63,7 +65,7 @@ class LiveSide:
     def observe(self, observer: Observer | None) -> None:
         """Have an observer told of this side's requests too, when there are any."""
         if self._started is not None:
-            self._started[1].observe(observer)
+            self._started[2].observe(observer)
 
     def call(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a coroutine function on the loop and wait for it."""
@@ -87,8 +89,42 @@ class LiveSide:
     def close(self) -> None:
         """Close the connections and end the thread; what was open is cut."""
         with self._lock:
-            self._started = None
-            self._cleanup.close()
+            started, self._started = self._started, None
+            if started is not None:
+                portal, thread, client = started
+                try:
+                    portal.call(client.aclose)
+                finally:
+                    portal.call(portal.stop, True)
+                    thread.join()
+
+
+def _start_thread() -> tuple[BlockingPortal, threading.Thread]:
+    """Start a thread with an event loop that runs until its portal is stopped.
+
+    anyio's own context manager would wait for the thread when it is let go of, and a forked process has none.
+    """
+    # Most programs never need it, and it takes a while to import.
+    import anyio
+    from anyio.from_thread import BlockingPortal
+
+    started: Future[BlockingPortal] = Future()
+
+    async def run() -> None:
+        async with BlockingPortal() as portal:
+            started.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    def serve() -> None:
+        try:
+            anyio.run(run)
+        except BaseException as error:
+            if not started.done():
+                started.set_exception(error)
+
+    thread = threading.Thread(target=serve, name="sandtui-live", daemon=True)
+    thread.start()
+    return started.result(), thread
 
 
 class LiveOperations(Operations):

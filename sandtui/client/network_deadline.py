@@ -55,19 +55,16 @@ class Exchange:
 
 
 class NetworkDeadline:
-    """The deadline of what the present thread does on the network of some httpx clients."""
+    """The deadline of what the present thread does on the network of some httpx transports."""
 
     def __init__(self) -> None:
         self._own = threading.local()
 
-    def around(self, client: httpx.Client) -> httpx.Client:
-        """Return the client, whose network keeps to the deadline from now on."""
+    def around(self, transport: httpx.HTTPTransport) -> httpx.HTTPTransport:
+        """Return the transport, whose network keeps to the deadline from now on."""
         # httpx offers no way to name the network that its transports use.
-        for transport in (client._transport, *client._mounts.values()):
-            pool = getattr(transport, "_pool", None)
-            if pool is not None:
-                pool._network_backend = _Network(pool._network_backend, self)
-        return client
+        transport._pool._network_backend = _Network(transport._pool._network_backend, self)
+        return transport
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from sandtui.client.config import Config
 from sandtui.client.file_lock import FileLock
+from sandtui.client.forking import renew_in_child
 from sandtui.client.models import GatewayToken
 from sandtui.directories import DirectoryError, user_directory
 
@@ -67,12 +68,17 @@ class TokenCache:
         self._now = now
         self._new_lock = new_lock
         self._tokens: dict[str, GatewayToken] = {}
+        self._purged = False
+        self.renew()
+        renew_in_child(self)
+        identity = hashlib.sha256(f"{config.base_url}\0{config.api_key}".encode()).hexdigest()[:32]
+        self._folder = folder / identity if folder is not None else None
+
+    def renew(self) -> None:
+        """Start anew in a forked process, whose parent's threads may have held the locks."""
         # A lock that nobody holds is forgotten by itself.
         self._locks: WeakValueDictionary[str, AbstractAsyncContextManager[None]] = WeakValueDictionary()
         self._guard = threading.Lock()
-        self._purged = False
-        identity = hashlib.sha256(f"{config.base_url}\0{config.api_key}".encode()).hexdigest()[:32]
-        self._folder = folder / identity if folder is not None else None
 
     def lock(self, sandbox_id: str) -> AbstractAsyncContextManager[None]:
         """Return the lock to hold while a token of this sandbox is fetched."""

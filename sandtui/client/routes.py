@@ -1,0 +1,216 @@
+"""The way of each request: direct, or through the proxy that the environment names for it.
+
+httpx reads the same variables, but it fails at a value that it can't use whether or not the request needs it, takes
+an IPv6 address in NO_PROXY for a host's name, and sends requests for this machine to the proxy. Here a value counts
+when a request depends on it; only then is an error raised, which names the variable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from urllib.request import getproxies
+
+from sandtui.client.errors import ConfigurationError
+from sandtui.client.forking import renew_in_child
+from sandtui.client.http_library import httpx
+
+T = TypeVar("T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+
+
+class Trust:
+    """The certificates that servers are checked with, read when they are first needed: that takes 20 ms or more."""
+
+    def __init__(self) -> None:
+        self._context: ssl.SSLContext | None = None
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Start anew in a forked process, whose parent's threads may have held the lock."""
+        self._lock = threading.Lock()
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context.
+
+        Raises:
+            ConfigurationError: the environment names certificates, or a key log, that can't be used.
+        """
+        with self._lock:
+            if self._context is None:
+                self._context = _context()
+            return self._context
+
+
+class Routes:
+    """What the environment says of proxies and certificates, as it is when this is made."""
+
+    def __init__(self, trust: Trust | None = None) -> None:
+        self.trust = trust or Trust()
+        found = getproxies()
+        self._exceptions = [entry.strip().lower() for entry in found.pop("no", "").split(",") if entry.strip()]
+        self._proxies = {scheme: address for scheme, address in found.items() if address}
+
+    def proxy_for(self, url: httpx.URL) -> tuple[str, str] | None:
+        """Return the proxy for an address, and the variable that names it; None when there is none."""
+        host = url.host.lower().rstrip(".")
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+        if is_this_machine(host) or any(_matches(entry, host, port) for entry in self._exceptions):
+            return None
+        for scheme in (url.scheme, "all"):
+            if scheme in self._proxies:
+                address = self._proxies[scheme]
+                return address if "://" in address else f"http://{address}", _variable(scheme)
+        return None
+
+
+class Transports(Generic[T]):
+    """The transports of one httpx client: one for each way that its requests take."""
+
+    def __init__(self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], T], routes: Routes) -> None:
+        self._make: Callable[[ssl.SSLContext, httpx.Proxy | None], T] = make
+        self._routes = routes
+        self._made: dict[tuple[bool, str | None], T] = {}
+        self._lock = threading.Lock()
+
+    def known(self, url: httpx.URL) -> T | None:
+        """Return the transport of an address, if there is one already."""
+        address, _ = self._routes.proxy_for(url) or (None, "")
+        return self._made.get((_is_secure(url, address), address))
+
+    def of(self, url: httpx.URL) -> T:
+        """Return the transport that a request to an address takes. It may have to read certificates first.
+
+        Raises:
+            ConfigurationError: the environment names a proxy or certificates that can't be used.
+        """
+        address, variable = self._routes.proxy_for(url) or (None, "")
+        secure = _is_secure(url, address)
+        with self._lock:
+            if (secure, address) not in self._made:
+                # Where no TLS is spoken there is nothing to check; this context would refuse every server.
+                verify = self._routes.trust.context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                proxy = None if address is None else _proxy(address, variable)
+                try:
+                    self._made[secure, address] = self._make(verify, proxy)
+                except ImportError:
+                    raise ConfigurationError(
+                        f"{variable} names a SOCKS proxy, which needs another package: pip install 'sandtui[socks]'"
+                    ) from None
+            return self._made[secure, address]
+
+    def all(self) -> list[T]:
+        """Return all that were made."""
+        with self._lock:
+            return list(self._made.values())
+
+
+class RoutedTransport(httpx.BaseTransport):
+    """Sends each request its way."""
+
+    def __init__(
+        self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.HTTPTransport], routes: Routes
+    ) -> None:
+        self._transports: Transports[httpx.HTTPTransport] = Transports(make, routes)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        return self._transports.of(request.url).handle_request(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for transport in self._transports.all():
+            transport.close()
+
+
+class AsyncRoutedTransport(httpx.AsyncBaseTransport):
+    """The same on an event loop."""
+
+    def __init__(
+        self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.AsyncHTTPTransport], routes: Routes
+    ) -> None:
+        self._transports: Transports[httpx.AsyncHTTPTransport] = Transports(make, routes)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        transport = self._transports.known(request.url)
+        if transport is None:
+            transport = await asyncio.to_thread(self._transports.of, request.url)
+        return await transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for transport in self._transports.all():
+            await transport.aclose()
+
+
+def _is_secure(url: httpx.URL, proxy: str | None) -> bool:
+    return url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name or address is a loopback one: no proxy can reach what it names."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _matches(entry: str, host: str, port: int | None) -> bool:
+    """Whether an entry of NO_PROXY means a host: a name with all below it, an address, a network, or any of them."""
+    if entry == "*":
+        return True
+    entry = entry.rpartition("://")[2]
+    name, wanted = entry, ""
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
+        wanted = rest.removeprefix(":")
+    elif entry.count(":") == 1:
+        name, _, wanted = entry.partition(":")
+    if wanted and wanted != str(port):
+        return False
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        domain = name.removeprefix("*").strip(".")
+        return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+def _variable(scheme: str) -> str:
+    names = (f"{scheme}_proxy", f"{scheme}_PROXY", f"{scheme.upper()}_PROXY")
+    return next((name for name in names if os.environ.get(name)), "the system's proxy setting")
+
+
+def _proxy(address: str, variable: str) -> httpx.Proxy:
+    # Its user and password are in the address, so that no message may quote it.
+    try:
+        return httpx.Proxy(address)
+    except (ValueError, httpx.InvalidURL):
+        scheme = address.partition("://")[0]
+        known = scheme in {"http", "https", "socks5", "socks5h"}
+        what = "is no address of a proxy" if known else f"names a proxy of an unknown kind, {scheme[:20]!r}"
+        raise ConfigurationError(
+            f"{variable} {what}; it looks like http://proxy.example:3128 or socks5://proxy.example:1080"
+        ) from None
+
+
+def _context() -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except (OSError, ValueError) as error:
+        named = [name for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
+        guilty = [name for name in named if os.environ[name] == getattr(error, "filename", None)] or named
+        if not guilty:
+            raise ConfigurationError(f"the certificates of this machine can't be used: {error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        values = " or ".join(f"{name} ({os.environ[name]})" for name in guilty)
+        raise ConfigurationError(f"{values} can't be used: {reason}") from None
