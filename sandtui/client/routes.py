@@ -155,6 +155,15 @@ def _is_secure(url: httpx.URL, proxy: str | None) -> bool:
     return url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
 
 
+def environment_transport() -> AsyncRoutedTransport:
+    """Return a transport for requests of one's own, which go the ways of the client's."""
+
+    def open_way(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
+
+    return AsyncRoutedTransport(open_way, Routes())
+
+
 def is_this_machine(host: str) -> bool:
     """Whether a host's name or address is a loopback one: no proxy can reach what it names."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -207,10 +216,13 @@ def _context() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except (OSError, ValueError) as error:
+        # httpx reads the file of the first alone, and Python writes to that of the last.
         named = [name for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
-        guilty = [name for name in named if os.environ[name] == getattr(error, "filename", None)] or named
-        if not guilty:
+        guilty = next(
+            (name for name in named if os.environ[name] == getattr(error, "filename", None)),
+            named[0] if named else None,
+        )
+        if guilty is None:
             raise ConfigurationError(f"the certificates of this machine can't be used: {error}") from None
         reason = getattr(error, "strerror", None) or str(error)
-        values = " or ".join(f"{name} ({os.environ[name]})" for name in guilty)
-        raise ConfigurationError(f"{values} can't be used: {reason}") from None
+        raise ConfigurationError(f"{guilty} ({os.environ[guilty]}) can't be used: {reason}") from None

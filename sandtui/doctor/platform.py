@@ -12,6 +12,7 @@ import httpx
 
 from sandtui.client import AsyncSandboxClient, Config, SandboxClientError
 from sandtui.client.errors import ConfigurationError, PermissionDeniedError, UnauthorizedError
+from sandtui.client.routes import environment_transport
 from sandtui.config.contexts import choose, resolve
 from sandtui.config.paths import Paths
 from sandtui.config.settings import Settings, SettingsError, load_settings
@@ -66,8 +67,12 @@ def _settings(paths: Paths, settings: Settings) -> Finding:
 async def _connection(config: Config, transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[Finding]:
     began = time.monotonic()
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=PATIENCE) as plain:
+        way = transport or environment_transport()
+        async with httpx.AsyncClient(transport=way, timeout=PATIENCE, trust_env=False) as plain:
             reply = await plain.get(config.base_url)
+    except ConfigurationError as error:
+        yield Finding("connection", "bad", str(error), "Change the variable, or unset it.")
+        return
     except httpx.HTTPError as error:
         mend = "Check the network, a proxy (HTTPS_PROXY, NO_PROXY), and the address."
         yield Finding("connection", "bad", f"{config.base_url} can't be reached: {error or type(error).__name__}", mend)

@@ -19,11 +19,13 @@ from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.registry import Registry
 from sandtui.local.ssh_sessions import AuthorizeBody, SshSessions
 from sandtui.local.tokens import GatewayTokens
-from sandtui.local.uploads import receive_file
+from sandtui.local.uploads import MAX_UPLOAD, receive_file
 
 PREFIX: Final = "/{namespace}/{id}"
 MAX_READ: Final = 10 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
+MAX_UNSIZED: Final = MAX_UPLOAD
+"""Bytes that are sent of a file that does not say how long it is, as some of /proc."""
 
 _Work = Callable[[Request, Instance], Awaitable[Response]]
 
@@ -104,8 +106,19 @@ class Gateway:
     async def download(self, request: Request, instance: Instance) -> Response:
         """GET /download: stream a file."""
         file = await instance.open_read(_path(request))
-        headers = {"content-length": str(file.size)}
-        return StreamingResponse(_stream(file), headers=headers, media_type="application/octet-stream")
+        try:
+            head = await _head(file)
+        except BaseException:
+            file.close()
+            raise
+        if len(head) < _CHUNK:
+            # All there is, whatever the file's size says: /proc has files of no size, /sys such that hold less.
+            file.close()
+            return Response(head, media_type="application/octet-stream")
+        sized = file.size >= len(head)
+        headers = {"content-length": str(file.size)} if sized else {}
+        pieces = _stream(file, head, file.size if sized else MAX_UNSIZED, whole=sized)
+        return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
 
     async def read_file(self, request: Request, instance: Instance) -> Response:
         """GET /read-file: a window of a text file."""
@@ -197,15 +210,32 @@ def _integer(request: Request, name: str) -> int | None:
     return int(text)
 
 
-async def _stream(file: ReadableFile) -> AsyncIterator[bytes]:
-    offset = 0
+async def _head(file: ReadableFile) -> bytes:
+    """Return the beginning of a file: less than a chunk only when there is no more."""
+    head = b""
+    while len(head) < _CHUNK:
+        data = await file.read(len(head), _CHUNK - len(head))
+        if not data:
+            break
+        head += data
+    return head
+
+
+async def _stream(file: ReadableFile, head: bytes, length: int, *, whole: bool) -> AsyncIterator[bytes]:
+    """Send a file up to a length, which it must have when it is to be ``whole``."""
+    offset = len(head)
     try:
-        while offset < file.size:
-            data = await file.read(offset, min(_CHUNK, file.size - offset))
-            if not data:
+        yield head
+        while offset < length:
+            data = await file.read(offset, min(_CHUNK, length - offset))
+            if not data and whole:
                 # Too short for the length that was promised: breaking off is the only honest answer.
                 raise SandboxGone("The file became shorter while it was sent.")
+            if not data:
+                return
             offset += len(data)
             yield data
+        if not whole:
+            raise SandboxGone(f"The file has no size and does not end within {length:,} bytes.")
     finally:
         file.close()

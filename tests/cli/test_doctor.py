@@ -175,6 +175,15 @@ async def test_what_is_wrong_is_told_with_how_to_mend_it(paths, monkeypatch, ans
     assert found.mend
 
 
+async def test_a_variable_that_keeps_from_the_platform_is_named(paths, monkeypatch):
+    monkeypatch.setenv("PRIME_API_KEY", "key-of-the-test")
+    monkeypatch.setenv("HTTPS_PROXY", "foo://user:secret@proxy")
+    found = seen([finding async for finding in platform.examine(paths, "", None)])
+    assert found["connection"].state == "bad"
+    assert "HTTPS_PROXY names" in found["connection"].words
+    assert "secret" not in str(found)
+
+
 async def test_a_profile_without_a_key_and_keys_that_do_not_hold(paths):
     paths.settings.parent.mkdir()
     paths.settings.write_text("[keys]\n'fleet.x' = 'x'\n[profiles.a]\nkey_env = 'NO_SUCH_VARIABLE'\n")
