@@ -37,6 +37,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+MOST_QUOTED = 200
+"""Characters of a command in the text of an error."""
+
 
 class SandboxClientError(Exception):
     """The common root. Fields that do not apply are None.
@@ -76,8 +79,13 @@ class SandboxClientError(Exception):
         self.retry_after = retry_after
         self.command = command
 
-    def __str__(self) -> str:
+    @property
+    def explanation(self) -> str:
+        """What went wrong and what can be done about it, without the command, which may hold what is secret."""
         return f"{self.message.rstrip('.')}. {self.hint}" if self.hint else self.message
+
+    def __str__(self) -> str:
+        return self.explanation
 
 
 class ConfigurationError(SandboxClientError):
@@ -215,9 +223,19 @@ class SandboxImagePullError(SandboxNotRunningError):
 
 
 class CommandTimeoutError(SandboxClientError, RuntimeError):
-    """The command did not end in time; it has been stopped where the platform can."""
+    """The command did not end in time; it has been stopped where the platform can.
+
+    ``stdout`` and ``stderr`` are what it had written by then, as far as the platform tells.
+    """
 
     hint = "Raise the command's timeout (900 s at most), or run it as a background job."
+    stdout: str = ""
+    stderr: str = ""
+
+    def __str__(self) -> str:
+        where = f" in sandbox {self.sandbox_id}" if self.sandbox_id else ""
+        what = f": {_brief(self.command)}" if self.command else ""
+        return f"{self.message}{where}{what}. {self.hint}"
 
 
 class UploadTimeoutError(SandboxClientError, RuntimeError):
@@ -259,3 +277,14 @@ def not_running_error(
     return kinds.get(error_type or "", SandboxNotRunningError)(
         message, status=status, sandbox_id=sandbox_id, error_type=error_type, command=command
     )
+
+
+def command_timeout(sandbox_id: str, command: str, seconds: float) -> CommandTimeoutError:
+    """Return the error for a command that did not end in time."""
+    return CommandTimeoutError(f"the command did not end within {seconds:g} s", sandbox_id=sandbox_id, command=command)
+
+
+def _brief(command: str) -> str:
+    """Return the beginning of a command, on one line."""
+    words = " ".join(command.split())
+    return words if len(words) <= MOST_QUOTED else words[: MOST_QUOTED - 1] + "…"

@@ -88,6 +88,13 @@ def no_reply(
     )
 
 
+def output_so_far(reply: WireReply) -> tuple[str, str]:
+    """Return what a command had written that did not end in time: standard output and error, empty if not told."""
+    body = _object(reply.content)
+    stdout, stderr = (value if isinstance(value := body.get(name), str) else "" for name in ("stdout", "stderr"))
+    return stdout, stderr
+
+
 def retry_after(reply: WireReply) -> float | None:
     """Return the seconds that ``Retry-After`` asks for: a number, or the time until a date."""
     value = reply.headers.get("retry-after")

@@ -16,6 +16,7 @@ from sandtui.client.config import Config
 from sandtui.client.errors import (
     APIError,
     APITimeoutError,
+    CommandTimeoutError,
     MalformedReplyError,
     SandboxClientError,
     SandboxNotRunningError,
@@ -28,7 +29,7 @@ from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
 from sandtui.client.observe import Observer, Watched
 from sandtui.client.port import Port, Sink, TransportFault, WireReply, WireRequest
 from sandtui.client.read_only import refuse_change
-from sandtui.client.replies import error_from, hide, no_reply, retry_after
+from sandtui.client.replies import error_from, hide, no_reply, output_so_far, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
 
@@ -159,7 +160,10 @@ class Session:
                 continue
             if reply.status_code == 408:
                 await self.raise_if_ended(sandbox_id)
-                raise on_timeout(error.message)
+                failure = on_timeout(error.message)
+                if isinstance(failure, CommandTimeoutError):
+                    failure.stdout, failure.stderr = output_so_far(reply)
+                raise failure
             if error.error_type in GONE:
                 raise await self.gone(sandbox_id)
             if reply.status_code == 409:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from sandtui.client.errors import (
-    CommandTimeoutError,
     ConnectionFailedError,
     SandboxClientError,
+    command_timeout,
 )
 from sandtui.client.flows.access import Access
 from sandtui.client.models.access import SSHSession
@@ -158,9 +158,7 @@ class SSHChannel:
                     await process.wait_closed()
                 yield CommandEnded(_exit_code(process, self._sandbox_id))
             except TimeoutError:
-                raise CommandTimeoutError(
-                    f"the command did not end within {timeout} s", sandbox_id=self._sandbox_id, command=command
-                ) from None
+                raise command_timeout(self._sandbox_id, command, timeout) from None
             except asyncssh.Error as error:
                 raise ConnectionFailedError(
                     f"the SSH connection broke: {error}", sent=True, sandbox_id=self._sandbox_id

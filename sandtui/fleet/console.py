@@ -151,7 +151,7 @@ class Console:
         try:
             run.exit_code = await self._run(run, timeout, token)
         except SandboxClientError as error:
-            run.problem, run.timed_out = str(error), isinstance(error, CommandTimeoutError)
+            run.problem, run.timed_out = error.explanation, isinstance(error, CommandTimeoutError)
             self._end(run, RunState.FAILED, Stream.PROBLEM, run.problem)
             await self._forget(token)
         except asyncio.CancelledError:
@@ -245,13 +245,20 @@ class Console:
                 await self._ask(carry.forgetting(token))
 
     async def _execute(self, run: Run, sent: _Sent) -> int:
-        reply = await self.client.execute_command(
-            self.sandbox_id, sent.text, sent.directory, sent.variables, sent.timeout
-        )
-        stdout, stderr = await asyncio.to_thread(lambda: (_split(reply.stdout), _split(reply.stderr)))
-        self._add(Stream.STDOUT, stdout, run)
-        self._add(Stream.STDERR, stderr, run)
+        try:
+            reply = await self.client.execute_command(
+                self.sandbox_id, sent.text, sent.directory, sent.variables, sent.timeout
+            )
+        except CommandTimeoutError as error:
+            await self._show(run, error.stdout, error.stderr)
+            raise
+        await self._show(run, reply.stdout, reply.stderr)
         return reply.exit_code
+
+    async def _show(self, run: Run, stdout: str, stderr: str) -> None:
+        outputs = await asyncio.to_thread(lambda: (_split(stdout), _split(stderr)))
+        for stream, lines in zip((Stream.STDOUT, Stream.STDERR), outputs, strict=True):
+            self._add(stream, lines, run)
 
     async def _stream(self, run: Run, sent: _Sent) -> int:
         exit_code = -1

@@ -20,7 +20,11 @@ MAX_SPELLED: Final = 63 * 1024 * 1024
 
 
 class TimedOut(Exception):
-    """The command took longer than it may."""
+    """The command took longer than it may. ``so_far`` is what it had written."""
+
+    def __init__(self, so_far: Executed) -> None:
+        super().__init__("the command took longer than it may")
+        self.so_far = so_far
 
 
 class _Budget:
@@ -93,6 +97,10 @@ class Executed:
         """Return it as the JSON of a reply."""
         return b'{"stdout":"%b","stderr":"%b","exit_code":%d}' % (self.stdout, self.stderr, self.exit_code)
 
+    def refusal(self, detail: str) -> bytes:
+        """Return it as the JSON of a refusal, for a command that has no exit code."""
+        return b'{"detail":"%b","stdout":"%b","stderr":"%b"}' % (_spelled(detail), self.stdout, self.stderr)
+
 
 def not_started(text: str, exit_code: int) -> Executed:
     """Return what a command that could not be started has come to."""
@@ -118,7 +126,9 @@ class Execution:
         try:
             await asyncio.wait({waiting, leaving}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
-                raise ClientDisconnect if leaving.done() else TimedOut
+                if leaving.done():
+                    raise ClientDisconnect
+                raise TimedOut(Executed(-1, out.take(), err.take(_note(out, err))))
             code = waiting.result()
             # The shell has ended; what it wrote is in the pipes. A child in the background may hold
             # them open for long: it goes on, its output read and dropped.

@@ -80,8 +80,9 @@ class Gateway:
         try:
             done = await self._executions.run(request, instance, command, body.timeout)
         except TimedOut as error:
+            # What it had written comes with the refusal: clients that don't know of it pass it over.
             detail = f"The command was ended after its {body.timeout:g} seconds."
-            raise wire.problem(HTTPStatus.REQUEST_TIMEOUT, detail) from error
+            return Response(error.so_far.refusal(detail), HTTPStatus.REQUEST_TIMEOUT, media_type="application/json")
         except CommandFailed as error:
             if error.code == errno.E2BIG:
                 detail = "The command or its variables are too long; send a script as a file."

@@ -14,6 +14,7 @@ from sandtui.fleet.carriage import last_state
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.fanout import Answer, FanOut, differences, group
 from sandtui.fleet.fanout.answer import MAX_KEPT
+from sandtui.fleet.fanout.bodies import Bodies
 from sandtui.fleet.fanout.differences import Budget, Kind, body, compare
 from sandtui.fleet.fanout.grouping import exit_codes, reference
 from sandtui.fleet.fanout.live import LONGEST_LINE, TAIL_LINES, Live
@@ -98,6 +99,32 @@ async def test_equal_answers_and_equal_reasons_are_folded():
     assert "── 14 the same, exit 0" in text
     assert "\n~  commit b\n" in text
     assert text.endswith("20 sandboxes · 16 ok · 1 failed · 1 too slow · 2 not reached · 3 different answers")
+
+
+def late(stdout, stderr=""):
+    error = CommandTimeoutError("the command did not end within 10 s", command="deploy --token canary")
+    error.stdout, error.stderr = stdout, stderr
+    return error
+
+
+async def test_what_was_written_before_the_time_was_over_is_kept(tmp_path):
+    fan_out, _ = fan_out_of(lambda number: late("step 1\n" if number < 3 else f"step {number}\n", "slow\n"), 4)
+    await fan_out.run()
+    assert [len(each.targets) for each in group(fan_out.targets)] == [2, 1, 1]
+    text = "\n".join(report(fan_out))
+    assert text.count("the command did not end within 10 s") == 3
+    assert all(f"step {number}" in text for number in (1, 3, 4))
+    assert "slow" in text
+    assert "canary" not in text
+    save(fan_out, tmp_path / "all.jsonl")
+    kept = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert kept[0]["stdout"] == "step 1\n"
+    assert kept[0]["stderr"] == "slow\n"
+    assert "exit_code" not in kept[0]
+    made = Bodies().of(fan_out.targets)
+    assert len(made) == 3
+    fan_out.prepare_retry()
+    assert all(target.output is None for target in fan_out.targets)
 
 
 async def test_again_on_the_failed_only():

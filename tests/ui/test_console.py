@@ -268,6 +268,22 @@ async def test_what_did_not_end_in_time_begins_again_as_a_job_by_one_key():
         await until(pilot, lambda: started == ["train"])
 
 
+async def test_what_was_written_before_the_time_was_over_is_shown():
+    async with World().run_test(size=WIDE) as pilot:
+        app, _, _ = await console(pilot)
+
+        async def too_slow(*_, **__):
+            error = CommandTimeoutError("the command did not end within 900 s", command="train")
+            error.stdout, error.stderr = "epoch 1\nepoch 2", "warm\n"
+            raise error
+
+        app.bridge.session.client.execute_command = too_slow
+        await run(pilot, "train")
+        lines = [line.text for line in app.screen.console.lines]
+        assert lines[-5:-1] == ["train", "epoch 1", "epoch 2", "warm"]
+        assert lines[-1].startswith("the command did not end within 900 s")
+
+
 async def test_what_ran_is_told_among_the_events_and_touches_the_sandbox():
     async with World().run_test(size=WIDE) as pilot:
         app, screen, _ = await console(pilot)

@@ -14,7 +14,9 @@ from sandtui.client.errors import (
     CommandTimeoutError,
     ConnectionFailedError,
     InvalidRequestError,
+    SandboxClientError,
     SandboxNotRunningError,
+    command_timeout,
 )
 from sandtui.client.flows.base import Flows
 from sandtui.client.models import CommandResponse
@@ -84,9 +86,7 @@ class Commands(Flows):
         check_command(command, env, seconds, working_dir, user)
 
         def too_slow(_reason: str) -> CommandTimeoutError:
-            return CommandTimeoutError(
-                f"the command did not end within {seconds} s", sandbox_id=sandbox_id, command=command
-            )
+            return command_timeout(sandbox_id, command, seconds)
 
         try:
             if await self._session.is_vm(sandbox_id):
@@ -114,16 +114,19 @@ class Commands(Flows):
                     if "end" in event:
                         exit_code = int(event["end"].get("exit_code", 0))
         except rpc.RPCError as error:
-            raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
+            failure: SandboxClientError = await rpc.meaning(self._session, error, sandbox_id, too_slow)
         except TransportFault as fault:
-            if exit_code is None:
-                raise await self._broken(sandbox_id, fault, too_slow) from None
-        if exit_code is None:
-            raise APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
-        notes = stdout.note() + stderr.note()
-        return CommandResponse(stdout=stdout.text(), stderr=stderr.text() + notes, exit_code=exit_code)
+            failure = await self._broken(sandbox_id, fault, too_slow)
+        else:
+            failure = APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
+        errors = stderr.text() + stdout.note() + stderr.note()
+        if exit_code is not None:
+            return CommandResponse(stdout=stdout.text(), stderr=errors, exit_code=exit_code)
+        if isinstance(failure, CommandTimeoutError):
+            failure.stdout, failure.stderr = stdout.text(), errors
+        raise failure
 
-    async def _broken(self, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout) -> Exception:
+    async def _broken(self, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout) -> SandboxClientError:
         if fault.timeout:
             try:
                 await self._session.raise_if_ended(sandbox_id)

@@ -9,7 +9,13 @@ from contextlib import aclosing
 from typing import Protocol
 
 from sandtui.client import rpc
-from sandtui.client.errors import APIError, CommandTimeoutError, ConnectionFailedError, SandboxClientError
+from sandtui.client.errors import (
+    APIError,
+    CommandTimeoutError,
+    ConnectionFailedError,
+    SandboxClientError,
+    command_timeout,
+)
 from sandtui.client.flows.access import Access
 from sandtui.client.flows.bulk import Bulk
 from sandtui.client.flows.commands import DEFAULT_TIMEOUT, check_command, start_message
@@ -86,9 +92,7 @@ class Streams(Bulk, Access):
         user: str | None,
     ) -> AsyncGenerator[CommandEvent, None]:
         def too_slow(_reason: str) -> CommandTimeoutError:
-            return CommandTimeoutError(
-                f"the command did not end within {timeout} s", sandbox_id=sandbox_id, command=command
-            )
+            return command_timeout(sandbox_id, command, timeout)
 
         message = start_message(command, working_dir, env, user)
         ended = False
@@ -141,9 +145,7 @@ class Streams(Bulk, Access):
                     yield CommandEnded(exit_code)
                     return
                 if port.monotonic() > deadline:
-                    raise CommandTimeoutError(
-                        f"the command did not end within {timeout} s", sandbox_id=sandbox_id, command=command
-                    )
+                    raise command_timeout(sandbox_id, command, timeout)
                 pause = _FIRST_PAUSE if pieces else min(pause * 1.5, _LONGEST_PAUSE)
                 if not pieces:
                     await port.sleep(pause)

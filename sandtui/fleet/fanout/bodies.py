@@ -32,7 +32,7 @@ class Bodies:
         standard = self.standard = standard_of(targets)
         budget = Budget()
         found: dict[Answer, Body] = {}
-        for answer in dict.fromkeys(each.answer for each in targets if each.answer is not None):
+        for answer in dict.fromkeys(each.output for each in targets if each.output is not None):
             shown = self._body(answer)
             if standard is not None and answer != standard:
                 pair = answer, standard

@@ -15,7 +15,8 @@ from sandtui.fleet.fanout.run import FanOut, Target
 class Group:
     """Sandboxes that said the same, or failed for the same reason.
 
-    ``answer`` is None when the command did not end; ``problem`` says why then. ``shortest`` and ``longest`` are
+    ``answer`` is None when the command did not end; ``problem`` says why then, and ``output`` may hold what it had
+    written by then: else it is the answer. ``shortest`` and ``longest`` are
     seconds. ``key`` is the same for the same group when more answers have come.
     """
 
@@ -23,6 +24,7 @@ class Group:
     targets: tuple[Target, ...]
     answer: Answer | None
     problem: str = ""
+    output: Answer | None = None
     shortest: float = 0.0
     longest: float = 0.0
 
@@ -73,7 +75,9 @@ def end_of(target: Target) -> str:
 
 def _key(target: Target) -> Hashable:
     # Equal answers of a fan-out are one object: comparing megabytes again and again would take long.
-    return id(target.answer) if target.answer is not None else (end_of(target), _anonymous(target))
+    if target.answer is not None:
+        return id(target.answer)
+    return end_of(target), _anonymous(target), id(target.so_far)
 
 
 def _anonymous(target: Target) -> str:
@@ -91,4 +95,6 @@ def _make(key: Hashable, targets: list[Target]) -> Group:
     problem = "" if first.answer is not None else (first.problem if len(targets) == 1 else _anonymous(first))
     if first.answer is None and not problem:
         problem = first.item.words
-    return Group(key, tuple(targets), first.answer, problem, min(times, default=0.0), max(times, default=0.0))
+    return Group(
+        key, tuple(targets), first.answer, problem, first.output, min(times, default=0.0), max(times, default=0.0)
+    )

@@ -14,6 +14,7 @@ from sandtui.client import (
     CommandTimeoutError,
     SandboxClientError,
 )
+from sandtui.client.models import CommandResponse
 from sandtui.client.models.streams import CommandEnded, CommandOutput
 from sandtui.fleet.bulk import BulkRun, Item, Outcome, State
 from sandtui.fleet.clock import Clock
@@ -30,6 +31,9 @@ STREAMED_AT_ONCE = 16
 MAX_TOTAL = 256 * 1024 * 1024
 """Characters of all different answers of one fan-out that are kept; above, of each further one only a little."""
 
+NO_EXIT_CODE = -1
+"""In the output of a command that did not end."""
+
 _SMALL = 64 * 1024
 
 
@@ -37,15 +41,16 @@ _SMALL = 64 * 1024
 class Target:
     """One sandbox and what came of the command there. Times are in seconds on the monotonic clock.
 
-    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not. ``live`` is what it
-    has said so far while it runs, where output comes as it is written. Names and texts come from outside and are
-    not safe to draw.
+    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not, and ``so_far`` holds
+    what it had written by then. ``live`` is what it says while it runs, where output comes as it is written. Names and
+    texts come from outside and are not safe to draw.
     """
 
     item: Item
     streams: bool = False
     live: Live | None = None
     answer: Answer | None = None
+    so_far: Answer | None = None
     trouble: Trouble | None = None
     problem: str = ""
     started: float | None = None
@@ -65,6 +70,11 @@ class Target:
     def state(self) -> State:
         """How it stands: done means exit code 0."""
         return self.item.state
+
+    @property
+    def output(self) -> Answer | None:
+        """What the command wrote, whether or not it ended."""
+        return self.answer if self.answer is not None else self.so_far
 
     @property
     def succeeded(self) -> bool:
@@ -159,7 +169,7 @@ class FanOut:
     def prepare_retry(self) -> int:
         """Put what failed back in the queue, for another :meth:`run`; return how many."""
         for target in self.failed:
-            target.answer, target.trouble, target.problem = None, None, ""
+            target.answer, target.so_far, target.trouble, target.problem = None, None, None, ""
             target.started = target.ended = None
         return self._bulk.prepare_retry()
 
@@ -174,7 +184,8 @@ class FanOut:
         except SandboxClientError as error:
             slow = isinstance(error, CommandTimeoutError)
             target.trouble = Trouble.TIMEOUT if slow else Trouble.UNREACHED
-            target.problem = str(error)
+            target.problem = error.explanation
+            target.so_far = await self._so_far(target, error)
         finally:
             target.live = None
             target.ended = self._clock.monotonic()
@@ -182,6 +193,16 @@ class FanOut:
         if target.answer is None:
             return Outcome(False, target.problem)
         return Outcome(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
+
+    async def _so_far(self, target: Target, error: SandboxClientError) -> Answer | None:
+        if target.live is not None:
+            answer = target.live.answer(NO_EXIT_CODE)
+        elif isinstance(error, CommandTimeoutError):
+            reply = CommandResponse(stdout=error.stdout, stderr=error.stderr, exit_code=NO_EXIT_CODE)
+            answer = await asyncio.to_thread(_hashed, lambda: Answer.of(reply))
+        else:
+            return None
+        return await self._keep(answer) if answer.stdout or answer.stderr else None
 
     async def _with_stdin(self, target: Target) -> str:
         if not self._stdin:

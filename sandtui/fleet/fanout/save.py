@@ -31,6 +31,8 @@ def record(target: Target) -> dict[str, object]:
             row["characters_cut"] = target.answer.cut
     elif target.problem:
         row["error"] = target.problem
+        if target.so_far is not None:
+            row |= {"stdout": target.so_far.stdout, "stderr": target.so_far.stderr}
     return row
 
 

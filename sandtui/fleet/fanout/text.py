@@ -29,8 +29,8 @@ def report(fan_out: FanOut, *, differences: bool = True) -> Iterator[str]:
         yield f"   {names(each.targets)}"
         if each.answer is None:
             yield f"   {clean(each.problem)}"
-        else:
-            shown = body(each.answer)
+        if each.output is not None:
+            shown = body(each.output)
             if differences and standard is not None and each is not largest:
                 shown = compare(shown, standard, budget)
             yield from _lines(shown)

@@ -102,7 +102,7 @@ class Results:
     def body(self, key: Hashable) -> Body | None:
         """Return the lines of a group's answer."""
         each = self._groups.get(key)
-        return self._bodies.get(each.answer) if each is not None and each.answer is not None else None
+        return self._bodies.get(each.output) if each is not None and each.output is not None else None
 
     def earlier(self, number: int) -> FanOut:
         """Return an earlier run."""

@@ -232,7 +232,7 @@ class FanOutScreen(FanOutKeys):
         self._draw_frame()
         self.update_chrome()
         if fan_out is not None and not self._comparing:
-            answers = {target.answer for target in fan_out.targets if target.answer is not None}
+            answers = {target.output for target in fan_out.targets if target.output is not None}
             if not answers <= self._bodies.keys() or standard_of(fan_out.targets) != self._made.standard:
                 self._comparing = True
                 self.run_flow(self._compare(fan_out), "fan-out lines")

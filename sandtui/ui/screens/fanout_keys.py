@@ -301,7 +301,8 @@ class FanOutKeys(AppScreen):
         if each is None:
             return
         body = self.results.body(each.key)
-        lines = [line.text for line in body.lines] if body is not None else [each.problem]
+        lines = [each.problem] if each.answer is None else []
+        lines += [line.text for line in body.lines] if body is not None else []
         self.dashboard.copy_lines(lines, f"{len(lines):,} lines")
 
     def _go(self, start: int, step: int) -> None:
