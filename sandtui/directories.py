@@ -64,9 +64,9 @@ def reason(error: OSError, path: Path) -> str:
     return error.strerror or str(error)
 
 
-def describe(error: OSError, path: str | Path = "") -> str:
-    """Return an error in words, with the path that people know instead of the one at which it happened."""
-    if error.errno is None:
+def describe(error: BaseException, path: str | Path = "") -> str:
+    """Return an error in words: one of the system with its path, or with ``path``, which people know better."""
+    if not isinstance(error, OSError) or error.errno is None:
         return str(error)
     named = path or error.filename2 or error.filename
     name = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else ""

@@ -95,7 +95,7 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
             launch = Launch(plan, client, SystemClock(), journal, connection.label)
             return await _follow(launch, wait=arguments.wait, client=client)
     except (ConnectError, ConfigurationError, OSError) as error:
-        complain(describe(error) if isinstance(error, OSError) else error)
+        complain(describe(error))
         return FAILURE
     finally:
         journal.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandtui.client import NotFoundError, Sandbox, SandboxClientError
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
+from sandtui.directories import describe
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.launch import Launch, clean_up
 from sandtui.fleet.launch_plan import LaunchPlan
@@ -97,7 +98,7 @@ class BridgeLaunches(BridgeTasks):
             try:
                 await launch.run()
             except OSError as error:
-                self._app.say(f"Nothing was created: {error}", "error")
+                self._app.say(f"Nothing was created: {describe(error)}", "error")
             self._tell(LaunchChanged())
 
         self._run(flow(), f"launch {launch.launch_id}")
@@ -127,7 +128,7 @@ class BridgeLaunches(BridgeTasks):
         try:
             found = await asyncio.to_thread(self._app.journal.claim, label)
         except (OSError, ValueError) as error:
-            self._app.say(f"The journal of launches can't be read: {error}", "warning")
+            self._app.say(f"The journal of launches can't be read: {describe(error)}", "warning")
             return
         if found.elsewhere:
             number = "A launch is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} launches are"

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from sandtui.client import SandboxClientError
 from sandtui.config.paths import write_private
+from sandtui.directories import describe
 from sandtui.fleet import usage
 from sandtui.fleet.bulk import BulkRun
 from sandtui.fleet.commandline.history import PastCommand
@@ -100,7 +101,7 @@ class BridgeTasks:
             try:
                 await asyncio.to_thread(write)
             except (OSError, ValueError) as error:
-                self._app.post_message(FileWritten(str(path), what, str(error)))
+                self._app.post_message(FileWritten(str(path), what, _without(path, error)))
             else:
                 self._app.post_message(FileWritten(str(path), what))
 
@@ -115,7 +116,7 @@ class BridgeTasks:
             try:
                 commands = await asyncio.to_thread(self._app.commands.search, text, sandbox_id)
             except OSError as error:
-                self._app.say(f"The history of commands can't be read: {error}", "warning")
+                self._app.say(f"The history of commands can't be read: {describe(error)}", "warning")
             else:
                 found(commands)
 
@@ -128,7 +129,7 @@ class BridgeTasks:
             try:
                 what = await asyncio.to_thread(write)
             except (OSError, ValueError) as error:
-                self._app.post_message(FileWritten(str(path), "", str(error)))
+                self._app.post_message(FileWritten(str(path), "", _without(path, error)))
             else:
                 self._app.post_message(FileWritten(str(path), what))
 
@@ -207,3 +208,8 @@ class BridgeTasks:
                     await process.communicate(text.encode())
 
         self._run(flow(), "helper")
+
+
+def _without(path: Path, error: Exception) -> str:
+    """Return why a file was not written, where its path is told already."""
+    return describe(error, path).removeprefix(f"{path}: ")

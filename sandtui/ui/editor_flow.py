@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandtui.directories import describe
 from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, run_in_terminal
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ async def _edit(app: SandtuiApp, text: str, name: str, done: Callable[[str], Non
     except UnicodeDecodeError:
         app.say("Not edited: the file is not valid UTF-8.", "error")
     except (OSError, TerminalLoanError) as error:
-        app.say(f"Not edited: {error}", "error")
+        app.say(f"Not edited: {describe(error)}", "error")
     else:
         if code:
             app.say(f"{command[0]} ended with exit code {code}; the text is unchanged.", "warning")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from sandtui.client import SandboxClientError
+from sandtui.directories import describe
 from sandtui.fleet import plans
 from sandtui.fleet.jobs.board import Ended
 from sandtui.fleet.jobs.command_text import is_whole
@@ -193,7 +194,7 @@ class JobFlow:
         try:
             await session.jobs.set_chain(job.key, chain)
         except OSError as error:
-            self._app.say(f"That can't be written down, so it will not happen: {error}", "error")
+            self._app.say(f"That can't be written down, so it will not happen: {describe(error)}", "error")
             return
         session.job_watcher.want([job.key.sandbox_id])
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
+from sandtui.directories import describe
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,7 +51,7 @@ class Recording(App[None]):
         clock = self.bridge.clock
 
         def failed(error: OSError) -> None:
-            self.call_from_thread(self.say, f"The recording is not written any more: {error}", "error")
+            self.call_from_thread(self.say, f"The recording is not written any more: {describe(error)}", "error")
 
         tape = self.recordings.new_tape(clock.now(), title, failed)
         recorder = Recorder(tape, clock, size, title)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sandtui.client import SandboxClientError
+from sandtui.directories import describe
 from sandtui.fleet.sanitize import clean
 from sandtui.fleet.session import FleetSession
 from sandtui.ui.screens.dialogs.wait import WaitDialog
@@ -54,7 +55,7 @@ async def _shell(app: SandtuiApp, session: FleetSession, sandbox_id: str, name: 
     try:
         code = await attach(session.client, sandbox_id, name, take_terminal=partial(_taking, app, dialog))
     except (SandboxClientError, TerminalLoanError, OSError) as error:
-        app.say(f"No shell in {name}: {error}", "error")
+        app.say(f"No shell in {name}: {describe(error)}", "error")
     else:
         app.say(f"The shell in {name} ended with exit code {code}.")
     finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.worker import Worker
 
 from sandtui.config.transfers import TransferJournal
+from sandtui.directories import describe
 from sandtui.fleet.session import FleetSession
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
@@ -133,7 +134,7 @@ class TransferFlow:
         try:
             found = await asyncio.to_thread(journal.claim)
         except (OSError, ValueError, KeyError) as error:
-            self._app.say(f"The queue of transfers can't be read: {error}", "warning")
+            self._app.say(f"The queue of transfers can't be read: {describe(error)}", "warning")
             return
         left = found.transfers
         if found.elsewhere:

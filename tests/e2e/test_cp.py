@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
+from tests.conftest import start_platform
 from tests.e2e.terminal import Terminal
 from tests.e2e.test_dashboard import SANDTUI, environment
 
@@ -235,3 +236,36 @@ async def test_what_went_wrong_is_said_with_the_path_that_was_typed(remote, boxe
         assert message in done.stderr
         assert ".part" not in done.stderr
         assert "Errno" not in done.stderr
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A platform of plain processes, and the directory of its one sandbox."""
+    process, platform = start_platform(tmp_path / "state", "--driver", "process")
+    yield environment(tmp_path, PRIME_API_KEY=platform.api_key, PRIME_API_BASE_URL=platform.base_url)
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+
+
+async def test_plain_processes_say_why_a_file_can_not_be_put_somewhere(plain, tmp_path):
+    """Uploads stay in the sandbox's directory there, while commands see the machine."""
+    await sandtui(plain, "create", "python", "--set", "name=plain", "--wait")
+    (tmp_path / "file").write_text("hello")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "x").write_text("1")
+    for words, message in (
+        ((tmp_path / "file", "plain:/proc/nope"), "/proc/nope: "),
+        ((tmp_path / "file", f"plain:{tmp_path}/none/x"), f"{tmp_path}/none/x: "),
+        ((tmp_path / "file", f"plain:{tmp_path}/new"), "use a path in its working directory"),
+        (("-r", tmp_path / "tree", f"plain:{tmp_path}/copied"), "use a path in its working directory"),
+    ):
+        done = await sandtui(plain, "cp", *words, code=1)
+        assert message in done.stderr
+        assert "irectory" in done.stderr, "the reason, in the words of whatever shell there is"
+        assert not any(each in done.stderr for each in ("another", ".part", "sh:", "Errno")), done.stderr
+    assert not list(tmp_path.glob(".*.part"))
+    await sandtui(plain, "cp", tmp_path / "file", "plain:here")
+    await sandtui(plain, "cp", "plain:here", tmp_path / "back")
+    assert (tmp_path / "back").read_text() == "hello"
+    shown = await sandtui(plain, "run", "plain", "--", "cat here")
+    assert "hello" in shown.stdout

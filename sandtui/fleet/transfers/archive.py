@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sandtui.fleet.files.names import base, beside, parent
 from sandtui.fleet.files.shell import Words, raw_word
+from sandtui.fleet.transfers import arrival
 from sandtui.fleet.transfers.model import TransferError
 from sandtui.fleet.transfers.plan import Item
 
@@ -72,6 +73,7 @@ def unpack_command(stage: str, root: str, sha256: str) -> str:
     place, top = words.add(stage), words.add(root)
     return (
         f'{words.preamble}s={place}; trap \'rm -rf "$s" "$s.tar"\' EXIT; trap "exit 143" HUP INT TERM; '
+        f"t=$s.tar; {arrival.check_command('t')}"
         "if command -v sha256sum >/dev/null 2>&1; then "
         f'[ "$(sha256sum < "$s.tar" | cut -d" " -f1)" = {sha256} ] || exit {_WRONG_SUM}; fi; '
         f'mkdir "$s" && tar -xf "$s.tar" -C "$s" || exit {_NOT_UNPACKED}; '
@@ -79,8 +81,10 @@ def unpack_command(stage: str, root: str, sha256: str) -> str:
     )
 
 
-def explain(code: int, stderr: str) -> TransferError:
-    """Return the error that an exit code of :func:`unpack_command` stands for."""
+def explain(code: int, stderr: str, root: str) -> TransferError:
+    """Return the error that an exit code of :func:`unpack_command` stands for; the files were to go to ``root``."""
+    if missing := arrival.problem(code, stderr, root):
+        return TransferError(missing)
     more = stderr.strip().replace("\n", "; ")[-200:] or f"the command ended with {code}"
     words = {
         _WRONG_SUM: "the files arrived with another sha256; none was put in place",

@@ -16,9 +16,7 @@ def reason(error: BaseException, transfer_id: str = "") -> str:
     """Return what is told of an error: no errno, no exception's name, no temporary file."""
     if isinstance(error, APIError):
         text = _of_the_platform(error)
-    elif isinstance(error, TransferError | FilesError | SandboxClientError):
-        text = str(error)
-    elif isinstance(error, OSError):
+    elif isinstance(error, TransferError | FilesError | SandboxClientError | OSError):
         text = describe(error)
     else:
         text = f"{type(error).__name__}: {error}"

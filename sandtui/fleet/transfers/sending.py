@@ -15,7 +15,7 @@ from sandtui.client.transfers import check_source
 from sandtui.fleet.files.names import FilesError, base, beside, is_text, join, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.shell import Words
-from sandtui.fleet.transfers import archive
+from sandtui.fleet.transfers import archive, arrival
 from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
 from sandtui.fleet.transfers.shield import carried_through
@@ -108,7 +108,7 @@ class Sender:
             command = archive.unpack_command(stage, root, packed.sha256)
             reply = await self._side.run(command, root, FINISH_SECONDS)
             if reply.exit_code != 0:
-                raise archive.explain(reply.exit_code, reply.stderr)
+                raise archive.explain(reply.exit_code, reply.stderr, root)
         except BaseException:
             await carried_through(self._forget(f"{stage}.tar", stage))
             on_bytes(-told)
@@ -137,7 +137,8 @@ class Sender:
         words = Words()
         part, target = words.add(staged), words.add(item.target)
         keep = self._transfer.spec.keep
-        script = f'{words.preamble}p={part}; t={target}; [ "$(wc -c < "$p")" -eq {size} ] || exit {_WRONG_SIZE}; '
+        script = f"{words.preamble}p={part}; t={target}; "
+        script += f'{arrival.check_command("p")}[ "$(wc -c < "$p")" -eq {size} ] || exit {_WRONG_SIZE}; '
         if digest:
             script += (
                 "if command -v sha256sum >/dev/null 2>&1; then "
@@ -165,6 +166,8 @@ class Sender:
             _WRONG_SUM: _OTHER_SUM.format(item.target),
             _FOLDER: f"{item.target} is a directory; a file can't take its place",
         }
+        if problem := arrival.problem(reply.exit_code, reply.stderr, item.target):
+            raise TransferError(problem)
         words_ = reply.stderr.strip()[-200:] or f"the command ended with {reply.exit_code}"
         raise TransferError(reasons.get(reply.exit_code) or f"{item.target}: {words_}")
 

@@ -66,7 +66,7 @@ class HostedInstance:
     async def open_read(self, path: str) -> AgentReadFile:
         """Open a regular file within the sandbox."""
         with await self._connect() as channel:
-            reply = await _ask_about(path, channel, {"op": "open_read", "path": path})
+            reply = await _ask_about(path, channel, {"op": "open_read", "path": self.inside(path)})
             raise_error(reply, FileTrouble)
             return AgentReadFile(regular_file(reply))
 
@@ -74,7 +74,7 @@ class HostedInstance:
         """Open a file within the sandbox for being replaced."""
         channel = await self._connect()
         try:
-            reply = await _ask_about(path, channel, {"op": "open_write", "path": path})
+            reply = await _ask_about(path, channel, {"op": "open_write", "path": self.inside(path)})
             raise_error(reply, FileTrouble)
             return AgentWriteFile(channel, regular_file(reply))
         except BaseException:
@@ -83,8 +83,12 @@ class HostedInstance:
 
     async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
         """Look at or change files."""
+        if "to" in arguments:
+            arguments["to"] = self.inside(arguments["to"])
         with await self._connect() as channel:
-            reply = await _ask_about(path, channel, {"op": "files", "call": call, "path": path, **arguments})
+            reply = await _ask_about(
+                path, channel, {"op": "files", "call": call, "path": self.inside(path), **arguments}
+            )
             raise_error(reply, FileTrouble)
             reply.close()
             return reply.message
@@ -92,7 +96,9 @@ class HostedInstance:
     async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
         """Open a regular file."""
         with await self._connect() as channel:
-            reply = await _ask_about(path, channel, {"op": "open", "path": path, "flags": flags, "mode": mode})
+            reply = await _ask_about(
+                path, channel, {"op": "open", "path": self.inside(path), "flags": flags, "mode": mode}
+            )
             raise_error(reply, FileTrouble)
             fd = regular_file(reply)
             reply.fds.clear()
@@ -164,6 +170,10 @@ class HostedInstance:
                     return ending
         except SandboxGone:
             return Ending(None, None, "The sandbox's first process died.")
+
+    def inside(self, path: str) -> str:
+        """Return the path by which the agent knows a file."""
+        return path
 
     def describe(self, command: Command) -> dict[str, Any]:
         """Return a command as the agent reads it."""

@@ -112,6 +112,13 @@ class _PlainInstance(HostedInstance):
             described["cwd"] = inside if Path(inside).is_dir() or not outside.is_dir() else command.cwd
         return described
 
+    def inside(self, path: str) -> str:
+        """Return a path within the sandbox's directory: commands know it by the machine's path, uploads need not."""
+        for root in (f"{self._directory}/root", os.path.realpath(self._directory / "root")):
+            if f"{path}/".startswith(f"{root}/"):
+                return path.removeprefix(root) or "/"
+        return path
+
     async def open_read(self, path: str) -> AgentReadFile:
         """Open a regular file within the sandbox's directory."""
         try:

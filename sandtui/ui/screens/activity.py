@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from sandtui.directories import describe
 from sandtui.fleet.activity import Entry, Kind
 from sandtui.fleet.requests import Request, curl_line
 from sandtui.fleet.sanitize import clean
@@ -123,7 +124,7 @@ class ActivityScreen(AppScreen):
             try:
                 found, problem = await asyncio.to_thread(self.dashboard.kept.search, text), ""
             except OSError as error:
-                found, problem = [], str(error)
+                found, problem = [], describe(error)
             if self.is_attached and self.query_one(Input).value == text:
                 self._entries, self._problem = found, problem
                 self.query_one("#activity-panel").border_title = Content(f"Activity {len(found):,}")
@@ -143,7 +144,7 @@ class ActivityScreen(AppScreen):
             try:
                 found = await asyncio.to_thread(self.dashboard.kept.requests_of, entry)
             except OSError as error:
-                self.dashboard.say(f"The requests can't be read: {error}", "warning")
+                self.dashboard.say(f"The requests can't be read: {describe(error)}", "warning")
             else:
                 if self.app.screen is self:
                     then(entry, found)

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.client import Sandbox
+from sandtui.directories import describe
 from sandtui.fleet.create_form import BY_ID, FIELDS
 from sandtui.fleet.form_choices import FormChoices
 from sandtui.fleet.launch_plan import LaunchPlan, new_launch_id, plan_launch
@@ -162,8 +163,9 @@ class CreateScreen(CreateKeys):
             note = f" It may have been made all the same: {again} asks again and makes no second one."
         else:
             note = ""
+        words = describe(message.error) if message.error is not None else ""
         with following(message.trace):
-            self.dashboard.say(f"Not created: {message.error}{note}", "error")
+            self.dashboard.say(f"Not created: {words}{note}", "error")
         self.check_form()
         self.action_next_problem()
 

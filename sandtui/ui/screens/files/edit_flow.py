@@ -22,6 +22,7 @@ from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.leftovers import remove_there
 from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
+from sandtui.fleet.transfers.reasons import reason
 from sandtui.fleet.transfers.sending import Sender
 from sandtui.ui.render.files import size_text
 from sandtui.ui.screens.dialogs.choose import Choice, DecideDialog
@@ -45,7 +46,7 @@ def edit(app: SandtuiApp, reader: Reader, on_change: Callable[[], None]) -> None
 
 
 async def _edit(app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, on_change: Callable[[], None]) -> None:
-    name = clean(base(reader.path))
+    name, transfer_id = clean(base(reader.path)), secrets.token_hex(5)
     try:
         if reader.sandbox_id is None:
             await _open(app, Path(reader.path))
@@ -54,16 +55,21 @@ async def _edit(app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, on_
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sandtui-edit-"))
         keep = False
         try:
-            keep = await _edit_remote(app, client, reader, folder, on_change)
+            keep = await _edit_remote(app, client, reader, folder, transfer_id, on_change)
         finally:
             if not keep:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     except _TROUBLE as error:
-        app.say(f"{name} was not changed: {error}", "error")
+        app.say(f"{name} was not changed: {_words(error, transfer_id)}", "error")
 
 
 async def _edit_remote(
-    app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, folder: Path, on_change: Callable[[], None]
+    app: SandtuiApp,
+    client: AsyncSandboxClient,
+    reader: Reader,
+    folder: Path,
+    transfer_id: str,
+    on_change: Callable[[], None],
 ) -> bool:
     """Edit a copy; return whether it has to be kept, because the change has not arrived."""
     assert reader.sandbox_id is not None
@@ -77,7 +83,7 @@ async def _edit_remote(
         raise FilesError(f"it has {size_text(before.size)}; copy it with {key}, edit it here and copy it back")
     copy = folder / (base(reader.path) if base(reader.path).isprintable() else "file")
     place = Place(reader.path, reader.sandbox_id)
-    transfer = Transfer(secrets.token_hex(5), Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))
+    transfer = Transfer(transfer_id, Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))
     await Fetcher(client, reader.sandbox_id, transfer).fetch(_item(reader.path, str(copy), before), lambda _: None)
     first = await asyncio.to_thread(_sum, copy)
     await _open(app, copy)
@@ -99,7 +105,7 @@ async def _edit_remote(
     except _TROUBLE as error:
         with contextlib.suppress(FilesError):
             await remove_there(side, goal, transfer.id)
-        app.say(f"{name} could not be sent back: {error}. Your version is in {copy}.", "error")
+        app.say(f"{name} could not be sent back: {_words(error, transfer.id)}. Your version is in {copy}.", "error")
         return True
     app.say(f"{clean(base(goal))} was written to the sandbox, {size_text(size)}.")
     on_change()
@@ -134,3 +140,7 @@ def _item(path: str, target: str, found: TreeItem) -> Item:
 def _sum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _words(error: Exception, transfer_id: str) -> str:
+    return str(error) if isinstance(error, TerminalLoanError) else reason(error, transfer_id)

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from sandtui.client import SandboxClientError
+from sandtui.directories import describe
 from sandtui.fleet.jobs.job import Job, JobState
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
 from sandtui.fleet.log_text import find, split
@@ -219,7 +220,7 @@ class JobLogPane(Vertical):
             try:
                 kept = await session.jobs.logs.kept(job.key, self.stream)
             except OSError as error:
-                problem = f"{problem}; {error}"
+                problem = f"{problem}; {describe(error)}"
         if window is not self.window:
             return
         if kept is None:

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.client import SandboxClientError
+from sandtui.directories import describe
 from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.jobs.job import Job, JobKey
 from sandtui.fleet.jobs.listing import ORDERS, listed
@@ -273,7 +274,7 @@ class JobsScreen(AppScreen):
         try:
             count = await self.board.forget_gone()
         except (OSError, SandboxClientError) as error:
-            self.dashboard.say(f"Nothing was forgotten: {error}", "error")
+            self.dashboard.say(f"Nothing was forgotten: {describe(error)}", "error")
         else:
             self.dashboard.say(f"Forgot {count} jobs whose sandbox is gone.")
 

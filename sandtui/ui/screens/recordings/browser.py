@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from sandtui.config.recordings import Recording
+from sandtui.directories import describe
 from sandtui.fleet.recording import Player
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
@@ -108,7 +109,7 @@ class RecordingsScreen(AppScreen):
         try:
             player = await asyncio.to_thread(lambda: Player.read(self.dashboard.recordings.read(row.path)))
         except (OSError, ValueError) as error:
-            self.dashboard.say(f"{row.path.name} can't be played: {error}", "error")
+            self.dashboard.say(f"{row.path.name} can't be played: {describe(error)}", "error")
         else:
             if self.app.screen is self:
                 self.app.push_screen(PlayerScreen(player))
@@ -117,7 +118,7 @@ class RecordingsScreen(AppScreen):
         try:
             await asyncio.to_thread(self.dashboard.recordings.delete, row.path)
         except OSError as error:
-            self.dashboard.say(f"{row.path.name} was not deleted: {error}", "error")
+            self.dashboard.say(f"{row.path.name} was not deleted: {describe(error)}", "error")
         await self._list()
 
     def _width(self) -> int:
