@@ -132,16 +132,16 @@ class AsyncPort:
             if not task.cancelled():
                 task.exception()  # taken note of: who wanted to know has awaited it
 
-    async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
-        """Carry a flow through in a task of its own."""
+    async def shielded(self, flow: Coroutine[Any, Any, T], patience: float | None = None) -> T:
+        """Carry a flow through in a task of its own; see :meth:`Port.shielded`."""
         task = asyncio.ensure_future(flow)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            # The cancellation is what the caller gets, whatever becomes of the flow.
+            task.add_done_callback(_noted)
             if not task.done():
-                await asyncio.wait({task})
-            if not task.cancelled():
-                task.exception()  # taken note of: the cancellation is what the caller gets
+                await asyncio.wait({task}, timeout=patience)
             raise
 
     async def aclose(self) -> None:
@@ -158,6 +158,11 @@ class AsyncPort:
             await unused.aclose()
         with connections.one() as http:
             yield http
+
+
+def _noted(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 class AsyncReply:

@@ -131,7 +131,7 @@ class BlockingPort:
         finally:
             flow.close()
 
-    async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
+    async def shielded(self, flow: Coroutine[Any, Any, T], patience: float | None = None) -> T:
         """Carry a flow through; nothing can cancel it here."""
         return await flow
 

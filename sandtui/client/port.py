@@ -168,8 +168,8 @@ class Port(Protocol):
         """
         ...
 
-    async def shielded(self, flow: Coroutine[Any, Any, T]) -> T:
-        """Carry a flow through to its end even when the caller is cancelled: for cleaning up."""
+    async def shielded(self, flow: Coroutine[Any, Any, T], patience: float | None = None) -> T:
+        """Carry a flow through to its end even when the caller is cancelled, who waits ``patience`` seconds for it."""
         ...
 
     async def aclose(self) -> None:

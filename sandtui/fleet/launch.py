@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from sandtui.client import (
@@ -194,7 +195,7 @@ class Launch:
             if outcome.error is not None and not is_gone(outcome.error):
                 failure = outcome.error
                 continue
-            deleted += 1
+            deleted += outcome.error is None
             self._move(by_id[outcome.key], Step.DELETED)
         await self._finish()
         if failure is not None:
@@ -227,15 +228,19 @@ class Launch:
             return
         item.unsure = True
         try:
-            sandbox = await self._client.create(item.request)
+            # Cancelled meanwhile it may have been made nevertheless: then it is known, and can be deleted.
+            sandbox = await self._client.create(item.request, on_abandoned=partial(self._made, item))
         except SandboxClientError as error:
             item.unsure = may_have_been_made(error)
             # Where it is not known whether it was made, the journal keeps saying that it was asked for.
             self._fail(item, error)
         else:
-            item.sandbox_id, item.unsure = sandbox.id, False
-            self._move(item, Step.STARTING)
+            self._made(item, sandbox)
             self.on_created(sandbox)
+
+    def _made(self, item: LaunchItem, sandbox: Sandbox) -> None:
+        item.sandbox_id, item.unsure = sandbox.id, False
+        self._move(item, Step.STARTING)
 
     async def _wait(self, starting: asyncio.Queue[LaunchItem | None]) -> None:
         """Wait for the ones that were made, in groups of those that were made at about the same time."""

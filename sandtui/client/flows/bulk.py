@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import cast
 
@@ -38,17 +38,34 @@ class Bulk(Jobs, Lifecycle):
     """The calls about many sandboxes. Outcomes come in the order in which they are ready."""
 
     async def create_many(
-        self, requests: Sequence[CreateSandboxRequest], concurrency: int = AT_ONCE
+        self,
+        requests: Sequence[CreateSandboxRequest],
+        concurrency: int = AT_ONCE,
+        *,
+        on_abandoned: Callable[[Sandbox], object] | None = None,
+        delete_abandoned: bool = False,
     ) -> AsyncIterator[Outcome[int, Sandbox]]:
-        """Create sandboxes; each outcome's key is the request's place in the list."""
+        """Create sandboxes; each outcome's key is the request's place in the list.
+
+        What was made and not yielded, because the iteration was left, is deleted or told of as with :meth:`create`.
+        """
         check_concurrency(concurrency)
+        port = self._session.port
+        untold: dict[int, Sandbox] = {}
 
         async def one(place: int) -> Sandbox:
-            return await self.create(requests[place])
+            made = await self.create(requests[place], on_abandoned=on_abandoned, delete_abandoned=delete_abandoned)
+            untold[place] = made
+            return made
 
-        async with closing_outcomes(self._session.port.fan_out(range(len(requests)), one, concurrency)) as outcomes:
-            async for outcome in outcomes:
-                yield outcome
+        try:
+            async with closing_outcomes(port.fan_out(range(len(requests)), one, concurrency)) as outcomes:
+                async for outcome in outcomes:
+                    untold.pop(outcome.key, None)
+                    yield outcome
+        finally:
+            for sandbox in untold.values():
+                await port.shielded(self._abandon(sandbox, on_abandoned, delete_abandoned))
 
     async def execute_many(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from sandtui.client.calls import sandboxes
 from sandtui.client.checks import check_ids
-from sandtui.client.errors import InvalidRequestError
+from sandtui.client.errors import InvalidRequestError, SandboxClientError
 from sandtui.client.flows.isolation import Isolation, for_generation
 from sandtui.client.flows.waits import BUILD_SECONDS, Patience, Waits, time_budget
 from sandtui.client.models import (
@@ -19,6 +21,11 @@ from sandtui.client.models import (
     SandboxPage,
 )
 
+LOG = logging.getLogger("sandtui.client")
+
+ABANDON_SECONDS = 10.0
+"""Seconds that a cancelled creation has to tell whether there is a sandbox."""
+
 MAX_BATCH = 100
 """Ids in one batch status (wire.md 2.9)."""
 
@@ -26,10 +33,20 @@ MAX_BATCH = 100
 class Lifecycle(Isolation, Waits):
     """The calls about sandboxes as a whole."""
 
-    async def create(self, request: CreateSandboxRequest) -> Sandbox:
+    async def create(
+        self,
+        request: CreateSandboxRequest,
+        *,
+        on_abandoned: Callable[[Sandbox], object] | None = None,
+        delete_abandoned: bool = False,
+    ) -> Sandbox:
         """Create a sandbox and return it at once, typically PENDING.
 
         Every call carries an idempotency key, so that a reply lost on the way makes no second sandbox.
+
+        A call that is cancelled waits up to 10 seconds for the platform's answer. A sandbox that was made
+        nevertheless, then or later, is deleted with ``delete_abandoned``; else ``on_abandoned`` is called with it, or
+        the log ``sandtui.client`` names it.
 
         Raises:
             PaymentRequiredError: the balance is too low.
@@ -37,6 +54,25 @@ class Lifecycle(Isolation, Waits):
             APIError: any other refusal. A platform that ignores ``network_access=False`` is one: the sandbox is
                 deleted again, since what would run in it was meant to run without a network.
         """
+        abandoned = partial(self._abandon, on_abandoned=on_abandoned, delete=delete_abandoned)
+        made: list[Sandbox] = []
+        has_left = False
+
+        async def make() -> None:
+            made.append(await self._create(request))
+            if has_left:
+                await abandoned(made[0])
+
+        try:
+            await self._session.port.shielded(make(), patience=ABANDON_SECONDS)
+        except BaseException:
+            has_left = True
+            if made:
+                await self._session.port.shielded(abandoned(made[0]))
+            raise
+        return made[0]
+
+    async def _create(self, request: CreateSandboxRequest) -> Sandbox:
         config = self._session.config
         changes: dict[str, object] = {}
         if request.idempotency_key is None:
@@ -49,6 +85,20 @@ class Lifecycle(Isolation, Waits):
         if not request.network_access:
             await self._ensure_isolated(sandbox)
         return sandbox
+
+    async def _abandon(self, sandbox: Sandbox, on_abandoned: Callable[[Sandbox], object] | None, delete: bool) -> None:
+        """Delete a sandbox that nobody waits for any more, or tell of it."""
+        if delete:
+            try:
+                await self.delete(sandbox.id)
+            except SandboxClientError as error:
+                LOG.warning("sandbox %s was created for nobody and could not be deleted: %s", sandbox.id, error)
+            else:
+                return
+        if on_abandoned is not None:
+            on_abandoned(sandbox)
+        elif not delete:
+            LOG.warning("sandbox %s was created, but its caller has left; it goes on running", sandbox.id)
 
     async def list(
         self,
