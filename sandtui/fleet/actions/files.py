@@ -10,7 +10,7 @@ ACTIONS = (
     Action("files.range", ("V",), "range", "Begin a range here; the second time mark it."),
     Action("files.mark_all", ("asterisk",), "mark all", "Mark all that is shown."),
     Action("files.unmark", ("U",), "unmark all", "Take all marks away."),
-    Action("files.copy", ("c",), "copy →", "Copy what is marked, or this, to the other pane.", 15, dangerous=True),
+    Action("files.copy", ("c",), "copy", "Copy what is marked, or this, to the other pane.", 15, dangerous=True),
     Action("files.copy_as", ("w",), "copy as", "Copy keeping times, or with an answer ahead.", 0, True),
     Action("files.mkdir", ("M",), "mkdir", "Make a directory.", 45, dangerous=True),
     Action("files.rename", ("R",), "rename", "Give the entry another name.", 50, dangerous=True),

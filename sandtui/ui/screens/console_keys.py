@@ -103,8 +103,7 @@ class ConsoleKeys(AppScreen):
         """Cut long lines to the window, or not."""
         view = self.output_view
         view.wrap = not view.wrap
-        if self.line_at_cursor is None:
-            self.dashboard.say("Long lines are wrapped." if view.wrap else "Long lines are cut.")
+        self.dashboard.say("Long lines are wrapped." if view.wrap else "Long lines are cut.")
 
     def action_search(self) -> None:
         """Ask what to look for."""

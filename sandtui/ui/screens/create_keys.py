@@ -9,6 +9,7 @@ from sandtui.fleet.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.create_form import BY_ID, DEFAULTS, FIELDS
 from sandtui.fleet.form_values import only_references, only_values
 from sandtui.fleet.launch_plan import LaunchPlan
+from sandtui.fleet.sanitize import clean
 from sandtui.ui.editor_flow import edit_text
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
@@ -68,7 +69,11 @@ class CreateKeys(AppScreen):
         here = next((line.field.id for line in self.lines if line.has_focus_within), None)
         start = order.index(here) if here is not None else -1
         after = [field for field in wrong if order.index(field) > start]
-        self.line((after or wrong)[0]).focus_field()
+        target = self.line((after or wrong)[0])
+        if target.has_focus_within:
+            # Nothing moves.
+            self.dashboard.say(f"{target.field.label}: {clean(self.problems()[target.field.id])}", "warning")
+        target.focus_field()
 
     def action_presets(self) -> None:
         """Choose a preset, or keep the form as one."""

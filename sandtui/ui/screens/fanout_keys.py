@@ -94,7 +94,22 @@ class FanOutKeys(AppScreen):
             return "None of them has failed."
         if action == "save" and fan_out.count(State.WAITING):
             return f"Some have not been asked yet: wait for them, or stop with {key('results.cancel')}."
+        if action == "fold":
+            return self._why_not_fold(fan_out)
         if action == "copy_answer" and self.results.group_at(self.results_view.cursor) is None:
+            return "There is no answer under the cursor."
+        return ""
+
+    def _why_not_fold(self, fan_out: FanOut) -> str:
+        targets = self.query_one("#targets", OutputView)
+        if targets.has_focus:
+            target = fan_out.targets[targets.cursor] if targets.cursor < len(fan_out.targets) else None
+            answered = target is not None and self.results.line_of(target) is not None
+            return "" if answered else "This sandbox has not answered yet."
+        place = self.results.place(self.results_view.cursor)
+        if place is not None and place.what == "live":
+            return "This sandbox has not answered yet."
+        if place is None or (place.key is None and place.what != "earlier"):
             return "There is no answer under the cursor."
         return ""
 
@@ -226,6 +241,7 @@ class FanOutKeys(AppScreen):
         wrap = not self.results_view.wrap
         for name in ("#results", "#live"):
             self.query_one(name, OutputView).wrap = wrap
+        self.dashboard.say("Long lines are wrapped." if wrap else "Long lines are cut.")
 
     def action_live(self) -> None:
         """Have the next command answered line by line by containers too, or no more."""

@@ -45,6 +45,8 @@ class FleetTarget(AppScreen):
     def why_not(self, action: str) -> str:
         """Return why there is nothing that an action could be done to."""
         view, key = self._view, self.named_key
+        if action == "inspector" and self.has_class("-narrow"):
+            return f"The inspector needs a wider window: {key('fleet.open')} shows all about the sandbox."
         if action in NEEDS_ROW | NEEDS_LINE | NEEDS_ROWS | NEEDS_VIEW and view is None:
             return f"Not connected yet: {key('app.refresh')} tries again."
         if view is None or (action in WORKS_ON_MARKS and view.marks):

@@ -120,10 +120,10 @@ class ShellScreen(AppScreen):
         typing = self.takes_all_keys
         if action == "out":
             return typing
-        if action == "again":
+        if action == "again" and typing:
             return not self._front.is_open
-        if action == "type":
-            return not typing and self._front.is_open
+        if action == "type" and typing:
+            return False
         # Whatever else can't be done is told by ``why_not``, unless the key is the shell's.
         return not typing and super().check_action(action, parameters)
 
@@ -131,6 +131,10 @@ class ShellScreen(AppScreen):
         """Return that there is no other tab, or nothing that was to be copied."""
         if self.takes_all_keys:
             return ""
+        if action == "again" and self._front.is_open:
+            return f"This shell is still open: {self.named_key('shell.type')} types into it."
+        if action == "type" and not self._front.is_open:
+            return f"This shell has ended: {self.named_key('shell.again')} opens it again."
         if action == "allow_copy" and not self._front.copy_wanted:
             return "No program in this shell has asked to copy anything."
         if action in {"next_tab", "previous_tab"} and len(self.board.shells) < 2:

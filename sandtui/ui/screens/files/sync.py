@@ -29,6 +29,9 @@ from sandtui.ui.widgets.output_view import OutputView
 SHOWN = 5000
 """Lines of a plan that are shown; all of it is carried out."""
 
+LONG_SECONDS = 0.3
+"""After how long it is said that directories are being compared."""
+
 
 class SyncDialog(Dialog[str]):
     """Shows a plan; answers ``copy``, ``delete`` as well, ``watch``, or an empty text."""
@@ -107,6 +110,10 @@ class Syncing(Copying):
 
     async def _compare(self, source: Place, target: Place) -> None:
         flow = self.dashboard.transfers
+        # Large trees take a while.
+        notice = asyncio.get_running_loop().call_later(
+            LONG_SECONDS, self.dashboard.say, "Comparing the two directories …"
+        )
         try:
             ignore = await asyncio.to_thread(_patterns, source)
             spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
@@ -114,6 +121,8 @@ class Syncing(Copying):
         except (FilesError, TransferError, SandboxClientError, OSError) as error:
             self.dashboard.say(f"The directories can't be compared: {clean(reason(error))}", "error")
             return
+        finally:
+            notice.cancel()
         watched = None if source.sandbox_id is not None else flow.is_watched(spec)
 
         def answered(answer: str | None) -> None:
