@@ -53,13 +53,19 @@ def lent(app: SandtuiApp) -> Iterator[None]:
         try:
             if isinstance(driver, TerminalDriver) and not driver.is_left:
                 raise TerminalLoanError("the terminal takes no output at the moment; try again")
-            with driver.no_automatic_restart(), redirect_stdout(sys.__stdout__), redirect_stderr(sys.__stderr__):
+            with (
+                driver.no_automatic_restart(),
+                _interrupts_are_theirs(),
+                redirect_stdout(sys.__stdout__),
+                redirect_stderr(sys.__stderr__),
+            ):
                 yield
         finally:
             if not app.is_leaving:
                 driver.resume_application_mode()
                 app._resume_signal()
-    app.refresh(layout=True)
+                # Drawn once the batch has ended, whatever happened inside.
+                app.call_later(app.refresh, layout=True)
 
 
 def editor_command() -> list[str]:
@@ -91,7 +97,7 @@ async def run_in_terminal(app: SandtuiApp, command: Sequence[str]) -> int:
     program = command[0]
     if shutil.which(program) is None:
         raise TerminalLoanError(f"{program}: {_why_not_found(program)}")
-    with lent(app), _interrupts_are_theirs():
+    with lent(app):
         try:
             process = await asyncio.create_subprocess_exec(*command)
         except OSError as error:

@@ -17,6 +17,8 @@ import pyte
 
 DEADLINE = 60.0
 
+ALTERNATE = 1049
+
 FILLING = b"\0"
 """Fills a terminal that is not read; the program writes none."""
 
@@ -51,7 +53,7 @@ class Terminal:
         """``controls`` makes it the terminal of the program's session, as a window is: it sends signals."""
         self._command, self._env, self._folder = command, env, folder
         self._controls = controls
-        self._screen = pyte.Screen(columns, lines)
+        self._screen = _Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = asyncio.Event()
         self._size = struct.pack("HHHH", lines, columns, 0, 0)
@@ -176,6 +178,23 @@ class Terminal:
         self.raw += data
         self._stream.feed(data)
         self._changed.set()
+
+
+class _Screen(pyte.Screen):
+    """A screen that is empty when a program takes all of it, and when it gives it back."""
+
+    def set_mode(self, *modes: int, **kwargs: bool) -> None:
+        super().set_mode(*modes, **kwargs)
+        self._switch(modes, **kwargs)
+
+    def reset_mode(self, *modes: int, **kwargs: bool) -> None:
+        super().reset_mode(*modes, **kwargs)
+        self._switch(modes, **kwargs)
+
+    def _switch(self, modes: Sequence[int], *, private: bool = False) -> None:
+        if private and ALTERNATE in modes:
+            self.erase_in_display(2)
+            self.cursor_position()
 
 
 def _take_control() -> None:

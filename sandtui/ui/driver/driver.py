@@ -87,6 +87,10 @@ class TerminalDriver(LinuxDriver):
         Textual's handlers would write to the terminal wherever in the program the signal comes.
         """
         self._loop.add_signal_handler(signal.SIGTSTP, lambda: self._host.stop_requested())
+        # In two turns: what continued the process now may still be on its way to the loop's handlers.
+        self._loop.call_soon(self._loop.call_soon, self._take_continuing)
+
+    def _take_continuing(self) -> None:
         self._loop.add_signal_handler(signal.SIGCONT, self._continued)
 
     @property
