@@ -11,6 +11,7 @@ from sandtui.client import CommandResponse
 from sandtui.client.models.sandbox import SandboxStatus
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.remote import SandboxSide
+from sandtui.fleet.jobs.look import look_command, new_mark, read_look
 from sandtui.local.clock import ManualClock
 from sandtui.local.drivers.failures import FAILURES
 from sandtui.local.drivers.fleet import make_fleet
@@ -179,3 +180,10 @@ class Runner:
 
 async def files_of(api: Api) -> SandboxSide:
     return SandboxSide(Runner(api), await api.started())
+
+
+async def test_it_tells_that_it_has_no_jobs(simulated: Api) -> None:
+    sandbox_id, mark = await simulated.started(), new_mark()
+    output = await simulated.output(sandbox_id, look_command(mark, ["0a1b2c3d"]))
+    look = read_look(output, mark, sandbox_id, NOW)
+    assert (look.jobs, look.more, look.complete) == ((), False, True)

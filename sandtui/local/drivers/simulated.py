@@ -8,6 +8,7 @@ import errno
 import hashlib
 import itertools
 import posixpath
+import re
 import shlex
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +36,7 @@ ADMIT_SECONDS = 0.5
 START_SECONDS = 1.5
 
 MEASURING = "c=/sys/fs/cgroup;"
+LOOKING_FOR_JOBS = re.compile(r"LC_ALL=C; export LC_ALL; cd /tmp .*?printf '\\n@(?P<mark>[0-9a-f]+) %s '", re.DOTALL)
 """So begins the command by which the dashboard measures use."""
 
 _UNKNOWN = (
@@ -217,6 +219,10 @@ class _Shell:
         """Return what a command line prints and its exit code."""
         if text.startswith(MEASURING):
             return made_up_use(self._record, self._clock.now()), "", 0
+        if look := LOOKING_FOR_JOBS.match(text):
+            # No program runs here, so there are no jobs.
+            now = int(self._clock.now().timestamp())
+            return f"\n@{look['mark']} now {now}\n\n@{look['mark']} files \n@{look['mark']} end ", "", 0
         looked = SimulatedFiles(self._files, int(self._record.created_at.timestamp())).answer(text, self._cwd)
         if looked is not None:
             return looked
