@@ -135,7 +135,7 @@ async def test_one_that_is_under_way_when_it_is_cancelled_is_not_forgotten(world
     platform, client, _ = world
     asked, create = asyncio.Event(), client.create
 
-    async def slow(request):
+    async def slow(request, **_):
         made = await create(request)
         asked.set()
         await asyncio.Event().wait()

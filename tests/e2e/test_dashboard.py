@@ -285,7 +285,8 @@ async def test_a_shell_without_the_dashboard(platform_process, remote):
     assert made.returncode == 0
     async with Terminal([*SANDTUI, "shell", "cli-shell"], remote) as terminal:
         await terminal.until("leaves it")
-        await terminal.press(*"hostname; exit 3", "enter")
+        await terminal.press(*"hostname", "enter")
         await terminal.until("cli-shell")
+        await terminal.press(*"exit 3", "enter")
         assert await terminal.ended() == 3
         assert terminal.modes == terminal.modes_before

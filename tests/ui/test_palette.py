@@ -123,7 +123,7 @@ async def test_an_action_of_the_pane_beside_is_done_there():
         console = app.screen
         await palette(pilot, app, "wrap")
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is console and console.wrap)
+        await until(pilot, lambda: app.screen is console and console.output_view.wrap)
 
 
 @SCREENS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from sandtui.client.calls import sandboxes
 from sandtui.client.checks import check_ids
@@ -54,22 +53,28 @@ class Lifecycle(Isolation, Waits):
             APIError: any other refusal. A platform that ignores ``network_access=False`` is one: the sandbox is
                 deleted again, since what would run in it was meant to run without a network.
         """
-        abandoned = partial(self._abandon, on_abandoned=on_abandoned, delete=delete_abandoned)
         made: list[Sandbox] = []
         has_left = False
 
         async def make() -> None:
             made.append(await self._create(request))
             if has_left:
-                await abandoned(made[0])
+                await leave(made[0])
+
+        async def leave(sandbox: Sandbox) -> None:
+            if not (request.network_access or delete_abandoned):
+                await self._ensure_isolated(sandbox)
+            await self._abandon(sandbox, on_abandoned, delete_abandoned)
 
         try:
             await self._session.port.shielded(make(), patience=ABANDON_SECONDS)
         except BaseException:
             has_left = True
             if made:
-                await self._session.port.shielded(abandoned(made[0]))
+                await self._session.port.shielded(leave(made[0]))
             raise
+        if not request.network_access:
+            await self._ensure_isolated(made[0])
         return made[0]
 
     async def _create(self, request: CreateSandboxRequest) -> Sandbox:
@@ -82,8 +87,6 @@ class Lifecycle(Isolation, Waits):
         sent = for_generation(request.model_copy(update=changes))
         sandbox = await self._session.control(sandboxes.create_sandbox(sent))
         self._session.note(sandbox)
-        if not request.network_access:
-            await self._ensure_isolated(sandbox)
         return sandbox
 
     async def _abandon(self, sandbox: Sandbox, on_abandoned: Callable[[Sandbox], object] | None, delete: bool) -> None:
