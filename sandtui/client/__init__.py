@@ -40,7 +40,9 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UploadTimeoutError,
     )
+    from sandtui.client.live import SandboxProcess, SandboxSSH
     from sandtui.client.models import (
+        AdvancedConfigs,
         BatchStatusReply,
         BulkDeleteReply,
         CommandResponse,
@@ -65,8 +67,17 @@ if TYPE_CHECKING:
     from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
     from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
     from sandtui.client.models.ports import ListExposedPortsResponse
+    from sandtui.client.models.requests import (
+        BulkDeleteSandboxRequest,
+        CommandRequest,
+        ExposePortRequest,
+        UpdateSandboxRequest,
+    )
+    from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
     from sandtui.client.observe import Observer, RequestReport
     from sandtui.client.port import Outcome
+    from sandtui.client.process import AsyncSandboxProcess
+    from sandtui.client.rpc import RPCError
     from sandtui.client.sync_client import SandboxClient
     from sandtui.client.template_client import AsyncTemplateClient, TemplateClient
 
@@ -81,16 +92,24 @@ __all__ = [
     "APIClient",
     "APIError",
     "APITimeoutError",
+    "AdvancedConfigs",
     "AsyncAPIClient",
     "AsyncSandboxClient",
+    "AsyncSandboxProcess",
     "AsyncTemplateClient",
     "BackgroundJob",
     "BackgroundJobStatus",
     "BatchStatusReply",
     "BulkDeleteReply",
+    "BulkDeleteSandboxRequest",
     "BulkDeleteSandboxResponse",
     "ChecksumMismatchError",
+    "CommandEnded",
+    "CommandEvent",
+    "CommandOutput",
+    "CommandRequest",
     "CommandResponse",
+    "CommandStarted",
     "CommandTimeoutError",
     "Config",
     "ConfigurationError",
@@ -104,6 +123,7 @@ __all__ = [
     "EgressPolicyReply",
     "ErrorContext",
     "ErrorType",
+    "ExposePortRequest",
     "ExposedPort",
     "FileUploadResponse",
     "InvalidRequestError",
@@ -115,6 +135,7 @@ __all__ = [
     "Outcome",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "RPCError",
     "RateLimitedError",
     "ReadFileResponse",
     "RegistryCredential",
@@ -132,6 +153,8 @@ __all__ = [
     "SandboxNotRunningError",
     "SandboxOOMError",
     "SandboxPage",
+    "SandboxProcess",
+    "SandboxSSH",
     "SandboxStatus",
     "SandboxStatusRow",
     "SandboxTimeoutError",
@@ -139,6 +162,7 @@ __all__ = [
     "StartCommand",
     "TemplateClient",
     "UnauthorizedError",
+    "UpdateSandboxRequest",
     "UploadTimeoutError",
 ]
 
@@ -155,8 +179,9 @@ _MODULES = {
         "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError "
         "UnauthorizedError UploadTimeoutError "
     ),
+    "live": "SandboxProcess SandboxSSH",
     "models": (
-        "BatchStatusReply BulkDeleteReply CommandResponse CreateSandboxRequest "
+        "AdvancedConfigs BatchStatusReply BulkDeleteReply CommandResponse CreateSandboxRequest "
         "DeleteReply ErrorContext ErrorType ExposedPort "
         "Sandbox SandboxPage SandboxStatus SandboxStatusRow "
         "StartCommand "
@@ -165,8 +190,12 @@ _MODULES = {
     "models.gateway": "FileUploadResponse ReadFileResponse",
     "models.jobs": "BackgroundJob BackgroundJobStatus",
     "models.ports": "ListExposedPortsResponse",
+    "models.requests": "BulkDeleteSandboxRequest CommandRequest ExposePortRequest UpdateSandboxRequest",
+    "models.streams": "CommandEnded CommandEvent CommandOutput CommandStarted",
     "observe": "Observer RequestReport",
     "port": "Outcome",
+    "process": "AsyncSandboxProcess",
+    "rpc": "RPCError",
     "sync_client": "SandboxClient",
     "template_client": "AsyncTemplateClient TemplateClient",
 }

@@ -104,7 +104,7 @@ def read_form(values: Mapping[str, str]) -> FormResult:
     given = {key: value for key, value in {**parsed, **network}.items() if value is not None}
     # A VM without a command gets none: left out, the request would say that it is a container's.
     given["start_command"] = parsed["start_command"]
-    given["vm"] = True if given.pop("kind") == "vm" else None
+    given["vm"] = given.pop("kind") == "vm"
     try:
         request = CreateSandboxRequest.model_validate(given)
     except ValidationError as error:

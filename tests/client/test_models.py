@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from sandtui.client import (
+    AdvancedConfigs,
     APIClient,
     Config,
     ConfigurationError,
@@ -149,3 +150,14 @@ async def test_a_platform_that_answers_with_another_id():
     platform.on("POST /ns/sbx_1/exec", {"stdout": "", "stderr": "", "exit_code": 0})
     async with client_of(platform) as client:
         assert (await client.execute_command("sbx_1", "true")).exit_code == 0
+
+
+def test_a_request_is_made_as_for_the_official_sdk():
+    request = CreateSandboxRequest(name="x", docker_image="y", advanced_configs={"a": 1})
+    assert request.vm is False
+    assert CreateSandboxRequest(name="x", docker_image="y", vm=None).vm is False
+    assert request.model_dump(exclude_none=True)["advanced_configs"] == {"a": 1}
+    given = CreateSandboxRequest(name="x", docker_image="y", advanced_configs=AdvancedConfigs(a=1))
+    assert given.advanced_configs == request.advanced_configs
+    with pytest.raises(ValidationError, match="gpu_count needs vm=True"):
+        CreateSandboxRequest(name="x", docker_image="y", gpu_count=1, gpu_type="H100_80GB")

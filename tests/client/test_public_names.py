@@ -53,3 +53,10 @@ def test_little_is_loaded_for_little(wanted, loads):
     program = f"import sys\n{line}\nprint(*sorted({heavy} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert set(found.stdout.split()) == loads
+
+
+@pytest.mark.parametrize("module", ["core", "core.client", "core.config", "exceptions"])
+def test_the_modules_of_the_official_sdk_offer_the_same_objects(module):
+    found = importlib.import_module(f"sandtui.client.{module}")
+    assert found.__all__
+    assert all(getattr(found, name) is getattr(sandtui.client, name) for name in found.__all__)

@@ -8,6 +8,7 @@ from sandtui.client.models.gateway import (
 )
 from sandtui.client.models.ports import ExposedPort, ListExposedPortsResponse
 from sandtui.client.models.sandbox import (
+    AdvancedConfigs,
     BatchStatusReply,
     BulkDeleteReply,
     CreatedSandbox,
@@ -25,6 +26,7 @@ from sandtui.client.models.sandbox import (
 )
 
 __all__ = [
+    "AdvancedConfigs",
     "BatchStatusReply",
     "BulkDeleteReply",
     "CommandResponse",

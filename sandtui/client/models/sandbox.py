@@ -8,7 +8,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AliasChoices,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     SecretStr,
@@ -72,6 +74,12 @@ class StartCommand(RequestModel):
         return self
 
 
+class AdvancedConfigs(BaseModel):
+    """Whatever else the platform is to know about a sandbox; it is sent as it is given."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class CreateSandboxRequest(RequestModel):
     """What to make. Sizes are in GB, times in minutes; the bounds are those of wire.md 8.
 
@@ -86,7 +94,7 @@ class CreateSandboxRequest(RequestModel):
     disk_size_gb: float = Field(default=5.0, ge=0.1, le=1000)
     gpu_count: int = Field(default=0, ge=0, le=8)
     gpu_type: str | None = None
-    vm: bool | None = None
+    vm: Annotated[bool, BeforeValidator(lambda value: False if value is None else value)] = False
     guaranteed: bool | None = None
     network_access: bool = True
     network_allowlist: list[str] | None = None
@@ -98,7 +106,7 @@ class CreateSandboxRequest(RequestModel):
     labels: list[str] = Field(default_factory=list)
     team_id: str | None = None
     region: str | None = None
-    advanced_configs: dict[str, Any] | None = None
+    advanced_configs: AdvancedConfigs | None = None
     registry_credentials_id: str | None = None
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
 
@@ -122,6 +130,8 @@ class CreateSandboxRequest(RequestModel):
             raise ValueError("a start command can't hold a NUL byte")
         if (self.gpu_count > 0) != (self.gpu_type is not None):
             raise ValueError("gpu_type is needed exactly when gpu_count is above 0")
+        if self.gpu_count > 0 and not self.vm:
+            raise ValueError("gpu_count needs vm=True: a container has no GPU")
         if self.network_allowlist is not None and self.network_denylist is not None:
             raise ValueError("give network_allowlist or network_denylist, not both")
         if not self.network_access and (self.network_allowlist or self.network_denylist is not None):

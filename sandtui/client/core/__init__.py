@@ -1,0 +1,21 @@
+"""The names of ``prime_sandboxes.core``, for code that was written for the official SDK."""
+
+from sandtui.client import (
+    APIClient,
+    APIError,
+    APITimeoutError,
+    AsyncAPIClient,
+    Config,
+    PaymentRequiredError,
+    UnauthorizedError,
+)
+
+__all__ = [
+    "APIClient",
+    "APIError",
+    "APITimeoutError",
+    "AsyncAPIClient",
+    "Config",
+    "PaymentRequiredError",
+    "UnauthorizedError",
+]
