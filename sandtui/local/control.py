@@ -83,7 +83,7 @@ class ControlPlane:
         if body.idempotency_key is not None:
             earlier = self._registry.by_idempotency_key(body.idempotency_key)
             if earlier is not None:
-                return wire.Reply(self._created(earlier), HTTPStatus.CREATED)
+                return wire.Reply(self._created(earlier, request), HTTPStatus.CREATED)
         record = body.record(f"sbx_{secrets.token_hex(12)}", self._clock.now(), USER_ID)
         record = replace(record, driver=self._driver.name)
         try:
@@ -91,7 +91,7 @@ class ControlPlane:
         except Refused as refused:
             raise wire.invalid(refused.param, refused.details) from refused
         await self._lifecycle.create(record)
-        return wire.Reply(self._created(record), HTTPStatus.CREATED)
+        return wire.Reply(self._created(record, request), HTTPStatus.CREATED)
 
     async def list(self, request: Request) -> Response:
         """GET /sandbox."""
@@ -111,7 +111,7 @@ class ControlPlane:
         has_next = page * per_page < total
         return wire.Reply(
             {
-                "sandboxes": [wire.sandbox_reply(record) for record in records],
+                "sandboxes": [wire.sandbox_reply(record, request) for record in records],
                 "total": total,
                 "page": page,
                 "per_page": per_page,
@@ -123,7 +123,7 @@ class ControlPlane:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}."""
-        return wire.Reply(wire.sandbox_reply(self._access.sandbox(request)))
+        return wire.Reply(wire.sandbox_reply(self._access.sandbox(request), request))
 
     async def delete(self, request: Request) -> Response:
         """DELETE /sandbox/{id}."""
@@ -178,9 +178,9 @@ class ControlPlane:
                 statuses.append(wire.status_row(record))
         return wire.Reply({"statuses": statuses, "errors": errors})
 
-    def _created(self, record: SandboxRecord) -> dict[str, object]:
+    def _created(self, record: SandboxRecord, request: Request) -> dict[str, object]:
         # The newest SDK takes the token from here and saves itself the first call for one.
-        return {**wire.sandbox_reply(record), "gatewayAuth": self._gateway(record)}
+        return {**wire.sandbox_reply(record, request), "gatewayAuth": self._gateway(record)}
 
     def _gateway(self, record: SandboxRecord) -> dict[str, str]:
         token, expires = self._tokens.issue(record.id, self._clock.now())

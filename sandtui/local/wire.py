@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
 from sandtui.local.egress import Policy
+from sandtui.local.generations import start_command_for
 from sandtui.local.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
@@ -239,10 +240,9 @@ def _stamp(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def sandbox_reply(record: SandboxRecord) -> dict[str, Any]:
-    """Return a sandbox as every SDK generation can read it."""
-    # One row with the other generation's shape makes a whole list fail, so it goes by the vm flag.
-    command = record.start_command
+def sandbox_reply(record: SandboxRecord, request: Request) -> dict[str, Any]:
+    """Return a sandbox as the client that asks can read it."""
+    command = start_command_for(request.headers.get("user-agent", ""), record.start_command)
     fits = isinstance(command, dict) if record.vm else isinstance(command, str)
     return {
         "id": record.id,

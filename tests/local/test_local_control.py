@@ -272,3 +272,38 @@ async def test_the_made_up_fleet_is_always_the_same(start: Start, state_dir: Any
     }  # fmt: skip
     assert {"OOM_KILLED", "IMAGE_PULL_FAILED", "TIMEOUT"} <= {row.error_type for row in rows}
     assert all(row.created_at <= other.platform.clock.now() for row in rows)
+
+
+OBJECT, STRING = {"executable": "sh", "args": ["-c", "x"]}, "python serve.py"
+READ_BY = [
+    ("prime-sandboxes/0.1.0 python/3.11.7", [STRING]),
+    ("prime-sandboxes/0.2.14 python/3.11.7", [STRING]),
+    ("prime-sandboxes/0.2.34 python/3.11.7", [STRING]),
+    ("prime-sandboxes/0.2.35 python/3.11.7", [STRING, OBJECT]),
+    ("prime-sandboxes/0.3.2 python/3.11.7", [STRING, OBJECT]),
+    ("prime-sandboxes/0.4.0 python/3.11.7", [OBJECT]),
+    ("prime-sandboxes/0.10.0 python/3.11.7", [OBJECT]),
+    ("prime-sandboxes/1.0.0", [OBJECT]),
+    ("prime-cli/0.5.60 python/3.11.7", []),
+    ("prime-sandboxes/unknown", []),
+    ("sandtui/0.1.0 python/3.11.7", [STRING, OBJECT]),
+    ("curl/8.0", [STRING, OBJECT]),
+]
+
+
+@pytest.mark.parametrize(("agent", "read"), READ_BY)
+@pytest.mark.parametrize("maker", ["prime-sandboxes/0.2.14", "prime-sandboxes/0.5.1", "sandtui/0.1.0"])
+async def test_each_generation_reads_the_sandboxes_of_every_other(simulated, agent, read, maker):
+    simulated.http.headers["User-Agent"] = maker
+    made = [
+        await simulated.create(start_command=STRING),
+        await simulated.create(vm=True, start_command=OBJECT),
+        await simulated.create(vm=True),
+    ]
+    simulated.http.headers["User-Agent"] = agent
+    again = [await simulated.create(start_command=STRING), await simulated.create(vm=True, start_command=OBJECT)]
+    rows = (await simulated.call("GET", "/sandbox", params={"per_page": 100})).json()["sandboxes"]
+    rows += [await simulated.sandbox(row["id"]) for row in made]
+    told = [row["startCommand"] for row in (*rows, *again) if row["startCommand"] is not None]
+    assert all(command in read for command in told)
+    assert all(command in told for command in read)

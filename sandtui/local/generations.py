@@ -1,0 +1,28 @@
+"""What the client that asks can read: the generations of the official SDK differ (wire.md 0, 11)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_SDK: Final = re.compile(r"\bprime-sandboxes/(\d+)\.(\d+)\.(\d+)")
+_OFFICIAL: Final = re.compile(r"\bprime\b", re.IGNORECASE)
+
+OBJECTS_FROM: Final = (0, 2, 35)
+NO_STRINGS_FROM: Final = (0, 4, 0)
+
+
+def start_command_for(user_agent: str, command: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """Return a start command in a shape that the client reads, or None, which all read.
+
+    A container's is a string, a VM's an object. A client of the official SDK fails at a whole list for one row of the
+    other shape. Of its command line only the name is known, not the version that it holds.
+    """
+    version = _SDK.search(user_agent)
+    if version is None:
+        return None if _OFFICIAL.search(user_agent) else command
+    number = tuple(map(int, version.groups()))
+    read = isinstance(command, dict) if number >= NO_STRINGS_FROM else isinstance(command, str)
+    if OBJECTS_FROM <= number < NO_STRINGS_FROM:
+        read = True
+    return command if read else None
