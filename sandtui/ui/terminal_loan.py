@@ -46,8 +46,8 @@ def lent(app: SandtuiApp) -> Iterator[None]:
     driver = app._driver
     if driver is None or not driver.can_suspend:
         raise TerminalLoanError("this terminal can't be handed to another program")
-    # Nothing is painted meanwhile.
-    with app.batch_update():
+    # Nothing is painted meanwhile. From the first moment to the last at which ctrl+c is a signal it is not ours.
+    with _interrupts_are_theirs(), app.batch_update():
         app._suspend_signal()
         driver.suspend_application_mode()
         try:
@@ -55,7 +55,6 @@ def lent(app: SandtuiApp) -> Iterator[None]:
                 raise TerminalLoanError("the terminal takes no output at the moment; try again")
             with (
                 driver.no_automatic_restart(),
-                _interrupts_are_theirs(),
                 redirect_stdout(sys.__stdout__),
                 redirect_stderr(sys.__stderr__),
             ):
