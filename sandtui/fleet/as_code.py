@@ -15,6 +15,7 @@ _DEFAULTS = {
     "memory_gb": 2.0,
     "disk_size_gb": 5.0,
     "gpu_count": 0,
+    "vm": False,
     "network_access": True,
     "labels": [],
 }

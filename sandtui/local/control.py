@@ -111,7 +111,7 @@ class ControlPlane:
         has_next = page * per_page < total
         return wire.Reply(
             {
-                "sandboxes": [wire.sandbox_reply(record, request) for record in records],
+                "sandboxes": [wire.sandbox_reply(record, _agent(request)) for record in records],
                 "total": total,
                 "page": page,
                 "per_page": per_page,
@@ -123,7 +123,7 @@ class ControlPlane:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}."""
-        return wire.Reply(wire.sandbox_reply(self._access.sandbox(request), request))
+        return wire.Reply(wire.sandbox_reply(self._access.sandbox(request), _agent(request)))
 
     async def delete(self, request: Request) -> Response:
         """DELETE /sandbox/{id}."""
@@ -180,7 +180,7 @@ class ControlPlane:
 
     def _created(self, record: SandboxRecord, request: Request) -> dict[str, object]:
         # The newest SDK takes the token from here and saves itself the first call for one.
-        return {**wire.sandbox_reply(record, request), "gatewayAuth": self._gateway(record)}
+        return {**wire.sandbox_reply(record, _agent(request)), "gatewayAuth": self._gateway(record)}
 
     def _gateway(self, record: SandboxRecord) -> dict[str, str]:
         token, expires = self._tokens.issue(record.id, self._clock.now())
@@ -209,3 +209,7 @@ def _flag(request: Request, name: str) -> bool | None:
     if text.lower() not in ("true", "false", "1", "0"):
         raise wire.invalid(name, "must be true or false")
     return text.lower() in ("true", "1")
+
+
+def _agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")

@@ -240,9 +240,9 @@ def _stamp(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def sandbox_reply(record: SandboxRecord, request: Request) -> dict[str, Any]:
+def sandbox_reply(record: SandboxRecord, user_agent: str = "") -> dict[str, Any]:
     """Return a sandbox as the client that asks can read it."""
-    command = start_command_for(request.headers.get("user-agent", ""), record.start_command)
+    command = start_command_for(user_agent, record.start_command)
     fits = isinstance(command, dict) if record.vm else isinstance(command, str)
     return {
         "id": record.id,
