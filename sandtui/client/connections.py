@@ -111,19 +111,26 @@ class LoopConnections(Generic[C]):
 
     def __init__(self, make: Callable[[], Connections[C]]) -> None:
         self._make = make
-        self._of_loop: dict[asyncio.AbstractEventLoop, Connections[C]] = {}
         self._closed = False
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Begin without connections: a forked process has none of its parent's loops."""
+        self._lock = threading.Lock()
+        self._of_loop: dict[asyncio.AbstractEventLoop, Connections[C]] = {}
 
     def here(self) -> Connections[C]:
         """Return the connections of the running loop."""
         if self._closed:
             raise RuntimeError("the client has been closed")
         loop = asyncio.get_running_loop()
-        if loop not in self._of_loop:
-            # Nobody can close the connections of a loop that is closed; their sockets go with them.
-            self._of_loop = {other: kept for other, kept in self._of_loop.items() if not other.is_closed()}
-            self._of_loop[loop] = self._make()
-        return self._of_loop[loop]
+        with self._lock:
+            if loop not in self._of_loop:
+                # Nobody can close the connections of a loop that is closed; their sockets go with them.
+                self._of_loop = {other: kept for other, kept in self._of_loop.items() if not other.is_closed()}
+                self._of_loop[loop] = self._make()
+            return self._of_loop[loop]
 
     def close(self) -> list[C]:
         """Take out all clients of the running loop, which the caller closes, and let go of the others."""

@@ -1,21 +1,4 @@
 """The names of ``prime_sandboxes.core.client``."""
 
-from sandtui.client import (
-    APIClient,
-    APIError,
-    APITimeoutError,
-    AsyncAPIClient,
-    Config,
-    PaymentRequiredError,
-    UnauthorizedError,
-)
-
-__all__ = [
-    "APIClient",
-    "APIError",
-    "APITimeoutError",
-    "AsyncAPIClient",
-    "Config",
-    "PaymentRequiredError",
-    "UnauthorizedError",
-]
+from sandtui.client.core import *  # noqa: F403
+from sandtui.client.core import __all__ as __all__
