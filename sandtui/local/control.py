@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +19,10 @@ from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Filter, Registry
+from sandtui.local.settings import USER_ID
 from sandtui.local.tokens import GatewayTokens
 from sandtui.local.trouble import SHIFT_KEY
 
-USER_ID: Final = "usr_local"
 USER_NAMESPACE: Final = "sandboxes"
 MAX_PER_PAGE: Final = 1000
 
@@ -136,20 +137,26 @@ class ControlPlane:
     async def delete_many(self, request: Request) -> Response:
         """DELETE /sandbox."""
         body = await wire.read_body(request, wire.BulkDeleteBody)
+        # The scope narrows what ids and labels name, and on its own names all that is in it.
+        scope = Filter(
+            labels=frozenset(body.labels or ()),
+            team_id=body.team_id or None,
+            user_id=body.user_id or None,
+        )
         failed = []
         if body.sandbox_ids is not None:
             ids = []
             for sandbox_id in dict.fromkeys(body.sandbox_ids):
-                if self._registry.get(sandbox_id) is None:
+                record = self._registry.get(sandbox_id)
+                if record is None or not scope.matches(record):
                     failed.append({"sandbox_id": sandbox_id, "error": "Sandbox not found"})
                 else:
                     ids.append(sandbox_id)
         else:
-            labels = frozenset(body.labels or ())
-            wanted = Filter(labels=labels, is_active=True, team_id=body.team_id, user_id=body.user_id)
-            ids = [record.id for record in self._registry.select(wanted, 0, len(self._registry))[0]]
-        for sandbox_id in ids:
-            await self._lifecycle.end(sandbox_id, "It was deleted.")
+            active = replace(scope, is_active=True)
+            ids = [record.id for record in self._registry.select(active, 0, len(self._registry))[0]]
+        # One after the other a large fleet would outlast the client's patience.
+        await asyncio.gather(*(self._lifecycle.end(sandbox_id, "It was deleted.") for sandbox_id in ids))
         message = f"{len(ids)} deleted, {len(failed)} failed"
         return wire.Reply({"succeeded": ids, "failed": failed, "message": message})
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from sandtui.directories import DirectoryError, user_directory
 
 DRIVERS = ("auto", "namespace", "engine", "process", "simulated")
 
+USER_ID: Final = "usr_local"
+"""The one user of a local platform; every sandbox that names no other is this user's."""
 
 ELSEWHERE = "To use another directory set XDG_DATA_HOME; `sandtui serve` and `sandtui local` also take --state-dir."
 """How the state directory is chosen, in every program that may show such a message."""

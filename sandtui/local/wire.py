@@ -146,17 +146,22 @@ class CreateBody(RequestBody):
 
 
 class BulkDeleteBody(RequestBody):
-    """Which sandboxes to delete: by id or by labels, never both."""
+    """Which sandboxes to delete: by id, by labels, or all that a user, a team or everyone has."""
 
     sandbox_ids: list[SandboxId] | None = Field(default=None, min_length=1, max_length=500)
     labels: list[Label] | None = Field(default=None, min_length=1, max_length=50)
     team_id: str | None = None
     user_id: str | None = None
+    all_users: bool = False
 
     @model_validator(mode="after")
-    def _either(self) -> Self:
-        if (self.sandbox_ids is None) == (self.labels is None):
-            raise ValueError("sandbox_ids: give either sandbox_ids or labels, not both and not neither")
+    def _names_some(self) -> Self:
+        if self.sandbox_ids is not None and self.labels is not None:
+            raise ValueError("sandbox_ids: give either sandbox_ids or labels, not both")
+        # An empty id is what a client sends that knows of none, and must never widen a delete.
+        scoped = bool(self.user_id or self.team_id or self.all_users)
+        if self.sandbox_ids is None and self.labels is None and not scoped:
+            raise ValueError("sandbox_ids: give sandbox_ids, labels, user_id, team_id or all_users")
         return self
 
 

@@ -257,13 +257,36 @@ async def test_a_command_that_breaks_a_rule_is_not_sent(arguments):
     assert not platform.requests
 
 
-@pytest.mark.parametrize("arguments", [{}, {"sandbox_ids": ["a"], "labels": ["b"]}, {"sandbox_ids": []}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"sandbox_ids": ["a"], "labels": ["b"]},
+        {"sandbox_ids": []},
+        {"sandbox_ids": [], "all_users": True},
+        {"labels": [], "user_id": "usr_1"},
+        {"labels": [], "team_id": "t1"},
+        {"user_id": "", "team_id": ""},
+    ],
+)
 async def test_a_bulk_delete_of_both_or_neither_is_not_sent(arguments):
     platform = FakePlatform()
     async with client_of(platform) as client:
         with pytest.raises(InvalidRequestError):
             await client.bulk_delete(**arguments)
     assert not platform.requests
+
+
+@pytest.mark.parametrize(
+    "scope", [{"all_users": True}, {"user_id": "usr_1"}, {"team_id": "t1"}, {"team_id": "t1", "all_users": True}]
+)
+async def test_a_bulk_delete_may_name_a_scope_alone(scope):
+    deleted = {"succeeded": ["sbx_1"], "failed": [], "message": ""}
+    platform = FakePlatform().on("DELETE /api/v1/sandbox", deleted)
+    async with client_of(platform) as client:
+        assert (await client.bulk_delete(**scope)).succeeded == ["sbx_1"]
+    (request,) = platform.requests
+    assert body_of(request) == {"all_users": False, **scope}
 
 
 async def test_nobody_there():

@@ -312,6 +312,8 @@ def bulk(client):
     assert client.bulk_wait_for_creation(ids) == dict.fromkeys(ids, "RUNNING")
     assert client.bulk_delete(sandbox_ids=ids[:1]).succeeded == ids[:1]
     assert set(client.bulk_delete(labels=[RUN, "bulk"]).succeeded) == set(ids[1:])
+    if "all_users" in inspect.signature(client.inner.bulk_delete).parameters:
+        scoped(client)
     one = client.create(client.request("one"))
     client.delete(one.id)
     assert client.get(one.id).status == "TERMINATED"
@@ -321,6 +323,18 @@ def bulk(client):
         assert not isinstance(error, (AssertionError, TypeError, KeyError)), error
         return
     raise AssertionError("a command ran in a deleted sandbox")
+
+
+def scoped(client):
+    """Delete by scope alone; a team of this run, since other tests share the platform and its user."""
+    team = f"team-{client.which}-{client.kind}-{RUN}"
+    ids = {client.create(client.request("scoped", team_id=team)).id for _ in range(2)}
+    user = client.get(min(ids)).user_id
+    assert client.bulk_delete(user_id="usr_nobody").succeeded == []
+    assert client.bulk_delete(team_id="team-nobody", all_users=True).succeeded == []
+    assert set(client.bulk_delete(team_id=team, user_id=user).succeeded) == ids
+    one = client.create(client.request("scoped", team_id=team)).id
+    assert client.bulk_delete(team_id=team, all_users=True).succeeded == [one]
 
 
 def template_case(method, check):

@@ -7,7 +7,8 @@ import pytest
 
 from sandtui.client.models import BatchStatusReply, BulkDeleteReply, GatewayToken, Sandbox, SandboxPage
 from sandtui.local.clock import ManualClock
-from tests.local.support import Api, Start
+from sandtui.local.settings import USER_ID
+from tests.local.support import Api, Start, serving_in_process
 
 
 async def settle(api: Api, sandbox_id: str, *statuses: str) -> dict[str, Any]:
@@ -170,12 +171,67 @@ async def test_bulk_delete_by_ids_and_by_labels(simulated: Api) -> None:
     assert (await simulated.sandbox(ids[2]))["status"] != "TERMINATED"
 
 
-@pytest.mark.parametrize("body", [{}, {"sandbox_ids": ["a"], "labels": ["b"]}, {"sandbox_ids": []}, {"labels": []}])
-async def test_bulk_delete_wants_ids_or_labels(simulated: Api, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"all_users": False},
+        {"user_id": "", "team_id": ""},
+        {"team_id": "", "all_users": False},
+        {"user_id": None},
+        {"sandbox_ids": ["a"], "labels": ["b"]},
+        {"sandbox_ids": ["a"], "labels": ["b"], "all_users": True},
+        {"sandbox_ids": [], "all_users": True},
+        {"labels": [], "user_id": USER_ID},
+        {"all_users": "everyone"},
+    ],
+)
+async def test_bulk_delete_that_names_nothing_deletes_nothing(simulated: Api, body: dict[str, Any]) -> None:
     created = await simulated.create()
     reply = await simulated.call("DELETE", "/sandbox", json=body)
     assert reply.status_code == 422
     assert (await simulated.sandbox(created["id"]))["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"all_users": True}, {"mine", "team", "labelled", "vm"}),
+        ({"user_id": USER_ID}, {"mine", "team", "labelled", "vm"}),
+        ({"user_id": USER_ID, "all_users": False}, {"mine", "team", "labelled", "vm"}),
+        ({"user_id": USER_ID, "team_id": ""}, {"mine", "team", "labelled", "vm"}),
+        ({"team_id": "t1"}, {"team"}),
+        ({"team_id": "t1", "all_users": True}, {"team"}),
+        ({"team_id": "t1", "user_id": USER_ID}, {"team"}),
+        ({"user_id": USER_ID, "labels": ["x"]}, {"labelled"}),
+        ({"user_id": "usr_other", "labels": ["x"]}, set()),
+        ({"user_id": "usr_other"}, set()),
+        ({"user_id": "usr_other", "all_users": True}, set()),
+        ({"team_id": "t2"}, set()),
+        ({"team_id": "t2", "all_users": True}, set()),
+        ({"team_id": "t1", "user_id": "usr_other"}, set()),
+    ],
+)
+async def test_bulk_delete_by_scope(start: Start, body: dict[str, Any], wanted: set[str]) -> None:
+    async with serving_in_process((await start(driver="simulated")).platform) as api:
+        fields: dict[str, dict[str, Any]] = {"mine": {}, "team": {"team_id": "t1"}, "labelled": {"labels": ["x"]}}
+        ids = {name: (await api.create(**more))["id"] for name, more in {**fields, "vm": {"vm": True}}.items()}
+        ended = (await api.create())["id"]
+        await api.call("DELETE", f"/sandbox/{ended}")
+        reply = await api.call("DELETE", "/sandbox", json=body)
+        assert reply.status_code == 200, reply.text
+        result = BulkDeleteReply.model_validate(reply.json())
+        assert (set(result.succeeded), result.failed) == ({ids[name] for name in wanted}, [])
+        for name, sandbox_id in ids.items():
+            assert ((await api.sandbox(sandbox_id))["status"] == "TERMINATED") == (name in wanted), name
+
+
+async def test_a_scope_narrows_ids(simulated: Api) -> None:
+    ids = [(await simulated.create(team_id=team))["id"] for team in ("t1", "t2")]
+    reply = await simulated.call("DELETE", "/sandbox", json={"sandbox_ids": ids, "team_id": "t2"})
+    assert reply.json()["succeeded"] == [ids[1]]
+    assert reply.json()["failed"] == [{"sandbox_id": ids[0], "error": "Sandbox not found"}]
+    assert (await simulated.sandbox(ids[0]))["status"] == "PENDING"
 
 
 async def test_batch_status_keeps_the_order_and_reports_the_unknown(simulated: Api) -> None:

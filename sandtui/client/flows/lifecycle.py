@@ -145,13 +145,20 @@ class Lifecycle(Isolation, Waits):
     ) -> BulkDeleteReply:
         """End sandboxes by their ids (1 to 500), or all that carry every one of ``labels`` (1 to 50).
 
+        ``user_id``, ``team_id`` and ``all_users`` narrow that; without ids and labels they name all sandboxes of the
+        user, of the team, or of everyone.
+
         Raises:
-            InvalidRequestError: neither or both were given, or too many; nothing was sent.
+            InvalidRequestError: ids and labels were both given, or nothing was, or too many; nothing was sent.
         """
         check_ids("sandbox_ids", sandbox_ids)
         check_ids("labels", labels)
-        if bool(sandbox_ids) == bool(labels):
+        if sandbox_ids and labels:
             raise InvalidRequestError("give sandbox_ids or labels, and not both")
+        # An empty list is one that nothing was put into, and must not become a delete of everything.
+        scoped = sandbox_ids is None and labels is None and bool(user_id or team_id or all_users)
+        if not (sandbox_ids or labels or scoped):
+            raise InvalidRequestError("give sandbox_ids or labels, or on their own user_id, team_id or all_users")
         if len(sandbox_ids or ()) > 500 or len(labels or ()) > 50:
             raise InvalidRequestError("one bulk delete takes up to 500 ids or 50 labels")
         reply = await self._session.control(
