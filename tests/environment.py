@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
 
-# What names this machine's own facilities, or belongs to the test runner. All else is the user's taste.
-KEPT = {"CI", "DOCKER_HOST", "LD_LIBRARY_PATH", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "TMPDIR"}
+# What names this machine's own facilities, or belongs to the test runner. All else is the user's taste, also
+# PYTHONDONTWRITEBYTECODE: the programs that the tests start would all be compiled again, hundreds of times.
+KEPT = {"CI", "DOCKER_HOST", "LD_LIBRARY_PATH", "PATH", "PYTHONPYCACHEPREFIX", "TMPDIR"}
 KEPT_PREFIXES = ("HYPOTHESIS_", "PYTEST_", "TEXTUAL_SNAPSHOT_")
 OPTIONS = "PYTEST_ADDOPTS"
 
@@ -47,6 +49,7 @@ def reset() -> None:
     forget_size()
     os.environ.update(FIXED, HOME=home)
     os.environ.setdefault("PYTEST_TIMEOUT", LIMIT)
+    sys.dont_write_bytecode = False
     os.umask(0o022)
     time.tzset()
 
