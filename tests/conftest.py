@@ -17,7 +17,7 @@ environment.reset()
 
 # pytest parses these anew when they are imported, as they bring plugins of its own. It must not happen in two threads
 # at once: in Python 3.11.7 that fails now and then ("AST constructor recursion depth mismatch").
-import anyio._backends._asyncio  # noqa: E402, F401
+import anyio._backends._asyncio  # noqa: E402
 import anyio.from_thread  # noqa: E402, F401
 import platformdirs.unix  # noqa: E402, F401
 import pytest  # noqa: E402

@@ -5,7 +5,7 @@ import json
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sandtui.client import RequestReport
@@ -129,16 +129,12 @@ def test_half_a_body_is_no_request():
 
 
 secret = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=8, max_size=30).filter(
-    lambda word: (
-        word not in HIDDEN and word not in "http://p.test/api/v1/sandbox" and "\\" not in json.dumps(word)[1:-1]
-    )
+    lambda word: word not in HIDDEN and "\\" not in json.dumps(word)[1:-1]
 )
 json_text = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=20)
 
 
-@given(secret, json_text, json_text)
-def test_no_secret_is_kept_wherever_it_stands(word, before, after):
-    text = before + word + after
+def everything_kept(word, text):
     body = {
         "command": text,
         "list": [text],
@@ -159,7 +155,15 @@ def test_no_secret_is_kept_wherever_it_stands(word, before, after):
         ),
         NOW,
     )
-    everything = dump_requests([told]) + curl_line(told) + repr(told)
+    return dump_requests([told]) + curl_line(told) + repr(told)
+
+
+@given(secret, json_text, json_text)
+@example("PRIME_API", "", "")
+def test_no_secret_is_kept_wherever_it_stands(word, before, after):
+    # A word that is part of what is always there can't be told from a secret that was kept.
+    assume(word not in everything_kept("\u0300" * 8, "\u0300" * 8))
+    everything = everything_kept(word, before + word + after)
     assert word not in everything
     assert json.dumps(word)[1:-1] not in everything
 
