@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         ChecksumMismatchError,
         CommandTimeoutError,
+        CommandTooLongError,
         ConfigurationError,
         ConflictError,
         ConnectionFailedError,
@@ -111,6 +112,7 @@ __all__ = [
     "CommandResponse",
     "CommandStarted",
     "CommandTimeoutError",
+    "CommandTooLongError",
     "Config",
     "ConfigurationError",
     "ConflictError",
@@ -171,7 +173,7 @@ _MODULES = {
     "async_client": "AsyncSandboxClient",
     "config": "Config",
     "errors": (
-        "APIError APITimeoutError ChecksumMismatchError CommandTimeoutError "
+        "APIError APITimeoutError ChecksumMismatchError CommandTimeoutError CommandTooLongError "
         "ConfigurationError ConflictError ConnectionFailedError DownloadTimeoutError "
         "InvalidRequestError JobLostError MalformedReplyError NotFoundError "
         "PaymentRequiredError PermissionDeniedError RateLimitedError RequestRejectedError "

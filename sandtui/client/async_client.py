@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Self
 from sandtui.client.async_port import AsyncPort
 from sandtui.client.config import Config
 from sandtui.client.errors import APIError, InvalidRequestError
-from sandtui.client.flows.commands import check_launch, start_message
+from sandtui.client.flows.commands import check_launch, raise_if_too_long, start_message
 from sandtui.client.flows.operations import Operations
 from sandtui.client.flows.streams import CommandChannel
 from sandtui.client.http_library import httpx
 from sandtui.client.process import AsyncSandboxProcess
+from sandtui.client.rpc import RPCError
 from sandtui.client.session import Session
 from sandtui.client.tokens import default_cache_dir
 
@@ -76,6 +77,7 @@ class AsyncSandboxClient(Operations):
         Raises:
             InvalidRequestError: an argument breaks a rule, or the sandbox is a container, whose live processes
                 go over :meth:`connect_ssh`; nothing was started.
+            CommandTooLongError: the platform does not take so much; upload it as a file and run that file.
             SandboxNotRunningError: the sandbox has ended.
             APIError: the process could not be started.
         """
@@ -87,8 +89,10 @@ class AsyncSandboxClient(Operations):
         process = AsyncSandboxProcess(self._session, sandbox_id, start, terminal=size is not None)
         try:
             return await process.started()
-        except BaseException:
+        except BaseException as error:
             await self._session.port.shielded(process.aclose())
+            if isinstance(error, RPCError):
+                raise_if_too_long(error, sandbox_id, command, env)
             raise
 
     def connect_ssh(

@@ -10,6 +10,9 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from sandtui.client.errors import InvalidRequestError
 
+MAX_ID = 1000
+"""Characters of an id: a path that is much longer can't be sent."""
+
 
 def check_text(what: str, value: object, *, may_be_empty: bool = False) -> str:
     """Return ``value`` when it is text that can be sent.
@@ -48,9 +51,11 @@ def segment(value: object) -> str:
     another resource.
 
     Raises:
-        InvalidRequestError: it is no text, is empty, or is ``.`` or ``..``.
+        InvalidRequestError: it is no text, is empty, is too long, or is ``.`` or ``..``.
     """
     text = check_text("an id", value)
+    if len(text) > MAX_ID:
+        raise InvalidRequestError(f"an id has at most {MAX_ID} characters, not {len(text):,}")
     if text in {".", ".."}:
         raise InvalidRequestError(f"{text!r} is not an id")
     return quote(text, safe="")

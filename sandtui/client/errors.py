@@ -13,6 +13,7 @@
     │   │   └── SandboxFileNotFoundError
     │   ├── ConflictError                   409
     │   ├── SandboxFileTooLargeError        413
+    │   ├── CommandTooLongError             413, for a command and its variables
     │   ├── RequestRejectedError            422, with the fields that the platform refused
     │   ├── RateLimitedError                429
     │   ├── ServerError                     5xx
@@ -132,6 +133,12 @@ class ConflictError(APIError):
 
 class SandboxFileTooLargeError(APIError):
     """The file is over the limit of this way of transfer (413)."""
+
+
+class CommandTooLongError(APIError):
+    """The command and its variables are longer than the platform takes (413); it was not started."""
+
+    hint = "Upload it as a file and run that file."
 
 
 class RequestRejectedError(APIError):
@@ -282,6 +289,12 @@ def not_running_error(
 def command_timeout(sandbox_id: str, command: str, seconds: float) -> CommandTimeoutError:
     """Return the error for a command that did not end in time."""
     return CommandTimeoutError(f"the command did not end within {seconds:g} s", sandbox_id=sandbox_id, command=command)
+
+
+def command_too_long(sandbox_id: str, command: str, size: int) -> CommandTooLongError:
+    """Return the error for a command of ``size`` bytes, variables included, that the platform refused with 413."""
+    message = f"the command is too long for the platform ({size:,} bytes with its variables)"
+    return CommandTooLongError(message, status_code=413, sandbox_id=sandbox_id, command=command)
 
 
 def _brief(command: str) -> str:

@@ -33,6 +33,9 @@ START_SECONDS = 30.0
 KILL_DELAYS = (0.1, 0.25, 0.5, 1.0)
 """Seconds between tries to end a process that the platform may not know yet."""
 
+INPUT_PART = 1024 * 1024
+"""Bytes of one message of input: platforms refuse long ones."""
+
 SIGKILL, SIGTERM = 9, 15
 _FINAL = frozenset({"not_found", "failed_precondition"})
 _PASSING = frozenset({"deadline_exceeded", "unavailable"})
@@ -56,6 +59,7 @@ class AsyncSandboxProcess:
         self._returncode: int | None = None
         self._waiters = 0
         self._start_sent = False
+        self._writing = asyncio.Lock()
         self._buffers = {name: OutputBuffer(name, lambda: not self._waiters) for name in ("stdout", "stderr")}
         self._started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -110,7 +114,11 @@ class AsyncSandboxProcess:
             APIError: the process has ended, or the platform refused.
         """
         field = "pty" if self._terminal else "stdin"
-        await self._control("SendInput", SEND_INPUT_REQUEST, {"input": {field: data}, "input_uuid": str(uuid.uuid4())})
+        async with self._writing:
+            for begin in range(0, max(1, len(data)), INPUT_PART):
+                part = data[begin : begin + INPUT_PART]
+                message = {"input": {field: part}, "input_uuid": str(uuid.uuid4())}
+                await self._control("SendInput", SEND_INPUT_REQUEST, message)
 
     async def resize(self, columns: int, lines: int) -> None:
         """Change the size of the process's terminal."""

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
-from sandtui.local.wire import Reply, drop_rest
+from sandtui.local.wire import Reply, declared_length
 
 STREAM_TYPE: Final = "application/connect+proto"
 UNARY_TYPE: Final = "application/proto"
@@ -71,10 +71,9 @@ async def read_unary(request: Request, schema: Schema) -> Message:
     """Return the message of a unary call."""
     _check_type(request, UNARY_TYPE)
     data = bytearray()
+    _check_size(declared_length(request))
     async for chunk in request.stream():
         data += chunk
-        if len(data) > MAX_MESSAGE:
-            await drop_rest(request)
         _check_size(len(data))
     return _parse(schema, _expand(bytes(data), request.headers.get("content-encoding", "identity")))
 
@@ -88,8 +87,6 @@ async def read_stream(request: Request, schema: Schema) -> AsyncIterator[Message
         buffer += chunk
         while len(buffer) >= 5:
             length = int.from_bytes(buffer[1:5], "big")
-            if length > MAX_MESSAGE:
-                await drop_rest(request)
             _check_size(length)
             if len(buffer) < 5 + length:
                 break
@@ -176,7 +173,7 @@ def _check_type(request: Request, wanted: str) -> None:
 
 def _check_size(size: int) -> None:
     if size > MAX_MESSAGE:
-        raise too_large(f"A message may have at most {MAX_MESSAGE} bytes.")
+        raise too_large(f"A message may have at most {MAX_MESSAGE:,} bytes. Upload what is larger as a file.")
 
 
 def _expand(body: bytes, encoding: str) -> bytes:

@@ -77,6 +77,7 @@ class ControlPlane:
     async def create(self, request: Request) -> Response:
         """POST /sandbox."""
         body = await wire.read_body(request, wire.CreateBody)
+        body.check_sizes()
         if body.checkpoint_id is not None:
             raise wire.not_offered("Checkpoints are")
         if body.volumes:

@@ -13,7 +13,15 @@ from starlette.routing import Route
 
 from sandtui.local import wire
 from sandtui.local.clock import Clock
-from sandtui.local.drivers.base import Command, CommandFailed, FileTrouble, Instance, ReadableFile, SandboxGone
+from sandtui.local.drivers.base import (
+    COMMAND_TOO_LONG,
+    Command,
+    CommandFailed,
+    FileTrouble,
+    Instance,
+    ReadableFile,
+    SandboxGone,
+)
 from sandtui.local.execution import Execution, TimedOut, not_started
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.registry import Registry
@@ -85,8 +93,7 @@ class Gateway:
             return Response(error.so_far.refusal(detail), HTTPStatus.REQUEST_TIMEOUT, media_type="application/json")
         except CommandFailed as error:
             if error.code == errno.E2BIG:
-                detail = "The command or its variables are too long; send a script as a file."
-                raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
+                raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, COMMAND_TOO_LONG) from error
             code = 127 if error.code == errno.ENOENT else 126
             done = not_started(f"sandbox: {error}\n".encode("utf-8", "replace").decode(), code)
         if done.exit_code == 137 and await instance.overran():

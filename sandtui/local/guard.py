@@ -11,6 +11,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandtui.local.request_body import RequestBody
+
 STOPPING = "The local platform is being stopped; what this request began has been ended with it."
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -37,6 +39,8 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
+        body = RequestBody(scope, receive, send)
+        receive, send = body.receive, body.send
         refusal = self._refusal(headers.get("host", ""), headers.get("origin"))
         if refusal is not None:
             await JSONResponse({"detail": refusal}, 403)(scope, receive, send)

@@ -124,6 +124,11 @@ class Lifecycle:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=kind, error_message=str(error))
         except (DriverError, OSError) as error:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=str(error))
+        except Exception as error:
+            # A fault of ours must not leave a sandbox on its way for ever.
+            _log.exception("sandbox %s could not be started", record.id)
+            reason = f"The local platform failed at this ({type(error).__name__}); its log has the reason."
+            await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=reason)
 
     async def _adopt_or_give_up(self, record: SandboxRecord) -> None:
         try:

@@ -16,7 +16,7 @@ from sandtui.client.models.proto import Message
 from sandtui.local import connect
 from sandtui.local.clock import Clock
 from sandtui.local.connect import ConnectError
-from sandtui.local.drivers.base import Command, CommandFailed, Instance, SandboxGone
+from sandtui.local.drivers.base import COMMAND_TOO_LONG, Command, CommandFailed, Instance, SandboxGone
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.registry import Registry
 from sandtui.local.sessions import Session, Sessions
@@ -76,8 +76,7 @@ class SessionRoutes:
                         session = await self._run(sandbox_id, instance, message, uuid, timeout)
                     except CommandFailed as error:
                         if error.code == errno.E2BIG:
-                            text = "The command or its variables are too long; send a script as a file."
-                            raise connect.too_large(text) from error
+                            raise connect.too_large(COMMAND_TOO_LONG) from error
                         return connect.Stream(messages.EVENT_RESPONSE, _failed(error))
         finally:
             if uuid:

@@ -97,8 +97,7 @@ async def receive_file(request: Request, open_file: Callable[[], Awaitable[Writa
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 200:
         raise wire.problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must be multipart/form-data.")
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdecimal() and int(declared) > MAX_UPLOAD + _FRAME:
+    if wire.declared_length(request) > MAX_UPLOAD + _FRAME:
         raise too_large()
     form = _Form(boundary)
     file = await open_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +18,10 @@ from sandtui.local.generations import start_command_for
 from sandtui.local.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
-_MAX_DROPPED = 512 * 1024 * 1024
+MAX_WORD = 128 * 1024 - 1
+"""Bytes of one argument or variable that Linux hands to a program."""
+MAX_VARIABLES = 1024 * 1024
+"""Bytes of the variables of a sandbox; more could leave no room for the arguments of a command."""
 MASK = "***"
 DISK_MOUNT_PATH = "/sandbox-workspace"
 
@@ -125,6 +127,27 @@ class CreateBody(RequestBody):
                 raise ValueError(f"{name}: {error}") from error
         return self
 
+    def check_sizes(self) -> None:
+        """Refuse what no program could be started with.
+
+        Raises:
+            WireError: the start command or the variables are too long.
+        """
+        command = self.start_command
+        words = [command.executable, *command.args] if isinstance(command, StartCommand) else [command or ""]
+        pairs = [pair for variables in (self.environment_vars, self.secrets) for pair in (variables or {}).items()]
+        sizes = [_bytes(name) + _bytes(value) + 1 for name, value in pairs]
+        what = ""
+        if max(map(_bytes, words)) > MAX_WORD:
+            what = f"start_command: an argument may have at most {MAX_WORD:,} bytes."
+        elif sizes and max(sizes) > MAX_WORD:
+            what = f"environment_vars, secrets: a variable may have at most {MAX_WORD:,} bytes."
+        elif sum(sizes) > MAX_VARIABLES:
+            what = f"environment_vars, secrets: all together may have at most {MAX_VARIABLES:,} bytes."
+        if what:
+            detail = f"{what} Upload more as a file once the sandbox runs."
+            raise problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
     def record(self, sandbox_id: str, now: datetime, user_id: str) -> SandboxRecord:
         """Return the record of a new sandbox."""
         command: str | dict[str, Any] | None
@@ -190,29 +213,28 @@ class ExecBody(RequestBody):
 async def read_json(request: Request, limit: int = MAX_JSON) -> Any:
     """Return the body of a request as JSON, refusing what is too large or malformed."""
     data = bytearray()
+    if declared_length(request) > limit:
+        raise too_large(limit)
     async for chunk in request.stream():
         data += chunk
         if len(data) > limit:
-            await drop_rest(request)
-            raise problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The request is over the limit of {limit} bytes.")
+            raise too_large(limit)
     try:
         return json.loads(data, parse_constant=_no_constant) if data else {}
     except (ValueError, RecursionError) as error:
         raise problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request's body is not JSON.") from error
 
 
-async def drop_rest(request: Request) -> None:
-    """Read what is left of a request that is refused.
+def declared_length(request: Request) -> int:
+    """Return how long a request says that its body is; 0 when it does not say."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
-    Most clients look for an answer only once they have sent everything, and lose it when the connection is cut.
-    """
-    left = _MAX_DROPPED
-    # Consumed already: nothing is left.
-    with contextlib.suppress(RuntimeError):
-        async for chunk in request.stream():
-            left -= len(chunk)
-            if left < 0:
-                return
+
+def too_large(limit: int) -> WireError:
+    """Return the error for a request that is too long."""
+    detail = f"The request is over the limit of {limit:,} bytes. Upload what is larger as a file."
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def _no_constant(name: str) -> None:
@@ -239,6 +261,10 @@ def _rows(error: ValidationError) -> list[dict[str, str]]:
             where, _, text = text.partition(": ")
         rows.append({"param": where[:200], "details": text})
     return rows
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _stamp(when: datetime | None) -> str | None:

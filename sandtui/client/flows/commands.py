@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
+from http import HTTPStatus
 
 from sandtui.client import rpc
 from sandtui.client.calls import gateway
@@ -17,6 +18,7 @@ from sandtui.client.errors import (
     SandboxClientError,
     SandboxNotRunningError,
     command_timeout,
+    command_too_long,
 )
 from sandtui.client.flows.base import Flows
 from sandtui.client.models import CommandResponse
@@ -33,6 +35,12 @@ MAX_TIMEOUT = 900
 
 MAX_OUTPUT = 32 * 1024 * 1024
 """Bytes of each stream that a reply holds; what comes after them is dropped, and standard error says so."""
+
+MAX_COMMAND = 256 * 1024 * 1024
+"""Bytes of a command and its variables that are sent at all: no program can be started with so much."""
+
+MAX_PATH = 4096
+"""Characters of a path, and more than any user's name has."""
 
 _ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -79,6 +87,7 @@ class Commands(Flows):
         Raises:
             InvalidRequestError: an argument breaks a rule; nothing was sent.
             CommandTimeoutError: the command did not end in time.
+            CommandTooLongError: the platform does not take so much; upload it as a file and run that file.
             SandboxNotRunningError: the sandbox has ended; its subclasses say why.
             APIError: any other refusal.
         """
@@ -96,6 +105,9 @@ class Commands(Flows):
             return await self._session.gateway(sandbox_id, call, too_slow)
         except SandboxNotRunningError as error:
             error.command = command
+            raise
+        except APIError as error:
+            raise_if_too_long(error, sandbox_id, command, env)
             raise
 
     async def _run_session(
@@ -160,6 +172,21 @@ def start_message(
     return message
 
 
+def raise_if_too_long(error: SandboxClientError, sandbox_id: str, command: str, env: Mapping[str, str] | None) -> None:
+    """Say of a command that a platform did not start why it did not, when its length was the reason.
+
+    Raises:
+        CommandTooLongError: the platform answered with 413.
+    """
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        raise command_too_long(sandbox_id, command, _size(command, env)) from None
+
+
+def _size(command: str, env: Mapping[str, str] | None) -> int:
+    texts = (command, *(env or {}), *(env or {}).values())
+    return sum(len(text.encode()) for text in texts)
+
+
 def check_command(
     command: str,
     env: Mapping[str, str] | None,
@@ -179,21 +206,24 @@ def check_command(
         raise InvalidRequestError(
             f"a command may take 1 to {MAX_TIMEOUT} seconds, not {timeout}; run longer work as a background job"
         )
-    check_environment(env)
 
 
 def check_launch(command: str, working_dir: str | None, env: Mapping[str, str] | None, user: str | None) -> None:
     """Refuse texts that no platform would take.
 
     Raises:
-        InvalidRequestError: one is empty, is no text, or holds what can't be sent.
+        InvalidRequestError: one is empty, is no text, or holds what can't be sent; or all are too long together.
     """
     check_text("the command", command)
-    if working_dir is not None:
-        check_text("working_dir", working_dir)
-    if user is not None:
-        check_text("user", user)
+    for what, text in (("working_dir", working_dir), ("user", user)):
+        if text is not None and len(check_text(what, text)) > MAX_PATH:
+            raise InvalidRequestError(f"{what} has {len(text):,} characters; at most {MAX_PATH:,} are possible")
     check_environment(env)
+    size = _size(command, env)
+    if size > MAX_COMMAND:
+        raise InvalidRequestError(
+            f"the command is too long ({size:,} bytes with its variables); upload it as a file and run that file"
+        )
 
 
 def check_environment(env: Mapping[str, str] | None) -> None:

@@ -18,7 +18,7 @@ from sandtui.client.errors import (
 )
 from sandtui.client.flows.access import Access
 from sandtui.client.flows.bulk import Bulk
-from sandtui.client.flows.commands import DEFAULT_TIMEOUT, check_command, start_message
+from sandtui.client.flows.commands import DEFAULT_TIMEOUT, check_command, raise_if_too_long, start_message
 from sandtui.client.flows.jobs import exit_code_of, new_job, status_script
 from sandtui.client.models.command_session import START_REQUEST
 from sandtui.client.models.jobs import BackgroundJob
@@ -28,6 +28,9 @@ from sandtui.client.shell_words import word
 
 TAIL_WINDOW = 256 * 1024
 """Bytes of each stream that one look at a job brings."""
+
+MAX_SSH_COMMAND = 64 * 1024
+"""Bytes of a command that goes over SSH: servers cut the connection at a request that is much longer."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
@@ -63,6 +66,7 @@ class Streams(Bulk, Access):
         Raises:
             InvalidRequestError: an argument breaks a rule; nothing was sent.
             CommandTimeoutError: the command did not end in time; it has been stopped.
+            CommandTooLongError: the platform does not take so much; upload it as a file and run that file.
             SandboxNotRunningError: the sandbox has ended; its subclasses say why.
             APIError: any other refusal.
         """
@@ -70,7 +74,7 @@ class Streams(Bulk, Access):
         check_command(command, env, seconds, working_dir, user)
         if await self._session.is_vm(sandbox_id):
             way = self._over_session(sandbox_id, command, working_dir, env, seconds, user)
-        elif user is None and (channel := await self._ssh_channel(sandbox_id)) is not None:
+        elif fits_ssh(command, working_dir, env, user) and (channel := await self._ssh_channel(sandbox_id)) is not None:
             way = channel.run(command, working_dir, env, seconds)
         else:
             way = self._over_job(sandbox_id, command, working_dir, env, seconds, user)
@@ -110,6 +114,7 @@ class Streams(Bulk, Access):
                         ended = True
                         yield CommandEnded(int(event["end"].get("exit_code", 0)))
         except rpc.RPCError as error:
+            raise_if_too_long(error, sandbox_id, command, env)
             raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
         except TransportFault as fault:
             if not ended:
@@ -199,6 +204,12 @@ class Streams(Bulk, Access):
             await self.execute_command(sandbox_id, script, timeout=10)
         except (SandboxClientError, ConnectionFailedError):
             return
+
+
+def fits_ssh(command: str, working_dir: str | None, env: Mapping[str, str] | None, user: str | None) -> bool:
+    """Return whether SSH can carry a command: it knows no other user, and no place or variables but in its text."""
+    texts = (command, working_dir or "", *(env or {}), *(env or {}).values())
+    return user is None and sum(len(text.encode()) for text in texts) <= MAX_SSH_COMMAND
 
 
 def _files_of(job: BackgroundJob) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sandtui.local.agent import libc
+from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.drivers.agent_processes import PATH, find_agent, launch, reap
-from sandtui.local.drivers.base import DriverError, ImageUnavailable, SandboxGone
+from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import Group, find_cgroups
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
@@ -109,6 +110,8 @@ class AgentDriver:
             async with self._launching:
                 await self._launch_whole(record, directory, root)
             return await self._attach(record)
+        except ProtocolError as error:
+            raise DriverError(f"The sandbox could not be started: {COMMAND_TOO_LONG}") from error
         except (OSError, SandboxGone) as error:
             raise DriverError(f"The sandbox could not be started: {error}") from error
 

@@ -11,6 +11,8 @@ from sandtui.local.records import SandboxRecord
 
 Stream = Literal["stdout", "stderr"]
 
+COMMAND_TOO_LONG = "The command or its variables are too long. Upload it as a file and run that file."
+
 
 class DriverError(Exception):
     """A sandbox could not be made or reached; the text is for people."""
