@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, LaunchFailed
+from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, PATH, LaunchFailed
 from sandtui.local.drivers.base import Command, FileTrouble
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.choose import choose
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver, isolation_spec
 from sandtui.local.images import Catalogue
 from sandtui.local.platform import Platform
@@ -27,7 +28,7 @@ from sandtui.local.settings import LocalError, Settings
 from tests.local.support import Api, Start, namespaces_work
 
 NOBODY = 65534
-ENV = {"PATH": "/usr/bin:/bin:/opt/sandtui/bin", "HOME": "/root"}
+ENV = {"PATH": PATH, "HOME": "/root"}
 
 
 async def test_processes_files_and_names_are_its_own(isolated: Api, tmp_path: Path) -> None:
@@ -154,9 +155,8 @@ async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstan
     (box / "root").mkdir(parents=True)
     for path in (box, box / "root"):
         os.chown(path, NOBODY, NOBODY)
-    prefix = subprocess.run([python, "-ISc", "import sys; print(sys.base_prefix)"], capture_output=True, text=True)
     isolation = isolation_spec("ordinary", request.param, None)
-    isolation |= {"interpreter": os.path.realpath(python), "prefix": prefix.stdout.strip()}
+    isolation |= {"python": machine_python(Path(python))}
     spec = {"directory": str(box), "root": str(box / "root"), "log": str(box / "log"), "isolation": isolation}
     launched = subprocess.run(
         [python, "-I", "-S", str(package / "agent" / "__main__.py")],
@@ -202,6 +202,14 @@ async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance
     assert (await run(ordinary, "mount -t tmpfs t /mnt"))[1] != 0
     assert (await run(ordinary, "ls /proc/1/fd"))[1] != 0
     assert (await run(ordinary, "python -c 'print(1)'; echo x > /dev/stderr"))[0] == "1\n"
+
+
+async def test_an_ordinary_users_sandbox_has_a_python_of_its_own(ordinary: HostedInstance) -> None:
+    shell = "env -i /bin/sh -lc 'command -v python; command -v python3; touch /usr/local/bin/tool'"
+    found, code = await run(ordinary, shell)
+    assert (found, code) == ("/usr/local/bin/python\n/usr/local/bin/python3\n", 0)
+    if machine_python(INTERPRETER)["pip"] is not None:
+        assert (await run(ordinary, "python -m venv --without-pip v && v/bin/python -c 'print(1)'"))[0] == "1\n"
 
 
 async def test_an_ordinary_user_moves_files(ordinary: HostedInstance) -> None:

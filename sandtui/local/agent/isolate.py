@@ -6,12 +6,13 @@ import os
 import resource
 import socket
 
-from sandtui.local.agent import libc, network
+from sandtui.local.agent import libc, network, usr_local
+from sandtui.local.agent.usr_local import deep_directory, directory, link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final
+    from typing import Any, Final
 
 HOST_DIRECTORIES: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "nix")
 OWN_DIRECTORIES: Final = (
@@ -19,7 +20,8 @@ OWN_DIRECTORIES: Final = (
     "tmp", "var", "var/tmp", "workspace",
 )  # fmt: skip
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
-TOOLS: Final = "/opt/sandtui/bin"
+USR_LOCAL: Final = "opt/sandtui/local"
+MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
 USER_RANGE: Final = 65536
 
 _MAX_PROCESSES = 4096
@@ -30,7 +32,7 @@ class Isolation:
 
     ``first_uid`` is the host user that sandbox root becomes; None means ourselves. ``network`` is ``none`` for
     loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
-    machine's own.
+    machine's own. ``python`` is the interpreter that the sandbox has, as :class:`usr_local.Python` describes it.
     """
 
     def __init__(
@@ -38,16 +40,14 @@ class Isolation:
         hostname: str,
         network: str,
         first_uid: int | None,
-        interpreter: str,
-        prefix: str,
+        python: dict[str, Any],
         file_size: int | None = None,
     ) -> None:
         self.file_size = file_size
         self.hostname = hostname
         self.network = network
         self.first_uid = first_uid
-        self.interpreter = interpreter
-        self.prefix = prefix
+        self.python = usr_local.Python(**python)
 
     @property
     def is_carried(self) -> bool:
@@ -88,13 +88,14 @@ def build_root(isolation: Isolation, root: str) -> None:
     libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
     os.chdir(root)
     for name in OWN_DIRECTORIES:
-        _directory(name, owner)
+        directory(name, owner)
     os.chmod("tmp", 0o1777)  # noqa: S103
     os.chmod("var/tmp", 0o1777)  # noqa: S103
     os.chmod("root", 0o700)
     for name in HOST_DIRECTORIES:
         _show_host(name, owner)
     _show_interpreter(isolation, owner)
+    _own_usr_local(isolation, owner)
     owned = f"mode=755,uid={owner},gid={owner}"
     _make_devices(owned, owner)
     libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m")
@@ -137,50 +138,50 @@ def lock_down(isolation: Isolation) -> None:
     libc.prctl(libc.PR_SET_DUMPABLE, 0)
 
 
-def _directory(name: str, owner: int) -> None:
-    try:
-        os.mkdir(name, 0o755)
-    except FileExistsError:
-        return
-    if owner:
-        os.chown(name, owner, owner)
-
-
-def _deep_directory(name: str, owner: int) -> None:
-    path = ""
-    for part in name.strip("/").split("/"):
-        path = f"{path}/{part}".lstrip("/")
-        _directory(path, owner)
-
-
-def _link(target: str, name: str, owner: int) -> None:
-    try:
-        os.symlink(target, name)
-    except FileExistsError:
-        return
-    if owner:
-        os.lchown(name, owner, owner)
-
-
 def _show_host(name: str, owner: int) -> None:
     host = f"/{name}"
     if os.path.islink(host):
-        _link(os.readlink(host), name, owner)
+        link(os.readlink(host), name, owner)
     elif os.path.isdir(host):
-        _directory(name, owner)
-        libc.bind_read_only(host, name)
+        directory(name, owner)
+        if name == "usr" and not os.path.isdir(usr_local.PLACE):
+            # Nothing can be made in a directory of the machine, so that it is shown part by part.
+            for part in os.listdir(host):
+                if part != "local":
+                    _show_host(f"{name}/{part}", owner)
+            directory(f"{name}/local", owner)
+        else:
+            libc.bind_read_only(host, name)
 
 
 def _show_interpreter(isolation: Isolation, owner: int) -> None:
-    """Show the Python that runs the platform, wherever it lives, as the last ``python`` of the path."""
-    top = isolation.prefix.strip("/").split("/")[0]
-    if top and top not in HOST_DIRECTORIES:
-        _deep_directory(isolation.prefix, owner)
-        libc.bind_read_only(isolation.prefix, isolation.prefix.lstrip("/"))
-    tools = TOOLS.lstrip("/")
-    _deep_directory(tools, owner)
-    for name in ("python", "python3"):
-        _link(isolation.interpreter, f"{tools}/{name}", owner)
+    """Show the Python that runs the platform, wherever it lives."""
+    prefix = isolation.python.prefix.strip("/")
+    if prefix and prefix.split("/")[0] not in HOST_DIRECTORIES:
+        deep_directory(".", prefix, owner)
+        libc.bind_read_only(f"/{prefix}", prefix)
+    if f"{prefix}/".startswith("root/"):
+        # Every user of the sandbox may run it, so that all may pass through here; nobody else may look around.
+        os.chmod("root", 0o711)  # noqa: S103
+
+
+def _own_usr_local(isolation: Isolation, owner: int) -> None:
+    """Lay a /usr/local of the sandbox' own over the machine's, whose content is linked into it."""
+    python = isolation.python
+    deep_directory(".", USR_LOCAL, owner)
+    if os.path.isdir(usr_local.PLACE):
+        directory(MACHINE_USR_LOCAL, owner)
+        libc.bind_read_only(usr_local.PLACE, MACHINE_USR_LOCAL)
+        if python.executable.startswith(f"{usr_local.PLACE}/"):
+            python.executable = f"/{MACHINE_USR_LOCAL}{python.executable.removeprefix(usr_local.PLACE)}"
+    usr_local.make_environment(USR_LOCAL, python, owner=owner)
+    if os.path.isdir(usr_local.PLACE):
+        usr_local.show_machine(USR_LOCAL, f"/{MACHINE_USR_LOCAL}", owner)
+    # Some systems keep it behind a link into /var.
+    target = os.path.realpath(usr_local.PLACE).strip("/")
+    if target.split("/")[0] not in HOST_DIRECTORIES:
+        deep_directory(".", target, owner)
+    libc.mount(USR_LOCAL, target, None, libc.MS_BIND)
 
 
 def _make_devices(owned: str, owner: int) -> None:
@@ -189,7 +190,7 @@ def _make_devices(owned: str, owner: int) -> None:
         os.close(os.open(f"dev/{name}", os.O_WRONLY | os.O_CREAT, 0o666))
         libc.mount(f"/dev/{name}", f"dev/{name}", None, libc.MS_BIND)
     for name in ("pts", "shm"):
-        _directory(f"dev/{name}", owner)
+        directory(f"dev/{name}", owner)
     devpts = "newinstance,ptmxmode=0666,mode=620"
     libc.mount("devpts", "dev/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, devpts)
     shared = f"mode=1777,uid={owner},gid={owner},size=512m"
@@ -201,7 +202,7 @@ def _make_devices(owned: str, owner: int) -> None:
         ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),
     ):
-        _link(target, f"dev/{name}", owner)
+        link(target, f"dev/{name}", owner)
 
 
 def _own_network_files(isolation: Isolation) -> None:

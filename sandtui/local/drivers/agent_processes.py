@@ -18,8 +18,7 @@ from sandtui.local.drivers.hosted import SOCKET_NAME
 
 AGENT = Path(__file__).resolve().parent.parent / "agent" / "__main__.py"
 INTERPRETER = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
-TOOLS = "/opt/sandtui/bin"
-PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{TOOLS}"
+PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH_SECONDS = 30.0
 
 

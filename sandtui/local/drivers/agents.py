@@ -19,6 +19,7 @@ from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnava
 from sandtui.local.drivers.cgroups import Group, find_cgroups
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.egress import Policy
 from sandtui.local.files import private_directory, remove_tree
 from sandtui.local.images import Catalogue
@@ -61,6 +62,7 @@ class AgentDriver:
         """Get ready."""
         for path in (self._sandboxes, self._logs):
             private_directory(path, "directory")
+        await asyncio.to_thread(machine_python)
         if sys.platform == "linux":
             # Agents whose launcher is done become our children, so that no dead one is left unreaped.
             libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -11,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed, launch
+from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
 from sandtui.local.drivers.hosted import HostedInstance
+from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
 from sandtui.local.images import Catalogue
 from sandtui.local.network.carrier import Carrier
@@ -188,8 +190,7 @@ def isolation_spec(name: str, network: str, first_uid: int | None, file_size: in
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",
         "network": network,
         "first_uid": first_uid,
-        "interpreter": str(INTERPRETER),
-        "prefix": str(Path(sys.base_prefix).resolve()),
+        "python": machine_python(),
     }
 
 
@@ -218,6 +219,8 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
         first_uid = _FIRST_UID + _SLOTS * _USERS_EACH if mapped else None
         if first_uid is not None:
             os.chown(root, first_uid, first_uid)
+        # Asked here, so that nobody waits for it later.
+        await asyncio.to_thread(machine_python)
         spec = {
             "directory": str(directory),
             "root": str(root),

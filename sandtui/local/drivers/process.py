@@ -6,18 +6,21 @@ import asyncio
 import os
 import posixpath
 import re
+import shlex
 import signal
 import stat
 import sys
 from pathlib import Path
 from typing import Any
 
+from sandtui.local.agent.usr_local import PLACE, Python, make_environment
 from sandtui.local.drivers.agent_files import AgentReadFile
-from sandtui.local.drivers.agent_processes import INTERPRETER, PATH, TOOLS, reap
+from sandtui.local.drivers.agent_processes import PATH, reap
 from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
 from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import refuse_egress_rules
 from sandtui.local.records import SandboxRecord
 
@@ -68,15 +71,17 @@ class ProcessDriver(AgentDriver):
     def _isolation(self, record: SandboxRecord, root: Path) -> None:
         for name in _DIRECTORIES:
             (root / name).mkdir(parents=True, exist_ok=True)
-        tools = root / TOOLS.lstrip("/")
-        tools.mkdir(parents=True)
-        for name in ("python", "python3"):
-            (tools / name).symlink_to(INTERPRETER)
+        top = f"{root}{PLACE}"
+        Path(top).mkdir(parents=True)
+        make_environment(top, Python(**machine_python()), place=top)
+        # A login shell resets PATH.
+        for profile in (".profile", ".zprofile"):
+            (root / HOME.lstrip("/") / profile).write_text(f'PATH={shlex.quote(f"{top}/bin")}:"$PATH"\n')
 
     def _environment(self, record: SandboxRecord, root: Path) -> dict[str, str]:
         return {
             **super()._environment(record, root),
-            "PATH": PATH.replace(TOOLS, f"{root}{TOOLS}"),
+            "PATH": f"{root}{PLACE}/bin:{PATH}",
             "HOME": f"{root}{HOME}",
             "TMPDIR": f"{root}/tmp",  # noqa: S108
             **record.environment(),
