@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         JobLostError,
         MalformedReplyError,
         NotFoundError,
+        NotOfferedError,
         PaymentRequiredError,
         PermissionDeniedError,
         RateLimitedError,
@@ -133,6 +134,7 @@ __all__ = [
     "ListExposedPortsResponse",
     "MalformedReplyError",
     "NotFoundError",
+    "NotOfferedError",
     "Observer",
     "Outcome",
     "PaymentRequiredError",
@@ -175,7 +177,7 @@ _MODULES = {
     "errors": (
         "APIError APITimeoutError ChecksumMismatchError CommandTimeoutError CommandTooLongError "
         "ConfigurationError ConflictError ConnectionFailedError DownloadTimeoutError "
-        "InvalidRequestError JobLostError MalformedReplyError NotFoundError "
+        "InvalidRequestError JobLostError MalformedReplyError NotFoundError NotOfferedError "
         "PaymentRequiredError PermissionDeniedError RateLimitedError RequestRejectedError "
         "SandboxClientError SandboxFileNotFoundError SandboxFileTooLargeError SandboxImagePullError "
         "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError "

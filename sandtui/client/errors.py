@@ -17,6 +17,7 @@
     │   ├── RequestRejectedError            422, with the fields that the platform refused
     │   ├── RateLimitedError                429
     │   ├── ServerError                     5xx
+    │   ├── NotOfferedError                 501: this platform does not have it
     │   ├── MalformedReplyError             2xx, but not what was agreed
     │   ├── JobLostError                    a background job ended without an exit code
     │   ├── ChecksumMismatchError           a transferred file is not what was sent
@@ -163,6 +164,10 @@ class ServerError(APIError):
     """The platform failed (5xx)."""
 
     hint = "Try again; if it stays, the platform has a problem."
+
+
+class NotOfferedError(APIError):
+    """The platform does not have this part of the API (501); nothing happened, and trying again changes nothing."""
 
 
 class MalformedReplyError(APIError):

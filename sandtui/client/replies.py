@@ -16,6 +16,7 @@ from sandtui.client.errors import (
     ConflictError,
     ConnectionFailedError,
     NotFoundError,
+    NotOfferedError,
     PaymentRequiredError,
     PermissionDeniedError,
     RateLimitedError,
@@ -39,6 +40,7 @@ _CLASSES: dict[int, type[APIError]] = {
     409: ConflictError,
     413: SandboxFileTooLargeError,
     429: RateLimitedError,
+    501: NotOfferedError,
 }
 
 

@@ -45,6 +45,7 @@ class SandboxRecord:
     region: str | None = None
     advanced_configs: dict[str, Any] | None = None
     registry_credentials_id: str | None = None
+    arch: str | None = None
     idempotency_key: str | None = None
     driver: str = ""
     started_at: datetime | None = None

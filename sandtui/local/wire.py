@@ -83,7 +83,7 @@ class CreateBody(RequestBody):
     """The body of a create, in any generation's spelling."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    docker_image: Annotated[Text, StringConstraints(min_length=1, max_length=1000)]
+    docker_image: Annotated[Text, StringConstraints(min_length=1, max_length=1000)] | None = None
     start_command: Text | StartCommand | None = None
     cpu_cores: float = Field(default=1.0, ge=0.1, le=64)
     memory_gb: float = Field(default=2.0, ge=0.1, le=1024)
@@ -91,7 +91,7 @@ class CreateBody(RequestBody):
     gpu_count: int = Field(default=0, ge=0, le=8)
     gpu_type: str | None = None
     vm: bool = False
-    arch: str | None = None
+    arch: Annotated[Text, StringConstraints(max_length=100)] | None = None
     network_access: bool = True
     network_allowlist: list[str] | None = Field(default=None, max_length=1024)
     network_denylist: list[str] | None = Field(default=None, max_length=1024)
@@ -111,6 +111,8 @@ class CreateBody(RequestBody):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.docker_image is None and self.checkpoint_id is None:
+            raise ValueError("docker_image: is needed")
         if self.timeout_minutes == 0 or (self.timeout_minutes < 0 and not self.vm):
             raise ValueError(f"timeout_minutes: must be from 1 to {MAX_LIFETIME_MINUTES}")
         idle = self.idle_timeout_minutes
@@ -156,7 +158,7 @@ class CreateBody(RequestBody):
         else:
             # The newer SDKs send nothing for a VM, the older ones the idle command for a container.
             command = self.start_command or (None if self.vm else DEFAULT_START_COMMAND)
-        values = self.model_dump(exclude={"arch", "checkpoint_id", "volumes", "start_command"})
+        values = self.model_dump(exclude={"checkpoint_id", "volumes", "start_command"})
         values["labels"] = tuple(self.labels)
         values["user_id"] = self.user_id or user_id
         # A star on its own means all addresses: everything allowed, or nothing.

@@ -15,6 +15,7 @@ from sandtui.client import (
     InvalidRequestError,
     MalformedReplyError,
     NotFoundError,
+    NotOfferedError,
     PaymentRequiredError,
     PermissionDeniedError,
     RateLimitedError,
@@ -54,6 +55,7 @@ def reply(status, json=None, **headers):
         (413, SandboxFileTooLargeError),
         (422, RequestRejectedError),
         (500, ServerError),
+        (501, NotOfferedError),
     ],
 )
 async def test_each_status_has_its_class(status, kind):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -109,6 +109,7 @@ class CreateSandboxRequest(RequestModel):
     advanced_configs: AdvancedConfigs | None = None
     registry_credentials_id: str | None = None
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    arch: Literal["amd64", "arm64"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
 from sandtui.local.drivers.engine_instance import EngineInstance
@@ -56,6 +57,7 @@ class EngineDriver:
         self._log_kept: set[str] = set()
         self._state = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]
         self._version = ""
+        self._architecture = ""
 
     @property
     def isolation(self) -> str:
@@ -80,6 +82,7 @@ class EngineDriver:
         platform = found.get("Platform") or {}
         components = [one.get("Name", "") for one in found.get("Components") or []]
         name = platform.get("Name") or next((one for one in components if one), "the engine")
+        self._architecture = str(found.get("Arch") or "")
         self._version = f"{str(name).split('/')[0]} {found.get('Version', '')}".strip()
 
     async def close(self) -> None:
@@ -88,6 +91,7 @@ class EngineDriver:
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
+        refuse_other_architecture(record.arch, self._architecture)
         refuse_egress_rules(record)
         if record.gpu_count:
             raise Refused("gpu_count", "this local platform has no GPUs to give")

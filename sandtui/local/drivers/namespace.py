@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
+from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
 from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
@@ -106,6 +107,7 @@ class NamespaceDriver(AgentDriver):
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
+        refuse_other_architecture(record.arch)
         if record.network_access and self._carrier is None and not self._shared:
             raise Refused(
                 "network_access",

@@ -17,6 +17,7 @@ from sandtui.local.agent.usr_local import PLACE, Python, make_environment
 from sandtui.local.drivers.agent_files import AgentReadFile
 from sandtui.local.drivers.agent_processes import PATH, reap
 from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
+from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
@@ -52,6 +53,7 @@ class ProcessDriver(AgentDriver):
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
+        refuse_other_architecture(record.arch)
         if not record.network_access:
             raise Refused(
                 "network_access",

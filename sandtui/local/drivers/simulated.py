@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from sandtui.local.clock import Clock
+from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import (
     Command,
     Ending,
@@ -75,7 +76,8 @@ class SimulatedDriver:
         """Let go of everything."""
 
     def check(self, record: SandboxRecord) -> None:
-        """Refuse what can't be honoured; nothing here."""
+        """Refuse what can't be honoured."""
+        refuse_other_architecture(record.arch)
         if "\0" in record.name:
             raise Refused("name", "can't hold a NUL byte")
 
