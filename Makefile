@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The official SDK: all are tried by `make interop`, the two oldest and the newest by every `make test`.
 SDK_VERSIONS := 0.2.14 0.2.32 0.2.42 0.5.1
 SDK_TESTED := 0.2.14 0.2.32 0.5.1
+# The official command line. Only 0.5.60 needs libraries of its time.
+PRIME_VERSIONS := 0.3.46 0.5.60 0.18.0
+PRIME_WITH_0.5.60 := 'prime-sandboxes<0.2.33' 'typer<0.21'
 INTEROP := $(SDK_TESTED:%=.interop/%/.done)
 # Twice the processors: most tests wait for a screen or a process half of their time.
 WORKERS ?= 4
@@ -41,9 +44,10 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# Runs every version of the SDK against a platform and writes the table in README.md.
-interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done)
+# Runs every version of the SDK against a platform and writes the table in README.md, then the official command line.
+interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done) $(PRIME_VERSIONS:%=.interop/prime-%/.done)
 	$(BIN)/python -m tests.interop $(SDK_VERSIONS)
+	$(BIN)/python -m tests.interop.prime $(PRIME_VERSIONS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
@@ -99,4 +103,10 @@ $(VENV)/.dev: pyproject.toml requirements.lock | $(VENV)/.pip
 .interop/%/.done:
 	$(PYTHON) -m venv .interop/$*
 	.interop/$*/bin/python -m pip install --quiet --disable-pip-version-check prime-sandboxes==$*
+	@touch $@
+
+.interop/prime-%/.done:
+	$(PYTHON) -m venv .interop/prime-$*
+	.interop/prime-$*/bin/python -m pip install --quiet --disable-pip-version-check prime==$*
+	$(if $(PRIME_WITH_$*),.interop/prime-$*/bin/python -m pip install --quiet --disable-pip-version-check $(PRIME_WITH_$*))
 	@touch $@

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandtui.directories import describe
-from sandtui.local.settings import DRIVERS, ELSEWHERE, LocalError, Settings
+from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, LocalError, Settings
 
 if TYPE_CHECKING:
     from sandtui.local.service import Endpoint
@@ -157,7 +157,13 @@ def _env(arguments: argparse.Namespace) -> int:
 
     endpoint = service.ensure(_settings(arguments))
     _warn(endpoint)
-    print(f"export PRIME_API_BASE_URL={shlex.quote(endpoint.base_url)} PRIME_API_KEY={shlex.quote(endpoint.api_key)}")
+    # The official command line deletes all sandboxes of a user only when it knows which user that is.
+    values = {
+        "PRIME_API_BASE_URL": endpoint.base_url,
+        "PRIME_API_KEY": endpoint.api_key,
+        "PRIME_USER_ID": USER_ID,
+    }
+    print("export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items()))
     return 0
 
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, ExceptionHandler
 from sandtui.client.models.sandbox import CHANGING_STATUSES, SandboxStatus
 from sandtui.local import wire
 from sandtui.local.access import Access
+from sandtui.local.account_routes import AccountRoutes
 from sandtui.local.clock import Clock, SystemClock
 from sandtui.local.control import ControlPlane
 from sandtui.local.drivers.base import Driver, DriverError
@@ -115,6 +116,7 @@ class Platform:
             *SshRoutes(access, ssh_sessions, ssh, tokens, lambda: self.base_url).rows(),
             *EgressRoutes(access, self.registry, store, self.driver).rows(),
             *ImageRoutes(self.driver).rows(),
+            *AccountRoutes().rows(),
             *control.rows(),
         ]
         routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows)]

@@ -265,6 +265,12 @@ async def test_start_commands_come_in_the_shape_of_their_generation(simulated: A
         ("GET", "/sandbox/volumes"),
         ("GET", "/images"),
         ("POST", "/images/build"),
+        ("POST", "/secrets/"),
+        ("DELETE", "/secrets/sec_1"),
+        ("PATCH", "/user/slug"),
+        ("GET", "/teams/t1/members"),
+        ("GET", "/pods"),
+        ("POST", "/environmentshub/resolve"),
     ],
 )
 async def test_what_is_not_offered_says_so(simulated: Api, method: str, path: str) -> None:
@@ -272,6 +278,17 @@ async def test_what_is_not_offered_says_so(simulated: Api, method: str, path: st
     assert reply.status_code == 501
     assert reply.json()["detail"].endswith("not offered by the local platform.")
     assert (await simulated.http.request(method, f"/api/v1{path}")).status_code == 401
+
+
+async def test_the_account_is_the_one_local_user(simulated: Api) -> None:
+    me = (await simulated.call("GET", "/user/whoami", params={"teamId": "t1"})).json()["data"]
+    assert me["id"] == (await simulated.create())["userId"] == USER_ID
+    teams = (await simulated.call("GET", "/user/teams", params={"offset": 0, "limit": 100})).json()
+    assert (teams["data"], teams["total_count"]) == ([], 0)
+    for path in ("/secrets/", "/secrets"):
+        assert (await simulated.call("GET", path, params={"teamId": "t1"})).json()["data"] == []
+        assert (await simulated.http.get(f"/api/v1{path}")).status_code == 401
+    assert (await simulated.http.get("/api/v1/user/whoami")).status_code == 401
 
 
 async def test_unknown_paths_and_methods_answer_json(simulated: Api) -> None:

@@ -212,10 +212,12 @@ def test_local_env_status_and_stop(state_dir: Path) -> None:
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("export PRIME_API_BASE_URL=http://127.0.0.1:")
     assert program("local", "env", *where).stdout == first.stdout
-    shell = f'eval "$({" ".join(PROGRAM)} local env {" ".join(where)})"; echo "$PRIME_API_BASE_URL $PRIME_API_KEY"'
-    url, key = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True).stdout.split()
+    names = "$PRIME_API_BASE_URL $PRIME_API_KEY $PRIME_USER_ID"
+    shell = f'eval "$({" ".join(PROGRAM)} local env {" ".join(where)})"; echo "{names}"'
+    url, key, user = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True).stdout.split()
     with httpx.Client(base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
         box = running(client)
+        assert client.get("/user/whoami").json()["data"]["id"] == user
     status = json.loads(program("local", "status", "--json", *where).stdout)
     assert status["running"] is True
     assert key not in json.dumps(status)
