@@ -7,15 +7,17 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandtui.directories import describe
-from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, LocalError, Settings
+from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, Keep, LocalError, Settings
 
 if TYPE_CHECKING:
     from sandtui.local.service import Endpoint
+
+_KEEP = tuple(field.name for field in fields(Keep))
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -45,12 +47,14 @@ def add_parsers(subparsers: Any) -> None:
         "--share-network", action="store_true",
         help="give sandboxes with network access this machine's own network, its loopback services included",
     )  # fmt: skip
+    _add_keep(serve)
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
 
     local = subparsers.add_parser("local", help="the local platform that is started on demand")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     env = actions.add_parser("env", help="print shell exports that point any SDK to it, starting it if needed")
+    _add_keep(env)
     env.set_defaults(run=_reporting(_env))
     status = actions.add_parser("status", help="say whether it runs")
     status.add_argument("--json", action="store_true", help="print JSON")
@@ -65,6 +69,39 @@ def _add_directories(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="where its records and sandboxes live (default: in XDG_DATA_HOME)"
     )
+
+
+def _add_keep(parser: argparse.ArgumentParser) -> None:
+    keep = Keep()
+    group = parser.add_argument_group("what is kept of ended sandboxes; the oldest goes first")
+    group.add_argument("--log-days", type=_days, default=keep.log_days, metavar="DAYS", help="age of logs (default: 7)")
+    group.add_argument(
+        "--log-size", type=_size, default=keep.log_bytes, metavar="SIZE", dest="log_bytes",
+        help="size of all logs, as in 64M or 2G (default: 256M)",
+    )  # fmt: skip
+    group.add_argument(
+        "--record-days", type=_days, default=keep.record_days, metavar="DAYS", help="age of records (default: 30)"
+    )
+    group.add_argument("--records", type=_count, default=keep.records, metavar="N", help="records (default: 10000)")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= 36_500:
+        raise argparse.ArgumentTypeError("must be a number of days")
+    return days
+
+
+def _size(text: str) -> int:
+    units = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+    number = text.rstrip("KMGkmg")
+    unit = text[len(number) :].upper()
+    if not (number.isascii() and number.isdecimal() and unit in units):
+        raise argparse.ArgumentTypeError("must be a number of bytes, or one with K, M or G")
+    return int(number) * units[unit]
 
 
 def _port(text: str) -> int:
@@ -114,6 +151,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     settings = Settings()
     if arguments.state_dir is not None:
         settings = replace(settings, state_dir=_expanded(arguments.state_dir))
+    if "records" in arguments:
+        settings = replace(settings, keep=Keep(**{name: getattr(arguments, name) for name in _KEEP}))
     return settings
 
 

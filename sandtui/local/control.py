@@ -19,6 +19,7 @@ from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Filter, Registry
+from sandtui.local.retention import LOG_IS_GONE
 from sandtui.local.settings import USER_ID
 from sandtui.local.tokens import GatewayTokens
 from sandtui.local.trouble import SHIFT_KEY
@@ -163,7 +164,11 @@ class ControlPlane:
 
     async def logs(self, request: Request) -> Response:
         """GET /sandbox/{id}/logs."""
-        return wire.Reply({"logs": await self._driver.log(self._access.sandbox(request))})
+        record = self._access.sandbox(request)
+        text = await self._driver.log(record)
+        if not text and record.is_finished and self._driver.logs is not None:
+            text = LOG_IS_GONE
+        return wire.Reply({"logs": text})
 
     async def authorize(self, request: Request) -> Response:
         """POST /sandbox/{id}/auth."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
+import re
 import secrets
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +18,13 @@ from sandtui.local.settings import ELSEWHERE, LocalError
 
 LOCK_NAME = "platform.lock"
 
+LEFTOVER_AGE: Final = timedelta(hours=1)
+_LEFTOVER: Final = re.compile(r"\.write-[0-9a-f]{8}|\.[\w.-]+\.[0-9a-f]{8}|probe-[0-9a-f]{8}")
+
 _MAX_LEVELS: Final = 100
 _MAX_ROUNDS: Final = 1000
+_log = logging.getLogger(__name__)
+
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -62,6 +70,19 @@ def write_private(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         raise LocalError(f"The file {path} can't be written: {error.strerror or error}.") from error
+
+
+def remove_leftovers(directory: Path, now: datetime) -> None:
+    """Remove what a process that was killed left half-made in a state directory; not what may still be in use."""
+    oldest = (now - LEFTOVER_AGE).timestamp()
+    for path in directory.iterdir():
+        if not _LEFTOVER.fullmatch(path.name):
+            continue
+        try:
+            if path.lstat().st_mtime < oldest:
+                remove_tree(path)
+        except OSError:
+            _log.exception("%s could not be removed", path)
 
 
 def remove_tree(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,6 +35,7 @@ from sandtui.local.job_routes import JobRoutes
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.port_routes import PortRoutes
 from sandtui.local.registry import Registry
+from sandtui.local.retention import Retention
 from sandtui.local.session_routes import SessionRoutes
 from sandtui.local.settings import ELSEWHERE, LocalError, Settings
 from sandtui.local.ssh_routes import SshRoutes
@@ -96,6 +98,14 @@ class Platform:
         self.lifecycle = Lifecycle(self.registry, self.driver, clock)
         self._stack.push_async_callback(self.lifecycle.close)
         await self.lifecycle.open()
+        keep = settings.keep
+        if settings.driver == "simulated":
+            # What a made-up fleet has from the beginning is part of it.
+            keep = replace(keep, records=max(keep.records, settings.fleet))
+        retention = Retention(self.registry, self.driver.logs, clock, keep, state_dir)
+        self.lifecycle.on_end.append(retention.ended)
+        await retention.open()
+        self._stack.push_async_callback(retention.close)
         tokens = GatewayTokens(self.api_key)
         ssh_sessions = SshSessions(self.lifecycle, clock)
         ssh = SshServer(ssh_sessions, self.lifecycle)

@@ -87,6 +87,15 @@ class Registry:
             del self._unsaved[sandbox_id]
         return record
 
+    async def forget(self, sandbox_ids: Iterable[str]) -> None:
+        """Forget ended sandboxes for good."""
+        ended = [record for key in sandbox_ids if (record := self._records.get(key)) is not None and record.is_finished]
+        await self._store.forget(*(record.id for record in ended))
+        for record in ended:
+            self._records.pop(record.id, None)
+            if record.idempotency_key and self._by_key.get(record.idempotency_key) == record.id:
+                del self._by_key[record.idempotency_key]
+
     def select(self, wanted: Filter, offset: int, limit: int) -> tuple[list[SandboxRecord], int]:
         """Return one page, newest first, and how many there are in all."""
         newest = reversed(self._records.values())

@@ -180,6 +180,8 @@ def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.
         "--state-dir", str(settings.state_dir.resolve()),
         "--fleet", str(settings.fleet), "--seed", str(settings.seed), *ending,
         *(["--share-network"] if settings.share_network else []),
+        "--log-days", str(settings.keep.log_days), "--log-size", str(settings.keep.log_bytes),
+        "--record-days", str(settings.keep.record_days), "--records", str(settings.keep.records),
     ]  # fmt: skip
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if _is_long(log) else os.O_APPEND)
     fd = os.open(log, flags, 0o600)

@@ -34,6 +34,17 @@ def default_state_dir() -> Path:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """How long and how much of what is left of ended sandboxes is kept; the oldest goes first."""
+
+    log_days: float = 7.0
+    log_bytes: int = 256 * 1024 * 1024
+    """Bytes of all logs of ended sandboxes together."""
+    record_days: float = 30.0
+    records: int = 10_000
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a platform."""
 
@@ -51,5 +62,6 @@ class Settings:
     """Whether sandboxes with network access get this machine's own network."""
     links: tuple[str, ...] = ("tun", "veth")
     """The ways to carry a sandbox' packets that are tried, in this order."""
+    keep: Keep = field(default_factory=Keep)
     idle_exit: float | None = None
     """Seconds without a request and without a running sandbox after which the platform ends itself."""

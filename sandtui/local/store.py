@@ -67,6 +67,14 @@ class Store:
         """Write records; on return they outlive this process."""
         await self._run([statement for record in records for statement in self._statements(record)])
 
+    async def forget(self, *sandbox_ids: str) -> None:
+        """Remove the records of sandboxes, and all documents about them."""
+        for bodies in self._documents.values():
+            for key in sandbox_ids:
+                bodies.pop(key, None)
+        tables = ("sandboxes", "secrets", "documents")
+        await self._run([(f"DELETE FROM {table} WHERE id = ?", (key,)) for key in sandbox_ids for table in tables])  # noqa: S608
+
     def documents(self, kind: str) -> list[dict[str, Any]]:
         """Return all documents of a kind, as they are now."""
         return list(self._documents.get(kind, {}).values())

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnava
 from sandtui.local.drivers.cgroups import Group, find_cgroups
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.egress import Policy
 from sandtui.local.files import private_directory, remove_tree
@@ -35,9 +34,6 @@ _END_SECONDS = 10.0
 WATCH_SECONDS = 0.5
 # An agent ends by itself this long after its lifetime, should no platform be there to do it.
 _GRACE_SECONDS = 60.0
-_LOG_TAIL = 4 * 1024 * 1024
-
-_log = logging.getLogger(__name__)
 
 
 class AgentDriver:
@@ -53,15 +49,15 @@ class AgentDriver:
         self._cgroups = find_cgroups(state_dir)
         self._watching: asyncio.Task[None] | None = None
         self._sandboxes = state_dir / "sandboxes"
-        self._logs = state_dir / "logs"
+        self.logs = SandboxLogs(state_dir / "logs")
         self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._instances: dict[str, HostedInstance] = {}
         self._children: dict[str, int] = {}
 
     async def open(self) -> None:
         """Get ready."""
-        for path in (self._sandboxes, self._logs):
-            private_directory(path, "directory")
+        private_directory(self._sandboxes, "directory")
+        self.logs.open()
         await asyncio.to_thread(machine_python)
         if sys.platform == "linux":
             # Agents whose launcher is done become our children, so that no dead one is left unreaped.
@@ -146,20 +142,11 @@ class AgentDriver:
 
     async def log(self, record: SandboxRecord) -> str:
         """Return the log of a sandbox, its beginning left out when it is very long."""
-        return await asyncio.to_thread(_tail, self._log_path(record.id))
+        return await asyncio.to_thread(self.logs.tail, record.id)
 
     def note(self, sandbox_id: str, text: str) -> None:
         """Write a line of the platform's own to a sandbox's log."""
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        try:
-            fd = os.open(self._log_path(sandbox_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(fd, f"{stamp} platform: {text}\n".encode("utf-8", "backslashreplace"))
-            finally:
-                os.close(fd)
-        except OSError:
-            # A full disk must not keep a sandbox from being ended.
-            _log.exception("the log of %s can't be written", sandbox_id)
+        self.logs.note(sandbox_id, text)
 
     async def measure(self, sandbox_id: str) -> dict[str, Any]:
         """Return how many processes a sandbox has and how much memory they hold."""
@@ -212,9 +199,6 @@ class AgentDriver:
     def _released(self, sandbox_id: str) -> None:
         """Take note that nothing of a sandbox is left."""
 
-    def _log_path(self, sandbox_id: str) -> Path:
-        return self._logs / f"{sandbox_id}.log"
-
     async def _launch_whole(self, record: SandboxRecord, directory: Path, root: Path) -> None:
         """Launch an agent; one that is not wanted any more is launched to its end all the same.
 
@@ -239,7 +223,7 @@ class AgentDriver:
                 "cgroups": groups,
                 "directory": str(directory),
                 "root": str(root),
-                "log": str(self._log_path(record.id)),
+                "log": str(self.logs.path(record.id)),
                 "isolation": self._isolation(record, root),
             }
         )
@@ -285,13 +269,3 @@ class AgentDriver:
                 raise DriverError(f"The processes of {sandbox_id} don't end.") from error
         finally:
             os.close(fd)
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LOG_TAIL))
-            return file.read(_LOG_TAIL).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""

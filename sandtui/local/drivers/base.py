@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.records import SandboxRecord
 
 Stream = Literal["stdout", "stderr"]
@@ -202,6 +203,11 @@ class Driver(Protocol):
     name: str
     keeps_sandboxes: bool
     """Whether sandboxes go on when the platform is stopped cleanly."""
+
+    @property
+    def logs(self) -> SandboxLogs | None:
+        """The logs that are kept on disk, also of sandboxes that have ended; None where there are none."""
+        ...
 
     @property
     def isolation(self) -> str:

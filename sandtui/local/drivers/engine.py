@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +15,9 @@ from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
 from sandtui.local.drivers.engine_instance import EngineInstance
+from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.namespace import refuse_egress_rules
 from sandtui.local.egress import Policy
-from sandtui.local.files import private_directory
 from sandtui.local.images import form_trouble
 from sandtui.local.records import SandboxRecord
 
@@ -27,7 +26,7 @@ MAX_PROCESSES: Final = 4096
 # It takes orphans up and can be told to end, which `tail -f /dev/null` as the first process would not do.
 _STAY: Final = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
 _SANDBOX, _STATE = "sandtui.sandbox", "sandtui.state"
-_LOG_TAIL: Final = 4 * 1024 * 1024
+_MOST_KEPT: Final = 10_000
 
 
 async def find_engine() -> EngineApi | None:
@@ -52,7 +51,7 @@ class EngineDriver:
 
     def __init__(self, api: EngineApi, state_dir: Path) -> None:
         self._api = api
-        self._logs = state_dir / "logs"
+        self.logs = SandboxLogs(state_dir / "logs")
         self._keeping_log = asyncio.Lock()
         self._log_kept: set[str] = set()
         self._state = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]
@@ -77,7 +76,7 @@ class EngineDriver:
 
     async def open(self) -> None:
         """Get ready."""
-        private_directory(self._logs, "directory")
+        self.logs.open()
         found = await self._api.call("GET", "/version")
         platform = found.get("Platform") or {}
         components = [one.get("Name", "") for one in found.get("Components") or []]
@@ -148,7 +147,9 @@ class EngineDriver:
             with contextlib.suppress(DriverError):
                 text = await self._container_log(sandbox_id)
                 if text:
-                    await asyncio.to_thread(self._append, sandbox_id, text)
+                    await asyncio.to_thread(self.logs.append, sandbox_id, text)
+                if len(self._log_kept) >= _MOST_KEPT:
+                    self._log_kept.clear()  # what is forgotten costs a request to the engine
                 self._log_kept.add(sandbox_id)
         try:
             await self._api.call("DELETE", f"/containers/{_name(sandbox_id)}", params={"force": 1, "v": 1})
@@ -166,7 +167,7 @@ class EngineDriver:
         """Return the log of a sandbox."""
         # A sandbox is known to have ended before its container's log is kept: until then the container has it.
         async with self._keeping_log:
-            kept = await asyncio.to_thread(self._kept_log, record.id)
+            kept = await asyncio.to_thread(self.logs.tail, record.id)
             if record.is_finished and record.id in self._log_kept:
                 return kept
             try:
@@ -176,9 +177,7 @@ class EngineDriver:
 
     def note(self, sandbox_id: str, text: str) -> None:
         """Write a line of the platform's own to a sandbox's log."""
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with contextlib.suppress(OSError):
-            self._append(sandbox_id, f"{stamp} platform: {text}\n")
+        self.logs.note(sandbox_id, text)
 
     async def _has(self, image: str) -> bool:
         try:
@@ -236,20 +235,6 @@ class EngineDriver:
         params = {"stdout": 1, "stderr": 1}
         raw = await self._api.call("GET", f"/containers/{_name(sandbox_id)}/logs", params=params)
         return _unframe(raw).decode("utf-8", "replace") if isinstance(raw, bytes) else ""
-
-    def _kept_log(self, sandbox_id: str) -> str:
-        try:
-            data = (self._logs / f"{sandbox_id}.log").read_bytes()
-        except FileNotFoundError:
-            return ""
-        return data[-_LOG_TAIL:].decode("utf-8", "replace")
-
-    def _append(self, sandbox_id: str, text: str) -> None:
-        fd = os.open(self._logs / f"{sandbox_id}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(fd, text.encode("utf-8", "backslashreplace"))
-        finally:
-            os.close(fd)
 
 
 def _name(sandbox_id: str) -> str:

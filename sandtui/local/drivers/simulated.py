@@ -50,6 +50,7 @@ class SimulatedDriver:
     """Plays a fleet; with the same seed and clock it is always the same."""
 
     name = "simulated"
+    logs = None
     isolation = "simulated: no process runs, commands are answered from a small built-in set."
     warning = ""
     keeps_sandboxes = True
