@@ -63,11 +63,7 @@ class Policy:
 
     @classmethod
     def of(cls, allowlist: list[str] | None, denylist: list[str] | None) -> Self:
-        """Read the lists of a sandbox; a ``*`` on its own is every address."""
-        if allowlist == ["*"]:
-            allowlist, denylist = None, []
-        elif denylist == ["*"]:
-            allowlist, denylist = [], None
+        """Read the lists of a sandbox."""
         return cls(_rules(allowlist), _rules(denylist))
 
     @property
@@ -92,6 +88,32 @@ class Policy:
         if self.allow is not None:
             return any(rule.covers(name) for rule in self.allow)
         return not any(rule.covers(name) and rule.low == 1 for rule in self.deny or ())
+
+
+def checked_lists(
+    allow: list[str] | None, deny: list[str] | None, prefix: str = ""
+) -> tuple[list[str] | None, list[str] | None]:
+    """Return the lists of a request as a sandbox keeps them; ``prefix`` begins the names of its fields.
+
+    A ``*`` on its own is every address: everything allowed, or nothing.
+
+    Raises:
+        ValueError: they can't be read; the text begins with the field's name.
+    """
+    if allow is not None and deny is not None:
+        raise ValueError(f"{prefix}allowlist: can't be given together with {prefix}denylist")
+    if allow == ["*"]:
+        return None, []
+    if deny == ["*"]:
+        return [], None
+    for name, rules in (("allowlist", allow), ("denylist", deny)):
+        try:
+            if rules is not None and "*" in rules:
+                raise ValueError("'*' is every address and must stand alone")
+            _rules(rules)
+        except ValueError as error:
+            raise ValueError(f"{prefix}{name}: {error}") from error
+    return allow, deny
 
 
 def _rules(texts: list[str] | None) -> tuple[Rule, ...] | None:

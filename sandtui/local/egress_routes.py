@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 from pydantic import model_validator
 from starlette.requests import Request
@@ -11,11 +13,10 @@ from starlette.responses import Response
 
 from sandtui.local import wire
 from sandtui.local.access import Access, Row
-from sandtui.local.drivers.base import Driver
-from sandtui.local.egress import Policy
+from sandtui.local.drivers.base import Driver, Refused
+from sandtui.local.egress import checked_lists
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Registry
-from sandtui.local.store import Store
 
 
 class EgressBody(wire.RequestBody):
@@ -25,28 +26,19 @@ class EgressBody(wire.RequestBody):
     denylist: list[str] | None = None
 
     @model_validator(mode="after")
-    def _one_list(self) -> Self:
-        if self.allowlist is not None and self.denylist is not None:
-            raise ValueError("allowlist: can't be given together with denylist")
-        for name, rules in (("allowlist", self.allowlist), ("denylist", self.denylist)):
-            if rules is not None and "*" in rules:
-                raise ValueError(f"{name}: '*' must stand alone, and is written as an empty list of the other kind")
-            try:
-                Policy.of(rules, None)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
+    def _readable(self) -> Self:
+        self.allowlist, self.denylist = checked_lists(self.allowlist, self.denylist)
         return self
 
 
 class EgressRoutes:
-    """Reads and replaces policies. ``applied`` is true only where the driver keeps to it."""
+    """Reads and replaces policies. ``applied_generation`` is what the driver has seen to be in force."""
 
-    def __init__(self, access: Access, registry: Registry, store: Store, driver: Driver) -> None:
+    def __init__(self, access: Access, registry: Registry, driver: Driver) -> None:
         self._access = access
         self._registry = registry
-        self._store = store
         self._driver = driver
-        self._changing = asyncio.Lock()
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def rows(self) -> list[Row]:
         """Return the calls."""
@@ -61,27 +53,39 @@ class EgressRoutes:
 
     async def put(self, request: Request) -> Response:
         """PUT /sandbox/{id}/egress-policy."""
-        record = self._access.sandbox(request)
+        sandbox_id = self._access.sandbox(request).id
         body = await wire.read_body(request, EgressBody)
-        self._access.running(request)
-        async with self._changing:
-            generation = self._generation(record) + 1
-            record = await self._registry.change(
-                record.id, network_allowlist=body.allowlist, network_denylist=body.denylist
-            )
-            await self._store.put("egress", record.id, {"id": record.id, "generation": generation})
-        return wire.Reply(await self._reply(record))
+        # One after the other, each to its end: a reply then tells of a policy that held.
+        async with self._changing.setdefault(sandbox_id, asyncio.Lock()):
+            old = self._access.running(request)
+            changes: dict[str, Any] = {
+                "network_access": body.allowlist != [],
+                "network_allowlist": body.allowlist,
+                "network_denylist": body.denylist,
+                "network_generation": old.network_generation + 1,
+            }
+            try:
+                self._driver.check_egress(dataclasses.replace(old, **changes), old)
+            except Refused as refused:
+                raise wire.invalid(_field(refused.param, body), refused.details) from refused
+            record = await self._registry.change(sandbox_id, **changes)
+            await self._driver.apply_egress(record)
+            return wire.Reply(await self._reply(record))
 
     async def _reply(self, record: SandboxRecord) -> dict[str, Any]:
-        generation = self._generation(record)
-        applied = not record.is_finished and await self._driver.apply_egress(record)
+        applied = 0 if record.is_finished else await self._driver.applied_egress(record)
+        # A container that was made without a network has no lists, and nothing allowed.
+        allow = record.network_allowlist if record.network_access else []
         return {
-            "policy": {"allowlist": record.network_allowlist, "denylist": record.network_denylist},
-            "generation": generation,
-            "applied_generation": generation if applied else max(0, generation - 1),
-            "applied": applied,
+            "policy": {"allowlist": allow, "denylist": record.network_denylist if record.network_access else None},
+            "generation": record.network_generation,
+            "applied_generation": applied,
+            "applied": applied == record.network_generation,
         }
 
-    def _generation(self, record: SandboxRecord) -> int:
-        body = self._store.document("egress", record.id)
-        return 1 if body is None else int(body["generation"])
+
+def _field(param: str, body: EgressBody) -> str:
+    """Return the field of this call for one of a create, where a switch says what is a list here."""
+    if param == "network_access":
+        return "denylist" if body.denylist is not None else "allowlist"
+    return param.removeprefix("network_")

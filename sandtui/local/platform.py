@@ -124,7 +124,7 @@ class Platform:
             *JobRoutes(self.registry, self.lifecycle).rows(),
             *PortRoutes(access, exposures).rows(),
             *SshRoutes(access, ssh_sessions, ssh, tokens, lambda: self.base_url).rows(),
-            *EgressRoutes(access, self.registry, store, self.driver).rows(),
+            *EgressRoutes(access, self.registry, self.driver).rows(),
             *ImageRoutes(self.driver).rows(),
             *AccountRoutes().rows(),
             *control.rows(),

@@ -35,6 +35,8 @@ class SandboxRecord:
     network_access: bool = True
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
+    network_generation: int = 1
+    """How many times the lists were set, their creation included."""
     timeout_minutes: int = 60
     idle_timeout_minutes: int | None = None
     environment_vars: dict[str, str] | None = None

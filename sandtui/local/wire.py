@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
-from sandtui.local.egress import Policy
+from sandtui.local.egress import checked_lists
 from sandtui.local.generations import start_command_for
 from sandtui.local.records import SandboxRecord
 
@@ -93,8 +93,8 @@ class CreateBody(RequestBody):
     vm: bool = False
     arch: Annotated[Text, StringConstraints(max_length=100)] | None = None
     network_access: bool = True
-    network_allowlist: list[str] | None = Field(default=None, max_length=1024)
-    network_denylist: list[str] | None = Field(default=None, max_length=1024)
+    network_allowlist: list[str] | None = None
+    network_denylist: list[str] | None = None
     timeout_minutes: int = Field(default=60, le=MAX_LIFETIME_MINUTES)
     idle_timeout_minutes: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_MINUTES)
     environment_vars: Variables | None = None
@@ -120,13 +120,9 @@ class CreateBody(RequestBody):
             raise ValueError(f"idle_timeout_minutes: must be at most timeout_minutes ({self.timeout_minutes})")
         if (self.gpu_count > 0) != (self.gpu_type is not None):
             raise ValueError("gpu_type: must be given exactly when gpu_count is above 0")
-        if self.network_allowlist is not None and self.network_denylist is not None:
-            raise ValueError("network_allowlist: can't be given together with network_denylist")
-        for name in ("network_allowlist", "network_denylist"):
-            try:
-                Policy.of(getattr(self, name), None)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
+        self.network_allowlist, self.network_denylist = checked_lists(
+            self.network_allowlist, self.network_denylist, "network_"
+        )
         return self
 
     def check_sizes(self) -> None:
@@ -161,12 +157,7 @@ class CreateBody(RequestBody):
         values = self.model_dump(exclude={"checkpoint_id", "volumes", "start_command"})
         values["labels"] = tuple(self.labels)
         values["user_id"] = self.user_id or user_id
-        # A star on its own means all addresses: everything allowed, or nothing.
-        if self.network_allowlist == ["*"]:
-            values |= {"network_allowlist": None, "network_denylist": []}
-        elif self.network_denylist == ["*"]:
-            values |= {"network_allowlist": [], "network_denylist": None}
-        values["network_access"] = self.network_access and values["network_allowlist"] != []
+        values["network_access"] = self.network_access and self.network_allowlist != []
         return SandboxRecord(id=sandbox_id, created_at=now, updated_at=now, start_command=command, **values)
 
 

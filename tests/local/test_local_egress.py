@@ -1,13 +1,17 @@
 """Egress rules, and the calls that read and replace them."""
 
+import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandtui.local.clock import ManualClock
 from sandtui.local.egress import Policy, Rule
-from tests.local.support import Api
+from tests.local.support import Api, Start, namespaces_work
 
 GOOD = [
     "example.com", "*.example.com", "EXAMPLE.com", "example.com:443", "*.example.com:80", "a_b.example.com",
@@ -82,7 +86,10 @@ async def test_a_policy_is_read_and_replaced(simulated: Api) -> None:
     ("body", "param"),
     [
         ({"allowlist": ["a.com"], "denylist": ["b.com"]}, "allowlist"),
-        ({"allowlist": ["*"]}, "allowlist"),
+        ({"allowlist": ["*", "a.com"]}, "allowlist"),
+        ({"denylist": ["a.com", "*"]}, "denylist"),
+        ({"allowlist": "a.com"}, "allowlist"),
+        ({"allowlist": [1]}, "allowlist.0"),
         ({"denylist": ["http://x"]}, "denylist"),
         ({"denylist": ["a.com"] * 1025}, "denylist"),
     ],
@@ -93,14 +100,85 @@ async def test_a_malformed_policy_names_its_field(simulated: Api, body: dict[str
     assert (reply.status_code, reply.json()["errors"][0]["param"]) == (422, param)
 
 
-async def test_a_list_that_is_not_kept_to_is_saved_as_not_applied(start: Any) -> None:
-    plain = await start("process")
-    box = await plain.running()
-    body = {"allowlist": ["example.com"], "denylist": None}
-    reply = (await plain.call("PUT", f"/sandbox/{box}/egress-policy", json=body)).json()
-    assert (reply["applied"], reply["generation"], reply["applied_generation"]) == (False, 2, 1)
-    body = {"allowlist": None, "denylist": []}
-    assert (await plain.call("PUT", f"/sandbox/{box}/egress-policy", json=body)).json()["applied"] is True
+LISTS: list[dict[str, Any]] = [
+    {"allowlist": ["example.com"]}, {"denylist": ["10.0.0.0/8"]}, {"allowlist": ["a.com"], "denylist": []},
+    {"allowlist": ["*", "a.com"]}, {"denylist": ["*"]}, {"allowlist": []}, {"denylist": []}, {"allowlist": ["*"]},
+    {"denylist": ["http://x"]}, {"denylist": ["a.com"] * 1025}, {"allowlist": ["::1"]}, {"allowlist": ["a.com:22"]},
+    {"allowlist": ["10.0.0.0/33"]}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("driver", "settings"),
+    [
+        ("simulated", {}),
+        ("process", {}),
+        ("namespace", {}),
+        ("namespace", {"share_network": True}),
+        ("namespace", {"links": ()}),
+    ],
+    ids=["simulated", "process", "carried", "shared", "none"],
+)
+async def test_a_change_is_refused_as_a_create_is(
+    start: Start, tmp_path: Path, driver: str, settings: dict[str, Any]
+) -> None:
+    """The words are the same, except that a sandbox that runs may also be one that can't be changed."""
+    if driver == "namespace":
+        await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    api = await start(driver, clock=ManualClock() if driver == "simulated" else None, **settings)
+    bring_up = api.started if driver == "simulated" else api.running
+    box = await bring_up(network_access=settings != {"links": ()})
+    path = f"/sandbox/{box}/egress-policy"
+    expected = (await api.call("GET", path)).json()
+    assert expected["applied"] is True
+    for lists in LISTS:
+        fields = {f"network_{name}": rules for name, rules in lists.items()}
+        body = {"name": "n", "docker_image": "i", **fields}
+        created = await api.call("POST", "/sandbox", json=body)
+        changed = await api.call("PUT", path, json=lists)
+        if created.status_code == 422:
+            (told,) = created.json()["errors"]
+            assert changed.status_code == 422, lists
+            (other,) = changed.json()["errors"]
+            # What is a switch or a list in a create is a list here.
+            assert other["param"] in ("allowlist", "denylist"), lists
+            if told["param"] != "network_access":
+                assert other["param"] == told["param"].removeprefix("network_"), lists
+            assert other["details"].replace("network_", "") == told["details"].replace("network_", ""), lists
+        elif changed.status_code == 422:
+            assert "was made with" in changed.json()["errors"][0]["details"], lists
+        else:
+            reply = changed.json()
+            assert (reply["generation"], reply["applied"]) == (expected["generation"] + 1, True), lists
+            assert reply["applied_generation"] == reply["generation"]
+            expected = reply
+        assert (await api.call("GET", path)).json() == expected, lists
+
+
+async def test_what_was_made_without_a_network_does_not_get_one(isolated: Api) -> None:
+    box = await isolated.running(network_access=False)
+    path = f"/sandbox/{box}/egress-policy"
+    before = (await isolated.call("GET", path)).json()
+    assert (before["policy"], before["applied"]) == ({"allowlist": [], "denylist": None}, True)
+    for body in ({"denylist": []}, {"allowlist": ["a.com"]}, {"denylist": ["a.com"]}, {}):
+        reply = await isolated.call("PUT", path, json=body)
+        (error,) = reply.json()["errors"]
+        assert (reply.status_code, "made with no network" in error["details"]) == (422, True), body
+    assert (await isolated.call("GET", path)).json() == before
+    reply = await isolated.call("PUT", path, json={"allowlist": []})
+    assert (reply.json()["generation"], reply.json()["applied"]) == (2, True)
+
+
+async def test_changes_come_one_after_the_other(simulated: Api) -> None:
+    box = await simulated.started(vm=True)
+    path = f"/sandbox/{box}/egress-policy"
+    bodies = [{"allowlist": [f"n{number}.com"], "denylist": None} for number in range(20)]
+    replies = await asyncio.gather(*(simulated.call("PUT", path, json=body) for body in bodies))
+    told = [reply.json() for reply in replies]
+    assert [reply["policy"] for reply in told] == bodies
+    assert sorted(reply["generation"] for reply in told) == list(range(2, 22))
+    last = max(told, key=lambda reply: reply["generation"])
+    assert (await simulated.call("GET", path)).json() == last
 
 
 async def test_a_star_is_every_address(isolated: Api) -> None:

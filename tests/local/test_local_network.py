@@ -167,6 +167,63 @@ async def test_a_worker_that_dies_is_replaced(carried: Api) -> None:
                 await asyncio.sleep(0.05)
 
 
+def worker_pid() -> int:
+    """Return the process that carries packets for this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == os.getpid() and b"sandtui.local.network.worker" in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    (pid,) = found
+    return pid
+
+
+async def test_a_generation_is_told_once_it_holds(carried: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = await carried.running()
+    path = f"/sandbox/{box}/egress-policy"
+    assert (await carried.call("GET", path)).json()["applied_generation"] == 1
+    monkeypatch.setattr("sandtui.local.network.carrier.APPLY_SECONDS", 0.1)
+    os.kill(pid := worker_pid(), signal.SIGSTOP)
+    try:
+        for generation, body in enumerate(({"allowlist": ["a.com"]}, {"denylist": ["b.com"]}, {"allowlist": []}), 2):
+            reply = (await carried.call("PUT", path, json=body)).json()
+            assert (reply["generation"], reply["applied_generation"], reply["applied"]) == (generation, 1, False)
+            assert (await carried.call("GET", path)).json() == reply
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    monkeypatch.undo()
+    reply = (await carried.call("GET", path)).json()
+    assert (reply["generation"], reply["applied_generation"], reply["applied"]) == (4, 4, True)
+
+
+async def test_each_of_many_changes_holds_when_it_is_told(carried: Api) -> None:
+    box = await carried.running()
+    path = f"/sandbox/{box}/egress-policy"
+    bodies = [{"allowlist": [f"n{number}.com"], "denylist": None} for number in range(10)]
+    told = [r.json() for r in await asyncio.gather(*(carried.call("PUT", path, json=body) for body in bodies))]
+    assert [reply["policy"] for reply in told] == bodies
+    assert all(reply["applied_generation"] == reply["generation"] for reply in told)
+    assert sorted(reply["generation"] for reply in told) == list(range(2, 12))
+
+
+async def test_what_was_set_while_the_worker_was_dead_holds_afterwards(carried: Api) -> None:
+    async with server(echo) as (host, port):
+        box = await carried.running(network_allowlist=[])
+        path = f"/sandbox/{box}/egress-policy"
+        assert "Refused" in (await carried.run(box, connect(host, port))).json()["stderr"]
+        for body, printed in (({"allowlist": [host]}, "in\n"), ({"allowlist": []}, "")):
+            os.kill(worker_pid(), signal.SIGKILL)
+            await carried.call("PUT", path, json=body)
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                while not (await carried.call("GET", path)).json()["applied"]:
+                    await asyncio.sleep(0.05)
+            assert (await carried.run(box, connect(host, port))).json()["stdout"] == printed
+        found = await carried.sandbox(box)
+        assert (found["networkAccess"], found["networkAllowlist"]) == (False, [])
+
+
 # The stack alone: a datagram socket stands for the device, so that each packet is the test's own.
 
 

@@ -19,7 +19,6 @@ from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
-from sandtui.local.egress import Policy
 from sandtui.local.files import private_directory, remove_tree
 from sandtui.local.images import Catalogue
 from sandtui.local.readiness import readable
@@ -90,9 +89,12 @@ class AgentDriver:
         """Return why an image can't be had; nothing is pulled here, so only its name counts."""
         return self._images.trouble(image)
 
-    async def apply_egress(self, record: SandboxRecord) -> bool:
-        """Return whether the sandbox' lists are kept to."""
-        return record.network_access and Policy.of(record.network_allowlist, record.network_denylist).allows_all
+    async def apply_egress(self, record: SandboxRecord) -> None:
+        """Do nothing: lists that would need it are refused."""
+
+    async def applied_egress(self, record: SandboxRecord) -> int:
+        """Return the newest generation: everything or nothing was decided when the sandbox was made."""
+        return record.network_generation if record.id in self._instances else 0
 
     async def start(self, record: SandboxRecord) -> HostedInstance:
         """Make a sandbox and start it."""

@@ -243,8 +243,22 @@ class Driver(Protocol):
         """Return why an image can't be had, or None."""
         ...
 
-    async def apply_egress(self, record: SandboxRecord) -> bool:
-        """Put a sandbox' egress lists into force, as far as they aren't; return whether they are."""
+    def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
+        """Raise :class:`Refused` for egress lists that can't be kept to.
+
+        ``old`` is what the sandbox has until now, None for one that is to be made.
+        """
+        ...
+
+    async def apply_egress(self, record: SandboxRecord) -> None:
+        """Hand new egress lists, which were checked, to where they are kept to."""
+        ...
+
+    async def applied_egress(self, record: SandboxRecord) -> int:
+        """Return the generation of the lists in force, as it was observed; 0 for none.
+
+        One that is on its way is given a moment to arrive.
+        """
         ...
 
     async def start(self, record: SandboxRecord) -> Instance:

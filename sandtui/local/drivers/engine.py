@@ -11,13 +11,12 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
 from sandtui.local.drivers.engine_instance import EngineInstance
 from sandtui.local.drivers.logs import SandboxLogs
-from sandtui.local.drivers.namespace import refuse_egress_rules
-from sandtui.local.egress import Policy
 from sandtui.local.images import form_trouble
 from sandtui.local.records import SandboxRecord
 
@@ -91,9 +90,14 @@ class EngineDriver:
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
         refuse_other_architecture(record.arch, self._architecture)
-        refuse_egress_rules(record)
+        self.check_egress(record)
         if record.gpu_count:
             raise Refused("gpu_count", "this local platform has no GPUs to give")
+
+    def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
+        """Refuse lists that can't be kept to."""
+        refuse_other_access(record, old)
+        refuse_egress_rules(record)
 
     async def admit(self, record: SandboxRecord) -> None:
         """Let every sandbox in; the engine's own limits are the only ones."""
@@ -110,11 +114,12 @@ class EngineDriver:
             return f"The image {image!r} is not here, and no registry was found to have it: {error}"
         return None
 
-    async def apply_egress(self, record: SandboxRecord) -> bool:
-        """Return whether the sandbox' lists are kept to."""
-        if not record.network_access:
-            return record.network_allowlist == []
-        return Policy.of(record.network_allowlist, record.network_denylist).allows_all
+    async def apply_egress(self, record: SandboxRecord) -> None:
+        """Do nothing: lists that would need it are refused."""
+
+    async def applied_egress(self, record: SandboxRecord) -> int:
+        """Return the newest generation: everything or nothing was decided when the container was made."""
+        return record.network_generation if record.status == "RUNNING" else 0
 
     async def start(self, record: SandboxRecord) -> EngineInstance:
         """Pull the image where it is needed, make the container and start it."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
+from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
 from sandtui.local.drivers.hosted import HostedInstance
@@ -108,60 +109,70 @@ class NamespaceDriver(AgentDriver):
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
         refuse_other_architecture(record.arch)
+        self.check_egress(record)
+        if record.gpu_count:
+            raise Refused("gpu_count", "this local platform has no GPUs to give")
+
+    def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
+        """Refuse lists that can't be kept to."""
         if record.network_access and self._carrier is None and not self._shared:
             raise Refused(
                 "network_access",
                 f"can't be true here ({self._why}); create the sandbox with network_access=false, "
                 "or start the platform with --share-network to give sandboxes this machine's own network",
             )
-        if self._carrier is None:
+        if self._carrier is None or (old is not None and old.id not in self._carried):
+            refuse_other_access(record, old)
             refuse_egress_rules(record)
-        if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs to give")
 
-    async def apply_egress(self, record: SandboxRecord) -> bool:
-        """Put the sandbox' lists into force; one without a network of its own keeps to all or nothing."""
-        if not record.network_access:
-            # Its network has loopback alone, so that only "nothing" is kept to.
-            return record.network_allowlist == []
-        if self._carrier is None:
-            return await super().apply_egress(record)
-        if record.id in self._carried:
+    async def apply_egress(self, record: SandboxRecord) -> None:
+        """Hand the lists to the worker that carries the sandbox' packets."""
+        if self._carrier is not None and record.id in self._carried:
             self._carried[record.id] = record
             self._carrier.set_policy(record)
-        return True
+
+    async def applied_egress(self, record: SandboxRecord) -> int:
+        """Return the generation that the worker has taken over."""
+        if self._carrier is not None and record.id in self._carried:
+            return await self._carrier.applied(record.id, record.network_generation)
+        return await super().applied_egress(record)
 
     async def _attach(self, record: SandboxRecord) -> HostedInstance:
         instance = await super()._attach(record)
-        if self._carrier is not None and record.network_access:
+        if self._carrier is not None and _may_have_link(record):
+            self._carried[record.id] = record
             try:
-                await self._carry(record, instance)
+                await self._carry(record.id, instance)
             except FileTrouble:
-                # Made by a platform that shared the machine's network; it keeps it.
-                self.note(record.id, "this sandbox has the machine's own network")
+                del self._carried[record.id]
+                # Made by a platform that carried nothing; it keeps what it got then.
+                if record.network_access:
+                    self.note(record.id, "this sandbox has the machine's own network")
         return instance
 
     async def _carry_all(self) -> None:
         """Hand every device to a new worker, when the old one died."""
         for sandbox_id, instance in list(self._instances.items()):
-            record = self._carried.get(sandbox_id)
-            if record is not None:
+            if sandbox_id in self._carried:
                 with contextlib.suppress(DriverError):
-                    await self._carry(record, instance)
+                    await self._carry(sandbox_id, instance)
 
-    async def _carry(self, record: SandboxRecord, instance: HostedInstance) -> None:
+    async def _carry(self, sandbox_id: str, instance: HostedInstance) -> None:
         assert self._carrier is not None
         device, link = await instance.network()
-        self._carried[record.id] = record
         try:
-            self._carrier.add(record, device, link)
+            # Only now: its rules may have changed, or it may have ended, while the agent was asked.
+            if (record := self._carried.get(sandbox_id)) is not None:
+                self._carrier.add(record, device, link)
         finally:
             os.close(device)
 
     def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
         network = "none"
-        if record.network_access:
-            network = self._link or ("host" if self._shared else "none")
+        if self._link is not None and _may_have_link(record):
+            network = self._link
+        elif record.network_access and self._shared:
+            network = "host"
         first_uid = None
         if self._mapped:
             first_uid = _FIRST_UID + self._take_slot(record.id) * _USERS_EACH
@@ -185,6 +196,11 @@ class NamespaceDriver(AgentDriver):
             self._carrier.remove(sandbox_id)
 
 
+def _may_have_link(record: SandboxRecord) -> bool:
+    """Whether packets may leave a sandbox: by what it has now, or by lists that allow nothing and can be replaced."""
+    return record.network_access or record.network_allowlist is not None
+
+
 def isolation_spec(name: str, network: str, first_uid: int | None, file_size: int | None = None) -> dict[str, Any]:
     """Return what the agent has to build."""
     return {
@@ -194,16 +210,6 @@ def isolation_spec(name: str, network: str, first_uid: int | None, file_size: in
         "first_uid": first_uid,
         "python": machine_python(),
     }
-
-
-def refuse_egress_rules(record: SandboxRecord) -> None:
-    """Refuse lists of addresses: only 'everything' and 'nothing' can be kept to."""
-    for param, rules in (
-        ("network_allowlist", record.network_allowlist),
-        ("network_denylist", record.network_denylist),
-    ):
-        if rules and rules != ["*"]:
-            raise Refused(param, "this local platform can allow all addresses or none, but not a list of them")
 
 
 async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str | None:

@@ -17,12 +17,12 @@ from sandtui.local.agent.usr_local import PLACE, Python, make_environment
 from sandtui.local.drivers.agent_files import AgentReadFile
 from sandtui.local.drivers.agent_processes import PATH, reap
 from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
+from sandtui.local.drivers.all_or_nothing import refuse_egress_rules
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
-from sandtui.local.drivers.namespace import refuse_egress_rules
 from sandtui.local.records import SandboxRecord
 
 _DIRECTORIES = ("app", "data", "home", "root", "sandbox-workspace", "tmp", "var/tmp", "workspace")
@@ -54,14 +54,18 @@ class ProcessDriver(AgentDriver):
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
         refuse_other_architecture(record.arch)
+        self.check_egress(record)
+        if record.gpu_count:
+            raise Refused("gpu_count", "this local platform has no GPUs to give")
+
+    def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
+        """Refuse all but the machine's whole network."""
         if not record.network_access:
             raise Refused(
                 "network_access",
                 "can't be false here: this platform runs plain processes, which all have the machine's network",
             )
         refuse_egress_rules(record)
-        if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs to give")
 
     async def discard(self, sandbox_id: str) -> None:
         """End every process of a sandbox and remove its files."""

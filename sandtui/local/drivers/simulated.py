@@ -92,9 +92,15 @@ class SimulatedDriver:
         """Return why an image can't be had, by its name."""
         return self._images.trouble(image)
 
-    async def apply_egress(self, record: SandboxRecord) -> bool:
-        """Return True: a sandbox in which nothing runs connects to nothing."""
-        return True
+    def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
+        """Take any lists: a sandbox in which nothing runs connects to nothing."""
+
+    async def apply_egress(self, record: SandboxRecord) -> None:
+        """Take note that nothing has to be done."""
+
+    async def applied_egress(self, record: SandboxRecord) -> int:
+        """Return the newest generation of a sandbox that runs."""
+        return record.network_generation if record.status == "RUNNING" else 0
 
     async def start(self, record: SandboxRecord) -> _Instance:
         """Take the time that a real start would take."""

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 
-from sandtui.local.agent.protocol import Decoder, ProtocolError
+from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.egress import Policy
 from sandtui.local.network.link import link_of
 from sandtui.local.network.stack import Stack
@@ -16,7 +16,7 @@ from sandtui.local.readiness import readable
 
 
 async def work(sock: socket.socket) -> None:
-    """Take devices and rules from the platform until it is gone."""
+    """Take devices and rules from the platform until it is gone; tell it what is kept to from then on."""
     stacks: dict[str, Stack] = {}
     decoder = Decoder()
     waiting: list[int] = []
@@ -46,7 +46,11 @@ async def work(sock: socket.socket) -> None:
                         stacks[name] = Stack(waiting.pop(0), policy, link_of(str(message["link"])))
                     elif name in stacks:
                         stacks[name].set_policy(policy)
-        except (ProtocolError, KeyError, IndexError, ValueError):
+                    else:
+                        continue
+                    done = encode({"id": name, "generation": message["generation"]})
+                    await asyncio.get_running_loop().sock_sendall(sock, done)
+        except (ProtocolError, KeyError, IndexError, ValueError, ConnectionError):
             return
 
 
