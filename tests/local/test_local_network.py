@@ -93,6 +93,18 @@ async def test_sandboxes_with_a_network_have_ports_of_their_own(carried: Api) ->
             await client.get("http://127.0.0.1:8000", timeout=2)
 
 
+@pytest.mark.parametrize("fields", [{}, {"user": "nobody"}])
+async def test_commands_get_their_streams_and_no_other_descriptor(carried: Api, fields: dict[str, str]) -> None:
+    if fields and os.geteuid() != 0:
+        pytest.skip("an ordinary user has only one user to give")
+    box = await carried.running(start_command="ls -l /proc/self/fd > /tmp/started; sleep 300")
+    listed = [await carried.output(box, "ls -l /proc/self/fd", **fields), await carried.output(box, "cat /tmp/started")]
+    for text in listed:
+        # The last is the directory that is being read.
+        found = [line.split(" -> ")[0].split()[-1] for line in text.splitlines() if " -> " in line]
+        assert found == ["0", "1", "2", "3"], text
+
+
 async def test_megabytes_pass_whole_both_ways(carried: Api) -> None:
     box = await carried.running()
     async with server(echo) as (host, port):

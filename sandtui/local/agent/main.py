@@ -183,9 +183,13 @@ def _read_line(fd: int) -> dict[str, Any]:
 
 
 def _close_all_but(kept: set[int]) -> None:
-    """Keep no descriptor of the host: whoever reaches this process must find nothing to use."""
+    """Keep no descriptor of the host: whoever reaches this process must find nothing to use.
+
+    What is kept is ours alone: no command may read the sandbox' packets, or hold on to what says that it lives.
+    """
     low = 3
     for fd in sorted(fd for fd in kept if fd >= low):
+        os.set_inheritable(fd, False)
         if fd > low:  # an empty range would be taken as one without an end
             os.closerange(low, fd)
         low = fd + 1
