@@ -33,6 +33,7 @@ class Isolation:
     ``first_uid`` is the host user that sandbox root becomes; None means ourselves. ``network`` is ``none`` for
     loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
     machine's own. ``python`` is the interpreter that the sandbox has, as :class:`usr_local.Python` describes it.
+    ``lock`` is a descriptor to keep: it says for our whole life that our users are taken.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Isolation:
         first_uid: int | None,
         python: dict[str, Any],
         file_size: int | None = None,
+        lock: int | None = None,
     ) -> None:
+        self.lock = lock
         self.file_size = file_size
         self.hostname = hostname
         self.network = network

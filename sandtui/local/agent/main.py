@@ -133,8 +133,10 @@ def _run_agent(
         if sys.platform == "linux":
             libc.prctl(libc.PR_SET_PDEATHSIG, 0)
         _say(report, {"ready": True})
-        carried = [device[0]] if device is not None else []
-        _close_all_but({0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *carried})
+        kept = [device[0]] if device is not None else []
+        if isolation is not None and isolation.lock is not None:
+            kept.append(isolation.lock)
+        _close_all_but({0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *kept})
     except BaseException as error:
         _say(report, _failure(error))
         os._exit(1)

@@ -42,10 +42,11 @@ class LaunchFailed(DriverError):
 
 async def launch(spec: dict[str, Any]) -> int:
     """Start an agent and return its pid; it answers on its socket from then on."""
+    lock = (spec["isolation"] or {}).get("lock")
     process = await asyncio.create_subprocess_exec(
         INTERPRETER, "-I", "-S", AGENT,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/",
+        env={"PATH": PATH, "LANG": "C.UTF-8"}, cwd="/", pass_fds=() if lock is None else (lock,),
     )  # fmt: skip
     try:
         async with asyncio.timeout(_LAUNCH_SECONDS):

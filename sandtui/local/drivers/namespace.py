@@ -17,6 +17,7 @@ from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
+from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
 from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
@@ -24,10 +25,6 @@ from sandtui.local.images import Catalogue
 from sandtui.local.network.carrier import Carrier
 from sandtui.local.records import SandboxRecord
 
-# A range that no distribution gives to people or services; systemd's containers use the same.
-_FIRST_UID: Final = 524288
-_USERS_EACH: Final = 65536
-_SLOTS: Final = 28000
 # What a kernel without a feature, or one that refuses it to us, says; anything else is a fault of ours.
 _NOT_SUPPORTED: Final = frozenset(
     {
@@ -78,7 +75,7 @@ class NamespaceDriver(AgentDriver):
         self._shared = shared
         self._reason = reason
         self._mapped = mapped
-        self._slots: dict[str, int] = {}
+        self._users = HostUsers()
         self._carried: dict[str, SandboxRecord] = {}
         who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
             "root of a sandbox is you here"
@@ -100,9 +97,18 @@ class NamespaceDriver(AgentDriver):
     def _why(self) -> str:
         return self._reason.rstrip(".") or "neither a TUN device nor a veth pair can be made"
 
+    async def open(self) -> None:
+        """Get ready."""
+        await super().open()
+        if self._mapped:
+            # The owner of a root says which users its sandbox has.
+            found = {path.parent.name: path.stat().st_uid for path in self._sandboxes.glob("*/root")}
+            self._users.open(found)
+
     async def close(self) -> None:
         """Stop watching the sandboxes and carrying their packets."""
         await super().close()
+        self._users.close()
         if self._carrier is not None:
             await self._carrier.close()
 
@@ -173,25 +179,14 @@ class NamespaceDriver(AgentDriver):
             network = self._link
         elif record.network_access and self._shared:
             network = "host"
-        first_uid = None
+        first_uid, lock = None, None
         if self._mapped:
-            first_uid = _FIRST_UID + self._take_slot(record.id) * _USERS_EACH
+            first_uid, lock = self._users.take(record.id)
             os.chown(root, first_uid, first_uid)
-        return isolation_spec(record.name, network, first_uid, int(record.disk_size_gb * 1024**3))
-
-    def _take_slot(self, sandbox_id: str) -> int:
-        # The owner of a root says which users its sandbox has, also after a restart.
-        taken = {
-            (path.stat().st_uid - _FIRST_UID) // _USERS_EACH
-            for path in self._sandboxes.glob("*/root")
-            if path.parent.name not in self._slots
-        } | set(self._slots.values())
-        slot = next(number for number in range(_SLOTS) if number not in taken)
-        self._slots[sandbox_id] = slot
-        return slot
+        return isolation_spec(record.name, network, first_uid, int(record.disk_size_gb * 1024**3), lock)
 
     def _released(self, sandbox_id: str) -> None:
-        self._slots.pop(sandbox_id, None)
+        self._users.release(sandbox_id)
         if self._carrier is not None and self._carried.pop(sandbox_id, None) is not None:
             self._carrier.remove(sandbox_id)
 
@@ -201,13 +196,16 @@ def _may_have_link(record: SandboxRecord) -> bool:
     return record.network_access or record.network_allowlist is not None
 
 
-def isolation_spec(name: str, network: str, first_uid: int | None, file_size: int | None = None) -> dict[str, Any]:
-    """Return what the agent has to build."""
+def isolation_spec(
+    name: str, network: str, first_uid: int | None, file_size: int | None = None, lock: int | None = None
+) -> dict[str, Any]:
+    """Return what the agent has to build; ``lock`` is a descriptor that it keeps."""
     return {
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",
         "network": network,
         "first_uid": first_uid,
+        "lock": lock,
         "python": machine_python(),
     }
 
@@ -224,7 +222,7 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
     root = directory / "root"
     try:
         root.mkdir(parents=True, mode=0o700)
-        first_uid = _FIRST_UID + _SLOTS * _USERS_EACH if mapped else None
+        first_uid = PROBE_UID if mapped else None
         if first_uid is not None:
             os.chown(root, first_uid, first_uid)
         # Asked here, so that nobody waits for it later.
