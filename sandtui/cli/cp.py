@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
 from sandtui.cli.streams import check_output, save_input, temporary_directory, write_output
-from sandtui.cli.usage import FAILURE, UsageError, complain
+from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -36,9 +36,12 @@ an id; with --query the part before the colon is empty and stands for all runnin
 - is standard input or output, for one file (./- is a file of that name):
   sandtui cp rollout-0007:/workspace/log - | tail
 A target that ends in / or is a directory gets the source's name. Every file arrives whole and compared, or not at all.
+Links are copied as links, wherever they lead, and never followed. Named pipes, sockets and devices are left out.
 A large download that broke off, or was killed, goes on where it was when the same command is run again.
 """
-_EPILOG = "exit codes: 0 all was copied; 1 some was not; 2 wrong usage, or no such sandbox."
+_EPILOG = """\
+exit codes: 0 all was copied; 1 some was not; 2 wrong usage, or no such sandbox; 3 all was copied but what can't be:
+named pipes, sockets and devices, which are named on standard error."""
 
 _STREAM = "-"
 
@@ -123,17 +126,20 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
             for source, target in made
         ]
 
-    return carry_out(arguments, specs)
+    async def work(client: AsyncSandboxClient) -> int:
+        return await transfer_all(client, await specs(client), arguments)
+
+    return connected(arguments, work)
 
 
-def carry_out(arguments: argparse.Namespace, specs: object) -> int:
-    """Connect, carry out what ``specs`` returns, and tell; return the exit code.
+def connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient], Awaitable[int]]) -> int:
+    """Connect, do some work, and say what went wrong; return the exit code.
 
     Raises:
         UsageError: the arguments can't be used.
     """
     try:
-        return asyncio.run(_connected(arguments, specs))
+        return asyncio.run(_connected(arguments, work))
     except UsageError as error:
         raise UsageError(as_typed(str(error), arguments)) from None
 
@@ -175,7 +181,7 @@ class Unwritten:
         """Forget nothing."""
 
 
-async def _connected(arguments: argparse.Namespace, specs: object) -> int:
+async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient], Awaitable[int]]) -> int:
     from sandtui.cli.connect import connect_to
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.files.names import FilesError
@@ -185,15 +191,19 @@ async def _connected(arguments: argparse.Namespace, specs: object) -> int:
     try:
         connection = await connect_to(arguments.context, read_only=arguments.read_only)
         async with AsyncSandboxClient(config=connection.config) as client:
-            wanted = await specs(client)  # type: ignore[operator]
-            return await transfer_all(client, wanted, arguments)
+            return await work(client)
     except (ConnectError, SandboxClientError, FilesError, TransferError) as error:
         complain(as_typed(str(error), arguments))
         return FAILURE
 
 
-async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace) -> int:
-    """Carry some copies out and tell how each ended; return the exit code."""
+async def transfer_all(
+    client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace, omitted: set[str] | None = None
+) -> int:
+    """Carry some copies out and tell how each ended; return the exit code.
+
+    What is in ``omitted`` was told before that it is left out; what is told now is added.
+    """
     from sandtui.fleet.clock import SystemClock
     from sandtui.fleet.transfers.queue import TransferQueue
 
@@ -212,6 +222,8 @@ async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments:
                     if transfer.is_over and transfer.id not in told:
                         told.add(transfer.id)
                         _tell(transfer, arguments, bar=bar)
+                        if not transfer.problem:
+                            tell_omitted(transfer.spec, transfer.omitted, arguments, omitted)
                 if bar:
                     _draw(queue)
                 if len(told) < len(transfers):
@@ -234,7 +246,23 @@ async def transfer_all(client: AsyncSandboxClient, specs: list[Spec], arguments:
                 await changed.wait()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-    return 1 if any(transfer.problem for transfer in transfers) else 0
+    if any(transfer.problem for transfer in transfers):
+        return FAILURE
+    return LEFT_OUT if any(transfer.left_out for transfer in transfers) else 0
+
+
+def tell_omitted(
+    spec: Spec, words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None
+) -> None:
+    """Say on standard error what is left out of a copy, unless it is known."""
+    from sandtui.fleet.sanitize import clean
+
+    for text in words:
+        line = f"{spec.source.label.rstrip('/')}/{text}: left out"
+        if known is None or line not in known:
+            complain(clean(as_typed(line, arguments)))
+        if known is not None:
+            known.add(line)
 
 
 def _id(spec: Spec) -> str:
@@ -267,6 +295,8 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
             "state": transfer.state.value,
             "files": transfer.files,
             "bytes": transfer.total,
+            "links": transfer.links,
+            "permissions": transfer.permissions,
             "skipped": transfer.skipped,
             "left_out": transfer.left_out,
             "seconds": round(seconds, 3),
@@ -277,8 +307,8 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
     elif transfer.problem:
         end = "\r\x1b[K" if bar else ""
         print(f"{end}sandtui: {clean(as_typed(f'{label}: {transfer.problem}', arguments))}", file=sys.stderr)
-    elif transfer.left_out and bar:
-        print(f"\r\x1b[K{transfer.left_out:,} links and devices were left out", file=sys.stderr)
+    elif transfer.omitted and bar:
+        print("\r\x1b[K", end="", file=sys.stderr)
 
 
 def _draw(queue: TransferQueue) -> None:

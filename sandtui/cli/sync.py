@@ -7,23 +7,28 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandtui.cli.cp import Unwritten, add_common, carry_out, make_spec, transfer_all
-from sandtui.cli.usage import UsageError, complain, refuse
+from sandtui.cli.cp import Unwritten, add_common, as_typed, connected, make_spec, tell_omitted, transfer_all
+from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain, refuse
 from sandtui.directories import describe
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.transfers.equal import Difference
     from sandtui.fleet.transfers.model import Spec
 
 SHOWN = 40
 LOOK_SECONDS = 0.7
 
 _DESCRIPTION = """\
-Make TARGET, a directory, equal to SOURCE. What differs in size or time is copied, with times and permissions; what
-only TARGET has stays, unless --delete is given. SANDBOX:PATH and --query are as in `sandtui cp`:
+Make TARGET, a directory, equal to SOURCE. What differs in size or time is copied, with times and permissions; links
+are copied as links. What only TARGET has stays, unless --delete is given, which also replaces files by directories
+of the same name and the other way round. SANDBOX:PATH and --query are as in `sandtui cp`:
   sandtui sync --gitignore . rollout-0007:/workspace/sim --dry-run
   sandtui sync --gitignore . rollout-0007:/workspace/sim --watch
 """
+_EPILOG = """\
+exit codes: 0 they are equal; 1 something was not copied; 2 wrong usage, or no such sandbox; 3 they are equal but for
+what can't be copied: named pipes, sockets and devices, which are named on standard error."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "sync",
         help="make a directory in a sandbox equal to one of this machine, or the other way",
         description=_DESCRIPTION,
-        epilog="exit codes: 0 they are equal; 1 something was not copied; 2 wrong usage, or no such sandbox.",
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", help="a directory of this machine, or SANDBOX:PATH")
@@ -71,9 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     except UnicodeDecodeError:
         return refuse(f"the patterns can't be read: {file} is not UTF-8 text")
     arguments.patterns = tuple(patterns)
-    work = _dry_run if arguments.dry_run else _specs
     if not arguments.watch:
-        return carry_out(arguments, lambda client: work(client, arguments))
+        return connected(arguments, lambda client: (_dry_run if arguments.dry_run else _sync)(client, arguments))
     try:
         return _watch(arguments)
     except KeyboardInterrupt:
@@ -103,40 +107,71 @@ async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> l
     ]
 
 
-async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
+async def _sync(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
+    return await transfer_all(client, await _specs(client, arguments), arguments)
+
+
+async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
+    from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.sanitize import clean
-    from sandtui.fleet.transfers.carrier import Carrier
-    from sandtui.fleet.transfers.model import Transfer
+    from sandtui.fleet.transfers.carrier import Carrier, omitted
+    from sandtui.fleet.transfers.model import Transfer, TransferError
 
     arguments.yes = True  # nothing is done that would have to be asked about
+    code = 0
     for spec in await _specs(client, arguments):
-        found = await Carrier(client, Transfer("dry", spec), Path(), Unwritten(), lambda: None, {}).compare()
-        extra = found.extra if spec.delete else ()
-        if arguments.json:
-            row = {"sandbox": spec.target.name or spec.source.name, "new": found.new, "changed": found.changed}
-            print(json.dumps({**row, "delete": extra, "same": found.same, "bytes": found.size}))
+        try:
+            found = await Carrier(client, Transfer("dry", spec), Path(), Unwritten(), lambda: None, {}).compare()
+        except (FilesError, TransferError) as error:
+            # The others are compared nevertheless, as they would be copied.
+            complain(clean(as_typed(f"{spec.source.label}: {error}", arguments)))
+            code = FAILURE
             continue
-        for sign, paths in (("+", found.new), ("~", found.changed), ("-", extra)):
-            for path in paths[:SHOWN]:
-                print(f"{sign} {clean(path)}")
-            if len(paths) > SHOWN:
-                print(f"{sign} and {len(paths) - SHOWN:,} more")
-        kept = "" if spec.delete else f", {len(found.extra):,} only there (--delete removes them)"
-        print(
-            f"{clean(spec.target.label)}: {len(found.new):,} new, {len(found.changed):,} changed, "
-            f"{len(extra):,} to delete, {found.same:,} equal{kept}; {found.size:,} bytes to copy"
-        )
-    return []
+        left = omitted(found.left_out, found.refused)
+        _print(spec, found, arguments)
+        tell_omitted(spec, left, arguments)
+        code = code or (LEFT_OUT if left else 0)
+    return code
+
+
+def _print(spec: Spec, found: Difference, arguments: argparse.Namespace) -> None:
+    """Print what would be done."""
+    from sandtui.fleet.sanitize import clean
+
+    extra = found.extra if spec.delete else ()
+    if arguments.json:
+        row = {
+            "sandbox": spec.target.name or spec.source.name,
+            "new": found.new,
+            "changed": found.changed,
+            "delete": extra,
+            "same": found.same,
+            "bytes": found.size,
+            "left_out": len(found.left_out) + found.refused,
+        }
+        print(json.dumps(row))
+        return
+    for sign, paths in (("+", found.new), ("~", found.changed), ("-", extra)):
+        for path in paths[:SHOWN]:
+            print(f"{sign} {clean(path)}")
+        if len(paths) > SHOWN:
+            print(f"{sign} and {len(paths) - SHOWN:,} more")
+    kept = "" if spec.delete else f", {len(found.extra):,} only there (--delete removes them)"
+    print(
+        f"{clean(spec.target.label)}: {len(found.new):,} new, {len(found.changed):,} changed, "
+        f"{len(extra):,} to delete, {found.same:,} equal{kept}; {found.size:,} bytes to copy"
+    )
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    async def follow(client: AsyncSandboxClient) -> list[Spec]:
+    async def follow(client: AsyncSandboxClient) -> int:
         from sandtui.fleet.transfers.watch import changes
 
         specs = await _specs(client, arguments)
         complain(f"watching {specs[0].source.path}; ctrl+c ends it")
+        omitted: set[str] = set()
         async for _ in changes(specs[0].source.path, arguments.patterns, LOOK_SECONDS):
-            await transfer_all(client, specs, arguments)
-        return []
+            await transfer_all(client, specs, arguments, omitted)
+        return 0
 
-    return carry_out(arguments, follow)
+    return connected(arguments, follow)

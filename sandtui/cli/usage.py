@@ -6,7 +6,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-FAILURE, USAGE_ERROR = 1, 2
+FAILURE, USAGE_ERROR, LEFT_OUT = 1, 2, 3
 
 
 class UsageError(Exception):

@@ -1,9 +1,12 @@
 """``sandtui cp`` and ``sandtui sync`` against a real platform."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
+import stat
 import subprocess
 
 import pytest
@@ -269,3 +272,247 @@ async def test_plain_processes_say_why_a_file_can_not_be_put_somewhere(plain, tm
     assert (tmp_path / "back").read_text() == "hello"
     shown = await sandtui(plain, "run", "plain", "--", "cat here")
     assert "hello" in shown.stdout
+
+
+LINKS = {
+    "to-file": "sub/file",
+    "to-folder": "sub",
+    "up": "../../../etc",
+    "absolute": "/etc/passwd",
+    "dangling": "no such\n///end\n",
+    "-dash": "-target",
+    "self": "self",
+    "sub/back": "..",
+}
+"""Links by name, with what is written in them; no name leads anywhere that a copy may go."""
+
+
+def linked_tree(root):
+    (root / "sub").mkdir(parents=True)
+    (root / "sub" / "file").write_text("file")
+    (root / "sub" / os.fsdecode(b"\xff")).write_text("bytes")
+    for name, target in {**LINKS, os.fsdecode(b"\xfe"): os.fsdecode(b"-\xfd\n")}.items():
+        (root / name).symlink_to(target)
+    return links_under(root)
+
+
+def links_under(root):
+    return {str(path.relative_to(root)): read_link(path) for path in root.rglob("*") if path.is_symlink()}
+
+
+def read_link(link):
+    """Return what is written in a link: a path would fold it."""
+    return os.readlink(link)  # noqa: PTH115
+
+
+@pytest.mark.parametrize("command", [("cp", "-r"), ("cp", "-r", "-p"), ("sync",), ("cp", "-r", "--sftp")])
+async def test_links_are_links_on_every_way(remote, boxes, tmp_path, command):
+    wanted = linked_tree(tmp_path / "tree")
+    for source, target in (
+        (tmp_path / "tree", "cp-a:/workspace/there"),
+        ("cp-a:/workspace/there", "cp-b:/workspace/across"),
+        ("cp-b:/workspace/across", tmp_path / "back"),
+    ):
+        done = await sandtui(remote, *command, source, target)
+        assert done.stderr == ""
+    assert links_under(tmp_path / "back") == wanted
+    files = {str(path.relative_to(tmp_path / "back")) for path in (tmp_path / "back").rglob("*") if path.is_file()}
+    assert {"sub/file", os.fsdecode(b"sub/\xff")} <= files
+    assert await boxes("readlink /workspace/there/absolute; cat /workspace/there/to-file") == "/etc/passwd\nfile"
+    # Once more: what is equal is left as it is, and a link that leads elsewhere by now is written anew.
+    (tmp_path / "tree" / "to-file").unlink()
+    (tmp_path / "tree" / "to-file").symlink_to("elsewhere")
+    there = "cp-a:/workspace/there" if command == ("sync",) else "cp-a:/workspace/"
+    await boxes("mv /workspace/there /workspace/tree" if command != ("sync",) else "true")
+    row = json.loads((await sandtui(remote, *command, "--json", tmp_path / "tree", there)).stdout)
+    assert row["links"] == (1 if command == ("sync",) else len(wanted))
+    await boxes("mv /workspace/tree /workspace/there" if command != ("sync",) else "true")
+    assert await boxes("readlink /workspace/there/to-file /workspace/there/up") == "elsewhere\n../../../etc\n"
+
+
+async def test_what_is_no_file_is_named_and_has_a_code_of_its_own(remote, boxes, tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "deep").mkdir(parents=True)
+    (tree / "file").write_text("x")
+    os.mkfifo(tree / "deep" / "pipe")
+    # The path of a socket has about a hundred characters at most.
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(tree):
+        listener.bind("sock")
+    told = ["deep/pipe is a named pipe: left out", "sock is a socket: left out"]
+    for words in (
+        ("cp", "-r", tree, "cp-a:/workspace/c"),
+        ("cp", "-r", "-q", "--json", "--query", "#cp", tree, ":/workspace/q"),
+        ("sync", "--dry-run", tree, "cp-a:/workspace/s"),
+        ("sync", tree, "cp-a:/workspace/s"),
+        ("sync", tree, "cp-a:/workspace/s"),
+    ):
+        done = await sandtui(remote, *words, code=3)
+        assert all(line in done.stderr for line in told), done.stderr
+    assert await boxes("cat /workspace/c/file /workspace/s/file; ls /workspace/s/deep") == "xx"
+    assert (
+        await sandtui(remote, "sync", "--ignore", "pipe", "--ignore", "sock", tree, "cp-a:/workspace/s")
+    ).stderr == ""
+    await boxes("mkdir /workspace/o; cd /workspace/o; echo y > file; mkfifo pipe; ln -s pipe link")
+    for target in (tmp_path / "o", "cp-b:/workspace/o"):
+        done = await sandtui(remote, "cp", "-r", "cp-a:/workspace/o", target, code=3)
+        assert "o/pipe is a named pipe: left out" in done.stderr
+    assert (tmp_path / "o" / "file").read_text() == "y\n" and links_under(tmp_path / "o") == {"link": "pipe"}
+    failed = await sandtui(remote, "cp", "-r", tree, "cp-a:/proc/x", code=1)
+    assert "/proc" in failed.stderr
+
+
+async def test_nothing_is_written_through_a_link(remote, boxes, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("safe")
+    target = tmp_path / "here" / "e"
+    target.parent.mkdir()
+    await boxes(f"mkdir /workspace/e; ln -s {outside} /workspace/e/d; echo evil > /workspace/e/f")
+    await sandtui(remote, "sync", "cp-a:/workspace/e", target)
+    # The link that came has become a directory in the sandbox, and a file a link.
+    await boxes("cd /workspace/e; rm d f; mkdir d; echo evil > d/file; echo evil > d/fresh; ln -s ../outside/file f")
+    for *words, there in (("cp", "-r", target.parent), ("sync", target), ("sync", "--dry-run", target)):
+        failed = await sandtui(remote, *words, "cp-a:/workspace/e", there, code=1)
+        assert "e/d is in the way" in failed.stderr, failed.stderr
+    await sandtui(remote, "sync", "--delete", "cp-a:/workspace/e", target)
+    assert (target / "d" / "file").read_text() == "evil\n" and not (target / "d").is_symlink()
+    assert read_link(target / "f") == "../outside/file"
+    # And back: a file takes the place of the link, not of what it leads to.
+    await boxes("cd /workspace/e; rm -r d f; echo evil > d; echo evil > f")
+    (target / "d" / "link").symlink_to(outside)
+    await sandtui(remote, "sync", "--delete", "cp-a:/workspace/e", target)
+    assert (target / "f").read_text() == (target / "d").read_text() == "evil\n"
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"file": "safe"}
+
+
+KINDS = ("file", "folder", "link", "folder-link", "pipe")
+
+
+def make(root, kind):
+    place = root / "x"
+    if kind == "file":
+        place.write_text("a file")
+    elif kind == "folder":
+        (place / "in").mkdir(parents=True)
+        (place / "in" / "file").write_text("in a folder")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("other" if kind == "link" else ".")
+
+
+def shape(root):
+    """Return all that is under a directory, as far as it is copied."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if path.is_symlink():
+            found[name] = ("link", read_link(path))
+        elif path.is_dir():
+            found[name] = ("folder", "")
+        else:
+            found[name] = ("file", path.read_text()) if path.is_file() else ("pipe", "")
+    return found
+
+
+async def test_sync_replaces_what_is_of_another_kind_and_the_dry_run_agrees(remote, boxes, tmp_path):
+    pairs = [(one, two) for one in KINDS for two in KINDS if one != "pipe"]
+    for number, (source, target) in enumerate(pairs):
+        for side, kind in (("source", source), ("target", target)):
+            (tmp_path / side / f"{number}").mkdir(parents=True)
+            make(tmp_path / side / f"{number}", kind)
+        (tmp_path / "source" / f"{number}" / "more").write_text("more")
+    # The pairs in a sandbox, made there: its pipes can't be copied.
+    script = "set -e; mkdir -p /workspace/t; cd /workspace/t; "
+    for number, (_, kind) in enumerate(pairs):
+        made = {
+            "file": "printf 'a file' > x", "folder": "mkdir -p x/in; printf 'in a folder' > x/in/file",
+            "link": "ln -s other x", "folder-link": "ln -s . x", "pipe": "mkfifo x",
+        }[kind]  # fmt: skip
+        script += f"mkdir {number}; cd {number}; {made}; cd ..; "
+    await boxes(script + "cp -a /workspace/t /workspace/one")
+    refused = [
+        number
+        for number, (source, target) in enumerate(pairs)
+        if (source == "folder") != (target == "folder") or target == "pipe"
+    ]
+    wanted = shape(tmp_path / "source")
+    # One by one without --delete: both say the same.
+    for number in (refused[0], refused[-1], 0, 2):
+        words = ("sync", tmp_path / "source" / f"{number}", f"cp-a:/workspace/one/{number}")
+        code = 1 if number in refused else 0
+        plan = await sandtui(remote, *words, "--dry-run", code=code)
+        done = await sandtui(remote, *words, code=code)
+        assert plan.stderr == done.stderr and bool(plan.stderr) == bool(code)
+    words = ("sync", "--delete", "--json", tmp_path / "source", "cp-a:/workspace/t")
+    plan = json.loads((await sandtui(remote, *words, "--dry-run")).stdout)
+    assert plan["delete"] == sorted(f"{number}/x" for number in refused)
+    row = json.loads((await sandtui(remote, *words)).stdout)
+    assert (row["state"], row["files"] + row["links"]) == ("done", len(plan["new"]) + len(plan["changed"]))
+    again = json.loads((await sandtui(remote, *words, "--dry-run")).stdout)
+    assert (again["new"], again["changed"], again["delete"]) == ([], [], [])
+    # The other way, and across: this machine's pairs are made equal to the same source.
+    for source, target in (("cp-a:/workspace/t", tmp_path / "target"), ("cp-a:/workspace/t", "cp-b:/workspace/u")):
+        await sandtui(remote, "sync", "--delete", source, target)
+    assert shape(tmp_path / "target") == wanted
+    await sandtui(remote, "sync", "cp-b:/workspace/u", tmp_path / "u")
+    assert shape(tmp_path / "u") == wanted
+
+
+async def test_what_is_ignored_stays_when_its_place_is_wanted(remote, boxes, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "x").write_text("a file")
+    await boxes("mkdir -p /workspace/i/x /workspace/i/only/deep; cd /workspace/i; touch x/a.log only/deep/b.log only/c")
+    words = ("sync", "--delete", "--ignore", "*.log", source, "cp-a:/workspace/i")
+    for more in (("--dry-run",), ()):
+        assert "ignored" in (await sandtui(remote, *words, *more, code=1)).stderr
+    await boxes("rm -r /workspace/i/x")
+    plan = await sandtui(remote, *words, "--dry-run")
+    assert plan.stdout.splitlines()[:2] == ["+ x", "- only/c"]
+    await sandtui(remote, *words)
+    assert await boxes("cd /workspace/i; find . -type f | sort") == "./only/deep/b.log\n./x\n"
+
+
+async def test_permissions_alone_are_carried(remote, boxes, tmp_path):
+    here = tmp_path / "here"
+    (here / "sub" / "closed").mkdir(parents=True)
+    for name in ("run.sh", "plain", "sub/secret", "sub/closed/in"):
+        (here / name).write_text(name)
+    (here / "link").symlink_to("plain")
+    show = "cd /workspace/p; stat -c '%a %n' run.sh plain sub sub/secret sub/closed | tr '\\n' ' '"
+    await sandtui(remote, "sync", here, "cp-a:/workspace/p")
+    (here / "run.sh").chmod(0o755)
+    (here / "sub" / "secret").chmod(0o600)
+    (here / "sub").chmod(0o750)
+    (here / "sub" / "closed").chmod(0o500)
+    words = ("sync", "--json", here, "cp-a:/workspace/p")
+    plan = json.loads((await sandtui(remote, *words, "--dry-run")).stdout)
+    assert (plan["new"], plan["changed"], plan["bytes"]) == ([], ["run.sh", "sub", "sub/closed", "sub/secret"], 0)
+    row = json.loads((await sandtui(remote, *words)).stdout)
+    assert (row["files"], row["permissions"], row["bytes"]) == (0, 4, 0)
+    assert await boxes(show) == "755 run.sh 644 plain 750 sub 600 sub/secret 500 sub/closed "
+    assert json.loads((await sandtui(remote, *words)).stdout)["permissions"] == 0
+    # From a sandbox, and across.
+    await sandtui(remote, "sync", "cp-a:/workspace/p", tmp_path / "back")
+    await boxes("cd /workspace/p; chmod 4711 run.sh; chmod 640 plain; chmod 700 sub")
+    await sandtui(remote, "sync", "cp-a:/workspace/p", "cp-b:/workspace/p")
+    await boxes("cd /workspace/p; chmod 400 plain")
+    for target in (tmp_path / "back", "cp-b:/workspace/p"):
+        await sandtui(remote, "sync", "cp-a:/workspace/p", target)
+    modes = {name: stat.S_IMODE((tmp_path / "back" / name).stat().st_mode) for name in ("run.sh", "plain", "sub")}
+    assert modes == {"run.sh": 0o711, "plain": 0o400, "sub": 0o700}, "no bit of a sandbox makes a file run as another"
+    assert (await boxes(show, 1)).split()[:6] == ["4711", "run.sh", "400", "plain", "700", "sub"]
+    process = await asyncio.create_subprocess_exec(
+        *SANDTUI, *map(str, words), "--watch", env=remote, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        assert json.loads(await process.stdout.readline())["state"] == "done"
+        (here / "plain").chmod(0o755)
+        assert json.loads(await process.stdout.readline())["permissions"] == 1
+        (here / "link").unlink()
+        (here / "link").symlink_to("run.sh")
+        assert json.loads(await process.stdout.readline())["links"] == 1
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+    assert await boxes("cd /workspace/p; stat -c %a plain; readlink link") == "755\nrun.sh\n"

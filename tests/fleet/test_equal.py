@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.files.entry import TreeItem
-from sandtui.fleet.transfers.equal import difference, extras, ignored
+from sandtui.fleet.transfers.equal import difference, extras, guarded, ignored
 from sandtui.fleet.transfers.watch import changes
 
 FILE, FOLDER = 0o100644, 0o040755
@@ -28,6 +28,14 @@ def test_what_is_too_much_is_named_at_its_top():
     assert extras(tree("d"), there) == ["a", "a-b"]
     found = difference([TreeItem("d", FILE, 1, 6), TreeItem("new", FILE, 7, 1)], there)
     assert (found.new, found.changed, found.same, found.size) == (("new",), ("d",), 0, 8)
+
+
+def test_a_directory_that_holds_what_is_ignored_stays():
+    items = tree("a/", "a/keep.log", "a/x", "b/", "b/c/", "b/c/keep.log", "d/", "d/x")
+    kept = ignored(("*.log",), items)
+    alone = guarded(items, kept)
+    assert alone == {"a", "a/keep.log", "b", "b/c", "b/c/keep.log"}
+    assert extras(tree(), {item.path: item for item in kept}, alone) == ["a/x", "d"]
 
 
 paths = st.lists(st.sampled_from(["a", "b", "a-b"]), min_size=1, max_size=3).map("/".join)

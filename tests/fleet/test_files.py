@@ -41,7 +41,7 @@ HARD = [
 
 
 NAMES = (
-    *("find", "stat", "od", "base64", "readlink", "df", "mv", "rm", "mkdir", "chmod", "sh", "cat", "wc", "cut"),
+    *("find", "stat", "od", "base64", "readlink", "df", "mv", "rm", "mkdir", "chmod", "ln", "sh", "cat", "wc", "cut"),
     *("sha256sum", "tar", "touch", "printf", "dd", "tail", "head"),
 )
 
@@ -145,6 +145,20 @@ async def test_each_set_of_tools_changes_what_it_is_told_to(tools, hard):
     await side.remove([f"{hard}/x{decode(name)}" for name in HARD] + [f"{hard}/to sub", f"{hard}/other"])
     left = {entry.name for entry in (await side.read_folder(hard)).entries}
     assert left == {"-new \udcfe", "sub \udcfe", "link", "dangling \udcff", "loop", "pipe"}
+
+
+async def test_each_set_of_tools_makes_links_where_files_and_links_are(tools, hard):
+    wanted = {decode(name): decode(target) for name, target in zip(HARD, reversed(HARD), strict=True)}
+    wanted |= {"to sub": "-x", "loop": "/etc\n", "sub \udcfe/in": "../..", "new": "x" * 4000}
+    for side in (SandboxSide(tools, "box"), LocalSide()):
+        await side.make_links(hard, list(wanted.items()))
+        items = {item.path: item.target for item in (await LocalSide().walk(hard))[0] if item.target}
+        assert items == wanted | {"link": "plain.txt", "dangling \udcff": "nowhere\n///space\n///end\n"}
+        with pytest.raises(FilesError, match="directory"):
+            await side.make_links(hard, [("sub \udcfe", "x")])
+        for name in wanted:
+            Path(hard, name).unlink()
+            Path(hard, name).write_text("a file")
 
 
 async def test_what_can_not_be_listed_is_told(tools, tmp_path):

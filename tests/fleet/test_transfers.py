@@ -13,11 +13,12 @@ from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.client.flows import files as client_files
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.files.entry import TreeItem
+from sandtui.fleet.files.entry import Kind, TreeItem
+from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import decode
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.transfers import plan as planning
-from sandtui.fleet.transfers.carrier import Carrier
+from sandtui.fleet.transfers.carrier import Carrier, sound
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, TransferError
 from sandtui.fleet.transfers.queue import TransferQueue
 
@@ -120,13 +121,13 @@ async def test_a_tree_goes_there_and_across_and_back_whatever_its_names(bench):
     os.mkfifo(source / "pipe")
     first = await bench.copy(Place(str(source)), bench.there("/workspace/tree"))
     assert (first.state, first.problem) == (State.DONE, "")
-    assert (first.files, first.left_out) == (len(wanted), 2)
+    assert (first.files, first.links, first.omitted) == (len(wanted), 1, ("pipe is a named pipe",))
     second = await bench.copy(bench.there("/workspace/tree"), bench.there("/workspace/over there", 1))
     assert (second.state, second.problem) == (State.DONE, "")
     third = await bench.copy(bench.there("/workspace/over there", 1), Place(str(back)))
     assert (third.state, third.problem) == (State.DONE, "")
     assert files_under(back) == wanted
-    assert (back / "empty").is_dir()
+    assert (back / "empty").is_dir() and str((back / "link").readlink()) == "large"
     assert third.done == third.total == sum(map(len, wanted.values()))
     assert await bench.leftovers() == "" and await bench.leftovers(1) == ""
     assert not (bench.folder / "state" / "spool").exists() or not any((bench.folder / "state" / "spool").iterdir())
@@ -382,6 +383,42 @@ async def test_an_archive_of_a_hostile_sandbox_puts_nothing_elsewhere(bench, tmp
     assert (tmp_path / "victim").read_text() == "safe"
 
 
+def test_what_a_sandbox_says_is_under_a_link_is_not_copied():
+    told = [("a", LINK), ("a/passwd", FILE), ("b", FILE), ("b/c", FILE), ("d", FOLDER), ("d", LINK), ("d/e", FILE)]
+    items = [TreeItem(path, mode, 1, 5, "/etc" if mode == LINK else "") for path, mode in told]
+    kept, refused = sound(items)
+    assert [(item.path, item.mode) for item in kept] == [("a", LINK), ("b", FILE), ("d", FOLDER), ("d/e", FILE)]
+    assert refused == 3
+
+
+async def test_a_link_that_appears_meanwhile_is_not_written_through(bench, tmp_path):
+    import io
+    import tarfile
+
+    from sandtui.fleet.files.names import FilesError
+    from sandtui.fleet.transfers import archive
+
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / "d").symlink_to(outside)
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        info = tarfile.TarInfo("d/f")
+        info.size = 4
+        tar.addfile(info, io.BytesIO(b"evil"))
+    wanted = {"d/f": planning.Item("d/f", "", str(root / "d" / "f"), 4, 0, FILE)}
+    with pytest.raises(TransferError, match="in the way"):
+        archive.unpack(tmp_path / "x.tar", wanted, "x.part", keep=False, root=str(root))
+    with pytest.raises(FilesError, match="in the way"):
+        await LocalSide().make_links(str(root), [("d/link", "x")])
+    # The root itself may be reached through a link: somebody has named it.
+    (tmp_path / "named").symlink_to(root)
+    (root / "d").unlink()
+    (root / "d").mkdir()
+    assert archive.unpack(tmp_path / "x.tar", wanted, "x.part", keep=False, root=str(tmp_path / "named")) == ["d/f"]
+    assert not any(outside.iterdir())
+
+
 async def test_a_link_in_the_target_is_not_followed_out_of_it(bench):
     target = bench.folder / "target"
     target.mkdir()
@@ -429,6 +466,28 @@ async def test_transfers_wait_for_their_turn_and_can_be_put_in_another_order(ben
 
 
 paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+
+
+@given(
+    st.dictionaries(paths, st.sampled_from([FILE, FOLDER, LINK, PIPE])),
+    st.dictionaries(paths, st.sampled_from([FILE, FOLDER, LINK, PIPE])),
+    st.sampled_from(list(Existing)),
+)
+def test_a_plan_that_may_replace_leaves_nothing_of_another_kind_in_the_way(tree, there, existing):
+    target = {LINK: "leads"}
+    items = [TreeItem(path, mode, 1, 5, target.get(mode, "")) for path, mode in sorted(tree.items())]
+    items, _ = sound(items)
+    found = {path: TreeItem(path, mode, 1, 5, target.get(mode, "")) for path, mode in there.items()}
+    rules = planning.Rules(existing, keep=True, delete=True)
+    made = planning.plan("/s", "/t", TreeItem("", FOLDER, 0, 0), items, found, rules)
+    if isinstance(made, int):
+        return
+    left = {path: item for path, item in found.items() if not planning.is_under(path, made.replaced)}
+    for item in items:
+        if item.path in left and item.mode != PIPE:
+            both = {item.kind, left[item.path].kind}
+            assert len(both) == 1 or both == {Kind.FILE, Kind.LINK}
+    assert not set(made.replaced) - set(tree)
 
 
 @given(

@@ -26,6 +26,17 @@ def kind_of(mode: int) -> Kind:
     return Kind.LINK if stat.S_ISLNK(mode) else Kind.OTHER
 
 
+def special(mode: int) -> str:
+    """Return what something is called that is neither file, directory nor link."""
+    named = (
+        (stat.S_ISFIFO, "named pipe"),
+        (stat.S_ISSOCK, "socket"),
+        (stat.S_ISBLK, "device"),
+        (stat.S_ISCHR, "device"),
+    )
+    return next((name for test, name in named if test(mode)), "special file")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One name in a directory. ``size`` is in bytes, ``modified`` in seconds since 1970.
@@ -78,12 +89,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class TreeItem:
-    """Something under a root; ``path`` is relative to it, and empty for the root itself."""
+    """Something under a root; ``path`` is relative to it, and empty for the root itself.
+
+    ``target`` is what is written in a link, and empty for everything else.
+    """
 
     path: str
     mode: int
     size: int
     modified: int
+    target: str = ""
 
     @property
     def kind(self) -> Kind:

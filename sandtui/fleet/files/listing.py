@@ -32,6 +32,15 @@ _READ_LINKS = (
 )
 
 
+# GNU's find reads all links by itself; elsewhere each costs a process.
+_READ_ALL_LINKS = (
+    "if find . -prune -printf '' >/dev/null 2>&1; then "
+    "find {roots} ! -name . -type l -printf '%p\\0%l\\nx\\0'; else "
+    "find {roots} ! -name . -type l -exec sh -c "
+    '\'for p do t=$(readlink "$p" && echo x) && printf "%s\\0%s\\0" "$p" "$t"; done\' sh {{}} +; fi'
+)
+
+
 def list_command(path: str) -> str:
     """Return the command that lists a directory."""
     here = "find . ! -name . -prune"
@@ -49,6 +58,7 @@ def walk_command(path: str, words: Words, roots: str) -> str:
     """Return the command that lists all that is under some ``roots`` of a directory; links are not followed."""
     return _enter(path) + (
         f"{words.preamble}{{ printf '///entries\\n'; find {roots} ! -name . -exec {_STAT} {{}} +; "
+        f"printf '///targets\\n'; {_READ_ALL_LINKS.format(roots=roots)}; "
         f"printf '///end\\n'; }} 2>/dev/null | {PACK}"
     )
 
@@ -98,12 +108,17 @@ def read_tree(output: str) -> tuple[list[TreeItem], int]:
     Raises:
         FilesError: it is not what that command prints.
     """
-    parts = _sections(unpack(output), (b"entries",))
+    data = unpack(output)
+    # Where the files are made up there are no links to tell of.
+    names = (b"entries", b"targets") if b"///targets\n" in data else (b"entries",)
+    parts = _sections(data, names)
+    targets = _targets(parts.get(b"targets", b""))
     items, refused = [], 0
     for mode, size, modified, raw in _records(parts[b"entries"]):
         path = decode(raw)
         if is_safe_path(path):
-            items.append(TreeItem(path, mode, size, modified))
+            target = decode(targets.get(raw, b"")) if kind_of(mode) is Kind.LINK else ""
+            items.append(TreeItem(path, mode, size, modified, target))
         else:
             refused += 1
     items.sort(key=lambda item: item.path.split("/"))

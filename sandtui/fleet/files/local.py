@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import posixpath
 import shutil
 import stat
 from collections.abc import Callable, Sequence
@@ -55,6 +56,20 @@ class LocalSide:
 
         await _work(paths[0] if paths else "", make)
 
+    async def make_links(self, root: str, links: Sequence[tuple[str, str]]) -> None:
+        """Make symbolic links; see :meth:`Side.make_links`."""
+
+        def make() -> None:
+            for path, target in links:
+                place = join(root, path)
+                if leads_out(root, place):
+                    raise FilesError(f"{parent(place)} is in the way: it is no directory")
+                if os.path.lexists(place):
+                    Path(place).unlink()
+                Path(place).symlink_to(target)
+
+        await _work(root, make)
+
     async def rename(self, path: str, name: str) -> None:
         """Give something another name; see :meth:`Side.rename`."""
         check_name(name)
@@ -87,6 +102,15 @@ class LocalSide:
                 Path(path).chmod(mode)
 
         await _work(paths[0] if paths else "", change)
+
+
+def leads_out(root: str, place: str) -> bool:
+    """Whether the directory of a place under a root is reached through a link.
+
+    What is written there would land wherever a link leads that came from somewhere else.
+    """
+    inside = posixpath.relpath(parent(place), root)
+    return os.path.realpath(parent(place)) != posixpath.normpath(posixpath.join(os.path.realpath(root), inside))
 
 
 async def _work(path: str, work: Callable[[], T]) -> T:
@@ -140,7 +164,8 @@ def _walk(root: str, names: Sequence[str]) -> list[TreeItem]:
     waiting = [] if names else [""]
     for name in names:
         try:
-            items.append(_item(name, os.lstat(join(root, name))))
+            whole = join(root, name)
+            items.append(_item(name, os.lstat(whole), whole))
         except FileNotFoundError:
             continue
         if items[-1].kind is Kind.FOLDER:
@@ -151,7 +176,7 @@ def _walk(root: str, names: Sequence[str]) -> list[TreeItem]:
             for each in found:
                 path = f"{folder}/{each.name}" if folder else each.name
                 try:
-                    items.append(_item(path, each.stat(follow_symlinks=False)))
+                    items.append(_item(path, each.stat(follow_symlinks=False), each.path))
                 except FileNotFoundError:
                     continue  # it went while we looked
                 if each.is_dir(follow_symlinks=False):
@@ -160,5 +185,6 @@ def _walk(root: str, names: Sequence[str]) -> list[TreeItem]:
     return items
 
 
-def _item(path: str, found: os.stat_result) -> TreeItem:
-    return TreeItem(path, found.st_mode, found.st_size, int(found.st_mtime))
+def _item(path: str, found: os.stat_result, whole: str = "") -> TreeItem:
+    target = os.readlink(whole) if whole and stat.S_ISLNK(found.st_mode) else ""  # noqa: PTH115 - as it is written
+    return TreeItem(path, found.st_mode, found.st_size, int(found.st_mtime), target)

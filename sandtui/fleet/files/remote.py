@@ -25,6 +25,12 @@ TAKEN = 48
 """Exit code: the name is taken."""
 
 
+_LINK = (
+    'l() { if [ -d "$2" ] && [ ! -L "$2" ]; then echo "$2 is a directory" >&2; exit 1; fi; '
+    'rm -f -- "$2" && ln -s -- "$1" "$2" || exit 1; }; '
+)
+
+
 class Runner(Protocol):
     """What runs a command in a sandbox: a client, or what stands for one."""
 
@@ -85,6 +91,15 @@ class SandboxSide:
         """Make directories; see :meth:`Side.make_folders`."""
         for words, line in _lines(paths):
             await self._run(f"{words.preamble}mkdir -p {line}", paths[0])
+
+    async def make_links(self, root: str, links: Sequence[tuple[str, str]]) -> None:
+        """Make symbolic links; see :meth:`Side.make_links`."""
+        words, calls = Words(), ""
+        for number, (path, target) in enumerate(links, 1):
+            calls += f"l {words.exactly(target)} {words.add(join(root, path))}; "
+            if number == len(links) or len(calls) + len(words.preamble) > MAX_COMMAND // 2:
+                await self._run(f"{words.preamble}{_LINK}{calls}", root)
+                words, calls = Words(), ""
 
     async def rename(self, path: str, name: str) -> None:
         """Give something another name; see :meth:`Side.rename`."""

@@ -27,13 +27,16 @@ class Words:
         self._count = 0
 
     def add(self, text: str) -> str:
-        """Return a word that the shell reads as exactly this path, and no program as an option.
+        """Return a word that the shell reads as this path, and no program as an option."""
+        return self.exactly(as_operand(text))
+
+    def exactly(self, text: str) -> str:
+        """Return a word that the shell reads as exactly this text.
 
         Text that is no UTF-8 can't be part of a command: the shell makes it of octal numbers. The ``x`` keeps the
         line breaks at its end, which the shell would cut; a dash is a number too, for at the beginning it would be
         an option of printf.
         """
-        text = as_operand(text)
         if is_text(text):
             return word(text)
         self._count += 1

@@ -39,6 +39,13 @@ class Side(Protocol):
         """Make directories, with those above them; those that are there are left as they are."""
         ...
 
+    async def make_links(self, root: str, links: Sequence[tuple[str, str]]) -> None:
+        """Make symbolic links, each a path under ``root`` and what is written in it, in place of files and links.
+
+        The directories that they are in are there, and are no links themselves.
+        """
+        ...
+
     async def rename(self, path: str, name: str) -> None:
         """Give something another name in its directory; nothing is overwritten."""
         ...

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandtui.fleet.files.local import leads_out
 from sandtui.fleet.files.names import base, beside, parent
 from sandtui.fleet.files.shell import Words, raw_word
 from sandtui.fleet.transfers import arrival
@@ -105,8 +106,10 @@ def pack_script(items: Sequence[Item], root: str, target: str) -> bytes:
     )
 
 
-def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool) -> list[str]:
+def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool, root: str = "") -> list[str]:
     """Put the files of an archive from a sandbox in their places; return the paths that were there and whole.
+
+    With ``root`` their places are in that tree, and nothing is written through a link out of it.
 
     Nothing is believed: only regular files that were asked for by name are taken, with the size that was told. A
     program that is killed leaves each whole or not there; they are not forced to the disk one by one against a loss
@@ -131,6 +134,7 @@ def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool) -
                 data = source.read()
                 if len(data) != item.size:
                     continue
+                check_place(item, root)
                 temporary = Path(beside(item.target, suffix))
                 temporary.unlink(missing_ok=True)  # a run that was killed has left it
                 fresh.append((temporary, item))
@@ -149,6 +153,16 @@ def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool) -
         for temporary, _ in fresh[len(done) :]:
             temporary.unlink(missing_ok=True)
     return done
+
+
+def check_place(item: Item, root: str) -> None:
+    """Make sure that a file comes to lie in the tree of this machine that it belongs to, when there is one.
+
+    Raises:
+        TransferError: a link on the way leads elsewhere; another copy may have made it meanwhile.
+    """
+    if root and item.path and leads_out(root, item.target):
+        raise TransferError(f"{parent(item.target)} is in the way: it is no directory")
 
 
 def settle(descriptor: int, item: Item, *, keep: bool) -> None:

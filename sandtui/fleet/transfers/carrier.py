@@ -7,27 +7,30 @@ import secrets
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from sandtui.client import AsyncSandboxClient
-from sandtui.fleet.files.entry import TreeItem
+from sandtui.fleet.files.entry import Kind, TreeItem, special
 from sandtui.fleet.files.local import LocalSide
-from sandtui.fleet.files.names import FilesError, base, is_text, parent
+from sandtui.fleet.files.names import FilesError, base, is_text, join, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
 from sandtui.fleet.transfers import leftovers
-from sandtui.fleet.transfers.equal import Difference, difference, extras, ignored
+from sandtui.fleet.transfers.equal import Difference, difference, extras, guarded, ignored
 from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
-from sandtui.fleet.transfers.plan import Item, Plan, archives, plan
+from sandtui.fleet.transfers.plan import Item, Plan, Rules, archives, is_under, plan
 from sandtui.fleet.transfers.sending import Sender
 from sandtui.fleet.transfers.ways import Way, open_ways
 
 FILES_AT_ONCE = 4
 """Files of one tree that are copied at the same time."""
+
+OMITTED_TOLD = 20
+"""Names of what is left out that are told; of more only the number is."""
 
 Signature = tuple[int, int]
 """Size and time of a source file: what was copied of an earlier run counts only while these are the same."""
@@ -43,6 +46,18 @@ class Log(Protocol):
 
 class Conflict(Exception):
     """Somebody has to say what becomes of files that are there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What was found on both sides: ``tree`` without what is ignored, ``there`` and ``mine`` with it and without."""
+
+    root: TreeItem
+    tree: list[TreeItem]
+    refused: int
+    there: dict[str, TreeItem]
+    mine: dict[str, TreeItem]
+    guarded: set[str]
 
 
 class Carrier:
@@ -82,12 +97,17 @@ class Carrier:
             await self._forget_at(spec.source)
         made = await self._plan(source, target)
         try:
+            await self._make_way(target, made)
             await self._prepare(target, made)
             async with open_ways(self._client, spec) as self._ways:
                 await self._copy(made)
+            if made.links:
+                # After all files: nothing that is written later can go through them.
+                await target.make_links(spec.target.path, made.links)
             if self._extra:
-                await target.remove([f"{spec.target.path.rstrip('/')}/{path}" for path in self._extra])
-                self._transfer.deleted = len(self._extra)
+                await target.remove([join(spec.target.path, path) for path in self._extra])
+            self._transfer.deleted = len(self._extra) + len(made.replaced)
+            await self._set_permissions(target, made)
             if self._transfer.tries > 1 or self._transfer.untidy:
                 await self.forget()
         finally:
@@ -119,32 +139,53 @@ class Carrier:
     def _side(self, place: Place) -> Side:
         return LocalSide() if place.sandbox_id is None else SandboxSide(self._client, place.sandbox_id)
 
-    async def compare(self) -> Difference:
-        """Return what would be done, and do nothing.
+    async def compare(self, *, delete: bool | None = None) -> Difference:
+        """Return what would be done, and do nothing; ``delete`` is another answer than the spec's.
 
         Raises:
-            TransferError, FilesError: one side can't be read.
+            TransferError, FilesError: one side can't be read, or the copy would be refused.
         """
         spec = self._transfer.spec
-        _, tree, _, there = await self._look(self._side(spec.source), self._side(spec.target))
-        return await asyncio.to_thread(difference, tree, there)
+        sides = await self._look(self._side(spec.source), self._side(spec.target))
+        rules = replace(self._rules(sides), delete=spec.delete if delete is None else delete)
+        found = await asyncio.to_thread(
+            difference,
+            sides.tree,
+            sides.there,
+            rules,
+            extra=extras(sides.tree, sides.mine, sides.guarded),
+            root=sides.root,
+            target=spec.target.path,
+        )
+        return replace(found, refused=sides.refused)
 
-    async def _look(self, source: Side, target: Side) -> tuple[TreeItem, list[TreeItem], int, dict[str, TreeItem]]:
-        """Return root and tree of the source, how many names were refused, and what the target holds."""
+    def _rules(self, sides: Sides) -> Rules:
+        spec = self._transfer.spec
+        # A file from a sandbox never runs as somebody else here.
+        bits = 0o777 if spec.target.sandbox_id is None else 0o7777
+        return Rules(spec.existing, spec.keep, spec.delete, bits, sides.guarded)
+
+    async def _look(self, source: Side, target: Side) -> Sides:
         spec = self._transfer.spec
         root = await source.look(spec.source.path)
         if root is None:
             raise TransferError(f"{spec.source.label} is not there any more")
         tree, refused = await source.walk(spec.source.path, spec.names) if _is_folder(root) else ([], 0)
+        tree, unsound = sound(tree)
         self._transfer.check()
         found = await target.look(spec.target.path)
         there: dict[str, TreeItem] = {}
+        mine: dict[str, TreeItem] = {}
+        alone: set[str] = set()
         if found is not None:
-            there[""] = found
+            there[""] = mine[""] = found
             if _is_folder(found) and _is_folder(root):
                 items = (await target.walk(spec.target.path, spec.names))[0]
-                there.update((item.path, item) for item in self._kept(items))
-        return root, self._kept(tree), refused, there
+                kept = self._kept(items)
+                alone = guarded(items, kept)
+                there.update((item.path, item) for item in items)
+                mine.update((item.path, item) for item in kept)
+        return Sides(root, self._kept(tree), refused + unsound, there, mine, alone)
 
     def _kept(self, items: list[TreeItem]) -> list[TreeItem]:
         try:
@@ -154,48 +195,68 @@ class Carrier:
 
     async def _plan(self, source: Side, target: Side) -> Plan:
         transfer, spec = self._transfer, self._transfer.spec
-        root, tree, refused, there = await self._look(source, target)
+        sides = await self._look(source, target)
+        root, tree, there = sides.root, sides.tree, sides.there
         siblings: set[str] = set()
         if spec.existing is Existing.RENAME and "" in there and not _is_folder(root):
             siblings = {entry.name for entry in (await target.read_folder(parent(spec.target.path))).entries}
-        self._extra = extras(tree, there) if spec.delete and _is_folder(root) else []
         # What an earlier run has copied is not in the way.
         mine = {item.path for item in (tree or [root]) if self._earlier.get(item.path) == (item.size, item.modified)}
         others = {path: item for path, item in there.items() if path not in mine}
-        made = plan(spec.source.path, spec.target.path, root, tree, others, spec.existing, siblings)
+        made = plan(spec.source.path, spec.target.path, root, tree, others, self._rules(sides), siblings)
         if isinstance(made, int):
             transfer.conflicts = made
             raise Conflict
+        extra = extras(tree, sides.mine, sides.guarded) if spec.delete and _is_folder(root) else []
+        self._extra = [path for path in extra if not is_under(path, made.replaced)]
         left = [item for item in made.items if item.path not in mine or item.path not in there]
-        transfer.skipped, transfer.left_out = made.skipped, made.left_out + refused
+        transfer.skipped, transfer.left_out = made.skipped, len(made.left_out) + sides.refused
+        transfer.omitted = omitted(made.left_out, sides.refused)
         transfer.files, transfer.files_done = len(made.items), len(made.items) - len(left)
+        transfer.links, transfer.permissions = len(made.links), len(made.permissions)
         transfer.total = made.size
         transfer.done = made.size - sum(item.size for item in left)
         transfer.samples.clear()
         return replace(made, items=tuple(left))
 
-    async def _prepare(self, target: Side, made: Plan) -> None:
-        spec = self._transfer.spec
+    async def _make_way(self, target: Side, made: Plan) -> None:
+        """Remove what is of another kind than what is to come."""
         self._transfer.state = State.RUNNING
         self._changed()
+        if made.replaced:
+            await target.remove([join(self._transfer.spec.target.path, path) for path in made.replaced])
+
+    async def _prepare(self, target: Side, made: Plan) -> None:
+        spec = self._transfer.spec
         whole = {folder.path: folder for folder in made.folders}
         # Each with those above it: only the ends need to be named.
         above = {parent(f"/{path}")[1:] for path in whole if path}
         ends = [path for path in whole if path not in above]
-        paths = [f"{spec.target.path}/{path}" if path else spec.target.path for path in ends]
+        paths = [join(spec.target.path, path) if path else spec.target.path for path in ends]
         if not made.folders and made.items and not is_text(spec.target.path):
             # Otherwise the copy makes the directories above by itself.
             paths.append(parent(spec.target.path))
         if paths:
             await target.make_folders(paths)
         if spec.keep:
-            modes: dict[int, list[str]] = {}
-            for path, folder in whole.items():
-                mode = folder.mode & 0o777
-                if mode & 0o700 == 0o700:
-                    modes.setdefault(mode, []).append(f"{spec.target.path}/{path}" if path else spec.target.path)
-            for mode, some in modes.items():
-                await target.set_permissions(some, mode)
+            # Before anything is in them; those that would be closed by their own get them last.
+            open_ones = [(path, item.mode & 0o777) for path, item in whole.items() if item.mode & 0o700 == 0o700]
+            await self._permit(target, open_ones)
+
+    async def _set_permissions(self, target: Side, made: Plan) -> None:
+        """Give what is equal otherwise its permissions, and directories those that would have been in the way."""
+        closed: list[tuple[str, int]] = []
+        if self._transfer.spec.keep:
+            closed = [(item.path, item.mode & 0o777) for item in made.folders if item.mode & 0o700 != 0o700]
+        await self._permit(target, [*made.permissions, *closed[::-1]])
+
+    async def _permit(self, target: Side, wanted: Sequence[tuple[str, int]]) -> None:
+        modes: dict[int, list[str]] = {}
+        for path, mode in wanted:
+            place = self._transfer.spec.target.path
+            modes.setdefault(mode, []).append(join(place, path) if path else place)
+        for mode, some in modes.items():
+            await target.set_permissions(some, mode)
 
     async def _copy(self, made: Plan) -> None:
         groups, singles = archives(made.items)
@@ -300,6 +361,37 @@ class Carrier:
         self._transfer.files_done += len(items)
         self._log.note_files(self._transfer.id, [(item.path, (item.size, item.modified)) for item in items])
         self._changed()
+
+
+def sound(tree: Sequence[TreeItem]) -> tuple[list[TreeItem], int]:
+    """Return the items that are in directories of the tree, each once, and how many are not.
+
+    A sandbox may tell of files under a link: on the other side they would be written to where the link leads.
+    """
+    folders = {""}
+    seen: set[str] = set()
+    kept = []
+    for item in tree:  # parents come first
+        if item.path in seen or item.path.rpartition("/")[0] not in folders:
+            continue
+        seen.add(item.path)
+        kept.append(item)
+        if item.kind is Kind.FOLDER:
+            folders.add(item.path)
+    return kept, len(tree) - len(kept)
+
+
+def omitted(items: Sequence[TreeItem], refused: int) -> tuple[str, ...]:
+    """Return in words what is left out."""
+    told = [
+        f"{item.path} is a {special(item.mode)}" if item.kind is Kind.OTHER else f"{item.path} can't be read as a link"
+        for item in items[:OMITTED_TOLD]
+    ]
+    if len(items) > OMITTED_TOLD:
+        told.append(f"{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
+    if refused:
+        told.append(f"{refused:,} names that lead out of their directory")
+    return tuple(told)
 
 
 def _is_folder(item: TreeItem) -> bool:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from pathspec import GitIgnoreSpec
 
 from sandtui.fleet.files.entry import Kind, TreeItem
 from sandtui.fleet.files.names import parent
+from sandtui.fleet.transfers.model import Existing
+from sandtui.fleet.transfers.plan import Plan, Rules, is_under, plan
+
+ROOT: Final = TreeItem("", stat.S_IFDIR | 0o755, 0, 0)
+_SYNC: Final = Rules(Existing.DIFFERENT, keep=True, delete=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a synchronisation would do, by relative paths; ``size`` is in bytes."""
+    """What a synchronisation would do, by relative paths; ``size`` is in bytes.
+
+    ``extra`` is what has to go: what only the target has, and what is of another kind there. ``left_out`` can't be
+    copied, and of ``refused`` more the names lead out of their directory.
+    """
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
     extra: tuple[str, ...]
     same: int
     size: int
+    left_out: tuple[TreeItem, ...] = ()
+    refused: int = 0
 
 
 @lru_cache(maxsize=16)
@@ -49,29 +62,59 @@ def ignored(patterns: tuple[str, ...], items: Sequence[TreeItem]) -> list[TreeIt
     return kept
 
 
-def extras(tree: Sequence[TreeItem], there: Mapping[str, TreeItem]) -> list[str]:
-    """Return what the target has and the source has not: the topmost of each, for all below goes with it."""
+def guarded(items: Sequence[TreeItem], kept: Sequence[TreeItem]) -> set[str]:
+    """Return what is to be left alone, with the directories that hold it."""
+    names = {item.path for item in kept}
+    found: set[str] = set()
+    for item in items:
+        path = item.path if item.path not in names else ""
+        while path and path not in found:
+            found.add(path)
+            path = path.rpartition("/")[0]
+    return found
+
+
+def extras(tree: Sequence[TreeItem], there: Mapping[str, TreeItem], guarded: Collection[str] = ()) -> list[str]:
+    """Return what the target has and the source has not: the topmost of each, for all below goes with it.
+
+    A directory that is ``guarded`` stays, and only what else is in it goes.
+    """
     wanted = {item.path for item in tree}
     found: list[str] = []
     for path in sorted(there, key=lambda each: each.split("/")):
-        if path and path not in wanted and not (found and path.startswith(f"{found[-1]}/")):
+        if path and path not in wanted and path not in guarded and not (found and path.startswith(f"{found[-1]}/")):
             found.append(path)
     return found
 
 
-def difference(tree: Sequence[TreeItem], there: Mapping[str, TreeItem]) -> Difference:
-    """Compare two trees by size and time, as the copy will."""
-    files = [item for item in tree if item.kind is Kind.FILE]
-    new = [item for item in files if item.path not in there]
-    changed = [item for item in files if item.path in there and _differs(item, there[item.path])]
+def difference(
+    tree: Sequence[TreeItem],
+    there: Mapping[str, TreeItem],
+    rules: Rules = _SYNC,
+    *,
+    extra: Sequence[str] | None = None,
+    root: TreeItem = ROOT,
+    target: str = "/",
+) -> Difference:
+    """Compare two trees as the copy will.
+
+    Raises:
+        TransferError: the copy would fail, for something is in the way.
+    """
+    made = plan("/", target, root, tree, there, rules)
+    assert isinstance(made, Plan)
+    kinds = {item.path: item.kind for item in tree}
+    copied = {item.path for item in made.items} | {path for path, _ in made.links}
+    new = {path for path in copied if path not in there or is_under(path, made.replaced)}
+    changed = copied - new | {path for path, _ in made.permissions}
+    same = made.skipped - sum(kinds.get(path) is not Kind.FOLDER for path, _ in made.permissions)
+    gone = [path for path in (extras(tree, there) if extra is None else extra) if not is_under(path, made.replaced)]
+    order = [item.path for item in tree or (root,)]
     return Difference(
-        tuple(item.path for item in new),
-        tuple(item.path for item in changed),
-        tuple(extras(tree, there)),
-        len(files) - len(new) - len(changed),
-        sum(item.size for item in [*new, *changed]),
+        tuple(path for path in order if path in new),
+        tuple(path for path in order if path in changed),
+        tuple(sorted([*gone, *made.replaced], key=lambda path: path.split("/"))),
+        same,
+        made.size,
+        made.left_out,
     )
-
-
-def _differs(item: TreeItem, other: TreeItem) -> bool:
-    return (item.size, item.modified) != (other.size, other.modified)

@@ -30,6 +30,9 @@ class Fetcher:
         self._client, self._id, self._transfer = client, sandbox_id, transfer
         self._way: Way = way or client
         self._side = SandboxSide(client, sandbox_id)
+        target = transfer.spec.target
+        # What is on its way to another sandbox lies under names of our own meanwhile.
+        self._root = target.path if target.sandbox_id is None else ""
 
     async def fetch(self, item: Item, on_bytes: OnBytes) -> None:
         """Fetch one file. What stood under its name is replaced when all has come and was found right.
@@ -114,7 +117,8 @@ class Fetcher:
             self._transfer.check()
             wanted = {item.path: item for item in items}
             suffix = f"{self._transfer.id}.part"
-            done = await asyncio.to_thread(archive.unpack, here, wanted, suffix, keep=self._transfer.spec.keep)
+            keep = self._transfer.spec.keep
+            done = await asyncio.to_thread(archive.unpack, here, wanted, suffix, keep=keep, root=self._root)
         except BaseException:
             on_bytes(-told)
             raise
@@ -151,8 +155,9 @@ class Fetcher:
                 raise TransferError(f"{item.source} changed while it was fetched: {found:,} bytes, not {item.size:,}")
             with path.open("rb") as file:
                 archive.settle(file.fileno(), item, keep=self._transfer.spec.keep)
-            if target.is_dir():
+            if target.is_dir() and not target.is_symlink():
                 raise TransferError(f"{target} is a directory; a file can't take its place")
+            archive.check_place(item, self._root)
             path.replace(target)
         except OSError as error:
             raise TransferError(f"{target}: {error.strerror or error}") from None

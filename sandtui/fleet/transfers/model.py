@@ -96,8 +96,13 @@ class Transfer:
     done: int = 0
     files: int = 0
     files_done: int = 0
+    links: int = 0
+    permissions: int = 0
+    """How many things were equal but for their permissions."""
     skipped: int = 0
     left_out: int = 0
+    omitted: tuple[str, ...] = ()
+    """What was left out, in words; the first of many."""
     deleted: int = 0
     conflicts: int = 0
     problem: str = ""

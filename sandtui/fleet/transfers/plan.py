@@ -34,17 +34,38 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The directories to make and the files to copy; the counts tell what is left alone, and why."""
+    """What is done, in this order; the counts and the rest tell what is left alone, and why.
 
+    ``replaced`` are relative paths whose kind is another: they are removed first. ``links`` have a relative path each
+    and what is written in them. ``permissions`` are all that differs of some; their paths are relative.
+    """
+
+    replaced: tuple[str, ...]
     folders: tuple[TreeItem, ...]
     items: tuple[Item, ...]
+    links: tuple[tuple[str, str], ...] = ()
+    permissions: tuple[tuple[str, int], ...] = ()
     skipped: int = 0
-    left_out: int = 0
+    left_out: tuple[TreeItem, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes to copy."""
         return sum(item.size for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How it is decided. ``keep`` keeps permissions, as far as ``bits`` goes; with ``delete`` kinds are replaced.
+
+    ``guarded`` is what is to be left alone in the target, with the directories that hold it.
+    """
+
+    existing: Existing
+    keep: bool = False
+    delete: bool = False
+    bits: int = 0o777
+    guarded: Collection[str] = ()
 
 
 def plan(
@@ -53,10 +74,10 @@ def plan(
     root: TreeItem,
     tree: Sequence[TreeItem],
     there: Mapping[str, TreeItem],
-    existing: Existing,
+    rules: Rules | Existing,
     siblings: Collection[str] = (),
 ) -> Plan | int:
-    """Decide about each file; the answer is the number of files in the way when somebody has to be asked.
+    """Decide about each file and link; the answer is how many are in the way when somebody has to be asked.
 
     ``there`` is what the target holds already, by relative path, its root as the empty path. ``siblings`` are the
     names beside the target, for a single file that is to get a free one.
@@ -64,37 +85,57 @@ def plan(
     Raises:
         TransferError: the source is neither file nor directory, or one stands where the other is to come.
     """
+    rules = Rules(rules) if isinstance(rules, Existing) else rules
+    existing = rules.existing
     if root.kind is Kind.FILE:
         folders: list[TreeItem] = []
-        files = [replace(root, path="")]
-        left_out = 0
+        entries = [replace(root, path="")]
     elif root.kind is Kind.FOLDER:
         folders = [replace(root, path=""), *(item for item in tree if item.kind is Kind.FOLDER)]
-        files = [item for item in tree if item.kind is Kind.FILE]
-        left_out = len(tree) - len(files) - len(folders) + 1
+        entries = [item for item in tree if item.kind is Kind.FILE or item.target]
     else:
         raise TransferError(f"{source} is a device, pipe or socket: only files and directories can be copied")
-    _check_kinds(target, folders, files, there)
-    in_the_way = [item for item in files if item.path in there]
+    known = {item.path for item in (*folders, *entries)}
+    left_out = tuple(item for item in tree if item.path not in known)
+    replaced = _replaced(target, [*folders, *entries], there, rules)
+    there = {path: item for path, item in there.items() if not is_under(path, replaced)}
+    in_the_way = [item for item in entries if item.path in there]
     if in_the_way and existing is Existing.ASK:
         return len(in_the_way)
-    items, skipped = [], 0
-    taken = set(there) | {item.path for item in files}
-    for item in files:
+    items, links, permissions, skipped = [], [], [], 0
+    taken = set(there) | {item.path for item in entries}
+    for item in entries:
         found = there.get(item.path)
-        if found is not None and existing is Existing.RENAME:
-            if item.path:
-                goal = _under(target, _free(item.path, taken))
-            else:
-                goal = join(parent(target), renamed(base(target), siblings))
-        elif found is None or _wanted(item, found, existing):
-            goal = _under(target, item.path)
-        else:
+        goal = item.path
+        if found is not None and existing is Existing.RENAME and item.path:
+            goal = _free(item.path, taken)
+        elif found is not None and existing is not Existing.RENAME and not _wanted(item, found, existing):
             skipped += 1
+            if _other_permissions(item, found, rules):
+                permissions.append((item.path, item.mode & rules.bits))
             continue
-        items.append(Item(item.path, _under(source, item.path), goal, item.size, item.modified, item.mode))
+        if item.kind is Kind.LINK:
+            links.append((goal, item.target))
+            continue
+        place = _under(target, goal)
+        if found is not None and existing is Existing.RENAME and not item.path:
+            place = join(parent(target), renamed(base(target), siblings))
+        items.append(Item(item.path, _under(source, item.path), place, item.size, item.modified, item.mode))
+    for folder in folders:
+        # The root of the target is somebody's own choice.
+        found = there.get(folder.path) if folder.path else None
+        if found is not None and _other_permissions(folder, found, rules):
+            permissions.append((folder.path, folder.mode & 0o777))
     fresh = tuple(folder for folder in folders if folder.path not in there)
-    return Plan(fresh, tuple(items), skipped, left_out)
+    # Inner ones first: a directory may be closed by its own.
+    permissions.sort(key=lambda each: each[0].split("/"), reverse=True)
+    return Plan(tuple(sorted(replaced)), fresh, tuple(items), tuple(links), tuple(permissions), skipped, left_out)
+
+
+def is_under(path: str, roots: Collection[str]) -> bool:
+    """Whether a relative path is one of some others, or under one."""
+    parts = path.split("/")
+    return bool(roots) and any("/".join(parts[:count]) in roots for count in range(1, len(parts) + 1))
 
 
 def renamed(name: str, taken: Iterable[str]) -> str:
@@ -124,12 +165,23 @@ def archives(items: Sequence[Item]) -> tuple[list[list[Item]], list[Item]]:
 
 
 def _wanted(item: TreeItem, found: TreeItem, existing: Existing) -> bool:
-    """Whether a file is to take the place of the one that was found there."""
+    """Whether a file or link is to take the place of what was found there."""
     if existing is Existing.NEWER:
         return item.modified > found.modified
     if existing is Existing.DIFFERENT:
-        return (item.size, item.modified) != (found.size, found.modified)
+        if item.kind is Kind.LINK:
+            return item.target != found.target
+        return found.kind is not item.kind or (item.size, item.modified) != (found.size, found.modified)
     return existing is Existing.OVERWRITE
+
+
+def _other_permissions(item: TreeItem, found: TreeItem, rules: Rules) -> bool:
+    """Whether something that is equal otherwise is to get other permissions."""
+    if not rules.keep or rules.existing is not Existing.DIFFERENT or item.kind is Kind.LINK:
+        return False
+    # A directory's further bits are inherited where it lies.
+    bits = 0o777 if item.kind is Kind.FOLDER else rules.bits
+    return (item.mode ^ found.mode) & bits != 0
 
 
 def _free(path: str, taken: set[str]) -> str:
@@ -138,19 +190,35 @@ def _free(path: str, taken: set[str]) -> str:
     return free
 
 
-def _check_kinds(
-    target: str, folders: Sequence[TreeItem], files: Sequence[TreeItem], there: Mapping[str, TreeItem]
-) -> None:
-    for folder in folders:
-        found = there.get(folder.path)
-        if found is not None and found.kind is not Kind.FOLDER:
-            raise TransferError(f"{_under(target, folder.path)} is in the way: it is no directory")
-    for item in files:
+def _replaced(target: str, items: Sequence[TreeItem], there: Mapping[str, TreeItem], rules: Rules) -> set[str]:
+    """Return what has to go first because it is of another kind.
+
+    Raises:
+        TransferError: it may not go.
+    """
+    replaced = set()
+    for item in items:
         found = there.get(item.path)
-        if found is not None and found.kind is Kind.FOLDER:
-            raise TransferError(f"{_under(target, item.path)} is a directory; a file can't take its place")
-        if found is not None and found.kind is Kind.OTHER:
-            raise TransferError(f"{_under(target, item.path)} is a device, pipe or socket and is not replaced")
+        problem = "" if found is None else _obstacle(_under(target, item.path), item, found)
+        if not problem:
+            continue
+        if not rules.delete or not item.path:
+            raise TransferError(problem)
+        if item.path in rules.guarded:
+            raise TransferError(f"{_under(target, item.path)} is in the way: it holds files that are ignored")
+        replaced.add(item.path)
+    return replaced
+
+
+def _obstacle(place: str, item: TreeItem, found: TreeItem) -> str:
+    """Return why something can't take the place of what is there, if that is so."""
+    if item.kind is Kind.FOLDER:
+        return "" if found.kind is Kind.FOLDER else f"{place} is in the way: it is no directory"
+    if found.kind is Kind.FOLDER:
+        return f"{place} is a directory; a {item.kind.value} can't take its place"
+    if found.kind is Kind.OTHER:
+        return f"{place} is a device, pipe or socket and is not replaced"
+    return ""
 
 
 def _under(root: str, path: str) -> str:

@@ -188,12 +188,12 @@ class TransferQueue:
         self._changed()
 
     async def compare(self, spec: Spec) -> Difference:
-        """Return what copying would do, and do nothing.
+        """Return what copying and deleting would do, and do nothing.
 
         Raises:
             TransferError, FilesError: one side can't be read.
         """
-        return await self._carrier(Transfer("compared", spec), {}).compare()
+        return await self._carrier(Transfer("compared", spec), {}).compare(delete=True)
 
     async def run(self) -> None:
         """Carry transfers out until cancelled; those under way stop where they can go on later."""

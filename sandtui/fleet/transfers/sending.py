@@ -146,6 +146,9 @@ class Sender:
             )
         if not item.path:
             script += 'if [ -L "$t" ]; then l=$(readlink -f "$t") && t=$l; fi; '
+        else:
+            # Inside a tree a link is replaced: mv would go into the directory that it leads to.
+            script += 'if [ -L "$t" ]; then rm -f "$t" || exit 1; fi; '
         script += f'if [ -d "$t" ]; then exit {_FOLDER}; fi; '
         if keep:
             moment = time.strftime("%Y%m%d%H%M.%S", time.gmtime(item.modified))

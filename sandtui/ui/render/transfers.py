@@ -69,13 +69,17 @@ def words_of(transfer: Transfer, answer_key: str) -> str:
             "sha256 verified" if transfer.spec.checksum else "sizes agree",
         ]
         if not transfer.files:
-            parts = ["nothing to copy"]
+            parts = [] if transfer.links or transfer.permissions else ["nothing to copy"]
+        if transfer.links:
+            parts.append(f"{transfer.links:,} {'link' if transfer.links == 1 else 'links'}")
+        if transfer.permissions:
+            parts.append(f"{transfer.permissions:,} permissions")
         if transfer.skipped:
             parts.append(f"{transfer.skipped:,} skipped")
         if transfer.deleted:
             parts.append(f"{transfer.deleted:,} deleted")
         if transfer.left_out:
-            parts.append(f"{transfer.left_out:,} links and devices left out")
+            parts.append(f"{transfer.left_out:,} special {_files(transfer.left_out)} left out")
         return " · ".join(parts)
     return clean(transfer.problem) or transfer.state.value
 
