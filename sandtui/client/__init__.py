@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         RateLimitedError,
         RequestRejectedError,
         SandboxClientError,
+        SandboxDiskFullError,
+        SandboxFileDeniedError,
         SandboxFileNotFoundError,
         SandboxFileTooLargeError,
         SandboxImagePullError,
@@ -150,6 +152,8 @@ __all__ = [
     "Sandbox",
     "SandboxClient",
     "SandboxClientError",
+    "SandboxDiskFullError",
+    "SandboxFileDeniedError",
     "SandboxFileNotFoundError",
     "SandboxFileTooLargeError",
     "SandboxImagePullError",
@@ -179,7 +183,8 @@ _MODULES = {
         "ConfigurationError ConflictError ConnectionFailedError DownloadTimeoutError "
         "InvalidRequestError JobLostError MalformedReplyError NotFoundError NotOfferedError "
         "PaymentRequiredError PermissionDeniedError RateLimitedError RequestRejectedError "
-        "SandboxClientError SandboxFileNotFoundError SandboxFileTooLargeError SandboxImagePullError "
+        "SandboxClientError SandboxDiskFullError SandboxFileDeniedError SandboxFileNotFoundError "
+        "SandboxFileTooLargeError SandboxImagePullError "
         "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError "
         "UnauthorizedError UploadTimeoutError "
     ),

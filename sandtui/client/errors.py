@@ -9,6 +9,7 @@
     │   ├── UnauthorizedError               401, or no key at all
     │   ├── PaymentRequiredError            402
     │   ├── PermissionDeniedError           403
+    │   │   └── SandboxFileDeniedError      403, from the sandbox's file system
     │   ├── NotFoundError                   404
     │   │   └── SandboxFileNotFoundError
     │   ├── ConflictError                   409
@@ -17,6 +18,7 @@
     │   ├── RequestRejectedError            422, with the fields that the platform refused
     │   ├── RateLimitedError                429
     │   ├── ServerError                     5xx
+    │   │   └── SandboxDiskFullError        507, for a file that is sent
     │   ├── NotOfferedError                 501: this platform does not have it
     │   ├── MalformedReplyError             2xx, but not what was agreed
     │   ├── JobLostError                    a background job ended without an exit code
@@ -120,6 +122,13 @@ class PermissionDeniedError(APIError):
     hint = "Use a key with the `sandbox` scope, or ask the team's owner."
 
 
+class SandboxFileDeniedError(PermissionDeniedError):
+    """The sandbox's file system does not allow it (403): read-only, or the file belongs to someone else."""
+
+    # Another key changes nothing inside of a sandbox.
+    hint = "Choose another path, or change the permissions in the sandbox."
+
+
 class NotFoundError(APIError):
     """What was asked for does not exist, or not any more (404)."""
 
@@ -164,6 +173,12 @@ class ServerError(APIError):
     """The platform failed (5xx)."""
 
     hint = "Try again; if it stays, the platform has a problem."
+
+
+class SandboxDiskFullError(ServerError):
+    """There is no space for the file (507)."""
+
+    hint = "Free some space in the sandbox, or create one with a larger disk."
 
 
 class NotOfferedError(APIError):

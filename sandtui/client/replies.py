@@ -21,6 +21,8 @@ from sandtui.client.errors import (
     PermissionDeniedError,
     RateLimitedError,
     RequestRejectedError,
+    SandboxDiskFullError,
+    SandboxFileDeniedError,
     SandboxFileTooLargeError,
     ServerError,
     UnauthorizedError,
@@ -42,6 +44,10 @@ _CLASSES: dict[int, type[APIError]] = {
     429: RateLimitedError,
     501: NotOfferedError,
 }
+
+_FILE_CALLS = ("/upload", "/download", "/read-file")
+_FILE_CLASSES: dict[int, type[APIError]] = {403: SandboxFileDeniedError, 507: SandboxDiskFullError}
+"""What a status says of a sandbox's file: the token was good, so it is not about the key or the platform."""
 
 
 def error_from(
@@ -65,6 +71,8 @@ def error_from(
     if code == 422:
         return RequestRejectedError(message, fields=fields, **details)
     kind = _CLASSES.get(code, ServerError if code >= 500 else APIError)
+    if path.endswith(_FILE_CALLS):
+        kind = _FILE_CLASSES.get(code, kind)
     return kind(message, **details)
 
 

@@ -21,6 +21,8 @@ from sandtui.client import (
     RateLimitedError,
     RequestRejectedError,
     SandboxClientError,
+    SandboxDiskFullError,
+    SandboxFileDeniedError,
     SandboxFileTooLargeError,
     SandboxImagePullError,
     SandboxNotRunningError,
@@ -289,6 +291,31 @@ async def test_a_bulk_delete_may_name_a_scope_alone(scope):
         assert (await client.bulk_delete(**scope)).succeeded == ["sbx_1"]
     (request,) = platform.requests
     assert body_of(request) == {"all_users": False, **scope}
+
+
+FILE_CALLS = {
+    "POST /ns/sbx_1/upload": lambda client, _: client.upload_bytes("sbx_1", "/usr/x", b"x"),
+    "GET /ns/sbx_1/download": lambda client, here: client.download_file("sbx_1", "/usr/x", here),
+    "GET /ns/sbx_1/read-file": lambda client, _: client.read_file("sbx_1", "/usr/x"),
+}
+
+
+@pytest.mark.parametrize("route", FILE_CALLS)
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (403, SandboxFileDeniedError, "HTTP 403: /usr/x: Read-only file system. Choose another path"),
+        (507, SandboxDiskFullError, "HTTP 507: /usr/x: Read-only file system. Free some space in the sandbox"),
+    ],
+)
+async def test_what_a_file_system_refuses_is_not_about_the_key_or_the_platform(route, status, kind, words, tmp_path):
+    refused = reply(status, {"detail": "/usr/x: Read-only file system"})
+    platform = FakePlatform().on(AUTH, token_reply()).on(route, refused).on(EXEC, DONE)
+    async with client_of(platform) as client:
+        with pytest.raises(kind) as caught:
+            await FILE_CALLS[route](client, tmp_path / "x")
+    assert str(caught.value).startswith(words)
+    assert "key" not in str(caught.value)
 
 
 async def test_nobody_there():

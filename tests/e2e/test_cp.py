@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
+from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, SandboxFileDeniedError
 from tests.conftest import start_platform
 from tests.e2e.terminal import Terminal
 from tests.e2e.test_dashboard import SANDTUI, environment
@@ -516,3 +516,15 @@ async def test_permissions_alone_are_carried(remote, boxes, tmp_path):
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
     assert await boxes("cd /workspace/p; stat -c %a plain; readlink link") == "755\nrun.sh\n"
+
+
+async def test_a_refused_upload_says_what_is_wrong(boxes, platform_process):
+    config = Config(api_key=platform_process.api_key, base_url=platform_process.base_url)
+    async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
+        (box,) = [row.id for row in (await client.list(labels=["cp"], exclude_terminated=True)).sandboxes][:1]
+        # A container's own root file system can be written.
+        for path in ("/usr/x", "/etc/passwd") if platform_process.driver == "namespace" else ():
+            with pytest.raises(SandboxFileDeniedError) as caught:
+                await client.upload_bytes(box, path, b"x")
+            assert path in str(caught.value) and "Read-only" in str(caught.value)
+            assert "key" not in str(caught.value) and "owner" not in str(caught.value)

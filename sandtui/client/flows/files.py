@@ -55,6 +55,8 @@ class Files(PartedTransfers, Commands):
             InvalidRequestError: there is no such local file, or it is a directory; nothing was sent.
             UploadTimeoutError: it did not end in time.
             ChecksumMismatchError: what arrived is something else.
+            SandboxFileDeniedError: the place is read-only, or belongs to someone else.
+            SandboxDiskFullError: there is no space for it.
             SandboxNotRunningError: the sandbox has ended.
         """
         check_remote(file_path)
@@ -97,6 +99,8 @@ class Files(PartedTransfers, Commands):
         Raises:
             InvalidRequestError: they are more than 200 MB; nothing was sent.
             UploadTimeoutError: it did not end in time.
+            SandboxFileDeniedError: the place is read-only, or belongs to someone else.
+            SandboxDiskFullError: there is no space for them.
         """
         check_remote(file_path)
         if not isinstance(file_bytes, (bytes, bytearray, memoryview)):
