@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SandboxOOMError,
         SandboxTimeoutError,
         ServerError,
+        StorageFullError,
         UnauthorizedError,
         UploadTimeoutError,
     )
@@ -168,6 +169,7 @@ __all__ = [
     "SandboxTimeoutError",
     "ServerError",
     "StartCommand",
+    "StorageFullError",
     "TemplateClient",
     "UnauthorizedError",
     "UpdateSandboxRequest",
@@ -185,7 +187,7 @@ _MODULES = {
         "PaymentRequiredError PermissionDeniedError RateLimitedError RequestRejectedError "
         "SandboxClientError SandboxDiskFullError SandboxFileDeniedError SandboxFileNotFoundError "
         "SandboxFileTooLargeError SandboxImagePullError "
-        "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError "
+        "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError StorageFullError "
         "UnauthorizedError UploadTimeoutError "
     ),
     "live": "SandboxProcess SandboxSSH",

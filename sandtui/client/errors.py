@@ -17,8 +17,9 @@
     │   ├── CommandTooLongError             413, for a command and its variables
     │   ├── RequestRejectedError            422, with the fields that the platform refused
     │   ├── RateLimitedError                429
-    │   ├── ServerError                     5xx
+    │   ├── StorageFullError                507
     │   │   └── SandboxDiskFullError        507, for a file that is sent
+    │   ├── ServerError                     5xx, but 501 and 507
     │   ├── NotOfferedError                 501: this platform does not have it
     │   ├── MalformedReplyError             2xx, but not what was agreed
     │   ├── JobLostError                    a background job ended without an exit code
@@ -175,14 +176,18 @@ class ServerError(APIError):
     hint = "Try again; if it stays, the platform has a problem."
 
 
-class SandboxDiskFullError(ServerError):
+class NotOfferedError(APIError):
+    """The platform does not have this part of the API (501); nothing happened, and trying again changes nothing."""
+
+
+class StorageFullError(APIError):
+    """The platform, or the sandbox that a file was for, has no space left (507); nothing was made."""
+
+
+class SandboxDiskFullError(StorageFullError):
     """There is no space for the file (507)."""
 
     hint = "Free some space in the sandbox, or create one with a larger disk."
-
-
-class NotOfferedError(APIError):
-    """The platform does not have this part of the API (501); nothing happened, and trying again changes nothing."""
 
 
 class MalformedReplyError(APIError):

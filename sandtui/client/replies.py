@@ -25,6 +25,7 @@ from sandtui.client.errors import (
     SandboxFileDeniedError,
     SandboxFileTooLargeError,
     ServerError,
+    StorageFullError,
     UnauthorizedError,
 )
 from sandtui.client.port import TransportFault, WireReply
@@ -42,6 +43,7 @@ _CLASSES: dict[int, type[APIError]] = {
     409: ConflictError,
     413: SandboxFileTooLargeError,
     429: RateLimitedError,
+    507: StorageFullError,
     501: NotOfferedError,
 }
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from sandtui.local import wire
 from sandtui.local.access import Access, Row, refuse
 from sandtui.local.clock import Clock
+from sandtui.local.disk import Disk
 from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.records import SandboxRecord
@@ -51,6 +52,7 @@ class ControlPlane:
         clock: Clock,
         tokens: GatewayTokens,
         base_url: Callable[[], str],
+        disk: Disk,
     ) -> None:
         self._access = access
         self._registry = registry
@@ -59,6 +61,7 @@ class ControlPlane:
         self._clock = clock
         self._tokens = tokens
         self._base_url = base_url
+        self._disk = disk
 
     def rows(self) -> list[Row]:
         """Return the calls, the specific ones first."""
@@ -93,6 +96,7 @@ class ControlPlane:
             self._driver.check(record)
         except Refused as refused:
             raise wire.invalid(refused.param, refused.details) from refused
+        await asyncio.to_thread(self._disk.check)
         await self._lifecycle.create(record)
         return wire.Reply(self._created(record, request), HTTPStatus.CREATED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 from dataclasses import asdict, dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 from sandtui.local import wire
 from sandtui.local.clock import Clock
+from sandtui.local.disk import DiskFull
 from sandtui.local.drivers.base import SandboxGone
 from sandtui.local.forward import LOOPBACK, Forwarder
 from sandtui.local.lifecycle import Lifecycle
@@ -16,6 +18,8 @@ from sandtui.local.store import Store
 
 MAX_EACH = 50
 """Exposures of one sandbox; the real service's limit is not known."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ class Exposures:
             if self._lifecycle.instance(exposure.sandbox_id) is None:
                 await self._store.remove("exposures", exposure.id)
             else:
-                await self._listen(exposure, exposure.external_port)
+                try:
+                    await self._listen(exposure, exposure.external_port)
+                except DiskFull:
+                    _log.warning("port %s of %s is not exposed: the disk is full", exposure.port, exposure.sandbox_id)
 
     async def close(self) -> None:
         """Stop listening; the exposures stay on record."""
@@ -113,8 +120,13 @@ class Exposures:
 
         forwarder = Forwarder(dial, is_http=exposure.protocol == "HTTP")
         exposure = replace(exposure, external_port=await forwarder.open(port))
+        if self._store.document("exposures", exposure.id) != asdict(exposure):
+            try:
+                await self._store.put("exposures", exposure.id, asdict(exposure))
+            except DiskFull:
+                await forwarder.close()
+                raise
         self._open[exposure.id] = (exposure, forwarder)
-        await self._store.put("exposures", exposure.id, asdict(exposure))
         return exposure
 
     async def _sandbox_ended(self, sandbox_id: str) -> None:

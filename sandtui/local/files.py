@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import logging
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sandtui.directories import reason
+from sandtui.local.disk import is_full
 from sandtui.local.settings import ELSEWHERE, LocalError
 
 LOCK_NAME = "platform.lock"
@@ -44,6 +46,8 @@ def private_directory(path: Path, what: str) -> Path:
         probe.touch(0o600)
         probe.unlink()
     except OSError as error:
+        if is_full(error) and path.is_dir():
+            return path.resolve()  # what frees space must still be possible
         raise LocalError(f"The {what} {path} can't be used: {reason(error, path)}. {ELSEWHERE}") from error
     return path.resolve()
 
@@ -63,12 +67,12 @@ def write_private(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(fd, text.encode("utf-8"))
-        finally:
-            os.close(fd)
+        with os.fdopen(fd, "wb") as file:
+            file.write(text.encode("utf-8"))
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise LocalError(f"The file {path} can't be written: {error.strerror or error}.") from error
 
 

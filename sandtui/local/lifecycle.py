@@ -12,6 +12,7 @@ from typing import Any
 from sandtui.client.models.sandbox import CHANGING_STATUSES, ErrorType, SandboxStatus
 from sandtui.local.clock import Clock
 from sandtui.local.deadlines import Deadlines
+from sandtui.local.disk import DiskFull
 from sandtui.local.drivers.base import Driver, DriverError, Ending, ImageUnavailable, Instance, NeverStarted
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Registry
@@ -71,7 +72,11 @@ class Lifecycle:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def create(self, record: SandboxRecord) -> None:
-        """Accept a new sandbox; it comes up on its own."""
+        """Accept a new sandbox; it comes up on its own.
+
+        Raises:
+            DiskFull: it can't be written down, and does not exist.
+        """
         await self._registry.add(record)
         self._spawn(record.id, self._bring_up(record))
 
@@ -215,13 +220,31 @@ class Lifecycle:
             life.cancel()
             await asyncio.wait([life])
         self._instances.pop(sandbox_id, None)
-        now = self._clock.now()
-        record = await self._registry.change(sandbox_id, status=status, terminated_at=now, **values)
+        values |= {"status": status, "terminated_at": self._clock.now()}
+        try:
+            record = await self._registry.change(sandbox_id, **values)
+        except DiskFull:
+            # What it leaves free is what its record may need.
+            await self._discard(sandbox_id)
+            record = await self._write_down(sandbox_id, values)
         why = record.error_message or record.termination_reason or "it ended by itself"
         self._driver.note(sandbox_id, f"{status.value.lower()}: {why}")
         for ended in self.on_end:
-            await ended(sandbox_id)
+            await self._tell(ended, sandbox_id)
         await self._discard(sandbox_id)
+
+    async def _write_down(self, sandbox_id: str, values: dict[str, Any]) -> SandboxRecord:
+        try:
+            return await self._registry.change(sandbox_id, **values)
+        except DiskFull:
+            _log.warning("the end of %s can't be written down: the disk is full", sandbox_id)
+            return self._registry.owe(sandbox_id, **values)
+
+    async def _tell(self, ended: Callable[[str], Awaitable[None]], sandbox_id: str) -> None:
+        try:
+            await ended(sandbox_id)
+        except DiskFull:
+            _log.warning("what belongs to %s can't be struck off the records: the disk is full", sandbox_id)
 
     async def _discard(self, sandbox_id: str) -> None:
         try:

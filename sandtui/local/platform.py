@@ -6,6 +6,7 @@ import fcntl
 import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +24,7 @@ from sandtui.local.access import Access
 from sandtui.local.account_routes import AccountRoutes
 from sandtui.local.clock import Clock, SystemClock
 from sandtui.local.control import ControlPlane
+from sandtui.local.disk import Disk, DiskFull, is_full
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.choose import choose
 from sandtui.local.egress_routes import EgressRoutes
@@ -85,9 +87,11 @@ class Platform:
         state_dir = private_directory(settings.state_dir, "state directory")
         lock = take_lock(state_dir / LOCK_NAME)
         self._stack.callback(os.close, lock)
+        disk = Disk(state_dir)
+        disk.open()
         self.api_key = load_api_key(state_dir / "api_key")
         self.driver = await choose(settings, state_dir, clock)
-        store = Store(state_dir / _database(settings), Vault.load(state_dir / "secrets.key"))
+        store = Store(state_dir / _database(settings), Vault.load(state_dir / "secrets.key"), disk)
         records = {record.id: record for record in self.driver.fleet()}
         self._stack.callback(store.close)
         records.update({record.id: record for record in store.open()})
@@ -102,7 +106,7 @@ class Platform:
         if settings.driver == "simulated":
             # What a made-up fleet has from the beginning is part of it.
             keep = replace(keep, records=max(keep.records, settings.fleet))
-        retention = Retention(self.registry, self.driver.logs, clock, keep, state_dir)
+        retention = Retention(self.registry, self.driver.logs, clock, keep, state_dir, disk)
         self.lifecycle.on_end.append(retention.ended)
         await retention.open()
         self._stack.push_async_callback(retention.close)
@@ -119,7 +123,9 @@ class Platform:
         await exposures.open()
         self._stack.push_async_callback(exposures.close)
         access = Access(self.registry, self.api_key)
-        control = ControlPlane(access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url)
+        control = ControlPlane(
+            access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url, disk
+        )
         rows = [
             *JobRoutes(self.registry, self.lifecycle).rows(),
             *PortRoutes(access, exposures).rows(),
@@ -136,6 +142,7 @@ class Platform:
             HTTPException: _http_error,
             ClientDisconnect: _nobody_listens,
             DriverError: _driver_error,
+            OSError: _system_error,
             Exception: _failure,
         }
         starlette = Starlette(routes=routes, exception_handlers=handlers)
@@ -169,8 +176,14 @@ def take_lock(path: Path) -> int:
             f"A platform already runs on the state directory {path.parent} (process {holder or 'unknown'}). "
             f"Use that one, or stop it with `sandtui local stop`. {ELSEWHERE}"
         ) from error
-    os.truncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
+    try:
+        os.truncate(fd, 0)
+        os.write(fd, f"{os.getpid()}\n".encode())
+    except OSError as error:
+        # The lock is held all the same; the number is for people.
+        if not is_full(error):
+            os.close(fd)
+            raise
     return fd
 
 
@@ -186,6 +199,14 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _nobody_listens(request: Request, error: Exception) -> Response:
     return Response(status_code=499)
+
+
+async def _system_error(request: Request, error: Exception) -> Response:
+    if not is_full(error):
+        raise error
+    assert isinstance(error, OSError)
+    detail = str(error) if isinstance(error, DiskFull) else f"The disk of the local platform is full: {error.strerror}."
+    return wire.Reply({"detail": detail}, HTTPStatus.INSUFFICIENT_STORAGE)
 
 
 async def _driver_error(request: Request, error: Exception) -> Response:

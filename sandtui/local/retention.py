@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sandtui.local.clock import Clock
+from sandtui.local.disk import Disk, DiskFull
 from sandtui.local.drivers.logs import SandboxLogs, StoredLog
 from sandtui.local.files import remove_leftovers
 from sandtui.local.records import SandboxRecord
@@ -28,7 +30,16 @@ _log = logging.getLogger(__name__)
 class Retention:
     """Removes the oldest of what is left of ended sandboxes, at the start and while the platform runs."""
 
-    def __init__(self, registry: Registry, logs: SandboxLogs | None, clock: Clock, keep: Keep, state_dir: Path) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        logs: SandboxLogs | None,
+        clock: Clock,
+        keep: Keep,
+        state_dir: Path,
+        disk: Disk,
+    ) -> None:
+        self._disk = disk
         self._registry = registry
         self._logs = logs
         self._clock = clock
@@ -58,6 +69,9 @@ class Retention:
         while True:
             await self._clock.sleep_until(looked + _PAUSE)
             looked = self._clock.now()
+            await asyncio.to_thread(self._disk.refill)
+            with contextlib.suppress(DiskFull):
+                await self._registry.settle()
             if self._has_ended or looked - swept >= _LONGEST_PAUSE:
                 self._has_ended, swept = False, looked
                 await self._sweep()

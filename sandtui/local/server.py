@@ -50,7 +50,7 @@ async def serve(settings: Settings, announce: Callable[[str], None], owner: Owne
             def ready() -> None:
                 endpoint.save(file)
                 if driver.warning:
-                    sys.stderr.write(f"sandtui: warning: {driver.warning}\n")
+                    _say(f"sandtui: warning: {driver.warning}")
                 line = {**endpoint.as_dict(), "isolation": driver.isolation}
                 announce(json.dumps(line))
 
@@ -132,11 +132,17 @@ class Server(uvicorn.Server):
         yield
 
 
+def _say(text: str) -> None:
+    # Standard error may be a file on a disk that is full.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+
+
 async def _stop_when_idle(platform: Platform, server: Server) -> None:
     limit = platform.settings.idle_exit
     if limit is None:
         return
     while not (platform.app.idle_seconds >= limit and platform.is_idle):  # noqa: ASYNC110
         await asyncio.sleep(max(0.05, min(limit / _IDLE_CHECKS, 5.0)))
-    sys.stderr.write("The platform stops: nothing runs and nobody has asked for anything for a while.\n")
+    _say("The platform stops: nothing runs and nobody has asked for anything for a while.")
     server.stop()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sandtui.directories import describe
+from sandtui.local.disk import Disk
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.settings import ELSEWHERE, LocalError, Settings
@@ -164,11 +165,11 @@ def await_endpoint(process: subprocess.Popen[bytes], settings: Settings, *, time
         if endpoint is not None and endpoint.pid == process.pid:
             return endpoint
         if process.poll() is not None:
-            raise LocalError(f"The local platform could not be started. {_tail(log)}".rstrip())
+            raise LocalError(f"The local platform could not be started. {_why(log)}".rstrip())
         time.sleep(_PAUSE)
     process.kill()
     process.wait()
-    raise LocalError(f"The local platform didn't start within {timeout:g} seconds. {_tail(log)}".rstrip())
+    raise LocalError(f"The local platform didn't start within {timeout:g} seconds. {_why(log)}".rstrip())
 
 
 def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.Popen[bytes]:
@@ -205,6 +206,12 @@ def _is_long(log: Path) -> bool:
         return log.stat().st_size > _LOG_MAX
     except FileNotFoundError:
         return False
+
+
+def _why(log: Path) -> str:
+    # On a full disk there is no log either.
+    disk = Disk(log.parent)
+    return str(disk.full()) if disk.is_full else _tail(log)
 
 
 def _tail(log: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import queue
@@ -10,8 +11,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from sandtui.local.disk import Disk, DiskFull, is_full
 from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import ELSEWHERE, LocalError
 from sandtui.local.vault import Vault
@@ -26,14 +28,23 @@ CREATE TABLE IF NOT EXISTS documents (
 _BATCH = 500
 
 _Statement = tuple[str, tuple[str, ...]]
-_Job = tuple[Sequence[_Statement], Callable[[BaseException | None], object]]
+_Settle = Callable[[BaseException | None], object]
+
+
+class _Job(NamedTuple):
+    """Statements that belong together; what ``frees`` space may use the disk's reserve."""
+
+    statements: Sequence[_Statement]
+    frees: bool
+    settle: _Settle
 
 
 class Store:
     """The records on disk. Many writes that arrive together share one transaction."""
 
-    def __init__(self, path: Path, vault: Vault) -> None:
+    def __init__(self, path: Path, vault: Vault, disk: Disk) -> None:
         self._path = path
+        self._disk = disk
         self._vault = vault
         self._documents: dict[str, dict[str, Any]] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -55,6 +66,8 @@ class Store:
             for kind, key, body in connection.execute("SELECT kind, id, body FROM documents"):
                 self._documents.setdefault(kind, {})[key] = json.loads(body)
         except (OSError, sqlite3.Error, ValueError) as error:
+            if _is_full(error):
+                raise LocalError(str(self._disk.full())) from error
             raise LocalError(
                 f"The records in {self._path} can't be read ({error}). Move the file away to start afresh. {ELSEWHERE}"
             ) from error
@@ -64,8 +77,13 @@ class Store:
         return sorted(records, key=lambda record: record.created_at)
 
     async def save(self, *records: SandboxRecord) -> None:
-        """Write records; on return they outlive this process."""
-        await self._run([statement for record in records for statement in self._statements(record)])
+        """Write records; on return they outlive this process.
+
+        Raises:
+            DiskFull: there is no space; that of ended sandboxes is written with the reserve then.
+        """
+        statements = [statement for record in records for statement in self._statements(record)]
+        await self._run(statements, frees=all(record.is_finished for record in records))
 
     async def forget(self, *sandbox_ids: str) -> None:
         """Remove the records of sandboxes, and all documents about them."""
@@ -73,7 +91,8 @@ class Store:
             for key in sandbox_ids:
                 bodies.pop(key, None)
         tables = ("sandboxes", "secrets", "documents")
-        await self._run([(f"DELETE FROM {table} WHERE id = ?", (key,)) for key in sandbox_ids for table in tables])  # noqa: S608
+        statements = [(f"DELETE FROM {table} WHERE id = ?", (key,)) for key in sandbox_ids for table in tables]  # noqa: S608
+        await self._run(statements, frees=True)
 
     def documents(self, kind: str) -> list[dict[str, Any]]:
         """Return all documents of a kind, as they are now."""
@@ -85,13 +104,22 @@ class Store:
 
     async def put(self, kind: str, key: str, body: dict[str, Any]) -> None:
         """Write a document; on return it outlives this process."""
-        self._documents.setdefault(kind, {})[key] = body
-        await self._run([("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body)))])
+        bodies = self._documents.setdefault(kind, {})
+        before = bodies.get(key)
+        bodies[key] = body
+        try:
+            await self._run([("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body)))])
+        except DiskFull:
+            if bodies.get(key) is body:
+                bodies.pop(key)
+                if before is not None:
+                    bodies[key] = before
+            raise
 
     async def remove(self, kind: str, key: str) -> None:
         """Remove a document, if there is one."""
         self._documents.get(kind, {}).pop(key, None)
-        await self._run([("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, key))])
+        await self._run([("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, key))], frees=True)
 
     def _statements(self, record: SandboxRecord) -> Iterator[_Statement]:
         yield "INSERT OR REPLACE INTO sandboxes VALUES (?, ?)", (record.id, json.dumps(record.to_row()))
@@ -100,7 +128,7 @@ class Store:
             kept = dict.fromkeys(record.secrets, "") if record.is_finished else record.secrets
             yield "INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, self._vault.hide(kept))
 
-    async def _run(self, statements: Sequence[_Statement]) -> None:
+    async def _run(self, statements: Sequence[_Statement], *, frees: bool = False) -> None:
         if self._thread is None:
             raise RuntimeError("the store is closed")
         loop = asyncio.get_running_loop()
@@ -114,7 +142,7 @@ class Store:
             else:
                 done.set_exception(error)
 
-        self._jobs.put((statements, lambda error: loop.call_soon_threadsafe(settle, error)))
+        self._jobs.put(_Job(statements, frees, lambda error: loop.call_soon_threadsafe(settle, error)))
         # A caller that goes away must not take the others' write with it.
         await asyncio.shield(done)
 
@@ -141,13 +169,47 @@ class Store:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-            error = _commit(connection, [statement for statements, _ in batch for statement in statements])
-            for _, settle in batch:
+            for job, error in self._commit_all(connection, batch):
                 try:
-                    settle(error)
+                    job.settle(error)
                 except RuntimeError:
                     continue  # its event loop is gone: nobody waits any more
         connection.close()
+
+    def _commit_all(
+        self, connection: sqlite3.Connection, batch: Sequence[_Job]
+    ) -> Iterator[tuple[_Job, BaseException | None]]:
+        error = _commit(connection, [statement for job in batch for statement in job.statements])
+        if error is None or not _is_full(error):
+            yield from ((job, error) for job in batch)
+            return
+        # One that needs much must not take the others with it.
+        for job in batch:
+            error = _commit(connection, job.statements)
+            if job.frees and error is not None and _is_full(error):
+                error = self._commit_in_need(connection, job)
+            yield job, self._disk.full() if error is not None and _is_full(error) else error
+
+    def _commit_in_need(self, connection: sqlite3.Connection, job: _Job) -> BaseException | None:
+        """Write where there is no space: into the write-ahead log from its beginning, then into the reserve."""
+        _rewind_log(connection)
+        error = _commit(connection, job.statements)
+        if error is not None and _is_full(error) and self._disk.release():
+            _rewind_log(connection)
+            error = _commit(connection, job.statements)
+        return error
+
+
+def _rewind_log(connection: sqlite3.Connection) -> None:
+    # Not truncated: what the file has, nobody can take.
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
+
+def _is_full(error: BaseException) -> bool:
+    # Space for the file that readers share is asked for in a way of its own.
+    codes = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN")
+    return is_full(error) or getattr(error, "sqlite_errorname", "") in codes
 
 
 def _commit(connection: sqlite3.Connection, statements: Sequence[_Statement]) -> BaseException | None:

@@ -29,6 +29,7 @@ from sandtui.client import (
     SandboxOOMError,
     SandboxTimeoutError,
     ServerError,
+    StorageFullError,
     UnauthorizedError,
 )
 from tests.client.fakes import KEY, SANDBOX, TOKEN, FakePlatform, NoWaiting, body_of, client_of, token_reply
@@ -58,6 +59,7 @@ def reply(status, json=None, **headers):
         (422, RequestRejectedError),
         (500, ServerError),
         (501, NotOfferedError),
+        (507, StorageFullError),
     ],
 )
 async def test_each_status_has_its_class(status, kind):

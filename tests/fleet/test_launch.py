@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
+from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, ServerError, StorageFullError
 from sandtui.client.errors import not_running_error
 from sandtui.client.port import Outcome
 from sandtui.fleet.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.create_form import DEFAULTS, read_form
-from sandtui.fleet.launch import Launch, Step, clean_up
+from sandtui.fleet.launch import Launch, Step, clean_up, may_have_been_made
 from sandtui.fleet.launch_plan import plan_launch
 from tests.client.fakes import body_of, token_reply
 
@@ -361,3 +361,8 @@ def test_the_script_makes_what_the_form_says(monkeypatch, count):
     assert [request.name for request in made] == [request.name for request in requests]
     assert [request.environment_vars for request in made] == [request.environment_vars for request in requests]
     assert all(request.memory_gb == 4 and request.secrets["KEY"].get_secret_value() == "from-env" for request in made)
+
+
+def test_what_found_no_space_was_not_made() -> None:
+    assert not may_have_been_made(StorageFullError("HTTP 507: full", status_code=507))
+    assert may_have_been_made(ServerError("HTTP 500: failed", status_code=500))

@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 
 from sandtui.local.clock import ManualClock
 from sandtui.local.deadlines import Deadlines
+from sandtui.local.disk import Disk
 from sandtui.local.records import SandboxRecord
 from sandtui.local.registry import Registry
 from sandtui.local.settings import LocalError
@@ -180,12 +181,12 @@ def record(number: int, clock: ManualClock, **fields: object) -> SandboxRecord:
 async def test_what_was_saved_is_there_without_closing(state_dir: Path, clock: ManualClock) -> None:
     state_dir.mkdir()
     path = state_dir / "r.sqlite3"
-    store = Store(path, VAULT)
+    store = Store(path, VAULT, Disk(path.parent))
     assert store.open() == []
     full = record(1, clock, labels=("a", "b"), secrets={"K": "v"}, start_command={"executable": "x", "args": []})
     await asyncio.gather(*(store.save(record(number, clock)) for number in range(2, 200)), store.save(full))
     # A second reader while the first has not closed: as after a SIGKILL.
-    other = Store(path, VAULT)
+    other = Store(path, VAULT, Disk(path.parent))
     found = {entry.id: entry for entry in other.open()}
     assert len(found) == 199
     assert found["sbx_1"] == full
@@ -201,14 +202,14 @@ def contents(path: Path) -> bytes:
 async def test_secrets_of_an_ended_sandbox_are_not_kept(state_dir: Path, clock: ManualClock) -> None:
     state_dir.mkdir()
     path = state_dir / "r.sqlite3"
-    store = Store(path, VAULT)
+    store = Store(path, VAULT, Disk(path.parent))
     store.open()
     registry = Registry(store, clock)
     await registry.add(record(1, clock, secrets={"K": "very-secret-value"}))
     assert b"very-secret-value" not in contents(path)
     await registry.change("sbx_1", status="TERMINATED")
     store.close()
-    reopened = Store(path, VAULT)
+    reopened = Store(path, VAULT, Disk(path.parent))
     assert reopened.open()[0].secrets == {"K": ""}
     reopened.close()
 
@@ -216,16 +217,16 @@ async def test_secrets_of_an_ended_sandbox_are_not_kept(state_dir: Path, clock: 
 async def test_secrets_are_lost_without_their_key_and_nothing_else(state_dir: Path, clock: ManualClock) -> None:
     state_dir.mkdir()
     key, path = state_dir / "secrets.key", state_dir / "r.sqlite3"
-    store = Store(path, Vault.load(key))
+    store = Store(path, Vault.load(key), Disk(state_dir))
     store.open()
     await store.save(record(1, clock, secrets={"K": "very-secret-value"}, labels=("a",)))
     store.close()
     assert key.stat().st_mode & 0o077 == 0
-    again = Store(path, Vault.load(key))
+    again = Store(path, Vault.load(key), Disk(state_dir))
     assert again.open()[0].secrets == {"K": "very-secret-value"}
     again.close()
     key.unlink()
-    other = Store(path, Vault.load(key))
+    other = Store(path, Vault.load(key), Disk(state_dir))
     (found,) = other.open()
     assert (found.secrets, found.labels) == ({}, ("a",))
     other.close()

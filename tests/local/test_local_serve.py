@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +31,11 @@ def program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
 
 
 @contextmanager
-def serving(state_dir: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, dict[str, Any]]]:
+def serving(
+    state_dir: Path, *arguments: str, prefix: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, dict[str, Any]]]:
     process = subprocess.Popen(
-        [*PROGRAM, "serve", "--state-dir", str(state_dir), *arguments],
+        [*prefix, *PROGRAM, "serve", "--state-dir", str(state_dir), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

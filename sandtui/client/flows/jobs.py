@@ -220,7 +220,7 @@ def launch_script(job: BackgroundJob, command: str, working_dir: str | None, env
         f"echo $? > {job.exit_file}.new; mv {job.exit_file}.new {job.exit_file}"
     )
     return (
-        f"mkdir {job.launch_dir} 2>/dev/null || {{ test -d {job.launch_dir}; exit; }}; "
+        f"mkdir {job.launch_dir} 2>/dev/null || {{ test -d {job.launch_dir} || mkdir {job.launch_dir}; exit; }}; "
         f"J={word(inner)}; "
         "if command -v setsid >/dev/null 2>&1; "
         'then nohup setsid sh -c "$J" >/dev/null 2>&1 </dev/null & '

@@ -118,7 +118,10 @@ class Agent:
     def log(self, text: str) -> None:
         """Write a line of our own to the sandbox's log."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        os.write(self._log, f"{stamp} sandbox: {text}\n".encode())
+        try:
+            os.write(self._log, f"{stamp} sandbox: {text}\n".encode())
+        except OSError:
+            pass  # a full disk must not end the sandbox
 
     def state(self) -> dict[str, Any]:
         """Return what a platform wants to know when it finds us again."""
@@ -196,12 +199,11 @@ class Agent:
             return
         if self._log_left > 0:
             kept = data[: self._log_left]
-            self._log_left -= len(kept)
             try:
                 os.write(self._log, kept)
             except OSError:
-                self._log_left = 0
-                return
+                return  # the disk is full; what comes when it no longer is may be kept again
+            self._log_left -= len(kept)
             if self._log_left == 0:
                 self.log(f"the log is full at {LOG_LIMIT} bytes; later output is dropped")
 
