@@ -20,4 +20,7 @@ def refuse_other_architecture(wanted: str | None, own: str = "") -> None:
     """Refuse a sandbox for another processor than ``own``, which is this machine's unless given."""
     own = canonical(own or platform.machine())
     if wanted is not None and canonical(wanted) != own:
-        raise Refused("arch", f"can't be {wanted!r} here: sandboxes of this local platform are {own}; leave arch out")
+        # The newest command line of the official SDK always sends one, so that leaving it out is not enough to say.
+        raise Refused(
+            "arch", f"can't be {wanted!r} here: sandboxes of this local platform are {own}; ask for that, or for none"
+        )
