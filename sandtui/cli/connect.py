@@ -39,7 +39,7 @@ async def connect_to(context: Context, *, read_only: bool = False) -> Connection
 def _remote(config: Config, context: Context) -> Connection:
     from urllib.parse import urlsplit
 
-    from sandtui.client.config import DEFAULT_BASE_URL
+    from sandtui.client.toolkit import DEFAULT_BASE_URL
     from sandtui.fleet.session import Connection
 
     place = "production" if config.base_url == DEFAULT_BASE_URL else urlsplit(config.base_url).netloc

@@ -66,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from sandtui.client import InvalidRequestError, shell_words
-    from sandtui.client.flows.commands import check_command
+    from sandtui.client.toolkit import check_command
 
     text, words = _query_and_command(arguments)
     command = words[0] if len(words) == 1 else shell_words.line(words)

@@ -1,5 +1,13 @@
 """The API of the Prime Sandboxes platform; usable without the rest of sandtui.
 
+What is for use lies here and in these modules; every other module is an inner one:
+
+- ``models``: what goes over the wire, with its statuses and limits; each of its modules too
+- ``errors``: everything that is raised, in one tree
+- ``core`` and ``exceptions``: the same objects by the names of the official SDK's modules
+- ``shell_words``: texts as the words of a sandbox's shell
+- ``toolkit``: limits, checks and parts for programs that build on the client
+
 Names are imported when they are first used: models and errors cost nothing of the HTTP library's time to load.
 """
 

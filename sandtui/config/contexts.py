@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandtui.client.config import DEFAULT_BASE_URL, Config, prime_folder
+from sandtui.client import Config
 from sandtui.client.errors import ConfigurationError
+from sandtui.client.toolkit import DEFAULT_BASE_URL, prime_folder
 from sandtui.config.settings import Profile, Settings
 
 COMMAND_SECONDS = 60.0

@@ -10,8 +10,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from sandtui.client.config import normalise_base_url
 from sandtui.client.errors import ConfigurationError
+from sandtui.client.toolkit import normalise_base_url
 from sandtui.config.paths import write_private
 
 RESERVED = frozenset({"local", "prime"})

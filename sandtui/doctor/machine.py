@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sandtui import __version__
-from sandtui.client.config import prime_folder
+from sandtui.client.toolkit import prime_folder
 from sandtui.config.paths import Paths
 from sandtui.doctor.finding import Finding
 

@@ -12,7 +12,7 @@ import httpx
 
 from sandtui.client import AsyncSandboxClient, Config, SandboxClientError
 from sandtui.client.errors import ConfigurationError, PermissionDeniedError, UnauthorizedError
-from sandtui.client.routes import environment_transport
+from sandtui.client.toolkit import environment_transport
 from sandtui.config.contexts import choose, resolve
 from sandtui.config.paths import Paths
 from sandtui.config.settings import Settings, SettingsError, load_settings

@@ -277,7 +277,7 @@ class Console:
             return self.client.stream_command(
                 self.sandbox_id, sent.text, sent.directory, sent.variables, timeout=sent.timeout
             )
-        from sandtui.client.ssh import SSHChannel
+        from sandtui.client.toolkit import SSHChannel
 
         channel = SSHChannel(self.sandbox_id, self._connection, AsyncExitStack())
         return channel.run(sent.text, sent.directory, sent.variables, sent.timeout)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import httpx
 
 from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, InvalidRequestError, SandboxClientError
-from sandtui.client.flows.ports import check_port
 from sandtui.client.shell_words import word
+from sandtui.client.toolkit import check_port
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.store import FleetStore
 

@@ -52,7 +52,6 @@ def load(prepare: Callable[[], Opening]) -> Opening:
 
 def load_the_rest() -> None:
     """Import the other screens and SSH, in a thread: the first key that asks for one should not wait for it."""
-    import sandtui.client.ssh
     import sandtui.fleet.forwards.link
     import sandtui.ui.screens.activity
     import sandtui.ui.screens.console
@@ -68,3 +67,4 @@ def load_the_rest() -> None:
     import sandtui.ui.screens.ports
     import sandtui.ui.screens.recordings
     import sandtui.ui.screens.shell  # noqa: F401
+    from sandtui.client.toolkit import SSHChannel  # noqa: F401 - asyncssh comes with it

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import sandtui.client
-from sandtui.client import _HOMES, _SDK_NAMES
+from sandtui.client import _HOMES, _SDK_NAMES, toolkit
 
 
-def told():
+def told(package=sandtui.client):
     """Return what the block for type checkers says: each name and the module that it is from."""
-    tree = ast.parse(Path(sandtui.client.__file__).read_text())
+    tree = ast.parse(Path(package.__file__).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module.removeprefix("sandtui.client.") for node in imports for alias in node.names}
@@ -23,6 +23,14 @@ def told():
 def test_type_checkers_and_the_program_see_the_same():
     assert told() == _HOMES
     assert set(sandtui.client.__all__) == {*_HOMES, *_SDK_NAMES} - {"TimeoutError"}
+
+
+def test_the_toolkit_is_what_type_checkers_are_told():
+    assert set(toolkit.__all__) == told(toolkit).keys() <= set(dir(toolkit))
+    for name, home in told(toolkit).items():
+        assert getattr(toolkit, name) is getattr(importlib.import_module(f"sandtui.client.{home}"), name)
+    with pytest.raises(AttributeError, match="Nonsense"):
+        _ = toolkit.Nonsense
 
 
 @pytest.mark.parametrize("name", sorted({*_HOMES, *_SDK_NAMES}))

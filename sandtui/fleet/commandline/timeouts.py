@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandtui.client.flows.commands import DEFAULT_TIMEOUT, MAX_TIMEOUT
+from sandtui.client.toolkit import DEFAULT_TIMEOUT, MAX_TIMEOUT
 
 TIMEOUTS = (60, DEFAULT_TIMEOUT, MAX_TIMEOUT)
 

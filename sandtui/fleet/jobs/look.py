@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sandtui.client.flows.jobs import exit_code_of
+from sandtui.client.toolkit import exit_code_of
 from sandtui.fleet.jobs.command_text import command_of
 from sandtui.fleet.jobs.job import Job, JobKey, JobState
 

@@ -15,7 +15,7 @@ from sandtui.client.shell_words import word
 if TYPE_CHECKING:
     import asyncssh
 
-    from sandtui.client.process import AsyncSandboxProcess
+    from sandtui.client import AsyncSandboxProcess
 
 PIECE = 65536
 TERMINAL_TYPE = "xterm-256color"

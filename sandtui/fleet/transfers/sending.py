@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
-from sandtui.client.flows.files import UPLOAD_LIMIT
-from sandtui.client.transfers import check_source
+from sandtui.client.toolkit import UPLOAD_LIMIT, check_source
 from sandtui.fleet.files.names import FilesError, base, beside, is_text, join, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.shell import Words

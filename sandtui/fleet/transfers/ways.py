@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sandtui.client import AsyncSandboxClient
-from sandtui.client.transfers import Progress
+from sandtui.client.toolkit import Progress
 from sandtui.fleet.transfers.model import Spec
 
 
@@ -51,7 +51,7 @@ async def open_ways(client: AsyncSandboxClient, spec: Spec) -> AsyncIterator[dic
             way: Way = client
             if spec.sftp:
                 # Only here: SSH takes long to be loaded.
-                from sandtui.client.sftp import open_sftp
+                from sandtui.client.toolkit import open_sftp
 
                 way = await opened.enter_async_context(open_sftp(client, place.sandbox_id))
             ways[place.sandbox_id] = way

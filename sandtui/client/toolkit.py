@@ -1,0 +1,65 @@
+"""What programs that build on the client need beside its calls, as the rest of sandtui does.
+
+Limits and checks that hold before anything is sent, where the configuration lies, and the parts that an own way to a
+sandbox is made of. Like ``sandtui.client`` this is public: what is named here keeps its name and its meaning within a
+minor version. Each name is imported when it is first used, so that one of them costs nothing of the others' time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandtui.client.config import DEFAULT_BASE_URL, normalise_base_url, prime_folder
+    from sandtui.client.flows.commands import DEFAULT_TIMEOUT, MAX_TIMEOUT, check_command
+    from sandtui.client.flows.files import UPLOAD_LIMIT
+    from sandtui.client.flows.jobs import exit_code_of
+    from sandtui.client.flows.ports import check_port
+    from sandtui.client.routes import environment_transport
+    from sandtui.client.sftp import open_sftp
+    from sandtui.client.ssh import SSHChannel
+    from sandtui.client.transfers import Progress, check_source
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_TIMEOUT",
+    "MAX_TIMEOUT",
+    "UPLOAD_LIMIT",
+    "Progress",
+    "SSHChannel",
+    "check_command",
+    "check_port",
+    "check_source",
+    "environment_transport",
+    "exit_code_of",
+    "normalise_base_url",
+    "open_sftp",
+    "prime_folder",
+]
+
+_MODULES = {
+    "config": "DEFAULT_BASE_URL normalise_base_url prime_folder",
+    "flows.commands": "DEFAULT_TIMEOUT MAX_TIMEOUT check_command",
+    "flows.files": "UPLOAD_LIMIT",
+    "flows.jobs": "exit_code_of",
+    "flows.ports": "check_port",
+    "routes": "environment_transport",
+    "sftp": "open_sftp",
+    "ssh": "SSHChannel",
+    "transfers": "Progress check_source",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"sandtui.client.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
