@@ -33,6 +33,7 @@ from sandtui.ui.telling import Telling
 from sandtui.ui.themes import last_looks
 from sandtui.ui.tracing import LOG
 from sandtui.ui.typed import resolve
+from sandtui.ui.widgets.panel import mark_active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -380,6 +381,14 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         """Ask often again: the window is looked at."""
         if self.is_open:
             self.bridge.set_visible(True)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Let the panel around it stand out."""
+        mark_active(event.widget)
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        """Let the panel around it stand back, unless the focus only moved inside of it."""
+        mark_active(event.widget)
 
     def on_app_blur(self, _: events.AppBlur) -> None:
         """Ask seldom: nobody looks."""

@@ -1,0 +1,19 @@
+"""Panels: the framed parts of a screen. The frame of the one with the keyboard focus stands out."""
+
+from __future__ import annotations
+
+from textual.widget import Widget
+
+PANEL = "panel"
+ACTIVE = "-active"
+
+
+def mark_active(widget: Widget) -> None:
+    """Mark the panels around a widget that got or lost the focus.
+
+    The stylesheet could say ``:focus-within`` instead, but then Textual styles everything in a panel anew each time the
+    focus moves inside it: 20 ms for each Tab in the create form.
+    """
+    for node in widget.ancestors_with_self:
+        if isinstance(node, Widget) and node.has_class(PANEL):
+            node.set_class(node.has_focus_within, ACTIVE)
