@@ -202,7 +202,7 @@ async def test_what_is_read_stays_in_place_when_the_layout_changes(size):
 @SIZES
 @pytest.mark.parametrize("keys", [("j", "k"), ("pagedown", "pageup")])
 async def test_every_part_of_wrapped_lines_is_reached(size, keys):
-    words = [f"<{number}>" for number in range(900)]
+    words = [f"<{number}>" for number in range(240)]
     app = Host(["first", "".join(words), "日本" * 40, "", "last"], follows=False)
     async with app.run_test(size=size) as pilot:
         app.view.wrap = True
