@@ -171,21 +171,23 @@ class Carrier:
         if root is None:
             raise TransferError(f"{spec.source.label} is not there any more")
         tree, refused = await source.walk(spec.source.path, spec.names) if _is_folder(root) else ([], 0)
-        tree, unsound = sound(tree)
         self._transfer.check()
         found = await target.look(spec.target.path)
-        there: dict[str, TreeItem] = {}
-        mine: dict[str, TreeItem] = {}
-        alone: set[str] = set()
-        if found is not None:
-            there[""] = mine[""] = found
-            if _is_folder(found) and _is_folder(root):
-                items = (await target.walk(spec.target.path, spec.names))[0]
-                kept = self._kept(items)
-                alone = guarded(items, kept)
-                there.update((item.path, item) for item in items)
-                mine.update((item.path, item) for item in kept)
-        return Sides(root, self._kept(tree), refused + unsound, there, mine, alone)
+        items: list[TreeItem] = []
+        if found is not None and _is_folder(found) and _is_folder(root):
+            items = (await target.walk(spec.target.path, spec.names))[0]
+        # Large trees take a while.
+        return await asyncio.to_thread(self._sides, root, tree, refused, found, items)
+
+    def _sides(
+        self, root: TreeItem, tree: list[TreeItem], refused: int, found: TreeItem | None, items: list[TreeItem]
+    ) -> Sides:
+        tree, unsound = sound(tree)
+        kept = self._kept(items)
+        top = {} if found is None else {"": found}
+        there = top | {item.path: item for item in items}
+        mine = top | {item.path: item for item in kept}
+        return Sides(root, self._kept(tree), refused + unsound, there, mine, guarded(items, kept))
 
     def _kept(self, items: list[TreeItem]) -> list[TreeItem]:
         try:
@@ -196,19 +198,14 @@ class Carrier:
     async def _plan(self, source: Side, target: Side) -> Plan:
         transfer, spec = self._transfer, self._transfer.spec
         sides = await self._look(source, target)
-        root, tree, there = sides.root, sides.tree, sides.there
+        root, there = sides.root, sides.there
         siblings: set[str] = set()
         if spec.existing is Existing.RENAME and "" in there and not _is_folder(root):
             siblings = {entry.name for entry in (await target.read_folder(parent(spec.target.path))).entries}
-        # What an earlier run has copied is not in the way.
-        mine = {item.path for item in (tree or [root]) if self._earlier.get(item.path) == (item.size, item.modified)}
-        others = {path: item for path, item in there.items() if path not in mine}
-        made = plan(spec.source.path, spec.target.path, root, tree, others, self._rules(sides), siblings)
+        made, mine = await asyncio.to_thread(self._decide, sides, siblings)
         if isinstance(made, int):
             transfer.conflicts = made
             raise Conflict
-        extra = extras(tree, sides.mine, sides.guarded) if spec.delete and _is_folder(root) else []
-        self._extra = [path for path in extra if not is_under(path, made.replaced)]
         left = [item for item in made.items if item.path not in mine or item.path not in there]
         transfer.skipped, transfer.left_out = made.skipped, len(made.left_out) + sides.refused
         transfer.omitted = omitted(made.left_out, sides.refused)
@@ -218,6 +215,18 @@ class Carrier:
         transfer.done = made.size - sum(item.size for item in left)
         transfer.samples.clear()
         return replace(made, items=tuple(left))
+
+    def _decide(self, sides: Sides, siblings: set[str]) -> tuple[Plan | int, set[str]]:
+        """Return the plan, and what an earlier run has copied already."""
+        spec, root, tree = self._transfer.spec, sides.root, sides.tree
+        mine = {item.path for item in (tree or [root]) if self._earlier.get(item.path) == (item.size, item.modified)}
+        # It is not in the way.
+        others = {path: item for path, item in sides.there.items() if path not in mine}
+        made = plan(spec.source.path, spec.target.path, root, tree, others, self._rules(sides), siblings)
+        if isinstance(made, Plan):
+            extra = extras(tree, sides.mine, sides.guarded) if spec.delete and _is_folder(root) else []
+            self._extra = [path for path in extra if not is_under(path, made.replaced)]
+        return made, mine
 
     async def _make_way(self, target: Side, made: Plan) -> None:
         """Remove what is of another kind than what is to come."""
