@@ -114,7 +114,8 @@ async def _sync(client: AsyncSandboxClient, arguments: argparse.Namespace) -> in
 async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
     from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.sanitize import clean
-    from sandtui.fleet.transfers.carrier import Carrier, omitted
+    from sandtui.fleet.transfers.carrier import Carrier
+    from sandtui.fleet.transfers.equal import omitted
     from sandtui.fleet.transfers.model import Transfer, TransferError
 
     arguments.yes = True  # nothing is done that would have to be asked about

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandtui.client import ReadFileResponse
-from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure
+from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure, TreeItem
 from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.pane import UP, Pane
@@ -170,11 +170,14 @@ def test_the_question_about_what_is_there(snap_compare, size, sides):
     picture(snap_compare, size, steps)
 
 
+PIPES = (TreeItem("run/[b]pipe", 0o010644, 0, 0),)
+
+
 @SIZES
 def test_the_plan_of_a_synchronisation(snap_compare, size, sides):
     async def steps(pilot):
         screen = await opened(pilot)
-        found = Difference(("a/new.py", "[red]b[/]\x1b"), ("changed.py",), ("only/there",), 1_204, 22_800_000)
+        found = Difference(("a/new.py", "[red]b[/]\x1b"), ("changed.py",), ("only/there",), 1_204, 22_800_000, PIPES)
         spec = Spec(Place("/home/me/acme"), Place("/workspace", "b", "rollout-0007"), "s", ignore=(".git/", "*.log"))
         screen.app.push_screen(SyncDialog(spec, found, watched=False))
         await pilot.pause()

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Protocol
 
 from sandtui.client import AsyncSandboxClient
-from sandtui.fleet.files.entry import Kind, TreeItem, special
+from sandtui.fleet.files.entry import Kind, TreeItem
 from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError, base, is_text, join, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
 from sandtui.fleet.transfers import leftovers
-from sandtui.fleet.transfers.equal import Difference, difference, extras, guarded, ignored
+from sandtui.fleet.transfers.equal import Difference, difference, extras, guarded, ignored, omitted
 from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item, Plan, Rules, archives, is_under, plan
@@ -28,9 +28,6 @@ from sandtui.fleet.transfers.ways import Way, open_ways
 
 FILES_AT_ONCE = 4
 """Files of one tree that are copied at the same time."""
-
-OMITTED_TOLD = 20
-"""Names of what is left out that are told; of more only the number is."""
 
 Signature = tuple[int, int]
 """Size and time of a source file: what was copied of an earlier run counts only while these are the same."""
@@ -388,19 +385,6 @@ def sound(tree: Sequence[TreeItem]) -> tuple[list[TreeItem], int]:
         if item.kind is Kind.FOLDER:
             folders.add(item.path)
     return kept, len(tree) - len(kept)
-
-
-def omitted(items: Sequence[TreeItem], refused: int) -> tuple[str, ...]:
-    """Return in words what is left out."""
-    told = [
-        f"{item.path} is a {special(item.mode)}" if item.kind is Kind.OTHER else f"{item.path} can't be read as a link"
-        for item in items[:OMITTED_TOLD]
-    ]
-    if len(items) > OMITTED_TOLD:
-        told.append(f"{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
-    if refused:
-        told.append(f"{refused:,} names that lead out of their directory")
-    return tuple(told)
 
 
 def _is_folder(item: TreeItem) -> bool:

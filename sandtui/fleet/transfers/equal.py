@@ -10,12 +10,15 @@ from typing import Final
 
 from pathspec import GitIgnoreSpec
 
-from sandtui.fleet.files.entry import Kind, TreeItem
+from sandtui.fleet.files.entry import Kind, TreeItem, special
 from sandtui.fleet.files.names import parent
 from sandtui.fleet.transfers.model import Existing
 from sandtui.fleet.transfers.plan import Plan, Rules, is_under, plan
 
 ROOT: Final = TreeItem("", stat.S_IFDIR | 0o755, 0, 0)
+OMITTED_TOLD = 20
+"""Names of what is left out that are told; of more only the number is."""
+
 _SYNC: Final = Rules(Existing.DIFFERENT, keep=True, delete=True)
 
 
@@ -118,3 +121,16 @@ def difference(
         made.size,
         made.left_out,
     )
+
+
+def omitted(items: Sequence[TreeItem], refused: int) -> tuple[str, ...]:
+    """Return in words what is left out."""
+    told = [
+        f"{item.path} is a {special(item.mode)}" if item.kind is Kind.OTHER else f"{item.path} can't be read as a link"
+        for item in items[:OMITTED_TOLD]
+    ]
+    if len(items) > OMITTED_TOLD:
+        told.append(f"{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
+    if refused:
+        told.append(f"{refused:,} names that lead out of their directory")
+    return tuple(told)

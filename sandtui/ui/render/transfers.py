@@ -64,24 +64,26 @@ def words_of(transfer: Transfer, answer_key: str) -> str:
     if transfer.state is State.COUNTING:
         return "counting …"
     if transfer.state is State.DONE:
-        parts = [
-            f"{transfer.files:,} {_files(transfer.files)}",
-            "sha256 verified" if transfer.spec.checksum else "sizes agree",
-        ]
-        if not transfer.files:
-            parts = [] if transfer.links or transfer.permissions else ["nothing to copy"]
-        if transfer.links:
-            parts.append(f"{transfer.links:,} {'link' if transfer.links == 1 else 'links'}")
-        if transfer.permissions:
-            parts.append(f"{transfer.permissions:,} permissions")
-        if transfer.skipped:
-            parts.append(f"{transfer.skipped:,} skipped")
-        if transfer.deleted:
-            parts.append(f"{transfer.deleted:,} deleted")
-        if transfer.left_out:
-            parts.append(f"{transfer.left_out:,} special {_files(transfer.left_out)} left out")
-        return " · ".join(parts)
+        return " · ".join(_done(transfer))
     return clean(transfer.problem) or transfer.state.value
+
+
+def _done(transfer: Transfer) -> list[str]:
+    """Return what was done; first of all what was not, for the end is cut off where there is little room."""
+    counts = [
+        (transfer.left_out, f"special {_files(transfer.left_out)} left out"),
+        (transfer.files, _files(transfer.files)),
+        (transfer.links, "link" if transfer.links == 1 else "links"),
+        (transfer.permissions, "permissions"),
+        (transfer.skipped, "skipped"),
+        (transfer.deleted, "deleted"),
+    ]
+    parts = [f"{count:,} {words}" for count, words in counts if count]
+    if transfer.files:
+        parts.append("sha256 verified" if transfer.spec.checksum else "sizes agree")
+    elif not (transfer.links or transfer.permissions):
+        parts.insert(0, "nothing to copy")
+    return parts
 
 
 def way_text(spec: Spec) -> str:

@@ -17,7 +17,7 @@ from textual.widgets import Static
 from sandtui.client import SandboxClientError
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.sanitize import clean
-from sandtui.fleet.transfers.equal import Difference
+from sandtui.fleet.transfers.equal import Difference, omitted
 from sandtui.fleet.transfers.model import Existing, Place, Spec, TransferError
 from sandtui.fleet.transfers.reasons import reason
 from sandtui.ui.render.files import size_text
@@ -49,6 +49,7 @@ class SyncDialog(Dialog[str]):
         self._spec, self._found, self._watched = spec, found, watched
         lines = [("+", "good", path) for path in found.new] + [("~", "busy", path) for path in found.changed]
         lines += [("-", "bad", path) for path in found.extra]
+        lines += [("!", "busy", f"{text}: left out") for text in omitted(found.left_out, found.refused)]
         self._lines = lines
 
     def compose(self) -> Iterable[Widget]:
