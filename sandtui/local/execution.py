@@ -115,6 +115,7 @@ class Execution:
 
     async def run(self, request: Request, instance: Instance, command: Command, timeout: float) -> Executed:
         """Run a command; past its time, or when the client goes, its process group is killed."""
+        command.check_length()
         running = await instance.run(command)
         flow = Flow()
         budget = _Budget()

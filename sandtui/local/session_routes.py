@@ -143,6 +143,7 @@ class SessionRoutes:
         self, sandbox_id: str, instance: Instance, message: Message, uuid: str | None, timeout: float | None
     ) -> Session:
         command = _command(message)
+        command.check_length()
         # The client's own clock runs as well; ours must be the first to say so.
         limit = None if timeout is None else max(0.01, timeout - _MARGIN)
         session = Session(await instance.run(command), command, uuid, instance.overran, limit)

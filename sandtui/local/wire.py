@@ -13,13 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
+from sandtui.local.drivers.base import MAX_WORD, size_of
 from sandtui.local.egress import checked_lists
 from sandtui.local.generations import start_command_for
 from sandtui.local.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
-MAX_WORD = 128 * 1024 - 1
-"""Bytes of one argument or variable that Linux hands to a program."""
 MAX_VARIABLES = 1024 * 1024
 """Bytes of the variables of a sandbox; more could leave no room for the arguments of a command."""
 MASK = "***"
@@ -134,9 +133,9 @@ class CreateBody(RequestBody):
         command = self.start_command
         words = [command.executable, *command.args] if isinstance(command, StartCommand) else [command or ""]
         pairs = [pair for variables in (self.environment_vars, self.secrets) for pair in (variables or {}).items()]
-        sizes = [_bytes(name) + _bytes(value) + 1 for name, value in pairs]
+        sizes = [size_of(name) + size_of(value) + 1 for name, value in pairs]
         what = ""
-        if max(map(_bytes, words)) > MAX_WORD:
+        if max(map(size_of, words)) > MAX_WORD:
             what = f"start_command: an argument may have at most {MAX_WORD:,} bytes."
         elif sizes and max(sizes) > MAX_WORD:
             what = f"environment_vars, secrets: a variable may have at most {MAX_WORD:,} bytes."
@@ -254,10 +253,6 @@ def _rows(error: ValidationError) -> list[dict[str, str]]:
             where, _, text = text.partition(": ")
         rows.append({"param": where[:200], "details": text})
     return rows
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _stamp(when: datetime | None) -> str | None:

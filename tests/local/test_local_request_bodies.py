@@ -103,6 +103,18 @@ async def test_the_blocking_client_says_the_same(served: Api, kind: str) -> None
     await asyncio.to_thread(use)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_simulated_sandbox_refuses_it_too(quick: Api, simulated: Api, kind: str) -> None:
+    box = await simulated.started(**KINDS[kind])
+    config = Config(api_key=quick.platform.api_key, base_url=quick.platform.base_url)
+    async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
+        for way in ("command", "variable", "job"):
+            for size in SIZES:
+                with pytest.raises(CommandTooLongError, match=ADVICE):
+                    await WAYS[way](client, box, "x" * size)
+        assert (await client.execute_command(box, "echo next")).stdout == "next\n"
+
+
 async def test_an_endless_command_is_not_even_sent(
     served: Api, connected: AsyncSandboxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.records import SandboxRecord
 
 Stream = Literal["stdout", "stderr"]
+
+MAX_WORD: Final = 32 * os.sysconf("SC_PAGE_SIZE") - 1
+"""Bytes of one argument or variable that Linux hands to a program."""
 
 COMMAND_TOO_LONG = "The command or its variables are too long. Upload it as a file and run that file."
 
@@ -64,6 +69,11 @@ class PortClosed(DriverError):
     """Nobody listens on a port of the sandbox."""
 
 
+def size_of(text: str) -> int:
+    """Return the bytes of a text, which may hold half a character."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
 @dataclass(frozen=True)
 class Command:
     """What to run in a sandbox."""
@@ -76,6 +86,16 @@ class Command:
     """Whether the command reads what :meth:`RunningCommand.write` sends; /dev/null otherwise."""
     pty: tuple[int, int] | None = None
     """Columns and rows of a terminal; everything then comes as ``stdout``."""
+
+    def check_length(self) -> None:
+        """Refuse what no program can be started with, whatever runs the sandbox.
+
+        Raises:
+            CommandFailed: an argument or a variable is too long.
+        """
+        words = (*self.argv, *(f"{name}={value}" for name, value in self.env.items()))
+        if any(size_of(word) > MAX_WORD for word in words):
+            raise CommandFailed(errno.E2BIG, os.strerror(errno.E2BIG))
 
 
 @dataclass(frozen=True)
