@@ -7,9 +7,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The official SDK: all are tried by `make interop`, the two oldest and the newest by every `make test`.
 SDK_VERSIONS := 0.2.14 0.2.32 0.2.42 0.5.1
 SDK_TESTED := 0.2.14 0.2.32 0.5.1
-# The official command line. Only 0.5.60 needs libraries of its time.
+# The official command line, and frameworks that use sandboxes; harbor needs Python 3.12. Some need libraries of their
+# time.
 PRIME_VERSIONS := 0.3.46 0.5.60 0.18.0
-PRIME_WITH_0.5.60 := 'prime-sandboxes<0.2.33' 'typer<0.21'
+FRAMEWORKS := verifiers-0.1.9 verifiers-0.4.0 harbor-0.26.0
+WITH_prime-0.5.60 := 'prime-sandboxes<0.2.33' 'typer<0.21'
+WITH_verifiers-0.1.9 := 'prime-sandboxes<0.2.33'
+WITH_verifiers-0.4.0 := prime-sandboxes
+WITH_harbor-0.26.0 := prime-sandboxes
 INTEROP := $(SDK_TESTED:%=.interop/%/.done)
 # Twice the processors: most tests wait for a screen or a process half of their time.
 WORKERS ?= 4
@@ -22,7 +27,7 @@ WITH ?=
 # Nothing is written to the user's home, which may be read-only.
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 
-.PHONY: run test test-all check lint types interop bench soak package screenshots snapshots lock clean
+.PHONY: run test test-all check lint types interop interop-frameworks bench soak package screenshots snapshots lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
@@ -48,6 +53,10 @@ types: $(VENV)/.dev
 interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done) $(PRIME_VERSIONS:%=.interop/prime-%/.done)
 	$(BIN)/python -m tests.interop $(SDK_VERSIONS)
 	$(BIN)/python -m tests.interop.prime $(PRIME_VERSIONS)
+
+# Frameworks against a platform: PYTHON=/path/to/python3.12 or later, for harbor.
+interop-frameworks: $(VENV)/.dev $(FRAMEWORKS:%=.interop/%/.done)
+	$(BIN)/python -m tests.interop.frameworks $(FRAMEWORKS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
@@ -105,8 +114,11 @@ $(VENV)/.dev: pyproject.toml requirements.lock | $(VENV)/.pip
 	.interop/$*/bin/python -m pip install --quiet --disable-pip-version-check prime-sandboxes==$*
 	@touch $@
 
-.interop/prime-%/.done:
-	$(PYTHON) -m venv .interop/prime-$*
-	.interop/prime-$*/bin/python -m pip install --quiet --disable-pip-version-check prime==$*
-	$(if $(PRIME_WITH_$*),.interop/prime-$*/bin/python -m pip install --quiet --disable-pip-version-check $(PRIME_WITH_$*))
-	@touch $@
+define PACKAGE
+.interop/$(1)-%/.done:
+	$$(PYTHON) -m venv .interop/$(1)-$$*
+	.interop/$(1)-$$*/bin/python -m pip install --quiet --disable-pip-version-check $(1)==$$*
+	$$(if $$(WITH_$(1)-$$*),.interop/$(1)-$$*/bin/python -m pip install --quiet --disable-pip-version-check $$(WITH_$(1)-$$*))
+	@touch $$@
+endef
+$(foreach name,prime verifiers harbor,$(eval $(call PACKAGE,$(name))))
