@@ -6,6 +6,8 @@ import os
 import sys
 from io import TextIOWrapper
 
+from sandtui.printable import clean
+
 FAILURE, USAGE_ERROR, LEFT_OUT = 1, 2, 3
 
 
@@ -14,9 +16,12 @@ class UsageError(Exception):
 
 
 def complain(message: object) -> None:
-    """Write a line to standard error; whoever closed it does not want to know."""
+    """Write a line to standard error; whoever closed it does not want to know.
+
+    What strangers put into it, such as the platform, reaches no terminal as it came.
+    """
     if sys.stderr is not None:
-        print(f"sandtui: {message}", file=sys.stderr)
+        print(f"sandtui: {clean(str(message))}", file=sys.stderr)
 
 
 def refuse(message: object) -> int:

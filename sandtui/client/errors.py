@@ -42,12 +42,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from sandtui.printable import clean
+
 MOST_QUOTED = 200
 """Characters of a command in the text of an error."""
 
 
 class SandboxClientError(Exception):
     """The common root. Fields that do not apply are None.
+
+    The message is one line without control characters, whatever the platform or the sandbox said.
 
     Attributes:
         status_code: HTTP status of the reply.
@@ -74,6 +78,8 @@ class SandboxClientError(Exception):
         retry_after: float | None = None,
         command: str | None = None,
     ) -> None:
+        # Part of it may be the platform's words, and scripts print it: a terminal must not obey them.
+        message = clean(message)
         super().__init__(message)
         self.message = message
         self.status_code = status_code

@@ -29,6 +29,7 @@ from sandtui.client.errors import (
     UnauthorizedError,
 )
 from sandtui.client.port import TransportFault, WireReply
+from sandtui.printable import clean
 
 _MAX_DETAIL = 500
 """Characters of a platform's words that an error shows."""
@@ -59,7 +60,7 @@ def error_from(
     secrets = tuple(secrets)
     code = reply.status_code
     body = _object(reply.content)
-    fields = {hide(name, secrets): hide(words, secrets) for name, words in _refused_fields(body).items()}
+    fields = {clean(hide(name, secrets)): clean(hide(words, secrets)) for name, words in _refused_fields(body).items()}
     detail = _detail(body, reply, fields, secrets)
     message = f"HTTP {code}: {detail}" if detail else f"HTTP {code} for {method} {path}"
     details: dict[str, Any] = {
@@ -67,7 +68,7 @@ def error_from(
         "method": method,
         "path": path,
         "sandbox_id": sandbox_id,
-        "error_type": hide(body["error"], secrets) if isinstance(body.get("error"), str) else None,
+        "error_type": clean(hide(body["error"], secrets)) if isinstance(body.get("error"), str) else None,
         "retry_after": retry_after(reply),
     }
     if code == 422:
