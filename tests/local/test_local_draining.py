@@ -7,6 +7,7 @@ import time
 import pytest
 
 from sandtui.local.draining import Flow, drain
+from sandtui.local.drivers.base import Command
 from sandtui.local.execution import Execution
 
 
@@ -55,7 +56,7 @@ async def busy_loop(seconds):
 @pytest.mark.parametrize("turns", [1, 3, 6])
 async def test_a_busy_loop_loses_no_output(turns):
     async with busy_loop(0.11):
-        reply = await Execution().run(Listening(), Lagging(turns), None, 60)
+        reply = await Execution().run(Listening(), Lagging(turns), Command(["true"]), 60)
     assert reply.exit_code == 3
     for stream in ("stdout", "stderr"):
         text = getattr(reply, stream).decode("unicode_escape")
