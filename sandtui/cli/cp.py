@@ -223,7 +223,7 @@ async def transfer_all(
                         told.add(transfer.id)
                         _tell(transfer, arguments, bar=bar)
                         if not transfer.problem:
-                            tell_omitted(transfer.spec, transfer.omitted, arguments, omitted)
+                            tell_omitted(transfer.omitted, arguments, omitted)
                 if bar:
                     _draw(queue)
                 if len(told) < len(transfers):
@@ -251,18 +251,15 @@ async def transfer_all(
     return LEFT_OUT if any(transfer.left_out for transfer in transfers) else 0
 
 
-def tell_omitted(
-    spec: Spec, words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None
-) -> None:
-    """Say on standard error what is left out of a copy, unless it is known."""
+def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None) -> None:
+    """Say on standard error what is left out, unless it is known."""
     from sandtui.fleet.sanitize import clean
 
     for text in words:
-        line = f"{spec.source.label.rstrip('/')}/{text}: left out"
-        if known is None or line not in known:
-            complain(clean(as_typed(line, arguments)))
+        if known is None or text not in known:
+            complain(clean(as_typed(f"{text}: left out", arguments)))
         if known is not None:
-            known.add(line)
+            known.add(text)
 
 
 def _id(spec: Spec) -> str:

@@ -128,9 +128,9 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
             complain(clean(as_typed(f"{spec.source.label}: {error}", arguments)))
             code = FAILURE
             continue
-        left = omitted(found.left_out, found.refused)
+        left = omitted(spec.source.label, found.left_out, found.refused)
         _print(spec, found, arguments)
-        tell_omitted(spec, left, arguments)
+        tell_omitted(left, arguments)
         code = code or (LEFT_OUT if left else 0)
     return code
 

@@ -121,7 +121,8 @@ async def test_a_tree_goes_there_and_across_and_back_whatever_its_names(bench):
     os.mkfifo(source / "pipe")
     first = await bench.copy(Place(str(source)), bench.there("/workspace/tree"))
     assert (first.state, first.problem) == (State.DONE, "")
-    assert (first.files, first.links, first.omitted) == (len(wanted), 1, ("pipe is a named pipe",))
+    assert (first.files, first.links, first.left_out) == (len(wanted), 1, 1)
+    assert first.omitted == (f"{source}/pipe is a named pipe",)
     second = await bench.copy(bench.there("/workspace/tree"), bench.there("/workspace/over there", 1))
     assert (second.state, second.problem) == (State.DONE, "")
     third = await bench.copy(bench.there("/workspace/over there", 1), Place(str(back)))
@@ -163,6 +164,32 @@ async def test_times_and_permissions_are_kept_on_request(bench):
     kept = Path(f"{back}-True")
     assert [int((kept / f"{n}").stat().st_mtime) for n in range(6)] == [1_600_000_000 + n for n in range(6)]
     assert [stat.S_IMODE((kept / f"{n}").stat().st_mode) for n in range(6)] == [0o600 + n for n in range(6)]
+
+
+async def test_a_directory_that_is_closed_is_opened_for_what_changes_in_it(bench, monkeypatch):
+    await bench.sh(
+        "mkdir -p /workspace/c/closed/deep /workspace/c/still; cd /workspace/c; echo 1 > closed/a; echo 1 > still/a; "
+        "chmod 500 closed still; chmod 700 closed/deep"
+    )
+    target = bench.folder / "closed-target"
+    sync = {"existing": Existing.DIFFERENT, "keep": True, "delete": True}
+    assert (await bench.copy(bench.there("/workspace/c"), Place(str(target)), **sync)).state is State.DONE
+    assert stat.S_IMODE((target / "closed").stat().st_mode) == 0o500
+    set_permissions, seen = LocalSide.set_permissions, []
+
+    async def noted(side, paths, mode):
+        seen.append(([str(Path(path).relative_to(target)) for path in paths], mode, (target / "closed/b").exists()))
+        await set_permissions(side, paths, mode)
+
+    monkeypatch.setattr(LocalSide, "set_permissions", noted)
+    await bench.sh("cd /workspace/c/closed; echo 2 > b")
+    assert (await bench.copy(bench.there("/workspace/c"), Place(str(target)), **sync)).state is State.DONE
+    assert seen == [(["closed"], 0o700, False), (["closed"], 0o500, True)]
+    await bench.sh("cd /workspace/c; rm closed/b; chmod 550 closed")
+    seen.clear()
+    assert (await bench.copy(bench.there("/workspace/c"), Place(str(target)), **sync)).state is State.DONE
+    assert seen[0] == (["closed"], 0o700, True) and not (target / "closed" / "b").exists()
+    assert stat.S_IMODE((target / "closed").stat().st_mode) == 0o550
 
 
 async def test_the_question_about_files_that_are_there_is_asked_once(bench):

@@ -73,6 +73,7 @@ class Carrier:
         self._spool = spool / transfer.id
         self._earlier = earlier
         self._extra: list[str] = []
+        self._closed: list[tuple[str, int]] = []
         self._ways: dict[str, Way] = {}
         self._counting = threading.Lock()
 
@@ -205,7 +206,7 @@ class Carrier:
             raise Conflict
         left = [item for item in made.items if item.path not in mine or item.path not in there]
         transfer.skipped, transfer.left_out = made.skipped, len(made.left_out) + sides.refused
-        transfer.omitted = omitted(made.left_out, sides.refused)
+        transfer.omitted = omitted(spec.source.label, made.left_out, sides.refused)
         transfer.files, transfer.files_done = len(made.items), len(made.items) - len(left)
         transfer.links, transfer.permissions = len(made.links), len(made.permissions)
         transfer.total = made.size
@@ -223,12 +224,24 @@ class Carrier:
         if isinstance(made, Plan):
             extra = extras(tree, sides.mine, sides.guarded) if spec.delete and _is_folder(root) else []
             self._extra = [path for path in extra if not is_under(path, made.replaced)]
+            self._closed = self._closed_ones(sides, made)
         return made, mine
 
+    def _closed_ones(self, sides: Sides, made: Plan) -> list[tuple[str, int]]:
+        """Return the directories there that do not let their owner change what is going to change in them."""
+        if not self._transfer.spec.keep:
+            return []
+        touched = [*made.replaced, *self._extra, *(path for path, _ in made.links)]
+        touched += [item.path for item in made.folders] + [item.path for item in made.items]
+        above = {path.rpartition("/")[0] for path in touched} & sides.there.keys() - {""}
+        found = [sides.there[path] for path in sorted(above) if not is_under(path, made.replaced)]
+        return [(item.path, item.mode & 0o777) for item in found if _is_folder(item) and item.mode & 0o300 != 0o300]
+
     async def _make_way(self, target: Side, made: Plan) -> None:
-        """Remove what is of another kind than what is to come."""
+        """Open the directories that are closed, and remove what is of another kind than what is to come."""
         self._transfer.state = State.RUNNING
         self._changed()
+        await self._permit(target, [(path, mode | 0o700) for path, mode in self._closed])
         if made.replaced:
             await target.remove([join(self._transfer.spec.target.path, path) for path in made.replaced])
 
@@ -251,9 +264,10 @@ class Carrier:
 
     async def _set_permissions(self, target: Side, made: Plan) -> None:
         """Give what is equal otherwise its permissions, and directories those that would have been in the way."""
-        closed: list[tuple[str, int]] = []
+        others = {path for path, _ in made.permissions}
+        closed = [(path, mode) for path, mode in self._closed if path not in others]
         if self._transfer.spec.keep:
-            closed = [(item.path, item.mode & 0o777) for item in made.folders if item.mode & 0o700 != 0o700]
+            closed += [(item.path, item.mode & 0o777) for item in made.folders if item.mode & 0o700 != 0o700]
         await self._permit(target, [*made.permissions, *closed[::-1]])
 
     async def _permit(self, target: Side, wanted: Sequence[tuple[str, int]]) -> None:

@@ -123,14 +123,17 @@ def difference(
     )
 
 
-def omitted(items: Sequence[TreeItem], refused: int) -> tuple[str, ...]:
-    """Return in words what is left out."""
+def omitted(label: str, items: Sequence[TreeItem], refused: int) -> tuple[str, ...]:
+    """Return in words what is left out under a source; of many the first. Without a label the paths are relative."""
+    inside, about = (f"{label.rstrip('/')}/", f"{label.rstrip('/')}: ") if label else ("", "")
     told = [
-        f"{item.path} is a {special(item.mode)}" if item.kind is Kind.OTHER else f"{item.path} can't be read as a link"
+        f"{inside}{item.path} is a {special(item.mode)}"
+        if item.kind is Kind.OTHER
+        else f"{inside}{item.path} can't be read as a link"
         for item in items[:OMITTED_TOLD]
     ]
     if len(items) > OMITTED_TOLD:
-        told.append(f"{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
+        told.append(f"{about}{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
     if refused:
-        told.append(f"{refused:,} names that lead out of their directory")
+        told.append(f"{about}{refused:,} names that lead out of their directory")
     return tuple(told)

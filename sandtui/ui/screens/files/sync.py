@@ -49,7 +49,8 @@ class SyncDialog(Dialog[str]):
         self._spec, self._found, self._watched = spec, found, watched
         lines = [("+", "good", path) for path in found.new] + [("~", "busy", path) for path in found.changed]
         lines += [("-", "bad", path) for path in found.extra]
-        lines += [("!", "busy", f"{text}: left out") for text in omitted(found.left_out, found.refused)]
+        left = omitted("", found.left_out, found.refused)
+        lines += [("!", "busy", f"{text}: left out") for text in left]
         self._lines = lines
 
     def compose(self) -> Iterable[Widget]:
