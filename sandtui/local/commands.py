@@ -47,6 +47,10 @@ def add_parsers(subparsers: Any) -> None:
         "--share-network", action="store_true",
         help="give sandboxes with network access this machine's own network, its loopback services included",
     )  # fmt: skip
+    serve.add_argument(
+        "--allow-nested", action="store_true",
+        help="let programs in a sandbox build namespaces of their own, which shows them far more of this kernel",
+    )  # fmt: skip
     _add_keep(serve)
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
@@ -177,6 +181,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         trouble=arguments.trouble or "",
         images=tuple(arguments.images) or ("*",),
         share_network=arguments.share_network,
+        allow_nested=arguments.allow_nested,
         idle_exit=arguments.idle_exit,
     )
     if settings.fleet and settings.driver != "simulated":

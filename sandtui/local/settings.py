@@ -60,6 +60,8 @@ class Settings:
     """Faults by probability, as :mod:`sandtui.local.trouble` reads them."""
     share_network: bool = False
     """Whether sandboxes with network access get this machine's own network."""
+    allow_nested: bool = False
+    """Whether programs in a sandbox may build namespaces of their own, such as another sandbox."""
     links: tuple[str, ...] = ("tun", "veth")
     """The ways to carry a sandbox' packets that are tried, in this order."""
     keep: Keep = field(default_factory=Keep)

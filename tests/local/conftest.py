@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from sandtui.local.clock import ManualClock
+from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
+from tests.local.ordinary import ordinary_sandbox
 from tests.local.support import Api, Start, namespaces_work, serving_in_process
 
 
@@ -67,3 +69,10 @@ async def served(isolated: Api) -> AsyncIterator[Api]:
     """The same behind a real socket, for what a stream needs: parts that arrive one by one, clients that go."""
     async with serving_in_process(isolated.platform) as api:
         yield api
+
+
+@pytest.fixture(params=["none", "tun", "veth"])
+async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstance]:
+    """A sandbox that an ordinary user started, when these tests run as root; with and without a carried network."""
+    async with ordinary_sandbox(request.param) as instance:
+        yield instance

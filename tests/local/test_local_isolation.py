@@ -1,34 +1,25 @@
 """What a namespace keeps apart, as root and as an ordinary user."""
 
-import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, PATH, LaunchFailed
-from sandtui.local.drivers.base import Command, FileTrouble
-from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed
+from sandtui.local.drivers.base import FileTrouble
 from sandtui.local.drivers.choose import choose
-from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
-from sandtui.local.drivers.namespace import NamespaceDriver, isolation_spec
+from sandtui.local.drivers.namespace import NamespaceDriver
 from sandtui.local.images import Catalogue
 from sandtui.local.platform import Platform
 from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import LocalError, Settings
+from tests.local.ordinary import NOBODY, run
 from tests.local.support import Api, Start, namespaces_work
-
-NOBODY = 65534
-ENV = {"PATH": PATH, "HOME": "/root"}
 
 
 async def test_processes_files_and_names_are_its_own(isolated: Api, tmp_path: Path) -> None:
@@ -136,58 +127,6 @@ async def test_the_mode_of_an_ordinary_user_when_root_uses_it(tmp_path: Path, st
         await driver.discard(record.id)
         await driver.close()
     assert await driver.remains() == []
-
-
-@pytest.fixture(params=["none", "tun", "veth"])
-async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstance]:
-    """A sandbox that an ordinary user started, when these tests run as root; with and without a carried network."""
-    if os.geteuid() != 0 or sys.platform != "linux":
-        pytest.skip("only root can become an ordinary user; the other tests are one already")
-    python = next((path for path in (str(INTERPRETER), "/usr/bin/python3") if _runs_for_nobody(path)), None)
-    if python is None:
-        pytest.skip("no Python here that an ordinary user can run")
-    top = Path(tempfile.mkdtemp(prefix="stl-"))
-    top.chmod(0o755)
-    # The package itself may lie where that user can't read it.
-    package = top / "code" / "sandtui" / "local"
-    shutil.copytree(AGENT.parent, package / "agent")
-    box = top / "box"
-    (box / "root").mkdir(parents=True)
-    for path in (box, box / "root"):
-        os.chown(path, NOBODY, NOBODY)
-    isolation = isolation_spec("ordinary", request.param, None)
-    isolation |= {"python": machine_python(Path(python))}
-    spec = {"directory": str(box), "root": str(box / "root"), "log": str(box / "log"), "isolation": isolation}
-    launched = subprocess.run(
-        [python, "-I", "-S", str(package / "agent" / "__main__.py")],
-        input=json.dumps(spec), capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
-    )  # fmt: skip
-    try:
-        reply = json.loads(launched.stdout)
-        if "pid" not in reply:
-            pytest.skip(f"an ordinary user may not use namespaces here: {reply}")
-        instance = HostedInstance(box, ENV, "/workspace", await Channel.connect(box, SOCKET_NAME))
-        yield instance
-        instance.close()
-        os.kill(reply["pid"], signal.SIGKILL)
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
-
-
-def _runs_for_nobody(python: str) -> bool:
-    try:
-        done = subprocess.run([python, "-ISc", ""], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True)
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-async def run(instance: HostedInstance, text: str) -> tuple[str, int]:
-    command = await instance.run(Command(["/bin/sh", "-c", text]))
-    output = b"".join([chunk async for chunk in command.output("stdout")])
-    code = await command.wait()
-    command.close()
-    return output.decode(), code
 
 
 async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance) -> None:

@@ -288,7 +288,11 @@ def test_the_agent_needs_only_the_standard_library() -> None:
 
 
 def test_whatever_is_not_kept_apart_is_said_on_every_way_in(state_dir: Path) -> None:
-    for arguments in (["--driver", "process"], ["--driver", "namespace", "--share-network"]):
+    for arguments in (
+        ["--driver", "process"],
+        ["--driver", "namespace", "--share-network"],
+        ["--driver", "namespace", "--allow-nested"],
+    ):
         with serving(state_dir, *arguments) as (process, _, info):
             assert info["warning"]
             for command in ("status", "env"):

@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 
-from sandtui.local.agent import libc, network, usr_local
+from sandtui.local.agent import libc, network, seccomp, usr_local
 from sandtui.local.agent.usr_local import deep_directory, directory, link
 
 TYPE_CHECKING = False
@@ -33,7 +33,8 @@ class Isolation:
     ``first_uid`` is the host user that sandbox root becomes; None means ourselves. ``network`` is ``none`` for
     loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
     machine's own. ``python`` is the interpreter that the sandbox has, as :class:`usr_local.Python` describes it.
-    ``lock`` is a descriptor to keep: it says for our whole life that our users are taken.
+    ``lock`` is a descriptor to keep: it says for our whole life that our users are taken. ``nested`` lets programs
+    build namespaces of their own.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class Isolation:
         python: dict[str, Any],
         file_size: int | None = None,
         lock: int | None = None,
+        nested: bool = False,
     ) -> None:
+        self.nested = nested
         self.lock = lock
         self.file_size = file_size
         self.hostname = hostname
@@ -135,10 +138,23 @@ def lock_down(isolation: Isolation) -> None:
     if isolation.file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (isolation.file_size, isolation.file_size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not isolation.nested:
+        _forbid_user_namespaces()
     libc.reduce_capabilities()
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    if seccomp.is_supported():
+        seccomp.refuse_calls(nested=isolation.nested)
     # Without CAP_SYS_PTRACE nobody in the sandbox can now look into this process or borrow its descriptors.
     libc.prctl(libc.PR_SET_DUMPABLE, 0)
+
+
+def _forbid_user_namespaces() -> None:
+    try:
+        with open("/proc/sys/user/max_user_namespaces", "w", encoding="ascii") as file:
+            file.write("0")
+    except OSError:
+        if not seccomp.is_supported():
+            raise  # else the calls are refused as well
 
 
 def _show_host(name: str, owner: int) -> None:

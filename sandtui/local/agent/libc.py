@@ -32,6 +32,7 @@ PR_CAPBSET_DROP: Final = 24
 PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
 
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
 _MOUNT_SETATTR: Final = 442  # the same number on every architecture
@@ -127,6 +128,18 @@ def prctl(option: int, value: int) -> None:
     """Change an attribute of this process."""
     result = _libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
     _check(result, f"prctl {option}")
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_char_p)]
+
+
+def filter_calls(program: bytes) -> None:
+    """Have the kernel run a seccomp program of eight-byte steps before each call of this process."""
+    given = _FilterProgram(len(program) // 8, program)
+    none = ctypes.c_ulong(0)
+    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
+    _check(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(given), none, none), "seccomp")
 
 
 def forget_keyring() -> None:

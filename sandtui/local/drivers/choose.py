@@ -42,8 +42,9 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
     if mode.mapped is not None:
         _check_out_of_sight(state_dir)
         return NamespaceDriver(
-            state_dir, images, mapped=mode.mapped, link=mode.link, shared=settings.share_network, reason=mode.reason
-        )
+            state_dir, images, mapped=mode.mapped, link=mode.link, shared=settings.share_network,
+            nested=settings.allow_nested, reason=mode.reason,
+        )  # fmt: skip
     reason = mode.reason.rstrip(".")
     if settings.driver == "namespace":
         raise LocalError(

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from sandtui.local.agent import seccomp
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
@@ -47,6 +48,12 @@ _SHARED = (
     "true this machine's own network, as --share-network asks: its ports, its loopback services and its abstract "
     "Unix sockets included; "
 )
+_FILTERED = "system calls are filtered much as Docker does, and nothing inside can build namespaces of its own; "
+_NESTED = (
+    "system calls are filtered much as Docker does, but for those that build namespaces, as --allow-nested asks: "
+    "inside them any program has rights that reach far more of this machine's kernel; "
+)
+_UNFILTERED = "no filter for system calls, for this machine's processor; "
 _NONE = "every sandbox has loopback alone, and network access is refused; "
 
 
@@ -55,6 +62,7 @@ class NamespaceDriver(AgentDriver):
 
     ``mapped``: it also has host users of its own (needs root). ``link`` is how its packets reach the platform;
     without one, only ``shared`` gives a sandbox a network: the machine's own. ``reason`` says why there is no link.
+    ``nested`` lets programs in a sandbox build namespaces of their own.
     """
 
     name = "namespace"
@@ -67,12 +75,14 @@ class NamespaceDriver(AgentDriver):
         mapped: bool,
         link: str | None = None,
         shared: bool = False,
+        nested: bool = False,
         reason: str = "",
     ) -> None:
         super().__init__(state_dir, images)
         self._link = None if shared else link
         self._carrier = Carrier(self._carry_all) if self._link is not None else None
         self._shared = shared
+        self._nested = nested
         self._reason = reason
         self._mapped = mapped
         self._users = HostUsers()
@@ -81,17 +91,28 @@ class NamespaceDriver(AgentDriver):
             "root of a sandbox is you here"
         )  # fmt: skip
         network = _CARRIED if self._carrier is not None else _SHARED if shared else _NONE
-        self.isolation = f"{_COMMON}{network}no seccomp filter; images are not pulled; {self._limits}; {who}."
+        calls = _UNFILTERED if not seccomp.is_supported() else _NESTED if nested else _FILTERED
+        self.isolation = f"{_COMMON}{network}{calls}images are not pulled; {self._limits}; {who}."
 
     @property
     def warning(self) -> str:  # type: ignore[override]
         """What everyone who starts or uses the platform has to know."""
+        found = []
         if self._shared:
-            return (
+            found.append(
                 "Sandboxes share this machine's network (--share-network): they reach its loopback services, "
                 "and no two of them can listen on the same port."
             )
-        return "" if self._carrier is not None else f"No sandbox has a network here: {self._why}."
+        elif self._carrier is None:
+            found.append(f"No sandbox has a network here: {self._why}.")
+        if self._nested:
+            found.append(
+                "Programs in sandboxes may build namespaces of their own (--allow-nested): "
+                "there they reach far more of this machine's kernel."
+            )
+        elif not seccomp.is_supported():
+            found.append("System calls of sandboxes are not filtered: this machine's processor is unknown here.")
+        return " ".join(found)
 
     @property
     def _why(self) -> str:
@@ -183,7 +204,8 @@ class NamespaceDriver(AgentDriver):
         if self._mapped:
             first_uid, lock = self._users.take(record.id)
             os.chown(root, first_uid, first_uid)
-        return isolation_spec(record.name, network, first_uid, int(record.disk_size_gb * 1024**3), lock)
+        size = int(record.disk_size_gb * 1024**3)
+        return isolation_spec(record.name, network, first_uid, size, lock, nested=self._nested)
 
     def _released(self, sandbox_id: str) -> None:
         self._users.release(sandbox_id)
@@ -197,7 +219,13 @@ def _may_have_link(record: SandboxRecord) -> bool:
 
 
 def isolation_spec(
-    name: str, network: str, first_uid: int | None, file_size: int | None = None, lock: int | None = None
+    name: str,
+    network: str,
+    first_uid: int | None,
+    file_size: int | None = None,
+    lock: int | None = None,
+    *,
+    nested: bool = False,
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it keeps."""
     return {
@@ -206,6 +234,7 @@ def isolation_spec(
         "network": network,
         "first_uid": first_uid,
         "lock": lock,
+        "nested": nested,
         "python": machine_python(),
     }
 
