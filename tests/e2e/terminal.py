@@ -88,6 +88,11 @@ class Terminal:
         """The screen as it is."""
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the window; the program hears of it when the terminal ``controls`` it."""
+        self._screen.resize(lines, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     @property
     def modes(self) -> list[object]:
         """The terminal's modes."""

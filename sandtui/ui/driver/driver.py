@@ -38,6 +38,9 @@ LOG = logging.getLogger("sandtui.ui")
 LAST_WRITES_SECONDS = 1.0
 """How long leaving the terminal may wait for it to take what was written."""
 
+REPORT_SECONDS = 0.1
+"""How long after the signal of a resize the terminal's own report of it may come."""
+
 READ_SIZE = 1 << 16
 
 KITTY_FLAGS = KITTY_DISAMBIGUATE_ESCAPE_CODES | KITTY_REPORT_ALL_KEYS | KITTY_REPORT_ASSOCIATED_TEXT
@@ -213,7 +216,15 @@ class TerminalDriver(LinuxDriver):
             self.attrs_before = None
 
     def _window_changed(self) -> None:
-        if not self._in_band_window_resize:
+        if self._in_band_window_resize:
+            # The report tells pixels too, but may not come: the window can change just before the terminal turns
+            # reports on, or a multiplexer between us and it may drop them.
+            self._loop.call_later(REPORT_SECONDS, self._send_missed_size)
+        else:
+            self._send_size()
+
+    def _send_missed_size(self) -> None:
+        if self._output is not None and self._app.size != self._get_terminal_size():
             self._send_size()
 
     def _send_size(self) -> None:
