@@ -86,27 +86,30 @@ screenshots: $(VENV)/.dev
 snapshots: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) tests/ui --snapshot-update
 
-# Writes down the versions that are installed, without addresses of any registry.
+# Writes down versions and hashes of all that is installed, without addresses of any registry.
 lock: $(VENV)/.dev
-	$(BIN)/python -m pip freeze --exclude-editable --exclude sandtui > requirements.lock
+	$(PIP) 'uv>=0.9,<1'
+	$(BIN)/python -m tests.lock
 
 clean:
 	rm -rf $(VENV) .interop .soak build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.pip:
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade 'pip>=25.1,<27'
 	@touch $@
 
-$(VENV)/.run: pyproject.toml requirements.lock | $(VENV)/.pip
-	$(PIP) --constraint requirements.lock --editable .
+$(VENV)/.run: pyproject.toml requirements.lock | $(VENV)/.made
+	@sed '/^# For development/,$$d' requirements.lock > $(VENV)/run.lock
+	$(PIP) --require-hashes --requirement $(VENV)/run.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml requirements.lock | $(VENV)/.pip
-	$(PIP) --constraint requirements.lock --editable . --group dev
+$(VENV)/.dev: pyproject.toml requirements.lock | $(VENV)/.made
+	$(PIP) --require-hashes --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
 
 .interop/%/.done:

@@ -15,6 +15,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+from tests.lock import LOCK, needed_to_run
+
 ROOT = Path(__file__).parents[1]
 NEEDED = ("sandtui/py.typed", "sandtui/ui/sandtui.tcss", "sandtui/local/agent/__main__.py")
 SECONDS = 120
@@ -34,7 +36,8 @@ def run(*command: str | Path, **environment: str) -> str:
 def build(folder: Path) -> Path:
     """Build both archives; return the wheel."""
     # Not by `run`: pip's own settings of this machine count for what is fetched.
-    subprocess.run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     (source,) = folder.glob("*.tar.gz")
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -50,9 +53,11 @@ def build(folder: Path) -> Path:
 def use(wheel: Path, folder: Path) -> None:
     """Install the wheel and run the program on a platform of its own."""
     venv.create(folder / "venv", with_pip=True)
-    lock = ROOT / "requirements.lock"
-    install = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "-c", str(lock), str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
+    lock = folder / "run.lock"
+    lock.write_text(needed_to_run(LOCK.read_text()))
+    install = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*install, "--require-hashes", "--requirement", str(lock)], check=True, capture_output=True)
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True, capture_output=True)
     program = folder / "venv" / "bin" / "sandtui"
     home = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "XDG_DATA_HOME": str(folder / "data")}
     print(run(program, "--version", **home).strip())
