@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from sandtui.local.clock import ManualClock
 from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
-from tests.local.ordinary import ordinary_sandbox
+from tests.local.ordinary import ordinary_sandbox, run
 from tests.local.support import Api, Start, namespaces_work, serving_in_process
+
+Inside = Callable[[str], Awaitable[str]]
 
 
 @pytest.fixture
@@ -76,3 +78,26 @@ async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstan
     """A sandbox that an ordinary user started, when these tests run as root; with and without a carried network."""
     async with ordinary_sandbox(request.param) as instance:
         yield instance
+
+
+@pytest.fixture(params=["this user", "ordinary"])
+async def inside(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> AsyncIterator[Inside]:
+    """Run a Python program in a sandbox of this user, and, as root, in one that an ordinary user started."""
+    async with AsyncExitStack() as stack:
+        if request.param == "ordinary":
+            instance = await stack.enter_async_context(ordinary_sandbox("none"))
+
+            async def output(code: str) -> str:
+                text, status = await run(instance, f"cat > /tmp/code.py <<'END'\n{code}\nEND\npython /tmp/code.py")
+                assert status == 0, text
+                return text
+        else:
+            await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+            api = await start("namespace")
+            box = await api.running()
+
+            async def output(code: str) -> str:
+                await api.upload(box, "/tmp/code.py", code.encode())
+                return await api.output(box, "python /tmp/code.py")
+
+        yield output

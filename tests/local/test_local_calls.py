@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -13,12 +11,11 @@ from sandtui.local.agent import seccomp
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
 from sandtui.local.images import Catalogue
+from tests.local.conftest import Inside
 from tests.local.ordinary import ordinary_sandbox, run
 from tests.local.rpc import Rpc
 from tests.local.support import Api, Start, namespaces_work
 from tests.local.test_local_ssh import authorized, connected
-
-Inside = Callable[[str], Awaitable[str]]
 
 pytestmark = pytest.mark.skipif(not seccomp.is_supported(), reason="the calls of this processor are not known")
 
@@ -83,29 +80,6 @@ allowed = {
 raw = {str(one): family(one, socket.SOCK_RAW, 1) for one in (2, 10)}
 print(json.dumps([refused, netlink, allowed, raw]))
 """
-
-
-@pytest.fixture(params=["this user", "ordinary"])
-async def inside(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> AsyncIterator[Inside]:
-    """Run a Python program in a sandbox of this user, and, as root, in one that an ordinary user started."""
-    async with AsyncExitStack() as stack:
-        if request.param == "ordinary":
-            instance = await stack.enter_async_context(ordinary_sandbox("none"))
-
-            async def output(code: str) -> str:
-                text, status = await run(instance, f"cat > /tmp/code.py <<'END'\n{code}\nEND\npython /tmp/code.py")
-                assert status == 0, text
-                return text
-        else:
-            await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
-            api = await start("namespace")
-            box = await api.running()
-
-            async def output(code: str) -> str:
-                await api.upload(box, "/tmp/code.py", code.encode())
-                return await api.output(box, "python /tmp/code.py")
-
-        yield output
 
 
 async def test_no_call_reaches_the_kernels_depths(inside: Inside) -> None:

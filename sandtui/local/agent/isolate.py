@@ -20,6 +20,7 @@ OWN_DIRECTORIES: Final = (
     "tmp", "var", "var/tmp", "workspace",
 )  # fmt: skip
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
+MASKED: Final = ("keys", "key-users")
 USR_LOCAL: Final = "opt/sandtui/local"
 MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
 USER_RANGE: Final = 65536
@@ -63,7 +64,6 @@ class Isolation:
 
 def leave_host(isolation: Isolation) -> None:
     """First step, still outside: the namespaces that the next child will be born into."""
-    libc.forget_keyring()
     if isolation.first_uid is None:
         uid, gid = os.geteuid(), os.getegid()
         libc.unshare(libc.CLONE_NEWUSER)
@@ -106,6 +106,9 @@ def build_root(isolation: Isolation, root: str) -> None:
     _make_devices(owned, owner)
     libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m")
     libc.mount("proc", "proc", "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+    if not isolation.nested:
+        # Whoever has lost sight of a part of one proc may not mount another.
+        _mask_proc()
     _own_network_files(isolation)
     libc.pivot_root_here()
     os.chdir("/")
@@ -138,6 +141,9 @@ def lock_down(isolation: Isolation) -> None:
     if isolation.file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (isolation.file_size, isolation.file_size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Only now, so that the sandbox' own user has it; where all of that user's keys are taken, the filter is enough.
+    if not libc.own_keyring() and not seccomp.is_supported():
+        raise OSError("the sandbox can be given no keyring of its own")
     if not isolation.nested:
         _forbid_user_namespaces()
     libc.reduce_capabilities()
@@ -146,6 +152,14 @@ def lock_down(isolation: Isolation) -> None:
         seccomp.refuse_calls(nested=isolation.nested)
     # Without CAP_SYS_PTRACE nobody in the sandbox can now look into this process or borrow its descriptors.
     libc.prctl(libc.PR_SET_DUMPABLE, 0)
+
+
+def _mask_proc() -> None:
+    """Hide what tells of the whole machine or of its users: proc knows namespaces for the rest alone."""
+    for name in MASKED:
+        path = f"proc/{name}"
+        if os.path.exists(path):
+            libc.mount("dev/null", path, None, libc.MS_BIND)
 
 
 def _forbid_user_namespaces() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ _MOUNT_ATTR_RDONLY: Final = 1
 _MOUNT_ATTR_NOSUID: Final = 2
 _MOUNT_ATTR_NODEV: Final = 4
 _KEYCTL: Final = {"x86_64": 250, "aarch64": 219, "riscv64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING: Final = 1
 _CAP_VERSION_3: Final = 0x20080522
 
 # What a container engine leaves to root by default, without the raw sockets and device nodes:
@@ -142,11 +144,16 @@ def filter_calls(program: bytes) -> None:
     _check(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(given), none, none), "seccomp")
 
 
-def forget_keyring() -> None:
-    """Leave the session keyring of whoever started the platform behind, where the kernel has keyrings."""
+def own_keyring() -> bool:
+    """Leave the session keyring that we came with for an empty one; say whether that is done.
+
+    A kernel without keyrings has none to leave.
+    """
     number = _KEYCTL.get(os.uname().machine)
-    if number is not None:
-        _libc.syscall(ctypes.c_long(number), ctypes.c_int(1), None)
+    if number is None:
+        return False
+    joined = _libc.syscall(ctypes.c_long(number), ctypes.c_int(_KEYCTL_JOIN_SESSION_KEYRING), None)
+    return bool(joined >= 0 or ctypes.get_errno() == errno.ENOSYS)
 
 
 class _CapHeader(ctypes.Structure):

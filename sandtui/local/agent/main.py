@@ -108,6 +108,7 @@ def _run_agent(
             if sys.platform == "linux":
                 libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
                 libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+                libc.own_keyring()
         else:
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
             isolate.build_root(isolation, spec["root"])

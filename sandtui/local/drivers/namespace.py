@@ -51,7 +51,7 @@ _SHARED = (
 _FILTERED = "system calls are filtered much as Docker does, and nothing inside can build namespaces of its own; "
 _NESTED = (
     "system calls are filtered much as Docker does, but for those that build namespaces, as --allow-nested asks: "
-    "inside them any program has rights that reach far more of this machine's kernel; "
+    "inside them any program has rights that reach far more of this machine's kernel, and nothing of /proc is hidden; "
 )
 _UNFILTERED = "no filter for system calls, for this machine's processor; "
 _NONE = "every sandbox has loopback alone, and network access is refused; "
