@@ -217,6 +217,20 @@ async def test_what_may_have_been_made_is_asked_for_again_with_the_same_key():
         await until(pilot, lambda: not app.journal.unfinished())
 
 
+async def test_a_full_disk_of_the_platform_is_told_and_made_nothing():
+    app, transports = world_with(reply(507, {"detail": "The disk of the local platform is full. Delete sandboxes."}))
+    async with app.run_test(size=WIDE) as pilot:
+        await open_form(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(app.messages))
+        assert "The disk of the local platform is full. Delete sandboxes" in app.messages[-1].text
+        assert "no second one" not in app.messages[-1].text
+        assert not app.journal.unfinished(), "nothing can have been made"
+        transports[0].answer = None
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+
+
 async def test_a_single_sandbox_is_written_down_before_it_is_asked_for():
     seen = []
     app, transports = world_with(None)
