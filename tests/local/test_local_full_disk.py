@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient, StorageFullError
+from sandtui.local.clock import ManualClock
 from sandtui.local.disk import LEAST_BYTES, RESERVE_BYTES, Disk, DiskFull
+from sandtui.local.store import Store
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
 from tests.local.test_local_serve import PROGRAM, execute, running, serving, until
 
@@ -253,3 +255,21 @@ async def test_any_call_that_finds_no_space_says_so(start: Start, monkeypatch: p
     detail = f"The disk of the local platform is full: {os.strerror(code)}."
     assert (reply.status_code, reply.json()["detail"]) == (507, detail)
     assert (await api.call("GET", "/sandbox")).json()["total"] == 0
+
+
+async def test_a_port_that_can_not_be_written_down_is_not_exposed(
+    start: Start, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> None:
+    api: Api = await start("simulated", clock=clock)
+    box = await api.started()
+
+    async def no_space(store: Store, kind: str, key: str, body: dict[str, Any]) -> None:
+        raise DiskFull("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "put", no_space)
+        for _ in range(3):
+            reply = await api.call("POST", f"/sandbox/{box}/expose", json={"port": 8000})
+            assert (reply.status_code, reply.json()["detail"]) == (507, "The disk is full.")
+        assert (await api.call("GET", f"/sandbox/{box}/expose")).json()["exposures"] == []
+    assert (await api.call("POST", f"/sandbox/{box}/expose", json={"port": 8000})).status_code == 200
