@@ -20,8 +20,8 @@ from tests.local.support import GIVE_UP_SECONDS, Api, Start, serving_in_process
 
 IMAGE = "localhost/sandtui-test:latest"
 APPLETS = (
-    "ash cat chmod dirname echo env false grep head hostname httpd id kill ls md5sum mkdir mv nc ps pwd rm seq sh "
-    "sleep stat stty tail test touch true tty wc whoami"
+    "ash cat chmod chown dirname echo env false grep head hostname httpd id kill ls md5sum mkdir mv nc ps pwd "
+    "rm seq sh sleep stat stty tail test touch true tty wc whoami"
 )
 # Command sessions start bash; here it is busybox' shell.
 BASH = b'#!/bin/sh\nexec /bin/sh "$@"\n'
@@ -99,6 +99,19 @@ async def test_a_container_runs_commands_and_keeps_files(engine: Api) -> None:
     await engine.call("DELETE", f"/sandbox/{box}")
     assert (await engine.run(box, "true")).status_code == 409
     assert "driver" in (await engine.call("GET", f"/sandbox/{box}/logs")).json()["logs"]
+
+
+async def test_root_of_a_container_has_few_rights_and_gains_none(engine: Api) -> None:
+    box = await up(engine)
+    status = await engine.output(box, "cat /proc/self/status")
+    fields = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+    assert fields["NoNewPrivs"].strip() == "1"
+    # No net_admin (12), net_raw (13), sys_ptrace (19), sys_admin (21), mknod (27), audit_write (29).
+    for name in ("CapEff", "CapBnd", "CapPrm"):
+        mask = int(fields[name], 16)
+        assert not mask & sum(1 << bit for bit in (12, 13, 19, 21, 27, 29)), name
+    await engine.output(box, "touch /root/f && chown nobody /root/f && chmod 4755 /root/f")
+    assert await engine.output(box, "whoami", user="nobody") == "nobody\n"
 
 
 async def test_a_command_past_its_time_is_killed_with_its_children(engine: Api) -> None:

@@ -20,7 +20,13 @@ OWN_DIRECTORIES: Final = (
     "tmp", "var", "var/tmp", "workspace",
 )  # fmt: skip
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
-MASKED: Final = ("keys", "key-users")
+# What /proc tells of the whole machine, whatever namespace asks; and what it would let its root change.
+MASKED: Final = (
+    "acpi", "asound", "config.gz", "interrupts", "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg",
+    "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "mtrr", "pagetypeinfo", "sched_debug", "scsi",
+    "slabinfo", "timer_list", "timer_stats", "vmallocinfo",
+)  # fmt: skip
+READ_ONLY: Final = ("bus", "fs", "irq", "sys", "sysrq-trigger", "driver", "tty")
 USR_LOCAL: Final = "opt/sandtui/local"
 MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
 USER_RANGE: Final = 65536
@@ -49,6 +55,7 @@ class Isolation:
         nested: bool = False,
     ) -> None:
         self.nested = nested
+        self.sysctl = -1
         self.lock = lock
         self.file_size = file_size
         self.hostname = hostname
@@ -106,6 +113,8 @@ def build_root(isolation: Isolation, root: str) -> None:
     _make_devices(owned, owner)
     libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m")
     libc.mount("proc", "proc", "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+    # Kept, as it is about to become read-only: the limits of our own users can be set once they are there.
+    isolation.sysctl = os.open("proc/sys", os.O_RDONLY | os.O_DIRECTORY)
     if not isolation.nested:
         # Whoever has lost sight of a part of one proc may not mount another.
         _mask_proc()
@@ -145,7 +154,7 @@ def lock_down(isolation: Isolation) -> None:
     if not libc.own_keyring() and not seccomp.is_supported():
         raise OSError("the sandbox can be given no keyring of its own")
     if not isolation.nested:
-        _forbid_user_namespaces()
+        _forbid_user_namespaces(isolation)
     libc.reduce_capabilities()
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     if seccomp.is_supported():
@@ -158,17 +167,30 @@ def _mask_proc() -> None:
     """Hide what tells of the whole machine or of its users: proc knows namespaces for the rest alone."""
     for name in MASKED:
         path = f"proc/{name}"
-        if os.path.exists(path):
+        if os.path.isdir(path):
+            libc.mount("tmpfs", path, "tmpfs", libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+        elif os.path.exists(path):
             libc.mount("dev/null", path, None, libc.MS_BIND)
+    for name in READ_ONLY:
+        path = f"proc/{name}"
+        if os.path.exists(path):
+            libc.bind_read_only(path, path)
 
 
-def _forbid_user_namespaces() -> None:
+def _forbid_user_namespaces(isolation: Isolation) -> None:
     try:
-        with open("/proc/sys/user/max_user_namespaces", "w", encoding="ascii") as file:
-            file.write("0")
+        _set_sysctl(isolation, "user/max_user_namespaces", 0)
     except OSError:
         if not seccomp.is_supported():
             raise  # else the calls are refused as well
+
+
+def _set_sysctl(isolation: Isolation, name: str, value: int) -> None:
+    fd = os.open(name, os.O_WRONLY, dir_fd=isolation.sysctl)
+    try:
+        os.write(fd, str(value).encode())
+    finally:
+        os.close(fd)
 
 
 def _show_host(name: str, owner: int) -> None:

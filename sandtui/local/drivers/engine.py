@@ -25,6 +25,11 @@ MAX_PROCESSES: Final = 4096
 # It takes orphans up and can be told to end, which `tail -f /dev/null` as the first process would not do.
 _STAY: Final = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
 _SANDBOX, _STATE = "sandtui.sandbox", "sandtui.state"
+# What images need to install packages and to become users of their own; no raw packets, devices or audit records.
+CAPABILITIES: Final = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
+    "SYS_CHROOT",
+)  # fmt: skip
 _MOST_KEPT: Final = 10_000
 
 
@@ -62,7 +67,8 @@ class EngineDriver:
         """Say what keeps containers apart."""
         return (
             f"containers of {self._version or 'the container engine'}, with its isolation and its limits on memory, "
-            "cores and processes; network_access=false gives no network at all; disk is not limited."
+            "cores and processes; few capabilities, and none to be gained (sudo and the like don't work); "
+            "network_access=false gives no network at all; disk is not limited."
         )
 
     def fleet(self) -> list[SandboxRecord]:
@@ -128,7 +134,7 @@ class EngineDriver:
             raise ImageUnavailable(trouble)
         if not await self._has(record.docker_image):
             await self._pull(record)
-        body = self._description(record)
+        body = self.description(record)
         await self._api.call("POST", "/containers/create", params={"name": _name(record.id)}, json=body)
         await self._api.call("POST", f"/containers/{_name(record.id)}/start")
         instance = self._instance(record)
@@ -212,7 +218,8 @@ class EngineDriver:
         except EngineError as error:
             raise ImageUnavailable(f"The image {image!r} could not be pulled: {error}") from error
 
-    def _description(self, record: SandboxRecord) -> dict[str, Any]:
+    def description(self, record: SandboxRecord) -> dict[str, Any]:
+        """Return the container of a sandbox as the engine reads it."""
         argv = record.argv()
         memory = int(record.memory_gb * 1024**3)
         return {
@@ -228,6 +235,9 @@ class EngineDriver:
                 "MemorySwap": memory,
                 "NanoCpus": int(record.cpu_cores * 1e9),
                 "PidsLimit": MAX_PROCESSES,
+                "CapDrop": ["ALL"],
+                "CapAdd": list(CAPABILITIES),
+                "SecurityOpt": ["no-new-privileges"],
                 "NetworkMode": "bridge" if record.network_access else "none",
             },
         }
