@@ -194,6 +194,11 @@ class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
         self._drawn_at = monotonic()
 
 
+def still_open(screen: Screen[Any]) -> Callable[[], bool]:
+    """Return what tells whether a screen can still take what was begun for it."""
+    return lambda: not isinstance(screen, ScreenGate) or screen.is_open
+
+
 def can_draw(widget: Widget) -> bool:
     """Whether a widget is composed, and neither it nor its screen has begun to close."""
     if not widget.is_mounted or not widget.is_attached or widget._pruning or widget._closing or widget._closed:

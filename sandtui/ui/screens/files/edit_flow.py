@@ -26,6 +26,7 @@ from sandtui.fleet.transfers.reasons import reason
 from sandtui.fleet.transfers.sending import Sender
 from sandtui.ui.render.files import size_text
 from sandtui.ui.screens.dialogs.choose import Choice, DecideDialog
+from sandtui.ui.screens.gate import still_open
 from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, run_in_terminal
 
 if TYPE_CHECKING:
@@ -38,14 +39,29 @@ _TROUBLE = (FilesError, TransferError, SandboxClientError, OSError, TerminalLoan
 
 
 def edit(app: SandtuiApp, reader: Reader, on_change: Callable[[], None]) -> None:
-    """Edit a file; ``on_change`` is called when it has changed."""
+    """Edit a file for the screen in front; ``on_change`` is called when it has changed.
+
+    When the screen is left before the editor has opened, none opens. What was edited is sent back in any case.
+    """
     session = app.bridge.session
     if session is not None:
-        flow = _edit(app, session.client, reader, on_change)
+        is_wanted = still_open(app.screen)
+
+        def changed() -> None:
+            if is_wanted():
+                on_change()
+
+        flow = _edit(app, session.client, reader, changed, is_wanted)
         app.run_worker(flow, group="edit", exclusive=True, exit_on_error=False)
 
 
-async def _edit(app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, on_change: Callable[[], None]) -> None:
+async def _edit(
+    app: SandtuiApp,
+    client: AsyncSandboxClient,
+    reader: Reader,
+    on_change: Callable[[], None],
+    is_wanted: Callable[[], bool],
+) -> None:
     name, transfer_id = clean(base(reader.path)), secrets.token_hex(5)
     try:
         if reader.sandbox_id is None:
@@ -55,7 +71,7 @@ async def _edit(app: SandtuiApp, client: AsyncSandboxClient, reader: Reader, on_
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sandtui-edit-"))
         keep = False
         try:
-            keep = await _edit_remote(app, client, reader, folder, transfer_id, on_change)
+            keep = await _edit_remote(app, client, reader, folder, transfer_id, on_change, is_wanted)
         finally:
             if not keep:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -70,6 +86,7 @@ async def _edit_remote(
     folder: Path,
     transfer_id: str,
     on_change: Callable[[], None],
+    is_wanted: Callable[[], bool],
 ) -> bool:
     """Edit a copy; return whether it has to be kept, because the change has not arrived."""
     assert reader.sandbox_id is not None
@@ -86,6 +103,8 @@ async def _edit_remote(
     transfer = Transfer(transfer_id, Spec(place, Place(str(copy)), "edit", Existing.OVERWRITE))
     await Fetcher(client, reader.sandbox_id, transfer).fetch(_item(reader.path, str(copy), before), lambda _: None)
     first = await asyncio.to_thread(_sum, copy)
+    if not is_wanted():
+        return False
     await _open(app, copy)
     if not copy.exists() or await asyncio.to_thread(_sum, copy) == first:
         app.say(f"{name} was not changed.")
