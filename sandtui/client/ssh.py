@@ -1,13 +1,15 @@
 """SSH into a sandbox, in both forms of the platform (wire.md 7).
 
-The key is made in memory for one session and never written anywhere. The host's key is not checked: the
-platform has no fixed one, and the way to it was told by the platform itself over its authenticated API.
+The key is made in memory for one session and never written anywhere. The host's key is checked where the platform
+tells it with the session, as the local one does. The hosted platform tells none: there the way to the host, told over
+the authenticated API, is all that vouches for it, and whoever shows a shell says so (see :func:`is_host_checked`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING
@@ -54,7 +56,7 @@ async def ssh_connection(
     public = key.export_public_key().decode().strip()
     session = await flows.create_ssh_session(sandbox_id, ttl_seconds, public_key=public)
     try:
-        connection = await _connect(session, key)
+        connection = await _connect(session, key, may_be_here=flows.is_platform_here)
         try:
             yield connection
         finally:
@@ -66,28 +68,41 @@ async def ssh_connection(
             await flows.close_ssh_session(sandbox_id, session.session_id)
 
 
-async def _connect(session: SSHSession, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
+def is_host_checked(connection: asyncssh.SSHClientConnection) -> bool:
+    """Whether the host has shown the key that the platform told."""
+    return bool(connection.get_extra_info("host_checked"))
+
+
+async def _connect(session: SSHSession, key: asyncssh.SSHKey, *, may_be_here: bool) -> asyncssh.SSHClientConnection:
     loop = asyncio.get_running_loop()
+    trusted = _trusted(session)
     deadline = loop.time() + CONNECT_SECONDS
     pause = 0.1
     while True:
         try:
             async with asyncio.timeout_at(deadline):
-                link = await _socket(session)
+                link = await _socket(session, may_be_here=may_be_here)
                 try:
-                    return await asyncssh.connect(
+                    connection = await asyncssh.connect(
                         sock=link,
                         username=session.session_id,
                         client_keys=[key],
-                        known_hosts=None,
+                        known_hosts=trusted,
                         config=None,
                         agent_path=None,
                         keepalive_interval=15,
                         encryption_algs=PREFERRED_CIPHERS,
                     )
+                    connection.set_extra_info(host_checked=trusted is not None)
+                    return connection
                 except BaseException:
                     link.close()
                     raise
+        except asyncssh.HostKeyNotVerifiable:
+            raise ConnectionFailedError(
+                f"{session.host}:{session.port} is not the SSH server that the platform told of: its key is another",
+                sandbox_id=session.sandbox_id,
+            ) from None
         except (OSError, asyncssh.Error) as error:
             if loop.time() + pause >= deadline:
                 raise ConnectionFailedError(
@@ -97,11 +112,28 @@ async def _connect(session: SSHSession, key: asyncssh.SSHKey) -> asyncssh.SSHCli
             pause = min(pause * 2, 1.0)
 
 
-async def _socket(session: SSHSession) -> socket.socket:
+def _trusted(session: SSHSession) -> tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey], list[asyncssh.SSHKey]] | None:
+    if session.host_key is None:
+        return None
+    try:
+        return [asyncssh.import_public_key(session.host_key)], [], []
+    except (asyncssh.KeyImportError, ValueError):
+        raise ConnectionFailedError(
+            "the platform told a key of the SSH server that can't be read", sandbox_id=session.sandbox_id
+        ) from None
+
+
+async def _socket(session: SSHSession, *, may_be_here: bool) -> socket.socket:
     """Connect, and say the first line that the VM form wants."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(session.host, session.port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
+    if not may_be_here and _is_close(str(address[0])):
+        # A platform elsewhere could have us talk to the services of this machine, or to a cloud's metadata.
+        raise ConnectionFailedError(
+            f"the platform names {session.host} as the SSH server, which is this machine or its link",
+            sandbox_id=session.sandbox_id,
+        )
     link = socket.socket(family, kind, protocol)
     try:
         link.setblocking(False)
@@ -112,6 +144,13 @@ async def _socket(session: SSHSession) -> socket.socket:
         link.close()
         raise
     return link
+
+
+def _is_close(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast
 
 
 class SSHChannel:

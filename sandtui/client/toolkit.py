@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandtui.client.flows.ports import check_port
     from sandtui.client.routes import environment_transport
     from sandtui.client.sftp import open_sftp
-    from sandtui.client.ssh import SSHChannel
+    from sandtui.client.ssh import SSHChannel, is_host_checked
     from sandtui.client.transfers import Progress, check_source
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "check_source",
     "environment_transport",
     "exit_code_of",
+    "is_host_checked",
     "normalise_base_url",
     "open_sftp",
     "prime_folder",
@@ -46,7 +47,7 @@ _MODULES = {
     "flows.ports": "check_port",
     "routes": "environment_transport",
     "sftp": "open_sftp",
-    "ssh": "SSHChannel",
+    "ssh": "SSHChannel is_host_checked",
     "transfers": "Progress check_source",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

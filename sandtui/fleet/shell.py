@@ -154,6 +154,8 @@ async def attach(
 
 async def _run(screen: Terminal, channel: ShellChannel, name: str) -> int:
     screen.say(f"A shell in {name}; `exit` or ctrl+d leaves it.")
+    if channel.warning:
+        screen.say(channel.warning)
     tasks: set[asyncio.Future[None]] = set()
 
     def resize(columns: int, lines: int) -> None:

@@ -63,6 +63,7 @@ class SshRoutes:
                 "user_ns": USER_NAMESPACE,
                 "job_id": record.id,
                 "token": token,
+                "host_key": self._server.host_key,
             }
         )
 

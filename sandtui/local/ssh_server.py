@@ -47,11 +47,13 @@ class SshServer:
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self.host = LOOPBACK
         self.port = 0
+        self.host_key = ""
         sessions.on_close.append(self._cut)
 
     async def open(self, host: str, key_path: Path) -> None:
         """Listen; the host key is made once, so that clients which remember it are not alarmed."""
         key = await asyncio.to_thread(_host_key, key_path)
+        self.host_key = key.export_public_key().decode("ascii").strip()
         self._options = await asyncssh.SSHServerConnectionOptions.construct(
             server_host_keys=[key],
             process_factory=self._process,

@@ -118,6 +118,8 @@ class ShellApp(FloodApp):
         app, reader = self, await self.flood()
 
         class Channel:
+            warning = ""
+
             async def read(self):
                 data = await reader.read(PIECE)
                 app.taken += len(data)

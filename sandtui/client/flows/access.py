@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from sandtui.client.calls import access, gateway
 from sandtui.client.checks import check_text
@@ -16,12 +17,18 @@ from sandtui.client.models.access import (
     SSHSession,
 )
 from sandtui.client.models.gateway import GatewayToken
+from sandtui.client.routes import is_this_machine
 
 MAX_SSH_TTL = 3600
 
 
 class Access(Flows):
     """The calls about ways in and out."""
+
+    @property
+    def is_platform_here(self) -> bool:
+        """Whether the platform runs on this machine."""
+        return is_this_machine(urlsplit(self._session.config.base_url).hostname or "")
 
     async def create_ssh_session(
         self, sandbox_id: str, ttl_seconds: int | None = None, *, public_key: str | None = None

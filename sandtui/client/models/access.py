@@ -4,20 +4,30 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegment, WireModel, readable_rows
+from sandtui.client.models.base import (
+    GatewayUrl,
+    HeaderText,
+    HostName,
+    Moment,
+    PathSegment,
+    SessionId,
+    WireModel,
+    readable_rows,
+)
 
 
 class SSHSession(WireModel):
     """Where to connect by SSH, and until when. The user name is ``session_id``.
 
     The container form has also the exposure and a gateway token, with which the key is let in; the VM form has
-    neither, and wants a first line on the socket (wire.md 7).
+    neither, and wants a first line on the socket (wire.md 7). ``host_key`` is the public key of the SSH server where
+    the platform tells it; the hosted one does not.
     """
 
-    session_id: str
+    session_id: SessionId
     sandbox_id: str
-    host: str
-    port: int
+    host: HostName
+    port: int = Field(ge=1, le=65535)
     expires_at: Moment
     ttl_seconds: int
     exposure_id: str | None = None
@@ -26,6 +36,7 @@ class SSHSession(WireModel):
     user_ns: PathSegment | None = None
     job_id: PathSegment | None = None
     token: HeaderText | None = Field(default=None, repr=False)
+    host_key: str | None = None
 
 
 class EgressPolicy(WireModel):

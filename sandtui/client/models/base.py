@@ -1,6 +1,8 @@
 """What every model of the API has in common."""
 
+import re
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from types import NoneType
 from typing import Annotated, Any, ClassVar, get_args
 from urllib.parse import urlsplit
@@ -46,6 +48,15 @@ def _usable_gateway(url: str) -> str:
     return url
 
 
+def _host(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        if not re.fullmatch(r"(?=.{1,253}$)(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?", text):
+            raise ValueError("this is no name or address of a host") from None
+    return text
+
+
 def _one_segment(text: str) -> str:
     if text in {".", ".."}:
         raise ValueError("this would lead to another resource")
@@ -55,6 +66,10 @@ def _one_segment(text: str) -> str:
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 """Something that is sent in a header."""
+
+HostName = Annotated[str, AfterValidator(_host)]
+SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:@+=,-]{1,256}$")]
+"""A user name and a part of a line that begins a connection: nothing in it may end that line or a word."""
 
 GatewayUrl = Annotated[str, AfterValidator(_usable_gateway)]
 PathSegment = Annotated[str, StringConstraints(pattern=r"^[^/?#\s\x00-\x20]+$"), AfterValidator(_one_segment)]

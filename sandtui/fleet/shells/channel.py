@@ -23,12 +23,19 @@ TERMINAL_TYPE = "xterm-256color"
 SESSION_SECONDS = 3600
 """How long the way in may stay open, the longest that the platform gives (wire.md 7)."""
 
+HOST_NOT_CHECKED = "The platform gives no host key: the SSH server was not verified."
+
 Size = tuple[int, int]
 """Columns and lines."""
 
 
 class ShellChannel(Protocol):
-    """A shell that runs. All raise SandboxClientError when the connection breaks."""
+    """A shell that runs. All raise SandboxClientError when the connection breaks.
+
+    ``warning`` is what a user must know about the way to it, if anything.
+    """
+
+    warning: str
 
     async def read(self) -> bytes:
         """Return what the shell has written; nothing when it has ended."""
@@ -79,6 +86,8 @@ async def open_channel(
         return
     import asyncssh
 
+    from sandtui.client.toolkit import is_host_checked
+
     async with client.connect_ssh(sandbox_id, SESSION_SECONDS) as connection:
         try:
             shell = await connection.create_process(
@@ -87,7 +96,7 @@ async def open_channel(
         except asyncssh.Error as error:
             raise ConnectionFailedError(f"the shell could not be opened: {error}", sandbox_id=sandbox_id) from None
         try:
-            yield SSHShellChannel(shell, sandbox_id)
+            yield SSHShellChannel(shell, sandbox_id, "" if is_host_checked(connection) else HOST_NOT_CHECKED)
         finally:
             shell.close()
 
@@ -95,8 +104,8 @@ async def open_channel(
 class SSHShellChannel:
     """A shell over SSH."""
 
-    def __init__(self, shell: asyncssh.SSHClientProcess[bytes], sandbox_id: str) -> None:
-        self._shell, self._sandbox_id = shell, sandbox_id
+    def __init__(self, shell: asyncssh.SSHClientProcess[bytes], sandbox_id: str, warning: str = "") -> None:
+        self._shell, self._sandbox_id, self.warning = shell, sandbox_id, warning
 
     async def read(self) -> bytes:
         """Return what the shell has written; nothing when it has ended."""
@@ -135,7 +144,9 @@ class SSHShellChannel:
 
 
 class SessionChannel:
-    """A shell over a command session."""
+    """A shell over a command session, which is a call of the platform as others are."""
+
+    warning = ""
 
     def __init__(self, process: AsyncSandboxProcess) -> None:
         self._process = process

@@ -52,6 +52,7 @@ class LiveShell:
         self.state = ShellState.CONNECTING
         self.exit_code: int | None = None
         self.problem = ""
+        self.warning = ""
         self.copy_wanted = ""
         self.recorder: Recorder | None = None
         self.on_output: Callable[[], None] = lambda: None
@@ -77,6 +78,7 @@ class LiveShell:
             size = self.terminal.size
             async with self._opener(self._client, self.sandbox_id, vm=self.vm, size=size) as channel:
                 self._resized = self.terminal.size != size
+                self.warning = channel.warning
                 self._set_state(ShellState.RUNNING)
                 self.exit_code = await self._carry(channel)
         except SandboxClientError as error:

@@ -52,6 +52,8 @@ def state(shell: LiveShell, typing: bool, below: int, key: KeyOf) -> tuple[list[
         right.append(Piece(f"⏺ {duration(shell.recorder.seconds)}  ", "bad"))
     if below:
         right.append(Piece(f"{below:,} lines below  ", "info"))
+    if shell.warning and shell.is_open:
+        right.append(Piece("host key not checked  ", "dim"))
     if shell.state is ShellState.CONNECTING:
         return [Piece("◌ connecting …", "waiting")], right
     if shell.state is ShellState.LOST:

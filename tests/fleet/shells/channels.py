@@ -19,6 +19,7 @@ class ScriptedChannel:
         self.closed = False
         self.read_paused = 0
         self._code = None
+        self.warning = ""
 
     def say(self, *events):
         for event in events:
