@@ -14,6 +14,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from sandtui.client.errors import ConfigurationError
@@ -172,6 +173,12 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_readable_on_the_way(url: str) -> bool:
+    """Whether what is sent to an address leaves this machine without encryption."""
+    parts = urlsplit(url)
+    return parts.scheme != "https" and not is_this_machine(parts.hostname or "")
 
 
 def _matches(entry: str, host: str, port: int | None) -> bool:

@@ -256,6 +256,14 @@ class Session:
     ) -> WireReply:
         if self.config.read_only:
             refuse_change(call.method, call.path)
+        if base.startswith("http:") and self.config.base_url.startswith("https:"):
+            # A token opens the sandbox to whoever reads it.
+            raise APIError(
+                f"the platform names a gateway without encryption: {base}; nothing was sent",
+                method=call.method,
+                path=call.path,
+                sandbox_id=sandbox_id,
+            )
         request = self.request(call, base, secret, sink)
         with self.watched(request, self.secrets(secret, call)) as watched:
             return await self._attempts(call, request, secret, sandbox_id, sink, watched)

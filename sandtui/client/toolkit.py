@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandtui.client.flows.files import UPLOAD_LIMIT
     from sandtui.client.flows.jobs import exit_code_of
     from sandtui.client.flows.ports import check_port
-    from sandtui.client.routes import environment_transport
+    from sandtui.client.routes import environment_transport, is_readable_on_the_way
     from sandtui.client.sftp import open_sftp
     from sandtui.client.ssh import SSHChannel, is_host_checked
     from sandtui.client.transfers import Progress, check_source
@@ -34,6 +34,7 @@ __all__ = [
     "environment_transport",
     "exit_code_of",
     "is_host_checked",
+    "is_readable_on_the_way",
     "normalise_base_url",
     "open_sftp",
     "prime_folder",
@@ -45,7 +46,7 @@ _MODULES = {
     "flows.files": "UPLOAD_LIMIT",
     "flows.jobs": "exit_code_of",
     "flows.ports": "check_port",
-    "routes": "environment_transport",
+    "routes": "environment_transport is_readable_on_the_way",
     "sftp": "open_sftp",
     "ssh": "SSHChannel is_host_checked",
     "transfers": "Progress check_source",

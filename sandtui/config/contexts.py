@@ -12,11 +12,14 @@ from pathlib import Path
 
 from sandtui.client import Config
 from sandtui.client.errors import ConfigurationError
-from sandtui.client.toolkit import DEFAULT_BASE_URL, prime_folder
+from sandtui.client.toolkit import DEFAULT_BASE_URL, is_readable_on_the_way, prime_folder
 from sandtui.config.settings import Profile, Settings
 
 COMMAND_SECONDS = 60.0
 """How long a command may take to print a key: it may have to ask its user."""
+
+ALLOW_HTTP = "SANDTUI_ALLOW_HTTP"
+"""The environment variable that lets a key go to another machine without encryption."""
 
 VARIABLE = "SANDTUI_PROFILE"
 """The environment variable that names the profile to begin with."""
@@ -119,15 +122,24 @@ def resolve(context: Context, environ: Mapping[str, str] | None = None) -> Confi
     """
     env = os.environ if environ is None else environ
     if context.kind == "prime":
-        return Config.load(env if context == PRIME else {**env, "PRIME_CONTEXT": context.name})
-    profile = context.profile
-    return Config(
-        api_key=_key_of(context.name, profile, env),
-        base_url=profile.base_url or DEFAULT_BASE_URL,
-        team_id=profile.team,
-        context=context.name,
-        read_only=profile.read_only,
-    )
+        config = Config.load(env if context == PRIME else {**env, "PRIME_CONTEXT": context.name})
+        allowed, way = env.get(ALLOW_HTTP, "") not in {"", "0"}, f"set {ALLOW_HTTP}=1"
+    else:
+        profile = context.profile
+        config = Config(
+            api_key=_key_of(context.name, profile, env),
+            base_url=profile.base_url or DEFAULT_BASE_URL,
+            team_id=profile.team,
+            context=context.name,
+            read_only=profile.read_only,
+        )
+        allowed, way = profile.allow_http, f"set `allow_http = true` in the profile {context.name!r}"
+    if not allowed and config.api_key and is_readable_on_the_way(config.base_url):
+        raise ConfigurationError(
+            f"{config.base_url} is not encrypted: whoever is between here and there could read the API key. "
+            f"Use https://, or {way} if that is meant"
+        )
+    return config
 
 
 def _key_of(name: str, profile: Profile, env: Mapping[str, str]) -> str:

@@ -73,6 +73,8 @@ class Profile(_Table):
     """Whether everything that changes something is switched off."""
     production: bool = False
     """Whether the profile is coloured and every change is asked for twice."""
+    allow_http: bool = False
+    """Whether the key may go to another machine without encryption."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -147,6 +149,7 @@ COMMENTED = """\
 # [profiles.staging]
 # base_url = "https://api.staging.example.com"
 # key_keyring = "sandtui/staging"
+# allow_http = true    # for an http:// base_url: the key may go there without encryption
 #
 # [profiles.here]
 # local = true

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 from sandtui.fleet.sanitize import clean
-from sandtui.ui.browser import open_page, opener
+from sandtui.ui.browser import encoded, open_page, opener
 from sandtui.ui.clipboard import helper
 
 if TYPE_CHECKING:
@@ -86,7 +86,10 @@ class Copying(App[None]):
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open an address in a graphical browser, or copy it where there is none."""
-        if not url.startswith(("https://", "http://")):
+        try:
+            url = encoded(url)
+        except ValueError as error:
+            self.say(f"{clean(url)} can't be opened: {error}.", "warning")
             return
         command = opener(os.environ)
         if command is not None:

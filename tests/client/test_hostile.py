@@ -436,3 +436,14 @@ async def test_a_file_that_drips_ends_too(sync, tmp_path, monkeypatch):
         with pytest.raises((DownloadTimeoutError, ConnectionFailedError)):
             await (asyncio.to_thread(blocking) if sync else suspending())
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("call", ["execute_command", "upload_bytes"])
+async def test_a_gateway_without_encryption_gets_no_token(call):
+    platform = FakePlatform().on("POST /api/v1/sandbox/sbx_1/auth", token_reply())
+    config = Config(api_key=KEY, base_url="https://platform.test")
+    arguments = {"execute_command": ("sbx_1", "true"), "upload_bytes": ("sbx_1", "/tmp/x", b"x", "x")}[call]
+    async with AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False) as client:
+        with pytest.raises(APIError, match="a gateway without encryption"):
+            await getattr(client, call)(*arguments)
+    assert not [request for request in platform.requests if request.url.host != "platform.test"]

@@ -72,8 +72,8 @@ def test_which_context_is_the_first():
 
 def test_a_key_from_the_environment_or_written_down():
     assert resolve(of("a", "[profiles.a]\nkey_env = 'MINE'\nteam = 't'"), {"MINE": "k1"}).api_key == "k1"
-    config = resolve(of("a", "[profiles.a]\nkey = 'k2'\nbase_url = 'http://x.test/api/v1/'\nread_only = true"), {})
-    assert (config.api_key, config.base_url, config.read_only) == ("k2", "http://x.test", True)
+    config = resolve(of("a", "[profiles.a]\nkey = 'k2'\nbase_url = 'https://x.test/api/v1/'\nread_only = true"), {})
+    assert (config.api_key, config.base_url, config.read_only) == ("k2", "https://x.test", True)
     assert resolve(of("a", "[profiles.a]\nteam = 't'"), {"PRIME_API_KEY": "k3"}).api_key == "k3"
 
 
@@ -144,3 +144,21 @@ def test_a_profile_that_can_not_be_says_why_and_never_shows_the_key(text, words)
 
 def test_a_key_is_not_in_what_is_printed():
     assert "hunter2" not in repr(of("a", "[profiles.a]\nkey = 'hunter2'"))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x.test", "http://10.0.0.1:8000", "http://127.0.0.1.x.test", "http://[2001:db8::1]"]
+)
+def test_a_key_goes_nowhere_without_encryption_unless_that_was_said(url):
+    env = {"PRIME_API_KEY": "k", "PRIME_API_BASE_URL": url}
+    with pytest.raises(ConfigurationError, match="SANDTUI_ALLOW_HTTP=1"):
+        resolve(PRIME, env)
+    assert resolve(PRIME, env | {"SANDTUI_ALLOW_HTTP": "1"}).base_url == url
+    with pytest.raises(ConfigurationError, match="allow_http = true"):
+        resolve(of("a", f"[profiles.a]\nkey = 'k'\nbase_url = '{url}'"), {})
+    assert resolve(of("a", f"[profiles.a]\nkey = 'k'\nbase_url = '{url}'\nallow_http = true"), {}).base_url == url
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:8000", "https://x.test"])
+def test_this_machine_and_encryption_need_no_word(url):
+    assert resolve(PRIME, {"PRIME_API_KEY": "k", "PRIME_API_BASE_URL": url}).base_url == url

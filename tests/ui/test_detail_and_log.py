@@ -122,8 +122,13 @@ async def test_the_web_page_is_opened_beside_the_terminal_or_its_address_copied(
         await until(pilot, opened.exists)
         assert opened.read_text() == "https://page.test\n"
         assert app.clipboard == row.id
-        app.open_url("file:///etc/passwd")
-        assert "opened in the browser" in app.messages[-1].text, "nothing else is opened, nor told"
+        opened.unlink()
+        for rude in ("file:///etc/passwd", "javascript:alert(1)", "https:///x", "--help", "http://\x00", "\x1b[2J"):
+            app.open_url(rude)
+            assert "can't be opened" in app.messages[-1].text and "\x1b" not in app.messages[-1].text
+        app.open_url("https://page.test/a b?q='$(reboot)`\"<>")
+        await until(pilot, opened.exists)
+        assert opened.read_text() == "https://page.test/a%20b?q=%27%24(reboot)%60%22%3C%3E\n"
 
 
 async def open_log(pilot, text):
