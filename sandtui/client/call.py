@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sandtui.client.checks import check_text
 from sandtui.client.errors import MalformedReplyError
-from sandtui.client.models.base import Nothing
+from sandtui.client.models.base import Nothing, RowsModel
 
 T = TypeVar("T")
 
@@ -103,6 +103,15 @@ class Call(Generic[T]):
         """
         if self.reply is Nothing:
             return Nothing()  # type: ignore[return-value] # T is Nothing here
+        if isinstance(self.reply, type) and issubclass(self.reply, RowsModel):
+            parts = content.count(b"{") + content.count(b"[")
+            if parts > RowsModel.MOST_PARTS:
+                raise MalformedReplyError(
+                    f"the platform answered {self.method} {self.path} with {parts:,} parts; "
+                    f"{RowsModel.MOST_PARTS:,} are read at most",
+                    method=self.method,
+                    path=self.path,
+                )
         try:
             adapter = _adapter(self.reply)
             # An empty success says nothing more than that: what it must say is only asked of one that has a body.

@@ -63,11 +63,16 @@ class BoundedBody:
         Raises:
             TransportFault: the reply is too long, can't be unpacked, or takes too long.
         """
-        if self._unpack is not None:
+        if self._unpack is not None and piece:
             try:
-                piece = self._unpack.decompress(piece, MAX_REPLY + 1 - self._size)
+                # What comes behind the end is gathered by zlib, and copied for each piece.
+                over = self._unpack.eof
+                piece = b"" if over else self._unpack.decompress(piece, MAX_REPLY + 1 - self._size)
+                over = over or bool(self._unpack.unused_data)
             except zlib.error:
                 raise TransportFault("the reply can't be unpacked", sent=True, timeout=False) from None
+            if over:
+                raise TransportFault("the reply goes on behind the end of what is packed", sent=True, timeout=False)
         self._size += len(piece)
         if self._size > MAX_REPLY:
             raise TransportFault(f"the reply is over {MAX_REPLY:,} bytes", sent=True, timeout=False)

@@ -447,3 +447,38 @@ async def test_a_gateway_without_encryption_gets_no_token(call):
         with pytest.raises(APIError, match="a gateway without encryption"):
             await getattr(client, call)(*arguments)
     assert not [request for request in platform.requests if request.url.host != "platform.test"]
+
+
+@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_comes_behind_a_packed_reply_is_not_gathered(sync, at_once):
+    taken = 0
+
+    async def trailing(_body, writer):
+        nonlocal taken
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\n\r\n")
+        body = gzip.compress(b"{}")
+        writer.write(body + b"x" * 100 if at_once else body)
+        while taken < 2 * MAX_REPLY:
+            writer.write(bytes(1024 * 1024))
+            await writer.drain()
+            taken += 1024 * 1024
+
+    server, address = await serve(trailing)
+    request = raw_request(address, sync)
+    async with server, asyncio.timeout(60):
+        with pytest.raises(ConnectionFailedError, match="behind the end"):
+            await request("POST", "/x")
+    assert taken < MAX_REPLY
+
+
+@pytest.mark.parametrize("row", ["{}", "[]", '{"id":"a"}', "{{},[[]]}"])
+@pytest.mark.parametrize("call", [AsyncSandboxClient.list, AsyncSandboxClient.list_exposed_ports])
+async def test_millions_of_rows_are_not_read(call, row):
+    name = "exposures" if call is AsyncSandboxClient.list_exposed_ports else "sandboxes"
+    body = b'{"%s":[%s]}' % (name.encode(), b",".join([row.encode()] * 600_000))
+    reply = httpx.Response(200, content=body, headers={"Content-Type": "application/json"})
+    platform = FakePlatform().on("GET /api/v1/sandbox", reply).on("GET /api/v1/sandbox/sbx_1/expose", reply)
+    async with client_of(platform) as client:
+        with pytest.raises(MalformedReplyError, match="500,000 are read at most"):
+            await (call(client, "sbx_1") if name == "exposures" else call(client))

@@ -10,6 +10,7 @@ from sandtui.client.models.base import (
     HostName,
     Moment,
     PathSegment,
+    RowsModel,
     SessionId,
     WireModel,
     readable_rows,
@@ -67,7 +68,7 @@ class RegistryCredential(WireModel):
     team_id: str | None = None
 
 
-class RegistryCredentialsReply(WireModel):
+class RegistryCredentialsReply(RowsModel):
     """All stored log-ins."""
 
     credentials: Annotated[list[RegistryCredential], readable_rows(RegistryCredential)] = Field(default_factory=list)

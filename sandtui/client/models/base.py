@@ -135,6 +135,13 @@ class AnswerModel(WireModel):
         return getattr(self, key) if key in type(self).model_fields else default
 
 
+class RowsModel(WireModel):
+    """A reply that holds rows, of which a hostile or mistaken one could have millions."""
+
+    MOST_PARTS: ClassVar[int] = 500_000
+    """Objects and lists in one reply; what is read of them takes a hundred times as much memory as on the wire."""
+
+
 class Nothing(WireModel):
     """A reply whose body does not matter."""
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sandtui.client.models.base import WireModel, readable_rows
+from sandtui.client.models.base import RowsModel, WireModel, readable_rows
 
 MIN_PORT, MAX_PORT = 22, 9000
 RESERVED_PORTS = frozenset({8080, 2222, 8081})
@@ -26,7 +26,7 @@ class ExposedPort(WireModel):
     created_at: str | None = None
 
 
-class ListExposedPortsResponse(WireModel):
+class ListExposedPortsResponse(RowsModel):
     """All exposures of a sandbox, or of the caller."""
 
     exposures: Annotated[list[ExposedPort], readable_rows(ExposedPort)] = Field(default_factory=list)

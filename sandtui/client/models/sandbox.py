@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from sandtui.client.models.base import AnswerModel, Moment, RequestModel, Texts, WireModel, readable_rows
+from sandtui.client.models.base import AnswerModel, Moment, RequestModel, RowsModel, Texts, WireModel, readable_rows
 from sandtui.client.models.gateway import GatewayToken
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
@@ -209,7 +209,7 @@ class CreatedSandbox(Sandbox):
     gateway_auth: GatewayToken | None = Field(default=None, repr=False)
 
 
-class SandboxPage(WireModel):
+class SandboxPage(RowsModel):
     """One page of the list; ``per_page`` and ``has_next`` come in either spelling.
 
     ``unreadable`` counts the rows that were left out because they are no sandboxes.
@@ -301,7 +301,7 @@ class StatusErrorRow(WireModel):
     message: str = ""
 
 
-class BatchStatusReply(WireModel):
+class BatchStatusReply(RowsModel):
     """Statuses in the order of the request, and the ids that could not be answered for."""
 
     statuses: Annotated[list[SandboxStatusRow], readable_rows(SandboxStatusRow)] = Field(default_factory=list)
