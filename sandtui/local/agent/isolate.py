@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket
@@ -32,6 +33,13 @@ MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
 USER_RANGE: Final = 65536
 
 _MAX_PROCESSES = 4096
+# Quotas that the kernel charges to the user who started us, on top of our own: no sandbox gets more than a part.
+_PART = 4
+_INOTIFY: Final = ("instances", "watches")
+_MOST_SIGNALS, _MOST_QUEUE_BYTES = 8192, 409_600
+_OWN_PROCESSES = 2048
+_NAMESPACED_LIMITS = (5, 14)
+"""The first Linux that counts the processes of a user in each user namespace by themselves."""
 
 
 class Isolation:
@@ -74,14 +82,17 @@ def leave_host(isolation: Isolation) -> None:
     if isolation.first_uid is None:
         uid, gid = os.geteuid(), os.getegid()
         libc.unshare(libc.CLONE_NEWUSER)
-        write_maps(os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY), uid, gid, 1)
+        write_maps(os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY), 0, uid, gid, 1)
     libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWPID)
     libc.make_private()
 
 
-def write_maps(process: int, first_uid: int, first_gid: int, count: int) -> None:
-    """Say which host users the users of a process' namespace are; ``process`` is its directory in /proc."""
-    texts = [("uid_map", f"0 {first_uid} {count}"), ("gid_map", f"0 {first_gid} {count}")]
+def write_maps(process: int, first: int, outer_uid: int, outer_gid: int, count: int) -> None:
+    """Say which users of the namespace around it the users of a process' namespace are, beginning with ``first``.
+
+    ``process`` is its directory in /proc.
+    """
+    texts = [("uid_map", f"{first} {outer_uid} {count}"), ("gid_map", f"{first} {outer_gid} {count}")]
     if count == 1:
         # An ordinary user may map a group only after giving up setgroups(2).
         texts.insert(0, ("setgroups", "deny"))
@@ -123,18 +134,52 @@ def build_root(isolation: Isolation, root: str) -> None:
     os.chdir("/")
 
 
+def take_users(isolation: Isolation, map_users: Callable[[], None]) -> None:
+    """Third step, where the sandbox gets users of its own: become the first of them.
+
+    ``map_users`` has someone with more rights map them. Then the same users move into a second namespace: the kernel
+    keeps its quotas for each user, and only a namespace around theirs bounds what all of them have together.
+    """
+    first = isolation.first_uid
+    assert first is not None
+    libc.unshare(libc.CLONE_NEWUSER)
+    map_users()
+    _become_user(first)
+    resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
+    _lower_limits()
+    _limit_inotify(isolation)
+    ready, go = os.pipe()
+    # Nobody else is here yet who could use it: the helper must be able to reach us.
+    libc.prctl(libc.PR_SET_DUMPABLE, 1)
+    helper = os.fork()
+    if helper == 0:
+        try:
+            os.read(ready, 1)
+            write_maps(os.open(f"/proc/{os.getppid()}", os.O_RDONLY | os.O_DIRECTORY), 0, first, first, USER_RANGE)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    libc.unshare(libc.CLONE_NEWUSER)
+    os.write(go, b"g")
+    for fd in (ready, go):
+        os.close(fd)
+    if os.waitpid(helper, 0)[1] != 0:
+        raise OSError(errno.EPERM, "the users of the sandbox could not be mapped")
+    _become_user(0)
+
+
+def _become_user(number: int) -> None:
+    os.setgroups([])
+    os.setresgid(number, number, number)
+    os.setresuid(number, number, number)
+
+
 def become_root(isolation: Isolation, open_tun: Callable[[], int]) -> int:
-    """Third step, once our users are mapped: the remaining namespaces, as root of the sandbox only.
+    """Next step, once our users are mapped: the remaining namespaces, as root of the sandbox only.
 
     ``open_tun`` gets the TUN descriptor from someone with more rights. Returns the descriptor from which the
     packets of the sandbox come, or -1.
     """
-    if isolation.first_uid is not None:
-        os.setgroups([])
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
-        # Each sandbox has users of its own here, so that a fork bomb meets this limit alone.
-        resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
     own = 0 if isolation.network == "host" else libc.CLONE_NEWNET
     libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | own)
     socket.sethostname(isolation.hostname)
@@ -150,6 +195,10 @@ def lock_down(isolation: Isolation) -> None:
     if isolation.file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (isolation.file_size, isolation.file_size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if isolation.first_uid is None:
+        _lower_limits()
+        _limit_processes()
+    _limit_inotify(isolation)
     # Only now, so that the sandbox' own user has it; where all of that user's keys are taken, the filter is enough.
     if not libc.own_keyring() and not seccomp.is_supported():
         raise OSError("the sandbox can be given no keyring of its own")
@@ -183,6 +232,42 @@ def _forbid_user_namespaces(isolation: Isolation) -> None:
     except OSError:
         if not seccomp.is_supported():
             raise  # else the calls are refused as well
+
+
+def _lower_limits() -> None:
+    """Take a part alone of what the kernel grants to the user who started us."""
+    _lower(resource.RLIMIT_SIGPENDING, _PART, _MOST_SIGNALS)
+    _lower(resource.RLIMIT_MSGQUEUE, _PART, _MOST_QUEUE_BYTES)
+
+
+def _limit_processes() -> None:
+    if _kernel_version() >= _NAMESPACED_LIMITS:
+        _lower(resource.RLIMIT_NPROC, _PART, _OWN_PROCESSES)
+    else:
+        # All processes of the user are counted, and room for others must be left.
+        _lower(resource.RLIMIT_NPROC, 2, None)
+
+
+def _limit_inotify(isolation: Isolation) -> None:
+    for name in _INOTIFY:
+        try:
+            with open(f"/proc/sys/fs/inotify/max_user_{name}", "rb") as file:
+                granted = int(file.read())
+            _set_sysctl(isolation, f"user/max_inotify_{name}", max(1, granted // _PART))
+        except FileNotFoundError:
+            pass  # a kernel without inotify
+
+
+def _lower(limit: int, part: int, most: int | None) -> None:
+    granted, _ = resource.getrlimit(limit)
+    if granted != resource.RLIM_INFINITY:
+        most = granted // part if most is None else min(most, granted // part)
+    if most is not None:
+        resource.setrlimit(limit, (most, most))
+
+
+def _kernel_version() -> tuple[int, ...]:
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
 
 
 def _set_sysctl(isolation: Isolation, name: str, value: int) -> None:

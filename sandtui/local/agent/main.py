@@ -61,7 +61,8 @@ def launch(spec: dict[str, Any]) -> None:
         if isolation is not None and line == {"unshared": True}:
             assert isolation.first_uid is not None
             process = os.open(str(child), os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
-            isolate.write_maps(process, isolation.first_uid, isolation.first_uid, isolate.USER_RANGE)
+            first = isolation.first_uid  # the same on both sides: the sandbox' own namespace gives them their numbers
+            isolate.write_maps(process, first, first, first, isolate.USER_RANGE)
             ours.send(b"g")
             line = _read_line(up)
         if line == {"networked": True}:
@@ -113,10 +114,7 @@ def _run_agent(
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
             isolate.build_root(isolation, spec["root"])
             if isolation.first_uid is not None:
-                libc.unshare(libc.CLONE_NEWUSER)
-                _say(report, {"unshared": True})
-                if launcher.recv(1) != b"g":
-                    os._exit(1)
+                isolate.take_users(isolation, lambda: _ask_for_users(report, launcher))
             descriptor = isolate.become_root(isolation, lambda: _ask_for_tun(report, launcher))
             if isolation.is_carried:
                 device = descriptor, isolation.network
@@ -146,6 +144,13 @@ def _run_agent(
     except BaseException as error:
         agent.log(f"the agent failed: {type(error).__name__}: {error}")
     os._exit(1)
+
+
+def _ask_for_users(report: int, launcher: socket.socket) -> None:
+    """Let the launcher map the users of our namespace."""
+    _say(report, {"unshared": True})
+    if launcher.recv(1) != b"g":
+        os._exit(1)
 
 
 def _ask_for_tun(report: int, launcher: socket.socket) -> int:
