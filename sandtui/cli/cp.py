@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
@@ -38,10 +39,13 @@ an id; with --query the part before the colon is empty and stands for all runnin
 A target that ends in / or is a directory gets the source's name. Every file arrives whole and compared, or not at all.
 Links are copied as links, wherever they lead, and never followed. Named pipes, sockets and devices are left out.
 A large download that broke off, or was killed, goes on where it was when the same command is run again.
+What is here already is replaced by a sandbox's files only after a question; without a terminal --overwrite says so, or
+--existing. No .git of this machine is written to without --allow-git, and files that programs run by themselves, such
+as .envrc, are named on standard error.
 """
 _EPILOG = """\
-exit codes: 0 all was copied; 1 some was not; 2 wrong usage, or no such sandbox; 3 all was copied but what can't be:
-named pipes, sockets and devices, which are named on standard error."""
+exit codes: 0 all was copied; 1 some was not; 2 nothing was done: wrong usage, no such sandbox, or a question without
+an answer; 3 all was copied but what is named on standard error: pipes, sockets and devices, and .git directories."""
 
 _STREAM = "-"
 
@@ -59,7 +63,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("target", help="a path of this machine, SANDBOX:PATH, or -")
     parser.add_argument("-r", "--recursive", action="store_true", help="copy directories with all that is in them")
     parser.add_argument("-p", "--keep", action="store_true", help="keep times and permissions")
-    parser.add_argument("--existing", choices=EXISTING, default="overwrite", help="files that are there (overwrite)")
+    parser.add_argument(
+        "--existing",
+        choices=EXISTING,
+        help="what becomes of files that are there (overwrite; of this machine's: ask before a sandbox's replace them)",
+    )
     add_common(parser)
     parser.set_defaults(run=run, connects=True, changes=lambda _: "copying runs commands in the sandbox")
 
@@ -71,6 +79,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sftp", action="store_true", help="over SSH instead of the gateway; slower where both were measured"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace files of this machine without a question")
+    parser.add_argument("--allow-git", action="store_true", help="write a sandbox's files to .git directories, too")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, even on a terminal")
     selection.add_options(parser)
@@ -79,6 +89,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     source, target = arguments.source, arguments.target
+    if arguments.overwrite and arguments.existing not in {None, "overwrite"}:
+        raise UsageError(f"--overwrite and --existing {arguments.existing} exclude each other")
     if _STREAM not in {source, target}:
         return _copy(arguments, source, target)
     _check_stream(arguments)
@@ -103,7 +115,7 @@ def _check_stream(arguments: argparse.Namespace) -> None:
         if given:
             raise UsageError(f"{option} does not go with -: {name} is one file without times and permissions")
     if arguments.existing in {"newer", "different"} or (
-        arguments.target == _STREAM and arguments.existing != EXISTING[0]
+        arguments.target == _STREAM and arguments.existing not in {None, EXISTING[0]}
     ):
         raise UsageError(f"--existing {arguments.existing} does not go with -: {name} has nothing to compare")
     if arguments.target == _STREAM and arguments.json:
@@ -114,6 +126,9 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
     from sandtui.cli.places import ends, with_names
     from sandtui.fleet.transfers.model import Existing
 
+    existing = Existing(arguments.existing or "overwrite")
+    consent = arguments.overwrite or arguments.existing is not None
+
     async def specs(client: AsyncSandboxClient) -> list[Spec]:
         sources, targets = await ends(client, source_text, target_text, arguments, "copy to or from")
         if arguments.target == _STREAM and len(sources) > 1:
@@ -122,12 +137,12 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
         if arguments.source == _STREAM and any(target.path.endswith(f"/{STREAM_FILE}") for _, target in made):
             raise UsageError(f"{target_text} is a directory: write NAME:DIRECTORY/FILE to copy standard input")
         return [
-            make_spec(source, target, arguments, existing=Existing(arguments.existing), keep=arguments.keep)
+            make_spec(source, target, arguments, existing=existing, consent=consent, keep=arguments.keep)
             for source, target in made
         ]
 
     async def work(client: AsyncSandboxClient) -> int:
-        return await transfer_all(client, await specs(client), arguments)
+        return await transfer_all(client, await agreed(client, await specs(client), arguments), arguments)
 
     return connected(arguments, work)
 
@@ -158,10 +173,49 @@ def as_typed(message: str, arguments: argparse.Namespace) -> str:
 
 
 def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **options: object) -> Spec:
-    """Return the spec of one copy."""
+    """Return the spec of one copy. What is replaced in a sandbox needs no consent."""
     from sandtui.fleet.transfers.model import Spec
 
-    return Spec(source, target, "cp", checksum=not arguments.no_checksum, sftp=arguments.sftp, **options)  # type: ignore[arg-type]
+    options["consent"] = bool(options.get("consent")) or target.sandbox_id is not None
+    options |= {"checksum": not arguments.no_checksum, "sftp": arguments.sftp, "allow_git": arguments.allow_git}
+    return Spec(source, target, "cp", **options)  # type: ignore[arg-type]
+
+
+async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace) -> list[Spec]:
+    """Ask once, before anything is written, whether files of this machine may be replaced; return what was agreed to.
+
+    Raises:
+        UsageError: the answer is no, or there is nobody to ask.
+    """
+    import os
+    from dataclasses import replace
+
+    from sandtui.client import SandboxClientError
+    from sandtui.fleet.files.names import FilesError, join
+    from sandtui.fleet.transfers.carrier import Carrier
+    from sandtui.fleet.transfers.model import Transfer, TransferError
+
+    paths: list[str] = []
+    for spec in specs:
+        if spec.consent or not await asyncio.to_thread(os.path.lexists, spec.target.path):
+            continue
+        try:
+            found = await Carrier(client, Transfer("asked", spec), Path(), Unwritten(), lambda: None, {}).compare()
+        except (FilesError, TransferError, SandboxClientError):
+            continue  # the copy itself says what is wrong, and replaces nothing
+        paths += [join(spec.target.path, path) if path else spec.target.path for path in found.replaced]
+    if not paths:
+        return specs
+    shown = [as_typed(path, arguments) for path in paths[: selection.SHOWN]]
+    if len(paths) > len(shown):
+        shown.append(f"{len(paths) - len(shown):,} more")
+    what = f"{len(paths):,} file{'s' * (len(paths) != 1)} of this machine"
+    await selection.ask(
+        f"{what} would be replaced from a sandbox: {', '.join(shown)}",
+        f"Replace {what}?",
+        "add --overwrite to replace " + ("it" if len(paths) == 1 else "them"),
+    )
+    return [replace(spec, consent=True) for spec in specs]
 
 
 class Unwritten:
@@ -205,6 +259,7 @@ async def transfer_all(
     What is in ``omitted`` was told before that it is left out; what is told now is added.
     """
     from sandtui.fleet.clock import SystemClock
+    from sandtui.fleet.transfers.model import State
     from sandtui.fleet.transfers.queue import TransferQueue
 
     with temporary_directory("cp") as spool:
@@ -219,11 +274,16 @@ async def transfer_all(
             while len(told) < len(transfers):
                 changed.clear()
                 for transfer in transfers:
+                    if transfer.state is State.ASKING:
+                        # It came to be there after the question, or before there was one.
+                        transfer.problem = "files have come to be there meanwhile; add --overwrite to replace them"
+                        queue.cancel(transfer.id)
                     if transfer.is_over and transfer.id not in told:
                         told.add(transfer.id)
                         _tell(transfer, arguments, bar=bar)
                         if not transfer.problem:
                             tell_omitted(transfer.omitted, arguments, omitted)
+                            tell_risks(transfer.run_by, arguments)
                 if bar:
                     _draw(queue)
                 if len(told) < len(transfers):
@@ -246,6 +306,8 @@ async def transfer_all(
                 await changed.wait()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+    if any(transfer.held for transfer in transfers):
+        complain("--allow-git copies .git directories as well")
     if any(transfer.problem for transfer in transfers):
         return FAILURE
     return LEFT_OUT if any(transfer.left_out for transfer in transfers) else 0
@@ -260,6 +322,12 @@ def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set
             complain(clean(as_typed(f"{text}: left out", arguments)))
         if known is not None:
             known.add(text)
+
+
+def tell_risks(files: Sequence[tuple[str, str]], arguments: argparse.Namespace) -> None:
+    """Warn about what has come from a sandbox and is run by programs that nobody asks to."""
+    for path, program in files:
+        complain(f"warning: {as_typed(path, arguments)} is from a sandbox, and {program} runs it by itself")
 
 
 def _id(spec: Spec) -> str:
@@ -296,6 +364,7 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
             "permissions": transfer.permissions,
             "skipped": transfer.skipped,
             "left_out": transfer.left_out,
+            "run_by_programs": [path for path, _ in transfer.run_by],
             "seconds": round(seconds, 3),
         }
         if transfer.problem:
@@ -304,7 +373,7 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
     elif transfer.problem:
         end = "\r\x1b[K" if bar else ""
         print(f"{end}sandtui: {clean(as_typed(f'{label}: {transfer.problem}', arguments))}", file=sys.stderr)
-    elif transfer.omitted and bar:
+    elif (transfer.omitted or transfer.run_by) and bar:
         print("\r\x1b[K", end="", file=sys.stderr)
 
 

@@ -68,13 +68,26 @@ async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows
     match = f"{count} match{'es' * (len(rows) == 1)}"
     if not query:
         match += " an empty query"
-    if not on_terminal("stdin", "stderr"):
-        raise UsageError(f"{match}: add --yes or --all to {action} {'all of them' if len(rows) > 1 else 'it'}")
     from sandtui.fleet.sanitize import clean
 
     names = ", ".join(clean(row.name or row.id) for row in rows[:SHOWN])
     more = ", …" if len(rows) > SHOWN else ""
-    if (await _answer(f"{match}: {names}{more}\n{action.capitalize()} {count}? [y/N] ")).lower() not in {"y", "yes"}:
+    alone = f"add --yes or --all to {action} {'all of them' if len(rows) > 1 else 'it'}"
+    await ask(match, f"{action.capitalize()} {count}?", alone, f"{names}{more}")
+
+
+async def ask(situation: str, question: str, alone: str, more: str = "") -> None:
+    """Ask on the terminal whether to go on; ``alone`` says what to add when there is none, ``more`` is for people.
+
+    Raises:
+        UsageError: the answer is no, or there is nobody to ask.
+    """
+    from sandtui.fleet.sanitize import clean
+
+    if not on_terminal("stdin", "stderr"):
+        raise UsageError(f"{situation}: {alone}")
+    shown = clean(f"{situation}: {more}" if more else situation)
+    if (await _answer(f"{shown}\n{clean(question)} [y/N] ")).lower() not in {"y", "yes"}:
         raise UsageError("cancelled; nothing was done")
 
 

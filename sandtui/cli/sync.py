@@ -7,7 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandtui.cli.cp import Unwritten, add_common, as_typed, connected, make_spec, tell_omitted, transfer_all
+from sandtui.cli.cp import (
+    Unwritten,
+    add_common,
+    agreed,
+    as_typed,
+    connected,
+    make_spec,
+    tell_omitted,
+    tell_risks,
+    transfer_all,
+)
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain, refuse
 from sandtui.directories import describe
 
@@ -22,13 +32,17 @@ LOOK_SECONDS = 0.7
 _DESCRIPTION = """\
 Make TARGET, a directory, equal to SOURCE. What differs in size or time is copied, with times and permissions; links
 are copied as links. What only TARGET has stays, unless --delete is given, which also replaces files by directories
-of the same name and the other way round. SANDBOX:PATH and --query are as in `sandtui cp`:
+of the same name and the other way round. What is replaced on this machine by a sandbox's files is asked about once;
+without a terminal --overwrite says yes. A .git of this machine is left alone, unless --allow-git is given, and files
+that programs run by themselves, such as .envrc, are named on standard error.
+SANDBOX:PATH and --query are as in `sandtui cp`:
   sandtui sync --gitignore . rollout-0007:/workspace/sim --dry-run
   sandtui sync --gitignore . rollout-0007:/workspace/sim --watch
 """
 _EPILOG = """\
-exit codes: 0 they are equal; 1 something was not copied; 2 wrong usage, or no such sandbox; 3 they are equal but for
-what can't be copied: named pipes, sockets and devices, which are named on standard error."""
+exit codes: 0 they are equal; 1 something was not copied; 2 nothing was done: wrong usage, no such sandbox, or a
+question without an answer; 3 they are equal but for what is named on standard error: pipes, sockets and devices, and
+.git directories."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -100,7 +114,13 @@ async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> l
         found = await LocalSide().look(source.path)
         if found is None or found.kind is not Kind.FOLDER:
             raise UsageError(f"{source.path} is no directory")
-    options = {"existing": Existing.DIFFERENT, "keep": True, "ignore": arguments.patterns, "delete": arguments.delete}
+    options: dict[str, object] = {
+        "existing": Existing.DIFFERENT,
+        "keep": True,
+        "ignore": arguments.patterns,
+        "delete": arguments.delete,
+    }
+    options["consent"] = arguments.overwrite
     return [
         make_spec(source, replace(target, path=target.path.rstrip("/") or "/"), arguments, **options)
         for target in targets
@@ -108,12 +128,13 @@ async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> l
 
 
 async def _sync(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
-    return await transfer_all(client, await _specs(client, arguments), arguments)
+    return await transfer_all(client, await agreed(client, await _specs(client, arguments), arguments), arguments)
 
 
 async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
     from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.transfers.autorun import found as run_by_programs
     from sandtui.fleet.transfers.carrier import Carrier
     from sandtui.fleet.transfers.equal import omitted
     from sandtui.fleet.transfers.model import Transfer, TransferError
@@ -128,9 +149,11 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
             complain(clean(as_typed(f"{spec.source.label}: {error}", arguments)))
             code = FAILURE
             continue
-        left = omitted(spec.source.label, found.left_out, found.refused)
+        left = omitted(spec.source.label, found.left_out, found.refused, found.held)
         _print(spec, found, arguments)
         tell_omitted(left, arguments)
+        if spec.is_download:
+            tell_risks(run_by_programs(spec.target.path, [*found.new, *found.changed]), arguments)
         code = code or (LEFT_OUT if left else 0)
     return code
 
@@ -148,7 +171,7 @@ def _print(spec: Spec, found: Difference, arguments: argparse.Namespace) -> None
             "delete": extra,
             "same": found.same,
             "bytes": found.size,
-            "left_out": len(found.left_out) + found.refused,
+            "left_out": len(found.left_out) + found.refused + len(found.held),
         }
         print(json.dumps(row))
         return

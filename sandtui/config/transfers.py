@@ -81,6 +81,7 @@ class TransferJournal:
         spec = transfer.spec
         options: dict[str, object] = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum}
         options |= {"names": spec.names, "ignore": spec.ignore, "delete": spec.delete, "sftp": spec.sftp}
+        options |= {"consent": spec.consent, "allow_git": spec.allow_git}
         row = (
             transfer.id,
             self._context,
@@ -195,6 +196,8 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
         bool(chosen.get("delete", False)),
         bool(chosen["checksum"]),
         bool(chosen.get("sftp", False)),
+        bool(chosen.get("consent", True)),
+        bool(chosen.get("allow_git", False)),
     )
     return Transfer(str(id_), spec, State(state), total=_number(total), done=_number(done), problem=str(problem))
 

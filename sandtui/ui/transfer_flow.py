@@ -26,6 +26,9 @@ WATCH_KEY = "w"
 LOOK_SECONDS = 1.0
 """Seconds between two looks at a directory that is watched."""
 
+RISKS_SHOWN = 3
+"""Files that programs run by themselves and that a notice names."""
+
 ANSWERS = (
     Choice(Existing.OVERWRITE.value, "o", "Overwrite", "replace all that are there"),
     Choice(Existing.SKIP.value, "s", "Skip", "leave all that are there"),
@@ -44,6 +47,7 @@ class TransferFlow:
         self._stale = False
         self._asking = False
         self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._watches: dict[tuple[Place, Place], Worker[None]] = {}
         self.on_change: Callable[[], None] = lambda: None
 
@@ -177,6 +181,11 @@ class TransferFlow:
                 self._app.say(f"{transfer.spec.source.label} was not copied: {transfer.problem}", "error")
             elif transfer.state is not State.FAILED:
                 self._told.discard(transfer.id)
+            if transfer.state is State.DONE and transfer.run_by and transfer.id not in self._warned:
+                self._warned.add(transfer.id)
+                files = ", ".join(f"{path} ({program})" for path, program in transfer.run_by[:RISKS_SHOWN])
+                more = f" and {len(transfer.run_by) - RISKS_SHOWN} more" if len(transfer.run_by) > RISKS_SHOWN else ""
+                self._app.say(f"Files from a sandbox that programs run by themselves: {files}{more}", "warning")
         screen = self._app.screen
         if isinstance(screen, AppScreen):
             screen.call_later(screen.update_news)

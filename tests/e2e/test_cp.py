@@ -374,13 +374,13 @@ async def test_nothing_is_written_through_a_link(remote, boxes, tmp_path):
     for *words, there in (("cp", "-r", target.parent), ("sync", target), ("sync", "--dry-run", target)):
         failed = await sandtui(remote, *words, "cp-a:/workspace/e", there, code=1)
         assert "e/d is in the way" in failed.stderr, failed.stderr
-    await sandtui(remote, "sync", "--delete", "cp-a:/workspace/e", target)
+    await sandtui(remote, "sync", "--delete", "--overwrite", "cp-a:/workspace/e", target)
     assert (target / "d" / "file").read_text() == "evil\n" and not (target / "d").is_symlink()
     assert read_link(target / "f") == "../outside/file"
     # And back: a file takes the place of the link, not of what it leads to.
     await boxes("cd /workspace/e; rm -r d f; echo evil > d; echo evil > f")
     (target / "d" / "link").symlink_to(outside)
-    await sandtui(remote, "sync", "--delete", "cp-a:/workspace/e", target)
+    await sandtui(remote, "sync", "--delete", "--overwrite", "cp-a:/workspace/e", target)
     assert (target / "f").read_text() == (target / "d").read_text() == "evil\n"
     assert {path.name: path.read_text() for path in outside.iterdir()} == {"file": "safe"}
 
@@ -453,7 +453,7 @@ async def test_sync_replaces_what_is_of_another_kind_and_the_dry_run_agrees(remo
     assert (again["new"], again["changed"], again["delete"]) == ([], [], [])
     # The other way, and across: this machine's pairs are made equal to the same source.
     for source, target in (("cp-a:/workspace/t", tmp_path / "target"), ("cp-a:/workspace/t", "cp-b:/workspace/u")):
-        await sandtui(remote, "sync", "--delete", source, target)
+        await sandtui(remote, "sync", "--delete", "--overwrite", source, target)
     assert shape(tmp_path / "target") == wanted
     await sandtui(remote, "sync", "cp-b:/workspace/u", tmp_path / "u")
     assert shape(tmp_path / "u") == wanted
@@ -499,7 +499,7 @@ async def test_permissions_alone_are_carried(remote, boxes, tmp_path):
     await sandtui(remote, "sync", "cp-a:/workspace/p", "cp-b:/workspace/p")
     await boxes("cd /workspace/p; chmod 400 plain")
     for target in (tmp_path / "back", "cp-b:/workspace/p"):
-        await sandtui(remote, "sync", "cp-a:/workspace/p", target)
+        await sandtui(remote, "sync", "--overwrite", "cp-a:/workspace/p", target)
     modes = {name: stat.S_IMODE((tmp_path / "back" / name).stat().st_mode) for name in ("run.sh", "plain", "sub")}
     assert modes == {"run.sh": 0o711, "plain": 0o400, "sub": 0o700}, "no bit of a sandbox makes a file run as another"
     assert (await boxes(show, 1)).split()[:6] == ["4711", "run.sh", "400", "plain", "700", "sub"]

@@ -215,6 +215,25 @@ async def test_the_question_about_files_that_are_there_is_asked_once(bench):
     assert (skipped.state, skipped.skipped, skipped.files) == (State.DONE, len(wanted), 0)
 
 
+async def test_a_download_of_the_dashboard_brings_no_git_and_names_what_runs_by_itself(bench):
+    await bench.sh(
+        "mkdir -p /workspace/r/.git/hooks; cd /workspace/r; for f in .git/hooks/h .envrc f; do echo x > $f; done"
+    )
+    here = bench.folder / "r"
+    transfer = await bench.copy(bench.there("/workspace/r"), Place(str(here)), existing=Existing.ASK)
+    assert (transfer.state, transfer.left_out, transfer.held) == (State.DONE, 1, 1)
+    assert transfer.run_by == ((str(here / ".envrc"), "direnv"),)
+    assert sorted(path.name for path in here.iterdir()) == [".envrc", "f"]
+    (here / "f").write_text("mine")
+    asked = await bench.copy(bench.there("/workspace/r"), Place(str(here)), consent=False, allow_git=True)
+    assert (asked.state, asked.conflicts) == (State.ASKING, 2)
+    assert (here / "f").read_text() == "mine"
+    assert asked.spec in [each.spec for each in await asyncio.to_thread(bench.journal.unfinished)]
+    bench.queue.cancel(asked.id)
+    allowed = await bench.copy(bench.there("/workspace/r"), Place(str(here)), allow_git=True)
+    assert (allowed.held, (here / ".git" / "hooks" / "h").read_text()) == (0, "x\n")
+
+
 async def test_a_pause_keeps_what_has_come_and_a_cancel_leaves_nothing(bench, monkeypatch):
     monkeypatch.setattr(client_files, "UPLOAD_LIMIT", 1_000_000)
     monkeypatch.setattr("sandtui.client.flows.parts.PART_SIZE", 4_000_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import threading
@@ -18,8 +19,8 @@ from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError, base, is_text, join, parent
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.side import Side
-from sandtui.fleet.transfers import leftovers
-from sandtui.fleet.transfers.equal import Difference, difference, extras, guarded, ignored, omitted
+from sandtui.fleet.transfers import autorun, leftovers
+from sandtui.fleet.transfers.equal import Difference, difference, extras, guarded, ignored, omitted, replaced
 from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item, Plan, Rules, archives, is_under, plan
@@ -28,6 +29,9 @@ from sandtui.fleet.transfers.ways import Way, open_ways
 
 FILES_AT_ONCE = 4
 """Files of one tree that are copied at the same time."""
+
+RISKY_TOLD = 20
+"""Files that programs run by themselves and that are told; more are as many as one cares to read."""
 
 Signature = tuple[int, int]
 """Size and time of a source file: what was copied of an earlier run counts only while these are the same."""
@@ -55,6 +59,7 @@ class Sides:
     there: dict[str, TreeItem]
     mine: dict[str, TreeItem]
     guarded: set[str]
+    held: tuple[str, ...] = ()
 
 
 class Carrier:
@@ -155,7 +160,7 @@ class Carrier:
             root=sides.root,
             target=spec.target.path,
         )
-        return replace(found, refused=sides.refused)
+        return replace(found, refused=sides.refused, held=sides.held)
 
     def _rules(self, sides: Sides) -> Rules:
         spec = self._transfer.spec
@@ -165,6 +170,8 @@ class Carrier:
 
     async def _look(self, source: Side, target: Side) -> Sides:
         spec = self._transfer.spec
+        if self._holds_git and await asyncio.to_thread(_leads_into_git, spec.target.path):
+            raise TransferError(f"{spec.target.path} is in a .git, whose files git runs; --allow-git writes there")
         root = await source.look(spec.source.path)
         if root is None:
             raise TransferError(f"{spec.source.label} is not there any more")
@@ -181,11 +188,20 @@ class Carrier:
         self, root: TreeItem, tree: list[TreeItem], refused: int, found: TreeItem | None, items: list[TreeItem]
     ) -> Sides:
         tree, unsound = sound(tree)
-        kept = self._kept(items)
+        tree, kept = self._kept(tree), self._kept(items)
+        held: tuple[str, ...] = ()
+        if self._holds_git:
+            # Left alone on both sides, as what is ignored.
+            held = autorun.git_tops(item.path for item in tree)
+            tree, kept = _without_git(tree), _without_git(kept)
         top = {} if found is None else {"": found}
         there = top | {item.path: item for item in items}
         mine = top | {item.path: item for item in kept}
-        return Sides(root, self._kept(tree), refused + unsound, there, mine, guarded(items, kept))
+        return Sides(root, tree, refused + unsound, there, mine, guarded(items, kept), held)
+
+    @property
+    def _holds_git(self) -> bool:
+        return self._transfer.spec.is_download and not self._transfer.spec.allow_git
 
     def _kept(self, items: list[TreeItem]) -> list[TreeItem]:
         try:
@@ -205,8 +221,11 @@ class Carrier:
             transfer.conflicts = made
             raise Conflict
         left = [item for item in made.items if item.path not in mine or item.path not in there]
-        transfer.skipped, transfer.left_out = made.skipped, len(made.left_out) + sides.refused
-        transfer.omitted = omitted(spec.source.label, made.left_out, sides.refused)
+        transfer.skipped, transfer.left_out = made.skipped, len(made.left_out) + sides.refused + len(sides.held)
+        transfer.omitted = omitted(spec.source.label, made.left_out, sides.refused, sides.held)
+        transfer.held = len(sides.held)
+        if spec.is_download:
+            transfer.run_by = risky(spec.target.path, made)
         transfer.files, transfer.files_done = len(made.items), len(made.items) - len(left)
         transfer.links, transfer.permissions = len(made.links), len(made.permissions)
         transfer.total = made.size
@@ -221,6 +240,8 @@ class Carrier:
         # It is not in the way.
         others = {path: item for path, item in sides.there.items() if path not in mine}
         made = plan(spec.source.path, spec.target.path, root, tree, others, self._rules(sides), siblings)
+        if isinstance(made, Plan) and not spec.consent and (changed := replaced(made, others)):
+            return len(changed), mine
         if isinstance(made, Plan):
             extra = extras(tree, sides.mine, sides.guarded) if spec.delete and _is_folder(root) else []
             self._extra = [path for path in extra if not is_under(path, made.replaced)]
@@ -399,6 +420,23 @@ def sound(tree: Sequence[TreeItem]) -> tuple[list[TreeItem], int]:
         if item.kind is Kind.FOLDER:
             folders.add(item.path)
     return kept, len(tree) - len(kept)
+
+
+def risky(target: str, made: Plan) -> tuple[tuple[str, str], ...]:
+    """Return what a plan brings that programs run by themselves; of many the first."""
+    found = [(item.target, item.path) for item in made.items]
+    found += [(join(target, path) if path else target, path) for path, _ in made.links]
+    renamed = [(whole, program) for whole, path in found if not path and (program := autorun.run_by(whole))]
+    inside = autorun.found(target, [whole[len(target.rstrip("/")) + 1 :] for whole, path in found if path])
+    return tuple([*renamed, *inside][:RISKY_TOLD])
+
+
+def _leads_into_git(path: str) -> bool:
+    return autorun.in_git(path) or autorun.in_git(os.path.realpath(path))
+
+
+def _without_git(items: Sequence[TreeItem]) -> list[TreeItem]:
+    return [item for item in items if not autorun.in_git(item.path)]
 
 
 def _is_folder(item: TreeItem) -> bool:

@@ -27,7 +27,8 @@ class Difference:
     """What a synchronisation would do, by relative paths; ``size`` is in bytes.
 
     ``extra`` is what has to go: what only the target has, and what is of another kind there. ``left_out`` can't be
-    copied, and of ``refused`` more the names lead out of their directory.
+    copied, and of ``refused`` more the names lead out of their directory. ``held`` are the ``.git`` that are left out,
+    ``replaced`` all that is there and would not stay as it is, whatever its kind.
     """
 
     new: tuple[str, ...]
@@ -37,6 +38,8 @@ class Difference:
     size: int
     left_out: tuple[TreeItem, ...] = ()
     refused: int = 0
+    held: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=16)
@@ -120,10 +123,17 @@ def difference(
         same,
         made.size,
         made.left_out,
+        replaced=tuple(sorted(replaced(made, there))),
     )
 
 
-def omitted(label: str, items: Sequence[TreeItem], refused: int) -> tuple[str, ...]:
+def replaced(made: Plan, there: Collection[str]) -> set[str]:
+    """Return the paths of what is there and a plan would replace or give other permissions."""
+    copied = {item.path for item in made.items} | {path for path, _ in made.links}
+    return {path for path in copied if path in there} | set(made.replaced) | {path for path, _ in made.permissions}
+
+
+def omitted(label: str, items: Sequence[TreeItem], refused: int, held: Sequence[str] = ()) -> tuple[str, ...]:
     """Return in words what is left out under a source; of many the first. Without a label the paths are relative."""
     inside, about = (f"{label.rstrip('/')}/", f"{label.rstrip('/')}: ") if label else ("", "")
     told = [
@@ -134,6 +144,9 @@ def omitted(label: str, items: Sequence[TreeItem], refused: int) -> tuple[str, .
     ]
     if len(items) > OMITTED_TOLD:
         told.append(f"{about}{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
+    told += [f"{inside}{path} is git's own, which runs what it finds there" for path in held[:OMITTED_TOLD]]
+    if len(held) > OMITTED_TOLD:
+        told.append(f"{about}{len(held) - OMITTED_TOLD:,} more .git")
     if refused:
         told.append(f"{about}{refused:,} names that lead out of their directory")
     return tuple(told)

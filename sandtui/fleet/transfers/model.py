@@ -71,6 +71,8 @@ class Spec:
     ``names`` source and target are directories, and only these entries of them are copied. What matches ``ignore``,
     lines of a ``.gitignore``, is left alone on both sides; ``delete`` removes what the source does not have. With
     ``sftp`` the bytes of files go over SSH; else through the platform's gateway, which was faster in every measure.
+    Without ``consent`` nothing of this machine is replaced: the transfer asks first. Only with ``allow_git`` does a
+    sandbox's file come to lie in a ``.git`` of this machine.
     """
 
     source: Place
@@ -83,6 +85,13 @@ class Spec:
     delete: bool = False
     checksum: bool = True
     sftp: bool = False
+    consent: bool = True
+    allow_git: bool = False
+
+    @property
+    def is_download(self) -> bool:
+        """Whether a sandbox's files come to this machine."""
+        return self.source.sandbox_id is not None and self.target.sandbox_id is None
 
 
 @dataclass(slots=True)
@@ -103,6 +112,10 @@ class Transfer:
     left_out: int = 0
     omitted: tuple[str, ...] = ()
     """What was left out, in words; the first of many."""
+    held: int = 0
+    """How many of those are a ``.git``."""
+    run_by: tuple[tuple[str, str], ...] = ()
+    """Paths of this machine that programs run by themselves, each with the program; the first of many."""
     deleted: int = 0
     conflicts: int = 0
     problem: str = ""

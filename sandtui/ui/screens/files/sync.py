@@ -49,7 +49,7 @@ class SyncDialog(Dialog[str]):
         self._spec, self._found, self._watched = spec, found, watched
         lines = [("+", "good", path) for path in found.new] + [("~", "busy", path) for path in found.changed]
         lines += [("-", "bad", path) for path in found.extra]
-        left = omitted("", found.left_out, found.refused)
+        left = omitted("", found.left_out, found.refused, found.held)
         lines += [("!", "busy", f"{text}: left out") for text in left]
         self._lines = lines
 
