@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from sandtui.cli.usage import complain
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+    from pathlib import Path
+
     from sandtui.client import Config
     from sandtui.config.contexts import Context
     from sandtui.fleet.session import Connection
 
 
-async def connect_to(context: Context, *, read_only: bool = False) -> Connection:
+_YES: Final = "yes\n"
+
+
+async def connect_to(context: Context, *, read_only: bool = False, answer: Path | None = None) -> Connection:
     """Return the connection of a context; the local platform is started when needed.
+
+    Where nothing isolates sandboxes, none is started unless the user agreed: ``answer`` is where that is kept, None
+    for a command, which asks nobody.
 
     Raises:
         ConnectError: there is no key, or the local platform can't be started.
@@ -23,17 +36,32 @@ async def connect_to(context: Context, *, read_only: bool = False) -> Connection
     from sandtui.fleet.commandline.masking import name_secrets
     from sandtui.fleet.session import ConnectError
 
+    def finished(connection: Connection) -> Connection:
+        name_secrets(connection.config.api_key)
+        config = replace(connection.config, read_only=read_only or context.read_only)
+        return replace(connection, config=config, production=context.production)
+
     if context.kind == "local":
-        connection = await _local()
+        connection = await _local(finished, answer)
     else:
         try:
             # This may run the command that prints the key.
             connection = _remote(await asyncio.to_thread(resolve, context), context)
         except ConfigurationError as error:
             raise ConnectError(str(error)) from error
-    name_secrets(connection.config.api_key)
-    config = replace(connection.config, read_only=read_only or context.read_only)
-    return replace(connection, config=config, production=context.production)
+    return finished(connection)
+
+
+async def connect_command(arguments: Namespace) -> Connection:
+    """Return the connection of a subcommand; standard error says what everyone has to know about the isolation.
+
+    Raises:
+        ConnectError: see :func:`connect_to`.
+    """
+    connection = await connect_to(arguments.context, read_only=arguments.read_only)
+    if connection.warning:
+        complain(f"warning: {connection.note}")
+    return connection
 
 
 def _remote(config: Config, context: Context) -> Connection:
@@ -47,22 +75,56 @@ def _remote(config: Config, context: Context) -> Connection:
     return Connection(config, " · ".join([config.team_id or "personal", named or place]))
 
 
-async def _local() -> Connection:
-    from sandtui.client import Config
-    from sandtui.fleet.session import ConnectError, Connection
-    from sandtui.local import service
-    from sandtui.local.settings import LocalError, Settings
+async def _local(finished: Callable[[Connection], Connection], answer: Path | None) -> Connection:
+    from sandtui.config.paths import read_text, write_private
+    from sandtui.fleet.session import ConnectError, Offer
+    from sandtui.local.settings import LocalError, NothingIsolatesError
+
+    async def accept() -> Connection:
+        assert answer is not None
+        # Before anything is started, so that nobody is asked a second time.
+        with suppress(OSError):
+            await asyncio.to_thread(write_private, answer, _YES)
+        return finished(await _local(finished, answer))
+
+    async def decline() -> None:
+        assert answer is not None
+        with suppress(OSError):
+            await asyncio.to_thread(write_private, answer, "no\n")
 
     try:
-        endpoint = await asyncio.to_thread(service.ensure, Settings())
+        try:
+            return await _platform("auto")
+        except NothingIsolatesError as error:
+            if answer is None:
+                raise
+            said = await asyncio.to_thread(read_text, answer)
+            if said == _YES:
+                return await _platform("process")
+            question = (
+                "Start plain processes all the same? What runs in such a sandbox can read and change everything that "
+                "you can on this machine, and uses its network. The answer is remembered."
+            )
+            offer = Offer("Nothing isolates sandboxes here", question, "Start", accept, decline, bool(said))
+            raise ConnectError(str(error), "Trying again asks whether to start plain processes.", offer) from error
     except LocalError as error:
         raise ConnectError(
             str(error),
             "Set PRIME_API_KEY to use the Prime platform, or see `sandtui local status`.",
         ) from error
+
+
+async def _platform(driver: str) -> Connection:
+    from sandtui.client import Config
+    from sandtui.fleet.session import Connection
+    from sandtui.local import service
+    from sandtui.local.settings import Settings
+
+    endpoint = await asyncio.to_thread(service.ensure, Settings(driver=driver))
     return Connection(
         Config(api_key=endpoint.api_key, base_url=endpoint.base_url),
         f"local · {endpoint.driver}",
         note=endpoint.warning,
         warning=bool(endpoint.warning),
+        isolated=endpoint.driver != "process",
     )

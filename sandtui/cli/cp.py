@@ -236,14 +236,14 @@ class Unwritten:
 
 
 async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient], Awaitable[int]]) -> int:
-    from sandtui.cli.connect import connect_to
+    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.session import ConnectError
     from sandtui.fleet.transfers.model import TransferError
 
     try:
-        connection = await connect_to(arguments.context, read_only=arguments.read_only)
+        connection = await connect_command(arguments)
         async with AsyncSandboxClient(config=connection.config) as client:
             return await work(client)
     except (ConnectError, SandboxClientError, FilesError, TransferError) as error:

@@ -79,7 +79,7 @@ def _fields(preset: str, store: object) -> dict[str, str]:
 
 
 async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect_to
+    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.journal import LaunchJournal
@@ -90,7 +90,7 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
 
     journal = LaunchJournal(Paths.of_user().journal)
     try:
-        connection: Connection = await connect_to(arguments.context, read_only=arguments.read_only)
+        connection: Connection = await connect_command(arguments)
         async with AsyncSandboxClient(config=connection.config) as client:
             launch = Launch(plan, client, SystemClock(), journal, connection.label)
             return await _follow(launch, wait=arguments.wait, client=client)

@@ -158,5 +158,5 @@ def _opening(options: Options) -> Opening:
         check_state(paths)
     except (UsageError, SettingsError, OSError) as error:
         raise OpeningError(str(error)) from None
-    to = partial(connect_to, read_only=options.read_only)
+    to = partial(connect_to, read_only=options.read_only, answer=paths.plain_processes)
     return Opening(partial(to, first), settings, contexts(settings), to, first.name)

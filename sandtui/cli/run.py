@@ -105,12 +105,12 @@ def _query_and_command(arguments: argparse.Namespace) -> tuple[str, list[str]]:
 
 
 async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect_to
+    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.session import ConnectError
 
     try:
-        connection = await connect_to(arguments.context, read_only=arguments.read_only)
+        connection = await connect_command(arguments)
         async with AsyncSandboxClient(config=connection.config) as client:
             query, running = await selection.select(client, text)
             await selection.confirm(arguments, "run the command in", query, running)

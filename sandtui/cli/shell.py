@@ -35,14 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _shell(wanted: str, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect_to
+    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.sanitize import clean
     from sandtui.fleet.session import ConnectError
     from sandtui.fleet.shell import attach
 
     try:
-        connection = await connect_to(arguments.context, read_only=arguments.read_only)
+        connection = await connect_command(arguments)
         async with AsyncSandboxClient(config=connection.config) as client:
             found = await find_named(client, wanted)
             if len(found) == 1:

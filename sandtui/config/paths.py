@@ -80,6 +80,11 @@ class Paths:
         return self.state / "theme"
 
     @property
+    def plain_processes(self) -> Path:
+        """Whether the local platform may run plain processes where nothing isolates sandboxes: yes or no."""
+        return self.state / "plain-processes"
+
+    @property
     def activity(self) -> Path:
         """The database of what was done and what went wrong."""
         return self.state / "activity.sqlite3"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandtui.client import (
     AsyncSandboxClient,
@@ -42,7 +43,7 @@ FAN_OUTS_KEPT = 10
 class Connection:
     """Where to connect and what to call it. ``note`` is a sentence to show once, such as the isolation.
 
-    In ``production`` every change is asked for twice.
+    In ``production`` every change is asked for twice. ``isolated`` is false where sandboxes are plain processes.
     """
 
     config: Config
@@ -50,15 +51,29 @@ class Connection:
     note: str = ""
     warning: bool = False
     production: bool = False
+    isolated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another way to connect, which only the user can agree to; ``declined`` when they said no before."""
+
+    title: str
+    question: str
+    yes: str
+    accept: Callable[[], Awaitable[Connection]]
+    decline: Callable[[], Coroutine[Any, Any, None]]
+    declined: bool = False
 
 
 class ConnectError(Exception):
-    """There is nothing to connect to; ``advice`` says what to do."""
+    """There is nothing to connect to; ``advice`` says what to do, ``offer`` what the user may agree to."""
 
-    def __init__(self, message: str, advice: str = "") -> None:
+    def __init__(self, message: str, advice: str = "", offer: Offer | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.offer = offer
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandtui.directories import describe
-from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, Keep, LocalError, Settings
+from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, Keep, LocalError, NothingIsolatesError, Settings
 
 if TYPE_CHECKING:
     from sandtui.local.service import Endpoint
@@ -43,6 +43,8 @@ def add_parsers(subparsers: Any) -> None:
     # Set by `sandtui demo`: stop when standard input is closed, and remove the temporary directory that holds the
     # state directory.
     serve.add_argument("--owned", action="store_true", help=argparse.SUPPRESS)
+    # Set by whoever starts a platform in the background and wants to know why it didn't start.
+    serve.add_argument("--on-demand", action="store_true", help=argparse.SUPPRESS)
     serve.add_argument(
         "--share-network", action="store_true",
         help="give sandboxes with network access this machine's own network, its loopback services included",
@@ -58,6 +60,10 @@ def add_parsers(subparsers: Any) -> None:
     local = subparsers.add_parser("local", help="the local platform that is started on demand")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     env = actions.add_parser("env", help="print shell exports that point any SDK to it, starting it if needed")
+    env.add_argument(
+        "--driver", choices=DRIVERS, default="auto",
+        help="how to run sandboxes; what isolates none (process) has to be named",
+    )  # fmt: skip
     _add_keep(env)
     env.set_defaults(run=_reporting(_env))
     status = actions.add_parser("status", help="say whether it runs")
@@ -139,7 +145,8 @@ def _reporting(command: Command) -> Command:
             return command(arguments)
         except LocalError as error:
             print(f"sandtui: {error}", file=sys.stderr)
-            return 1
+            asked = isinstance(error, NothingIsolatesError) and getattr(arguments, "on_demand", False)
+            return NothingIsolatesError.EXIT_CODE if asked else 1
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -199,7 +206,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _env(arguments: argparse.Namespace) -> int:
     from sandtui.local import service
 
-    endpoint = service.ensure(_settings(arguments))
+    endpoint = service.ensure(replace(_settings(arguments), driver=arguments.driver))
     _warn(endpoint)
     # The official command line deletes all sandboxes of a user only when it knows which user that is.
     values = {

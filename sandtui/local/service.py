@@ -21,7 +21,7 @@ from sandtui.directories import describe
 from sandtui.local.disk import Disk
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
-from sandtui.local.settings import ELSEWHERE, LocalError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 60.0
@@ -86,13 +86,24 @@ def find(settings: Settings) -> Endpoint | None:
 
 
 def ensure(settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
-    """Return the running platform, starting it when there is none. Callers at the same time get the same."""
+    """Return the running platform, starting it when there is none. Callers at the same time get the same.
+
+    Raises:
+        NothingIsolatesError: nothing on this machine isolates sandboxes, and no driver is named.
+        LocalError: it can't be started, or the one that runs has another driver than the named one.
+    """
     try:
-        return _ensure(settings, timeout)
+        found = _ensure(settings, timeout)
     except OSError as error:
         raise LocalError(
             f"The state directory {settings.state_dir} can't be used: {describe(error)}. {ELSEWHERE}"
         ) from error
+    if settings.driver not in ("auto", found.driver):
+        raise LocalError(
+            f"The local platform (process {found.pid}) runs with the {found.driver} driver, not {settings.driver}. "
+            "`sandtui local stop` ends it and its sandboxes."
+        )
+    return found
 
 
 def _ensure(settings: Settings, timeout: float) -> Endpoint:
@@ -164,6 +175,8 @@ def await_endpoint(process: subprocess.Popen[bytes], settings: Settings, *, time
         endpoint = Endpoint.load(endpoint_path(settings))
         if endpoint is not None and endpoint.pid == process.pid:
             return endpoint
+        if process.poll() == NothingIsolatesError.EXIT_CODE:
+            raise NothingIsolatesError(_last_words(log))
         if process.poll() is not None:
             raise LocalError(f"The local platform could not be started. {_why(log)}".rstrip())
         time.sleep(_PAUSE)
@@ -175,7 +188,7 @@ def await_endpoint(process: subprocess.Popen[bytes], settings: Settings, *, time
 def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.Popen[bytes]:
     """Start the platform in a session of its own: the keys and the end of this terminal are not its business."""
     idle = IDLE_EXIT_SECONDS if settings.idle_exit is None else settings.idle_exit
-    ending = ["--owned"] if owned else ["--idle-exit", str(idle)]
+    ending = ["--owned"] if owned else ["--on-demand", "--idle-exit", str(idle)]
     arguments = [
         "serve", "--host", settings.host, "--port", str(settings.port), "--driver", settings.driver,
         "--state-dir", str(settings.state_dir.resolve()),
@@ -215,11 +228,20 @@ def _why(log: Path) -> str:
     return str(disk.full()) if disk.is_full else _tail(log)
 
 
-def _tail(log: Path) -> str:
+def _last_words(log: Path) -> str:
+    """Return the message with which the platform gave up."""
+    return _end(log).rpartition("sandtui: ")[2] or "Nothing on this machine can isolate sandboxes."
+
+
+def _end(log: Path) -> str:
     try:
-        text = log.read_bytes()[-_LOG_TAIL:].decode("utf-8", "replace").strip()
+        return log.read_bytes()[-_LOG_TAIL:].decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+def _tail(log: Path) -> str:
+    text = _end(log)
     return f"The end of its log ({log}):\n{text}" if text else ""
 
 

@@ -21,6 +21,13 @@ class LocalError(Exception):
     """Something a person has to know and can do something about; the text says both."""
 
 
+class NothingIsolatesError(LocalError):
+    """Nothing on this machine keeps sandboxes apart. Whoever wants plain processes all the same has to say so."""
+
+    EXIT_CODE: Final = 3
+    """How a platform that was started by another process of ours says so."""
+
+
 def default_state_dir() -> Path:
     """Return where records and sandboxes live unless told otherwise.
 

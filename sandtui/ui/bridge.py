@@ -95,11 +95,11 @@ class Bridge(BridgeLaunches):
         """How good the data is."""
         return self.session.refresher.freshness if self.session is not None else Freshness()
 
-    def start(self) -> None:
-        """Connect, and keep the store fresh from then on."""
+    def start(self, *, again: bool = False) -> None:
+        """Connect, and keep the store fresh from then on; ``again`` when the user asked for another try."""
         self._generation += 1
         self.problem = None
-        self._run(self._live(self._generation), "live", exclusive=True)
+        self._run(self._live(self._generation, again=again), "live", exclusive=True)
         self._tell(ConnectionChanged())
 
     def switch(self, connect: Connector) -> None:
@@ -141,7 +141,7 @@ class Bridge(BridgeLaunches):
         if self.session is not None:
             self.session.refresher.refresh_now()
         elif self.problem is not None:
-            self.start()
+            self.start(again=True)
 
     def ask_for(self, part: ServerFilter) -> None:
         """Ask the platform for a part of the fleet first."""
@@ -215,7 +215,7 @@ class Bridge(BridgeLaunches):
             raise RuntimeError("there is no connection")
         return self.session
 
-    async def _live(self, generation: int) -> None:
+    async def _live(self, generation: int, *, again: bool = False) -> None:
         try:
             connection = await self._connect()
         except ConnectError as problem:
@@ -223,6 +223,7 @@ class Bridge(BridgeLaunches):
                 self.problem = problem
                 self._app.note("error", f"Not connected: {clean(str(problem))}")
                 self._tell(ConnectionChanged())
+                self._app.contexts.offer(problem, again=again)
             return
         old, self.session = self.session, None
         if old is not None:

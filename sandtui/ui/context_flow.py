@@ -9,7 +9,7 @@ from textual.dom import DOMNode
 
 from sandtui.config.contexts import Context
 from sandtui.fleet.actions import BY_ID, GLOBAL, Action, opens
-from sandtui.fleet.session import Connection
+from sandtui.fleet.session import ConnectError, Connection
 from sandtui.ui.screens.base import AppScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
 from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
@@ -109,6 +109,22 @@ class ContextFlow:
         self.in_use = context.name
         self._app.say(f"Connecting to {context.name} …")
         self._app.bridge.switch(lambda: connect_to(context))
+
+    def offer(self, problem: ConnectError, *, again: bool) -> None:
+        """Ask whether to connect in the other way that an error knows; a no from before holds until ``again``."""
+        offer, bridge = problem.offer, self._app.bridge
+        if offer is None or (offer.declined and not again):
+            return
+
+        def answered(sure: bool | None) -> None:
+            if bridge.problem is not problem:
+                return  # Another platform was chosen meanwhile.
+            if sure:
+                bridge.switch(offer.accept)
+            else:
+                bridge.run_flow(offer.decline(), "decline")
+
+        self._app.push_screen(AskDialog(offer.title, offer.question, offer.yes), answered)
 
     def may(self, action: Action) -> bool:
         """Whether an action is there at all."""

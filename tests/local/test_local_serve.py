@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from sandtui.local import service
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.settings import LocalError, NothingIsolatesError, Settings
 from tests.local.support import GIVE_UP_SECONDS, cleared, processes_of
 
 PROGRAM = [sys.executable, "-m", "sandtui.local"]
@@ -330,3 +330,61 @@ def test_no_interpreter_of_ours_runs_code_from_the_current_directory(state_dir: 
         finally:
             subprocess.run([*arguments, "stop", "--state-dir", str(state_dir)], **options)
         assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
+
+
+@pytest.fixture
+def nothing_isolates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A machine without namespaces and engines, for the programs that are started; the file says what a trial does."""
+    trial = tmp_path / "trial"
+    trial.write_text("return 'unshare: Operation not permitted'")
+    folder = tmp_path / "path"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'sandtui' in ' '.join(sys.orig_argv) and '-I' not in sys.orig_argv:\n"
+        "    from sandtui.local.drivers import choose\n"
+        "    async def no_engine(): return None\n"
+        "    async def probe(state_dir, **_):\n"
+        "        from sandtui.local.drivers.base import DriverError\n"
+        f"        {trial.read_text()}\n"
+        "    choose.find_engine, choose.probe = no_engine, probe\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(service.__file__).parents[2])]))
+    return folder / "sitecustomize.py"
+
+
+def test_where_nothing_isolates_the_driver_has_to_be_named(state_dir: Path, nothing_isolates: Path) -> None:
+    where = ["--state-dir", str(state_dir)]
+    for command in (["serve"], ["local", "env"], ["serve", "--driver", "auto"], ["local", "env", "--driver", "auto"]):
+        failed = program(*command, *where)
+        assert (failed.returncode, failed.stdout) == (1, ""), command
+        assert failed.stderr.startswith("sandtui: Nothing on this machine can isolate sandboxes"), command
+        assert "`sandtui local env --driver process`" in failed.stderr, command
+        assert "Traceback" not in failed.stderr, command
+        assert service.find(Settings(state_dir=state_dir)) is None
+    with pytest.raises(NothingIsolatesError, match="--driver process"):
+        service.ensure(Settings(state_dir=state_dir))
+    try:
+        named = program("local", "env", "--driver", "process", *where)
+        assert (named.returncode, named.stdout[:7]) == (0, "export "), named.stderr
+        assert "NOT isolated" in named.stderr
+        # What runs is used, and everyone is told.
+        assert "NOT isolated" in program("local", "env", *where).stderr
+        # Who wants it isolated does not get what is not.
+        other = program("local", "env", "--driver", "namespace", *where)
+        assert (other.returncode, other.stdout) == (1, "")
+        assert "runs with the process driver, not namespace" in other.stderr
+    finally:
+        service.stop(Settings(state_dir=state_dir))
+
+
+@pytest.mark.parametrize("fault", ["raise DriverError('the agent: No module named struct')", "import no_such_module"])
+def test_a_trial_that_breaks_is_no_reason_to_isolate_nothing(
+    state_dir: Path, nothing_isolates: Path, fault: str
+) -> None:
+    text = nothing_isolates.read_text()
+    nothing_isolates.write_text(text.replace("return 'unshare: Operation not permitted'", fault))
+    with pytest.raises(LocalError, match=r"(?i)no.module") as caught:
+        service.ensure(Settings(state_dir=state_dir))
+    assert not isinstance(caught.value, NothingIsolatesError)
+    assert service.find(Settings(state_dir=state_dir)) is None

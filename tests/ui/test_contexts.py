@@ -10,7 +10,7 @@ from sandtui.config.contexts import Context
 from sandtui.config.settings import Profile
 from sandtui.fleet.actions import ACTIONS
 from sandtui.fleet.refresh import Phase
-from sandtui.fleet.session import ConnectError
+from sandtui.fleet.session import ConnectError, Offer
 from sandtui.ui.context_flow import ContextFlow
 from sandtui.ui.screens.create import CreateScreen
 from sandtui.ui.screens.dialogs.ask import AskDialog
@@ -174,3 +174,52 @@ async def test_a_launch_under_way_keeps_the_context():
         await pilot.press("at")
         await refused(pilot, "under way")
         assert isinstance(app.screen, FleetScreen)
+
+
+def offering(app, said, *, declined=False):
+    """Return a way to connect that needs the user's consent."""
+
+    async def accept():
+        said.append("yes")
+        return replace(app.first, isolated=False, warning=True, note="Sandboxes are [b]NOT isolated[/b].")
+
+    async def decline():
+        said.append("no")
+
+    async def connect():
+        said.append("tried")
+        offer = Offer("Nothing isolates", "Start [plain] processes?", "Start", accept, decline, declined)
+        raise ConnectError("Nothing here isolates sandboxes.", offer=offer)
+
+    return connect
+
+
+async def test_plain_processes_are_started_only_with_the_users_consent():
+    app, said = world(), []
+    async with app.run_test(size=(120, 36)) as pilot:
+        await app.settle(pilot)
+        assert "NOT ISOLATED" not in header(app)
+        app.bridge.switch(offering(app, said))
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
+        # The focus is on Cancel.
+        await pilot.press("enter")
+        await until(pilot, lambda: said == ["tried", "no"])
+        assert app.bridge.session is None
+        app.bridge.refresh()
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
+        await pilot.press("y")
+        await until(pilot, lambda: app.bridge.freshness.phase is Phase.LIVE)
+        assert said == ["tried", "no", "tried", "yes"]
+        await until(pilot, lambda: "NOT ISOLATED" in header(app))
+
+
+async def test_a_no_from_before_is_asked_again_only_on_request():
+    app, said = world(), []
+    async with app.run_test(size=(120, 36)) as pilot:
+        await app.settle(pilot)
+        app.bridge.switch(offering(app, said, declined=True))
+        await until(pilot, lambda: app.bridge.problem is not None)
+        await pilot.pause()
+        assert not isinstance(app.screen, AskDialog)
+        app.bridge.refresh()
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))

@@ -18,7 +18,7 @@ from sandtui.local.drivers.namespace import NamespaceDriver, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
 from sandtui.local.images import Catalogue
-from sandtui.local.settings import ELSEWHERE, LocalError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
 
 _LINK_NAMES: Final = {"tun": "no TUN device", "veth": "no veth pair"}
 
@@ -55,10 +55,11 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
     # An engine isolates well, but its images have to be there or be pulled: the second choice.
     if (api := await find_engine()) is not None:
         return EngineDriver(api, state_dir)
-    raise LocalError(
+    raise NothingIsolatesError(
         f"Nothing on this machine can isolate sandboxes: namespaces don't work ({reason}), and no container engine "
         "answers. Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined), start Docker "
-        "or Podman, or run `sandtui serve --driver process` to have sandboxes that are NOT isolated."
+        "or Podman, or name the driver to have sandboxes that are NOT isolated: "
+        "`sandtui local env --driver process` or `sandtui serve --driver process`."
     )
 
 

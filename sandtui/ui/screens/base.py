@@ -217,6 +217,8 @@ class AppScreen(ScreenGate[None]):
             right = [Piece(clean(connection.label), role), Piece("   ")]
             if connection.production:
                 right.insert(0, Piece("PRODUCTION  ", "bad"))
+            if not connection.isolated:
+                right.insert(0, Piece("NOT ISOLATED  ", "bad"))
             if connection.config.read_only:
                 right.insert(0, Piece("READ-ONLY  ", "busy"))
             right += freshness_pieces(bridge.freshness, bridge.clock.now())
