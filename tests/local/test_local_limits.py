@@ -120,3 +120,68 @@ def test_a_group_that_can_not_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DriverError, match="limits"):
         Group(1, {"memory": tmp_path / "file" / "x"}).create(1e12, 1.0)
+
+
+# Each puts 600 MB where no process shows them as its own, and goes on for a while, unless it says otherwise.
+HIDDEN = {
+    "memfd": "import os; f = os.memfd_create('x'); [os.write(f, b'x' * (1 << 20)) for _ in range(600)]",
+    "memfds": "import os; [os.write(os.memfd_create('x'), b'x' * (6 << 20)) for _ in range(100)]",
+    "a memfd without a name of its own": (
+        "import os; f = os.memfd_create('/tmp/plain file', 0); [os.write(f, b'x' * (1 << 20)) for _ in range(600)]"
+    ),
+    "a file in /dev/shm": "open('/dev/shm/f', 'wb').write(b'x' * (400 << 20))",
+    "an unlinked file": "import os; f = open('/dev/shm/f', 'wb'); os.unlink('/dev/shm/f'); f.write(b'x' * (400 << 20))",
+    "a segment": (
+        "import ctypes; c = ctypes.CDLL(None, use_errno=True); c.shmat.restype = ctypes.c_void_p\n"
+        "for _ in range(6):\n"
+        "    at = c.shmat(c.shmget(0, ctypes.c_size_t(100 << 20), 0o1600), None, 0)\n"
+        "    ctypes.memset(at, 1, 100 << 20); c.shmdt(ctypes.c_void_p(at))"
+    ),
+    "shared memory": "import mmap; m = mmap.mmap(-1, 600 << 20); m.write(b'x' * (600 << 20))",
+}
+
+
+@pytest.mark.parametrize("where", HIDDEN)
+async def test_memory_outside_of_any_process_counts_too(limited: Api, where: str) -> None:
+    box, other = await limited.running(memory_gb=0.3), await limited.running(memory_gb=0.3)
+    await limited.upload(box, "/tmp/hide.py", f"{HIDDEN[where]}\nimport time; time.sleep(60)\n".encode())
+    assert (await limited.run(box, "python3 /tmp/hide.py")).status_code == 409
+    ended = await limited.until(box, "ERROR")
+    assert ended["errorType"] == "OOM_KILLED"
+    assert await limited.output(other, "echo well") == "well\n"
+
+
+async def test_memory_that_several_share_counts_once(limited: Api) -> None:
+    box = await limited.running(memory_gb=0.5)
+    code = """
+import mmap, os, sys, time
+from multiprocessing import shared_memory
+anonymous = mmap.mmap(-1, 100 << 20)
+anonymous.write(b"x" * (100 << 20))
+named = shared_memory.SharedMemory(create=True, size=100 << 20)
+named.buf[:] = b"x" * (100 << 20)
+memfd = os.memfd_create("x")
+os.write(memfd, b"x" * (50 << 20))
+mapped = mmap.mmap(memfd, 50 << 20)
+for _ in range(3):
+    if os.fork() == 0:
+        sum(anonymous[::4096]); sum(named.buf[::4096]); sum(mapped[::4096])
+        time.sleep(2)
+        os._exit(0)
+time.sleep(1.5)
+"""
+    await limited.upload(box, "/tmp/share.py", code.encode())
+    await limited.output(box, "python3 /tmp/share.py")
+    assert await limited.output(box, "echo well") == "well\n"
+
+
+async def test_files_in_memory_are_bounded_in_size_and_number(isolated: Api) -> None:
+    box = await isolated.running()
+    mounts = await isolated.output(box, "cat /proc/self/mountinfo")
+    in_memory = [line for line in mounts.splitlines() if " - tmpfs " in line and " /etc/" not in line]
+    assert len(in_memory) >= 3
+    for line in in_memory:
+        options = line.rpartition(" ")[2]
+        assert "size=" in options and "nr_inodes=" in options, line
+    many = "for i in range(200_000): open(f'/run/{i}', 'w').close()"
+    assert "No space left" in (await isolated.run(box, f'python -c "{many}"')).json()["stderr"]

@@ -1,14 +1,17 @@
 """What the kernel grants to each user of the machine: no sandbox takes all that is left for others."""
 
 import json
+import os
 import resource
 import sys
 from pathlib import Path
 
 import pytest
 
+from sandtui.local.drivers import agents
 from tests.local.conftest import Inside
 from tests.local.ordinary import ordinary_sandbox, run
+from tests.local.support import Start, namespaces_work
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these quotas are Linux's")
 
@@ -94,6 +97,24 @@ async def test_message_queues_are_left_to_others(inside: Inside) -> None:
 
 async def test_processes_are_left_to_others(inside: Inside) -> None:
     assert 0 < await taken(inside, "threads") <= 4096
+
+
+async def test_all_users_of_a_sandbox_together_have_no_more_processes(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork bomb may have as many users as its sandbox; only control groups would count them all by themselves."""
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    monkeypatch.setattr(agents, "find_cgroups", lambda _: None)
+    api = await start("namespace")
+    box = await api.running(memory_gb=8)
+
+    async def inside(code: str) -> str:
+        await api.upload(box, "/tmp/code.py", code.encode())
+        return await api.output(box, "python /tmp/code.py")
+
+    assert 0 < await taken(inside, "threads") <= 4096
+    # The machine itself is not at its end.
+    assert await api.output(await api.running(), "echo well") == "well\n"
 
 
 async def test_an_ordinary_user_keeps_most_processes() -> None:

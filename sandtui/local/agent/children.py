@@ -203,25 +203,3 @@ def outcome(status: int) -> dict[str, Any]:
     if os.WIFSIGNALED(status):
         return {"signal": os.WTERMSIG(status)}
     return {"exit": os.waitstatus_to_exitcode(status)}
-
-
-def memory_of(pids: list[int], limit: int) -> int:
-    """Return the bytes that processes hold; shared ones are told apart only when it may matter."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/statm", "rb") as file:
-                total += int(file.read().split()[1]) * page
-        except (OSError, ValueError):
-            continue
-    if total <= limit:
-        return total
-    total = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-                total += sum(int(line.split()[1]) * 1024 for line in file if line.startswith(b"Pss:"))
-        except (OSError, ValueError):
-            continue
-    return total

@@ -8,8 +8,9 @@ import signal
 import socket
 import time
 
-from sandtui.local.agent.children import Command, SpawnError, descendants, memory_of, outcome, spawn
+from sandtui.local.agent.children import Command, SpawnError, descendants, outcome, spawn
 from sandtui.local.agent.connection import Connection
+from sandtui.local.agent.memory import Meter
 from sandtui.local.agent.tree import Tree
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ class Agent:
         self.start_exit: dict[str, Any] | None = None
         self.deadline: float | None = None
         self.memory: int | None = None
+        self._meter = Meter(is_alone=is_init)
         self.over = False
         self._listener = listener
         self._log = log
@@ -136,7 +138,7 @@ class Agent:
         pids = descendants(os.getpid())
         # Children of commands that have ended; without any process there is nothing to wake up for.
         self._has_others = bool(pids)
-        if memory_of(pids, self.memory) > self.memory:
+        if self._meter.read(pids, self.memory) > self.memory:
             self.over = True
             for pid in pids:
                 _kill(pid)

@@ -27,6 +27,7 @@ MASKED: Final = (
     "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "mtrr", "pagetypeinfo", "sched_debug", "scsi",
     "slabinfo", "timer_list", "timer_stats", "vmallocinfo",
 )  # fmt: skip
+_EMPTY: Final = libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
 READ_ONLY: Final = ("bus", "fs", "irq", "sys", "sysrq-trigger", "driver", "tty")
 USR_LOCAL: Final = "opt/sandtui/local"
 MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
@@ -122,7 +123,7 @@ def build_root(isolation: Isolation, root: str) -> None:
     _own_usr_local(isolation, owner)
     owned = f"mode=755,uid={owner},gid={owner}"
     _make_devices(owned, owner)
-    libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m")
+    libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m,nr_inodes=16k")
     libc.mount("proc", "proc", "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
     # Kept, as it is about to become read-only: the limits of our own users can be set once they are there.
     isolation.sysctl = os.open("proc/sys", os.O_RDONLY | os.O_DIRECTORY)
@@ -217,7 +218,7 @@ def _mask_proc() -> None:
     for name in MASKED:
         path = f"proc/{name}"
         if os.path.isdir(path):
-            libc.mount("tmpfs", path, "tmpfs", libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+            libc.mount("tmpfs", path, "tmpfs", _EMPTY, "size=4k,nr_inodes=1")
         elif os.path.exists(path):
             libc.mount("dev/null", path, None, libc.MS_BIND)
     for name in READ_ONLY:
@@ -325,7 +326,7 @@ def _own_usr_local(isolation: Isolation, owner: int) -> None:
 
 
 def _make_devices(owned: str, owner: int) -> None:
-    libc.mount("tmpfs", "dev", "tmpfs", libc.MS_NOSUID | libc.MS_NOEXEC, f"{owned},size=1m")
+    libc.mount("tmpfs", "dev", "tmpfs", libc.MS_NOSUID | libc.MS_NOEXEC, f"{owned},size=1m,nr_inodes=1k")
     for name in DEVICES:
         os.close(os.open(f"dev/{name}", os.O_WRONLY | os.O_CREAT, 0o666))
         libc.mount(f"/dev/{name}", f"dev/{name}", None, libc.MS_BIND)
@@ -333,7 +334,7 @@ def _make_devices(owned: str, owner: int) -> None:
         directory(f"dev/{name}", owner)
     devpts = "newinstance,ptmxmode=0666,mode=620"
     libc.mount("devpts", "dev/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, devpts)
-    shared = f"mode=1777,uid={owner},gid={owner},size=512m"
+    shared = f"mode=1777,uid={owner},gid={owner},size=512m,nr_inodes=64k"
     libc.mount("tmpfs", "dev/shm", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, shared)
     for name, target in (
         ("ptmx", "pts/ptmx"),

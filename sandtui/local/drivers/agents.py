@@ -163,7 +163,10 @@ class AgentDriver:
         if sys.platform != "linux":
             return "memory, cores and disk are not limited"
         if self._cgroups is None:
-            return "memory is watched and a sandbox over it ended; cores and disk are not limited"
+            return (
+                "memory, that of files in memory included, is watched and a sandbox over it ended; "
+                "cores and disk are not limited"
+            )
         cores = "memory and cores" if self._cgroups.has_cores else "memory"
         return f"{cores} are limited by control groups; disk is not, but for the size of one file"
 
