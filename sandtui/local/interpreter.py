@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 DIRECTORY: Final = "/"
-"""Where such a child has to be started: a relative entry of PYTHONPATH then leads nowhere."""
+"""Where such a child has to be started: the user's directory may be removed, or belong to anyone."""
 
 _SOURCE: Final = Path(__file__).resolve().parent.parent.parent
 
@@ -20,6 +20,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which such a child finds this package."""
-    path = (str(_SOURCE), os.environ.get("PYTHONPATH", ""))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    """Return the environment in which such a child finds this package, and nothing by where it was started."""
+    # An empty or relative entry means another directory for each process; what came before it is not known there.
+    given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SOURCE), *given])}

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandtui.local import service
+from sandtui.local import interpreter, service
 from sandtui.local.settings import LocalError, NothingIsolatesError, Settings
 from tests.local.support import GIVE_UP_SECONDS, cleared, processes_of
 
@@ -302,23 +302,65 @@ def test_whatever_is_not_kept_apart_is_said_on_every_way_in(state_dir: Path) -> 
             assert f"sandtui: warning: {info['warning']}\n" in process.communicate(timeout=30)[1]
 
 
+def plant(folder: Path, mark: Path) -> None:
+    """Put files into a directory that leave a mark when they are imported."""
+    folder.mkdir(exist_ok=True)
+    names = ("ipaddress", "asyncio", "socket", "struct", "json", "ctypes", "selectors", "site", "uvicorn", "encodings")
+    for name in (*names, "sitecustomize", "usercustomize", "typing", "os", "runpy"):
+        (folder / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__ + '\\n')\n")
+    for package in ("sandtui", "sandtui/local", "sandtui/local/network"):
+        (folder / package).mkdir()
+        for name in ("__init__", "__main__", "worker"):
+            (folder / package / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__file__ + '\\n')\n")
+
+
+@pytest.mark.parametrize("given", ["", ".", ":", "lib", "lib:/abs", ":/abs:", "./x:../y:/abs", "~/x"])
+def test_no_entry_of_the_path_depends_on_the_directory(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("PYTHONPATH", given)
+    source, *entries = interpreter.environment()["PYTHONPATH"].split(os.pathsep)
+    assert (Path(source) / "sandtui" / "__init__.py").is_file()
+    assert entries == (["/abs"] if "/abs" in given else [])
+
+
+def test_every_start_of_an_interpreter_says_what_it_does_not_import() -> None:
+    """A child that is added later must be started the same way."""
+    package = Path(service.__file__).resolve().parent.parent
+    known = {
+        "local/interpreter.py": "-P",
+        "local/drivers/agent_processes.py": "-I",
+        "local/drivers/machine_python.py": "-I",
+    }
+    found = set()
+    for path in package.rglob("*.py"):
+        text = path.read_text()
+        name = str(path.relative_to(package))
+        if "sys.executable" in text or "INTERPRETER" in text or '"-m", "sandtui' in text or "multiprocessing" in text:
+            found.add(name)
+            assert f'"{known[name]}"' in text, name
+        if "module_command(" in text and name != "local/interpreter.py":
+            assert text.count("cwd=DIRECTORY") == text.count("module_command(") == text.count("env=environment()"), name
+    assert found == set(known)
+
+
 def test_no_interpreter_of_ours_runs_code_from_the_current_directory(state_dir: Path, tmp_path: Path) -> None:
     """Where the program was started may belong to anyone: a file there that is named like a module is not run."""
-    names = ("ipaddress", "asyncio", "socket", "struct", "json", "ctypes", "selectors", "sandtui", "site", "uvicorn")
-    for name in names:
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__ + '\\n')\n")
+    plant(tmp_path, tmp_path / "ran")
+    plant(tmp_path / "lib", tmp_path / "ran")
     arguments = [sys.executable, "-P", "-m", "sandtui.local", "local"]
     options: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
-    for path in ("", ".", ":"):
-        env = {**os.environ, "PYTHONPATH": path} if path else os.environ
+    for path in ("", ".", ":", "lib", f"lib::{tmp_path.parent}", "./lib"):
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": ""} if path else os.environ
         # The first interpreter is the user's own choice, with whatever path it has; its children are ours.
         settings = Settings(state_dir=state_dir)
         code = (
-            f"import sys; sys.path = [p for p in sys.path if p not in ('', {str(tmp_path)!r})]; "
+            f"import sys; sys.path = [p for p in sys.path if p and not p.startswith({str(tmp_path)!r})]; "
             "from sandtui.local import service; from sandtui.local.settings import Settings; from pathlib import Path; "
             f"print(service.ensure(Settings(state_dir=Path({str(settings.state_dir)!r}))).base_url)"
         )
-        started = subprocess.run([sys.executable, "-P", "-c", code], env=env, **options)
+        # The path is the user's from here on: what it holds was run before the program could do anything about it.
+        own = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p and not p.startswith(str(tmp_path)))}
+        code = f"import os; os.environ['PYTHONPATH'] = {env.get('PYTHONPATH', '')!r}; {code}"
+        started = subprocess.run([sys.executable, "-P", "-c", code], env={**env, **own}, **options)
         try:
             assert started.returncode == 0, started.stderr
             endpoint = service.find(settings)
