@@ -37,6 +37,35 @@ def user_directory(kind: Kind) -> Path:
     return path
 
 
+def make_private(path: Path) -> None:
+    """Make a directory for this user alone, and those above it that are missing, whatever the umask is.
+
+    One that is there stays as it is: it may be shared on purpose.
+
+    Raises:
+        OSError: it can't be made, or something else has its name.
+    """
+    try:
+        _make_one(path)
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_private(path.parent)
+        _make_one(path)
+
+
+def _make_one(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(0o700)
+
+
 def check_writable(path: Path, kind: Kind) -> None:
     """Make a directory of ours when it is missing, and write into it.
 
@@ -44,7 +73,7 @@ def check_writable(path: Path, kind: Kind) -> None:
         DirectoryError: neither works.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path)
         probe = path / f".write-{secrets.token_hex(4)}"
         probe.touch(0o600)
         probe.unlink()

@@ -66,7 +66,9 @@ complete -o default -F _sandtui sandtui
 
 def zsh(parser: argparse.ArgumentParser) -> str:
     """Return the completion for zsh, which understands bash's."""
-    return "autoload -U +X compinit && compinit -u\nautoload -U +X bashcompinit && bashcompinit\n" + bash(parser)
+    # -i: what lies in directories that others can write to is not loaded. The user's own compinit is not repeated.
+    ready = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
+    return f"{ready}autoload -U +X bashcompinit && bashcompinit\n{bash(parser)}"
 
 
 def fish(parser: argparse.ArgumentParser) -> str:

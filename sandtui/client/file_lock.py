@@ -7,6 +7,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from sandtui.directories import make_private
+
 
 class FileLock:
     """A file that one process at a time can hold; the kernel lets go of it when its holder dies.
@@ -28,7 +30,7 @@ class FileLock:
         while self._descriptor is None:
             descriptor = -1
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private(self._path.parent)
                 descriptor = os.open(self._path, flags, 0o600)
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Whoever held it may have removed the file since it was opened: that lock is worth nothing.

@@ -28,7 +28,7 @@ from sandtui.client.config import Config
 from sandtui.client.file_lock import FileLock
 from sandtui.client.forking import renew_in_child
 from sandtui.client.models import GatewayToken
-from sandtui.directories import DirectoryError, user_directory
+from sandtui.directories import DirectoryError, make_private, user_directory
 
 EARLY = timedelta(seconds=60)
 """A token is replaced this long before it expires."""
@@ -131,7 +131,7 @@ class TokenCache:
         if path is None:
             return
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(path.parent)
             if not self._purged:
                 self._purge(path.parent)
             fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

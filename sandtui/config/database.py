@@ -11,6 +11,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
 
+from sandtui.directories import make_private
+
 T = TypeVar("T")
 
 Work = Callable[[sqlite3.Connection], T]
@@ -117,7 +119,7 @@ class Database:
     def _create(self) -> None:
         folder = self.path.parent
         fresh = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except FileExistsError:

@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sandtui import __version__
-from sandtui.directories import describe
+from sandtui.directories import describe, make_private
 from sandtui.fleet.commandline.masking import masked_lines, name_secrets
 
 HEAD = "# sandtui debug log"
@@ -51,7 +51,7 @@ def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
     name_secrets(os.environ.get("PRIME_API_KEY", ""))
     try:
         check(path)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         target = PrivateFileHandler(path)
     except OSError as error:
         raise LogError(

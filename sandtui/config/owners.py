@@ -28,6 +28,7 @@ from enum import Enum
 from pathlib import Path
 
 from sandtui.config.database import Database
+from sandtui.directories import make_private
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS owners (entry TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;"
 """A table of its own: earlier versions read and write the other tables as before."""
@@ -132,7 +133,7 @@ class Owners:
         return self._folder / f"{_PREFIX}{token}{_SUFFIX}"
 
     def _hold(self, me: Owner) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._folder)
         self._sweep()
         # Under another name until it is locked: nobody may find it without its lock.
         fresh = self._folder / f".{_PREFIX}{me.token}"

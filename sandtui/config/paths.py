@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandtui.directories import user_directory
+from sandtui.directories import make_private, user_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         OSError: it can't be written; what stood there is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(path.parent)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

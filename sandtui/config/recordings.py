@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sandtui.directories import make_private
 from sandtui.fleet.recording.asciicast import Header, parse_header
 
 SUFFIX, UNFINISHED = ".cast", ".cast.part"
@@ -55,7 +56,7 @@ class FileTape:
 
     def _append(self, data: bytes) -> None:
         if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path.parent)
             self._descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         view = memoryview(data)
         while view:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sandtui.directories import reason
+from sandtui.directories import make_private, reason
 from sandtui.local.disk import is_full
 from sandtui.local.settings import ELSEWHERE, LocalError
 
@@ -33,7 +33,7 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def private_directory(path: Path, what: str) -> Path:
     """Make a directory for this user alone, or check that it is one; return its full path."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path)
         found = path.stat()
         if found.st_uid != os.geteuid():
             raise LocalError(f"The {what} {path} belongs to another user (number {found.st_uid}). {ELSEWHERE}")

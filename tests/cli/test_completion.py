@@ -83,6 +83,22 @@ async def test_zsh_completes(tmp_path, typed, shown):
         await terminal.until(shown)
 
 
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_loads_nothing_from_where_others_can_write(tmp_path):
+    made, shared = tmp_path / "completion", tmp_path / "shared"
+    made.write_bytes(subprocess.run([*SANDTUI, "completion", "zsh"], capture_output=True, check=True).stdout)
+    shared.mkdir()
+    (shared / "_evil").write_text(f"#compdef evil\ntouch {tmp_path}/ran\n")
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    for mode, loaded in ((0o777, ""), (0o755, "_evil")):
+        shared.chmod(mode)
+        command = f'fpath=({shared} $fpath); . {made}; print -r -- "$_comps[evil]" "$_comps[sandtui]"'
+        done = subprocess.run(["zsh", "-f", "-c", command], env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.split(" ")[0] == loaded
+        assert "_sandtui" in done.stdout
+        (tmp_path / ".zcompdump").unlink()
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_the_others_take_their_script(shell):
     text = subprocess.run([*SANDTUI, "completion", shell], capture_output=True, text=True, check=True).stdout

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandtui.directories import make_private
 from sandtui.fleet.files.local import leads_out
 from sandtui.fleet.files.names import base, beside, parent
 from sandtui.fleet.files.shell import Words, raw_word
@@ -42,7 +43,7 @@ def pack(items: Sequence[Item], folder: Path, *, keep: bool) -> Packed:
     Raises:
         TransferError: one of them can't be read, or changed meanwhile.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     path = folder / f"{secrets.token_hex(8)}.tar"
     now = int(time.time())
     groups: dict[str, list[tuple[Item, str]]] = {}

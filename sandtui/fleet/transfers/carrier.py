@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sandtui.client import AsyncSandboxClient
+from sandtui.directories import make_private
 from sandtui.fleet.files.entry import Kind, TreeItem
 from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError, base, is_text, join, parent
@@ -361,7 +362,7 @@ class Carrier:
         spec = self._transfer.spec
         fetcher = self._fetcher()
         folder = self._spool / "relay"
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
+        await asyncio.to_thread(make_private, folder)
         # Numbers instead of names: what a sandbox calls its files has no say on this machine.
         here = [replace(item, target=str(folder / secrets.token_hex(8))) for item in items]
         rest = here

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
+from sandtui.directories import make_private
 from sandtui.fleet.files.names import FilesError, beside, is_text
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.shell import Words
@@ -104,7 +105,7 @@ class Fetcher:
             self._transfer.check()
 
         try:
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
+            await asyncio.to_thread(make_private, folder)
             # To its end, even when cancelled: what arrives after the cleaning up would stay.
             await carried_through(self._put(f"{stem}.sh", archive.pack_script(items, root, f"{stem}.tar")))
             reply = await self._side.run(f"sh {stem}.sh", root, 900)

@@ -107,6 +107,7 @@ class AgentDriver:
         try:
             directory.mkdir(mode=0o700)
             root.mkdir(mode=0o755)
+            root.chmod(0o755)  # whatever the umask is: the sandbox's users have to get in
             async with self._launching:
                 await self._launch_whole(record, directory, root)
             return await self._attach(record)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
@@ -250,7 +251,7 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
     directory = state_dir / f"probe-{secrets.token_hex(4)}"
     root = directory / "root"
     try:
-        root.mkdir(parents=True, mode=0o700)
+        make_private(root)
         first_uid = PROBE_UID if mapped else None
         if first_uid is not None:
             os.chown(root, first_uid, first_uid)
