@@ -50,6 +50,11 @@ def add_parsers(subparsers: Any) -> None:
         help="give sandboxes with network access this machine's own network, its loopback services included",
     )  # fmt: skip
     serve.add_argument(
+        "--allow-private", action="append", default=[], type=_network, metavar="CIDR",
+        help="let sandboxes reach these private addresses or this machine's own, as in 192.168.1.0/24 "
+        "(may be repeated)",
+    )  # fmt: skip
+    serve.add_argument(
         "--allow-nested", action="store_true",
         help="let programs in a sandbox build namespaces of their own, which shows them far more of this kernel",
     )  # fmt: skip
@@ -112,6 +117,15 @@ def _size(text: str) -> int:
     if not (number.isascii() and number.isdecimal() and unit in units):
         raise argparse.ArgumentTypeError("must be a number of bytes, or one with K, M or G")
     return int(number) * units[unit]
+
+
+def _network(text: str) -> str:
+    from sandtui.local.network.reach import read_network
+
+    try:
+        return str(read_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _port(text: str) -> int:
@@ -188,6 +202,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         trouble=arguments.trouble or "",
         images=tuple(arguments.images) or ("*",),
         share_network=arguments.share_network,
+        allow_private=tuple(arguments.allow_private),
         allow_nested=arguments.allow_nested,
         idle_exit=arguments.idle_exit,
     )

@@ -194,6 +194,7 @@ def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.
         "--state-dir", str(settings.state_dir.resolve()),
         "--fleet", str(settings.fleet), "--seed", str(settings.seed), *ending,
         *(["--share-network"] if settings.share_network else []),
+        *(word for network in settings.allow_private for word in ("--allow-private", network)),
         *(["--allow-nested"] if settings.allow_nested else []),
         "--log-days", str(settings.keep.log_days), "--log-size", str(settings.keep.log_bytes),
         "--record-days", str(settings.keep.record_days), "--records", str(settings.keep.records),

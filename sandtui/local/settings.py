@@ -67,6 +67,8 @@ class Settings:
     """Faults by probability, as :mod:`sandtui.local.trouble` reads them."""
     share_network: bool = False
     """Whether sandboxes with network access get this machine's own network."""
+    allow_private: tuple[str, ...] = ()
+    """Networks that sandboxes may reach though they are private or this machine's, as in 192.168.1.0/24."""
     allow_nested: bool = False
     """Whether programs in a sandbox may build namespaces of their own, such as another sandbox."""
     links: tuple[str, ...] = ("tun", "veth")

@@ -6,7 +6,7 @@ import hashlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from sandtui.local.network.packets import (
     option,
     parse,
 )  # fmt: skip
+from sandtui.local.network.reach import Reach, read_network
+from sandtui.local.network.resolver import answer_questions
 from sandtui.local.network.stack import RESOLVER, Stack
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, namespaces_work
 from tests.local.test_local_ports import expose, page, serve
@@ -50,16 +52,33 @@ def own_address() -> str:
         return str(probe_socket.getsockname()[0])
 
 
+def own_network() -> tuple[str, ...]:
+    """Return what has to be allowed so that servers of this test can be reached."""
+    with contextlib.suppress(pytest.skip.Exception):
+        return (own_address(),)
+    return ()
+
+
+@pytest.fixture
+async def carried(carrying: Any) -> Api:
+    """A platform that carries packets, also to this machine's own address."""
+    return await carrying(allow_private=own_network())
+
+
 @pytest.fixture(params=["tun", "veth"])
-async def carried(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Api:
-    """A platform that carries packets, once for each way in which they come to it."""
+async def carrying(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Any:
+    """Starts a platform that carries packets, once for each way in which they come to it."""
     await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
     reason = await probe(tmp_path, mapped=os.geteuid() == 0, network=request.param)
     if reason is not None:
         # Whoever may open the node must get a network from it: a skip hid for long that root did not.
         assert request.param != "tun" or not os.access("/dev/net/tun", os.R_OK | os.W_OK), reason
         pytest.skip(f"no {request.param} here: {reason}")
-    return await start("namespace", links=(request.param,))
+
+    async def begin(**more: Any) -> Api:
+        return await start("namespace", links=(request.param,), **more)
+
+    return begin
 
 
 @asynccontextmanager
@@ -242,10 +261,10 @@ async def test_what_was_set_while_the_worker_was_dead_holds_afterwards(carried: 
 class Wire:
     """A sandbox' end of a stack."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, allowed: Sequence[str]) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ours.setblocking(False)
-        self.stack = Stack(theirs.detach(), policy)
+        self.stack = Stack(theirs.detach(), policy, reach=Reach(allowed))
 
     def send(self, packet: bytes) -> None:
         self._ours.send(packet)
@@ -268,8 +287,8 @@ def segment(flags: int, seq: int, ack: int, target: tuple[str, int], data: bytes
 async def wire() -> AsyncIterator[Any]:
     made = []
 
-    def make(policy: Policy = Policy()) -> Wire:  # noqa: B008
-        made.append(Wire(policy))
+    def make(policy: Policy = Policy(), allowed: Sequence[str] | None = None) -> Wire:  # noqa: B008
+        made.append(Wire(policy, own_network() if allowed is None else allowed))
         return made[-1]
 
     yield make
@@ -411,3 +430,152 @@ def test_segments_come_back(one: Any, other: Any, sport: int, dport: int, seq: i
 def test_the_machines_resolver_is_found(tmp_path: Path, text: str, wanted: str | None) -> None:
     (tmp_path / "resolv.conf").write_text(text)
     assert dns.name_server(tmp_path / "resolv.conf") == wanted
+
+
+# DNS over TCP, and addresses that no list can open.
+
+
+def framed(message: bytes) -> bytes:
+    return len(message).to_bytes(2, "big") + message
+
+
+async def open_connection(box: Wire, target: tuple[str, int]) -> None:
+    box.send(segment(SYN, 1000, 0, target))
+    assert (await box.receive()).flags == SYN | ACK
+    box.send(segment(ACK, 1001, 1, target))
+
+
+@pytest.mark.parametrize(
+    ("policy", "target"),
+    [
+        (Policy.of(["*.example.com"], None), (RESOLVER, 53)),
+        (Policy.of(["example.com:443", "192.0.2.0/24"], None), (RESOLVER, 53)),
+        (Policy.of(None, ["*.attacker.org"]), (RESOLVER, 53)),
+    ],
+)
+async def test_questions_over_tcp_are_checked_like_those_in_datagrams(
+    wire: Any, policy: Policy, target: tuple[str, int]
+) -> None:
+    box = wire(policy)
+    await open_connection(box, target)
+    at, answered = 1001, b""
+    for name in ("stolen-secret.attacker.org", "STOLEN.Attacker.ORG"):
+        data, answer = framed(dns_message(name)), b""
+        # In two pieces: no reader may rely on getting all at once.
+        for piece in (data[:5], data[5:]):
+            box.send(segment(ACK | PSH, at, 1 + len(answered), target, piece))
+            at += len(piece)
+        while len(answer) < len(data):
+            answer += (await box.receive()).data
+        assert answer[2 + 3] & 15 == 5, "the question went out"
+        answered += answer
+        box.send(segment(ACK, at, 1 + len(answered), target))
+
+
+async def test_another_resolver_is_no_way_round_a_deny_list(wire: Any) -> None:
+    box = wire(Policy.of(None, ["*.attacker.org"]))
+    target = ("198.51.100.53", 53)
+    await open_connection(box, target)
+    box.send(segment(ACK | PSH, 1001, 1, target, framed(dns_message("a.attacker.org"))))
+    while not (found := await box.receive()).data:
+        pass
+    assert found.data[2 + 3] & 15 == 5
+    box.send(build_datagram(Datagram("10.0.2.100", 5000, *target, dns_message("a.attacker.org"))))
+    while not isinstance(found := await box.receive(), Datagram):
+        pass
+    assert found.data[3] & 15 == 5
+
+
+class Lists:
+    """Rules for names as a connection to the resolver needs them."""
+
+    def __init__(self, *allowed: str) -> None:
+        self._allowed = allowed
+        self.learned: dict[str, list[str]] = {}
+
+    def allows_lookup(self, message: bytes) -> bool:
+        return dns.question(message) in self._allowed
+
+    def learn(self, name: str, addresses: list[str]) -> None:
+        self.learned[name] = addresses
+
+
+async def test_allowed_questions_over_tcp_are_passed_on_and_their_answers_learned() -> None:
+    asked = []
+
+    async def ask(message: bytes) -> bytes:
+        asked.append(dns.question(message))
+        return dns_message("a.example.com", "198.51.100.7")
+
+    lists = Lists("a.example.com")
+    ended = asyncio.Event()
+
+    async def resolver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer_questions(reader, writer, lists, ask)
+        ended.set()
+
+    async with await asyncio.start_server(resolver, "127.0.0.1", 0) as listening:
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        for name in ("b.example.com", "a.example.com"):
+            writer.write(framed(dns_message(name)))
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            answer = await reader.readexactly(size)
+            assert (answer[3] & 15 == 5) is (name == "b.example.com")
+        writer.close()
+        await ended.wait()
+    assert (asked, lists.learned) == (["a.example.com"], {"a.example.com": ["198.51.100.7"]})
+
+
+def test_a_question_that_can_be_read_in_two_ways_has_no_name() -> None:
+    plain = dns_message("a.example.com")
+    assert dns.question(plain) == "a.example.com"
+    pointer = plain[:12] + b"\x01x\xc0\x14" + b"\0\1\0\1" + b"\x07example\x03com\0"
+    update = plain[:2] + b"\x28" + plain[3:]
+    two = plain[:5] + b"\x02" + plain[6:]
+    for message in (pointer, update, two, plain[:14], b""):
+        assert dns.question(message) is None
+
+
+PRIVATE = (
+    "10.0.0.1", "10.255.255.254", "172.16.0.1", "172.31.255.1", "192.168.1.1", "169.254.169.254", "169.254.170.2",
+    "100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "198.18.0.1", "127.0.0.1", "0.0.0.0",
+    "255.255.255.255", "224.0.0.1", "10.0.2.2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+async def test_no_list_opens_private_addresses_not_even_by_a_name(wire: Any, address: str) -> None:
+    for policy in (Policy(), Policy.of(["*.example.com", "0.0.0.0/0", address], None), Policy.of(None, ["1.2.3.4"])):
+        box = wire(policy, [])
+        box.stack.answer(("10.0.2.100", 5000, RESOLVER, 53), dns_message("rebind.example.com", address))
+        await box.receive()
+        for port in (80, 53, 443):
+            box.send(segment(SYN, 7, 0, (address, port)))
+            assert (await box.receive()).flags & RST, (policy, port)
+
+
+def test_what_is_allowed_by_name_can_be_reached_and_nothing_else() -> None:
+    reach = Reach(["192.168.1.0/24", "169.254.169.254"])
+    for address in ("192.168.1.7", "169.254.169.254", "198.51.100.7", "8.8.8.8", "172.32.0.1", "100.128.0.1"):
+        assert reach.covers(address), address
+    for address in ("192.168.2.7", "169.254.169.253", "10.0.0.1", own_address()):
+        assert not reach.covers(address), address
+    # Not even on request: there is no saying which process of this machine would answer.
+    assert not Reach(["0.0.0.0/0"]).covers("127.0.0.1")
+    for text in ("", "example.com", "fd00:ec2::254", "10.0.0.0/33", "*"):
+        with pytest.raises(ValueError, match="IPv4"):
+            read_network(text)
+
+
+async def test_this_machines_address_is_out_of_reach_in_every_form(carrying: Any) -> None:
+    api = await carrying()
+    box = await api.running(network_denylist=["1.2.3.4"], environment_vars={"WHO": "box"})
+    async with server(echo, "0.0.0.0") as (_, port):
+        host = own_address()
+        for form in (host, f"::ffff:{host}", "169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254"):
+            reply = (await api.run(box, connect(form, port))).json()
+            assert reply["exit_code"] == 1 and "Error: [Errno" in reply["stderr"], form
+            assert "in" not in reply["stdout"], form
+        await serve(api, box, 8000)
+        assert (await page((await expose(api, box, 8000))["url"])).status_code == 200
+    assert "neither to this machine nor to private networks;" in api.platform.driver.isolation

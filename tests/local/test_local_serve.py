@@ -430,3 +430,10 @@ def test_a_trial_that_breaks_is_no_reason_to_isolate_nothing(
         service.ensure(Settings(state_dir=state_dir))
     assert not isinstance(caught.value, NothingIsolatesError)
     assert service.find(Settings(state_dir=state_dir)) is None
+
+
+def test_private_networks_are_allowed_by_name_alone(state_dir: Path) -> None:
+    for text in ("example.com", "fd00::/8", "10.0.0.0/40", ""):
+        failed = program("serve", "--state-dir", str(state_dir), "--allow-private", text)
+        assert failed.returncode == 2, text
+        assert "is not an IPv4 address or network" in failed.stderr, text

@@ -43,7 +43,7 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
         _check_out_of_sight(state_dir)
         return NamespaceDriver(
             state_dir, images, mapped=mode.mapped, link=mode.link, shared=settings.share_network,
-            nested=settings.allow_nested, reason=mode.reason,
+            nested=settings.allow_nested, reason=mode.reason, allow_private=settings.allow_private,
         )  # fmt: skip
     reason = mode.reason.rstrip(".")
     if settings.driver == "namespace":

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ _COMMON = (
 )
 _CARRIED = (
     "each sandbox has a network and ports of its own; its IPv4 connections are carried by this platform, "
-    "which keeps to egress lists, and lead nowhere on this machine's loopback; "
+    "which keeps to egress lists, and lead neither to this machine nor to private networks{private}; "
     "network_access=false gives loopback alone; "
 )
 _SHARED = (
@@ -78,10 +79,11 @@ class NamespaceDriver(AgentDriver):
         shared: bool = False,
         nested: bool = False,
         reason: str = "",
+        allow_private: Sequence[str] = (),
     ) -> None:
         super().__init__(state_dir, images)
         self._link = None if shared else link
-        self._carrier = Carrier(self._carry_all) if self._link is not None else None
+        self._carrier = Carrier(self._carry_all, allow_private) if self._link is not None else None
         self._shared = shared
         self._nested = nested
         self._reason = reason
@@ -91,7 +93,8 @@ class NamespaceDriver(AgentDriver):
         who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
             "root of a sandbox is you here"
         )  # fmt: skip
-        network = _CARRIED if self._carrier is not None else _SHARED if shared else _NONE
+        but = f" but {', '.join(allow_private)}" if allow_private else ""
+        network = _CARRIED.format(private=but) if self._carrier is not None else _SHARED if shared else _NONE
         calls = _UNFILTERED if not seccomp.is_supported() else _NESTED if nested else _FILTERED
         self.isolation = f"{_COMMON}{network}{calls}images are not pulled; {self._limits}; {who}."
 

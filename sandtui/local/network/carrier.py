@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
@@ -25,8 +25,9 @@ _log = logging.getLogger(__name__)
 class Carrier:
     """Starts the worker when the first sandbox needs it, and hands devices and rules to it."""
 
-    def __init__(self, again: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, again: Callable[[], Awaitable[None]], allow_private: Sequence[str] = ()) -> None:
         self._again = again
+        self._allow_private = allow_private
         self._watching: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
@@ -84,7 +85,7 @@ class Carrier:
     def _open(self) -> socket.socket:
         if self._sock is None:
             ours, theirs = socket.socketpair()
-            command = module_command("sandtui.local.network.worker", str(theirs.fileno()))
+            command = module_command("sandtui.local.network.worker", str(theirs.fileno()), *self._allow_private)
             self._process = subprocess.Popen(  # noqa: S603
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 env=environment(), cwd=DIRECTORY,

@@ -8,14 +8,20 @@ from typing import Final
 
 _MAX_JUMPS: Final = 20
 _REFUSED: Final = 5
+_OPCODE: Final = 0x78
 
 
 def question(message: bytes) -> str | None:
-    """Return the name that a message asks for, in lower case, or None."""
-    if len(message) < 12 or int.from_bytes(message[4:6], "big") != 1:
+    """Return the name that a message asks for, in lower case, or None.
+
+    What another reader could take for another name is None: pointers in a question, and anything but a query.
+    """
+    if len(message) < 12 or int.from_bytes(message[4:6], "big") != 1 or message[2] & _OPCODE:
         return None
     found = _name(message, 12)
-    return None if found is None else found[0]
+    if found is None or found[1] - 12 != (len(found[0]) + 2 if found[0] else 1):
+        return None
+    return found[0]
 
 
 def addresses(message: bytes) -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
+import socket
+from collections.abc import Awaitable
 from typing import Any, Final, cast
 
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
 from sandtui.local.network.link import Link, Tun
 from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
+from sandtui.local.network.reach import Reach
+from sandtui.local.network.resolver import answer_questions, pass_on
 from sandtui.local.network.tcp import ROOM, Key, TcpFlow, refusal
 
 RESOLVER: Final = "10.0.2.3"
@@ -22,20 +25,17 @@ _FRAME: Final = 65600
 _LEAST_ROOM: Final = 4096
 _BATCH: Final = 64
 _MAX_NAMES: Final = 10_000
-# The machine itself, its neighbours' self-service addresses, the sandbox' own network, and everybody at once.
-_NEVER: Final = [
-    ipaddress.IPv4Network(text)
-    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "10.0.2.0/24", "224.0.0.0/3")
-]  # fmt: skip
+_DNS: Final = 53
 
 
 class Stack:
     """Reads the packets of a sandbox' device and carries them on."""
 
-    def __init__(self, device: int, policy: Policy, link: Link | None = None) -> None:
+    def __init__(self, device: int, policy: Policy, link: Link | None = None, reach: Reach | None = None) -> None:
         self._device = device
         self._link = link or Tun()
         self._policy = policy
+        self._reach = reach or Reach()
         self._tcp: dict[Key, TcpFlow] = {}
         self._udp: dict[Key, _UdpFlow] = {}
         self._names: dict[str, set[str]] = {}
@@ -59,7 +59,9 @@ class Stack:
         """Take new rules; connections that they don't allow are reset."""
         self._policy = policy
         for flow in list(self._tcp.values()):
-            if not self._allows(flow.key[2], flow.key[3]):
+            # A connection for DNS that nobody looked into until now may be one that has to be.
+            target = flow.key[2], flow.key[3]
+            if not self._allows(*target) or (target[0] != RESOLVER and self._asks_names(*target)):
                 flow.reset()
         for datagrams in list(self._udp.values()):
             if not self._allows(datagrams.key[2], datagrams.key[3]):
@@ -84,11 +86,17 @@ class Stack:
 
     def _allows(self, address: str, port: int) -> bool:
         if address == RESOLVER:
-            return port == 53 and not self._policy.blocks_all
-        number = ipaddress.IPv4Address(address)
-        if any(number in network for network in _NEVER):
-            return False
-        return self._policy.allows(address, port, frozenset(self._names.get(address, ())))
+            return port == _DNS and not self._policy.blocks_all
+        # The lists first: the other question costs a system call.
+        names = frozenset(self._names.get(address, ()))
+        return self._policy.allows(address, port, names) and self._reach.covers(address)
+
+    def _asks_names(self, address: str, port: int) -> bool:
+        """Return whether what is sent to an address are questions for names that the lists have a say in.
+
+        Another resolver than ours would find the addresses of denied names; one that is allowed answers what it likes.
+        """
+        return address == RESOLVER or (port == _DNS and bool(self._policy.deny))
 
     def _readable(self) -> None:
         for _ in range(_BATCH):
@@ -130,6 +138,9 @@ class Stack:
         try:
             if target is None:
                 raise OSError
+            if self._asks_names(syn.target, syn.target_port):
+                await self._resolve(flow, syn.target)
+                return
             loop = asyncio.get_running_loop()
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await loop.create_connection(lambda: flow, target, syn.target_port)
@@ -137,11 +148,25 @@ class Stack:
             self._tcp.pop(flow.key, None)
             refusal(syn, self.write)
 
+    async def _resolve(self, flow: TcpFlow, target: str) -> None:
+        """End a connection for DNS here: its questions are checked like those in datagrams."""
+        ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):
+            sock.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: flow, sock=ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        learns = target == RESOLVER
+
+        def ask(message: bytes) -> Awaitable[bytes]:
+            return pass_on(message, self._real(target))
+
+        await answer_questions(reader, writer, self, ask, learns=learns)
+
     def _datagram(self, datagram: Datagram) -> None:
         key = (datagram.source, datagram.source_port, datagram.target, datagram.target_port)
         if not self._allows(datagram.target, datagram.target_port):
             return
-        if datagram.target == RESOLVER and not self.allows_lookup(datagram.data):
+        if self._asks_names(*key[2:]) and not self.allows_lookup(datagram.data):
             if len(datagram.data) >= 12:
                 self._answer(key, dns.refused(datagram.data))
             return

@@ -11,11 +11,12 @@ import sys
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.egress import Policy
 from sandtui.local.network.link import link_of
+from sandtui.local.network.reach import Reach
 from sandtui.local.network.stack import Stack
 from sandtui.local.readiness import readable
 
 
-async def work(sock: socket.socket) -> None:
+async def work(sock: socket.socket, reach: Reach) -> None:
     """Take devices and rules from the platform until it is gone; tell it what is kept to from then on."""
     stacks: dict[str, Stack] = {}
     decoder = Decoder()
@@ -43,7 +44,7 @@ async def work(sock: socket.socket) -> None:
                 if message["op"] != "remove":
                     policy = Policy.of(message["allow"], message["deny"])
                     if message["op"] == "add":
-                        stacks[name] = Stack(waiting.pop(0), policy, link_of(str(message["link"])))
+                        stacks[name] = Stack(waiting.pop(0), policy, link_of(str(message["link"])), reach)
                     elif name in stacks:
                         stacks[name].set_policy(policy)
                     else:
@@ -55,10 +56,10 @@ async def work(sock: socket.socket) -> None:
 
 
 def main() -> None:
-    """Run on the socket whose descriptor is the argument."""
+    """Run on the socket whose descriptor is the first argument; private networks that may be reached follow."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the platform's end ends us, and not before
-    asyncio.run(work(socket.socket(fileno=int(sys.argv[1]))))
+    asyncio.run(work(socket.socket(fileno=int(sys.argv[1])), Reach(sys.argv[2:])))
 
 
 if __name__ == "__main__":
