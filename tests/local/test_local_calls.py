@@ -1,13 +1,16 @@
 """Which system calls code in a sandbox may make: attacks, and the programs that have to go on working."""
 
+import errno
 import json
 import os
 import shutil
+import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sandtui.local.agent import seccomp
+from sandtui.local.agent import libc, seccomp
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
 from sandtui.local.images import Catalogue
@@ -267,3 +270,62 @@ with zipfile.ZipFile("/tmp/thing-1.0-py3-none-any.whl", "w") as wheel:
     both = f"python /tmp/build.py && python -m venv v && v/bin/{install} && v/bin/python -c 'import thing'"
     assert (await isolated.output(box, both)).split()[-1] == "installed"
     assert (await isolated.output(box, f"{install} 2>&1; python -c 'import thing'")).split()[-1] == "installed"
+
+
+ALLOW, EPERM, ENOSYS, EAFNOSUPPORT, EPROTONOSUPPORT = "allow", errno.EPERM, errno.ENOSYS, 97, 93
+X86, ARM, I386 = 0xC000003E, 0xC00000B7, 0x40000003
+# The architecture of a call, its number and arguments; the answer without nesting, and with it.
+ANSWERS = {
+    "x86_64": [
+        ((X86, 0), ALLOW, ALLOW), ((X86, 57), ALLOW, ALLOW), ((X86, 59), ALLOW, ALLOW),  # read, fork, execve
+        ((X86, 165), EPERM, ALLOW), ((X86, 250), EPERM, EPERM), ((X86, 425), EPERM, EPERM),  # mount, keyctl, io_uring
+        ((X86, 56, 0x11), ALLOW, ALLOW), ((X86, 56, 0x10000011), EPERM, ALLOW), ((X86, 435), ENOSYS, ALLOW),
+        ((X86, 272, 0x200), ALLOW, ALLOW), ((X86, 272, 0x80), EPERM, ALLOW), ((X86, 272, 0x40000000), EPERM, ALLOW),
+        ((X86, 101, 0), ALLOW, ALLOW), ((X86, 0x40000000), ENOSYS, ENOSYS), ((X86, 0xFFFFFFFF), ENOSYS, ENOSYS),
+        ((I386, 20), ENOSYS, ENOSYS), ((ARM, 63), ENOSYS, ENOSYS), ((X86, 135, 0xFFFFFFFF), ALLOW, ALLOW),
+        ((X86, 41, 2, 0x80801), ALLOW, ALLOW), ((X86, 41, 2, 0x8080A), EAFNOSUPPORT, EAFNOSUPPORT),
+        ((X86, 41, 0x1_0000_0011, 3), EAFNOSUPPORT, EAFNOSUPPORT),
+    ],
+    "aarch64": [
+        ((ARM, 63), ALLOW, ALLOW), ((ARM, 221), ALLOW, ALLOW),  # read, execve
+        ((ARM, 40), EPERM, ALLOW), ((ARM, 219), EPERM, EPERM), ((ARM, 425), EPERM, EPERM),
+        ((ARM, 220, 0x11), ALLOW, ALLOW), ((ARM, 220, 0x20000011), EPERM, ALLOW), ((ARM, 435), ENOSYS, ALLOW),
+        ((ARM, 97, 0x400), ALLOW, ALLOW), ((ARM, 97, 0x10000000), EPERM, ALLOW), ((ARM, 268), EPERM, ALLOW),
+        ((ARM, 117, 0), ALLOW, ALLOW), ((ARM, 280), EPERM, EPERM), ((ARM, 282), EPERM, EPERM),
+        ((ARM, 265), EPERM, EPERM), ((ARM, 241), EPERM, EPERM), ((ARM, 105), EPERM, EPERM),
+        ((ARM, 198, 16, 3, 0), ALLOW, ALLOW), ((ARM, 198, 16, 3, 12), EPROTONOSUPPORT, EPROTONOSUPPORT),
+        ((ARM, 198, 38, 5), EAFNOSUPPORT, EAFNOSUPPORT), ((ARM, 199, 1, 1), ALLOW, ALLOW),
+        ((ARM, 999), ENOSYS, ENOSYS), ((0x40000028, 20), ENOSYS, ENOSYS), ((X86, 0), ENOSYS, ENOSYS),
+    ],
+}  # fmt: skip
+
+
+def decide(program: bytes, architecture: int, number: int, *arguments: int) -> int | str:
+    """Run a filter as the kernel does and return its answer."""
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *(*arguments, *[0] * (6 - len(arguments))))
+    steps = list(struct.iter_unpack("=HBBI", program))
+    loaded = at = 0
+    while True:
+        code, if_true, if_false, value = steps[at]
+        at += 1
+        if code == 0x06:
+            return ALLOW if value == 0x7FFF0000 else value & 0xFFFF
+        if code == 0x20:
+            (loaded,) = struct.unpack_from("=I", data, value)
+        elif code == 0x54:
+            loaded &= value
+        else:
+            test = {0x15: loaded == value, 0x25: loaded > value, 0x45: bool(loaded & value)}[code]
+            at += if_true if test else if_false
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("machine", ANSWERS)
+def test_the_filter_of_each_architecture(monkeypatch: pytest.MonkeyPatch, machine: str, nested: bool) -> None:
+    programs: list[bytes] = []
+    monkeypatch.setattr(libc, "filter_calls", programs.append)
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
+    seccomp.refuse_calls(nested=nested)
+    monkeypatch.undo()
+    for call, alone, with_nesting in ANSWERS[machine]:
+        assert decide(programs[0], *call) == (with_nesting if nested else alone), call
