@@ -149,7 +149,7 @@ async def test_nesting_is_allowed_only_when_asked_for(start: Start, tmp_path: Pa
 
 def test_what_is_filtered_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def driver(**options: bool) -> NamespaceDriver:
-        return NamespaceDriver(tmp_path, Catalogue(("*",)), mapped=False, link="veth", **options)
+        return NamespaceDriver(tmp_path, Catalogue(("*",)), mapped=True, link="veth", **options)
 
     assert "filtered much as Docker does, and nothing inside" in driver().isolation
     assert driver().warning == ""

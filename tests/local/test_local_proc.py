@@ -110,3 +110,10 @@ async def test_a_container_has_few_rights_and_gets_no_more(tmp_path: Path) -> No
     assert {"CHOWN", "SETUID", "SETGID", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"} < set(config["CapAdd"])
     assert not {"NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"} & set(config["CapAdd"])
     assert not config.get("Privileged")
+
+
+def test_that_root_stays_root_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for user, mapped, is_said in ((0, False, True), (0, True, False), (1000, False, False)):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        driver = NamespaceDriver(tmp_path, Catalogue(("*",)), mapped=mapped, link="veth")
+        assert ("root of a sandbox is root of this machine" in driver.warning) is is_said

@@ -109,6 +109,11 @@ class NamespaceDriver(AgentDriver):
             )
         elif self._carrier is None:
             found.append(f"No sandbox has a network here: {self._why}.")
+        if not self._mapped and os.geteuid() == 0:
+            found.append(
+                "Sandboxes can be given no users of their own here: root of a sandbox is root of this machine, "
+                "and reads what root alone may read in /etc."
+            )
         if self._nested:
             found.append(
                 "Programs in sandboxes may build namespaces of their own (--allow-nested): "
