@@ -32,6 +32,7 @@ from sandtui.local.exposures import Exposures
 from sandtui.local.files import LOCK_NAME, private_directory
 from sandtui.local.gateway import Gateway
 from sandtui.local.guard import Guard
+from sandtui.local.identity import CHALLENGE, new_api_key, proof
 from sandtui.local.image_routes import ImageRoutes
 from sandtui.local.job_routes import JobRoutes
 from sandtui.local.lifecycle import Lifecycle
@@ -44,7 +45,7 @@ from sandtui.local.ssh_routes import SshRoutes
 from sandtui.local.ssh_server import SshServer
 from sandtui.local.ssh_sessions import SshSessions
 from sandtui.local.store import Store
-from sandtui.local.tokens import GatewayTokens, load_api_key
+from sandtui.local.tokens import GatewayTokens
 from sandtui.local.trouble import Trouble, TroubleSettings
 from sandtui.local.vault import Vault
 
@@ -89,7 +90,10 @@ class Platform:
         self._stack.callback(os.close, lock)
         disk = Disk(state_dir)
         disk.open()
-        self.api_key = load_api_key(state_dir / "api_key")
+        self.api_key = new_api_key()
+        # What a killed platform has left leads nowhere, or to whoever has its port now; an older version kept its key.
+        for name in ("endpoint.json", "api_key"):
+            (state_dir / name).unlink(missing_ok=True)
         self.driver = await choose(settings, state_dir, clock)
         store = Store(state_dir / _database(settings), Vault.load(state_dir / "secrets.key"), disk)
         records = {record.id: record for record in self.driver.fleet()}
@@ -154,7 +158,11 @@ class Platform:
         self.app = Guard(app, settings.host)
 
     async def _health(self, request: Request) -> Response:
-        return wire.Reply({"service": "sandtui", "pid": os.getpid(), "driver": self.driver.name})
+        reply = {"service": "sandtui", "pid": os.getpid(), "driver": self.driver.name}
+        challenge = request.query_params.get("challenge", "")
+        if CHALLENGE.fullmatch(challenge):
+            reply["proof"] = proof(self.api_key, self.base_url, challenge)
+        return wire.Reply(reply)
 
 
 def _database(settings: Settings) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import os
+import secrets
 import select
 import signal
 import subprocess
@@ -20,6 +22,7 @@ from typing import Any, Final, Self
 from sandtui.directories import describe
 from sandtui.local.disk import Disk
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
+from sandtui.local.identity import proves
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
 
@@ -265,13 +268,23 @@ def _is_locked(settings: Settings) -> bool:
 
 
 def _answers(endpoint: Endpoint) -> bool:
-    # No proxy: the platform is on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Return whether the platform itself is at its address: whoever has taken its port must not get the key."""
+    # No proxy: the platform is on this machine. And no redirect: it has none to give.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+    challenge = secrets.token_hex(32)
     try:
-        with opener.open(f"{endpoint.base_url}/healthz", timeout=5) as reply:
-            return bool(json.loads(reply.read(4096)).get("pid") == endpoint.pid)
-    except (OSError, ValueError, AttributeError):
+        with opener.open(f"{endpoint.base_url}/healthz?challenge={challenge}", timeout=5) as reply:
+            answer = json.loads(reply.read(4096))
+            return proves(answer["proof"], endpoint.api_key, endpoint.base_url, challenge)
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
         return False
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect for an error."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The API key and the short-lived gateway tokens, each good for one sandbox alone."""
+"""The short-lived gateway tokens, each good for one sandbox alone."""
 
 from __future__ import annotations
 
@@ -6,25 +6,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import secrets
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from starlette.requests import Request
 
-from sandtui.local.files import read_private, write_private
-
 LIFETIME = timedelta(hours=1)
-
-
-def load_api_key(path: Path) -> str:
-    """Return the platform's API key, made once, so that clients stay connected over a restart."""
-    known = read_private(path)
-    if known is not None and len(known.strip()) >= 32:
-        return known.strip()
-    key = "local_" + secrets.token_hex(24)
-    write_private(path, key + "\n")
-    return key
 
 
 def same(given: str, expected: str) -> bool:
@@ -33,7 +19,7 @@ def same(given: str, expected: str) -> bool:
 
 
 class GatewayTokens:
-    """Issues and checks tokens. They hold all they need, so a restarted platform still knows them."""
+    """Issues and checks tokens. They hold all they need, and end with the key of the run that issued them."""
 
     def __init__(self, api_key: str) -> None:
         self._secret = hmac.digest(api_key.encode("utf-8"), b"gateway tokens", hashlib.sha256)

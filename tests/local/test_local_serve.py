@@ -99,7 +99,9 @@ def test_serve_announces_itself_and_stops_cleanly(state_dir: Path, number: int) 
     for path in state_dir.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
     with serving(state_dir) as (_, client, again):
-        assert again["api_key"] == info["api_key"]
+        assert again["api_key"] != info["api_key"], "whoever was sent the old key has nothing"
+        old = {"authorization": f"Bearer {info['api_key']}"}
+        assert client.get(f"/sandbox/{box}", headers=old).status_code == 401
         found = client.get(f"/sandbox/{box}").json()
         assert (found["status"], found["terminationReason"]) == ("TERMINATED", "The platform was stopped.")
 
