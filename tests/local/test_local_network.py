@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,10 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandtui.local.agent.protocol import Decoder, encode
 from sandtui.local.drivers.namespace import probe
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
 from sandtui.local.network import stack as stack_module
+from sandtui.local.network.budget import BYTES, LEAST, MAX_FLOWS, Budget, Descriptors
 from sandtui.local.network.packets import (
     ACK,
     FIN,
@@ -36,6 +40,7 @@ from sandtui.local.network.packets import (
 from sandtui.local.network.reach import Reach, read_network
 from sandtui.local.network.resolver import answer_questions
 from sandtui.local.network.stack import RESOLVER, Stack
+from sandtui.local.network.worker import work
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, namespaces_work
 from tests.local.test_local_ports import expose, page, serve
 
@@ -579,3 +584,164 @@ async def test_this_machines_address_is_out_of_reach_in_every_form(carrying: Any
         await serve(api, box, 8000)
         assert (await page((await expose(api, box, 8000))["url"])).status_code == 200
     assert "neither to this machine nor to private networks;" in api.platform.driver.isolation
+
+
+# What one sandbox may use of the worker, and whose trouble its trouble is.
+
+
+async def settled(count: Callable[[], int]) -> None:
+    """Wait until something has stopped growing."""
+    last, calm = -1, 0
+    while calm < 20:
+        await asyncio.sleep(0.05)
+        calm = calm + 1 if count() == last else 0
+        last = count()
+
+
+def peak(pid: int) -> int:
+    """Return the most memory that a process has had."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+async def test_unread_connections_hold_little_and_leave_the_others_alone(carried: Api) -> None:
+    greedy, other = await carried.running(), await carried.running()
+    given = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal given
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                given += 1
+
+    async with server(echo) as (host, port), server(flood) as (_, source):
+        assert await carried.output(other, connect(host, port)) == "in\n"
+        before = peak(worker_pid())
+        program = (
+            "import socket, time\n"
+            "held = []\n"
+            "for _ in range(100):\n"
+            "    s = socket.socket()\n"
+            "    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)\n"
+            f"    s.connect(('{host}', {source}))\n"
+            "    held.append(s)\n"
+            "open('/tmp/open', 'w').close()\n"
+            "time.sleep(300)\n"
+        )
+        await carried.upload(greedy, "/tmp/p.py", program.encode())
+        await carried.output(
+            greedy, "python3 /tmp/p.py > /dev/null 2>&1 & while ! test -e /tmp/open; do sleep 0.05; done"
+        )
+        await settled(lambda: given)
+        assert peak(worker_pid()) - before < 6 * BYTES
+        # Neither the other sandbox nor the same one is cut off.
+        for box in (other, greedy):
+            assert await carried.output(box, connect(host, port, "s.sendall(b'y'); print(s.recv(1))")) == "b'y'\n"
+
+
+async def test_more_than_was_asked_for_is_not_kept(wire: Any) -> None:
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+    async with server(deaf) as target:
+        box = wire()
+        await open_connection(box, target)
+        # Whatever window it is told, it goes on.
+        highest, piece = 0, b"x" * 60_000
+        for number in range(1000):
+            box.send(segment(ACK | PSH, 1001 + number * len(piece), 1, target, piece))
+            highest = max(highest, (await box.receive()).ack - 1001)
+        assert highest < 1000 * len(piece) / 2
+
+
+def test_one_sandbox_has_no_more_than_half_of_the_descriptors() -> None:
+    descriptors = Descriptors(200)
+    greedy, modest = Budget(descriptors), Budget(descriptors)
+    assert sum(greedy.take() for _ in range(MAX_FLOWS)) < 110
+    assert all(modest.take() for _ in range(40))
+    late = [Budget(descriptors) for _ in range(3)]
+    assert all(one.take() for one in late)
+    greedy.close()
+    assert all(modest.take() for _ in range(40))
+    modest.give_back(80)
+    assert all(late[0].take() for _ in range(60))
+
+
+def test_a_share_shrinks_with_the_connections_and_with_what_is_held() -> None:
+    budget = Budget()
+    assert budget.share(1) > budget.share(100) > budget.share(MAX_FLOWS) >= LEAST
+    budget.held = BYTES
+    assert budget.share(1) == LEAST
+
+
+async def test_a_device_that_can_not_be_used_is_the_trouble_of_its_sandbox_alone(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    running = asyncio.create_task(work(theirs, Reach(), Descriptors()))
+    loop, decoder = asyncio.get_running_loop(), Decoder()
+
+    async def tell(op: str, name: str, fds: Sequence[int] = (), **more: Any) -> dict[str, Any]:
+        message = {"op": op, "id": name, "link": "tun", "allow": None, "deny": None, "generation": 1, **more}
+        socket.send_fds(ours, [encode(message)], fds)
+        while (reply := decoder.next()) is None:
+            decoder.feed(await loop.sock_recv(ours, 65536))
+        return reply
+
+    good, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with good, far, (tmp_path / "file").open("w+") as plain:
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            assert "error" not in await tell("add", "one", [good.fileno()])
+            # No events come from a file, which is an OSError.
+            bad = await tell("add", "two", [plain.fileno()])
+            assert (bad["id"], bad["generation"], bool(bad["error"])) == ("two", 0, True)
+            assert "error" in await tell("add", "three", [plain.fileno()], link="veth")
+            assert "error" in await tell("policy", "one", allow=["not a name!"])
+            assert (await tell("policy", "one", generation=2))["generation"] == 2
+            far.send(segment(ACK, 7, 9, ("192.0.2.1", 80), b"data"))
+            far.setblocking(False)
+            assert parse(await loop.sock_recv(far, 70000)).flags & RST  # type: ignore[union-attr]
+        ours.close()
+        await running
+    theirs.close()
+
+
+async def test_a_worker_without_descriptors_survives_the_next_create(carried: Api) -> None:
+    async with server(echo) as (host, port):
+        first = await carried.running()
+        assert await carried.output(first, connect(host, port)) == "in\n"
+        pid = worker_pid()
+        _, hard = limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        taken = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+        free = next(number for number in itertools.count() if number not in taken)
+        # Only the soft limit: an ordinary user could not raise the hard one again.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, hard))
+        second = await carried.running()
+        path = f"/sandbox/{second}/egress-policy"
+        assert (await carried.call("GET", path)).json()["applied"] is False
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        third = await carried.running(network_allowlist=["192.0.2.77"])
+        assert worker_pid() == pid
+        assert await carried.output(first, connect(host, port)) == "in\n"
+        # Each has its own device: the rules of the third are not those of the one that came before.
+        assert "Refused" in (await carried.run(third, connect(host, port))).json()["stderr"]
+        assert "packets can't be carried" in (await carried.call("GET", f"/sandbox/{second}/logs")).json()["logs"]
+
+
+async def test_a_worker_that_stands_still_holds_nobody_up(carried: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = await carried.running()
+    path = f"/sandbox/{box}/egress-policy"
+    monkeypatch.setattr("sandtui.local.network.carrier.APPLY_SECONDS", 0.001)
+    os.kill(pid := worker_pid(), signal.SIGSTOP)
+    try:
+        for number in range(40):
+            body = {"allowlist": [f"host-{number}-{n}.example.com" for n in range(1024)], "denylist": None}
+            assert (await carried.call("PUT", path, json=body)).status_code == 200
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    monkeypatch.undo()
+    reply = (await carried.call("GET", path)).json()
+    assert (reply["generation"], reply["applied"]) == (41, True)
+    assert worker_pid() == pid

@@ -83,7 +83,7 @@ class NamespaceDriver(AgentDriver):
     ) -> None:
         super().__init__(state_dir, images)
         self._link = None if shared else link
-        self._carrier = Carrier(self._carry_all, allow_private) if self._link is not None else None
+        self._carrier = Carrier(self._carry_all, self._not_carried, allow_private) if self._link is not None else None
         self._shared = shared
         self._nested = nested
         self._reason = reason
@@ -192,6 +192,9 @@ class NamespaceDriver(AgentDriver):
             if sandbox_id in self._carried:
                 with contextlib.suppress(DriverError):
                     await self._carry(sandbox_id, instance)
+
+    def _not_carried(self, sandbox_id: str, error: str) -> None:
+        self.note(sandbox_id, f"this sandbox has no network: its packets can't be carried ({error})")
 
     async def _carry(self, sandbox_id: str, instance: HostedInstance) -> None:
         assert self._carrier is not None

@@ -8,13 +8,18 @@ import logging
 import os
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
+from sandtui.local.network.budget import close_all
 from sandtui.local.readiness import readable
 from sandtui.local.records import SandboxRecord
+
+MAX_QUEUED: Final = 32 * 1024 * 1024
+"""Bytes that wait for a worker before it is taken for stuck."""
 
 APPLY_SECONDS: Final = 5.0
 """How long a question for the rules in force waits for those that are on their way."""
@@ -25,8 +30,14 @@ _log = logging.getLogger(__name__)
 class Carrier:
     """Starts the worker when the first sandbox needs it, and hands devices and rules to it."""
 
-    def __init__(self, again: Callable[[], Awaitable[None]], allow_private: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        again: Callable[[], Awaitable[None]],
+        failed: Callable[[str, str], None],
+        allow_private: Sequence[str] = (),
+    ) -> None:
         self._again = again
+        self._failed = failed
         self._allow_private = allow_private
         self._watching: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,6 +45,8 @@ class Carrier:
         self._restarting: asyncio.Future[None] | None = None
         self._applied: dict[str, int] = {}
         self._news = asyncio.Event()
+        self._queue: deque[tuple[bytes, list[int]]] = deque()
+        self._queued = 0
 
     def add(self, record: SandboxRecord, device: int, link: str) -> None:
         """Carry the packets of a sandbox; the descriptor stays the caller's."""
@@ -65,6 +78,7 @@ class Carrier:
             self._watching.cancel()
             await asyncio.wait([self._watching])
         if self._sock is not None:
+            self._drop(self._sock)
             self._sock.close()
             self._sock = None
         if self._process is not None:
@@ -77,14 +91,47 @@ class Carrier:
 
     def _send(self, message: dict[str, object], fds: list[int]) -> None:
         sock = self._open()
-        with contextlib.suppress(OSError):
-            data = encode(message)
-            sent = socket.send_fds(sock, [data], fds)
-            sock.sendall(data[sent:])
+        data = encode(message)
+        # Copies: what has to wait for a busy worker outlives the caller's.
+        self._queue.append((data, [os.dup(fd) for fd in fds]))
+        self._queued += len(data)
+        self._flush(sock)
+        if self._queued > MAX_QUEUED and self._process is not None:
+            # It has stood still for very long. Another one is told everything from the beginning.
+            self._process.kill()
+
+    def _flush(self, sock: socket.socket) -> None:
+        """Send what the worker has room for, and the rest when there is room again."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._queue:
+                data, fds = self._queue[0]
+                sent = socket.send_fds(sock, [data], fds) if fds else sock.send(data)
+                self._queued -= sent
+                close_all([*fds])
+                if sent == len(data):
+                    self._queue.popleft()
+                else:
+                    self._queue[0] = data[sent:], []
+        except BlockingIOError:
+            loop.add_writer(sock, self._flush, sock)
+        except OSError:
+            self._drop(sock)  # It died, which is heard elsewhere.
+        else:
+            loop.remove_writer(sock)
+
+    def _drop(self, sock: socket.socket) -> None:
+        """Give up what waits for a worker."""
+        if sock.fileno() >= 0:
+            asyncio.get_running_loop().remove_writer(sock)
+        while self._queue:
+            close_all([*self._queue.popleft()[1]])
+        self._queued = 0
 
     def _open(self) -> socket.socket:
         if self._sock is None:
             ours, theirs = socket.socketpair()
+            ours.setblocking(False)
             command = module_command("sandtui.local.network.worker", str(theirs.fileno()), *self._allow_private)
             self._process = subprocess.Popen(  # noqa: S603
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -105,14 +152,18 @@ class Carrier:
         try:
             while True:
                 await readable(fd)
-                # The socket itself blocks, for what is sent; here something has arrived.
-                data = os.read(fd, 65536)
+                try:
+                    data = os.read(fd, 65536)
+                except BlockingIOError:
+                    continue
                 if not data:
                     break
                 decoder.feed(data)
                 while (message := decoder.next()) is not None:
                     if message["id"] in self._applied:
                         self._applied[message["id"]] = message["generation"]
+                        if "error" in message:
+                            self._failed(message["id"], str(message["error"]))
                 self._tell()
         except (OSError, ProtocolError, KeyError):
             pass  # it is of no more use
@@ -121,6 +172,7 @@ class Carrier:
         _log.error("The process that carries packets died; another is started.")
         # What nobody carries, nobody keeps to.
         self._applied = dict.fromkeys(self._applied, 0)
+        self._drop(sock)
         sock.close()
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)

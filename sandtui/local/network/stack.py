@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
+from sandtui.local.network.budget import MAX_FLOWS, Budget, Descriptors
 from sandtui.local.network.link import Link, Tun
 from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
 from sandtui.local.network.reach import Reach
@@ -18,20 +19,25 @@ from sandtui.local.network.resolver import answer_questions, pass_on
 from sandtui.local.network.tcp import ROOM, Key, TcpFlow, refusal
 
 RESOLVER: Final = "10.0.2.3"
-MAX_FLOWS: Final = 2000
 UDP_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 30.0
 _FRAME: Final = 65600
 _LEAST_ROOM: Final = 4096
 _BATCH: Final = 64
 _MAX_NAMES: Final = 10_000
+_MAX_ALIASES: Final = 64
+_MOST_WAITING: Final = 64 * 1024
 _DNS: Final = 53
+_DNS_COST: Final = 3
 
 
 class Stack:
     """Reads the packets of a sandbox' device and carries them on."""
 
-    def __init__(self, device: int, policy: Policy, link: Link | None = None, reach: Reach | None = None) -> None:
+    def __init__(
+        self, device: int, policy: Policy, link: Link | None = None, reach: Reach | None = None,
+        descriptors: Descriptors | None = None,
+    ) -> None:  # fmt: skip
         self._device = device
         self._link = link or Tun()
         self._policy = policy
@@ -43,6 +49,7 @@ class Stack:
         self._capacity = self._link.prepare(device)
         os.set_blocking(device, False)
         asyncio.get_running_loop().add_reader(device, self._readable)
+        self._budget = Budget(descriptors)
 
     def close(self) -> None:
         """Cut everything."""
@@ -53,6 +60,7 @@ class Stack:
             flow.abort()
         for datagrams in list(self._udp.values()):
             datagrams.abort()
+        self._budget.close()
         os.close(self._device)
 
     def set_policy(self, policy: Policy) -> None:
@@ -77,7 +85,9 @@ class Stack:
         for address in addresses:
             while len(self._names) >= _MAX_NAMES:
                 del self._names[next(iter(self._names))]
-            self._names.setdefault(address, set()).add(name)
+            names = self._names.setdefault(address, set())
+            if len(names) < _MAX_ALIASES:
+                names.add(name)
 
     def allows_lookup(self, message: bytes) -> bool:
         """Return whether a question may be asked."""
@@ -119,8 +129,8 @@ class Stack:
         flow = self._tcp.get(key)
         if flow is not None:
             flow.receive(segment)
-        elif segment.flags & SYN and len(self._tcp) < MAX_FLOWS and self._allows(segment.target, segment.target_port):
-            flow = TcpFlow(segment, self.write, self._over, self._room)
+        elif segment.flags & SYN and self._allows(segment.target, segment.target_port) and self._may_open(key):
+            flow = TcpFlow(segment, self.write, self._over, self._room, self._share, self._hold)
             self._tcp[key] = flow
             self._spawn(self._connect(flow, segment))
         else:
@@ -130,8 +140,24 @@ class Stack:
         """Return the bytes that one connection may have on their way: together they must fit into the device."""
         return max(_LEAST_ROOM, min(ROOM, self._capacity // max(1, len(self._tcp))))
 
+    def _share(self) -> int:
+        """Return the bytes that one connection may hold here."""
+        return self._budget.share(len(self._tcp))
+
+    def _hold(self, more: int) -> None:
+        """Take note that the connections hold more bytes, or less."""
+        self._budget.held += more
+
+    def _may_open(self, key: Key) -> bool:
+        return len(self._tcp) < MAX_FLOWS and self._budget.take(self._cost(key))
+
+    def _cost(self, key: Key) -> int:
+        """Return how many descriptors a connection takes; the rules may change its like, but not it itself."""
+        return _DNS_COST if key[3] == _DNS else 1
+
     def _over(self, key: Key) -> None:
-        self._tcp.pop(key, None)
+        if self._tcp.pop(key, None) is not None:
+            self._budget.give_back(self._cost(key))
 
     async def _connect(self, flow: TcpFlow, syn: Segment) -> None:
         target = self._real(syn.target)
@@ -145,7 +171,7 @@ class Stack:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await loop.create_connection(lambda: flow, target, syn.target_port)
         except (OSError, TimeoutError):
-            self._tcp.pop(flow.key, None)
+            flow.abort()
             refusal(syn, self.write)
 
     async def _resolve(self, flow: TcpFlow, target: str) -> None:
@@ -173,7 +199,11 @@ class Stack:
         flow = self._udp.get(key)
         if flow is None:
             target = self._real(datagram.target)
-            if target is None or len(self._udp) >= MAX_FLOWS:
+            if target is None:
+                return
+            if len(self._udp) >= MAX_FLOWS:
+                next(iter(self._udp.values())).abort()
+            if not self._budget.take():
                 return
             flow = self._udp[key] = _UdpFlow(self, key)
             self._spawn(flow.open(target))
@@ -191,7 +221,8 @@ class Stack:
 
     def forget(self, key: Key) -> None:
         """Take note that a flow of datagrams is over."""
-        self._udp.pop(key, None)
+        if self._udp.pop(key, None) is not None:
+            self._budget.give_back()
 
     def _real(self, address: str) -> str | None:
         return dns.name_server() if address == RESOLVER else address
@@ -230,11 +261,12 @@ class _UdpFlow(asyncio.DatagramProtocol):
 
     def send(self, data: bytes) -> None:
         """Send a datagram of the sandbox."""
-        if self._transport is not None:
+        if self._transport is None:
+            if sum(map(len, self._waiting)) + len(data) <= _MOST_WAITING:
+                self._waiting.append(data)
+        elif cast("asyncio.WriteTransport", self._transport).get_write_buffer_size() <= _MOST_WAITING:
             self._transport.sendto(data)
             self._touch()
-        elif len(self._waiting) < 64:
-            self._waiting.append(data)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Hand a datagram on."""

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final, cast
 
+from sandtui.local.network.budget import LEAST, MOST
 from sandtui.local.network.packets import ACK, FIN, PSH, RST, SYN, Segment, build_segment, option
 
 MTU: Final = 65520
@@ -14,15 +15,17 @@ MSS: Final = MTU - 40
 _SCALE: Final = 7
 ROOM: Final = 1024 * 1024
 """Bytes that a sandbox may have on their way to us."""
-_HIGH: Final = 4 * 1024 * 1024
 _RETRY_SECONDS: Final = 0.5
 _MAX_RETRIES: Final = 12
 _MASK: Final = 0xFFFFFFFF
 
+_SCRATCH: Final = memoryview(bytearray(256 * 1024))
+"""Where every connection's bytes arrive; they are taken out before another's come."""
+
 Key = tuple[str, int, str, int]
 
 
-class TcpFlow(asyncio.Protocol):
+class TcpFlow(asyncio.BufferedProtocol):
     """The state of one connection. Nothing is lost on the way to a local device but by a full queue."""
 
     def __init__(
@@ -31,11 +34,17 @@ class TcpFlow(asyncio.Protocol):
         write: Callable[[bytes], None],
         over: Callable[[Key], None],
         room: Callable[[], int] = lambda: ROOM,
+        share: Callable[[], int] = lambda: MOST,
+        hold: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.key: Key = (syn.source, syn.source_port, syn.target, syn.target_port)
         self._write = write
         self._over = over
         self._room = room
+        self._share = share
+        self._hold = hold
+        self._held = 0
+        self._high = LEAST
         self._transport: asyncio.Transport | None = None
         self._next = (syn.seq + 1) & _MASK
         """The byte that the sandbox sends next."""
@@ -59,15 +68,28 @@ class TcpFlow(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answer the sandbox' SYN: somebody listens."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=ROOM)
+        self._high = min(ROOM, self._share())
+        self._transport.set_write_buffer_limits(high=self._high)
         self._answer_syn()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes of the machine's side go: no more of them than may be held."""
+        return _SCRATCH[: max(1, min(len(_SCRATCH), self._share() - len(self._buffer)))]
+
+    def buffer_updated(self, count: int) -> None:
         """Hand bytes of the machine's side on."""
-        self._buffer += data
-        if len(self._buffer) > _HIGH and self._transport is not None:
-            self._transport.pause_reading()
+        self._buffer += _SCRATCH[:count]
         self._push()
+        self._count()
+        if len(self._buffer) >= self._share() and self._transport is not None:
+            self._transport.pause_reading()
+
+    def _count(self) -> None:
+        """Tell how much is held: for the sandbox, and of what it sent once that begins to wait."""
+        waiting = self._transport.get_write_buffer_size() if self._is_full and self._transport is not None else 0
+        held = len(self._buffer) + waiting
+        self._hold(held - self._held)
+        self._held = held
 
     def eof_received(self) -> bool:
         """Hand the end of the machine's side on."""
@@ -86,11 +108,13 @@ class TcpFlow(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Let the sandbox wait."""
         self._is_full = True
+        self._count()
         self._send(ACK, self._sent)
 
     def resume_writing(self) -> None:
         """Let the sandbox go on."""
         self._is_full = False
+        self._count()
         self._send(ACK, self._sent)
 
     def reset(self) -> None:
@@ -104,6 +128,9 @@ class TcpFlow(asyncio.Protocol):
             self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
+        self._hold(-self._held)
+        self._held = 0
+        self._buffer.clear()
         self._over(self.key)
 
     def receive(self, segment: Segment) -> None:
@@ -144,7 +171,8 @@ class TcpFlow(asyncio.Protocol):
             self._base = (self._base + count) & _MASK
             self._sent = max(0, self._sent - count)
             self._retries = 0
-            if len(self._buffer) <= _HIGH // 2 and self._transport is not None:
+            self._count()
+            if len(self._buffer) <= self._share() // 2 and self._transport is not None:
                 with contextlib.suppress(RuntimeError):
                     self._transport.resume_reading()
         if self._timer is not None and not self._buffer and (not self._our_fin or self._fin_acknowledged):
@@ -160,7 +188,12 @@ class TcpFlow(asyncio.Protocol):
             self._send(ACK, self._sent)
             return
         if data and self._transport is not None and not self._their_fin:
+            waiting = self._transport.get_write_buffer_size()
+            if waiting and waiting + len(data) > self._high + (LEAST if self._share() <= LEAST else self._room()):
+                return  # It sends more than it was told that there is room for, and has to send that again.
             self._transport.write(data)
+            if self._is_full:
+                self._count()
         self._next = (self._next + len(data)) & _MASK
         if segment.flags & FIN and not self._their_fin:
             self._their_fin = True

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
 import sys
+from typing import Any
 
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.egress import Policy
+from sandtui.local.network.budget import Descriptors, close_all, raise_descriptor_limit
 from sandtui.local.network.link import link_of
 from sandtui.local.network.reach import Reach
 from sandtui.local.network.stack import Stack
 from sandtui.local.readiness import readable
 
 
-async def work(sock: socket.socket, reach: Reach) -> None:
+async def work(sock: socket.socket, reach: Reach, descriptors: Descriptors) -> None:
     """Take devices and rules from the platform until it is gone; tell it what is kept to from then on."""
     stacks: dict[str, Stack] = {}
     decoder = Decoder()
-    waiting: list[int] = []
+    waiting: list[int | None] = []
     sock.setblocking(False)
     while True:
         try:
-            data, fds, _, _ = socket.recv_fds(sock, 65536, 1)
+            data, fds, flags, _ = socket.recv_fds(sock, 65536, 1)
         except BlockingIOError:
             await readable(sock.fileno())
             continue
@@ -33,33 +36,52 @@ async def work(sock: socket.socket, reach: Reach) -> None:
         for fd in fds:
             os.set_inheritable(fd, False)
         waiting += fds
+        if flags & socket.MSG_CTRUNC and not fds:
+            # There was no descriptor left for it. The next one must not be taken for this sandbox'.
+            waiting.append(None)
         if not data:
             return
         try:
             decoder.feed(data)
             while (message := decoder.next()) is not None:
-                name = str(message["id"])
-                if message["op"] in ("remove", "add") and (old := stacks.pop(name, None)) is not None:
-                    old.close()
-                if message["op"] != "remove":
-                    policy = Policy.of(message["allow"], message["deny"])
-                    if message["op"] == "add":
-                        stacks[name] = Stack(waiting.pop(0), policy, link_of(str(message["link"])), reach)
-                    elif name in stacks:
-                        stacks[name].set_policy(policy)
-                    else:
-                        continue
-                    done = encode({"id": name, "generation": message["generation"]})
-                    await asyncio.get_running_loop().sock_sendall(sock, done)
-        except (ProtocolError, KeyError, IndexError, ValueError, ConnectionError):
+                if (reply := _take(message, waiting, stacks, reach, descriptors)) is not None:
+                    await asyncio.get_running_loop().sock_sendall(sock, encode(reply))
+        except (ProtocolError, KeyError, IndexError, ConnectionError):
             return
+
+
+def _take(
+    message: dict[str, Any], waiting: list[int | None], stacks: dict[str, Stack], reach: Reach, descriptors: Descriptors
+) -> dict[str, Any] | None:
+    """Do what a message says and return the reply; what fails is this sandbox' trouble alone."""
+    name = str(message["id"])
+    if message["op"] in ("remove", "add") and (old := stacks.pop(name, None)) is not None:
+        old.close()
+    if message["op"] == "remove":
+        return None
+    device = waiting.pop(0) if message["op"] == "add" else None
+    try:
+        policy = Policy.of(message["allow"], message["deny"])
+        if message["op"] == "add":
+            if device is None:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            stacks[name] = Stack(device, policy, link_of(str(message["link"])), reach, descriptors)
+        elif name in stacks:
+            stacks[name].set_policy(policy)
+        else:
+            return None
+    except (OSError, ValueError) as error:
+        close_all([device])
+        return {"id": name, "generation": 0, "error": str(error)}
+    return {"id": name, "generation": message["generation"]}
 
 
 def main() -> None:
     """Run on the socket whose descriptor is the first argument; private networks that may be reached follow."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the platform's end ends us, and not before
-    asyncio.run(work(socket.socket(fileno=int(sys.argv[1])), Reach(sys.argv[2:])))
+    descriptors = Descriptors(raise_descriptor_limit())
+    asyncio.run(work(socket.socket(fileno=int(sys.argv[1])), Reach(sys.argv[2:]), descriptors))
 
 
 if __name__ == "__main__":
