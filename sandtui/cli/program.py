@@ -124,7 +124,7 @@ def _dashboard(options: Options) -> int:
         print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
         return USAGE_ERROR
     draw_in_utf8()
-    from sandtui.ui.garbage import collect_nothing_yet
+    from sandtui.ui.garbage import collect_nothing_more, collect_nothing_yet
 
     collect_nothing_yet()
     from functools import partial
@@ -132,7 +132,10 @@ def _dashboard(options: Options) -> int:
     from sandtui.ui.app import SandtuiApp
 
     app = SandtuiApp(partial(_opening, options))
-    app.run()
+    try:
+        app.run()
+    finally:
+        collect_nothing_more()
     return app.return_code or 0
 
 

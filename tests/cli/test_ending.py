@@ -1,0 +1,36 @@
+"""The end of the dashboard's process: nothing walks once more through all that it had in memory."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import gc, os, sys
+import sandtui.ui.app
+from sandtui.cli import program
+
+class Kept:
+    def __init__(self):
+        self.itself = self
+        self.write = os.write
+    def __del__(self):
+        self.write(1, b"collected")
+
+def run(app):
+    sys.modules["__main__"].kept = Kept()
+    gc.enable()
+    {then}
+
+sandtui.ui.app.SandtuiApp.run = run
+program.on_terminal = lambda *_: True
+sys.exit(program.main({arguments}))
+"""
+
+
+@pytest.mark.parametrize("then", ["pass", "raise OSError('the terminal broke')"])
+@pytest.mark.parametrize("arguments", ["[]", "['--local']"])
+def test_what_the_dashboard_had_is_not_collected_at_the_end(then, arguments):
+    source = PROGRAM.format(then=then, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0 if then == "pass" else 1, ""), done.stderr
