@@ -9,18 +9,45 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
+from sandtui.local.connections import HEAD_SECONDS, room
 from sandtui.local.drivers.base import DriverError
 
 MAX_CONNECTIONS: Final = 1000
+"""Connections of one port at once, as far as the limit of descriptors allows."""
+
 LOOPBACK: Final = "127.0.0.1"
 
 Dial = Callable[[], Awaitable[socket.socket]]
 
 
+class Head:
+    """Gives a client a time for the head of its first request; only HTTP has one."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Close the connection should the head not come in time."""
+        self._timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
+
+    def feed(self, data: bytes) -> bool:
+        """Return whether the head is whole."""
+        seen = self._tail + data
+        self._tail = seen[-3:]
+        return b"\n\r\n" in seen or b"\n\n" in seen
+
+    def end(self) -> None:
+        """Wait no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
 class Side(asyncio.Protocol):
     """One of two connections whose bytes go to the other."""
 
-    def __init__(self, closed: Callable[[], None] | None = None) -> None:
+    def __init__(self, closed: Callable[[], None] | None = None, head: Head | None = None) -> None:
+        self.head = head
         self.peer: Side | None = None
         self.transport: asyncio.Transport | None = None
         self._closed = closed
@@ -29,11 +56,22 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take hold of the connection."""
         self.transport = cast("asyncio.Transport", transport)
+        if self.head is not None:
+            self.head.begin(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on."""
+        for side in (self, self.peer):
+            # An answer ends the wait as well: a server may speak first.
+            if side is not None and side.head is not None and (side is not self or self.head_is_whole(data)):
+                side.head.end()
+                side.head = None
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.write(data)
+
+    def head_is_whole(self, data: bytes) -> bool:
+        """Whether the head that is waited for has come."""
+        return self.head is not None and self.head.feed(data)
 
     def eof_received(self) -> bool:
         """Hand the end of one direction on; the other may go on for long."""
@@ -60,6 +98,8 @@ class Side(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the other side too, with a reset when this one broke."""
+        if self.head is not None:
+            self.head.end()
         peer, self.peer, self.transport = self.peer, None, None
         if peer is not None and peer.transport is not None:
             peer.transport.abort() if error is not None else peer.transport.close()
@@ -67,11 +107,14 @@ class Side(asyncio.Protocol):
             self._closed()
 
 
-async def join(first: socket.socket, second: socket.socket) -> None:
-    """Carry bytes between two connected sockets until both directions have ended; closes both."""
+async def join(first: socket.socket, second: socket.socket, head: Head | None = None) -> None:
+    """Carry bytes between two connected sockets until both directions have ended; closes both.
+
+    With a ``head`` the first has to send one in time.
+    """
     loop = asyncio.get_running_loop()
     ends = asyncio.Event(), asyncio.Event()
-    sides = Side(ends[0].set), Side(ends[1].set)
+    sides = Side(ends[0].set, head), Side(ends[1].set)
     sides[0].peer, sides[1].peer = sides[1], sides[0]
     for sock in (first, second):
         sock.setblocking(False)
@@ -143,7 +186,7 @@ class Forwarder:
                 # Out of descriptors, most likely: those who wait stay in the queue.
                 await asyncio.sleep(0.1)
                 continue
-            if len(self._connections) >= MAX_CONNECTIONS:
+            if len(self._connections) >= min(MAX_CONNECTIONS, room(4)):
                 client.close()
                 continue
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -160,7 +203,7 @@ class Forwarder:
                     await _answer(client, str(error))
                 client.close()
                 return
-            await join(client, target)
+            await join(client, target, Head() if self._is_http else None)
         except OSError:
             client.close()
         except asyncio.CancelledError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from typing import Final
 
@@ -12,7 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 from sandtui.local.wire import problem
 
 PIECE_SECONDS: Final = 60.0
-"""Seconds that a client may leave between two pieces of a body."""
+"""Seconds that are waited for a piece of a body, of :data:`PIECE_BYTES` or what is left."""
+
+PIECE_BYTES: Final = 1024
+"""Fewer bytes in that time are no progress: a byte a minute would hold a connection for ever."""
 
 DROPPED_BYTES: Final = 512 * 1024 * 1024
 DROPPED_SECONDS: Final = 60.0
@@ -40,6 +44,8 @@ class RequestBody:
         # Such a client sends nothing before it is told to go on.
         self._is_held_back = headers.get("expect", "").lower() == "100-continue"
         self._is_cut = False
+        self._is_slow = False
+        self._waited, self._come = 0.0, 0
         self._may_pause = str(scope.get("path", "")).endswith(_STREAMS)
 
     async def receive(self) -> Message:
@@ -47,17 +53,26 @@ class RequestBody:
         self._is_held_back = False
         if not self._is_coming or self._may_pause:
             return self._noted(await self._receive())
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(PIECE_SECONDS):
-                return self._noted(await self._receive())
+            async with asyncio.timeout(max(0.0, PIECE_SECONDS - self._waited)):
+                message = await self._receive()
         except TimeoutError as error:
+            self._is_slow = True
             text = f"The request's body paused for more than {PIECE_SECONDS:g} seconds."
             raise problem(HTTPStatus.REQUEST_TIMEOUT, text) from error
+        # What the application takes to use a piece is not the client's time.
+        self._waited += time.monotonic() - began
+        self._come += len(message.get("body", b""))
+        if self._come >= PIECE_BYTES:
+            self._waited, self._come = 0.0, 0
+        return self._noted(message)
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start" and self._is_coming and not self._is_cut:
-            self._is_cut = self._is_held_back or not await self._drop_rest(DROPPED_BYTES, DROPPED_SECONDS)
+            gives_up = self._is_held_back or self._is_slow
+            self._is_cut = gives_up or not await self._drop_rest(DROPPED_BYTES, DROPPED_SECONDS)
             if self._is_cut:
                 message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
         elif self._is_cut and not self._is_held_back and not message.get("more_body", False):

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from sandtui.local.connections import BoundedProtocol
 from sandtui.local.owned import Owner
 from sandtui.local.platform import Platform
 from sandtui.local.service import Endpoint, endpoint_path
@@ -109,6 +110,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             platform.app, lifespan="off", access_log=False, log_level="warning", server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS, ws="none", backlog=1024, timeout_keep_alive=75,
+            http=BoundedProtocol,
         )  # fmt: skip
         super().__init__(config)
         self._cut_off = platform.app.cut_off

@@ -1,0 +1,102 @@
+"""Bounds on the connections of the platform: how long a request's head may take, and how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from typing import Any, Final
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS: Final = 20.0
+"""Seconds that a client has for the whole head of a request, from its first byte or the connection on."""
+
+FRESH_SECONDS: Final = 1.0
+"""A connection this young is not closed for another one: its request may lie in the socket already."""
+
+MOST: Final = 4096
+"""Connections at once, as far as the limit of descriptors allows; a peer of another machine has a quarter of them."""
+
+_LOOPBACK: Final = ("127.", "::1")
+
+
+def room(share: int) -> int:
+    """Return how many connections there may be when they may have one part in ``share`` of all descriptors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if soft == resource.RLIM_INFINITY else max(32, min(MOST, soft // share))
+
+
+class BoundedProtocol(H11Protocol):
+    """uvicorn's protocol, which waits for ever for the head of a request and takes any number of connections."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request is carried out here, on the monotonic clock; None while one is."""
+        return self._idle_since
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, and close another one for it when there are too many."""
+        super().connection_made(transport)
+        self._idle_since = time.monotonic()
+        self._begin_head()
+        self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come of a request."""
+        if self._idle_since is not None:
+            self._begin_head()
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._idle_since = None
+            self._end_head()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless it is there."""
+        super().on_response_complete()
+        if self.cycle is None or self.cycle.response_complete:
+            self._idle_since = time.monotonic()
+
+    def _begin_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if self._idle_since is not None:
+            self.transport.close()
+
+    def _make_room(self) -> None:
+        most = room(2)
+        peer = self.client[0] if self.client else ""
+        known = [each for each in self.connections if isinstance(each, BoundedProtocol)]
+        if not peer.startswith(_LOOPBACK):
+            own = [each for each in known if each.client and each.client[0] == peer]
+            if len(own) > most // 4:
+                known, most = own, most // 4
+        if len(known) <= most:
+            return
+        now = time.monotonic()
+        idle = [
+            (each.idle_since, number)
+            for number, each in enumerate(known)
+            if each.idle_since is not None and now - each.idle_since > FRESH_SECONDS
+        ]
+        # Who has waited longest goes; when all others are at work, the new one does.
+        victim = known[min(idle)[1]] if idle else self
+        victim.transport.abort()
