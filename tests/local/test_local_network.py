@@ -745,3 +745,27 @@ async def test_a_worker_that_stands_still_holds_nobody_up(carried: Api, monkeypa
     reply = (await carried.call("GET", path)).json()
     assert (reply["generation"], reply["applied"]) == (41, True)
     assert worker_pid() == pid
+
+
+async def test_connections_that_are_broken_off_before_they_are_open_hold_nothing(wire: Any) -> None:
+    with socket.socket() as full, contextlib.ExitStack() as filling:
+        full.bind((own_address(), 0))
+        full.listen(0)
+        target = full.getsockname()
+        # Nobody accepts, so that whoever comes later waits for as long as it likes.
+        for _ in range(4):
+            one = filling.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(target)
+        box, folder = wire(), Path("/proc/self/fd")
+        before = len(list(folder.iterdir()))
+        for number in range(50):
+            box.send(segment(SYN, number * 100, 0, target))
+            box.send(segment(RST, number * 100 + 1, 0, target))
+            await asyncio.sleep(0)
+        # What is answered comes after all that: everything before has been read.
+        box.send(segment(ACK, 7, 9, ("192.0.2.1", 80)))
+        await box.receive()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(list(folder.iterdir())) <= before + 1

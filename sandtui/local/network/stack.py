@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, cast
 
 from sandtui.local.egress import Policy
@@ -45,6 +45,7 @@ class Stack:
         self._tcp: dict[Key, TcpFlow] = {}
         self._udp: dict[Key, _UdpFlow] = {}
         self._names: dict[str, set[str]] = {}
+        self._opening: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._capacity = self._link.prepare(device)
         os.set_blocking(device, False)
@@ -132,7 +133,7 @@ class Stack:
         elif segment.flags & SYN and self._allows(segment.target, segment.target_port) and self._may_open(key):
             flow = TcpFlow(segment, self.write, self._over, self._room, self._share, self._hold)
             self._tcp[key] = flow
-            self._spawn(self._connect(flow, segment))
+            self._opening[key] = self._spawn(self._connect(flow, segment))
         else:
             refusal(segment, self.write)
 
@@ -158,6 +159,8 @@ class Stack:
     def _over(self, key: Key) -> None:
         if self._tcp.pop(key, None) is not None:
             self._budget.give_back(self._cost(key))
+            # What was broken off before it was open would hold its descriptor on.
+            self._opening.pop(key).cancel()
 
     async def _connect(self, flow: TcpFlow, syn: Segment) -> None:
         target = self._real(syn.target)
@@ -227,10 +230,11 @@ class Stack:
     def _real(self, address: str) -> str | None:
         return dns.name_server() if address == RESOLVER else address
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class _UdpFlow(asyncio.DatagramProtocol):
@@ -242,6 +246,7 @@ class _UdpFlow(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
 
     async def open(self, target: str) -> None:
         """Connect to the other side."""
@@ -254,6 +259,9 @@ class _UdpFlow(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send what has waited."""
         self._transport = cast("asyncio.DatagramTransport", transport)
+        if self._is_over:
+            self._transport.abort()
+            return
         for data in self._waiting:
             self._transport.sendto(data)
         self._waiting.clear()
@@ -278,6 +286,7 @@ class _UdpFlow(asyncio.DatagramProtocol):
 
     def abort(self) -> None:
         """Forget the flow."""
+        self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
