@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -60,6 +61,25 @@ def copy_forms(exposure: ExposedPort) -> dict[str, str]:
         forms["host and port"] = exposure.external_endpoint
         forms["netcat line"] = f"nc {word(host)} {word(port)}"
     return forms | {"id": exposure.exposure_id}
+
+
+def page_of(exposure: ExposedPort) -> str:
+    """Return the address that a browser is sent to, or an empty text.
+
+    Browsers share the cookies of 127.0.0.1 between all its ports, so a page from a sandbox would get those of every
+    local service. A name below localhost, which leads to this machine as well, has cookies of its own.
+    """
+    try:
+        parts = urlsplit(exposure.url or "")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"}:
+        return ""
+    if host not in {"127.0.0.1", "localhost"}:
+        return exposure.url
+    label = re.sub("[^a-z0-9]+", "-", exposure.sandbox_id.lower()).strip("-")[:63].strip("-") or "sandbox"
+    return parts._replace(netloc=f"{label}.localhost" + (f":{port}" if port else "")).geturl()
 
 
 def parse_exposure(text: str) -> tuple[int, str, str | None]:

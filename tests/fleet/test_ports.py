@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.client import AsyncSandboxClient, Config
+from sandtui.client import AsyncSandboxClient, Config, ExposedPort
 from sandtui.fleet import ports
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.ports import PortBoard, parse_exposure
+from sandtui.fleet.ports import PortBoard, page_of, parse_exposure
 from sandtui.fleet.store import FleetStore
 from tests.client.fakes import FakePlatform, token_reply
 from tests.fleet.factory import sandbox
@@ -182,3 +182,22 @@ def test_any_text_is_read_or_refused_in_words(text):
     else:
         assert 22 <= port <= 9000
         assert protocol in {"HTTP", "TCP"}
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("http://127.0.0.1:8123", "http://sbx-1a.localhost:8123"),
+        ("http://localhost:8123/a?b", "http://sbx-1a.localhost:8123/a?b"),
+        ("https://8000-x.example.com/", "https://8000-x.example.com/"),
+        ("http://127.0.0.1.evil.test:1", "http://127.0.0.1.evil.test:1"),
+        ("javascript:alert(1)", ""),
+        ("http://[", ""),
+        ("http://127.0.0.1:99999", ""),
+        ("", ""),
+    ],
+)
+def test_a_page_of_a_sandbox_here_has_cookies_of_its_own(url, page):
+    """The browser would send it those of every service on 127.0.0.1."""
+    fields = {"exposure_id": "e", "sandbox_id": "SBX_1a/../:@", "port": 8000, "name": None, "url": url}
+    assert page_of(ExposedPort(**fields, tls_socket="", protocol="HTTP")) == page

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from sandtui.fleet.forwards.board import ForwardBoard
 from sandtui.fleet.forwards.forward import Direction, Forward
 from sandtui.fleet.plans import EXPOSE
-from sandtui.fleet.ports import PortBoard, PortRow, copy_forms
+from sandtui.fleet.ports import PortBoard, PortRow, copy_forms, page_of
 from sandtui.fleet.row import Row
 from sandtui.fleet.sanitize import clean
 from sandtui.ui.keymap import bindings
@@ -216,8 +216,7 @@ class PortsScreen(AppScreen):
         forward, row = self._forward(), self._row()
         if forward is not None:
             return f"http://{forward.address}" if forward.spec.direction is Direction.OUT else ""
-        url = row.exposure.url if row is not None else ""
-        return url if url.startswith(("http://", "https://")) else ""
+        return page_of(row.exposure) if row is not None else ""
 
     def _offers(self) -> dict[str, str]:
         forward, row = self._forward(), self._row()
