@@ -16,8 +16,8 @@ WITH_verifiers-0.1.9 := 'prime-sandboxes<0.2.33'
 WITH_verifiers-0.4.0 := prime-sandboxes
 WITH_harbor-0.26.0 := prime-sandboxes
 INTEROP := $(SDK_TESTED:%=.interop/%/.done)
-# Twice the processors: most tests wait for a screen or a process half of their time.
-WORKERS ?= 4
+# Three times the processors: most tests wait for a screen or a process most of their time.
+WORKERS ?= 6
 SEED ?= 1
 TIME ?= 3600
 
