@@ -184,6 +184,11 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         if self._ticking:
             self.set_interval(CLOCK_TICK, self.tick)
 
+    def exit(self, *arguments: Any, **named: Any) -> None:
+        """End the program: everything is written down first."""
+        self.leaving.begin()
+        super().exit(*arguments, **named)
+
     async def on_unmount(self) -> None:
         """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
         if self.is_open:

@@ -55,6 +55,14 @@ class Leaving:
         """End as by the signal of a closed terminal, which does not always come."""
         self._leave(signal.SIGHUP)
 
+    def begin(self) -> None:
+        """The program ends now: ctrl+c, a signal again once the terminal is left, must not cut its last steps short.
+
+        They are bounded, and so is the wait for them.
+        """
+        if not self._app.is_headless:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _go_on)
+
     async def bounded(self, step: Awaitable[object]) -> None:
         """Do one of the last steps; one that takes too long is left, one that fails is logged."""
         left = STEP_SECONDS if self._end is None else max(0.05, self._end - monotonic())
@@ -79,6 +87,9 @@ class Leaving:
         """The app has ended; what follows in this process has its own time."""
         if self._hard is not None:
             self._hard.cancel()
+        if not self._app.is_headless and threading.current_thread() is threading.main_thread():
+            # The loop has put the usual handler back, and all that is left is to go.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _leave(self, number: signal.Signals) -> None:
         code = CODES[number]
@@ -102,3 +113,7 @@ class Leaving:
             # Bounded itself, and nothing when the terminal was left already.
             driver.stop_application_mode()
         os._exit(code)
+
+
+def _go_on() -> None:
+    LOG.info("ctrl+c while the program ends")

@@ -1,6 +1,11 @@
 """The window is closed, or not read any more, while the program is busy: it ends, and nothing is left behind."""
 
+import asyncio
+import contextlib
+import os
 import re
+import signal
+import sys
 
 import pytest
 
@@ -141,3 +146,35 @@ async def test_a_terminal_that_is_read_again_shows_all(remote):
         await terminal.press("escape")
         await terminal.until("enter open")
         await leave(terminal)
+
+
+SLOW_TO_LEAVE = """
+import asyncio, sys
+from sandtui.cli.program import main
+from sandtui.ui.transfer_flow import TransferFlow
+
+async def end(self):
+    await asyncio.sleep(0.5)
+    print("written down", file=open(sys.argv[-1], "w"))
+
+TransferFlow.end = end
+sys.exit(main(sys.argv[1:-1]))
+"""
+
+
+async def test_ctrl_c_cuts_no_last_step_short(remote, log, tmp_path):
+    done = tmp_path / "done"
+    command = [sys.executable, "-c", SLOW_TO_LEAVE, f"--log={log}", str(done)]
+    async with Terminal(command, remote, controls=True) as terminal:
+        await terminal.until("live")
+        terminal.write("\x11")
+        async with asyncio.timeout(20):
+            while b"\x1b[?1049l" not in terminal.raw:
+                await asyncio.sleep(0)
+        while terminal.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(terminal.process.pid, signal.SIGINT)
+            await asyncio.sleep(0.01)
+        assert terminal.process.returncode == 0
+        assert done.read_text() == "written down\n"
+        assert ended_well(log)

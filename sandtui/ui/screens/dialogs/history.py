@@ -94,11 +94,9 @@ class HistoryDialog(Dialog[str]):
     def _search(self) -> None:
         app = cast("SandtuiApp", self.app)
         where = None if self._everywhere else self._here
-        app.bridge.search_commands(self.query_one(Input).value, where, self._show)
+        app.bridge.search_commands(self.query_one(Input).value, where, self.whenever_open(self._show))
 
     def _show(self, found: Sequence[PastCommand]) -> None:
-        if not self.is_mounted:
-            return
         self._found = found
         options = self.query_one(OptionList)
         options.clear_options()
