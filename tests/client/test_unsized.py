@@ -16,8 +16,18 @@ def test_a_file_that_does_not_say_its_size_comes_whole(client, sandbox, tmp_path
     assert got[:5] == there[:5] if changes else got == there
 
 
+MANY_MAPPINGS = """
+import mmap, time
+kept = [mmap.mmap(-1, 4096) for _ in range(20_000)]
+open("/tmp/mapped", "w").close()
+time.sleep(600)
+"""
+
+
 def test_a_long_one_comes_whole(client, sandbox, tmp_path):
-    path = "/proc/kallsyms"
+    client.upload_bytes(sandbox.id, "/tmp/many.py", MANY_MAPPINGS.encode(), "many.py")
+    start = "nohup python3 /tmp/many.py > /dev/null 2>&1 & while [ ! -e /tmp/mapped ]; do sleep 0.05; done; echo $!"
+    path = f"/proc/{client.execute_command(sandbox.id, start).stdout.strip()}/maps"
     size = client.execute_command(sandbox.id, f"wc -c < {path}").stdout
     client.download_file(sandbox.id, path, str(tmp_path / "got"), checksum=True)
     assert (tmp_path / "got").stat().st_size == int(size) > 1_000_000

@@ -190,7 +190,9 @@ def test_quoting_is_done_in_one_place():
         "fleet/form_values.py",
         "ui/widgets/pair_rows.py",
         "ui/render/create.py",
+        "local/agent/usr_local.py",
         "local/commands.py",
+        "local/drivers/process.py",
         "local/drivers/simulated.py",
     }
     found = set()

@@ -154,7 +154,10 @@ def test_everything_can_be_deleted_on_a_full_disk(disk: SmallDisk, driver: str) 
 def test_a_sandbox_that_fills_the_disk_harms_itself_alone(disk: SmallDisk, driver: str) -> None:
     with serving(disk.inside, "--driver", driver, prefix=disk.prefix) as (process, client, _):
         other = running(client)
-        greedy = running(client, start_command="cat /dev/zero > fill; while :; do echo working; sleep 0.02; done")
+        # Not before it is seen to run: that has to be written down too.
+        fills = "until [ -e go ]; do sleep 0.02; done; cat /dev/zero > fill; while :; do echo working; sleep 0.02; done"
+        greedy = running(client, start_command=fills)
+        execute(client, greedy, "touch go")
         end = time.monotonic() + GIVE_UP_SECONDS
         while os.statvfs(disk.outside).f_bavail:
             assert time.monotonic() < end

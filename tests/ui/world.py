@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from textual.pilot import Pilot
+from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.widgets import Input, TextArea
 
 from sandtui.client import AsyncSandboxClient, Config
@@ -83,7 +84,9 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             while not condition():
-                await pilot.pause()
+                # A widget that goes away meanwhile never tells the pilot that it has done its work.
+                with contextlib.suppress(WaitForScreenTimeout):
+                    await pilot.pause()
                 await wait_a_turn()
     except TimeoutError:
         raise AssertionError("the app did not get there") from None
