@@ -116,4 +116,4 @@ class Leaving:
 
 
 def _go_on() -> None:
-    LOG.info("ctrl+c while the program ends")
+    LOG.info("an interrupt while the program ends")

@@ -13,7 +13,8 @@ from sandtui.client import APIError, SandboxNotRunningError
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.forwards import link as links
 from sandtui.fleet.forwards.board import ForwardBoard, PortTakenError
-from sandtui.fleet.forwards.forward import Direction, ForwardSpec, ForwardState, parse_forward
+from sandtui.fleet.forwards.carrying import LocalEnd
+from sandtui.fleet.forwards.forward import Direction, Forward, ForwardSpec, ForwardState, parse_forward
 from sandtui.fleet.store import FleetStore
 from tests.fleet.factory import sandbox
 
@@ -291,3 +292,25 @@ def test_any_text_is_read_or_refused_in_words(text):
         assert str(error)
     else:
         assert 1 <= spec.sandbox_port <= 65535 and 1 <= spec.local_port <= 65535
+
+
+async def test_a_connection_that_is_gone_already_can_be_dropped():
+    forward = Forward(1, "sbx_1", "one", ForwardSpec(Direction.OUT, 8000, 0), 0)
+    ends = []
+
+    def make():
+        ends.append(LocalEnd(forward))
+        return ends[-1]
+
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    while not ends or ends[0].transport is None:
+        await asyncio.sleep(0)
+    ends[0].transport.close()
+    writer.close()
+    while not ends[0].is_gone:
+        await asyncio.sleep(0)
+    # Newer Pythons take a transport apart once it has told that it is closed.
+    await asyncio.sleep(0)
+    ends[0].abort()
+    server.close()

@@ -22,7 +22,7 @@ class LocalEnd(asyncio.Protocol):
         self.other: ChannelEnd | None = None
         self.transport: asyncio.Transport | None = None
         self.said_all = False
-        self._ended = False
+        self.is_gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Read nothing before there is somewhere to send it."""
@@ -35,6 +35,11 @@ class LocalEnd(asyncio.Protocol):
         self.other = other
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once and send nothing more; nothing is to be done once the connection is gone."""
+        if self.transport is not None and not self.is_gone:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Send it on."""
@@ -71,8 +76,8 @@ class LocalEnd(asyncio.Protocol):
         """End the other side too."""
         if self.other is not None and self.other.channel is not None:
             self.other.channel.close()
-        if not self._ended:
-            self._ended = True
+        if not self.is_gone:
+            self.is_gone = True
             self.forward.connections -= 1
 
 

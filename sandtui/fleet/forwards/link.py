@@ -55,8 +55,7 @@ class Link:
         if listener is not None:
             listener.close()
         for end in self._ends.pop(forward.number, set()):
-            if end.transport is not None:
-                end.transport.abort()
+            end.abort()
 
     async def carry(self, forward: Forward, end: LocalEnd) -> None:
         """Take a local connection through, when there is a way soon."""
@@ -85,8 +84,7 @@ class Link:
         """Close everything."""
         for forward in list(self._ends):
             for each in self._ends[forward]:
-                if each.transport is not None:
-                    each.transport.abort()
+                each.abort()
         for task in [self.task, *self._tasks]:
             task.cancel()
         await asyncio.gather(self.task, *self._tasks, return_exceptions=True)
