@@ -303,10 +303,13 @@ async def test_a_connection_that_is_gone_already_can_be_dropped():
         return ends[-1]
 
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
-    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     while not ends or ends[0].transport is None:
         await asyncio.sleep(0)
+    # Closed while something waits to be sent: only such a transport does not know afterwards that it is lost.
+    ends[0].transport.write(bytes(8_000_000))
     ends[0].transport.close()
+    assert len(await reader.read(-1)) == 8_000_000
     writer.close()
     while not ends[0].is_gone:
         await asyncio.sleep(0)
