@@ -60,8 +60,9 @@ class Leaving:
 
         They are bounded, and so is the wait for them.
         """
-        if not self._app.is_headless:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _go_on)
+        if self._takes_signals():
+            # Not by the loop, which would put the usual handler back when it closes.
+            signal.signal(signal.SIGINT, _go_on)
 
     async def bounded(self, step: Awaitable[object]) -> None:
         """Do one of the last steps; one that takes too long is left, one that fails is logged."""
@@ -87,9 +88,12 @@ class Leaving:
         """The app has ended; what follows in this process has its own time."""
         if self._hard is not None:
             self._hard.cancel()
-        if not self._app.is_headless and threading.current_thread() is threading.main_thread():
-            # The loop has put the usual handler back, and all that is left is to go.
+        if self._takes_signals():
+            # The interpreter's own end takes every handler away but this.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _takes_signals(self) -> bool:
+        return not self._app.is_headless and threading.current_thread() is threading.main_thread()
 
     def _leave(self, number: signal.Signals) -> None:
         code = CODES[number]
@@ -115,5 +119,5 @@ class Leaving:
         os._exit(code)
 
 
-def _go_on() -> None:
+def _go_on(number: int, frame: object) -> None:
     LOG.info("an interrupt while the program ends")

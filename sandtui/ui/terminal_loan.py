@@ -149,14 +149,17 @@ def _stop_in(app: SandtuiApp, driver: TerminalDriver, continued: list[bool]) -> 
 @contextmanager
 def _interrupts_are_theirs() -> Iterator[None]:
     """Ctrl+c goes to every program of the terminal; what it means is the business of the one that has it."""
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
-    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    before = signal.signal(signal.SIGINT, _leave_it_to_them)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
+        # When the program began to end meanwhile, its own handler stays.
+        if signal.getsignal(signal.SIGINT) is _leave_it_to_them:
+            signal.signal(signal.SIGINT, before)
+
+
+def _leave_it_to_them(number: int, frame: object) -> None:
+    """Unlike a signal that is ignored, it is back to normal in a program that is started."""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
