@@ -7,6 +7,10 @@ from collections.abc import AsyncIterator
 from sandtui.doctor.finding import Finding
 from sandtui.scratch import scratch_directory
 
+_DISK_FIX = (
+    "Run the platform as root on a file system with project quotas (prjquota), or with loop devices and mkfs.ext4."
+)
+
 
 async def examine() -> AsyncIterator[Finding]:
     """Try each driver as the platform would."""
@@ -28,6 +32,10 @@ async def examine() -> AsyncIterator[Finding]:
     if works:
         yield Finding("namespaces", "good", "work: local sandboxes are isolated and start in milliseconds")
         yield _network(mode.link, mode.reason)
+        if mode.disk is not None:
+            yield Finding("disk", "good", mode.disk.text)
+        elif mode.disk_reason:
+            yield Finding("disk", "so-so", f"local sandboxes can fill it: {mode.disk_reason}", _DISK_FIX)
     else:
         fix = "Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined)."
         if not engine:

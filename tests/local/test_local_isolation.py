@@ -1,5 +1,6 @@
 """What a namespace keeps apart, as root and as an ordinary user."""
 
+import contextlib
 import os
 import sys
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from sandtui.local.platform import Platform
 from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import LocalError, Settings
 from tests.local.ordinary import NOBODY, run
-from tests.local.support import Api, Start, namespaces_work
+from tests.local.support import Api, Start, namespaces_work, processes_of
 
 
 async def test_processes_files_and_names_are_its_own(isolated: Api, tmp_path: Path) -> None:
@@ -96,8 +97,9 @@ async def test_root_of_a_sandbox_is_nobody_here(isolated: Api) -> None:
     owners = set()
     for box in (one, two):
         await isolated.output(box, "echo x > /workspace/f; mkdir -m 0 /workspace/closed")
-        root = isolated.platform.settings.state_dir / "sandboxes" / box / "root"
-        owners.add((root / "workspace" / "f").stat().st_uid)
+    for agent in processes_of(isolated.platform.settings.state_dir):
+        with contextlib.suppress(FileNotFoundError):
+            owners.add(Path(f"/proc/{agent}/root/workspace/f").stat().st_uid)
     assert len(owners) == 2
     assert min(owners) >= 524288
     assert (await isolated.run(one, "cat /etc/shadow")).json()["exit_code"] != 0

@@ -7,7 +7,7 @@ import os
 import resource
 import socket
 
-from sandtui.local.agent import libc, network, seccomp, usr_local
+from sandtui.local.agent import disk, libc, network, seccomp, usr_local
 from sandtui.local.agent.usr_local import deep_directory, directory, link
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ class Isolation:
     loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
     machine's own. ``python`` is the interpreter that the sandbox has, as :class:`usr_local.Python` describes it.
     ``lock`` is a descriptor to keep: it says for our whole life that our users are taken. ``nested`` lets programs
-    build namespaces of their own.
+    build namespaces of their own. ``image`` is a file system that holds all files of the sandbox.
     """
 
     def __init__(
@@ -62,8 +62,10 @@ class Isolation:
         file_size: int | None = None,
         lock: int | None = None,
         nested: bool = False,
+        image: str | None = None,
     ) -> None:
         self.nested = nested
+        self.image = image
         self.sysctl = -1
         self.lock = lock
         self.file_size = file_size
@@ -109,8 +111,11 @@ def write_maps(process: int, first: int, outer_uid: int, outer_gid: int, count: 
 def build_root(isolation: Isolation, root: str) -> None:
     """Second step, as process 1: mount everything and make ``root`` the root of the file system."""
     owner = isolation.first_uid or 0
-    libc.mount(root, root, None, libc.MS_BIND)
-    libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
+    if isolation.image is not None:
+        disk.mount_image(isolation.image, root, owner)
+    else:
+        libc.mount(root, root, None, libc.MS_BIND)
+        libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
     os.chdir(root)
     for name in OWN_DIRECTORIES:
         directory(name, owner)

@@ -181,3 +181,12 @@ def reduce_capabilities() -> None:
         _CapData(mask >> 32, mask >> 32, 0),
     )
     _check(_libc.capset(ctypes.byref(_CapHeader(_CAP_VERSION_3, 0)), data), "capset")
+
+
+def set_aside(capability: int) -> None:
+    """Do without a capability from now on; it can be taken up again, and programs that are started have it."""
+    header = _CapHeader(_CAP_VERSION_3, 0)
+    data = (_CapData * 2)()
+    _check(_libc.capget(ctypes.byref(header), data), "capget")
+    data[capability // 32].effective &= ~(1 << capability % 32)
+    _check(_libc.capset(ctypes.byref(header), data), "capset")

@@ -166,10 +166,15 @@ class AgentDriver:
         if self._cgroups is None:
             return (
                 "memory, that of files in memory included, is watched and a sandbox over it ended; "
-                "cores and disk are not limited"
+                f"cores are not limited; {self._disk_limit}"
             )
-        cores = "memory and cores" if self._cgroups.has_cores else "memory"
-        return f"{cores} are limited by control groups; disk is not, but for the size of one file"
+        limited = "memory and cores are" if self._cgroups.has_cores else "memory is"
+        return f"{limited} limited by control groups; {self._disk_limit}"
+
+    @property
+    def _disk_limit(self) -> str:
+        """What of the disk is limited and how, for people."""
+        return "disk is not limited"
 
     async def _watch_memory(self) -> None:
         while True:
@@ -177,7 +182,7 @@ class AgentDriver:
             for instance in list(self._instances.values()):
                 instance.check_memory()
 
-    def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any] | None:
+    async def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any] | None:
         """Return what the agent has to build around the sandbox."""
         raise NotImplementedError
 
@@ -224,13 +229,14 @@ class AgentDriver:
             group = self._cgroups.group(record.id)
             group.save(directory)
             groups = await asyncio.to_thread(group.create, record.memory_gb, record.cpu_cores)
+        isolation = await self._isolation(record, root)
         return await launch(
             {
                 "cgroups": groups,
                 "directory": str(directory),
                 "root": str(root),
                 "log": str(self.logs.path(record.id)),
-                "isolation": self._isolation(record, root),
+                "isolation": isolation,
             }
         )
 

@@ -13,8 +13,9 @@ from sandtui.local.agent.isolate import HOST_DIRECTORIES
 from sandtui.local.agent.network import LINKS
 from sandtui.local.clock import Clock
 from sandtui.local.drivers.base import Driver, DriverError
+from sandtui.local.drivers.disk_limits import DiskLimit
 from sandtui.local.drivers.engine import EngineDriver, find_engine
-from sandtui.local.drivers.namespace import NamespaceDriver, probe
+from sandtui.local.drivers.namespace import NamespaceDriver, find_disk_limit, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
 from sandtui.local.images import Catalogue
@@ -44,6 +45,7 @@ async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
         return NamespaceDriver(
             state_dir, images, mapped=mode.mapped, link=mode.link, shared=settings.share_network,
             nested=settings.allow_nested, reason=mode.reason, allow_private=settings.allow_private,
+            disk=mode.disk, disk_reason=mode.disk_reason,
         )  # fmt: skip
     reason = mode.reason.rstrip(".")
     if settings.driver == "namespace":
@@ -72,6 +74,9 @@ class Mode:
     link: str | None
     """How packets reach the platform; None when they can't."""
     reason: str
+    disk: DiskLimit | None = None
+    """What bounds the disk of a sandbox; None when nothing does, for ``disk_reason``."""
+    disk_reason: str = ""
 
 
 async def find_mode(state_dir: Path, links: Sequence[str] = LINKS) -> Mode:
@@ -86,7 +91,8 @@ async def find_mode(state_dir: Path, links: Sequence[str] = LINKS) -> Mode:
         for mapped in (True, False) if os.geteuid() == 0 else (False,):
             reason = await probe(state_dir, mapped=mapped)
             if reason is None:
-                return await _find_link(state_dir, links, mapped=mapped)
+                link, why = await _find_link(state_dir, links, mapped=mapped)
+                return Mode(mapped, link, why, *await find_disk_limit(state_dir, mapped=mapped))
             reasons.append(reason)
     except DriverError as error:
         # Not a limit of the machine, so nothing that isolates less may take its place.
@@ -94,14 +100,14 @@ async def find_mode(state_dir: Path, links: Sequence[str] = LINKS) -> Mode:
     return Mode(None, None, reasons[-1])
 
 
-async def _find_link(state_dir: Path, links: Sequence[str], *, mapped: bool) -> Mode:
+async def _find_link(state_dir: Path, links: Sequence[str], *, mapped: bool) -> tuple[str | None, str]:
     reasons = []
     for link in links:
         reason = await probe(state_dir, mapped=mapped, network=link)
         if reason is None:
-            return Mode(mapped, link, "")
+            return link, ""
         reasons.append(f"{_LINK_NAMES[link]}: {reason}")
-    return Mode(mapped, None, "; ".join(reasons))
+    return None, "; ".join(reasons)
 
 
 def _check_out_of_sight(state_dir: Path) -> None:

@@ -73,6 +73,11 @@ class HostUsers:
                 return FIRST_UID + number * USER_RANGE, lock
         raise DriverError("All users that this machine has for sandboxes are taken.")
 
+    def first_uid(self, sandbox_id: str) -> int | None:
+        """Return the first user of a sandbox' range, while it has one."""
+        number = self._taken.get(sandbox_id)
+        return None if number is None else FIRST_UID + number * USER_RANGE
+
     def release(self, sandbox_id: str) -> None:
         """Take note that nothing of a sandbox is left."""
         lock = self._locks.pop(sandbox_id, None)

@@ -15,13 +15,16 @@ from typing import Any, Final
 
 from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
+from sandtui.local.disk import Disk
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.architecture import refuse_other_architecture
-from sandtui.local.drivers.base import DriverError, FileTrouble, Refused
+from sandtui.local.drivers.base import DriverError, FileTrouble, Refused, SandboxGone
+from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_program, try_quota
 from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
-from sandtui.local.drivers.hosted import HostedInstance
+from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
 from sandtui.local.images import Catalogue
@@ -35,6 +38,8 @@ _NOT_SUPPORTED: Final = frozenset(
         errno.ENXIO, errno.EOPNOTSUPP, errno.EPERM, errno.EPROTONOSUPPORT, errno.EROFS, errno.EUSERS,
     }
 )  # fmt: skip
+
+_PROBE_DISK: Final = 32 * 1024 * 1024
 
 _COMMON = (
     "user, process, mount, UTS and IPC namespaces over this machine's programs, read-only; "
@@ -64,7 +69,8 @@ class NamespaceDriver(AgentDriver):
 
     ``mapped``: it also has host users of its own (needs root). ``link`` is how its packets reach the platform;
     without one, only ``shared`` gives a sandbox a network: the machine's own. ``reason`` says why there is no link.
-    ``nested`` lets programs in a sandbox build namespaces of their own.
+    ``nested`` lets programs in a sandbox build namespaces of their own. ``disk`` bounds what all files of a sandbox
+    take; ``disk_reason`` says why nothing does.
     """
 
     name = "namespace"
@@ -80,8 +86,12 @@ class NamespaceDriver(AgentDriver):
         nested: bool = False,
         reason: str = "",
         allow_private: Sequence[str] = (),
+        disk: DiskLimit | None = None,
+        disk_reason: str = "",
     ) -> None:
         super().__init__(state_dir, images)
+        self._disk = disk
+        self._disk_reason = disk_reason
         self._link = None if shared else link
         self._carrier = Carrier(self._carry_all, self._not_carried, allow_private) if self._link is not None else None
         self._shared = shared
@@ -134,6 +144,8 @@ class NamespaceDriver(AgentDriver):
             # The owner of a root says which users its sandbox has.
             found = {path.parent.name: path.stat().st_uid for path in self._sandboxes.glob("*/root")}
             self._users.open(found)
+        if self._disk is not None:
+            self._disk.open()
 
     async def close(self) -> None:
         """Stop watching the sandboxes and carrying their packets."""
@@ -206,7 +218,13 @@ class NamespaceDriver(AgentDriver):
         finally:
             os.close(device)
 
-    def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
+    @property
+    def _disk_limit(self) -> str:
+        if self._disk is not None:
+            return self._disk.text
+        return f"disk is limited for each single file alone ({self._disk_reason or 'nothing else works here'})"
+
+    async def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
         network = "none"
         if self._link is not None and _may_have_link(record):
             network = self._link
@@ -217,9 +235,24 @@ class NamespaceDriver(AgentDriver):
             first_uid, lock = self._users.take(record.id)
             os.chown(root, first_uid, first_uid)
         size = int(record.disk_size_gb * 1024**3)
-        return isolation_spec(record.name, network, first_uid, size, lock, nested=self._nested)
+        image = None
+        if self._disk is not None and first_uid is not None:
+            image = await asyncio.to_thread(self._disk.prepare, root, size, first_uid)
+        return isolation_spec(record.name, network, first_uid, size, lock, nested=self._nested, image=image)
+
+    async def _terminate(self, sandbox_id: str, directory: Path) -> None:
+        if self._disk is None:
+            return
+        with contextlib.suppress(SandboxGone):
+            with await Channel.connect(directory, SOCKET_NAME) as channel:
+                agent = channel.peer_pid
+            if agent:
+                await asyncio.to_thread(self._disk.give_up, directory / "root", agent)
 
     def _released(self, sandbox_id: str) -> None:
+        first_uid = self._users.first_uid(sandbox_id)
+        if self._disk is not None and first_uid is not None:
+            self._disk.release(self._sandboxes / sandbox_id / "root", first_uid)
         self._users.release(sandbox_id)
         if self._carrier is not None and self._carried.pop(sandbox_id, None) is not None:
             self._carrier.remove(sandbox_id)
@@ -238,9 +271,11 @@ def isolation_spec(
     lock: int | None = None,
     *,
     nested: bool = False,
+    image: str | None = None,
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it keeps."""
     return {
+        "image": image,
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",
         "network": network,
@@ -251,7 +286,7 @@ def isolation_spec(
     }
 
 
-async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str | None:
+async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: DiskLimit | None = None) -> str | None:
     """Try to start a sandbox in one mode; return None, or why this machine doesn't have what it needs.
 
     Raises:
@@ -268,12 +303,15 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
             os.chown(root, first_uid, first_uid)
         # Asked here, so that nobody waits for it later.
         await asyncio.to_thread(machine_python)
+        image = None
+        if disk is not None and first_uid is not None:
+            image = await asyncio.to_thread(disk.prepare, root, _PROBE_DISK, first_uid)
         spec = {
             "directory": str(directory),
             "root": str(root),
             "log": str(directory / "log"),
             "cgroups": [],
-            "isolation": isolation_spec("probe", network, first_uid),
+            "isolation": isolation_spec("probe", network, first_uid, image=image),
         }
         pid = await launch(spec)
         os.kill(pid, 9)
@@ -289,3 +327,37 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none") -> str 
         with contextlib.suppress(OSError):
             remove_tree(directory)
     return None
+
+
+async def find_disk_limit(state_dir: Path, *, mapped: bool) -> tuple[DiskLimit | None, str]:
+    """Return what bounds the disk of a sandbox here, tried out, or None and why nothing does."""
+    if not mapped:
+        return None, "more takes root, who can set quotas and mount file systems"
+    # Where nothing can be written, what a trial finds means nothing; no sandbox is made there either.
+    is_full = await asyncio.to_thread(_is_full, state_dir)
+    reasons = []
+    if not is_full:
+        reason = await asyncio.to_thread(try_quota, state_dir, PROBE_UID)
+        if reason is None:
+            return ProjectQuota(), ""
+        reasons.append(reason)
+    if (program := find_program()) is None:
+        reasons.append("mkfs.ext4 is not installed")
+    else:
+        image = ImageLimit(state_dir, program)
+        if is_full and os.access("/dev/loop-control", os.W_OK):
+            return image, ""
+        try:
+            image.open()
+            reason = await probe(state_dir, mapped=mapped, disk=image)
+        except (DriverError, OSError) as error:
+            # Files are kept apart all the same, so that this is no reason not to start.
+            reason = str(error)
+        if reason is None:
+            return image, ""
+        reasons.append(f"no loop device: {reason.rstrip('.')}")
+    return None, "; ".join(reasons)
+
+
+def _is_full(state_dir: Path) -> bool:
+    return state_dir.is_dir() and Disk(state_dir).is_full

@@ -74,7 +74,10 @@ class ProcessDriver(AgentDriver):
         await super().discard(sandbox_id)
         await asyncio.to_thread(_kill_marked, sandbox_id)
 
-    def _isolation(self, record: SandboxRecord, root: Path) -> None:
+    async def _isolation(self, record: SandboxRecord, root: Path) -> None:
+        await asyncio.to_thread(self._lay_out, root)
+
+    def _lay_out(self, root: Path) -> None:
         for name in _DIRECTORIES:
             (root / name).mkdir(parents=True, exist_ok=True)
         top = f"{root}{PLACE}"

@@ -1,0 +1,323 @@
+"""Bounds the disk and the inodes of a whole sandbox: by a project quota, else by a file system of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import struct
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+from sandtui.directories import make_private
+from sandtui.local.agent import libc
+from sandtui.local.disk import is_full
+from sandtui.local.drivers.base import DriverError
+from sandtui.local.files import remove_tree
+
+BYTES_PER_INODE: Final = 8192
+LEAST_INODES: Final = 16384
+
+
+def inodes_for(size: int) -> int:
+    """Return how many files a disk may hold."""
+    return max(LEAST_INODES, size // BYTES_PER_INODE)
+
+
+class DiskLimit(Protocol):
+    """A way to bound what all files of a sandbox take."""
+
+    name: str
+    text: str
+    """What is limited and how, for people."""
+
+    def open(self) -> None:
+        """Get ready, in the thread of the event loop."""
+        ...
+
+    def prepare(self, root: Path, size: int, first_uid: int) -> str | None:
+        """Bound a new root; return the image that has to be mounted there, if any. It may block."""
+        ...
+
+    def give_up(self, root: Path, agent: int) -> None:
+        """Spare the disk what is still to be written for a sandbox that is about to be ended."""
+        ...
+
+    def release(self, root: Path, first_uid: int) -> None:
+        """Let go of what is kept outside of the sandbox' directory, which is gone."""
+        ...
+
+
+# Calls of quotactl(2), here for project quotas alone.
+_QUOTACTL_FD: Final = 443  # Linux 5.14, the same number on every architecture
+_SET_QUOTA: Final = 0x800008 << 8 | 2
+_GET_ATTRIBUTES: Final = 0x801C581F
+_SET_ATTRIBUTES: Final = 0x401C5820
+_ATTRIBUTES: Final = struct.Struct("=5I8s")
+_INHERIT: Final = 0x200
+_LIMITS: Final = struct.Struct("=8QI4x")
+_SPACE_AND_INODES: Final = 1 | 4
+_UNIT: Final = 1024
+_RESOURCE: Final = 24  # the capability that no quota holds for
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ProjectQuota:
+    """Each sandbox is a project of the file system that the state directory lies on.
+
+    Its number is that of the first of its users, which the locks of this machine keep from being given twice. Only the
+    machine's root can change the project of a file: in a user namespace the kernel refuses it.
+    """
+
+    name = "quota"
+    text = "disk space and inodes are limited by a project quota"
+
+    def open(self) -> None:
+        """Have quotas hold for what the platform writes for a sandbox, too."""
+        hold_to_quotas()
+        # Threads that were there before still have the right.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+
+    def prepare(self, root: Path, size: int, first_uid: int) -> None:
+        """Bound a new root."""
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # The limit first: an id that was used before may have files that count.
+            _set_limits(fd, first_uid, size, inodes_for(size))
+            found = list(_ATTRIBUTES.unpack(fcntl.ioctl(fd, _GET_ATTRIBUTES, bytes(_ATTRIBUTES.size))))
+            found[0], found[3] = found[0] | _INHERIT, first_uid
+            fcntl.ioctl(fd, _SET_ATTRIBUTES, _ATTRIBUTES.pack(*found))
+        finally:
+            os.close(fd)
+
+    def give_up(self, root: Path, agent: int) -> None:
+        """Do nothing: files that are removed are not written any more."""
+
+    def release(self, root: Path, first_uid: int) -> None:
+        """Take the limit away; without one the file system forgets an unused project."""
+        above = next(path for path in root.parents if path.is_dir())
+        fd = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):
+                _set_limits(fd, first_uid, 0, 0)
+        finally:
+            os.close(fd)
+
+
+def _set_limits(fd: int, project: int, size: int, inodes: int) -> None:
+    limits = _LIMITS.pack(-(-size // _UNIT), 0, 0, inodes, 0, 0, 0, 0, _SPACE_AND_INODES)
+    result = _libc.syscall(
+        ctypes.c_long(_QUOTACTL_FD), ctypes.c_uint(fd), ctypes.c_uint(_SET_QUOTA), ctypes.c_uint(project), limits
+    )
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def hold_to_quotas() -> None:
+    """Have quotas hold for this thread and those that it starts from now on."""
+    if os.geteuid() == 0:
+        libc.set_aside(_RESOURCE)
+
+
+def try_quota(directory: Path, project: int) -> str | None:
+    """Return why project quotas can't be used in a directory, or None; tried, since much may stand in the way."""
+    outcome: list[str | None] = ["no reason given"]
+
+    def work() -> None:
+        hold_to_quotas()
+        outcome[0] = _try_quota(directory, project)
+
+    # In a thread of its own, which alone gives up the right to go over quotas.
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return outcome[0]
+
+
+def _try_quota(directory: Path, project: int) -> str | None:
+    quota, root = ProjectQuota(), directory / f"probe-{secrets.token_hex(4)}"
+    try:
+        make_private(root)
+        quota.prepare(root, 64 * 1024, project)
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _set_limits(fd, project, 64 * 1024, 8)
+        finally:
+            os.close(fd)
+        if not _is_refused(lambda: (root / "large").write_bytes(bytes(1024 * 1024))):
+            return "its project quotas are not enforced"
+        if not _is_refused(lambda: _make_files(root, 16)):
+            return "its project quotas do not count inodes"
+    except OSError as error:
+        return f"no project quotas on its file system: {error.strerror}"
+    finally:
+        with contextlib.suppress(OSError):
+            remove_tree(root)
+            quota.release(root, project)
+    return None
+
+
+def _make_files(directory: Path, count: int) -> None:
+    for number in range(count):
+        (directory / str(number)).touch()
+
+
+def _is_refused(work: Callable[[], object]) -> bool:
+    try:
+        work()
+    except OSError as error:
+        if is_full(error):
+            return True
+        raise
+    return False
+
+
+_BLOCK: Final = 4096
+_BLOCKS_PER_GROUP: Final = 8 * _BLOCK
+_INODE: Final = 256
+_SPARE_BLOCKS: Final = 256
+# What the kernel keeps back for its own use.
+_RESERVED_SHARE, _RESERVED_BLOCKS = 50, 4096
+_FEATURES: Final = (
+    "none,dir_index,dir_nlink,ext_attr,extent,extra_isize,filetype,flex_bg,huge_file,large_file,sparse_super,uninit_bg,"
+    "64bit"
+)
+_TEMPLATES: Final = 16
+_LOOP_MAJOR: Final = 7
+_GET_STATUS: Final = 0x4C05
+_STATUS_BYTES: Final = 232
+_SHUT_DOWN: Final = 0x8004587D
+_WITHOUT_WRITING: Final = 2
+
+
+class ImageLimit:
+    """Each sandbox has an ext4 file system in a sparse file, mounted where that sandbox alone sees it.
+
+    The kernel gives up the mount and its loop device with the sandbox' last process, whatever becomes of the platform.
+    """
+
+    name = "image"
+    text = "disk space and inodes are limited by a file system of its own for each sandbox, on a loop device"
+
+    def __init__(self, state_dir: Path, program: str) -> None:
+        self._templates = state_dir / "disks"
+        self._program = program
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Begin without templates: those of another version may be others."""
+        remove_tree(self._templates)
+
+    def prepare(self, root: Path, size: int, first_uid: int) -> str:
+        """Make an image beside a root."""
+        image = root.with_name("disk.img")
+        template = self._template(size)
+        if template is None:
+            self._make(image, size)
+        else:
+            _copy_sparse(template, image)
+        return str(image)
+
+    def give_up(self, root: Path, agent: int) -> None:
+        """Drop what is not written yet: unmounting would write gigabytes that are removed right after."""
+        with contextlib.suppress(OSError):
+            top = os.open(f"/proc/{agent}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if _is_mounted_from(root.with_name("disk.img"), os.fstat(top).st_dev):
+                    fcntl.ioctl(top, _SHUT_DOWN, struct.pack("=I", _WITHOUT_WRITING))
+            finally:
+                os.close(top)
+
+    def release(self, root: Path, first_uid: int) -> None:
+        """Do nothing: the image was in the directory of the sandbox."""
+
+    def _template(self, size: int) -> Path | None:
+        """Return an empty image, made once for each size; None when there are too many of them."""
+        template = self._templates / f"{size}.img"
+        with self._lock:
+            if not template.exists():
+                make_private(self._templates)
+                if len(list(self._templates.iterdir())) >= _TEMPLATES:
+                    return None
+                try:
+                    self._make(template, size)
+                except BaseException:
+                    template.unlink(missing_ok=True)
+                    raise
+        return template
+
+    def _make(self, image: Path, size: int) -> None:
+        blocks, inodes = layout(size)
+        with _new_file(image) as file:
+            file.truncate(blocks * _BLOCK)
+        command = [self._program, "-q", "-F", "-b", str(_BLOCK), "-I", str(_INODE), "-N", str(inodes), "-m", "0"]
+        command += ["-O", _FEATURES, "-E", "lazy_itable_init=1,nodiscard", str(image), str(blocks)]
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd="/", env={}
+        )
+        if done.returncode != 0:
+            reason = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
+            raise DriverError(f"The disk of the sandbox could not be made: {reason}")
+
+
+def layout(size: int) -> tuple[int, int]:
+    """Return the blocks and inodes of a file system that has ``size`` bytes for files."""
+    inodes = inodes_for(size)
+    blocks = -(-size // _BLOCK)
+    blocks += min(blocks // _RESERVED_SHARE, _RESERVED_BLOCKS) + inodes * _INODE // _BLOCK + _SPARE_BLOCKS
+    groups = blocks // _BLOCKS_PER_GROUP + 1
+    # Two bitmaps and the rounding of the table in each group, and its descriptor in some of them.
+    return blocks + groups * 4 + groups * 64 // _BLOCK * 16, inodes
+
+
+def _new_file(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    with source.open("rb") as reading, _new_file(target) as writing:
+        size = os.fstat(reading.fileno()).st_size
+        writing.truncate(size)
+        end = 0
+        while True:
+            try:
+                start = os.lseek(reading.fileno(), end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    return  # nothing but a hole is left
+                raise
+            end = os.lseek(reading.fileno(), start, os.SEEK_HOLE)
+            while start < end:
+                data = os.pread(reading.fileno(), min(end - start, 1024 * 1024), start)
+                start += os.pwrite(writing.fileno(), data, start)
+
+
+def _is_mounted_from(image: Path, device: int) -> bool:
+    """Return whether a device is the loop device of an image: nothing else may ever be shut down."""
+    if os.major(device) != _LOOP_MAJOR:
+        return False
+    found = image.stat()
+    loop = os.open(f"/dev/loop{os.minor(device)}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(loop).st_rdev != device:
+            return False
+        status = fcntl.ioctl(loop, _GET_STATUS, bytes(_STATUS_BYTES))
+    finally:
+        os.close(loop)
+    return struct.unpack_from("=2Q", status) == (found.st_dev, found.st_ino)
+
+
+def find_program() -> str | None:
+    """Return the program that makes an ext4 file system."""
+    return shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
