@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sandtui.fleet.files.pane import Pane
-from sandtui.ui.screens.files.panes import FilePanes
+from sandtui.ui.files.screen_panes import FilePanes
 from tests.ui import test_activity, test_files, test_jobs, test_recordings, test_shell, test_snapshots
 from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.world import World, keys, settled, until

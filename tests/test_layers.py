@@ -20,8 +20,8 @@ PUBLIC = {"core", "errors", "exceptions", "models", "shell_words", "toolkit"}
     [
         "sandtui.client.sync_client",
         "sandtui.client.ssh",
-        "sandtui.fleet.session",
-        "sandtui.fleet.create_form",
+        "sandtui.fleet.inventory.session",
+        "sandtui.fleet.creation.form",
         "sandtui.cli.program",
     ],
 )

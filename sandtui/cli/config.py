@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.config.contexts import choose, contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings, write_commented
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     path = Paths.of_user().settings
     try:

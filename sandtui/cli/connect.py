@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sandtui.client import Config
     from sandtui.config.contexts import Context
-    from sandtui.fleet.session import Connection
+    from sandtui.fleet.inventory.session import Connection
 
 
 _YES: Final = "yes\n"
@@ -33,8 +33,8 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
     """
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.contexts import resolve
-    from sandtui.fleet.commandline.masking import name_secrets
-    from sandtui.fleet.session import ConnectError
+    from sandtui.fleet.commands.line.masking import name_secrets
+    from sandtui.fleet.inventory.session import ConnectError
 
     def finished(connection: Connection) -> Connection:
         name_secrets(connection.config.api_key)
@@ -68,7 +68,7 @@ def _remote(config: Config, context: Context) -> Connection:
     from urllib.parse import urlsplit
 
     from sandtui.client.toolkit import DEFAULT_BASE_URL
-    from sandtui.fleet.session import Connection
+    from sandtui.fleet.inventory.session import Connection
 
     place = "production" if config.base_url == DEFAULT_BASE_URL else urlsplit(config.base_url).netloc
     named = context.name if context.kind == "profile" else config.context
@@ -77,7 +77,7 @@ def _remote(config: Config, context: Context) -> Connection:
 
 async def _local(finished: Callable[[Connection], Connection], answer: Path | None) -> Connection:
     from sandtui.config.paths import read_text, write_private
-    from sandtui.fleet.session import ConnectError, Offer
+    from sandtui.fleet.inventory.session import ConnectError, Offer
     from sandtui.local.settings import LocalError, NothingIsolatesError
 
     async def accept() -> Connection:
@@ -116,7 +116,7 @@ async def _local(finished: Callable[[Connection], Connection], answer: Path | No
 
 async def _platform(driver: str) -> Connection:
     from sandtui.client import Config
-    from sandtui.fleet.session import Connection
+    from sandtui.fleet.inventory.session import Connection
     from sandtui.local import service
     from sandtui.local.settings import Settings
 

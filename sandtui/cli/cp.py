@@ -239,7 +239,7 @@ async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandbox
     from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.files.names import FilesError
-    from sandtui.fleet.session import ConnectError
+    from sandtui.fleet.inventory.session import ConnectError
     from sandtui.fleet.transfers.model import TransferError
 
     try:
@@ -315,7 +315,7 @@ async def transfer_all(
 
 def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None) -> None:
     """Say on standard error what is left out, unless it is known."""
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     for text in words:
         if known is None or text not in known:
@@ -345,7 +345,7 @@ def _id(spec: Spec) -> str:
 
 
 def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> None:
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     spec = transfer.spec
     label = _STREAM if spec.source.path.endswith(f"/{STREAM_FILE}") else spec.source.label
@@ -379,8 +379,7 @@ def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> No
 
 def _draw(queue: TransferQueue) -> None:
     """Draw the bar in place."""
-    from sandtui.ui.render.files import size_text
-    from sandtui.ui.render.units import long_duration
+    from sandtui.ui.rendering.units import long_duration, size_text
 
     total = sum(transfer.total for transfer in queue.transfers)
     done = sum(transfer.done for transfer in queue.transfers)

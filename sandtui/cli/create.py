@@ -13,9 +13,9 @@ from sandtui.directories import describe
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.launch import Launch, LaunchItem
-    from sandtui.fleet.launch_plan import LaunchPlan
-    from sandtui.fleet.session import Connection
+    from sandtui.fleet.creation.launch import Launch, LaunchItem
+    from sandtui.fleet.creation.launch_plan import LaunchPlan
+    from sandtui.fleet.inventory.session import Connection
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.config.paths import Paths
     from sandtui.config.presets import PresetError, PresetStore
     from sandtui.config.state_check import check_journal
-    from sandtui.fleet.create_form import BY_ID, DEFAULTS
-    from sandtui.fleet.launch_plan import new_launch_id, plan_launch
+    from sandtui.fleet.creation.form import BY_ID, DEFAULTS
+    from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
 
     try:
         fields = {**DEFAULTS, **_fields(arguments.preset, PresetStore(Paths.of_user().presets))}
@@ -85,8 +85,8 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
     from sandtui.config.journal import LaunchJournal
     from sandtui.config.paths import Paths
     from sandtui.fleet.clock import SystemClock
-    from sandtui.fleet.launch import Launch
-    from sandtui.fleet.session import ConnectError
+    from sandtui.fleet.creation.launch import Launch
+    from sandtui.fleet.inventory.session import ConnectError
 
     journal = LaunchJournal(Paths.of_user().journal)
     try:
@@ -102,7 +102,7 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
 
 
 async def _follow(launch: Launch, *, wait: bool, client: AsyncSandboxClient) -> int:
-    from sandtui.fleet.launch import Step
+    from sandtui.fleet.creation.launch import Step
 
     told: dict[int, Step] = {}
 

@@ -11,7 +11,7 @@ from sandtui.cli.streams import temporary_directory
 from sandtui.cli.usage import FAILURE, UsageError, complain, draw_in_utf8, on_terminal, refuse
 
 if TYPE_CHECKING:
-    from sandtui.fleet.session import Connection
+    from sandtui.fleet.inventory.session import Connection
     from sandtui.local.owned import OwnedPlatform
 
 MOST = 20_000
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.local.owned import OwnedPlatform
     from sandtui.local.settings import LocalError, Settings
     from sandtui.ui.app import SandtuiApp
-    from sandtui.ui.opening import Opening
+    from sandtui.ui.startup import Opening
 
     user = Paths.of_user()
     try:
@@ -77,8 +77,8 @@ async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Conne
     import asyncio
 
     from sandtui.client import AsyncSandboxClient, Config
-    from sandtui.fleet.demo import Life
-    from sandtui.fleet.session import ConnectError, Connection
+    from sandtui.fleet.inventory.demo import Life
+    from sandtui.fleet.inventory.session import ConnectError, Connection
     from sandtui.local.settings import LocalError
 
     try:

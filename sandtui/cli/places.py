@@ -95,7 +95,7 @@ async def _places(
 ) -> list[Place]:
     from sandtui.cli.shell import find_named
     from sandtui.fleet.files.remote import SandboxSide
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
     from sandtui.fleet.transfers.model import Place
 
     name, path = end

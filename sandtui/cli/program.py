@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import argparse
 
     from sandtui.cli.parsing import Given
-    from sandtui.ui.opening import Opening
+    from sandtui.ui.startup import Opening
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +91,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
     """Return the parser, the names of the subcommands, and what will note the global options."""
     import argparse
 
-    from sandtui.cli import completion, config, cp, create, demo, doctor, keys, run, shell, sync
+    from sandtui.cli import completion, config, cp, create, demo, keys, run, shell, sync
+    from sandtui.cli.doctor import command as doctor
     from sandtui.cli.parsing import add_everywhere
     from sandtui.local import commands as local_commands
 
@@ -124,7 +125,7 @@ def _dashboard(options: Options) -> int:
         print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
         return USAGE_ERROR
     draw_in_utf8()
-    from sandtui.ui.garbage import collect_nothing_more, collect_nothing_yet
+    from sandtui.ui.garbage_collection import collect_nothing_more, collect_nothing_yet
 
     collect_nothing_yet()
     from functools import partial
@@ -152,7 +153,7 @@ def _opening(options: Options) -> Opening:
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.config.state_check import check_state
-    from sandtui.ui.opening import Opening, OpeningError
+    from sandtui.ui.startup import Opening, OpeningError
 
     try:
         paths = Paths.of_user()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.fanout import FanOut, Target
-    from sandtui.fleet.row import Row
+    from sandtui.fleet.commands.fanout import FanOut, Target
+    from sandtui.fleet.inventory.row import Row
 
 NOT_REACHED, INTERRUPTED = 3, 130
 
@@ -107,7 +107,7 @@ def _query_and_command(arguments: argparse.Namespace) -> tuple[str, list[str]]:
 async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namespace) -> int:
     from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.session import ConnectError
+    from sandtui.fleet.inventory.session import ConnectError
 
     try:
         connection = await connect_command(arguments)
@@ -124,9 +124,9 @@ async def _fan_out(
     client: AsyncSandboxClient, rows: Sequence[Row], command: str, stdin: bytes, arguments: argparse.Namespace
 ) -> int:
     from sandtui.fleet.clock import SystemClock
-    from sandtui.fleet.fanout import AT_ONCE, FanOut
-    from sandtui.fleet.fanout.save import record, save
-    from sandtui.fleet.fanout.text import exit_code, report
+    from sandtui.fleet.commands.fanout import AT_ONCE, FanOut
+    from sandtui.fleet.commands.fanout.save import record, save
+    from sandtui.fleet.commands.fanout.text import exit_code, report
 
     def tell(target: Target) -> None:
         if arguments.json:

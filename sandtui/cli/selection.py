@@ -13,8 +13,8 @@ from sandtui.cli.usage import UsageError, complain, on_terminal
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.query import Query
-    from sandtui.fleet.row import Row
+    from sandtui.fleet.inventory.query import Query
+    from sandtui.fleet.inventory.row import Row
 
 MANY = 10
 """Sandboxes up to which a query is taken at its word."""
@@ -44,7 +44,7 @@ async def select(client: AsyncSandboxClient, text: str) -> tuple[Query, list[Row
         UsageError: it can't be understood, or nothing that runs matches.
         SandboxClientError: the platform could not be asked.
     """
-    from sandtui.fleet.find import find
+    from sandtui.fleet.inventory.find import find
 
     query = _query(text, client.config.user_id)
     rows = await find(client, query, datetime.now(UTC))
@@ -68,7 +68,7 @@ async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows
     match = f"{count} match{'es' * (len(rows) == 1)}"
     if not query:
         match += " an empty query"
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     names = ", ".join(clean(row.name or row.id) for row in rows[:SHOWN])
     more = ", …" if len(rows) > SHOWN else ""
@@ -82,7 +82,7 @@ async def ask(situation: str, question: str, alone: str, more: str = "") -> None
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
     """
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     if not on_terminal("stdin", "stderr"):
         raise UsageError(f"{situation}: {alone}")
@@ -110,8 +110,8 @@ async def _answer(question: str) -> str:
 
 
 def _query(text: str, me: str | None) -> Query:
-    from sandtui.fleet.find import script_query
-    from sandtui.fleet.query import QueryError
+    from sandtui.fleet.inventory.find import script_query
+    from sandtui.fleet.inventory.query import QueryError
 
     try:
         return script_query(text, me)

@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _shell(wanted: str, arguments: argparse.Namespace) -> int:
     from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.sanitize import clean
-    from sandtui.fleet.session import ConnectError
-    from sandtui.fleet.shell import attach
+    from sandtui.fleet.inventory.session import ConnectError
+    from sandtui.fleet.shells.attach import attach
+    from sandtui.fleet.text.sanitize import clean
 
     try:
         connection = await connect_command(arguments)

@@ -133,7 +133,7 @@ async def _sync(client: AsyncSandboxClient, arguments: argparse.Namespace) -> in
 
 async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
     from sandtui.fleet.files.names import FilesError
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
     from sandtui.fleet.transfers.autorun import found as run_by_programs
     from sandtui.fleet.transfers.carrier import Carrier
     from sandtui.fleet.transfers.equal import omitted
@@ -160,7 +160,7 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
 
 def _print(spec: Spec, found: Difference, arguments: argparse.Namespace) -> None:
     """Print what would be done."""
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     extra = found.extra if spec.delete else ()
     if arguments.json:

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from sandtui.config.database import Database
-from sandtui.fleet.activity import Entry
-from sandtui.fleet.commandline.masking import HIDDEN, masked
-from sandtui.fleet.requests import Request, Trace, dump_requests, load_requests
+from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.requests import Request, Trace, dump_requests, load_requests
+from sandtui.fleet.commands.line.masking import HIDDEN, masked
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sandtui.config.database import Database
-from sandtui.fleet.commandline.history import PastCommand
-from sandtui.fleet.commandline.masking import masked
+from sandtui.fleet.commands.line.history import PastCommand
+from sandtui.fleet.commands.line.masking import masked
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (

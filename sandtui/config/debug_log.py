@@ -2,7 +2,7 @@
 
 Everything of sandtui that uses `logging` under the name `sandtui` is in it, and asyncio's warnings. Lines are masked
 where they are written, whoever logged them: values that were named as secrets, and what looks like one
-(:mod:`sandtui.fleet.commandline.masking`).
+(:mod:`sandtui.fleet.commands.line.masking`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from queue import SimpleQueue
 
 from sandtui import __version__
 from sandtui.directories import describe, make_private
-from sandtui.fleet.commandline.masking import masked_lines, name_secrets
+from sandtui.fleet.commands.line.masking import masked_lines, name_secrets
 
 HEAD = "# sandtui debug log"
 SIZE = 2_000_000

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 
 from sandtui.config.paths import Paths, write_private
-from sandtui.fleet.create_form import BY_ID
-from sandtui.fleet.form_values import only_references
+from sandtui.fleet.creation.form import BY_ID
+from sandtui.fleet.creation.values import only_references
 
 WRITE_AFTER = 0.5
 """Seconds of quiet before a draft is written."""

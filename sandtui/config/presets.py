@@ -16,8 +16,8 @@ from pathlib import Path
 import tomli_w
 
 from sandtui.config.paths import write_private
-from sandtui.fleet.create_form import BY_ID, DEFAULTS
-from sandtui.fleet.form_values import only_references
+from sandtui.fleet.creation.form import BY_ID, DEFAULTS
+from sandtui.fleet.creation.values import only_references
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

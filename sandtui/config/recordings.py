@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sandtui.directories import make_private
-from sandtui.fleet.recording.asciicast import Header, parse_header
+from sandtui.fleet.recordings.asciicast import Header, parse_header
 
 SUFFIX, UNFINISHED = ".cast", ".cast.part"
 LARGEST = 256 * 1024 * 1024

@@ -17,22 +17,22 @@ from textual.worker import Worker, WorkerState
 from sandtui.config.paths import Paths, read_text
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.sanitize import clean
-from sandtui.ui.copying import Copying
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Tick
+from sandtui.ui.clipboard import Copying
 from sandtui.ui.dispatch import Dispatcher
 from sandtui.ui.driver import TerminalDriver
 from sandtui.ui.faults import Faults
-from sandtui.ui.keymap import bindings, key_of
-from sandtui.ui.leaving import Leaving
-from sandtui.ui.navigation import Navigation
-from sandtui.ui.one_shot import never_skipped
-from sandtui.ui.opening import Opening, OpeningError, OpeningLine, load, load_the_rest
-from sandtui.ui.recording import Recording
-from sandtui.ui.screens.gate import Tick
-from sandtui.ui.telling import Telling
-from sandtui.ui.themes import last_looks
+from sandtui.ui.key_bindings import bindings, key_of
+from sandtui.ui.key_pairs import resolve
+from sandtui.ui.navigator import Navigation
+from sandtui.ui.notifier import Telling
+from sandtui.ui.recordings.service import Recording
+from sandtui.ui.shutdown import Leaving
+from sandtui.ui.startup import Opening, OpeningError, OpeningLine, load, load_the_rest
+from sandtui.ui.theme.themes import last_looks
+from sandtui.ui.timers import never_skipped
 from sandtui.ui.tracing import LOG
-from sandtui.ui.typed import resolve
 from sandtui.ui.widgets.panel import mark_active
 
 if TYPE_CHECKING:
@@ -53,23 +53,23 @@ if TYPE_CHECKING:
     from sandtui.config.presets import PresetStore
     from sandtui.config.settings import Settings
     from sandtui.fleet.clock import Clock
-    from sandtui.fleet.commandline.history import CommandHistory
+    from sandtui.fleet.commands.line.history import CommandHistory
+    from sandtui.fleet.creation.launch import Launch
+    from sandtui.fleet.inventory.preferences import Preferences
+    from sandtui.fleet.inventory.refresh import Pace
     from sandtui.fleet.keymap import Keymap
-    from sandtui.fleet.launch import Launch
-    from sandtui.fleet.preferences import Preferences
-    from sandtui.fleet.refresh import Pace
-    from sandtui.ui.bridge import ClientFactory
-    from sandtui.ui.context_flow import ContextFlow
-    from sandtui.ui.job_flow import JobFlow
-    from sandtui.ui.screens.base import AppScreen
-    from sandtui.ui.transfer_flow import TransferFlow
+    from sandtui.ui.chrome.screen import AppScreen
+    from sandtui.ui.connection.bridge import ClientFactory
+    from sandtui.ui.contexts.flow import ContextFlow
+    from sandtui.ui.files.transfer_flow import TransferFlow
+    from sandtui.ui.jobs.flow import JobFlow
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
 
 
 def _palette() -> type[Provider]:
-    from sandtui.ui.palette import ActionProvider
+    from sandtui.ui.dialogs.palette_actions import ActionProvider
 
     return ActionProvider
 
@@ -130,7 +130,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
             last_looks(self, read_text(self.paths.theme))
 
     def _begin_with(self, opening: Opening) -> None:
-        from sandtui.ui.furnishing import furnish
+        from sandtui.ui.services import furnish
 
         furnish(self, opening)
         self.is_open = True
@@ -174,7 +174,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def _begin(self) -> None:
         """Show the fleet and start to connect."""
-        from sandtui.ui.screens.fleet import FleetScreen
+        from sandtui.ui.inventory.screen import FleetScreen
 
         self.push_screen(FleetScreen())
         self.theme_changed_signal.subscribe(self, self._keep_theme)
@@ -252,7 +252,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     @property
     def front(self) -> AppScreen | None:
         """The screen in front, when it is one of ours and no dialog."""
-        from sandtui.ui.screens.base import AppScreen
+        from sandtui.ui.chrome.screen import AppScreen
 
         screen = self.screen_stack[-1] if self.is_open and self.screen_stack else None
         return screen if isinstance(screen, AppScreen) else None
@@ -319,13 +319,13 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def action_help(self) -> None:
         """Show the keys of the screen in front."""
-        from sandtui.ui.screens.dialogs.help import HelpDialog
+        from sandtui.ui.dialogs.help import HelpDialog
 
         self._choose_action(HelpDialog(self.actions_here(), self.user_keys))
 
     def action_command(self) -> None:
         """Type a command by name."""
-        from sandtui.ui.screens.dialogs.command import CommandDialog
+        from sandtui.ui.dialogs.command import CommandDialog
 
         self._choose_action(CommandDialog([action for action in self.actions_here() if action.command]))
 
@@ -340,7 +340,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def action_command_palette(self) -> None:
         """Show the palette."""
-        from sandtui.ui.screens.dialogs.palette import PALETTE_ID, Palette
+        from sandtui.ui.dialogs.palette import PALETTE_ID, Palette
 
         if self.use_command_palette and not any(screen.id == PALETTE_ID for screen in self.screen_stack):
             self.push_screen(Palette(id=PALETTE_ID))
@@ -355,13 +355,13 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def action_messages(self) -> None:
         """Show what was said."""
-        from sandtui.ui.screens.activity import ActivityScreen
+        from sandtui.ui.activity.screen import ActivityScreen
 
         self.push_screen(ActivityScreen())
 
     def action_launches(self) -> None:
         """Show the board of the latest launch."""
-        from sandtui.ui.screens.launch import LaunchScreen
+        from sandtui.ui.creation.launch_screen import LaunchScreen
 
         if self.launches:
             self.push_screen(LaunchScreen(self.launches[-1]))
@@ -428,14 +428,14 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def _fatal_error(self) -> None:
         # Textual's own report prints local variables, and keys and secrets are among them.
-        from sandtui.ui.crash import tell
+        from sandtui.ui.crash_report import tell
 
         self.bell()
         self.panic(Text(tell(self, sys.exc_info()[1] or self._exception or RuntimeError("unknown"))))
 
     def write_report(self, error: BaseException) -> str:
         """Keep a report of an error; return where it is, empty when it could not be written."""
-        from sandtui.ui.crash import keep_report
+        from sandtui.ui.crash_report import keep_report
 
         path, _ = keep_report(self, error)
         return str(path) if path is not None else ""

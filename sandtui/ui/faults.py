@@ -11,7 +11,7 @@ from textual._context import active_message_pump
 from textual.screen import Screen
 from textual.widget import Widget
 
-from sandtui.ui.screens.gate import WIDGETS_ARE_GONE, ScreenGate
+from sandtui.ui.chrome.gate import WIDGETS_ARE_GONE, ScreenGate
 
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
 
-from sandtui.fleet.trace import current_trace, following
+from sandtui.fleet.activity.trace import current_trace, following
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from sandtui.fleet.activity import Kind
+    from sandtui.fleet.activity.entry import Kind
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Tracing(App[None]):
     @contextmanager
     def doing(self, words: str) -> Iterator[None]:
         """Note what the user asked for; the requests of what is started inside stand behind that entry."""
-        from sandtui.fleet.requests import Trace
+        from sandtui.fleet.activity.requests import Trace
 
         with following(Trace()):
             self.note("did", words)

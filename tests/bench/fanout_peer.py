@@ -19,8 +19,8 @@ async def fan_out(ids):
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.models import Sandbox
     from sandtui.fleet.clock import SystemClock
-    from sandtui.fleet.fanout import FanOut, group
-    from sandtui.fleet.row import Row
+    from sandtui.fleet.commands.fanout import FanOut, group
+    from sandtui.fleet.inventory.row import Row
 
     async with AsyncSandboxClient() as client:
         rows = [Row.of(Sandbox(id=each, name=each, status="RUNNING"), 1) for each in ids]

@@ -19,7 +19,7 @@ from sandtui.cli.cp import Unwritten
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.config.paths import Paths
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.session import Connection
+from sandtui.fleet.inventory.session import Connection
 from sandtui.fleet.transfers.model import ENDED, Existing, Place, Spec, State
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.bench.client import ROOT, SDK
@@ -240,8 +240,8 @@ def memory(bench: Bench) -> None:
 async def listing(bench: Bench) -> None:
     """A directory of 10,000 entries, from the key to the painted frame."""
     from sandtui.ui.app import SandtuiApp
-    from sandtui.ui.opening import Opening
-    from sandtui.ui.screens.files import FilesScreen
+    from sandtui.ui.files import FilesScreen
+    from sandtui.ui.startup import Opening
 
     await bench.sh(
         f"mkdir -p /workspace/many; cd /workspace/many; i=0; while [ $i -lt {ENTRIES} ]; do : > f$i; i=$((i+1)); done"

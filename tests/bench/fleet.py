@@ -16,7 +16,7 @@ import tracemalloc
 from collections.abc import Callable
 
 from sandtui.client.models import Sandbox
-from sandtui.fleet.row import STATUS_ORDER
+from sandtui.fleet.inventory.row import STATUS_ORDER
 from tests.bench.tables import FRAME, LineTable, PlainDataTable, TableBench, changed, fleet
 
 SIZES = (1_000, 10_000, 100_000)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.refresh import PAGE_SIZE, Refresher
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.inventory.refresh import PAGE_SIZE, Refresher
+from sandtui.fleet.inventory.store import FleetStore
 from tests.bench.fleet import spread
 from tests.conftest import PlatformProcess, start_platform
 from tests.e2e.terminal import Terminal

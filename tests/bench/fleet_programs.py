@@ -7,8 +7,8 @@ import sys
 from textual.app import App, ComposeResult
 from textual.widgets import Input, Static
 
-from sandtui.fleet.query import parse
-from sandtui.ui.widgets.fleet_table import FleetTable
+from sandtui.fleet.inventory.query import parse
+from sandtui.ui.inventory.table import FleetTable
 from tests.bench.tables import LineTable, fleet
 
 

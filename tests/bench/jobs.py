@@ -26,13 +26,13 @@ from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.client.flows.jobs import launch_script
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.forwards.board import ForwardBoard
-from sandtui.fleet.forwards.forward import Direction, ForwardSpec, ForwardState
-from sandtui.fleet.history import History
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.jobs.job import JobState
 from sandtui.fleet.jobs.log_window import LogWindow, reader_of
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.ports.forward import Direction, ForwardSpec, ForwardState
+from sandtui.fleet.ports.forwards import ForwardBoard
 from tests.conftest import PlatformProcess, start_platform
 
 ROOT = Path(__file__).parents[2]

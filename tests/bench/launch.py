@@ -15,12 +15,12 @@ from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.paths import Paths
-from sandtui.fleet.create_form import DEFAULTS
-from sandtui.fleet.launch import Step
-from sandtui.fleet.launch_plan import new_launch_id, plan_launch
-from sandtui.fleet.session import Connection
+from sandtui.fleet.creation.form import DEFAULTS
+from sandtui.fleet.creation.launch import Step
+from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
+from sandtui.fleet.inventory.session import Connection
 from sandtui.ui.app import SandtuiApp
-from sandtui.ui.opening import Opening
+from sandtui.ui.startup import Opening
 from tests.bench.client import PEERS_FLEET, SDK, run
 from tests.conftest import PlatformProcess, start_platform
 

@@ -13,13 +13,13 @@ from textual.widgets import DataTable, Input
 
 from sandtui.client.models import Sandbox
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.query import parse
-from sandtui.fleet.row import Row
-from sandtui.fleet.store import FleetStore
-from sandtui.fleet.view import FleetView
-from sandtui.ui.garbage import spare_what_stays
-from sandtui.ui.render.columns import COLUMNS_BY_ID, SHOWN_FIRST
-from sandtui.ui.widgets.fleet_table import FleetTable
+from sandtui.fleet.inventory.query import parse
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.view import FleetView
+from sandtui.ui.garbage_collection import spare_what_stays
+from sandtui.ui.inventory.columns import COLUMNS_BY_ID, SHOWN_FIRST
+from sandtui.ui.inventory.table import FleetTable
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 FRAME = 1 / 60

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pyte
 
-from sandtui.fleet.terminal import Emulation, TerminalText
-from sandtui.ui.render.terminal import style_of
+from sandtui.terminal import Emulation, TerminalText
+from sandtui.ui.rendering.terminal import style_of
 from tests.bench.terminal_apps import LogApp, ShellApp, key_latency
 from tests.bench.terminal_echo import echo_over_ssh
 from tests.conftest import start_platform

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandtui.cli.doctor import drivers, machine, platform, terminal
 from sandtui.cli.program import main
 from sandtui.config.paths import Paths
-from sandtui.doctor import drivers, machine, platform, terminal
 from sandtui.local.drivers.choose import Mode
 from sandtui.local.settings import LocalError
 
@@ -67,7 +67,7 @@ def test_the_letters(output, preferred, state):
 
 NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 EXAMINE = (
-    "import os, sys; from sandtui.doctor.terminal import examine; "
+    "import os, sys; from sandtui.cli.doctor.terminal import examine; "
     "found = {each.name: each for each in examine(os.environ, sys.stdout)}['unicode']; "
     "sys.stdout.buffer.write(f'{found.state}|{found.words}|{found.mend}'.encode())"
 )

@@ -122,7 +122,7 @@ def test_an_unknown_profile_is_an_error(profiles, capsys, command, place):
 @pytest.mark.parametrize("flags", [[], ["--local"]])
 def test_so_is_one_that_the_environment_names(profiles, capsys, monkeypatch, command, flags):
     monkeypatch.setenv("SANDTUI_PROFILE", "nope")
-    monkeypatch.setattr("sandtui.doctor.drivers.examine", nothing)
+    monkeypatch.setattr("sandtui.cli.doctor.drivers.examine", nothing)
     given = flags if command != "config check" else []  # it takes no --local
     assert main(line(command, (0, given))) == 2
     shown = capsys.readouterr()

@@ -9,8 +9,8 @@ from sandtui.client import RequestReport
 from sandtui.config import activity as module
 from sandtui.config.activity import SqliteActivity
 from sandtui.config.database import Database
-from sandtui.fleet.activity import Entry
-from sandtui.fleet.requests import Trace
+from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.requests import Trace
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, SandboxClientError
 from sandtui.config import debug_log as module
 from sandtui.config.debug_log import HEAD, LogError, debug_log, words_of
-from sandtui.fleet.commandline import masking
-from sandtui.fleet.commandline.masking import name_secrets
+from sandtui.fleet.commands.line import masking
+from sandtui.fleet.commands.line.masking import name_secrets
 
 LOG = logging.getLogger("sandtui.test")
 

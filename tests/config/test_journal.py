@@ -7,8 +7,8 @@ from sandtui.config.drafts import read_draft, write_draft
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, write_private
 from sandtui.config.presets import BUILT_IN, PresetError, PresetStore, read_preset, to_editable, to_toml
-from sandtui.fleet.create_form import DEFAULTS
-from sandtui.fleet.launch_plan import plan_launch
+from sandtui.fleet.creation.form import DEFAULTS
+from sandtui.fleet.creation.launch_plan import plan_launch
 
 
 def requests(count=3, **more):

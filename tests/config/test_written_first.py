@@ -16,9 +16,9 @@ from sandtui.config.jobs import JobFile
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.clock import SystemClock
+from sandtui.fleet.creation.launch import Launch, Step, clean_up
+from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.jobs.job import Chain, JobKey
-from sandtui.fleet.launch import Launch, Step, clean_up
-from sandtui.fleet.launch_plan import LaunchPlan
 from tests.fleet.test_launch import plan, world
 
 __all__ = ["world"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from sandtui.ui.screens.shell import ShellScreen
+from sandtui.ui.shells.screen import ShellScreen
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.fleet.shells.channels import ScriptedOpener
 from tests.ui.world import World

@@ -6,8 +6,8 @@ import pytest
 
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.console import Console
-from sandtui.fleet.console_run import RunState
+from sandtui.fleet.commands.console import Console
+from sandtui.fleet.commands.console_run import RunState
 from tests.e2e.test_shell import make
 
 GIVE_UP_SECONDS = 30

@@ -19,7 +19,7 @@ DEMO = ["demo", "--fleet", "30"]
 BREAKING = """
 import sys
 from sandtui.cli.program import main
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.inventory.screen import FleetScreen
 
 def broken(self):
     raise ValueError("on purpose")

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.session import Connection
+from sandtui.fleet.inventory.session import Connection
 from sandtui.fleet.shells import ShellState
-from sandtui.ui.screens.shell import ShellScreen
-from sandtui.ui.widgets.line import ChromeLine
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.shells.screen import ShellScreen
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.e2e.test_shell import make
 from tests.ui.world import World, settled, wait_a_turn

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandtui.fleet.terminal import Emulation, TerminalText
+from sandtui.terminal import Emulation, TerminalText
 from tests.fleet.terminal.test_emulation import streams
 
 COLUMNS, LINES = 100, 30

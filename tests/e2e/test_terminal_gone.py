@@ -151,7 +151,7 @@ async def test_a_terminal_that_is_read_again_shows_all(remote):
 SLOW_TO_LEAVE = """
 import asyncio, sys
 from sandtui.cli.program import main
-from sandtui.ui.transfer_flow import TransferFlow
+from sandtui.ui.files.transfer_flow import TransferFlow
 
 async def end(self):
     await asyncio.sleep(0.5)

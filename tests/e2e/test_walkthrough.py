@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandtui.ui.screens.gate import READING_SECONDS
+from sandtui.ui.chrome.gate import READING_SECONDS
 from tests.e2e.terminal import KEYS, Terminal
 
 README = Path(__file__).parents[2] / "README.md"

@@ -12,9 +12,9 @@ import httpx
 
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.history import History
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
-from sandtui.fleet.store import FleetStore
 from tests.client.fakes import token_reply
 from tests.fleet.factory import sandbox
 

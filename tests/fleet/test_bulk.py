@@ -9,15 +9,15 @@ import pytest
 
 from sandtui.client import NotFoundError, ServerError
 from sandtui.client.models import BulkDeleteReply, DeleteReply
-from sandtui.fleet import plans
-from sandtui.fleet.bulk import BulkRun, Outcome, State
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.export import as_csv, as_json
-from sandtui.fleet.history import History
+from sandtui.fleet.inventory import bulk_plan as plans
+from sandtui.fleet.inventory.bulk import BulkRun, Outcome, State
+from sandtui.fleet.inventory.bulk_plan import check_value, make_plan
+from sandtui.fleet.inventory.export import as_csv, as_json
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.verbs import batch_size, work_of
 from sandtui.fleet.jobs.board import JobBoard
-from sandtui.fleet.plans import check_value, make_plan
-from sandtui.fleet.store import FleetStore
-from sandtui.fleet.work import batch_size, work_of
 from tests.fleet.factory import NOW, sandbox
 
 

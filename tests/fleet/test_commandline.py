@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.commandline.carry import (
+from sandtui.fleet.commands.line.carry import (
     Carried,
     NotKept,
     carry_on,
@@ -17,10 +17,10 @@ from sandtui.fleet.commandline.carry import (
     reading,
     recording,
 )
-from sandtui.fleet.commandline.completion import Word, columns, complete, looking, word_before
-from sandtui.fleet.commandline.continuation import goes_on
-from sandtui.fleet.commandline.masking import HIDDEN, masked, told
-from sandtui.fleet.commandline.timeouts import next_timeout
+from sandtui.fleet.commands.line.completion import Word, columns, complete, looking, word_before
+from sandtui.fleet.commands.line.continuation import goes_on
+from sandtui.fleet.commands.line.masking import HIDDEN, masked, told
+from sandtui.fleet.commands.line.timeouts import next_timeout
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 TOKEN = "0123456789abcdef"

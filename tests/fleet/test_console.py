@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.console import Console, RunState
-from sandtui.fleet.growing_line import MAX_LINE
-from sandtui.fleet.output import MAX_LINES, Output, Stream
+from sandtui.fleet.commands.console import Console, RunState
+from sandtui.fleet.text.growing_line import MAX_LINE
+from sandtui.fleet.text.output_lines import MAX_LINES, Output, Stream
 from tests.client.fakes import SANDBOX, FakePlatform, token_reply
 from tests.fleet.factory import NOW
 
@@ -128,7 +128,7 @@ def test_what_is_kept_is_bounded():
 
 
 def test_the_characters_of_all_lines_are_bounded_too(monkeypatch):
-    monkeypatch.setattr("sandtui.fleet.output.MAX_CHARACTERS", 1000)
+    monkeypatch.setattr("sandtui.fleet.text.output_lines.MAX_CHARACTERS", 1000)
     output = Output()
     for number in range(50):
         output.feed(Stream.STDOUT, f"{number:03}{'x' * 300}\n".encode(), 1)

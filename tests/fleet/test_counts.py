@@ -8,15 +8,15 @@ import pytest
 
 from sandtui.client.models import Sandbox, SandboxStatusRow
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.groups import groupings, make_groups
-from sandtui.fleet.query import parse
-from sandtui.fleet.saved_views import BUILT_IN
-from sandtui.fleet.store import FleetStore
-from sandtui.fleet.usage import Sample
-from sandtui.fleet.view import FleetView
+from sandtui.fleet.inventory.groups import groupings, make_groups
+from sandtui.fleet.inventory.query import parse
+from sandtui.fleet.inventory.saved_views import BUILT_IN
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.usage import Sample
+from sandtui.fleet.inventory.view import FleetView
 from sandtui.local import wire
 from sandtui.local.drivers.fleet import make_fleet
-from sandtui.ui.render.status import LOOKS, count_pieces
+from sandtui.ui.rendering.status import LOOKS, count_pieces
 from tests.fleet.factory import NOW, sandbox
 
 VIEWS = {view.name: view for view in BUILT_IN}

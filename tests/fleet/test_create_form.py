@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.create_form import DEFAULTS, read_form
-from sandtui.fleet.form_choices import FormChoices
-from sandtui.fleet.form_values import minutes, only_references, only_values
-from sandtui.fleet.network_entries import entry_problem
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.creation.choices import FormChoices
+from sandtui.fleet.creation.form import DEFAULTS, read_form
+from sandtui.fleet.creation.network_entries import entry_problem
+from sandtui.fleet.creation.values import minutes, only_references, only_values
+from sandtui.fleet.inventory.store import FleetStore
 from tests.fleet.factory import NOW, sandbox
 
 GOOD = dict(DEFAULTS)

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.demo import MOST_BORN, Life
+from sandtui.fleet.inventory.demo import MOST_BORN, Life
 from tests.client.fakes import body_of
 
 

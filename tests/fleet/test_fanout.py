@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
 from sandtui.client.models.streams import CommandEnded, CommandOutput, CommandStarted
-from sandtui.fleet.bulk import State
-from sandtui.fleet.carriage import last_state
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.fanout import Answer, FanOut, differences, group
-from sandtui.fleet.fanout.answer import MAX_KEPT
-from sandtui.fleet.fanout.bodies import Bodies
-from sandtui.fleet.fanout.differences import Budget, Kind, body, compare
-from sandtui.fleet.fanout.grouping import exit_codes, reference
-from sandtui.fleet.fanout.live import LONGEST_LINE, TAIL_LINES, Live
-from sandtui.fleet.fanout.save import file_name, save
-from sandtui.fleet.fanout.text import ALL_WELL, COMMAND_FAILED, NOT_REACHED, exit_code, report
-from sandtui.fleet.row import Row
-from sandtui.fleet.session import FAN_OUTS_KEPT, FleetSession
+from sandtui.fleet.commands.fanout import Answer, FanOut, differences, group
+from sandtui.fleet.commands.fanout.answer import MAX_KEPT
+from sandtui.fleet.commands.fanout.bodies import Bodies
+from sandtui.fleet.commands.fanout.differences import Budget, Kind, body, compare
+from sandtui.fleet.commands.fanout.grouping import exit_codes, reference
+from sandtui.fleet.commands.fanout.live import LONGEST_LINE, TAIL_LINES, Live
+from sandtui.fleet.commands.fanout.save import file_name, save
+from sandtui.fleet.commands.fanout.text import ALL_WELL, COMMAND_FAILED, NOT_REACHED, exit_code, report
+from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.inventory.session import FAN_OUTS_KEPT, FleetSession
+from sandtui.fleet.text.carriage_returns import last_state
 from tests.fleet.factory import NOW, sandbox
 
 
@@ -182,7 +182,7 @@ async def test_what_is_too_long_is_cut_and_still_told_apart():
 
 
 async def test_the_whole_of_what_is_kept_is_bounded(monkeypatch):
-    monkeypatch.setattr("sandtui.fleet.fanout.run.MAX_TOTAL", 1_000_000)
+    monkeypatch.setattr("sandtui.fleet.commands.fanout.run.MAX_TOTAL", 1_000_000)
     fan_out, _ = fan_out_of(lambda number: ("x" * 300_000 + str(number % 9), "", 0), 18, at_once=1)
     await fan_out.run()
     assert fan_out.size <= 1_000_000 + 9 * 64 * 1024

@@ -1,6 +1,6 @@
 from sandtui.client.models import SandboxPage
-from sandtui.fleet.find import PER_PAGE, find
-from sandtui.fleet.query import parse
+from sandtui.fleet.inventory.find import PER_PAGE, find
+from sandtui.fleet.inventory.query import parse
 from tests.fleet.factory import NOW, sandbox
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from sandtui.client import APIError, SandboxNotRunningError
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.forwards import link as links
-from sandtui.fleet.forwards.board import ForwardBoard, PortTakenError
-from sandtui.fleet.forwards.carrying import LocalEnd
-from sandtui.fleet.forwards.forward import Direction, Forward, ForwardSpec, ForwardState, parse_forward
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.ports import link as links
+from sandtui.fleet.ports.forward import Direction, Forward, ForwardSpec, ForwardState, parse_forward
+from sandtui.fleet.ports.forwarding import LocalEnd
+from sandtui.fleet.ports.forwards import ForwardBoard, PortTakenError
 from tests.fleet.factory import sandbox
 
 ONE = "sbx_0001"

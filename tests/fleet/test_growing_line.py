@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from sandtui.client import CommandResponse
 from sandtui.client.models import ReadFileResponse
-from sandtui.fleet.carriage import last_state
-from sandtui.fleet.fanout.answer import Answer
-from sandtui.fleet.fanout.live import Live
-from sandtui.fleet.growing_line import MAX_LINE, GrowingLine, settled
+from sandtui.fleet.commands.fanout.answer import Answer
+from sandtui.fleet.commands.fanout.live import Live
 from sandtui.fleet.jobs.log_window import LogWindow
-from sandtui.fleet.output import Output, Stream
-from sandtui.fleet.sanitize import output_line
-from sandtui.fleet.sgr import PLAIN, ink_after, styled
+from sandtui.fleet.text.carriage_returns import last_state
+from sandtui.fleet.text.growing_line import MAX_LINE, GrowingLine, settled
+from sandtui.fleet.text.output_lines import Output, Stream
+from sandtui.fleet.text.sanitize import output_line
+from sandtui.fleet.text.sgr import PLAIN, ink_after, styled
 
 PARTS = st.sampled_from(["a", "bc", "\r", "\r", "\n", "\r\n", "日本", " ", "\x1b[31m", "\x1b[0m", "\x1b[K", "\x1b["])
 TEXT = st.lists(PARTS, max_size=40).map("".join)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config, ExposedPort
-from sandtui.fleet import ports
 from sandtui.fleet.clock import SystemClock
-from sandtui.fleet.ports import PortBoard, page_of, parse_exposure
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.ports import exposures as ports
+from sandtui.fleet.ports.exposures import PortBoard, page_of, parse_exposure
 from tests.client.fakes import FakePlatform, token_reply
 from tests.fleet.factory import sandbox
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.preferences import Preferences
-from sandtui.fleet.query import parse
-from sandtui.fleet.saved_views import BUILT_IN, SavedView, check_key
+from sandtui.fleet.inventory.preferences import Preferences
+from sandtui.fleet.inventory.query import parse
+from sandtui.fleet.inventory.saved_views import BUILT_IN, SavedView, check_key
 
 
 def test_what_is_kept_is_read_again():

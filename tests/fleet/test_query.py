@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.query import QueryError, ServerFilter, complete, parse
-from sandtui.fleet.query.terms import Label
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.inventory.query import QueryError, ServerFilter, complete, parse
+from sandtui.fleet.inventory.query.terms import Label
+from sandtui.fleet.inventory.store import FleetStore
 from tests.fleet.factory import NOW, sandbox
 
 

@@ -9,10 +9,10 @@ from sandtui.client import ConnectionFailedError, NotFoundError, RateLimitedErro
 from sandtui.client.models import BatchStatusReply, SandboxStatusRow
 from sandtui.client.models.sandbox import StatusErrorRow
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.pace import Pace, Rhythm
-from sandtui.fleet.query import ServerFilter, parse
-from sandtui.fleet.refresh import Phase, Refresher
-from sandtui.fleet.store import FleetStore
+from sandtui.fleet.inventory.pace import Pace, Rhythm
+from sandtui.fleet.inventory.query import ServerFilter, parse
+from sandtui.fleet.inventory.refresh import Phase, Refresher
+from sandtui.fleet.inventory.store import FleetStore
 from tests.fleet.factory import NOW, sandbox
 
 

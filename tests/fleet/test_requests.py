@@ -9,9 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sandtui.client import RequestReport
-from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.commandline.masking import HIDDEN
-from sandtui.fleet.requests import (
+from sandtui.fleet.activity.requests import (
     KEPT,
     LATEST,
     LONGEST_BODY,
@@ -22,7 +20,9 @@ from sandtui.fleet.requests import (
     kept,
     load_requests,
 )
-from sandtui.fleet.trace import current_trace, following
+from sandtui.fleet.activity.trace import current_trace, following
+from sandtui.fleet.clock import ManualClock
+from sandtui.fleet.commands.line.masking import HIDDEN
 from tests.fleet.factory import NOW
 
 KEY = "sk-canary-1234567890"

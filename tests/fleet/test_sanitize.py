@@ -3,7 +3,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.sanitize import clean, clean_line, clean_lines, output_line
+from sandtui.fleet.text.sanitize import clean, clean_line, clean_lines, output_line
 
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=200)
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

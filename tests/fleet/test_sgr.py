@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.sanitize import clean
-from sandtui.fleet.sgr import PLAIN, Ink, ink_after, styled
+from sandtui.fleet.text.sanitize import clean
+from sandtui.fleet.text.sgr import PLAIN, Ink, ink_after, styled
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,17 @@ from sandtui.client import shell_words
 from sandtui.client.flows.jobs import launch_script, new_job, status_script
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.ssh import command_line
-from sandtui.fleet import plans
-from sandtui.fleet.commandline import carry, completion
-from sandtui.fleet.commandline.carry import Carried
+from sandtui.fleet.commands.line import carry, completion
+from sandtui.fleet.commands.line.carry import Carried
 from sandtui.fleet.files.names import encode
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.files.shell import Words
-from sandtui.fleet.history import History
+from sandtui.fleet.inventory import bulk_plan as plans
+from sandtui.fleet.inventory.bulk_plan import make_plan
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.verbs import work_of
 from sandtui.fleet.jobs.command_text import command_of
-from sandtui.fleet.plans import make_plan
 from sandtui.fleet.transfers.leftovers import remove_there
-from sandtui.fleet.work import work_of
 from tests.fleet.job_shells import board_of
 
 HOSTILE = [
@@ -187,9 +187,9 @@ def test_quoting_is_done_in_one_place():
     root = Path(sandtui.__file__).parent
     may = {
         "client/shell_words.py",
-        "fleet/form_values.py",
-        "ui/widgets/pair_rows.py",
-        "ui/render/create.py",
+        "fleet/creation/values.py",
+        "ui/creation/pair_rows.py",
+        "ui/creation/form.py",
         "local/agent/usr_local.py",
         "local/commands.py",
         "local/drivers/process.py",

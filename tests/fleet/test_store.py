@@ -3,8 +3,8 @@ from hypothesis import strategies as st
 
 from sandtui.client.models import SandboxStatusRow
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.events import ChangeSet
-from sandtui.fleet.store import TOMBSTONE_SECONDS, FleetStore
+from sandtui.fleet.inventory.changes import ChangeSet
+from sandtui.fleet.inventory.store import TOMBSTONE_SECONDS, FleetStore
 from tests.fleet.factory import NOW, sandbox
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.log_text import (
+from sandtui.fleet.inventory.snippet import attach_script, description
+from sandtui.fleet.inventory.usage import Sample, Usage, read_sample
+from sandtui.fleet.text.log_lines import (
     MOST_LINES,
     LogLook,
     LogText,
@@ -18,8 +20,6 @@ from sandtui.fleet.log_text import (
     split,
     without_stamp,
 )
-from sandtui.fleet.snippet import attach_script, description
-from sandtui.fleet.usage import Sample, Usage, read_sample
 from tests.fleet.factory import sandbox
 
 LINES = ["starting", "Error: one", "fine", "error: two"]

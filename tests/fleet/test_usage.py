@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, ServerError
 from sandtui.client.models import CommandResponse
-from sandtui.fleet import plans, usage
-from sandtui.fleet.bulk import State
 from sandtui.fleet.clock import ManualClock, SystemClock
-from sandtui.fleet.export import as_csv, as_json
-from sandtui.fleet.find import script_query
-from sandtui.fleet.plans import make_plan
-from sandtui.fleet.query import QueryError, complete, parse
-from sandtui.fleet.row import Row
-from sandtui.fleet.saved_views import BUILT_IN
-from sandtui.fleet.session import FleetSession
-from sandtui.fleet.store import FleetStore
-from sandtui.fleet.usage import GIGABYTE, Measured, Sample, measured, read_sample, share
-from sandtui.fleet.view import FleetView
+from sandtui.fleet.inventory import bulk_plan as plans
+from sandtui.fleet.inventory import usage
+from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk_plan import make_plan
+from sandtui.fleet.inventory.export import as_csv, as_json
+from sandtui.fleet.inventory.find import script_query
+from sandtui.fleet.inventory.query import QueryError, complete, parse
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.inventory.saved_views import BUILT_IN
+from sandtui.fleet.inventory.session import FleetSession
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.usage import GIGABYTE, Measured, Sample, measured, read_sample, share
+from sandtui.fleet.inventory.view import FleetView
 from tests.conftest import start_platform
 from tests.fleet.factory import NOW, sandbox
 

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.groups import Group, grouping, groupings
-from sandtui.fleet.order import SORT_ORDERS
-from sandtui.fleet.query import EVERYTHING, parse
-from sandtui.fleet.store import FleetStore
-from sandtui.fleet.view import FleetView
+from sandtui.fleet.inventory.groups import Group, grouping, groupings
+from sandtui.fleet.inventory.order import SORT_ORDERS
+from sandtui.fleet.inventory.query import EVERYTHING, parse
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.view import FleetView
 from tests.fleet.factory import NOW, sandbox
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sandtui.fleet.terminal import Emulation
+from sandtui.terminal import Emulation
 
 UNPAINTED = "\N{REPLACEMENT CHARACTER}"
 """Stands where nothing was drawn since :meth:`Terminal.wipe`."""

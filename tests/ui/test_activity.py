@@ -5,13 +5,13 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.client import RequestReport
-from sandtui.fleet.activity import Entry
-from sandtui.fleet.requests import Trace
-from sandtui.ui.screens.activity import ActivityScreen
-from sandtui.ui.screens.console import ConsoleScreen
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.dialogs.requests import RequestsDialog
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.requests import Trace
+from sandtui.ui.activity.requests_dialog import RequestsDialog
+from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.commands.console_screen import ConsoleScreen
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import BASE_URL, NOW, World, settled, until
 

@@ -5,12 +5,12 @@ import json
 
 from textual.widgets import Input
 
-from sandtui.fleet.bulk import State
-from sandtui.ui.screens.dialogs.bulk import BulkDialog
-from sandtui.ui.screens.dialogs.choose import ChooseDialog
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.dialogs.value import ValueDialog
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.fleet.inventory.bulk import State
+from sandtui.ui.dialogs.choose import ChooseDialog
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, settled, until
 
 

@@ -9,12 +9,12 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
+from sandtui.ui.commands.command_line import CommandLine
+from sandtui.ui.commands.console_screen import ConsoleScreen
+from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.driver.input import InputReader
-from sandtui.ui.screens.console import ConsoleScreen
-from sandtui.ui.screens.create import CreateScreen
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.jobs.screen import JobsScreen
-from sandtui.ui.widgets.command_line import CommandLine
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.jobs.screen import JobsScreen
 from tests.ui.world import World, settled, stop_blinking, until
 
 UP, DOWN, RIGHT, LEFT, BACKTAB, ESC, DEL = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[Z", "\x1b", "\x7f"

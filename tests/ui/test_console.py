@@ -9,12 +9,12 @@ from textual.widgets import Input
 
 from sandtui.client import CommandResponse, CommandTimeoutError
 from sandtui.client.models.jobs import BackgroundJob
-from sandtui.fleet.console_run import RunState
-from sandtui.fleet.session import FleetSession
-from sandtui.ui.screens.console import ConsoleScreen
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.dialogs.history import HistoryDialog
-from sandtui.ui.widgets.command_line import CommandLine
+from sandtui.fleet.commands.console_run import RunState
+from sandtui.fleet.inventory.session import FleetSession
+from sandtui.ui.commands.command_line import CommandLine
+from sandtui.ui.commands.console_screen import ConsoleScreen
+from sandtui.ui.commands.history_dialog import HistoryDialog
+from sandtui.ui.dialogs.ask import AskDialog
 from tests.ui.world import World, settled, stop_blinking, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -138,7 +138,7 @@ async def test_long_lines_are_wrapped_and_the_place_is_kept():
 
 
 async def test_what_is_read_stays_in_place_while_older_lines_are_dropped(monkeypatch):
-    monkeypatch.setattr("sandtui.fleet.output.MAX_LINES", 100)
+    monkeypatch.setattr("sandtui.fleet.text.output_lines.MAX_LINES", 100)
     async with World().run_test(size=NARROW) as pilot:
         _, screen, shell = await console(pilot)
         shell.answers["seq"] = ("".join(f"line {number}\n" for number in range(90)), "", 0)
@@ -339,7 +339,7 @@ def test_console_with_much(snap_compare, size):
 
 @SIZES
 def test_history_dialog(snap_compare, size, monkeypatch):
-    monkeypatch.setattr("sandtui.ui.screens.dialogs.history.clock_time", lambda moment, now: "14:10:02")
+    monkeypatch.setattr("sandtui.ui.commands.history_dialog.clock_time", lambda moment, now: "14:10:02")
 
     async def steps(pilot):
         app, _, _ = await console(pilot)

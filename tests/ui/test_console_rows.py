@@ -3,13 +3,13 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet import output
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.console import Console, Run
-from sandtui.fleet.output import Stream
-from sandtui.ui.render.console_rows import ConsoleRows
-from sandtui.ui.render.text import Piece, width_of
-from sandtui.ui.render.wrap import wrapped
+from sandtui.fleet.commands.console import Console, Run
+from sandtui.fleet.text import output_lines as output
+from sandtui.fleet.text.output_lines import Stream
+from sandtui.ui.commands.console_rows import ConsoleRows
+from sandtui.ui.rendering.text import Piece, width_of
+from sandtui.ui.rendering.wrap import wrapped
 from tests.fleet.factory import NOW
 
 TEXT = st.text(alphabet="ab 日\x1b[31m\t\n\r", max_size=60)

@@ -9,14 +9,14 @@ from sandtui.client.errors import InvalidRequestError
 from sandtui.config.contexts import Context
 from sandtui.config.settings import Profile
 from sandtui.fleet.actions import ACTIONS
-from sandtui.fleet.refresh import Phase
-from sandtui.fleet.session import ConnectError, Offer
-from sandtui.ui.context_flow import ContextFlow
-from sandtui.ui.screens.create import CreateScreen
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.dialogs.choose import ChooseDialog
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.fleet.inventory.refresh import Phase
+from sandtui.fleet.inventory.session import ConnectError, Offer
+from sandtui.ui.contexts.flow import ContextFlow
+from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.choose import ChooseDialog
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, refused, settled, until
 
 CONTEXTS = [

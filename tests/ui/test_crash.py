@@ -5,7 +5,7 @@ import stat
 import pytest
 from pydantic import BaseModel
 
-from sandtui.ui.crash import KEPT, report, write_report
+from sandtui.ui.crash_report import KEPT, report, write_report
 from tests.ui.world import World, settled
 
 

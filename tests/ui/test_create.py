@@ -8,12 +8,12 @@ from textual.widgets import Input
 from sandtui.client import Sandbox
 from sandtui.config.drafts import read_draft
 from sandtui.config.settings import CreateSettings, Settings
-from sandtui.fleet.launch import Step
-from sandtui.ui.render.launch import Board
-from sandtui.ui.screens.create import CreateScreen
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.launch import LaunchScreen
+from sandtui.fleet.creation.launch import Step
+from sandtui.ui.creation.launch import Board
+from sandtui.ui.creation.launch_screen import LaunchScreen
+from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -342,7 +342,7 @@ async def test_labels_and_images_are_offered_from_what_is_there():
 
 
 async def test_the_platform_is_asked_about_the_image(monkeypatch):
-    monkeypatch.setattr("sandtui.ui.screens.create.IMAGE_SECONDS", 0.01)
+    monkeypatch.setattr("sandtui.ui.creation.screen.IMAGE_SECONDS", 0.01)
     app = World(fleet=0)
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
@@ -367,7 +367,7 @@ async def test_an_edited_text_is_taken_over_and_a_broken_one_is_not_lost(monkeyp
         texts.append(text)
         done(next(edits))
 
-    monkeypatch.setattr("sandtui.ui.screens.create_keys.edit_text", edit)
+    monkeypatch.setattr("sandtui.ui.creation.screen_keys.edit_text", edit)
     app = World(fleet=0)
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)

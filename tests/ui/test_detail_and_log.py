@@ -6,10 +6,11 @@ from dataclasses import replace
 from textual.widgets import Input
 
 from sandtui.client.models import CommandResponse
-from sandtui.ui import browser, clipboard
-from sandtui.ui.screens.detail import DetailScreen
-from sandtui.ui.screens.dialogs.choose import ChooseDialog
-from sandtui.ui.screens.ports import PortsScreen
+from sandtui.ui import clipboard_tools as clipboard
+from sandtui.ui import web_browser as browser
+from sandtui.ui.dialogs.choose import ChooseDialog
+from sandtui.ui.inventory.detail_screen import DetailScreen
+from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
 

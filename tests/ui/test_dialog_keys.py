@@ -11,9 +11,9 @@ from textual.screen import ModalScreen
 
 import sandtui.ui
 from sandtui.fleet.actions import in_scope
+from sandtui.fleet.inventory.preferences import NOTIFY
 from sandtui.fleet.keymap import TOGETHER
-from sandtui.fleet.preferences import NOTIFY
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from tests.ui.test_jobs import opened
 from tests.ui.world import World, until
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from sandtui.fleet.files.preview import Reader
-from sandtui.ui.editor_flow import edit_text
-from sandtui.ui.screens.create import CreateScreen
-from sandtui.ui.screens.files.edit_flow import edit
+from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.external_editor import edit_text
+from sandtui.ui.files.edit_flow import edit
 from tests.ui.world import World, settled, until, wait_a_turn
 
 
@@ -52,7 +52,7 @@ async def over(app):
 
 
 async def test_a_form_that_was_left_takes_nothing_from_the_editor(monkeypatch):
-    editor = Editor(monkeypatch, "sandtui.ui.editor_flow", leave)
+    editor = Editor(monkeypatch, "sandtui.ui.external_editor", leave)
     app = World(fleet=0)
     async with app.run_test() as pilot:
         await form(pilot)
@@ -63,7 +63,7 @@ async def test_a_form_that_was_left_takes_nothing_from_the_editor(monkeypatch):
 
 
 async def test_no_editor_opens_for_a_form_that_was_left_at_once(monkeypatch):
-    editor = Editor(monkeypatch, "sandtui.ui.editor_flow", leave)
+    editor = Editor(monkeypatch, "sandtui.ui.external_editor", leave)
     app = World(fleet=0)
     async with app.run_test() as pilot:
         await form(pilot)
@@ -75,7 +75,7 @@ async def test_no_editor_opens_for_a_form_that_was_left_at_once(monkeypatch):
 
 
 async def test_a_file_is_changed_but_nothing_is_told_to_a_screen_that_was_left(monkeypatch, tmp_path):
-    editor = Editor(monkeypatch, "sandtui.ui.screens.files.edit_flow", leave)
+    editor = Editor(monkeypatch, "sandtui.ui.files.edit_flow", leave)
     file = tmp_path / "file"
     file.write_text("before\n")
     app = World(fleet=0)

@@ -8,20 +8,20 @@ from textual import events
 from textual.widgets import Input
 
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
-from sandtui.fleet.bulk import BulkRun, Outcome
+from sandtui.fleet.creation.launch import Step
 from sandtui.fleet.files.names import FilesError
+from sandtui.fleet.inventory.bulk import BulkRun, Outcome
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
-from sandtui.fleet.launch import Step
 from sandtui.fleet.transfers.model import State
-from sandtui.ui.screens.create import CreateScreen
-from sandtui.ui.screens.detail import DetailScreen
-from sandtui.ui.screens.dialogs.bulk import BulkDialog
-from sandtui.ui.screens.files.panes import FilePanes
-from sandtui.ui.screens.files.preview import PreviewScreen
-from sandtui.ui.screens.log import LogScreen
-from sandtui.ui.screens.recordings.browser import RecordingsScreen
-from sandtui.ui.screens.recordings.playing import PlayerScreen
-from sandtui.ui.transfer_flow import TransferFlow
+from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.files.preview import PreviewScreen
+from sandtui.ui.files.screen_panes import FilePanes
+from sandtui.ui.files.transfer_flow import TransferFlow
+from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.inventory.detail_screen import DetailScreen
+from sandtui.ui.logs.screen import LogScreen
+from sandtui.ui.recordings.player_screen import PlayerScreen
+from sandtui.ui.recordings.screen import RecordingsScreen
 from tests.ui import test_console, test_fanout, test_files, test_jobs, test_recordings, test_shell, test_snapshots
 from tests.ui.world import World, settled, stop_blinking, until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandtui.ui.screens.base import AppScreen
+from sandtui.ui.chrome.screen import AppScreen
 from tests.ui.every_screen import EVERY_SCREEN
 
 SCREENS = pytest.mark.parametrize("kind", EVERY_SCREEN, ids=lambda kind: kind.__name__)

@@ -7,15 +7,15 @@ from textual.widgets import Input
 
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
 from sandtui.client.models.streams import CommandEnded, CommandOutput
-from sandtui.fleet.bulk import State
-from sandtui.fleet.session import FleetSession
-from sandtui.ui.render.text import Content
-from sandtui.ui.screens.console import ConsoleScreen
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.dialogs.value import ValueDialog
-from sandtui.ui.screens.fanout import FanOutScreen
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.widgets.command_line import CommandLine
+from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.session import FleetSession
+from sandtui.ui.commands.command_line import CommandLine
+from sandtui.ui.commands.console_screen import ConsoleScreen
+from sandtui.ui.commands.fanout_screen import FanOutScreen
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.rendering.text import Content
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, refused, settled, stop_blinking, until
 

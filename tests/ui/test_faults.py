@@ -4,10 +4,10 @@ import pytest
 from textual.message import Message
 from textual.widgets import Static
 
-from sandtui.ui.screens.activity import ActivityScreen
-from sandtui.ui.screens.base import AppScreen
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, settled, wait_a_turn
 
 

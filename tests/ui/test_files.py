@@ -14,11 +14,11 @@ from sandtui.fleet.files.preview import Looks, Reader, Window, image_facts, look
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
-from sandtui.ui.render.code import code_lines
-from sandtui.ui.screens.files import FilesScreen
-from sandtui.ui.screens.files.panes import FilePanes
-from sandtui.ui.screens.files.preview import PreviewScreen
-from sandtui.ui.screens.files.sync import SyncDialog
+from sandtui.ui.files import FilesScreen
+from sandtui.ui.files.preview import PreviewScreen
+from sandtui.ui.files.screen_panes import FilePanes
+from sandtui.ui.files.sync import SyncDialog
+from sandtui.ui.rendering.code import code_lines
 from tests.ui.world import NOW, World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -196,7 +196,7 @@ async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
         yield
 
     monkeypatch.setattr(TransferQueue, "compare", compare)
-    monkeypatch.setattr("sandtui.ui.transfer_flow.changes", once)
+    monkeypatch.setattr("sandtui.ui.files.transfer_flow.changes", once)
     async with World().run_test(size=WIDE) as pilot:
         screen = await opened(pilot)
         added = []

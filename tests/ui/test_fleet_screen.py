@@ -4,14 +4,14 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.config.paths import Paths
-from sandtui.fleet.groups import Group
-from sandtui.fleet.preferences import Preferences
-from sandtui.fleet.saved_views import SavedView
-from sandtui.ui.screens.detail import DetailScreen
-from sandtui.ui.screens.dialogs.choose import ChooseDialog
-from sandtui.ui.screens.dialogs.columns import ColumnsDialog
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.dialogs.refusal import RefusalDialog
+from sandtui.fleet.inventory.groups import Group
+from sandtui.fleet.inventory.preferences import Preferences
+from sandtui.fleet.inventory.saved_views import SavedView
+from sandtui.ui.dialogs.choose import ChooseDialog
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.dialogs.refusal import RefusalDialog
+from sandtui.ui.inventory.columns_dialog import ColumnsDialog
+from sandtui.ui.inventory.detail_screen import DetailScreen
 from tests.ui.world import World, settled, until
 
 WIDE = (120, 36)

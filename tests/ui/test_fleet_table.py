@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from textual.app import App
 
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.groups import grouping
-from sandtui.fleet.query import parse
-from sandtui.fleet.store import FleetStore
-from sandtui.fleet.view import FleetView
-from sandtui.ui.widgets.columns_view import PREFIX
-from sandtui.ui.widgets.fleet_table import FleetTable
+from sandtui.fleet.inventory.groups import grouping
+from sandtui.fleet.inventory.query import parse
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.view import FleetView
+from sandtui.ui.inventory.columns_view import PREFIX
+from sandtui.ui.inventory.table import FleetTable
 from tests.fleet.factory import NOW, sandbox
 
 

@@ -7,16 +7,17 @@ import segno
 from textual.widgets import Checkbox, Input, OptionList
 
 from sandtui.client import APIError, ExposedPort
-from sandtui.fleet.bulk import State
-from sandtui.fleet.forwards.forward import Direction, Forward, ForwardSpec, ForwardState
+from sandtui.fleet.inventory.bulk import State
 from sandtui.fleet.jobs.job import Job, JobKey, JobState
-from sandtui.fleet.ports import plain_fault
-from sandtui.ui.render.forwards import line, work_pieces
-from sandtui.ui.render.qr import QUIET, qr_code
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.dialogs.bulk import BulkDialog
-from sandtui.ui.screens.dialogs.expose import ExposeDialog
-from sandtui.ui.screens.dialogs.qr import QrDialog
+from sandtui.fleet.ports.exposures import plain_fault
+from sandtui.fleet.ports.forward import Direction, Forward, ForwardSpec, ForwardState
+from sandtui.ui.chrome.work import work_pieces
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.qr import QrDialog
+from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.ports.expose_dialog import ExposeDialog
+from sandtui.ui.ports.forwards import line
+from sandtui.ui.rendering.qr import QUIET, qr_code
 from sandtui.ui.widgets.row_list import RowList
 from tests.fleet.factory import sandbox
 from tests.ui.world import NOW, World, settled, until

@@ -6,34 +6,34 @@ import pytest
 from textual import events
 
 from sandtui.client.errors import APIError
-from sandtui.fleet import plans
-from sandtui.fleet.events import ChangeSet
-from sandtui.fleet.launch_plan import LaunchPlan
-from sandtui.fleet.plans import make_plan
-from sandtui.ui import messages
-from sandtui.ui.screens.activity import ActivityScreen
-from sandtui.ui.screens.console import ConsoleScreen
-from sandtui.ui.screens.create import CreateScreen
-from sandtui.ui.screens.detail import DetailScreen
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.dialogs.bulk import BulkDialog
-from sandtui.ui.screens.dialogs.choose import Choice, ChooseDialog
-from sandtui.ui.screens.dialogs.code import CodeDialog, CodeText
-from sandtui.ui.screens.dialogs.columns import ColumnsDialog
-from sandtui.ui.screens.dialogs.expose import ExposeDialog
-from sandtui.ui.screens.dialogs.history import HistoryDialog
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.dialogs.value import ValueDialog
-from sandtui.ui.screens.dialogs.wait import WaitDialog
-from sandtui.ui.screens.fanout import FanOutScreen
-from sandtui.ui.screens.files import FilesScreen
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.jobs.screen import JobsScreen
-from sandtui.ui.screens.launch import LaunchScreen
-from sandtui.ui.screens.log import LogScreen
-from sandtui.ui.screens.ports import PortsScreen
-from sandtui.ui.screens.recordings import RecordingsScreen
-from sandtui.ui.screens.shell import ShellScreen
+from sandtui.fleet.creation.launch_plan import LaunchPlan
+from sandtui.fleet.inventory import bulk_plan as plans
+from sandtui.fleet.inventory.bulk_plan import make_plan
+from sandtui.fleet.inventory.changes import ChangeSet
+from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.commands.console_screen import ConsoleScreen
+from sandtui.ui.commands.fanout_screen import FanOutScreen
+from sandtui.ui.commands.history_dialog import HistoryDialog
+from sandtui.ui.connection import messages
+from sandtui.ui.creation.launch_screen import LaunchScreen
+from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.dialogs.code import CodeDialog, CodeText
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.dialogs.wait import WaitDialog
+from sandtui.ui.files import FilesScreen
+from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.inventory.columns_dialog import ColumnsDialog
+from sandtui.ui.inventory.detail_screen import DetailScreen
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.jobs.screen import JobsScreen
+from sandtui.ui.logs.screen import LogScreen
+from sandtui.ui.ports.expose_dialog import ExposeDialog
+from sandtui.ui.ports.screen import PortsScreen
+from sandtui.ui.recordings import RecordingsScreen
+from sandtui.ui.shells.screen import ShellScreen
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.ui.world import NOW, World, settled
 

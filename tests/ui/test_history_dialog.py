@@ -2,7 +2,7 @@
 
 from textual.widgets import OptionList
 
-from sandtui.ui.screens.dialogs.history import HistoryDialog
+from sandtui.ui.commands.history_dialog import HistoryDialog
 from tests.ui.world import NOW, World, settled, until
 
 

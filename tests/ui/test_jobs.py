@@ -10,9 +10,9 @@ from sandtui.client import APIError, CommandResponse
 from sandtui.fleet.jobs.board import Ended
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.jobs.log_window import LogWindow
-from sandtui.fleet.sanitize import output_line
-from sandtui.ui.screens.dialogs.ask import AskDialog
-from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.fleet.text.sanitize import output_line
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.widgets.row_list import RowList
 from tests.fleet.factory import sandbox
 from tests.ui.world import NOW, World, settled, until
@@ -271,7 +271,7 @@ async def test_the_other_stream_and_saving_what_is_read(tmp_path):
 
 
 async def test_ends_are_told_together_and_by_the_way_that_was_chosen(monkeypatch):
-    monkeypatch.setattr("sandtui.ui.job_flow.TELL_SECONDS", 0.01)
+    monkeypatch.setattr("sandtui.ui.jobs.flow.TELL_SECONDS", 0.01)
 
     async def steps(pilot):
         app = await opened(pilot)

@@ -2,10 +2,10 @@
 
 from sandtui.config.settings import read_settings
 from sandtui.fleet.keymap import read_keymap
-from sandtui.ui.keymap import textual_keymap
-from sandtui.ui.screens.detail import DetailScreen
-from sandtui.ui.screens.dialogs.help import HelpDialog
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.dialogs.help import HelpDialog
+from sandtui.ui.inventory.detail_screen import DetailScreen
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.key_bindings import textual_keymap
 from tests.ui.world import World, settled, until
 
 

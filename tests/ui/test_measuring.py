@@ -6,13 +6,13 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.client.models import CommandResponse
-from sandtui.fleet.bulk import State
-from sandtui.fleet.plans import MEASURE, make_plan
-from sandtui.fleet.usage import COMMAND
+from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk_plan import MEASURE, make_plan
+from sandtui.fleet.inventory.usage import COMMAND
 from sandtui.local.drivers.simulated import MEASURING
-from sandtui.ui.screens.dialogs.bulk import BulkDialog
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, refused, settled, stop_blinking, until
 
 WIDE, NARROW = (120, 36), (80, 24)

@@ -8,14 +8,14 @@ import pytest
 
 import sandtui
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
-from sandtui.fleet.bulk import BulkRun, Outcome
+from sandtui.fleet.inventory.bulk import BulkRun, Outcome
 from sandtui.fleet.keymap import key_label, read_keymap
-from sandtui.ui.keymap import textual_keymap
-from sandtui.ui.screens.dialogs.bulk import BulkDialog
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.jobs.screen import JobsScreen
-from sandtui.ui.screens.log import LogScreen
-from sandtui.ui.screens.shell import ShellScreen
+from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.jobs.screen import JobsScreen
+from sandtui.ui.key_bindings import textual_keymap
+from sandtui.ui.logs.screen import LogScreen
+from sandtui.ui.shells.screen import ShellScreen
 from tests.ui.every_screen import EVERY_SCREEN, opened
 from tests.ui.test_every_screen import SCREENS
 from tests.ui.world import World, settled, until
@@ -24,10 +24,12 @@ WIDE = (120, 36)
 PACKAGE = Path(sandtui.__file__).parent
 
 FIXED = {
-    "ui/screens/dialogs": "a dialog's own keys can't be changed",
-    "ui/screens/jobs/dialogs.py": "a dialog's own keys can't be changed",
-    "ui/screens/files/sync.py": "the plan is a dialog",
-    "ui/widgets": "styles, and the field for pairs",
+    "ui/dialogs": "a dialog's own keys can't be changed",
+    "ui/jobs/dialogs.py": "a dialog's own keys can't be changed",
+    "ui/files/sync.py": "the plan is a dialog",
+    "ui/creation/pair_rows.py": "the field for pairs",
+    "ui/theme": "styles",
+    "ui/widgets": "styles",
 }
 """Where keys are named that are in no registry."""
 
@@ -63,9 +65,11 @@ def test_no_screen_names_a_key_as_a_literal():
     found = []
     for path in sorted((PACKAGE / "ui").rglob("*.py")):
         name = str(path.relative_to(PACKAGE))
-        if any(name.startswith(fixed) for fixed in FIXED):
+        if name.endswith("_dialog.py") or any(name.startswith(fixed) for fixed in FIXED):
             continue
         for line, text in literals(path):
+            if "{\n" in text:
+                continue  # a style sheet
             words = " " in text.strip() and ALONE.search(text.removeprefix("/"))
             if words and not any(part in text for part in NOT_KEYS):
                 found.append(f"{name}:{line}: {text!r}")
@@ -76,7 +80,7 @@ def test_nothing_else_tells_what_a_key_does():
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         name = str(path.relative_to(PACKAGE))
-        if any(name.startswith(fixed) for fixed in FIXED) or "$" in name:
+        if name.endswith("_dialog.py") or any(name.startswith(fixed) for fixed in FIXED):
             continue
         for line, text in literals(path):
             if DOES.search(text) and "\n" not in text and not any(part in text for part in NOT_KEYS):

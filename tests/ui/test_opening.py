@@ -7,10 +7,10 @@ import pytest
 from textual.worker import WorkerFailed
 
 from sandtui.config.paths import Paths
-from sandtui.fleet.session import ConnectError
+from sandtui.fleet.inventory.session import ConnectError
 from sandtui.ui.app import SandtuiApp
-from sandtui.ui.opening import Opening, OpeningError, OpeningLine
-from sandtui.ui.screens.fleet import FleetScreen
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.startup import Opening, OpeningError, OpeningLine
 from tests.ui.world import until
 
 

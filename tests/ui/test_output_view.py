@@ -9,8 +9,8 @@ from textual import events
 from textual.app import App
 from textual.containers import Horizontal, Vertical
 
-from sandtui.ui.render.row_index import RowIndex
-from sandtui.ui.render.text import Piece
+from sandtui.ui.rendering.row_index import RowIndex
+from sandtui.ui.rendering.text import Piece
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import until
 

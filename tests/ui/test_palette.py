@@ -8,12 +8,12 @@ from textual.widgets import Input
 
 from sandtui.fleet.actions import GLOBAL, in_scope
 from sandtui.fleet.keymap import read_keymap
-from sandtui.ui.keymap import PALETTE, textual_keymap
-from sandtui.ui.screens.console import ConsoleScreen
-from sandtui.ui.screens.dialogs.help import HelpDialog
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.jobs.screen import JobsScreen
-from sandtui.ui.screens.ports import PortsScreen
+from sandtui.ui.commands.console_screen import ConsoleScreen
+from sandtui.ui.dialogs.help import HelpDialog
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.jobs.screen import JobsScreen
+from sandtui.ui.key_bindings import PALETTE, textual_keymap
+from sandtui.ui.ports.screen import PortsScreen
 from tests.ui.every_screen import opened
 from tests.ui.test_every_screen import SCREENS
 from tests.ui.world import World, refused, until

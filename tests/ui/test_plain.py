@@ -4,10 +4,10 @@ import pytest
 from rich.color import ColorSystem
 from textual.widgets import Button, Input
 
-from sandtui.ui.screens.dialogs.choose import ChooseDialog
-from sandtui.ui.screens.dialogs.plan import PlanDialog
-from sandtui.ui.screens.jobs.screen import JobsScreen
-from sandtui.ui.themes import SIXTEEN
+from sandtui.ui.dialogs.choose import ChooseDialog
+from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.jobs.screen import JobsScreen
+from sandtui.ui.theme.themes import SIXTEEN
 from tests.ui.world import World, settled, until
 
 STATUS_SIGNS = {"RUNNING": "●", "PENDING": "◌", "PROVISION": "◐", "PAUSED": "‖", "ERROR": "✖", "TERMINATED": "○"}

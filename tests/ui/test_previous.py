@@ -1,11 +1,11 @@
 """``-`` leads to the screen before this one and back; texts name the keys that the user has."""
 
 from sandtui.fleet.keymap import read_keymap
-from sandtui.ui.screens.activity import ActivityScreen
-from sandtui.ui.screens.detail import DetailScreen
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.jobs.screen import JobsScreen
-from sandtui.ui.screens.ports import PortsScreen
+from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.inventory.detail_screen import DetailScreen
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.jobs.screen import JobsScreen
+from sandtui.ui.ports.screen import PortsScreen
 from tests.ui.world import World, settled, until
 
 

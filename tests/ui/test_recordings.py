@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from sandtui.config.recordings import Recording, RecordingStore
-from sandtui.fleet.recording.asciicast import Event, Header, event_line, header_line
-from sandtui.ui.screens.recordings.browser import RecordingsScreen
-from sandtui.ui.screens.recordings.playing import PlayerScreen
-from sandtui.ui.widgets.line import ChromeLine
+from sandtui.fleet.recordings.asciicast import Event, Header, event_line, header_line
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.recordings.player_screen import PlayerScreen
+from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.ui.world import World, settled, until
 

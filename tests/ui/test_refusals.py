@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.fleet.actions import in_scope
-from sandtui.ui.screens.dialogs.refusal import RefusalDialog
+from sandtui.ui.dialogs.refusal import RefusalDialog
 from tests.fleet.factory import sandbox
 from tests.ui.every_screen import opened, running
 from tests.ui.test_every_screen import SCREENS

@@ -4,10 +4,10 @@ import pytest
 
 from sandtui.client import ConnectionFailedError
 from sandtui.fleet.shells import ShellState
-from sandtui.ui.screens.fleet import FleetScreen
-from sandtui.ui.screens.shell import ShellScreen
-from sandtui.ui.widgets.key_hints import KeyHints
-from sandtui.ui.widgets.line import ChromeLine
+from sandtui.ui.chrome.key_hints import KeyHints
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.shells.screen import ShellScreen
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.fleet.shells.channels import ScriptedOpener
 from tests.ui.world import World, settled, until

@@ -8,9 +8,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sandtui.client import CommandResponse, ExposedPort, Sandbox
-from sandtui.fleet.launch import Step
-from sandtui.fleet.ports import Health, PortRow
-from sandtui.ui.screens.launch import LaunchScreen
+from sandtui.fleet.creation.launch import Step
+from sandtui.fleet.ports.exposures import Health, PortRow
+from sandtui.ui.creation.launch_screen import LaunchScreen
 from tests.ui.world import World, keys, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -19,9 +19,9 @@ SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 
 @pytest.fixture(autouse=True)
 def fixed_launch_ids(monkeypatch):
-    monkeypatch.setattr("sandtui.ui.screens.create.new_launch_id", lambda: "0badcafe")
+    monkeypatch.setattr("sandtui.ui.creation.screen.new_launch_id", lambda: "0badcafe")
     # Whether the platform's word about the image is there already would be a matter of luck.
-    monkeypatch.setattr("sandtui.ui.screens.create.IMAGE_SECONDS", 3600)
+    monkeypatch.setattr("sandtui.ui.creation.screen.IMAGE_SECONDS", 3600)
 
 
 Steps = Callable[[Pilot[None]], Awaitable[None]]
@@ -372,7 +372,7 @@ def test_no_escape_byte_of_a_name_reaches_the_terminal():
     """Every screen and dialog is drawn with hostile texts; none of their control bytes is in a strip."""
     import asyncio
 
-    from sandtui.fleet.sanitize import clean
+    from sandtui.fleet.text.sanitize import clean
 
     async def draw() -> list[str]:
         app = World(fleet=0)

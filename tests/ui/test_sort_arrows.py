@@ -8,10 +8,10 @@ import pytest
 
 from sandtui.fleet.files.pane import ORDERS as FILE_ORDERS
 from sandtui.fleet.files.pane import Pane, in_order
+from sandtui.fleet.inventory.order import SORT_ORDERS
 from sandtui.fleet.jobs.listing import ORDERS as JOB_ORDERS
-from sandtui.fleet.order import SORT_ORDERS
-from sandtui.ui.render.files import head_pieces
-from sandtui.ui.screens.jobs.screen import JobsScreen
+from sandtui.ui.files.entries import head_pieces
+from sandtui.ui.jobs.screen import JobsScreen
 from tests.ui.test_files import HERE, FakeSide, FilesScreen, sides  # noqa: F401 - a fixture
 from tests.ui.test_jobs import opened
 from tests.ui.world import NOW, World, settled, until

@@ -9,9 +9,9 @@ from textual.color import Color
 
 import sandtui.ui
 from sandtui.config.settings import read_settings
-from sandtui.ui.screens.activity import ActivityScreen
-from sandtui.ui.themes import DARK, LIGHT, THEMES, animation_level, first_theme
-from sandtui.ui.widgets.fleet_table import FleetTable
+from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.inventory.table import FleetTable
+from sandtui.ui.theme.themes import DARK, LIGHT, THEMES, animation_level, first_theme
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
 
@@ -103,7 +103,7 @@ async def test_the_line_under_the_cursor_has_a_ground_of_its_own(theme):
 def test_no_line_of_ours_has_a_stronger_ground():
     """The range of a shell's scrollback is the one exception: its inks are the program's own."""
     folder = Path(sandtui.ui.__file__).parent
-    sheets = [folder / "sandtui.tcss", *(folder / "widgets").glob("*.py")]
+    sheets = [folder / "sandtui.tcss", *folder.rglob("*.py")]
     shares = {
         int(share) / 100
         for sheet in sheets

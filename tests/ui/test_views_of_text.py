@@ -3,8 +3,8 @@
 import pytest
 
 from sandtui.fleet.files.preview import Reader
-from sandtui.ui.screens.files.preview import PreviewScreen
-from sandtui.ui.screens.log import LogScreen
+from sandtui.ui.files.preview import PreviewScreen
+from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui import test_console, test_fanout, test_jobs
 from tests.ui.world import World, settled, until

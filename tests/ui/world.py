@@ -16,14 +16,14 @@ from textual.widgets import Input, TextArea
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.paths import Paths
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.refresh import Phase
-from sandtui.fleet.session import Connection
+from sandtui.fleet.inventory.refresh import Phase
+from sandtui.fleet.inventory.session import Connection
 from sandtui.local.clock import ManualClock as LocalClock
 from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
 from sandtui.ui.app import SandtuiApp
-from sandtui.ui.opening import Opening
-from sandtui.ui.screens.dialogs.refusal import RefusalDialog
+from sandtui.ui.dialogs.refusal import RefusalDialog
+from sandtui.ui.startup import Opening
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7

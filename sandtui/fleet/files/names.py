@@ -1,7 +1,7 @@
 """Names of files: bytes that nobody promises to be text, and that strangers choose.
 
 A name is held as a string with the bytes that are no UTF-8 as lone surrogates (``os.fsdecode``); so every name of a
-file system survives, and only :mod:`sandtui.fleet.sanitize` makes it fit to be drawn.
+file system survives, and only :mod:`sandtui.fleet.text.sanitize` makes it fit to be drawn.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxNotRunningError
 from sandtui.fleet.clock import Clock
-from sandtui.fleet.commandline.masking import told
-from sandtui.fleet.events import ChangeSet
-from sandtui.fleet.history import History
+from sandtui.fleet.commands.line.masking import told
+from sandtui.fleet.inventory.changes import ChangeSet
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.command_text import kept_command
 from sandtui.fleet.jobs.job import Chain, Job, JobKey, JobState
 from sandtui.fleet.jobs.keeper import JobKeeper, NoKeeper
@@ -19,7 +20,6 @@ from sandtui.fleet.jobs.logs import JobLogs
 from sandtui.fleet.jobs.look import LOOK_TIMEOUT, Look, look_command, new_mark, read_look
 from sandtui.fleet.jobs.merge import is_news, merged
 from sandtui.fleet.jobs.stopping import stop_job
-from sandtui.fleet.store import FleetStore
 
 LOOKS_AT_ONCE = 16
 MOST_EACH = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from sandtui.fleet.commandline.masking import HIDDEN, masked
+from sandtui.fleet.commands.line.masking import HIDDEN, masked
 
 LONGEST = 2000
 """Characters of a command that are kept."""

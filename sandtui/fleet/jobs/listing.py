@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.job import Job, JobState
-from sandtui.fleet.store import FleetStore
 
 _RANK = {JobState.RUNNING: 0, JobState.FAILED: 1, JobState.LOST: 2, JobState.DONE: 3}
 _STATES = {state.value: state for state in JobState}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxFileNotFoundError
 from sandtui.client.models import ReadFileResponse
-from sandtui.fleet.growing_line import GrowingLine, settled
-from sandtui.fleet.sanitize import output_line
+from sandtui.fleet.text.growing_line import GrowingLine, settled
+from sandtui.fleet.text.sanitize import output_line
 
 WINDOW = 64 * 1024
 """Bytes of one read."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from sandtui.fleet.carriage import last_state
 from sandtui.fleet.jobs.job import Job, JobState
+from sandtui.fleet.text.carriage_returns import last_state
 
 _RATIO = re.compile(
     r"(?:^|[\s\[(|])(?P<done>[0-9]{1,12})(?P<unit>[kMG]?) ?(?:/|of) ?(?P<all>[0-9]{1,12})(?P=unit)(?=$|[\s\])|,:;\[])"

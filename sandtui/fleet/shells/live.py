@@ -9,10 +9,10 @@ from contextlib import suppress
 from enum import Enum
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
-from sandtui.fleet.recording.recorder import Recorder
+from sandtui.fleet.recordings.recorder import Recorder
 from sandtui.fleet.shells.channel import Opener, ShellChannel, Size, open_channel
-from sandtui.fleet.terminal import Emulation, TerminalText
-from sandtui.fleet.terminal.modes import Modes
+from sandtui.terminal import Emulation, TerminalText
+from sandtui.terminal.modes import Modes
 
 SLICE = 8 * 1024
 """Bytes that are parsed in one go, about a millisecond of work for the dearest text."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from sandtui.ui.widgets.palette_roles import RoleView
+from sandtui.ui.theme.roles import RoleView
 
 HEAD_LINES = 1
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from sandtui.fleet.log_text import LogLook, LogText, find, has_stamps, split
-from sandtui.ui.render.text import Content, Piece
-from sandtui.ui.render.wrap import most_cells
+from sandtui.fleet.text.log_lines import LogLook, LogText, find, has_stamps, split
+from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.wrap import most_cells
 from sandtui.ui.widgets.output_view import OutputView
 
 

@@ -16,10 +16,10 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
-from sandtui.ui.render.row_index import RowIndex
-from sandtui.ui.render.text import Piece, width_of
-from sandtui.ui.render.wrap import wrapped
-from sandtui.ui.widgets.palette_roles import RoleView, role_css
+from sandtui.ui.rendering.row_index import RowIndex
+from sandtui.ui.rendering.text import Piece, width_of
+from sandtui.ui.rendering.wrap import wrapped
+from sandtui.ui.theme.roles import RoleView, role_css
 
 LineSource = Callable[[int], list[Piece]]
 

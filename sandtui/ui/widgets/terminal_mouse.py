@@ -7,8 +7,8 @@ from collections.abc import Callable
 from textual import events
 from textual.widget import Widget
 
-from sandtui.fleet.terminal import Emulation, TerminalText
-from sandtui.fleet.terminal.keys import key_bytes, mouse_bytes
+from sandtui.terminal import Emulation, TerminalText
+from sandtui.terminal.keys import key_bytes, mouse_bytes
 
 WHEEL_LINES = 3
 

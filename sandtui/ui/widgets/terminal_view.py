@@ -17,11 +17,11 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from sandtui.fleet.terminal import PLAIN, Emulation, Pen, TerminalText
-from sandtui.fleet.terminal.keys import focus_bytes, key_bytes, paste_bytes
-from sandtui.fleet.terminal.rewrap import Settling
-from sandtui.ui.one_shot import never_skipped
-from sandtui.ui.render.terminal import segment, style_of
+from sandtui.terminal import PLAIN, Emulation, Pen, TerminalText
+from sandtui.terminal.keys import focus_bytes, key_bytes, paste_bytes
+from sandtui.terminal.rewrap import Settling
+from sandtui.ui.rendering.terminal import segment, style_of
+from sandtui.ui.timers import never_skipped
 from sandtui.ui.widgets.terminal_mouse import TerminalMouse
 
 FRAME_SECONDS = 1 / 30

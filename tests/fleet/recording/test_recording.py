@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from sandtui.config.recordings import RecordingStore
 from sandtui.fleet.clock import ManualClock
-from sandtui.fleet.recording import Player, Recorder
-from sandtui.fleet.recording.asciicast import parse_event, parse_header
-from sandtui.fleet.recording.player import LONGEST_PAUSE
+from sandtui.fleet.recordings import Player, Recorder
+from sandtui.fleet.recordings.asciicast import parse_event, parse_header
+from sandtui.fleet.recordings.player import LONGEST_PAUSE
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 HEADER = '{"version": 2, "width": 40, "height": 6, "timestamp": 1}\n'
@@ -34,7 +34,7 @@ def clock():
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.binary(max_size=30)), max_size=20))
 def test_what_was_shown_is_played_again(steps):
-    from sandtui.fleet.terminal import Emulation
+    from sandtui.terminal import Emulation
 
     clock, tape, terminal = ManualClock(NOW), ListTape(), Emulation(40, 6)
     recorder = Recorder(tape, clock, terminal.size, "a [/b] title")
@@ -48,7 +48,7 @@ def test_what_was_shown_is_played_again(steps):
     assert player.at_end
     # What ends in the middle of a character is not a character, there or here.
     shown = [player.text.plain(line) for line in range(player.text.first, player.text.end)]
-    from sandtui.fleet.terminal import TerminalText
+    from sandtui.terminal import TerminalText
 
     text = TerminalText(terminal)
     assert shown == [text.plain(line) for line in range(text.first, text.end)]

@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandtui.fleet.terminal import Emulation
+from sandtui.terminal import Emulation
 
 COLUMNS, LINES = 80, 24
 FOLDER = Path(__file__).with_name("recordings")

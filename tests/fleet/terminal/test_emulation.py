@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.terminal import PLAIN, TRUE, Emulation, Pen, TerminalText
-from sandtui.fleet.terminal.colours import Colours
-from sandtui.fleet.terminal.emulation import LONGEST_STRING
-from sandtui.fleet.terminal.keys import focus_bytes, key_bytes, mouse_bytes, paste_bytes
-from sandtui.fleet.terminal.modes import Modes
-from sandtui.fleet.terminal.pen import BOLD, REVERSE, UNDERLINE, sgr
-from sandtui.fleet.terminal.redraw import redraw
+from sandtui.terminal import PLAIN, TRUE, Emulation, Pen, TerminalText
+from sandtui.terminal.colours import Colours
+from sandtui.terminal.emulation import LONGEST_STRING
+from sandtui.terminal.keys import focus_bytes, key_bytes, mouse_bytes, paste_bytes
+from sandtui.terminal.modes import Modes
+from sandtui.terminal.pen import BOLD, REVERSE, UNDERLINE, sgr
+from sandtui.terminal.redraw import redraw
 from tests.fleet.terminal.sequences import SEQUENCES
 
 

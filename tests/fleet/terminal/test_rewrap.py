@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandtui.fleet.terminal import PLAIN, Emulation, Pen, TerminalText
-from sandtui.fleet.terminal.lines import Kept
-from sandtui.fleet.terminal.rewrap import cells_in, rewrap
+from sandtui.terminal import PLAIN, Emulation, Pen, TerminalText
+from sandtui.terminal.lines import Kept
+from sandtui.terminal.rewrap import cells_in, rewrap
 from tests.fleet.terminal.judge import SIZE, VERDICTS
 from tests.fleet.terminal.resizes import RESIZES
 from tests.fleet.terminal.tmux import Tmux, our_screen, same_screen, version

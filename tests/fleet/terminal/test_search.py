@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.terminal import Emulation, TerminalText
+from sandtui.terminal import Emulation, TerminalText
 
 
 def text_of(data, width=10, height=4):

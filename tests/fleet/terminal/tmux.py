@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from sandtui.fleet.terminal import Emulation
-from sandtui.fleet.terminal.pen import BOLD, DIM, HIDDEN, ITALIC, REVERSE, STRIKE, UNDERLINE
+from sandtui.terminal import Emulation
+from sandtui.terminal.pen import BOLD, DIM, HIDDEN, ITALIC, REVERSE, STRIKE, UNDERLINE
 
 FOUND = shutil.which("tmux")
 SHOWN = BOLD | DIM | ITALIC | UNDERLINE | REVERSE | HIDDEN | STRIKE

@@ -1,0 +1,83 @@
+"""``sandtui doctor``: looks at everything that sandtui needs, and says how to mend what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from sandtui.cli.options import Options
+from sandtui.cli.usage import USAGE_ERROR, UsageError
+
+LOCAL_CONTEXT = "local"
+
+if TYPE_CHECKING:
+    from sandtui.cli.doctor.finding import Finding
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="look for what is missing, and say how to mend it",
+        description="Look at Python, the terminal, the local platform's drivers, settings, keys, the connection, the "
+        "clock and files. Exit code 1: something does not work; 2: the settings or the profile can't be used.",
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    options: Options = arguments.options
+    usable = True
+    try:
+        options.context()
+    except UsageError:
+        if options.profile is not None:
+            raise
+        usable = False  # told among the findings
+    profile = LOCAL_CONTEXT if options.local else options.profile or ""
+    code = asyncio.run(_examine(profile, as_json=arguments.json))
+    return code if usable else USAGE_ERROR
+
+
+async def _examine(profile: str, *, as_json: bool) -> int:
+    from sandtui.fleet.text.sanitize import clean
+
+    signs = {"good": "✓", "so-so": "▲", "bad": "✖"}
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    if "utf" not in encoding:
+        signs = {"good": "ok ", "so-so": "?  ", "bad": "no "}
+    worst: list[Finding] = []
+    async for finding in _findings(profile):
+        if finding.state == "bad":
+            worst.append(finding)
+        if as_json:
+            print(json.dumps(asdict(finding)), flush=True)
+            continue
+        print(f"{signs[finding.state]} {finding.name:<12} {clean(finding.words)}")
+        if finding.mend:
+            print(f"{'':<15}-> {clean(finding.mend)}", flush=True)
+    return 1 if worst else 0
+
+
+async def _findings(profile: str) -> AsyncIterator[Finding]:
+    from sandtui.cli.doctor import drivers, machine, platform, terminal
+    from sandtui.config.paths import Paths
+
+    paths = Paths.of_user()
+    yield machine.python()
+    for finding in terminal.examine(os.environ, sys.stdout):
+        yield finding
+    async for found in drivers.examine():
+        yield found
+    async for found in platform.examine(paths, profile):
+        yield found
+    for finding in machine.files(paths):
+        yield finding

@@ -1,0 +1,58 @@
+"""How the local platform could run sandboxes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from sandtui.cli.doctor.finding import Finding
+from sandtui.scratch import scratch_directory
+
+_DISK_FIX = (
+    "Run the platform as root on a file system with project quotas (prjquota), or with loop devices and mkfs.ext4."
+)
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """Try each driver as the platform would."""
+    from sandtui.local.drivers.choose import find_mode
+    from sandtui.local.drivers.engine import find_engine
+    from sandtui.local.settings import LocalError
+
+    with scratch_directory("doctor") as folder:
+        try:
+            mode = await find_mode(folder)
+        except LocalError as error:
+            yield Finding("namespaces", "bad", str(error), "Local sandboxes are not started until this is fixed.")
+            return
+    api = await find_engine()
+    engine = api is not None
+    if api is not None:
+        await api.close()
+    works = mode.mapped is not None
+    if works:
+        yield Finding("namespaces", "good", "work: local sandboxes are isolated and start in milliseconds")
+        yield _network(mode.link, mode.reason)
+        if mode.disk is not None:
+            yield Finding("disk", "good", mode.disk.text)
+        elif mode.disk_reason:
+            yield Finding("disk", "so-so", f"local sandboxes can fill it: {mode.disk_reason}", _DISK_FIX)
+    else:
+        fix = "Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined)."
+        if not engine:
+            fix += " Or start Docker or Podman. `sandtui serve --driver process` runs sandboxes that are NOT isolated."
+        yield Finding("namespaces", "so-so", f"do not work: {mode.reason.rstrip('.')}", fix)
+    if engine:
+        yield Finding("engine", "good", "Docker or Podman answers")
+    else:
+        yield Finding("engine", "good" if works else "so-so", "no Docker or Podman; only needed for images")
+
+
+def _network(link: str | None, reason: str) -> Finding:
+    if link is not None:
+        how = "a TUN device" if link == "tun" else "a veth pair"
+        return Finding("network", "good", f"each local sandbox has its own, through {how}")
+    fix = (
+        "Make /dev/net/tun or the veth module available. `sandtui serve --share-network` gives sandboxes "
+        "this machine's own network, its loopback services included."
+    )
+    return Finding("network", "so-so", f"local sandboxes get none: {reason.rstrip('.')}", fix)

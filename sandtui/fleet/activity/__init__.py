@@ -1,0 +1,1 @@
+"""What was done and what went wrong, and the requests behind it."""

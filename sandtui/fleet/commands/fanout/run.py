@@ -1,0 +1,255 @@
+"""A command on its way through many sandboxes, and what each said."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from sandtui.client import (
+    APIError,
+    AsyncSandboxClient,
+    CommandTimeoutError,
+    SandboxClientError,
+)
+from sandtui.client.models import CommandResponse
+from sandtui.client.models.streams import CommandEnded, CommandOutput
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.commands.fanout.answer import Answer, Trouble
+from sandtui.fleet.commands.fanout.live import Live
+from sandtui.fleet.inventory.bulk import BulkRun, Item, Outcome, State
+from sandtui.fleet.inventory.row import Row
+
+AT_ONCE = 64
+"""Sandboxes that are asked at the same time. Each is a machine of its own, so the bound is there for this one."""
+
+STREAMED_AT_ONCE = 16
+"""Containers that answer over SSH at the same time: to open one takes a key and some milliseconds of this machine."""
+
+MAX_TOTAL = 256 * 1024 * 1024
+"""Characters of all different answers of one fan-out that are kept; above, of each further one only a little."""
+
+NO_EXIT_CODE = -1
+"""In the output of a command that did not end."""
+
+_SMALL = 64 * 1024
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """One sandbox and what came of the command there. Times are in seconds on the monotonic clock.
+
+    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not, and ``so_far`` holds
+    what it had written by then. ``live`` is what it says while it runs, where output comes as it is written. Names and
+    texts come from outside and are not safe to draw.
+    """
+
+    item: Item
+    streams: bool = False
+    live: Live | None = None
+    answer: Answer | None = None
+    so_far: Answer | None = None
+    trouble: Trouble | None = None
+    problem: str = ""
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The sandbox's id."""
+        return self.item.id
+
+    @property
+    def name(self) -> str:
+        """The sandbox's name."""
+        return self.item.name
+
+    @property
+    def state(self) -> State:
+        """How it stands: done means exit code 0."""
+        return self.item.state
+
+    @property
+    def output(self) -> Answer | None:
+        """What the command wrote, whether or not it ended."""
+        return self.answer if self.answer is not None else self.so_far
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the command ended with exit code 0."""
+        return self.answer is not None and self.answer.exit_code == 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self.state not in {State.WAITING, State.RUNNING}
+
+    def seconds(self, now: float) -> float | None:
+        """Return how long the command ran, or has been running; None before its start."""
+        if self.started is None:
+            return None
+        return (self.ended if self.ended is not None else now) - self.started
+
+
+class FanOut:
+    """Runs one command in many sandboxes, some at a time; ``on_change`` is called after each step.
+
+    ``timeout`` is in seconds and counts for each sandbox alone. A VM's output comes line by line, by the way that
+    any command takes there; with ``live`` that of containers does too, over SSH, which costs more and may be
+    another user than the platform's own. ``stdin`` is what the command reads in each, from a file there that is gone
+    from its directory before the command begins.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        rows: Sequence[Row],
+        client: AsyncSandboxClient,
+        clock: Clock,
+        *,
+        timeout: int,
+        at_once: int = AT_ONCE,
+        live: bool = False,
+        on_end: Callable[[Target], None] = lambda _: None,
+        stdin: bytes = b"",
+    ) -> None:
+        self.command = command
+        self.timeout = timeout
+        self.rows = tuple(rows)
+        self.began = clock.now()
+        self.on_end = on_end
+        self._client, self._clock, self._stdin = client, clock, stdin
+        if live and not all(row.sandbox.vm for row in rows):
+            at_once = min(at_once, STREAMED_AT_ONCE)
+        self._bulk = BulkRun(command, rows, self._work, clock, at_once=at_once)
+        self.targets = [Target(item, live or row.sandbox.vm) for item, row in zip(self._bulk.items, rows, strict=True)]
+        self._by_id = {target.id: target for target in self.targets}
+        self._same: dict[Answer, Answer] = {}
+        self.size = 0
+        """Characters of all answers that are kept."""
+
+    @property
+    def on_change(self) -> Callable[[], None]:
+        """What is called after each step."""
+        return self._bulk.on_change
+
+    @on_change.setter
+    def on_change(self, call: Callable[[], None]) -> None:
+        self._bulk.on_change = call
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is under way."""
+        return self._bulk.is_over
+
+    @property
+    def failed(self) -> list[Target]:
+        """Those on which it did not end with exit code 0."""
+        return [target for target in self.targets if target.state in {State.FAILED, State.CANCELLED}]
+
+    def count(self, state: State) -> int:
+        """Return how many are in a state."""
+        return self._bulk.count(state)
+
+    def seconds(self) -> float:
+        """Return how long the whole took, or has been taking."""
+        ended = self._bulk.ended
+        return (ended if ended is not None else self._clock.monotonic()) - self._bulk.started
+
+    async def run(self) -> None:
+        """Run it everywhere, until all have answered or it is cancelled."""
+        await self._bulk.run()
+
+    def cancel(self) -> None:
+        """Ask no more sandboxes and drop what runs; its processes are ended where the platform can."""
+        self._bulk.cancel()
+
+    def prepare_retry(self) -> int:
+        """Put what failed back in the queue, for another :meth:`run`; return how many."""
+        for target in self.failed:
+            target.answer, target.so_far, target.trouble, target.problem = None, None, None, ""
+            target.started = target.ended = None
+        return self._bulk.prepare_retry()
+
+    async def _work(self, sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+        return {sandbox_id: await self._one(self._by_id[sandbox_id]) for sandbox_id in sandbox_ids}
+
+    async def _one(self, target: Target) -> Outcome:
+        target.started = self._clock.monotonic()
+        try:
+            command = await self._with_stdin(target)
+            target.answer = await (self._stream if target.streams else self._execute)(target, command)
+        except SandboxClientError as error:
+            slow = isinstance(error, CommandTimeoutError)
+            target.trouble = Trouble.TIMEOUT if slow else Trouble.UNREACHED
+            target.problem = error.explanation
+            target.so_far = await self._so_far(target, error)
+        finally:
+            target.live = None
+            target.ended = self._clock.monotonic()
+        self.on_end(target)
+        if target.answer is None:
+            return Outcome(False, target.problem)
+        return Outcome(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
+
+    async def _so_far(self, target: Target, error: SandboxClientError) -> Answer | None:
+        if target.live is not None:
+            answer = target.live.answer(NO_EXIT_CODE)
+        elif isinstance(error, CommandTimeoutError):
+            reply = CommandResponse(stdout=error.stdout, stderr=error.stderr, exit_code=NO_EXIT_CODE)
+            answer = await asyncio.to_thread(_hashed, lambda: Answer.of(reply))
+        else:
+            return None
+        return await self._keep(answer) if answer.stdout or answer.stderr else None
+
+    async def _with_stdin(self, target: Target) -> str:
+        if not self._stdin:
+            return self.command
+        path = f"/tmp/.sandtui-stdin-{secrets.token_hex(8)}"  # noqa: S108 - of the sandbox, and nobody can guess it
+        await self._client.upload_bytes(target.id, path, self._stdin)
+        return f"exec <{path} && rm -f {path}\n{self.command}"
+
+    async def _execute(self, target: Target, command: str) -> Answer:
+        reply = await self._client.execute_command(target.id, command, timeout=self.timeout)
+        if len(reply.stdout) + len(reply.stderr) <= _SMALL:
+            return self._same_as_before(Answer.of(reply))
+        # Cutting, hashing and comparing megabytes takes milliseconds.
+        return await self._keep(await asyncio.to_thread(_hashed, lambda: Answer.of(reply)))
+
+    async def _stream(self, target: Target, command: str) -> Answer:
+        exit_code: int | None = None
+        live = target.live = Live()
+        events = self._client.stream_command(target.id, command, timeout=self.timeout)
+        async with aclosing(events) as stream:  # type: ignore[type-var] # it is a generator
+            async for event in stream:
+                if isinstance(event, CommandOutput):
+                    live.feed(event.stream, event.data)
+                    self._bulk.on_change()
+                elif isinstance(event, CommandEnded):
+                    exit_code = event.exit_code
+        if exit_code is None:
+            raise APIError("the command's output ended without an exit code", sandbox_id=target.id)
+        answer = live.answer(exit_code)
+        if answer.size <= _SMALL:
+            return self._same_as_before(answer)
+        return await self._keep(await asyncio.to_thread(_hashed, lambda: answer))
+
+    async def _keep(self, answer: Answer) -> Answer:
+        """Keep a large answer, or less of it when there are many."""
+        if answer not in self._same and self.size + answer.size > MAX_TOTAL:
+            answer = await asyncio.to_thread(_hashed, lambda: answer.shortened(_SMALL))
+        return self._same_as_before(answer)
+
+    def _same_as_before(self, answer: Answer) -> Answer:
+        if answer not in self._same:
+            self._same[answer] = answer
+            self.size += answer.size
+        return self._same[answer]
+
+
+def _hashed(make: Callable[[], Answer]) -> Answer:
+    answer = make()
+    hash(answer)  # a text keeps its hash: the loop finds it ready
+    return answer

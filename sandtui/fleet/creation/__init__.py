@@ -1,0 +1,1 @@
+"""From the create form to running sandboxes."""

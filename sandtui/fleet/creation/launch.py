@@ -1,0 +1,325 @@
+"""A launch under way: each of its sandboxes from queued to reachable, written down before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Protocol
+
+from sandtui.client import (
+    APITimeoutError,
+    AsyncSandboxClient,
+    ConnectionFailedError,
+    CreateSandboxRequest,
+    Sandbox,
+    SandboxClientError,
+    ServerError,
+)
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.creation.launch_plan import LAUNCH_LABEL, LaunchPlan
+
+CREATES_AT_ONCE = 16
+GATHER_SECONDS = 0.1
+"""How long those that were made are gathered, to be asked about together."""
+
+
+class Step(Enum):
+    """How far a sandbox of the launch is."""
+
+    QUEUED = "queued"
+    CREATING = "creating"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+UNFINISHED = frozenset({Step.QUEUED, Step.CREATING, Step.STARTING})
+
+
+@dataclass(slots=True)
+class LaunchItem:
+    """One sandbox of a launch. Times are in seconds on the monotonic clock.
+
+    ``error`` is why it failed; ``unsure`` says that the platform may have made it all the same.
+    """
+
+    place: int
+    request: CreateSandboxRequest
+    step: Step = Step.QUEUED
+    sandbox_id: str | None = None
+    began: float | None = None
+    ended: float | None = None
+    problem: str = ""
+    error: Exception | None = None
+    unsure: bool = False
+
+
+class Journal(Protocol):
+    """Where launches are written down, so that none is forgotten."""
+
+    def begin(self, launch_id: str, context: str, requests: Sequence[CreateSandboxRequest]) -> None:
+        """Write down what is about to be made, without secrets."""
+        ...
+
+    def write(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
+        """Write down how far one is; when this returns it can't be lost. Called from a thread."""
+        ...
+
+    def note(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
+        """Write down how far one is, soon."""
+        ...
+
+    def finish(self, launch_id: str) -> None:
+        """Note that nothing of it is unknown any more."""
+        ...
+
+
+class Launch:
+    """Makes the sandboxes of a plan. ``on_change`` is called after every step of one."""
+
+    def __init__(
+        self,
+        plan: LaunchPlan,
+        client: AsyncSandboxClient,
+        clock: Clock,
+        journal: Journal,
+        context: str,
+        on_created: Callable[[Sandbox], None] = lambda _: None,
+    ) -> None:
+        self.launch_id = plan.launch_id
+        self.items = [LaunchItem(place, request) for place, request in enumerate(plan.requests)]
+        self.on_change: Callable[[], None] = lambda: None
+        self._client = client
+        self._clock = clock
+        self._journal = journal
+        self._context = context
+        self.on_created = on_created
+
+    def resume(self, steps: Sequence[tuple[str, str | None]]) -> None:
+        """Take over how far an earlier run came: ``(step, sandbox id)`` for each, in order.
+
+        What was under way is queued again: its key makes the platform answer with the sandbox that it has made.
+        """
+        for item, (step, sandbox_id) in zip(self.items, steps, strict=True):
+            item.sandbox_id = sandbox_id
+            known = Step(step) if step in {known.value for known in Step} else Step.QUEUED
+            item.step = Step.QUEUED if known in UNFINISHED else known
+
+    @property
+    def counts(self) -> Counter[Step]:
+        """How many are at each step."""
+        return Counter(item.step for item in self.items)
+
+    @property
+    def running(self) -> bool:
+        """Whether something is still to come."""
+        return any(item.step in UNFINISHED for item in self.items)
+
+    @property
+    def ids(self) -> list[str]:
+        """The sandboxes that were made and not deleted again."""
+        return [item.sandbox_id for item in self.items if item.sandbox_id and item.step is not Step.DELETED]
+
+    async def create(self) -> None:
+        """Make all that is queued, without waiting for any to run."""
+        gate = asyncio.Semaphore(CREATES_AT_ONCE)
+
+        async def make(item: LaunchItem) -> None:
+            async with gate:
+                await self._make(item)
+
+        await asyncio.gather(*(make(item) for item in await self._begin()))
+        await self._finish()
+
+    async def run(self) -> None:
+        """Make all that is queued, and wait until each answers or has failed.
+
+        Cancelling leaves what was made; what was not sent stays queued.
+
+        Raises:
+            OSError: the journal can't be written; nothing was sent.
+        """
+        queued = await self._begin()
+        starting: asyncio.Queue[LaunchItem | None] = asyncio.Queue()
+        waiter = asyncio.ensure_future(self._wait(starting))
+        gate = asyncio.Semaphore(CREATES_AT_ONCE)
+
+        async def make(item: LaunchItem) -> None:
+            async with gate:
+                await self._make(item)
+            if item.step is Step.STARTING:
+                starting.put_nowait(item)
+
+        try:
+            await asyncio.gather(*(make(item) for item in queued))
+            starting.put_nowait(None)
+            await waiter
+        finally:
+            waiter.cancel()
+            await asyncio.gather(waiter, return_exceptions=True)
+        if not self.running:
+            await self._finish()
+
+    def retry_failed(self) -> int:
+        """Queue the failed ones again; return how many. One that was made is made anew, with a key of its own."""
+        again = [item for item in self.items if item.step is Step.FAILED]
+        for item in again:
+            if item.sandbox_id is not None:
+                key = f"{item.request.idempotency_key}-again"
+                item.request = item.request.model_copy(update={"idempotency_key": key[-128:]})
+            item.step, item.problem, item.sandbox_id = Step.QUEUED, "", None
+            item.began = item.ended = None
+        self.on_change()
+        return len(again)
+
+    async def delete_made(self) -> int:
+        """Delete all that this launch has made; return how many.
+
+        Raises:
+            SandboxClientError: one could not be deleted; the others are.
+        """
+        failure: Exception | None = None
+        deleted = 0
+        unsure = [item for item in self.items if item.unsure]
+        if unsure:
+            deleted += await clean_up(self._client, self.launch_id, [], [item.request for item in unsure])
+            for item in unsure:
+                item.unsure = False
+        by_id = {item.sandbox_id: item for item in self.items if item.sandbox_id}
+        async for outcome in self._client.delete_many(self.ids):
+            if outcome.error is not None and not is_gone(outcome.error):
+                failure = outcome.error
+                continue
+            deleted += outcome.error is None
+            self._move(by_id[outcome.key], Step.DELETED)
+        await self._finish()
+        if failure is not None:
+            raise failure
+        return deleted
+
+    async def _finish(self) -> None:
+        """Note that nothing is unknown any more, if that is so: what is unsure is offered at the next start."""
+        if not any(item.unsure for item in self.items):
+            await asyncio.to_thread(self._journal.finish, self.launch_id)
+
+    async def _begin(self) -> list[LaunchItem]:
+        """Write down what is about to be made, and return it."""
+        requests = [item.request for item in self.items]
+        await asyncio.to_thread(self._journal.begin, self.launch_id, self._context, requests)
+        return [item for item in self.items if item.step is Step.QUEUED]
+
+    async def _make(self, item: LaunchItem) -> None:
+        """Make one. That it was asked for is written down before it is: a kill at any moment leaves no unknown one."""
+        item.began = self._clock.monotonic()
+        item.error, item.unsure, item.step = None, False, Step.CREATING
+        self.on_change()
+        try:
+            await asyncio.to_thread(self._journal.write, self.launch_id, item.place, Step.CREATING.value, None)
+        except asyncio.CancelledError:
+            item.step = Step.QUEUED
+            raise
+        except OSError as error:
+            self._fail(item, error)
+            return
+        item.unsure = True
+        try:
+            # Cancelled meanwhile it may have been made nevertheless: then it is known, and can be deleted.
+            sandbox = await self._client.create(item.request, on_abandoned=partial(self._made, item))
+        except SandboxClientError as error:
+            item.unsure = may_have_been_made(error)
+            # Where it is not known whether it was made, the journal keeps saying that it was asked for.
+            self._fail(item, error)
+        else:
+            self._made(item, sandbox)
+            self.on_created(sandbox)
+
+    def _made(self, item: LaunchItem, sandbox: Sandbox) -> None:
+        item.sandbox_id, item.unsure = sandbox.id, False
+        self._move(item, Step.STARTING)
+
+    async def _wait(self, starting: asyncio.Queue[LaunchItem | None]) -> None:
+        """Wait for the ones that were made, in groups of those that were made at about the same time."""
+        more = True
+        async with asyncio.TaskGroup() as groups:
+            while more:
+                group: list[LaunchItem] = []
+                item = await starting.get()
+                await asyncio.sleep(GATHER_SECONDS)
+                while item is not None:
+                    group.append(item)
+                    if starting.empty():
+                        break
+                    item = starting.get_nowait()
+                more = item is not None
+                groups.create_task(self._wait_group(group))
+
+    async def _wait_group(self, group: list[LaunchItem]) -> None:
+        by_id = {item.sandbox_id: item for item in group if item.sandbox_id}
+        async for outcome in self._client.wait_many(list(by_id)):
+            item = by_id[outcome.key]
+            if outcome.error is None:
+                item.ended = self._clock.monotonic()
+                self._move(item, Step.READY)
+            else:
+                self._fail(item, outcome.error)
+
+    def _fail(self, item: LaunchItem, error: Exception) -> None:
+        item.error, item.problem = error, str(error)
+        item.ended = self._clock.monotonic()
+        self._move(item, Step.FAILED)
+
+    def _move(self, item: LaunchItem, step: Step) -> None:
+        item.step = step
+        noted = Step.CREATING if item.unsure else step
+        self._journal.note(self.launch_id, item.place, noted.value, item.sandbox_id)
+        self.on_change()
+
+
+def may_have_been_made(error: SandboxClientError) -> bool:
+    """Whether the platform may have made a sandbox although it did not say so."""
+    return isinstance(error, (APITimeoutError, ServerError)) or (
+        isinstance(error, ConnectionFailedError) and error.sent
+    )
+
+
+async def clean_up(
+    client: AsyncSandboxClient,
+    launch_id: str,
+    known: Sequence[str],
+    unknown: Sequence[CreateSandboxRequest] = (),
+) -> int:
+    """Delete all that a launch has made, known or not; return how many.
+
+    A fleet is found by its label. A sandbox made alone has none: it is asked for again by the key of its request,
+    to which the platform answers with the one that it has made.
+
+    Raises:
+        SandboxClientError: one could not be deleted; the others are.
+    """
+    label = LAUNCH_LABEL + launch_id
+    alone = [request for request in unknown if label not in request.labels]
+    found = [*known, *[(await client.create(request)).id for request in alone]]
+    gone: set[str] = set()
+    failure: Exception | None = None
+    if len(alone) < len(unknown) or not unknown:
+        reply = await client.bulk_delete(labels=[label])
+        gone.update(reply.succeeded)
+        found += [row["sandbox_id"] for row in reply.failed if row.get("sandbox_id")]
+    async for outcome in client.delete_many([each for each in dict.fromkeys(found) if each not in gone]):
+        if outcome.error is None:
+            gone.add(outcome.key)
+        elif not is_gone(outcome.error):
+            failure = outcome.error
+    if failure is not None:
+        raise failure
+    return len(gone)
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether an error says that there is no such sandbox any more."""
+    return isinstance(error, SandboxClientError) and error.status_code == 404

@@ -1,0 +1,149 @@
+"""From a form with a count and a matrix to the sandboxes that it will make."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from sandtui.client.models import CreateSandboxRequest
+from sandtui.fleet.creation.form import BY_ID, MAX_COUNT, PLAN_FIELDS, read_count, read_form
+from sandtui.fleet.creation.values import FieldProblem, words
+
+LAUNCH_LABEL = "launch="
+"""The label that tells which launch made a sandbox, so that all of one can be found again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """The requests of a launch, or what is wrong, by field. Each request carries its own idempotency key."""
+
+    launch_id: str
+    requests: tuple[CreateSandboxRequest, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cores(self) -> float:
+        """Cores of all together."""
+        return sum(request.cpu_cores for request in self.requests)
+
+    @property
+    def memory_gb(self) -> float:
+        """Memory of all together, in GB."""
+        return sum(request.memory_gb for request in self.requests)
+
+    @property
+    def disk_gb(self) -> float:
+        """Disk of all together, in GB."""
+        return sum(request.disk_size_gb for request in self.requests)
+
+
+def new_launch_id() -> str:
+    """Return the name of a new launch."""
+    return secrets.token_hex(4)
+
+
+def plan_launch(values: Mapping[str, str], launch_id: str) -> LaunchPlan:
+    """Expand a form: one request for each number and each combination of the matrix.
+
+    ``{i}`` and ``{i:03}`` in the name, the start command and the variables become the number; names of a matrix's
+    fields in braces become its values.
+    """
+    problems: dict[str, str] = {}
+    count = start = 1
+    rows: list[dict[str, str]] = [{}]
+    try:
+        count = read_count(values.get("count", "1") or "1")
+    except FieldProblem as problem:
+        problems["count"] = str(problem)
+    first = values.get("start", "1").strip() or "1"
+    if first.isascii() and first.isdigit() and len(first) < 7:
+        start = int(first)
+    else:
+        problems["start"] = "a whole number"
+    try:
+        rows = read_matrix(values.get("matrix", ""))
+    except FieldProblem as problem:
+        problems["matrix"] = str(problem)
+    if count * len(rows) > MAX_COUNT:
+        problems.setdefault("count", f"{count * len(rows)} in all: {MAX_COUNT} at most")
+    if problems:
+        return LaunchPlan(launch_id, problems={**read_form(values).problems, **problems})
+    requests: list[CreateSandboxRequest] = []
+    many = count * len(rows) > 1
+    for place, row in enumerate(row for row in rows for _ in range(count)):
+        filled = _fill(values, row, start + place)
+        if many and "{" not in values.get("name", ""):
+            filled["name"] = f"{filled.get('name', '')}-{start + place}"
+        result = read_form(filled)
+        if result.request is None:
+            return LaunchPlan(launch_id, problems=result.problems)
+        labels = [*result.request.labels, LAUNCH_LABEL + launch_id] if many else result.request.labels
+        update = {"idempotency_key": f"{launch_id}-{secrets.token_hex(8)}", "labels": labels}
+        requests.append(result.request.model_copy(update=update))
+    return LaunchPlan(launch_id, tuple(requests))
+
+
+def read_matrix(text: str) -> list[dict[str, str]]:
+    """Read ``memory_gb=2,4 SEED=1,2``: every combination, fields of the form by their names, others as variables.
+
+    Raises:
+        FieldProblem: an entry is not ``name=value,value``.
+    """
+    axes: list[list[tuple[str, str]]] = []
+    for entry in words(text):
+        name, equals, choices = entry.partition("=")
+        options = [choice for choice in choices.split(",") if choice]
+        if not equals or not options:
+            raise FieldProblem(f"{entry}: write name=value,value")
+        if name in PLAN_FIELDS or name == "secrets":
+            raise FieldProblem(f"{name} can't vary")
+        if not name.isidentifier():
+            raise FieldProblem(f"{name} is no field and no variable")
+        axes.append([(name, option) for option in options])
+    return [dict(row) for row in product(*axes)]
+
+
+def _fill(values: Mapping[str, str], row: Mapping[str, str], place: int) -> dict[str, str]:
+    filled = dict(values)
+    variables = {}
+    for name, value in row.items():
+        if name in BY_ID:
+            filled[name] = value
+        else:
+            variables[name] = value
+    for name in ("name", "start_command", "environment_vars", "labels"):
+        filled[name] = _Pattern(row, place).format(filled.get(name, BY_ID[name].default))
+    if variables:
+        extra = " ".join(f"{name}={value}" for name, value in variables.items())
+        filled["environment_vars"] = f"{filled['environment_vars']} {extra}"
+    return filled
+
+
+class _Pattern(string.Formatter):
+    """Fills ``{i:03}`` and ``{field}``; braces that mean nothing here stay as they are."""
+
+    def __init__(self, row: Mapping[str, str], place: int) -> None:
+        self._known: dict[str, object] = {"i": place, **row}
+
+    def format(self, text: str, /, *_: object, **__: object) -> str:
+        """Fill a text."""
+        parts: list[str] = []
+        try:
+            pieces = list(self.parse(text))
+        except ValueError:
+            return text
+        for literal, name, spec, conversion in pieces:
+            parts.append(literal)
+            if name is None:
+                continue
+            if name in self._known and not conversion:
+                try:
+                    parts.append(format(self._known[name], spec or ""))
+                    continue
+                except ValueError:
+                    pass
+            parts.append("{" + name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}")
+        return "".join(parts)

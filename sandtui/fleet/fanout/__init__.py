@@ -1,7 +1,0 @@
-"""One command on many sandboxes: run, fold what is the same, show what differs, keep it all."""
-
-from sandtui.fleet.fanout.answer import Answer
-from sandtui.fleet.fanout.grouping import Group, group
-from sandtui.fleet.fanout.run import AT_ONCE, FanOut, Target
-
-__all__ = ["AT_ONCE", "Answer", "FanOut", "Group", "Target", "group"]

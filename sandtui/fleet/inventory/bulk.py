@@ -1,0 +1,147 @@
+"""One piece of work on many sandboxes: some at a time, with what came of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sandtui.client import SandboxClientError
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.inventory.row import Row
+
+AT_ONCE = 10
+
+Work = Callable[[Sequence[str]], Awaitable[Mapping[str, "Outcome"]]]
+"""Does it to some ids, and tells what came of each; what it leaves out counts as failed."""
+
+
+class State(Enum):
+    """How the work on one sandbox stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether it was done, and a few words about it."""
+
+    done: bool
+    words: str = ""
+
+
+@dataclass(slots=True)
+class Item:
+    """The work on one sandbox. ``words`` come from outside and are not safe to draw."""
+
+    id: str
+    name: str
+    state: State = State.WAITING
+    words: str = ""
+
+
+class BulkRun:
+    """Carries out some work on many sandboxes; ``on_change`` is called after each step.
+
+    ``at_once`` requests run at the same time, each about ``batch`` ids.
+    """
+
+    def __init__(
+        self, title: str, rows: Sequence[Row], work: Work, clock: Clock, *, at_once: int = AT_ONCE, batch: int = 1
+    ) -> None:
+        self.title = title
+        self.items = [Item(row.id, row.sandbox.name) for row in rows]
+        self.on_change: Callable[[], None] = lambda: None
+        self.started = clock.monotonic()
+        self.ended: float | None = None
+        self._by_id = {item.id: item for item in self.items}
+        self._work = work
+        self._clock = clock
+        self._at_once = at_once
+        self._batch = batch
+        self._waiting: deque[Item] = deque(self.items)
+        self._task: asyncio.Task[None] | None = None
+        self._counts = dict.fromkeys(State, 0) | {State.WAITING: len(self.items)}
+
+    def count(self, state: State) -> int:
+        """Return how many are in a state."""
+        return self._counts[state]
+
+    @property
+    def remaining(self) -> int:
+        """How many are not finished."""
+        return self.count(State.WAITING) + self.count(State.RUNNING)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is under way."""
+        return self.ended is not None
+
+    @property
+    def failed_ids(self) -> list[str]:
+        """The ids on which it was not done."""
+        return [item.id for item in self.items if item.state in {State.FAILED, State.CANCELLED}]
+
+    async def run(self) -> None:
+        """Work until all is done or it is cancelled; failures end nothing but themselves."""
+        self._task = asyncio.ensure_future(self._all())
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            for item in self.items:
+                if item.state in {State.WAITING, State.RUNNING}:
+                    self._set(item, State.CANCELLED, "not done" if item.state is State.WAITING else "cut short")
+            self._waiting.clear()
+            if not self._task.cancelled():
+                self._task.cancel()
+                raise
+        finally:
+            self.ended = self._clock.monotonic()
+            self.on_change()
+
+    def cancel(self) -> None:
+        """Begin nothing more and drop what runs; what was sent may still happen."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def prepare_retry(self) -> int:
+        """Put what failed back in the queue, for another :meth:`run`; return how many."""
+        failed = [item for item in self.items if item.state in {State.FAILED, State.CANCELLED}]
+        for item in failed:
+            self._set(item, State.WAITING, "")
+        self._waiting.extend(failed)
+        if failed:
+            self.ended = None
+            self.started = self._clock.monotonic()
+        return len(failed)
+
+    async def _all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._at_once, len(self._waiting))):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            for item in some:
+                self._set(item, State.RUNNING, "")
+            self.on_change()
+            try:
+                outcomes = await self._work([item.id for item in some])
+            except (SandboxClientError, OSError) as error:
+                outcomes = {item.id: Outcome(False, str(error)) for item in some}
+            for item in some:
+                outcome = outcomes.get(item.id, Outcome(False, "the platform said nothing about it"))
+                self._set(item, State.DONE if outcome.done else State.FAILED, outcome.words)
+            self.on_change()
+
+    def _set(self, item: Item, state: State, words: str) -> None:
+        self._counts[item.state] -= 1
+        self._counts[state] += 1
+        item.state, item.words = state, words

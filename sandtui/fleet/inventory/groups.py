@@ -1,0 +1,115 @@
+"""Rows put together by something that they share, with sums."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sandtui.fleet.inventory.row import STATUS_ORDER, Row
+from sandtui.fleet.inventory.totals import COSTING
+
+GROUP_PREFIX = "group\0"
+"""Begins the id of a group's line; no sandbox id holds a NUL."""
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Rows that share a value. Cores and gigabytes are those that are held now."""
+
+    key: str
+    rows: list[Row] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    cores: float = 0.0
+    memory_gb: float = 0.0
+    gpus: int = 0
+    collapsed: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of the group's line."""
+        return GROUP_PREFIX + self.key
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """What changes when the line looks different."""
+        return (self.collapsed, self.cores, self.memory_gb, self.gpus, *sorted(self.counts.items()))
+
+    def add(self, row: Row) -> None:
+        """Take a row in."""
+        self.rows.append(row)
+        self.counts[row.status] += 1
+        sandbox = row.sandbox
+        if sandbox.status in COSTING:
+            self.cores += sandbox.cpu_cores
+            self.memory_gb += sandbox.memory_gb
+            self.gpus += sandbox.gpu_count
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A way to put rows together. ``label_key`` is the part before ``=`` of the labels that count."""
+
+    id: str
+    title: str
+    key: Callable[[Row], str]
+
+
+NONE = "none"
+
+GROUPINGS: tuple[Grouping, ...] = (
+    Grouping("status", "status", lambda row: row.status),
+    Grouping("label", "first label", lambda row: row.sandbox.labels[0] if row.sandbox.labels else NONE),
+    Grouping("image", "image", lambda row: row.sandbox.docker_image or NONE),
+    Grouping("team", "team", lambda row: row.sandbox.team_id or NONE),
+    Grouping("user", "user", lambda row: row.sandbox.user_id or NONE),
+)
+
+
+def by_label_key(name: str) -> Grouping:
+    """Return the grouping by the value of labels such as ``run=42``, whose name is ``run``."""
+    beginning = f"{name}="
+
+    def key(row: Row) -> str:
+        return next((label for label in row.sandbox.labels if label.startswith(beginning)), NONE)
+
+    return Grouping(f"label:{name}", f"label {name}=", key)
+
+
+def groupings(labels: Iterable[str], most: int = 8) -> list[Grouping]:
+    """Return the ways to group that make sense for a fleet with these labels."""
+    names = Counter(label.partition("=")[0] for label in labels if "=" in label)
+    return [*GROUPINGS, *(by_label_key(name) for name, _ in names.most_common(most) if name)]
+
+
+def grouping(identity: str) -> Grouping | None:
+    """Return a grouping by its id, or None."""
+    if identity.startswith("label:"):
+        return by_label_key(identity.removeprefix("label:"))
+    return next((each for each in GROUPINGS if each.id == identity), None)
+
+
+def make_groups(rows: Iterable[Row], by: Grouping, collapsed: Iterable[str] = ()) -> list[Group]:
+    """Put rows together, in their order; groups come by size, statuses by need."""
+    groups: dict[str, Group] = {}
+    closed = set(collapsed)
+    for row in rows:
+        key = by.key(row)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Group(key, collapsed=key in closed)
+        group.add(row)
+    if by.id == "status":
+        ranks = {status: rank for rank, status in enumerate(STATUS_ORDER)}
+        return sorted(groups.values(), key=lambda group: (ranks.get(group.key, len(ranks)), group.key))
+    return sorted(groups.values(), key=lambda group: (group.key == NONE, -len(group.rows), group.key))
+
+
+def lines_of(groups: Sequence[Group]) -> list[Group | Row]:
+    """Return the lines that show the groups: each group, and its rows unless it is closed."""
+    lines: list[Group | Row] = []
+    for group in groups:
+        lines.append(group)
+        if not group.collapsed:
+            lines += group.rows
+    return lines

@@ -1,0 +1,62 @@
+"""What the filter could go on with: keys, statuses, and the labels, images and people that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sandtui.client.models import SandboxStatus
+from sandtui.fleet.inventory.query.parser import COMPARED, KEYS
+from sandtui.fleet.inventory.row import DELETING, Row
+
+STATUSES = (*(str(status).lower() for status in SandboxStatus), DELETING.lower())
+_OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", "unmeasured", *(f"{name}>" for name in COMPARED))
+_MOST_ROWS = 5000
+"""Rows looked through for values; a suggestion must never hold up the next key."""
+
+
+def complete(text: str, labels: Iterable[str], rows: Iterable[Row]) -> str | None:
+    """Return the line with its last word completed, or None. Values come from the fleet that is there."""
+    last = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
+    sign = last[:1] if last[:1] in ("!", "-", "(") else ""
+    word = last[len(sign) :]
+    if not word:
+        return None
+    whole = _complete(word, labels, rows)
+    if whole is None or whole == word or any(letter.isspace() for letter in whole):
+        return None
+    return text[: len(text) - len(word)] + whole
+
+
+def _complete(word: str, labels: Iterable[str], rows: Iterable[Row]) -> str | None:
+    if word.startswith("#"):
+        return _first("#", word[1:], labels)
+    key, colon, value = word.partition(":")
+    if not colon:
+        return _first("", word, _OPENINGS)
+    key = key.lower()
+    if key == "label":
+        return _first("label:", value, labels)
+    if key == "status":
+        done, comma, last = value.rpartition(",")
+        return _first(f"status:{done}{comma}", last, STATUSES)
+    values = {
+        "image": lambda row: row.sandbox.docker_image,
+        "region": lambda row: row.sandbox.region,
+        "user": lambda row: row.sandbox.user_id,
+        "team": lambda row: row.sandbox.team_id,
+        "gpu": lambda row: row.sandbox.gpu_type,
+        "error": lambda row: row.sandbox.error_type,
+        "name": lambda row: row.sandbox.name,
+    }.get(key)
+    if values is None or not value:
+        return None
+    some = (values(row) for row, _ in zip(rows, range(_MOST_ROWS), strict=False))
+    return _first(f"{key}:", value, (each for each in some if each))
+
+
+def _first(start: str, beginning: str, choices: Iterable[str]) -> str | None:
+    if not beginning:
+        return None
+    lowered = beginning.lower()
+    fitting = [choice for choice in choices if choice.lower().startswith(lowered)]
+    return start + min(fitting, key=lambda choice: (len(choice), choice)) if fitting else None

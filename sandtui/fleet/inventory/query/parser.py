@@ -1,0 +1,299 @@
+"""From a line to a query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from sandtui.client.models import SandboxStatus
+from sandtui.fleet.inventory.query.lexer import Token, tokens
+from sandtui.fleet.inventory.query.mistake import QueryError
+from sandtui.fleet.inventory.query.terms import (
+    FIELDS,
+    NUMBERS,
+    TIMES,
+    All,
+    AnyOf,
+    Compare,
+    CompareTime,
+    Label,
+    Not,
+    Pattern,
+    Status,
+    Term,
+    Text,
+    Untouched,
+    Word,
+    is_timed,
+)
+from sandtui.fleet.inventory.query.use import SHARES, CompareUse, Unmeasured, apart_from_use, asks_use
+from sandtui.fleet.inventory.row import Row
+
+KEYS = ("label", "status", *FIELDS)
+"""The words before ``:``."""
+
+SYNONYMS = {"expires": "left", "memory": "mem", "cores": "cpu"}
+
+COMPARED = (*TIMES, *NUMBERS, *SHARES)
+"""The words before ``>`` and its like."""
+
+_KEYED = re.compile(r"([A-Za-z]+)(:|~|>=|<=|>|<|=)(.*)", re.DOTALL)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|w)?")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:gb?)?", re.IGNORECASE)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFilter:
+    """The part of a query that the platform can answer (wire.md 2.5): all labels, one status, team and user.
+
+    ``active`` leaves out what has ended.
+    """
+
+    labels: tuple[str, ...] = ()
+    status: str | None = None
+    team: str | None = None
+    user: str | None = None
+    active: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.labels or self.status or self.team or self.user or self.active)
+
+    @property
+    def text(self) -> str:
+        """The same in the filter's language; what has ended is hidden by a key instead."""
+        words = [f"#{label}" for label in self.labels]
+        words += [f"status:{self.status.lower()}"] if self.status else []
+        words += [f"team:{self.team}"] if self.team else []
+        words += [f"user:{self.user}"] if self.user else []
+        return " ".join([*words, "active"] if self.active else words)
+
+    def matches(self, row: Row) -> bool:
+        """Whether the platform would list the row, going by what is known of it."""
+        sandbox = row.sandbox
+        if self.status is not None and sandbox.status != self.status:
+            return False
+        if self.active and sandbox.is_finished:
+            return False
+        if (self.team or sandbox.team_id) != sandbox.team_id or (self.user or sandbox.user_id) != sandbox.user_id:
+            return False
+        return all(label in sandbox.labels for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed filter."""
+
+    text: str
+    term: All
+
+    def matches(self, row: Row, now: float = 0.0) -> bool:
+        """Whether a row passes every term; ``now`` is in seconds since 1970."""
+        return self.term.matches(row, now)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Return the rows that pass, in their order."""
+        return self.term.select(rows, now)
+
+    def narrows(self, earlier: Query) -> bool:
+        """Whether its matches are surely among those of the earlier one, at the same time."""
+        return self.term.implies(earlier.term) and not self.is_timed and not earlier.is_timed
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether what matches changes with the time alone."""
+        return is_timed(self.term)
+
+    @property
+    def asks_use(self) -> bool:
+        """Whether what matches depends on what was measured."""
+        return asks_use(self.term)
+
+    @property
+    def apart_from_use(self) -> Query:
+        """The query without what it says about use: what has to be measured for it to be answered."""
+        term = apart_from_use(self.term)
+        return Query(self.text, term if isinstance(term, All) else All((term,)))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that every match carries in full."""
+        return tuple(term.text for term in self.term.terms if isinstance(term, Label) and not term.beginning)
+
+    @property
+    def server(self) -> ServerFilter:
+        """What of it the platform can do."""
+        status: str | None = None
+        owners: dict[str, str] = {}
+        for term in self.term.terms:
+            if isinstance(term, Status) and len(term.words) == 1:
+                whole = [known for known in SandboxStatus if known.startswith(term.words[0])]
+                # A row that is being deleted here is still RUNNING there: only whole, unique words are sent.
+                if len(whole) == 1 and not "DELETING".startswith(term.words[0]):
+                    status = str(whole[0])
+            elif isinstance(term, Text) and term.name in {"team", "user"} and term.typed:
+                owners[term.name] = term.typed
+        return ServerFilter(self.labels, status, owners.get("team"), owners.get("user"))
+
+    def has_more_than(self, server: ServerFilter) -> bool:
+        """Whether some of it must be done here when the platform does so much."""
+        done_there = sum(value is not None for value in (server.status, server.team, server.user))
+        return len(self.term.terms) > len(server.labels) + done_there
+
+    def __bool__(self) -> bool:
+        return bool(self.term.terms)
+
+
+EVERYTHING = Query("", All(()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What some words stand for."""
+
+    me: str | None
+    touched: AbstractSet[str]
+
+
+def parse(text: str, me: str | None = None, touched: AbstractSet[str] = frozenset()) -> Query:
+    """Parse a filter. ``me`` is the user id that ``mine`` and ``user:me`` stand for.
+
+    ``touched`` are the ids of what is not ``untouched``; the set may grow later.
+
+    Raises:
+        QueryError: an unknown key, a value that does not fit its key, or a quote or parenthesis without its end.
+    """
+    found = tokens(text)
+    term, place = _alternatives(found, 0, _Known(me, touched))
+    assert place == len(found), "the lexer pairs all parentheses"
+    if isinstance(term, All):
+        return Query(text, term)
+    return Query(text, All((term,)))
+
+
+def _alternatives(found: list[Token], place: int, known: _Known) -> tuple[Term, int]:
+    parts: list[Term] = []
+    while True:
+        part, place = _sequence(found, place, known)
+        parts.append(part)
+        if place >= len(found) or found[place].kind != "or":
+            return (parts[0] if len(parts) == 1 else AnyOf(tuple(parts))), place
+        joint = found[place]
+        if part == All(()) or place + 1 >= len(found) or found[place + 1].kind in {")", "or"}:
+            raise QueryError('"or" stands between two terms; quote it to look for the word', joint.column, 2)
+        place += 1
+
+
+def _sequence(found: list[Token], place: int, known: _Known) -> tuple[Term, int]:
+    terms: list[Term] = []
+    while place < len(found) and found[place].kind not in {")", "or"}:
+        token = found[place]
+        if token.kind == "(":
+            term, place = _alternatives(found, place + 1, known)
+        else:
+            term = Word(token.text, token.text != token.text.lower()) if token.kind == "quoted" else _term(token, known)
+        place += 1
+        if token.sign:
+            terms.append(Not(term))
+        elif isinstance(term, All):
+            terms += term.terms
+        else:
+            terms.append(term)
+    return All(tuple(terms)), place
+
+
+def _term(token: Token, known: _Known) -> Term:
+    body = token.text
+    column = token.column + len(token.sign)
+    if body.startswith("#"):
+        return _label(body[1:], column, len(body))
+    if body.startswith("~") and len(body) > 1:
+        return _pattern("", body[1:], column, column + 1)
+    if body.lower() == "mine":
+        return _mine(known.me, column, len(body))
+    if body.lower() == "untouched":
+        return Untouched(known.touched)
+    if body.lower() == "unmeasured":
+        return Unmeasured()
+    keyed = _KEYED.fullmatch(body)
+    if keyed is None:
+        return Word(body, body != body.lower())
+    key, sign, value = keyed.groups()
+    name = SYNONYMS.get(key.lower(), key.lower())
+    if sign == ":":
+        return _field(name, key, value, body, column, known.me)
+    if sign == "~":
+        if name not in FIELDS and name != "label":
+            raise QueryError(f'"{key}" holds no text to search; there are {", ".join(("label", *FIELDS))}', column)
+        return _pattern(name, value, column, column + len(key) + 1)
+    if name not in COMPARED:
+        # run=42 is a label more often than a comparison: a word finds it.
+        if sign == "=":
+            return Word(body, body != body.lower())
+        raise QueryError(f'"{key}" can\'t be compared; there are {", ".join(COMPARED)}', column, len(key))
+    return _compare(name, sign, value, column + len(key) + len(sign), len(body))
+
+
+def _field(name: str, key: str, value: str, body: str, column: int, me: str | None) -> Term:
+    if name not in KEYS:
+        # An image such as node:20 is typed more often than a wrong key: say how to look for it.
+        raise QueryError(f'no filter is called "{key}"; quote "{body}", or use {", ".join(KEYS)}', column, len(key))
+    if name == "label":
+        return _label(value, column, len(body))
+    if not value:
+        raise QueryError(f"{name}: needs a value", column, len(body))
+    if name == "status":
+        words = tuple(word.upper() for word in value.split(",") if word)
+        if not words:
+            raise QueryError("status: needs a value", column, len(body))
+        return Status(words)
+    if name == "user" and value.lower() == "me":
+        return _mine(me, column, len(body))
+    choices = [Text.of(name, word) for word in value.split(",") if word]
+    if not choices:
+        raise QueryError(f"{name}: needs a value", column, len(body))
+    return choices[0] if len(choices) == 1 else AnyOf(tuple(choices))
+
+
+def _label(value: str, column: int, length: int) -> Term:
+    if not value:
+        raise QueryError("a label is missing after # or label:", column, length)
+    return Label(value, beginning=value.endswith("="))
+
+
+def _mine(me: str | None, column: int, length: int) -> Term:
+    if me is None:
+        raise QueryError("this platform did not tell who you are; name the user: user:ID", column, length)
+    return Text.of("user", me)
+
+
+def _pattern(name: str, value: str, column: int, start: int) -> Term:
+    if not value:
+        raise QueryError("a pattern is missing after ~", column, start - column)
+    try:
+        return Pattern(name, re.compile(value, re.NOFLAG if value != value.lower() else re.IGNORECASE))
+    except (re.error, RecursionError, OverflowError) as error:
+        at = start + (getattr(error, "pos", 0) or 0)
+        raise QueryError(f"not a pattern: {error}", min(at, start + len(value) - 1), 1) from None
+
+
+def _compare(name: str, sign: str, value: str, start: int, length: int) -> Term:
+    where = start if value else start - 1
+    if name in TIMES:
+        match = _DURATION.fullmatch(value.lower())
+        if match is None:
+            raise QueryError(f"{name} is compared with a time such as 90s, 15m, 2h or 3d", where, len(value))
+        return CompareTime(name, sign, float(match[1]) * _UNITS[match[2] or "m"])
+    if name in SHARES:
+        match = _PERCENT.fullmatch(value)
+        if match is None:
+            whole = "cores" if name == "used" else "memory"
+            raise QueryError(f"{name} is compared with a share of its {whole} such as 2% or 0.5%", where, len(value))
+        return CompareUse(name, sign, float(match[1]) / 100)
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        raise QueryError(f"{name} is compared with a number such as 4 or 0.5", where, len(value))
+    return Compare(name, sign, float(match[1]))

@@ -1,0 +1,343 @@
+"""What a query is made of. Terms test one row, or take those that pass out of many at once."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import lru_cache
+
+from sandtui.client.models import SandboxStatus
+from sandtui.fleet.inventory.facets import Facets
+from sandtui.fleet.inventory.row import DELETING, Row
+from sandtui.fleet.inventory.totals import ended
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+
+
+_STATUSES = frozenset({*map(str, SandboxStatus), DELETING})
+
+
+class Term:
+    """A condition on a row. ``now`` is in seconds since 1970."""
+
+    __slots__ = ()
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Whether the row passes."""
+        raise NotImplementedError
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Return the rows that pass, in their order."""
+        matches = self.matches
+        return [row for row in rows if matches(row, now)]
+
+    def implies(self, other: Term) -> bool:
+        """Whether every row that passes this passes the other too, as far as is known."""
+        return self == other
+
+
+class FacetTerm(Term):
+    """A condition on what many sandboxes have in common: it is judged once for all that are alike."""
+
+    __slots__ = ()
+
+    def passes(self, facets: Facets) -> bool:
+        """Whether sandboxes like this pass."""
+        raise NotImplementedError
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Judge the row by what it has in common with others."""
+        return self.passes(row.facets)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Judge each kind once."""
+        return _select_alike(self, rows, now)
+
+
+ID_LENGTH = 8
+"""Characters from which on a bare word may be the beginning of an id.
+
+Ids are mostly hexadecimal and share how they begin: anything shorter is in many of them by chance.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Term):
+    """A text in a sandbox's name, image or labels, or the beginning of its id. ``exact`` minds the case."""
+
+    text: str
+    exact: bool = False
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Look it up."""
+        if self._may_be_id and row.id.startswith(self.text):
+            return True
+        if not self.exact:
+            return self.text in row.haystack
+        sandbox, text = row.sandbox, self.text
+        return text in sandbox.name or text in sandbox.docker_image or any(text in label for label in sandbox.labels)
+
+    @property
+    def _may_be_id(self) -> bool:
+        return len(self.text) >= ID_LENGTH
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Look it up in all; this runs at each key stroke over everything."""
+        if self.exact:
+            return Term.select(self, rows, now)
+        text = self.text
+        if self._may_be_id:
+            return [row for row in rows if text in row.haystack or row.id.startswith(text)]
+        return [row for row in rows if text in row.haystack]
+
+    def implies(self, other: Term) -> bool:
+        """A longer word implies the words in it; one that may be an id, those that begin the same id."""
+        if not isinstance(other, Word) or (other.exact and not self.exact):
+            return False
+        if other.text not in (self.text if self.exact == other.exact else self.text.lower()):
+            return False
+        return not self._may_be_id or (other._may_be_id and self.text.startswith(other.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Label(FacetTerm):
+    """A label, whole or by its beginning."""
+
+    text: str
+    beginning: bool = False
+
+    def passes(self, facets: Facets) -> bool:
+        """Look for it among the labels."""
+        if self.beginning:
+            return any(label.startswith(self.text) for label in facets.labels)
+        return self.text in facets.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Term):
+    """One of some statuses, in capitals, each by its beginning; the whole of a known one stands for itself alone."""
+
+    words: tuple[str, ...]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare with the status that is shown."""
+        status = row.status.upper()
+        return status in self.words or status.startswith(_beginnings(self.words))
+
+
+@lru_cache(maxsize=64)
+def _beginnings(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in _STATUSES)
+
+
+FIELDS: dict[str, Callable[[Row], str]] = {
+    "image": lambda row: row.facets.image,
+    "name": lambda row: row.name,
+    "id": lambda row: row.id,
+    "team": lambda row: row.facets.team_id,
+    "user": lambda row: row.facets.user_id,
+    "region": lambda row: row.facets.region,
+    "gpu": lambda row: row.facets.gpu_type,
+    "error": lambda row: f"{row.sandbox.error_type or ''} {row.sandbox.error_message or ''}".strip(),
+    "kind": lambda row: "vm" if row.facets.vm else "container",
+}
+"""The texts that ``key:value`` and ``key~pattern`` look at."""
+
+SHARED_FIELDS = frozenset(FIELDS) - {"name", "id", "error"}
+"""Those that many sandboxes have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Term):
+    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``. An id begins with it.
+
+    ``typed`` is the value as it was written, which may be the whole of an id; empty when it can't be.
+    """
+
+    name: str
+    value: str
+    typed: str = field(default="", compare=False)
+    _glob: re.Pattern[str] | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, name: str, value: str) -> Text:
+        """Return the term, with its pattern made once."""
+        lowered = value.lower()
+        glob = re.compile(translate(lowered)) if "*" in lowered or "?" in lowered else None
+        return cls(name, lowered, "" if glob else value, glob)
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare."""
+        text = FIELDS[self.name](row).lower()
+        if self._glob is not None:
+            return self._glob.match(text) is not None
+        # A few hexadecimal digits are somewhere in very many ids.
+        return text.startswith(self.value) if self.name == "id" else self.value in text
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Compare each text once where many have the same."""
+        return _select_alike(self, rows, now) if self.name in SHARED_FIELDS else Term.select(self, rows, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern(Term):
+    """A regular expression found in a field, in any label, or in everything that free text looks at."""
+
+    name: str
+    regex: re.Pattern[str]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Search."""
+        if self.name == "label":
+            return any(self.regex.search(label) for label in row.facets.labels)
+        text = row.haystack if not self.name else FIELDS[self.name](row)
+        return self.regex.search(text) is not None
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Search each text once where many have the same."""
+        search = self.regex.search
+        if self.name == "name":
+            return [row for row in rows if search(row.name)]
+        if self.name == "label" or self.name in SHARED_FIELDS:
+            return _select_alike(self, rows, now)
+        return Term.select(self, rows, now)
+
+
+NUMBERS: dict[str, Callable[[Facets], float | None]] = {
+    "cpu": lambda facets: facets.cpu_cores,
+    "mem": lambda facets: facets.memory_gb,
+    "disk": lambda facets: facets.disk_size_gb,
+    "gpus": lambda facets: facets.gpu_count,
+}
+"""The numbers that can be compared; sizes are in GB."""
+
+TIMES = ("age", "left", "ended")
+"""What can be compared with a duration: time since creation, until the end, since the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(FacetTerm):
+    """A number against a limit."""
+
+    name: str
+    sign: str
+    limit: float
+
+    def passes(self, facets: Facets) -> bool:
+        """Compare; what has no such number does not pass."""
+        number = NUMBERS[self.name](facets)
+        return number is not None and OPERATORS[self.sign](number, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareTime(Term):
+    """An age or a time left, in seconds, against a limit."""
+
+    name: str
+    sign: str
+    limit: float
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare; what has no end has no time left to compare."""
+        if self.name == "age":
+            return row.created > 0 and OPERATORS[self.sign](now - row.created, self.limit)
+        if self.name == "ended":
+            return row.sandbox.is_finished and OPERATORS[self.sign](now - ended(row), self.limit)
+        return row.expires != float("inf") and OPERATORS[self.sign](row.expires - now, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched(Term):
+    """What is not among the sandboxes that were worked with. The set may grow while the query is in use."""
+
+    touched: AbstractSet[str]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Look it up."""
+        return row.id not in self.touched
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Term):
+    """What does not pass another term."""
+
+    term: Term
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Turn it round."""
+        return not self.term.matches(row, now)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Leave out those that pass the other."""
+        passed = set(map(id, self.term.select(rows, now)))
+        return [row for row in rows if id(row) not in passed]
+
+
+@dataclass(frozen=True, slots=True)
+class All(Term):
+    """Every one of some terms."""
+
+    terms: tuple[Term, ...]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Ask each."""
+        return all(term.matches(row, now) for term in self.terms)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Let each term pass on fewer to the next."""
+        chosen = list(rows) if not self.terms else rows
+        for term in self.terms:
+            chosen = term.select(chosen, now)
+        return list(chosen)
+
+    def implies(self, other: Term) -> bool:
+        """Each of the other's terms must follow from one of ours."""
+        wanted = other.terms if isinstance(other, All) else (other,)
+        return all(any(term.implies(want) for term in self.terms) for want in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Term):
+    """At least one of some terms."""
+
+    terms: tuple[Term, ...]
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Ask until one says yes."""
+        return any(term.matches(row, now) for term in self.terms)
+
+    def select(self, rows: Sequence[Row], now: float) -> list[Row]:
+        """Let each term choose, and put what they chose together."""
+        chosen = {id(row) for term in self.terms for row in term.select(rows, now)}
+        return [row for row in rows if id(row) in chosen]
+
+
+def is_timed(term: Term) -> bool:
+    """Whether the answer may change with the time alone."""
+    if isinstance(term, Not):
+        return is_timed(term.term)
+    if isinstance(term, All | AnyOf):
+        return any(is_timed(part) for part in term.terms)
+    return isinstance(term, CompareTime)
+
+
+def _select_alike(term: Term, rows: Sequence[Row], now: float) -> list[Row]:
+    """Return the rows that pass a term whose verdict is the same for all that are alike: each kind is judged once."""
+    verdicts: dict[Facets, bool] = {}
+    known, matches = verdicts.get, term.matches
+
+    def judge(row: Row) -> bool:
+        verdict = verdicts[row.facets] = matches(row, now)
+        return verdict
+
+    return [row for row in rows if (judge(row) if (one := known(row.facets)) is None else one)]

@@ -1,0 +1,114 @@
+"""One sandbox as the screens see it, with what filters and orders need made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sandtui.client.models import Sandbox
+from sandtui.client.models.sandbox import CHANGING_STATUSES
+from sandtui.fleet.inventory.facets import Facets
+from sandtui.fleet.inventory.usage import GIGABYTE, Measured
+
+DELETING = "DELETING"
+"""The status shown from the moment a deletion is sent until the platform confirms it. Local only."""
+
+NEVER = float("inf")
+
+STATUS_ORDER = ("ERROR", "PENDING", "PROVISIONING", DELETING, "RUNNING", "PAUSED", "TIMEOUT", "TERMINATED")
+"""What needs somebody comes first."""
+
+_STATUS_KEYS = {status: f"{rank:02}{status}" for rank, status in enumerate(STATUS_ORDER)}
+"""One text for each status: comparing a text with itself costs nothing, and most rows share theirs."""
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A sandbox at one version. Rows are never changed: the store replaces them.
+
+    ``version`` grows with each change. ``haystack`` is what free text is looked up in, lower-cased. ``created`` and
+    ``expires`` are seconds since 1970, 0 and infinite when there is none; ``recency`` is smaller for what is newer.
+    ``facets`` is what it has in common with others. ``missing`` counts the complete listings in a row that did not
+    have the sandbox; ``deleting_since`` is on the monotonic clock. ``measured`` is what it was last found to use,
+    if anybody asked.
+    """
+
+    id: str
+    sandbox: Sandbox
+    version: int
+    status: str
+    status_key: str
+    haystack: str
+    name: str
+    name_key: str
+    created: float
+    recency: float
+    expires: float
+    facets: Facets
+    missing: int = 0
+    deleting_since: float | None = None
+    measured: Measured | None = None
+
+    @classmethod
+    def of(
+        cls,
+        sandbox: Sandbox,
+        version: int,
+        missing: int = 0,
+        deleting_since: float | None = None,
+        measured: Measured | None = None,
+    ) -> Row:
+        """Return the row of a sandbox."""
+        expires = sandbox.expires_at
+        created = 0.0 if sandbox.created_at is None else seconds(sandbox.created_at)
+        status = DELETING if deleting_since is not None and not sandbox.is_finished else sandbox.status
+        return cls(
+            sandbox.id,
+            sandbox,
+            version,
+            status,
+            _STATUS_KEYS.get(status) or f"{len(STATUS_ORDER):02}{status}",
+            "\n".join((sandbox.name, sandbox.docker_image, *sandbox.labels)).lower(),
+            sandbox.name,
+            sandbox.name.lower(),
+            created,
+            -created,
+            NEVER if expires is None else seconds(expires),
+            Facets.of(sandbox),
+            missing,
+            deleting_since,
+            measured,
+        )
+
+    def again(self, version: int, *, missing: int, deleting_since: float | None) -> Row:
+        """Return the same sandbox with other marks of ours."""
+        return Row.of(self.sandbox, version, missing, deleting_since, self.measured)
+
+    @property
+    def used(self) -> float | None:
+        """The share of its cores that it used since it started, 1 for all of them; None if nobody measured it."""
+        cores = None if self.measured is None else self.measured.cores
+        return None if cores is None or self.sandbox.cpu_cores <= 0 else cores / self.sandbox.cpu_cores
+
+    @property
+    def memory_used(self) -> float | None:
+        """The share of its memory that it used when it was measured, 1 for all of it; None if nobody did."""
+        held = None if self.measured is None else self.measured.memory
+        memory_gb = self.sandbox.memory_gb
+        return None if held is None or memory_gb <= 0 else held / (memory_gb * GIGABYTE)
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, as far as the platform tells."""
+        sandbox = self.sandbox
+        return sandbox.error_type or sandbox.error_message or sandbox.termination_reason or ""
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether the status is expected to change by itself soon."""
+        return self.status in CHANGING_STATUSES or self.status == DELETING
+
+
+def seconds(moment: datetime) -> float:
+    """Return a moment as seconds since 1970; one without a zone is UTC."""
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

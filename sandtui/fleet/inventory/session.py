@@ -1,0 +1,219 @@
+"""One connection to one platform: the client, what it has shown, and what can be done with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandtui.client import (
+    AsyncSandboxClient,
+    Config,
+    ExposedPort,
+    NotFoundError,
+    SandboxClientError,
+)
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.commands.console import Console, Run
+from sandtui.fleet.commands.fanout import FanOut, Target
+from sandtui.fleet.commands.fanout.grouping import end_of
+from sandtui.fleet.commands.fanout.run import MAX_TOTAL
+from sandtui.fleet.commands.line.masking import told
+from sandtui.fleet.inventory.bulk import AT_ONCE, BulkRun
+from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.verbs import batch_size, work_of
+from sandtui.fleet.jobs.board import JobBoard
+from sandtui.fleet.jobs.keeper import JobKeeper
+from sandtui.fleet.jobs.watcher import JobWatcher
+from sandtui.fleet.ports.exposures import PortBoard
+from sandtui.fleet.ports.forwards import ForwardBoard
+from sandtui.fleet.shells import ShellBoard
+from sandtui.fleet.transfers.queue import TransferQueue
+
+DELETE_AT_ONCE = 10
+FAN_OUTS_KEPT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where to connect and what to call it. ``note`` is a sentence to show once, such as the isolation.
+
+    In ``production`` every change is asked for twice. ``isolated`` is false where sandboxes are plain processes.
+    """
+
+    config: Config
+    label: str
+    note: str = ""
+    warning: bool = False
+    production: bool = False
+    isolated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another way to connect, which only the user can agree to; ``declined`` when they said no before."""
+
+    title: str
+    question: str
+    yes: str
+    accept: Callable[[], Awaitable[Connection]]
+    decline: Callable[[], Coroutine[Any, Any, None]]
+    declined: bool = False
+
+
+class ConnectError(Exception):
+    """There is nothing to connect to; ``advice`` says what to do, ``offer`` what the user may agree to."""
+
+    def __init__(self, message: str, advice: str = "", offer: Offer | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.offer = offer
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOutcome:
+    """Ids that went, and why the others did not."""
+
+    deleted: tuple[str, ...]
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class FleetSession:
+    """Everything that a dashboard does with one platform."""
+
+    def __init__(
+        self,
+        client: AsyncSandboxClient,
+        clock: Clock,
+        on_freshness: Callable[[Freshness], None] = lambda _: None,
+        pace: Pace | None = None,
+        keeper: JobKeeper | None = None,
+        context: str = "",
+    ) -> None:
+        self.client = client
+        self.clock = clock
+        self.store = FleetStore(clock)
+        self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
+        self.history = History(self.store, clock)
+        self.exposures: dict[str, list[ExposedPort]] = {}
+        self.transfers: TransferQueue | None = None
+        """What is copied; the program hands it in, for it is kept on the disk."""
+        self.ports = PortBoard(client, self.store, clock)
+        self.forwards = ForwardBoard(client, self.store, clock)
+        self.fan_outs: list[FanOut] = []
+        """Commands that ran on many, oldest first."""
+        self.shells = ShellBoard(client)
+        self.jobs = JobBoard(client, self.store, self.history, clock, keeper, context)
+        self.job_watcher = JobWatcher(self.jobs)
+        self._consoles: dict[str, Console] = {}
+
+    def console(self, sandbox_id: str) -> Console:
+        """Return the console of a sandbox; it keeps its output while the program runs."""
+        if sandbox_id not in self._consoles:
+            row = self.store.get(sandbox_id)
+            vm = row is not None and row.sandbox.vm
+            console = Console(self.client, sandbox_id, self.clock, vm=vm)
+            console.on_end = lambda run: self._note_run(sandbox_id, run)
+            self._consoles[sandbox_id] = console
+        return self._consoles[sandbox_id]
+
+    def _note_run(self, sandbox_id: str, run: Run) -> None:
+        end = f"exit {run.exit_code}" if run.exit_code is not None else run.state.value
+        self.history.note(sandbox_id, f"$ {told(run.command)}  {end}", bad=run.exit_code != 0)
+
+    def fan_out(self, command: str, rows: Sequence[Row], timeout: int, *, live: bool = False) -> FanOut:
+        """Return what runs a command in many sandboxes; its ``run`` begins it.
+
+        ``timeout`` is in seconds, for each; with ``live`` containers too answer line by line.
+        """
+
+        words = told(command)
+
+        def note(target: Target) -> None:
+            self.history.note(target.id, f"$ {words}  {end_of(target)}", bad=not target.succeeded)
+
+        fan_out = FanOut(command, rows, self.client, self.clock, timeout=timeout, live=live, on_end=note)
+        self.fan_outs = [*self.fan_outs[1 - FAN_OUTS_KEPT :], fan_out]
+        while len(self.fan_outs) > 1 and sum(each.size for each in self.fan_outs) > MAX_TOTAL:
+            self.fan_outs.pop(0)
+        return fan_out
+
+    async def learn_exposures(self) -> None:
+        """Find out which sandboxes serve a port to the outside; a platform without ports has none.
+
+        Raises:
+            SandboxClientError: the platform could not be asked.
+        """
+        try:
+            reply = await self.client.list_all_exposed_ports()
+        except NotFoundError:
+            return
+        self.exposures = {}
+        for port in reply.exposures:
+            self.exposures.setdefault(port.sandbox_id, []).append(port)
+        self.history.touched.update(self.exposures)
+
+    def bulk(self, plan: Plan) -> BulkRun:
+        """Return what carries out a plan; its ``run`` begins it."""
+        work = work_of(plan, self.client, self.store, self.history, self.jobs)
+        batch = batch_size(plan)
+        # Large batches are few a minute (wire.md 2.1); two at a time keep the platform busy.
+        return BulkRun(plan.title, plan.rows, work, self.clock, at_once=AT_ONCE if batch == 1 else 2, batch=batch)
+
+    async def delete(self, sandbox_ids: Sequence[str]) -> DeleteOutcome:
+        """Delete sandboxes by id, a few at a time; one that is gone already counts as deleted."""
+        self.store.mark_deleting(sandbox_ids)
+        gate = asyncio.Semaphore(DELETE_AT_ONCE)
+        deleted: list[str] = []
+        failed: dict[str, str] = {}
+
+        async def one(sandbox_id: str) -> None:
+            async with gate:
+                try:
+                    await self.client.delete(sandbox_id)
+                except NotFoundError:
+                    self.store.remove([sandbox_id])
+                    deleted.append(sandbox_id)
+                except SandboxClientError as error:
+                    self.store.unmark_deleting([sandbox_id])
+                    failed[sandbox_id] = str(error)
+                else:
+                    self.store.mark_deleted([sandbox_id])
+                    deleted.append(sandbox_id)
+
+        await asyncio.gather(*(one(sandbox_id) for sandbox_id in sandbox_ids))
+        self.refresher.expect_changes()
+        return DeleteOutcome(tuple(deleted), failed)
+
+    async def count_labels(self, labels: Sequence[str]) -> int:
+        """Return how many sandboxes that have not ended carry all labels, by the platform's own count.
+
+        Raises:
+            SandboxClientError: the platform could not be asked.
+        """
+        reply = await self.client.list(labels=labels, per_page=1, exclude_terminated=True)
+        return reply.total
+
+    async def delete_labels(self, labels: Sequence[str]) -> DeleteOutcome:
+        """Have the platform delete all that carry the labels.
+
+        Raises:
+            SandboxClientError: it refused, or could not be reached.
+        """
+        reply = await self.client.bulk_delete(labels=labels)
+        self.store.mark_deleted(reply.succeeded)
+        self.refresher.refresh_now()
+        failed = {row.get("sandbox_id", ""): row.get("error", "refused") for row in reply.failed}
+        return DeleteOutcome(tuple(reply.succeeded), failed)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.forwards.aclose()
+        await self.shells.close()
+        await self.client.aclose()

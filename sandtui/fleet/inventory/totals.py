@@ -1,0 +1,110 @@
+"""What the fleet amounts to, kept up row by row so that no screen has to count."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import TypeVar
+
+from sandtui.client.models import SandboxStatus
+from sandtui.fleet.inventory.row import NEVER, Row, seconds
+
+HOUR = 3600.0
+
+COSTING = frozenset({SandboxStatus.RUNNING, SandboxStatus.PROVISIONING, SandboxStatus.PAUSED})
+"""States in which a sandbox holds cores and memory."""
+
+
+_Key = TypeVar("_Key")
+
+
+class Totals:
+    """Counts and sums over the rows of a store. Cores and gigabytes are those of rows that hold them."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.cores = 0.0
+        self.memory_gb = 0.0
+        self.gpus = 0
+        self.changing: dict[str, None] = {}
+        self.deleting: dict[str, None] = {}
+        self.labels: Counter[str] = Counter()
+        self.starts: Counter[int] = Counter()
+        """How many started in each minute since 1970."""
+        self._ends: list[tuple[float, str]] = []
+        self._expiring: dict[str, float] = {}
+        self._errors: list[tuple[float, str]] = []
+
+    def add(self, row: Row) -> None:
+        """Count a row in."""
+        sandbox = row.sandbox
+        self._count(row, 1)
+        self.labels.update(sandbox.labels)
+        if row.is_changing:
+            self.changing[row.id] = None
+        if row.deleting_since is not None:
+            self.deleting[row.id] = None
+        if row.expires != NEVER:
+            self._expiring[row.id] = row.expires
+            heappush(self._ends, (row.expires, row.id))
+        if row.status == SandboxStatus.ERROR:
+            insort(self._errors, (ended(row), row.id))
+
+    def drop(self, row: Row) -> None:
+        """Count a row out, as it was counted in."""
+        self._count(row, -1)
+        for label in row.sandbox.labels:
+            self.labels[label] -= 1
+            if not self.labels[label]:
+                del self.labels[label]
+        self.changing.pop(row.id, None)
+        self.deleting.pop(row.id, None)
+        self._expiring.pop(row.id, None)
+        if row.status == SandboxStatus.ERROR:
+            place = bisect_left(self._errors, (ended(row), row.id))
+            del self._errors[place]
+
+    @property
+    def soonest_expiry(self) -> tuple[float, str] | None:
+        """When (seconds since 1970) the first sandbox reaches its end, and which."""
+        # Entries of rows that changed since stay in the heap until they come to its top.
+        while self._ends and self._expiring.get(self._ends[0][1]) != self._ends[0][0]:
+            heappop(self._ends)
+        return self._ends[0] if self._ends else None
+
+    def errors_since(self, moment: datetime, back: float = HOUR) -> int:
+        """How many ended in error less than ``back`` seconds before ``moment``, as ``status:error ended<1h`` finds."""
+        return len(self._errors) - bisect_right(self._errors, seconds(moment) - back, key=_moment)
+
+    def errors_in_steps(self, moment: datetime, steps: int, back: float = HOUR) -> list[int]:
+        """Return :meth:`errors_since` divided into equal steps of time, the oldest first."""
+        counts = [self.errors_since(moment, back - step * back / steps) for step in range(steps)]
+        return [count - later for count, later in zip(counts, [*counts[1:], 0], strict=True)]
+
+    def _count(self, row: Row, sign: int) -> None:
+        sandbox = row.sandbox
+        _bump(self.counts, row.status, sign)
+        if sandbox.started_at is not None:
+            _bump(self.starts, int(seconds(sandbox.started_at)) // 60, sign)
+        if sandbox.status in COSTING:
+            self.cores += sign * sandbox.cpu_cores
+            self.memory_gb += sign * sandbox.memory_gb
+            self.gpus += sign * sandbox.gpu_count
+
+
+def _bump(counts: Counter[_Key], key: _Key, by: int) -> None:
+    counts[key] += by
+    if not counts[key]:
+        del counts[key]
+
+
+def _moment(entry: tuple[float, str]) -> float:
+    return entry[0]
+
+
+def ended(row: Row) -> float:
+    """Return when a sandbox ended, as far as is known, in seconds since 1970."""
+    moment = row.sandbox.terminated_at or row.sandbox.updated_at
+    return row.created if moment is None else seconds(moment)

@@ -1,0 +1,124 @@
+"""How each verb is carried out on some sandboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxClientError
+from sandtui.fleet.inventory import bulk_plan as plans
+from sandtui.fleet.inventory import usage
+from sandtui.fleet.inventory.bulk import Outcome, Work
+from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.fleet.inventory.sandbox_history import History
+from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.jobs.board import JobBoard
+
+DELETE_BATCH = 100
+"""Ids in one bulk delete, as the official command sends them; 50 of those a minute are allowed (wire.md 2.1, 2.6)."""
+
+FEW = 10
+"""So many are deleted one by one, which tells of each as it goes."""
+
+UPLOAD_FOLDER = "/workspace"
+MOST_WORDS = 200
+
+One = Callable[[str], Awaitable[Outcome]]
+
+
+def batch_size(plan: Plan) -> int:
+    """Return how many ids go into one request."""
+    return DELETE_BATCH if plan.verb is plans.DELETE and len(plan.rows) > FEW else 1
+
+
+def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: History, jobs: JobBoard) -> Work:
+    """Return what carries out a plan."""
+    if plan.verb is plans.DELETE:
+        return _deleting(client, store) if len(plan.rows) <= FEW else _deleting_many(client, store)
+    value = plan.value.strip()
+    local = Path(value).expanduser() if plan.verb is plans.UPLOAD else Path()
+
+    async def upload(sandbox_id: str) -> Outcome:
+        target = str(PurePosixPath(UPLOAD_FOLDER, local.name))
+        await client.upload_file(sandbox_id, target, local)
+        history.note(sandbox_id, f"uploaded {target}")
+        return Outcome(True, target)
+
+    async def expose(sandbox_id: str) -> Outcome:
+        port = await client.expose(sandbox_id, int(value))
+        history.note(sandbox_id, f"exposed port {value}: {port.url}")
+        return Outcome(True, port.url)
+
+    async def job(sandbox_id: str) -> Outcome:
+        started = await jobs.start(sandbox_id, value, plan.folder or None)
+        return Outcome(True, f"job {started.key.job_id}")
+
+    async def measure(sandbox_id: str) -> Outcome:
+        reply = await client.execute_command(sandbox_id, usage.COMMAND, timeout=usage.SECONDS)
+        if not store.measure(sandbox_id, usage.read_sample(reply.stdout)):
+            why = reply.stderr.strip().partition("\n")[0]
+            return Outcome(
+                False, f"nothing can be read there (exit {reply.exit_code}){why and f': {why[:MOST_WORDS]}'}"
+            )
+        words = "uses " + _use(store, sandbox_id)
+        history.note(sandbox_id, words, touches=False)
+        return Outcome(True, words)
+
+    verbs = {plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job, plans.MEASURE: measure}
+    return _each(verbs[plan.verb])
+
+
+def _use(store: FleetStore, sandbox_id: str) -> str:
+    row = store.get(sandbox_id)
+    if row is None:
+        return "?"
+    sandbox, words = row.sandbox, []
+    noun = "core" if sandbox.cpu_cores == 1 else "cores"
+    if row.used is not None:
+        words.append(f"{usage.share(row.used)} of {sandbox.cpu_cores:g} {noun}")
+    if row.memory_used is not None:
+        words.append(f"{usage.share(row.memory_used)} of {sandbox.memory_gb:g} GB")
+    return ", ".join(words)
+
+
+def _each(one: One) -> Work:
+    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+        return {sandbox_id: await one(sandbox_id) for sandbox_id in sandbox_ids}
+
+    return work
+
+
+def _deleting(client: AsyncSandboxClient, store: FleetStore) -> Work:
+    async def one(sandbox_id: str) -> Outcome:
+        store.mark_deleting([sandbox_id])
+        try:
+            await client.delete(sandbox_id)
+        except NotFoundError:
+            store.remove([sandbox_id])
+            return Outcome(True, "was gone already")
+        except SandboxClientError as error:
+            store.unmark_deleting([sandbox_id])
+            return Outcome(False, str(error))
+        store.mark_deleted([sandbox_id])
+        return Outcome(True, "deleted")
+
+    return _each(one)
+
+
+def _deleting_many(client: AsyncSandboxClient, store: FleetStore) -> Work:
+    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+        store.mark_deleting(sandbox_ids)
+        try:
+            reply = await client.bulk_delete(sandbox_ids=sandbox_ids)
+        except SandboxClientError:
+            store.unmark_deleting(sandbox_ids)
+            raise
+        gone = set(reply.succeeded)
+        refused = {row.get("sandbox_id", ""): row.get("error", "refused") for row in reply.failed}
+        store.mark_deleted(gone)
+        left = [sandbox_id for sandbox_id in sandbox_ids if sandbox_id not in gone]
+        store.unmark_deleting(left)
+        told = {sandbox_id: Outcome(True, "deleted") for sandbox_id in gone}
+        return told | {each: Outcome(False, refused.get(each, "the platform did not delete it")) for each in left}
+
+    return work

@@ -1,0 +1,1 @@
+"""Exposed ports, and ports forwarded over SSH."""

@@ -1,0 +1,251 @@
+"""All exposed ports of the fleet, and whether anybody answers behind them.
+
+The facts are kept apart (tui.md 2, item 14): that a port is exposed, that something listens inside, and that an
+answer comes from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+import httpx
+
+from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, InvalidRequestError, SandboxClientError
+from sandtui.client.shell_words import word
+from sandtui.client.toolkit import check_port
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.inventory.store import FleetStore
+
+PROBE_SECONDS = 5.0
+PROBES_AT_ONCE = 16
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) sandtui"
+"""The public gateway refuses clients that do not look like a browser or curl (wire.md 10, 28)."""
+
+_LISTENING = re.compile(r"^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A ", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a probe found. ``milliseconds`` is the time to the first answer."""
+
+    up: bool
+    words: str
+    milliseconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """One exposure. ``sandbox_name`` is empty and ``running`` false when its sandbox is not known any more."""
+
+    exposure: ExposedPort
+    sandbox_name: str
+    running: bool
+    health: Health | None = None
+    probing: bool = False
+
+    @property
+    def address(self) -> str:
+        """What one connects to."""
+        return self.exposure.url or self.exposure.external_endpoint or ""
+
+
+def copy_forms(exposure: ExposedPort) -> dict[str, str]:
+    """Return the forms in which an exposure's address can be copied, by their names."""
+    forms = {"url": exposure.url, "curl line": f"curl -sS {word(exposure.url)}"} if exposure.url else {}
+    if exposure.external_endpoint:
+        host, _, port = exposure.external_endpoint.rpartition(":")
+        forms["host and port"] = exposure.external_endpoint
+        forms["netcat line"] = f"nc {word(host)} {word(port)}"
+    return forms | {"id": exposure.exposure_id}
+
+
+def page_of(exposure: ExposedPort) -> str:
+    """Return the address that a browser is sent to, or an empty text.
+
+    Browsers share the cookies of 127.0.0.1 between all its ports, so a page from a sandbox would get those of every
+    local service. A name below localhost, which leads to this machine as well, has cookies of its own.
+    """
+    try:
+        parts = urlsplit(exposure.url or "")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"}:
+        return ""
+    if host not in {"127.0.0.1", "localhost"}:
+        return exposure.url
+    label = re.sub("[^a-z0-9]+", "-", exposure.sandbox_id.lower()).strip("-")[:63].strip("-") or "sandbox"
+    return parts._replace(netloc=f"{label}.localhost" + (f":{port}" if port else "")).geturl()
+
+
+def parse_exposure(text: str) -> tuple[int, str, str | None]:
+    """Read ``8000``, ``8000 http web`` or ``5432 tcp``: port, protocol and name.
+
+    Raises:
+        ValueError: a part breaks a rule; its text says which.
+    """
+    port, *rest = text.split() or [""]
+    if not (port.isascii() and port.isdigit()):
+        raise ValueError("a port is needed: 8000, 8000 http web, 5432 tcp")
+    try:
+        check_port(int(port))
+    except InvalidRequestError as error:
+        raise ValueError(error.message) from None
+    protocol = "HTTP"
+    if rest and rest[0].upper() in {"HTTP", "TCP"}:
+        protocol = rest.pop(0).upper()
+    if len(rest) > 1:
+        raise ValueError(f"{rest[1]!r} is too much: write PORT PROTOCOL NAME")
+    name = rest[0] if rest else None
+    if name is not None and len(name) > 50:
+        raise ValueError("a name has 50 characters at most")
+    return int(port), protocol, name
+
+
+def plain_fault(error: SandboxClientError, port: int | None = None) -> str:
+    """Return what the platform's refusal of an exposure means, in words that say what to do."""
+    status = error.status_code if isinstance(error, APIError) else None
+    what = f"port {port}" if port is not None else "that port"
+    if status == 409:
+        return f"{what} is exposed already, or its sandbox is not running: refresh to see what there is now"
+    if status == 429:
+        return "too many exposures in a minute (20 are allowed): wait a little and try again"
+    if status in {404, 405, 501}:
+        return "this platform has no exposures for this sandbox; forward a port to this machine instead"
+    if status == 422:
+        return f"the platform does not take {what}: {error}"
+    return str(error)
+
+
+class PortBoard:
+    """The exposures as they were last heard of. ``on_change`` is called when a row changes."""
+
+    def __init__(self, client: AsyncSandboxClient, store: FleetStore, clock: Clock) -> None:
+        self._client, self._store, self._clock = client, store, clock
+        self.rows: list[PortRow] = []
+        self.loaded = False
+        self.problem = ""
+        self.on_change: Callable[[], None] = lambda: None
+
+    async def refresh(self) -> None:
+        """List all exposures; what was found about those that stay is kept. A failure is told in ``problem``."""
+        try:
+            reply = await self._client.list_all_exposed_ports()
+        except SandboxClientError as error:
+            self.problem = str(error)
+        else:
+            known = {row.exposure.exposure_id: row for row in self.rows}
+            rows = [self._row(exposure, known.get(exposure.exposure_id)) for exposure in reply.exposures]
+            self.rows = sorted(rows, key=lambda row: (row.sandbox_name, row.exposure.port))
+            self.problem, self.loaded = "", True
+        self.on_change()
+
+    async def probe(self, exposure_ids: Sequence[str]) -> None:
+        """Ask each address for an answer, some at once; rows change as the answers come."""
+        gate = asyncio.Semaphore(PROBES_AT_ONCE)
+
+        async def one(exposure_id: str) -> None:
+            async with gate:
+                row = self._find(exposure_id)
+                if row is not None:
+                    self._put(replace(row, probing=True))
+                    health = await self._probe(row)
+                    self._put(replace(row, health=health, probing=False))
+
+        await asyncio.gather(*(one(exposure_id) for exposure_id in exposure_ids))
+
+    async def expose(self, sandbox_id: str, port: int, protocol: str, name: str | None) -> ExposedPort:
+        """Make a port reachable from outside.
+
+        Raises:
+            SandboxClientError: the platform refused, or has no exposures.
+        """
+        exposed = await self._client.expose(sandbox_id, port, name, protocol)
+        await self.refresh()
+        return exposed
+
+    async def unexpose(self, row: PortRow) -> None:
+        """Take an exposure back.
+
+        Raises:
+            SandboxClientError: the platform refused.
+        """
+        await self._client.unexpose(row.exposure.sandbox_id, row.exposure.exposure_id)
+        await self.refresh()
+
+    async def listening(self, sandbox_id: str) -> list[int]:
+        """Return the ports on which something listens inside a sandbox, by one small command.
+
+        Raises:
+            SandboxClientError: the command could not be run.
+        """
+        result = await self._client.execute_command(
+            sandbox_id, "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null", timeout=10
+        )
+        return sorted({int(port, 16) for port in _LISTENING.findall(result.stdout)})
+
+    async def _probe(self, row: PortRow) -> Health:
+        if not row.running:
+            return Health(False, "its sandbox does not run any more")
+        started = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                words, up = await (_ask_http(row.address) if row.exposure.url else _ask_tcp(row.address))
+        except TimeoutError:
+            return Health(False, f"no answer in {PROBE_SECONDS:.0f} s")
+        except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL):
+            return Health(False, await self._why(row))
+        return Health(up, words if up else await self._why(row), (self._clock.monotonic() - started) * 1000)
+
+    async def _why(self, row: PortRow) -> str:
+        port = row.exposure.port
+        try:
+            inside = await self.listening(row.exposure.sandbox_id)
+        except SandboxClientError:
+            return "no answer"
+        if port in inside:
+            return f"something listens on {port} inside, but does not answer"
+        others = f"; inside listen {', '.join(map(str, inside))}" if inside else ""
+        return f"nothing listens on {port} in the sandbox{others}"
+
+    def _row(self, exposure: ExposedPort, old: PortRow | None) -> PortRow:
+        found = self._store.get(exposure.sandbox_id)
+        name = found.sandbox.name if found is not None else ""
+        running = found is not None and found.status == "RUNNING"
+        return PortRow(exposure, name, running, old.health if old is not None and old.running == running else None)
+
+    def _find(self, exposure_id: str) -> PortRow | None:
+        return next((row for row in self.rows if row.exposure.exposure_id == exposure_id), None)
+
+    def _put(self, changed: PortRow) -> None:
+        wanted = changed.exposure.exposure_id
+        self.rows = [changed if row.exposure.exposure_id == wanted else row for row in self.rows]
+        self.on_change()
+
+
+async def _ask_http(url: str) -> tuple[str, bool]:
+    async with (
+        httpx.AsyncClient(trust_env=False, headers={"User-Agent": USER_AGENT}) as client,
+        client.stream("GET", url, timeout=PROBE_SECONDS) as reply,
+    ):
+        # A gateway's own error says that nobody answered behind it.
+        return str(reply.status_code), reply.status_code not in {502, 503, 504}
+
+
+async def _ask_tcp(endpoint: str) -> tuple[str, bool]:
+    host, _, port = endpoint.rpartition(":")
+    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    try:
+        # A forwarder takes every connection and closes it at once when nobody listens behind it.
+        try:
+            async with asyncio.timeout(0.3):
+                closed = await reader.read(1) == b""
+        except TimeoutError:
+            closed = False
+        return "connects", not closed
+    finally:
+        writer.close()

@@ -1,0 +1,6 @@
+"""Recordings of shells and consoles in the asciicast format, version 2: making them and playing them."""
+
+from sandtui.fleet.recordings.player import Player
+from sandtui.fleet.recordings.recorder import Recorder, Tape
+
+__all__ = ["Player", "Recorder", "Tape"]

@@ -1,0 +1,341 @@
+"""A terminal without a window: bytes in; a grid of cells, a title, requests and replies out.
+
+Nothing that a program writes leaves this module as a sequence. What it asks of a terminal is answered here or
+dropped: other strings than titles, links, the clipboard's and questions about colours (OSC 0, 2, 8, 52; 4, 10 to 12),
+DCS, APC, PM and SOS never do anything. The parser is a regular expression over whole pieces of text, as the time of a
+pure Python emulation goes into looking at characters one by one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import deque
+from collections.abc import Callable
+
+from sandtui.terminal.colours import Colours
+from sandtui.terminal.csi import CONTROLS
+from sandtui.terminal.grid import Grid
+from sandtui.terminal.lines import Kept
+from sandtui.terminal.modes import Modes
+from sandtui.terminal.pen import PLAIN, Pen, same, sgr
+from sandtui.terminal.rewrap import Settling
+from sandtui.terminal.strings import Strings
+from sandtui.terminal.widths import SPECIAL
+
+HISTORY_LINES = 10_000
+MAX_SIDE = 1000
+LONGEST_CONTROL = 256
+"""Characters of a control sequence; a longer one is no sequence of any program."""
+
+LONGEST_STRING = 128 * 1024
+"""Characters of a string that is kept until its end: a clipboard's. What is longer is dropped as it comes."""
+
+REPLIES_KEPT = 64 * 1024
+PENS_KEPT = 4096
+
+_TEXT = r"[^\x00-\x1f\x7f-\x9f]"
+_TOKEN = re.compile(
+    rf"((?:{_TEXT}*\r\n){{4,}}+)"  # 1: whole lines
+    rf"|({_TEXT}++)"  # 2: text
+    r"|\x1b\[([0-9:;]*+)m"  # 3: colours
+    r"|\x1b\[([\x00-\x17\x19\x1c-\x3f\x7f]*+)([@-~])"  # 4, 5: a control sequence
+    r"|([\x00-\x17\x19\x1c-\x1f\x7f-\x9f])"  # 6: a control
+    r"|\x1b([ -/]*+)([0-OQ-WYZ\\`-~])"  # 7, 8: an escape sequence, but for those that begin strings
+    r"|\x1b\]([^\x07\x18\x1a\x1b]*+)(\x1b\\|\x07|\x18|\x1a|(?=\x1b[^\\]))"  # 9, 10: a command and how it ends
+    r"|(\x1b[P^_X][^\x18\x1a\x1b]*+(?:\x1b\\|\x18|\x1a|(?=\x1b[^\\])))",  # 11: another string
+    re.DOTALL,
+)
+_UNFINISHED = re.compile(
+    r"\x1b(?:[ -/]*|\[[\x00-\x17\x19\x1c-\x3f\x7f]*|\][^\x07\x18\x1a\x1b]*\x1b?|[P^_X][^\x18\x1a\x1b]*\x1b?)\Z"
+)
+_BROKEN = re.compile(r"\x1b(?:\[[\x00-\x17\x19\x1c-\x3f\x7f]*|[ -/]*)[\x18\x1a]?")
+_COMMAND_END, _STRING_END = re.compile(r"[\x07\x18\x1a\x1b]"), re.compile(r"[\x18\x1a\x1b]")
+_INNER_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_STRINGS = frozenset("]P^_X")
+_GRAPHICS = {
+    ord(char): graphic
+    for char, graphic in zip("`abcdefghijklmnopqrstuvwxyz{|}~_", "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£· ", strict=True)
+}
+
+
+class Emulation:
+    """A terminal of some size.
+
+    ``replies`` is what the program is to be sent back, ``title`` what it calls itself (not safe to draw), ``bells``
+    how often it rang. ``on_clipboard`` gets what it wants to have in the clipboard; ``colours`` returns those that it
+    is told when it asks; None leaves the question without an answer.
+    """
+
+    main: Grid
+    alternate: Grid | None
+    grid: Grid
+    modes: Modes
+    title: str
+
+    def __init__(self, width: int = 80, height: int = 24, history: int = HISTORY_LINES) -> None:
+        width, height = _side(width), _side(height)
+        self.history: deque[Kept] = deque(maxlen=history)
+        self.on_clipboard: Callable[[str], None] = lambda _: None
+        self.colours: Callable[[], Colours | None] = lambda: None
+        self.replies = bytearray()
+        self.bells = 0
+        self.strings = Strings(self)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._in_string = ""
+        self._pens: dict[tuple[Pen, str], Pen] = {}
+        self._build(width, height)
+
+    def _build(self, width: int, height: int) -> None:
+        self.main = Grid(width, height, self.history)
+        self.alternate = None
+        self.grid = self.main
+        self.modes = Modes()
+        self.title = ""
+        self._charsets, self._charset = ["B", "B"], 0
+        self._saved: dict[bool, tuple[int, int, Pen, bool, list[str], int]] = {}
+        self._last = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and lines."""
+        return self.grid.width, self.grid.height
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Column and line of the cursor."""
+        return min(self.grid.x, self.grid.width - 1), self.grid.y
+
+    @property
+    def is_alternate(self) -> bool:
+        """Whether the program has the whole screen for itself, without scrollback."""
+        return self.grid is not self.main
+
+    def feed(self, data: bytes) -> None:
+        """Take what the program wrote. Any bytes are allowed, cut anywhere."""
+        text = self._decoder.decode(data)
+        if self._rest:
+            text, self._rest = self._rest + text, ""
+        place, end = 0, len(text)
+        if self._in_string:
+            place = self._skip_string(text)
+        while place < end:
+            place = self._parse(text, place)
+            if place < end:
+                place = self._unfinished(text, place)
+
+    def resize(self, width: int, height: int) -> None:
+        """Change the size; 1 to 1000 cells each way.
+
+        The main screen's lines are wrapped anew; of the scrollback only what comes into view, the rest when
+        :meth:`settling` is carried out.
+        """
+        width, height = _side(width), _side(height)
+        saved = self._saved.get(False)
+        moved = self.main.resize(width, height, [saved[:2]] if saved is not None else [])
+        if saved is not None:
+            self._saved[False] = (*moved[0], *saved[2:])
+        if self.alternate is not None:
+            self.alternate.resize(width, height)
+
+    def settling(self) -> Settling:
+        """Return what wraps the rest of the scrollback to the width that there is now."""
+        return Settling(self.main)
+
+    def reply(self, text: str) -> None:
+        """Answer a question of the program; a program that never reads its answers gets no more of them."""
+        if len(self.replies) < REPLIES_KEPT:
+            self.replies += text.encode()
+
+    def take_replies(self) -> bytes:
+        """Return the answers and forget them."""
+        replies = bytes(self.replies)
+        self.replies.clear()
+        return replies
+
+    # Parsing
+
+    def _parse(self, text: str, place: int) -> int:
+        """Carry out what is complete; return where it ends."""
+        pens = self._pens
+        for match in iter(_TOKEN.scanner(text, place).match, None):  # type: ignore[attr-defined] # untyped
+            kind = match.lastindex
+            place = match.end()
+            if kind == 2:
+                self._write(match[2])
+            elif kind == 3:
+                grid = self.grid
+                key = (grid.pen, match[3])
+                pen = pens.get(key)
+                if pen is None:
+                    if len(pens) >= PENS_KEPT:
+                        pens.clear()
+                    pen = pens[key] = same(sgr(*key))
+                grid.pen = pen
+            elif kind == 5:
+                self._control_sequence(match[4], match[5])
+            elif kind == 6:
+                self._control(match[6])
+            elif kind == 1:
+                block = match[1]
+                if self._charsets[self._charset] == "B" and not SPECIAL.search(block.replace("\r\n", "")):
+                    self.grid.write_lines(block.split("\r\n")[:-1])
+                else:
+                    for line in block.split("\r\n")[:-1]:
+                        if line:
+                            self._write(line)
+                        self._control("\r")
+                        self._control("\n")
+            elif kind == 8:
+                self._escape(match[7], match[8])
+            elif kind == 10 and match[10] not in {"\x18", "\x1a"}:
+                self.strings.take(match[9], match[10])
+        return place
+
+    def _unfinished(self, text: str, place: int) -> int:
+        """Keep what may still become a sequence; what can't is left out. Return where to go on."""
+        if not _UNFINISHED.match(text, place):
+            # An escape that begins nothing, or a sequence that another control cuts off.
+            broken = _BROKEN.match(text, place)
+            return broken.end() if broken is not None else place + 1
+        kind, length = text[place + 1 : place + 2], len(text) - place
+        if kind in _STRINGS and (kind != "]" or length > LONGEST_STRING):
+            self._in_string = kind
+            self._rest = "\x1b" if text.endswith("\x1b") and length > 1 else ""
+        elif kind in _STRINGS or length <= LONGEST_CONTROL:
+            self._rest = text[place:]
+        return len(text)
+
+    def _skip_string(self, text: str) -> int:
+        """Leave out what belongs to a string that is not kept; return where it ends."""
+        end = (_COMMAND_END if self._in_string == "]" else _STRING_END).search(text)
+        if end is None:
+            return len(text)
+        if end[0] == "\x1b" and end.end() == len(text):
+            self._rest = "\x1b"
+            return len(text)
+        self._in_string = ""
+        if end[0] == "\x1b":
+            return end.end() + 1 if text[end.end()] == "\\" else end.start()
+        return end.end()
+
+    def _write(self, text: str) -> None:
+        if self._charsets[self._charset] == "0":
+            text = text.translate(_GRAPHICS)
+        self._last = text
+        self.grid.write(text)
+
+    def _control(self, char: str) -> None:
+        grid = self.grid
+        if char == "\n" or char == "\x0b" or char == "\x0c":
+            if self.modes.newline:
+                grid.x = 0
+            grid.line_feed()
+        elif char == "\r":
+            grid.x = 0
+        elif char == "\b":
+            grid.x = max(0, min(grid.x, grid.width - 1) - 1)
+        elif char == "\t":
+            grid.tab(1)
+        elif char == "\x07":
+            self.bells += 1
+        elif char == "\x0e" or char == "\x0f":
+            self._charset = 1 if char == "\x0e" else 0
+
+    def _control_sequence(self, middle: str, final: str) -> None:
+        if len(middle) > LONGEST_CONTROL:
+            return
+        inner = _INNER_CONTROLS.findall(middle)
+        if inner:
+            # Controls inside a sequence are carried out first, as real terminals do.
+            for char in inner:
+                self._control(char)
+            middle = _INNER_CONTROLS.sub("", middle)
+            if final == "m" and not middle.strip("0123456789:;"):
+                self.grid.pen = same(sgr(self.grid.pen, middle))
+                return
+        private = middle[0] if middle and middle[0] in "<=>?" else ""
+        digits = middle[len(private) :].rstrip(" !\"#$%&'()*+,-./")
+        intermediate = middle[len(private) + len(digits) :]
+        handler = CONTROLS.get(private + intermediate + final)
+        if handler is not None:
+            parts = digits.replace(":", ";").split(";") if digits else []
+            if all(not part or part.isdecimal() for part in parts):
+                handler(self, [min(int(part[:6] or 0), 99_999) for part in parts])
+
+    def _escape(self, intermediate: str, final: str) -> None:
+        grid = self.grid
+        if intermediate in {"(", ")"}:
+            self._charsets["()".index(intermediate)] = "0" if final == "0" else "B"
+        elif intermediate == "#" and final == "8":
+            grid.fill("E")
+        elif intermediate:
+            return
+        elif final == "D":
+            grid.line_feed()
+        elif final == "E":
+            grid.x = 0
+            grid.line_feed()
+        elif final == "H":
+            grid.tabs.add(min(grid.x, grid.width - 1))
+        elif final == "M":
+            grid.reverse_line_feed()
+        elif final == "7":
+            self.save_cursor()
+        elif final == "8":
+            self.restore_cursor()
+        elif final == "c":
+            self._build(*self.size)
+        elif final in {"=", ">"}:
+            self.modes.application_keypad = final == "="
+
+    # What sequences do to more than the grid
+
+    def save_cursor(self) -> None:
+        """Keep where the cursor is and how it writes (DECSC), for each screen by itself."""
+        grid = self.grid
+        self._saved[self.is_alternate] = (grid.x, grid.y, grid.pen, grid.origin, [*self._charsets], self._charset)
+
+    def restore_cursor(self) -> None:
+        """Go back to what was kept (DECRC), or home."""
+        grid = self.grid
+        saved = self._saved.get(self.is_alternate, (0, 0, PLAIN, False, ["B", "B"], 0))
+        x, y, grid.pen, grid.origin, charsets, self._charset = saved
+        grid.x, grid.y = min(x, grid.width), min(y, grid.height - 1)
+        self._charsets = [*charsets]
+
+    def set_alternate(self, on: bool, *, clear: bool) -> None:
+        """Show the other screen, or the main one again."""
+        if on == self.is_alternate:
+            return
+        old = self.grid
+        if on:
+            if self.alternate is None or clear:
+                self.alternate = Grid(old.width, old.height)
+            self.grid = self.alternate
+        else:
+            self.grid = self.main
+        new = self.grid
+        new.x, new.y, new.pen = old.x, old.y, old.pen
+        new.autowrap, new.insert, new.origin = old.autowrap, old.insert, old.origin
+        new.scrolled = True
+
+    def soft_reset(self) -> None:
+        """Take back what a program may have set (DECSTR)."""
+        grid = self.grid
+        grid.pen, grid.origin, grid.insert, grid.autowrap = PLAIN, False, False, True
+        grid.top, grid.bottom = 0, grid.height - 1
+        self.modes.application_cursor = self.modes.application_keypad = False
+        self.modes.cursor_visible = True
+        self._charsets, self._charset = ["B", "B"], 0
+        self._saved.pop(self.is_alternate, None)
+
+    def repeat(self, count: int) -> None:
+        """Write the last character again (REP)."""
+        if self._last:
+            self.grid.write(self._last[-1] * min(count, self.grid.width * self.grid.height))
+
+
+def _side(cells: int) -> int:
+    return max(1, min(cells, MAX_SIDE))

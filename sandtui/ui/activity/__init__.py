@@ -1,0 +1,1 @@
+"""The activity: what happened, and the requests behind each entry."""

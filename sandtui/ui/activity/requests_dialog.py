@@ -1,0 +1,93 @@
+"""An entry of the activity in full, with the requests behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.requests import Request, curl_line
+from sandtui.ui.activity.requests import behind, request_details, request_pieces
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+MOST_LINES = 12
+
+
+class RequestsDialog(Dialog[None]):
+    """Shows one entry; ``requests`` are those that were kept, in their order."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "close", "close", show=False),
+        Binding("y", "copy_entry", "copy entry", show=False),
+        Binding("Y", "copy_curl", "copy curl", show=False),
+    ]
+
+    def __init__(self, entry: Entry, requests: Sequence[Request], now: datetime) -> None:
+        super().__init__()
+        self._entry = entry
+        self._requests = requests
+        self._now = now
+
+    def compose(self) -> Iterable[Widget]:
+        """The entry, its requests, the one under the cursor."""
+        with Vertical(id="dialog", classes="requests") as dialog:
+            dialog.border_title = Content("What stands behind it")
+            with VerticalScroll(id="request-entry", can_focus=not self._requests):
+                yield Static(behind(self._entry, self._requests))
+            if self._requests:
+                yield RowList(self._line, id="request-list")
+                with VerticalScroll(id="request-details"):
+                    yield Static(id="request-text")
+            keys = "Y copies it as curl · " if self._requests else ""
+            yield Static(content(Piece(f"{keys}y copies the entry · esc closes", "dim")), id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Put the cursor on the first that failed."""
+        if self._requests:
+            rows = self.query_one(RowList)
+            rows.styles.height = min(len(self._requests), MOST_LINES)
+            rows.show_rows(range(len(self._requests)))
+            rows.go_to(next((place for place, each in enumerate(self._requests) if each.failed), 0))
+            rows.focus()
+            self._show_details()
+
+    def on_row_list_moved(self, message: RowList.Moved) -> None:
+        """Show another."""
+        message.stop()
+        self._show_details()
+
+    def action_copy_entry(self) -> None:
+        """Copy what the entry says."""
+        cast("SandtuiApp", self.app).copy(self._entry.text)
+
+    def action_copy_curl(self) -> None:
+        """Copy the request under the cursor as a command."""
+        if self._requests:
+            cast("SandtuiApp", self.app).copy_quietly(curl_line(self._chosen))
+
+    def action_close(self) -> None:
+        """Close."""
+        self.dismiss()
+
+    @property
+    def _chosen(self) -> Request:
+        return self._requests[self.query_one(RowList).cursor]
+
+    def _show_details(self) -> None:
+        self.query_one("#request-text", Static).update(request_details(self._chosen, self._now))
+
+    def _line(self, number: int) -> list[Piece]:
+        if number >= len(self._requests):
+            return []
+        return request_pieces(self._requests[number], self.query_one(RowList).size.width)

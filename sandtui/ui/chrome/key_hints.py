@@ -1,0 +1,97 @@
+"""The key footer: hints by priority, never cut in the middle, help always last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+
+from sandtui.ui.rendering.text import Piece, content, width_of
+
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A key and what it does. ``rank`` orders what goes first when the line is short: the larger."""
+
+    key: str
+    title: str
+    rank: int
+    action: str = ""
+
+    @property
+    def width(self) -> int:
+        """Cells that the hint takes."""
+        return width_of(self.key) + 1 + width_of(self.title)
+
+
+class KeyHints(Widget):
+    """One line of hints; a click does what its key does."""
+
+    DEFAULT_CSS = """
+    KeyHints { height: 1; width: 1fr; padding: 0 1; }
+    """
+
+    @dataclass
+    class Chosen(Message):
+        """A hint was clicked."""
+
+        action: str
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._hints: Sequence[Hint] = ()
+        self._help: Hint | None = None
+        self._spans: list[tuple[int, int, str]] = []
+
+    def show(self, hints: Sequence[Hint], help_hint: Hint | None) -> None:
+        """Offer these hints."""
+        if hints != self._hints or help_hint != self._help:
+            self._hints, self._help = hints, help_hint
+            self.refresh()
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Take the whole width."""
+        return container.width
+
+    def render(self) -> Content:
+        """Draw as many hints as fit, in their order."""
+        width = self.content_size.width
+        kept = self._fitting(width)
+        pieces: list[Piece] = []
+        self._spans = []
+        place = 0
+        for hint in kept:
+            self._spans.append((place, place + hint.width, hint.action))
+            pieces += [Piece(hint.key, "key"), Piece(f" {hint.title}", "dim"), Piece(" " * GAP)]
+            place += hint.width + GAP
+        if self._help is not None:
+            gap = max(0, width - place - self._help.width)
+            self._spans.append((place + gap, width, self._help.action))
+            pieces += [Piece(" " * gap), Piece(self._help.key, "key"), Piece(f" {self._help.title}", "dim")]
+        return content(*pieces)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what the hint under the mouse says."""
+        place = event.x - 1
+        for start, end, action in self._spans:
+            if start <= place < end and action:
+                self.post_message(self.Chosen(action))
+                return
+
+    def _fitting(self, width: int) -> list[Hint]:
+        room = width - (self._help.width if self._help is not None else 0)
+        chosen: set[int] = set()
+        for index in sorted(range(len(self._hints)), key=lambda index: self._hints[index].rank):
+            needed = self._hints[index].width + GAP
+            if needed > room:
+                break
+            room -= needed
+            chosen.add(index)
+        return [hint for index, hint in enumerate(self._hints) if index in chosen]

@@ -1,0 +1,58 @@
+"""A line of the chrome: pieces at the left, pieces at the right, whatever the width."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from sandtui.ui.rendering.text import Piece, content, fit, width_of
+
+
+class ChromeLine(Widget):
+    """One line. What does not fit is cut from the left part first: the right part is short and matters."""
+
+    DEFAULT_CSS = """
+    ChromeLine { height: 1; width: 1fr; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._left: list[Piece] = []
+        self._right: list[Piece] = []
+
+    def show(self, left: list[Piece], right: list[Piece]) -> None:
+        """Draw these pieces, when they are others than now."""
+        if left != self._left or right != self._right:
+            self._left, self._right = left, right
+            self.refresh()
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Take the whole width."""
+        return container.width
+
+    def render(self) -> Content:
+        """Draw the line."""
+        width = self.size.width
+        right = _cut(self._right, width)
+        left = _cut(self._left, max(0, width - _width(right) - (1 if right else 0)))
+        gap = width - _width(left) - _width(right)
+        return content(*left, Piece(" " * max(0, gap)), *right)
+
+
+def _width(pieces: list[Piece]) -> int:
+    return sum(width_of(piece.text) for piece in pieces)
+
+
+def _cut(pieces: list[Piece], width: int) -> list[Piece]:
+    room = width
+    kept: list[Piece] = []
+    for piece in pieces:
+        wide = width_of(piece.text)
+        if wide > room:
+            if room > 0:
+                kept.append(Piece(fit(piece.text, room), piece.role))
+            break
+        kept.append(piece)
+        room -= wide
+    return kept

@@ -1,0 +1,245 @@
+"""What every screen has: one header line, a body, a line for what goes on, one line of key hints."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+
+from textual.widgets import Input, TextArea
+
+from sandtui.fleet.actions import PANES
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.freshness import freshness_pieces, problem_pieces
+from sandtui.ui.chrome.gate import ScreenGate, Tick
+from sandtui.ui.chrome.key_hints import Hint, KeyHints
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.chrome.work import summary_pieces, work_pieces
+from sandtui.ui.key_bindings import help_hint, hints, key_of
+from sandtui.ui.rendering.status import count_pieces
+from sandtui.ui.rendering.text import Piece, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.dom import DOMNode
+    from textual.widget import Widget
+
+    from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.connection.bridge import Bridge
+    from sandtui.ui.connection.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
+
+MIN_WIDTH, MIN_HEIGHT = 80, 24
+
+Severity = Literal["information", "warning", "error"]
+
+
+class AppScreen(ScreenGate[None]):
+    """A full screen of the program. ``SCOPE`` names its actions in the registry."""
+
+    SCOPE: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own shape
+
+    def __new__(cls, *arguments: object, **named: object) -> Self:
+        """Remember how the screen was opened: it can be opened again like that."""
+        screen = super().__new__(cls)
+        screen._opened = partial(cls, *arguments, **named)
+        return screen
+
+    _opened: Callable[[], Self]
+
+    def again(self) -> Self:
+        """Return a screen like this one, to be shown again after this one was left."""
+        return self._opened()
+
+    @property
+    def may_return(self) -> bool:
+        """Whether what it showed is still there."""
+        return True
+
+    def compose(self) -> ComposeResult:
+        """Lay out the chrome around the body."""
+        yield ChromeLine(id="header")
+        yield from self.compose_body()
+        yield ChromeLine(id="activity")
+        yield KeyHints(id="hints")
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Return the widgets between header and activity line."""
+        raise NotImplementedError
+
+    @property
+    def dashboard(self) -> SandtuiApp:
+        """The app, with its type."""
+        return cast("SandtuiApp", self.app)
+
+    @property
+    def bridge(self) -> Bridge:
+        """The way to the fleet."""
+        return self.dashboard.bridge
+
+    @property
+    def takes_all_keys(self) -> bool:
+        """Whether the keys of the app do not work now: a shell has them."""
+        return False
+
+    def crumbs(self) -> list[str]:
+        """Return where we are, from general to special; outside text is made safe by the caller."""
+        return []
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Return what the line above the hints shows when nothing is wrong."""
+        return [], []
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether another full screen is in front: then nothing is drawn, for Textual would paint both."""
+        stack = self.app.screen_stack
+        above = stack[stack.index(self) + 1 :] if self in stack else []
+        return any(isinstance(screen, AppScreen) for screen in above)
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """Return the scopes whose actions work now."""
+        return (self.SCOPE,)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of the screen and all its panes, whichever is in use."""
+        return (self.SCOPE, *PANES.get(self.SCOPE, ()))
+
+    def subject(self) -> str:
+        """Return what an action of this screen is done to, for the activity, where the crumbs do not say it."""
+        return ""
+
+    def named_key(self, action_id: str) -> str:
+        """Return the key of an action as the user's keymap has it, for a text."""
+        return key_of(action_id, self.dashboard.user_keys)
+
+    def why_not(self, action: str) -> str:
+        """Return why an action can't be done now and what to do instead, or an empty text when it can.
+
+        The key of an action that can't be done answers with this sentence.
+        """
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Do only what can be done."""
+        return not (self.is_mounted and self.why_not(action))
+
+    @property
+    def has_selection(self) -> bool:
+        """Whether a text is selected, on the screen or in the field: then ctrl+c copies, as everywhere."""
+        field = self.focused
+        return bool(self.get_selected_text() or (isinstance(field, Input | TextArea) and field.selected_text))
+
+    def offered_hints(self) -> list[Hint]:
+        """Return the hints of the actions that work now."""
+        return hints(*self.hint_scopes(), keymap=self.dashboard.user_keys, allowed=self.dashboard.contexts.may)
+
+    def owner_of(self, scope: str) -> DOMNode:
+        """Return who carries out the actions of a scope: the screen, or one of its panes."""
+        return self
+
+    def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
+        """Start a coroutine of this screen. It goes on when the screen closes; what it would draw then is dropped."""
+        self.bridge.run_flow(self.of_screen(flow), group, exclusive=exclusive)
+
+    def on_tick(self, _: Tick) -> None:
+        """Let the time pass."""
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw again what depends on the time; called once a second."""
+        self.update_news()
+
+    def update_news(self) -> None:
+        """Draw header and activity line."""
+        if self.is_open and not self.is_covered:
+            self._update_header()
+            self._update_activity()
+
+    def update_chrome(self) -> None:
+        """Draw header, activity line and hints."""
+        if not self.is_open or self.is_covered:
+            return
+        self.update_news()
+        typing = isinstance(self.focused, (Input, TextArea))
+        help_ = None if self.takes_all_keys else help_hint(typing, self.dashboard.user_keys)
+        self.query_one("#hints", KeyHints).show(self.offered_hints(), help_)
+
+    def on_mount(self) -> None:
+        """Draw the chrome for the first time."""
+        self.update_chrome()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was in front."""
+        self.update_chrome()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Say so when the window is too small."""
+        self.call_after_refresh(self.update_chrome)
+
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
+        """Other keys work now."""
+        self.update_chrome()
+
+    def on_connection_changed(self, _: ConnectionChanged) -> None:
+        """Draw the connection's state."""
+        self.update_chrome()
+
+    def on_freshness_changed(self, _: FreshnessChanged) -> None:
+        """Draw the age of the data."""
+        self.update_news()
+
+    def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
+        """Draw the counts."""
+        self.update_news()
+
+    def on_key_hints_chosen(self, message: KeyHints.Chosen) -> None:
+        """Do what a clicked hint says."""
+        self.dashboard.do(message.action)
+
+    def _update_header(self) -> None:
+        bridge = self.bridge
+        left = [Piece(" sandtui", "key"), Piece("  ")]
+        crumbs = self.crumbs()
+        for place, crumb in enumerate(crumbs):
+            last = place == len(crumbs) - 1
+            left += [Piece(crumb, "bright" if last else "dim"), Piece("" if last else " › ", "dim")]
+        if bridge.session is not None:
+            left += [Piece("    "), *count_pieces(bridge.session.store.counts)]
+        right: list[Piece] = []
+        if bridge.connection is not None:
+            connection = bridge.connection
+            role: Role = "bad" if connection.production else "busy" if connection.warning else "dim"
+            right = [Piece(clean(connection.label), role), Piece("   ")]
+            if connection.production:
+                right.insert(0, Piece("PRODUCTION  ", "bad"))
+            if not connection.isolated:
+                right.insert(0, Piece("NOT ISOLATED  ", "bad"))
+            if connection.config.read_only:
+                right.insert(0, Piece("READ-ONLY  ", "busy"))
+            right += freshness_pieces(bridge.freshness, bridge.clock.now())
+        elif bridge.problem is not None:
+            right = [Piece("▲ not connected", "bad")]
+        else:
+            right = [Piece("◌ connecting", "waiting")]
+        self.query_one("#header", ChromeLine).show(left, [*right, Piece(" ")])
+
+    def _update_activity(self) -> None:
+        bridge = self.bridge
+        problem = problem_pieces(
+            bridge.freshness, bridge.clock.monotonic(), bridge.clock.now(), self.named_key("app.refresh")
+        )
+        left, right = self.activity()
+        width, height = self.size
+        if problem:
+            left = problem
+        elif width < MIN_WIDTH or height < MIN_HEIGHT:
+            left = [Piece(f"this window is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} shows everything", "busy")]
+        if bridge.session is not None and bridge.session.transfers is not None:
+            right = [*summary_pieces(bridge.session.transfers.totals), *right]
+        if bridge.session is not None:
+            right = [*work_pieces(len(bridge.session.jobs.running), len(bridge.session.forwards.active)), *right]
+        self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])

@@ -1,0 +1,28 @@
+"""Which tool of this machine can fill its clipboard. The terminal is asked besides, by OSC 52 (traps.md 8)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+
+_HELPERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("WAYLAND_DISPLAY", ("wl-copy",)),
+    ("DISPLAY", ("xclip", "-selection", "clipboard")),
+    ("DISPLAY", ("xsel", "--clipboard", "--input")),
+)
+
+
+def helper(environ: Mapping[str, str], platform: str = sys.platform) -> tuple[str, ...] | None:
+    """Return the command that takes the text on its input, or None.
+
+    Over SSH there is none: the clipboard of the far machine is not the one that somebody pastes from.
+    """
+    if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
+        return None
+    if platform == "darwin":
+        return ("pbcopy",) if shutil.which("pbcopy") else None
+    for variable, command in _HELPERS:
+        if environ.get(variable) and shutil.which(command[0]):
+            return command
+    return None

@@ -1,0 +1,1 @@
+"""The console of one sandbox, and one command on many."""

@@ -1,0 +1,77 @@
+"""How a console's lines look: command, output, errors and the way it ended."""
+
+from __future__ import annotations
+
+from sandtui.fleet.commands.console import Console, Run, RunState
+from sandtui.fleet.text.output_lines import OutputLine, Stream
+from sandtui.fleet.text.sanitize import clean, clean_line
+from sandtui.fleet.text.sgr import PLAIN, styled
+from sandtui.ui.rendering.text import Piece, Role
+from sandtui.ui.rendering.units import long_duration
+
+
+def line_pieces(line: OutputLine, run: Run, job_key: str = "") -> list[Piece]:
+    """Return one line; stderr is told apart by a sign at its start, not by colour alone.
+
+    With ``job_key`` a command that took too long names the key that begins it in the background.
+    """
+    if line.stream is Stream.COMMAND:
+        return [Piece("$ ", "key"), Piece(clean_line(line.text), "bright")]
+    if line.stream is Stream.CONTINUED:
+        return [Piece("> ", "key"), Piece(clean_line(line.text), "bright")]
+    if line.stream is Stream.STDOUT:
+        return [Piece("  "), *_coloured(line, "text")]
+    if line.stream is Stream.STDERR:
+        return [Piece("! ", "busy"), *_coloured(line, "busy")]
+    if line.stream is Stream.PROBLEM:
+        hint = [Piece(f"  {job_key} begins it anew as a background job", "dim")] if run.timed_out and job_key else []
+        return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad"), *hint]
+    return _result(run)
+
+
+def folded_pieces(line: OutputLine, run: Run, hidden: int) -> list[Piece]:
+    """Return the one line of a command whose output is folded away; ``hidden`` counts its lines."""
+    pieces = [Piece("▸ ", "key"), Piece(clean_line(line.text), "bright")]
+    more = f"  … {hidden:,} {'line' if hidden == 1 else 'lines'}  "
+    if run.state is RunState.DONE:
+        return [*pieces, Piece(more, "dim"), *_result(run)]
+    return [*pieces, Piece(more, "dim"), Piece(run.state.value, "busy" if run.state is RunState.RUNNING else "bad")]
+
+
+def run_state_pieces(console: Console, now: float) -> list[Piece]:
+    """Return what runs now, or how the last command ended."""
+    if not console.runs:
+        return [Piece("nothing run yet", "dim")]
+    run = console.runs[-1]
+    if run.state is RunState.RUNNING:
+        return [Piece(f"◐ run {run.number} running {long_duration(now - run.started)}", "busy")]
+    if run.state is RunState.DONE:
+        return [Piece(f"run {run.number}  ", "dim"), *_result(run)]
+    return [Piece(f"✖ run {run.number} {run.state.value}", "bad")]
+
+
+def place_pieces(console: Console) -> list[Piece]:
+    """Return where the next command runs, and how many variables are other than the sandbox's own."""
+    carried = console.carried
+    pieces = [] if carried.directory is None else [Piece(f"  cwd {clean(carried.directory)}")]
+    if carried.variables:
+        pieces.append(Piece(f"  env {carried.variables}", "info"))
+    return pieces
+
+
+def _coloured(line: OutputLine, role: Role) -> list[Piece]:
+    return [Piece(text, role, ink if ink != PLAIN else None) for text, ink in styled(line.text, line.ink)]
+
+
+def _result(run: Run) -> list[Piece]:
+    took = _took(run)
+    if run.exit_code == 0:
+        return [Piece("✓ ", "good"), Piece("exit 0", "good"), Piece(f"  {took}", "dim")]
+    return [Piece("✖ ", "bad"), Piece(f"exit {run.exit_code}", "bad"), Piece(f"  {took}", "dim")]
+
+
+def _took(run: Run) -> str:
+    if run.ended is None:
+        return ""
+    seconds = run.ended - run.started
+    return f"{seconds:.2f}s" if seconds < 10 else long_duration(seconds)

@@ -1,0 +1,314 @@
+"""The console of one sandbox: type a command, see what it prints and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.worker import Worker
+
+from sandtui.client import SandboxClientError
+from sandtui.fleet.commands.console import Console, Run
+from sandtui.fleet.commands.line.completion import columns
+from sandtui.fleet.commands.line.history import PastCommand
+from sandtui.fleet.commands.line.timeouts import next_timeout
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.commands.command_line import CommandLine
+from sandtui.ui.commands.console import place_pieces, run_state_pieces
+from sandtui.ui.commands.console_keys import ConsoleKeys
+from sandtui.ui.commands.console_rows import ConsoleRows
+from sandtui.ui.commands.history_dialog import HistoryDialog
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.status import status_pieces
+from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.widgets.output_view import OutputView
+
+PAINT_SECONDS = 1 / 30
+
+STOP_AND_BEGIN_AGAIN = (
+    "A command that runs can't be moved into the background. It is stopped first, and then begins again from its "
+    "start, as a job: what it has done until now may be done twice."
+)
+BEGIN_AGAIN = "The last command begins again from its start, as a job in the background that no timeout ends."
+
+
+class ConsoleScreen(ConsoleKeys):
+    """A console on one sandbox. Its output stays when it is left and opened again."""
+
+    SCOPE = "console"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("console"), *bindings("output")]
+    AUTO_FOCUS = "#command"
+
+    def __init__(self, sandbox_id: str) -> None:
+        super().__init__()
+        self.sandbox_id = sandbox_id
+        self._worker: Worker[Run] | None = None
+        self._way: Worker[None] | None = None
+        self._painting: Timer | None = None
+        self._rows: ConsoleRows | None = None
+        self._offer: tuple[str, ...] = ()
+        self._offered_for = ""
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Target line, output, command line."""
+        yield ChromeLine(id="target")
+        with Vertical(id="output-panel", classes="panel"):
+            yield OutputView(self._row_pieces, at_most=lambda row: self.rows.most_cells(row), id="output")
+        with Vertical(id="command-panel", classes="panel -lines"):
+            yield CommandLine(lambda: self.console.history, "a command for the sandbox's shell", id="command")
+
+    @property
+    def console(self) -> Console:
+        """The console that is shown."""
+        session = self.bridge.session
+        if session is None:
+            raise RuntimeError("there is no connection")
+        return session.console(self.sandbox_id)
+
+    @property
+    def rows(self) -> ConsoleRows:
+        """Its lines as rows of the screen."""
+        if self._rows is None:
+            self._rows = ConsoleRows(self.console, self.named_key("console.job"))
+        return self._rows
+
+    def crumbs(self) -> list[str]:
+        """Fleet, the sandbox, exec."""
+        return ["Fleet", self._title(), "Exec"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell what a path can go on with, or what is looked for."""
+        following = self.output_view.following
+        right = [
+            Piece(
+                "● following" if following else f"‖ {self.named_key('output.follow')} follows",
+                "good" if following else "dim",
+            )
+        ]
+        if self._offer:
+            return [Piece(columns(self._offer, self.size.width - 16), "info")], right
+        keys = f"{self.named_key('output.next_hit')} {self.named_key('output.previous_hit')}"
+        sought = [Piece("search: ", "dim"), Piece(f"{clean(self._needle)}  ", "key"), Piece(keys, "dim")]
+        return (sought if self._needle else []), right
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """While typing only control keys are ours."""
+        return ("console",) if self.query_one(CommandLine).has_focus else ("output", "console")
+
+    def on_mount(self) -> None:
+        """Show what was run here before."""
+        self.listen(self.console, "on_change", self._changed)
+        self._way = self.bridge.open_console(self.console)
+        self.bridge.search_commands("", self.sandbox_id, self.whenever_open(self._remember))
+        super().on_mount()
+        self.draw()
+
+    def on_unmount(self) -> None:
+        """Close the connection; a command that runs goes on and keeps it."""
+        if self.bridge.session is not None and self._way is not None and self.console.running is None:
+            self._way.cancel()
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self.update_news()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what came while another screen was in front."""
+        super().on_screen_resume()
+        self.draw()
+
+    def tick(self) -> None:
+        """Let the time of a running command grow."""
+        super().tick()
+        self._draw_state()
+
+    def on_command_line_submitted(self, message: CommandLine.Submitted) -> None:
+        """Run the command."""
+        message.stop()
+        if self.run_command(message.text):
+            self.query_one(CommandLine).restart()
+
+    def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
+        """Ask the sandbox what the path may go on with."""
+        message.stop()
+        self.run_flow(self._complete(message.before), "completion", exclusive=True)
+
+    def on_text_area_changed(self, _: CommandLine.Changed) -> None:
+        """What was offered is for another text."""
+        if self._offer and self.query_one(CommandLine).text != self._offered_for:
+            self._offer = ()
+            self.update_news()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """ctrl+c copies, as everywhere, while nothing runs; letters are typed, not keys, in the field."""
+        if action == "interrupt" and self.has_selection:
+            return self.console.running is not None
+        return super().check_action(action, parameters)
+
+    def run_command(self, command: str) -> bool:
+        """Run a command and keep it in the history, unless one runs; return whether it was begun."""
+        if self.console.running is not None:
+            key = self.dashboard.named_key("console.interrupt")
+            self.dashboard.say(f"A command is still running here: {key} stops it.", "warning")
+            return False
+        self.output_view.follow()
+        self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
+        self._worker = self.bridge.run_command(self.console, command, self.console.timeout)
+        return True
+
+    def action_interrupt(self) -> None:
+        """Stop the command that is running."""
+        if self._worker is not None and not self._worker.is_finished:
+            self._worker.cancel()
+        else:
+            self.app.workers.cancel_group(self.app, f"console {self.sandbox_id}")
+
+    def action_history(self) -> None:
+        """Search the commands that were run."""
+        field = self.query_one(CommandLine)
+
+        def answered(command: str | None) -> None:
+            if command:
+                field.put(command)
+                field.focus()
+
+        self.app.push_screen(HistoryDialog(self.sandbox_id, field.text.strip(), self.bridge.clock.now()), answered)
+
+    def action_timeout(self) -> None:
+        """Change how long a command may take."""
+        self.console.timeout = next_timeout(self.console.timeout)
+        self._draw_state()
+
+    def action_job(self) -> None:
+        """Run what is typed in the background, or begin what runs or ran last anew there."""
+        field = self.query_one(CommandLine)
+        if command := field.text.strip():
+            field.restart()
+            self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
+            self.run_flow(self._start_job(command), "job")
+        elif self.console.runs:
+            self._ask_for_job(self.console.runs[-1])
+        else:
+            self.dashboard.say("Type the command first.", "warning")
+
+    def action_clear(self) -> None:
+        """Empty the view."""
+        self.console.clear()
+
+    def action_back(self) -> None:
+        """From typing to the output; from there back to the screen before."""
+        if self.query_one(CommandLine).has_focus and self.console.lines:
+            self.output_view.focus()
+        else:
+            self.app.pop_screen()
+
+    def draw(self) -> None:
+        """Draw what has changed; a view that does not follow stays on its lines."""
+        self._painting = None
+        if not self.is_mounted or self.is_covered:
+            return
+        same, gone = self.rows.update()
+        self.output_view.show(len(self.rows), same=same, shift=-gone)
+        self._draw_state()
+        self.update_news()
+
+    async def _complete(self, before: str) -> None:
+        try:
+            completion = await self.console.complete(before)
+        except SandboxClientError as error:
+            self.dashboard.say(f"Nothing could be completed: {error}", "warning")
+            return
+        field = self.query_one(CommandLine)
+        if not field.complete(before, completion.insert):
+            return
+        self._offer, self._offered_for = completion.names if len(completion.names) > 1 else (), field.text
+        self.update_news()
+
+    def _ask_for_job(self, run: Run) -> None:
+        """The platform can't move a command into the background: say that it begins again, before it does."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_flow(self._begin_as_job(run), "job")
+
+        runs = run is self.console.running
+        self.app.push_screen(
+            AskDialog(
+                "Run it in the background",
+                STOP_AND_BEGIN_AGAIN if runs else BEGIN_AGAIN,
+                "Stop, begin again" if runs else "Begin again",
+                danger=runs,
+            ),
+            answered,
+        )
+
+    async def _begin_as_job(self, run: Run) -> None:
+        if run is self.console.running:
+            self.action_interrupt()
+        await self.console.until_idle()
+        self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), run.command)
+        await self._start_job(run.command)
+
+    async def _start_job(self, command: str) -> None:
+        try:
+            job_id = await self.console.start_job(command)
+        except SandboxClientError as error:
+            self.dashboard.say(f"The job was not started: {error}", "error")
+        else:
+            if (session := self.bridge.session) is not None:
+                session.jobs.adopt(self.sandbox_id, job_id, command, self.console.carried.directory)
+                session.job_watcher.want([self.sandbox_id])
+            self.dashboard.say(f"Job {job_id} runs in the background; it goes on when sandtui ends.")
+
+    def _remember(self, found: Sequence[PastCommand]) -> None:
+        if self.bridge.session is not None and not self.console.past:
+            self.console.past = [past.command for past in reversed(found)]
+
+    def _row_pieces(self, row: int) -> list[Piece]:
+        return self.marked_hits(self.rows.pieces(row))
+
+    def _changed(self) -> None:
+        if self._painting is None:
+            self._painting = self.set_timer(PAINT_SECONDS, self.draw)
+
+    def _draw_state(self) -> None:
+        if not self.is_mounted:
+            return
+        row = self._row()
+        left = [Piece(" ")]
+        if row is not None:
+            left += [*status_pieces(row.status), Piece(f"  {clean(row.sandbox.name)}", "bright")]
+        left += place_pieces(self.console)
+        left.append(Piece(f"  timeout {self.console.timeout}s", "dim"))
+        left.append(Piece("  live" if self.console.live else "  output at the end", "dim"))
+        if row is not None:
+            left.append(Piece(f"  {clean(row.sandbox.docker_image)}", "dim"))
+        state = run_state_pieces(self.console, self.bridge.clock.monotonic())
+        self.query_one("#target", ChromeLine).show(left, [*state, Piece(" ")])
+        output = self.query_one("#output-panel")
+        output.border_title = Content("output")
+        count = f"{len(self.console.lines):,} lines"
+        if self.console.dropped:
+            count = f"first {self.console.dropped:,} lines dropped · {count}"
+        output.border_subtitle = Content(count)
+        command = self.query_one("#command-panel")
+        command.border_title = Content(f"command · {self._title()}")
+        command.border_subtitle = Content("sh -c")
+
+    def _row(self) -> Row | None:
+        session = self.bridge.session
+        return session.store.get(self.sandbox_id) if session is not None else None
+
+    def _sandbox_name(self) -> str:
+        row = self._row()
+        return row.sandbox.name if row is not None else self.sandbox_id
+
+    def _title(self) -> str:
+        return clean(self._sandbox_name())

@@ -1,0 +1,118 @@
+"""Searching the commands that were run, in one sandbox or in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from sandtui.fleet.commands.line.history import PastCommand
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.text import Content, Piece, content, fit
+from sandtui.ui.rendering.units import clock_time
+from sandtui.ui.widgets.option_menu import OptionMenu
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+WIDTH, MARGIN = 110, 6
+NAME_WIDTH, TIME_WIDTH = 16, 16
+
+
+class HistoryDialog(Dialog[str]):
+    """Answers a command, or an empty text. ``sandbox_id`` is the one whose commands are shown at first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False),
+        Binding("tab", "scope", "scope", show=False, priority=True),
+        Binding("ctrl+r,down", "move(1)", "older", show=False),
+        Binding("up", "move(-1)", "newer", show=False),
+    ]
+    AUTO_FOCUS = "#history-search"
+
+    def __init__(self, sandbox_id: str | None, text: str, now: datetime) -> None:
+        super().__init__()
+        self._here = sandbox_id
+        self._everywhere = sandbox_id is None
+        self._text = text
+        self._now = now
+        self._found: Sequence[PastCommand] = ()
+
+    def compose(self) -> Iterable[Widget]:
+        """What is looked for, what was found, how to use it."""
+        with Vertical(id="dialog", classes="history") as dialog:
+            dialog.border_title = Content("Commands")
+            yield Input(self._text, placeholder="a part of the command", compact=True, id="history-search")
+            yield OptionMenu(id="history-list", compact=True)
+            yield Static(id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Look for what is typed already."""
+        self._search()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Look again."""
+        event.stop()
+        self._search()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the command that is highlighted."""
+        event.stop()
+        place = self.query_one(OptionList).highlighted
+        self.dismiss(self._found[place].command if place is not None and place < len(self._found) else "")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take the command that was clicked."""
+        event.stop()
+        self.dismiss(self._found[event.option_index].command)
+
+    def action_close(self) -> None:
+        """Take nothing."""
+        self.dismiss("")
+
+    def action_scope(self) -> None:
+        """Show the commands of this sandbox, or of all."""
+        if self._here is not None:
+            self._everywhere = not self._everywhere
+            self._search()
+
+    def action_move(self, step: int) -> None:
+        """Go to an older command, or a newer one."""
+        found = self.query_one(OptionList)
+        if step > 0:
+            found.action_cursor_down()
+        else:
+            found.action_cursor_up()
+
+    def _search(self) -> None:
+        app = cast("SandtuiApp", self.app)
+        where = None if self._everywhere else self._here
+        app.bridge.search_commands(self.query_one(Input).value, where, self.whenever_open(self._show))
+
+    def _show(self, found: Sequence[PastCommand]) -> None:
+        self._found = found
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(self._line(past)) for past in found])
+        options.highlighted = 0 if found else None
+        words = "in all sandboxes" if self._everywhere else "in this sandbox"
+        scope = f" · tab {'this one' if self._everywhere else 'all'}" if self._here else ""
+        count = f"{len(found):,}" if found else "nothing"
+        text = f"{count} {words}{scope} · enter takes it · esc closes"
+        self.query_one("#dialog-keys", Static).update(content(Piece(text, "dim")))
+
+    def _line(self, past: PastCommand) -> Content:
+        command = clean(past.command.replace("\n", " ↵ "))
+        room = min(WIDTH, self.size.width * 95 // 100) - MARGIN
+        return content(
+            Piece(fit(command, max(10, room - NAME_WIDTH - TIME_WIDTH - 2)) + "  "),
+            Piece(fit(clean(past.sandbox_name), NAME_WIDTH), "dim"),
+            Piece(fit(clock_time(past.moment, self._now), TIME_WIDTH, right=True), "dim"),
+        )

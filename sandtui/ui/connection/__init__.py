@@ -1,0 +1,1 @@
+"""The connection to the platform, and the work over it."""

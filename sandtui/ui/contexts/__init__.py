@@ -1,0 +1,1 @@
+"""Choosing where to work, and what a context forbids or asks twice."""

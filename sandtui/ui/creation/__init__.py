@@ -1,0 +1,1 @@
+"""The create form and the launch board."""

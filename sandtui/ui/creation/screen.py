@@ -1,0 +1,243 @@
+"""The create form: each field is checked as it is typed, with the reason beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from itertools import groupby
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from sandtui.client import Sandbox
+from sandtui.directories import describe
+from sandtui.fleet.activity.trace import following
+from sandtui.fleet.creation.choices import FormChoices
+from sandtui.fleet.creation.form import BY_ID, FIELDS
+from sandtui.fleet.creation.launch_plan import LaunchPlan, new_launch_id, plan_launch
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.connection.messages import CreateFinished, ImageChecked, ImagesKnown
+from sandtui.ui.creation.form import draft_from, review
+from sandtui.ui.creation.form_field import FieldLine
+from sandtui.ui.creation.screen_keys import CreateKeys, secret_free
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.text import Content, Piece, content
+
+CHECK_SECONDS = 0.15
+"""How long typing may go on before the whole plan is made anew: a fleet of hundreds takes longer than a key may."""
+
+IMAGE_SECONDS = 0.7
+"""How long an image's name must stand before the platform is asked about it."""
+
+
+class CreateScreen(CreateKeys):
+    """Make one sandbox, or a fleet."""
+
+    SCOPE = "create"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("create")
+    AUTO_FOCUS = "#field-name"
+
+    def __init__(self, like: Sandbox | None = None) -> None:
+        super().__init__()
+        self._like = like
+        self._launch_id = new_launch_id()
+        self._refused: dict[str, str] = {}
+        self._refused_values: dict[str, str] = {}
+        self._sending = False
+        self._timer: Timer | None = None
+        self._image_timer: Timer | None = None
+        self._reviewed: Content | None = None
+        self._image = ""
+        self._image_note: Piece | None = None
+        self._unsure: tuple[dict[str, str], LaunchPlan] | None = None
+        self._plan = LaunchPlan(self._launch_id)
+
+    @property
+    def keeps_draft(self) -> bool:
+        """A form that was filled like a sandbox leaves the draft alone."""
+        return self._like is None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The fields by section, and the review beside them."""
+        draft = draft_from(self._like) if self._like is not None else self.dashboard.create_draft
+        session = self.bridge.session
+        assert session is not None
+        self._choices = FormChoices(session.store, self.dashboard.settings.create.images)
+        with Horizontal(id="create-body"):
+            with VerticalScroll(id="form", classes="panel", can_focus=False):
+                for section, fields in groupby(FIELDS, key=lambda field: field.section):
+                    yield Static(content(Piece(section, "bright")), classes="section")
+                    for field in fields:
+                        value = draft.get(field.id, field.default)
+                        line = FieldLine(field, value, partial(self._choices.of, field.id))
+                        self.lines.append(line)
+                        yield line
+            with Vertical(id="review", classes="panel"):
+                yield Static(id="review-text")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, new."""
+        return ["Fleet", "New sandbox"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell what is wrong, or that all is well."""
+        if self._sending:
+            return [Piece("◐ creating …", "busy")], []
+        problems = self.problems()
+        submit = self.dashboard.named_key("create.submit")
+        if not problems:
+            many = len(self._plan.requests)
+            what = "it" if many == 1 else f"{many} sandboxes"
+            return [Piece(f"✓ ready: {submit} creates {what}", "good")], []
+        first = next(iter(problems))
+        label = BY_ID[first].label if first in BY_ID else first
+        count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
+        return [Piece(f"✖ {clean(label)}: {clean(problems[first])}", "bad")], [Piece(count, "bad")]
+
+    def on_mount(self) -> None:
+        """Check what stands there."""
+        self.query_one("#form").border_title = Content("New sandbox")
+        self.query_one("#review").border_title = Content("Review")
+        super().on_mount()
+        self._at_first = self.values()
+        self.check_form()
+        self.bridge.recall_images(self)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Check soon after each key."""
+        event.stop()
+        if self._timer is not None:
+            self._timer.stop()
+        if self._plan.requests and len(self._plan.requests) > 1:
+            self._timer = self.set_timer(CHECK_SECONDS, self.check_form)
+        else:
+            self.check_form()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the next field: only ctrl+s creates."""
+        event.stop()
+        self.focus_next()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The words beside a field depend on where the cursor is."""
+        super().on_descendant_focus(event)
+        self._show_words()
+
+    def on_images_known(self, message: ImagesKnown) -> None:
+        """Offer what was used before."""
+        self._choices.add_images(message.images)
+        self._show_words()
+
+    def on_image_checked(self, message: ImageChecked) -> None:
+        """Show what the platform says about the image, if it is still the one that stands there."""
+        if message.image != self._image:
+            return
+        if message.accessible is None:
+            self._image_note = None
+        elif message.accessible:
+            self._image_note = Piece("✓ the platform can use it", "good")
+        else:
+            self._image_note = Piece(f"▲ {clean(message.details) or 'the platform can not use it'}", "busy")
+        self._show_words()
+
+    def on_create_finished(self, message: CreateFinished) -> None:
+        """Show the new sandbox, or the platform's words at the fields that they belong to."""
+        self._sending = False
+        if message.sandbox is not None:
+            self.dashboard.keep_draft({})
+            with following(message.trace):
+                self.dashboard.say(f"Created {message.sandbox.name}.")
+            self.dashboard.show_created(message.sandbox)
+            return
+        self._refused = dict(getattr(message.error, "fields", {}))
+        self._refused_values = self.values()
+        if message.unsure:
+            # The same request again, with the same key, can't make a second one.
+            self._unsure = (self._refused_values, self._plan)
+            again = self.dashboard.named_key("create.submit")
+            note = f" It may have been made all the same: {again} asks again and makes no second one."
+        else:
+            note = ""
+        words = describe(message.error) if message.error is not None else ""
+        with following(message.trace):
+            self.dashboard.say(f"Not created: {words}{note}", "error")
+        self.check_form()
+        self.action_next_problem()
+
+    def action_submit(self) -> None:
+        """Create the sandbox or the fleet, or go to what is wrong."""
+        if self._sending:
+            return
+        self.check_form()
+        if not self._plan.requests:
+            self.action_next_problem()
+            return
+        self._refused = {}
+        if len(self._plan.requests) > 1:
+            self.keep_draft()
+            self.dashboard.start_launch(self._plan)
+            return
+        if self._unsure is not None and self._unsure[0] == self.values():
+            self._plan = self._unsure[1]
+        self._sending = True
+        self.update_chrome()
+        self.bridge.create(self, self._plan)
+
+    def on_unmount(self) -> None:
+        """Nothing typed lives on in the fields."""
+        self._refused_values, self._unsure = {}, None
+
+    def keep_draft(self) -> None:
+        """Keep what was typed; secrets only where they are references."""
+        if self.keeps_draft:
+            self.dashboard.keep_draft(secret_free(self.values()))
+
+    def problems(self) -> dict[str, str]:
+        """Return what is wrong, by field: the platform's words and our own."""
+        return {**self._refused, **self._plan.problems}
+
+    def check_form(self) -> None:
+        """Check every field, and show what would be made."""
+        self._timer = None
+        if not self.is_mounted or self._sending:
+            return
+        values = self.values()
+        # The platform's words stand until the field that they are about is changed.
+        self._refused = {
+            field: words
+            for field, words in self._refused.items()
+            if field not in values or values[field] == self._refused_values.get(field)
+        }
+        self._plan = plan_launch(values, self._launch_id)
+        problems = self.problems()
+        self._watch_image(values)
+        self._show_words()
+        label = self.bridge.connection.label if self.bridge.connection is not None else ""
+        shown = review(self._plan, problems, label)
+        if shown != self._reviewed:
+            self._reviewed = shown
+            self.query_one("#review-text", Static).update(shown, layout=False)
+        self.keep_draft()
+        self._update_activity()
+
+    def _watch_image(self, values: dict[str, str]) -> None:
+        """Have the platform asked about the image, once its name has stood for a moment; only containers have that."""
+        image = values["docker_image"].strip()
+        if image == self._image:
+            return
+        self._image, self._image_note = image, None
+        if self._image_timer is not None:
+            self._image_timer.stop()
+        if image and "{" not in image and values["kind"] != "vm" and "docker_image" not in self.problems():
+            self._image_timer = self.set_timer(IMAGE_SECONDS, partial(self.bridge.check_image, self, image))
+
+    def _show_words(self) -> None:
+        problems = self.problems()
+        for line in self.lines:
+            note = self._image_note if line.field.id == "docker_image" else None
+            line.show_words(problems.get(line.field.id), note)

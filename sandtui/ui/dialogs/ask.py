@@ -1,0 +1,53 @@
+"""A question with yes and no; no has the focus, and nothing but ``y`` or the button says yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.text import Content, Piece, content
+
+
+class AskDialog(Dialog[bool]):
+    """Answers True only to ``y`` or to the button."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "confirm", "yes", show=False),
+        Binding("n,escape,q", "cancel", "no", show=False),
+    ]
+    AUTO_FOCUS = "#cancel"
+    READ_FIRST = True
+
+    def __init__(self, title: str, question: str, yes: str, *, danger: bool = True) -> None:
+        super().__init__()
+        self._heading, self._question, self._yes, self._danger = title, question, yes, danger
+
+    def compose(self) -> Iterable[Widget]:
+        """Question and buttons."""
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(clean(self._heading))
+            yield Static(content(Piece(clean(self._question), "busy" if self._danger else "text")))
+            with Horizontal(id="dialog-buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button(self._yes, id="confirm", variant="error" if self._danger else "primary", compact=True)
+                yield Static(content(Piece("y does it · enter = Cancel", "dim")), id="dialog-keys")
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Take the button's answer."""
+        event.stop()
+        self.dismiss(event.button.id == "confirm")
+
+    def action_confirm(self) -> None:
+        """Yes."""
+        self.dismiss(True)
+
+    def action_cancel(self) -> None:
+        """No."""
+        self.dismiss(False)

@@ -1,0 +1,67 @@
+"""The command line: actions by name, completed as you type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from sandtui.fleet.actions import Action
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.text import Content, Piece, content
+
+
+class CommandDialog(Dialog[str]):
+    """Answers the id of the action that was named."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
+
+    def __init__(self, actions: list[Action]) -> None:
+        super().__init__()
+        self._by_name = {action.command: action for action in actions}
+
+    def compose(self) -> Iterable[Widget]:
+        """The line and the names that there are."""
+        names = sorted(self._by_name)
+        with Vertical(id="dialog", classes="command") as dialog:
+            dialog.border_title = Content("Command")
+            yield Input(placeholder="a name", compact=True, suggester=SuggestFromList(names), id="command-name")
+            yield Static(content(Piece("  ".join(names), "dim")), id="dialog-keys")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the commands that begin so."""
+        event.stop()
+        self._show(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Run the command, also by a beginning that only one has."""
+        event.stop()
+        name = event.value.strip().removeprefix(":")
+        matches = [known for known in self._by_name if known.startswith(name)]
+        chosen = name if name in self._by_name else matches[0] if len(matches) == 1 else None
+        if chosen is not None:
+            self.dismiss(self._by_name[chosen].id)
+        elif not name:
+            self.dismiss("")
+        else:
+            words = f"no command here is called {clean(name)}: " + "  ".join(sorted(self._by_name))
+            self.query_one("#dialog-keys", Static).update(content(Piece(words, "bad")))
+
+    def action_close(self) -> None:
+        """Close without doing anything."""
+        self.dismiss("")
+
+    def _show(self, beginning: str) -> None:
+        beginning = beginning.strip().removeprefix(":")
+        matches = [self._by_name[name] for name in sorted(self._by_name) if name.startswith(beginning)]
+        if beginning and matches:
+            words = "   ".join(f"{action.command}: {action.help}" for action in matches[:2])
+        else:
+            words = "  ".join(sorted(self._by_name))
+        self.query_one("#dialog-keys", Static).update(content(Piece(words, "dim")))

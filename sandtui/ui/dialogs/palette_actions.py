@@ -1,0 +1,136 @@
+"""What the command palette finds: every action of the screen that it was opened on, with its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.text import Text
+from textual.app import App
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from sandtui.fleet.actions import GLOBAL, Action, in_scope
+from sandtui.fleet.keymap import key_label
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.key_bindings import PALETTE
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from sandtui.ui.app import SandtuiApp
+
+OURS_INSTEAD = frozenset({"Keys", "Quit"})
+"""Commands of Textual's palette for which there are actions of ours."""
+
+TITLE, NAMED, TOLD = 1.0, 0.8, 0.5
+"""How much a match counts: in the title, in the action's name, and in the sentence about it."""
+
+LAST = 1000.0
+"""Taken off the score of what can't be done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the palette. ``reason`` is why it can't be done now."""
+
+    title: str
+    help: str
+    run: Callable[[], object]
+    name: str = ""
+    key: str = ""
+    reason: str = ""
+
+    @property
+    def line(self) -> Text:
+        """The line as it is drawn."""
+        text = Text(self.title, style="dim" if self.reason else "")
+        text.append(f"   {self.key}" if self.key else "", "dim")
+        text.append(f"\n{clean(self.reason)}" if self.reason else "", "dim italic")
+        return text
+
+
+def entries(app: SandtuiApp, screen: Screen[Any]) -> list[Entry]:
+    """Return what can be done on a screen, then on every screen, then what can't be done now."""
+    found = [*_of_screen(app, screen), *_of_program(app, screen)]
+    textuals = [
+        Entry(command.title, command.help, command.callback)
+        for command in App.get_system_commands(app, screen)
+        if command.title not in OURS_INSTEAD
+    ]
+    possible = [entry for entry in found if not entry.reason]
+    return [*possible, *textuals, *(entry for entry in found if entry.reason)]
+
+
+def scopes_of(screen: Screen[Any]) -> list[str]:
+    """Return the scopes of a screen and its panes, those of the pane in use first."""
+    if isinstance(screen, AppScreen):
+        return list(dict.fromkeys([*screen.hint_scopes(), *screen.scopes]))
+    ids = [getattr(binding, "id", None) or "" for binding in type(screen).BINDINGS]
+    return list(dict.fromkeys(each.partition(".")[0] for each in ids if "." in each))
+
+
+def _of_screen(app: SandtuiApp, screen: Screen[Any]) -> Iterator[Entry]:
+    for scope in scopes_of(screen):
+        owner = screen.owner_of(scope) if isinstance(screen, AppScreen) else screen
+        for action in in_scope(scope):
+            yield _entry(app, action, app.user_keys.of(action), _why_not(app, action, owner))
+
+
+def _of_program(app: SandtuiApp, screen: Screen[Any]) -> Iterator[Entry]:
+    taken = {key for scope in scopes_of(screen)[:1] for action in in_scope(scope) for key in app.user_keys.of(action)}
+    for action in in_scope(GLOBAL):
+        if action.id == PALETTE:
+            continue
+        reason = _why_not(app, action, app)
+        if not reason and not isinstance(screen, AppScreen) and action.name != "quit":
+            reason = "Close the dialog first."
+        yield _entry(app, action, [key for key in app.user_keys.of(action) if key not in taken], reason)
+
+
+def _entry(app: SandtuiApp, action: Action, keys: tuple[str, ...] | list[str], reason: str) -> Entry:
+    title = action.title[:1].upper() + action.title[1:]
+    run = partial(app.refuse, reason, action.title) if reason else partial(app.do, action.id)
+    key = " ".join(map(key_label, keys)) or (f":{action.command}" if action.command else "")
+    return Entry(title, action.help, run, f"{action.name} {action.command}".replace("_", " "), key, reason)
+
+
+def _why_not(app: SandtuiApp, action: Action, owner: object) -> str:
+    if not app.contexts.may(action):
+        return f"Read-only context: {app.named_key('app.context')} chooses another."
+    explain: Callable[[str], str] | None = getattr(owner, "why_not", None)
+    if explain is not None and (words := explain(action.name)):
+        return words
+    check = cast("App[None]", owner).check_action
+    return "" if check(action.name, ()) is not False else "Not possible now."
+
+
+class ActionProvider(Provider):
+    """Gives the palette its entries, as they were when it was opened."""
+
+    async def startup(self) -> None:
+        """Collect what is offered."""
+        self._entries = entries(cast("SandtuiApp", self.app), self.screen)
+
+    async def discover(self) -> Hits:
+        """Offer everything."""
+        for entry in self._entries:
+            yield DiscoveryHit(entry.line, entry.run, entry.title, None if entry.reason else entry.help)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches; what can't be done comes last."""
+        matcher = self.matcher(query)
+        words = query.lower().split()
+        for entry in self._entries:
+            score = matcher.match(entry.title)
+            if all(word in entry.title.lower() for word in words):
+                score += TITLE
+            elif all(word in entry.name for word in words):
+                score += NAMED
+            elif all(word in f"{entry.title} {entry.help}".lower() for word in words):
+                score += TOLD
+            if score > 0:
+                help_ = None if entry.reason else entry.help
+                yield Hit(score - (LAST if entry.reason else 0), entry.line, entry.run, entry.title, help_)

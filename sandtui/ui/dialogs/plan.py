@@ -1,0 +1,112 @@
+"""The question before something is done to sandboxes: it names them, and Cancel has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.plan import SHOWN, plan_list, plan_words
+from sandtui.ui.rendering.text import Content, Piece, content
+
+FRAME = 11
+"""Lines of the dialog around names and words, of the window around it, and the one that counts what is not named."""
+FEWEST = 2
+TEXT_WIDTH = 66
+
+
+class PlanDialog(Dialog[bool]):
+    """Answers True only to ``y``, to the button, or to the typed count of a large plan.
+
+    ``more`` shows the plan that takes what this one spares.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "confirm", "yes", show=False),
+        Binding("n,escape,q", "cancel", "no", show=False),
+        Binding("i", "more", "take more", show=False),
+    ]
+    AUTO_FOCUS = "#cancel"
+    READ_FIRST = True
+
+    def __init__(self, plan: Plan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self._plan = plan
+        self._where = context
+        self._now = now
+        self._more = more
+
+    def compose(self) -> Iterable[Widget]:
+        """List, warning, buttons."""
+        plan = self._plan
+        count = plan.count
+        words = plan_words(plan, self._where)
+        # Names give way, so that the buttons are in view.
+        room = self.app.size.height - FRAME - 2 * plan.needs_count - len(words.wrap(TEXT_WIDTH))
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(plan.title)
+            with VerticalScroll(id="dialog-list", can_focus=False):
+                yield Static(plan_list(plan, self._now, min(SHOWN, max(FEWEST, room))))
+            yield Static(words, id="dialog-warning")
+            if plan.needs_count:
+                yield Input(placeholder=f"type {count} to confirm", id="count", compact=True)
+            with Horizontal(id="dialog-buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                variant = "error" if plan.verb.warning else "primary"
+                if count:
+                    yield Button(f"{plan.verb.title.split()[0]} {count}", id="confirm", variant=variant, compact=True)  # type: ignore[arg-type]
+                yield Static(content(Piece(self._keys(), "dim")), id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Have a large plan's number typed."""
+        super().on_mount()
+        if self._plan.needs_count:
+            self.query_one("#count", Input).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Take the button's answer."""
+        event.stop()
+        if event.button.id == "confirm":
+            self.action_confirm()
+        else:
+            self.action_cancel()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the field confirms, when the count is right."""
+        event.stop()
+        if event.value.strip() == str(self._plan.count):
+            self.action_confirm()
+
+    def action_confirm(self) -> None:
+        """Do it, unless the count is still needed."""
+        if not self._plan.count:
+            return
+        if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(self._plan.count):
+            self.query_one("#count", Input).focus()
+            return
+        self.dismiss(True)
+
+    def action_more(self) -> None:
+        """Show the plan with what this one spares."""
+        if self._more is not None:
+            self.dismiss(False)
+            self._more()
+
+    def action_cancel(self) -> None:
+        """Do nothing."""
+        self.dismiss(False)
+
+    def _keys(self) -> str:
+        if self._plan.needs_count:
+            return "esc = Cancel"
+        if not self._plan.count:
+            return "enter = Cancel"
+        verb = "deletes" if self._plan.verb.warning else "does it"
+        return f"y {verb} · enter = Cancel"

@@ -1,0 +1,46 @@
+"""One line that is asked for, checked before it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.text import Content, Piece, content
+
+
+class ValueDialog(Dialog[str]):
+    """Answers the line, or an empty text. ``check`` returns what is wrong with a line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
+
+    def __init__(self, title: str, label: str, example: str, check: Callable[[str], str], value: str = "") -> None:
+        super().__init__()
+        self._heading, self._label, self._example = title, label, example
+        self._check, self._value = check, value
+
+    def compose(self) -> Iterable[Widget]:
+        """The line, and what is expected."""
+        with Vertical(id="dialog", classes="command") as dialog:
+            dialog.border_title = Content(clean(self._heading))
+            yield Input(self._value, placeholder=f"{self._label}, such as {self._example}", compact=True, id="value")
+            yield Static(content(Piece("enter goes on · esc closes", "dim")), id="dialog-keys")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take it, or say what is wrong."""
+        event.stop()
+        problem = self._check(event.value)
+        if problem:
+            self.query_one("#dialog-keys", Static).update(content(Piece(clean(problem), "bad")))
+        else:
+            self.dismiss(event.value.strip())
+
+    def action_close(self) -> None:
+        """Take nothing."""
+        self.dismiss("")

@@ -1,0 +1,267 @@
+"""A look at one file: its first window, as text, as bytes, or as what an archive holds; and its growing end."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from sandtui.fleet.files.names import FilesError, base
+from sandtui.fleet.files.preview import WINDOW, Looks, Reader, Window, hex_lines, image_facts, looks_like
+from sandtui.fleet.text.growing_line import GrowingLine
+from sandtui.fleet.text.sanitize import clean, output_line
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.files.edit_flow import edit
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.code import code_lines
+from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.units import size_text
+from sandtui.ui.widgets.output_view import OutputView
+
+FOLLOW_SECONDS = 1.0
+LINES_KEPT = 10_000
+CHARACTERS_KEPT = 8_000_000
+"""Of the lines of a file whose end is followed."""
+
+
+class PreviewScreen(AppScreen):
+    """Shows what ``reader`` reads. ``title`` says whose file it is."""
+
+    SCOPE = "preview"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("preview")
+    AUTO_FOCUS = "#preview"
+
+    def __init__(self, reader: Reader, title: str) -> None:
+        super().__init__()
+        self._reader, self._owner = reader, title
+        self._lines: list[list[Piece]] = [[Piece(" ◌ reading …", "waiting")]]
+        self._window = Window(0, b"", 0)
+        self._looks: Looks | None = None
+        self._as_hex = False
+        self._following = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._growing: GrowingLine | None = None
+        """The last line, while its end has not come."""
+        self._state = ""
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The lines."""
+        with Vertical(id="preview-panel", classes="panel"):
+            yield OutputView(self._line, follows=False, id="preview")
+
+    def crumbs(self) -> list[str]:
+        """Files, then the file."""
+        return ["Fleet", clean(self._owner), "Files", clean(base(self._reader.path))]
+
+    def on_mount(self) -> None:
+        """Read the first window."""
+        super().on_mount()
+        self._draw()
+        self._read(0)
+
+    def on_unmount(self) -> None:
+        """Follow no more."""
+        self._following = False
+
+    def why_not(self, action: str) -> str:
+        """Return that there is no other part of the file, or nothing in it."""
+        window = self._window
+        if action == "next_part" and window.end >= window.total:
+            return "This is the end of the file."
+        if action == "previous_part" and not window.offset:
+            return "This is the beginning of the file."
+        if action in {"hex", "yank", "wrap"} and not window.data:
+            return "There is nothing of the file to show."
+        return ""
+
+    def action_next_part(self) -> None:
+        """Show the next part."""
+        self._read(self._window.end)
+
+    def action_previous_part(self) -> None:
+        """Show the part before."""
+        self._read(max(0, self._window.offset - WINDOW))
+
+    def action_hex(self) -> None:
+        """Show bytes, or text."""
+        self._as_hex = not self._as_hex
+        self.run_flow(self._show(self._window), "preview")
+
+    def action_wrap(self) -> None:
+        """Cut long lines to the window, or not."""
+        view = self.query_one(OutputView)
+        view.wrap = not view.wrap
+        self._draw_frame()
+
+    def action_follow(self) -> None:
+        """Show what is added to the end and stay there, or stop that."""
+        view = self.query_one(OutputView)
+        if self._following and not view.following:
+            view.follow()
+        elif self._following:
+            self._stop_following()
+        else:
+            self._following = view.follows = True
+            self.run_flow(self._follow(), "preview", exclusive=True)
+        self._draw_frame()
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self._draw_frame()
+
+    def action_edit(self) -> None:
+        """Edit it."""
+        self._stop_following()
+        edit(self.dashboard, self._reader, lambda: self._read(self._window.offset))
+
+    def action_yank(self) -> None:
+        """Copy the line under the cursor."""
+        place = self.query_one(OutputView).cursor
+        if place < len(self._lines):
+            self.dashboard.copy("".join(piece.text for piece in self._lines[place]))
+
+    def action_back(self) -> None:
+        """Back to the files."""
+        self.app.pop_screen()
+
+    def _stop_following(self) -> None:
+        view = self.query_one(OutputView)
+        self._following = view.follows = False
+        view.pause()
+
+    def _read(self, offset: int) -> None:
+        self._stop_following()
+        self.run_flow(self._look(offset), "preview")
+
+    async def _look(self, offset: int) -> None:
+        try:
+            window = await self._reader.window(offset)
+        except FilesError as error:
+            self._lines = [[Piece(f" ✖ {clean(str(error))}", "bad")]]
+            self._draw()
+            return
+        if self.is_attached:
+            self.query_one(OutputView).restart()
+        await self._show(window)
+
+    async def _show(self, window: Window) -> None:
+        self._window = window
+        if self._looks is None or window.offset == 0:
+            self._looks = looks_like(window.data)
+        looks = Looks.BYTES if self._as_hex else self._looks
+        self._state = looks.value
+        try:
+            self._lines = await self._lines_of(window, looks)
+        except FilesError as error:
+            problem = [[Piece(f" ✖ {clean(str(error))}", "bad")], []]
+            self._lines = problem + await self._lines_of(window, Looks.BYTES)
+        self._draw()
+
+    async def _lines_of(self, window: Window, looks: Looks) -> list[list[Piece]]:
+        if not window.data:
+            return [[Piece(" this file is empty", "dim")]]
+        if looks in {Looks.TAR, Looks.ZIP}:
+            return [[Piece(clean(line))] for line in await self._reader.names(looks)]
+        if looks is Looks.TEXT:
+            text = window.data.decode("utf-8", "replace")
+            return await asyncio.to_thread(code_lines, text, base(self._reader.path))
+        facts = image_facts(window.data) if looks is Looks.IMAGE else None
+        head = [[Piece(f" {facts}, {size_text(window.total)}", "bright")], []] if facts else []
+        return head + [[Piece(line[:10], "dim"), Piece(line[10:])] for line in hex_lines(window)]
+
+    async def _follow(self) -> None:
+        """Read what is added, each second, while somebody looks; a file that became shorter starts anew."""
+        try:
+            window = await self._reader.window(-WINDOW)
+            self._window, self._looks = window, Looks.TEXT
+            self._lines = []
+            self._restart_lines()
+            if self.is_attached:
+                self.query_one(OutputView).restart()
+            self._append(window.data)
+            end = window.end
+            while self._following and self.is_attached:
+                await self.bridge.clock.sleep(FOLLOW_SECONDS)
+                window = await self._reader.window(end)
+                if window.total < end:
+                    window = await self._reader.window(0)
+                    self._restart_lines()
+                    self._lines.append([Piece("── the file was begun anew ──", "busy")])
+                if window.data and self._following:
+                    self._window = window
+                    self._append(window.data)
+                end = window.end
+        except FilesError as error:
+            self._lines.append([Piece(f" ✖ {clean(str(error))}", "bad")])
+        if self.is_mounted:
+            self._stop_following()
+        self._draw()
+
+    def _restart_lines(self) -> None:
+        self._decoder.reset()
+        self._growing = None
+
+    def _append(self, data: bytes) -> None:
+        """Add what came; the last line grows until its end comes."""
+        held = len(self._lines)
+        first, *others = self._decoder.decode(data).split("\n")
+        same = held - 1
+        if self._growing is None:
+            same = held
+            if first or others:
+                self._growing = GrowingLine()
+                self._lines.append([])
+        if self._growing is not None:
+            self._growing.feed(first)
+            self._lines[-1] = [Piece(output_line(self._growing.text))]
+        for text in others:
+            self._growing = GrowingLine()
+            self._growing.feed(text)
+            self._lines.append([Piece(output_line(self._growing.text))])
+        if others and not others[-1]:
+            # Nothing after the last line break is no line yet.
+            self._growing = None
+            self._lines.pop()
+        surplus = self._surplus()
+        del self._lines[:surplus]
+        self._draw(max(0, same - surplus), -surplus)
+
+    def _surplus(self) -> int:
+        """Return how many lines are too many."""
+        surplus = max(0, len(self._lines) - LINES_KEPT)
+        sizes = [sum(len(piece.text) for piece in line) for line in self._lines]
+        left = sum(sizes[surplus:])
+        while left > CHARACTERS_KEPT:
+            left -= sizes[surplus]
+            surplus += 1
+        return surplus
+
+    def _line(self, number: int) -> list[Piece]:
+        return self._lines[number] if number < len(self._lines) else []
+
+    def _draw(self, same: int = 0, shift: int = 0) -> None:
+        if self.is_mounted:
+            self.query_one(OutputView).show(len(self._lines), same=same, shift=shift)
+            self._draw_frame()
+
+    def _draw_frame(self) -> None:
+        if not self.is_mounted:
+            return
+        window, view = self._window, self.query_one(OutputView)
+        panel = self.query_one("#preview-panel")
+        panel.border_title = Content(f"{clean(self._owner)}  {clean(self._reader.path)}")
+        place = f"{size_text(window.total)}"
+        if len(window.data) < window.total and self._looks not in {Looks.TAR, Looks.ZIP}:
+            place = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
+        parts = [self._state, place]
+        if self._following:
+            parts.append("● following" if view.following else "‖ paused")
+        if view.wrap:
+            parts.append("wrapped")
+        panel.border_subtitle = Content(" · ".join(parts))
+        self.update_chrome()

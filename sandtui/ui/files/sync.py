@@ -1,0 +1,145 @@
+"""Making one pane's directory equal to the other's: the plan first, then what of it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sandtui.client import SandboxClientError
+from sandtui.fleet.files.names import FilesError
+from sandtui.fleet.text.sanitize import clean
+from sandtui.fleet.transfers.equal import Difference, omitted
+from sandtui.fleet.transfers.model import Existing, Place, Spec, TransferError
+from sandtui.fleet.transfers.reasons import reason
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.files.screen_copying import Copying
+from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.rendering.units import size_text
+from sandtui.ui.widgets.output_view import OutputView
+
+SHOWN = 5000
+"""Lines of a plan that are shown; all of it is carried out."""
+
+LONG_SECONDS = 0.3
+"""After how long it is said that directories are being compared."""
+
+
+class SyncDialog(Dialog[str]):
+    """Shows a plan; answers ``copy``, ``delete`` as well, ``watch``, or an empty text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "answer('copy')", "copy", show=False),
+        Binding("D", "answer('delete')", "copy and delete", show=False),
+        Binding("w", "answer('watch')", "watch", show=False),
+        Binding("escape,q", "answer('')", "close", show=False),
+    ]
+    AUTO_FOCUS = "#plan"
+
+    def __init__(self, spec: Spec, found: Difference, *, watched: bool | None) -> None:
+        super().__init__()
+        self._spec, self._found, self._watched = spec, found, watched
+        lines = [("+", "good", path) for path in found.new] + [("~", "busy", path) for path in found.changed]
+        lines += [("-", "bad", path) for path in found.extra]
+        left = omitted("", found.left_out, found.refused, found.held)
+        lines += [("!", "busy", f"{text}: left out") for text in left]
+        self._lines = lines
+
+    def compose(self) -> Iterable[Widget]:
+        """Counts, the plan, and what can be done."""
+        found = self._found
+        counts = [
+            Piece(f"+ {len(found.new):,} new   ", "good"),
+            Piece(f"~ {len(found.changed):,} changed   ", "busy"),
+            Piece(f"- {len(found.extra):,} only there   ", "bad"),
+            Piece(f"{found.same:,} equal   {size_text(found.size)} to copy", "dim"),
+        ]
+        keys = "c copies · D copies and deletes what is only there · esc closes"
+        if self._watched is not None:
+            keys += " · w ends the watch" if self._watched else " · w copies changes as they are saved"
+        with Vertical(id="dialog", classes="sync") as dialog:
+            title = f"Make {self._spec.target.label} equal to {self._spec.source.label}"
+            dialog.border_title = Content(clean(title))
+            yield Static(content(*counts))
+            yield OutputView(self._line, follows=False, id="plan")
+            ignored = f"{len(self._spec.ignore)} patterns of .gitignore are left alone   " if self._spec.ignore else ""
+            yield Static(content(Piece(ignored + keys, "dim")), id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Show the plan from its beginning."""
+        self.query_one("#plan", OutputView).show(max(1, min(SHOWN, len(self._lines))))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what can be done."""
+        if parameters == ("watch",):
+            return self._watched is not None
+        return bool(self._found.extra) if parameters == ("delete",) else True
+
+    def action_answer(self, answer: str) -> None:
+        """Take it."""
+        self.dismiss(answer)
+
+    def _line(self, number: int) -> list[Piece]:
+        if not self._lines:
+            return [Piece(" they are equal", "good")] if number == 0 else []
+        if number >= len(self._lines):
+            return []
+        sign, role, path = self._lines[number]
+        return [Piece(f" {sign} ", role), Piece(clean(path))]  # type: ignore[arg-type]
+
+
+class Syncing(Copying):
+    """The key that makes directories equal."""
+
+    def action_sync(self) -> None:
+        """Compare both directories, show the plan, and do what is chosen."""
+        here, there, session = self.pane, self.other, self.bridge.session
+        if session is None or here.side.sandbox_id == there.side.sandbox_id:
+            side = self.named_key("files.side")
+            self.dashboard.refuse(f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync")
+            return
+        source = Place(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
+        target = Place(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")
+        self.work(self._compare(source, target), "sync")
+
+    async def _compare(self, source: Place, target: Place) -> None:
+        flow = self.dashboard.transfers
+        # Large trees take a while.
+        notice = asyncio.get_running_loop().call_later(
+            LONG_SECONDS, self.dashboard.say, "Comparing the two directories …"
+        )
+        try:
+            ignore = await asyncio.to_thread(_patterns, source)
+            spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
+            found = await flow.compare(spec)
+        except (FilesError, TransferError, SandboxClientError, OSError) as error:
+            self.dashboard.say(f"The directories can't be compared: {clean(reason(error))}", "error")
+            return
+        finally:
+            notice.cancel()
+        watched = None if source.sandbox_id is not None else flow.is_watched(spec)
+
+        def answered(answer: str | None) -> None:
+            if answer in {"copy", "delete"}:
+                flow.add([replace(spec, delete=answer == "delete")])
+            elif answer == "watch":
+                flow.watch(spec)
+
+        if self.is_attached:
+            self.app.push_screen(SyncDialog(spec, found, watched=watched), answered)
+
+
+def _patterns(source: Place) -> tuple[str, ...]:
+    """Return what the source's own ``.gitignore`` leaves out, with git's directory."""
+    path = Path(source.path, ".gitignore")
+    if source.sandbox_id is not None or not path.is_file():
+        return ()
+    return (".git/", *path.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -1,0 +1,107 @@
+"""The progress of work on many sandboxes, and what came of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.inventory.bulk import BulkRun, Item, State
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.key_bindings import bindings, key_of
+from sandtui.ui.rendering.plan import item_pieces, progress_words
+from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.text_panel import TextPanel
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+PAINT_SECONDS = 0.1
+_FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 3, State.DONE: 4}
+
+
+class BulkDialog(Dialog[str]):
+    """Shows a run; answers ``retry``, ``mark`` or an empty text. Closing it leaves the run at work."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("bulk")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self, run: BulkRun, clock: Clock) -> None:
+        super().__init__()
+        self.run = run
+        self._clock = clock
+        self._items: list[Item] = list(run.items)
+        self._painting: Timer | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        """Bar, list, keys."""
+        with Vertical(id="dialog", classes="help") as dialog:
+            dialog.border_title = Content(clean(self.run.title))
+            yield TextPanel(id="bulk-progress")
+            yield OutputView(lambda line: item_pieces(self._items[line]), follows=False, id="bulk-list")
+            yield Static(id="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Listen to the run."""
+        self.listen(self.run, "on_change", self._changed)
+        self._draw()
+
+    def why_not(self, action: str) -> str:
+        """Return that it is over, not over yet, or that nothing has failed."""
+        if action == "cancel" and self.run.is_over:
+            return "It is over: there is nothing to stop."
+        if action in {"retry", "mark"} and not self.run.is_over:
+            return "It is still at work: wait for its end, or cancel it."
+        if action in {"retry", "mark"} and not self.run.failed_ids:
+            return "None of them has failed."
+        return ""
+
+    def action_cancel(self) -> None:
+        """Begin nothing more."""
+        self.run.cancel()
+
+    def action_retry(self) -> None:
+        """Do it again to those on which it failed."""
+        self.dismiss("retry")
+
+    def action_mark(self) -> None:
+        """Mark those on which it failed."""
+        self.dismiss("mark")
+
+    def action_close(self) -> None:
+        """Go back; the run goes on."""
+        self.dismiss("")
+
+    def _changed(self) -> None:
+        if self._painting is None:
+            self._painting = self.set_timer(PAINT_SECONDS, self._draw)
+
+    def _draw(self) -> None:
+        self._painting = None
+        run = self.run
+        self._items = sorted(run.items, key=lambda item: _FIRST[item.state])
+        self.query_one("#bulk-progress", TextPanel).show(progress_words(run, self._clock.monotonic()))
+        self.query_one(OutputView).show(len(self._items))
+        self.query_one("#dialog-keys", Static).update(content(*self._keys()))
+
+    def _keys(self) -> list[Piece]:
+        close = ("close", "goes on behind" if not self.run.is_over else "closes")
+        if not self.run.is_over:
+            offered = [("cancel", "cancel"), close]
+        else:
+            offered = (
+                [("retry", "again on the failed"), ("mark", "marks them"), close] if self.run.failed_ids else [close]
+            )
+        keymap = cast("SandtuiApp", self.app).user_keys
+        pieces: list[Piece] = []
+        for name, words in offered:
+            pieces += [Piece(key_of(f"bulk.{name}", keymap), "key"), Piece(f" {words}   ", "dim")]
+        return [*pieces[:-1], Piece(pieces[-1].text.rstrip(), "dim")]

@@ -1,0 +1,227 @@
+"""The columns of the fleet table: what each shows and which give way when the window is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.inventory.usage import share
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.rendering.status import glyph, look
+from sandtui.ui.rendering.text import Piece, Role, fit, outside, width_of
+from sandtui.ui.rendering.units import NONE, age, number, time_left
+
+Cell = list[Piece]
+
+MIN_WIDTH = 4
+MAX_GROWTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; its id is that of the order it sorts by. ``keep`` orders the sacrifice: larger numbers go first.
+
+    ``width`` is in cells; ``grows`` says that it takes a share of what is left over. ``timed`` cells may look
+    different although the row is the same. ``fit`` cuts a cell in a way of its own.
+    """
+
+    id: str
+    title: str
+    width: int
+    keep: int
+    cell: Callable[[Row, datetime], Cell]
+    right: bool = False
+    grows: int = 0
+    timed: bool = False
+    fit: Callable[[Cell, int], Cell] | None = None
+
+
+def _status(row: Row, _: datetime) -> Cell:
+    shape = look(row.status)
+    return [glyph(row.status), Piece(" "), Piece(shape.word, shape.role)]
+
+
+def _name(row: Row, _: datetime) -> Cell:
+    if row.sandbox.is_finished or row.missing:
+        return [Piece(clean(row.sandbox.name), "dim")]
+    return [Piece(clean(row.sandbox.name))]
+
+
+def _id(row: Row, _: datetime) -> Cell:
+    return [Piece(clean(row.id), "dim")]
+
+
+def _image(row: Row, _: datetime) -> Cell:
+    return [Piece(clean(row.sandbox.docker_image), "dim" if row.sandbox.is_finished else "text")]
+
+
+def _size(row: Row, _: datetime) -> Cell:
+    sandbox = row.sandbox
+    text = f"{number(sandbox.cpu_cores)}c/{number(sandbox.memory_gb)}G"
+    if sandbox.gpu_count:
+        text += f"+{sandbox.gpu_count}gpu"
+    return [Piece(text, "dim" if sandbox.is_finished else "text")]
+
+
+def _labels(row: Row, _: datetime) -> Cell:
+    return [Piece(clean(label), "dim" if row.sandbox.is_finished else "info") for label in row.sandbox.labels]
+
+
+def _fit_labels(cell: Cell, width: int) -> Cell:
+    """Show as many whole labels as there is room for, and how many more there are."""
+    fitted: Cell = []
+    room = width
+    for place, piece in enumerate(cell):
+        left = len(cell) - place - 1
+        more = f" +{left}" if left else ""
+        gap = 1 if fitted else 0
+        if gap + width_of(piece.text) + len(more) > room:
+            if not fitted:
+                return [Piece(fit(piece.text, width - len(more)), piece.role), Piece(more, "dim")]
+            fitted.append(Piece(f" +{left + 1}", "dim"))
+            room -= width_of(fitted[-1].text)
+            break
+        if gap:
+            fitted.append(Piece(" "))
+        fitted.append(piece)
+        room -= gap + width_of(piece.text)
+    return [*fitted, Piece(" " * max(0, room))]
+
+
+def _age(row: Row, now: datetime) -> Cell:
+    return [age(row.sandbox.created_at, now)]
+
+
+def _left(row: Row, now: datetime) -> Cell:
+    return [time_left(row.sandbox.expires_at, now)]
+
+
+def _gpu(row: Row, _: datetime) -> Cell:
+    sandbox = row.sandbox
+    return [outside(f"{sandbox.gpu_count}x{sandbox.gpu_type}") if sandbox.gpu_count else Piece(NONE, "dim")]
+
+
+def _disk(row: Row, _: datetime) -> Cell:
+    return [Piece(f"{number(row.sandbox.disk_size_gb)}G")]
+
+
+def _optional(value: Callable[[Row], str | None], role: Role = "text") -> Callable[[Row, datetime], Cell]:
+    def cell(row: Row, _: datetime) -> Cell:
+        text = value(row)
+        return [outside(text, role) if text else Piece(NONE, "dim")]
+
+    return cell
+
+
+def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Cell]:
+    def cell(row: Row, _: datetime) -> Cell:
+        found = value(row)
+        return [
+            Piece(NONE, "dim") if found is None else Piece(share(found), "dim" if row.sandbox.is_finished else "text")
+        ]
+
+    return cell
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("status", "STATUS", 12, 0, _status),
+    Column("name", "NAME", 14, 1, _name, grows=3),
+    Column("id", "ID", 14, 6, _id, grows=1),
+    Column("image", "IMAGE", 12, 5, _image, grows=2),
+    Column("size", "SIZE", 7, 4, _size),
+    Column("labels", "LABELS", 10, 3, _labels, grows=3, fit=_fit_labels),
+    Column("age", "AGE", 5, 2, _age, right=True, timed=True),
+    Column("left", "LEFT", 5, 2, _left, right=True, timed=True),
+    Column("reason", "REASON", 16, 7, _optional(lambda row: row.reason, "busy"), grows=1),
+    Column("gpu", "GPU", 12, 8, _gpu),
+    Column("disk", "DISK", 5, 9, _disk, right=True),
+    Column("region", "REGION", 8, 10, _optional(lambda row: row.sandbox.region)),
+    Column("user", "USER", 12, 11, _optional(lambda row: row.sandbox.user_id)),
+    Column("team", "TEAM", 12, 12, _optional(lambda row: row.sandbox.team_id)),
+    Column("used", "USED", 5, 4, _share(lambda row: row.used), right=True),
+    Column("memused", "MEM USED", 8, 5, _share(lambda row: row.memory_used), right=True),
+)
+"""Every column there is; the first eight are shown until somebody chooses others."""
+
+COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
+SHOWN_FIRST = tuple(column.id for column in COLUMNS[:8])
+FROZEN = 2
+"""So many columns stay when the others are moved sideways."""
+
+GAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A column with the place, in cells, and the width that it got."""
+
+    column: Column
+    start: int
+    width: int
+
+
+def choose(ids: Sequence[str], widths: Mapping[str, int]) -> list[Column]:
+    """Return columns by their ids, with the widths that somebody gave them; unknown ids are left out."""
+    chosen = [COLUMNS_BY_ID[column_id] for column_id in ids if column_id in COLUMNS_BY_ID]
+    return [
+        replace(column, width=max(MIN_WIDTH, widths[column.id]), grows=0) if column.id in widths else column
+        for column in chosen or [COLUMNS_BY_ID[column_id] for column_id in SHOWN_FIRST]
+    ]
+
+
+def layout(width: int, columns: Sequence[Column], turn: int = 0) -> list[Placed]:
+    """Choose the columns that fit in ``width`` cells and share out what is left.
+
+    With ``turn`` 1 the first columns are shown in their order, with 2 from the one after the frozen ones on,
+    and so on: what there was no room for takes its turn.
+    """
+    kept = _by_turn(width, columns, turn - 1) if turn else _by_need(width, columns)
+    spare = max(0, width - _needed(kept))
+    shares = sum(column.grows for column in kept) or 1
+    placed: list[Placed] = []
+    start = 0
+    for column in kept:
+        wide = column.width + min(spare * column.grows // shares, MAX_GROWTH)
+        placed.append(Placed(column, start, wide))
+        start += wide + GAP
+    return placed
+
+
+def _by_need(width: int, columns: Sequence[Column]) -> list[Column]:
+    chosen = sorted(columns, key=lambda column: column.keep)
+    while len(chosen) > 1 and _needed(chosen) > width:
+        chosen.pop()
+    return [column for column in columns if column in chosen]
+
+
+def _by_turn(width: int, columns: Sequence[Column], skip: int) -> list[Column]:
+    kept = list(columns[:FROZEN])
+    for column in columns[FROZEN + skip :]:
+        if _needed([*kept, column]) > width:
+            break
+        kept.append(column)
+    return kept
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+
+
+def fit_cell(cell: Cell, width: int, *, right: bool) -> Cell:
+    """Cut or pad the pieces of a cell to exactly ``width`` cells."""
+    fitted: Cell = []
+    room = width
+    for piece in cell:
+        wide = width_of(piece.text)
+        if wide > room:
+            fitted.append(Piece(fit(piece.text, room), piece.role))
+            room = 0
+            break
+        fitted.append(piece)
+        room -= wide
+    if room > 0:
+        blank = Piece(" " * room)
+        fitted = [blank, *fitted] if right else [*fitted, blank]
+    return fitted

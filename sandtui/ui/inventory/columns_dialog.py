@@ -1,0 +1,121 @@
+"""Which columns the fleet shows, in which order and how wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.inventory.columns import COLUMNS, COLUMNS_BY_ID, MIN_WIDTH, SHOWN_FIRST
+from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.widgets.option_menu import OptionMenu
+
+STEP = 2
+Answer = tuple[list[str], dict[str, int]]
+
+
+class ColumnsDialog(Dialog[Answer]):
+    """Answers the ids of the columns in order and the widths that were given, or nothing on Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "show_or_hide", "show", show=False),
+        Binding("J", "shift(1)", "down", show=False),
+        Binding("K", "shift(-1)", "up", show=False),
+        Binding("plus", "widen(1)", "wider", show=False),
+        Binding("minus", "widen(-1)", "narrower", show=False),
+        Binding("0", "reset", "as at first", show=False),
+        Binding("j", "cursor(1)", "down", show=False),
+        Binding("k", "cursor(-1)", "up", show=False),
+        Binding("escape,q", "close", "close", show=False),
+    ]
+
+    def __init__(self, shown: Sequence[str], widths: Mapping[str, int]) -> None:
+        super().__init__()
+        first = [column_id for column_id in shown if column_id in COLUMNS_BY_ID] or list(SHOWN_FIRST)
+        self._order = [*first, *(column.id for column in COLUMNS if column.id not in first)]
+        self._shown = set(first)
+        self._widths = dict(widths)
+
+    def compose(self) -> Iterable[Widget]:
+        """The columns and the keys."""
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content("Columns")
+            yield OptionMenu(*self._options(), id="choices", compact=True)
+            words = "space shows or hides · J K move it · + - width · 0 as at first · enter takes it"
+            yield Static(content(Piece(words, "dim")), id="choices-keys")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take the columns as they are."""
+        event.stop()
+        self.dismiss(([column_id for column_id in self._order if column_id in self._shown], self._widths))
+
+    def action_show_or_hide(self) -> None:
+        """Show or hide a column; one stays in any case."""
+        column_id = self._current()
+        if self._shown != {column_id}:
+            self._shown ^= {column_id}
+            self._draw()
+
+    def action_shift(self, step: int) -> None:
+        """Move a column."""
+        place = self._place()
+        to = place + step
+        if 0 <= to < len(self._order):
+            self._order.insert(to, self._order.pop(place))
+            self._draw(to)
+
+    def action_widen(self, step: int) -> None:
+        """Make a column wider or narrower."""
+        column_id = self._current()
+        width = self._widths.get(column_id, COLUMNS_BY_ID[column_id].width)
+        self._widths[column_id] = max(MIN_WIDTH, width + step * STEP)
+        self._draw()
+
+    def action_reset(self) -> None:
+        """Go back to the columns that come with it."""
+        self._order = [column.id for column in COLUMNS]
+        self._shown = set(SHOWN_FIRST)
+        self._widths = {}
+        self._draw(0)
+
+    def action_cursor(self, step: int) -> None:
+        """Move the cursor."""
+        choices = self.query_one(OptionList)
+        choices.highlighted = max(0, min(self._place() + step, len(self._order) - 1))
+
+    def action_close(self) -> None:
+        """Leave the columns as they were."""
+        self.dismiss(None)
+
+    def _place(self) -> int:
+        return self.query_one(OptionList).highlighted or 0
+
+    def _current(self) -> str:
+        return self._order[self._place()]
+
+    def _draw(self, place: int | None = None) -> None:
+        choices = self.query_one(OptionList)
+        at = self._place() if place is None else place
+        choices.clear_options()
+        choices.add_options(self._options())
+        choices.highlighted = at
+
+    def _options(self) -> list[Option]:
+        return [Option(self._line(column_id), id=column_id) for column_id in self._order]
+
+    def _line(self, column_id: str) -> Content:
+        column = COLUMNS_BY_ID[column_id]
+        shown = column_id in self._shown
+        width = self._widths.get(column_id)
+        words = f"{width} cells" if width is not None else f"{column.width} cells or more" if column.grows else ""
+        return content(
+            Piece("✓ " if shown else "  ", "key"),
+            Piece(f"{column.title:<12}", "text" if shown else "dim"),
+            Piece(words, "dim"),
+        )

@@ -1,0 +1,24 @@
+"""How the line of a group looks: its value, how many of each status, and what they hold."""
+
+from __future__ import annotations
+
+from sandtui.fleet.inventory.groups import Group
+from sandtui.ui.rendering.status import count_pieces
+from sandtui.ui.rendering.text import Piece, outside
+from sandtui.ui.rendering.units import number
+
+
+def group_pieces(group: Group) -> list[Piece]:
+    """Return the pieces of a group's line."""
+    pieces = [
+        Piece("▸ " if group.collapsed else "▾ ", "key"),
+        outside(group.key, "bright"),
+        Piece(f"  {len(group.rows):,}   ", "dim"),
+        *count_pieces(group.counts),
+    ]
+    if group.cores:
+        held = f"   {number(round(group.cores, 1))} cores · {number(round(group.memory_gb, 1))} GB"
+        pieces.append(Piece(held, "dim"))
+    if group.gpus:
+        pieces.append(Piece(f" · {group.gpus} GPUs", "dim"))
+    return pieces

@@ -1,0 +1,368 @@
+"""The table of sandboxes, drawn line by line from the rows of a view.
+
+The cursor is an id and not a position: whatever comes, goes or is sorted, it stays on its sandbox and on its
+line of the screen. When its sandbox goes, the neighbour is shown and nothing destructive is armed until the
+user moves (traps.md 1). A line is drawn anew only when it looks different from what is on the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+
+from sandtui.fleet.inventory.groups import Group
+from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.inventory.view import FleetView
+from sandtui.ui.inventory.columns import GAP, Cell, fit_cell
+from sandtui.ui.inventory.columns_view import PREFIX, ColumnsView
+from sandtui.ui.inventory.groups import group_pieces
+from sandtui.ui.rendering.text import Piece, width_of
+from sandtui.ui.theme.roles import role_css
+from sandtui.ui.widgets.cursor_view import HEAD_LINES
+
+STRIPS_KEPT = 400
+
+
+class _RowKey(NamedTuple):
+    """What the look of a row's line depends on."""
+
+    id: str
+    version: int
+    marked: bool
+    at_cursor: bool
+    focused: bool
+    in_range: bool
+    times: tuple[tuple[Piece, ...], ...]
+
+
+class FleetTable(ColumnsView, can_focus=True):
+    """Rows of a :class:`FleetView` with a cursor. ``clock`` gives the time that ages are counted from."""
+
+    DEFAULT_CSS = """
+    FleetTable {
+        height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll;
+        & > .fleet-table--head { color: $text-muted; text-style: bold; }
+        & > .fleet-table--cursor { background: $primary 8%; text-style: bold; }
+        &:focus > .fleet-table--cursor { background: $primary 15%; }
+        & > .fleet-table--range { background: $primary 11%; }
+        & > .fleet-table--bar { color: $primary; }
+    }
+    """ + role_css("FleetTable")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "fleet-table--head",
+        "fleet-table--cursor",
+        "fleet-table--range",
+        "fleet-table--bar",
+    }
+
+    @dataclass
+    class CursorMoved(Message):
+        """The cursor stands on another line, or on none. ``by_user`` tells keys and mouse from news."""
+
+        line_id: str | None
+        by_user: bool
+
+    @dataclass
+    class Opened(Message):
+        """A line was clicked twice."""
+
+        line_id: str
+
+    def __init__(self, clock: Callable[[], datetime] | None = None, *, id: str | None = None) -> None:  # noqa: A002
+        # Textual asks for the styles while the widget is being made.
+        self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
+        self._drawn: dict[int, Hashable] = {}
+        super().__init__(id=id)
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._view: FleetView | None = None
+        self._cursor_id: str | None = None
+        self._lost_id: str | None = None
+        self._armed = True
+        self._anchor_id: str | None = None
+        self.empty: list[list[Piece]] = []
+        """What stands in the middle when there is no row."""
+
+    # What the cursor points at
+
+    @property
+    def cursor_line(self) -> Group | Row | None:
+        """The group or row under the cursor."""
+        if self._cursor_id is None or self._view is None or self._cursor >= self._view.line_count:
+            return None
+        return self._view.line(self._cursor)
+
+    @property
+    def cursor_id(self) -> str | None:
+        """The id of the sandbox under the cursor."""
+        line = self.cursor_line
+        return line.id if isinstance(line, Row) else None
+
+    @property
+    def armed(self) -> bool:
+        """Whether the user has chosen the row under the cursor, rather than been moved to it by news."""
+        return self._armed
+
+    @property
+    def range_ids(self) -> list[str]:
+        """The ids between the anchor and the cursor; empty without an anchor."""
+        place = self._anchor_place()
+        if place is None or self._view is None:
+            return []
+        return list(self._view.row_ids(min(place, self._cursor), max(place, self._cursor)))
+
+    def set_anchor(self, anchored: bool) -> None:
+        """Begin a range at the cursor, or end it."""
+        self._anchor_id = self._cursor_id if anchored else None
+        self.refresh_lines_changed()
+
+    @property
+    def visible_ids(self) -> list[str]:
+        """The ids of the rows that are in view."""
+        if self._view is None:
+            return []
+        top = self.scroll_offset.y
+        return list(self._view.row_ids(top, top + self.body_height - 1))
+
+    # What is shown
+
+    def arm(self) -> None:
+        """Take the row under the cursor as chosen: the user has just said that this is the list that was wanted."""
+        self._lost_id = None
+        self._armed = True
+
+    def show(self, view: FleetView, *, by_user: bool = False) -> None:
+        """Draw the lines of a view; cursor and scroll stay with their sandbox.
+
+        ``by_user`` says that a key of the user made it another list, so that a cursor that has to move stays armed.
+        """
+        if view is not self._view:
+            # Another platform: nothing of what was chosen there means anything here.
+            self._anchor_id = None
+        self._view = view
+        wanted = self._lost_id or self._cursor_id
+        place = None if wanted is None else view.place(wanted)
+        if place is not None:
+            # Back on the row that was chosen; but from one that counts as chosen too, news may not lead away.
+            self._armed = by_user or self._lost_id is None or not self._armed
+            self._lost_id = None
+        else:
+            if self._cursor_id is not None and self._lost_id is None:
+                self._lost_id = self._cursor_id
+            place = self._neighbour(view)
+            stays = place is not None and view.line(place).id == self._cursor_id
+            if self._lost_id is not None and not stays:
+                self._armed = self._armed and by_user
+        line = self._cursor - self.scroll_offset.y
+        self._resize()
+        self._put_cursor(place, by_user=False)
+        if place is not None:
+            self.scroll_lines(place - max(0, min(line, self.body_height - 1)))
+        else:
+            self.scroll_lines(0)
+        self.refresh_lines_changed()
+
+    def move_to(self, sandbox_id: str) -> bool:
+        """Put the cursor on an id; return whether it is there."""
+        place = None if self._view is None else self._view.place(sandbox_id)
+        if place is None:
+            return False
+        self.go(place)
+        return True
+
+    def refresh_lines_changed(self) -> None:
+        """Draw anew what looks different from what is on the screen, and nothing else."""
+        if not self.size:
+            return
+        now = self._clock()
+        changed: list[Region] = []
+        for y in range(self.size.height):
+            key, drawn = self._key(y, now), self._drawn.get(y)
+            if key == drawn and y in self._drawn:
+                continue
+            if isinstance(key, _RowKey) and isinstance(drawn, _RowKey) and key[:-1] == drawn[:-1]:
+                # Only ages grew: their cells alone are painted.
+                changed += (Region(PREFIX + each.start, y, each.width, 1) for each in self._placed if each.column.timed)
+            else:
+                changed.append(Region(0, y, self.size.width, 1))
+        if changed:
+            self.refresh(*changed)
+
+    # Keys and mouse
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse points; open on the second click; sort by a column's head."""
+        if event.y < HEAD_LINES:
+            self.head_clicked(event.x)
+            return
+        place = self.scroll_offset.y + event.y - HEAD_LINES
+        if 0 <= place < self.line_count:
+            self.go(place)
+            if event.chain == 2 and self._cursor_id is not None:
+                self.post_message(self.Opened(self._cursor_id))
+
+    def on_resize(self) -> None:
+        """Choose the columns anew and keep the cursor in view."""
+        self.place_columns()
+        self._resize()
+        if self.line_count:
+            self.reveal()
+
+    def notify_style_update(self) -> None:
+        """Forget what was drawn: the theme or the focus has changed."""
+        super().notify_style_update()
+        self.forget_drawn()
+
+    def forget_drawn(self) -> None:
+        """Draw every line anew."""
+        self._strips.clear()
+        self._drawn.clear()
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen, or take it from those drawn before."""
+        now = self._clock()
+        key = self._key(y, now)
+        self._drawn[y] = key
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._draw(y, now)
+            self._strips[key] = strip
+        return strip
+
+    def _key(self, y: int, now: datetime) -> Hashable:
+        """Return all that the look of a line depends on; width, columns and theme empty the cache instead."""
+        view = self._view
+        if y < HEAD_LINES:
+            return ("head", None if view is None else (view.order.id, view.rising))
+        if view is None or not view.line_count:
+            index = y - self._first_empty_line()
+            return ("empty", *(self.empty[index] if 0 <= index < len(self.empty) else ()))
+        place = self.scroll_offset.y + y - HEAD_LINES
+        if place >= view.line_count:
+            return None
+        line = view.line(place)
+        at_cursor = place == self._cursor
+        if isinstance(line, Group):
+            return (line.id, line.version, at_cursor, at_cursor and self.has_focus)
+        return _RowKey(
+            line.id,
+            line.version,
+            line.id in view.marks,
+            at_cursor,
+            at_cursor and self.has_focus,
+            self._in_range(place),
+            tuple(tuple(placed.column.cell(line, now)) for placed in self._placed if placed.column.timed),
+        )
+
+    def _draw(self, y: int, now: datetime) -> Strip:
+        view, width = self._view, self.size.width
+        if y < HEAD_LINES:
+            return self._head(width)
+        if view is None or not view.line_count:
+            return self._empty_line(y, width)
+        place = self.scroll_offset.y + y - HEAD_LINES
+        if place >= view.line_count:
+            return Strip.blank(width, self.rich_style)
+        line = view.line(place)
+        base = self._base_style(place)
+        bar = base + self.get_component_rich_style("fleet-table--bar", partial=True)
+        segments = [Segment("▌" if place == self._cursor else " ", bar)]
+        if isinstance(line, Group):
+            segments += self.segments(group_pieces(line), base)
+        else:
+            mark = Piece("✓ " if line.id in view.marks else "  ", "key")
+            segments += self.segments([mark, *self._cells(line, now)], base)
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _cells(self, row: Row, now: datetime) -> Cell:
+        pieces: Cell = []
+        for index, placed in enumerate(self._placed):
+            if index:
+                pieces.append(Piece(" " * GAP))
+            cell = placed.column.cell(row, now)
+            if placed.column.fit is not None:
+                pieces += placed.column.fit(cell, placed.width)
+            else:
+                pieces += fit_cell(cell, placed.width, right=placed.column.right)
+        return pieces
+
+    def _base_style(self, place: int) -> Style:
+        if place == self._cursor:
+            return self.get_component_rich_style("fleet-table--cursor")
+        if self._in_range(place):
+            return self.get_component_rich_style("fleet-table--range")
+        return self.rich_style
+
+    def _head(self, width: int) -> Strip:
+        style = self.rich_style + self.get_component_rich_style("fleet-table--head", partial=True)
+        order = (None, True) if self._view is None else (self._view.order.id, self._view.rising)
+        return Strip([Segment(self.head(*order), style)]).adjust_cell_length(width, style)
+
+    def _empty_line(self, y: int, width: int) -> Strip:
+        index = y - self._first_empty_line()
+        if not 0 <= index < len(self.empty):
+            return Strip.blank(width, self.rich_style)
+        pieces = self.empty[index]
+        room = max(0, width - sum(width_of(piece.text) for piece in pieces))
+        segments = self.segments([Piece(" " * (room // 2)), *pieces], self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _first_empty_line(self) -> int:
+        return HEAD_LINES + max(0, (self.body_height - len(self.empty)) // 3)
+
+    # Places
+
+    @property
+    def line_count(self) -> int:
+        """How many rows and heads of groups there are."""
+        return 0 if self._view is None else self._view.line_count
+
+    def _anchor_place(self) -> int | None:
+        return None if self._anchor_id is None or self._view is None else self._view.place(self._anchor_id)
+
+    def _in_range(self, place: int) -> bool:
+        anchor = self._anchor_place()
+        return anchor is not None and min(anchor, self._cursor) <= place <= max(anchor, self._cursor)
+
+    def _neighbour(self, view: FleetView) -> int | None:
+        if not view.line_count:
+            return None
+        here = None if self._cursor_id is None else view.place(self._cursor_id)
+        return here if here is not None else min(self._cursor, view.line_count - 1)
+
+    def put_cursor(self, place: int) -> None:
+        """Put the cursor on a line, as the user wants it: what is there may be acted on."""
+        self._lost_id = None
+        self._armed = True
+        self._put_cursor(place, by_user=True)
+
+    def redraw_cursor(self) -> None:
+        """Draw anew what looks different."""
+        self.refresh_lines_changed()
+
+    def _put_cursor(self, place: int | None, *, by_user: bool) -> None:
+        line_id = None if place is None or self._view is None else self._view.line(place).id
+        self._cursor = place or 0
+        if line_id != self._cursor_id:
+            self._cursor_id = line_id
+            self.post_message(self.CursorMoved(line_id, by_user))
+
+    def _resize(self) -> None:
+        size = Size(self.size.width, self.line_count + HEAD_LINES)
+        if size.width != self.virtual_size.width:
+            self.virtual_size = size
+        elif size != self.virtual_size:
+            # Only the number of lines is another: telling the scroll bar saves laying out the whole screen.
+            self.set_reactive(FleetTable.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = size.height

@@ -1,0 +1,322 @@
+"""The log of a job, read by windows while it is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from sandtui.client import SandboxClientError
+from sandtui.directories import describe
+from sandtui.fleet.jobs.job import Job, JobState
+from sandtui.fleet.jobs.log_window import Growth, LogWindow
+from sandtui.fleet.text.log_lines import find, split
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.jobs.saving import LogSaving
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.units import short_size
+from sandtui.ui.rendering.wrap import most_cells
+from sandtui.ui.widgets.output_view import OutputView
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+    from sandtui.ui.chrome.screen import AppScreen
+
+QUICK_SECONDS, SLOW_SECONDS = 1.0, 6.0
+"""Between reads of a log whose end is followed: soon after news, slower while none comes."""
+
+
+class JobLogPane(Vertical):
+    """One stream of one job. It reads only while it is shown; the screen lets it know by :meth:`tick`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("job_log")
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes="panel")
+        self.job: Job | None = None
+        self.stream = "stdout"
+        self.window: LogWindow | None = None
+        self._needle = ""
+        self._lines: list[str] = []
+        self._state = ""
+        self._kept = False
+        self._busy = False
+        self._pause = QUICK_SECONDS
+        self._read_at = 0.0
+        self._fetching = ""
+        self._final = False
+
+    def compose(self) -> Iterable[Widget]:
+        """One view of lines."""
+        yield OutputView(self._line, at_most=self._most_cells, id="job-log")
+
+    @property
+    def view(self) -> OutputView:
+        """The lines."""
+        return self.query_one(OutputView)
+
+    @property
+    def _app(self) -> SandtuiApp:
+        return cast("SandtuiApp", self.app)
+
+    @property
+    def follows(self) -> bool:
+        """Whether the end is shown and stays in view."""
+        return self.view.following
+
+    def why_not(self, action: str) -> str:
+        """Return that there is nothing to copy or to search."""
+        if action in {"copy", "search"} and not self._lines:
+            return "There is no line in this log yet."
+        return ""
+
+    # What is shown
+
+    def show_job(self, job: Job | None, stream: str | None = None) -> None:
+        """Show the log of a job; a newer version of the same job changes only what is said about it."""
+        stream = stream or self.stream
+        same = job is not None and self.job is not None and job.key == self.job.key and stream == self.stream
+        self._final = self._final and same and job is not None and job.state.is_over
+        self.job, self.stream = job, stream
+        session = self._app.bridge.session
+        if not same:
+            self.keep()
+            self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
+            self._lines, self._state, self._kept, self._busy = [], "", False, False
+            self._pause = QUICK_SECONDS
+            self.view.restart()
+            self._begin()
+        self._draw_frame()
+
+    def keep(self) -> None:
+        """Keep what was read, so that it stays when the sandbox is gone."""
+        session = self._app.bridge.session
+        if self.job is not None and self.window is not None and session is not None and not self._kept:
+            self._app.bridge.run_flow(session.jobs.logs.keep(self.job.key, self.stream, self.window), "keep-log")
+
+    def tick(self) -> None:
+        """Read on when it is time and the end is followed."""
+        if self._fetching:
+            self._draw_frame()
+        job = self.job
+        if job is None or self.window is None or self._busy or self._kept or self._final or not self.view.following:
+            return
+        if self._app.bridge.clock.monotonic() - self._read_at >= self._pause:
+            self._final = job.state.is_over
+            self._read_on()
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self._draw_frame()
+
+    def on_output_view_top_reached(self, event: OutputView.TopReached) -> None:
+        """Read what stands before."""
+        event.stop()
+        if self.window is not None and not self._busy and not self._kept and not self.window.at_start:
+            self._run(self._read_before())
+
+    # Keys
+
+    def follow(self) -> None:
+        """Go to the end and stay there."""
+        self.view.follow()
+        self._pause = QUICK_SECONDS
+        self._draw_frame()
+
+    def wrap(self) -> None:
+        """Cut long lines to the window, or not."""
+        self.view.wrap = not self.view.wrap
+        self._draw_frame()
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+
+        def answered(needle: str | None) -> None:
+            if needle:
+                self._needle = needle
+                self.view.refresh()
+                self._go_to(find(self._lines, needle, self.view.cursor, -1))
+
+        dialog = ValueDialog("Search what is read of the log", "a text", "error", lambda _: "", self._needle)
+        self.app.push_screen(dialog, answered)
+
+    def action_next_hit(self) -> None:
+        """Go to the next line that holds it."""
+        self._go_to(find(self._lines, self._needle, self.view.cursor + 1, 1))
+
+    def action_previous_hit(self) -> None:
+        """Go to the line before that holds it."""
+        self._go_to(find(self._lines, self._needle, self.view.cursor - 1, -1))
+
+    def action_copy(self) -> None:
+        """Copy the line under the cursor."""
+        if self.view.cursor < len(self._lines):
+            self._app.copy(self._lines[self.view.cursor])
+
+    def action_back(self) -> None:
+        """Back to the list."""
+        self.screen.focus_next("#jobs")
+
+    def save(self) -> None:
+        """Ask what of the log to write where."""
+        job = self.job
+        if job is None or (not self._lines and not job.size):
+            self._app.refuse("There is nothing to save.", "save")
+            return
+        whole = job.stderr_size if self.stream == "stderr" else job.stdout_size
+        total = max(whole, self.window.total if self.window is not None else 0)
+        LogSaving(self._app, job, self.stream, self._told).ask(self._lines, None if self._kept else total)
+
+    def _told(self, fetching: str) -> None:
+        # Progress is told in the thread that fetches, and often: the next tick draws it. The end is told in ours.
+        self._fetching = fetching
+        if not fetching:
+            self._draw_frame()
+
+    # Reading
+
+    def _begin(self) -> None:
+        if self.window is not None:
+            self._state = "reading …"
+            self._run(self._read_first())
+        else:
+            self._draw()
+
+    def _read_on(self) -> None:
+        self._run(self._read_more())
+
+    def _run(self, flow: Coroutine[Any, Any, None]) -> None:
+        self._busy = True
+        self._read_at = self._app.bridge.clock.monotonic()
+        cast("AppScreen", self.screen).run_flow(flow, "job-log")
+
+    async def _read_first(self) -> None:
+        window, job = self.window, self.job
+        if window is None or job is None:
+            return
+        problem = ""
+        try:
+            await window.read_end()
+        except SandboxClientError as error:
+            problem = str(error)
+        if window is not self.window:
+            return
+        if problem or window.missing:
+            await self._show_kept(job, problem or "its log is not in the sandbox")
+        else:
+            self._state = ""
+        self._done()
+
+    async def _show_kept(self, job: Job, problem: str) -> None:
+        session, window = self._app.bridge.session, self.window
+        kept = None
+        if session is not None:
+            try:
+                kept = await session.jobs.logs.kept(job.key, self.stream)
+            except OSError as error:
+                problem = f"{problem}; {describe(error)}"
+        if window is not self.window:
+            return
+        if kept is None:
+            self._state = clean(problem)
+            return
+        text, start, total = kept
+        lines = await asyncio.to_thread(text.split, "\n")
+        if window is self.window and window is not None:
+            window.lines, window.start, window.total = lines, start, total
+            self._kept, self._state = True, "kept here; the sandbox does not have it any more"
+
+    async def _read_more(self) -> None:
+        window = self.window
+        if window is None:
+            return
+        known = len(window.lines)
+        try:
+            growth = await window.read_more()
+        except SandboxClientError as error:
+            if window is self.window:
+                self._state = clean(str(error))
+                self._pause = SLOW_SECONDS
+                self._done()
+            return
+        if window is not self.window:
+            return
+        self._state = "its log is gone from the sandbox" if window.missing else ""
+        news = growth.after or growth.anew
+        self._pause = QUICK_SECONDS if news else min(SLOW_SECONDS, self._pause * 1.5)
+        # A line that had not ended may have grown.
+        self._done(0 if growth.anew else max(0, known - growth.dropped - 1), -growth.dropped)
+
+    async def _read_before(self) -> None:
+        window = self.window
+        if window is None:
+            return
+        known, first = len(window.lines), window.lines[:1]
+        try:
+            growth = await window.read_before()
+        except SandboxClientError as error:
+            self._state = clean(str(error))
+            growth = Growth()
+        if window is self.window:
+            same = known if window.lines[growth.before : growth.before + 1] == first else 0
+            self._done(same, growth.before)
+
+    def _done(self, same: int = 0, shift: int = 0) -> None:
+        self._busy = False
+        if self.is_mounted:
+            self._draw(same, shift)
+
+    # Drawing
+
+    def _draw(self, same: int = 0, shift: int = 0) -> None:
+        self._lines = self.window.lines if self.window is not None else []
+        self.view.show(len(self._lines), same=same, shift=shift)
+        self._draw_frame()
+
+    def _draw_frame(self) -> None:
+        if not self.is_mounted:
+            return
+        job, window = self.job, self.window
+        if job is None or window is None:
+            self.border_title, self.border_subtitle = Content("log"), Content("")
+            return
+        name = clean(job.sandbox_name or job.key.sandbox_id)
+        self.border_title = Content(f"{job.key.job_id} · {name} · {self.stream}")
+        parts = [self._fetching or self._state] if self._fetching or self._state else []
+        running = job.state is JobState.RUNNING and not self._kept
+        parts.append("● follow" if self.view.following and running else "at the end" if running else job.state.value)
+        parts.append("wrap on" if self.view.wrap else "wrap off")
+        held = short_size(max(0, window.total - window.start))
+        parts.append(f"{len(window.lines):,} lines, {held} of {short_size(window.total)}")
+        if window.skipped:
+            parts.append(f"{short_size(window.skipped)} passed over")
+        if self._needle:
+            parts.append(f"search: {clean(self._needle)}")
+        self.border_subtitle = Content(" · ".join(parts))
+
+    def _line(self, number: int) -> list[Piece]:
+        if number >= len(self._lines):
+            return []
+        return [Piece(text, "key" if hit else "text") for text, hit in split(self._lines[number], self._needle)]
+
+    def _most_cells(self, number: int) -> int:
+        return most_cells(self._lines[number]) if number < len(self._lines) else 0
+
+    def _go_to(self, line: int | None) -> None:
+        if line is None:
+            key = self._app.named_key("job_log.search")
+            words = (
+                f"{self._needle} is not in what is read of the log."
+                if self._needle
+                else f"{key} asks what to look for."
+            )
+            self._app.say(words)
+        else:
+            self.view.go_to_text(line, self._needle)
+        self._draw_frame()

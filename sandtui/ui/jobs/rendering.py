@@ -1,0 +1,162 @@
+"""How a background job looks: state, command, time, how far it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sandtui.fleet.jobs.job import ChainStep, Job, JobState
+from sandtui.fleet.jobs.progress import expected_end, progress_of
+from sandtui.fleet.text.sanitize import clean, output_line
+from sandtui.ui.rendering.jobs import SIGNS, command_words
+from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.units import NONE, SOON_SECONDS, aware, clock_time, duration, long_duration, short_size
+
+BAR = 10
+NAME, ID, STARTED, RUNTIME, EXIT, OUTPUT = 16, 9, 9, 9, 4, 15
+NARROW_NAME, NARROW_EXIT = 14, 13
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a line needs besides the job. ``ends`` is when its sandbox ends, ``usual`` seconds that it took before."""
+
+    now: datetime
+    ends: datetime | None = None
+    usual: float | None = None
+
+
+def head(width: int) -> list[Piece]:
+    """Return the line above the rows."""
+    if width < 100:
+        text = f"   {'SANDBOX':<{NARROW_NAME}} {'COMMAND':<{command_width(width)}} {'RUNTIME':>{RUNTIME}}  EXIT"
+    else:
+        text = f"   {'JOB':<{ID}} {'SANDBOX':<{NAME}} {'COMMAND':<{command_width(width)}} {'STARTED':<{STARTED}}"
+        text += f" {'RUNTIME':>{RUNTIME}}  {'EXIT':>{EXIT}} OUTPUT"
+    return [Piece(text, "dim")]
+
+
+def command_width(width: int) -> int:
+    """Return the cells that the command gets."""
+    if width < 100:
+        return max(10, width - NARROW_NAME - RUNTIME - NARROW_EXIT - 11)
+    return max(10, width - ID - NAME - STARTED - RUNTIME - EXIT - OUTPUT - 15)
+
+
+def line(job: Job, facts: Facts, width: int) -> list[Piece]:
+    """Return one row."""
+    running = job.state is JobState.RUNNING
+    role: Role = "text" if running else "dim"
+    name = clean(job.sandbox_name or job.key.sandbox_id)
+    command = fit(command_words(job), command_width(width))
+    pieces = [SIGNS[job.state], Piece(" ")]
+    runtime = _runtime(job, facts)
+    if width < 100:
+        pieces += [Piece(f"{fit(name, NARROW_NAME)} ", role), Piece(f"{command} ", role), runtime, Piece("  ")]
+        return [*pieces, *_narrow_end(job)]
+    started = clock_time(job.started, facts.now) if job.started is not None else NONE
+    pieces += [
+        Piece(f"{job.key.job_id:<{ID}} ", "dim"),
+        Piece(f"{fit(name, NAME)} ", role),
+        Piece(f"{command} ", role if job.command else "dim"),
+        Piece(f"{fit(started[:STARTED] if len(started) == 8 else started[5:], STARTED)} ", "dim"),
+        runtime,
+        Piece("  "),
+    ]
+    if job.state is JobState.LOST:
+        return [*pieces, Piece(" lost ", "busy"), Piece(fit(clean(job.words), OUTPUT), "dim")]
+    code = "" if job.exit_code is None else str(job.exit_code)
+    pieces.append(Piece(f"{code:>{EXIT}} ", "bad" if job.exit_code else "dim"))
+    done = progress_of(job.last_line) if running else None
+    return [*pieces, *(bar(done, BAR) if done is not None else [Piece(short_size(job.size), "dim")])]
+
+
+def bar(done: float, width: int) -> list[Piece]:
+    """Return a progress bar with its percentage."""
+    full = min(width, int(done * width))
+    return [Piece("━" * full, "info"), Piece("─" * (width - full), "dim"), Piece(f" {done:4.0%}")]
+
+
+def warning(job: Job, facts: Facts) -> str:
+    """Return what to say when the sandbox will end before the job, or might."""
+    if job.state is not JobState.RUNNING or facts.ends is None:
+        return ""
+    left = (aware(facts.ends) - facts.now).total_seconds()
+    end = expected_end(job, facts.usual, facts.now)
+    if end is not None and end > aware(facts.ends):
+        needs = duration((end - facts.now).total_seconds())
+        return f"needs about {needs} more, but its sandbox ends in {duration(left)}"
+    if end is None and left < SOON_SECONDS:
+        return f"its sandbox ends in {duration(left)}, whether or not the job is done"
+    return ""
+
+
+def about(job: Job, facts: Facts) -> list[Piece]:
+    """Return what is worth saying about the job under the cursor."""
+    trouble = warning(job, facts)
+    if trouble:
+        return [Piece("▲ ", "bad"), Piece(trouble, "busy")]
+    pieces: list[Piece] = []
+    if job.chain is not None:
+        pieces += chain_pieces(job)
+    end = expected_end(job, facts.usual, facts.now)
+    if end is not None:
+        pieces.append(Piece(f"should end in {duration((end - facts.now).total_seconds())}   ", "dim"))
+    if job.words:
+        pieces.append(Piece(f"{clean(job.words)}   ", "busy" if job.state is JobState.LOST else "dim"))
+    elif job.last_line and not pieces:
+        pieces.append(Piece(output_line(job.last_line), "dim"))
+    return pieces
+
+
+def chain_pieces(job: Job) -> list[Piece]:
+    """Return what happens after a job, and how far that is."""
+    chain = job.chain
+    if chain is None:
+        return []
+    parts = [f"download {chain.download}"] if chain.download else []
+    parts += ["delete the sandbox"] if chain.delete else []
+    words = clean(", then ".join(parts))
+    if chain.step is ChainStep.FAILED:
+        return [Piece(f"then {words}: ", "dim"), Piece(f"{clean(chain.words)}   ", "bad")]
+    if chain.step is ChainStep.DONE:
+        return [Piece(f"then: {clean(chain.words)}   ", "good")]
+    doing = "" if chain.step is ChainStep.WAITING else f" ({chain.step.value} …)"
+    return [Piece(f"then {words}{doing}   ", "info")]
+
+
+def counts(jobs: Iterable[Job]) -> list[Piece]:
+    """Return how many there are of each state."""
+    found = Counter(job.state for job in jobs)
+    shown: list[tuple[JobState, Role]] = [
+        (JobState.RUNNING, "good"),
+        (JobState.FAILED, "bad"),
+        (JobState.LOST, "busy"),
+        (JobState.DONE, "dim"),
+    ]
+    pieces = []
+    for state, role in shown:
+        if found[state] or state is JobState.RUNNING:
+            pieces.append(Piece(f"{found[state]:,} {state.value}  ", role if found[state] else "dim"))
+    return pieces
+
+
+def _runtime(job: Job, facts: Facts) -> Piece:
+    seconds = job.seconds(facts.now)
+    if seconds is None:
+        return Piece(f"{NONE:>{RUNTIME}}", "dim")
+    if warning(job, facts):
+        return Piece(f"{long_duration(seconds) + '!':>{RUNTIME}}", "busy")
+    return Piece(f"{long_duration(seconds):>{RUNTIME}}", "text" if job.state is JobState.RUNNING else "dim")
+
+
+def _narrow_end(job: Job) -> list[Piece]:
+    if job.state is JobState.LOST:
+        return [Piece("lost", "busy")]
+    done = progress_of(job.last_line) if job.state is JobState.RUNNING else None
+    if done is not None:
+        return bar(done, 6)
+    code = "" if job.exit_code is None else str(job.exit_code)
+    return [Piece(f"{code:>4}", "bad" if job.exit_code else "dim")]

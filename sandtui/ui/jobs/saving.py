@@ -1,0 +1,79 @@
+"""Writing a job's log to a file of this machine: what was read of it, or the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandtui.client import SandboxClientError
+from sandtui.fleet.jobs.job import Job
+from sandtui.ui.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.rendering.units import short_size
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+
+class LogSaving:
+    """Asks what to write where, and writes it.
+
+    ``tell`` is given the progress of a fetch, in the thread that fetches; at its end an empty text, in the caller's.
+    """
+
+    def __init__(self, app: SandtuiApp, job: Job, stream: str, tell: Callable[[str], None]) -> None:
+        self._app, self._job, self._stream, self._tell = app, job, stream, tell
+
+    def ask(self, lines: Sequence[str], total: int | None) -> None:
+        """Ask what to save: the lines that were read, or all ``total`` bytes (None: the sandbox does not have them)."""
+        choices = [Choice("read", "r", "what is read here", f"{len(lines):,} lines")]
+        if total is not None:
+            choices.append(Choice("whole", "w", "the whole log", f"{short_size(total)}, fetched from the sandbox"))
+
+        def chosen(what: str | None) -> None:
+            if what:
+                self._ask_where(None if what == "whole" else lines)
+
+        self._app.push_screen(ChooseDialog("Save the log", choices), chosen)
+
+    def _ask_where(self, lines: Sequence[str] | None) -> None:
+        def answered(name: str | None) -> None:
+            if not name:
+                return
+            path = Path(name).expanduser()
+            if lines is not None:
+                text = "".join(line + "\n" for line in lines)
+                self._app.bridge.write_file(path, text, f"{len(lines):,} lines of the log")
+            else:
+                self._app.bridge.run_flow(self._fetch(path), "job-fetch")
+
+        name = f"{self._job.key.job_id}.{self._stream}.log"
+        self._app.push_screen(ValueDialog("Save the log", "a new file", name, _check, name), answered)
+
+    async def _fetch(self, path: Path) -> None:
+        session = self._app.bridge.session
+        if session is None:
+            return
+
+        def progress(done: int, total: int | None) -> None:
+            self._tell(f"fetching {short_size(done)}" + (f" of {short_size(total)}" if total else ""))
+
+        source = self._job.log_path(self._stream)
+        try:
+            await session.client.download_file(self._job.key.sandbox_id, source, path, on_progress=progress)
+        except SandboxClientError as error:
+            self._app.say(f"The log was not fetched: {error}", "error")
+        else:
+            self._app.say(f"The whole log is in {path}.")
+        finally:
+            self._tell("")
+
+
+def _check(name: str) -> str:
+    path = Path(name.strip()).expanduser()
+    if not name.strip():
+        return "a file is missing"
+    if path.exists():
+        return f"{path} is there already: choose another name"
+    return "" if path.parent.is_dir() else f"there is no folder {path.parent}"

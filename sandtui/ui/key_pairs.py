@@ -1,0 +1,43 @@
+"""What a key means where the user is: pairs that terminals can't tell apart are decided by what can take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.widgets import Input, TextArea
+
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.driver.input import AltKey
+
+if TYPE_CHECKING:
+    from sandtui.ui.app import SandtuiApp
+
+
+def resolve(app: SandtuiApp, event: events.Event) -> Sequence[events.Event]:
+    """Return the events that one of the terminal stands for; none once the program is ending."""
+    if app.is_leaving:
+        return ()
+    if isinstance(app.screen, Dialog) and not app.screen.accepts(event):
+        return ()
+    if not isinstance(event, events.Key):
+        return (event,)
+    front = app.front
+    in_shell = front is not None and front.takes_all_keys
+    if isinstance(event, AltKey):
+        return _alt(app, event, in_shell=in_shell)
+    if event.key == "ctrl+j" and event.character == "\n" and not in_shell:
+        # Keypad Enter of many terminals; with the kitty protocol ctrl+j comes without a character.
+        return (events.Key("enter", "\r"),)
+    return (event,)
+
+
+def _alt(app: SandtuiApp, event: AltKey, *, in_shell: bool) -> Sequence[events.Event]:
+    if in_shell:
+        return (events.Key(event.key, event.parts[-1].character),)
+    if any(event.key in bindings.key_to_bindings for _, bindings in app.screen._modal_binding_chain):
+        return (events.Key(event.key, None),)
+    if event.mapped is not None and isinstance(app.focused, Input | TextArea):
+        return (event.mapped,)
+    return event.parts

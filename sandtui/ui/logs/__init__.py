@@ -1,0 +1,1 @@
+"""Logs of sandboxes, side by side."""

@@ -1,0 +1,333 @@
+"""The logs of some sandboxes, side by side: follow, pause, search, filter, wrap, save."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from sandtui.config.paths import write_new
+from sandtui.fleet.activity.trace import following
+from sandtui.fleet.text.log_lines import LogLook, arrange
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.connection.messages import LogArrived
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.text import Piece
+from sandtui.ui.widgets.log_pane import LogPane
+
+FOLLOW_SECONDS = 3.0
+"""Between fetches of a log that is in view: the platform allows 300 a minute (wire.md 2.1), a person reads fewer."""
+
+MOST_LOGS = 16
+LONG = 5_000
+"""Lines above which a log is arranged in a thread."""
+
+_LAYOUTS = {1: "", 2: "-two", 3: "-three", 4: "-four"}
+
+
+class LogScreen(AppScreen):
+    """What start commands printed, and what the platform noted: up to four logs at once, two in a narrow window.
+
+    Of more logs than there is room for the next ones come with the focus.
+    """
+
+    SCOPE = "log"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("log")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self, sandbox_ids: Sequence[str]) -> None:
+        super().__init__()
+        self.sandbox_ids = tuple(sandbox_ids)
+        self._alone = False
+        self._current = 0
+
+    def compose_body(self) -> Iterable[Widget]:
+        """One pane for each log."""
+        with Container(id="logs"):
+            for sandbox_id in self.sandbox_ids:
+                yield LogPane(sandbox_id, self._title(sandbox_id))
+
+    @property
+    def panes(self) -> list[LogPane]:
+        """All logs."""
+        return list(self.query(LogPane))
+
+    @property
+    def pane(self) -> LogPane:
+        """The one that keys are for."""
+        return self.panes[self._current]
+
+    @property
+    def in_view(self) -> list[LogPane]:
+        """Those that there is room for."""
+        room = 1 if self._alone or self.size.width < 80 else 2 if self.size.width < 120 else 4
+        first = self._current // room * room
+        return self.panes[first : first + room]
+
+    def crumbs(self) -> list[str]:
+        """Fleet, the sandbox, its log."""
+        if len(self.sandbox_ids) > 1:
+            return ["Fleet", f"Logs ({len(self.sandbox_ids)})"]
+        return ["Fleet", self._title(self.sandbox_ids[0]), "Log"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell what is looked for, what is left out, and which logs are in view."""
+        pane, key = self.pane, self.named_key
+        left = (
+            [
+                Piece("search: ", "dim"),
+                Piece(f"{clean(pane.needle)}  ", "key"),
+                Piece(f"{key('log.next_hit')} next, {key('log.previous_hit')} before  ", "dim"),
+            ]
+            if pane.needle
+            else []
+        )
+        if pane.look.only:
+            left += [
+                Piece("only ", "dim"),
+                Piece(f"{clean(pane.look.only)}  ", "key"),
+                Piece(f"{key('log.filter')} shows all", "dim"),
+            ]
+        place = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
+        following = pane.view.following
+        mode = Piece("● following" if following else f"‖ {key('log.follow')} follows", "good" if following else "dim")
+        wrapped = Piece("wrap  " if pane.view.wrap else "", "dim")
+        return left, [Piece(place, "dim"), wrapped, mode]
+
+    def on_mount(self) -> None:
+        """Fetch the logs."""
+        self._arrange_panes()
+        super().on_mount()
+
+    def tick(self) -> None:
+        """Fetch what is in view again while somebody looks; what is paused stays in its place."""
+        super().tick()
+        if self.app.screen is self:
+            self._fetch_due()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out anew."""
+        super().on_resize(event)
+        self._arrange_panes()
+
+    def on_output_view_following_changed(self) -> None:
+        """Tell it."""
+        self.update_chrome()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Keys are for the log that has the focus."""
+        for place, pane in enumerate(self.panes):
+            if event.widget in pane.walk_children():
+                self._current = place
+        super().on_descendant_focus(event)
+
+    def on_log_arrived(self, message: LogArrived) -> None:
+        """Show what came."""
+        pane = next((pane for pane in self.panes if pane.sandbox_id == message.sandbox_id), None)
+        if pane is None:
+            return
+        if message.error is not None:
+            pane.fail("not fetched")
+            with following(message.trace):
+                self.dashboard.say(f"The log of {pane.title} could not be fetched: {message.error}", "error")
+        elif pane.take(message.lines):
+            self._arrange(pane)
+        self.update_chrome()
+
+    def why_not(self, action: str) -> str:
+        """Return that there is one log only, or that it is empty."""
+        if action in {"next_log", "previous_log", "single"} and len(self.sandbox_ids) == 1:
+            mark, logs = self.named_key("fleet.mark"), self.named_key("fleet.logs")
+            return f"Only one log is shown: {mark} marks more sandboxes in the fleet, {logs} shows their logs."
+        if action in {"copy", "save"} and not self.pane.shown and not self.get_selected_text():
+            return "There is no line in this log yet."
+        return ""
+
+    def action_reload(self) -> None:
+        """Fetch the log again."""
+        self._fetch(self.pane)
+        self.dashboard.say(f"Fetching the log of {self.pane.title} again …")
+
+    def action_follow(self) -> None:
+        """Go to the end and stay there, or pause."""
+        pane = self.pane
+        if pane.view.following:
+            pane.view.pause()
+        else:
+            pane.view.follow()
+
+    def action_wrap(self) -> None:
+        """Cut long lines to the window, or not."""
+        self.pane.view.wrap = not self.pane.view.wrap
+        self.update_chrome()
+
+    def action_stamps(self) -> None:
+        """Hide the times at the beginning of lines, or show them."""
+        if self.pane.look.stamps and not self.pane.has_stamps:
+            self.dashboard.say("The lines of this log do not begin with their time.")
+        else:
+            self._look(replace(self.pane.look, stamps=not self.pane.look.stamps))
+
+    def action_filter(self) -> None:
+        """Show only the lines that hold a text, or all again."""
+        pane = self.pane
+        if pane.look.only:
+            self._look(replace(pane.look, only=""))
+            return
+
+        def answered(text: str | None) -> None:
+            if text:
+                self._look(replace(pane.look, only=text))
+
+        self.app.push_screen(ValueDialog("Only lines with", "a text, !text for those without", "error", _any), answered)
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+        pane = self.pane
+
+        def answered(needle: str | None) -> None:
+            if needle:
+                pane.needle = needle
+                pane.view.refresh()
+                self._go(pane.view.cursor, 1)
+
+        self.app.push_screen(ValueDialog("Search the log", "a text", "error", _any, pane.needle), answered)
+
+    def action_next_hit(self) -> None:
+        """Go to the next line that holds it."""
+        self._go(self.pane.view.cursor + 1, 1)
+
+    def action_previous_hit(self) -> None:
+        """Go to the line before that holds it."""
+        self._go(self.pane.view.cursor - 1, -1)
+
+    def action_next_log(self) -> None:
+        """Go to the log beside."""
+        self._go_to_log(1)
+
+    def action_previous_log(self) -> None:
+        """Go to the log before."""
+        self._go_to_log(-1)
+
+    def action_single(self) -> None:
+        """Show this log alone, or those beside it too."""
+        self._alone = not self._alone
+        self._arrange_panes()
+
+    def action_copy(self) -> None:
+        """Copy what is selected, or the line under the cursor."""
+        pane, selected = self.pane, self.get_selected_text()
+        if selected:
+            self.dashboard.copy_quietly(selected)
+        elif pane.view.cursor < len(pane.shown):
+            self.dashboard.copy(pane.shown[pane.view.cursor])
+
+    def action_save(self) -> None:
+        """Write what is shown, unwrapped, to a file of this machine."""
+        pane = self.pane
+        text, look = pane.text, pane.look
+
+        def answered(name: str | None) -> None:
+            if name:
+                path = Path(name).expanduser()
+
+                def write() -> str:
+                    lines = arrange(text, look)
+                    write_new(path, "\n".join(lines) + "\n")
+                    return f"{len(lines):,} lines of the log"
+
+                self.bridge.save(path, write)
+
+        def check(name: str) -> str:
+            return "" if name.strip() else "a file is missing"
+
+        self.app.push_screen(ValueDialog("Save the log", "a new file", "sandbox.log", check), answered)
+
+    def action_back(self) -> None:
+        """Go back."""
+        self.app.pop_screen()
+
+    def _look(self, look: LogLook) -> None:
+        """Show the log of the focus another way; the line under the cursor stays, where there is one."""
+        self.pane.look = look
+        self._arrange(self.pane)
+        self.update_chrome()
+
+    def _go(self, start: int, step: int) -> None:
+        pane = self.pane
+        if not pane.find(start, step):
+            key = self.dashboard.named_key("log.search")
+            words = f"{clean(pane.needle)} is not in the log." if pane.needle else f"{key} asks what to look for."
+            self.dashboard.say(words)
+        self.update_chrome()
+
+    def _go_to_log(self, step: int) -> None:
+        self._current = (self._current + step) % len(self.sandbox_ids)
+        self._arrange_panes()
+
+    def _arrange_panes(self) -> None:
+        """Show the logs that there is room for, the one of the focus among them."""
+        if not self.is_mounted or not self.panes:
+            return
+        in_view = self.in_view
+        for pane in self.panes:
+            pane.display = pane in in_view
+            pane.set_class(pane is in_view[-1], "-last")
+        self.query_one("#logs").set_classes(_LAYOUTS[len(in_view)])
+        self.pane.view.focus()
+        self._fetch_due()
+        self.update_chrome()
+
+    def _fetch_due(self) -> None:
+        now = self.bridge.clock.monotonic()
+        for pane in self.in_view:
+            fresh = pane.asked_at is None
+            if fresh or (now - (pane.asked_at or 0.0) >= FOLLOW_SECONDS and not self._finished(pane.sandbox_id)):
+                self._fetch(pane)
+
+    def _fetch(self, pane: LogPane) -> None:
+        pane.asked_at = self.bridge.clock.monotonic()
+        if self.bridge.session is not None:
+            self.bridge.fetch_log(self, pane.sandbox_id)
+
+    def _arrange(self, pane: LogPane) -> None:
+        if len(pane.text.lines) <= LONG:
+            pane.show(arrange(pane.text, pane.look))
+        elif not pane.arranging:
+            pane.arranging = True
+            self.run_flow(self._arrange_long(pane), f"log lines {pane.sandbox_id}")
+
+    async def _arrange_long(self, pane: LogPane) -> None:
+        """Arrange a long log off the loop, again when it or the look has changed meanwhile."""
+        try:
+            while pane.is_mounted:
+                text, look = pane.text, pane.look
+                shown = await asyncio.to_thread(arrange, text, look)
+                if text is pane.text and look == pane.look:
+                    pane.show(shown)
+                    return
+        finally:
+            pane.arranging = False
+
+    def _finished(self, sandbox_id: str) -> bool:
+        session = self.bridge.session
+        row = session.store.get(sandbox_id) if session is not None else None
+        return row is None or row.sandbox.is_finished
+
+    def _title(self, sandbox_id: str) -> str:
+        session = self.bridge.session
+        row = session.store.get(sandbox_id) if session is not None else None
+        return clean(row.sandbox.name if row is not None else sandbox_id)
+
+
+def _any(_: str) -> str:
+    return ""

@@ -1,0 +1,108 @@
+"""The form of a new exposure: a port, by hand or out of those that listen inside, its protocol and its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from sandtui.fleet.ports.exposures import parse_exposure
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.widgets.check import Check
+from sandtui.ui.widgets.option_menu import OptionMenu
+
+Exposure = tuple[int, str, str | None]
+
+
+class ExposeDialog(Dialog[Exposure]):
+    """Answers port, protocol and name, or None. ``where`` names the sandboxes; it may come from outside."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False),
+        # A line of text has no use for it, and the list takes it for itself.
+        Binding("down", "pick", "pick a port", show=False),
+    ]
+    AUTO_FOCUS = "#expose-port"
+
+    def __init__(self, where: str, *, listening: bool) -> None:
+        super().__init__()
+        self._where, self._asks = where, listening
+        self._ready = False
+        self._early: tuple[Sequence[int] | None] | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        """Port, what listens, name, protocol."""
+        with Vertical(id="dialog", classes="command form") as dialog:
+            dialog.border_title = Content(f"Expose a port of {clean(self._where)}")
+            yield Static(content(Piece("Port (22 to 9000)", "dim")))
+            yield Input(placeholder="8000", compact=True, id="expose-port")
+            if self._asks:
+                yield Static(content(Piece("asking what listens inside …", "waiting")), id="listening-words")
+                yield OptionMenu(id="listening", compact=True)
+            yield Static(content(Piece("Name (may stay empty)", "dim")))
+            yield Input(placeholder="web", compact=True, id="expose-name")
+            yield Check("plain TCP instead of HTTP", compact=True, id="expose-tcp")
+            yield Static(
+                content(Piece("Anyone who has the address can reach it. enter · esc", "dim")), id="dialog-keys"
+            )
+
+    def on_mount(self) -> None:
+        """Nothing to choose from yet, unless the answer was quicker than the form."""
+        self._ready = True
+        if self._asks:
+            self.query_one("#listening").display = False
+        if self._early is not None:
+            self.offer(*self._early)
+
+    def offer(self, ports: Sequence[int] | None) -> None:
+        """Show the ports on which something listens; None when that could not be found out."""
+        if not self._asks or (self._ready and not self.is_attached):
+            return
+        if not self._ready:
+            self._early = (ports,)
+            return
+        words = self.query_one("#listening-words", Static)
+        if not ports:
+            found = "nothing listens inside yet" if ports is not None else "what listens inside could not be found out"
+            words.update(content(Piece(found, "dim")))
+            return
+        words.update(content(Piece("Listening in the sandbox (↓ or tab to pick, enter takes one)", "dim")))
+        choices = self.query_one("#listening", OptionList)
+        choices.add_options([Option(content(Piece(f"{port}")), id=str(port)) for port in ports])
+        choices.highlighted = 0
+        choices.display = True
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take it as the port."""
+        event.stop()
+        self.query_one("#expose-port", Input).value = event.option.id or ""
+        self.query_one("#expose-name", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Check, and take it."""
+        event.stop()
+        port = self.query_one("#expose-port", Input).value.strip()
+        name = self.query_one("#expose-name", Input).value.strip()
+        protocol = "tcp" if self.query_one("#expose-tcp", Check).value else "http"
+        try:
+            answer = parse_exposure(f"{port or '?'} {protocol} {name}".strip())
+        except ValueError as problem:
+            self.query_one("#dialog-keys", Static).update(content(Piece(clean(str(problem)), "bad")))
+        else:
+            self.dismiss(answer)
+
+    def action_pick(self) -> None:
+        """Go to the ports that listen, when they are known."""
+        if self._asks and self.query_one("#listening").display:
+            self.query_one("#listening").focus()
+
+    def action_close(self) -> None:
+        """Take nothing."""
+        self.dismiss(None)

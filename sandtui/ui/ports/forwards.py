@@ -1,0 +1,36 @@
+"""How a forwarded port looks: from where to where, how it stands, what went through."""
+
+from __future__ import annotations
+
+from sandtui.fleet.ports.forward import Direction, Forward, ForwardState
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.units import short_size
+
+SIGNS: dict[ForwardState, tuple[str, Role]] = {
+    ForwardState.CONNECTING: ("◐", "busy"),
+    ForwardState.OPEN: ("●", "good"),
+    ForwardState.BROKEN: ("◌", "busy"),
+    ForwardState.FAILED: ("✖", "bad"),
+    ForwardState.CLOSED: ("○", "dim"),
+}
+NAME = 20
+
+
+def line(forward: Forward) -> list[Piece]:
+    """Return one row."""
+    glyph, role = SIGNS[forward.state]
+    name = fit(clean(forward.sandbox_name or forward.sandbox_id), NAME)
+    here, there = f"localhost:{forward.local_port}", f"{forward.spec.sandbox_port} in it"
+    out = forward.spec.direction is Direction.OUT
+    way = f"{here:<15} → {there}" if out else f"{there:<15} → {here}"
+    pieces = [
+        Piece(glyph, role),
+        Piece(f" {name} "),
+        Piece(fit(way, 34), "info"),
+        Piece(f" {forward.state.value:<10} ", role),
+        Piece(f"↑ {short_size(forward.sent)}  ↓ {short_size(forward.received)}  {forward.connections} open ", "dim"),
+    ]
+    if forward.words:
+        pieces.append(Piece(f" {clean(forward.words)}", "bad" if forward.state.is_over else "busy"))
+    return pieces

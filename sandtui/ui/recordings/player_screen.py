@@ -1,0 +1,138 @@
+"""Plays a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from sandtui.fleet.recordings import Player
+from sandtui.fleet.recordings.player import SPEEDS
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.recordings.rendering import progress
+from sandtui.ui.rendering.text import Piece
+from sandtui.ui.widgets.terminal_view import TerminalView
+
+FRAME_SECONDS = 1 / 30
+
+
+class PlayerScreen(AppScreen):
+    """A recording that is played, from its beginning."""
+
+    SCOPE = "player"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("player")
+    AUTO_FOCUS = "TerminalView"
+
+    def __init__(self, player: Player) -> None:
+        super().__init__()
+        self._player = player
+        self._before = monotonic()
+        self._shown: object = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The terminal."""
+        yield TerminalView(frozenset(), id="played")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, recordings, what it is."""
+        return ["Fleet", "Recordings", clean(self._player.header.title) or "a recording"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell where we are."""
+        return progress(self._player, self.size.width)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        super().on_mount()
+        # The keys are the player's, and the view is to follow the recorded terminal.
+        self.query_one(TerminalView).set_watching()
+        self._show()
+        self.set_interval(FRAME_SECONDS, self._play)
+
+    def why_not(self, action: str) -> str:
+        """Return that it is at an end, or as slow or fast as it can be."""
+        player, key = self._player, self.named_key
+        if action in {"back_5", "back_60", "start"} and player.position <= 0:
+            return f"This is the beginning: {key('player.pause')} plays it."
+        if action in {"forward_5", "forward_60", "end"} and player.at_end:
+            return f"This is the end: {key('player.pause')} plays it again."
+        if action == "slower" and player.speed == SPEEDS[0]:
+            return f"This is the lowest speed: {key('player.faster')} plays it faster."
+        if action == "faster" and player.speed == SPEEDS[-1]:
+            return f"This is the highest speed: {key('player.slower')} plays it slower."
+        return ""
+
+    def action_pause(self) -> None:
+        """Hold it, or go on; at the end begin again."""
+        if self._player.at_end:
+            self._player.seek(0.0)
+            self._player.paused = False
+        else:
+            self._player.paused = not self._player.paused
+        self._show()
+
+    def action_back_5(self) -> None:
+        """Go back a little."""
+        self._seek(self._player.position - 5)
+
+    def action_forward_5(self) -> None:
+        """Go on a little."""
+        self._seek(self._player.position + 5)
+
+    def action_back_60(self) -> None:
+        """Go back."""
+        self._seek(self._player.position - 60)
+
+    def action_forward_60(self) -> None:
+        """Go on."""
+        self._seek(self._player.position + 60)
+
+    def action_start(self) -> None:
+        """Go to the beginning."""
+        self._seek(0.0)
+
+    def action_end(self) -> None:
+        """Go to the end."""
+        self._seek(self._player.length)
+
+    def action_slower(self) -> None:
+        """Play slower."""
+        self._player.faster(-1)
+        self._show()
+
+    def action_faster(self) -> None:
+        """Play faster."""
+        self._player.faster(1)
+        self._show()
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.app.pop_screen()
+
+    def _seek(self, position: float) -> None:
+        self._player.seek(position)
+        self._show()
+
+    def _play(self) -> None:
+        now = monotonic()
+        passed, self._before = now - self._before, now
+        if self._player.behind:
+            self._player.catch_up()
+        elif self._player.paused or self._player.at_end or self.app.screen is not self:
+            return
+        else:
+            self._player.advance(passed)
+        self._show()
+
+    def _show(self) -> None:
+        view = self.query_one(TerminalView)
+        if self._shown is not self._player.text:
+            self._shown = self._player.text
+            view.show(self._player.text, lambda _: None)
+        view.changed()
+        self.update_news()

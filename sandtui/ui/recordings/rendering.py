@@ -1,0 +1,69 @@
+"""How a recording looks in the list, and where in one we are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sandtui.config.recordings import Recording
+from sandtui.fleet.recordings import Player
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.rendering.text import Piece, fit, width_of
+from sandtui.ui.rendering.units import duration
+
+NAME = 40
+NARROW_NAME = 22
+
+
+def head(width: int) -> list[Piece]:
+    """Return the line above the rows."""
+    return [Piece(f"  {'RECORDED':<18} {'WHAT':<{_name(width)}} {'SIZE':>8}  {'TERMINAL':<9}", "dim")]
+
+
+def line(recording: Recording, width: int) -> list[Piece]:
+    """Return one row, which takes ``width`` cells at most."""
+    header = recording.header
+    moment = _moment(header.timestamp) if header is not None else ""
+    name = clean((header.title if header is not None else "") or recording.path.name)
+    pieces = [
+        Piece(f" {moment:<18} ", "dim"),
+        Piece(f"{fit(name, _name(width))} ", "text" if header is not None else "dim"),
+        Piece(f"{_size(recording.size):>8}  ", "text"),
+    ]
+    room = width - sum(width_of(piece.text) for piece in pieces)
+    if header is None:
+        return [*pieces, Piece(fit(clean(recording.problem), room), "bad")]
+    if recording.unfinished:
+        size = f"{header.width}x{header.height}"
+        return [*pieces, Piece(f"{size:<9} ", "dim"), Piece(fit("not finished", room - 10), "busy")]
+    return [*pieces, Piece(f"{header.width}x{header.height}", "dim")]
+
+
+def progress(player: Player, width: int) -> tuple[list[Piece], list[Piece]]:
+    """Return the bar of a player, and its state."""
+    sign = Piece("‖ " if player.paused else "✓ " if player.at_end else "▶ ", "busy" if player.paused else "good")
+    times = f"{_clock(player.position)} of {_clock(player.length)}"
+    columns, lines = player.terminal.size
+    state = [Piece(f"{columns}x{lines}  ", "dim"), Piece(f"{player.speed:g}x", "info")]
+    room = max(10, width - len(times) - 28)
+    done = round(room * (player.position / player.length if player.length else 1.0))
+    bar = [Piece("━" * done, "key"), Piece("─" * (room - done), "dim")]
+    return [sign, Piece(f"{times}  "), *bar], state
+
+
+def _name(width: int) -> int:
+    return NAME if width >= 100 else NARROW_NAME
+
+
+def _moment(timestamp: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(timestamp, UTC).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
+def _size(count: int) -> str:
+    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds < 3600 else duration(seconds)

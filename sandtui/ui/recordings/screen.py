@@ -1,0 +1,150 @@
+"""The list of recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from sandtui.config.recordings import Recording
+from sandtui.directories import describe
+from sandtui.fleet.recordings import Player
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.key_hints import Hint
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.recordings.rendering import head, line
+from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.widgets.output_view import OutputView
+
+
+class RecordingsScreen(AppScreen):
+    """Every recording of this user, newest first."""
+
+    SCOPE = "recordings"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("recordings")
+    AUTO_FOCUS = "OutputView"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[Recording] | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Head and rows."""
+        with Vertical(id="recordings-panel", classes="panel") as panel:
+            panel.border_title = Content("Recordings")
+            yield ChromeLine(id="recordings-head")
+            yield OutputView(self._line, follows=False, id="recordings")
+
+    def crumbs(self) -> list[str]:
+        """Fleet, recordings."""
+        return ["Fleet", "Recordings"]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell where they are."""
+        return [Piece(f"asciicast files in {clean(str(self.dashboard.recordings.folder))}", "dim")], []
+
+    def on_mount(self) -> None:
+        """Look what is there."""
+        super().on_mount()
+        self.run_flow(self._list(), "recordings")
+
+    def on_screen_resume(self) -> None:
+        """Look again."""
+        super().on_screen_resume()
+        self.run_flow(self._list(), "recordings")
+
+    def offered_hints(self) -> list[Hint]:
+        """Without a recording there is only the way back."""
+        return [hint for hint in super().offered_hints() if self._rows or hint.action == "recordings.back"]
+
+    def why_not(self, action: str) -> str:
+        """Return how to make a recording, where a key needs one."""
+        if action not in {"play", "delete", "copy"} or self._row() is not None:
+            return ""
+        leave, record = self.named_key("terminal.out"), self.named_key("shell.record")
+        return f"Nothing was recorded yet: in a shell {leave}, then {record} records it."
+
+    def action_play(self) -> None:
+        """Read it and play it."""
+        if (row := self._row()) is not None:
+            self.run_flow(self._play(row), "recordings")
+
+    def action_delete(self) -> None:
+        """Ask, and delete the file."""
+        row = self._row()
+        if row is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_flow(self._delete(row), "recordings")
+
+        self.app.push_screen(AskDialog("Delete a recording", f"{row.path.name} will be gone.", "Delete"), answered)
+
+    def action_copy(self) -> None:
+        """Copy the path."""
+        if (row := self._row()) is not None:
+            self.dashboard.copy(str(row.path))
+
+    def action_back(self) -> None:
+        """Go back."""
+        self.app.pop_screen()
+
+    async def _list(self) -> None:
+        rows = await asyncio.to_thread(self.dashboard.recordings.list)
+        if self.is_mounted:
+            self._rows = rows
+            self._draw()
+
+    async def _play(self, row: Recording) -> None:
+        from sandtui.ui.recordings.player_screen import PlayerScreen
+
+        try:
+            player = await asyncio.to_thread(lambda: Player.read(self.dashboard.recordings.read(row.path)))
+        except (OSError, ValueError) as error:
+            self.dashboard.say(f"{row.path.name} can't be played: {describe(error)}", "error")
+        else:
+            if self.app.screen is self:
+                self.app.push_screen(PlayerScreen(player))
+
+    async def _delete(self, row: Recording) -> None:
+        try:
+            await asyncio.to_thread(self.dashboard.recordings.delete, row.path)
+        except OSError as error:
+            self.dashboard.say(f"{row.path.name} was not deleted: {describe(error)}", "error")
+        await self._list()
+
+    def _width(self) -> int:
+        """Cells of a row: the panel has a border on each side, the list may have a scrollbar."""
+        return self.size.width - 3
+
+    def _row(self) -> Recording | None:
+        rows = self._rows or []
+        place = self.query_one(OutputView).cursor if self.is_mounted else 0
+        return rows[place] if place < len(rows) else None
+
+    def _line(self, number: int) -> list[Piece]:
+        if self._rows is None:
+            return [Piece(" ◌ looking …", "waiting")]
+        if not self._rows:
+            out, record = self.named_key("terminal.out"), self.named_key("shell.record")
+            return [
+                Piece(" Nothing was recorded   ", "bright"),
+                Piece(f"in a shell {out} then {record} records", "dim"),
+            ]
+        if number >= len(self._rows):
+            return []
+        chosen = number == self.query_one(OutputView).cursor
+        return [Piece("▌" if chosen else " ", "key"), *line(self._rows[number], self._width() - 1)]
+
+    def _draw(self) -> None:
+        self.query_one("#recordings-head", ChromeLine).show(head(self._width()), [])
+        self.query_one(OutputView).show(max(1, len(self._rows or [])))
+        self.update_chrome()

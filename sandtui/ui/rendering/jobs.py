@@ -1,0 +1,26 @@
+"""What every list of jobs shows of one: its state and its command."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sandtui.fleet.jobs.command_text import kept_command
+from sandtui.fleet.jobs.job import Job, JobState
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.rendering.text import Piece
+
+SIGNS: dict[JobState, Piece] = {
+    JobState.RUNNING: Piece("◐", "good"),
+    JobState.DONE: Piece("✓", "dim"),
+    JobState.FAILED: Piece("✖", "bad"),
+    JobState.LOST: Piece("?", "busy"),
+}
+
+_shown_command = lru_cache(4096)(kept_command)
+
+
+def command_words(job: Job) -> str:
+    """Return the command as it may be shown."""
+    if not job.command:
+        return "(its command is not known)"
+    return clean(_shown_command(job.command).replace("\n", " "))

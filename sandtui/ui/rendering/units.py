@@ -1,0 +1,102 @@
+"""Numbers and times as people read them; each column keeps one form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sandtui.ui.rendering.text import Piece
+
+NONE = "—"
+
+SOON_SECONDS = 600
+VERY_SOON_SECONDS = 120
+
+
+def duration(seconds: float) -> str:
+    """Return a short duration: ``41s``, ``14m``, ``3h``, ``1h2m``, ``5d``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m"
+    hours, minutes = divmod(whole // 60, 60)
+    if hours < 10:
+        return f"{hours}h{minutes}m" if minutes else f"{hours}h"
+    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def long_duration(seconds: float) -> str:
+    """Return a duration to the second: ``12m 04s``, ``1h 02m``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02}h"
+
+
+def since(moment: datetime | None, now: datetime) -> float | None:
+    """Return the seconds from a moment until now, or None; a time without zone is UTC."""
+    if moment is None:
+        return None
+    return (now - aware(moment)).total_seconds()
+
+
+def aware(moment: datetime) -> datetime:
+    """Return a moment with its zone; one without is UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def age(moment: datetime | None, now: datetime) -> Piece:
+    """Return how old something is."""
+    seconds = since(moment, now)
+    return Piece(NONE, "dim") if seconds is None else Piece(duration(seconds))
+
+
+def time_left(expires: datetime | None, now: datetime) -> Piece:
+    """Return a countdown; ``!`` and a colour mark the last minutes."""
+    passed = since(expires, now)
+    if passed is None:
+        return Piece(NONE, "dim")
+    left = -passed
+    if left <= 0:
+        return Piece("due!", "bad")
+    if left < VERY_SOON_SECONDS:
+        return Piece(duration(left) + "!", "bad")
+    return Piece(duration(left) + "!", "busy") if left < SOON_SECONDS else Piece(duration(left))
+
+
+def number(value: float) -> str:
+    """Return a size without needless digits: ``4``, ``0.5``."""
+    return f"{value:g}"
+
+
+def clock_time(moment: datetime, now: datetime) -> str:
+    """Return the local time of day of a moment, with the date when that is another day."""
+    here, today = aware(moment).astimezone(), aware(now).astimezone()
+    return here.strftime("%H:%M:%S" if here.date() == today.date() else "%Y-%m-%d %H:%M")
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes, in units of a thousand: ``812 B``, ``4.1 kB``, ``812.0 MB``."""
+    if size < 1000:
+        return f"{int(size)} B"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 999.95:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def short_size(count: int) -> str:
+    """Return bytes as people read them: ``88 kB``, ``1.2 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 1000 or unit == "TB":
+            break
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"

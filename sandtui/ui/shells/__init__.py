@@ -1,0 +1,1 @@
+"""Shells in sandboxes, in tabs or with the whole terminal."""

@@ -1,0 +1,330 @@
+"""Shells in sandboxes, each in its tab: every key but one goes to the shell in front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from sandtui.fleet.actions import BY_ID
+from sandtui.fleet.actions.shell import LEAVE_KEY
+from sandtui.fleet.shells import LiveShell, ShellBoard, ShellState
+from sandtui.fleet.text.sanitize import clean
+from sandtui.terminal.colours import Colours
+from sandtui.terminal.keys import key_bytes
+from sandtui.ui.chrome.key_hints import Hint
+from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.terminal import colours_of
+from sandtui.ui.rendering.text import Piece
+from sandtui.ui.shells import tabs as looks
+from sandtui.ui.widgets.terminal_view import TerminalView
+
+
+class ShellScreen(AppScreen):
+    """The shells of the session. ``front`` is the one that is shown first."""
+
+    SCOPE = "shell"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("shell"), *bindings("terminal")]
+    AUTO_FOCUS = "TerminalView"
+
+    def __init__(self, front: LiveShell) -> None:
+        super().__init__()
+        self._front = front
+        self._needle = ""
+        self._listened: set[LiveShell] = set()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Tabs and terminal."""
+        yield ChromeLine(id="tabs")
+        yield TerminalView(self._keys_of("terminal.out"), id="terminal")
+
+    @property
+    def view(self) -> TerminalView:
+        """The terminal."""
+        return self.query_one(TerminalView)
+
+    @property
+    def board(self) -> ShellBoard:
+        """All shells."""
+        session = self.bridge.session
+        if session is None:
+            raise RuntimeError("there is no connection")
+        return session.shells
+
+    @property
+    def takes_all_keys(self) -> bool:
+        """Whether no key is ours but the one that leaves."""
+        return self.is_mounted and self.view.typing
+
+    @property
+    def may_return(self) -> bool:
+        """Whether the shell was not ended."""
+        return self.bridge.session is not None and self._front in self.board.shells
+
+    def crumbs(self) -> list[str]:
+        """Fleet, shell, the sandbox."""
+        return ["Fleet", "Shell", clean(self._front.name)]
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """Typing and reading have different keys."""
+        return ("terminal",) if self.takes_all_keys else ("shell",)
+
+    def offered_hints(self) -> list[Hint]:
+        """Leave out what does not work now."""
+        return [
+            hint
+            for hint in super().offered_hints()
+            if self.check_action(hint.action.partition(".")[2], ()) is not False
+        ]
+
+    def activity(self) -> tuple[list[Piece], list[Piece]]:
+        """Tell how the shell stands."""
+        return looks.state(self._front, self.view.typing, self.view.lines_below, self.named_key)
+
+    def on_mount(self) -> None:
+        """Show the first shell."""
+        super().on_mount()
+        self.call_after_refresh(self.show, self._front)
+
+    def on_unmount(self) -> None:
+        """Stop listening; the shells go on."""
+        for shell in [*self._listened]:
+            self._forget(shell)
+
+    def show(self, shell: LiveShell) -> None:
+        """Bring a shell to the front, and give it the keys."""
+        for other in [*self._listened]:
+            self._forget(other)
+        for other in self.board.shells:
+            self._listen(other)
+            other.terminal.colours = self._colours
+        self._front = shell
+        self.listen(shell, "on_output", self.view.changed)
+        self.view.set_typing(shell.state is not ShellState.ENDED)
+        self.view.show(shell.text, self._send)
+        size = self.view.size
+        self.view.keep_place(lambda: shell.resize((size.width, size.height)))
+        self._state_changed()
+
+    def _colours(self) -> Colours:
+        return colours_of(self.app.theme_variables, self.app.ansi_theme)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is possible depends on who has the keys and how the shell stands."""
+        typing = self.takes_all_keys
+        if action == "out":
+            return typing
+        if action == "again" and typing:
+            return not self._front.is_open
+        if action == "type" and typing:
+            return False
+        # Whatever else can't be done is told by ``why_not``, unless the key is the shell's.
+        return not typing and super().check_action(action, parameters)
+
+    def why_not(self, action: str) -> str:
+        """Return that there is no other tab, or nothing that was to be copied."""
+        if self.takes_all_keys:
+            return ""
+        if action == "again" and self._front.is_open:
+            return f"This shell is still open: {self.named_key('shell.type')} types into it."
+        if action == "type" and not self._front.is_open:
+            return f"This shell has ended: {self.named_key('shell.again')} opens it again."
+        if action == "allow_copy" and not self._front.copy_wanted:
+            return "No program in this shell has asked to copy anything."
+        if action in {"next_tab", "previous_tab"} and len(self.board.shells) < 2:
+            return f"This is the only shell: {self.named_key('shell.new_tab')} opens another one here."
+        if action == "copy" and not self.view.copied().strip():
+            return "There is no text on this line: move to one, or begin a range."
+        return ""
+
+    # Typing and reading
+
+    def action_out(self) -> None:
+        """Give the keys to the screen."""
+        self._set_typing(False)
+
+    def action_type(self) -> None:
+        """Give the keys to the shell."""
+        self._set_typing(True)
+
+    def action_send_key(self) -> None:
+        """Send the key that leaves."""
+        self._send(key_bytes(LEAVE_KEY, None, self._front.terminal.modes))
+        self._set_typing(True)
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+
+        def answered(needle: str | None) -> None:
+            if needle:
+                self._needle = needle
+                self._find(-1)
+
+        dialog = ValueDialog("Search what scrolled by", "a text", "error", lambda _: "", self._needle)
+        self.app.push_screen(dialog, answered)
+
+    def action_next_hit(self) -> None:
+        """Go on downwards."""
+        self._find(1)
+
+    def action_previous_hit(self) -> None:
+        """Go on upwards."""
+        self._find(-1)
+
+    def action_range(self) -> None:
+        """Begin a range, or forget it."""
+        view = self.view
+        view.range_start = view.cursor_line if view.range_start is None else None
+        view.refresh()
+
+    def action_copy(self) -> None:
+        """Copy the range or the line."""
+        self.dashboard.copy_quietly(self.view.copied())
+        self.view.range_start = None
+        self.view.refresh()
+
+    def action_allow_copy(self) -> None:
+        """Show what the program wants to be copied, and ask."""
+        shell, wanted = self._front, self._front.copy_wanted
+        shown = wanted if len(wanted) <= 200 else wanted[:200] + " …"
+
+        def answered(yes: bool | None) -> None:
+            shell.copy_wanted = ""
+            if yes:
+                self.dashboard.copy_quietly(wanted)
+            self.update_chrome()
+
+        title = f"A program in {clean(shell.name)} wants this in your clipboard"
+        self.app.push_screen(AskDialog(title, shown, "Copy", danger=False), answered)
+
+    # Tabs
+
+    def action_next_tab(self) -> None:
+        """Show the next shell."""
+        self._step(1)
+
+    def action_previous_tab(self) -> None:
+        """Show the shell before."""
+        self._step(-1)
+
+    def action_new_tab(self) -> None:
+        """Open one more shell in the same sandbox."""
+        shell = self.board.add(self._front.sandbox_id, self._front.name, vm=self._front.vm)
+        self.bridge.run_flow(shell.run(), "shells")
+        self.show(shell)
+
+    def action_close_tab(self) -> None:
+        """End the shell."""
+        shell = self._front
+        self.bridge.end_shell(shell)
+        rest = [other for other in self.board.shells if other is not shell]
+        if rest:
+            self.show(rest[-1])
+            self._set_typing(False)
+        else:
+            self.app.pop_screen()
+
+    def action_again(self) -> None:
+        """Open the shell again."""
+        self.bridge.run_flow(self._front.run(), "shells")
+        self._set_typing(True)
+
+    def action_record(self) -> None:
+        """Begin a recording, or end it."""
+        shell = self._front
+        if shell.recorder is None:
+            shell.recorder = self.dashboard.record_terminal(f"shell in {shell.name}", shell.terminal)
+        else:
+            self.dashboard.end_recording(shell.recorder)
+            shell.recorder = None
+        self._draw()
+
+    def action_recordings(self) -> None:
+        """Show what was recorded."""
+        self.dashboard.open_recordings()
+
+    def action_back(self) -> None:
+        """Go back; shells that have ended are not kept."""
+        for shell in [shell for shell in self.board.shells if shell.state is ShellState.ENDED]:
+            self.bridge.end_shell(shell)
+        self.app.pop_screen()
+
+    # Events
+
+    def on_terminal_view_resized(self, message: TerminalView.Resized) -> None:
+        """Tell the shell its size."""
+        self.view.keep_place(lambda: self._front.resize((message.columns, message.lines)))
+        self.view.changed()
+
+    def on_terminal_view_moved(self, _: TerminalView.Moved) -> None:
+        """Tell how much is below."""
+        self.update_news()
+
+    def on_terminal_view_link_chosen(self, message: TerminalView.LinkChosen) -> None:
+        """Ask before anything is opened."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.app.open_url(message.address)
+
+        self.app.push_screen(AskDialog("Open a link of the sandbox", message.address, "Open"), answered)
+
+    def _send(self, data: bytes) -> None:
+        self.bridge.touch()
+        self._front.send(data)
+
+    def _set_typing(self, typing: bool) -> None:
+        self.view.set_typing(typing)
+        self._draw()
+
+    def _state_changed(self) -> None:
+        if not self.is_mounted:
+            return
+        # A shell that is gone gets no keys: of those that are typed on, one alone does something.
+        again = frozenset() if self._front.is_open else self._keys_of("terminal.again")
+        self.view.passed_on = self._keys_of("terminal.out") | again
+        if self._front.state is ShellState.ENDED and self.view.typing:
+            # What is typed from here on has nowhere to go, and one key is to lead back.
+            self.view.set_typing(False)
+        self._draw()
+
+    def _keys_of(self, action_id: str) -> frozenset[str]:
+        return frozenset(self.dashboard.user_keys.of(BY_ID[action_id]))
+
+    def _find(self, step: int) -> None:
+        if not self._needle:
+            key = self.dashboard.named_key("shell.search")
+            self.dashboard.say(f"{key} asks what to look for.")
+        elif not self.view.search(self._needle, step):
+            self.dashboard.say(f"{self._needle} is nowhere in what scrolled by.")
+
+    def _step(self, step: int) -> None:
+        shells = self.board.shells
+        place = shells.index(self._front) if self._front in shells else -1
+        self.show(shells[(place + step) % len(shells)])
+
+    def _draw(self) -> None:
+        if self.is_mounted and not self.is_covered:
+            self.query_one("#tabs", ChromeLine).show(
+                looks.tabs(self.board.shells, self._front), looks.title(self._front)
+            )
+            self.update_chrome()
+            self.refresh_bindings()
+
+    def tick(self) -> None:
+        """Draw the title, and how long a recording has been going on."""
+        self._draw()
+
+    def _listen(self, shell: LiveShell) -> None:
+        self._listened.add(shell)
+        self.listen(shell, "on_state", self._state_changed)
+
+    def _forget(self, shell: LiveShell) -> None:
+        self._listened.discard(shell)
+        self.stop_listening(shell)

@@ -1,0 +1,76 @@
+"""The tabs of shells, and what is said about the one in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandtui.fleet.shells import LiveShell, ShellState
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.key_bindings import KeyOf
+from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.units import duration
+
+NAME = 20
+TITLE = 40
+
+SIGNS: dict[ShellState, tuple[str, Role]] = {
+    ShellState.CONNECTING: ("◌", "waiting"),
+    ShellState.RUNNING: ("●", "good"),
+    ShellState.ENDED: ("○", "dim"),
+    ShellState.LOST: ("✖", "bad"),
+}
+
+
+def tabs(shells: Sequence[LiveShell], front: LiveShell | None) -> list[Piece]:
+    """Return the line of tabs. When there are many, it begins so that the one in front is in it."""
+    pieces = []
+    place = shells.index(front) if front in shells else 0
+    for number, shell in list(enumerate(shells, 1))[max(0, place - 2) :]:
+        glyph, role = SIGNS[shell.state]
+        chosen = shell is front
+        name = clean(shell.name)
+        pieces += [
+            Piece("▌" if chosen else " ", "key"),
+            Piece(f"{glyph} ", role),
+            Piece(f"{number} {fit(name, min(NAME, len(name)))}", "bright" if chosen else "dim"),
+            Piece(" ⏺" if shell.recorder is not None else "", "bad"),
+            Piece("  "),
+        ]
+    return pieces
+
+
+def title(shell: LiveShell) -> list[Piece]:
+    """Return what the program in front calls itself: outside text, in a place of its own."""
+    text = clean(shell.terminal.title)
+    return [Piece(fit(text, min(TITLE, len(text))), "dim")] if text else []
+
+
+def state(shell: LiveShell, typing: bool, below: int, key: KeyOf) -> tuple[list[Piece], list[Piece]]:
+    """Return what the line above the hints says: the state, and what matters at its right."""
+    right: list[Piece] = []
+    if shell.recorder is not None:
+        right.append(Piece(f"⏺ {duration(shell.recorder.seconds)}  ", "bad"))
+    if below:
+        right.append(Piece(f"{below:,} lines below  ", "info"))
+    if shell.warning and shell.is_open:
+        right.append(Piece("host key not checked  ", "dim"))
+    if shell.state is ShellState.CONNECTING:
+        return [Piece("◌ connecting …", "waiting")], right
+    if shell.state is ShellState.LOST:
+        again = key("terminal.again" if typing else "shell.again")
+        return [Piece(f"✖ {again} connects again · {clean(shell.problem) or 'it was cut off'}", "bad")], right
+    if shell.state is ShellState.ENDED:
+        good = shell.exit_code == 0
+        again, back = key("shell.again"), key("shell.back")
+        words = f"the shell ended with exit code {shell.exit_code} · {again} opens it again · {back} goes back"
+        return [Piece(f"{'✓' if good else '✖'} {words}", "good" if good else "bad")], right
+    if shell.copy_wanted:
+        size = f"{len(shell.copy_wanted):,} characters"
+        out = f"{key('terminal.out')} then " if typing else ""
+        how = f"{out}{key('shell.allow_copy')} allows it"
+        return [Piece(f"▲ it wants to put {size} into your clipboard: {how}", "busy")], right
+    if typing:
+        out, send = key("terminal.out"), key("shell.send_key")
+        sends = "twice sends it" if out == send else f"{send} then sends it"
+        return [Piece(f"every key goes to the sandbox · {out} leaves, {sends}", "dim")], right
+    return [Piece(f"the shell goes on · {key('shell.type')} types again", "info")], right

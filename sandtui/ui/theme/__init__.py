@@ -1,0 +1,1 @@
+"""Colours: the two themes, and what each colour stands for."""
