@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,9 @@ def reset() -> None:
     sys.dont_write_bytecode = False
     os.umask(0o022)
     time.tzset()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell without job control has its background commands ignore ctrl+c, and every child inherits that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def forget_size() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,19 @@ def test_the_size_of_the_terminal_is_forgotten_also_where_python_does_not_see_it
 def test_each_test_has_a_time_limit(request):
     assert float(os.environ["PYTEST_TIMEOUT"]) > 0
     assert request.config.pluginmanager.has_plugin("timeout"), "pytest-timeout is not installed: run `make test`"
+
+
+def test_what_the_tests_start_takes_ctrl_c_though_a_background_job_ignores_it():
+    """``make test &`` in a script: a shell without job control starts it with SIGINT ignored."""
+    code = (
+        "import signal, subprocess, sys; from tests import environment; environment.reset();"
+        "subprocess.run([sys.executable, '-c', 'import signal; signal.raise_signal(signal.SIGINT)'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert "KeyboardInterrupt" in result.stderr
