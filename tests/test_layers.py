@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import sandtui.client
+from sandtui.client.flows.base import Flows
+from sandtui.client.flows.operations import Operations
 
 PUBLIC = {"core", "errors", "exceptions", "models", "shell_words", "toolkit"}
 """The client's modules that others may import, beside the package itself; its docstring says what each is for."""
@@ -81,3 +83,10 @@ def test_the_toolkit_loads_what_is_asked_for_alone():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("group", Operations.__bases__, ids=lambda group: group.__name__)
+def test_a_group_of_flows_needs_nothing_but_a_session(group):
+    assert group.__mro__ == (group, Flows, object), (
+        "what it needs of another group it reaches by a session, not by name"
+    )

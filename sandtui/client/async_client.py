@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sandtui.client.async_port import AsyncPort
+from sandtui.client.channels import SSHChannels
 from sandtui.client.config import Config
-from sandtui.client.errors import APIError, InvalidRequestError
+from sandtui.client.errors import InvalidRequestError
 from sandtui.client.flows.commands import check_launch, raise_if_too_long, start_message
 from sandtui.client.flows.operations import Operations
-from sandtui.client.flows.streams import CommandChannel
 from sandtui.client.http_library import httpx
 from sandtui.client.process import AsyncSandboxProcess
 from sandtui.client.rpc import RPCError
@@ -53,7 +53,7 @@ class AsyncSandboxClient(Operations):
         folder = (token_folder or default_cache_dir()) if keep_tokens else None
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_keepalive_connections)
         super().__init__(Session.open(chosen, AsyncPort(transport, limits), folder))
-        self._without_ssh = False
+        self._session.channels = SSHChannels(self._session)
 
     @property
     def config(self) -> Config:
@@ -109,18 +109,6 @@ class AsyncSandboxClient(Operations):
         from sandtui.client.ssh import ssh_connection
 
         return ssh_connection(self, sandbox_id, ttl_seconds)
-
-    async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
-        if self._without_ssh:
-            return None
-        from sandtui.client.ssh import ssh_channel
-
-        try:
-            return await ssh_channel(self, sandbox_id)
-        except APIError as error:
-            # A platform without SSH says so once; a way that is closed for now is tried again the next time.
-            self._without_ssh = error.status_code in {405, 501}
-            return None
 
     async def __aenter__(self) -> Self:
         return self

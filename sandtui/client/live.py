@@ -14,19 +14,16 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, cont
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from sandtui.client.flows.operations import Operations
 from sandtui.client.forking import renew_in_child
 from sandtui.client.models.streams import CommandEvent
-from sandtui.client.observe import Observer
 
 if TYPE_CHECKING:
     import asyncssh
     from anyio.from_thread import BlockingPortal
 
     from sandtui.client.async_client import AsyncSandboxClient
-    from sandtui.client.flows.streams import CommandChannel
+    from sandtui.client.channels import CommandChannel
     from sandtui.client.process import AsyncSandboxProcess
-    from sandtui.client.session import Session
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,11 +58,6 @@ class LiveSide:
     def client(self) -> AsyncSandboxClient:
         """The asynchronous client; its coroutines run by :meth:`call`."""
         return self._start()[1]
-
-    def observe(self, observer: Observer | None) -> None:
-        """Have an observer told of this side's requests too, when there are any."""
-        if self._started is not None:
-            self._started[2].observe(observer)
 
     def call(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a coroutine function on the loop and wait for it."""
@@ -127,28 +119,17 @@ def _start_thread() -> tuple[BlockingPortal, threading.Thread]:
     return started.result(), thread
 
 
-class LiveOperations(Operations):
-    """The flows of the blocking client, which reach containers over SSH by its live side."""
+class LiveChannels:
+    """Opens SSH channels over the live side, for the flows of the blocking client."""
 
-    def __init__(self, session: Session, live: LiveSide) -> None:
-        super().__init__(session)
-        self.live = live
+    def __init__(self, live: LiveSide) -> None:
+        self._live = live
 
-    def observe(self, observer: Observer | None) -> None:
-        """Have an observer told of each request, of the live side too."""
-        super().observe(observer)
-        self.live.observe(observer)
-
-    async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
-        channel = self.live.call(self.live.client._ssh_channel, sandbox_id)
-        return None if channel is None else _ChannelTwin(self.live, channel)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        try:
-            self.live.close()
-        finally:
-            await super().aclose()
+    async def open(self, sandbox_id: str) -> CommandChannel | None:
+        """Open a channel; None if the platform offers none."""
+        channels = self._live.client._session.channels
+        channel = None if channels is None else self._live.call(channels.open, sandbox_id)
+        return None if channel is None else _ChannelTwin(self._live, channel)
 
 
 class _ChannelTwin:

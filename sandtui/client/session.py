@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from sandtui import __version__
@@ -32,6 +32,9 @@ from sandtui.client.read_only import refuse_change
 from sandtui.client.replies import error_from, hide, no_reply, output_so_far, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
+
+if TYPE_CHECKING:
+    from sandtui.client.channels import ChannelSource
 
 T = TypeVar("T")
 
@@ -61,6 +64,7 @@ class Session:
 
     ``vm`` remembers which sandboxes are VMs: they take commands another way. ``lacks_batch_status`` remembers
     that the platform is an older one. ``observer`` hears of each request (:mod:`sandtui.client.observe`).
+    ``channels`` opens SSH channels into containers, if the client has any.
     """
 
     config: Config
@@ -73,6 +77,7 @@ class Session:
     user_agent: str = USER_AGENT
     require_auth: bool = True
     observer: Observer | None = None
+    channels: ChannelSource | None = None
 
     @classmethod
     def open(cls, config: Config, port: Port, token_folder: Path | None) -> Session:

@@ -11,7 +11,8 @@ from sandtui.client.async_client import AsyncSandboxClient
 from sandtui.client.blocking import blocking, blocking_iterator, same
 from sandtui.client.config import Config
 from sandtui.client.flows.operations import Operations
-from sandtui.client.live import LiveOperations, LiveSide, live_connection, live_process
+from sandtui.client.live import LiveChannels, LiveSide, live_connection, live_process
+from sandtui.client.port import run_blocking
 from sandtui.client.session import Session
 from sandtui.client.tokens import default_cache_dir
 
@@ -39,11 +40,13 @@ class SandboxClient:
 
         def asynchronous() -> AsyncSandboxClient:
             client = AsyncSandboxClient(config=self.config, token_folder=token_folder, keep_tokens=keep_tokens)
-            client.observe(session.observer)
+            # Whoever observes this client is told of the live side's requests too, whenever it begins to.
+            client.observe(lambda report: None if session.observer is None else session.observer(report))
             return client
 
         self._live = LiveSide(asynchronous)
-        self._flows = LiveOperations(session, self._live)
+        session.channels = LiveChannels(self._live)
+        self._flows = Operations(session)
 
     create = blocking(Operations.create)
     get = blocking(Operations.get)
@@ -95,7 +98,13 @@ class SandboxClient:
     observe = same(Operations.observe)
     is_vm = blocking(Operations.is_vm)
     clear_auth_cache = blocking(Operations.clear_auth_cache)
-    close = blocking(LiveOperations.aclose)
+
+    def close(self) -> None:
+        """Close every connection."""
+        try:
+            self._live.close()
+        finally:
+            run_blocking(self._flows.aclose())
 
     @property
     def config(self) -> Config:

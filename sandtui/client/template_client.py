@@ -5,14 +5,10 @@ from __future__ import annotations
 from sandtui.client.api_client import APIClient, AsyncAPIClient
 from sandtui.client.blocking import blocking
 from sandtui.client.flows.access import Access
-from sandtui.client.session import Session
 
 
 class Templates(Access):
     """The flows about images, over the session of an API client."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     async def aclose(self) -> None:
         """Close every connection, those of the API client that was given too."""

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from sandtui.client import APIClient, AsyncSandboxClient, Config, CreateSandboxRequest, SandboxClient
-from sandtui.client.flows import lifecycle
+from sandtui.client.flows import creation
 from tests.client.fakes import KEY, SANDBOX
 
 CONFIG = Config(api_key=KEY, base_url="http://platform.test")
@@ -84,7 +84,7 @@ async def test_the_log_names_it_when_nobody_asked(slow, client, caplog):
 
 
 async def test_a_platform_that_does_not_answer_is_not_waited_for(slow, client, monkeypatch):
-    monkeypatch.setattr(lifecycle, "ABANDON_SECONDS", 0.01)
+    monkeypatch.setattr(creation, "ABANDON_SECONDS", 0.01)
     told = asyncio.Queue()
     task = asyncio.ensure_future(client.create(*wanted("one"), on_abandoned=told.put_nowait))
     await slow.asked.wait()

@@ -21,6 +21,7 @@ from sandtui.client import (
     SandboxNotRunningError,
     UnauthorizedError,
 )
+from sandtui.client.channels import SSHChannels
 
 IMAGE = "python:3.11-slim"
 
@@ -268,10 +269,10 @@ def test_a_vm_in_sync(client):
 
 
 def test_a_container_streams_by_a_job_where_there_is_no_ssh(client, sandbox, monkeypatch):
-    async def none(_):
+    async def none(_self, _sandbox_id):
         return None
 
-    monkeypatch.setattr(client._flows, "_ssh_channel", none)
+    monkeypatch.setattr(SSHChannels, "open", none)
     events = list(client.stream_command(sandbox.id, "echo one; sleep 0.2; echo two; printf '\\377' >&2; exit 5"))
     assert events[0].transport == "job"
     output = {"stdout": b"", "stderr": b""}

@@ -297,10 +297,12 @@ def test_a_key_that_is_not_let_in_leaves_no_session():
 @pytest.mark.parametrize(("status", "asked"), [(404, 2), (501, 1), (405, 1)])
 async def test_only_a_platform_without_ssh_is_not_asked_again(status, asked):
     platform = FakePlatform().on(SSH, httpx.Response(status, json={"detail": "no"}))
+    platform.on(AUTH, token_reply()).on(EXEC, httpx.ReadError("cut"))
     async with client_of(platform) as client:
         NoWaiting(client)
         for _ in range(2):
-            assert await client._ssh_channel("sbx_1") is None
+            with pytest.raises(ConnectionFailedError):
+                [event async for event in client.stream_command("sbx_1", "x")]
     assert platform.count(SSH) == asked
 
 

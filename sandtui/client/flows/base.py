@@ -9,7 +9,8 @@ from sandtui.client.session import Session
 class Flows:
     """A group of operations over one session."""
 
-    _session: Session
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def observe(self, observer: Observer | None) -> None:
         """Have ``observer`` told of each request when it is over, from now on; None ends that.

@@ -14,9 +14,19 @@ from sandtui.client.errors import (
     RateLimitedError,
     not_running_error,
 )
-from sandtui.client.flows.jobs import Jobs
-from sandtui.client.flows.lifecycle import MAX_BATCH, Lifecycle
-from sandtui.client.flows.waits import BUILD_PAUSE, BUILD_SECONDS, Patience, is_building, poll_pause, time_budget
+from sandtui.client.flows.base import Flows
+from sandtui.client.flows.commands import Commands
+from sandtui.client.flows.creation import Creation, abandon
+from sandtui.client.flows.sandboxes import MAX_BATCH, Sandboxes
+from sandtui.client.flows.waits import (
+    BUILD_PAUSE,
+    BUILD_SECONDS,
+    Patience,
+    is_building,
+    poll_pause,
+    time_budget,
+    wait_reachable,
+)
 from sandtui.client.models import (
     CommandResponse,
     CreateSandboxRequest,
@@ -34,7 +44,7 @@ AT_ONCE = 32
 LIST_PAGE = 100
 
 
-class Bulk(Jobs, Lifecycle):
+class Bulk(Flows):
     """The calls about many sandboxes. Outcomes come in the order in which they are ready."""
 
     async def create_many(
@@ -51,10 +61,11 @@ class Bulk(Jobs, Lifecycle):
         """
         check_concurrency(concurrency)
         port = self._session.port
+        creation = Creation(self._session)
         untold: dict[int, Sandbox] = {}
 
         async def one(place: int) -> Sandbox:
-            made = await self.create(requests[place], on_abandoned=on_abandoned, delete_abandoned=delete_abandoned)
+            made = await creation.create(requests[place], on_abandoned=on_abandoned, delete_abandoned=delete_abandoned)
             untold[place] = made
             return made
 
@@ -65,7 +76,7 @@ class Bulk(Jobs, Lifecycle):
                     yield outcome
         finally:
             for sandbox in untold.values():
-                await port.shielded(self._abandon(sandbox, on_abandoned, delete_abandoned))
+                await port.shielded(abandon(self._session, sandbox, on_abandoned, delete_abandoned))
 
     async def execute_many(
         self,
@@ -80,9 +91,10 @@ class Bulk(Jobs, Lifecycle):
         """Run one command in many sandboxes; each outcome's key is the sandbox's id."""
         check_concurrency(concurrency)
         check_ids("sandbox_ids", sandbox_ids)
+        commands = Commands(self._session)
 
         async def one(sandbox_id: str) -> CommandResponse:
-            return await self.execute_command(sandbox_id, command, working_dir, env, timeout, user)
+            return await commands.execute_command(sandbox_id, command, working_dir, env, timeout, user)
 
         async with closing_outcomes(self._session.port.fan_out(sandbox_ids, one, concurrency)) as outcomes:
             async for outcome in outcomes:
@@ -94,7 +106,8 @@ class Bulk(Jobs, Lifecycle):
         """Delete sandboxes one by one; each outcome's key is the sandbox's id."""
         check_concurrency(concurrency)
         check_ids("sandbox_ids", sandbox_ids)
-        async with closing_outcomes(self._session.port.fan_out(sandbox_ids, self.delete, concurrency)) as outcomes:
+        delete = Sandboxes(self._session).delete
+        async with closing_outcomes(self._session.port.fan_out(sandbox_ids, delete, concurrency)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
 
@@ -119,7 +132,7 @@ class Bulk(Jobs, Lifecycle):
         left = False
 
         async def reachable(sandbox_id: str) -> str:
-            await self._wait_reachable(sandbox_id, budget, 1, lambda: left)
+            await wait_reachable(self._session, sandbox_id, budget, 1, lambda: left)
             return SandboxStatus.RUNNING.value
 
         crew: Crew[str, str] = port.crew(concurrency)
@@ -195,7 +208,7 @@ class Bulk(Jobs, Lifecycle):
         try:
             if not self._session.lacks_batch_status:
                 for start in range(0, len(sandbox_ids), MAX_BATCH):
-                    reply = await self.get_sandbox_statuses(sandbox_ids[start : start + MAX_BATCH])
+                    reply = await Sandboxes(self._session).get_sandbox_statuses(sandbox_ids[start : start + MAX_BATCH])
                     rows += reply.statuses
                     refused |= {row.sandbox_id: status_error(row) for row in reply.errors}
                 return rows, refused
@@ -212,7 +225,7 @@ class Bulk(Jobs, Lifecycle):
         page = 1
         while wanted:
             try:
-                found = await self.list(page=page, per_page=LIST_PAGE)
+                found = await Sandboxes(self._session).list(page=page, per_page=LIST_PAGE)
             except RateLimitedError:
                 return rows
             for sandbox in found.sandboxes:

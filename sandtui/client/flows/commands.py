@@ -25,7 +25,7 @@ from sandtui.client.models import CommandResponse
 from sandtui.client.models.command_session import START_REQUEST
 from sandtui.client.models.proto import Message
 from sandtui.client.port import TransportFault
-from sandtui.client.session import OnTimeout
+from sandtui.client.session import OnTimeout, Session
 
 DEFAULT_TIMEOUT = 300
 """Seconds that a command may take when the caller says nothing (wire.md 3)."""
@@ -128,7 +128,7 @@ class Commands(Flows):
         except rpc.RPCError as error:
             failure: SandboxClientError = await rpc.meaning(self._session, error, sandbox_id, too_slow)
         except TransportFault as fault:
-            failure = await self._broken(sandbox_id, fault, too_slow)
+            failure = await broken_stream(self._session, sandbox_id, fault, too_slow)
         else:
             failure = APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
         errors = stderr.text() + stdout.note() + stderr.note()
@@ -138,14 +138,26 @@ class Commands(Flows):
             failure.stdout, failure.stderr = stdout.text(), errors
         raise failure
 
-    async def _broken(self, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout) -> SandboxClientError:
-        if fault.timeout:
-            try:
-                await self._session.raise_if_ended(sandbox_id)
-            except SandboxNotRunningError as ended:
-                return ended
-            return too_slow(str(fault))
-        return ConnectionFailedError(f"the command's stream broke off: {fault}", sent=fault.sent, sandbox_id=sandbox_id)
+
+async def broken_stream(
+    session: Session, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout
+) -> SandboxClientError:
+    """Return the error for a command's stream that broke off."""
+    if fault.timeout:
+        try:
+            await session.raise_if_ended(sandbox_id)
+        except SandboxNotRunningError as ended:
+            return ended
+        return too_slow(str(fault))
+    return ConnectionFailedError(f"the command's stream broke off: {fault}", sent=fault.sent, sandbox_id=sandbox_id)
+
+
+async def run_quietly(session: Session, sandbox_id: str, script: str) -> None:
+    """Clean up as well as possible: the error that led here must not be hidden by another."""
+    try:
+        await Commands(session).execute_command(sandbox_id, script, timeout=30)
+    except SandboxClientError:
+        return
 
 
 def start_message(

@@ -19,8 +19,9 @@ from sandtui.client.errors import (
     SandboxFileNotFoundError,
     SandboxFileTooLargeError,
 )
+from sandtui.client.flows.base import Flows
 from sandtui.client.flows.commands import Commands
-from sandtui.client.flows.parts import BREAKS, PartedTransfers, Version
+from sandtui.client.flows.parts import BREAKS, PartedTransfers, Version, upload
 from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse, ReadFileResponse
 from sandtui.client.shell_words import path_word
@@ -30,7 +31,7 @@ UPLOAD_LIMIT = 200_000_000
 """Bytes that one upload may have (seed guide: "200MB per file"); larger files go in parts."""
 
 
-class Files(PartedTransfers, Commands):
+class Files(Flows):
     """The calls that move files. Paths in the sandbox are absolute; the remote path comes first, as in the SDK."""
 
     async def upload_file(
@@ -65,7 +66,7 @@ class Files(PartedTransfers, Commands):
         path = local_path(local_file_path)
         size = await self._session.port.work(check_source, path)
         if size > UPLOAD_LIMIT:
-            return await self._upload_in_parts(sandbox_id, file_path, path, size, timeout, on_progress)
+            return await PartedTransfers(self._session).send(sandbox_id, file_path, path, size, timeout, on_progress)
         sent = 0
 
         def count(amount: int) -> None:
@@ -81,7 +82,7 @@ class Files(PartedTransfers, Commands):
             return source.read()
 
         body, content_type = multipart(path.name, size, read)
-        reply = await self._upload(sandbox_id, file_path, body, content_type, timeout)
+        reply = await upload(self._session, sandbox_id, file_path, body, content_type, timeout)
         if checksum:
             await self._verify(sandbox_id, file_path, source.sha256.hexdigest())
         return reply
@@ -112,7 +113,7 @@ class Files(PartedTransfers, Commands):
                 "write them to a file and use upload_file, which sends parts"
             )
         body, content_type = multipart(filename or Path(file_path).name, len(file_bytes), lambda: iter([file_bytes]))
-        return await self._upload(sandbox_id, file_path, body, content_type, timeout)
+        return await upload(self._session, sandbox_id, file_path, body, content_type, timeout)
 
     async def download_file(
         self,
@@ -207,22 +208,23 @@ class Files(PartedTransfers, Commands):
         version: Version | None,
         mark: str | None,
     ) -> None:
+        parts = PartedTransfers(self._session)
         known = version
         if known is None and await target.has_kept():
-            known = await self._version(sandbox_id, file_path)
+            known = await parts.version(sandbox_id, file_path)
         if known is not None and await target.has_kept(known.identity(sandbox_id, file_path)):
             # What an earlier try has left comes first: a whole download would throw it away.
-            return await self._fetch_in_parts(sandbox_id, file_path, target, timeout, known, mark=mark)
+            return await parts.fetch(sandbox_id, file_path, target, timeout, known, mark=mark)
         if version is not None:
             await target.resume_as(version.identity(sandbox_id, file_path))
         try:
             await self._fetch(sandbox_id, file_path, target, timeout)
         except SandboxFileTooLargeError:
-            await self._fetch_in_parts(sandbox_id, file_path, target, timeout, mark=mark)
+            await parts.fetch(sandbox_id, file_path, target, timeout, mark=mark)
         except (ConnectionFailedError, DownloadTimeoutError):
             if target.may_restart:
                 raise
-            await self._fetch_in_parts(sandbox_id, file_path, target, timeout, mark=mark)
+            await parts.fetch(sandbox_id, file_path, target, timeout, mark=mark)
 
     async def _fetch(self, sandbox_id: str, file_path: str, target: LocalFile, timeout: float) -> None:
         call = gateway.download(sandbox_id, file_path, timeout)
@@ -241,7 +243,8 @@ class Files(PartedTransfers, Commands):
 
     async def _sha256_there(self, sandbox_id: str, file_path: str) -> str:
         """Return the sha256 of a file, computed in the sandbox."""
-        result = await self.execute_command(sandbox_id, f"sha256sum < {path_word(file_path)}", timeout=900)
+        script = f"sha256sum < {path_word(file_path)}"
+        result = await Commands(self._session).execute_command(sandbox_id, script, timeout=900)
         found = result.stdout.split(" ", 1)[0].strip()
         if result.exit_code != 0 or len(found) != hashlib.sha256().digest_size * 2:
             raise APIError(

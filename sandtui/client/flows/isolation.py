@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sandtui.client.calls import access
 from sandtui.client.errors import APIError, InvalidRequestError, SandboxClientError
-from sandtui.client.flows.single import Single
+from sandtui.client.flows.sandboxes import Sandboxes
 from sandtui.client.models import CreateSandboxRequest, Sandbox, StartCommand
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
+from sandtui.client.session import Session
 
 APPLY_SECONDS = 15.0
 """Seconds that a network policy may take until it is in force."""
@@ -14,54 +15,53 @@ APPLY_SECONDS = 15.0
 _APPLY_PAUSE = 0.5
 
 
-class Isolation(Single):
-    """Making sure of ``network_access=False``."""
+async def ensure_isolated(session: Session, sandbox: Sandbox) -> None:
+    """Make sure that a sandbox that was asked for without a network has none, or remove it.
 
-    async def _ensure_isolated(self, sandbox: Sandbox) -> None:
-        """Make sure that a sandbox that was asked for without a network has none, or remove it.
+    Raises:
+        APIError: it has one, or nobody says that it has none; the sandbox was deleted.
+    """
+    port = session.port
+    try:
+        problem = await _isolation_problem(session, sandbox)
+    except BaseException:
+        # Cancelled on the way: what is not known to be shut in must not be left running.
+        await port.shielded(_remove_again(session, sandbox.id))
+        raise
+    if problem is None:
+        return
+    outcome = await port.shielded(_remove_again(session, sandbox.id))
+    raise APIError(f"network_access=False could not be had ({problem}); {outcome}", sandbox_id=sandbox.id)
 
-        Raises:
-            APIError: it has one, or nobody says that it has none; the sandbox was deleted.
-        """
-        port = self._session.port
-        try:
-            problem = await self._isolation_problem(sandbox)
-        except BaseException:
-            # Cancelled on the way: what is not known to be shut in must not be left running.
-            await port.shielded(self._remove_again(sandbox.id))
-            raise
-        if problem is None:
-            return
-        outcome = await port.shielded(self._remove_again(sandbox.id))
-        raise APIError(f"network_access=False could not be had ({problem}); {outcome}", sandbox_id=sandbox.id)
 
-    async def _isolation_problem(self, sandbox: Sandbox) -> str | None:
-        if not sandbox.vm:
-            if "network_access" not in sandbox.model_fields_set:
-                return "the platform does not say that it did"
-            return "the platform ignored it" if sandbox.network_access else None
-        if sandbox.network_allowlist == []:
-            return None
-        port = self._session.port
-        try:
-            reply = await self._session.control(access.set_egress(sandbox.id, [], None), sandbox.id)
-            deadline = port.monotonic() + APPLY_SECONDS
-            while not reply.applied:
-                if port.monotonic() > deadline:
-                    return f"its policy is not in force after {APPLY_SECONDS:g} s"
-                await port.sleep(_APPLY_PAUSE)
-                reply = await self._session.control(access.get_egress(sandbox.id), sandbox.id)
-        except APIError as error:
-            return error.message
-        return None if reply.policy.allowlist == [] else "the platform holds another policy"
+async def _isolation_problem(session: Session, sandbox: Sandbox) -> str | None:
+    if not sandbox.vm:
+        if "network_access" not in sandbox.model_fields_set:
+            return "the platform does not say that it did"
+        return "the platform ignored it" if sandbox.network_access else None
+    if sandbox.network_allowlist == []:
+        return None
+    port = session.port
+    try:
+        reply = await session.control(access.set_egress(sandbox.id, [], None), sandbox.id)
+        deadline = port.monotonic() + APPLY_SECONDS
+        while not reply.applied:
+            if port.monotonic() > deadline:
+                return f"its policy is not in force after {APPLY_SECONDS:g} s"
+            await port.sleep(_APPLY_PAUSE)
+            reply = await session.control(access.get_egress(sandbox.id), sandbox.id)
+    except APIError as error:
+        return error.message
+    return None if reply.policy.allowlist == [] else "the platform holds another policy"
 
-    async def _remove_again(self, sandbox_id: str) -> str:
-        """Delete a sandbox and return what became of it, in words."""
-        try:
-            await self.delete(sandbox_id)
-        except SandboxClientError as error:
-            return f"sandbox {sandbox_id} could not be deleted either: delete it ({error.message})"
-        return "the sandbox was deleted again"
+
+async def _remove_again(session: Session, sandbox_id: str) -> str:
+    """Delete a sandbox and return what became of it, in words."""
+    try:
+        await Sandboxes(session).delete(sandbox_id)
+    except SandboxClientError as error:
+        return f"sandbox {sandbox_id} could not be deleted either: delete it ({error.message})"
+    return "the sandbox was deleted again"
 
 
 def for_generation(request: CreateSandboxRequest) -> CreateSandboxRequest:

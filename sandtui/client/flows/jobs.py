@@ -16,9 +16,11 @@ from sandtui.client.errors import (
     NotFoundError,
     SandboxFileNotFoundError,
 )
-from sandtui.client.flows.commands import check_launch
+from sandtui.client.flows.base import Flows
+from sandtui.client.flows.commands import Commands, check_launch
 from sandtui.client.flows.files import Files
 from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus, BatchJobStatusReply
+from sandtui.client.session import Session
 from sandtui.client.shell_words import cd, exports, word
 
 LAUNCH_TIMEOUT = 30
@@ -31,7 +33,7 @@ _LOST = "lost"
 _EXIT_CODE = re.compile(r"-?[0-9]{1,10}")
 
 
-class Jobs(Files):
+class Jobs(Flows):
     """The calls about work that goes on by itself."""
 
     async def start_background_job(
@@ -51,24 +53,8 @@ class Jobs(Files):
             APIError: the launch failed.
         """
         job = new_job(sandbox_id)
-        await self._launch(job, command, working_dir, env, user)
+        await launch(self._session, job, command, working_dir, env, user)
         return job
-
-    async def _launch(
-        self,
-        job: BackgroundJob,
-        command: str,
-        working_dir: str | None,
-        env: Mapping[str, str] | None,
-        user: str | None,
-    ) -> None:
-        check_launch(command, working_dir, env, user)
-        sandbox_id = job.sandbox_id
-        script = launch_script(job, command, working_dir, env)
-        result = await self.execute_command(sandbox_id, script, timeout=LAUNCH_TIMEOUT, user=user)
-        if result.exit_code != 0:
-            reason = result.stderr.strip()[-300:] or f"exit code {result.exit_code}"
-            raise APIError(f"the background job was not started: {reason}", sandbox_id=sandbox_id)
 
     async def get_background_job_status(
         self, sandbox_id: str, job: BackgroundJob, timeout: int | None = None
@@ -167,7 +153,7 @@ class Jobs(Files):
         self, sandbox_id: str, jobs: Sequence[BackgroundJob], timeout: int | None
     ) -> list[BackgroundJobStatus]:
         script = status_script(jobs)
-        result = await self.execute_command(sandbox_id, script, timeout=timeout or STATUS_TIMEOUT)
+        result = await Commands(self._session).execute_command(sandbox_id, script, timeout=timeout or STATUS_TIMEOUT)
         words = dict(line.split(" ", 1) for line in result.stdout.splitlines() if " " in line)
         statuses = []
         for job in jobs:
@@ -185,10 +171,11 @@ class Jobs(Files):
         return statuses
 
     async def _with_output(self, job: BackgroundJob, status: BackgroundJobStatus) -> BackgroundJobStatus:
+        files = Files(self._session)
         values: dict[str, object] = {}
         for stream, path in (("stdout", job.stdout_log_file), ("stderr", job.stderr_log_file)):
             try:
-                window = await self.read_file(job.sandbox_id, path, offset=-OUTPUT_WINDOW, length=OUTPUT_WINDOW)
+                window = await files.read_file(job.sandbox_id, path, offset=-OUTPUT_WINDOW, length=OUTPUT_WINDOW)
             except (NotFoundError, SandboxFileNotFoundError):
                 values[stream] = ""
             except APIError as error:
@@ -197,6 +184,29 @@ class Jobs(Files):
                 values[stream] = window.content
                 values[f"{stream}_truncated"] = bool(window.truncated)
         return status.model_copy(update=values)
+
+
+async def launch(
+    session: Session,
+    job: BackgroundJob,
+    command: str,
+    working_dir: str | None,
+    env: Mapping[str, str] | None,
+    user: str | None,
+) -> None:
+    """Start a job that has a name already.
+
+    Raises:
+        InvalidRequestError: an argument breaks a rule; nothing was sent.
+        APIError: the launch failed.
+    """
+    check_launch(command, working_dir, env, user)
+    sandbox_id = job.sandbox_id
+    script = launch_script(job, command, working_dir, env)
+    result = await Commands(session).execute_command(sandbox_id, script, timeout=LAUNCH_TIMEOUT, user=user)
+    if result.exit_code != 0:
+        reason = result.stderr.strip()[-300:] or f"exit code {result.exit_code}"
+        raise APIError(f"the background job was not started: {reason}", sandbox_id=sandbox_id)
 
 
 def new_job(sandbox_id: str) -> BackgroundJob:

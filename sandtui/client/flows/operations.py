@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from sandtui.client.flows.access import Access
+from sandtui.client.flows.bulk import Bulk
+from sandtui.client.flows.commands import Commands
+from sandtui.client.flows.creation import Creation
+from sandtui.client.flows.files import Files
+from sandtui.client.flows.jobs import Jobs
 from sandtui.client.flows.ports import Ports
+from sandtui.client.flows.sandboxes import Sandboxes
 from sandtui.client.flows.streams import Streams
-from sandtui.client.session import Session
 
 
-class Operations(Streams, Ports):
+class Operations(Creation, Sandboxes, Bulk, Commands, Streams, Files, Jobs, Ports, Access):
     """Everything that can be done with sandboxes, over the port of one session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     async def is_vm(self, sandbox_id: str) -> bool:
         """Return whether a sandbox is a VM, asking the platform at most once.

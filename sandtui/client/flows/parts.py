@@ -27,14 +27,14 @@ from sandtui.client.errors import (
     ConnectionFailedError,
     DownloadTimeoutError,
     InvalidRequestError,
-    SandboxClientError,
     SandboxFileNotFoundError,
     ServerError,
     UploadTimeoutError,
 )
-from sandtui.client.flows.commands import Commands
+from sandtui.client.flows.commands import Commands, run_quietly
 from sandtui.client.local_file import LocalFile
 from sandtui.client.models import FileUploadResponse
+from sandtui.client.session import Session
 from sandtui.client.shell_words import path_word, word
 from sandtui.client.transfers import PIECE, Progress, Range, multipart, short_name
 
@@ -59,21 +59,14 @@ class Version:
         return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
-class PartedTransfers(Commands):
+class PartedTransfers:
     """Uploads and downloads in parts."""
 
-    async def _upload(
-        self, sandbox_id: str, file_path: str, body: StreamedBody, content_type: str, timeout: float | None
-    ) -> FileUploadResponse:
-        seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
-        call = gateway.upload(sandbox_id, file_path, body, content_type, seconds)
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._commands = Commands(session)
 
-        def too_slow(reason: str) -> UploadTimeoutError:
-            return UploadTimeoutError(f"{file_path} was not uploaded in time: {reason}", sandbox_id=sandbox_id)
-
-        return await self._session.gateway(sandbox_id, call, too_slow)
-
-    async def _upload_in_parts(
+    async def send(
         self,
         sandbox_id: str,
         file_path: str,
@@ -82,6 +75,7 @@ class PartedTransfers(Commands):
         timeout: float | None,
         on_progress: Progress,
     ) -> FileUploadResponse:
+        """Upload a file in parts, but for those that an earlier call has left."""
         digest = await self._session.port.work(sha256_of, path)
         stem = _beside(file_path, f"{digest[:16]}.part")
         names = [f"{stem}{number:05}" for number in range(-(-size // PART_SIZE))]
@@ -123,7 +117,7 @@ class PartedTransfers(Commands):
             on_progress(before + min(sent, length), total)
 
         body, content_type = multipart(path.name, length, Range(path, offset, length, count).read)
-        await self._upload(sandbox_id, name, body, content_type, timeout)
+        await upload(self._session, sandbox_id, name, body, content_type, timeout)
 
     async def _join(self, sandbox_id: str, file_path: str, stem: str, size: int, digest: str) -> None:
         """Make the file of its parts; they stay until it has its name, so that a join that breaks can be repeated."""
@@ -139,9 +133,9 @@ class PartedTransfers(Commands):
             f"mv -f {joined} {target} || exit 5; rm -f {parts}"
         )
         try:
-            result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
+            result = await self._commands.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
         except BaseException:
-            await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {joined}"))
+            await self._session.port.shielded(run_quietly(self._session, sandbox_id, f"rm -f {joined}"))
             raise
         if result.exit_code == 4:
             raise ChecksumMismatchError(
@@ -152,7 +146,7 @@ class PartedTransfers(Commands):
                 f"the parts of {file_path} could not be joined: {result.stderr.strip()[-200:]}", sandbox_id=sandbox_id
             )
 
-    async def _fetch_in_parts(
+    async def fetch(
         self,
         sandbox_id: str,
         file_path: str,
@@ -163,7 +157,7 @@ class PartedTransfers(Commands):
         mark: str | None = None,
     ) -> None:
         """Fetch a file in parts, from where an earlier try ended."""
-        found = await self._version(sandbox_id, file_path)
+        found = await self.version(sandbox_id, file_path)
         if version not in {None, found}:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
         size = target.total = found.size
@@ -177,8 +171,8 @@ class PartedTransfers(Commands):
             target.keep()
             raise
         finally:
-            await self._session.port.shielded(self._run_quietly(sandbox_id, f"rm -f {path_word(part)}"))
-        if await self._version(sandbox_id, file_path) != found or target.done != size:
+            await self._session.port.shielded(run_quietly(self._session, sandbox_id, f"rm -f {path_word(part)}"))
+        if await self.version(sandbox_id, file_path) != found or target.done != size:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
 
     async def _fetch_part(self, sandbox_id: str, file_path: str, part: str, target: LocalFile, timeout: float) -> None:
@@ -188,7 +182,7 @@ class PartedTransfers(Commands):
             f"dd if={word(file_path)} of={word(part)} bs={PIECE} "
             f"skip={target.done // PIECE} count={blocks} 2>/dev/null && [ -s {path_word(part)} ]"
         )
-        result = await self.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
+        result = await self._commands.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
         if result.exit_code != 0:
             raise APIError(
                 f"the part of {file_path} at byte {target.done} could not be made in the sandbox",
@@ -202,11 +196,11 @@ class PartedTransfers(Commands):
         await self._session.gateway(sandbox_id, call, too_slow, target)
         await target.check_whole()
 
-    async def _version(self, sandbox_id: str, file_path: str) -> Version:
+    async def version(self, sandbox_id: str, file_path: str) -> Version:
         """Return the file's version; the time as far as the sandbox can tell it."""
         name = path_word(file_path)
         script = f"wc -c < {name} && {{ stat -L -c %Y {name} || stat -L -f %m {name} || true; }} 2>/dev/null"
-        result = await self.execute_command(sandbox_id, script, timeout=60)
+        result = await self._commands.execute_command(sandbox_id, script, timeout=60)
         size, _, changed = result.stdout.strip().partition("\n")
         if result.exit_code != 0 or not re.fullmatch(r"[0-9]{1,18}", size.strip()):
             raise SandboxFileNotFoundError(f"there is no file {file_path} in the sandbox", sandbox_id=sandbox_id)
@@ -216,7 +210,7 @@ class PartedTransfers(Commands):
         """Return the parts that are there, with their sizes in bytes."""
         # Only the number comes back: a name may hold anything, line breaks too.
         script = f'for p in {path_word(stem)}*; do [ -f "$p" ] && echo "$(wc -c < "$p") ${{p##*.part}}"; done; true'
-        result = await self.execute_command(sandbox_id, script, timeout=60)
+        result = await self._commands.execute_command(sandbox_id, script, timeout=60)
         sizes: dict[str, int] = {}
         for line in result.stdout.splitlines():
             size, _, number = line.strip().partition(" ")
@@ -225,14 +219,20 @@ class PartedTransfers(Commands):
         return sizes
 
     async def _remove(self, sandbox_id: str, stem: str) -> None:
-        await self._run_quietly(sandbox_id, f"rm -f {path_word(stem)}*")
+        await run_quietly(self._session, sandbox_id, f"rm -f {path_word(stem)}*")
 
-    async def _run_quietly(self, sandbox_id: str, script: str) -> None:
-        """Clean up as well as one can: the error that led here must not be hidden by another."""
-        try:
-            await self.execute_command(sandbox_id, script, timeout=30)
-        except SandboxClientError:
-            return
+
+async def upload(
+    session: Session, sandbox_id: str, file_path: str, body: StreamedBody, content_type: str, timeout: float | None
+) -> FileUploadResponse:
+    """Send one request's worth of a file; ``timeout`` is in seconds."""
+    seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
+    call = gateway.upload(sandbox_id, file_path, body, content_type, seconds)
+
+    def too_slow(reason: str) -> UploadTimeoutError:
+        return UploadTimeoutError(f"{file_path} was not uploaded in time: {reason}", sandbox_id=sandbox_id)
+
+    return await session.gateway(sandbox_id, call, too_slow)
 
 
 def sha256_of(path: Path) -> str:

@@ -8,7 +8,6 @@ from typing import Any, cast
 from sandtui.client.call import CONTROL_TIMEOUT, Call, QueryValue, Repeat
 from sandtui.client.checks import json_body
 from sandtui.client.flows.base import Flows
-from sandtui.client.session import Session
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _OBJECT = cast("type[dict[str, Any]]", dict[str, Any])
@@ -16,9 +15,6 @@ _OBJECT = cast("type[dict[str, Any]]", dict[str, Any])
 
 class RawCalls(Flows):
     """Calls of the control plane by method and path; replies are JSON objects."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     async def request(
         self,

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from sandtui.client import rpc
 from sandtui.client.errors import (
@@ -16,15 +16,25 @@ from sandtui.client.errors import (
     SandboxClientError,
     command_timeout,
 )
-from sandtui.client.flows.access import Access
-from sandtui.client.flows.bulk import Bulk
-from sandtui.client.flows.commands import DEFAULT_TIMEOUT, check_command, raise_if_too_long, start_message
-from sandtui.client.flows.jobs import exit_code_of, new_job, status_script
+from sandtui.client.flows.base import Flows
+from sandtui.client.flows.commands import (
+    DEFAULT_TIMEOUT,
+    Commands,
+    broken_stream,
+    check_command,
+    raise_if_too_long,
+    run_quietly,
+    start_message,
+)
+from sandtui.client.flows.jobs import exit_code_of, launch, new_job, status_script
 from sandtui.client.models.command_session import START_REQUEST
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
 from sandtui.client.port import TransportFault
 from sandtui.client.shell_words import word
+
+if TYPE_CHECKING:
+    from sandtui.client.channels import CommandChannel
 
 TAIL_WINDOW = 256 * 1024
 """Bytes of each stream that one look at a job brings."""
@@ -35,17 +45,7 @@ MAX_SSH_COMMAND = 64 * 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
-class CommandChannel(Protocol):
-    """Something that runs one command and yields what it says; it closes itself afterwards."""
-
-    def run(
-        self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
-    ) -> AsyncGenerator[CommandEvent, None]:
-        """Run the command."""
-        ...
-
-
-class Streams(Bulk, Access):
+class Streams(Flows):
     """The call that streams."""
 
     async def stream_command(
@@ -74,7 +74,7 @@ class Streams(Bulk, Access):
         check_command(command, env, seconds, working_dir, user)
         if await self._session.is_vm(sandbox_id):
             way = self._over_session(sandbox_id, command, working_dir, env, seconds, user)
-        elif fits_ssh(command, working_dir, env, user) and (channel := await self._ssh_channel(sandbox_id)) is not None:
+        elif fits_ssh(command, working_dir, env, user) and (channel := await self._channel(sandbox_id)) is not None:
             way = channel.run(command, working_dir, env, seconds)
         else:
             way = self._over_job(sandbox_id, command, working_dir, env, seconds, user)
@@ -82,9 +82,9 @@ class Streams(Bulk, Access):
             async for event in events:
                 yield event
 
-    async def _ssh_channel(self, sandbox_id: str) -> CommandChannel | None:
-        """Return a way into a container by SSH, or None; the clients know one."""
-        return None
+    async def _channel(self, sandbox_id: str) -> CommandChannel | None:
+        channels = self._session.channels
+        return None if channels is None else await channels.open(sandbox_id)
 
     async def _over_session(
         self,
@@ -118,7 +118,7 @@ class Streams(Bulk, Access):
             raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
         except TransportFault as fault:
             if not ended:
-                raise await self._broken(sandbox_id, fault, too_slow) from None
+                raise await broken_stream(self._session, sandbox_id, fault, too_slow) from None
         if not ended:
             raise APIError("the command's stream ended without an exit code", sandbox_id=sandbox_id)
 
@@ -138,7 +138,7 @@ class Streams(Bulk, Access):
         pause = _FIRST_PAUSE
         finished = False
         try:
-            await self._launch(job, command, working_dir, env, user)
+            await launch(self._session, job, command, working_dir, env, user)
             yield CommandStarted("job")
             while True:
                 exit_code, pieces = await self._look(sandbox_id, job, seen)
@@ -156,7 +156,7 @@ class Streams(Bulk, Access):
                     await port.sleep(pause)
         finally:
             if finished:
-                await port.shielded(self._run_quietly(sandbox_id, f"rm -rf {_files_of(job)}"))
+                await port.shielded(run_quietly(self._session, sandbox_id, f"rm -rf {_files_of(job)}"))
             else:
                 await port.shielded(self._stop(sandbox_id, job))
 
@@ -172,7 +172,7 @@ class Streams(Bulk, Access):
             "| base64 | tr -d '\\n')"
             for name, path in files.items()
         ]
-        result = await self.execute_command(sandbox_id, "\n".join(script), timeout=30)
+        result = await Commands(self._session).execute_command(sandbox_id, "\n".join(script), timeout=30)
         exit_code: int | None = None
         pieces: list[CommandOutput] = []
         for line in result.stdout.splitlines():
@@ -201,7 +201,7 @@ class Streams(Bulk, Access):
             "for i in 1 2 3 4 5 6 7 8 9 10; do k 0 || exit 0; sleep 0.1; done; k KILL"
         )
         try:
-            await self.execute_command(sandbox_id, script, timeout=10)
+            await Commands(self._session).execute_command(sandbox_id, script, timeout=10)
         except (SandboxClientError, ConnectionFailedError):
             return
 

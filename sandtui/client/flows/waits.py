@@ -18,10 +18,11 @@ from sandtui.client.errors import (
     not_running_error,
 )
 from sandtui.client.flows.commands import Commands
-from sandtui.client.flows.single import Single
+from sandtui.client.flows.sandboxes import Sandboxes
 from sandtui.client.models import SandboxStatus
 from sandtui.client.models.sandbox import FINISHED_STATUSES
 from sandtui.client.rpc import RPCError
+from sandtui.client.session import Session
 
 BUILD_SECONDS = 3000.0
 """Seconds that the platform may build an image, unless told otherwise (wire.md 5)."""
@@ -61,77 +62,81 @@ class Patience:
         return f"it did not reach RUNNING in {self.budget:.0f} s"
 
 
-class Waits(Single, Commands):
-    """The two waits that a creation is made of."""
+async def wait_running(session: Session, sandbox_id: str, patience: Patience) -> None:
+    """Poll a sandbox until it is RUNNING.
 
-    async def _wait_running(self, sandbox_id: str, patience: Patience) -> None:
-        port = self._session.port
-        polls = 0
-        while True:
-            sandbox = await self.get(sandbox_id)
-            if sandbox.status == SandboxStatus.RUNNING:
-                return
-            if sandbox.status in FINISHED_STATUSES:
-                raise not_running_error(
-                    sandbox_id,
-                    sandbox.status,
-                    sandbox.error_type,
-                    sandbox.error_message or sandbox.termination_reason,
-                )
-            building = is_building(sandbox.status, sandbox.pending_image_build_id)
-            polls += 0 if building else 1
-            pause = BUILD_PAUSE if building else poll_pause(polls)
-            if not patience.lasts(pause, building=building):
-                raise not_running_error(sandbox_id, sandbox.status, None, patience.reason(building=building))
-            before = port.monotonic()
+    Raises:
+        SandboxNotRunningError: it ended, or was not RUNNING in time.
+    """
+    port = session.port
+    polls = 0
+    while True:
+        sandbox = await Sandboxes(session).get(sandbox_id)
+        if sandbox.status == SandboxStatus.RUNNING:
+            return
+        if sandbox.status in FINISHED_STATUSES:
+            raise not_running_error(
+                sandbox_id,
+                sandbox.status,
+                sandbox.error_type,
+                sandbox.error_message or sandbox.termination_reason,
+            )
+        building = is_building(sandbox.status, sandbox.pending_image_build_id)
+        polls += 0 if building else 1
+        pause = BUILD_PAUSE if building else poll_pause(polls)
+        if not patience.lasts(pause, building=building):
+            raise not_running_error(sandbox_id, sandbox.status, None, patience.reason(building=building))
+        before = port.monotonic()
+        await port.sleep(pause)
+        patience.spend(port.monotonic() - before, building=building)
+
+
+async def wait_reachable(
+    session: Session, sandbox_id: str, budget: float, checks: int, left: Callable[[], bool] = lambda: False
+) -> None:
+    """Run the probe until it has answered ``checks`` times; ``left`` says that nobody waits any more."""
+    port = session.port
+    deadline = port.monotonic() + budget
+    good = 0
+    pause = 0.1
+    while not left():
+        try:
+            await Commands(session).execute_command(sandbox_id, PROBE_COMMAND, timeout=PROBE_TIMEOUT)
+        except SandboxClientError as error:
+            if not await _may_come(session, sandbox_id, error):
+                raise
+            if port.monotonic() + pause > deadline:
+                await session.raise_if_ended(sandbox_id)
+                raise SandboxNotRunningError(
+                    f"sandbox {sandbox_id} is RUNNING, but its gateway did not answer "
+                    f"in {budget:.0f} s: {error.message}",
+                    status=SandboxStatus.RUNNING,
+                    sandbox_id=sandbox_id,
+                    error_type="GATEWAY_REACHABILITY_TIMEOUT",
+                ) from error
             await port.sleep(pause)
-            patience.spend(port.monotonic() - before, building=building)
+            pause = min(pause * 2, _LATER_DELAY)
+        else:
+            good += 1
+            if good >= checks:
+                return
+            await port.sleep(0.5)
 
-    async def _wait_reachable(
-        self, sandbox_id: str, budget: float, checks: int, left: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Run the probe until it has answered ``checks`` times; ``left`` says that nobody waits any more."""
-        port = self._session.port
-        deadline = port.monotonic() + budget
-        good = 0
-        pause = 0.1
-        while not left():
-            try:
-                await self.execute_command(sandbox_id, PROBE_COMMAND, timeout=PROBE_TIMEOUT)
-            except SandboxClientError as error:
-                if not await self._may_come(sandbox_id, error):
-                    raise
-                if port.monotonic() + pause > deadline:
-                    await self._session.raise_if_ended(sandbox_id)
-                    raise SandboxNotRunningError(
-                        f"sandbox {sandbox_id} is RUNNING, but its gateway did not answer "
-                        f"in {budget:.0f} s: {error.message}",
-                        status=SandboxStatus.RUNNING,
-                        sandbox_id=sandbox_id,
-                        error_type="GATEWAY_REACHABILITY_TIMEOUT",
-                    ) from error
-                await port.sleep(pause)
-                pause = min(pause * 2, _LATER_DELAY)
-            else:
-                good += 1
-                if good >= checks:
-                    return
-                await port.sleep(0.5)
 
-    async def _may_come(self, sandbox_id: str, error: SandboxClientError) -> bool:
-        """Whether a probe that failed may succeed a little later."""
-        if isinstance(error, RPCError):
-            return error.code in _NOT_YET
-        if isinstance(error, SandboxNotRunningError):
-            # A gateway may not have heard yet of a sandbox that the platform calls RUNNING.
-            if error.error_type != "SANDBOX_NOT_FOUND":
-                return False
-            try:
-                return (await self.get(sandbox_id)).status not in FINISHED_STATUSES
-            except APIError:
-                return False
-        passing = (CommandTimeoutError, ConflictError, ServerError, ConnectionFailedError, APITimeoutError)
-        return isinstance(error, passing)
+async def _may_come(session: Session, sandbox_id: str, error: SandboxClientError) -> bool:
+    """Whether a probe that failed may succeed a little later."""
+    if isinstance(error, RPCError):
+        return error.code in _NOT_YET
+    if isinstance(error, SandboxNotRunningError):
+        # A gateway may not have heard yet of a sandbox that the platform calls RUNNING.
+        if error.error_type != "SANDBOX_NOT_FOUND":
+            return False
+        try:
+            return (await Sandboxes(session).get(sandbox_id)).status not in FINISHED_STATUSES
+        except APIError:
+            return False
+    passing = (CommandTimeoutError, ConflictError, ServerError, ConnectionFailedError, APITimeoutError)
+    return isinstance(error, passing)
 
 
 def is_building(status: str, pending_image_build_id: str | None) -> bool:

@@ -1,0 +1,119 @@
+"""Creating a sandbox and waiting until it can be used."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from sandtui.client.calls import sandboxes
+from sandtui.client.errors import SandboxClientError
+from sandtui.client.flows.base import Flows
+from sandtui.client.flows.isolation import ensure_isolated, for_generation
+from sandtui.client.flows.sandboxes import Sandboxes
+from sandtui.client.flows.waits import BUILD_SECONDS, Patience, time_budget, wait_reachable, wait_running
+from sandtui.client.models import CreateSandboxRequest, Sandbox
+from sandtui.client.session import Session
+
+LOG = logging.getLogger("sandtui.client")
+
+ABANDON_SECONDS = 10.0
+"""Seconds that a cancelled creation has to tell whether there is a sandbox."""
+
+
+class Creation(Flows):
+    """The calls that bring a sandbox into use."""
+
+    async def create(
+        self,
+        request: CreateSandboxRequest,
+        *,
+        on_abandoned: Callable[[Sandbox], object] | None = None,
+        delete_abandoned: bool = False,
+    ) -> Sandbox:
+        """Create a sandbox and return it at once, typically PENDING.
+
+        Every call carries an idempotency key, so that a reply lost on the way makes no second sandbox.
+
+        A call that is cancelled waits up to 10 seconds for the platform's answer. A sandbox that was made
+        nevertheless, then or later, is deleted with ``delete_abandoned``; else ``on_abandoned`` is called with it, or
+        the log ``sandtui.client`` names it.
+
+        Raises:
+            PaymentRequiredError: the balance is too low.
+            RequestRejectedError: the platform refused fields; ``fields`` names them.
+            APIError: any other refusal. A platform that ignores ``network_access=False`` is one: the sandbox is
+                deleted again, since what would run in it was meant to run without a network.
+        """
+        made: list[Sandbox] = []
+        has_left = False
+
+        async def make() -> None:
+            made.append(await self._create(request))
+            if has_left:
+                await leave(made[0])
+
+        async def leave(sandbox: Sandbox) -> None:
+            if not (request.network_access or delete_abandoned):
+                await ensure_isolated(self._session, sandbox)
+            await abandon(self._session, sandbox, on_abandoned, delete_abandoned)
+
+        try:
+            await self._session.port.shielded(make(), patience=ABANDON_SECONDS)
+        except BaseException:
+            has_left = True
+            if made:
+                await self._session.port.shielded(leave(made[0]))
+            raise
+        if not request.network_access:
+            await ensure_isolated(self._session, made[0])
+        return made[0]
+
+    async def _create(self, request: CreateSandboxRequest) -> Sandbox:
+        config = self._session.config
+        changes: dict[str, object] = {}
+        if request.idempotency_key is None:
+            changes["idempotency_key"] = secrets.token_hex(16)
+        if request.team_id is None and config.team_id is not None:
+            changes["team_id"] = config.team_id
+        sent = for_generation(request.model_copy(update=changes))
+        sandbox = await self._session.control(sandboxes.create_sandbox(sent))
+        self._session.note(sandbox)
+        return sandbox
+
+    async def wait_for_creation(
+        self,
+        sandbox_id: str,
+        max_attempts: int = 60,
+        stability_checks: int = 1,
+        image_build_timeout_seconds: float = BUILD_SECONDS,
+    ) -> None:
+        """Wait until a sandbox is RUNNING and answers a command.
+
+        The time allowed is what ``max_attempts`` polls take: 1 s for the first five, then 2 s each. While the
+        platform builds the image that clock stands, and ``image_build_timeout_seconds`` counts.
+
+        Raises:
+            SandboxNotRunningError: it ended (its subclasses say why), or was not ready in time.
+            APIError: the platform refused a request.
+        """
+        budget = time_budget(max_attempts)
+        await wait_running(self._session, sandbox_id, Patience(budget, image_build_timeout_seconds))
+        await wait_reachable(self._session, sandbox_id, budget, stability_checks)
+
+
+async def abandon(
+    session: Session, sandbox: Sandbox, on_abandoned: Callable[[Sandbox], object] | None, delete: bool
+) -> None:
+    """Delete a sandbox that nobody waits for any more, or tell of it."""
+    if delete:
+        try:
+            await Sandboxes(session).delete(sandbox.id)
+        except SandboxClientError as error:
+            LOG.warning("sandbox %s was created for nobody and could not be deleted: %s", sandbox.id, error)
+        else:
+            return
+    if on_abandoned is not None:
+        on_abandoned(sandbox)
+    elif not delete:
+        LOG.warning("sandbox %s was created, but its caller has left; it goes on running", sandbox.id)

@@ -1,0 +1,132 @@
+"""Finding, listing and deleting sandboxes, and what the platform tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandtui.client.calls import sandboxes
+from sandtui.client.checks import check_ids
+from sandtui.client.errors import InvalidRequestError
+from sandtui.client.flows.base import Flows
+from sandtui.client.models import (
+    BatchStatusReply,
+    BulkDeleteReply,
+    DeleteReply,
+    ErrorContext,
+    Sandbox,
+    SandboxPage,
+)
+
+MAX_BATCH = 100
+"""Ids in one batch status (wire.md 2.9)."""
+
+
+class Sandboxes(Flows):
+    """The calls about sandboxes that exist."""
+
+    async def get(self, sandbox_id: str) -> Sandbox:
+        """Return one sandbox.
+
+        Raises:
+            NotFoundError: the platform does not know the id.
+        """
+        sandbox = await self._session.control(sandboxes.get_sandbox(sandbox_id), sandbox_id)
+        self._session.note(sandbox)
+        return sandbox
+
+    async def list(
+        self,
+        team_id: str | None = None,
+        status: str | None = None,
+        labels: Sequence[str] | None = None,
+        page: int = 1,
+        per_page: int = 50,
+        exclude_terminated: bool | None = None,
+        user_id: str | None = None,
+    ) -> SandboxPage:
+        """Return one page of the sandboxes that carry all ``labels``.
+
+        Without ``team_id`` the configured team is used. ``per_page`` may be up to 100.
+        """
+        check_ids("labels", labels)
+        if page < 1 or per_page < 1:
+            raise InvalidRequestError("page and per_page count from 1")
+        found = await self._session.control(
+            sandboxes.list_sandboxes(
+                page=page,
+                per_page=per_page,
+                team_id=team_id or self._session.config.team_id,
+                user_id=user_id,
+                status=status,
+                labels=labels,
+                is_active=exclude_terminated,
+            )
+        )
+        for sandbox in found.sandboxes:
+            self._session.note(sandbox)
+        return found
+
+    async def delete(self, sandbox_id: str) -> DeleteReply:
+        """End a sandbox and forget its gateway token."""
+        reply = await self._session.control(sandboxes.delete_sandbox(sandbox_id), sandbox_id)
+        self._session.forget(sandbox_id)
+        return reply
+
+    async def bulk_delete(
+        self,
+        sandbox_ids: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        team_id: str | None = None,
+        user_id: str | None = None,
+        all_users: bool = False,
+    ) -> BulkDeleteReply:
+        """End sandboxes by their ids (1 to 500), or all that carry every one of ``labels`` (1 to 50).
+
+        ``user_id``, ``team_id`` and ``all_users`` narrow that; without ids and labels they name all sandboxes of the
+        user, of the team, or of everyone.
+
+        Raises:
+            InvalidRequestError: ids and labels were both given, or nothing was, or too many; nothing was sent.
+        """
+        check_ids("sandbox_ids", sandbox_ids)
+        check_ids("labels", labels)
+        if sandbox_ids and labels:
+            raise InvalidRequestError("give sandbox_ids or labels, and not both")
+        # An empty list is one that nothing was put into, and must not become a delete of everything.
+        scoped = sandbox_ids is None and labels is None and bool(user_id or team_id or all_users)
+        if not (sandbox_ids or labels or scoped):
+            raise InvalidRequestError("give sandbox_ids or labels, or on their own user_id, team_id or all_users")
+        if len(sandbox_ids or ()) > 500 or len(labels or ()) > 50:
+            raise InvalidRequestError("one bulk delete takes up to 500 ids or 50 labels")
+        reply = await self._session.control(
+            sandboxes.bulk_delete(
+                sandbox_ids=sandbox_ids or None,
+                labels=labels or None,
+                team_id=team_id,
+                user_id=user_id,
+                all_users=all_users,
+            )
+        )
+        for sandbox_id in reply.succeeded:
+            self._session.forget(sandbox_id)
+        return reply
+
+    async def get_sandbox_statuses(self, sandbox_ids: Sequence[str]) -> BatchStatusReply:
+        """Return the statuses of 1 to 100 different sandboxes in one request.
+
+        Raises:
+            InvalidRequestError: none, too many, or one twice; nothing was sent.
+            NotFoundError: this platform has no batch status.
+        """
+        check_ids("sandbox_ids", sandbox_ids)
+        if not 1 <= len(sandbox_ids) <= MAX_BATCH or len(set(sandbox_ids)) != len(sandbox_ids):
+            raise InvalidRequestError(f"the batch status takes 1 to {MAX_BATCH} different ids")
+        return await self._session.control(sandboxes.batch_status(sandbox_ids))
+
+    async def get_logs(self, sandbox_id: str) -> str:
+        """Return the sandbox's log so far."""
+        return (await self._session.control(sandboxes.get_logs(sandbox_id), sandbox_id)).logs
+
+    async def get_error_context(self, sandbox_id: str) -> ErrorContext:
+        """Return why a sandbox is not running, as far as the platform knows."""
+        return await self._session.error_context(sandbox_id)
