@@ -27,7 +27,8 @@ WITH ?=
 # Nothing is written to the user's home, which may be read-only.
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 
-.PHONY: run test test-all check lint types interop interop-frameworks bench soak package screenshots snapshots lock clean
+.PHONY: run test test-all check lint types interop interop-frameworks bench soak package \
+	screenshots snapshots manual lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
@@ -49,7 +50,8 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# Runs every version of the SDK against a platform and writes the table in README.md, then the official command line.
+# Runs every version of the SDK against a platform and writes the table in
+# sandtui/manual/sdk.md, then the official command line.
 interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done) $(PRIME_VERSIONS:%=.interop/prime-%/.done)
 	$(BIN)/python -m tests.interop $(SDK_VERSIONS)
 	$(BIN)/python -m tests.interop.prime $(PRIME_VERSIONS)
@@ -85,6 +87,10 @@ screenshots: $(VENV)/.dev
 # Takes the screens as they are now for the right ones: look at each picture before you commit it.
 snapshots: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) tests/ui --snapshot-update
+
+# Writes the table of keys in the manual anew, from the registry of actions.
+manual: $(VENV)/.dev
+	$(BIN)/python -m tests.manual
 
 # Writes down versions and hashes of all that is installed, without addresses of any registry.
 lock: $(VENV)/.dev

@@ -15,10 +15,25 @@ import venv
 import zipfile
 from pathlib import Path
 
+from sandtui import __version__
+from sandtui.manual import TOPICS
 from tests.lock import LOCK, needed_to_run
 
 ROOT = Path(__file__).parents[1]
-NEEDED = ("sandtui/py.typed", "sandtui/ui/sandtui.tcss", "sandtui/local/agent/__main__.py")
+NEEDED = (
+    "sandtui/py.typed",
+    "sandtui/ui/sandtui.tcss",
+    "sandtui/local/agent/__main__.py",
+    *(f"sandtui/manual/{topic}.md" for topic in TOPICS),
+)
+DOCUMENTS = {
+    "README.md",
+    "LICENSE",
+    "pyproject.toml",
+    ".github/CHANGELOG.md",
+    ".github/CONTRIBUTING.md",
+    ".github/SECURITY.md",
+}
 SECONDS = 120
 
 
@@ -46,7 +61,9 @@ def build(folder: Path) -> Path:
     assert not [name for name in names if name.startswith("tests/")], "the wheel holds tests"
     with tarfile.open(source) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"README.md", "LICENSE", "pyproject.toml", *NEEDED} <= inside, "the source archive lacks something"
+    lacking = {*DOCUMENTS, *NEEDED} - inside
+    assert not lacking, f"the source archive lacks {sorted(lacking)}"
+    assert f"-{__version__}-" in wheel.name
     return wheel
 
 
@@ -62,6 +79,7 @@ def use(wheel: Path, folder: Path) -> None:
     home = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "XDG_DATA_HOME": str(folder / "data")}
     print(run(program, "--version", **home).strip())
     assert "create" in run(program, "--help", **home)
+    assert "status:running" in run(program, "help", "filter", **home)
     try:
         made = run(program, "create", "python", "--wait", **home)
         assert '"state": "ready"' in made, made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from sandtui.cli.options import NO_PLATFORM, NOTHING
 from sandtui.cli.usage import refuse
@@ -32,10 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         return refuse(error)
     rows = table(keymap)
     if arguments.markdown:
-        print("| where | keys | action | what it does |\n|---|---|---|---|")
-        for where, keys, name, words in rows:
-            shown = " ".join(f"`{key}`" for key in keys.split())
-            print(f"| {where} | {shown.replace('|', chr(92) + '|')} | `{name}` | {words} |")
+        print(markdown(rows), end="")
     else:
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for *columns, words in rows:
@@ -43,3 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in keymap.problems:
         print(f"sandtui: {problem}", file=sys.stderr)
     return 1 if keymap.problems else 0
+
+
+def markdown(rows: Sequence[tuple[str, str, str, str]]) -> str:
+    """Return the table in Markdown."""
+    text = ["| where | keys | action | what it does |\n|---|---|---|---|\n"]
+    for where, keys, name, words in rows:
+        shown = " ".join(f"`{key}`" for key in keys.split()).replace("|", "\\|")
+        text.append(f"| {where} | {shown} | `{name}` | {words} |\n")
+    return "".join(text)

@@ -91,7 +91,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
     """Return the parser, the names of the subcommands, and what will note the global options."""
     import argparse
 
-    from sandtui.cli import completion, config, cp, create, demo, keys, run, shell, sync
+    from sandtui.cli import completion, config, cp, create, demo, keys, manual, run, shell, sync
     from sandtui.cli.doctor import command as doctor
     from sandtui.cli.parsing import add_everywhere
     from sandtui.local import commands as local_commands
@@ -105,6 +105,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
     create.add_parser(subparsers)
     demo.add_parser(subparsers)
     doctor.add_parser(subparsers)
+    manual.add_parser(subparsers)
     keys.add_parser(subparsers)
     cp.add_parser(subparsers)
     run.add_parser(subparsers)

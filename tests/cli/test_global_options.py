@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": [],
     "doctor": [],
     "keys": [],
+    "help": ["fleet"],
     "cp": ["a", "b:c"],
     "run": ["#x"],
     "shell": ["x"],

@@ -1,4 +1,4 @@
-"""The README's walk-through, typed as it is written there: what a reader is told to press must do what is said."""
+"""The manual's walk-through, typed as it is written there: what a reader is told to press must do what is said."""
 
 import asyncio
 import os
@@ -6,12 +6,11 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
+from sandtui.manual import page
 from sandtui.ui.chrome.gate import READING_SECONDS
 from tests.e2e.terminal import KEYS, Terminal
 
-README = Path(__file__).parents[2] / "README.md"
 SANDTUI = [sys.executable, "-m", "sandtui"]
 NAMES = {"esc": "escape", "ctrl+]": "\x1d"}
 TIMES = {"twice": 2, "three times": 3, "four times": 4}
@@ -35,7 +34,7 @@ class Item:
 
 def steps():
     """Read the numbered steps: for each the things in backticks, in their order."""
-    section = README.read_text(encoding="utf-8").partition("### Two minutes\n")[2].partition("\n#")[0]
+    section = page("start").partition("## Two minutes\n")[2].partition("\n#")[0]
     times = "|".join(TIMES)
     return [
         [Item(text, TIMES.get(words, 1)) for text, words in re.findall(rf"`([^`]+)`(?:\s({times}))?", step)]
@@ -148,7 +147,7 @@ async def test_each_step_of_the_walk_through_does_what_it_says(tmp_path):
                         await terminal.press(*item.keys)
                     if expected and expected[0][0] == item.text:
                         await terminal.until(expected.pop(0)[1])
-                assert not expected, f"the README does not say these any more: {expected}"
+                assert not expected, f"the manual does not say these any more: {expected}"
             assert await terminal.ended() == 0
     finally:
         stopped = subprocess.run([*SANDTUI, "local", "stop"], env=env, capture_output=True, text=True, check=True)

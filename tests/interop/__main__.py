@@ -1,4 +1,4 @@
-"""Runs the conformance suite for every version and writes the table into README.md.
+"""Runs the conformance suite for every version and writes the table into the manual.
 
 Usage: ``python -m tests.interop VERSION...``; each cell is a result of this run.
 """
@@ -46,12 +46,12 @@ def table(results: dict[str, dict[str, str]]) -> str:
 async def main(versions: list[str]) -> int:
     """Write the table; return 1 when anything failed."""
     results = {version: await outcomes(version) for version in versions}
-    readme = ROOT / "README.md"
-    text = readme.read_text("utf-8")
+    page = ROOT / "sandtui" / "manual" / "sdk.md"
+    text = page.read_text("utf-8")
     block = f"{BEGIN}\n{table(results)}{END}"
     if BEGIN not in text:
-        raise SystemExit(f"README.md has no place for the table: the line {BEGIN}")
-    readme.write_text(re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, text, flags=re.S), "utf-8")
+        raise SystemExit(f"{page} has no place for the table: the line {BEGIN}")
+    page.write_text(re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, text, flags=re.S), "utf-8")
     print(table(results))
     return int(any("no" in found.values() for found in results.values()))
 

@@ -1,0 +1,60 @@
+"""The user's manual: a page of Markdown for each topic, read by `sandtui help`, the dashboard and people on the web."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from importlib.resources import files
+
+TOPICS = (
+    "start",
+    "fleet",
+    "filter",
+    "create",
+    "console",
+    "fan-out",
+    "logs",
+    "shells",
+    "files",
+    "jobs",
+    "ports",
+    "activity",
+    "contexts",
+    "settings",
+    "keys",
+    "client",
+    "local",
+    "sdk",
+    "measurements",
+)
+"""The names of the pages, in reading order."""
+
+_IMAGE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n*", re.MULTILINE)
+_PAGE_LINK = re.compile(r"\[([^\]]+)\]\(([a-z-]+)\.md(?:#[a-z-]+)?\)")
+_COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
+
+
+def page(topic: str) -> str:
+    """Return the Markdown of a page; ``topic`` is one of `TOPICS`."""
+    if topic not in TOPICS:
+        raise KeyError(topic)
+    return files(__name__).joinpath(f"{topic}.md").read_text(encoding="utf-8")
+
+
+def title(topic: str) -> str:
+    """Return the heading of a page."""
+    return page(topic).partition("\n")[0].removeprefix("# ")
+
+
+def terminal_page(topic: str) -> str:
+    """Return a page for a terminal: without pictures, and with links to other pages as commands."""
+    text = _COMMENT.sub("", _IMAGE.sub("", page(topic)))
+    return _PAGE_LINK.sub(lambda link: f"{link[1]} (`sandtui help {link[2]}`)", text)
+
+
+def nearest(word: str, names: tuple[str, ...] = TOPICS) -> str:
+    """Return the name that a word was probably meant to be, or an empty text."""
+    word = word.lower()
+    plural = [name for name in names if word and (name.startswith(word) or word.startswith(name))]
+    close = plural or get_close_matches(word, names, 1, 0.5)
+    return close[0] if close else ""
