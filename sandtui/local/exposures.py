@@ -15,6 +15,7 @@ from sandtui.local.drivers.base import SandboxGone
 from sandtui.local.forward import LOOPBACK, Forwarder
 from sandtui.local.lifecycle import Lifecycle
 from sandtui.local.store import Store
+from sandtui.local.web_policy import label_of
 
 MAX_EACH = 50
 """Exposures of one sandbox; the real service's limit is not known."""
@@ -118,7 +119,7 @@ class Exposures:
                 raise SandboxGone("The sandbox is not running.")
             return await instance.dial(exposure.port)
 
-        forwarder = Forwarder(dial, is_http=exposure.protocol == "HTTP")
+        forwarder = Forwarder(dial, is_http=exposure.protocol == "HTTP", label=label_of(exposure.sandbox_id))
         exposure = replace(exposure, external_port=await forwarder.open(port))
         if self._store.document("exposures", exposure.id) != asdict(exposure):
             try:

@@ -1,4 +1,4 @@
-"""Carries bytes between a loopback port and a sandbox, both ways, untouched: WebSockets and event streams pass."""
+"""Carries bytes between a loopback port and a sandbox, both ways; of HTTP what the policy for web pages leaves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Final, cast
 
 from sandtui.local.connections import HEAD_SECONDS, room
 from sandtui.local.drivers.base import DriverError
+from sandtui.local.web_policy import WebPolicy
+from sandtui.local.web_relay import WebRelay
 
 MAX_CONNECTIONS: Final = 1000
 """Connections of one port at once, as far as the limit of descriptors allows."""
@@ -24,18 +26,11 @@ class Head:
     """Gives a client a time for the head of its first request; only HTTP has one."""
 
     def __init__(self) -> None:
-        self._tail = b""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, transport: asyncio.Transport) -> None:
         """Close the connection should the head not come in time."""
         self._timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
-
-    def feed(self, data: bytes) -> bool:
-        """Return whether the head is whole."""
-        seen = self._tail + data
-        self._tail = seen[-3:]
-        return b"\n\r\n" in seen or b"\n\n" in seen
 
     def end(self) -> None:
         """Wait no longer."""
@@ -50,8 +45,11 @@ class Side(asyncio.Protocol):
         self.head = head
         self.peer: Side | None = None
         self.transport: asyncio.Transport | None = None
+        self.receive: Callable[[bytes], None] | None = None
+        """Takes what comes in the place of the peer; an empty text is the end."""
         self._closed = closed
         self._ended = False
+        self._is_full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take hold of the connection."""
@@ -61,17 +59,11 @@ class Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on."""
-        for side in (self, self.peer):
-            # An answer ends the wait as well: a server may speak first.
-            if side is not None and side.head is not None and (side is not self or self.head_is_whole(data)):
-                side.head.end()
-                side.head = None
-        if self.peer is not None and self.peer.transport is not None:
-            self.peer.transport.write(data)
-
-    def head_is_whole(self, data: bytes) -> bool:
-        """Whether the head that is waited for has come."""
-        return self.head is not None and self.head.feed(data)
+        if self.receive is not None:
+            self.receive(data)
+            return
+        if self.peer is not None:
+            self.peer.write(data)
 
     def eof_received(self) -> bool:
         """Hand the end of one direction on; the other may go on for long."""
@@ -79,20 +71,58 @@ class Side(asyncio.Protocol):
         peer = self.peer
         if peer is None or peer.transport is None:
             return False
+        if self.receive is not None:
+            self.receive(b"")
+            return self.transport is not None and not self.transport.is_closing()
         if peer._ended:
             peer.transport.close()
             return False
-        with contextlib.suppress(OSError, RuntimeError):
-            peer.transport.write_eof()
+        peer.write_eof()
         return True
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def write_eof(self) -> None:
+        """Say that no more bytes come; when the other end has said so too, that is all."""
+        if self.transport is None:
+            return
+        if self._ended:
+            self.transport.close()
+            return
+        with contextlib.suppress(OSError, RuntimeError):
+            self.transport.write_eof()
+
+    def close(self) -> None:
+        """Close the connection once all is sent."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def pause(self, is_paused: bool) -> None:
+        """Read no more for now, or go on, unless the other side is full."""
+        if self.transport is None:
+            return
+        if is_paused:
+            self.transport.pause_reading()
+        elif self.peer is None or not self.peer._is_full:
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         """Let the other side wait: this one reads too slowly."""
+        self._is_full = True
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Let the other side go on."""
+        self._is_full = False
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.resume_reading()
 
@@ -107,15 +137,20 @@ class Side(asyncio.Protocol):
             self._closed()
 
 
-async def join(first: socket.socket, second: socket.socket, head: Head | None = None) -> None:
+async def join(first: socket.socket, second: socket.socket, policy: WebPolicy | None = None) -> None:
     """Carry bytes between two connected sockets until both directions have ended; closes both.
 
-    With a ``head`` the first has to send one in time.
+    With a policy they speak HTTP: the first has to send a head in time, and what passes is up to the policy.
     """
     loop = asyncio.get_running_loop()
     ends = asyncio.Event(), asyncio.Event()
+    head = Head() if policy is not None else None
     sides = Side(ends[0].set, head), Side(ends[1].set)
     sides[0].peer, sides[1].peer = sides[1], sides[0]
+    relay: WebRelay | None = None
+    if policy is not None and head is not None:
+        relay = WebRelay(policy, sides[0], sides[1], head.end)
+        sides[0].receive, sides[1].receive = relay.from_client, relay.from_server
     for sock in (first, second):
         sock.setblocking(False)
     await loop.create_connection(lambda: sides[0], sock=first)
@@ -127,20 +162,22 @@ async def join(first: socket.socket, second: socket.socket, head: Head | None = 
         for end in ends:
             await end.wait()
     finally:
+        if relay is not None:
+            relay.close()
         for side in sides:
-            if side.transport is not None:
-                side.transport.abort()
+            side.abort()
         # Only then are the sockets closed; closing one under its transport would hand its number to another.
         for end in ends:
             await end.wait()
 
 
 class Forwarder:
-    """A loopback port that leads into a sandbox."""
+    """A loopback port that leads into a sandbox, whose name below localhost is ``label``."""
 
-    def __init__(self, dial: Dial, *, is_http: bool) -> None:
+    def __init__(self, dial: Dial, *, is_http: bool, label: str = "sandbox") -> None:
         self._dial = dial
         self._is_http = is_http
+        self._policy = WebPolicy(label) if is_http else None
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -203,7 +240,7 @@ class Forwarder:
                     await _answer(client, str(error))
                 client.close()
                 return
-            await join(client, target, Head() if self._is_http else None)
+            await join(client, target, self._policy)
         except OSError:
             client.close()
         except asyncio.CancelledError:

@@ -18,7 +18,8 @@ from tests.local.test_local_serve import running, serving
 
 # A server of the standard library alone that every sandbox can run: pages, a stream of events, an upgrade.
 SERVER = """
-import os, socketserver, sys
+import os, socketserver, sys, threading
+TURNS = threading.Semaphore(0)
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
         line = self.rfile.readline().decode()
@@ -29,7 +30,10 @@ class Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n\\r\\n")
             for number in range(3):
                 self.wfile.write(b"data: %d\\n\\n" % number)
-                self.rfile.read(1)
+                TURNS.acquire()
+        elif path == "/turn":
+            TURNS.release()
+            self.wfile.write(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
         elif path == "/upgrade":
             self.wfile.write(b"HTTP/1.1 101 Switching Protocols\\r\\nupgrade: websocket\\r\\n\\r\\n")
             while data := self.request.recv(65536):
@@ -96,18 +100,17 @@ async def test_an_event_stream_and_an_upgrade_pass_untouched(isolated: Api) -> N
     await serve(isolated, box, 5000)
     url = (await expose(isolated, box, 5000))["url"]
     await page(url)
-    async with connected(port_of(url)) as (reader, writer):
-        writer.write(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n")
+    async with httpx.AsyncClient(base_url=url) as client, client.stream("GET", "/events") as events:
+        lines = events.aiter_lines()
         for number in range(3):
             # Each event arrives before the next one is asked for.
-            assert await reader.readuntil(b"\n\n") == b"data: %d\n\n" % number
-            writer.write(b".")
-        assert await reader.read() == b""
+            assert [await anext(lines), await anext(lines)] == [f"data: {number}", ""]
+            assert (await client.get("/turn")).status_code == 204
+        assert [line async for line in lines] == []
     async with connected(port_of(url)) as (reader, writer):
         key = base64.b64encode(os.urandom(16)).decode()
         writer.write(
-            f"GET /upgrade HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nsec-websocket-key: {key}\r\n\r\n".encode()
+            f"GET /upgrade HTTP/1.1\r\nhost: [::1]\r\nupgrade: websocket\r\nsec-websocket-key: {key}\r\n\r\n".encode()
         )
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
         for message in (b"\x81\x05hello", bytes(range(256))):

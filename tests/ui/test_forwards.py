@@ -84,7 +84,12 @@ async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_
         forward = board.forwards[0]
         assert (forward.sandbox_id, forward.local_port) == ("sbx_0001", unused_tcp_port)
         await until(pilot, lambda: app.screen.query_one("#forwards", RowList).key == forward.number)
-        await pilot.press("tab", "D")
+        pages = []
+        app.open_url = pages.append
+        await pilot.press("tab", "enter")
+        # Not by 127.0.0.1, whose cookies all services of this machine share.
+        assert pages == [f"http://sbx-0001.localhost:{unused_tcp_port}"]
+        await pilot.press("D")
         await until(pilot, lambda: forward.state.is_over)
         await pilot.press("D")
         await until(pilot, lambda: board.forwards == [])

@@ -64,21 +64,26 @@ def copy_forms(exposure: ExposedPort) -> dict[str, str]:
 
 
 def page_of(exposure: ExposedPort) -> str:
-    """Return the address that a browser is sent to, or an empty text.
+    """Return the address that a browser is sent to for an exposed port, or an empty text."""
+    return own_page(exposure.url or "", exposure.sandbox_id)
+
+
+def own_page(url: str, sandbox_id: str) -> str:
+    """Return an address under a name that the sandbox has to itself, or an empty text for what no browser opens.
 
     Browsers share the cookies of 127.0.0.1 between all its ports, so a page from a sandbox would get those of every
     local service. A name below localhost, which leads to this machine as well, has cookies of its own.
     """
     try:
-        parts = urlsplit(exposure.url or "")
+        parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return ""
     if parts.scheme not in {"http", "https"}:
         return ""
     if host not in {"127.0.0.1", "localhost"}:
-        return exposure.url
-    label = re.sub("[^a-z0-9]+", "-", exposure.sandbox_id.lower()).strip("-")[:63].strip("-") or "sandbox"
+        return url
+    label = re.sub("[^a-z0-9]+", "-", sandbox_id.lower()).strip("-")[:63].strip("-") or "sandbox"
     return parts._replace(netloc=f"{label}.localhost" + (f":{port}" if port else "")).geturl()
 
 

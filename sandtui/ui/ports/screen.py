@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from sandtui.fleet.inventory.bulk_plan import EXPOSE
 from sandtui.fleet.inventory.row import Row
-from sandtui.fleet.ports.exposures import PortBoard, PortRow, copy_forms, page_of
+from sandtui.fleet.ports.exposures import PortBoard, PortRow, copy_forms, own_page, page_of
 from sandtui.fleet.ports.forward import Direction, Forward
 from sandtui.fleet.ports.forwards import ForwardBoard
 from sandtui.fleet.text.sanitize import clean
@@ -215,7 +215,8 @@ class PortsScreen(AppScreen):
         """Return the address that a browser can open, or an empty text."""
         forward, row = self._forward(), self._row()
         if forward is not None:
-            return f"http://{forward.address}" if forward.spec.direction is Direction.OUT else ""
+            is_out = forward.spec.direction is Direction.OUT
+            return own_page(f"http://{forward.address}", forward.sandbox_id) if is_out else ""
         return page_of(row.exposure) if row is not None else ""
 
     def _offers(self) -> dict[str, str]:

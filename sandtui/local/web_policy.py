@@ -1,0 +1,154 @@
+"""What may pass between a browser and a page of a sandbox: whose name it was asked by, and which cookies.
+
+Browsers share the cookies of 127.0.0.1 and localhost between all ports of a machine. A sandbox has a name below
+localhost to itself, and only there it gets and sets cookies of browsers; by a number it is there for scripts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case, as h11 has them."""
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(?::(\d{0,5}))?")
+_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)([^#]*)")
+_BROWSERS_ALONE: Final = ("sec-fetch-", "sec-ch-ua", "origin", "upgrade-insecure-requests")
+# They change what a browser keeps for a host, and so for all of its ports.
+_KEPT_BY_BROWSERS: Final = frozenset({b"set-cookie", b"set-cookie2", b"clear-site-data"})
+
+
+def label_of(sandbox_id: str) -> str:
+    """Return the name of a sandbox below localhost."""
+    return re.sub("[^a-z0-9]+", "-", sandbox_id.lower()).strip("-")[:63].strip("-") or "sandbox"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request that is not handed on; ``location`` is where it should go instead."""
+
+    status: int
+    detail: str
+    location: str = ""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request and its answer. ``is_shared``: a browser came by a name that other services have as well."""
+
+    own_name: str
+    is_shared: bool
+
+    def request_headers(self, headers: Headers) -> Headers:
+        """Return what the sandbox gets."""
+        if not self.is_shared:
+            return headers
+        return [(name, value) for name, value in headers if name != b"cookie"]
+
+    def response_headers(self, headers: Headers) -> Headers:
+        """Return what the browser gets."""
+        kept = []
+        for name, value in headers:
+            if self.is_shared and name in _KEPT_BY_BROWSERS:
+                continue
+            kept.append((name, self._cookie(value) if name in (b"set-cookie", b"set-cookie2") else value))
+        return kept
+
+    def _cookie(self, value: bytes) -> bytes:
+        """Return a cookie without a domain that reaches beyond the sandbox' own name."""
+        first, *attributes = value.split(b";")
+        return b";".join([first, *(each for each in attributes if not self._is_foreign(each))])
+
+    def _is_foreign(self, attribute: bytes) -> bool:
+        name, _, value = attribute.partition(b"=")
+        if name.strip().lower() != b"domain":
+            return False
+        return not _is_below(value.strip().strip(b'"').decode("latin-1").lower().strip("."), self.own_name)
+
+
+class WebPolicy:
+    """The rules for one sandbox."""
+
+    def __init__(self, label: str) -> None:
+        self.own_name = f"{label}.localhost"
+
+    def judge(self, request: h11.Request) -> Refusal | Visit:
+        """Decide on a request."""
+        headers = list(request.headers)
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        absolute = _ABSOLUTE.match(request.target)
+        if absolute is not None:
+            hosts.append(absolute[1].decode("latin-1"))
+        elif request.method.upper() == b"CONNECT":
+            hosts.append(request.target.decode("latin-1"))
+        names = {_name_of(host) for host in hosts}
+        for name in names:
+            if name is None or not self._is_ours(name):
+                return Refusal(403, f"This port answers to 127.0.0.1, localhost and {self.own_name} only.")
+        if len(names) > 1:
+            return Refusal(400, "The request names two hosts.")
+        is_own = all(_is_below(name or "", self.own_name) for name in names) and bool(names)
+        if is_own or not _is_of_browser(headers):
+            return Visit(self.own_name, is_shared=False)
+        is_path = request.target.startswith(b"/")
+        if names and names <= _LOOPBACK and is_path and _is_navigation(request, headers):
+            port = _AUTHORITY.fullmatch(hosts[0])
+            number = f":{port[2]}" if port is not None and port[2] else ""
+            location = f"http://{self.own_name}{number}{request.target.decode('latin-1')}"
+            return Refusal(307, f"This page has a name of its own: {location}", location)
+        return Visit(self.own_name, is_shared=True)
+
+    def _is_ours(self, name: str) -> bool:
+        if name in _LOOPBACK or _is_below(name, self.own_name):
+            return True
+        try:
+            # Rebinding needs a name; whoever knows the number came here by it.
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _name_of(host: str) -> str | None:
+    """Return the name in a Host header; None for what is none."""
+    found = _AUTHORITY.fullmatch(host.strip())
+    if found is None:
+        return None
+    name = found[1].lower()
+    if name.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(name[1:-1]))
+        except ValueError:
+            return None
+    return name.removesuffix(".")
+
+
+def _is_below(name: str, own_name: str) -> bool:
+    return name == own_name or name.endswith(f".{own_name}")
+
+
+def _value(headers: Headers, wanted: bytes) -> str:
+    return ", ".join(value.decode("latin-1") for name, value in headers if name == wanted)
+
+
+def _is_of_browser(headers: Headers) -> bool:
+    """Whether a browser sent a request, which may be a page's doing; only what claims none is taken for a script."""
+    if any(name.decode("latin-1").startswith(_BROWSERS_ALONE) for name, _ in headers):
+        return True
+    return _value(headers, b"user-agent").startswith("Mozilla/") or "text/html" in _value(headers, b"accept").lower()
+
+
+def _is_navigation(request: h11.Request, headers: Headers) -> bool:
+    """Whether a browser's window is to show the answer."""
+    if request.method.upper() not in (b"GET", b"HEAD") or _value(headers, b"upgrade"):
+        return False
+    if mode := _value(headers, b"sec-fetch-mode"):
+        return mode.lower() == "navigate"
+    is_browser = _value(headers, b"user-agent").startswith("Mozilla/")
+    return is_browser and "text/html" in _value(headers, b"accept").lower()
