@@ -28,7 +28,7 @@ WITH ?=
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 
 .PHONY: run test test-all check lint types interop interop-frameworks bench soak package \
-	screenshots snapshots manual lock clean
+	screenshots snapshots manual proto lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/sandtui
@@ -92,6 +92,11 @@ snapshots: $(VENV)/.dev
 # Writes the table of keys in the manual anew, from the registry of actions.
 manual: $(VENV)/.dev
 	$(BIN)/python -m tests.manual
+
+# Generates the messages of command sessions; a newer generator would ask users for a newer protobuf.
+proto: $(VENV)/.made
+	$(PIP) --target $(VENV)/grpcio-tools 'grpcio-tools==1.78.0'
+	PYTHONPATH=$(VENV)/grpcio-tools $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. sandtui/client/models/command_session.proto
 
 # Writes down versions and hashes of all that is installed, without addresses of any registry.
 lock: $(VENV)/.dev

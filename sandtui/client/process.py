@@ -7,21 +7,18 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sandtui.client import rpc
 from sandtui.client.errors import APITimeoutError, CommandTimeoutError, ConnectionFailedError, SandboxClientError
-from sandtui.client.models.command_session import (
-    CONNECT_REQUEST,
-    SEND_INPUT_REQUEST,
-    SEND_SIGNAL_REQUEST,
-    START_REQUEST,
-    UPDATE_REQUEST,
-)
-from sandtui.client.models.proto import Message, Schema
 from sandtui.client.output import OutputBuffer
 from sandtui.client.port import TransportFault
 from sandtui.client.session import Session
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from sandtui.client.models.command_session_pb2 import Selector, StartRequest
 
 LONGEST_SECONDS = 24 * 3600
 """Seconds that a process may be watched (wire.md 3.2)."""
@@ -49,11 +46,11 @@ class AsyncSandboxProcess:
     reader; see :class:`~sandtui.client.output.OutputBuffer`.
     """
 
-    def __init__(self, session: Session, sandbox_id: str, start: Message, *, terminal: bool) -> None:
+    def __init__(self, session: Session, sandbox_id: str, start: StartRequest, *, terminal: bool) -> None:
         self._session = session
         self._sandbox_id = sandbox_id
         self._start = start
-        self._uuid = str(start["session_uuid"])
+        self._uuid = start.session_uuid
         self._terminal = terminal
         self._pid: int | None = None
         self._returncode: int | None = None
@@ -113,16 +110,21 @@ class AsyncSandboxProcess:
         Raises:
             APIError: the process has ended, or the platform refused.
         """
-        field = "pty" if self._terminal else "stdin"
+        from sandtui.client.models.command_session_pb2 import Input, SendInputRequest
+
         async with self._writing:
             for begin in range(0, max(1, len(data)), INPUT_PART):
-                part = data[begin : begin + INPUT_PART]
-                message = {"input": {field: part}, "input_uuid": str(uuid.uuid4())}
-                await self._control("SendInput", SEND_INPUT_REQUEST, message)
+                part = bytes(data[begin : begin + INPUT_PART])
+                given = Input(pty=part) if self._terminal else Input(stdin=part)
+                message = SendInputRequest(session=self._selector(), input=given, input_uuid=str(uuid.uuid4()))
+                await self._control("SendInput", message)
 
     async def resize(self, columns: int, lines: int) -> None:
         """Change the size of the process's terminal."""
-        await self._control("Update", UPDATE_REQUEST, {"pty": {"size": {"cols": columns, "rows": lines}}})
+        from sandtui.client.models.command_session_pb2 import PTY, UpdateRequest
+
+        size = PTY.Size(cols=columns, rows=lines)
+        await self._control("Update", UpdateRequest(session=self._selector(), pty=PTY(size=size)))
 
     async def terminate(self) -> None:
         """Ask the process to end."""
@@ -204,40 +206,42 @@ class AsyncSandboxProcess:
     async def _follow(self) -> bool:
         """Read one stream; return whether the process has ended."""
         if self._started.done():
-            method, schema, message = "Connect", CONNECT_REQUEST, self._selector()
+            from sandtui.client.models.command_session_pb2 import ConnectRequest
+
+            request = ConnectRequest(session=self._selector())
+            stream = rpc.events(self._session, self._sandbox_id, "Connect", request, LONGEST_SECONDS)
         else:
             # The same Start again attaches to the session, should the first one have arrived.
-            method, schema, message = "Start", START_REQUEST, self._start
+            stream = rpc.events(self._session, self._sandbox_id, "Start", self._start, LONGEST_SECONDS)
         self._start_sent = True
-        stream = rpc.events(self._session, self._sandbox_id, method, schema, message, LONGEST_SECONDS)
         async with contextlib.aclosing(stream) as events:
             async for event in events:
-                if "start" in event and not self._started.done():
-                    self._pid = int(event["start"].get("pid", 0))
+                if event.HasField("start") and not self._started.done():
+                    self._pid = event.start.pid
                     self._started.set_result(self._pid)
-                data = event.get("data", {})
-                for field, name in (("stdout", "stdout"), ("pty", "stdout"), ("stderr", "stderr")):
-                    if data.get(field):
-                        await self._buffers[name].put(data[field])
-                if "end" in event:
+                if (output := rpc.output_of(event)) is not None:
+                    name, data = output
+                    await self._buffers[name].put(data)
+                if event.HasField("end"):
                     if not self._ended.done():
-                        self._returncode = int(event["end"].get("exit_code", 0))
+                        self._returncode = event.end.exit_code
                         self._ended.set_result(self._returncode)
                     return True
         raise TransportFault("the stream ended without the process's end", sent=True, timeout=False)
 
     async def _signal(self, number: int, *, early: bool = False) -> None:
-        message = {"signal": number, "signal_uuid": str(uuid.uuid4())}
-        await self._control("SendSignal", SEND_SIGNAL_REQUEST, message, early=early)
+        from sandtui.client.models.command_session_pb2 import SendSignalRequest, Signal
 
-    async def _control(self, method: str, schema: Schema, message: Message, *, early: bool = False) -> None:
+        message = SendSignalRequest(session=self._selector(), signal=Signal.Name(number), signal_uuid=str(uuid.uuid4()))
+        await self._control("SendSignal", message, early=early)
+
+    async def _control(self, method: str, message: Message, *, early: bool = False) -> None:
         """Send a control message; its own id makes a repetition harmless. ``early`` does not wait for the start."""
         if not early:
             await self.started()
-        whole = {**self._selector(), **message}
         for delay in (*CONTROL_DELAYS, None):
             try:
-                await rpc.unary(self._session, self._sandbox_id, method, schema, whole)
+                await rpc.unary(self._session, self._sandbox_id, method, message)
             except rpc.RPCError as error:
                 if delay is None or error.code not in _PASSING:
                     raise
@@ -245,8 +249,10 @@ class AsyncSandboxProcess:
             else:
                 return
 
-    def _selector(self) -> Message:
-        return {"session": {"session_uuid": self._uuid}}
+    def _selector(self) -> Selector:
+        from sandtui.client.models.command_session_pb2 import Selector
+
+        return Selector(session_uuid=self._uuid)
 
     def _fail(self, error: Exception) -> None:
         for future in (self._started, self._ended):

@@ -6,15 +6,19 @@ import json
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sandtui.client.errors import APIError, MalformedReplyError, SandboxClientError
-from sandtui.client.models.command_session import EVENT_RESPONSE
-from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
 from sandtui.client.port import StreamedReply, TransportFault, WireRequest
 from sandtui.client.read_only import refuse_change
 from sandtui.client.replies import hide
 from sandtui.client.session import OnTimeout, Session
+
+# protobuf takes 10 ms to import, which a program that only uses containers need not wait for.
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from sandtui.client.models.command_session_pb2 import Event
 
 SERVICE = "/command_session.CommandSession"
 MAX_ENVELOPE = 64 * 1024 * 1024
@@ -38,7 +42,7 @@ class RPCError(APIError):
         self.code = code
 
 
-async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, message: Message) -> None:
+async def unary(session: Session, sandbox_id: str, method: str, message: Message) -> None:
     """Carry out a unary call whose reply holds nothing.
 
     Raises:
@@ -52,7 +56,7 @@ async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, 
     while True:
         token = await session.token(sandbox_id)
         headers = _headers(session, token.token, "application/proto")
-        body = encode(schema, message)
+        body = message.SerializeToString()
         request = WireRequest("POST", token.base + path, [], headers, body, CONTROL_TIMEOUT, CONTROL_TIMEOUT)
         secrets = session.secrets(token.token)
         try:
@@ -72,8 +76,8 @@ async def unary(session: Session, sandbox_id: str, method: str, schema: Schema, 
 
 
 async def events(
-    session: Session, sandbox_id: str, method: str, schema: Schema, message: Message, timeout: float
-) -> AsyncGenerator[Message, None]:
+    session: Session, sandbox_id: str, method: str, message: Message, timeout: float
+) -> AsyncGenerator[Event, None]:
     """Yield the events of a ``Start`` or ``Connect``; ``timeout`` is in seconds and bounds the whole stream.
 
     A token that is refused before the first event is renewed once; nothing else is tried again.
@@ -95,7 +99,7 @@ async def events(
             "Connect-Accept-Encoding": "gzip,identity",
         }
         secrets = session.secrets(token.token)
-        body = _envelope(encode(schema, message))
+        body = _envelope(message.SerializeToString())
         request = WireRequest("POST", token.base + path, [], headers, body, timeout + GRACE, timeout + GRACE)
         try:
             with session.watched(request, secrets) as watched:
@@ -108,7 +112,7 @@ async def events(
                         async for event in messages:
                             renewed = True
                             yield event
-                            if "end" in event:
+                            if event.HasField("end"):
                                 return  # a platform that leaves the stream open must not hold up the caller
                     return
         except TransportFault as fault:
@@ -118,6 +122,15 @@ async def events(
                 raise
             session.tokens.drop(sandbox_id, token)
             renewed = True
+
+
+def output_of(event: Event) -> tuple[Literal["stdout", "stderr"], bytes] | None:
+    """Return the output that an event brings, with its stream; a terminal's counts as standard output."""
+    data = event.data
+    if data.stderr:
+        return "stderr", data.stderr
+    output = data.stdout or data.pty
+    return ("stdout", output) if output else None
 
 
 async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout: OnTimeout) -> SandboxClientError:
@@ -135,7 +148,11 @@ async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout
 
 async def _read(
     reply: StreamedReply, path: str, sandbox_id: str, secrets: tuple[str, ...]
-) -> AsyncGenerator[Message, None]:
+) -> AsyncGenerator[Event, None]:
+    from google.protobuf.message import DecodeError
+
+    from sandtui.client.models.command_session_pb2 import EventResponse
+
     buffer = bytearray()
     async for piece in reply.pieces():
         buffer += piece
@@ -153,13 +170,13 @@ async def _read(
                 _raise_end(body, path, sandbox_id, secrets)
                 return
             try:
-                event = decode(EVENT_RESPONSE, body).get("event")
-            except ProtoError as error:
+                response = EventResponse.FromString(body)
+            except DecodeError:
                 raise MalformedReplyError(
-                    f"the platform sent an event that can't be read: {error}", path=path, sandbox_id=sandbox_id
+                    "the platform sent an event that can't be read", path=path, sandbox_id=sandbox_id
                 ) from None
-            if isinstance(event, dict):
-                yield event
+            if response.HasField("event"):
+                yield response.event
 
 
 def _raise_end(body: bytes, path: str, sandbox_id: str, secrets: tuple[str, ...]) -> None:

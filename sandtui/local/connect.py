@@ -7,14 +7,16 @@ import json
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
+from google.protobuf.message import DecodeError, Message
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandtui.client.models.proto import Message, ProtoError, Schema, decode, encode
 from sandtui.local.wire import Reply, declared_length
+
+M = TypeVar("M", bound=Message)
 
 STREAM_TYPE: Final = "application/connect+proto"
 UNARY_TYPE: Final = "application/proto"
@@ -67,7 +69,7 @@ def timeout_of(request: Request) -> float | None:
     return int(text) / 1000
 
 
-async def read_unary(request: Request, schema: Schema) -> Message:
+async def read_unary(request: Request, kind: type[M]) -> M:
     """Return the message of a unary call."""
     _check_type(request, UNARY_TYPE)
     data = bytearray()
@@ -75,10 +77,10 @@ async def read_unary(request: Request, schema: Schema) -> Message:
     async for chunk in request.stream():
         data += chunk
         _check_size(len(data))
-    return _parse(schema, _expand(bytes(data), request.headers.get("content-encoding", "identity")))
+    return _parse(kind, _expand(bytes(data), request.headers.get("content-encoding", "identity")))
 
 
-async def read_stream(request: Request, schema: Schema) -> AsyncIterator[Message]:
+async def read_stream(request: Request, kind: type[M]) -> AsyncIterator[M]:
     """Yield the messages of a client's stream as they arrive."""
     _check_type(request, STREAM_TYPE)
     encoding = request.headers.get("connect-content-encoding", "identity")
@@ -96,15 +98,15 @@ async def read_stream(request: Request, schema: Schema) -> AsyncIterator[Message
                 return
             if flags & _COMPRESSED:
                 body = _expand(body, encoding)
-            yield _parse(schema, body)
+            yield _parse(kind, body)
     if buffer:
         raise ConnectError("invalid_argument", "The stream ends within a message.")
 
 
-async def read_one(request: Request, schema: Schema) -> Message:
+async def read_one(request: Request, kind: type[M]) -> M:
     """Return the only message of a stream."""
-    found: Message | None = None
-    async for message in read_stream(request, schema):
+    found: M | None = None
+    async for message in read_stream(request, kind):
         if found is not None:
             raise ConnectError("invalid_argument", "The call takes one message.")
         found = message
@@ -113,18 +115,17 @@ async def read_one(request: Request, schema: Schema) -> Message:
     return found
 
 
-def unary(schema: Schema, message: Message) -> Response:
+def unary(message: Message) -> Response:
     """Return the answer to a unary call."""
-    return Response(encode(schema, message), media_type=UNARY_TYPE)
+    return Response(message.SerializeToString(), media_type=UNARY_TYPE)
 
 
 class Stream(Response):
     """The answer to a streaming call. A client that goes away cancels the work behind it at once."""
 
-    def __init__(self, schema: Schema, messages: AsyncGenerator[Message, None]) -> None:
+    def __init__(self, messages: AsyncGenerator[Message, None]) -> None:
         super().__init__(media_type=STREAM_TYPE)
         del self.headers["content-length"]
-        self._schema = schema
         self._messages = messages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,7 +146,7 @@ class Stream(Response):
         end: dict[str, object] = {}
         try:
             async for message in self._messages:
-                body = _envelope(0, encode(self._schema, message))
+                body = _envelope(0, message.SerializeToString())
                 await send({"type": "http.response.body", "body": body, "more_body": True})
         except ConnectError as error:
             end = {"error": error.body()}
@@ -193,8 +194,8 @@ def _expand(body: bytes, encoding: str) -> bytes:
     return data
 
 
-def _parse(schema: Schema, body: bytes) -> Message:
+def _parse(kind: type[M], body: bytes) -> M:
     try:
-        return decode(schema, body)
-    except ProtoError as error:
-        raise ConnectError("invalid_argument", f"The message can't be read: {error}.") from error
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise ConnectError("invalid_argument", "The message can't be read.") from error

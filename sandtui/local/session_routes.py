@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandtui.client.models import command_session as messages
-from sandtui.client.models.proto import Message
+from sandtui.client.models import command_session_pb2 as messages
 from sandtui.local import connect
 from sandtui.local.clock import Clock
 from sandtui.local.connect import ConnectError
@@ -63,8 +62,8 @@ class SessionRoutes:
 
     async def start(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """Start: run a command, or attach to the one that the same uuid has started already."""
-        message = await connect.read_one(request, messages.START_REQUEST)
-        uuid = message.get("session_uuid") or None
+        message = await connect.read_one(request, messages.StartRequest)
+        uuid = message.session_uuid or None
         timeout = connect.timeout_of(request)
         lock = self._starting.setdefault((sandbox_id, uuid), asyncio.Lock()) if uuid else asyncio.Lock()
         try:
@@ -77,7 +76,7 @@ class SessionRoutes:
                     except CommandFailed as error:
                         if error.code == errno.E2BIG:
                             raise connect.too_large(COMMAND_TOO_LONG) from error
-                        return connect.Stream(messages.EVENT_RESPONSE, _failed(error))
+                        return connect.Stream(_failed(error))
         finally:
             if uuid:
                 self._starting.pop((sandbox_id, uuid), None)
@@ -85,62 +84,67 @@ class SessionRoutes:
 
     async def connect(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """Connect: attach to a session; what it wrote meanwhile is not told again."""
-        message = await connect.read_one(request, messages.CONNECT_REQUEST)
-        session = self._sessions.find(sandbox_id, message.get("session", {}))
+        message = await connect.read_one(request, messages.ConnectRequest)
+        session = self._sessions.find(sandbox_id, message.session)
         return self._stream(sandbox_id, session, connect.timeout_of(request))
 
     async def list(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """List: the sessions whose process runs."""
-        await connect.read_unary(request, messages.EMPTY)
+        await connect.read_unary(request, messages.Empty)
         rows = [_info(session) for session in self._sessions.of(sandbox_id)]
-        return connect.unary(messages.LIST_RESPONSE, {"sessions": rows})
+        return connect.unary(messages.ListResponse(sessions=rows))
 
     async def send_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """SendInput: write to a process, once for each ``input_uuid``."""
-        message = await connect.read_unary(request, messages.SEND_INPUT_REQUEST)
-        session = self._sessions.find(sandbox_id, message.get("session", {}))
-        writing = session.write(_data(message.get("input", {})), message.get("input_uuid"))
+        message = await connect.read_unary(request, messages.SendInputRequest)
+        session = self._sessions.find(sandbox_id, message.session)
+        writing = session.write(_data(message.input), message.input_uuid or None)
         await _in_time(writing, connect.timeout_of(request))
-        return connect.unary(messages.EMPTY, {})
+        return connect.unary(messages.Empty())
 
     async def send_signal(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """SendSignal: SIGTERM or SIGKILL for the process group, once for each ``signal_uuid``."""
-        message = await connect.read_unary(request, messages.SEND_SIGNAL_REQUEST)
-        session = self._sessions.find(sandbox_id, message.get("session", {}))
-        number = message.get("signal", 0)
+        message = await connect.read_unary(request, messages.SendSignalRequest)
+        session = self._sessions.find(sandbox_id, message.session)
+        number = message.signal
         if number not in SIGNALS:
             raise ConnectError("invalid_argument", "The signal must be SIGTERM or SIGKILL.")
-        await _in_time(session.signal(number, message.get("signal_uuid")), connect.timeout_of(request))
-        return connect.unary(messages.EMPTY, {})
+        await _in_time(session.signal(number, message.signal_uuid or None), connect.timeout_of(request))
+        return connect.unary(messages.Empty())
 
     async def update(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """Update: the size of a terminal."""
-        message = await connect.read_unary(request, messages.UPDATE_REQUEST)
-        session = self._sessions.find(sandbox_id, message.get("session", {}))
-        if "pty" in message:
-            session.resize(*_size(message["pty"]))
-        return connect.unary(messages.EMPTY, {})
+        message = await connect.read_unary(request, messages.UpdateRequest)
+        session = self._sessions.find(sandbox_id, message.session)
+        if message.HasField("pty"):
+            session.resize(*_size(message.pty))
+        return connect.unary(messages.Empty())
 
     async def stream_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """StreamInput: a stream of writes to one process; the first message says to which."""
         session: Session | None = None
-        async for message in connect.read_stream(request, messages.STREAM_INPUT_REQUEST):
-            if "start" in message:
-                session = self._sessions.find(sandbox_id, message["start"].get("session", {}))
-            elif "data" in message:
+        async for message in connect.read_stream(request, messages.StreamInputRequest):
+            if message.HasField("start"):
+                session = self._sessions.find(sandbox_id, message.start.session)
+            elif message.HasField("data"):
                 if session is None:
                     raise ConnectError("invalid_argument", "The first message must name the session.")
-                await session.write(_data(message["data"].get("input", {})))
+                await session.write(_data(message.data.input))
         if session is None:
             raise ConnectError("invalid_argument", "The first message must name the session.")
 
-        async def answer() -> AsyncGenerator[Message, None]:
-            yield {}
+        async def answer() -> AsyncGenerator[messages.Empty, None]:
+            yield messages.Empty()
 
-        return connect.Stream(messages.EMPTY, answer())
+        return connect.Stream(answer())
 
     async def _run(
-        self, sandbox_id: str, instance: Instance, message: Message, uuid: str | None, timeout: float | None
+        self,
+        sandbox_id: str,
+        instance: Instance,
+        message: messages.StartRequest,
+        uuid: str | None,
+        timeout: float | None,
     ) -> Session:
         command = _command(message)
         command.check_length()
@@ -151,19 +155,19 @@ class SessionRoutes:
         return session
 
     def _stream(self, sandbox_id: str, session: Session, limit: float | None = None) -> Response:
-        async def events() -> AsyncGenerator[Message, None]:
+        async def events() -> AsyncGenerator[messages.EventResponse, None]:
             stream = session.attach(limit)
             with self._lifecycle.activity(sandbox_id):
                 try:
                     async for event in stream:
-                        if event.get("end", {}).get("exit_code") == 137 and await session.overran():
+                        if event.end.exit_code == 137 and await session.overran():
                             await self._lifecycle.ending(sandbox_id)
                             raise ConnectError("not_found", "The sandbox used more than its memory and was ended.")
-                        yield {"event": event}
+                        yield messages.EventResponse(event=event)
                 finally:
                     await stream.aclose()
 
-        return connect.Stream(messages.EVENT_RESPONSE, events())
+        return connect.Stream(events())
 
     def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
         async def opened(request: Request) -> Response:
@@ -199,41 +203,45 @@ async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
         raise ConnectError("deadline_exceeded", "The process didn't take it in time.") from error
 
 
-async def _failed(error: CommandFailed) -> AsyncGenerator[Message, None]:
+async def _failed(error: CommandFailed) -> AsyncGenerator[messages.EventResponse, None]:
     """Tell of a command that could not start as a shell would: the sandbox itself is well."""
     code = 127 if error.code == errno.ENOENT else 126
-    yield {"event": {"start": {"pid": 0}}}
-    yield {"event": {"data": {"stderr": f"sandbox: {error}\n".encode("utf-8", "replace")}}}
-    yield {"event": {"end": {"exit_code": code, "exited": True, "status": f"exit status {code}", "error": str(error)}}}
+    # A name in the error may be no UTF-8.
+    reason = str(error).encode("utf-8", "replace")
+    end = messages.Event.End(exit_code=code, exited=True, status=f"exit status {code}", error=reason.decode())
+    for event in (
+        messages.Event(start=messages.Event.Start(pid=0)),
+        messages.Event(data=messages.Event.Data(stderr=b"sandbox: " + reason + b"\n")),
+        messages.Event(end=end),
+    ):
+        yield messages.EventResponse(event=event)
 
 
-def _command(message: Message) -> Command:
-    spec = message.get("command", {})
-    words = [spec.get("cmd", ""), *spec.get("args", [])]
-    env = spec.get("envs", {})
-    texts = [*words, *env, *env.values(), spec.get("cwd", ""), spec.get("user", "")]
+def _command(message: messages.StartRequest) -> Command:
+    spec = message.command
+    words = [spec.cmd, *spec.args]
+    env = dict(spec.envs)
+    texts = [*words, *env, *env.values(), spec.cwd, spec.user]
     if not words[0]:
         raise ConnectError("invalid_argument", "The command is missing.")
     if any("\0" in text for text in texts) or any(not name or "=" in name for name in env):
         raise ConnectError("invalid_argument", "The command holds a NUL byte or a malformed variable.")
-    pty = _size(message["pty"]) if "pty" in message else None
-    cwd, user = spec.get("cwd") or None, spec.get("user") or None
-    return Command(words, env, cwd, user, stdin=bool(message.get("stdin")), pty=pty)
+    pty = _size(message.pty) if message.HasField("pty") else None
+    return Command(words, env, spec.cwd or None, spec.user or None, stdin=message.stdin, pty=pty)
 
 
-def _size(pty: Message) -> tuple[int, int]:
-    size = pty.get("size", {})
-    cols, rows = size.get("cols") or DEFAULT_SIZE[0], size.get("rows") or DEFAULT_SIZE[1]
+def _size(pty: messages.PTY) -> tuple[int, int]:
+    cols, rows = pty.size.cols or DEFAULT_SIZE[0], pty.size.rows or DEFAULT_SIZE[1]
     return min(cols, _MAX_SIDE), min(rows, _MAX_SIDE)
 
 
-def _data(message: Message) -> bytes:
-    data: bytes = message.get("stdin", b"") or message.get("pty", b"")
-    return data
+def _data(given: messages.Input) -> bytes:
+    return given.stdin or given.pty
 
 
-def _info(session: Session) -> Message:
+def _info(session: Session) -> messages.SessionInfo:
     command = session.command
-    spec: Message = {"cmd": command.argv[0], "args": list(command.argv[1:]), "envs": command.env}
-    spec |= {"cwd": command.cwd, "user": command.user}
-    return {"command": spec, "pid": session.pid, "session_uuid": session.uuid}
+    spec = messages.CommandSpec(
+        cmd=command.argv[0], args=command.argv[1:], envs=command.env, cwd=command.cwd, user=command.user
+    )
+    return messages.SessionInfo(command=spec, pid=session.pid, session_uuid=session.uuid)

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from sandtui.client.models.proto import Message
+from sandtui.client.models.command_session_pb2 import Event, Selector
 from sandtui.local.connect import ConnectError
 from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, RunningCommand, SandboxGone, Stream
@@ -24,10 +24,10 @@ class _Subscriber:
     """One client that listens. A slow one slows the process, as a pipe would; one that has gone doesn't."""
 
     def __init__(self) -> None:
-        self.events: asyncio.Queue[Message | None] = asyncio.Queue(32)
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue(32)
         self.gone = asyncio.Event()
 
-    async def offer(self, event: Message | None) -> None:
+    async def offer(self, event: Event | None) -> None:
         if not self.events.full():
             self.events.put_nowait(event)
             return
@@ -93,7 +93,7 @@ class Session:
         self.uuid = uuid
         self.overran = overran
         self.command = command
-        self.end: Message | None = None
+        self.end: Event | None = None
         self.ended_at = 0.0
         self.lost = False
         self.expired = False
@@ -115,14 +115,14 @@ class Session:
         """The process as the sandbox numbers it."""
         return self._running.pid
 
-    async def attach(self, limit: float | None = None) -> AsyncGenerator[Message, None]:
+    async def attach(self, limit: float | None = None) -> AsyncGenerator[Event, None]:
         """Yield the start, the output from now on and the end; whoever stops listening detaches.
 
         ``limit`` is in seconds and bounds the listening, not the process.
         """
         clock = asyncio.get_running_loop().time
         ends = None if limit is None else clock() + limit
-        yield {"start": {"pid": self.pid}}
+        yield Event(start=Event.Start(pid=self.pid))
         subscriber = _Subscriber()
         if self._alone is not None:
             self._alone.cancel()
@@ -142,13 +142,13 @@ class Session:
                         event = await subscriber.events.get()
                 except TimeoutError:
                     if left == KEEPALIVE_SECONDS:
-                        yield {"keepalive": {}}
+                        yield Event(keepalive=Event.KeepAlive())
                     continue
                 if event is not None:
                     yield event
             if self.expired:
                 raise ConnectError("deadline_exceeded", "The command took longer than it may.")
-            yield self.end or {}
+            yield self.end or Event()
         finally:
             subscriber.gone.set()
             self._subscribers.discard(subscriber)
@@ -239,14 +239,15 @@ class Session:
     def _settle(self, code: int) -> None:
         killed = code > 128
         status = f"signal: {code - 128}" if killed else f"exit status {code}"
-        self.end = {"end": {"exit_code": code, "exited": not killed, "status": status}}
+        self.end = Event(end=Event.End(exit_code=code, exited=not killed, status=status))
 
     async def _pump(self, stream: Stream) -> None:
         name = "pty" if self.command.pty is not None else stream
 
         async def offer(chunk: bytes) -> None:
+            event = Event(data={name: bytes(chunk)})
             for subscriber in list(self._subscribers):
-                await subscriber.offer({"data": {name: chunk}})
+                await subscriber.offer(event)
 
         async for chunk in self._running.output(stream):
             await self._flow.hand_on(chunk, offer)
@@ -276,15 +277,14 @@ class Sessions:
         """Return the session with a uuid, or None."""
         return next((session for session in self._sessions.get(sandbox_id, ()) if session.uuid == uuid), None)
 
-    def find(self, sandbox_id: str, selector: Message) -> Session:
+    def find(self, sandbox_id: str, selector: Selector) -> Session:
         """Return the session that a selector names."""
-        uuid, pid = selector.get("session_uuid"), selector.get("pid")
-        if uuid is not None:
-            found = self.by_uuid(sandbox_id, uuid)
+        if selector.HasField("session_uuid"):
+            found = self.by_uuid(sandbox_id, selector.session_uuid)
         else:
             # Numbers come round again: the latest has it.
             rows = reversed(self._sessions.get(sandbox_id, ()))
-            found = next((session for session in rows if session.pid == pid), None)
+            found = next((session for session in rows if session.pid == selector.pid), None)
         if found is None:
             raise ConnectError("not_found", "There is no such session.")
         return found

@@ -19,9 +19,8 @@ from sandtui.client import (
     rpc,
 )
 from sandtui.client.flows.jobs import exit_code_of
-from sandtui.client.models.command_session import EVENT_RESPONSE, SEND_SIGNAL_REQUEST, START_REQUEST
+from sandtui.client.models.command_session_pb2 import EventResponse, SendSignalRequest, StartRequest
 from sandtui.client.models.jobs import BackgroundJob
-from sandtui.client.models.proto import decode, encode
 from sandtui.client.output import OutputBuffer
 from tests.client.fakes import SANDBOX, FakePlatform, NoWaiting, body_of, client_of, token_reply
 
@@ -31,7 +30,7 @@ SSH = "POST /api/v1/sandbox/sbx_1/ssh-session"
 
 
 def event(**fields):
-    body = encode(EVENT_RESPONSE, {"event": fields})
+    body = EventResponse(event=fields).SerializeToString()
     return b"\0" + len(body).to_bytes(4, "big") + body
 
 
@@ -64,14 +63,14 @@ class VM:
         if path.endswith("/auth"):
             return httpx.Response(200, json=token_reply())
         if path.endswith("/Start"):
-            self.started.append(decode(START_REQUEST, request.content[5:]).get("session_uuid"))
+            self.started.append(StartRequest.FromString(request.content[5:]).session_uuid)
             self.start_came.set()
             if self.hold is not None:
                 await self.hold.wait()
             return httpx.Response(200, stream=Stream(self.pieces, self.then))
         if path.endswith("/SendSignal"):
-            message = decode(SEND_SIGNAL_REQUEST, request.content)
-            self.signals.append((message["session"]["session_uuid"], message["signal"]))
+            message = SendSignalRequest.FromString(request.content)
+            self.signals.append((message.session.session_uuid, message.signal))
             return httpx.Response(200, content=b"")
         if path.endswith("/error-context"):
             return httpx.Response(200, json={"status": "RUNNING"})

@@ -17,8 +17,7 @@ from sandtui.client import (
     SandboxNotRunningError,
     SandboxOOMError,
 )
-from sandtui.client.models.command_session import EVENT_RESPONSE
-from sandtui.client.models.proto import encode
+from sandtui.client.models.command_session_pb2 import EventResponse
 from tests.client.fakes import SANDBOX, FakePlatform, NoWaiting, client_of, token_reply
 
 VM = {**SANDBOX, "vm": True}
@@ -33,7 +32,7 @@ def envelope(flags, body):
 
 
 def event(**fields):
-    return envelope(0, encode(EVENT_RESPONSE, {"event": fields}))
+    return envelope(0, EventResponse(event=fields).SerializeToString())
 
 
 def stream(*parts):
@@ -66,7 +65,7 @@ async def test_a_command(parts):
 
 
 async def test_a_compressed_event():
-    body = encode(EVENT_RESPONSE, {"event": {"end": {"exit_code": 2}}})
+    body = EventResponse(event={"end": {"exit_code": 2}}).SerializeToString()
     async with client_of(platform(stream(envelope(1, gzip.compress(body)), END))) as client:
         assert (await client.execute_command("sbx_1", "x")).exit_code == 2
 

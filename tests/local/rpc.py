@@ -9,12 +9,34 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+from google.protobuf.message import Message as Proto
 
-from sandtui.client.models import command_session as messages
-from sandtui.client.models.proto import Message, Schema, decode, encode
+from sandtui.client.models import command_session_pb2 as messages
 from tests.local.support import GIVE_UP_SECONDS, Api
 
 SERVICE = "command_session.CommandSession"
+Message = dict[str, Any]
+"""A message by the names of the fields that it has."""
+
+
+def encode(kind: type[Proto], message: Message) -> bytes:
+    return kind(**message).SerializeToString()
+
+
+def decode(kind: type[Proto], data: bytes) -> Message:
+    return fields_of(kind.FromString(data))
+
+
+def fields_of(message: Proto) -> Message:
+    return {field.name: _plain(field, value) for field, value in message.ListFields()}
+
+
+def _plain(field: Any, value: Any) -> Any:
+    if field.message_type is None:
+        return list(value) if field.is_repeated else value
+    if field.message_type.GetOptions().map_entry:
+        return dict(value)
+    return [fields_of(each) for each in value] if field.is_repeated else fields_of(value)
 
 
 class RpcError(Exception):
@@ -41,7 +63,13 @@ class Rpc:
         return cls(api, sandbox_id, await api.token(sandbox_id))
 
     async def unary(
-        self, method: str, message: Message, request: Schema, reply: Schema = messages.EMPTY, *, compress: bool = False
+        self,
+        method: str,
+        message: Message,
+        request: type[Proto],
+        reply: type[Proto] = messages.Empty,
+        *,
+        compress: bool = False,
     ) -> Message:
         headers = self._headers | {"content-type": "application/proto"}
         body = encode(request, message)
@@ -56,7 +84,13 @@ class Rpc:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, message: Message, request: Schema, *, timeout: float | None = None, compress: bool = False
+        self,
+        method: str,
+        message: Message,
+        request: type[Proto],
+        *,
+        timeout: float | None = None,
+        compress: bool = False,
     ) -> AsyncIterator["Events"]:
         headers = self._headers | {"content-type": "application/connect+proto"}
         headers["connect-content-encoding"] = "gzip" if compress else "identity"
@@ -76,10 +110,10 @@ class Rpc:
     def start(self, command: str, **more: Any) -> Any:
         options = {key: more.pop(key) for key in ("timeout", "compress") if key in more}
         spec = {"cmd": "/bin/bash", "args": ["-c", command], **more.pop("spec", {})}
-        return self.stream("Start", {"command": spec, **more}, messages.START_REQUEST, **options)
+        return self.stream("Start", {"command": spec, **more}, messages.StartRequest, **options)
 
     def connect(self, **selector: Any) -> Any:
-        return self.stream("Connect", {"session": selector}, messages.CONNECT_REQUEST)
+        return self.stream("Connect", {"session": selector}, messages.ConnectRequest)
 
     async def run(self, command: str, **more: Any) -> tuple[str, str, Message]:
         """Run a command to its end and return its output and the end event."""
@@ -88,14 +122,14 @@ class Rpc:
 
     async def write(self, selector: Message, data: bytes, *, kind: str = "stdin", key: str | None = None) -> None:
         message = {"session": selector, "input": {kind: data}, "input_uuid": key or str(uuid.uuid4())}
-        await self.unary("SendInput", message, messages.SEND_INPUT_REQUEST)
+        await self.unary("SendInput", message, messages.SendInputRequest)
 
     async def signal(self, selector: Message, number: int, key: str | None = None) -> None:
         message = {"session": selector, "signal": number, "signal_uuid": key or str(uuid.uuid4())}
-        await self.unary("SendSignal", message, messages.SEND_SIGNAL_REQUEST)
+        await self.unary("SendSignal", message, messages.SendSignalRequest)
 
     async def sessions(self) -> list[Message]:
-        reply = await self.unary("List", {}, messages.EMPTY, messages.LIST_RESPONSE)
+        reply = await self.unary("List", {}, messages.Empty, messages.ListResponse)
         return list(reply.get("sessions", []))
 
 
@@ -118,7 +152,7 @@ class Events:
             if "error" in end:
                 raise RpcError(end["error"])
             return None
-        found: Message = decode(messages.EVENT_RESPONSE, body)["event"]
+        found: Message = decode(messages.EventResponse, body)["event"]
         return found
 
     async def pid(self) -> int:

@@ -8,10 +8,9 @@ import uuid
 import httpx
 import pytest
 
-from sandtui.client.models import command_session as messages
-from sandtui.client.models.proto import encode
+from sandtui.client.models import command_session_pb2 as messages
 from sandtui.local import sessions
-from tests.local.rpc import Rpc, RpcError, envelope
+from tests.local.rpc import Rpc, RpcError, encode, envelope
 from tests.local.support import GIVE_UP_SECONDS, Api
 
 ANY = {"vm": True, "environment_vars": {"FROM_SANDBOX": "s"}}
@@ -47,7 +46,7 @@ async def test_envelopes_may_be_compressed(served: Api, compress: bool) -> None:
     assert out == "x" * 5000 + "\n"
     message = {"session": {"pid": 999999}, "signal": 15}
     with pytest.raises(RpcError) as caught:
-        await rpc.unary("SendSignal", message, messages.SEND_SIGNAL_REQUEST, compress=compress)
+        await rpc.unary("SendSignal", message, messages.SendSignalRequest, compress=compress)
     assert caught.value.code == "not_found"
 
 
@@ -161,7 +160,7 @@ async def test_a_terminal_has_a_size_that_can_be_changed(served: Api) -> None:
         seen = await events.until(b"/dev/pts/", "pty")
         assert b"30 100\r\n" in seen
         await rpc.unary(
-            "Update", {"session": session, "pty": {"size": {"cols": 61, "rows": 7}}}, messages.UPDATE_REQUEST
+            "Update", {"session": session, "pty": {"size": {"cols": 61, "rows": 7}}}, messages.UpdateRequest
         )
         await rpc.write(session, b"stty size; echo ma''rk\r", kind="pty")
         assert b"7 61\r\n" in await events.until(b"mark\r\n", "pty")
@@ -177,11 +176,11 @@ async def test_input_can_be_streamed(served: Api) -> None:
     rpc = await Rpc.of(served, await served.running(**ANY))
     async with rpc.start("head -c 300000 | md5sum", stdin=True) as events:
         pid = await events.pid()
-        body = envelope(encode(messages.STREAM_INPUT_REQUEST, {"start": {"session": {"pid": pid}}}))
+        body = envelope(encode(messages.StreamInputRequest, {"start": {"session": {"pid": pid}}}))
         for _ in range(3):
             message = {"data": {"input": {"stdin": b"z" * 100000}}}
-            body += envelope(encode(messages.STREAM_INPUT_REQUEST, message), compress=True)
-            body += envelope(encode(messages.STREAM_INPUT_REQUEST, {"keepalive": {}}))
+            body += envelope(encode(messages.StreamInputRequest, message), compress=True)
+            body += envelope(encode(messages.StreamInputRequest, {"keepalive": {}}))
         headers = rpc._headers | {"content-type": "application/connect+proto", "connect-content-encoding": "gzip"}
         reply = await served.http.post(rpc._base + "StreamInput", content=body, headers=headers)
         assert reply.content == envelope(b"") + b"\x02\x00\x00\x00\x02{}"
@@ -212,7 +211,7 @@ async def test_malformed_calls_are_errors_in_connects_shape(served: Api) -> None
         reply = await served.http.post(rpc._base + method, content=body, headers=given)
         return reply.status_code, reply.json()["code"]
 
-    good = envelope(encode(messages.START_REQUEST, {"command": {"cmd": "true"}}))
+    good = envelope(encode(messages.StartRequest, {"command": {"cmd": "true"}}))
     assert await post("Start", good, authorization="Bearer x") == (401, "unauthenticated")
     assert await post("Start", b"") == (400, "invalid_argument")
     assert await post("Start", good + good) == (400, "invalid_argument")
@@ -229,7 +228,7 @@ async def test_malformed_calls_are_errors_in_connects_shape(served: Api) -> None
     packed = b"\x01" + len(bomb).to_bytes(4, "big") + bomb
     assert await post("Start", packed, **{"connect-content-encoding": "gzip"}) == (413, "resource_exhausted")
     assert await post("Nothing", good) == (501, "unimplemented")
-    nul = envelope(encode(messages.START_REQUEST, {"command": {"cmd": "a\0b"}}))
+    nul = envelope(encode(messages.StartRequest, {"command": {"cmd": "a\0b"}}))
     assert await post("Start", nul) == (400, "invalid_argument")
     with pytest.raises(RpcError) as caught:
         await rpc.signal({"pid": 1}, 2)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from sandtui.client import rpc
 from sandtui.client.calls import gateway
@@ -22,10 +23,11 @@ from sandtui.client.errors import (
 )
 from sandtui.client.flows.base import Flows
 from sandtui.client.models import CommandResponse
-from sandtui.client.models.command_session import START_REQUEST
-from sandtui.client.models.proto import Message
 from sandtui.client.port import TransportFault
 from sandtui.client.session import OnTimeout, Session
+
+if TYPE_CHECKING:
+    from sandtui.client.models.command_session_pb2 import StartRequest
 
 DEFAULT_TIMEOUT = 300
 """Seconds that a command may take when the caller says nothing (wire.md 3)."""
@@ -111,20 +113,20 @@ class Commands(Flows):
             raise
 
     async def _run_session(
-        self, sandbox_id: str, message: Message, timeout: float, too_slow: OnTimeout
+        self, sandbox_id: str, message: StartRequest, timeout: float, too_slow: OnTimeout
     ) -> CommandResponse:
         """Run a command over a command session and gather what it says."""
         stdout, stderr = _Gathered("stdout"), _Gathered("stderr")
         exit_code: int | None = None
-        stream = rpc.events(self._session, sandbox_id, "Start", START_REQUEST, message, timeout)
+        running = rpc.events(self._session, sandbox_id, "Start", message, timeout)
         try:
-            async with aclosing(stream) as events:
+            async with aclosing(running) as events:
                 async for event in events:
-                    data = event.get("data", {})
-                    for name, gathered in (("stdout", stdout), ("pty", stdout), ("stderr", stderr)):
-                        gathered.add(data.get(name, b""))
-                    if "end" in event:
-                        exit_code = int(event["end"].get("exit_code", 0))
+                    if (output := rpc.output_of(event)) is not None:
+                        stream, data = output
+                        (stdout if stream == "stdout" else stderr).add(data)
+                    if event.HasField("end"):
+                        exit_code = event.end.exit_code
         except rpc.RPCError as error:
             failure: SandboxClientError = await rpc.meaning(self._session, error, sandbox_id, too_slow)
         except TransportFault as fault:
@@ -169,19 +171,16 @@ def start_message(
     stdin: bool = False,
     session_uuid: str | None = None,
     size: tuple[int, int] | None = None,
-) -> Message:
+) -> StartRequest:
     """Return the message that starts a shell command; ``size`` (columns, lines) gives it a terminal."""
-    spec: Message = {"cmd": "/bin/bash", "args": ["-c", command], "envs": dict(env or {})}
-    if working_dir is not None:
-        spec["cwd"] = working_dir
-    if user is not None:
-        spec["user"] = user
-    message: Message = {"command": spec, "stdin": stdin}
-    if session_uuid is not None:
-        message["session_uuid"] = session_uuid
-    if size is not None:
-        message["pty"] = {"size": {"cols": size[0], "rows": size[1]}}
-    return message
+    from sandtui.client.models.command_session_pb2 import PTY, CommandSpec, StartRequest
+
+    return StartRequest(
+        command=CommandSpec(cmd="/bin/bash", args=["-c", command], envs=env or {}, cwd=working_dir, user=user),
+        pty=None if size is None else PTY(size=PTY.Size(cols=size[0], rows=size[1])),
+        stdin=stdin,
+        session_uuid=session_uuid,
+    )
 
 
 def raise_if_too_long(error: SandboxClientError, sandbox_id: str, command: str, env: Mapping[str, str] | None) -> None:

@@ -27,7 +27,6 @@ from sandtui.client.flows.commands import (
     start_message,
 )
 from sandtui.client.flows.jobs import exit_code_of, launch, new_job, status_script
-from sandtui.client.models.command_session import START_REQUEST
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
 from sandtui.client.port import TransportFault
@@ -101,18 +100,16 @@ class Streams(Flows):
         message = start_message(command, working_dir, env, user)
         ended = False
         try:
-            stream = rpc.events(self._session, sandbox_id, "Start", START_REQUEST, message, timeout)
+            stream = rpc.events(self._session, sandbox_id, "Start", message, timeout)
             async with aclosing(stream) as events:
                 async for event in events:
-                    if "start" in event:
+                    if event.HasField("start"):
                         yield CommandStarted("session")
-                    data = event.get("data", {})
-                    for field, name in (("stdout", "stdout"), ("pty", "stdout"), ("stderr", "stderr")):
-                        if data.get(field):
-                            yield CommandOutput(name, data[field])  # type: ignore[arg-type]
-                    if "end" in event:
+                    if (output := rpc.output_of(event)) is not None:
+                        yield CommandOutput(*output)
+                    if event.HasField("end"):
                         ended = True
-                        yield CommandEnded(int(event["end"].get("exit_code", 0)))
+                        yield CommandEnded(event.end.exit_code)
         except rpc.RPCError as error:
             raise_if_too_long(error, sandbox_id, command, env)
             raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
