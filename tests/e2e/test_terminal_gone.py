@@ -135,6 +135,27 @@ async def test_a_terminal_that_is_not_read_does_not_hold_up_the_end(platform_pro
     assert ended_well(log)
 
 
+@pytest.mark.parametrize("how", ["key", "signal"])
+async def test_a_terminal_that_is_read_again_after_the_end_is_restored(remote, log, how):
+    async with Terminal([*SANDTUI, "--log", str(log)], remote, controls=True) as terminal:
+        await terminal.until("live")
+        terminal.stall()
+        # More than the terminal holds: the modes are behind it.
+        terminal.write("61" * 20)
+        if how == "key":
+            terminal.write("\x11")
+        else:
+            terminal.process.terminate()
+        assert await terminal.ended() == (0 if how == "key" else 143)
+        terminal.read_again()
+        async with asyncio.timeout(20):
+            while b"\x1b[?1049l" not in terminal.raw:
+                await asyncio.sleep(0)
+        assert b"\x1b[?2004l" in terminal.raw
+        assert b"\x1b[?25h" in terminal.raw
+    assert ended_well(log)
+
+
 async def test_a_terminal_that_is_read_again_shows_all(remote):
     async with Terminal(SANDTUI, remote, controls=True) as terminal:
         await terminal.until("live")

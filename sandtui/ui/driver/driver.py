@@ -178,6 +178,9 @@ class TerminalDriver(LinuxDriver):
 
     def finish(self) -> None:
         """Let nothing that is said from now on wait for a terminal that takes nothing, or fail on one that is gone."""
+        if self._untaken is not None and self._untaken.is_writing and not self._is_gone:
+            # When it reads again, it finds its modes restored.
+            self._untaken.discard_untaken(LAST_WRITES_SECONDS)
         # Another program may have had it last. To poll is not enough: the kernel calls a full one writable.
         probe = TerminalOutput(self._output_fileno, self.terminal_gone, lambda: None, self._untaken)
         probe.start()

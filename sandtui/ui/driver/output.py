@@ -5,15 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
+import termios
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import sleep
 
 MOST_PENDING = 8 << 20
 """Bytes that wait for a terminal that does not read; what is drawn beyond is dropped and drawn anew later."""
 
 PIECE = 1 << 16
+
+SLICE = 2048
+"""Bytes that are written at once: so much of a drawing still comes when the rest of it is given up."""
+
+CANCEL = b"\x18\x1b\\"
+"""Ends whatever sequence or string a drawing was cut off in."""
 
 RETRY_SECONDS = 0.01
 
@@ -83,6 +92,22 @@ class TerminalOutput:
         # Else the thread is stuck in a write; as a daemon it keeps nothing alive.
         return written
 
+    def discard_untaken(self, seconds: float) -> None:
+        """Take back what the kernel holds for a terminal that does not read, so that it finds what is needed there.
+
+        Only after :meth:`stop`, and in the main thread. What was drawn is lost.
+        """
+        with suppress(termios.error):
+            termios.tcflush(self._fileno, termios.TCOFLUSH)
+        # The kernel wakes nobody for the room that this makes: the write that waits for it is begun again by a signal.
+        before = signal.signal(signal.SIGUSR1, lambda *_: None)
+        try:
+            if self._thread.ident is not None and self._thread.is_alive():
+                signal.pthread_kill(self._thread.ident, signal.SIGUSR1)
+            self._thread.join(seconds)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
     def _run(self) -> None:
         if self._after is not None:
             self._after._thread.join()
@@ -92,9 +117,9 @@ class TerminalOutput:
                 self._changed.wait_for(lambda: self._ended or bool(self._pieces))
                 if not self._pieces:
                     return
-                data = self._next()
+                data, needed = self._next()
             try:
-                self._write(data)
+                self._write(data, needed=needed)
             except OSError:
                 # EIO and the like: the window was closed, or the connection to it is lost.
                 with self._changed:
@@ -115,18 +140,20 @@ class TerminalOutput:
             if caught_up:
                 self._caught_up()
 
-    def _next(self) -> bytes:
-        taken, size = [], 0
-        while self._pieces and size < PIECE:
+    def _next(self) -> tuple[bytes, bool]:
+        taken, size, needed = [], 0, self._pieces[0][1]
+        while self._pieces and self._pieces[0][1] == needed and size < PIECE:
             taken.append(self._pieces.popleft()[0])
             size += len(taken[-1])
-        return b"".join(taken)
+        return b"".join(taken), needed
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, needed: bool) -> None:
         view = memoryview(data)
         while view:
+            if self._ended and not needed:
+                view, needed = memoryview(CANCEL), True
             try:
-                view = view[os.write(self._fileno, view) :]
+                view = view[os.write(self._fileno, view[:SLICE]) :]
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
                     raise
