@@ -144,6 +144,35 @@ def test_values_are_taken_from_where_they_are_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("line", "variables"),
+    [
+        ("A = 1", {"A": "1"}),
+        ("A=", {"A": ""}),
+        ("A=x#y # why", {"A": "x#y"}),
+        ("A='$HOME #1' # why", {"A": "$HOME #1"}),
+        ('A="two\\nlines"', {"A": "two\nlines"}),
+        ('KEY="-----BEGIN-----\nabc\n-----END-----"\nB=2', {"KEY": "-----BEGIN-----\nabc\n-----END-----", "B": "2"}),
+        ("A=${B}\r\nB=2\r\n", {"A": "${B}", "B": "2"}),
+        ("\ufeffA=1", {"A": "1"}),
+    ],
+)
+def test_how_an_env_file_is_read(tmp_path, line, variables):
+    (tmp_path / ".env").write_bytes(line.encode())
+    request = read_form(GOOD | {"environment_vars": f"@{tmp_path}/.env"}).request
+    assert request.environment_vars == variables
+
+
+@pytest.mark.parametrize("line", ["secret words", "secret", "A secret=1", "=secret"])
+def test_a_line_of_an_env_file_that_is_no_variable_is_refused_without_being_shown(tmp_path, line):
+    (tmp_path / ".env").write_text(f"A=1\n{line}\nB=2\n")
+    form = read_form(GOOD | {"environment_vars": f"@{tmp_path}/.env"})
+    assert form.request is None
+    problem = form.problems["environment_vars"]
+    assert "2" in problem
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize(
     "entry", ["pypi.org", "*.example.com", "10.0.0.1", "10.0.0.0/8", "10.0.0.1:22", "10.0.0.0/8:1-65535", "a.org:443"]
 )
 def test_what_may_stand_in_a_list_of_hosts(entry):

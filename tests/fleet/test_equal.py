@@ -1,12 +1,17 @@
 """What a synchronisation compares, leaves alone and removes."""
 
 import asyncio
+import errno
 import os
+import queue
 
+import watchfiles
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.files.entry import TreeItem
+from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.transfers import watch
 from sandtui.fleet.transfers.equal import difference, extras, guarded, ignored
 from sandtui.fleet.transfers.watch import changes
 
@@ -64,3 +69,66 @@ async def test_a_change_is_told_once_it_has_come_to_rest(tmp_path):
         os.utime(tmp_path / "a", (1, 1))
         await told
     await following.aclose()
+
+
+async def test_a_directory_that_is_replaced_is_watched_on(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a").write_text("1")
+    following = changes(str(root), (), 0.001)
+    async with asyncio.timeout(60):
+        await anext(following)
+        told = asyncio.ensure_future(anext(following))
+        root.rename(tmp_path / "old")
+        root.mkdir()
+        (root / "b").write_text("22")
+        await told
+        told = asyncio.ensure_future(anext(following))
+        (root / "c").write_text("333")
+        await told
+    await following.aclose()
+
+
+async def test_what_the_system_does_not_report_is_found_by_looking(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "OS file watch limit reached")
+
+    monkeypatch.setattr(watchfiles, "watch", refuse)
+    monkeypatch.setattr(watch, "UNNOTIFIED_SECONDS", 0.001)
+    following = changes(str(tmp_path), (), 0.001)
+    async with asyncio.timeout(60):
+        await anext(following)
+        (tmp_path / "a").write_text("1")
+        await anext(following)
+    await following.aclose()
+
+
+async def test_a_directory_is_read_when_the_system_reports_a_change(tmp_path, monkeypatch):
+    looks = 0
+    reports = queue.SimpleQueue()
+
+    class Counted(LocalSide):
+        async def walk(self, *arguments):
+            nonlocal looks
+            looks += 1
+            return await super().walk(*arguments)
+
+    def reported(*_, **__):
+        while (report := reports.get()) is not None:
+            yield report
+
+    monkeypatch.setattr(watch, "LocalSide", Counted)
+    monkeypatch.setattr(watch, "UNNOTIFIED_SECONDS", 3600)
+    monkeypatch.setattr(watchfiles, "watch", reported)
+    following = changes(str(tmp_path), (), 0.001)
+    async with asyncio.timeout(60):
+        await anext(following)
+        told = asyncio.ensure_future(anext(following))
+        (tmp_path / "a").write_text("1")
+        for _ in range(20):
+            await asyncio.to_thread(lambda: None)
+        assert looks == 1
+        reports.put({(1, str(tmp_path / "a"))})
+        await told
+    await following.aclose()
+    reports.put(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -184,19 +185,19 @@ def _join(parts: Iterable[str]) -> str:
 
 
 def dotenv(text: str) -> list[str]:
-    """Return the ``KEY=value`` words of a ``.env`` file: comments, ``export`` and quotes are understood."""
+    """Return the ``KEY=value`` words of a ``.env`` file as python-dotenv reads them, without filling in variables.
+
+    What can't be read is returned as it stands: whoever takes the words refuses it.
+    """
+    # Only a file or a paste needs it.
+    from dotenv.parser import parse_stream
+
     found: list[str] = []
-    for line in text.splitlines():
-        stripped = line.strip().removeprefix("export ").strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        key, equals, value = stripped.partition("=")
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        elif " #" in value:
-            value = value.partition(" #")[0].rstrip()
-        found.append(f"{key.strip()}{equals}{value}")
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            found.append(binding.original.string.strip())
+        elif binding.key is not None:
+            found.append(binding.key if binding.value is None else f"{binding.key}={binding.value}")
     return found
 
 

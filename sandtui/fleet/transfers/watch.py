@@ -3,29 +3,83 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 from sandtui.fleet.files.entry import TreeItem
 from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.transfers.equal import ignored
 
+UNNOTIFIED_SECONDS = 10.0
+"""Seconds between looks when the system reports nothing: it doesn't for a network drive, or a directory that was
+replaced."""
+
+_STEP_MS, _REPORT_MS = 100, 500
+
 
 async def changes(root: str, ignore: tuple[str, ...], seconds: float) -> AsyncIterator[None]:
     """Yield once at the start, then each time when something under ``root`` has changed and has come to rest.
 
-    It looks every ``seconds``; what still changes between two looks is waited for, so that a file is not sent while
+    The system says when to look. What still changes within ``seconds`` is waited for, so that a file is not sent while
     it is written.
     """
     sent: list[TreeItem] | None = None
     before: list[TreeItem] | None = None
-    while True:
+    with _notifications(root) as notified:
+        while True:
+            notified.clear()
+            is_there = True
+            try:
+                now = ignored(ignore, (await LocalSide().walk(root))[0])
+            except FilesError:
+                is_there, now = False, before or []  # it is being replaced: the next look will tell
+            if now != sent and (now == before or sent is None):
+                sent = now
+                yield
+            before = now
+            if is_there and now == sent:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(UNNOTIFIED_SECONDS):
+                        await notified.wait()
+            else:
+                await asyncio.sleep(seconds)
+
+
+@contextlib.contextmanager
+def _notifications(root: str) -> Iterator[asyncio.Event]:
+    """Set an event when the system reports a change under a directory, and once when it begins to."""
+    loop = asyncio.get_running_loop()
+    notified, stop = asyncio.Event(), threading.Event()
+
+    def watch() -> None:
+        import watchfiles
+
+        # In a thread from the start: it takes a while for a large tree, which may also be more than the system allows.
         try:
-            now = ignored(ignore, (await LocalSide().walk(root))[0])
-        except FilesError:
-            now = before or []  # it is being replaced: the next look will tell
-        if now != sent and (now == before or sent is None):
-            sent = now
-            yield
-        before = now
-        await asyncio.sleep(seconds)
+            reports = watchfiles.watch(
+                root,
+                watch_filter=None,
+                step=_STEP_MS,
+                debounce=_STEP_MS,
+                rust_timeout=_REPORT_MS,
+                yield_on_timeout=True,
+                stop_event=stop,
+                raise_interrupt=False,
+                ignore_permission_denied=True,
+            )
+            is_first = True
+            for report in reports:
+                if report or is_first:
+                    is_first = False
+                    loop.call_soon_threadsafe(notified.set)
+        except (OSError, RuntimeError):
+            return  # too much to watch, or the loop has ended: looking now and then must do
+
+    thread = threading.Thread(target=watch, name="sandtui-watch", daemon=True)
+    thread.start()
+    try:
+        yield notified
+    finally:
+        stop.set()
