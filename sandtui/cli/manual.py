@@ -66,12 +66,14 @@ def _overview() -> str:
 def _show(text: str) -> None:
     """Print Markdown on a terminal, through a pager when it is longer than the window."""
     from rich.console import Console
-    from rich.markdown import Markdown
+    from rich.theme import Theme
+
+    from sandtui.ui.rendering.manual import PLAIN_STYLES, Page
 
     columns, rows = shutil.get_terminal_size()
-    console = Console(width=min(columns, PAGE_WIDTH), highlight=False)
+    console = Console(width=min(columns, PAGE_WIDTH), highlight=False, theme=Theme(PLAIN_STYLES))
     with console.capture() as capture:
-        console.print(Markdown(text, hyperlinks=False))
+        console.print(Page(text))
     shown = capture.get()
     command = _pager(os.environ)
     if shown.count("\n") < rows or command is None:

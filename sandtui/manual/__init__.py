@@ -46,10 +46,10 @@ def title(topic: str) -> str:
     return page(topic).partition("\n")[0].removeprefix("# ")
 
 
-def terminal_page(topic: str) -> str:
-    """Return a page for a terminal: without pictures, and with links to other pages as commands."""
+def terminal_page(topic: str, *, commands: bool = True) -> str:
+    """Return a page for a terminal: without pictures, links to other pages as ``commands`` or as plain text."""
     text = _COMMENT.sub("", _IMAGE.sub("", page(topic)))
-    return _PAGE_LINK.sub(lambda link: f"{link[1]} (`sandtui help {link[2]}`)", text)
+    return _PAGE_LINK.sub(lambda link: f"{link[1]} (`sandtui help {link[2]}`)" if commands else link[1], text)
 
 
 def nearest(word: str, names: tuple[str, ...] = TOPICS) -> str:

@@ -323,6 +323,13 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
         self._choose_action(HelpDialog(self.actions_here(), self.user_keys))
 
+    def action_manual(self) -> None:
+        """Open the manual at the page of the screen in front."""
+        from sandtui.ui.dialogs.manual import TOPIC_OF_SCOPE, ManualDialog
+
+        scope = self.front.hint_scopes()[0] if self.front is not None else GLOBAL
+        self.push_screen(ManualDialog(TOPIC_OF_SCOPE[scope]))
+
     def action_command(self) -> None:
         """Type a command by name."""
         from sandtui.ui.dialogs.command import CommandDialog

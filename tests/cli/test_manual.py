@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```(?:sh)?\n.*?```|`[^`\n]+`", re.DOTALL)
 COMMAND = re.compile(r"(?<!/)\bsandtui ((?:help |local |config )?[a-z]+)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OF_OTHERS = {"--all"}
+OF_OTHERS = {"--all", "--storage-opt"}
 """Options of other programs, such as `prime sandbox delete --all`."""
 
 

@@ -20,7 +20,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 
 OPENING = frozenset(
     {
-        "app.context", "app.launches",
+        "app.context", "app.launches", "app.manual",
         "activity.open",
         "fleet.open", "fleet.fan_outs", "fleet.files", "fleet.logs", "fleet.many", "fleet.views", "fleet.group",
         "fleet.columns", "fleet.copy_more",

@@ -1,4 +1,4 @@
-"""The keys that work here, made from the registry; Enter does what the line says."""
+"""The keys of the screen, made from the registry; Enter runs the action of the line."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.widgets.option_menu import OptionMenu
 
+MANUAL = "app.manual"
 KEY_WIDTH, HELP_WIDTH = 16, 51
 MOVING = (
     ("j k, arrows", "Move by one line."),
@@ -29,7 +30,10 @@ MOVING = (
 class HelpDialog(Dialog[str]):
     """Answers the id of the action that was chosen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "close", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1", "close", "close", show=False),
+        Binding("m", "manual", "manual", show=False),
+    ]
 
     def __init__(self, actions: list[Action], keymap: Keymap) -> None:
         super().__init__()
@@ -40,14 +44,18 @@ class HelpDialog(Dialog[str]):
     def compose(self) -> Iterable[Widget]:
         """The list and how to leave it."""
         with Vertical(id="dialog", classes="help") as dialog:
-            dialog.border_title = Content("Keys that work here")
+            dialog.border_title = Content("Keyboard shortcuts")
             yield OptionMenu(*self._options(), id="help-list", compact=True)
-            yield Static(content(Piece("enter does it · esc closes", "dim")), id="dialog-keys")
+            yield Static(content(Piece("enter run · m manual · esc close", "dim")), id="dialog-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Do what was chosen."""
         event.stop()
         self.dismiss(event.option.id or "")
+
+    def action_manual(self) -> None:
+        """Open the manual at the page of the screen below."""
+        self.dismiss(MANUAL)
 
     def action_close(self) -> None:
         """Close without doing anything."""
@@ -57,7 +65,7 @@ class HelpDialog(Dialog[str]):
         for action in self._actions:
             if action.scope != GLOBAL:
                 yield self._option(action)
-        yield Option(content(Piece("everywhere", "dim")), disabled=True)
+        yield Option(content(Piece("Global", "dim")), disabled=True)
         for action in self._actions:
             if action.scope == GLOBAL:
                 yield self._option(action)
