@@ -25,7 +25,9 @@ ENV = {"PATH": PATH, "HOME": "/root"}
 
 
 @asynccontextmanager
-async def ordinary_sandbox(network: str, *, nested: bool = False) -> AsyncIterator[HostedInstance]:
+async def ordinary_sandbox(
+    network: str, *, nested: bool = False, watched: tuple[int, int] | None = None
+) -> AsyncIterator[HostedInstance]:
     """A sandbox that an ordinary user started, when these tests run as root."""
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root can become an ordinary user; the other tests are one already")
@@ -41,7 +43,7 @@ async def ordinary_sandbox(network: str, *, nested: bool = False) -> AsyncIterat
     (box / "root").mkdir(parents=True)
     for path in (box, box / "root"):
         os.chown(path, NOBODY, NOBODY)
-    isolation = isolation_spec("ordinary", network, None, nested=nested)
+    isolation = isolation_spec("ordinary", network, None, nested=nested, watched=watched)
     isolation |= {"python": machine_python(Path(python))}
     spec = {"directory": str(box), "root": str(box / "root"), "log": str(box / "log"), "isolation": isolation}
     launched = subprocess.run(

@@ -35,7 +35,9 @@ async def examine() -> AsyncIterator[Finding]:
         if mode.disk is not None:
             yield Finding("disk", "good", mode.disk.text)
         elif mode.disk_reason:
-            yield Finding("disk", "so-so", f"local sandboxes can fill it: {mode.disk_reason}", _DISK_FIX)
+            yield Finding(
+                "disk", "so-so", f"local sandboxes with too much on it end, but late: {mode.disk_reason}", _DISK_FIX
+            )
     else:
         fix = "Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined)."
         if not engine:

@@ -12,6 +12,7 @@ from sandtui.local.agent.children import Command, SpawnError, descendants, outco
 from sandtui.local.agent.connection import Connection
 from sandtui.local.agent.memory import Meter
 from sandtui.local.agent.tree import Tree
+from sandtui.local.agent.usage import DiskMeter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Agent:
         self.deadline: float | None = None
         self.memory: int | None = None
         self._meter = Meter(is_alone=is_init)
-        self.over = False
+        self.disk: DiskMeter | None = None
+        self._disk_next = 0.0
+        self._disk_is_due = False
+        self.over = ""
+        """What the sandbox has had too much of, which ends it."""
         self._listener = listener
         self._log = log
         self._log_left = LOG_LIMIT
@@ -71,8 +76,11 @@ class Agent:
             self._has_others = self._has_others or bool(self.running)
             if self.memory is not None and self._has_others:
                 left = min(left, MEMORY_SECONDS)
+            if self.disk is not None and (self._has_others or self._disk_is_due or self.disk.is_walking):
+                left = min(left, self.disk.wait)
             self.take_turn(max(0.0, min(left, CHECK_SECONDS)))
             self.check_memory()
+            self.check_disk()
             if os.fstat(self._log).st_nlink == 0:
                 # Someone removed the state directory: no platform can find this sandbox any more.
                 self.shutdown()
@@ -127,7 +135,7 @@ class Agent:
 
     def state(self) -> dict[str, Any]:
         """Return what a platform wants to know when it finds us again."""
-        return {"started": self.started, "start_exit": self.start_exit, "over": self.over}
+        return {"started": self.started, "start_exit": self.start_exit, "over": bool(self.over), "of": self.over}
 
     def check_memory(self) -> None:
         """End everything once the processes hold more than they may; only where no control group does it."""
@@ -139,11 +147,29 @@ class Agent:
         # Children of commands that have ended; without any process there is nothing to wake up for.
         self._has_others = bool(pids)
         if self._meter.read(pids, self.memory) > self.memory:
-            self.over = True
-            for pid in pids:
-                _kill(pid)
-            for watcher in list(self.watchers):
-                watcher.send(self.state())
+            self._end_over("memory", pids)
+
+    def check_disk(self) -> None:
+        """End everything once there are more bytes or files than there may be; only where nothing else bounds them."""
+        if self.disk is None or self.over:
+            return
+        # Files may come without any process: somebody uploads them.
+        self._disk_is_due = time.monotonic() < self._disk_next
+        if self._disk_is_due:
+            return
+        pids = descendants(os.getpid())
+        if self.memory is None:
+            self._has_others = bool(pids)
+        if self.disk.is_over(pids):
+            self._end_over("disk", pids)
+        self._disk_next = time.monotonic() + self.disk.wait
+
+    def _end_over(self, what: str, pids: list[int]) -> None:
+        self.over = what
+        for pid in pids:
+            _kill(pid)
+        for watcher in list(self.watchers):
+            watcher.send(self.state())
 
     def shutdown(self) -> None:
         """End every process of the sandbox and ourselves."""

@@ -50,7 +50,8 @@ class Isolation:
     loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
     machine's own. ``python`` is the interpreter that the sandbox has, as :class:`usr_local.Python` describes it.
     ``lock`` is a descriptor to keep: it says for our whole life that our users are taken. ``nested`` lets programs
-    build namespaces of their own. ``image`` is a file system that holds all files of the sandbox.
+    build namespaces of their own. ``image`` is a file system that holds all files of the sandbox; ``watched`` is how
+    many bytes and files it may have where only watching bounds them.
     """
 
     def __init__(
@@ -63,7 +64,10 @@ class Isolation:
         lock: int | None = None,
         nested: bool = False,
         image: str | None = None,
+        watched: tuple[int, int] | None = None,
     ) -> None:
+        self.watched = watched
+        self.files = -1
         self.nested = nested
         self.image = image
         self.sysctl = -1
@@ -116,6 +120,8 @@ def build_root(isolation: Isolation, root: str) -> None:
     else:
         libc.mount(root, root, None, libc.MS_BIND)
         libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
+        if isolation.watched is not None:
+            isolation.files = libc.open_alone(root)
     os.chdir(root)
     for name in OWN_DIRECTORIES:
         directory(name, owner)

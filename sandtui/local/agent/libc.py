@@ -40,6 +40,8 @@ _MOUNT_SETATTR: Final = 442  # the same number on every architecture
 _MOUNT_ATTR_RDONLY: Final = 1
 _MOUNT_ATTR_NOSUID: Final = 2
 _MOUNT_ATTR_NODEV: Final = 4
+_OPEN_TREE: Final = 428  # Linux 5.2, the same number on every architecture
+_OPEN_TREE_CLONE: Final = 1
 _KEYCTL: Final = {"x86_64": 250, "aarch64": 219, "riscv64": 219}
 _KEYCTL_JOIN_SESSION_KEYRING: Final = 1
 _CAP_VERSION_3: Final = 0x20080522
@@ -83,6 +85,14 @@ def pivot_root_here() -> None:
     """Make the current directory the root and drop the old one."""
     _check(_libc.pivot_root(b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+
+
+def open_alone(path: str) -> int:
+    """Open a directory as it is without what is or will be mounted in it."""
+    flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
+    found = _libc.syscall(ctypes.c_long(_OPEN_TREE), ctypes.c_int(_AT_FDCWD), ctypes.c_char_p(os.fsencode(path)), flags)
+    _check(found, "open_tree")
+    return int(found)
 
 
 class _MountAttributes(ctypes.Structure):

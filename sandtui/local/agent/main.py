@@ -12,6 +12,7 @@ import sys
 from sandtui.local.agent import isolate, libc, network
 from sandtui.local.agent.init import Agent
 from sandtui.local.agent.tree import Tree
+from sandtui.local.agent.usage import DiskMeter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def _run_agent(
         null = os.open("/dev/null", os.O_RDWR)
         listener.listen(128)
         agent = Agent(listener, log, tree, device, is_init=isolation is not None)
+        if isolation is not None and isolation.watched is not None and isolation.files >= 0:
+            agent.disk = DiskMeter(isolation.files, *isolation.watched)
         gc.collect()
         gc.freeze()
         for fd, target in ((null, 0), (null, 1), (log, 2)):
@@ -135,6 +138,8 @@ def _run_agent(
         kept = [device[0]] if device is not None else []
         if isolation is not None and isolation.lock is not None:
             kept.append(isolation.lock)
+        if agent.disk is not None:
+            kept.append(agent.disk.root)
         _close_all_but({0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *kept})
     except BaseException as error:
         _say(report, _failure(error))

@@ -244,7 +244,8 @@ class AgentDriver:
         channel = await Channel.connect(self._sandboxes / record.id, SOCKET_NAME)
         try:
             instance = self._instance(record, channel)
-            instance.group, instance.memory_gb = Group.load(self._sandboxes / record.id), record.memory_gb
+            instance.group = Group.load(self._sandboxes / record.id)
+            instance.memory_gb, instance.disk_gb = record.memory_gb, record.disk_size_gb
             argv = record.argv()
             begin: dict[str, Any] = {"op": "begin", "argv": None}
             if argv is not None:

@@ -45,8 +45,10 @@ class HostedInstance:
         self._cwd = cwd
         self._watch = watch
         self._over = asyncio.Event()
+        self._over_disk = False
         self.group: Group | None = None
         self.memory_gb = 0.0
+        self.disk_gb = 0.0
 
     async def run(self, command: Command) -> AgentCommand:
         """Start a command."""
@@ -135,6 +137,9 @@ class HostedInstance:
             await asyncio.wait({watching, over}, return_when=asyncio.FIRST_COMPLETED)
             self.check_memory()
             if self._over.is_set():
+                if self._over_disk:
+                    text = f"The sandbox used more than its {self.disk_gb:g} GB of disk, or too many files."
+                    return Ending(137, "DISK_FULL", text)
                 return Ending(137, "OOM_KILLED", f"The sandbox used more than its {self.memory_gb:g} GB of memory.")
             return watching.result()
         finally:
@@ -149,23 +154,25 @@ class HostedInstance:
         return self._over.is_set()
 
     async def overran(self) -> bool:
-        """Return whether the sandbox has gone over its memory, asking those who know."""
-        if self.group is None:
-            with contextlib.suppress(SandboxGone):
-                with await self._connect() as channel:
-                    reply = await channel.ask({"op": "check_memory"})
-                    reply.close()
-                if reply.message.get("over"):
-                    self._over.set()
+        """Return whether the sandbox has gone over its memory or disk, asking those who know."""
+        with contextlib.suppress(SandboxGone):
+            with await self._connect() as channel:
+                reply = await channel.ask({"op": "check_memory"})
+                reply.close()
+            self._note_over(reply.message)
         return self.check_memory()
+
+    def _note_over(self, state: dict[str, Any]) -> None:
+        if state.get("over"):
+            self._over_disk = state.get("of") == "disk"
+            self._over.set()
 
     async def _agent_ended(self) -> Ending:
         try:
             while True:
                 reply = await self._watch.receive()
                 reply.close()
-                if reply.message.get("over"):
-                    self._over.set()
+                self._note_over(reply.message)
                 if (ending := ending_of(reply.message)) is not None:
                     return ending
         except SandboxGone:

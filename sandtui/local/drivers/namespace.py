@@ -22,7 +22,7 @@ from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_oth
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_program, try_quota
+from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_program, inodes_for, try_quota
 from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
@@ -222,7 +222,10 @@ class NamespaceDriver(AgentDriver):
     def _disk_limit(self) -> str:
         if self._disk is not None:
             return self._disk.text
-        return f"disk is limited for each single file alone ({self._disk_reason or 'nothing else works here'})"
+        return (
+            "disk space and inodes are watched and a sandbox over them ended, which may come late "
+            f"({self._disk_reason or 'no way to limit them works here'})"
+        )
 
     async def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any]:
         network = "none"
@@ -238,7 +241,10 @@ class NamespaceDriver(AgentDriver):
         image = None
         if self._disk is not None and first_uid is not None:
             image = await asyncio.to_thread(self._disk.prepare, root, size, first_uid)
-        return isolation_spec(record.name, network, first_uid, size, lock, nested=self._nested, image=image)
+        watched = (size, inodes_for(size)) if self._disk is None else None
+        return isolation_spec(
+            record.name, network, first_uid, size, lock, nested=self._nested, image=image, watched=watched
+        )
 
     async def _terminate(self, sandbox_id: str, directory: Path) -> None:
         if self._disk is None:
@@ -272,10 +278,12 @@ def isolation_spec(
     *,
     nested: bool = False,
     image: str | None = None,
+    watched: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it keeps."""
     return {
         "image": image,
+        "watched": watched,
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",
         "network": network,
@@ -332,7 +340,7 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: D
 async def find_disk_limit(state_dir: Path, *, mapped: bool) -> tuple[DiskLimit | None, str]:
     """Return what bounds the disk of a sandbox here, tried out, or None and why nothing does."""
     if not mapped:
-        return None, "more takes root, who can set quotas and mount file systems"
+        return None, "a limit takes root, who can set quotas and mount file systems"
     # Where nothing can be written, what a trial finds means nothing; no sandbox is made there either.
     is_full = await asyncio.to_thread(_is_full, state_dir)
     reasons = []
