@@ -76,9 +76,6 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what copying and synchronising have in common."""
     parser.add_argument("--query", metavar="QUERY", help="all running sandboxes that the dashboard's filter finds")
     parser.add_argument("--no-checksum", action="store_true", help="compare sizes only, not the sha256")
-    parser.add_argument(
-        "--sftp", action="store_true", help="over SSH instead of the gateway; slower where both were measured"
-    )
     parser.add_argument("--overwrite", action="store_true", help="replace files of this machine without a question")
     parser.add_argument("--allow-git", action="store_true", help="write a sandbox's files to .git directories, too")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
@@ -177,7 +174,7 @@ def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **opt
     from sandtui.fleet.transfers.model import Spec
 
     options["consent"] = bool(options.get("consent")) or target.sandbox_id is not None
-    options |= {"checksum": not arguments.no_checksum, "sftp": arguments.sftp, "allow_git": arguments.allow_git}
+    options |= {"checksum": not arguments.no_checksum, "allow_git": arguments.allow_git}
     return Spec(source, target, "cp", **options)  # type: ignore[arg-type]
 
 

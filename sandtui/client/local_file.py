@@ -75,11 +75,6 @@ class LocalFile:
         """Whether little enough has come to start again."""
         return self.done - self._base < RESTART_BELOW
 
-    @property
-    def resumes(self) -> bool:
-        """Whether it goes on with an earlier try, or may be gone on with."""
-        return self._resumable
-
     async def resume_as(self, identity: str) -> None:
         """Go on with what an earlier try of the same transfer has left, and leave it for a later one.
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sandtui.client.flows.jobs import exit_code_of
     from sandtui.client.flows.ports import check_port
     from sandtui.client.routes import environment_transport, is_readable_on_the_way
-    from sandtui.client.sftp import open_sftp
     from sandtui.client.ssh import SSHChannel, is_host_checked
     from sandtui.client.transfers import Progress, check_source
 
@@ -36,7 +35,6 @@ __all__ = [
     "is_host_checked",
     "is_readable_on_the_way",
     "normalise_base_url",
-    "open_sftp",
     "prime_folder",
 ]
 
@@ -47,7 +45,6 @@ _MODULES = {
     "flows.jobs": "exit_code_of",
     "flows.ports": "check_port",
     "routes": "environment_transport is_readable_on_the_way",
-    "sftp": "open_sftp",
     "ssh": "SSHChannel is_host_checked",
     "transfers": "Progress check_source",
 }

@@ -80,7 +80,7 @@ class TransferJournal:
             return
         spec = transfer.spec
         options: dict[str, object] = {"existing": spec.existing.value, "keep": spec.keep, "checksum": spec.checksum}
-        options |= {"names": spec.names, "ignore": spec.ignore, "delete": spec.delete, "sftp": spec.sftp}
+        options |= {"names": spec.names, "ignore": spec.ignore, "delete": spec.delete}
         options |= {"consent": spec.consent, "allow_git": spec.allow_git}
         row = (
             transfer.id,
@@ -195,7 +195,6 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
         tuple(map(str, chosen.get("ignore", ()))),
         bool(chosen.get("delete", False)),
         bool(chosen["checksum"]),
-        bool(chosen.get("sftp", False)),
         bool(chosen.get("consent", True)),
         bool(chosen.get("allow_git", False)),
     )

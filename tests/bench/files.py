@@ -23,7 +23,6 @@ from sandtui.fleet.inventory.session import Connection
 from sandtui.fleet.transfers.model import ENDED, Existing, Place, Spec, State
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.bench.client import ROOT, SDK
-from tests.bench.sftp import over_sftp
 from tests.conftest import PlatformProcess, start_platform
 
 MEGABYTES = 200
@@ -57,11 +56,11 @@ class Bench:
         self.platform, self.client, self.box, self.folder = platform, client, box, folder
         self.queue = TransferQueue(client, SystemClock(), Unwritten(), folder / "spool")
 
-    async def copy(self, source: Place, target: Place, *, checksum: bool = True, sftp: bool = False) -> None:
+    async def copy(self, source: Place, target: Place, *, checksum: bool = True) -> None:
         """Copy by the queue."""
         changed = asyncio.Event()
         self.queue.on_change = changed.set
-        spec = Spec(source, target, "bench", Existing.OVERWRITE, checksum=checksum, sftp=sftp)
+        spec = Spec(source, target, "bench", Existing.OVERWRITE, checksum=checksum)
         (transfer,) = self.queue.add([spec])
         while transfer.state not in ENDED:
             changed.clear()
@@ -300,7 +299,6 @@ async def run(platform: PlatformProcess, folder: Path) -> None:
         try:
             await large(bench)
             await small(bench)
-            await over_sftp(bench, best, row, MEGABYTES, ENTRIES)
             await asyncio.to_thread(memory, bench)
             await listing(bench)
         finally:

@@ -58,8 +58,6 @@ async def test_files_are_copied_from_a_script(remote, boxes, tmp_path):
     quiet = await sandtui(remote, "cp", tree / "one", "cp-a:/workspace/")
     assert quiet.stdout == quiet.stderr == "", "silence is all there is without a terminal"
     assert await boxes("cat /workspace/one") == "1"
-    await sandtui(remote, "cp", "--sftp", tree / "one", "cp-a:/workspace/over-ssh")
-    assert await boxes("cat /workspace/over-ssh") == "1"
     refused = await sandtui(remote, "cp", tree, "cp-a:/workspace/", code=2)
     assert "-r copies it" in refused.stderr
     told = await sandtui(remote, "cp", "-r", "--json", "--query", "#cp", tree, ":/workspace/t")
@@ -224,7 +222,6 @@ async def test_what_went_wrong_is_said_with_the_path_that_was_typed(remote, boxe
     here = {"cwd": tmp_path, "env": remote, "capture_output": True, "text": True}
     for words, message in (
         (("cp-a:/workspace/a", "/proc/nope"), "/proc/nope can't be written: No such file or directory"),
-        (("--sftp", "cp-a:/workspace/a", "/proc/nope"), "/proc/nope can't be written: No such file or directory"),
         (("-r", "cp-a:/workspace/t", "/proc/nope"), "/proc/nope/s can't be made: No such file or directory"),
         (("cp-a:/workspace/a", "file/x"), "sandtui: file is no directory"),
         (("nothing", "cp-a:/workspace/a"), "sandtui: nothing is not there"),
@@ -305,7 +302,7 @@ def read_link(link):
     return os.readlink(link)  # noqa: PTH115
 
 
-@pytest.mark.parametrize("command", [("cp", "-r"), ("cp", "-r", "-p"), ("sync",), ("cp", "-r", "--sftp")])
+@pytest.mark.parametrize("command", [("cp", "-r"), ("cp", "-r", "-p"), ("sync",)])
 async def test_links_are_links_on_every_way(remote, boxes, tmp_path, command):
     wanted = linked_tree(tmp_path / "tree")
     for source, target in (

@@ -221,14 +221,14 @@ def test_the_ways_to_copy(snap_compare, size, sides):
     picture(snap_compare, size, steps)
 
 
-async def test_a_copy_goes_over_sftp_when_that_is_chosen(sides):
+async def test_a_copy_is_made_in_the_way_that_is_chosen(sides):
     async with World().run_test(size=NARROW) as pilot:
         screen = await opened(pilot)
         added = []
         screen.dashboard.transfers.add = added.extend
-        await pilot.press("j", "j", "c", "w", "s")
+        await pilot.press("j", "j", "c", "w", "q")
         await until(pilot, lambda: len(added) == 2)
-        assert [spec.sftp for spec in added] == [False, True]
+        assert [spec.checksum for spec in added] == [True, False]
 
 
 class FakeReader(Reader):

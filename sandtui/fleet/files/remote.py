@@ -2,7 +2,7 @@
 
 Also where SSH is open: SFTP asks for a directory in four round trips and more for each 128 names, a command in one.
 With 40 ms to the sandbox and back, 20 names come in 52 ms by a command and in 165 over SFTP, 2,000 in 84 and 853.
-On loopback SFTP has the few sooner (2.4 ms, not 9.4), which nobody sees, and the many later (tests/bench/sftp.py).
+On loopback SFTP has the few sooner (2.4 ms, not 9.4), which nobody sees, and the many later.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ from sandtui.fleet.transfers.fetching import Fetcher
 from sandtui.fleet.transfers.model import Existing, Place, State, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item, Plan, Rules, archives, is_under, plan
 from sandtui.fleet.transfers.sending import Sender
-from sandtui.fleet.transfers.ways import Way, open_ways
 
 FILES_AT_ONCE = 4
 """Files of one tree that are copied at the same time."""
@@ -80,7 +79,6 @@ class Carrier:
         self._earlier = earlier
         self._extra: list[str] = []
         self._closed: list[tuple[str, int]] = []
-        self._ways: dict[str, Way] = {}
         self._counting = threading.Lock()
 
     async def run(self) -> None:
@@ -103,8 +101,7 @@ class Carrier:
         try:
             await self._make_way(target, made)
             await self._prepare(target, made)
-            async with open_ways(self._client, spec) as self._ways:
-                await self._copy(made)
+            await self._copy(made)
             if made.links:
                 # After all files: nothing that is written later can go through them.
                 await target.make_links(spec.target.path, made.links)
@@ -375,12 +372,12 @@ class Carrier:
     def _sender(self) -> Sender:
         box = self._transfer.spec.target.sandbox_id
         assert box is not None
-        return Sender(self._client, box, self._transfer, self._ways[box])
+        return Sender(self._client, box, self._transfer)
 
     def _fetcher(self) -> Fetcher:
         box = self._transfer.spec.source.sandbox_id
         assert box is not None
-        return Fetcher(self._client, box, self._transfer, self._ways[box])
+        return Fetcher(self._client, box, self._transfer)
 
     def _half(self, on_bytes: Callable[[int], None]) -> Callable[[int], None]:
         """Count bytes that travel twice, half of each way."""

@@ -16,7 +16,6 @@ from sandtui.fleet.transfers import archive
 from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
 from sandtui.fleet.transfers.shield import carried_through
-from sandtui.fleet.transfers.ways import Way
 
 RESUMED_FROM = 32 * 1024 * 1024
 """Bytes from which on a file that has come in part is gone on with, whatever ended the last try."""
@@ -27,9 +26,8 @@ OnBytes = Callable[[int], None]
 class Fetcher:
     """Fetches files of one transfer from one sandbox."""
 
-    def __init__(self, client: AsyncSandboxClient, sandbox_id: str, transfer: Transfer, way: Way | None = None) -> None:
+    def __init__(self, client: AsyncSandboxClient, sandbox_id: str, transfer: Transfer) -> None:
         self._client, self._id, self._transfer = client, sandbox_id, transfer
-        self._way: Way = way or client
         self._side = SandboxSide(client, sandbox_id)
         target = transfer.spec.target
         # What is on its way to another sandbox lies under names of our own meanwhile.
@@ -62,7 +60,7 @@ class Fetcher:
                 source = alias
             checksum = self._transfer.spec.checksum
             version = (item.size, item.modified) if item.size >= RESUMED_FROM else None
-            await self._way.download_file(
+            await self._client.download_file(
                 self._id,
                 source,
                 staged,
@@ -112,7 +110,7 @@ class Fetcher:
             if reply.exit_code != 0:
                 raise FilesError(f"{root} could not be read: {reply.stderr.strip()[-200:]}")
             checksum = self._transfer.spec.checksum
-            await self._way.download_file(
+            await self._client.download_file(
                 self._id, f"{stem}.tar", here, on_progress=progress, checksum=checksum, mark=self._transfer.id
             )
             self._transfer.check()

@@ -69,8 +69,7 @@ class Spec:
     ``batch`` joins what was asked for together, so that a question is asked once. ``existing`` is what was answered,
     or is to be asked. ``keep`` keeps times and permissions; ``checksum`` compares the sha256 on both sides. With
     ``names`` source and target are directories, and only these entries of them are copied. What matches ``ignore``,
-    lines of a ``.gitignore``, is left alone on both sides; ``delete`` removes what the source does not have. With
-    ``sftp`` the bytes of files go over SSH; else through the platform's gateway, which was faster in every measure.
+    lines of a ``.gitignore``, is left alone on both sides; ``delete`` removes what the source does not have.
     Without ``consent`` nothing of this machine is replaced: the transfer asks first. Only with ``allow_git`` does a
     sandbox's file come to lie in a ``.git`` of this machine.
     """
@@ -84,7 +83,6 @@ class Spec:
     ignore: tuple[str, ...] = ()
     delete: bool = False
     checksum: bool = True
-    sftp: bool = False
     consent: bool = True
     allow_git: bool = False
 

@@ -18,7 +18,6 @@ from sandtui.fleet.transfers import archive, arrival
 from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
 from sandtui.fleet.transfers.shield import carried_through
-from sandtui.fleet.transfers.ways import Way
 
 FINISH_SECONDS = 900
 _WRONG_SIZE, _WRONG_SUM, _FOLDER, _NOT_MOVED = 61, 62, 63, 64
@@ -34,9 +33,8 @@ OnBytes = Callable[[int], None]
 class Sender:
     """Sends files of one transfer into one sandbox."""
 
-    def __init__(self, client: AsyncSandboxClient, sandbox_id: str, transfer: Transfer, way: Way | None = None) -> None:
+    def __init__(self, client: AsyncSandboxClient, sandbox_id: str, transfer: Transfer) -> None:
         self._client, self._id, self._transfer = client, sandbox_id, transfer
-        self._way: Way = way or client
         self._side = SandboxSide(client, sandbox_id)
 
     async def send(self, item: Item, on_bytes: OnBytes) -> None:
@@ -60,10 +58,9 @@ class Sender:
 
         size = before[0]
         # Parts are compared by the client, where it joins them.
-        spec = self._transfer.spec
-        checksum = spec.checksum and (spec.sftp or size <= UPLOAD_LIMIT)
+        checksum = self._transfer.spec.checksum and size <= UPLOAD_LIMIT
         try:
-            await self._way.upload_file(self._id, staged, path, on_progress=progress)
+            await self._client.upload_file(self._id, staged, path, on_progress=progress)
             expected = ""
             if checksum and size < SUMMED_APART_FROM:
                 expected = await asyncio.to_thread(_sha256, path)
@@ -102,7 +99,7 @@ class Sender:
             told = share
 
         try:
-            await self._way.upload_file(self._id, f"{stage}.tar", packed.path, on_progress=progress)
+            await self._client.upload_file(self._id, f"{stage}.tar", packed.path, on_progress=progress)
             self._transfer.check()
             command = archive.unpack_command(stage, root, packed.sha256)
             reply = await self._side.run(command, root, FINISH_SECONDS)

@@ -19,7 +19,6 @@ WAYS: dict[str, tuple[str, dict[str, object]]] = {
     "d": ("Only what is different, keeping times", {"keep": True, "existing": Existing.DIFFERENT}),
     "n": ("Only what is newer, keeping times", {"keep": True, "existing": Existing.NEWER}),
     "o": ("Overwrite what is there", {"existing": Existing.OVERWRITE}),
-    "s": ("Over SFTP instead of the gateway", {"sftp": True}),
     "g": ("With .git directories, whose files git runs", {"allow_git": True}),
     "q": ("Without comparing sha256, sizes only", {"checksum": False}),
 }
