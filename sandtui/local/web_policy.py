@@ -97,7 +97,8 @@ class WebPolicy:
         if is_own or not _is_of_browser(headers):
             return Visit(self.own_name, is_shared=False)
         is_path = request.target.startswith(b"/")
-        if names and names <= _LOOPBACK and is_path and _is_navigation(request, headers):
+        is_loopback = bool(names) and all(_is_loopback(name or "") for name in names)
+        if is_loopback and is_path and _is_navigation(headers):
             port = _AUTHORITY.fullmatch(hosts[0])
             number = f":{port[2]}" if port is not None and port[2] else ""
             location = f"http://{self.own_name}{number}{request.target.decode('latin-1')}"
@@ -107,12 +108,20 @@ class WebPolicy:
     def _is_ours(self, name: str) -> bool:
         if name in _LOOPBACK or _is_below(name, self.own_name):
             return True
-        try:
-            # Rebinding needs a name; whoever knows the number came here by it.
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        # Rebinding needs a name; whoever knows the number came here by it.
+        return _address(name) is not None
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _is_loopback(name: str) -> bool:
+    address = _address(name)
+    return name in _LOOPBACK or (address is not None and address.is_loopback)
 
 
 def _name_of(host: str) -> str | None:
@@ -144,11 +153,9 @@ def _is_of_browser(headers: Headers) -> bool:
     return _value(headers, b"user-agent").startswith("Mozilla/") or "text/html" in _value(headers, b"accept").lower()
 
 
-def _is_navigation(request: h11.Request, headers: Headers) -> bool:
-    """Whether a browser's window is to show the answer."""
-    if request.method.upper() not in (b"GET", b"HEAD") or _value(headers, b"upgrade"):
-        return False
+def _is_navigation(headers: Headers) -> bool:
+    """Whether a browser's window or frame is to show the answer: scripts in it would see the cookies of its host."""
     if mode := _value(headers, b"sec-fetch-mode"):
         return mode.lower() == "navigate"
-    is_browser = _value(headers, b"user-agent").startswith("Mozilla/")
+    is_browser = _value(headers, b"user-agent").startswith("Mozilla/") and not _value(headers, b"upgrade")
     return is_browser and "text/html" in _value(headers, b"accept").lower()

@@ -16,6 +16,7 @@ from sandtui.local.web_policy import Headers, Refusal, Visit, WebPolicy
 STALL_SECONDS: Final = 1.0
 """A browser sends the first line of a request in one go: who stops in its first word for this long speaks no HTTP."""
 
+_LONGEST_WORD: Final = 32
 _LINGER_SECONDS: Final = 2.0
 _MOST_HEAD: Final = 256 * 1024
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -126,7 +127,7 @@ class WebRelay:
             self._is_http = True
             pending, self._pending = self._pending.lstrip(b"\r\n"), b""
             self._feed_requests(pending)
-        elif b" " not in self._pending:
+        elif len(self._pending) <= _LONGEST_WORD:
             self._stall = asyncio.get_running_loop().call_later(STALL_SECONDS, self._go_raw)
 
     def _go_raw(self) -> None:
@@ -338,11 +339,10 @@ def is_request(data: bytes) -> bool | None:
     line, end, _ = data.partition(b"\n")
     if end:
         return _REQUEST_LINE.fullmatch(line + end) is not None
-    if len(line) > _MOST_HEAD:
+    if (_BEGINNING if b" " in line else _FIRST_WORD).fullmatch(line) is None and line:
         return False
-    if b" " in line:
-        return None if _BEGINNING.fullmatch(line) else False
-    return None if _FIRST_WORD.fullmatch(line) else False
+    # A page may choose the method and the target, and so how long they are; too long ones are refused later.
+    return True if len(line) > _MOST_HEAD else None
 
 
 def looks_like_answer(data: bytes) -> bool:

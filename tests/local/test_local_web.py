@@ -247,7 +247,9 @@ async def test_cookies_in_trailers_do_not_pass(web: Web) -> None:
     assert said.lower().endswith(b"x-sum: 1\r\n\r\n")
 
 
-@pytest.mark.parametrize("host", [b"127.0.0.1:8123", b"localhost:8123", b"LOCALHOST.:8123", b"[::1]:8123"])
+@pytest.mark.parametrize(
+    "host", [b"127.0.0.1:8123", b"localhost:8123", b"LOCALHOST.:8123", b"[::1]:8123", b"127.0.0.2:8123"]
+)
 async def test_a_browsers_window_is_sent_to_the_name_of_the_sandbox(web: Web, host: bytes) -> None:
     for more in (
         b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nCookie: secret=1\r\n",
@@ -257,10 +259,14 @@ async def test_a_browsers_window_is_sent_to_the_name_of_the_sandbox(web: Web, ho
         assert said.startswith(b"HTTP/1.1 307 ")
         assert b"\r\nlocation: http://sbx-1.localhost:8123/a/b?c=d%20e\r\n" in said
     assert web.heard == b""
-    # There it stays, and a form is not sent elsewhere.
+    # A form is sent there whole: what shows its answer could read the cookies of all other services.
     navigates = b"Sec-Fetch-Mode: navigate\r\n"
+    form = request(host, navigates + b"Content-Length: 200000\r\n", b"POST /a HTTP/1.1") + bytes(200_000)
+    said = await web.ask(form)
+    assert said.startswith(b"HTTP/1.1 307 ")
+    assert b"\r\nlocation: http://sbx-1.localhost:8123/a\r\n" in said
+    assert web.heard == b""
     assert b" 200 " in await web.ask(request(b"sbx-1.localhost:8123", navigates))
-    assert b" 200 " in await web.ask(request(host, navigates, b"POST / HTTP/1.1"))
 
 
 @pytest.mark.parametrize("target", ["//evil.test/", "/\\evil.test", "/%0d%0aSet-Cookie:x", "*"])
@@ -316,6 +322,14 @@ async def test_what_is_no_http_passes_byte_for_byte(
         assert sorted(heard) == sorted(data)
         writer.write_eof()
         assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("line", [b"M" * 300_000 + b" / HTTP/1.1", b"GET /" + b"t" * 300_000 + b" HTTP/1.1"])
+async def test_no_length_makes_a_request_pass_unread(web: Web, line: bytes) -> None:
+    """A page chooses the method and the target."""
+    said = await web.ask(request(b"evil.test", b"Cookie: secret=1\r\n", line), pieces=50_000)
+    assert said.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 403 ", b"HTTP/1.1 400 "))
+    assert web.heard == b""
 
 
 async def test_a_server_may_speak_first_but_not_answer_before_it_is_asked(web: Web) -> None:
