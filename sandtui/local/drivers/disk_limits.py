@@ -156,11 +156,13 @@ def _try_quota(directory: Path, project: int) -> str | None:
         finally:
             os.close(fd)
         if not _is_refused(lambda: (root / "large").write_bytes(bytes(1024 * 1024))):
-            return "its project quotas are not enforced"
+            return "project quotas of the file system of the state directory are not enforced"
         if not _is_refused(lambda: _make_files(root, 16)):
-            return "its project quotas do not count inodes"
+            return "project quotas of the file system of the state directory do not count inodes"
     except OSError as error:
-        return f"no project quotas on its file system: {error.strerror}"
+        if error.errno in (errno.ESRCH, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS):
+            return "the file system of the state directory has no project quotas, or they are off"
+        return f"project quotas can't be set: {error.strerror}"
     finally:
         with contextlib.suppress(OSError):
             remove_tree(root)
