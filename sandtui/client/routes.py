@@ -21,7 +21,7 @@ from sandtui.client.errors import ConfigurationError
 from sandtui.client.forking import renew_in_child
 from sandtui.client.http_library import httpx
 
-T = TypeVar("T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+T = TypeVar("T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
@@ -117,9 +117,9 @@ class RoutedTransport(httpx.BaseTransport):
     """Sends each request its way."""
 
     def __init__(
-        self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.HTTPTransport], routes: Routes
+        self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.BaseTransport], routes: Routes
     ) -> None:
-        self._transports: Transports[httpx.HTTPTransport] = Transports(make, routes)
+        self._transports: Transports[httpx.BaseTransport] = Transports(make, routes)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
@@ -135,9 +135,9 @@ class AsyncRoutedTransport(httpx.AsyncBaseTransport):
     """The same on an event loop."""
 
     def __init__(
-        self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.AsyncHTTPTransport], routes: Routes
+        self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.AsyncBaseTransport], routes: Routes
     ) -> None:
-        self._transports: Transports[httpx.AsyncHTTPTransport] = Transports(make, routes)
+        self._transports: Transports[httpx.AsyncBaseTransport] = Transports(make, routes)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
@@ -159,10 +159,10 @@ def _is_secure(url: httpx.URL, proxy: str | None) -> bool:
 def environment_transport() -> AsyncRoutedTransport:
     """Return a transport for requests of one's own, which go the ways of the client's."""
 
-    def open_way(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
+    def connect(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
 
-    return AsyncRoutedTransport(open_way, Routes())
+    return AsyncRoutedTransport(connect, Routes())
 
 
 def is_this_machine(host: str) -> bool:

@@ -27,7 +27,7 @@ def ends(client, sandbox_id, command):
 
 
 def live_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sandtui-live")]
+    return {thread for thread in threading.enumerate() if thread.name.startswith("sandtui-live")}
 
 
 def test_a_process_is_read_and_written_at_once(client, vm):
@@ -86,13 +86,14 @@ def test_a_container_streams_over_ssh(client, sandbox):
 
 
 def test_the_thread_is_there_when_it_is_needed_and_no_longer(client, sandbox):
+    of_others = live_threads()
     assert client.execute_command(sandbox.id, "echo 1").stdout == "1\n"
-    assert not live_threads()
+    assert live_threads() == of_others
     events = client.stream_command(sandbox.id, "echo first; sleep 45678")
     assert next(events).transport == "ssh"
-    assert live_threads()
+    assert live_threads() > of_others
     events.close()
     assert ends(client, sandbox.id, "sleep 45678")
     client._live.close()
-    assert not live_threads()
+    assert live_threads() == of_others
     assert next(client.stream_command(sandbox.id, "true")).transport == "ssh", "and it comes again"
