@@ -18,7 +18,7 @@ T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str] | None
 
 CONTROL_TIMEOUT = 30.0
-"""Seconds that a control call may take. The official SDK sets none and can hang (wire.md 6)."""
+"""Seconds that a control call may take. The official SDK sets none and can hang (WIRE.md 6)."""
 
 
 class Repeat(Enum):
@@ -33,7 +33,7 @@ class Repeat(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit of the hosted platform: so many requests of a kind a minute, for each key apart (wire.md 2.1)."""
+    """A limit of the hosted platform: so many requests of a kind a minute, for each key apart (WIRE.md 2.1)."""
 
     kind: str
     per_minute: int

@@ -1,6 +1,6 @@
 """Where the platform is and who asks: environment, then ``~/.prime/config.json``, then defaults.
 
-The rules are those of the official SDK (wire.md 1), so that one log-in serves both. The file belongs to
+The rules are those of the official SDK (WIRE.md 1), so that one log-in serves both. The file belongs to
 the ``prime`` command and is only ever read here.
 """
 
@@ -43,7 +43,7 @@ class Config:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
         object.__setattr__(self, "api_key", usable_key(self.api_key))
-        # An empty team means "personal" and must never be sent (wire.md 1).
+        # An empty team means "personal" and must never be sent (WIRE.md 1).
         object.__setattr__(self, "team_id", self.team_id or None)
         object.__setattr__(self, "user_id", self.user_id or None)
         page = self.frontend_url or (DEFAULT_FRONTEND_URL if self.base_url == DEFAULT_BASE_URL else "")

@@ -34,7 +34,7 @@
     ├── UploadTimeoutError                  also a RuntimeError
     └── DownloadTimeoutError                also a RuntimeError
 
-The names and relations of the seed guide's classes are kept: its two families are ``APIError`` and the
+The names and relations of the official SDK's classes are kept: its two families are ``APIError`` and the
 runtime errors of a sandbox, and neither contains the other. Messages never hold a key or a token.
 """
 
@@ -295,7 +295,7 @@ def not_running_error(
     error_message: str | None = None,
     command: str | None = None,
 ) -> SandboxNotRunningError:
-    """Return the error that says why a sandbox is not running; only ``error_type`` decides (wire.md 5)."""
+    """Return the error that says why a sandbox is not running; only ``error_type`` decides (WIRE.md 5)."""
     kinds: dict[str, type[SandboxNotRunningError]] = {
         "OOM_KILLED": SandboxOOMError,
         "TIMEOUT": SandboxTimeoutError,

@@ -9,7 +9,7 @@ from sandtui.client.call import Rate
 from sandtui.client.forking import renew_in_child
 
 WINDOW = 60.0
-"""Seconds that a limit counts over (wire.md 2.1)."""
+"""Seconds that a limit counts over (WIRE.md 2.1)."""
 
 
 class RateLimiter:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sandtui.client.models.command_session_pb2 import Selector, StartRequest
 
 LONGEST_SECONDS = 24 * 3600
-"""Seconds that a process may be watched (wire.md 3.2)."""
+"""Seconds that a process may be watched (WIRE.md 3.2)."""
 
 RECONNECT_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 CONTROL_DELAYS = (0.5, 1.0)

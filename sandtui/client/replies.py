@@ -1,4 +1,4 @@
-"""From a reply that is not a success, or none, to the error that says so (wire.md 2.1)."""
+"""From a reply that is not a success, or none, to the error that says so (WIRE.md 2.1)."""
 
 from __future__ import annotations
 

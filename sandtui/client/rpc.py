@@ -1,4 +1,4 @@
-"""Connect RPC over HTTP/1.1: the command sessions of VMs (wire.md 3.2)."""
+"""Connect RPC over HTTP/1.1: the command sessions of VMs (WIRE.md 3.2)."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def output_of(event: Event) -> tuple[Literal["stdout", "stderr"], bytes] | None:
 
 
 async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout: OnTimeout) -> SandboxClientError:
-    """Return what a failed call means for the caller (the second table of wire.md 3.2)."""
+    """Return what a failed call means for the caller (the second table of WIRE.md 3.2)."""
     if error.code == "not_found":
         return await session.gone(sandbox_id)
     if error.code == "deadline_exceeded":

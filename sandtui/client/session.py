@@ -41,13 +41,13 @@ T = TypeVar("T")
 USER_AGENT = f"sandtui/{__version__} python/{'.'.join(map(str, sys.version_info[:3]))}"
 
 CONFLICT_DELAYS = (0.25, 0.5, 1.0)
-"""Seconds between tries while a running sandbox's gateway is not ready yet (wire.md 3.1)."""
+"""Seconds between tries while a running sandbox's gateway is not ready yet (WIRE.md 3.1)."""
 
 SLOWEST = 10_000
 """Bytes a second that a transfer must make on the whole: a platform that lets them drip holds nobody for ever."""
 
 LARGEST_FILE = 200_000_000
-"""Bytes that one reply may bring (seed guide: "200MB per file")."""
+"""Bytes that one response may bring: the largest file (WIRE.md 3)."""
 
 MOST_KINDS = 100_000
 """Sandboxes whose kind is remembered; what is forgotten costs a request."""
@@ -129,7 +129,7 @@ class Session:
         return self._read(call, reply, key)
 
     async def gateway(self, sandbox_id: str, call: Call[T], on_timeout: OnTimeout, sink: Sink | None = None) -> T:
-        """Carry out a call of a sandbox's gateway (the table of wire.md 3.1).
+        """Carry out a call of a sandbox's gateway (the table of WIRE.md 3.1).
 
         The body of a success goes to ``sink`` when there is one. A 401 fetches one new token; a 409 of a
         sandbox that is running is tried again shortly.

@@ -1,4 +1,4 @@
-"""SSH into a sandbox, in both forms of the platform (wire.md 7).
+"""SSH into a sandbox, in both forms of the platform (WIRE.md 7).
 
 The key is made in memory for one session and never written anywhere. The host's key is checked where the platform
 tells it with the session, as the local one does. The hosted platform tells none: there the way to the host, told over
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
 CONNECT_SECONDS = 15.0
-"""Seconds to wait for the way in: a container's exposure takes some to come up (wire.md 7)."""
+"""Seconds to wait for the way in: a container's exposure takes some to come up (WIRE.md 7)."""
 
 STOP_SECONDS = 2.0
 """Seconds that a command has to end by itself before it is killed."""

@@ -4,7 +4,7 @@ One small file for each sandbox, in a folder for each address and key, so that a
 sandboxes does not rewrite one large file for each token. A file is replaced as a whole, and while a token is
 fetched the sandbox is locked, for tasks and for other processes alike: of many that need one, one fetches it. The
 official SDK's ``~/.prime/sandbox_auth_cache.json`` is neither read nor written: it is keyed by sandbox alone,
-readable by others and rewritten without a lock (wire.md 1), so sharing it would send tokens to addresses that
+readable by others and rewritten without a lock (WIRE.md 1), so sharing it would send tokens to addresses that
 never issued them.
 """
 

@@ -61,7 +61,7 @@ class Range:
 
 
 def multipart(name: str, length: int, read: Callable[[], Iterator[bytes]]) -> tuple[StreamedBody, str]:
-    """Return a body of one part called ``file``, and its content type (wire.md 3)."""
+    """Return a body of one part called ``file``, and its content type (WIRE.md 3)."""
     boundary = secrets.token_hex(16)
     # The name is not used for the path; anything that could end the header is left out.
     safe = "".join(c for c in name if c.isascii() and c.isprintable() and c not in '"\\') or "file"

@@ -1,4 +1,4 @@
-"""Connect RPC over HTTP/1.1: envelopes, unary bodies, and errors in their own shape (wire.md 3.2)."""
+"""Connect RPC over HTTP/1.1: envelopes, unary bodies, and errors in their own shape (client/WIRE.md 3.2)."""
 
 from __future__ import annotations
 

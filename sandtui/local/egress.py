@@ -1,4 +1,4 @@
-"""Egress rules: which addresses a sandbox may connect to (wire.md 2.12, 8)."""
+"""Egress rules: which addresses a sandbox may connect to (client/WIRE.md 2.12, 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control plane's calls for egress policies (wire.md 2.12)."""
+"""The control plane's calls for egress policies (client/WIRE.md 2.12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exposed ports: each is a public loopback port for as long as its sandbox runs (wire.md 2.11)."""
+"""Exposed ports: each is a public loopback port for as long as its sandbox runs (client/WIRE.md 2.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client that asks can read: the generations of the official SDK differ (wire.md 0, 11)."""
+"""What the client that asks can read: the generations of the official SDK differ (client/WIRE.md 0)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image checks and registry credentials (wire.md 2.15)."""
+"""Image checks and registry credentials (client/WIRE.md 2.15)."""
 
 from __future__ import annotations
 

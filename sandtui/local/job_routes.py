@@ -1,4 +1,4 @@
-"""The batch status of background jobs (wire.md 2.10): their exit files are read where they lie."""
+"""The batch status of background jobs (client/WIRE.md 2.10): their exit files are read where they lie."""
 
 from __future__ import annotations
 

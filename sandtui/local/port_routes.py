@@ -1,4 +1,4 @@
-"""The control plane's calls for exposed ports (wire.md 2.11)."""
+"""The control plane's calls for exposed ports (client/WIRE.md 2.11)."""
 
 from __future__ import annotations
 

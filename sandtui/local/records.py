@@ -64,7 +64,7 @@ class SandboxRecord:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When its lifetime ends; it is counted from the start (wire.md 5)."""
+        """When its lifetime ends; it is counted from the start (client/WIRE.md 5)."""
         if self.started_at is None or self.timeout_minutes <= 0:
             return None
         return self.started_at + timedelta(minutes=self.timeout_minutes)

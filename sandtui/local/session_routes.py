@@ -1,4 +1,4 @@
-"""``command_session.CommandSession``: commands over Connect RPC (wire.md 3.2)."""
+"""``command_session.CommandSession``: commands over Connect RPC (client/WIRE.md 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command sessions: processes that run on while clients attach, write to them and go away again (wire.md 3.2)."""
+"""Command sessions: processes that run on while clients attach, write to them and leave again (client/WIRE.md 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control plane's calls for SSH sessions; one reply serves both forms (wire.md 7)."""
+"""The control plane's calls for SSH sessions; one reply serves both forms (client/WIRE.md 7)."""
 
 from __future__ import annotations
 

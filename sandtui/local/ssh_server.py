@@ -1,4 +1,4 @@
-"""One SSH port for all sandboxes: both forms of a connection, shells, files and forwarded ports (wire.md 7)."""
+"""One SSH port for all sandboxes: both forms of a connection, shells, files and forwarded ports (client/WIRE.md 7)."""
 
 from __future__ import annotations
 

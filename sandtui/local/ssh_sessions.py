@@ -1,4 +1,4 @@
-"""SSH sessions: which key may log in under which name, and until when (wire.md 7)."""
+"""SSH sessions: which key may log in under which name, and until when (client/WIRE.md 7)."""
 
 from __future__ import annotations
 

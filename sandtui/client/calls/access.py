@@ -1,4 +1,4 @@
-"""Calls about SSH sessions, the network and images (wire.md 2.12, 2.15, 7)."""
+"""Calls about SSH sessions, the network and images (WIRE.md 2.12, 2.15, 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of a sandbox's gateway (wire.md 3); their paths are relative to the token's base."""
+"""Calls of a sandbox's gateway (WIRE.md 3); their paths are relative to the token's base."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def read_file(path: str, offset: int | None, length: int | None, timeout: float)
 
 
 def authorize_key(session_id: str, public_key: str, ttl_seconds: int) -> Call[Nothing]:
-    """Let an SSH key into a session of the container form (wire.md 7)."""
+    """Let an SSH key into a session of the container form (WIRE.md 7)."""
     body = {"session_id": session_id, "public_key": public_key, "ttl_seconds": ttl_seconds}
     return Call("POST", "/authorize", Nothing, body=json_body(body), repeat=Repeat.SAFE, timeout=READ_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The one call about background jobs; all else is done by commands (wire.md 2.10)."""
+"""The one call about background jobs; all else is done by commands (WIRE.md 2.10)."""
 
 from __future__ import annotations
 

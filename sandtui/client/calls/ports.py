@@ -1,4 +1,4 @@
-"""Calls about exposed ports (wire.md 2.11)."""
+"""Calls about exposed ports (WIRE.md 2.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls about sandboxes as a whole (wire.md 2.3 to 2.9)."""
+"""Calls about sandboxes as a whole (WIRE.md 2.3 to 2.9)."""
 
 from __future__ import annotations
 

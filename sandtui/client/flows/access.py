@@ -112,7 +112,7 @@ class Access(Flows):
         if "*" in given and len(given) > 1:
             raise InvalidRequestError("'*' means everything and stands alone")
         if given == ["*"]:
-            # Everything allowed is an empty deny list, everything denied an empty allow list (wire.md 2.12).
+            # Everything allowed is an empty deny list, everything denied an empty allow list (WIRE.md 2.12).
             allow, deny = (None, []) if allow is not None else ([], None)
         return await self._session.control(access.set_egress(sandbox_id, allow, deny), sandbox_id)
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from sandtui.client.models.command_session_pb2 import StartRequest
 
 DEFAULT_TIMEOUT = 300
-"""Seconds that a command may take when the caller says nothing (wire.md 3)."""
+"""Seconds that a command may take when the caller says nothing (WIRE.md 3)."""
 
 MAX_TIMEOUT = 900
-"""Seconds that a command may take at most (seed guide, "Long-Running Commands")."""
+"""Seconds that a command may take at most (WIRE.md 3); what takes longer is a background job."""
 
 MAX_OUTPUT = 32 * 1024 * 1024
 """Bytes of each stream that a reply holds; what comes after them is dropped, and standard error says so."""

@@ -28,7 +28,7 @@ from sandtui.client.shell_words import path_word
 from sandtui.client.transfers import Progress, Range, check_source, local_path, multipart, no_progress
 
 UPLOAD_LIMIT = 200_000_000
-"""Bytes that one upload may have (seed guide: "200MB per file"); larger files go in parts."""
+"""Bytes that one upload may have (WIRE.md 3); larger files go in parts."""
 
 
 class Files(Flows):

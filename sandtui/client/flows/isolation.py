@@ -65,7 +65,7 @@ async def _remove_again(session: Session, sandbox_id: str) -> str:
 
 
 def for_generation(request: CreateSandboxRequest) -> CreateSandboxRequest:
-    """Return the request as the sandbox's generation understands it (wire.md 0, 2.3).
+    """Return the request as the sandbox's generation understands it (WIRE.md 0, 2.3).
 
     A VM starts an executable without a shell and takes a network policy where a container takes a switch.
 

@@ -1,4 +1,4 @@
-"""Background jobs: a convention of files in the sandbox, so that anyone finds them again (wire.md 4)."""
+"""Background jobs: a convention of files in the sandbox, so that anyone finds them again (WIRE.md 4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandtui.client.shell_words import cd, exports, word
 LAUNCH_TIMEOUT = 30
 STATUS_TIMEOUT = 30
 OUTPUT_WINDOW = 10 * 1024 * 1024
-"""Bytes of each stream that a status brings: the last ones (wire.md 3)."""
+"""Bytes of each stream that a status brings: the last ones (WIRE.md 3)."""
 
 LONGEST_POLL = 20.0
 _LOST = "lost"
@@ -144,7 +144,7 @@ class Jobs(Flows):
             pause = min(pause * 1.5, max(LONGEST_POLL, poll_interval))
 
     async def batch_job_statuses(self, jobs: Sequence[BackgroundJob], timeout: float = 30) -> BatchJobStatusReply:
-        """Ask the platform itself whether 1 to 100 jobs of VMs are done (wire.md 2.10)."""
+        """Ask the platform itself whether 1 to 100 jobs of VMs are done (WIRE.md 2.10)."""
         if not 1 <= len(jobs) <= 100:
             raise InvalidRequestError("the batch job status takes 1 to 100 jobs")
         return await self._session.control(job_calls.batch_job_status(jobs, timeout))

@@ -18,7 +18,7 @@ from sandtui.client.models import (
 )
 
 MAX_BATCH = 100
-"""Ids in one batch status (wire.md 2.9)."""
+"""Ids in one batch status (WIRE.md 2.9)."""
 
 
 class Sandboxes(Flows):

@@ -25,7 +25,7 @@ from sandtui.client.rpc import RPCError
 from sandtui.client.session import Session
 
 BUILD_SECONDS = 3000.0
-"""Seconds that the platform may build an image, unless told otherwise (wire.md 5)."""
+"""Seconds that the platform may build an image, unless told otherwise (WIRE.md 5)."""
 
 BUILD_PAUSE = 10.0
 PROBE_COMMAND = "echo 'sandbox ready'"

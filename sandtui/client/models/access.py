@@ -1,4 +1,4 @@
-"""SSH sessions, egress policies and image registries (wire.md 2.12, 2.15, 7)."""
+"""SSH sessions, egress policies and image registries (WIRE.md 2.12, 2.15, 7)."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ class SSHSession(WireModel):
     """Where to connect by SSH, and until when. The user name is ``session_id``.
 
     The container form has also the exposure and a gateway token, with which the key is let in; the VM form has
-    neither, and wants a first line on the socket (wire.md 7). ``host_key`` is the public key of the SSH server where
+    neither, and wants a first line on the socket (WIRE.md 7). ``host_key`` is the public key of the SSH server where
     the platform tells it; the hosted one does not.
     """
 

@@ -25,14 +25,14 @@ _UPPER_CASE_WORDS = {"gb": "GB"}
 def camel(name: str) -> str:
     """Return the camelCase spelling of a field: ``memory_gb`` becomes ``memoryGB``.
 
-    Sandbox objects come back in camelCase and everything else in snake_case (wire.md 2.2).
+    Sandbox objects come back in camelCase and everything else in snake_case (WIRE.md 2.2).
     """
     first, *rest = name.split("_")
     return first + "".join(_UPPER_CASE_WORDS.get(word, word.capitalize()) for word in rest)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Return a time with its zone: one that tells none is UTC (wire.md 2.2)."""
+    """Return a time with its zone: one that tells none is UTC (WIRE.md 2.2)."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

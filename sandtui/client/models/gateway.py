@@ -1,4 +1,4 @@
-"""The gateway of one sandbox: tokens, commands and files (wire.md 2.8, 3)."""
+"""The gateway of one sandbox: tokens, commands and files (WIRE.md 2.8, 3)."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Background jobs (wire.md 2.10, 4)."""
+"""Background jobs (WIRE.md 2.10, 4)."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,8 +18,8 @@ class BackgroundJob(BaseModel):
 
     @classmethod
     def of(cls, sandbox_id: str, job_id: str) -> "BackgroundJob":
-        """Return the job of an id; the names of its files are a convention (wire.md 4)."""
-        base = f"/tmp/job_{job_id}"  # noqa: S108 - in the sandbox, by the guide's convention
+        """Return the job of an id; the names of its files are a convention (WIRE.md 4)."""
+        base = f"/tmp/job_{job_id}"  # noqa: S108 - in the sandbox, by the convention of WIRE.md 4
         return cls(
             job_id=job_id,
             sandbox_id=sandbox_id,

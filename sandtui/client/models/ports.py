@@ -1,4 +1,4 @@
-"""Exposed ports (wire.md 2.11)."""
+"""Exposed ports (WIRE.md 2.11)."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from sandtui.client.models.base import RowsModel, WireModel, readable_rows
 
 MIN_PORT, MAX_PORT = 22, 9000
 RESERVED_PORTS = frozenset({8080, 2222, 8081})
-"""Inside the range, but used by the platform itself (seed guide, "Expose Ports")."""
+"""Inside the range, but used by the platform itself (WIRE.md 8)."""
 
 
 class ExposedPort(WireModel):

@@ -1,4 +1,4 @@
-"""Sandboxes: what is asked for, what comes back (wire.md 2.3 to 2.9)."""
+"""Sandboxes: what is asked for, what comes back (WIRE.md 2.3 to 2.9)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from sandtui.client.models.base import AnswerModel, Moment, RequestModel, RowsMo
 from sandtui.client.models.gateway import GatewayToken
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
-"""Keeps a container alive and idle (seed guide, "Start Command")."""
+"""Keeps a container alive and idle (WIRE.md 2.3)."""
 
 MAX_LIFETIME_MINUTES = 1440
-"""The longest lifetime that a container may ask for (wire.md 8)."""
+"""The longest lifetime that a container may ask for (WIRE.md 8)."""
 
 NOT_BLANK = r"\S"
 
@@ -35,7 +35,7 @@ EnvironmentKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9
 
 
 class SandboxStatus(StrEnum):
-    """The states of a sandbox's life (wire.md 5); the platform may send words not listed here."""
+    """The states of a sandbox's life (WIRE.md 5); the platform may send words not listed here."""
 
     PENDING = "PENDING"
     PROVISIONING = "PROVISIONING"
@@ -54,7 +54,7 @@ CHANGING_STATUSES = frozenset({SandboxStatus.PENDING, SandboxStatus.PROVISIONING
 
 
 class ErrorType(StrEnum):
-    """Why a sandbox ended, where the platform says so (wire.md 5)."""
+    """Why a sandbox ended, where the platform says so (WIRE.md 5)."""
 
     OOM_KILLED = "OOM_KILLED"
     TIMEOUT = "TIMEOUT"
@@ -81,7 +81,7 @@ class AdvancedConfigs(BaseModel):
 
 
 class CreateSandboxRequest(RequestModel):
-    """What to make. Sizes are in GB, times in minutes; the bounds are those of wire.md 8.
+    """What to make. Sizes are in GB, times in minutes; the bounds are those of WIRE.md 8.
 
     Secrets are held as :class:`pydantic.SecretStr`, so that no ``repr`` shows them.
     """
@@ -194,7 +194,7 @@ class Sandbox(WireModel):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the lifetime ends: it is counted from ``started_at`` (wire.md 5); None if it has no end."""
+        """When the lifetime ends: it is counted from ``started_at`` (WIRE.md 5); None if it has no end."""
         if self.started_at is None or self.timeout_minutes <= 0 or self.is_finished:
             return None
         try:
@@ -204,7 +204,7 @@ class Sandbox(WireModel):
 
 
 class CreatedSandbox(Sandbox):
-    """The reply to a create; some platforms send the first gateway token along (wire.md 2.3)."""
+    """The reply to a create; some platforms send the first gateway token along (WIRE.md 2.3)."""
 
     gateway_auth: GatewayToken | None = Field(default=None, repr=False)
 
