@@ -243,6 +243,8 @@ def _status(arguments: argparse.Namespace) -> int:
         print("The local platform is not running.")
     else:
         print(f"The local platform runs at {endpoint.base_url} (process {endpoint.pid}, {endpoint.driver} driver).")
+        if endpoint.isolation:
+            print(f"Isolation: {endpoint.isolation}")
         _warn(endpoint)
     return 0
 
@@ -262,6 +264,7 @@ def _public(endpoint: Endpoint | None) -> dict[str, Any]:
         "pid": endpoint.pid,
         "driver": endpoint.driver,
         "warning": endpoint.warning,
+        "isolation": endpoint.isolation,
     }
 
 

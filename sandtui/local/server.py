@@ -45,15 +45,16 @@ async def serve(settings: Settings, announce: Callable[[str], None], owner: Owne
                 owner.watch(lambda: loop.call_soon_threadsafe(server.stop))
             idle = asyncio.create_task(_stop_when_idle(platform, server))
             driver = platform.driver
-            endpoint = Endpoint(platform.base_url, platform.api_key, os.getpid(), driver.name, driver.warning)
+            endpoint = Endpoint(
+                platform.base_url, platform.api_key, os.getpid(), driver.name, driver.warning, driver.isolation
+            )
             file = endpoint_path(settings)
 
             def ready() -> None:
                 endpoint.save(file)
                 if driver.warning:
                     _say(f"sandtui: warning: {driver.warning}")
-                line = {**endpoint.as_dict(), "isolation": driver.isolation}
-                announce(json.dumps(line))
+                announce(json.dumps(endpoint.as_dict()))
 
             server.when_ready = ready
             try:

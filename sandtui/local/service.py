@@ -45,6 +45,8 @@ class Endpoint:
     driver: str
     warning: str = ""
     """What everyone who uses it has to know about its isolation."""
+    isolation: str = ""
+    """What keeps its sandboxes apart from the machine, and what of it they may use."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -60,7 +62,7 @@ class Endpoint:
         text = read_private(path)
         try:
             values = json.loads(text or "null")
-            texts = (str(values["driver"]), str(values.get("warning", "")))
+            texts = (str(values["driver"]), str(values.get("warning", "")), str(values.get("isolation", "")))
             return cls(str(values["base_url"]), str(values["api_key"]), int(values["pid"]), *texts)
         except (ValueError, TypeError, KeyError):
             return None

@@ -224,6 +224,8 @@ def test_local_env_status_and_stop(state_dir: Path) -> None:
         assert client.get("/user/whoami").json()["data"]["id"] == user
     status = json.loads(program("local", "status", "--json", *where).stdout)
     assert status["running"] is True
+    assert "disk" in status["isolation"]
+    assert f"Isolation: {status['isolation']}\n" in program("local", "status", *where).stdout
     assert key not in json.dumps(status)
     assert os.getsid(status["pid"]) == status["pid"]
     assert len(processes_of(state_dir)) >= 2
