@@ -201,6 +201,22 @@ def test_an_image_is_small_until_it_is_filled(tmp_path: Path) -> None:
     assert sum(1 for _ in (tmp_path / "disks").iterdir()) <= 16
 
 
+def test_no_image_is_made_where_not_even_a_beginning_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if (program := find_program()) is None:
+        pytest.skip("mkfs.ext4 is not installed")
+    limit, root = ImageLimit(tmp_path, program), tmp_path / "box" / "root"
+    limit.open()
+    root.mkdir(parents=True)
+    real = os.statvfs(tmp_path)
+    full = os.statvfs_result((*tuple(real)[:3], 100, 100, *tuple(real)[5:]))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "statvfs", lambda path: full)
+        with pytest.raises(OSError, match="No space left"):
+            limit.prepare(root, SIZE, 0)
+    assert list(root.parent.iterdir()) == [root]
+    limit.prepare(root, SIZE, 0)
+
+
 async def test_the_disk_of_the_machine_is_never_shut_down(bounded: Api, tmp_path: Path) -> None:
     """What is not written is dropped for the file system of a sandbox alone, whatever process is named."""
     program = find_program()

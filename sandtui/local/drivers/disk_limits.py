@@ -196,6 +196,7 @@ _FEATURES: Final = (
     "64bit"
 )
 _TEMPLATES: Final = 16
+_LEAST_FREE: Final = 4 * 1024 * 1024
 _LOOP_MAJOR: Final = 7
 _GET_STATUS: Final = 0x4C05
 _STATUS_BYTES: Final = 232
@@ -224,6 +225,10 @@ class ImageLimit:
     def prepare(self, root: Path, size: int, first_uid: int) -> str:
         """Make an image beside a root."""
         image = root.with_name("disk.img")
+        found = os.statvfs(root)
+        if found.f_bavail * found.f_frsize < _LEAST_FREE:
+            # What a sandbox writes would seem to work and be lost.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         template = self._template(size)
         if template is None:
             self._make(image, size)
