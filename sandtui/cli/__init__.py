@@ -1,1 +1,1 @@
-"""The command line: `program` reads the arguments; a module for each subcommand imports what it needs when it runs."""
+"""The command line: `program` parses the arguments; each subcommand is a module that imports what it needs."""

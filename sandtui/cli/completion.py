@@ -1,4 +1,4 @@
-"""``sandtui completion``: what a shell has to know to complete our command lines."""
+"""``sandtui completion``: shell completion, made from the argument parsers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], whole: argparse.ArgumentParser) -> None:
-    """Add the subcommand; ``whole`` is what is completed."""
+    """Add the subcommand; ``whole`` is the parser of the program."""
     parser = subparsers.add_parser(
         "completion",
-        help="print the completion for a shell",
-        description="Print the completion for a shell. "
-        'bash, zsh: eval "$(sandtui completion bash)" in the file that the shell reads at its start; '
+        help="print a shell completion script",
+        description="Print a completion script. bash and zsh: put "
+        'eval "$(sandtui completion bash)" into the startup file of the shell. '
         "fish: sandtui completion fish > ~/.config/fish/completions/sandtui.fish",
     )
     parser.add_argument("shell", choices=SHELLS)
@@ -46,7 +46,7 @@ def words_by_path(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -
 
 
 def bash(parser: argparse.ArgumentParser) -> str:
-    """Return the completion for bash; after a word of which nothing is known files are offered."""
+    """Return the completion for bash; where nothing else is known, files are completed."""
     cases = "\n".join(f'    "{path}") words="{" ".join(words)}" ;;' for path, words in words_by_path(parser))
     return f"""\
 _sandtui() {{
@@ -66,7 +66,7 @@ complete -o default -F _sandtui sandtui
 
 def zsh(parser: argparse.ArgumentParser) -> str:
     """Return the completion for zsh, which understands bash's."""
-    # -i: what lies in directories that others can write to is not loaded. The user's own compinit is not repeated.
+    # -i skips directories that others can write to. A compinit that already ran is not repeated.
     ready = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
     return f"{ready}autoload -U +X bashcompinit && bashcompinit\n{bash(parser)}"
 
@@ -79,7 +79,7 @@ def fish(parser: argparse.ArgumentParser) -> str:
         seen = [f"__fish_seen_subcommand_from {part}" for part in parts] or ["__fish_use_subcommand"]
         condition = "; and ".join(seen)
         if any(not word.startswith("-") for word in words):
-            # One of these words comes next, and no file.
+            # The next word is one of these, never a file.
             rows.append(f"complete -c sandtui -n '{condition}' -f")
         for word in words:
             if word.startswith("--"):

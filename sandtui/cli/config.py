@@ -1,4 +1,4 @@
-"""``sandtui config``: the settings file, written with comments and checked."""
+"""``sandtui config``: create and validate the settings file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "config",
-        help="write or check the settings file",
-        description="The settings file: profiles, keys, what the create form offers. Exit code 2: it can't be used.",
+        help="create or validate the settings file",
+        description="Create, validate or locate the settings file. Exit code 2: the file is not valid.",
     )
     parser.set_defaults(takes=NOTHING, why_not=NO_PLATFORM)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, words in (
-        ("init", "write a file in which everything is explained and nothing is set"),
-        ("check", "say whether the file is right, and which contexts there are"),
-        ("path", "print where the file is"),
+        ("init", "write a settings file that explains every setting and sets none"),
+        ("check", "validate the settings file and list the contexts"),
+        ("path", "print the path of the settings file"),
     ):
         action = actions.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
         action.set_defaults(run=run, action=name)
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             settings = load_settings(path)
             choose(settings)
-            print(f"{path}: {'right' if path.exists() else 'not there; all settings have their defaults'}")
+            print(f"{path}: {'valid' if path.exists() else 'no such file; using defaults'}")
             for context in contexts(settings):
                 marks = ["read-only"] * context.read_only + ["production"] * context.production
                 print(f"  {clean(context.name):<20} {clean(context.words)}  {' '.join(marks)}".rstrip())

@@ -1,4 +1,4 @@
-"""From a context to a connection; the only place, besides `sandtui.local` itself, that starts the local platform."""
+"""Turns a context into a connection; apart from `sandtui.local`, only this starts the local platform."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _YES: Final = "yes\n"
 
 
 async def connect_to(context: Context, *, read_only: bool = False, answer: Path | None = None) -> Connection:
-    """Return the connection of a context; the local platform is started when needed.
+    """Return the connection of a context; start the local platform if needed.
 
-    Where nothing isolates sandboxes, none is started unless the user agreed: ``answer`` is where that is kept, None
-    for a command, which asks nobody.
+    Where nothing isolates sandboxes, it is started only with the user's consent. ``answer`` is the file that remembers
+    it, None for a command, which asks nobody.
 
     Raises:
-        ConnectError: there is no key, or the local platform can't be started.
+        ConnectError: there is no key, or the local platform cannot be started.
     """
     from sandtui.client.errors import ConfigurationError
     from sandtui.config.contexts import resolve
@@ -45,7 +45,7 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
         connection = await _local(finished, answer)
     else:
         try:
-            # This may run the command that prints the key.
+            # May run key_command.
             connection = _remote(await asyncio.to_thread(resolve, context), context)
         except ConfigurationError as error:
             raise ConnectError(str(error)) from error
@@ -53,7 +53,7 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
 
 
 async def connect_command(arguments: Namespace) -> Connection:
-    """Return the connection of a subcommand; standard error says what everyone has to know about the isolation.
+    """Return the connection of a subcommand; warn on standard error about missing isolation.
 
     Raises:
         ConnectError: see :func:`connect_to`.
@@ -82,7 +82,7 @@ async def _local(finished: Callable[[Connection], Connection], answer: Path | No
 
     async def accept() -> Connection:
         assert answer is not None
-        # Before anything is started, so that nobody is asked a second time.
+        # Saved first, so that the question is not asked again if the start fails.
         with suppress(OSError):
             await asyncio.to_thread(write_private, answer, _YES)
         return finished(await _local(finished, answer))
@@ -102,11 +102,11 @@ async def _local(finished: Callable[[Connection], Connection], answer: Path | No
             if said == _YES:
                 return await _platform("process")
             question = (
-                "Start plain processes all the same? What runs in such a sandbox can read and change everything that "
-                "you can on this machine, and uses its network. The answer is remembered."
+                "Start plain processes anyway? They can read and change everything that you can on this machine, and "
+                "use its network. Your answer is remembered."
             )
-            offer = Offer("Nothing isolates sandboxes here", question, "Start", accept, decline, bool(said))
-            raise ConnectError(str(error), "Trying again asks whether to start plain processes.", offer) from error
+            offer = Offer("No isolation available", question, "Start", accept, decline, bool(said))
+            raise ConnectError(str(error), "Retry to choose whether to start plain processes.", offer) from error
     except LocalError as error:
         raise ConnectError(
             str(error),

@@ -1,4 +1,4 @@
-"""``sandtui cp`` and ``sandtui sync``: files to and from sandboxes, from a script."""
+"""``sandtui cp``, and what it shares with ``sandtui sync``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.transfers.queue import TransferQueue
 
 STREAM_FILE = ".sandtui-stream"
-"""The name under which standard input and output lie in a directory of their own meanwhile."""
+"""The name of the temporary file for standard input or output."""
 
 AT_ONCE = 8
 BAR = 24
@@ -28,24 +28,24 @@ PROGRESS_SECONDS = 0.2
 EXISTING = ("overwrite", "skip", "rename", "newer", "different")
 
 _DESCRIPTION = """\
-Copy a file, or with -r a directory, to a sandbox, from one, or between two. SANDBOX is a name or the beginning of
-an id; with --query the part before the colon is empty and stands for all running sandboxes that a filter finds:
+Copy a file, or with -r a directory, to, from or between sandboxes. SANDBOX is a name or the start of an id. With
+--query it is left empty and stands for all running sandboxes that match:
   sandtui cp model.pt rollout-0007:/workspace/
   sandtui cp -r rollout-0007:/workspace/outputs ./outputs
   sandtui cp --query '#run=42' config.json :/workspace/config.json
   sandtui cp --query '#run=42' :/workspace/metrics.csv ./all      (makes all/NAME/metrics.csv)
-- is standard input or output, for one file (./- is a file of that name):
+- is standard input or output (./- is a file of that name):
   sandtui cp rollout-0007:/workspace/log - | tail
-A target that ends in / or is a directory gets the source's name. Every file arrives whole and compared, or not at all.
-Links are copied as links, wherever they lead, and never followed. Named pipes, sockets and devices are left out.
-A large download that broke off, or was killed, goes on where it was when the same command is run again.
-What is here already is replaced by a sandbox's files only after a question; without a terminal --overwrite says so, or
---existing. No .git of this machine is written to without --allow-git, and files that programs run by themselves, such
-as .envrc, are named on standard error.
+A copy into a directory, or to a path that ends in /, keeps the source's name. Every file arrives whole and verified,
+or not at all. Links are copied as links and never followed. Pipes, sockets and devices are skipped. An interrupted
+large download resumes when the same command is run again.
+Asks before a sandbox's files replace some of this machine; scripts add --overwrite or --existing. Skips .git
+directories of this machine without --allow-git, and lists files that programs run by themselves, such as .envrc, on
+standard error.
 """
 _EPILOG = """\
-exit codes: 0 all was copied; 1 some was not; 2 nothing was done: wrong usage, no such sandbox, or a question without
-an answer; 3 all was copied but what is named on standard error: pipes, sockets and devices, and .git directories."""
+exit codes: 0 everything was copied; 1 something was not; 2 nothing was done: wrong usage, no such sandbox, or not
+confirmed; 3 everything was copied except what standard error lists: pipes, sockets, devices and .git directories."""
 
 _STREAM = "-"
 
@@ -59,25 +59,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", help="a path of this machine, SANDBOX:PATH, or -")
-    parser.add_argument("target", help="a path of this machine, SANDBOX:PATH, or -")
-    parser.add_argument("-r", "--recursive", action="store_true", help="copy directories with all that is in them")
-    parser.add_argument("-p", "--keep", action="store_true", help="keep times and permissions")
+    parser.add_argument("source", help="a local path, SANDBOX:PATH, or -")
+    parser.add_argument("target", help="a local path, SANDBOX:PATH, or -")
+    parser.add_argument("-r", "--recursive", action="store_true", help="copy directories recursively")
+    parser.add_argument("-p", "--preserve", action="store_true", help="preserve times and permissions")
+    parser.add_argument(
+        "--keep", action="store_true", dest="preserve", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
     parser.add_argument(
         "--existing",
         choices=EXISTING,
-        help="what becomes of files that are there (overwrite; of this machine's: ask before a sandbox's replace them)",
+        help="what to do with existing files (default: overwrite, after asking for local files)",
     )
     add_common(parser)
     parser.set_defaults(run=run, connects=True, changes=lambda _: "copying runs commands in the sandbox")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add what copying and synchronising have in common."""
-    parser.add_argument("--query", metavar="QUERY", help="all running sandboxes that the dashboard's filter finds")
-    parser.add_argument("--no-checksum", action="store_true", help="compare sizes only, not the sha256")
-    parser.add_argument("--overwrite", action="store_true", help="replace files of this machine without a question")
-    parser.add_argument("--allow-git", action="store_true", help="write a sandbox's files to .git directories, too")
+    """Add the options that cp and sync share."""
+    parser.add_argument(
+        "--query", metavar="QUERY", help="use all running sandboxes that match a filter (`sandtui help filter`)"
+    )
+    parser.add_argument("--no-checksum", action="store_true", help="verify sizes only, not sha256")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of this machine without asking")
+    parser.add_argument("--allow-git", action="store_true", help="also write to .git directories of this machine")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, even on a terminal")
     selection.add_options(parser)
@@ -87,12 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     source, target = arguments.source, arguments.target
     if arguments.overwrite and arguments.existing not in {None, "overwrite"}:
-        raise UsageError(f"--overwrite and --existing {arguments.existing} exclude each other")
+        raise UsageError(f"--overwrite and --existing {arguments.existing} cannot be combined")
     if _STREAM not in {source, target}:
         return _copy(arguments, source, target)
     _check_stream(arguments)
     with temporary_directory("cp") as folder:
-        # Through a file: what arrives is compared as a whole before anything of it goes on.
+        # Through a file: it is verified as a whole before any of it is passed on.
         file = folder / STREAM_FILE
         if target == _STREAM:
             check_output()
@@ -106,17 +111,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_stream(arguments: argparse.Namespace) -> None:
     if arguments.source == arguments.target:
-        raise UsageError("- can be one side only")
+        raise UsageError("only one side can be -")
     name = "standard input" if arguments.source == _STREAM else "standard output"
-    for given, option in ((arguments.recursive, "-r"), (arguments.keep, "-p")):
+    for given, option in ((arguments.recursive, "-r"), (arguments.preserve, "-p")):
         if given:
-            raise UsageError(f"{option} does not go with -: {name} is one file without times and permissions")
+            raise UsageError(f"{option} cannot be combined with -: {name} is one file without times and permissions")
     if arguments.existing in {"newer", "different"} or (
         arguments.target == _STREAM and arguments.existing not in {None, EXISTING[0]}
     ):
-        raise UsageError(f"--existing {arguments.existing} does not go with -: {name} has nothing to compare")
+        raise UsageError(f"--existing {arguments.existing} cannot be combined with -: {name} has nothing to compare")
     if arguments.target == _STREAM and arguments.json:
-        raise UsageError("--json does not go with - as the target: both write to standard output")
+        raise UsageError("--json cannot be combined with - as the target: both write to standard output")
 
 
 def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> int:
@@ -129,12 +134,12 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
     async def specs(client: AsyncSandboxClient) -> list[Spec]:
         sources, targets = await ends(client, source_text, target_text, arguments, "copy to or from")
         if arguments.target == _STREAM and len(sources) > 1:
-            raise UsageError(f"{len(sources):,} sandboxes match, and - takes one file; name a directory as the target")
+            raise UsageError(f"{len(sources):,} sandboxes match, but - is one file; use a directory as the target")
         made = await with_names(client, sources, targets, recursive=arguments.recursive)
         if arguments.source == _STREAM and any(target.path.endswith(f"/{STREAM_FILE}") for _, target in made):
-            raise UsageError(f"{target_text} is a directory: write NAME:DIRECTORY/FILE to copy standard input")
+            raise UsageError(f"{target_text} is a directory: write NAME:DIRECTORY/FILE for standard input")
         return [
-            make_spec(source, target, arguments, existing=existing, consent=consent, keep=arguments.keep)
+            make_spec(source, target, arguments, existing=existing, consent=consent, keep=arguments.preserve)
             for source, target in made
         ]
 
@@ -145,10 +150,10 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
 
 
 def connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient], Awaitable[int]]) -> int:
-    """Connect, do some work, and say what went wrong; return the exit code.
+    """Connect, do some work and report errors; return the exit code.
 
     Raises:
-        UsageError: the arguments can't be used.
+        UsageError: the arguments are not valid.
     """
     try:
         return asyncio.run(_connected(arguments, work))
@@ -157,7 +162,7 @@ def connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient]
 
 
 def as_typed(message: str, arguments: argparse.Namespace) -> str:
-    """Return a message in which the paths of this machine stand as they were typed."""
+    """Return a message with local paths as they were typed."""
     from sandtui.cli.places import split, whole
 
     for text in (arguments.source, arguments.target):
@@ -170,7 +175,7 @@ def as_typed(message: str, arguments: argparse.Namespace) -> str:
 
 
 def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **options: object) -> Spec:
-    """Return the spec of one copy. What is replaced in a sandbox needs no consent."""
+    """Return the spec of a copy. Replacing files in a sandbox needs no consent."""
     from sandtui.fleet.transfers.model import Spec
 
     options["consent"] = bool(options.get("consent")) or target.sandbox_id is not None
@@ -179,7 +184,7 @@ def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **opt
 
 
 async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace) -> list[Spec]:
-    """Ask once, before anything is written, whether files of this machine may be replaced; return what was agreed to.
+    """Ask once, before anything is written, whether local files may be replaced; return the confirmed copies.
 
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
@@ -199,7 +204,7 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
         try:
             found = await Carrier(client, Transfer("asked", spec), Path(), Unwritten(), lambda: None, {}).compare()
         except (FilesError, TransferError, SandboxClientError):
-            continue  # the copy itself says what is wrong, and replaces nothing
+            continue  # the copy itself reports the error, and replaces nothing
         paths += [join(spec.target.path, path) if path else spec.target.path for path in found.replaced]
     if not paths:
         return specs
@@ -216,7 +221,7 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
 
 
 class Unwritten:
-    """A journal that forgets: a script that is broken off is started again by its author."""
+    """A journal that stores nothing: an interrupted script is run again by its author."""
 
     def keep(self, transfer: Transfer, place: int) -> None:
         """Write nothing."""
@@ -251,9 +256,9 @@ async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandbox
 async def transfer_all(
     client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace, omitted: set[str] | None = None
 ) -> int:
-    """Carry some copies out and tell how each ended; return the exit code.
+    """Carry out some copies and report how each ended; return the exit code.
 
-    What is in ``omitted`` was told before that it is left out; what is told now is added.
+    Skipped files in ``omitted`` were reported before; new ones are added to it.
     """
     from sandtui.fleet.clock import SystemClock
     from sandtui.fleet.transfers.model import State
@@ -272,8 +277,8 @@ async def transfer_all(
                 changed.clear()
                 for transfer in transfers:
                     if transfer.state is State.ASKING:
-                        # It came to be there after the question, or before there was one.
-                        transfer.problem = "files have come to be there meanwhile; add --overwrite to replace them"
+                        # The file appeared after the check.
+                        transfer.problem = "the target exists meanwhile; add --overwrite to replace it"
                         queue.cancel(transfer.id)
                     if transfer.is_over and transfer.id not in told:
                         told.add(transfer.id)
@@ -289,14 +294,14 @@ async def transfer_all(
                     except TimeoutError:
                         continue
         except asyncio.CancelledError:
-            # Ctrl+c: what has its name stays, the rest is removed before we go.
+            # Ctrl+c: finished files are kept, partial ones removed.
             for transfer in transfers:
                 queue.cancel(transfer.id)
             raise
         finally:
             if bar:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            # What an upload has left would never be found again; a download goes on with it.
+            # Partial uploads are never resumed; partial downloads are.
             queue.forget([each.id for each in transfers if each.spec.target.sandbox_id is not None])
             while not queue.is_idle:
                 changed.clear()
@@ -304,33 +309,33 @@ async def transfer_all(
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
     if any(transfer.held for transfer in transfers):
-        complain("--allow-git copies .git directories as well")
+        complain("use --allow-git to copy .git directories")
     if any(transfer.problem for transfer in transfers):
         return FAILURE
     return LEFT_OUT if any(transfer.left_out for transfer in transfers) else 0
 
 
 def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None) -> None:
-    """Say on standard error what is left out, unless it is known."""
+    """Report skipped files on standard error, unless they are known."""
     from sandtui.fleet.text.sanitize import clean
 
     for text in words:
         if known is None or text not in known:
-            complain(clean(as_typed(f"{text}: left out", arguments)))
+            complain(clean(as_typed(f"{text}: skipped", arguments)))
         if known is not None:
             known.add(text)
 
 
 def tell_risks(files: Sequence[tuple[str, str]], arguments: argparse.Namespace) -> None:
-    """Warn about what has come from a sandbox and is run by programs that nobody asks to."""
+    """Warn about files from a sandbox that programs run by themselves."""
     for path, program in files:
-        complain(f"warning: {as_typed(path, arguments)} is from a sandbox, and {program} runs it by itself")
+        complain(f"warning: {as_typed(path, arguments)} came from a sandbox and is run by {program} automatically")
 
 
 def _id(spec: Spec) -> str:
-    """Return an id for a copy: the same one for the same download, so that it goes on when it is run again.
+    """Return an id for a copy: the same for the same download, so that it resumes when run again.
 
-    Two programs may send to one place at the same time, and must not meet under one temporary name there.
+    Uploads get random ids: two programs may write to one target, and must not share a temporary name.
     """
     import hashlib
     import secrets

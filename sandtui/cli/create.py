@@ -1,4 +1,4 @@
-"""``sandtui create``: a preset, a count and changes, from a script; one JSON line for each sandbox."""
+"""``sandtui create``: create sandboxes from a preset; prints a JSON line for each."""
 
 from __future__ import annotations
 
@@ -24,13 +24,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "create",
         help="create sandboxes from a preset",
         description="Create sandboxes from a preset and print a JSON line for each. "
-        "Exit code 0: all were made; 1: some were not; 2: wrong usage.",
+        "Exit code 0: all were created; 1: some were not; 2: wrong usage.",
     )
-    parser.add_argument("preset", help="the name of a preset, or the path of a preset's TOML file")
-    parser.add_argument("--count", help="how many; {i} in the name becomes the number")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the form")
-    parser.add_argument("--wait", action="store_true", help="wait until each answers, and print a line when it does")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be made, and make nothing")
+    parser.add_argument("preset", help="name of a preset, or path of its TOML file")
+    parser.add_argument("--count", help="number of sandboxes; {i} in the name becomes the index")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="override a field of the preset (may be repeated)",
+    )
+    parser.add_argument("--wait", action="store_true", help="wait until every sandbox is ready; print a line for each")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be created, without creating it")
     parser.set_defaults(run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes")
 
 
@@ -49,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     for change in arguments.set:
         name, equals, value = change.partition("=")
         if not equals or name not in BY_ID:
-            return refuse(f"--set {name}: write FIELD=VALUE; there are {', '.join(BY_ID)}")
+            return refuse(f"--set {change}: expected FIELD=VALUE, with one of these fields: {', '.join(BY_ID)}")
         fields[name] = value
     if arguments.count is not None:
         fields["count"] = arguments.count

@@ -1,4 +1,4 @@
-"""``sandtui demo``: the dashboard on a made-up fleet that lives; nothing of it stays."""
+"""``sandtui demo``: the dashboard with simulated sandboxes; nothing is kept."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "demo",
-        help="open the dashboard on a made-up fleet that lives",
-        description="Open the dashboard on a simulated fleet in which sandboxes come and go. No key, no account and "
-        "no network are needed, no program runs in its sandboxes, and nothing of it stays.",
+        help="open the dashboard with demo data",
+        description="Open the dashboard with simulated sandboxes that start, fail and end. Needs no key, account or "
+        "network, runs no programs, and keeps nothing.",
     )
-    parser.add_argument("--fleet", type=_count, default=2000, metavar="N", help="how many sandboxes (default: 2000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which fleet (default: 1)")
-    parser.add_argument("--still", action="store_true", help="without a life of its own")
-    parser.set_defaults(run=run, takes=frozenset({READ_ONLY}), why_not="it opens a platform of its own")
+    parser.add_argument("--fleet", type=_count, default=2000, metavar="N", help="number of sandboxes (default: 2000)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the random data (default: 1)")
+    parser.add_argument("--still", action="store_true", help="static: no sandboxes start or end")
+    parser.set_defaults(run=run, takes=frozenset({READ_ONLY}), why_not="it uses a platform of its own")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             Settings(folder / "platform", driver="simulated", fleet=arguments.fleet, seed=arguments.seed)
         )
         try:
-            # Before anything else: it removes the folder should this process be killed.
+            # First: it removes the directory if this process is killed.
             platform.spawn()
         except LocalError as error:
             complain(error)
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             config = replace(connection.config, read_only=arguments.options.read_only)
             return replace(connection, config=config)
 
-        # What is learned about a fleet that never was is of no use to the next run; a crash report is.
+        # The state of a simulated fleet is useless to the next run; a crash report is not.
         app = SandtuiApp(Opening(connect, settings), paths=user.with_temporary_state(folder / "state"))
         try:
             app.run()
@@ -91,14 +91,14 @@ async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Conne
         task = asyncio.create_task(Life(client, seed).run())
         _living.add(task)
         task.add_done_callback(_living.discard)
-    return Connection(config, "demo · simulated", note="A made-up fleet: nothing here costs anything or stays.")
+    return Connection(config, "demo · simulated", note="Demo data: nothing is billed, nothing is kept")
 
 
 _living: set[object] = set()
-"""Tasks that nobody else holds; the event loop ends them with itself."""
+"""Keeps references to tasks; the event loop cancels them when it closes."""
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= MOST):
-        raise argparse.ArgumentTypeError(f"a whole number up to {MOST:,}")
+        raise argparse.ArgumentTypeError(f"expected a whole number up to {MOST:,}")
     return int(text)

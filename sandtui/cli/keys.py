@@ -1,4 +1,4 @@
-"""``sandtui keys``: what every key does, with the changes of the settings file."""
+"""``sandtui keys``: the keys of all actions, with the changes of the settings file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "keys",
-        help="show what every key does",
-        description="Show what every key does, by the settings file. Exit code 1: a line of [keys] does not hold.",
+        help="list all keys and actions",
+        description="List all keys, action ids and what they do, with the changes of the settings file. "
+        "Exit code 1: some lines of [keys] are not valid.",
     )
-    parser.add_argument("--markdown", action="store_true", help="as a table in Markdown")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     parser.set_defaults(run=run, takes=NOTHING, why_not=NO_PLATFORM)
 
 

@@ -9,10 +9,10 @@ from sandtui.cli.usage import UsageError, complain
 
 
 def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
-    """Run something with a log, in a file or the usual one; return the exit code.
+    """Run something with a debug log, in ``file`` or the default one; return the exit code.
 
     Raises:
-        UsageError: that file can't be written.
+        UsageError: the file cannot be written.
     """
     from sandtui.config.debug_log import LogError, debug_log, words_of
     from sandtui.config.paths import Paths
@@ -23,5 +23,5 @@ def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
             code = run()
     except LogError as error:
         raise UsageError(str(error)) from None
-    complain(f"the log is in {path}")
+    complain(f"debug log written to {path}")
     return code

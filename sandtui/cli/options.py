@@ -1,4 +1,4 @@
-"""The options of the whole program: they mean the same before and after a subcommand, and none is ignored."""
+"""Global options: accepted before and after a subcommand, never ignored silently."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LOCAL, PROFILE, READ_ONLY, LOG = "--local", "--profile", "--read-only", "--log"
 
 PLATFORM = frozenset({LOCAL, PROFILE, READ_ONLY})
-"""What a command understands that works with a platform; ``--log`` and ``--version`` hold for all."""
+"""Options of commands that connect to a platform; every command takes ``--log`` and ``--version``."""
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -23,7 +23,7 @@ NO_PLATFORM = "it does not connect to a platform"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was given, wherever it stood; None is what was not."""
+    """The global options that were given; None means not given."""
 
     local: bool = False
     profile: str | None = None
@@ -31,10 +31,10 @@ class Options:
     log: str | None = None
 
     def context(self, settings: Settings | None = None) -> Context:
-        """Return the platform that they choose.
+        """Return the context that they choose.
 
         Raises:
-            UsageError: there is no such profile, or the settings can't be used.
+            UsageError: there is no such profile, or the settings are not valid.
         """
         from sandtui.client.errors import ConfigurationError
         from sandtui.config.contexts import LOCAL as HERE
@@ -45,7 +45,7 @@ class Options:
         if self.profile is not None and not self.profile.strip():
             raise UsageError(f"{PROFILE} needs a name")
         if self.local and self.profile is not None:
-            raise UsageError(f"{LOCAL} and {PROFILE} exclude each other")
+            raise UsageError(f"{LOCAL} and {PROFILE} cannot be combined")
         try:
             known = settings or load_settings(Paths.of_user().settings)
             if not self.local:

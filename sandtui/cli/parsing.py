@@ -1,4 +1,4 @@
-"""One parser for the options of the whole program, whatever the subcommand and wherever they stand."""
+"""Parses the global options, before or after the subcommand."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from sandtui.cli.usage import UsageError
 
 _KEYWORDS: dict[str, dict[str, Any]] = {
     LOCAL: {"nargs": 0, "help": "use the local platform, even if an API key is set"},
-    PROFILE: {"metavar": "NAME", "help": "use a profile of the settings file, or a context of `prime`"},
-    READ_ONLY: {"nargs": 0, "help": "refuse everything that changes something"},
+    PROFILE: {"metavar": "NAME", "help": "use a profile of the settings file, or a context of the prime command"},
+    READ_ONLY: {"nargs": 0, "help": "disable every action that changes anything"},
     LOG: {
         "nargs": "?",
         "const": "",
         "metavar": "FILE",
-        "help": "write a debug log without secrets: requests, actions, faults; below 8 MB, readable only by you. "
-        "Without FILE: debug.log in the state directory. After a subcommand write --log=FILE",
+        "help": "write a debug log of requests, actions and errors, without secrets, at most 8 MB (default: "
+        "debug.log in the state directory). After a subcommand write --log=FILE",
     },
 }
 
 
 class Given:
-    """Notes the options as they are read, at whatever depth of subcommands."""
+    """Collects the options as they are parsed, at any depth of subcommands."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[Any]] = {}
 
     def note(self, name: str, value: object) -> None:
-        """Note one."""
+        """Add an option."""
         self._values.setdefault(name, []).append(value)
 
     def options(self, command: str, takes: Container[str], why: str) -> Options:
-        """Return them for a command.
+        """Return the options for a command.
 
         Raises:
-            UsageError: the command has no use for one of them, or one was given two values.
+            UsageError: the command does not take one of them, or one has two values.
         """
         values: dict[str, Any] = {}
         for name, given in self._values.items():
             if name != LOG and name not in takes:
                 raise UsageError(f"`sandtui {command}` does not take {name}: {why}")
             if len(set(given)) > 1:
-                raise UsageError(f"{name} was given twice: {' and '.join(map(repr, given))}")
+                raise UsageError(f"{name} was given twice, as {' and '.join(map(repr, given))}")
             values[name.strip("-").replace("-", "_")] = given[0]
         return Options(**values)
 
 
 class _Note(argparse.Action):
-    """Notes an option instead of setting it: a subparser would hide what stood before it."""
+    """Collects an option instead of setting it: a subparser would overwrite earlier values."""
 
     def __init__(self, *args: Any, given: Given, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -64,9 +64,9 @@ class _Note(argparse.Action):
 
 
 def add_everywhere(root: argparse.ArgumentParser) -> Given:
-    """Give a parser and all below it the options, and each its ``subcommand``: the words that lead to it.
+    """Add the options to a parser and all its subparsers, and set the ``subcommand`` of each.
 
-    A parser says with ``set_defaults(takes=..., why_not=...)`` which of PLATFORM it takes, for those below it too.
+    A parser says with ``set_defaults(takes=..., why_not=...)`` which of PLATFORM it and its subparsers take.
     """
     given = Given()
     for path, parser, takes in _tree(root, (), PLATFORM):
@@ -92,9 +92,9 @@ def _tree(
 
 
 def separated(words: Sequence[str], commands: Container[str]) -> tuple[list[str], list[str] | None]:
-    """Return a command line that argparse reads as it is meant, and for ``run`` what follows ``--``.
+    """Return a command line that argparse understands, and for ``run`` what follows ``--``.
 
-    ``--log`` alone takes neither a subcommand for its file nor, after one, what the subcommand is given.
+    A bare ``--log`` must not take a subcommand or its arguments for the name of its file.
     """
     apart: list[str] = []
     command = ""

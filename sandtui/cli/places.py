@@ -1,4 +1,4 @@
-"""Places as the subcommands write them: a path of this machine, ``SANDBOX:PATH``, or ``:PATH`` in several."""
+"""Source and target arguments: a local path, ``SANDBOX:PATH``, or ``:PATH`` in several sandboxes."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 async def ends(
     client: AsyncSandboxClient, source_text: str, target_text: str, arguments: argparse.Namespace, action: str
 ) -> tuple[list[Place], list[Place]]:
-    """Return the places that source and target name; one of them is on a sandbox, or on several, after a question.
+    """Return what source and target stand for; ask before acting on many sandboxes.
 
     Raises:
-        UsageError: neither is, or there is no such sandbox.
+        UsageError: neither is in a sandbox, or there is no such sandbox.
     """
     source, target = split(source_text), split(target_text)
     if source[0] is None and target[0] is None:
-        raise UsageError("neither side is a sandbox: write NAME:PATH, or :PATH with --query")
+        raise UsageError("neither side is in a sandbox: write NAME:PATH, or :PATH with --query")
     query = "" if arguments.query is None and arguments.all else arguments.query
     if query is not None:
         if "" not in {source[0], target[0]}:
-            raise UsageError("--query and --all are for a side that begins with a colon: :PATH")
+            raise UsageError("--query and --all need a side without a name: :PATH")
         selection.check(query)
     sources = await _places(client, source, query, arguments, action)
     targets = await _places(client, target, query, arguments, action)
     if len(sources) > 1 and len(targets) > 1:
-        raise UsageError("only one side can be several sandboxes")
+        raise UsageError("only one side can name several sandboxes")
     return sources, targets
 
 
 def split(text: str) -> tuple[str | None, str]:
-    """Return the sandbox, None for this machine, and the path; ``./a:b`` and ``/a:b`` are paths of this machine."""
+    """Return the sandbox, None for this machine, and the path; ``./a:b`` and ``/a:b`` are local paths."""
     name, colon, path = text.partition(":")
     if not colon or "/" in name or name in {".", ".."}:
         return None, text
@@ -50,10 +50,10 @@ def split(text: str) -> tuple[str | None, str]:
 async def with_names(
     client: AsyncSandboxClient, sources: list[Place], targets: list[Place], *, recursive: bool
 ) -> list[tuple[Place, Place]]:
-    """Pair sources with the final paths of their copies.
+    """Pair each source with the final path of its copy.
 
     Raises:
-        UsageError: a source is not there, or is a directory and ``recursive`` was not said.
+        UsageError: a source does not exist, or is a directory without ``recursive``.
     """
     from dataclasses import replace
 
@@ -71,9 +71,9 @@ async def with_names(
         for target in targets:
             found = await side(source).look(source.path)
             if found is None and len(sources) == 1:
-                raise UsageError(f"{source.label} is not there")
+                raise UsageError(f"{source.label}: no such file or directory")
             if found is not None and found.kind is Kind.FOLDER and not recursive:
-                raise UsageError(f"{source.label} is a directory: -r copies it with all that is in it")
+                raise UsageError(f"{source.label} is a directory (use -r to copy it)")
             path = target.path
             if len(sources) > 1:
                 path = join(path, name if names.count(name) == 1 else f"{name}-{source.sandbox_id}")
@@ -93,7 +93,7 @@ async def _places(
     arguments: argparse.Namespace,
     action: str,
 ) -> list[Place]:
-    from sandtui.cli.shell import find_named
+    from sandtui.cli.shell import find_named, not_found
     from sandtui.fleet.files.remote import SandboxSide
     from sandtui.fleet.text.sanitize import clean
     from sandtui.fleet.transfers.model import Place
@@ -104,12 +104,12 @@ async def _places(
     if name:
         found = [(each.id, each.name) for each in await find_named(client, name)]
         if len(found) > 1:
-            raise UsageError(f'"{clean(name)}" is ambiguous ({len(found)} running sandboxes); give an id, or --query')
+            raise UsageError(f'"{clean(name)}" is ambiguous ({len(found)} running sandboxes); use an id, or --query')
         if not found:
-            raise UsageError(f"no running sandbox is called {clean(name)}, and no id begins so")
+            raise UsageError(not_found(name))
     else:
         if query is None:
-            raise UsageError(":PATH needs --query or --all, which say in which sandboxes")
+            raise UsageError(":PATH needs --query or --all to choose the sandboxes")
         wanted, rows = await selection.select(client, query)
         await selection.confirm(arguments, action, wanted, rows)
         found = [(row.id, row.name) for row in rows]
@@ -124,5 +124,5 @@ async def _places(
 
 
 def whole(path: str) -> str:
-    """Return a path of this machine from its root on."""
+    """Return a local path as an absolute one."""
     return str(Path(path).expanduser().absolute())

@@ -1,4 +1,4 @@
-"""The command line. Heavy parts are imported only by the subcommand that needs them."""
+"""The command line. Each subcommand imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_in_any_encoding()
     try:
         if not words:
-            # The common start is the short one: reading arguments costs 25 ms before the first frame.
+            # Skip argparse, which would cost 25 ms before the first frame.
             return _dashboard(Options())
         return _run(words)
     except (UsageError, DirectoryError) as error:
@@ -41,11 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of our output went away: nothing more can be said to it.
+        # The reader of the output is gone.
         drop_output()
         return FAILURE
     except OSError as error:
-        # A full disk, a terminal or a pipe that broke: in words, for nobody can do anything about a traceback.
+        # A full disk or a broken terminal: a traceback would help nobody.
         complain(describe(error))
         return FAILURE
 
@@ -64,12 +64,12 @@ def _run(words: Sequence[str]) -> int:
 
 
 def read(words: Sequence[str]) -> argparse.Namespace:
-    """Return what a command line asks for: its arguments, the global ``options``, the ``context`` to connect to.
+    """Return the parsed arguments, with the global ``options`` and the ``context`` to connect to.
 
     ``tail`` is what follows ``--`` of `run`. A subcommand that connects says with ``changes`` what it changes.
 
     Raises:
-        UsageError: an option is of no use there, there is no such profile, or it would change what is read-only.
+        UsageError: the command does not take an option, there is no such profile, or the context is read-only.
     """
     from sandtui.cli.parsing import separated
 
@@ -88,7 +88,7 @@ def read(words: Sequence[str]) -> argparse.Namespace:
 
 
 def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
-    """Return the parser, the names of the subcommands, and what will note the global options."""
+    """Return the parser, the names of the subcommands, and the collector of global options."""
     import argparse
 
     from sandtui.cli import completion, config, cp, create, demo, keys, manual, run, shell, sync
@@ -100,7 +100,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
         prog="sandtui",
         description="Manage fleets of Prime sandboxes. Without a command, opens the dashboard.",
     )
-    subparsers = parser.add_subparsers(title="subcommands", metavar="COMMAND")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     config.add_parser(subparsers)
     create.add_parser(subparsers)
     demo.add_parser(subparsers)
@@ -114,16 +114,16 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
     local_commands.add_parsers(subparsers)
     completion.add_parser(subparsers, parser)
     for name in ("serve", "local"):
-        subparsers.choices[name].set_defaults(takes=NOTHING, why_not="it is about the local platform itself")
+        subparsers.choices[name].set_defaults(takes=NOTHING, why_not="it always uses the local platform")
     parser.set_defaults(run=lambda chosen: _dashboard(chosen.options), why_not="", connects=False)
     return parser, subparsers.choices, add_everywhere(parser)
 
 
 def _dashboard(options: Options) -> int:
     if not on_terminal("stdin", "stdout"):
-        return refuse("the dashboard needs a terminal; `sandtui --help` lists the subcommands")
+        return refuse("the dashboard needs a terminal; `sandtui --help` lists the commands")
     if not on_terminal("stderr"):
-        print("sandtui: the dashboard is drawn on standard error, which is redirected; leave `2>` away")
+        print("sandtui: the dashboard is drawn on standard error, which is redirected; remove `2>`")
         return USAGE_ERROR
     draw_in_utf8()
     from sandtui.ui.garbage_collection import collect_nothing_more, collect_nothing_yet
@@ -145,7 +145,7 @@ def _opening(options: Options) -> Opening:
     """Read the settings and choose the context; called in a thread, behind the first frame.
 
     Raises:
-        OpeningError: the settings, the arguments or the state directory can't be used.
+        OpeningError: the settings, the arguments or the state directory are not valid.
     """
     from functools import partial
 

@@ -1,4 +1,4 @@
-"""``sandtui run``: one command in all sandboxes that a filter finds, equal outputs folded together."""
+"""``sandtui run``: one command in all matching sandboxes, identical output folded."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 NOT_REACHED, INTERRUPTED = 3, 130
 
 _DESCRIPTION = """\
-Run a command in every running sandbox that a filter finds, many at a time, and fold equal outputs together; what
-differs from the largest group is marked (~ changed, + added, - missing, ! on stderr).
+Run a command in every running sandbox that matches QUERY and fold identical output together. Differences from the
+largest group are marked: ~ changed, + added, - missing, ! stderr.
 
-Standard input, when it is a pipe or a file, goes to the command in each of them. An empty query, or more than 10
-sandboxes, are asked about on a terminal; elsewhere they need --yes or --all.
+Standard input from a pipe or a file goes to the command in each sandbox. An empty query, or more than 10 sandboxes,
+ask for confirmation on a terminal; scripts add --yes or --all.
 
-One word after -- is a line for the sandbox's shell; several are passed on as they are, each quoted:
+One word after -- is a line for the sandbox's shell; several are passed as they are:
   sandtui run '#run=42' -- 'cd /workspace && git rev-parse HEAD'
   sandtui run 'image:python* age<2h' --json -- python -c 'import torch'
 """
 _EPILOG = """\
-exit codes: 0 every command ended with 0; 1 some did not, or not in time; 2 wrong usage, or nothing matches;
-3 some sandbox could not be reached; 130 after ctrl+c, which still tells what has come."""
+exit codes: 0 every command ended with 0; 1 some failed or timed out; 2 wrong usage, or no match; 3 some sandboxes
+were unreachable; 130 interrupted (partial results are printed)."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,16 +50,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="sandtui run [options] QUERY -- COMMAND ...",
     )
-    parser.add_argument("query", metavar="QUERY", nargs="?", help="which sandboxes, as in the dashboard's filter")
+    parser.add_argument(
+        "query", metavar="QUERY", nargs="?", help="filter expression (`sandtui help filter`); '' matches all running"
+    )
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="the command, after --")
     selection.add_options(parser)
-    parser.add_argument("-n", "--no-stdin", action="store_true", help="leave standard input alone")
-    parser.add_argument("--stdin", action="store_true", help="wait for standard input, however late it begins")
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each sandbox as it ends, no groups")
-    parser.add_argument("--no-diff", action="store_true", help="show each group's output without marks")
-    parser.add_argument("--save", type=Path, metavar="PATH", help="keep all output: a new folder, or a .jsonl file")
-    parser.add_argument("--timeout", type=_number, default=300, metavar="S", help="seconds for each (300, at most 900)")
-    parser.add_argument("--at-once", type=_number, metavar="N", help="how many at the same time (64)")
+    parser.add_argument("-n", "--no-stdin", action="store_true", help="do not read standard input")
+    parser.add_argument("--stdin", action="store_true", help="wait for standard input without a time limit")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each sandbox as it ends")
+    parser.add_argument("--no-diff", action="store_true", help="do not mark differences between groups")
+    parser.add_argument("--save", type=Path, metavar="PATH", help="save all output to a new directory or .jsonl file")
+    parser.add_argument(
+        "--timeout", type=_number, default=300, metavar="S", help="seconds per sandbox (default: 300, at most 900)"
+    )
+    parser.add_argument("-j", "--parallel", type=_number, metavar="N", help="parallelism (default: 64)")
+    parser.add_argument("--at-once", type=_number, dest="parallel", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(run=run, connects=True, changes=lambda _: "a command may change anything")
 
 
@@ -78,29 +83,31 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.save is not None and (problem := _unusable(arguments.save)):
         raise UsageError(problem)
     if arguments.stdin and arguments.no_stdin:
-        raise UsageError("--stdin and --no-stdin exclude each other")
+        raise UsageError("--stdin and --no-stdin cannot be combined")
     stdin = b"" if arguments.no_stdin else piped_input(wait=arguments.stdin)
     return asyncio.run(_run(text, command, stdin, arguments))
 
 
 def _query_and_command(arguments: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the two, of which ``--`` stands between: what stands after it is never taken for ours."""
+    """Return query and command, separated by ``--``; nothing after it is taken for an option."""
     query: str | None = arguments.query
     words: list[str] = arguments.command
     tail: list[str] | None = arguments.tail
     if tail is not None:
         if words:
-            raise UsageError(f"one QUERY goes before --, not {len(words) + 1} words; quote a query that has blanks")
+            raise UsageError(
+                f"expected one QUERY before --, got {len(words) + 1} words; quote a query that contains spaces"
+            )
         if query is None and not arguments.all and tail[1:2] == ["--"]:
-            # A query that begins with a dash, after a -- of its own.
+            # A query that starts with a dash has a -- of its own.
             query, tail = tail[0], tail[2:]
         words = tail
     if query is None:
         if not arguments.all:
-            raise UsageError("which sandboxes? Write a QUERY before --, or --all")
+            raise UsageError("missing QUERY: write one before --, or use --all")
         query = ""
     if not words:
-        raise UsageError("a command is missing after --")
+        raise UsageError("missing COMMAND after --")
     return query, words
 
 
@@ -138,7 +145,7 @@ async def _fan_out(
         client,
         SystemClock(),
         timeout=arguments.timeout,
-        at_once=arguments.at_once or AT_ONCE,
+        at_once=arguments.parallel or AT_ONCE,
         on_end=tell,
         stdin=stdin,
     )
@@ -146,7 +153,7 @@ async def _fan_out(
         fan_out.on_change = lambda: _progress(fan_out)
     with contextlib.suppress(asyncio.CancelledError):
         await fan_out.run()
-    # What has come until ctrl+c is told nevertheless.
+    # Ctrl+c still prints the results so far.
     task = asyncio.current_task()
     stopped = task is not None and task.cancelling() > 0
     if not arguments.json:
@@ -156,9 +163,9 @@ async def _fan_out(
         try:
             what = await asyncio.to_thread(save, fan_out, arguments.save)
         except OSError as error:
-            complain(f"the output was not saved: {describe(error)}")
+            complain(f"cannot save the output: {describe(error)}")
             return max(exit_code(fan_out), 1)
-        complain(f"{what} written to {arguments.save}")
+        complain(f"saved {what} to {arguments.save}")
     return INTERRUPTED if stopped else exit_code(fan_out)
 
 
@@ -175,7 +182,6 @@ def _unusable(path: Path) -> str:
 
 
 def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("a number from 1 on")
-    return number
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError("expected a positive number")
+    return int(text)

@@ -1,4 +1,4 @@
-"""Which sandboxes a subcommand acts on, and the question before it acts on many."""
+"""Chooses the sandboxes of a subcommand, and asks before it acts on many."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ if TYPE_CHECKING:
     from sandtui.fleet.inventory.row import Row
 
 MANY = 10
-"""Sandboxes up to which a query is taken at its word."""
+"""More sandboxes than this need a confirmation."""
 
 SHOWN = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that answer the question ahead."""
-    parser.add_argument("-y", "--yes", action="store_true", help=f"do not ask before acting on more than {MANY}")
-    parser.add_argument("--all", action="store_true", help="act on all running sandboxes, or all that match; don't ask")
+    """Add the options that confirm in advance."""
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help=f"do not ask before acting on more than {MANY} sandboxes"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="act on all matches, or all running sandboxes, without asking"
+    )
 
 
 def check(text: str) -> None:
-    """Check a query before anything is connected.
+    """Check a query before connecting.
 
     Raises:
-        UsageError: it can't be understood.
+        UsageError: it is not valid.
     """
     _query(text, "me")
 
@@ -41,8 +45,8 @@ async def select(client: AsyncSandboxClient, text: str) -> tuple[Query, list[Row
     """Return a query and the running sandboxes that match it.
 
     Raises:
-        UsageError: it can't be understood, or nothing that runs matches.
-        SandboxClientError: the platform could not be asked.
+        UsageError: it is not valid, or no running sandbox matches.
+        SandboxClientError: the platform could not be reached.
     """
     from sandtui.fleet.inventory.find import find
 
@@ -57,7 +61,7 @@ async def select(client: AsyncSandboxClient, text: str) -> tuple[Query, list[Row
 
 
 async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows: list[Row]) -> None:
-    """Ask before an action on many, or on whatever there is; ``--yes`` and ``--all`` are answers.
+    """Ask before an action on many sandboxes, unless ``--yes`` or ``--all`` confirms it.
 
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
@@ -77,7 +81,7 @@ async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows
 
 
 async def ask(situation: str, question: str, alone: str, more: str = "") -> None:
-    """Ask on the terminal whether to go on; ``alone`` says what to add when there is none, ``more`` is for people.
+    """Ask for confirmation; ``alone`` says which option a script adds, ``more`` are details for people.
 
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
@@ -88,11 +92,11 @@ async def ask(situation: str, question: str, alone: str, more: str = "") -> None
         raise UsageError(f"{situation}: {alone}")
     shown = clean(f"{situation}: {more}" if more else situation)
     if (await _answer(f"{shown}\n{clean(question)} [y/N] ")).lower() not in {"y", "yes"}:
-        raise UsageError("cancelled; nothing was done")
+        raise UsageError("cancelled; nothing was changed")
 
 
 async def _answer(question: str) -> str:
-    """Ask on the terminal; ctrl+c works meanwhile, and the connection stays alive."""
+    """Read an answer without blocking the event loop: ctrl+c works, and the connection stays alive."""
     print(question, end="", file=sys.stderr, flush=True)
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[bytes] = loop.create_future()

@@ -1,4 +1,4 @@
-"""``sandtui shell``: a shell in a sandbox, without the dashboard."""
+"""``sandtui shell``: an interactive shell in a sandbox, without the dashboard."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "shell",
-        help="open a shell in a sandbox",
-        description="Open a shell in a running sandbox. Its exit code is ours.",
+        help="open an interactive shell in a sandbox",
+        description="Open an interactive shell in a running sandbox. Exits with the shell's exit code.",
     )
-    parser.add_argument("sandbox", help="its name, or the beginning of its id")
+    parser.add_argument("sandbox", help="name of the sandbox, or the start of its id")
     parser.set_defaults(run=run, connects=True, changes=lambda _: "a shell may change anything")
 
 
@@ -51,15 +51,20 @@ async def _shell(wanted: str, arguments: argparse.Namespace) -> int:
         complain(error)
         return FAILURE
     if not found:
-        return refuse(f"no running sandbox is called {clean(wanted)}, and no id begins so")
-    complain(f'"{clean(wanted)}" is ambiguous ({len(found)} running sandboxes); give the id of one:')
+        return refuse(not_found(wanted))
+    complain(f'"{wanted}" is ambiguous ({len(found)} running sandboxes); use an id:')
     for sandbox in found[:SHOWN]:
         print(f"  {clean(sandbox.id)}  {clean(' '.join(sandbox.labels))}", file=sys.stderr)
     return USAGE_ERROR
 
 
+def not_found(wanted: str) -> str:
+    """Return what to tell a user who named no running sandbox."""
+    return f'no running sandbox named "{wanted}" (also tried as the start of an id)'
+
+
 async def find_named(client: AsyncSandboxClient, wanted: str) -> list[Sandbox]:
-    """Return the running sandboxes of a name, or whose ids begin so; an exact id is the only one."""
+    """Return the running sandboxes with a name or the start of an id; an exact id wins over all others."""
     found: list[Sandbox] = []
     for page in range(1, MAX_PAGES + 1):
         reply = await client.list(status="RUNNING", page=page, per_page=100)

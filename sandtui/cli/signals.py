@@ -1,4 +1,4 @@
-"""``kill`` and a closed terminal end a command as ctrl+c does, so that it cleans up behind itself."""
+"""SIGTERM and SIGHUP end a command like ctrl+c, so that it cleans up."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 
 def ending_like_ctrl_c(command: Callable[[], int]) -> int:
-    """Run a command; return its exit code, or 128 and the signal's number after SIGTERM or SIGHUP."""
+    """Run a command; return its exit code, or 128 plus the signal number after SIGTERM or SIGHUP."""
     received: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
         received.append(number)
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # A shell without job control has its background commands ignore ctrl+c.
+            # A shell without job control makes background commands ignore SIGINT.
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
-    # What is ignored stays ignored: `nohup` means it.
+    # Ignored signals stay ignored, as under nohup.
     numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
     for number in numbers:
         signal.signal(number, interrupt)

@@ -1,4 +1,4 @@
-"""Standard input and output as files: ``cp``'s ``-``, and what is piped into ``run``."""
+"""Standard input and output as files, for ``cp -`` and ``run``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from typing import BinaryIO
 from sandtui.cli.usage import UsageError, on_terminal
 
 MAX_INPUT = 16 * 1024 * 1024
-"""Bytes that ``run`` takes from standard input: each sandbox gets them as a file."""
+"""Most bytes of standard input for ``run``: each sandbox gets them as a file."""
 
 FIRST_BYTE_SECONDS = 10.0
-"""How long a pipe may say nothing. ``ssh HOST sandtui run ...`` has one that nobody writes to or closes."""
+"""How long a pipe may stay silent. ``ssh HOST sandtui run ...`` has one that nobody writes to or closes."""
 
 _PIECE = 64 * 1024
 
 
 def piped_input(*, wait: bool) -> bytes:
-    """Return what is piped into the program; nothing when that is a terminal, a device or closed.
+    """Return piped standard input; empty if it is a terminal, a device or closed.
 
-    With ``wait`` a pipe may begin as late as it likes.
+    With ``wait``, there is no time limit for the first byte.
 
     Raises:
-        UsageError: nothing came in time, or more than MAX_INPUT.
+        UsageError: no input in time, or more than MAX_INPUT.
     """
     descriptor = _descriptor()
     if descriptor is None:
@@ -41,15 +41,15 @@ def piped_input(*, wait: bool) -> bytes:
     poll.register(descriptor, select.POLLIN)
     if not wait and not poll.poll(FIRST_BYTE_SECONDS * 1000):
         raise UsageError(
-            f"standard input is open, but nothing came within {FIRST_BYTE_SECONDS:g} s: "
-            "--no-stdin (or </dev/null) runs without it, --stdin waits for it"
+            f"no input within {FIRST_BYTE_SECONDS:g} s although standard input is open: "
+            "use --no-stdin (or </dev/null) to ignore it, --stdin to wait for it"
         )
     pieces = bytearray()
     while piece := os.read(descriptor, _PIECE):
         pieces += piece
         if len(pieces) > MAX_INPUT:
             raise UsageError(
-                f"standard input is longer than {MAX_INPUT >> 20} MiB: copy it first with `sandtui cp - NAME:/PATH`, "
+                f"standard input is longer than {MAX_INPUT >> 20} MiB: copy it with `sandtui cp - NAME:/PATH` first, "
                 "then run the command with </PATH"
             )
     return bytes(pieces)
@@ -59,7 +59,7 @@ def save_input(path: Path) -> None:
     """Write all of standard input to a file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: standard input is closed.
     """
     if _descriptor() is None:
         raise UsageError("standard input is closed")
@@ -81,13 +81,13 @@ def write_output(path: Path) -> None:
     """Write a file to standard output, byte for byte.
 
     Raises:
-        UsageError: the output is a terminal and the file would do something to it.
+        UsageError: the output is a terminal and the file is not plain text.
         BrokenPipeError: the reader has gone.
     """
     output: BinaryIO = sys.stdout.buffer
     with path.open("rb") as source:
         if on_terminal("stdout") and not _is_harmless(source):
-            raise UsageError("the file is binary or holds escape sequences: redirect the output to a file or a program")
+            raise UsageError("the file is binary or contains escape sequences: redirect the output to a file or a pipe")
         source.seek(0)
         shutil.copyfileobj(source, output)
         output.flush()
@@ -95,10 +95,10 @@ def write_output(path: Path) -> None:
 
 @contextmanager
 def temporary_directory(purpose: str) -> Iterator[Path]:
-    """Give a private directory for as long as the block runs.
+    """Create a private directory for the duration of the block.
 
     Raises:
-        UsageError: there is no place for one.
+        UsageError: none can be created.
     """
     from sandtui.scratch import scratch_directory
 
@@ -107,8 +107,7 @@ def temporary_directory(purpose: str) -> Iterator[Path]:
             path = stack.enter_context(scratch_directory(purpose))
         except OSError as error:
             raise UsageError(
-                f"no temporary directory can be made ({error.strerror or error}): set TMPDIR to a directory that you "
-                "can write to"
+                f"cannot create a temporary directory ({error.strerror or error}): set TMPDIR to a writable directory"
             ) from None
         yield path
 
@@ -121,7 +120,7 @@ def _descriptor() -> int | None:
 
 
 def _is_harmless(source: BinaryIO) -> bool:
-    """Whether a file is text without control characters; read in pieces, for it may be large."""
+    """Whether a file is text without control characters; read in pieces, since it may be large."""
     import codecs
 
     decode = codecs.getincrementaldecoder("utf-8")().decode

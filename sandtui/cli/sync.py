@@ -1,4 +1,4 @@
-"""``sandtui sync``: make a directory equal to another, one way, once or as it changes."""
+"""``sandtui sync``: make a directory identical to another, one way, once or on every change."""
 
 from __future__ import annotations
 
@@ -30,40 +30,45 @@ SHOWN = 40
 LOOK_SECONDS = 0.7
 
 _DESCRIPTION = """\
-Make TARGET, a directory, equal to SOURCE. What differs in size or time is copied, with times and permissions; links
-are copied as links. What only TARGET has stays, unless --delete is given, which also replaces files by directories
-of the same name and the other way round. What is replaced on this machine by a sandbox's files is asked about once;
-without a terminal --overwrite says yes. A .git of this machine is left alone, unless --allow-git is given, and files
-that programs run by themselves, such as .envrc, are named on standard error.
+Make the directory TARGET identical to SOURCE. Files that differ in size or time are copied, with times and
+permissions; links are copied as links. Extra files of TARGET are kept unless --delete is given, which also replaces
+files by directories of the same name and the reverse. Asks once before a sandbox's files replace some of this machine;
+scripts add --overwrite. Skips .git directories of this machine without --allow-git, and lists files that programs run
+by themselves, such as .envrc, on standard error.
 SANDBOX:PATH and --query are as in `sandtui cp`:
   sandtui sync --gitignore . rollout-0007:/workspace/sim --dry-run
   sandtui sync --gitignore . rollout-0007:/workspace/sim --watch
 """
 _EPILOG = """\
-exit codes: 0 they are equal; 1 something was not copied; 2 nothing was done: wrong usage, no such sandbox, or a
-question without an answer; 3 they are equal but for what is named on standard error: pipes, sockets and devices, and
-.git directories."""
+exit codes: 0 identical; 1 something was not copied; 2 nothing was done: wrong usage, no such sandbox, or not
+confirmed; 3 identical except for what standard error lists: pipes, sockets, devices and .git directories."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "sync",
-        help="make a directory in a sandbox equal to one of this machine, or the other way",
+        help="sync a directory with a sandbox, in either direction",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", help="a directory of this machine, or SANDBOX:PATH")
-    parser.add_argument("target", help="a directory of this machine, or SANDBOX:PATH")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
-    parser.add_argument("--delete", action="store_true", help="delete what only the target has")
-    parser.add_argument("--ignore", action="append", default=[], metavar="PATTERN", help="a line as in .gitignore")
-    parser.add_argument("--ignore-from", type=Path, metavar="FILE", help="a file of such lines")
-    parser.add_argument("--gitignore", action="store_true", help="ignore .git and what the source's .gitignore names")
-    parser.add_argument("--watch", action="store_true", help="go on, and copy what changes here as it is saved")
+    parser.add_argument("source", help="a local directory, or SANDBOX:PATH")
+    parser.add_argument("target", help="a local directory, or SANDBOX:PATH")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, without doing it")
+    parser.add_argument("--delete", action="store_true", help="delete files that only the target has")
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="skip matching files, as in .gitignore (may be repeated)",
+    )
+    parser.add_argument("--ignore-from", type=Path, metavar="FILE", help="read patterns from a file")
+    parser.add_argument("--gitignore", action="store_true", help="skip .git and what the source's .gitignore lists")
+    parser.add_argument("--watch", action="store_true", help="keep running and copy changes as they happen")
     add_common(parser)
-    parser.set_defaults(run=run, connects=True, changes=lambda _: "synchronising runs commands in the sandbox")
+    parser.set_defaults(run=run, connects=True, changes=lambda _: "sync runs commands in the sandbox")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,11 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.cli.places import split
 
     if "-" in {arguments.source, arguments.target}:
-        return refuse("sync makes directories equal; `sandtui cp` takes - for standard input and output")
+        return refuse("sync works on directories; use `sandtui cp` for standard input and output")
     if arguments.watch and split(arguments.source)[0] is not None:
-        return refuse("--watch needs a SOURCE on this machine: changes in a sandbox are not told")
+        return refuse("--watch needs a local SOURCE: changes in a sandbox are not reported")
     if arguments.watch and arguments.dry_run:
-        return refuse("--watch and --dry-run exclude each other")
+        return refuse("--watch and --dry-run cannot be combined")
     patterns = list(arguments.ignore)
     files = [arguments.ignore_from] if arguments.ignore_from is not None else []
     if arguments.gitignore:
@@ -86,9 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
         for file in files:
             patterns += file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        return refuse(f"the patterns can't be read: {describe(error)}")
+        return refuse(f"cannot read the patterns: {describe(error)}")
     except UnicodeDecodeError:
-        return refuse(f"the patterns can't be read: {file} is not UTF-8 text")
+        return refuse(f"cannot read the patterns: {file} is not UTF-8 text")
     arguments.patterns = tuple(patterns)
     if not arguments.watch:
         return connected(arguments, lambda client: (_dry_run if arguments.dry_run else _sync)(client, arguments))
@@ -108,12 +113,12 @@ async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> l
 
     sources, targets = await ends(client, arguments.source, arguments.target, arguments, "sync with")
     if len(sources) > 1:
-        raise UsageError("several sandboxes can't be brought into one directory; use `sandtui cp -r`")
+        raise UsageError("cannot sync several sandboxes into one directory; use `sandtui cp -r`")
     source = replace(sources[0], path=sources[0].path.rstrip("/") or "/")
     if source.sandbox_id is None:
         found = await LocalSide().look(source.path)
         if found is None or found.kind is not Kind.FOLDER:
-            raise UsageError(f"{source.path} is no directory")
+            raise UsageError(f"{source.path} is not a directory")
     options: dict[str, object] = {
         "existing": Existing.DIFFERENT,
         "keep": True,
@@ -139,13 +144,13 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
     from sandtui.fleet.transfers.equal import omitted
     from sandtui.fleet.transfers.model import Transfer, TransferError
 
-    arguments.yes = True  # nothing is done that would have to be asked about
+    arguments.yes = True  # a dry run changes nothing
     code = 0
     for spec in await _specs(client, arguments):
         try:
             found = await Carrier(client, Transfer("dry", spec), Path(), Unwritten(), lambda: None, {}).compare()
         except (FilesError, TransferError) as error:
-            # The others are compared nevertheless, as they would be copied.
+            # The other sandboxes are still compared.
             complain(clean(as_typed(f"{spec.source.label}: {error}", arguments)))
             code = FAILURE
             continue
@@ -180,10 +185,10 @@ def _print(spec: Spec, found: Difference, arguments: argparse.Namespace) -> None
             print(f"{sign} {clean(path)}")
         if len(paths) > SHOWN:
             print(f"{sign} and {len(paths) - SHOWN:,} more")
-    kept = "" if spec.delete else f", {len(found.extra):,} only there (--delete removes them)"
+    kept = "" if spec.delete else f", {len(found.extra):,} only in the target (--delete removes them)"
     print(
         f"{clean(spec.target.label)}: {len(found.new):,} new, {len(found.changed):,} changed, "
-        f"{len(extra):,} to delete, {found.same:,} equal{kept}; {found.size:,} bytes to copy"
+        f"{len(extra):,} to delete, {found.same:,} identical{kept}; {found.size:,} bytes to copy"
     )
 
 
@@ -192,7 +197,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         from sandtui.fleet.transfers.watch import changes
 
         specs = await _specs(client, arguments)
-        complain(f"watching {specs[0].source.path}; ctrl+c ends it")
+        complain(f"watching {specs[0].source.path} (ctrl+c to stop)")
         omitted: set[str] = set()
         async for _ in changes(specs[0].source.path, arguments.patterns, LOOK_SECONDS):
             await transfer_all(client, specs, arguments, omitted)

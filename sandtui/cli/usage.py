@@ -1,4 +1,4 @@
-"""What every subcommand says when it can't do what was asked."""
+"""Errors, warnings and output encoding of all subcommands."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ FAILURE, USAGE_ERROR, LEFT_OUT = 1, 2, 3
 
 
 class UsageError(Exception):
-    """The arguments, the settings or the surroundings can't be used; nothing was done. The exit code is 2."""
+    """The arguments, the settings or the environment are not valid; nothing was done. The exit code is 2."""
 
 
 def complain(message: object) -> None:
-    """Write a line to standard error; whoever closed it does not want to know.
+    """Write a line to standard error, if it is open.
 
-    What strangers put into it, such as the platform, reaches no terminal as it came.
+    Control characters are removed: part of the message may come from a platform or a sandbox.
     """
     if sys.stderr is not None:
         print(f"sandtui: {clean(str(message))}", file=sys.stderr)
 
 
 def refuse(message: object) -> int:
-    """Say why nothing was done; return the exit code for it."""
+    """Report why nothing was done; return the exit code 2."""
     complain(message)
     return USAGE_ERROR
 
 
 def on_terminal(*names: str) -> bool:
-    """Whether all of some standard streams are terminals; one that was closed is none."""
+    """Whether all of some standard streams are open and terminals."""
     streams = (getattr(sys, name) for name in names)
     return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 
 
 def drop_output() -> None:
-    """Send the rest of our output nowhere: its reader went away, and the interpreter would complain at its end."""
+    """Discard further output after a broken pipe: the interpreter would report it at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed and not stream.isatty():
@@ -46,16 +46,16 @@ def drop_output() -> None:
 
 
 def draw_in_utf8() -> None:
-    """Have the terminal's streams write UTF-8, whatever the locale says: a frame has letters of no other encoding."""
+    """Write UTF-8 to the terminal whatever the locale: frames need characters of no other encoding."""
     for stream in (sys.__stdout__, sys.__stderr__):
         if isinstance(stream, TextIOWrapper) and not stream.closed:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def print_in_any_encoding() -> None:
-    """Have what the output's encoding lacks written as ``\\uXXXX``: a name must not end the program.
+    """Escape characters that the output encoding lacks as ``\\uXXXX``, so that no name ends the program.
 
-    A terminal that would get something else than ASCII for ASCII, as with ``PYTHONIOENCODING=utf-16``, gets UTF-8.
+    With an encoding that does not contain ASCII, such as ``PYTHONIOENCODING=utf-16``, a terminal gets UTF-8.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and not stream.closed:

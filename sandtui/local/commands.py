@@ -27,19 +27,23 @@ def add_parsers(subparsers: Any) -> None:
     serve = subparsers.add_parser("serve", help="run a local platform in the foreground")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=0, help="port to listen on (default: any free one)")
-    serve.add_argument("--driver", choices=DRIVERS, default="auto", help="how to run sandboxes")
-    serve.add_argument("--fleet", type=_count, default=0, metavar="N", help="simulated: start with N sandboxes")
-    serve.add_argument("--seed", type=int, default=1, metavar="S", help="simulated: which fleet (default: 1)")
+    serve.add_argument("--driver", choices=DRIVERS, default="auto", help="how sandboxes run (see `sandtui help local`)")
+    serve.add_argument("--fleet", type=_count, default=0, metavar="N", help="simulated driver: start with N sandboxes")
+    serve.add_argument(
+        "--seed", type=int, default=1, metavar="S", help="simulated driver: seed of the random data (default: 1)"
+    )
     serve.add_argument(
         "--image", action="append", default=[], metavar="PATTERN", dest="images",
-        help="take only images that match as there; all others fail to be pulled (may be repeated)",
+        help="images that exist; pulling any other fails (may be repeated; default: all)",
     )  # fmt: skip
     serve.add_argument(
         "--trouble", type=_trouble, metavar="KIND=P,...",
-        help="make faults: rate, error, slow, stall, reset, token, conflict, shift or all, each with its probability, "
+        help="inject faults: rate, error, slow, stall, reset, token, conflict, shift or all, each with a probability, "
         "and seed=N (for example --trouble error=0.1,slow=0.2,seed=7)",
     )  # fmt: skip
-    serve.add_argument("--idle-exit", type=float, default=None, metavar="SECONDS", help="stop when idle that long")
+    serve.add_argument(
+        "--idle-exit", type=float, default=None, metavar="SECONDS", help="stop after so many idle seconds"
+    )
     # Set by `sandtui demo`: stop when standard input is closed, and remove the temporary directory that holds the
     # state directory.
     serve.add_argument("--owned", action="store_true", help=argparse.SUPPRESS)
@@ -47,34 +51,34 @@ def add_parsers(subparsers: Any) -> None:
     serve.add_argument("--on-demand", action="store_true", help=argparse.SUPPRESS)
     serve.add_argument(
         "--share-network", action="store_true",
-        help="give sandboxes with network access this machine's own network, its loopback services included",
+        help="give sandboxes this machine's own network, including its loopback services",
     )  # fmt: skip
     serve.add_argument(
         "--allow-private", action="append", default=[], type=_network, metavar="CIDR",
-        help="let sandboxes reach these private addresses or this machine's own, as in 192.168.1.0/24 "
+        help="let sandboxes reach private addresses or this machine, as in 192.168.1.0/24 "
         "(may be repeated)",
     )  # fmt: skip
     serve.add_argument(
         "--allow-nested", action="store_true",
-        help="let programs in a sandbox build namespaces of their own, which shows them far more of this kernel",
+        help="let programs in a sandbox create namespaces, which exposes much more of this kernel",
     )  # fmt: skip
     _add_keep(serve)
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
 
-    local = subparsers.add_parser("local", help="the local platform that is started on demand")
+    local = subparsers.add_parser("local", help="manage the local platform")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
-    env = actions.add_parser("env", help="print shell exports that point any SDK to it, starting it if needed")
+    env = actions.add_parser("env", help="print exports that point any SDK to it; start it if needed")
     env.add_argument(
         "--driver", choices=DRIVERS, default="auto",
-        help="how to run sandboxes; what isolates none (process) has to be named",
+        help="how sandboxes run; process, which isolates nothing, must be named",
     )  # fmt: skip
     _add_keep(env)
     env.set_defaults(run=_reporting(_env))
-    status = actions.add_parser("status", help="say whether it runs")
+    status = actions.add_parser("status", help="show whether it is running")
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=_reporting(_status))
-    stop = actions.add_parser("stop", help="stop it and end its sandboxes")
+    stop = actions.add_parser("stop", help="stop the platform and its sandboxes")
     stop.set_defaults(run=_reporting(_stop))
     for parser in (env, status, stop):
         _add_directories(parser)
@@ -82,22 +86,30 @@ def add_parsers(subparsers: Any) -> None:
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="where its records and sandboxes live (default: in XDG_DATA_HOME)"
+        "--state-dir", type=Path, metavar="DIR", help="directory for its data (default: in XDG_DATA_HOME)"
     )
 
 
 def _add_keep(parser: argparse.ArgumentParser) -> None:
     keep = Keep()
-    group = parser.add_argument_group("what is kept of ended sandboxes; the oldest goes first")
-    group.add_argument("--log-days", type=_days, default=keep.log_days, metavar="DAYS", help="age of logs (default: 7)")
+    group = parser.add_argument_group("retention of ended sandboxes (the oldest go first)")
+    group.add_argument(
+        "--log-days", type=_days, default=keep.log_days, metavar="DAYS", help="maximum age of logs (default: 7)"
+    )
     group.add_argument(
         "--log-size", type=_size, default=keep.log_bytes, metavar="SIZE", dest="log_bytes",
-        help="size of all logs, as in 64M or 2G (default: 256M)",
+        help="maximum size of all logs, as in 64M or 2G (default: 256M)",
     )  # fmt: skip
     group.add_argument(
-        "--record-days", type=_days, default=keep.record_days, metavar="DAYS", help="age of records (default: 30)"
+        "--record-days",
+        type=_days,
+        default=keep.record_days,
+        metavar="DAYS",
+        help="maximum age of records (default: 30)",
     )
-    group.add_argument("--records", type=_count, default=keep.records, metavar="N", help="records (default: 10000)")
+    group.add_argument(
+        "--records", type=_count, default=keep.records, metavar="N", help="maximum number of records (default: 10000)"
+    )
 
 
 def _days(text: str) -> float:
@@ -106,7 +118,7 @@ def _days(text: str) -> float:
     except ValueError:
         days = -1.0
     if not 0 <= days <= 36_500:
-        raise argparse.ArgumentTypeError("must be a number of days")
+        raise argparse.ArgumentTypeError("expected a number of days")
     return days
 
 
@@ -115,7 +127,7 @@ def _size(text: str) -> int:
     number = text.rstrip("KMGkmg")
     unit = text[len(number) :].upper()
     if not (number.isascii() and number.isdecimal() and unit in units):
-        raise argparse.ArgumentTypeError("must be a number of bytes, or one with K, M or G")
+        raise argparse.ArgumentTypeError("expected a size in bytes, or with K, M or G")
     return int(number) * units[unit]
 
 
@@ -131,13 +143,13 @@ def _network(text: str) -> str:
 def _port(text: str) -> int:
     number = _count(text)
     if number > 65535:
-        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+        raise argparse.ArgumentTypeError("expected a port from 0 to 65535")
     return number
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError("must be a whole number")
+        raise argparse.ArgumentTypeError("expected a whole number")
     return int(text)
 
 
@@ -152,7 +164,7 @@ def _trouble(text: str) -> str:
 
 
 def _reporting(command: Command) -> Command:
-    """Turn what a person can do something about into a message, never a traceback."""
+    """Report errors that a user can fix as a message instead of a traceback."""
 
     def run(arguments: argparse.Namespace) -> int:
         try:
@@ -207,10 +219,10 @@ def _serve(arguments: argparse.Namespace) -> int:
         idle_exit=arguments.idle_exit,
     )
     if settings.fleet and settings.driver != "simulated":
-        raise LocalError("A fleet can only be simulated: add --driver simulated.")
+        raise LocalError("--fleet needs --driver simulated.")
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
         print(
-            f"sandtui: warning: listening on {settings.host}: whoever reaches this address and has the API key "
+            f"sandtui: warning: listening on {settings.host}: anyone who can reach this address and has the API key "
             "can run commands on this machine.",
             file=sys.stderr,
         )
@@ -223,7 +235,7 @@ def _env(arguments: argparse.Namespace) -> int:
 
     endpoint = service.ensure(replace(_settings(arguments), driver=arguments.driver))
     _warn(endpoint)
-    # The official command line deletes all sandboxes of a user only when it knows which user that is.
+    # `prime sandbox delete --all` needs the id of the user.
     values = {
         "PRIME_API_BASE_URL": endpoint.base_url,
         "PRIME_API_KEY": endpoint.api_key,
@@ -242,7 +254,9 @@ def _status(arguments: argparse.Namespace) -> int:
     elif endpoint is None:
         print("The local platform is not running.")
     else:
-        print(f"The local platform runs at {endpoint.base_url} (process {endpoint.pid}, {endpoint.driver} driver).")
+        print(
+            f"The local platform is running at {endpoint.base_url} (process {endpoint.pid}, {endpoint.driver} driver)."
+        )
         if endpoint.isolation:
             print(f"Isolation: {endpoint.isolation}")
         _warn(endpoint)
@@ -250,7 +264,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _warn(endpoint: Endpoint) -> None:
-    """Say on standard error what everyone has to know about the isolation of a platform."""
+    """Warn on standard error about missing isolation."""
     if endpoint.warning:
         print(f"sandtui: warning: {endpoint.warning}", file=sys.stderr)
 
@@ -275,5 +289,5 @@ def _stop(arguments: argparse.Namespace) -> int:
     if endpoint is None:
         print("The local platform was not running.")
     else:
-        print(f"The local platform (process {endpoint.pid}) and its sandboxes are stopped.")
+        print(f"The local platform (process {endpoint.pid}) and its sandboxes were stopped.")
     return 0

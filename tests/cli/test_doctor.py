@@ -44,23 +44,23 @@ def paths(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("environ", "name", "state", "words"),
     [
-        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "colours", "good", "16 million"),
-        ({"TERM": "xterm-256color"}, "colours", "good", "256"),
-        ({"TERM": "linux"}, "colours", "so-so", "16"),
-        ({"TERM": "xterm", "NO_COLOR": "1"}, "colours", "good", "none"),
-        ({"TERM": "dumb"}, "terminal", "bad", "dumb"),
-        ({"TERM": "xterm", "TMUX": "x"}, "terminal", "good", "inside tmux"),
-        ({"TERM": "xterm", "TMUX": "x"}, "clipboard", "so-so", "OSC 52"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "colors", "ok", "16 million"),
+        ({"TERM": "xterm-256color"}, "colors", "ok", "256"),
+        ({"TERM": "linux"}, "colors", "warning", "16"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "colors", "ok", "NO_COLOR"),
+        ({"TERM": "dumb"}, "terminal", "error", "dumb"),
+        ({"TERM": "xterm", "TMUX": "x"}, "terminal", "ok", "inside tmux"),
+        ({"TERM": "xterm", "TMUX": "x"}, "clipboard", "warning", "OSC 52"),
     ],
 )
 def test_the_terminal(environ, name, state, words):
     found = seen(terminal.examine(environ, Screen()))[name]
     assert found.state == state
-    assert words in found.words
-    assert bool(found.mend) or state == "good"
+    assert words in found.text
+    assert bool(found.fix) or state == "ok"
 
 
-@pytest.mark.parametrize(("output", "preferred", "state"), [("utf-8", "UTF-8", "good"), ("ascii", "ASCII", "bad")])
+@pytest.mark.parametrize(("output", "preferred", "state"), [("utf-8", "UTF-8", "ok"), ("ascii", "ASCII", "error")])
 def test_the_letters(output, preferred, state):
     assert terminal._letters(output, preferred).state == state
 
@@ -69,7 +69,7 @@ NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 EXAMINE = (
     "import os, sys; from sandtui.cli.doctor.terminal import examine; "
     "found = {each.name: each for each in examine(os.environ, sys.stdout)}['unicode']; "
-    "sys.stdout.buffer.write(f'{found.state}|{found.words}|{found.mend}'.encode())"
+    "sys.stdout.buffer.write(f'{found.state}|{found.text}|{found.fix}'.encode())"
 )
 
 
@@ -96,11 +96,11 @@ def test_what_is_to_be_done_about_the_letters_helps(changes, clean_home):
         )
         return done.stdout.decode().split("|")
 
-    state, words, mend = shell("")
-    assert state == "bad"
+    state, words, fix = shell("")
+    assert state == "error"
     assert changes.get("PYTHONIOENCODING", "encoding").partition(":")[0] in words
-    assert mend
-    assert shell(f"{mend}; ")[0] == "good"
+    assert fix
+    assert shell(f"{fix}; ")[0] == "ok"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
@@ -137,8 +137,8 @@ def drop(request):
 async def test_without_anything_the_local_platform_is_meant(paths):
     found = await examine(paths)
     assert set(found) == {"settings", "context"}
-    assert "local" in found["context"].words
-    assert "config init" in found["settings"].mend
+    assert "local" in found["context"].text
+    assert "config init" in found["settings"].fix
 
 
 async def test_a_settings_file_that_is_wrong_ends_the_examination(paths):
@@ -146,41 +146,41 @@ async def test_a_settings_file_that_is_wrong_ends_the_examination(paths):
     paths.settings.write_text("[profiles.a]\ncolour = 1\n")
     found = await examine(paths)
     assert set(found) == {"settings"}
-    assert "line 2" in found["settings"].words
+    assert "line 2" in found["settings"].text
 
 
 async def test_a_platform_that_serves(paths, monkeypatch):
     monkeypatch.setenv("PRIME_API_KEY", "hunter2-key")
     found = await examine(paths, answering())
-    assert {finding.state for finding in found.values()} == {"good"}
-    assert "7" in found["permission"].words
-    assert not any("hunter2" in f"{finding.words}{finding.mend}" for finding in found.values())
+    assert {finding.state for finding in found.values()} == {"ok"}
+    assert "7" in found["permission"].text
+    assert not any("hunter2" in f"{finding.text}{finding.fix}" for finding in found.values())
 
 
 @pytest.mark.parametrize(
     ("answer", "name", "words"),
     [
-        (drop, "connection", "can't be reached: no route"),
+        (drop, "connection", "cannot reach"),
         (answering(401, {"detail": "bad key"}), "permission", "bad key"),
         (answering(403, {"detail": "scope"}), "permission", "scope"),
         (answering(off=300), "clock", "ahead of"),
         (answering(off=-300), "clock", "behind"),
     ],
 )
-async def test_what_is_wrong_is_told_with_how_to_mend_it(paths, monkeypatch, answer, name, words):
+async def test_what_is_wrong_is_told_with_how_to_fix_it(paths, monkeypatch, answer, name, words):
     monkeypatch.setenv("PRIME_API_KEY", "k")
     found = (await examine(paths, answer))[name]
-    assert found.state == "bad"
-    assert words in found.words
-    assert found.mend
+    assert found.state == "error"
+    assert words in found.text
+    assert found.fix
 
 
 async def test_a_variable_that_keeps_from_the_platform_is_named(paths, monkeypatch):
     monkeypatch.setenv("PRIME_API_KEY", "key-of-the-test")
     monkeypatch.setenv("HTTPS_PROXY", "foo://user:secret@proxy")
     found = seen([finding async for finding in platform.examine(paths, "", None)])
-    assert found["connection"].state == "bad"
-    assert "HTTPS_PROXY names" in found["connection"].words
+    assert found["connection"].state == "error"
+    assert "HTTPS_PROXY names" in found["connection"].text
     assert "secret" not in str(found)
 
 
@@ -188,9 +188,9 @@ async def test_a_profile_without_a_key_and_keys_that_do_not_hold(paths):
     paths.settings.parent.mkdir()
     paths.settings.write_text("[keys]\n'fleet.x' = 'x'\n[profiles.a]\nkey_env = 'NO_SUCH_VARIABLE'\n")
     found = await examine(paths, profile="a")
-    assert found["key"].state == "bad"
-    assert "NO_SUCH_VARIABLE" in found["key"].words
-    assert "fleet.x" in found["keys"].words
+    assert found["key"].state == "error"
+    assert "NO_SUCH_VARIABLE" in found["key"].text
+    assert "fleet.x" in found["keys"].text
 
 
 def test_files_that_others_can_read(paths, tmp_path):
@@ -198,15 +198,15 @@ def test_files_that_others_can_read(paths, tmp_path):
     paths.settings.write_text("")
     paths.settings.chmod(0o644)
     found = seen(machine.files(paths, tmp_path))
-    assert found["config"].state == found["state"].state == "good"
-    assert found["secrets"].mend == f"chmod 600 {paths.settings}"
+    assert found["config"].state == found["state"].state == "ok"
+    assert found["secrets"].fix == f"chmod 600 {paths.settings}"
     (tmp_path / "file").write_text("")
     found = seen(machine.files(Paths(tmp_path / "file" / "x", tmp_path / "s"), tmp_path))
-    assert found["config"].state == "bad"
+    assert found["config"].state == "error"
 
 
 def test_python():
-    assert machine.python().state == "good"
+    assert machine.python().state == "ok"
 
 
 def test_the_whole_command(paths, capsys, monkeypatch):
@@ -222,11 +222,11 @@ def test_the_whole_command(paths, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("mode", "wanted"),
     [
-        (Mode(True, "tun", ""), {"namespaces": "good", "network": "good"}),
-        (Mode(False, "veth", ""), {"namespaces": "good", "network": "good"}),
-        (Mode(True, None, "no TUN device: [Errno 2]"), {"namespaces": "good", "network": "so-so"}),
-        (Mode(None, None, "unshare: refused"), {"namespaces": "so-so"}),
-        (LocalError("a fault of ours"), {"namespaces": "bad"}),
+        (Mode(True, "tun", ""), {"namespaces": "ok", "network": "ok"}),
+        (Mode(False, "veth", ""), {"namespaces": "ok", "network": "ok"}),
+        (Mode(True, None, "no TUN device: [Errno 2]"), {"namespaces": "ok", "network": "warning"}),
+        (Mode(None, None, "unshare: refused"), {"namespaces": "warning"}),
+        (LocalError("a fault of ours"), {"namespaces": "error"}),
     ],
 )
 async def test_what_isolates_local_sandboxes_is_told(

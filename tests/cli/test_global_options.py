@@ -99,7 +99,7 @@ def test_an_option_means_the_same_everywhere(profiles, command, data):
     if useless:
         assert f"`sandtui {command}` does not take --" in found
     elif command in CONNECTING and {"local", "profile"} <= set(names):
-        assert found == "--local and --profile exclude each other"
+        assert found == "--local and --profile cannot be combined"
     elif command in CONNECTING and "read_only" in names:
         assert found.startswith("read-only (--read-only): ")
     else:
@@ -237,3 +237,27 @@ def test_the_namespace_of_the_dashboard_has_the_options(profiles):
     arguments = read(["--local"])
     assert isinstance(arguments, argparse.Namespace)
     assert arguments.options == Options(local=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["cp", "-p", "a", "b:c"], "preserve", True),
+        (["cp", "--preserve", "a", "b:c"], "preserve", True),
+        (["cp", "--keep", "a", "b:c"], "preserve", True),
+        (["cp", "a", "b:c"], "preserve", False),
+        (["run", "-j", "8", "#x", "--", "true"], "parallel", 8),
+        (["run", "--parallel", "8", "#x", "--", "true"], "parallel", 8),
+        (["run", "--at-once", "8", "#x", "--", "true"], "parallel", 8),
+        (["run", "#x", "--", "true"], "parallel", None),
+    ],
+)
+def test_options_keep_their_former_names(profiles, words, name, value):
+    assert getattr(read(words), name) == value
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many", "1.5"])
+def test_a_number_that_is_none_is_refused_in_words(profiles, number, capsys):
+    with pytest.raises(SystemExit):
+        read(["run", f"--parallel={number}", "#x", "--", "true"])
+    assert "expected a positive number" in capsys.readouterr().err

@@ -59,7 +59,7 @@ async def test_files_are_copied_from_a_script(remote, boxes, tmp_path):
     assert quiet.stdout == quiet.stderr == "", "silence is all there is without a terminal"
     assert await boxes("cat /workspace/one") == "1"
     refused = await sandtui(remote, "cp", tree, "cp-a:/workspace/", code=2)
-    assert "-r copies it" in refused.stderr
+    assert "use -r to copy it" in refused.stderr
     told = await sandtui(remote, "cp", "-r", "--json", "--query", "#cp", tree, ":/workspace/t")
     rows = [json.loads(line) for line in told.stdout.splitlines()]
     assert sorted((row["sandbox"], row["state"], row["files"]) for row in rows) == [
@@ -72,7 +72,7 @@ async def test_files_are_copied_from_a_script(remote, boxes, tmp_path):
     for words, message in (
         (("cp", "a", "b"), "neither side"),
         (("cp", "no-such:/x", "b"), "no running sandbox"),
-        (("cp", "cp-a:/nothing", tmp_path), "is not there"),
+        (("cp", "cp-a:/nothing", tmp_path), "no such file or directory"),
         (("cp", tree / "one", ":/x"), "needs --query"),
     ):
         assert message in (await sandtui(remote, *words, code=2)).stderr
@@ -144,16 +144,16 @@ async def test_a_dash_is_standard_input_or_output(remote, boxes, tmp_path):
     assert process.returncode == 0
     assert await boxes("cat /workspace/dash") == "a file of that name"
     for words, message in (
-        (("-", "-"), b"one side only"),
-        (("-r", "cp-a:/workspace", "-"), b"-r does not go with -"),
-        (("-p", "-", "cp-a:/x"), b"-p does not go with -"),
-        (("--json", "cp-a:/workspace/all", "-"), b"--json does not go with -"),
+        (("-", "-"), b"only one side can be -"),
+        (("-r", "cp-a:/workspace", "-"), b"-r cannot be combined with -"),
+        (("-p", "-", "cp-a:/x"), b"-p cannot be combined with -"),
+        (("--json", "cp-a:/workspace/all", "-"), b"--json cannot be combined with -"),
         (("--existing", "newer", "-", "cp-a:/x"), b"nothing to compare"),
         (("-", "cp-a:/workspace"), b"is a directory: write NAME:DIRECTORY/FILE"),
         (("-", "cp-a:/workspace/"), b"is a directory: write NAME:DIRECTORY/FILE"),
         (("cp-a:/workspace", "-"), b"is a directory"),
-        (("cp-a:/nothing", "-"), b"is not there"),
-        (("--query", "#cp", ":/workspace/all", "-"), b"- takes one file"),
+        (("cp-a:/nothing", "-"), b"no such file or directory"),
+        (("--query", "#cp", ":/workspace/all", "-"), b"- is one file"),
         (("-", "here"), b"neither side"),
     ):
         refused = await piped(remote, "cp", *words, data=b"x", code=2)
@@ -161,7 +161,7 @@ async def test_a_dash_is_standard_input_or_output(remote, boxes, tmp_path):
         assert refused.stdout == b""
     assert not (tmp_path / "here").exists()
     refused = await piped(remote, "sync", "-", "cp-a:/workspace", code=2)
-    assert b"`sandtui cp` takes -" in refused.stderr
+    assert b"use `sandtui cp` for standard input" in refused.stderr
     failed = await piped(remote, "cp", "-", "cp-a:/proc/nope", data=b"x", code=1)
     assert failed.stderr.startswith(b"sandtui: -: ")
 
@@ -199,7 +199,7 @@ async def test_many_are_asked_about(remote, boxes, tmp_path):
         assert [await boxes("cat /workspace/f; rm /workspace/f", box) for box in (0, 1)] == ["f"] * 2
     for given in (("--all",), ("--query", "#cp")):
         refused = await sandtui(remote, "cp", *given, tmp_path / "f", "cp-a:/workspace/f", code=2)
-        assert "side that begins with a colon" in refused.stderr
+        assert "a side without a name" in refused.stderr
     line = [*SANDTUI, "cp", "-q", "--query", "", str(tmp_path / "f"), ":/workspace/f"]
     for typed, code, there in (("n", 2, ""), ("", 2, ""), ("y", 0, "f")):
         async with Terminal(line, remote) as terminal:
@@ -224,7 +224,7 @@ async def test_what_went_wrong_is_said_with_the_path_that_was_typed(remote, boxe
         (("cp-a:/workspace/a", "/proc/nope"), "/proc/nope can't be written: No such file or directory"),
         (("-r", "cp-a:/workspace/t", "/proc/nope"), "/proc/nope/s can't be made: No such file or directory"),
         (("cp-a:/workspace/a", "file/x"), "sandtui: file is no directory"),
-        (("nothing", "cp-a:/workspace/a"), "sandtui: nothing is not there"),
+        (("nothing", "cp-a:/workspace/a"), "sandtui: nothing: no such file or directory"),
         (("file/x", "cp-a:/workspace/a"), "sandtui: file is no directory"),
         (("./file", "cp-a:/proc/nope"), "sandtui: ./file: /proc/nope: No such file or directory"),
         (("file", "cp-a:/workspace/a/x"), "sandtui: file: /workspace/a/x: Not a directory"),
@@ -335,7 +335,7 @@ async def test_what_is_no_file_is_named_and_has_a_code_of_its_own(remote, boxes,
     # The path of a socket has about a hundred characters at most.
     with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(tree):
         listener.bind("sock")
-    told = ["deep/pipe is a named pipe: left out", "sock is a socket: left out"]
+    told = ["deep/pipe is a named pipe: skipped", "sock is a socket: skipped"]
     for words in (
         ("cp", "-r", tree, "cp-a:/workspace/c"),
         ("cp", "-r", "-q", "--json", "--query", "#cp", tree, ":/workspace/q"),
@@ -352,7 +352,7 @@ async def test_what_is_no_file_is_named_and_has_a_code_of_its_own(remote, boxes,
     await boxes("mkdir /workspace/o; cd /workspace/o; echo y > file; mkfifo pipe; ln -s pipe link")
     for target in (tmp_path / "o", "cp-b:/workspace/o"):
         done = await sandtui(remote, "cp", "-r", "cp-a:/workspace/o", target, code=3)
-        assert "o/pipe is a named pipe: left out" in done.stderr
+        assert "o/pipe is a named pipe: skipped" in done.stderr
     assert (tmp_path / "o" / "file").read_text() == "y\n" and links_under(tmp_path / "o") == {"link": "pipe"}
     failed = await sandtui(remote, "cp", "-r", tree, "cp-a:/proc/x", code=1)
     assert "/proc" in failed.stderr

@@ -75,7 +75,7 @@ async def test_nobody_is_asked_about_what_is_new(remote, boxes, tmp_path):  # no
         await sandtui(remote, "cp", "--existing", existing, "cp-a:/workspace/file", tmp_path / "new")
         assert (tmp_path / "new").read_text() == text
     both = await sandtui(remote, "cp", "--overwrite", "--existing", "skip", "cp-a:/x", tmp_path, code=2)
-    assert "exclude each other" in both.stderr
+    assert "cannot be combined" in both.stderr
     # One of several is in the way: none is written before the answer.
     (tmp_path / "all" / "cp-b").mkdir(parents=True)
     (tmp_path / "all" / "cp-b" / "file").write_text("mine")
@@ -102,7 +102,7 @@ async def test_no_git_directory_of_this_machine_is_written_to(remote, boxes, tmp
     target = repository if command[0] == "sync" else tmp_path
     done = await sandtui(remote, *command, "cp-a:/workspace/repo", target, code=3)
     assert done.stderr.count("is git's own") == 7
-    assert "--allow-git copies" in done.stderr
+    assert "use --allow-git to copy" in done.stderr
     assert contents(repository / ".git") == before
     assert {name for name in contents(repository) if not name.startswith(".git/")} == {"code.py"}
     assert not (repository / "link" / ".git").is_symlink()
@@ -114,7 +114,7 @@ async def test_no_git_directory_of_this_machine_is_written_to(remote, boxes, tmp
         assert contents(repository / ".git") == before
     allowed = await sandtui(remote, *command, "--overwrite", "--allow-git", "cp-a:/workspace/repo", target)
     assert os.access(repository / ".git" / HOOK, os.X_OK)
-    assert f"{HOOK} is from a sandbox, and git runs it by itself" in allowed.stderr
+    assert f"{HOOK} came from a sandbox and is run by git automatically" in allowed.stderr
 
 
 async def test_a_deleting_sync_leaves_the_git_directory_here(remote, boxes, tmp_path):  # noqa: F811
@@ -136,8 +136,8 @@ async def test_files_that_programs_run_by_themselves_are_named(remote, boxes, tm
     assert set(json.loads(done.stdout)["run_by_programs"]) == wanted
     assert all(path in done.stderr for path in wanted)
     single = await sandtui(remote, "cp", "cp-a:/workspace/t/Makefile", tmp_path / ".envrc")
-    assert ".envrc is from a sandbox, and direnv runs it by itself" in single.stderr
+    assert ".envrc came from a sandbox and is run by direnv automatically" in single.stderr
     plan = await sandtui(remote, "sync", "--dry-run", "cp-a:/workspace/t", tmp_path / "new")
-    assert plan.stderr.count("by itself") == len(wanted)
+    assert plan.stderr.count("automatically") == len(wanted)
     sent = await sandtui(remote, "cp", "-r", tmp_path / "t", "cp-b:/workspace/")
     assert sent.stderr == "", "what goes to a sandbox runs there"

@@ -67,7 +67,7 @@ def test_a_dry_run_makes_nothing(run):
     ("arguments", "words"),
     [
         (["nothing-like-it"], "there is no preset"),
-        (["python", "--set", "colour=red"], "there are name, docker_image"),
+        (["python", "--set", "colour=red"], "expected FIELD=VALUE, with one of these fields: name, docker_image"),
         (["python", "--set", "memory_gb=999"], "must be 0.1 to 64"),
         (["python", "--count", "0"], "count"),
         (["/no/such/file.toml"], "no preset"),

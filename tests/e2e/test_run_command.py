@@ -143,10 +143,10 @@ def test_many_are_asked_about(three, run):  # noqa: F811
 
 def test_one_query_goes_before_the_dashes(three, run):  # noqa: F811
     for words, message in (
-        (["a", "b", "--", "true"], "one QUERY goes before --"),
-        (["--", "true"], "Write a QUERY before --"),
-        (["#e2e-run", "--"], "a command is missing"),
-        (["#e2e-run"], "a command is missing"),
+        (["a", "b", "--", "true"], "expected one QUERY before --"),
+        (["--", "true"], "missing QUERY: write one before --"),
+        (["#e2e-run", "--"], "missing COMMAND after --"),
+        (["#e2e-run"], "missing COMMAND after --"),
         (["zqzq", "--", "true"], "no running sandbox matches"),
         (["sbx_", "--", "true"], "no running sandbox matches"),
     ):

@@ -1,1 +1,1 @@
-"""What ``sandtui doctor`` looks at, one module for each subject; used by the command line alone."""
+"""The checks of ``sandtui doctor``, one module for each subject."""

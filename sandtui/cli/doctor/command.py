@@ -1,4 +1,4 @@
-"""``sandtui doctor``: looks at everything that sandtui needs, and says how to mend what is missing."""
+"""``sandtui doctor``: checks the setup and suggests fixes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "doctor",
-        help="look for what is missing, and say how to mend it",
-        description="Look at Python, the terminal, the local platform's drivers, settings, keys, the connection, the "
-        "clock and files. Exit code 1: something does not work; 2: the settings or the profile can't be used.",
+        help="check the setup and suggest fixes",
+        description="Check Python, the terminal, the local platform's drivers, settings, keys, the connection, the "
+        "clock and directories, and suggest fixes. Exit code 1: something does not work; 2: the settings or the "
+        "profile are not valid.",
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each check")
     parser.set_defaults(run=run)
 
 
@@ -41,29 +42,29 @@ def run(arguments: argparse.Namespace) -> int:
     except UsageError:
         if options.profile is not None:
             raise
-        usable = False  # told among the findings
+        usable = False  # reported as a finding
     profile = LOCAL_CONTEXT if options.local else options.profile or ""
-    code = asyncio.run(_examine(profile, as_json=arguments.json))
+    code = asyncio.run(_check(profile, as_json=arguments.json))
     return code if usable else USAGE_ERROR
 
 
-async def _examine(profile: str, *, as_json: bool) -> int:
+async def _check(profile: str, *, as_json: bool) -> int:
     from sandtui.fleet.text.sanitize import clean
 
-    signs = {"good": "✓", "so-so": "▲", "bad": "✖"}
+    signs = {"ok": "✓", "warning": "▲", "error": "✖"}
     encoding = (sys.stdout.encoding or "ascii").lower()
     if "utf" not in encoding:
-        signs = {"good": "ok ", "so-so": "?  ", "bad": "no "}
+        signs = {"ok": "ok ", "warning": "?  ", "error": "no "}
     worst: list[Finding] = []
     async for finding in _findings(profile):
-        if finding.state == "bad":
+        if finding.state == "error":
             worst.append(finding)
         if as_json:
             print(json.dumps(asdict(finding)), flush=True)
             continue
-        print(f"{signs[finding.state]} {finding.name:<12} {clean(finding.words)}")
-        if finding.mend:
-            print(f"{'':<15}-> {clean(finding.mend)}", flush=True)
+        print(f"{signs[finding.state]} {finding.name:<12} {clean(finding.text)}")
+        if finding.fix:
+            print(f"{'':<15}-> {clean(finding.fix)}", flush=True)
     return 1 if worst else 0
 
 

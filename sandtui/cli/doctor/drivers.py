@@ -1,4 +1,4 @@
-"""How the local platform could run sandboxes on this machine."""
+"""Checks how the local platform can run sandboxes on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DISK_FIX = (
 
 
 async def examine() -> AsyncIterator[Finding]:
-    """Try each driver as the platform would."""
+    """Try the drivers as the platform does."""
     from sandtui.local.drivers.choose import find_mode
     from sandtui.local.drivers.engine import find_engine
     from sandtui.local.settings import LocalError
@@ -22,7 +22,7 @@ async def examine() -> AsyncIterator[Finding]:
         try:
             mode = await find_mode(folder)
         except LocalError as error:
-            yield Finding("namespaces", "bad", str(error), "Local sandboxes are not started until this is fixed.")
+            yield Finding("namespaces", "error", str(error), "Local sandboxes cannot start until this is fixed.")
             return
     api = await find_engine()
     engine = api is not None
@@ -30,31 +30,30 @@ async def examine() -> AsyncIterator[Finding]:
         await api.close()
     works = mode.mapped is not None
     if works:
-        yield Finding("namespaces", "good", "work: local sandboxes are isolated and start in milliseconds")
+        yield Finding("namespaces", "ok", "available: local sandboxes are isolated and start in milliseconds")
         yield _network(mode.link, mode.reason)
         if mode.disk is not None:
-            yield Finding("disk", "good", mode.disk.text)
+            yield Finding("disk", "ok", mode.disk.text)
         elif mode.disk_reason:
-            yield Finding(
-                "disk", "so-so", f"local sandboxes with too much on it end, but late: {mode.disk_reason}", _DISK_FIX
-            )
+            text = f"usage over the limit ends a local sandbox, but late: {mode.disk_reason}"
+            yield Finding("disk", "warning", text, _DISK_FIX)
     else:
         fix = "Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined)."
         if not engine:
             fix += " Or start Docker or Podman. `sandtui serve --driver process` runs sandboxes that are NOT isolated."
-        yield Finding("namespaces", "so-so", f"do not work: {mode.reason.rstrip('.')}", fix)
+        yield Finding("namespaces", "warning", f"not available: {mode.reason.rstrip('.')}", fix)
     if engine:
-        yield Finding("engine", "good", "Docker or Podman answers")
+        yield Finding("engine", "ok", "Docker or Podman is running")
     else:
-        yield Finding("engine", "good" if works else "so-so", "no Docker or Podman; only needed for images")
+        yield Finding("engine", "ok" if works else "warning", "no Docker or Podman (only needed for images)")
 
 
 def _network(link: str | None, reason: str) -> Finding:
     if link is not None:
         how = "a TUN device" if link == "tun" else "a veth pair"
-        return Finding("network", "good", f"each local sandbox has its own, through {how}")
+        return Finding("network", "ok", f"each local sandbox has its own, over {how}")
     fix = (
         "Make /dev/net/tun or the veth module available. `sandtui serve --share-network` gives sandboxes "
         "this machine's own network, its loopback services included."
     )
-    return Finding("network", "so-so", f"local sandboxes get none: {reason.rstrip('.')}", fix)
+    return Finding("network", "warning", f"not available to local sandboxes: {reason.rstrip('.')}", fix)

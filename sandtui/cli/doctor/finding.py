@@ -1,19 +1,19 @@
-"""What an examination has found."""
+"""The result of a check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["good", "so-so", "bad"]
-"""``so-so`` works, but less well than it could."""
+State = Literal["ok", "warning", "error"]
+"""``warning`` works, with limitations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``mend`` says what to do about it."""
+    """The result of a check; ``fix`` says what to do about it."""
 
     name: str
     state: State
-    words: str
-    mend: str = ""
+    text: str
+    fix: str = ""

@@ -1,4 +1,4 @@
-"""The settings, the key, the platform behind it, its clock, and what the key may do."""
+"""Checks the settings, the key, the connection, the clock and the permissions of the key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandtui.config.settings import Settings, SettingsError, load_settings
 from sandtui.fleet.keymap import read_keymap
 
 MOST_SECONDS_OFF = 60.0
-"""Tokens are renewed a minute early: a clock that is further off makes every call fail."""
+"""Tokens are renewed a minute early: a clock that is off by more makes every call fail."""
 
 PATIENCE = 10.0
 
@@ -28,40 +28,44 @@ PATIENCE = 10.0
 async def examine(
     paths: Paths, profile: str, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Finding]:
-    """Look at all of it; what can't be looked at for want of something before it is left out."""
+    """Run the checks in order; a failure skips those that depend on it."""
     try:
         settings = load_settings(paths.settings)
     except SettingsError as error:
-        yield Finding("settings", "bad", str(error), "Mend the line, or move the file away.")
+        yield Finding("settings", "error", str(error), "Fix the line, or move the file away.")
         return
     yield _settings(paths, settings)
     for problem in read_keymap(settings.keys).problems:
-        yield Finding("keys", "so-so", problem, "`sandtui keys` prints all ids and keys.")
+        yield Finding("keys", "warning", problem, "`sandtui keys` prints all ids and keys.")
     try:
         context = choose(settings, profile)
         config = None if context.kind == "local" else await asyncio.to_thread(resolve, context)
     except ConfigurationError as error:
-        yield Finding("key", "bad", str(error), "`sandtui config check` lists the contexts.")
+        yield Finding("key", "error", str(error), "`sandtui config check` lists the contexts.")
         return
     if config is None:
-        words = f"{context.name}: the local platform, started when it is needed"
-        yield Finding("context", "good", words, "Set PRIME_API_KEY or a profile to work with another.")
+        words = f"{context.name}: the local platform, started on demand"
+        yield Finding("context", "ok", words, "Set PRIME_API_KEY or a profile to use another platform.")
         return
-    yield Finding("context", "good", f"{context.name}: {config.base_url}, team {config.team_id or 'personal'}")
+    yield Finding("context", "ok", f"{context.name}: {config.base_url}, team {config.team_id or 'personal'}")
     if not config.api_key:
-        mend = "Set PRIME_API_KEY, run `prime login`, or give the profile a key (`sandtui config init`)."
-        yield Finding("key", "bad", "there is none", mend)
+        fix = "Set PRIME_API_KEY, run `prime login`, or give the profile a key (`sandtui config init`)."
+        yield Finding("key", "error", "no API key", fix)
         return
-    yield Finding("key", "good", f"found, {len(config.api_key)} characters")
+    yield Finding("key", "ok", f"found, {len(config.api_key)} characters")
     async for finding in _connection(config, transport):
         yield finding
 
 
 def _settings(paths: Paths, settings: Settings) -> Finding:
     if not paths.settings.exists():
-        mend = "`sandtui config init` writes one in which everything is explained."
-        return Finding("settings", "good", "no file: all settings have their defaults", mend)
-    return Finding("settings", "good", f"{paths.settings}: right, {len(settings.profiles)} profiles")
+        fix = "`sandtui config init` writes one that explains every setting."
+        return Finding("settings", "ok", "no settings file; using defaults", fix)
+    return Finding(
+        "settings",
+        "ok",
+        f"{paths.settings}: valid, {len(settings.profiles)} profile{'s' * (len(settings.profiles) != 1)}",
+    )
 
 
 async def _connection(config: Config, transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[Finding]:
@@ -71,26 +75,29 @@ async def _connection(config: Config, transport: httpx.AsyncBaseTransport | None
         async with httpx.AsyncClient(transport=way, timeout=PATIENCE, trust_env=False) as plain:
             reply = await plain.get(config.base_url)
     except ConfigurationError as error:
-        yield Finding("connection", "bad", str(error), "Change the variable, or unset it.")
+        yield Finding("connection", "error", str(error), "Change the variable, or unset it.")
         return
     except httpx.HTTPError as error:
-        mend = "Check the network, a proxy (HTTPS_PROXY, NO_PROXY), and the address."
-        yield Finding("connection", "bad", f"{config.base_url} can't be reached: {error or type(error).__name__}", mend)
+        fix = "Check the network, the proxy (HTTPS_PROXY, NO_PROXY) and the address."
+        text = f"cannot reach {config.base_url}: {error or type(error).__name__}"
+        yield Finding("connection", "error", text, fix)
         return
     took = (time.monotonic() - began) * 1000
-    yield Finding("connection", "good", f"{config.base_url} answers in {took:.0f} ms")
+    yield Finding("connection", "ok", f"{config.base_url} answers in {took:.0f} ms")
     yield _clock(reply.headers.get("Date", ""), datetime.now(UTC))
     client = AsyncSandboxClient(config=config, transport=transport, keep_tokens=False)
     try:
         page = await asyncio.wait_for(client.list(per_page=1), PATIENCE * 2)
     except UnauthorizedError as error:
-        yield Finding("permission", "bad", str(error), "Make a new key, or `prime login`.")
+        yield Finding("permission", "error", str(error), "Create a new key, or run `prime login`.")
     except PermissionDeniedError as error:
-        yield Finding("permission", "bad", str(error), "The key needs the `sandbox` scope; ask the team's owner.")
+        yield Finding(
+            "permission", "error", str(error), "The key needs the `sandbox` scope: ask the owner of the team."
+        )
     except (SandboxClientError, TimeoutError) as error:
-        yield Finding("permission", "bad", str(error) or "no answer in time", "Try again in a while.")
+        yield Finding("permission", "error", str(error) or "timed out", "Try again later.")
     else:
-        yield Finding("permission", "good", f"sandboxes can be listed: {page.total:,}")
+        yield Finding("permission", "ok", f"can list sandboxes ({page.total:,})")
     finally:
         await client.aclose()
 
@@ -99,8 +106,8 @@ def _clock(date: str, now: datetime) -> Finding:
     try:
         off = (now - parsedate_to_datetime(date)).total_seconds()
     except (TypeError, ValueError):
-        return Finding("clock", "good", "the platform does not tell its time")
+        return Finding("clock", "ok", "not reported by the platform")
     if abs(off) > MOST_SECONDS_OFF:
         words = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the platform's"
-        return Finding("clock", "bad", words, "Set it by the network: timedatectl set-ntp true")
-    return Finding("clock", "good", f"{abs(off):.0f} s beside the platform's")
+        return Finding("clock", "error", words, "Synchronize it: timedatectl set-ntp true")
+    return Finding("clock", "ok", f"within {abs(off):.0f} s of the platform's")
