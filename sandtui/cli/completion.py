@@ -31,7 +31,7 @@ def run(shell: str, whole: argparse.ArgumentParser) -> int:
 
 def words_by_path(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
     """Yield what may follow each path of subcommands, as ``("local stop", [words])``; the empty path is the first."""
-    words: list[str] = []
+    words: list[str] = list(parser.get_default("completes") or ())
     below: list[tuple[str, argparse.ArgumentParser]] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

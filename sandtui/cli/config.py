@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(path)
         elif arguments.action == "init":
             write_commented(path)
-            print(f"Written: {path}")
+            print(f"Created {path}")
         else:
             settings = load_settings(path)
             choose(settings)

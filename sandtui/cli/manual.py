@@ -20,6 +20,8 @@ def add_parser(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Add the subcommand."""
+    from sandtui.manual import TOPICS
+
     parser = subparsers.add_parser(
         "help",
         help="read the manual",
@@ -28,7 +30,10 @@ def add_parser(
     )
     parser.add_argument("topic", nargs="?", metavar="TOPIC", help="a topic of the manual, or a command")
     parser.set_defaults(
-        run=lambda arguments: run(arguments.topic, subparsers.choices), takes=NOTHING, why_not=NO_PLATFORM
+        run=lambda arguments: run(arguments.topic, subparsers.choices),
+        takes=NOTHING,
+        why_not=NO_PLATFORM,
+        completes=TOPICS,
     )
 
 

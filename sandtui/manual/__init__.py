@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
-from importlib.resources import files
 
 TOPICS = (
     "start",
@@ -36,6 +34,8 @@ _COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
 
 def page(topic: str) -> str:
     """Return the Markdown of a page; ``topic`` is one of `TOPICS`."""
+    from importlib.resources import files
+
     if topic not in TOPICS:
         raise KeyError(topic)
     return files(__name__).joinpath(f"{topic}.md").read_text(encoding="utf-8")
@@ -54,6 +54,8 @@ def terminal_page(topic: str, *, commands: bool = True) -> str:
 
 def nearest(word: str, names: tuple[str, ...] = TOPICS) -> str:
     """Return the name that a word was probably meant to be, or an empty text."""
+    from difflib import get_close_matches
+
     word = word.lower()
     plural = [name for name in names if word and (name.startswith(word) or word.startswith(name))]
     close = plural or get_close_matches(word, names, 1, 0.5)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from sandtui.manual import TOPICS
 from tests.e2e.terminal import Terminal
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
@@ -113,3 +114,8 @@ def test_every_subcommand_has_help():
         assert f"\n    {name} " in whole, name
         words = subprocess.run([*SANDTUI, name, "--help"], capture_output=True, text=True, check=True).stdout
         assert len(words.splitlines()) > 4
+
+
+def test_the_topics_of_the_manual_are_completed(script):
+    assert complete(script, "sandtui", "help", "fan") == ["fan-out"]
+    assert set(TOPICS) <= set(complete(script, "sandtui", "help", ""))
