@@ -1,14 +1,14 @@
 """The API of the Prime Sandboxes platform; usable without the rest of sandtui.
 
-What is for use lies here and in these modules; every other module is an inner one:
+The public interface is what this package and these modules export; all other modules are internal:
 
-- ``models``: what goes over the wire, with its statuses and limits; each of its modules too
-- ``errors``: everything that is raised, in one tree
-- ``core`` and ``exceptions``: the same objects by the names of the official SDK's modules
-- ``shell_words``: texts as the words of a sandbox's shell
-- ``toolkit``: limits, checks and parts for programs that build on the client
+- ``models``: requests and responses, with their statuses and limits; each of its modules too
+- ``errors``: every exception, in one hierarchy
+- ``core`` and ``exceptions``: the same objects under the module names of the official SDK
+- ``shell_words``: quoting for a sandbox's shell
+- ``toolkit``: limits, checks and building blocks for programs that extend the client
 
-Names are imported when they are first used: models and errors cost nothing of the HTTP library's time to load.
+Names are imported on first use, so that models and errors do not load the HTTP library.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ if TYPE_CHECKING:
     from sandtui.client.sync_client import SandboxClient
     from sandtui.client.template_client import AsyncTemplateClient, TemplateClient
 
-    # The official SDK's names for what has another one here.
+    # Names of the official SDK for classes that have another name here.
     SandboxListResponse = SandboxPage
     BulkDeleteSandboxResponse = BulkDeleteReply
     RegistryCredentialSummary = RegistryCredential
     TimeoutError = APITimeoutError  # noqa: A001 - the SDK's name for it
 
-# TimeoutError is not here: a star import must not replace Python's own.
+# Without TimeoutError: a star import must not replace the built-in.
 __all__ = [
     "APIClient",
     "APIError",

@@ -1,4 +1,4 @@
-"""The connection of the synchronous client, and requests of the caller's own making."""
+"""The connection of the synchronous client, and arbitrary requests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sandtui.client.session import Session
 
 
 class APIClient:
-    """An address, a key and the connections to it; usable from several threads.
+    """An address, a key and the connections to it. Thread-safe.
 
     ``config`` is read from the environment and ``~/.prime`` when it is not given; ``api_key`` overrides its key.
-    Without ``require_auth`` requests are sent although there is no key. ``user_agent`` replaces the client's own.
+    Without ``require_auth`` requests are sent even without a key. ``user_agent`` replaces the client's own.
     ``transport`` replaces the network, for tests.
     """
 
@@ -45,7 +45,7 @@ class APIClient:
 
 
 class AsyncAPIClient(RawCalls):
-    """The same for the event loop; see :class:`APIClient`."""
+    """The asynchronous version of :class:`APIClient`."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class AsyncSandboxClient(Operations):
             sandbox = await sandboxes.create(request)
 
     ``config`` is read from the environment and ``~/.prime`` when it is not given; ``api_key`` overrides
-    its key. ``transport`` replaces the network, for tests. ``token_folder`` is where gateway tokens are kept
+    its key. ``transport`` replaces the network, for tests. Gateway tokens are stored in ``token_folder``
     between runs; with ``keep_tokens=False`` they stay in memory.
     """
 
@@ -70,20 +70,20 @@ class AsyncSandboxClient(Operations):
         *,
         size: tuple[int, int] | None = None,
     ) -> AsyncSandboxProcess:
-        """Start a live process in a VM, to read and write at once; ``size`` (columns, lines) gives it a terminal.
+        """Start an interactive process in a VM; ``size`` (columns, lines) gives it a terminal.
 
-        It ends with its block: use it with ``async with``, or ``with`` in the blocking client.
+        Use it with ``async with`` (``with`` in the blocking client): leaving the block ends the process.
 
         Raises:
-            InvalidRequestError: an argument breaks a rule, or the sandbox is a container, whose live processes
-                go over :meth:`connect_ssh`; nothing was started.
-            CommandTooLongError: the platform does not take so much; upload it as a file and run that file.
+            InvalidRequestError: an argument is invalid, or the sandbox is a container: use :meth:`connect_ssh` there.
+                Nothing was started.
+            CommandTooLongError: the platform does not accept such a long command; upload it as a file and run that.
             SandboxNotRunningError: the sandbox has ended.
             APIError: the process could not be started.
         """
         check_launch(command, working_dir, env, user)
         if not await self._session.is_vm(sandbox_id):
-            raise InvalidRequestError("a container has no command sessions; use connect_ssh for a live process")
+            raise InvalidRequestError("a container has no command sessions; use connect_ssh for an interactive process")
         session_uuid = str(uuid.uuid4())
         start = start_message(command, working_dir, env, user, stdin=True, session_uuid=session_uuid, size=size)
         process = AsyncSandboxProcess(self._session, sandbox_id, start, terminal=size is not None)
@@ -98,13 +98,13 @@ class AsyncSandboxClient(Operations):
     def connect_ssh(
         self, sandbox_id: str, ttl_seconds: int | None = None
     ) -> AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
-        """Open an SSH connection into the sandbox; with its block it is closed and cleaned up, whatever happens.
+        """Open an SSH connection into the sandbox; leaving the block closes it and its session.
 
-        The asynchronous client yields asyncssh's connection, the blocking one a :class:`SandboxSSH` around it.
+        The asynchronous client yields asyncssh's connection, the blocking one a :class:`SandboxSSH` that wraps it.
 
         Raises:
             APIError: the platform has no SSH for this sandbox, or refused.
-            ConnectionFailedError: nothing answered at the address that the platform gave.
+            ConnectionFailedError: the address that the platform returned can't be reached.
         """
         from sandtui.client.ssh import ssh_connection
 

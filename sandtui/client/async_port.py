@@ -12,7 +12,6 @@ from typing import Any, Final, cast
 from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.call import StreamedBody
 from sandtui.client.connections import Connections, LoopConnections
-from sandtui.client.crew import TaskCrew, fan_out
 from sandtui.client.download_threads import DownloadThreads
 from sandtui.client.exchange import (
     FAULTS,
@@ -24,12 +23,13 @@ from sandtui.client.exchange import (
     length_of,
 )
 from sandtui.client.http_library import httpx
-from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
+from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireRequest, WireResponse
 from sandtui.client.routes import AsyncRoutedTransport, Routes
+from sandtui.client.workers import TaskWorkers, fan_out
 
 
 class AsyncPort:
-    """Suspends while it waits."""
+    """Does I/O on the event loop."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, limits: httpx.Limits = LIMITS) -> None:
         routes = Routes()
@@ -45,36 +45,40 @@ class AsyncPort:
         self._connections = LoopConnections(lambda: Connections(make, limits))
         self._threads = DownloadThreads(lambda: BlockingPort(routes=routes)) if transport is None else None
 
-    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
+    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireResponse:
         """Send a request; see :meth:`Port.send`."""
-        # What is sent is read ahead in threads already, and was slower when sent by them too.
+        # Only downloads: uploads are read ahead in threads, and sending them from threads was slower.
         if sink is not None and self._threads is not None and self._threads.is_free:
             return await self._threads.send(request, sink)
         try:
             async with self._client() as http, _body(request) as content, asyncio.timeout(request.deadline):
                 if sink is None:
-                    async with http.stream(**arguments(request, content)) as reply:
-                        return WireReply(reply.status_code, reply.headers, await _whole(reply, request.deadline))
-                async with http.stream(**arguments(request, content, identity=True)) as reply:
-                    if not reply.is_success:
-                        return WireReply(reply.status_code, reply.headers, await _whole(reply, request.timeout))
-                    await self._pour(reply, sink)
-                    return WireReply(reply.status_code, reply.headers, b"")
+                    async with http.stream(**arguments(request, content)) as response:
+                        return WireResponse(
+                            response.status_code, response.headers, await _whole(response, request.deadline)
+                        )
+                async with http.stream(**arguments(request, content, identity=True)) as response:
+                    if not response.is_success:
+                        return WireResponse(
+                            response.status_code, response.headers, await _whole(response, request.timeout)
+                        )
+                    await self._pour(response, sink)
+                    return WireResponse(response.status_code, response.headers, b"")
         except TimeoutError:
             raise TransportFault("it takes too long", sent=True, timeout=True) from None
         except FAULTS as error:
             raise fault(error) from None
 
-    async def _pour(self, reply: httpx.Response, sink: Sink) -> None:
-        """Hand a body to a sink, in threads, some pieces at once."""
+    async def _pour(self, response: httpx.Response, sink: Sink) -> None:
+        """Pass a body to a sink in threads, several pieces at a time."""
 
         async def call(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-            # To its end: what uses the sink's file must not outlive the file.
+            # Shielded: nothing may use the sink's file after it is closed.
             await self.shielded(self.work(function, *args, **kwargs))
 
-        await call(sink.begin, length_of(reply.headers))
+        await call(sink.begin, length_of(response.headers))
         gathered = bytearray()
-        async for piece in reply.aiter_bytes():
+        async for piece in response.aiter_bytes():
             gathered += piece
             if len(gathered) >= READ_AT_ONCE:
                 await call(sink.take, bytes(gathered))
@@ -83,24 +87,24 @@ class AsyncPort:
             await call(sink.take, bytes(gathered))
 
     @asynccontextmanager
-    async def stream(self, request: WireRequest) -> AsyncIterator[AsyncReply]:
-        """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
+    async def stream(self, request: WireRequest) -> AsyncIterator[AsyncResponse]:
+        """Send a request and stream the response; see :meth:`Port.stream`."""
         try:
             async with (
                 self._client() as http,
                 _body(request) as content,
-                http.stream(**arguments(request, content, identity=True)) as reply,
+                http.stream(**arguments(request, content, identity=True)) as response,
             ):
-                yield AsyncReply(reply, request.deadline)
+                yield AsyncResponse(response, request.deadline)
         except FAULTS as error:
             raise fault(error) from None
 
     async def sleep(self, seconds: float) -> None:
-        """Wait without holding up the loop."""
+        """Sleep without blocking the loop."""
         await asyncio.sleep(seconds)
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the time of a monotonic clock in seconds."""
         return time.monotonic()
 
     def lock(self) -> AbstractAsyncContextManager[None]:
@@ -108,22 +112,22 @@ class AsyncPort:
         return asyncio.Lock()
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something that blocks in a thread."""
+        """Run a blocking function in a thread."""
         return await asyncio.to_thread(function, *args, **kwargs)
 
     def fan_out(
         self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
     ) -> AsyncIterator[Outcome[K, T]]:
-        """Run a flow for each key in tasks; leaving early cancels those that still run."""
+        """Run a flow for each key in tasks; leaving early cancels the unfinished ones."""
         return fan_out(self, keys, flow, at_once)
 
-    def crew(self, at_once: int) -> TaskCrew[Any, Any]:
-        """Return a crew of tasks."""
-        return TaskCrew(at_once)
+    def workers(self, at_once: int) -> TaskWorkers[Any, Any]:
+        """Return workers in tasks."""
+        return TaskWorkers(at_once)
 
     @asynccontextmanager
-    async def beside(self, flow: Coroutine[Any, Any, T]) -> AsyncIterator[Awaitable[T]]:
-        """Run a flow in a task of its own while the block runs."""
+    async def concurrently(self, flow: Coroutine[Any, Any, T]) -> AsyncIterator[Awaitable[T]]:
+        """Run a flow in a task while the block runs."""
         task = asyncio.ensure_future(flow)
         try:
             yield task
@@ -131,18 +135,18 @@ class AsyncPort:
             task.cancel()
             await asyncio.wait((task,))
             if not task.cancelled():
-                task.exception()  # taken note of: who wanted to know has awaited it
+                task.exception()  # retrieved; the block has awaited it if it wanted to
 
-    async def shielded(self, flow: Coroutine[Any, Any, T], patience: float | None = None) -> T:
-        """Carry a flow through in a task of its own; see :meth:`Port.shielded`."""
+    async def shielded(self, flow: Coroutine[Any, Any, T], grace: float | None = None) -> T:
+        """Run a flow in a task that the caller's cancellation does not reach; see :meth:`Port.shielded`."""
         task = asyncio.ensure_future(flow)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            # The cancellation is what the caller gets, whatever becomes of the flow.
+            # The caller gets the cancellation, whatever the flow's result.
             task.add_done_callback(_noted)
             if not task.done():
-                await asyncio.wait({task}, timeout=patience)
+                await asyncio.wait({task}, timeout=grace)
             raise
 
     async def aclose(self) -> None:
@@ -166,22 +170,22 @@ def _noted(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-class AsyncReply:
-    """A reply that is read piece by piece."""
+class AsyncResponse:
+    """A streamed response."""
 
-    def __init__(self, reply: httpx.Response, deadline: float | None) -> None:
-        self._reply = reply
+    def __init__(self, response: httpx.Response, deadline: float | None) -> None:
+        self._reply = response
         self._deadline = deadline
         self._ends = None if deadline is None else asyncio.get_running_loop().time() + deadline
-        self.status_code = reply.status_code
-        self.headers = reply.headers
+        self.status_code = response.status_code
+        self.headers = response.headers
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+        """Yield the body as it arrives."""
         async with aclosing(_wire_pieces(self._reply)) as pieces:
             while True:
                 try:
-                    # Around each wait alone: between them the caller runs, and must not be cancelled.
+                    # Only around each read: between reads the caller runs, and must not be cancelled.
                     async with asyncio.timeout_at(self._ends):
                         piece = await anext(pieces)
                 except StopAsyncIteration:
@@ -195,28 +199,28 @@ class AsyncReply:
         return await _whole(self._reply, self._deadline)
 
 
-async def _whole(reply: httpx.Response, deadline: float | None) -> bytes:
-    body = BoundedBody(reply.headers, deadline)
-    if reply.is_stream_consumed:
-        return reply.content
-    async for piece in reply.aiter_raw():
+async def _whole(response: httpx.Response, deadline: float | None) -> bytes:
+    body = BoundedBody(response.headers, deadline)
+    if response.is_stream_consumed:
+        return response.content
+    async for piece in response.aiter_raw():
         body.take(piece)
     return body.whole()
 
 
-async def _wire_pieces(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
-    if reply.headers.get("content-encoding", "identity") != "identity":
-        raise TransportFault("the reply is packed, unasked", sent=True, timeout=False)
-    if reply.is_stream_consumed:
-        yield reply.content
+async def _wire_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise TransportFault("the response has an unrequested encoding", sent=True, timeout=False)
+    if response.is_stream_consumed:
+        yield response.content
         return
-    async for piece in reply.aiter_raw():
+    async for piece in response.aiter_raw():
         yield piece
 
 
 @asynccontextmanager
 async def _body(request: WireRequest) -> AsyncIterator[bytes | AsyncIterator[bytes] | None]:
-    """Give the body of a request, and close what it is read from whatever becomes of the request."""
+    """Provide the body of a request and close its source afterwards."""
     if not isinstance(request.body, StreamedBody):
         yield request.body
         return
@@ -228,17 +232,17 @@ _END: Final = object()
 
 
 async def _threaded(body: StreamedBody) -> AsyncGenerator[bytes, None]:
-    """Read a body in threads, one piece ahead, so that neither the disk nor the network waits for the other."""
+    """Read a body in threads, one piece ahead, so that disk and network work at the same time."""
     pieces = body.open()
     try:
         coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, _END))
         try:
-            # An empty piece is a piece: only the mark is the end.
+            # Pieces may be empty: only the sentinel marks the end.
             while (piece := await coming) is not _END:
                 coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, _END))
                 yield cast("bytes", piece)
         finally:
-            # A thread that still reads must be done before the file is closed.
+            # A thread may still be reading: wait before the file is closed.
             await asyncio.wait([coming])
             if not coming.cancelled():
                 coming.exception()

@@ -1,7 +1,7 @@
-"""Makes a blocking method of a flow, with the flow's own signature and docstring.
+"""Turns a flow into a blocking method with the same signature and docstring.
 
-The client that offers the method holds the flows' object as ``_flows``: inside a flow ``self`` must be the object
-whose methods are coroutines.
+The client with the method has the object with the flows as ``_flows``: inside a flow ``self`` must be the object whose
+methods are coroutines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 def blocking(flow: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> Callable[Concatenate[Any, P], R]:
-    """Return ``flow`` as a method that returns when it is done."""
+    """Return ``flow`` as a blocking method."""
 
     @functools.wraps(flow)
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -28,7 +28,7 @@ def blocking(flow: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> Calla
 
 
 def same(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Return a method that never waits, as one of the client that holds the flows."""
+    """Return an ordinary method of the flows as a method of the client."""
 
     @functools.wraps(method)
     def twin(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""The port of the synchronous client; usable from several threads."""
+"""The port of the synchronous client. Thread-safe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from typing import Any
 
 from sandtui.client.call import StreamedBody
 from sandtui.client.connections import Connections
-from sandtui.client.crew import ThreadCrew, fan_out
 from sandtui.client.exchange import (
     FAULTS,
     LIMITS,
@@ -30,12 +29,13 @@ from sandtui.client.exchange import (
 )
 from sandtui.client.http_library import httpx
 from sandtui.client.network_deadline import Exchange, NetworkDeadline
-from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireReply, WireRequest
+from sandtui.client.port import K, Outcome, P, Sink, T, TransportFault, WireRequest, WireResponse
 from sandtui.client.routes import RoutedTransport, Routes
+from sandtui.client.workers import ThreadWorkers, fan_out
 
 
 class BlockingPort:
-    """Does all its work before it returns: its coroutines never suspend."""
+    """Blocks: its coroutines never suspend."""
 
     def __init__(self, transport: httpx.BaseTransport | None = None, routes: Routes | None = None) -> None:
         routes = routes or Routes()
@@ -51,59 +51,59 @@ class BlockingPort:
 
         self._connections = Connections(make, LIMITS)
 
-    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
+    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireResponse:
         """Send a request; see :meth:`Port.send`."""
         try:
             with self._client() as http, _body(request) as content, self._deadline.within(request.deadline):
                 if sink is None:
-                    with http.stream(**arguments(request, content)) as reply:
-                        return WireReply(reply.status_code, reply.headers, _whole(reply, request.deadline))
-                with http.stream(**arguments(request, content, identity=True)) as reply:
-                    if not reply.is_success:
-                        return WireReply(reply.status_code, reply.headers, _whole(reply, request.timeout))
-                    sink.begin(length_of(reply.headers))
-                    # As it came: decoding and cutting anew would copy each byte twice more.
-                    plain = "content-encoding" not in reply.headers and not reply.is_stream_consumed
+                    with http.stream(**arguments(request, content)) as response:
+                        return WireResponse(response.status_code, response.headers, _whole(response, request.deadline))
+                with http.stream(**arguments(request, content, identity=True)) as response:
+                    if not response.is_success:
+                        return WireResponse(response.status_code, response.headers, _whole(response, request.timeout))
+                    sink.begin(length_of(response.headers))
+                    # Raw: decoding and re-chunking would copy each byte twice more.
+                    plain = "content-encoding" not in response.headers and not response.is_stream_consumed
                     left = 0
-                    # Kept by a name: the connection is closed with it.
-                    pieces = reply.iter_raw() if plain else reply.iter_bytes()
+                    # Kept in a variable: the connection is closed when it is collected.
+                    pieces = response.iter_raw() if plain else response.iter_bytes()
                     for piece in pieces:
                         sink.take(piece)
-                        left = bytes_to_pass_by(reply, len(piece)) if plain else 0
+                        left = bytes_to_pass_by(response, len(piece)) if plain else 0
                         if left:
                             break
                     while left:
-                        piece = reply.extensions["network_stream"].read(min(left, READ_AT_ONCE), request.timeout)
+                        piece = response.extensions["network_stream"].read(min(left, READ_AT_ONCE), request.timeout)
                         if not piece:
-                            raise TransportFault("the reply broke off", sent=True, timeout=False)
+                            raise TransportFault("the response broke off", sent=True, timeout=False)
                         left -= len(piece)
                         sink.take(piece)
-                    return WireReply(reply.status_code, reply.headers, b"")
+                    return WireResponse(response.status_code, response.headers, b"")
         except FAULTS as error:
             raise fault(error) from None
 
     @asynccontextmanager
-    async def stream(self, request: WireRequest) -> AsyncIterator[BlockingReply]:
-        """Send a request and read its reply as it comes; see :meth:`Port.stream`."""
+    async def stream(self, request: WireRequest) -> AsyncIterator[BlockingResponse]:
+        """Send a request and stream the response; see :meth:`Port.stream`."""
         try:
             with self._client() as http, _body(request) as content, ExitStack() as cleanup:
-                # Up to the head of the reply alone: what comes then is the caller's time too.
+                # Only up to the response head: after that, time passes in the caller too.
                 with self._deadline.within(request.deadline):
-                    reply = cleanup.enter_context(http.stream(**arguments(request, content, identity=True)))
-                yield BlockingReply(reply, request.deadline)
+                    response = cleanup.enter_context(http.stream(**arguments(request, content, identity=True)))
+                yield BlockingResponse(response, request.deadline)
         except FAULTS as error:
             raise fault(error) from None
 
     def cut_by(self, exchange: Exchange) -> AbstractContextManager[None]:
-        """Let another thread end what the present one sends and reads in the block."""
+        """Let another thread cut the network I/O of this thread in the block."""
         return self._deadline.cut_by(exchange)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait in the caller's thread."""
+        """Sleep in the caller's thread."""
         time.sleep(seconds)  # noqa: ASYNC251 - this port blocks by contract
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the time of a monotonic clock in seconds."""
         return time.monotonic()
 
     def lock(self) -> AbstractAsyncContextManager[None]:
@@ -111,29 +111,29 @@ class BlockingPort:
         return _ThreadLock()
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do it here and now."""
+        """Run a function in the caller's thread."""
         return function(*args, **kwargs)
 
     def fan_out(
         self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
     ) -> AsyncIterator[Outcome[K, T]]:
-        """Run a flow for each key in threads; leaving early waits for those that run and starts no more."""
+        """Run a flow for each key in threads; leaving early waits for running ones and starts no more."""
         return fan_out(self, keys, flow, at_once)
 
-    def crew(self, at_once: int) -> ThreadCrew[Any, Any]:
-        """Return a crew of threads."""
-        return ThreadCrew(at_once)
+    def workers(self, at_once: int) -> ThreadWorkers[Any, Any]:
+        """Return workers in threads."""
+        return ThreadWorkers(at_once)
 
     @asynccontextmanager
-    async def beside(self, flow: Coroutine[Any, Any, T]) -> AsyncIterator[Awaitable[T]]:
-        """Run a flow when the block awaits it."""
+    async def concurrently(self, flow: Coroutine[Any, Any, T]) -> AsyncIterator[Awaitable[T]]:
+        """Run a flow when it is awaited."""
         try:
             yield flow
         finally:
             flow.close()
 
-    async def shielded(self, flow: Coroutine[Any, Any, T], patience: float | None = None) -> T:
-        """Carry a flow through; nothing can cancel it here."""
+    async def shielded(self, flow: Coroutine[Any, Any, T], grace: float | None = None) -> T:
+        """Run a flow; nothing can cancel it here."""
         return await flow
 
     async def aclose(self) -> None:
@@ -149,20 +149,20 @@ class BlockingPort:
             yield http
 
 
-class BlockingReply:
-    """A reply that is read piece by piece."""
+class BlockingResponse:
+    """A streamed response."""
 
-    def __init__(self, reply: httpx.Response, deadline: float | None) -> None:
-        self._reply = reply
+    def __init__(self, response: httpx.Response, deadline: float | None) -> None:
+        self._reply = response
         self._deadline = deadline
         self._ends = None if deadline is None else time.monotonic() + deadline
-        self.status_code = reply.status_code
-        self.headers = reply.headers
+        self.status_code = response.status_code
+        self.headers = response.headers
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+        """Yield the body as it arrives."""
         if self.headers.get("content-encoding", "identity") != "identity":
-            raise TransportFault("the reply is packed, unasked", sent=True, timeout=False)
+            raise TransportFault("the response is packed, unasked", sent=True, timeout=False)
         for piece in (self._reply.content,) if self._reply.is_stream_consumed else self._reply.iter_raw():
             yield piece
             if self._ends is not None and time.monotonic() > self._ends:
@@ -174,7 +174,7 @@ class BlockingReply:
 
 
 class _ThreadLock:
-    """A thread's lock in the dress of an asynchronous one."""
+    """A thread lock with an asynchronous interface."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -186,18 +186,18 @@ class _ThreadLock:
         self._lock.release()
 
 
-def _whole(reply: httpx.Response, deadline: float | None) -> bytes:
-    body = BoundedBody(reply.headers, deadline)
-    if reply.is_stream_consumed:
-        return reply.content
-    for piece in reply.iter_raw():
+def _whole(response: httpx.Response, deadline: float | None) -> bytes:
+    body = BoundedBody(response.headers, deadline)
+    if response.is_stream_consumed:
+        return response.content
+    for piece in response.iter_raw():
         body.take(piece)
     return body.whole()
 
 
 @contextmanager
 def _body(request: WireRequest) -> Iterator[bytes | Iterator[bytes] | None]:
-    """Give the body of a request, and close what it is read from whatever becomes of the request."""
+    """Provide the body of a request and close its source afterwards."""
     if not isinstance(request.body, StreamedBody):
         yield request.body
         return

@@ -1,4 +1,4 @@
-"""One call of the API, described: what is sent, how the reply is read, what may be repeated."""
+"""The description of an API call: request, response type, and whether it may be retried."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str] | None
 
 CONTROL_TIMEOUT = 30.0
-"""Seconds that a control call may take. The official SDK sets none and can hang (WIRE.md 6)."""
+"""Timeout of a control call in seconds. The official SDK sets none and can hang (WIRE.md 6)."""
 
 
 class Repeat(Enum):
-    """What may be sent again after a failure."""
+    """When a call may be retried."""
 
     SAFE = "safe"
-    """The call changes nothing, or carries a key that makes a repetition harmless."""
+    """Always: the call changes nothing, or is idempotent."""
 
     UNSENT = "unsent"
-    """Only when it is certain that the platform never saw the request."""
+    """Only if the platform certainly never received the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit of the hosted platform: so many requests of a kind a minute, for each key apart (WIRE.md 2.1)."""
+    """A limit of the hosted platform: requests of one kind per minute, counted per key (WIRE.md 2.1)."""
 
     kind: str
     per_minute: int
@@ -42,7 +42,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class StreamedBody:
-    """A body that is read while it is sent. ``open`` starts it anew, so that it can be sent again.
+    """A body that is read while it is sent. ``open`` starts from the beginning, so that it can be resent.
 
     ``length`` is in bytes. The iterator may block; the asynchronous port runs it in a thread.
     """
@@ -56,15 +56,15 @@ Body = bytes | StreamedBody
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request, and the type of its reply.
+    """A request and the type of its response.
 
     ``path`` is relative to the API root for control calls and to the token's base for gateway calls.
-    ``timeout`` is in seconds and bounds one attempt. ``secrets`` are what no error may hold, should it be echoed.
+    ``timeout`` is in seconds and bounds one attempt. ``secrets`` are redacted in errors, should the platform echo them.
     """
 
     method: str
     path: str
-    reply: type[T]
+    response: type[T]
     query: Mapping[str, QueryValue] = field(default_factory=dict)
     body: Body | None = field(default=None, repr=False)
     repeat: Repeat = Repeat.UNSENT
@@ -75,7 +75,7 @@ class Call(Generic[T]):
 
     @property
     def query_pairs(self) -> list[tuple[str, str]]:
-        """The query as it is sent: None is left out, lists repeat their key, booleans are lower case.
+        """The query as sent: None is left out, lists repeat their key, booleans are lower case.
 
         Raises:
             InvalidRequestError: a value can't be sent as text.
@@ -95,15 +95,15 @@ class Call(Generic[T]):
         return pairs
 
     def read(self, content: bytes) -> T:
-        """Turn the body of a successful reply into the model.
+        """Parse the body of a successful response.
 
         Raises:
-            MalformedReplyError: the body is not the JSON that was agreed. The text names the fields
-                but not their values, which may be secret.
+            MalformedReplyError: the body does not match the model. The message names the fields but not their values,
+                which may be secret.
         """
-        if self.reply is Nothing:
+        if self.response is Nothing:
             return Nothing()  # type: ignore[return-value] # T is Nothing here
-        if isinstance(self.reply, type) and issubclass(self.reply, RowsModel):
+        if isinstance(self.response, type) and issubclass(self.response, RowsModel):
             parts = content.count(b"{") + content.count(b"[")
             if parts > RowsModel.MOST_PARTS:
                 raise MalformedReplyError(
@@ -113,9 +113,9 @@ class Call(Generic[T]):
                     path=self.path,
                 )
         try:
-            adapter = _adapter(self.reply)
-            # An empty success says nothing more than that: what it must say is only asked of one that has a body.
-            reply: T = adapter.validate_json(content) if content else adapter.validate_python({})
+            adapter = _adapter(self.response)
+            # An empty body is read as all defaults: required fields are only required where there is a body.
+            response: T = adapter.validate_json(content) if content else adapter.validate_python({})
         except ValidationError as error:
             places = ", ".join(
                 sorted({".".join(str(part) for part in item["loc"]) or "body" for item in error.errors()})[:5]
@@ -125,14 +125,14 @@ class Call(Generic[T]):
                 method=self.method,
                 path=self.path,
             ) from None
-        return reply
+        return response
 
 
 _ADAPTERS: dict[object, TypeAdapter[Any]] = {}
 
 
-def _adapter(reply: type[T]) -> TypeAdapter[Any]:
-    adapter = _ADAPTERS.get(reply)
+def _adapter(response: type[T]) -> TypeAdapter[Any]:
+    adapter = _ADAPTERS.get(response)
     if adapter is None:
-        adapter = _ADAPTERS[reply] = TypeAdapter(reply)
+        adapter = _ADAPTERS[response] = TypeAdapter(response)
     return adapter

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CommandChannel(Protocol):
-    """Something that runs one command and yields its events; it closes itself afterwards."""
+    """Runs one command, yields its events and closes itself afterwards."""
 
     def run(
         self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
@@ -24,7 +24,7 @@ class CommandChannel(Protocol):
 
 
 class ChannelSource(Protocol):
-    """Something that opens channels into containers."""
+    """Opens channels into containers."""
 
     async def open(self, sandbox_id: str) -> CommandChannel | None:
         """Open a channel; None if the platform offers none."""
@@ -32,7 +32,7 @@ class ChannelSource(Protocol):
 
 
 class SSHChannels:
-    """Opens channels over SSH, until the platform answers that it has no SSH."""
+    """Opens channels over SSH, unless the platform has answered that it has no SSH."""
 
     def __init__(self, session: Session) -> None:
         self._access = Access(session)
@@ -42,12 +42,12 @@ class SSHChannels:
         """Open a channel; None if the platform offers none."""
         if self._unsupported:
             return None
-        # asyncssh takes long to import, and most programs never need it.
+        # Slow to import, and most programs never need it.
         from sandtui.client.ssh import ssh_channel
 
         try:
             return await ssh_channel(self._access, sandbox_id)
         except APIError as error:
-            # Any other error may be gone the next time.
+            # Other errors may be temporary.
             self._unsupported = error.status_code in {405, 501}
             return None

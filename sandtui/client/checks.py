@@ -1,4 +1,4 @@
-"""What arguments must be before they go over the wire: each breach is told before anything is sent."""
+"""Validation of arguments before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pydantic_core import PydanticSerializationError, to_json
 from sandtui.client.errors import InvalidRequestError
 
 MAX_ID = 1000
-"""Characters of an id: a path that is much longer can't be sent."""
+"""Maximum length of an id: much longer paths can't be sent."""
 
 
 def check_text(what: str, value: object, *, may_be_empty: bool = False) -> str:
-    """Return ``value`` when it is text that can be sent.
+    """Return ``value`` if it is text that can be sent.
 
     Raises:
-        InvalidRequestError: it is no string, is blank, or holds a NUL byte or half of a surrogate pair.
+        InvalidRequestError: it is not a string, is blank, or contains a NUL byte or a lone surrogate.
     """
     if not isinstance(value, str):
         raise InvalidRequestError(f"{what} must be a string, not {type(value).__name__}")
     if not may_be_empty and not value.strip():
         raise InvalidRequestError(f"{what} is empty")
     if "\0" in value:
-        raise InvalidRequestError(f"{what} holds a NUL byte")
+        raise InvalidRequestError(f"{what} contains a NUL byte")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidRequestError(f"{what} holds characters that UTF-8 has no bytes for") from None
+        raise InvalidRequestError(f"{what} contains characters that can't be encoded as UTF-8") from None
     return value
 
 
 def check_seconds(what: str, value: object) -> float:
-    """Return ``value`` when it is a number of seconds above 0.
+    """Return ``value`` if it is a positive number of seconds.
 
     Raises:
         InvalidRequestError: it is not.
@@ -47,11 +47,11 @@ def check_seconds(what: str, value: object) -> float:
 def segment(value: object) -> str:
     """Return an id as one segment of a path.
 
-    ``.`` and ``..`` are refused because HTTP libraries fold them, quoted or not: the request would go to
-    another resource.
+    ``.`` and ``..`` are refused: HTTP libraries normalise them, quoted or not, and the request would go to another
+    resource.
 
     Raises:
-        InvalidRequestError: it is no text, is empty, is too long, or is ``.`` or ``..``.
+        InvalidRequestError: it is not a string, is empty, too long, ``.`` or ``..``.
     """
     text = check_text("an id", value)
     if len(text) > MAX_ID:
@@ -62,10 +62,10 @@ def segment(value: object) -> str:
 
 
 def json_body(value: Any) -> bytes:
-    """Return a value as the JSON that is sent.
+    """Return a value as JSON.
 
     Raises:
-        InvalidRequestError: it holds something that JSON can't.
+        InvalidRequestError: it contains something that JSON can't represent.
     """
     try:
         return to_json(value)
@@ -74,7 +74,7 @@ def json_body(value: Any) -> bytes:
 
 
 def check_ids(what: str, ids: object) -> None:
-    """Refuse a single text where a list of them belongs: each of its letters would count as one.
+    """Refuse a single string in place of a list: each character would count as an entry.
 
     Raises:
         InvalidRequestError: it is one string, or bytes.

@@ -1,7 +1,7 @@
-"""Where the platform is and who asks: environment, then ``~/.prime/config.json``, then defaults.
+"""Address and identity: from the environment, then ``~/.prime/config.json``, then defaults.
 
-The rules are those of the official SDK (WIRE.md 1), so that one log-in serves both. The file belongs to
-the ``prime`` command and is only ever read here.
+The rules are those of the official SDK (WIRE.md 1), so that one login serves both. The file belongs to
+the ``prime`` command and is only read here.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _CONTEXT_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """An address and the identity used there. ``repr`` leaves the key out.
+    """An address and the identity used there. ``repr`` omits the key.
 
-    With ``read_only`` a client refuses every call that may change something, before anything is sent.
+    With ``read_only`` the client refuses every call that might change something before sending it.
     """
 
     api_key: str = field(default="", repr=False)
@@ -37,7 +37,7 @@ class Config:
     user_id: str | None = None
     context: str | None = None
     frontend_url: str | None = None
-    """The platform's web page, for people; None where none is known."""
+    """The platform's web console, if known."""
     read_only: bool = False
 
     def __post_init__(self) -> None:
@@ -51,12 +51,12 @@ class Config:
 
     @property
     def api_root(self) -> str:
-        """The address before every control-plane path."""
+        """The base address of control-plane paths."""
         return self.base_url + API_PREFIX
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> Config:
-        """Read the configuration as the official SDK would.
+        """Read the configuration as the official SDK does.
 
         Raises:
             ConfigurationError: ``PRIME_CONTEXT`` names a context that does not exist or can't be read,
@@ -76,9 +76,9 @@ class Config:
             found = values.get(key)
             return found if isinstance(found, str) else ""
 
-        # An empty PRIME_TEAM_ID says "personal": the file's team does not count then.
+        # An empty PRIME_TEAM_ID means "personal" and overrides the file's team.
         team = env["PRIME_TEAM_ID"] if "PRIME_TEAM_ID" in env else pick("team_id")
-        # The file's page belongs to the file's address.
+        # The file's frontend URL belongs to the file's base URL.
         elsewhere = any(env.get(name) for name in ("PRIME_API_BASE_URL", "PRIME_BASE_URL"))
         page = env.get("PRIME_FRONTEND_URL", "") if elsewhere else pick("frontend_url", "PRIME_FRONTEND_URL")
         return cls(
@@ -93,15 +93,15 @@ class Config:
     def with_changes(
         self, *, api_key: str | None = None, base_url: str | None = None, team_id: str | None = None
     ) -> Config:
-        """Return a copy in which the arguments that are not None replace the fields of their name."""
+        """Return a copy with the given fields replaced; None leaves a field as it is."""
         changes: dict[str, Any] = {"api_key": api_key, "base_url": base_url, "team_id": team_id}
         if base_url is not None:
-            changes["frontend_url"] = ""  # another platform has another page
+            changes["frontend_url"] = ""  # another platform has another web console
         return replace(self, **{key: value for key, value in changes.items() if value is not None})
 
 
 def prime_folder(home: Path | None = None) -> Path:
-    """Return the folder of the ``prime`` command; one in which nothing can be for a user without a home."""
+    """Return the folder of the ``prime`` command; a non-existent one for a user without a home directory."""
     try:
         return (home or Path.home()) / ".prime"
     except RuntimeError:
@@ -109,17 +109,17 @@ def prime_folder(home: Path | None = None) -> Path:
 
 
 def usable_key(key: str) -> str:
-    """Return a key without the blanks around it.
+    """Return a key without surrounding whitespace.
 
     Raises:
-        ConfigurationError: it can't be sent in a header; the message does not show it.
+        ConfigurationError: it can't be sent in a header. The message does not contain it.
     """
     if not isinstance(key, str):
         raise ConfigurationError(f"the API key must be a string, not {type(key).__name__}")
     cleaned = key.strip()
     if not all("!" <= character <= "~" for character in cleaned):
         raise ConfigurationError(
-            "the API key holds blanks or characters that no key has; copy it anew, or log in again with `prime login`"
+            "the API key contains spaces or invalid characters; copy it again, or log in with `prime login`"
         )
     return cleaned
 
@@ -128,12 +128,12 @@ def normalise_base_url(url: str) -> str:
     """Strip a trailing ``/`` and one trailing ``/api/v1``.
 
     Raises:
-        ConfigurationError: it is not an http(s) address with a host, or it holds a user name or a password.
+        ConfigurationError: it is not an http(s) address with a host, or contains a user name or password.
     """
     if "@" in url:
-        # Not shown: what stands before the @ may be a password.
+        # The URL is not shown: the part before the @ may be a password.
         raise ConfigurationError(
-            "the base URL holds a user name or a password; set PRIME_API_BASE_URL without, and PRIME_API_KEY to the key"
+            "the base URL contains a user name or password; remove them from PRIME_API_BASE_URL and set PRIME_API_KEY"
         )
     cleaned = url.strip().rstrip("/").removesuffix(API_PREFIX).rstrip("/")
     try:
@@ -158,12 +158,12 @@ def _read_object(path: Path) -> dict[str, object] | None:
 
 
 def _lay_over(values: dict[str, object], context: str, folder: Path) -> dict[str, object]:
-    """Apply ``PRIME_CONTEXT``: ``production`` resets address and team, others are files."""
+    """Apply ``PRIME_CONTEXT``: ``production`` resets address and team, other names are files."""
     if context.lower() == "production":
         return {**values, "base_url": DEFAULT_BASE_URL, "team_id": ""}
     if not _CONTEXT_NAME.fullmatch(context):
         raise ConfigurationError(
-            f"PRIME_CONTEXT={context!r} is not a context's name: letters, digits, '_' and '-' only"
+            f"PRIME_CONTEXT={context!r} is not a valid context name: use letters, digits, '_' and '-'"
         )
     path = folder / "environments" / f"{context}.json"
     overlay = _read_object(path)

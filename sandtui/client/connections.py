@@ -1,8 +1,8 @@
-"""Connections in small pools: httpx clients that share the requests between them.
+"""Small connection pools: several httpx clients that share the requests.
 
-At the beginning and the end of each request httpx asks the socket of every idle connection in its pool. Over a network
-with 40 ms to the server and back, 64 requests at once come to 900 a second with pools of 8, and to 100 with one pool;
-each takes 0.8 ms of the processor instead of 9. Up to 8 at once there is no difference.
+At the start and the end of each request httpx polls the socket of every idle connection in its pool. Over a network
+with 40 ms round trip, 64 concurrent requests reach 900 a second with pools of 8 and 100 with a single pool; each takes
+0.8 ms of CPU instead of 9. Up to 8 concurrent requests there is no difference.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sandtui.client.http_library import httpx
 C = TypeVar("C")
 
 POOL_SIZE = 8
-"""Connections of one pool."""
+"""Connections per pool."""
 
 IDLE_SECONDS = 30.0
-"""Seconds after which a pool that nobody used is closed: by then the platform has closed its side of it."""
+"""Seconds after which an unused pool is closed: by then the server has closed its side."""
 
 
 @dataclass(slots=True)
@@ -35,9 +35,9 @@ class _Pool(Generic[C]):
 
 
 class Connections(Generic[C]):
-    """Pools that are opened when those before them are busy; usable from several threads.
+    """Pools, opened as earlier ones fill up. Thread-safe.
 
-    ``make`` returns an httpx client for some limits. ``limits`` are those of all pools together.
+    ``make`` returns an httpx client for given limits; ``limits`` are the limits of all pools together.
     """
 
     def __init__(self, make: Callable[[httpx.Limits], C], limits: httpx.Limits) -> None:
@@ -51,13 +51,13 @@ class Connections(Generic[C]):
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Begin without pools: in a forked process their sockets are the parent's."""
+        """Reset in a forked process: the sockets are the parent's."""
         self._lock = threading.Lock()
         self._pools: list[_Pool[C]] = []
 
     @contextmanager
     def one(self) -> Iterator[C]:
-        """Give a client for one request."""
+        """Provide a client for one request."""
         with self._lock:
             pool = self._pick()
             pool.in_use += 1
@@ -69,19 +69,19 @@ class Connections(Generic[C]):
                 pool.used_at = time.monotonic()
 
     def unused(self) -> list[C]:
-        """Take out the clients that nobody used for a while; the caller closes them."""
+        """Remove and return clients that have been idle for a while; the caller closes them."""
         if len(self._pools) < 2:
             return []
         oldest = time.monotonic() - IDLE_SECONDS
         with self._lock:
-            # Pools are filled from the first on, so the last is the one that is needed least.
+            # Pools fill from the first, so the last one is needed least.
             gone = []
             while len(self._pools) > 1 and not self._pools[-1].in_use and self._pools[-1].used_at < oldest:
                 gone.append(self._pools.pop().client)
             return gone
 
     def all(self) -> list[C]:
-        """Take out all clients; the caller closes them, and none is given any more."""
+        """Remove and return all clients, for the caller to close; no more are provided."""
         with self._lock:
             self._closed = True
             clients, self._pools = [pool.client for pool in self._pools], []
@@ -105,9 +105,9 @@ class Connections(Generic[C]):
 
 
 class LoopConnections(Generic[C]):
-    """Connections for each event loop: a socket that one loop has opened is of no use to another.
+    """Connections per event loop: a socket belongs to the loop that opened it.
 
-    A program that calls :func:`asyncio.run` several times has as many loops, one after the other.
+    A program that calls :func:`asyncio.run` several times has several loops, one after the other.
     """
 
     def __init__(self, make: Callable[[], Connections[C]]) -> None:
@@ -117,7 +117,7 @@ class LoopConnections(Generic[C]):
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Begin without connections: a forked process has none of its parent's loops."""
+        """Reset in a forked process, which has no loops of its parent."""
         self._lock = threading.Lock()
         self._of_loop: dict[asyncio.AbstractEventLoop, Connections[C]] = {}
 
@@ -128,13 +128,13 @@ class LoopConnections(Generic[C]):
         loop = asyncio.get_running_loop()
         with self._lock:
             if loop not in self._of_loop:
-                # Nobody can close the connections of a loop that is closed; their sockets go with them.
+                # Connections of a closed loop can't be closed any more; their sockets are collected with them.
                 self._of_loop = {other: kept for other, kept in self._of_loop.items() if not other.is_closed()}
                 self._of_loop[loop] = self._make()
             return self._of_loop[loop]
 
     def close(self) -> list[C]:
-        """Take out all clients of the running loop, which the caller closes, and let go of the others."""
+        """Remove and return the clients of the running loop, for the caller to close; drop the others."""
         self._closed = True
         of_loop, self._of_loop = self._of_loop, {}
         here = of_loop.get(asyncio.get_running_loop())

@@ -1,8 +1,7 @@
-"""Files that are received in threads, beside the event loop.
+"""Downloads in threads, beside the event loop.
 
-On the loop a fast download costs more than the network and the disk together: each 256 KiB that arrive are handed
-through its queues, and what writes and hashes them has to wait for it. A thread receives, hashes and writes with
-nothing between, and lets other threads run meanwhile.
+On the loop a fast download costs more than network and disk together: every 256 KiB pass through its queues, and
+writing and hashing wait for it. A thread receives, hashes and writes directly, and releases the GIL meanwhile.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from functools import partial
 from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.forking import renew_in_child
 from sandtui.client.network_deadline import Exchange
-from sandtui.client.port import Sink, TransportFault, WireReply, WireRequest, run_blocking
+from sandtui.client.port import Sink, TransportFault, WireRequest, WireResponse, run_blocking
 
 MOST = 16
-"""Transfers in threads at once; further ones go over the event loop."""
+"""Maximum number of concurrent downloads in threads; further ones run on the event loop."""
 
 END_SECONDS = 1.0
-"""Seconds that a thread has to end after its connection was cut; its sink is left alone whether it does or not."""
+"""Seconds to wait for a thread after its connection was cut; the sink is not used afterwards in either case."""
 
 
 class DownloadThreads:
-    """Threads that receive, over connections of their own that ``make`` opens when the first is asked for."""
+    """A pool of download threads with connections of their own, which ``make`` opens on first use."""
 
     def __init__(self, make: Callable[[], BlockingPort]) -> None:
         self._make = make
@@ -34,20 +33,20 @@ class DownloadThreads:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Begin without threads: a forked process has none of its parent's."""
+        """Reset in a forked process, which has no threads of its parent."""
         self._port: BlockingPort | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._busy = 0
 
     @property
     def is_free(self) -> bool:
-        """Whether there is a thread for one more transfer."""
+        """Whether a thread is available."""
         return self._busy < MOST
 
-    async def send(self, request: WireRequest, sink: Sink) -> WireReply:
+    async def send(self, request: WireRequest, sink: Sink) -> WireResponse:
         """Send a request; see :meth:`Port.send`.
 
-        When the caller is cancelled the connection is cut, and the sink is not touched any more afterwards.
+        If the caller is cancelled, the connection is cut and the sink is not used any more.
         """
         self._busy += 1
         gate = _Gate(sink)
@@ -58,14 +57,14 @@ class DownloadThreads:
             read = partial(_read, self._port, request, gate)
             reading = asyncio.get_running_loop().run_in_executor(self._threads, read)
             try:
-                # Not awaited itself: that would cancel it, and what a thread does can't be cancelled.
+                # Not awaited directly: that would cancel the future, but not the thread.
                 await asyncio.wait((reading,))
             except asyncio.CancelledError:
                 stopping = asyncio.ensure_future(_stop(gate, reading))
                 while not stopping.done():
                     try:
                         await asyncio.wait((stopping,))
-                    except asyncio.CancelledError:  # as asked for already; the caller goes on to remove the file
+                    except asyncio.CancelledError:  # already stopping; the caller is about to remove the file
                         continue
                 reading.add_done_callback(_noted)
                 raise
@@ -74,7 +73,7 @@ class DownloadThreads:
             self._busy -= 1
 
     async def aclose(self) -> None:
-        """Close every connection; nothing is read any more."""
+        """Close all connections; nothing is read after that."""
         if self._port is not None:
             await self._port.aclose()
         if self._threads is not None:
@@ -82,7 +81,7 @@ class DownloadThreads:
 
 
 class _Gate:
-    """A sink until it is stopped."""
+    """Passes data to a sink until it is stopped."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -103,7 +102,7 @@ class _Gate:
             self._open_sink.take(piece)
 
     def stop(self) -> None:
-        """Cut the connection; the sink is left alone from now on."""
+        """Cut the connection; the sink is not used from now on."""
         self.exchange.cut()
         with self._lock:
             self._is_stopped = True
@@ -115,16 +114,16 @@ class _Gate:
         return self._sink
 
 
-async def _stop(gate: _Gate, reading: asyncio.Future[WireReply]) -> None:
+async def _stop(gate: _Gate, reading: asyncio.Future[WireResponse]) -> None:
     await asyncio.to_thread(gate.stop)
     await asyncio.wait((reading,), timeout=END_SECONDS)
 
 
-def _read(port: BlockingPort, request: WireRequest, gate: _Gate) -> WireReply:
+def _read(port: BlockingPort, request: WireRequest, gate: _Gate) -> WireResponse:
     with port.cut_by(gate.exchange):
         return run_blocking(port.send(request, gate))
 
 
-def _noted(reading: asyncio.Future[WireReply]) -> None:
+def _noted(reading: asyncio.Future[WireResponse]) -> None:
     if not reading.cancelled():
-        reading.exception()  # it was cut: nobody asks what became of it
+        reading.exception()  # it was cut: its result does not matter

@@ -1,31 +1,31 @@
-"""Everything that the client raises, in one tree.
+"""The exceptions of the client, in one hierarchy.
 
 ::
 
-    SandboxClientError                      catches all
-    ├── ConfigurationError                  a key, address or file of the configuration is unusable
-    ├── InvalidRequestError                 refused here, before anything was sent
-    ├── APIError                            a non-2xx or malformed reply, or no reply
-    │   ├── UnauthorizedError               401, or no key at all
+    SandboxClientError                      base of all
+    ├── ConfigurationError                  the configuration is missing or unusable
+    ├── InvalidRequestError                 rejected locally; nothing was sent
+    ├── APIError                            an error response, a malformed one, or none
+    │   ├── UnauthorizedError               401, or no key
     │   ├── PaymentRequiredError            402
     │   ├── PermissionDeniedError           403
-    │   │   └── SandboxFileDeniedError      403, from the sandbox's file system
+    │   │   └── SandboxFileDeniedError      403 from the sandbox's file system
     │   ├── NotFoundError                   404
     │   │   └── SandboxFileNotFoundError
     │   ├── ConflictError                   409
     │   ├── SandboxFileTooLargeError        413
-    │   ├── CommandTooLongError             413, for a command and its variables
-    │   ├── RequestRejectedError            422, with the fields that the platform refused
+    │   ├── CommandTooLongError             413 for a command and its variables
+    │   ├── RequestRejectedError            422, with the rejected fields
     │   ├── RateLimitedError                429
     │   ├── StorageFullError                507
-    │   │   └── SandboxDiskFullError        507, for a file that is sent
-    │   ├── ServerError                     5xx, but 501 and 507
-    │   ├── NotOfferedError                 501: this platform does not have it
-    │   ├── MalformedReplyError             2xx, but not what was agreed
+    │   │   └── SandboxDiskFullError        507 for an upload
+    │   ├── ServerError                     5xx, except 501 and 507
+    │   ├── NotOfferedError                 501: not supported by this platform
+    │   ├── MalformedReplyError             2xx with an unexpected body
     │   ├── JobLostError                    a background job ended without an exit code
-    │   ├── ChecksumMismatchError           a transferred file is not what was sent
-    │   ├── ConnectionFailedError           no reply at all
-    │   └── APITimeoutError                 no reply in time
+    │   ├── ChecksumMismatchError           a transferred file is corrupt
+    │   ├── ConnectionFailedError           no response
+    │   └── APITimeoutError                 timeout
     ├── SandboxNotRunningError              also a RuntimeError, as in the official SDK
     │   ├── SandboxOOMError
     │   ├── SandboxTimeoutError
@@ -34,8 +34,8 @@
     ├── UploadTimeoutError                  also a RuntimeError
     └── DownloadTimeoutError                also a RuntimeError
 
-The names and relations of the official SDK's classes are kept: its two families are ``APIError`` and the
-runtime errors of a sandbox, and neither contains the other. Messages never hold a key or a token.
+Names and relations of the official SDK's classes are the same here: its two families are ``APIError`` and the runtime
+errors of a sandbox, and neither contains the other. Messages never contain a key or a token.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ from typing import ClassVar
 from sandtui.printable import clean
 
 MOST_QUOTED = 200
-"""Characters of a command in the text of an error."""
+"""Maximum length of a command in an error message."""
 
 
 class SandboxClientError(Exception):
-    """The common root. Fields that do not apply are None.
+    """The common base class. Attributes that do not apply are None.
 
-    The message is one line without control characters, whatever the platform or the sandbox said.
+    The message is one line without control characters, whatever the platform or the sandbox returned.
 
     Attributes:
-        status_code: HTTP status of the reply.
+        status_code: HTTP status of the response.
         method: HTTP method of the request.
-        path: path of the request, without its query.
-        sandbox_id: the sandbox that the operation was about.
-        error_type: the platform's own word for the cause, such as ``OOM_KILLED``.
-        retry_after: seconds that the platform asks to wait.
-        command: the command that was to run.
+        path: path of the request without its query.
+        sandbox_id: the sandbox concerned.
+        error_type: the platform's code for the cause, such as ``OOM_KILLED``.
+        retry_after: seconds to wait, as the platform asks.
+        command: the command concerned.
     """
 
     hint: ClassVar[str] = ""
-    """What a person can do about it, as one sentence."""
+    """What a user can do about it, in one sentence."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class SandboxClientError(Exception):
         retry_after: float | None = None,
         command: str | None = None,
     ) -> None:
-        # Part of it may be the platform's words, and scripts print it: a terminal must not obey them.
+        # The message may contain text of the platform, and scripts print it: it must not control a terminal.
         message = clean(message)
         super().__init__(message)
         self.message = message
@@ -92,7 +92,7 @@ class SandboxClientError(Exception):
 
     @property
     def explanation(self) -> str:
-        """What went wrong and what can be done about it, without the command, which may hold what is secret."""
+        """The message and the hint, without the command, which may contain secrets."""
         return f"{self.message.rstrip('.')}. {self.hint}" if self.hint else self.message
 
     def __str__(self) -> str:
@@ -100,15 +100,15 @@ class SandboxClientError(Exception):
 
 
 class ConfigurationError(SandboxClientError):
-    """A part of the configuration is missing or can't be used."""
+    """The configuration is missing or can't be used."""
 
 
 class InvalidRequestError(SandboxClientError, ValueError):
-    """The request breaks a rule of the API; nothing was sent."""
+    """The request is invalid; nothing was sent."""
 
 
 class APIError(SandboxClientError):
-    """The platform refused, answered something else than agreed, or did not answer."""
+    """The platform refused, returned an unexpected response, or did not respond."""
 
 
 class UnauthorizedError(APIError):
@@ -118,26 +118,26 @@ class UnauthorizedError(APIError):
 
 
 class PaymentRequiredError(APIError):
-    """The balance does not cover the request (402)."""
+    """The account's balance is too low (402)."""
 
     hint = "Top up the account's balance."
 
 
 class PermissionDeniedError(APIError):
-    """The key may not do this (403)."""
+    """The key lacks permission (403)."""
 
     hint = "Use a key with the `sandbox` scope, or ask the team's owner."
 
 
 class SandboxFileDeniedError(PermissionDeniedError):
-    """The sandbox's file system does not allow it (403): read-only, or the file belongs to someone else."""
+    """The sandbox's file system denies access (403): read-only, or owned by another user."""
 
-    # Another key changes nothing inside of a sandbox.
+    # Another key would not help inside a sandbox.
     hint = "Choose another path, or change the permissions in the sandbox."
 
 
 class NotFoundError(APIError):
-    """What was asked for does not exist, or not any more (404)."""
+    """The resource does not exist, or no longer exists (404)."""
 
 
 class SandboxFileNotFoundError(NotFoundError):
@@ -145,24 +145,24 @@ class SandboxFileNotFoundError(NotFoundError):
 
 
 class ConflictError(APIError):
-    """The sandbox is in a state that does not allow this now (409)."""
+    """The sandbox's present state does not allow this (409)."""
 
 
 class SandboxFileTooLargeError(APIError):
-    """The file is over the limit of this way of transfer (413)."""
+    """The file exceeds the size limit of this call (413)."""
 
 
 class CommandTooLongError(APIError):
-    """The command and its variables are longer than the platform takes (413); it was not started."""
+    """The command and its variables exceed the platform's limit (413); it was not started."""
 
-    hint = "Upload it as a file and run that file."
+    hint = "Upload it as a file and run that."
 
 
 class RequestRejectedError(APIError):
-    """The platform found fields that it can't accept (422).
+    """The platform rejected fields of the request (422).
 
     Attributes:
-        fields: the platform's words, by the name of the field that they are about.
+        fields: the platform's messages by field name.
     """
 
     def __init__(self, message: str, *, fields: dict[str, str] | None = None, **details: object) -> None:
@@ -173,43 +173,43 @@ class RequestRejectedError(APIError):
 class RateLimitedError(APIError):
     """Too many requests (429); ``retry_after`` says how long to wait."""
 
-    hint = "Wait a little and try again."
+    hint = "Wait and try again."
 
 
 class ServerError(APIError):
     """The platform failed (5xx)."""
 
-    hint = "Try again; if it stays, the platform has a problem."
+    hint = "Try again; if it persists, the platform has a problem."
 
 
 class NotOfferedError(APIError):
-    """The platform does not have this part of the API (501); nothing happened, and trying again changes nothing."""
+    """The platform does not support this part of the API (501). Nothing was done; a retry does not help."""
 
 
 class StorageFullError(APIError):
-    """The platform, or the sandbox that a file was for, has no space left (507); nothing was made."""
+    """The platform, or the sandbox for an upload, has no space left (507); nothing was created."""
 
 
 class SandboxDiskFullError(StorageFullError):
-    """There is no space for the file (507)."""
+    """No space left in the sandbox for the file (507)."""
 
-    hint = "Free some space in the sandbox, or create one with a larger disk."
+    hint = "Free space in the sandbox, or create one with a larger disk."
 
 
 class MalformedReplyError(APIError):
-    """The platform answered with success, but not with what was agreed."""
+    """The response is a success but its body is not the expected one."""
 
 
 class JobLostError(APIError):
-    """A background job's process is gone and it left no exit code."""
+    """A background job's process ended without leaving an exit code."""
 
 
 class ChecksumMismatchError(APIError):
-    """A file did not arrive as it was sent; nothing stands under its final name."""
+    """A file was corrupted or changed during the transfer; the target is unchanged."""
 
 
 class ConnectionFailedError(APIError):
-    """There was no reply: wrong address, no network, or the connection broke.
+    """No response: wrong address, no network, or a broken connection.
 
     Attributes:
         sent: whether the request may have reached the platform.
@@ -223,16 +223,16 @@ class ConnectionFailedError(APIError):
 
 
 class APITimeoutError(APIError):
-    """There was no reply in time."""
+    """No response within the timeout."""
 
     hint = "Try again; check the network."
 
 
 class SandboxNotRunningError(SandboxClientError, RuntimeError):
-    """The sandbox is not, or no longer, running.
+    """The sandbox is not running, or no longer.
 
     Attributes:
-        status: the sandbox's status as far as it is known.
+        status: the sandbox's status, if known.
     """
 
     hint = "Check the sandbox's status before working with it."
@@ -243,13 +243,13 @@ class SandboxNotRunningError(SandboxClientError, RuntimeError):
 
 
 class SandboxOOMError(SandboxNotRunningError):
-    """The sandbox was ended because it used more memory than it has."""
+    """The sandbox was terminated because it ran out of memory."""
 
     hint = "Create it again with more memory_gb, or use less memory."
 
 
 class SandboxTimeoutError(SandboxNotRunningError):
-    """The sandbox's lifetime is over."""
+    """The sandbox has reached the end of its lifetime."""
 
     hint = "Create it again with a longer timeout_minutes, or split the work."
 
@@ -261,12 +261,12 @@ class SandboxImagePullError(SandboxNotRunningError):
 
 
 class CommandTimeoutError(SandboxClientError, RuntimeError):
-    """The command did not end in time; it has been stopped where the platform can.
+    """The command did not finish in time; the platform stops it if it can.
 
-    ``stdout`` and ``stderr`` are what it had written by then, as far as the platform tells.
+    ``stdout`` and ``stderr`` are the output up to then, as far as the platform returns it.
     """
 
-    hint = "Raise the command's timeout (900 s at most), or run it as a background job."
+    hint = "Increase the timeout (up to 900 s), or run the command as a background job."
     stdout: str = ""
     stderr: str = ""
 
@@ -277,13 +277,13 @@ class CommandTimeoutError(SandboxClientError, RuntimeError):
 
 
 class UploadTimeoutError(SandboxClientError, RuntimeError):
-    """The upload did not end in time."""
+    """The upload did not finish in time."""
 
     hint = "Check the file's size and the network."
 
 
 class DownloadTimeoutError(SandboxClientError, RuntimeError):
-    """The download did not end in time."""
+    """The download did not finish in time."""
 
     hint = "Check the file's size and the network."
 
@@ -295,7 +295,7 @@ def not_running_error(
     error_message: str | None = None,
     command: str | None = None,
 ) -> SandboxNotRunningError:
-    """Return the error that says why a sandbox is not running; only ``error_type`` decides (WIRE.md 5)."""
+    """Return the error for a sandbox that is not running; ``error_type`` selects its class (WIRE.md 5)."""
     kinds: dict[str, type[SandboxNotRunningError]] = {
         "OOM_KILLED": SandboxOOMError,
         "TIMEOUT": SandboxTimeoutError,
@@ -318,17 +318,17 @@ def not_running_error(
 
 
 def command_timeout(sandbox_id: str, command: str, seconds: float) -> CommandTimeoutError:
-    """Return the error for a command that did not end in time."""
+    """Return the error for a command that did not finish in time."""
     return CommandTimeoutError(f"the command did not end within {seconds:g} s", sandbox_id=sandbox_id, command=command)
 
 
 def command_too_long(sandbox_id: str, command: str, size: int) -> CommandTooLongError:
-    """Return the error for a command of ``size`` bytes, variables included, that the platform refused with 413."""
+    """Return the error for a command that the platform rejected with 413; ``size`` in bytes includes its variables."""
     message = f"the command is too long for the platform ({size:,} bytes with its variables)"
     return CommandTooLongError(message, status_code=413, sandbox_id=sandbox_id, command=command)
 
 
 def _brief(command: str) -> str:
-    """Return the beginning of a command, on one line."""
+    """Return the start of a command on one line."""
     words = " ".join(command.split())
     return words if len(words) <= MOST_QUOTED else words[: MOST_QUOTED - 1] + "…"

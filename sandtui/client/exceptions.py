@@ -1,4 +1,4 @@
-"""The names of ``prime_sandboxes.exceptions``, for code that was written for the official SDK."""
+"""The names of ``prime_sandboxes.exceptions``, for code written for the official SDK."""
 
 from sandtui.client import (
     APIError,

@@ -1,4 +1,4 @@
-"""What both httpx ports share: limits, arguments, bounded replies and the meaning of httpx's errors."""
+"""Shared by both ports: limits, arguments for httpx, bounded responses, and the mapping of errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sandtui.client.port import CONNECT_TIMEOUT, TransportFault, WireRequest
 
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=200)
 
-MAX_REPLY = 64 * 1024 * 1024
-"""Bytes of a reply that is held in memory: a hostile or mistaken one must not fill it. The largest that the platform
-sends are windows of 10 MiB, and what a command wrote."""
+MAX_RESPONSE = 64 * 1024 * 1024
+"""Maximum size in bytes of a response in memory, against hostile or faulty servers. The largest regular ones are
+windows of 10 MiB and the output of commands."""
 
 
 def arguments(
@@ -26,11 +26,11 @@ def arguments(
     *,
     identity: bool = False,
 ) -> dict[str, Any]:
-    """Return the arguments of httpx for a request; ``identity`` asks for a reply that is not compressed."""
+    """Return httpx's arguments for a request; ``identity`` asks for an uncompressed response."""
     headers = dict(request.headers)
     headers["Accept-Encoding"] = "identity" if identity else "gzip"
     if isinstance(request.body, StreamedBody):
-        # Told in advance, so that no server has to cope with a chunked upload.
+        # Known in advance, so that no server has to support chunked uploads.
         headers["Content-Length"] = str(request.body.length)
     return {
         "method": request.method,
@@ -43,50 +43,54 @@ def arguments(
 
 
 class BoundedBody:
-    """Gathers the body of a reply: no longer than :data:`MAX_REPLY`, unpacked or not, and no later than a deadline.
+    """Collects the body of a response, up to :data:`MAX_RESPONSE` bytes after decompression, and up to a deadline.
 
-    ``deadline`` is in seconds from now. httpx's own decoders would expand a small reply without bound.
+    ``deadline`` is in seconds from now. httpx's own decoders would decompress without a limit.
     """
 
     def __init__(self, headers: Mapping[str, str], deadline: float | None) -> None:
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"identity", "gzip", ""}:
-            raise TransportFault(f"the reply is packed as {encoding[:50]!r}, unasked", sent=True, timeout=False)
+            raise TransportFault(
+                f"the response has an unrequested encoding: {encoding[:50]!r}", sent=True, timeout=False
+            )
         self._unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
         self._ends = None if deadline is None else time.monotonic() + deadline
         self._pieces: list[bytes] = []
         self._size = 0
 
     def take(self, piece: bytes) -> None:
-        """Take a piece as it came over the wire.
+        """Append a piece as received.
 
         Raises:
-            TransportFault: the reply is too long, can't be unpacked, or takes too long.
+            TransportFault: the response is too large, can't be decompressed, or takes too long.
         """
         if self._unpack is not None and piece:
             try:
-                # What comes behind the end is gathered by zlib, and copied for each piece.
+                # zlib would collect data after the end, copying it for each piece.
                 over = self._unpack.eof
-                piece = b"" if over else self._unpack.decompress(piece, MAX_REPLY + 1 - self._size)
+                piece = b"" if over else self._unpack.decompress(piece, MAX_RESPONSE + 1 - self._size)
                 over = over or bool(self._unpack.unused_data)
             except zlib.error:
-                raise TransportFault("the reply can't be unpacked", sent=True, timeout=False) from None
+                raise TransportFault("the response can't be decompressed", sent=True, timeout=False) from None
             if over:
-                raise TransportFault("the reply goes on behind the end of what is packed", sent=True, timeout=False)
+                raise TransportFault(
+                    "the response continues after the end of its compressed data", sent=True, timeout=False
+                )
         self._size += len(piece)
-        if self._size > MAX_REPLY:
-            raise TransportFault(f"the reply is over {MAX_REPLY:,} bytes", sent=True, timeout=False)
+        if self._size > MAX_RESPONSE:
+            raise TransportFault(f"the response is larger than {MAX_RESPONSE:,} bytes", sent=True, timeout=False)
         self._pieces.append(piece)
         if self._ends is not None and time.monotonic() > self._ends:
-            raise TransportFault("the reply takes too long", sent=True, timeout=True)
+            raise TransportFault("the response takes too long", sent=True, timeout=True)
 
     def whole(self) -> bytes:
-        """Return all of it."""
+        """Return the whole body."""
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 def fault(error: Exception) -> TransportFault:
-    """Return what an error of httpx, or of httpcore under it, means."""
+    """Map an error of httpx, or of httpcore below it."""
     never_sent = (
         httpx.ConnectError,
         httpx.ConnectTimeout,
@@ -118,32 +122,31 @@ FAULTS = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
-"""Everything that is raised about a request; h11's own errors come through while a body is sent, and httpcore's from
-the blocking port's network."""
+"""All errors of a request. h11's are raised while a body is sent, httpcore's by the blocking port."""
 
 
 def length_of(headers: httpx.Headers) -> int | None:
-    """Return the length that a reply says it has; None when it is compressed or does not say."""
+    """Return the announced length of a response; None if it is compressed or not announced."""
     text = headers.get("content-length", "")
     plain = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if plain and "content-encoding" not in headers else None
 
 
 READ_AT_ONCE = 1024 * 1024
-"""Bytes that are read from the network at once where httpx is passed by."""
+"""Bytes per read where the network is read directly."""
 
 PASS_BY_ABOVE = 4 * 1024 * 1024
-"""Bytes of a reply from which on it is worth giving up its connection for."""
+"""Minimum size in bytes of a response for which giving up its connection pays off."""
 
 
-def bytes_to_pass_by(reply: httpx.Response, first: int) -> int:
-    """Return how much of a long plain reply may be read from its connection directly, after its ``first`` bytes.
+def bytes_to_pass_by(response: httpx.Response, first: int) -> int:
+    """Return how many bytes of a long, plain response may be read directly, after the ``first`` ones.
 
-    HTTP's parser takes a large part of a fast download's time, and has nothing to do in a body of known length: once
-    it has handed out what it had read, the rest is taken from the network stream that httpx offers for such uses.
-    The connection can't be used again then, so short replies are left to the parser.
+    The HTTP parser takes a large part of the time of a fast download and has nothing to do in a body of known length.
+    So once its buffer is drained, the rest is read from the ``network_stream`` that httpx offers. The connection can't
+    be reused after that, so short responses are left to the parser.
     """
-    length = length_of(reply.headers)
-    if length is None or length < PASS_BY_ABOVE or "network_stream" not in reply.extensions:
+    length = length_of(response.headers)
+    if length is None or length < PASS_BY_ABOVE or "network_stream" not in response.extensions:
         return 0
-    return max(0, length - first) if reply.http_version == "HTTP/1.1" else 0
+    return max(0, length - first) if response.http_version == "HTTP/1.1" else 0

@@ -11,10 +11,10 @@ from sandtui.directories import make_private
 
 
 class FileLock:
-    """A file that one process at a time can hold; the kernel lets go of it when its holder dies.
+    """A file lock that one process at a time can hold; the kernel releases it when the holder dies.
 
-    The file is removed when it is let go, so that locks leave nothing behind: there is one for each sandbox. The
-    `filelock` package keeps its files, raises where a lock can't be made, and takes 8 ms to import.
+    Releasing removes the file: there is one for each sandbox. The ``filelock`` package was not taken: it leaves its
+    files in place, raises where a lock can't be created, and takes 8 ms to import.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,7 @@ class FileLock:
         """Take the lock without waiting.
 
         Returns:
-            Whether there is nothing to wait for: also true when the file can't be made, for then there is no lock.
+            Whether the caller may proceed: also true if the file can't be created, and so nobody can lock it.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         while self._descriptor is None:
@@ -34,7 +34,7 @@ class FileLock:
                 make_private(self._path.parent)
                 descriptor = os.open(self._path, flags, 0o600)
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Whoever held it may have removed the file since it was opened: that lock is worth nothing.
+                # The last holder may have removed the file after it was opened here: then this lock protects nothing.
                 if os.fstat(descriptor).st_ino == self._path.stat().st_ino:
                     self._descriptor = descriptor
                 else:
@@ -53,7 +53,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Let go of the lock, if it is held."""
+        """Release the lock, if it is held."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()

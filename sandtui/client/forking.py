@@ -1,6 +1,6 @@
-"""What a forked process must not share with its parent: connections, threads, and locks that a thread held.
+"""Resets in forked processes: connections, threads and held locks must not be shared with the parent.
 
-Two processes that read from one socket get each other's replies.
+Two processes that read from one socket would get each other's responses.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from weakref import WeakSet
 
 
 class Renewable(Protocol):
-    """Something that starts anew in a child."""
+    """An object that is reset in a child process."""
 
     def renew(self) -> None:
-        """Let go of what belongs to the parent, without a word to the other side of any connection."""
+        """Drop what belongs to the parent, without sending anything on its connections."""
 
 
 _all: WeakSet[Renewable] = WeakSet()
 
 
 def renew_in_child(thing: Renewable) -> None:
-    """Have something start anew in each process that is forked from this one, as long as it lives."""
+    """Reset an object in each process forked from this one, for as long as the object lives."""
     _all.add(thing)
 
 

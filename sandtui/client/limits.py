@@ -1,4 +1,4 @@
-"""Staying within the hosted platform's limits, so that a fan-out never earns a storm of refusals."""
+"""Client-side rate limits, so that a fan-out does not run into the hosted platform's."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sandtui.client.call import Rate
 from sandtui.client.forking import renew_in_child
 
 WINDOW = 60.0
-"""Seconds that a limit counts over (WIRE.md 2.1)."""
+"""The window of a limit in seconds (WIRE.md 2.1)."""
 
 
 class RateLimiter:
-    """Keeps the times of the last requests of each kind: never more than allowed in any one minute.
+    """A sliding window for each kind of request: at most the allowed number in any one minute.
 
-    A burst up to the limit goes out at once; after it each request waits until an earlier one is a minute old.
-    Times are in seconds on any clock that never goes back.
+    A burst up to the limit is sent at once; each further request waits until an earlier one is a minute old.
+    Times are in seconds on a monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class RateLimiter:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Start anew in a forked process, whose parent's threads may have held the lock."""
+        """Reset in a forked process: a thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
     def reserve(self, rate: Rate, now: float) -> float:
-        """Take a place for one request; return the seconds to wait before it may be sent."""
+        """Reserve a slot for one request; return the seconds to wait before sending it."""
         with self._lock:
             self._calls += 1
             if self._calls % 1000 == 0:

@@ -1,7 +1,7 @@
-"""What is live in the blocking client: processes and SSH connections, on an event loop in a thread of its own.
+"""Processes and SSH connections of the blocking client, on an event loop in a thread.
 
-Everything else runs in the caller's thread without a loop; a live process is read and written at once, and SSH
-(asyncssh) needs a loop anyway. The thread is started when it is first needed.
+Everything else runs in the caller's thread without a loop. A process is read and written at the same time, and asyncssh
+needs a loop. The thread is started on first use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 class LiveSide:
-    """The event loop of a blocking client, and the asynchronous client that lives there."""
+    """The event loop of a blocking client, with an asynchronous client on it."""
 
     def __init__(self, make_client: Callable[[], AsyncSandboxClient]) -> None:
         self._make_client = make_client
@@ -38,7 +38,7 @@ class LiveSide:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Begin without a thread: a forked process has none of its parent's."""
+        """Reset in a forked process, which has no threads of its parent."""
         self._lock = threading.Lock()
         self._started: tuple[BlockingPortal, threading.Thread, AsyncSandboxClient] | None = None
 
@@ -68,7 +68,7 @@ class LiveSide:
         return self._start()[0].wrap_async_context_manager(manager)
 
     def iterate(self, items: AsyncGenerator[R, None]) -> Iterator[R]:
-        """Yield what an asynchronous generator does; it is closed whatever happens."""
+        """Iterate over an asynchronous generator and close it."""
         try:
             while True:
                 try:
@@ -79,7 +79,7 @@ class LiveSide:
             self.call(items.aclose)
 
     def close(self) -> None:
-        """Close the connections and end the thread; what was open is cut."""
+        """Close all connections and end the thread."""
         with self._lock:
             started, self._started = self._started, None
             if started is not None:
@@ -94,9 +94,9 @@ class LiveSide:
 def _start_thread() -> tuple[BlockingPortal, threading.Thread]:
     """Start a thread with an event loop that runs until its portal is stopped.
 
-    anyio's own context manager would wait for the thread when it is let go of, and a forked process has none.
+    anyio's own context manager would wait for the thread when it is collected, and a forked process has none.
     """
-    # Most programs never need it, and it takes a while to import.
+    # Slow to import, and most programs never need it.
     import anyio
     from anyio.from_thread import BlockingPortal
 
@@ -120,7 +120,7 @@ def _start_thread() -> tuple[BlockingPortal, threading.Thread]:
 
 
 class LiveChannels:
-    """Opens SSH channels over the live side, for the flows of the blocking client."""
+    """Opens SSH channels over the live side, for flows of the blocking client."""
 
     def __init__(self, live: LiveSide) -> None:
         self._live = live
@@ -129,11 +129,11 @@ class LiveChannels:
         """Open a channel; None if the platform offers none."""
         channels = self._live.client._session.channels
         channel = None if channels is None else self._live.call(channels.open, sandbox_id)
-        return None if channel is None else _ChannelTwin(self._live, channel)
+        return None if channel is None else _BlockingChannel(self._live, channel)
 
 
-class _ChannelTwin:
-    """A channel whose events are waited for in the caller's thread."""
+class _BlockingChannel:
+    """A channel whose events are awaited in the caller's thread."""
 
     def __init__(self, live: LiveSide, channel: CommandChannel) -> None:
         self._live, self._channel = live, channel
@@ -151,10 +151,10 @@ class _ChannelTwin:
 
 
 class SandboxProcess:
-    """A process that :meth:`SandboxClient.open_process` has started; use it with ``with``.
+    """A process started by :meth:`SandboxClient.open_process`; use it with ``with``.
 
-    ``stdout`` and ``stderr`` are iterators of bytes, each to be read by one thread. Everything else is as in
-    :class:`~sandtui.client.process.AsyncSandboxProcess`, and waits in the caller's thread.
+    ``stdout`` and ``stderr`` are iterators of bytes, for one thread each. The rest is as in
+    :class:`~sandtui.client.process.AsyncSandboxProcess`, but blocks.
     """
 
     def __init__(self, live: LiveSide, process: AsyncSandboxProcess) -> None:
@@ -164,7 +164,7 @@ class SandboxProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process's number in the sandbox, once it has started."""
+        """The process id in the sandbox, once it has started."""
         return self._process.pid
 
     @property
@@ -173,7 +173,7 @@ class SandboxProcess:
         return self._process.returncode
 
     def wait(self) -> int:
-        """Wait for the end and return the exit code, whether or not anybody reads what the process writes.
+        """Wait for the end and return the exit code, even if nobody reads the output.
 
         Raises:
             SandboxClientError: the process was lost.
@@ -181,7 +181,7 @@ class SandboxProcess:
         return self._live.call(self._process.wait)
 
     def write_stdin(self, data: bytes) -> None:
-        """Send bytes to the process, or keys to its terminal.
+        """Write bytes to the process's standard input or terminal.
 
         Raises:
             APIError: the process has ended, or the platform refused.
@@ -189,19 +189,19 @@ class SandboxProcess:
         self._live.call(self._process.write_stdin, data)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size of the process's terminal."""
+        """Resize the process's terminal."""
         self._live.call(self._process.resize, columns, lines)
 
     def terminate(self) -> None:
-        """Ask the process to end."""
+        """Send SIGTERM."""
         self._live.call(self._process.terminate)
 
     def kill(self) -> None:
-        """End the process."""
+        """Send SIGKILL."""
         self._live.call(self._process.kill)
 
     def close(self) -> None:
-        """End the process if it still runs: gently at first, then not."""
+        """End the process if it is running: terminate it, then kill it."""
         self._live.call(self._process.aclose)
 
     def __enter__(self) -> Self:
@@ -228,7 +228,7 @@ class _Pieces:
 
 
 class SandboxSSH:
-    """An SSH connection into a sandbox, used from an ordinary thread.
+    """An SSH connection into a sandbox, for use from ordinary threads.
 
     ``connection`` is asyncssh's own; its coroutines run by :meth:`call`, as in
     ``ssh.call(ssh.connection.run, "ls")`` or ``ssh.call(ssh.connection.forward_local_port, "", 0, "127.0.0.1", 80)``.
@@ -239,7 +239,7 @@ class SandboxSSH:
         self.connection = connection
 
     def call(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a coroutine function of the connection, or of what was opened over it, and wait for it.
+        """Run a coroutine function of the connection, or of objects opened over it, and wait for it.
 
         Raises:
             asyncssh.Error: whatever asyncssh raises.
@@ -250,7 +250,7 @@ class SandboxSSH:
 def live_process(
     flow: Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncSandboxProcess]],
 ) -> Callable[Concatenate[Any, P], SandboxProcess]:
-    """Return the method of the asynchronous client that starts a process as one of the blocking client."""
+    """Turn an asynchronous method that starts a process into a blocking one."""
 
     @functools.wraps(flow)
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> SandboxProcess:
@@ -263,7 +263,7 @@ def live_process(
 def live_connection(
     flow: Callable[Concatenate[Any, P], AbstractAsyncContextManager[asyncssh.SSHClientConnection]],
 ) -> Callable[Concatenate[Any, P], AbstractContextManager[SandboxSSH]]:
-    """Return the method of the asynchronous client that connects by SSH as one of the blocking client."""
+    """Turn an asynchronous method that opens an SSH connection into a blocking one."""
 
     @functools.wraps(flow)
     @contextmanager

@@ -1,7 +1,7 @@
-"""A download on its way to a local file: whole under its name, or not there.
+"""The local file of a download, replaced atomically.
 
-It is written under a temporary name beside its final one, flushed to the disk and renamed: whatever happens, the
-final name holds the old file or the whole new one.
+It is written under a temporary name in the same directory, flushed to disk and renamed: at any time the final name
+holds the old file or the complete new one.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _KEPT_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
 _TEMPORARY_SUFFIX = re.compile(r"[0-9a-f]{8}\.part")
 
 WRITE_AT_ONCE = 1024 * 1024
-"""Bytes that are gathered before they are written: pieces are small, and a write in a thread is not free."""
+"""Bytes that are buffered before a write: pieces are small, and writing in a thread has a cost."""
 
 MAX_VECTORS = 512
-"""Pieces in one write: systems allow 1,024."""
+"""Buffers in one writev; systems allow 1,024."""
 
 RESTART_BELOW = 8 * 1024 * 1024
-"""Bytes up to which a broken download is simply started again."""
+"""A download that breaks off below this many bytes is simply restarted."""
 
 
 class LocalFile:
-    """A sink that becomes a file when it is finished. ``sha256`` is of what it holds, when it is ``hashed``."""
+    """A sink that becomes a file when finished. With ``hashed``, ``sha256`` is the digest of its content."""
 
     def __init__(self, port: Port, path: Path, on_progress: Progress, *, hashed: bool = False) -> None:
         self._port, self._path, self._on_progress = port, path, on_progress
@@ -55,10 +55,10 @@ class LocalFile:
         self.sha256 = hashlib.sha256()
 
     async def open(self) -> None:
-        """Make the temporary file, and the directories above it.
+        """Create the temporary file and its parent directories.
 
         Raises:
-            InvalidRequestError: the path is a directory, or nothing can be written there.
+            InvalidRequestError: the path is a directory or can't be written.
         """
         try:
             await self._work(self._open)
@@ -66,31 +66,31 @@ class LocalFile:
             raise InvalidRequestError(f"{self._path} can't be written: {reason(error, self._path)}") from None
 
     async def has_kept(self, identity: str | None = None) -> bool:
-        """Whether an earlier try has left something: anything, or what goes on with this very content."""
+        """Whether an earlier attempt has left data: any, or for exactly this content."""
         found = await self._work(self._kept_files)
         return any(identity is None or path.name.endswith(f".{identity}.kept") for path in found)
 
     @property
     def may_restart(self) -> bool:
-        """Whether little enough has come to start again."""
+        """Whether so little has arrived that a restart is cheaper than resuming."""
         return self.done - self._base < RESTART_BELOW
 
     async def resume_as(self, identity: str) -> None:
-        """Go on with what an earlier try of the same transfer has left, and leave it for a later one.
+        """Resume from the data that an earlier attempt has left, and leave it for a later one.
 
-        ``identity`` names the content; ``done`` says afterwards how many bytes there are. What another transfer is
-        writing right now is left to it.
+        ``identity`` names the content; afterwards ``done`` is the number of bytes present. Data that another transfer
+        is writing is not used.
         """
         await self._work(self._resume_as, identity)
 
     async def cut(self, length: int) -> None:
-        """Go back to the first ``length`` bytes."""
+        """Truncate to the first ``length`` bytes."""
         self._base = length
         await self._work(self._rewind)
         self._on_progress(self.done, self.total)
 
     def begin(self, length: int | None) -> None:
-        """Start, or start anew after a broken reply, at the place where this part began."""
+        """Start this part, or restart it after a broken response."""
         if self.done != self._base:
             self._rewind()
         self._expected = None if length is None else self._base + length
@@ -98,7 +98,7 @@ class LocalFile:
             self.total = self._expected
 
     def take(self, piece: bytes) -> None:
-        """Take a piece; some together are written at once."""
+        """Accept a piece; several are written together."""
         self._pending.append(piece)
         self._pending_bytes += len(piece)
         self.done += len(piece)
@@ -107,10 +107,10 @@ class LocalFile:
         self._on_progress(self.done, self.total)
 
     async def check_whole(self) -> None:
-        """Make sure that all that was announced has come.
+        """Check that all announced bytes have arrived.
 
         Raises:
-            MalformedReplyError: it has not.
+            MalformedReplyError: some are missing.
         """
         await self._work(self._write_pending)
         if self._expected is not None and self.done != self._expected:
@@ -118,15 +118,15 @@ class LocalFile:
         self._base = self.done
 
     async def finish(self) -> None:
-        """Give the file its name."""
+        """Move the file to its final name."""
         await self._work(self._finish)
 
     def keep(self) -> None:
-        """Leave what was written for a later try, when it was given an identity."""
+        """Leave the data for a later attempt, if it has an identity."""
         self._kept = self._resumable
 
     async def discard(self) -> None:
-        """Remove what was written, unless it was finished or is kept."""
+        """Remove the data, unless the file is finished or left for a later attempt."""
         await self._work(self._discard)
 
     def _discard(self) -> None:
@@ -139,7 +139,7 @@ class LocalFile:
             self._temporary = None
 
     async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        # To its end: nothing may use the file when it is closed, or find another in its place.
+        # Shielded: nothing may use the file after it is closed, when its descriptor may belong to another.
         return await self._port.shielded(self._port.work(function, *args, **kwargs))
 
     def _resume_as(self, identity: str) -> None:
@@ -182,7 +182,7 @@ class LocalFile:
         ]
 
     def _open(self) -> None:
-        # Through a symbolic link to what it names, as every program writes; a rename would replace the link.
+        # Follow a symbolic link, as other programs do; a rename would replace the link itself.
         self._path = Path(os.path.realpath(self._path))
         try:
             found = self._path.stat()
@@ -192,12 +192,12 @@ class LocalFile:
             if stat.S_ISDIR(found.st_mode):
                 raise IsADirectoryError(21, "Is a directory")
             if not stat.S_ISREG(found.st_mode):
-                raise OSError(22, "Is no regular file")
+                raise OSError(22, "Not a regular file")
             self._mode = stat.S_IMODE(found.st_mode)
         self._sweep()
         descriptor = None
         while descriptor is None:
-            # Locked as long as it is written: what is not was left by a program that was killed.
+            # Locked while it is written: an unlocked one was left by a killed program.
             self._temporary = self._beside(f"{secrets.token_hex(4)}.part")
             descriptor = _lock(self._temporary, flags=os.O_CREAT | os.O_EXCL)
             if descriptor is None:
@@ -206,7 +206,7 @@ class LocalFile:
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
 
     def _sweep(self) -> None:
-        """Remove what programs that were killed have left of downloads to this path."""
+        """Remove data that killed programs have left of downloads to this path."""
         for path in self._left_by(_TEMPORARY_SUFFIX):
             descriptor = _lock(path, flags=0)
             if descriptor is not None:
@@ -254,7 +254,7 @@ class LocalFile:
         self._file.close()
         self._file = None
         for path in self._kept_files():
-            # What was left for this file is of no use any more, unless somebody is writing it.
+            # Data of earlier attempts is of no more use, unless another transfer is writing it.
             descriptor = _lock(path, flags=0)
             if descriptor is not None:
                 with contextlib.suppress(OSError):
@@ -263,7 +263,7 @@ class LocalFile:
 
 
 def _lock(path: Path, *, flags: int = os.O_CREAT) -> int | None:
-    """Open a file that only one transfer at a time may go on with; None when that is another one, or no file."""
+    """Open and lock a file; None if another transfer holds the lock or it is not a regular file."""
     flags |= os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)

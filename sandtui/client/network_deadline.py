@@ -1,7 +1,7 @@
-"""A deadline for a whole exchange of the blocking client, and a way to cut one from another thread.
+"""An overall deadline for exchanges of the blocking client, and a way to cut one from another thread.
 
-httpx bounds each wait for the other side, so a platform that sends one byte now and then could hold a thread for ever.
-An event loop cancels such an exchange; here each wait gets no more time than what is left of the whole.
+httpx's timeouts bound each wait for the server, so that a server sending a byte now and then could hold a thread for
+ever. An event loop cancels such an exchange; here each wait is limited to the time left of the whole.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandtui.client.http_library import httpx
 
 
 class Exchange:
-    """What a thread does on the network, so that another can end it."""
+    """The network I/O of one thread, which another thread can cut."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,24 +29,24 @@ class Exchange:
         self._is_cut = False
 
     def cut(self) -> None:
-        """End it: whatever waits for the other side fails at once."""
+        """Shut the connection down: pending I/O fails at once."""
         with self._lock:
             self._is_cut = True
             if self._link is not None:
                 with contextlib.suppress(OSError):
-                    # Below TLS, which would take the objects away from the thread that uses them.
+                    # Below TLS, whose objects the other thread is using.
                     socket.socket.shutdown(self._link, socket.SHUT_RDWR)
 
     def leave(self) -> None:
-        """Let go of the connection: others use it from now on."""
+        """Forget the connection, which others may use from now on."""
         with self._lock:
             self._link = None
 
-    def goes_over(self, link: socket.socket | None) -> None:
-        """Take note of the connection that is used from now on.
+    def use(self, link: socket.socket | None) -> None:
+        """Note the connection in use.
 
         Raises:
-            httpcore.ReadError: it has been cut.
+            httpcore.ReadError: the exchange has been cut.
         """
         with self._lock:
             self._link = link
@@ -55,16 +55,16 @@ class Exchange:
 
 
 class NetworkDeadline:
-    """The deadline of what the present thread does on the network of some httpx transports."""
+    """The deadline of the current thread's network I/O over some transports."""
 
     def __init__(self) -> None:
         self._own = threading.local()
 
     def transport(self, verify: ssl.SSLContext, proxy: httpx.Proxy | None, limits: httpx.Limits) -> httpx.BaseTransport:
-        """Return a transport whose network keeps to the deadline.
+        """Return a transport whose network I/O keeps to the deadline.
 
         Raises:
-            ImportError: the proxy is a SOCKS one, and the package for that is not installed.
+            ImportError: it is a SOCKS proxy, and the ``socksio`` package is not installed.
         """
         options: dict[str, Any] = {
             "ssl_context": verify,
@@ -79,13 +79,13 @@ class NetworkDeadline:
         if proxy.url.scheme in {"http", "https"}:
             options |= {"proxy_headers": proxy.headers.raw, "proxy_ssl_context": proxy.ssl_context}
             return _Transport(httpcore.HTTPProxy(**options))
-        import socksio  # noqa: F401 - httpcore would only notice its absence later
+        import socksio  # noqa: F401 - httpcore would only fail later
 
         return _Transport(httpcore.SOCKSProxy(**options))
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
-        """Bound all network work of the block, ``seconds`` from now; None bounds nothing."""
+        """Bound all network I/O of the block, in ``seconds`` from now; None means no limit."""
         before = getattr(self._own, "ends", None)
         self._own.ends = None if seconds is None else time.monotonic() + seconds
         try:
@@ -95,7 +95,7 @@ class NetworkDeadline:
 
     @contextmanager
     def cut_by(self, exchange: Exchange) -> Iterator[None]:
-        """Let another thread end all network work of the block."""
+        """Let another thread cut the network I/O of the block."""
         self._own.exchange = exchange
         try:
             yield
@@ -103,21 +103,21 @@ class NetworkDeadline:
             self._own.exchange = None
             exchange.leave()
 
-    def goes_over(self, stream: httpcore.NetworkStream) -> None:
-        """Take note of the connection that the present thread uses from now on.
+    def use(self, stream: httpcore.NetworkStream) -> None:
+        """Note the connection that the current thread uses.
 
         Raises:
-            httpcore.ReadError: another thread has ended what it does.
+            httpcore.ReadError: another thread has cut the exchange.
         """
         exchange: Exchange | None = getattr(self._own, "exchange", None)
         if exchange is not None:
-            exchange.goes_over(stream.get_extra_info("socket"))
+            exchange.use(stream.get_extra_info("socket"))
 
     def left(self, timeout: float | None, too_late: type[Exception]) -> float | None:
-        """Return how long a wait may last.
+        """Return the timeout of the next wait.
 
         Raises:
-            Exception: of the class ``too_late``, when no time is left.
+            Exception: of class ``too_late``, if no time is left.
         """
         ends = getattr(self._own, "ends", None)
         if ends is None:
@@ -129,7 +129,7 @@ class NetworkDeadline:
 
 
 class _Transport(httpx.BaseTransport):
-    """A pool of httpcore as a transport: httpx's own offers no way to name the network. Errors stay httpcore's."""
+    """A transport over an httpcore pool, since httpx's own takes no network backend. Errors are httpcore's."""
 
     def __init__(self, pool: httpcore.ConnectionPool) -> None:
         self._pool = pool
@@ -200,11 +200,11 @@ class _Stream(httpcore.NetworkStream):
         self._stream, self._deadline = stream, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._deadline.goes_over(self._stream)
+        self._deadline.use(self._stream)
         return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._deadline.goes_over(self._stream)
+        self._deadline.use(self._stream)
         self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""What the client tells of its requests: to an observer, and to the log `sandtui.client` at its debug level.
+"""Reports of requests: to an observer, and to the logger ``sandtui.client`` at debug level.
 
-An observer is called once for each request, when it is over, in the context of whoever asked for it: what a
-:class:`contextvars.ContextVar` holds there says for what the request was made. It must be quick and must not raise.
-The log's lines never hold a key, a token, a body or the value of a query.
+An observer is called once per request, after it has ended, in the caller's context: a :class:`contextvars.ContextVar`
+set by the caller tells what the request was made for. It must be quick and must not raise. Log lines never contain a
+key, a token, a body or query values.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from urllib.parse import urlsplit
 
 from sandtui.client.call import Body
 from sandtui.client.port import WireRequest
-from sandtui.client.replies import hide
+from sandtui.client.responses import redact
 
 LOG = logging.getLogger("sandtui.client")
 
 LARGEST_BODY = 16 * 1024
-"""Bytes of a request's body that an observer may see; a larger one, or one that is read from a file, is left out."""
+"""Maximum size in bytes of a body in a report; larger bodies, and files, are left out."""
 
 MAX_WORDS = 300
 
 _ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "cf-ray")
-"""Where platforms and what stands before them name a request, the most telling first."""
+"""Response headers in which platforms and proxies return a request id, the most specific first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestReport:
-    """A request that is over.
+    """A finished request.
 
     Attributes:
         method: HTTP method.
-        url: address without its query.
-        query: the query's pairs, as they were sent.
-        status: status of the last reply; None when there was none.
-        seconds: from the first attempt to the end of the last, pauses included.
-        attempts: how often it was sent; 0 when it was cancelled while it waited for its turn.
-        request_id: the platform's own name for it, or an empty text.
-        problem: why there was no reply, without secrets, or an empty text.
-        by_token: whether a sandbox's gateway token was sent in place of the API key.
-        body: what was sent, when it is JSON and not large. It may hold secrets of the caller's.
-        secrets: what must not be shown, should it stand anywhere here.
+        url: address without the query.
+        query: the query parameters as sent.
+        status: HTTP status of the last response; None if there was none.
+        seconds: from the start of the first attempt to the end of the last, including pauses.
+        attempts: how often it was sent; 0 if it was cancelled while waiting for its rate limit.
+        request_id: the platform's id of the request, or an empty string.
+        problem: why there was no response, redacted, or an empty string.
+        by_token: whether it was authorised by a gateway token instead of the API key.
+        body: the request body if it is JSON and not large. It may contain secrets of the caller.
+        secrets: strings that must not be shown, should they occur anywhere here.
     """
 
     method: str
@@ -66,7 +66,7 @@ Observer = Callable[[RequestReport], None]
 
 
 class Reply(Protocol):
-    """What is looked at of a reply."""
+    """The parts of a response that are reported."""
 
     @property
     def status_code(self) -> int:
@@ -75,12 +75,12 @@ class Reply(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The reply's headers."""
+        """The response's headers."""
         ...
 
 
 class Watched:
-    """A request while it is made: used with ``with``, it tells the observer when the block ends."""
+    """A request in progress: a context manager that reports to the observer at its end."""
 
     def __init__(self, request: WireRequest, observer: Observer | None, secrets: tuple[str, ...], api_key: str) -> None:
         self._request = request
@@ -89,7 +89,7 @@ class Watched:
         self._api_key = api_key
         self._started = 0.0
         self.attempts = 0
-        self.reply: Reply | None = None
+        self.response: Reply | None = None
 
     def __enter__(self) -> Self:
         self._started = perf_counter()
@@ -100,26 +100,26 @@ class Watched:
     ) -> None:
         if self._observer is None and not LOG.isEnabledFor(logging.DEBUG):
             return
-        # Whoever watches is not to blame, and not to be hurt, when a request fails.
+        # An error of the observer must not become one of the request.
         try:
-            self._tell(error)
+            self._report(error)
         except Exception:
-            LOG.exception("what watches the requests failed")
+            LOG.exception("the observer of requests failed")
 
-    def _tell(self, error: BaseException | None) -> None:
-        request, reply, attempts = self._request, self.reply, self.attempts
+    def _report(self, error: BaseException | None) -> None:
+        request, response, attempts = self._request, self.response, self.attempts
         seconds = perf_counter() - self._started
-        status = reply.status_code if reply is not None else None
-        named = _request_id(reply.headers) if reply is not None else ""
+        status = response.status_code if response is not None else None
+        named = _request_id(response.headers) if response is not None else ""
         problem = ""
         if error is not None and not isinstance(error, GeneratorExit):
             words = "cancelled" if isinstance(error, CancelledError) else str(error)
-            problem = hide(" ".join(words.split()) or type(error).__name__, self._secrets)[:MAX_WORDS]
+            problem = redact(" ".join(words.split()) or type(error).__name__, self._secrets)[:MAX_WORDS]
         if LOG.isEnabledFor(logging.DEBUG):
-            said = [request.method, _place(request.url), str(status or "no reply"), f"{seconds * 1000:.0f} ms"]
+            said = [request.method, _place(request.url), str(status or "no response"), f"{seconds * 1000:.0f} ms"]
             said += [f"{attempts} attempts"] if attempts != 1 else []
             said += [part for part in (named, problem) if part]
-            LOG.debug("%s", hide(" ".join(said), self._secrets))
+            LOG.debug("%s", redact(" ".join(said), self._secrets))
         if self._observer is not None:
             self._observer(
                 RequestReport(

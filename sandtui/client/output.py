@@ -1,4 +1,4 @@
-"""What a live process wrote, on its way to one reader."""
+"""The output of an interactive process, buffered for one reader."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Self
 from sandtui.client.errors import APIError
 
 MAX_BUFFERED = 16 * 1024 * 1024
-"""Bytes of one stream that wait for their reader."""
+"""Maximum number of buffered bytes per stream."""
 
 
 class OutputBuffer:
-    """An asynchronous iterator of bytes, bounded in bytes.
+    """An asynchronous iterator of bytes with a bounded buffer.
 
-    A reader that is slow holds up the process; one that never began, or that ``may_wait`` overrules, loses the oldest
-    bytes, and is told so by an :class:`APIError` at their place. Iteration may go on after it.
+    A slow reader holds up the process. If nobody has started to read, or ``may_wait`` returns false, the oldest bytes
+    are dropped, and an :class:`APIError` is raised in their place. Iteration can continue after it.
     """
 
     def __init__(self, name: str, may_wait: Callable[[], bool], limit: int = MAX_BUFFERED) -> None:
@@ -31,7 +31,7 @@ class OutputBuffer:
         self._space = asyncio.Event()
 
     async def put(self, data: bytes) -> None:
-        """Take a piece."""
+        """Append a piece."""
         while self._size >= self._limit and self._reading and self._may_wait():
             self._space.clear()
             await self._space.wait()
@@ -44,12 +44,12 @@ class OutputBuffer:
         self._arrived.set()
 
     def end(self) -> None:
-        """Say that nothing comes any more."""
+        """Mark the end of the stream."""
         self._ended = True
         self._arrived.set()
 
     def wake(self) -> None:
-        """Have the writer ask again whether it may wait."""
+        """Make the writer check again whether it may wait."""
         self._space.set()
 
     def __aiter__(self) -> Self:

@@ -1,8 +1,8 @@
-"""The small I/O port that every flow runs over.
+"""The I/O interface that all flows use.
 
-Flows with several steps (retries, waits, tokens, transfers, jobs) are coroutines over a :class:`Port`. The
-asynchronous port suspends; the blocking one does all its work before it returns, so a flow over it never
-suspends and is run to its end by :func:`run_blocking` without an event loop. One text serves both clients.
+Flows with several steps (retries, waits, tokens, transfers, jobs) are coroutines over a :class:`Port`. The asynchronous
+port suspends; the blocking port completes its work before it returns, so that a flow over it never suspends and
+:func:`run_blocking` runs it to the end without an event loop. Each flow is written once for both clients.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CONNECT_TIMEOUT = 10.0
 
 
 class TransportFault(Exception):
-    """No reply came, or it broke off.
+    """No response, or an incomplete one.
 
     Attributes:
         sent: whether the request may have reached the platform.
-        timeout: whether time ran out, rather than the connection breaking.
+        timeout: whether it was a timeout rather than a broken connection.
     """
 
     def __init__(self, message: str, *, sent: bool, timeout: bool) -> None:
@@ -37,7 +37,7 @@ class TransportFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """What goes out. Times are in seconds: ``timeout`` bounds each wait for the other side, ``deadline`` the whole."""
+    """A request to send. In seconds, ``timeout`` bounds each wait for the server, ``deadline`` the whole exchange."""
 
     method: str
     url: str
@@ -49,8 +49,8 @@ class WireRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class WireReply:
-    """What came back; ``content`` is empty when the body went to a sink."""
+class WireResponse:
+    """A received response; ``content`` is empty if the body went to a sink."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -58,28 +58,28 @@ class WireReply:
 
 
 class Sink(Protocol):
-    """Where the body of a successful reply goes, piece by piece.
+    """The destination of a successful response's body, piece by piece.
 
-    Its methods may block, on the disk or to compute: no port calls them from an event loop.
+    Its methods may block on disk or computation: ports do not call them on an event loop.
     """
 
     @property
     def may_restart(self) -> bool:
-        """Whether a reply that broke off may be asked for again from its beginning."""
+        """Whether an incomplete response may be requested again from the start."""
         ...
 
     def begin(self, length: int | None) -> None:
-        """Start, or start anew after a broken reply. ``length`` is in bytes, if the platform says it."""
+        """Start, or restart after an incomplete response. ``length`` is in bytes, if known."""
         ...
 
     def take(self, piece: bytes) -> None:
-        """Take the next piece."""
+        """Accept the next piece."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[K, T]):
-    """What became of one of many: a value, or an error."""
+    """The result of one of many operations: a value or an error."""
 
     key: K
     value: T | None = None
@@ -89,87 +89,87 @@ class Outcome(Generic[K, T]):
         """Return the value, or raise the error."""
         if self.error is not None:
             raise self.error
-        return self.value  # type: ignore[return-value] # without an error the value is there
+        return self.value  # type: ignore[return-value] # set if there is no error
 
 
-class Crew(Protocol[K, T]):
-    """Flows that run side by side; close it whatever happens."""
+class Workers(Protocol[K, T]):
+    """Runs flows concurrently; must be closed."""
 
     @property
     def busy(self) -> int:
-        """How many were started and not told yet."""
+        """Number of flows whose outcome has not been returned yet."""
         ...
 
     def start(self, key: K, flow: Callable[[K], Awaitable[T]]) -> None:
-        """Start a flow as soon as there is a place for it."""
+        """Queue a flow; it starts as soon as a slot is free."""
         ...
 
     async def ready(self, timeout: float | None = None) -> list[Outcome[K, T]]:
-        """Wait for at least one outcome, or ``timeout`` seconds; return all that there are."""
+        """Wait for at least one outcome, or ``timeout`` seconds; return all available ones."""
         ...
 
     async def aclose(self) -> None:
-        """End what can be ended, and wait for the rest."""
+        """Cancel what can be cancelled and wait for the rest."""
         ...
 
 
 class Port(Protocol):
-    """All that a flow may do to the outside world."""
+    """All I/O that a flow may do."""
 
-    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireReply:
-        """Send a request; return the reply, whose body goes to ``sink`` when it is a success.
+    async def send(self, request: WireRequest, sink: Sink | None = None) -> WireResponse:
+        """Send a request and return the response; a successful body goes to ``sink``, if given.
 
         Raises:
-            TransportFault: there was no reply, or not all of it.
+            TransportFault: there was no response, or an incomplete one.
         """
         ...
 
-    def stream(self, request: WireRequest) -> AbstractAsyncContextManager[StreamedReply]:
-        """Send a request and read its reply as it comes.
+    def stream(self, request: WireRequest) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request and stream the response.
 
         Raises:
-            TransportFault: there was no reply; reading raises it when the reply breaks off.
+            TransportFault: there was no response; also raised while reading, if it breaks off.
         """
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return the time of a monotonic clock in seconds."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Return a new lock, usable with ``async with`` any number of times."""
+        """Return a new lock for ``async with``, reusable."""
         ...
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something that blocks, such as writing a file, without holding up others."""
+        """Run a blocking function, such as writing a file, without blocking other flows."""
         ...
 
     def fan_out(
         self, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
     ) -> AsyncIterator[Outcome[K, T]]:
-        """Run a flow for each key, some at once, and yield each outcome as it comes.
+        """Run a flow for each key, ``at_once`` at a time, and yield outcomes as they complete.
 
-        What ``keys`` raises is raised; leaving early ends what still runs, where that can be.
+        Errors of ``keys`` are raised. Leaving early cancels unfinished flows where possible.
         """
         ...
 
-    def crew(self, at_once: int) -> Crew[Any, Any]:
-        """Return something that runs flows beside this one, ``at_once`` at most."""
+    def workers(self, at_once: int) -> Workers[Any, Any]:
+        """Return workers that run ``at_once`` flows at most."""
         ...
 
-    def beside(self, flow: Coroutine[Any, Any, T]) -> AbstractAsyncContextManager[Awaitable[T]]:
-        """Run a flow beside the block, which awaits what comes of it; leaving the block ends it.
+    def concurrently(self, flow: Coroutine[Any, Any, T]) -> AbstractAsyncContextManager[Awaitable[T]]:
+        """Run a flow concurrently with the block, which awaits its result; leaving the block cancels it.
 
         The blocking port runs it when it is awaited.
         """
         ...
 
-    async def shielded(self, flow: Coroutine[Any, Any, T], patience: float | None = None) -> T:
-        """Carry a flow through to its end even when the caller is cancelled, who waits ``patience`` seconds for it."""
+    async def shielded(self, flow: Coroutine[Any, Any, T], grace: float | None = None) -> T:
+        """Run a flow to its end even if the caller is cancelled, who then waits for it, up to ``grace`` seconds."""
         ...
 
     async def aclose(self) -> None:
@@ -177,8 +177,8 @@ class Port(Protocol):
         ...
 
 
-class StreamedReply(Protocol):
-    """A reply whose body is read piece by piece."""
+class StreamedResponse(Protocol):
+    """A response whose body is streamed."""
 
     @property
     def status_code(self) -> int:
@@ -187,11 +187,11 @@ class StreamedReply(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The reply's headers; names match whatever their case."""
+        """The response headers, case-insensitive."""
         ...
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+        """Yield the body as it arrives."""
         ...
 
     async def read(self) -> bytes:

@@ -1,4 +1,4 @@
-"""A live process in a VM: read what it writes, write what it reads, signal it, resize its terminal."""
+"""Interactive processes in VMs: streams, input, signals and terminal size."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from sandtui.client.models.command_session_pb2 import Selector, StartRequest
 
 LONGEST_SECONDS = 24 * 3600
-"""Seconds that a process may be watched (WIRE.md 3.2)."""
+"""Maximum duration of a stream in seconds (WIRE.md 3.2)."""
 
 RECONNECT_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 CONTROL_DELAYS = (0.5, 1.0)
 END_SECONDS = 5.0
 START_SECONDS = 30.0
 KILL_DELAYS = (0.1, 0.25, 0.5, 1.0)
-"""Seconds between tries to end a process that the platform may not know yet."""
+"""Pauses in seconds between attempts to kill a process that the platform may not know yet."""
 
 INPUT_PART = 1024 * 1024
-"""Bytes of one message of input: platforms refuse long ones."""
+"""Bytes of input per message: platforms refuse long ones."""
 
 SIGKILL, SIGTERM = 9, 15
 _FINAL = frozenset({"not_found", "failed_precondition"})
@@ -39,11 +39,11 @@ _PASSING = frozenset({"deadline_exceeded", "unavailable"})
 
 
 class AsyncSandboxProcess:
-    """A process that :meth:`AsyncSandboxClient.open_process` has started; use it with ``async with``.
+    """A process started by :meth:`AsyncSandboxClient.open_process`; use it with ``async with``.
 
-    ``stdout`` and ``stderr`` are asynchronous iterators of bytes, each to be read by one reader. A broken stream is
-    taken up again; what was written meanwhile is lost, as the platform does not keep it. 16 MiB of each wait for their
-    reader; see :class:`~sandtui.client.output.OutputBuffer`.
+    ``stdout`` and ``stderr`` are asynchronous iterators of bytes, for one reader each. A broken stream is reconnected;
+    output written meanwhile is lost, since the platform does not store it. Up to 16 MiB per stream are buffered; see
+    :class:`~sandtui.client.output.OutputBuffer`.
     """
 
     def __init__(self, session: Session, sandbox_id: str, start: StartRequest, *, terminal: bool) -> None:
@@ -66,7 +66,7 @@ class AsyncSandboxProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process's number in the sandbox, once it has started."""
+        """The process id in the sandbox, once it has started."""
         return self._pid
 
     @property
@@ -75,10 +75,10 @@ class AsyncSandboxProcess:
         return self._returncode
 
     async def started(self) -> Self:
-        """Wait until the process runs.
+        """Wait until the process has started.
 
         Raises:
-            APITimeoutError: it does not after 30 s.
+            APITimeoutError: it has not started after 30 s.
             SandboxClientError: it could not be started.
         """
         try:
@@ -91,7 +91,7 @@ class AsyncSandboxProcess:
         return self
 
     async def wait(self) -> int:
-        """Wait for the end and return the exit code, whether or not anybody reads what the process writes.
+        """Wait for the end and return the exit code, even if nobody reads the output.
 
         Raises:
             SandboxClientError: the process was lost.
@@ -105,7 +105,7 @@ class AsyncSandboxProcess:
             self._waiters -= 1
 
     async def write_stdin(self, data: bytes) -> None:
-        """Send bytes to the process, or keys to its terminal.
+        """Write bytes to the process's standard input or terminal.
 
         Raises:
             APIError: the process has ended, or the platform refused.
@@ -120,22 +120,22 @@ class AsyncSandboxProcess:
                 await self._control("SendInput", message)
 
     async def resize(self, columns: int, lines: int) -> None:
-        """Change the size of the process's terminal."""
+        """Resize the process's terminal."""
         from sandtui.client.models.command_session_pb2 import PTY, UpdateRequest
 
         size = PTY.Size(cols=columns, rows=lines)
         await self._control("Update", UpdateRequest(session=self._selector(), pty=PTY(size=size)))
 
     async def terminate(self) -> None:
-        """Ask the process to end."""
+        """Send SIGTERM."""
         await self._signal(SIGTERM)
 
     async def kill(self) -> None:
-        """End the process."""
+        """Send SIGKILL."""
         await self._signal(SIGKILL)
 
     async def aclose(self) -> None:
-        """End the process if it still runs: gently at first, then not."""
+        """End the process if it is running: terminate it, then kill it."""
         try:
             if not self._started.done():
                 await self._kill_before_it_started()
@@ -153,10 +153,10 @@ class AsyncSandboxProcess:
                 if not future.done():
                     future.cancel()
                 elif not future.cancelled():
-                    future.exception()  # it was told to whoever asked
+                    future.exception()  # retrieved; callers have got it already
 
     async def _kill_before_it_started(self) -> None:
-        """End what a ``Start`` on its way may bring to life: its session is known before it is."""
+        """Kill the process of a ``Start`` that is still in flight: its session id is already known."""
         if not self._start_sent:
             return
         for delay in KILL_DELAYS:
@@ -211,7 +211,7 @@ class AsyncSandboxProcess:
             request = ConnectRequest(session=self._selector())
             stream = rpc.events(self._session, self._sandbox_id, "Connect", request, LONGEST_SECONDS)
         else:
-            # The same Start again attaches to the session, should the first one have arrived.
+            # A repeated Start attaches to the session if the first one has arrived.
             stream = rpc.events(self._session, self._sandbox_id, "Start", self._start, LONGEST_SECONDS)
         self._start_sent = True
         async with contextlib.aclosing(stream) as events:
@@ -236,7 +236,7 @@ class AsyncSandboxProcess:
         await self._control("SendSignal", message, early=early)
 
     async def _control(self, method: str, message: Message, *, early: bool = False) -> None:
-        """Send a control message; its own id makes a repetition harmless. ``early`` does not wait for the start."""
+        """Send a control message; its id makes it idempotent. ``early`` does not wait for the start."""
         if not early:
             await self.started()
         for delay in (*CONTROL_DELAYS, None):
@@ -258,4 +258,4 @@ class AsyncSandboxProcess:
         for future in (self._started, self._ended):
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # waiters get it; nobody has to wait
+                future.exception()  # retrieved; waiters get it too

@@ -1,4 +1,4 @@
-"""When to send a request again, and after how long."""
+"""The retry policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REPEATABLE_STATUSES = frozenset({502, 503, 504})
 
 @dataclass(slots=True)
 class RetryPolicy:
-    """Exponential backoff with full jitter, inside a total deadline. Times are in seconds."""
+    """Exponential backoff with full jitter within an overall deadline. Times are in seconds."""
 
     attempts: int = 4
     first_delay: float = 0.25
@@ -24,8 +24,8 @@ class RetryPolicy:
     def delay(self, attempt: int, retry_after: float | None = None) -> float:
         """Return the pause after the given attempt, counted from 1.
 
-        ``Retry-After`` is honoured as a minimum; the jitter comes on top, so that a fleet of clients that
-        were refused together does not come back together.
+        ``Retry-After`` is a minimum; jitter is added to it, so that clients that were refused together do not return
+        together.
         """
         backoff = min(self.longest_delay, self.first_delay * 2 ** (attempt - 1))
         jitter = self.random.uniform(0, backoff)
@@ -33,15 +33,15 @@ class RetryPolicy:
 
 
 def may_repeat_status(status_code: int, repeat: Repeat) -> bool:
-    """Whether a reply with this status allows the request to be sent again.
+    """Whether a request may be retried after a response with this status.
 
-    A 429 was refused before anything happened, so it may always be repeated.
+    A request that was refused with 429 had no effect and may always be retried.
     """
     return status_code == 429 or (repeat is Repeat.SAFE and status_code in _REPEATABLE_STATUSES)
 
 
 def may_repeat_fault(sent: bool, timeout: bool, repeat: Repeat) -> bool:
-    """Whether a request that got no reply may be sent again."""
+    """Whether a request without a response may be retried."""
     if not sent:
         return True
     return repeat is Repeat.SAFE and not timeout

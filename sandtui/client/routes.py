@@ -1,8 +1,8 @@
-"""The way of each request: direct, or through the proxy that the environment names for it.
+"""Routing of requests: direct, or through a proxy from the environment.
 
-httpx reads the same variables, but it fails at a value that it can't use whether or not the request needs it, takes
-an IPv6 address in NO_PROXY for a host's name, and sends requests for this machine to the proxy. Here a value counts
-when a request depends on it; only then is an error raised, which names the variable.
+httpx reads the same variables, but it fails on an unusable value even if no request needs it, takes an IPv6 address in
+NO_PROXY for a host name, and sends requests for this machine to the proxy. Here a value matters only when a request
+depends on it, and an error names the variable.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
 class Trust:
-    """The certificates that servers are checked with, read when they are first needed: that takes 20 ms or more."""
+    """The trusted certificates, loaded on first use: that takes 20 ms or more."""
 
     def __init__(self) -> None:
         self._context: ssl.SSLContext | None = None
@@ -35,14 +35,14 @@ class Trust:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Start anew in a forked process, whose parent's threads may have held the lock."""
+        """Reset in a forked process: a thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
     def context(self) -> ssl.SSLContext:
-        """Return the context.
+        """Return the SSL context.
 
         Raises:
-            ConfigurationError: the environment names certificates, or a key log, that can't be used.
+            ConfigurationError: the environment names unusable certificates or an unusable key log.
         """
         with self._lock:
             if self._context is None:
@@ -51,7 +51,7 @@ class Trust:
 
 
 class Routes:
-    """What the environment says of proxies and certificates, as it is when this is made."""
+    """Proxies and certificates from the environment at the time of creation."""
 
     def __init__(self, trust: Trust | None = None) -> None:
         self.trust = trust or Trust()
@@ -60,7 +60,7 @@ class Routes:
         self._proxies = {scheme: address for scheme, address in found.items() if address}
 
     def proxy_for(self, url: httpx.URL) -> tuple[str, str] | None:
-        """Return the proxy for an address, and the variable that names it; None when there is none."""
+        """Return the proxy for a URL and the scheme of its variable; None for a direct connection."""
         host = url.host.lower().rstrip(".")
         port = url.port or {"http": 80, "https": 443}.get(url.scheme)
         if is_this_machine(host) or any(_matches(entry, host, port) for entry in self._exceptions):
@@ -73,7 +73,7 @@ class Routes:
 
 
 class Transports(Generic[T]):
-    """The transports of one httpx client: one for each way that its requests take."""
+    """The transports of one httpx client, one for each route."""
 
     def __init__(self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], T], routes: Routes) -> None:
         self._make: Callable[[ssl.SSLContext, httpx.Proxy | None], T] = make
@@ -82,21 +82,21 @@ class Transports(Generic[T]):
         self._lock = threading.Lock()
 
     def known(self, url: httpx.URL) -> T | None:
-        """Return the transport of an address, if there is one already."""
+        """Return the transport for a URL, if it exists already."""
         address, _ = self._routes.proxy_for(url) or (None, "")
         return self._made.get((_is_secure(url, address), address))
 
     def of(self, url: httpx.URL) -> T:
-        """Return the transport that a request to an address takes. It may have to read certificates first.
+        """Return the transport for a URL. It may have to load certificates first.
 
         Raises:
-            ConfigurationError: the environment names a proxy or certificates that can't be used.
+            ConfigurationError: the environment names an unusable proxy or unusable certificates.
         """
         address, variable = self._routes.proxy_for(url) or (None, "")
         secure = _is_secure(url, address)
         with self._lock:
             if (secure, address) not in self._made:
-                # Where no TLS is spoken there is nothing to check; this context would refuse every server.
+                # Without TLS nothing is verified; this context would reject every server.
                 verify = self._routes.trust.context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 proxy = None if address is None else _proxy(address, variable)
                 try:
@@ -108,13 +108,13 @@ class Transports(Generic[T]):
             return self._made[secure, address]
 
     def all(self) -> list[T]:
-        """Return all that were made."""
+        """Return all transports."""
         with self._lock:
             return list(self._made.values())
 
 
 class RoutedTransport(httpx.BaseTransport):
-    """Sends each request its way."""
+    """Sends each request over its route."""
 
     def __init__(
         self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.BaseTransport], routes: Routes
@@ -132,7 +132,7 @@ class RoutedTransport(httpx.BaseTransport):
 
 
 class AsyncRoutedTransport(httpx.AsyncBaseTransport):
-    """The same on an event loop."""
+    """The asynchronous version of :class:`RoutedTransport`."""
 
     def __init__(
         self, make: Callable[[ssl.SSLContext, httpx.Proxy | None], httpx.AsyncBaseTransport], routes: Routes
@@ -157,7 +157,7 @@ def _is_secure(url: httpx.URL, proxy: str | None) -> bool:
 
 
 def environment_transport() -> AsyncRoutedTransport:
-    """Return a transport for requests of one's own, which go the ways of the client's."""
+    """Return a transport with the client's routing, for other requests."""
 
     def connect(verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
@@ -166,7 +166,7 @@ def environment_transport() -> AsyncRoutedTransport:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host's name or address is a loopback one: no proxy can reach what it names."""
+    """Whether a host name or address is a loopback one, which a proxy can't reach."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -176,13 +176,13 @@ def is_this_machine(host: str) -> bool:
 
 
 def is_readable_on_the_way(url: str) -> bool:
-    """Whether what is sent to an address leaves this machine without encryption."""
+    """Whether requests to a URL leave this machine unencrypted."""
     parts = urlsplit(url)
     return parts.scheme != "https" and not is_this_machine(parts.hostname or "")
 
 
 def _matches(entry: str, host: str, port: int | None) -> bool:
-    """Whether an entry of NO_PROXY means a host: a name with all below it, an address, a network, or any of them."""
+    """Whether an entry of NO_PROXY matches a host: a domain with its subdomains, an address, a network, or ``*``."""
     if entry == "*":
         return True
     entry = entry.rpartition("://")[2]
@@ -207,13 +207,13 @@ def _variable(scheme: str) -> str:
 
 
 def _proxy(address: str, variable: str) -> httpx.Proxy:
-    # Its user and password are in the address, so that no message may quote it.
+    # The URL may contain user and password, so no message may quote it.
     try:
         return httpx.Proxy(address)
     except (ValueError, httpx.InvalidURL):
         scheme = address.partition("://")[0]
         known = scheme in {"http", "https", "socks5", "socks5h"}
-        what = "is no address of a proxy" if known else f"names a proxy of an unknown kind, {scheme[:20]!r}"
+        what = "is not the address of a proxy" if known else f"names a proxy of an unknown kind, {scheme[:20]!r}"
         raise ConfigurationError(
             f"{variable} {what}; it looks like http://proxy.example:3128 or socks5://proxy.example:1080"
         ) from None
@@ -223,7 +223,7 @@ def _context() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except (OSError, ValueError) as error:
-        # httpx reads the file of the first alone, and Python writes to that of the last.
+        # httpx reads the file of the first only; Python writes to that of the last.
         named = [name for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
         guilty = next(
             (name for name in named if os.environ[name] == getattr(error, "filename", None)),

@@ -9,12 +9,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandtui.client.errors import APIError, MalformedReplyError, SandboxClientError
-from sandtui.client.port import StreamedReply, TransportFault, WireRequest
+from sandtui.client.port import StreamedResponse, TransportFault, WireRequest
 from sandtui.client.read_only import refuse_change
-from sandtui.client.replies import hide
+from sandtui.client.responses import redact
 from sandtui.client.session import OnTimeout, Session
 
-# protobuf takes 10 ms to import, which a program that only uses containers need not wait for.
+# protobuf takes 10 ms to import; programs that use containers only don't need it.
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 SERVICE = "/command_session.CommandSession"
 MAX_ENVELOPE = 64 * 1024 * 1024
-"""Bytes of one message that are accepted: a hostile length must not fill the memory."""
+"""Maximum size of a message in bytes, against hostile lengths."""
 
 MAX_ERROR = 500
 CONTROL_TIMEOUT = 30.0
 GRACE = 5.0
-"""Seconds that a stream may last after the command's own deadline."""
+"""Seconds that a stream may outlast the command's own deadline."""
 
 _COMPRESSED, _END = 1, 2
 _BY_STATUS = {400: "internal", 401: "unauthenticated", 403: "permission_denied", 404: "unimplemented"}
@@ -35,7 +35,7 @@ _UNAVAILABLE = frozenset({429, 502, 503, 504})
 
 
 class RPCError(APIError):
-    """A call of a command session that failed; ``code`` is one of Connect's, such as ``not_found``."""
+    """A failed call of a command session; ``code`` is one of Connect's, such as ``not_found``."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:
         super().__init__(f"Connect RPC failed ({code}): {message}", **details)
@@ -43,11 +43,11 @@ class RPCError(APIError):
 
 
 async def unary(session: Session, sandbox_id: str, method: str, message: Message) -> None:
-    """Carry out a unary call whose reply holds nothing.
+    """Make a unary call with an empty response.
 
     Raises:
         RPCError: the platform refused.
-        ConnectionFailedError: there was no reply.
+        ConnectionFailedError: there was no response.
     """
     path = f"{SERVICE}/{method}"
     if session.config.read_only:
@@ -62,13 +62,13 @@ async def unary(session: Session, sandbox_id: str, method: str, message: Message
         try:
             with session.watched(request, secrets) as watched:
                 watched.attempts = 1
-                watched.reply = reply = await session.port.send(request)
+                watched.response = response = await session.port.send(request)
         except TransportFault as fault:
-            words = hide(str(fault), secrets)
+            words = redact(str(fault), secrets)
             raise RPCError("unavailable", words, method="POST", path=path, sandbox_id=sandbox_id) from None
-        if reply.status_code == 200:
+        if response.status_code == 200:
             return
-        error = _error(reply.status_code, reply.content, path, sandbox_id, secrets)
+        error = _error(response.status_code, response.content, path, sandbox_id, secrets)
         if error.code != "unauthenticated" or renewed:
             raise error
         session.tokens.drop(sandbox_id, token)
@@ -80,7 +80,7 @@ async def events(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of a ``Start`` or ``Connect``; ``timeout`` is in seconds and bounds the whole stream.
 
-    A token that is refused before the first event is renewed once; nothing else is tried again.
+    A token that is refused before the first event is renewed once; there are no other retries.
 
     Raises:
         RPCError: the platform refused, or the stream ended with an error.
@@ -104,19 +104,19 @@ async def events(
         try:
             with session.watched(request, secrets) as watched:
                 watched.attempts = 1
-                async with session.port.stream(request) as reply:
-                    watched.reply = reply
-                    if reply.status_code != 200:
-                        raise _error(reply.status_code, await reply.read(), path, sandbox_id, secrets)
-                    async with aclosing(_read(reply, path, sandbox_id, secrets)) as messages:
+                async with session.port.stream(request) as response:
+                    watched.response = response
+                    if response.status_code != 200:
+                        raise _error(response.status_code, await response.read(), path, sandbox_id, secrets)
+                    async with aclosing(_read(response, path, sandbox_id, secrets)) as messages:
                         async for event in messages:
                             renewed = True
                             yield event
                             if event.HasField("end"):
-                                return  # a platform that leaves the stream open must not hold up the caller
+                                return  # a server that leaves the stream open must not block the caller
                     return
         except TransportFault as fault:
-            raise TransportFault(hide(str(fault), secrets), sent=fault.sent, timeout=fault.timeout) from None
+            raise TransportFault(redact(str(fault), secrets), sent=fault.sent, timeout=fault.timeout) from None
         except RPCError as error:
             if error.code != "unauthenticated" or renewed:
                 raise
@@ -125,7 +125,7 @@ async def events(
 
 
 def output_of(event: Event) -> tuple[Literal["stdout", "stderr"], bytes] | None:
-    """Return the output that an event brings, with its stream; a terminal's counts as standard output."""
+    """Return the stream and the bytes of an output event; a terminal's output is standard output."""
     data = event.data
     if data.stderr:
         return "stderr", data.stderr
@@ -134,7 +134,7 @@ def output_of(event: Event) -> tuple[Literal["stdout", "stderr"], bytes] | None:
 
 
 async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout: OnTimeout) -> SandboxClientError:
-    """Return what a failed call means for the caller (the second table of WIRE.md 3.2)."""
+    """Return the exception for a failed call (the table in WIRE.md 3.2)."""
     if error.code == "not_found":
         return await session.gone(sandbox_id)
     if error.code == "deadline_exceeded":
@@ -147,14 +147,14 @@ async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout
 
 
 async def _read(
-    reply: StreamedReply, path: str, sandbox_id: str, secrets: tuple[str, ...]
+    response: StreamedResponse, path: str, sandbox_id: str, secrets: tuple[str, ...]
 ) -> AsyncGenerator[Event, None]:
     from google.protobuf.message import DecodeError
 
     from sandtui.client.models.command_session_pb2 import EventResponse
 
     buffer = bytearray()
-    async for piece in reply.pieces():
+    async for piece in response.pieces():
         buffer += piece
         while len(buffer) >= 5:
             length = int.from_bytes(buffer[1:5], "big")
@@ -170,13 +170,13 @@ async def _read(
                 _raise_end(body, path, sandbox_id, secrets)
                 return
             try:
-                response = EventResponse.FromString(body)
+                message = EventResponse.FromString(body)
             except DecodeError:
                 raise MalformedReplyError(
                     "the platform sent an event that can't be read", path=path, sandbox_id=sandbox_id
                 ) from None
-            if response.HasField("event"):
-                yield response.event
+            if message.HasField("event"):
+                yield message.event
 
 
 def _raise_end(body: bytes, path: str, sandbox_id: str, secrets: tuple[str, ...]) -> None:
@@ -187,8 +187,8 @@ def _raise_end(body: bytes, path: str, sandbox_id: str, secrets: tuple[str, ...]
     error = end.get("error") if isinstance(end, dict) else None
     if isinstance(error, dict):
         raise RPCError(
-            _short(hide(str(error.get("code", "unknown")), secrets)),
-            _short(hide(str(error.get("message", "")), secrets)),
+            _short(redact(str(error.get("code", "unknown")), secrets)),
+            _short(redact(str(error.get("message", "")), secrets)),
             method="POST",
             path=path,
             sandbox_id=sandbox_id,
@@ -205,14 +205,14 @@ def _error(status: int, content: bytes, path: str, sandbox_id: str, secrets: tup
     if not isinstance(code, str):
         code = "unavailable" if status in _UNAVAILABLE else _BY_STATUS.get(status, "unknown")
     words = str(body.get("message") or body.get("detail") or body.get("error") or f"HTTP {status}")
-    words = _short(hide(words, secrets))
+    words = _short(redact(words, secrets))
     return RPCError(
-        _short(hide(code, secrets)), words, status_code=status, method="POST", path=path, sandbox_id=sandbox_id
+        _short(redact(code, secrets)), words, status_code=status, method="POST", path=path, sandbox_id=sandbox_id
     )
 
 
 def _expand(body: bytes, path: str, sandbox_id: str) -> bytes:
-    # Decompressed in one bounded piece: a small envelope must not become gigabytes.
+    # Bounded: a small envelope must not decompress to gigabytes.
     decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         data = decompressor.decompress(body, MAX_ENVELOPE)

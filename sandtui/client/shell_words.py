@@ -1,8 +1,7 @@
-"""Shell text built from what comes from outside: the one place where a path, a value or a command is quoted.
+"""Shell quoting: the only place where a path, a value or a command from outside becomes shell text.
 
-Everything here is for any POSIX shell. A word is what the shell reads as exactly the given text; a path is a word
-that no program takes for an option, and that ``cd`` neither looks up in ``CDPATH`` nor reads as "the directory
-before".
+For any POSIX shell. A word is what the shell reads as exactly the given text. A path is a word that no program takes
+for an option, and that ``cd`` neither looks up in ``CDPATH`` nor reads as "the previous directory".
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ def word(text: str) -> str:
 
 
 def line(words: Sequence[str]) -> str:
-    """Return a command line of some words."""
+    """Return a command line of quoted words."""
     return shlex.join(words)
 
 
@@ -32,10 +31,10 @@ def path_word(path: str) -> str:
 
 
 def cd(path: str) -> str:
-    """Return the command that goes to a directory, with nothing behind it."""
+    """Return the command that changes to a directory, without a separator after it."""
     return f"cd -- {word(path if path.startswith('/') else f'./{path}')}"
 
 
 def exports(variables: Mapping[str, str] | None) -> str:
-    """Return the commands that export some variables, each with its end; names were checked before."""
+    """Return commands that export variables, each with its separator; names must be checked before."""
     return "".join(f"export {name}={word(value)}; " for name, value in (variables or {}).items())

@@ -1,8 +1,8 @@
-"""SSH into a sandbox, in both forms of the platform (WIRE.md 7).
+"""SSH into a sandbox, in both forms (WIRE.md 7).
 
-The key is made in memory for one session and never written anywhere. The host's key is checked where the platform
-tells it with the session, as the local one does. The hosted platform tells none: there the way to the host, told over
-the authenticated API, is all that vouches for it, and whoever shows a shell says so (see :func:`is_host_checked`).
+The key pair is created in memory for one session and never stored. The host key is verified if the platform returns it
+with the session, as the local one does. The hosted platform returns none: there only the address, which comes over the
+authenticated API, vouches for the host, and a shell shows that (see :func:`is_host_checked`).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from typing import Literal
 
 CONNECT_SECONDS = 15.0
-"""Seconds to wait for the way in: a container's exposure takes some to come up (WIRE.md 7)."""
+"""Seconds to wait for the connection: a container's exposure takes a few to come up (WIRE.md 7)."""
 
 STOP_SECONDS = 2.0
-"""Seconds that a command has to end by itself before it is killed."""
+"""Grace period in seconds between terminating and killing a command."""
 
 PREFERRED_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
-"""Processors have AES built in: twice the bytes a second of the default; all others stay allowed."""
+"""Preferred because of AES instructions: twice the throughput of the default. The others stay allowed."""
 
 PREAMBLE = "PRIME-SSH-SESSION {}\n"
 PIECE = 64 * 1024
@@ -46,11 +46,11 @@ PIECE = 64 * 1024
 async def ssh_connection(
     flows: Access, sandbox_id: str, ttl_seconds: int | None = None
 ) -> AsyncIterator[asyncssh.SSHClientConnection]:
-    """Open an SSH connection into a sandbox; connection and session are closed whatever happens.
+    """Open an SSH connection into a sandbox; leaving the block closes connection and session.
 
     Raises:
         APIError: the platform has no SSH for this sandbox, or refused.
-        ConnectionFailedError: nothing answered at the address that the platform gave.
+        ConnectionFailedError: the address that the platform returned can't be reached.
     """
     key = asyncssh.generate_private_key("ssh-ed25519")
     public = key.export_public_key().decode().strip()
@@ -69,7 +69,7 @@ async def ssh_connection(
 
 
 def is_host_checked(connection: asyncssh.SSHClientConnection) -> bool:
-    """Whether the host has shown the key that the platform told."""
+    """Whether the host key was verified against the one that the platform returned."""
     return bool(connection.get_extra_info("host_checked"))
 
 
@@ -100,7 +100,7 @@ async def _connect(session: SSHSession, key: asyncssh.SSHKey, *, may_be_here: bo
                     raise
         except asyncssh.HostKeyNotVerifiable:
             raise ConnectionFailedError(
-                f"{session.host}:{session.port} is not the SSH server that the platform told of: its key is another",
+                f"{session.host}:{session.port} is not the SSH server announced by the platform: its host key differs",
                 sandbox_id=session.sandbox_id,
             ) from None
         except (OSError, asyncssh.Error) as error:
@@ -119,19 +119,19 @@ def _trusted(session: SSHSession) -> tuple[list[asyncssh.SSHKey], list[asyncssh.
         return [asyncssh.import_public_key(session.host_key)], [], []
     except (asyncssh.KeyImportError, ValueError):
         raise ConnectionFailedError(
-            "the platform told a key of the SSH server that can't be read", sandbox_id=session.sandbox_id
+            "the platform returned an invalid host key of the SSH server", sandbox_id=session.sandbox_id
         ) from None
 
 
 async def _socket(session: SSHSession, *, may_be_here: bool) -> socket.socket:
-    """Connect, and say the first line that the VM form wants."""
+    """Connect, and send the first line of the VM form."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(session.host, session.port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
     if not may_be_here and _is_close(str(address[0])):
-        # A platform elsewhere could have us talk to the services of this machine, or to a cloud's metadata.
+        # A remote platform could direct us to services of this machine, or to a cloud's metadata service.
         raise ConnectionFailedError(
-            f"the platform names {session.host} as the SSH server, which is this machine or its link",
+            f"the platform names {session.host} as the SSH server, a loopback or link-local address",
             sandbox_id=session.sandbox_id,
         )
     link = socket.socket(family, kind, protocol)
@@ -154,7 +154,7 @@ def _is_close(address: str) -> bool:
 
 
 class SSHChannel:
-    """Runs one command over an SSH connection that is open; closes both afterwards."""
+    """Runs one command over an open SSH connection and closes it afterwards."""
 
     def __init__(
         self, sandbox_id: str, connection: asyncssh.SSHClientConnection, cleanup: contextlib.AsyncExitStack
@@ -166,10 +166,10 @@ class SSHChannel:
     async def run(
         self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
     ) -> AsyncGenerator[CommandEvent, None]:
-        """Run the command and yield what it says; leaving early stops it.
+        """Run the command and yield its events; leaving early stops it.
 
         Raises:
-            CommandTimeoutError: it did not end in time; it has been stopped.
+            CommandTimeoutError: it did not finish in time; it has been stopped.
             ConnectionFailedError: the connection broke.
         """
         async with self._cleanup:
@@ -212,7 +212,7 @@ async def ssh_channel(flows: Access, sandbox_id: str) -> SSHChannel:
     """Open a connection for one command.
 
     Raises:
-        SandboxClientError: there is no SSH to be had.
+        SandboxClientError: SSH is not available.
     """
     cleanup = contextlib.AsyncExitStack()
     try:
@@ -224,7 +224,7 @@ async def ssh_channel(flows: Access, sandbox_id: str) -> SSHChannel:
 
 
 def command_line(command: str, working_dir: str | None, env: Mapping[str, str] | None) -> str:
-    """Return the shell text that runs a command in a place with some variables: SSH has neither."""
+    """Return shell text that sets directory and variables and runs a command: SSH can't transmit them."""
     if not env and not working_dir:
         return command
     place = f"{cd(working_dir)} && " if working_dir else ""
@@ -245,7 +245,7 @@ async def _pump(
 
 
 async def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
-    """Stop a process that still runs: gently at first, then not."""
+    """Terminate a running process, then kill it."""
     for stop in (process.terminate, process.kill):
         if process.exit_status is not None or process.is_closing():
             break

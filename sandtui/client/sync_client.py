@@ -1,4 +1,4 @@
-"""The synchronous client: the same flows, over a port that blocks."""
+"""The synchronous client: the same flows over a blocking port."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sandtui.client.tokens import default_cache_dir
 
 
 class SandboxClient:
-    """Every operation of the platform, in the caller's thread; several threads may share one client.
+    """Every operation of the platform, in the caller's thread. Thread-safe.
 
     Example:
         client = SandboxClient(APIClient())
         sandbox = client.create(CreateSandboxRequest(name="demo", docker_image="python:3.11-slim"))
         client.wait_for_creation(sandbox.id)
 
-    ``api_client`` holds address, key and connections; it is made from the environment when it is not given,
-    and several clients may share one: ``close`` closes the connections for all of them.
-    ``token_folder`` is where gateway tokens are kept between runs; with ``keep_tokens=False`` they stay in memory.
+    ``api_client`` holds address, key and connections; by default it is created from the environment. Several clients
+    may share one: ``close`` closes the connections for all of them. Gateway tokens are stored in ``token_folder``
+    between runs; with ``keep_tokens=False`` they stay in memory.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SandboxClient:
 
         def asynchronous() -> AsyncSandboxClient:
             client = AsyncSandboxClient(config=self.config, token_folder=token_folder, keep_tokens=keep_tokens)
-            # Whoever observes this client is told of the live side's requests too, whenever it begins to.
+            # The observer of this client also gets the requests of the live side, whenever it is set.
             client.observe(lambda report: None if session.observer is None else session.observer(report))
             return client
 

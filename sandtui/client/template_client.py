@@ -11,12 +11,12 @@ class Templates(Access):
     """The flows about images, over the session of an API client."""
 
     async def aclose(self) -> None:
-        """Close every connection, those of the API client that was given too."""
+        """Close all connections, including those of the API client that was passed in."""
         await self._session.port.aclose()
 
 
 class TemplateClient:
-    """Images and the log-ins of their registries."""
+    """Images and registry credentials."""
 
     def __init__(self, api_client: APIClient | None = None) -> None:
         self.client = api_client or APIClient()
@@ -28,7 +28,7 @@ class TemplateClient:
 
 
 class AsyncTemplateClient(Templates):
-    """The same for the event loop; see :class:`TemplateClient`."""
+    """The asynchronous version of :class:`TemplateClient`."""
 
     def __init__(self, api_client: AsyncAPIClient | None = None) -> None:
         self.client = api_client or AsyncAPIClient()

@@ -1,11 +1,10 @@
-"""Gateway tokens, kept in memory and on disk.
+"""Gateway tokens, stored in memory and on disk.
 
-One small file for each sandbox, in a folder for each address and key, so that a fan-out over thousands of
-sandboxes does not rewrite one large file for each token. A file is replaced as a whole, and while a token is
-fetched the sandbox is locked, for tasks and for other processes alike: of many that need one, one fetches it. The
-official SDK's ``~/.prime/sandbox_auth_cache.json`` is neither read nor written: it is keyed by sandbox alone,
-readable by others and rewritten without a lock (WIRE.md 1), so sharing it would send tokens to addresses that
-never issued them.
+One small file per sandbox, in a folder per address and key, so that a fan-out over thousands of sandboxes does not
+rewrite one large file for each token. Files are replaced atomically. While a token is fetched the sandbox is locked
+against other tasks and processes, so that only one of them fetches it. The official SDK's
+``~/.prime/sandbox_auth_cache.json`` is neither read nor written: it is keyed by sandbox only, readable by others and
+rewritten without a lock (WIRE.md 1), so sharing it would send tokens to addresses that never issued them.
 """
 
 from __future__ import annotations
@@ -31,20 +30,20 @@ from sandtui.client.models import GatewayToken
 from sandtui.directories import DirectoryError, make_private, user_directory
 
 EARLY = timedelta(seconds=60)
-"""A token is replaced this long before it expires."""
+"""How long before its expiry a token is renewed."""
 
 KEPT_SECONDS = 24 * 3600
-"""Seconds after which a file counts as left behind; the worst that its loss costs is a request."""
+"""Seconds after which a file is considered stale; losing one costs a request at most."""
 
 LOCK_PAUSES = (0.01, 0.02, 0.05, *(0.1 for _ in range(100)))
-"""Seconds between tries to get a lock that another process holds: longer than it takes to fetch a token."""
+"""Pauses in seconds between attempts to take a lock that another process holds; in sum longer than fetching a token."""
 
 MOST_TOKENS = 4096
-"""Tokens in memory, beyond which those that have expired are let go."""
+"""Number of tokens in memory above which expired ones are dropped."""
 
 
 def default_cache_dir() -> Path | None:
-    """Where tokens are kept unless the caller says otherwise; None for a user without a home."""
+    """The default folder for tokens; None for a user without a home directory."""
     try:
         return user_directory("cache") / "tokens"
     except DirectoryError:
@@ -54,8 +53,7 @@ def default_cache_dir() -> Path | None:
 class TokenCache:
     """The tokens of one identity at one address.
 
-    ``new_lock`` makes the lock that lets only one task at a time fetch a token for a sandbox.
-    A ``folder`` of None keeps tokens in memory only.
+    ``new_lock`` creates the lock under which a sandbox's token is fetched. With ``folder`` None tokens stay in memory.
     """
 
     def __init__(
@@ -75,8 +73,8 @@ class TokenCache:
         self._folder = folder / identity if folder is not None else None
 
     def renew(self) -> None:
-        """Start anew in a forked process, whose parent's threads may have held the locks."""
-        # A lock that nobody holds is forgotten by itself.
+        """Reset in a forked process: threads of the parent may have held the locks."""
+        # Weak: an unused lock is dropped.
         self._locks: WeakValueDictionary[str, AbstractAsyncContextManager[None]] = WeakValueDictionary()
         self._guard = threading.Lock()
 
@@ -89,11 +87,11 @@ class TokenCache:
             return lock
 
     @asynccontextmanager
-    async def alone(self, sandbox_id: str, sleep: Callable[[float], Awaitable[None]]) -> AsyncIterator[None]:
-        """Hold the lock of a sandbox against other processes too.
+    async def exclusive(self, sandbox_id: str, sleep: Callable[[float], Awaitable[None]]) -> AsyncIterator[None]:
+        """Hold the lock of a sandbox, against other processes too.
 
-        Where it can't be had, for want of a folder, of rights or of time, the work goes on without it: the worst
-        that comes of it is a second token.
+        Without a folder, without permission or after a timeout the work continues unlocked: at worst a second token is
+        fetched.
         """
         path = self._path(sandbox_id)
         async with self.lock(sandbox_id):
@@ -111,7 +109,7 @@ class TokenCache:
                 held.release()
 
     def get(self, sandbox_id: str) -> GatewayToken | None:
-        """Return a token that is good for another minute at least, or None."""
+        """Return a token that is valid for at least another minute, or None."""
         token = self._tokens.get(sandbox_id) or self._read(sandbox_id)
         if token is None:
             return None
@@ -122,7 +120,7 @@ class TokenCache:
         return token
 
     def put(self, sandbox_id: str, token: GatewayToken) -> None:
-        """Keep a token. A disk that can't be written costs only the next process a request."""
+        """Store a token. If the disk can't be written, the next process fetches another."""
         if len(self._tokens) >= MOST_TOKENS:
             late = self._now() + EARLY
             self._tokens = {key: kept for key, kept in self._tokens.copy().items() if kept.expires_at > late}
@@ -145,9 +143,9 @@ class TokenCache:
                 raise
 
     def drop(self, sandbox_id: str, refused: GatewayToken | None = None) -> None:
-        """Forget the token of a sandbox, here and on disk; with ``refused``, only if it is still that one.
+        """Drop the token of a sandbox, in memory and on disk; with ``refused``, only if it is still that token.
 
-        Of many commands that were refused together the first fetches a new token, which the others must not drop.
+        When many commands are refused together, the first fetches a new token, which the others must not drop.
         """
         if refused is not None:
             kept = self._tokens.get(sandbox_id)
@@ -155,7 +153,7 @@ class TokenCache:
                 return
             there = self._read(sandbox_id)
             if there is not None and there.token != refused.token:
-                # Another process was refused too and has a new one already.
+                # Another process has already replaced it.
                 self._tokens.pop(sandbox_id, None)
                 return
         self._tokens.pop(sandbox_id, None)
@@ -165,11 +163,11 @@ class TokenCache:
                 path.unlink()
 
     def forget(self, sandbox_id: str) -> None:
-        """Forget all about a sandbox that is gone."""
+        """Drop everything stored about a deleted sandbox."""
         self.drop(sandbox_id)
 
     def clear(self) -> None:
-        """Forget every token of this identity."""
+        """Drop every token of this identity."""
         self._tokens.clear()
         if self._folder is not None and self._folder.is_dir():
             for path in self._folder.iterdir():
@@ -177,7 +175,7 @@ class TokenCache:
                     path.unlink()
 
     def _path(self, sandbox_id: str) -> Path | None:
-        # The id comes from the platform: hashed, it can't name a place outside the folder.
+        # The id comes from the platform: hashed, it can't escape the folder.
         name = hashlib.sha256(sandbox_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return None if self._folder is None else self._folder / f"{name}.json"
 
@@ -191,7 +189,7 @@ class TokenCache:
             return None
 
     def _purge(self, folder: Path) -> None:
-        """Remove what no process will use any more: every sandbox that ever was has left a file here."""
+        """Remove stale files: every sandbox ever used has left one."""
         self._purged = True
         oldest = time.time() - KEPT_SECONDS
         with contextlib.suppress(OSError), os.scandir(folder) as entries:

@@ -1,8 +1,8 @@
-"""What programs that build on the client need beside its calls, as the rest of sandtui does.
+"""Helpers for programs that build on the client, as the rest of sandtui does.
 
-Limits and checks that hold before anything is sent, where the configuration lies, and the parts that an own way to a
-sandbox is made of. Like ``sandtui.client`` this is public: what is named here keeps its name and its meaning within a
-minor version. Each name is imported when it is first used, so that one of them costs nothing of the others' time.
+Limits and checks that apply before anything is sent, the location of the configuration, and building blocks for
+connections. Public like ``sandtui.client``: names and their meaning stay the same within a minor version. Each name is
+imported on first use, so that one does not load the modules of the others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The local side of a transfer: what is sent from a file, its progress, and names beside it."""
+"""The local side of a transfer: reading a file, its progress, and names of temporary files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sandtui.client.call import StreamedBody
 from sandtui.client.errors import InvalidRequestError
 
 PIECE = 256 * 1024
-"""Bytes that are read from a local file at once."""
+"""Bytes per read of a local file."""
 
 
 class Progress(Protocol):
-    """What is called as bytes arrive; ``total`` is None when it is not known."""
+    """A progress callback; ``total`` is None if unknown."""
 
     def __call__(self, done: int, total: int | None) -> object:
-        """Take note; both in bytes."""
+        """Report the progress; both in bytes."""
         ...
 
 
@@ -30,7 +30,7 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 class Range:
-    """A part of a local file that is sent. ``sha256`` is of the bytes that were sent last, when ``hashed``."""
+    """A range of a local file to send. With ``hashed``, ``sha256`` is the digest of the bytes last sent."""
 
     def __init__(
         self, path: Path, offset: int, length: int, on_bytes: Callable[[int], None], *, hashed: bool = False
@@ -43,7 +43,7 @@ class Range:
         """Yield the bytes.
 
         Raises:
-            InvalidRequestError: the file became shorter meanwhile.
+            InvalidRequestError: the file was truncated meanwhile.
         """
         self.sha256 = hashlib.sha256()
         left = self._length
@@ -52,7 +52,7 @@ class Range:
             while left:
                 piece = file.read(min(PIECE, left))
                 if not piece:
-                    raise InvalidRequestError(f"{self._path} became shorter while it was sent")
+                    raise InvalidRequestError(f"{self._path} was truncated while it was sent")
                 left -= len(piece)
                 if self._hashed:
                     self.sha256.update(piece)
@@ -61,9 +61,9 @@ class Range:
 
 
 def multipart(name: str, length: int, read: Callable[[], Iterator[bytes]]) -> tuple[StreamedBody, str]:
-    """Return a body of one part called ``file``, and its content type (WIRE.md 3)."""
+    """Return a multipart body with one part ``file``, and its content type (WIRE.md 3)."""
     boundary = secrets.token_hex(16)
-    # The name is not used for the path; anything that could end the header is left out.
+    # The name does not determine the path; characters that could end the header are removed.
     safe = "".join(c for c in name if c.isascii() and c.isprintable() and c not in '"\\') or "file"
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{safe}"\r\n'
@@ -84,28 +84,28 @@ def local_path(path: object) -> Path:
     """Return a path of this machine.
 
     Raises:
-        InvalidRequestError: it is no path, is empty, or holds a NUL byte.
+        InvalidRequestError: it is not a path, is empty, or contains a NUL byte.
     """
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise InvalidRequestError(f"a local path must be a string or a Path, not {type(path).__name__}")
     text = os.fspath(path)
     if not text or "\0" in text:
-        raise InvalidRequestError("the local path is empty or holds a NUL byte")
+        raise InvalidRequestError("the local path is empty or contains a NUL byte")
     try:
         os.fsencode(text)
     except UnicodeEncodeError:
-        raise InvalidRequestError("the local path holds characters that no file name has") from None
+        raise InvalidRequestError("the local path contains characters that can't be encoded") from None
     return Path(text)
 
 
 def check_source(path: Path) -> int:
-    """Return the size in bytes of a local file that is to be sent.
+    """Return the size of a local file in bytes, before it is sent.
 
     Raises:
-        InvalidRequestError: there is no such file, it is no regular file, or it can't be read.
+        InvalidRequestError: it does not exist, is not a regular file, or can't be read.
     """
     try:
-        # Not blocking: opening a named pipe would wait for its writer.
+        # O_NONBLOCK: opening a named pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             found = os.fstat(descriptor)
@@ -116,16 +116,16 @@ def check_source(path: Path) -> int:
     if stat.S_ISDIR(found.st_mode):
         raise InvalidRequestError(f"{path} is a directory; send its files one by one, or an archive")
     if not stat.S_ISREG(found.st_mode):
-        raise InvalidRequestError(f"{path} is no regular file; write what it gives to one first")
+        raise InvalidRequestError(f"{path} is not a regular file; save its content to one first")
     return found.st_size
 
 
 MAX_NAME = 150
-"""Bytes of a file's name that a temporary one beside it takes over: file systems allow 255, suffix included."""
+"""Bytes of a file's name that are used in the name of its temporary file: file systems allow 255 in all."""
 
 
 def short_name(name: str) -> str:
-    """Return a name that leaves room for a suffix; different names stay different."""
+    """Return a name with room for a suffix; different names stay different."""
     encoded = name.encode("utf-8", "surrogateescape")
     if len(encoded) <= MAX_NAME:
         return name

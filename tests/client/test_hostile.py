@@ -25,7 +25,7 @@ from sandtui.client import (
     SandboxClientError,
     session,
 )
-from sandtui.client.exchange import MAX_REPLY
+from sandtui.client.exchange import MAX_RESPONSE
 from sandtui.client.models import GatewayToken
 from tests.client.fakes import KEY, SANDBOX, TOKEN, FakePlatform, NoWaiting, client_of, token_reply
 
@@ -242,7 +242,7 @@ async def test_a_reply_without_end_does_not_fill_the_memory(sync, packed):
         kind = b"Content-Encoding: gzip\r\n" if packed else b""
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + kind + b"\r\n")
         if packed:
-            piece = gzip.compress(bytes(2 * MAX_REPLY))
+            piece = gzip.compress(bytes(2 * MAX_RESPONSE))
             writer.write(piece)
             await writer.drain()
             return
@@ -254,9 +254,9 @@ async def test_a_reply_without_end_does_not_fill_the_memory(sync, packed):
     server, address = await serve(endless)
     request = raw_request(address, sync)
     async with server, asyncio.timeout(60):
-        with pytest.raises(ConnectionFailedError, match=r"over 67,108,864 bytes"):
+        with pytest.raises(ConnectionFailedError, match=r"larger than 67,108,864 bytes"):
             await request("POST", "/x")
-    assert taken < 2 * MAX_REPLY
+    assert taken < 2 * MAX_RESPONSE
 
 
 async def test_a_packed_reply_is_read_as_ever():
@@ -444,7 +444,7 @@ async def test_a_gateway_without_encryption_gets_no_token(call):
     config = Config(api_key=KEY, base_url="https://platform.test")
     arguments = {"execute_command": ("sbx_1", "true"), "upload_bytes": ("sbx_1", "/tmp/x", b"x", "x")}[call]
     async with AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False) as client:
-        with pytest.raises(APIError, match="a gateway without encryption"):
+        with pytest.raises(APIError, match="unencrypted gateway address"):
             await getattr(client, call)(*arguments)
     assert not [request for request in platform.requests if request.url.host != "platform.test"]
 
@@ -459,7 +459,7 @@ async def test_what_comes_behind_a_packed_reply_is_not_gathered(sync, at_once):
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\n\r\n")
         body = gzip.compress(b"{}")
         writer.write(body + b"x" * 100 if at_once else body)
-        while taken < 2 * MAX_REPLY:
+        while taken < 2 * MAX_RESPONSE:
             writer.write(bytes(1024 * 1024))
             await writer.drain()
             taken += 1024 * 1024
@@ -467,9 +467,9 @@ async def test_what_comes_behind_a_packed_reply_is_not_gathered(sync, at_once):
     server, address = await serve(trailing)
     request = raw_request(address, sync)
     async with server, asyncio.timeout(60):
-        with pytest.raises(ConnectionFailedError, match="behind the end"):
+        with pytest.raises(ConnectionFailedError, match="continues after the end"):
             await request("POST", "/x")
-    assert taken < MAX_REPLY
+    assert taken < MAX_RESPONSE
 
 
 @pytest.mark.parametrize("row", ["{}", "[]", '{"id":"a"}', "{{},[[]]}"])

@@ -110,7 +110,7 @@ async def test_an_observer_that_fails_fails_no_request(caplog):
 
     client.observe(broken)
     assert (await client.get("sbx_1")).id == "sbx_1"
-    assert "what watches the requests failed" in caplog.text
+    assert "the observer of requests failed" in caplog.text
 
 
 async def test_the_log_tells_each_request_and_no_secret(caplog):
@@ -122,7 +122,7 @@ async def test_the_log_tells_each_request_and_no_secret(caplog):
     with pytest.raises(SandboxClientError):
         await client.execute_command("sbx_1", "echo canary-command", env={"PASSWORD": "canary-env"})
     assert "POST platform.test/api/v1/sandbox/sbx_1/auth 200" in caplog.text
-    assert "POST gateway.test/ns/sbx_1/exec no reply" in caplog.text
+    assert "POST gateway.test/ns/sbx_1/exec no response" in caplog.text
     assert not [word for word in (KEY, TOKEN, "canary") if word in caplog.text]
 
 

@@ -151,7 +151,7 @@ class TestIsolation:
 
     def test_a_platform_that_does_not_say_so_keeps_no_sandbox(self, client, platform):
         platform.on(CREATE, SANDBOX).on(self.delete, {"success": True})
-        with pytest.raises(APIError, match="does not say"):
+        with pytest.raises(APIError, match="did not confirm"):
             client.create(self.request)
         assert platform.count(self.delete) == 1
 

@@ -307,7 +307,7 @@ FILE_CALLS = {
     ("status", "kind", "words"),
     [
         (403, SandboxFileDeniedError, "HTTP 403: /usr/x: Read-only file system. Choose another path"),
-        (507, SandboxDiskFullError, "HTTP 507: /usr/x: Read-only file system. Free some space in the sandbox"),
+        (507, SandboxDiskFullError, "HTTP 507: /usr/x: Read-only file system. Free space in the sandbox"),
     ],
 )
 async def test_what_a_file_system_refuses_is_not_about_the_key_or_the_platform(route, status, kind, words, tmp_path):

@@ -92,7 +92,7 @@ def client_at(base_url, session):
 async def test_a_platform_elsewhere_can_not_send_us_to_this_machine(server, host):
     session = SESSION | {"host": host, "port": server.port}
     async with client_at("https://platform.example", session) as client:
-        with pytest.raises(ConnectionFailedError, match="which is this machine or its link"):
+        with pytest.raises(ConnectionFailedError, match="a loopback or link-local address"):
             async with client.connect_ssh("sbx_1"):
                 pass
     assert server.came == 0
@@ -110,7 +110,7 @@ async def test_another_host_is_refused_at_once(server, readable):
     key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode() if readable else "rubbish"
     session = SESSION | {"host": "127.0.0.1", "port": server.port, "host_key": key}
     async with client_at("http://127.0.0.1:9", session) as client:
-        with pytest.raises(SandboxClientError, match=r"its key is another|can't be read"):
+        with pytest.raises(SandboxClientError, match=r"its host key differs|invalid host key"):
             async with client.connect_ssh("sbx_1"):
                 pass
 

@@ -328,7 +328,7 @@ def test_an_upload_that_takes_too_long(client, gateway, source):
 def test_a_file_that_shrinks_while_it_is_sent(client, source, monkeypatch):
     size = source.stat().st_size
     monkeypatch.setattr(files, "check_source", lambda path: size + 10)
-    with pytest.raises(InvalidRequestError, match="became shorter"):
+    with pytest.raises(InvalidRequestError, match="was truncated"):
         client.upload_file("sbx_1", "/w/x", source)
 
 

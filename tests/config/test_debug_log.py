@@ -175,7 +175,7 @@ async def _client_secrets(tmp_path_factory, key, token, env, hidden):
                     await call
     content = path.read_text()
     assert "POST platform.test/api/v1/sandbox 422" in content
-    assert "POST gateway.test/ns/sbx_1/exec no reply" in content
+    assert "POST gateway.test/ns/sbx_1/exec no response" in content
     assert not [each for each in (key, env, hidden) if each in content]
 
 

@@ -194,7 +194,7 @@ async def test_a_launch_comes_to_its_end(world):
         (402, {"detail": "no balance"}, "Top up"),
         (401, {"detail": "bad key"}, "PRIME_API_KEY"),
         (422, {"errors": [{"param": "name", "details": "taken"}]}, "name: taken"),
-        (429, {"detail": "slow down"}, "Wait a little"),
+        (429, {"detail": "slow down"}, "Wait and try again"),
         (500, {"detail": "broken"}, "problem"),
     ],
 )
@@ -245,7 +245,7 @@ async def test_a_time_out_while_creating_is_told_and_may_have_made_one(world):
     await launch.run()
     (item,) = launch.items
     assert item.step is Step.FAILED
-    assert "no reply to POST /sandbox within 30 s. Try again" in item.problem
+    assert "no response to POST /sandbox within 30 s. Try again" in item.problem
     assert item.unsure
     assert journal.finished == [], "the next run offers to go on or to clean up"
     assert journal.notes[0] == ("creating", None)

@@ -118,7 +118,7 @@ async def test_a_download_that_was_killed_goes_on_where_it_was(bench, monkeypatc
     transfer = await go_on(bench)
     if trouble == "damaged here":
         assert transfer.state is State.FAILED
-        assert "is not what was transferred" in transfer.problem
+        assert "was corrupted in transfer" in transfer.problem
         assert not (bench.folder / "big").exists()
         assert not kept.exists(), "the next try starts anew"
         return

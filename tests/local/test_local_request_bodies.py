@@ -26,7 +26,7 @@ from tests.local.support import GIVE_UP_SECONDS, Api, serving_in_process
 
 KINDS = {"container": {}, "vm": {"vm": True}}
 SIZES = [200_000, 4_200_000, 9_000_000, 40_000_000]
-ADVICE = "Upload it as a file and run that file."
+ADVICE = "Upload it as a file and run that."
 
 
 @pytest.fixture

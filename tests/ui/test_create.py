@@ -156,7 +156,7 @@ REFUSALS = [
     (402, {"detail": "balance exhausted"}, "Top up the account's balance"),
     (401, {"detail": "Invalid API key"}, "Check PRIME_API_KEY"),
     (422, {"errors": [{"param": "name", "details": "already taken"}]}, "already taken"),
-    (429, {"detail": "slow down"}, "Wait a little and try again"),
+    (429, {"detail": "slow down"}, "Wait and try again"),
 ]
 
 

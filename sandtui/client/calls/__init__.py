@@ -1,1 +1,1 @@
-"""The catalogue of calls: each call of the API stands here once, by its noun (WIRE.md 2 and 3)."""
+"""The API calls, each described once, in one module per noun (WIRE.md 2 and 3)."""

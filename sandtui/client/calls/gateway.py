@@ -10,7 +10,7 @@ from sandtui.client.models import CommandResponse, FileUploadResponse, ReadFileR
 from sandtui.client.models.base import Nothing
 
 EXEC_GRACE = 5.0
-"""Seconds that the reply may come after the command's own deadline."""
+"""Seconds that the response may arrive after the command's own deadline."""
 
 TRANSFER_TIMEOUT = 300.0
 READ_TIMEOUT = 30.0
@@ -25,7 +25,7 @@ def execute(
     timeout: float,
     user: str | None,
 ) -> Call[CommandResponse]:
-    """Run a command through the gateway. A request that may have arrived is never sent twice."""
+    """Run a command. A request that may have arrived is never resent."""
     body: dict[str, object] = {
         "command": command,
         "working_dir": working_dir,
@@ -39,7 +39,7 @@ def execute(
 
 
 def upload(sandbox_id: str, path: str, body: Body, content_type: str, timeout: float) -> Call[FileUploadResponse]:
-    """Write one file; the same bytes written again do no harm."""
+    """Write a file; writing the same bytes again is harmless."""
     return Call(
         "POST",
         "/upload",
@@ -53,7 +53,7 @@ def upload(sandbox_id: str, path: str, body: Body, content_type: str, timeout: f
 
 
 def download(sandbox_id: str, path: str, timeout: float) -> Call[Nothing]:
-    """Read one file whole; its bytes go to a sink."""
+    """Download a file into a sink."""
     query = {"path": path, "sandbox_id": sandbox_id}
     return Call("GET", "/download", Nothing, query=query, repeat=Repeat.SAFE, timeout=timeout)
 
@@ -65,6 +65,6 @@ def read_file(path: str, offset: int | None, length: int | None, timeout: float)
 
 
 def authorize_key(session_id: str, public_key: str, ttl_seconds: int) -> Call[Nothing]:
-    """Let an SSH key into a session of the container form (WIRE.md 7)."""
+    """Authorise an SSH key for a session of the container form (WIRE.md 7)."""
     body = {"session_id": session_id, "public_key": public_key, "ttl_seconds": ttl_seconds}
     return Call("POST", "/authorize", Nothing, body=json_body(body), repeat=Repeat.SAFE, timeout=READ_TIMEOUT)

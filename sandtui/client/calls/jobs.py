@@ -1,4 +1,4 @@
-"""The one call about background jobs; all else is done by commands (WIRE.md 2.10)."""
+"""The call for background jobs; everything else is done by commands (WIRE.md 2.10)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandtui.client.models.jobs import BackgroundJob, BatchJobStatusReply
 
 
 def batch_job_status(jobs: Sequence[BackgroundJob], timeout: float) -> Call[BatchJobStatusReply]:
-    """Whether 1 to 100 jobs of VMs are done."""
+    """Get the status of 1 to 100 jobs of VMs."""
     rows = [{"sandbox_id": job.sandbox_id, "job_id": job.job_id} for job in jobs]
     return Call(
         "POST",

@@ -1,4 +1,4 @@
-"""Calls about exposed ports (WIRE.md 2.11)."""
+"""Calls for exposed ports (WIRE.md 2.11)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandtui.client.models import DeleteReply, ExposedPort, ListExposedPortsResp
 
 
 def expose(sandbox_id: str, port: int, name: str | None, protocol: str) -> Call[ExposedPort]:
-    """Make a port reachable from outside."""
+    """Expose a port."""
     body: dict[str, object] = {"port": port, "protocol": protocol}
     if name is not None:
         body["name"] = name
@@ -18,17 +18,17 @@ def expose(sandbox_id: str, port: int, name: str | None, protocol: str) -> Call[
 
 
 def unexpose(sandbox_id: str, exposure_id: str) -> Call[DeleteReply]:
-    """Take an exposure back."""
+    """Remove an exposure."""
     path = f"{sandbox_path(sandbox_id)}/expose/{segment(exposure_id)}"
     return Call("DELETE", path, DeleteReply, repeat=Repeat.SAFE)
 
 
 def list_exposed(sandbox_id: str) -> Call[ListExposedPortsResponse]:
-    """The exposures of one sandbox."""
+    """List the exposures of a sandbox."""
     path = f"{sandbox_path(sandbox_id)}/expose"
     return Call("GET", path, ListExposedPortsResponse, repeat=Repeat.SAFE, rate=Rate("list ports", 60))
 
 
 def list_all_exposed() -> Call[ListExposedPortsResponse]:
-    """The exposures of all of the caller's sandboxes."""
+    """List the exposures of all the caller's sandboxes."""
     return Call("GET", "/sandbox/expose/all", ListExposedPortsResponse, repeat=Repeat.SAFE, rate=Rate("list ports", 60))

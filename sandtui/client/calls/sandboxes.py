@@ -1,4 +1,4 @@
-"""Calls about sandboxes as a whole (WIRE.md 2.3 to 2.9)."""
+"""Calls for sandboxes (WIRE.md 2.3 to 2.9)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ERROR_CONTEXT_TIMEOUT = 10.0
 
 
 def create_sandbox(request: CreateSandboxRequest) -> Call[CreatedSandbox]:
-    """Make a sandbox; the idempotency key of the request makes a repetition harmless."""
+    """Create a sandbox; idempotent by the request's key."""
     return Call(
         "POST",
         "/sandbox",
@@ -48,7 +48,7 @@ def list_sandboxes(
     labels: Sequence[str] | None = None,
     is_active: bool | None = None,
 ) -> Call[SandboxPage]:
-    """One page of the list; ``labels`` must all be there."""
+    """Get a page of the list; sandboxes must have all ``labels``."""
     query = {
         "page": page,
         "per_page": per_page,
@@ -62,12 +62,12 @@ def list_sandboxes(
 
 
 def get_sandbox(sandbox_id: str) -> Call[Sandbox]:
-    """One sandbox."""
+    """Get a sandbox."""
     return Call("GET", sandbox_path(sandbox_id), Sandbox, repeat=Repeat.SAFE, rate=Rate("get", 300, sandbox_id))
 
 
 def delete_sandbox(sandbox_id: str) -> Call[DeleteReply]:
-    """End one sandbox; deleting it again does nothing more."""
+    """Delete a sandbox; idempotent."""
     return Call("DELETE", sandbox_path(sandbox_id), DeleteReply, repeat=Repeat.SAFE, rate=Rate("delete", 500))
 
 
@@ -79,12 +79,12 @@ def bulk_delete(
     user_id: str | None,
     all_users: bool,
 ) -> Call[BulkDeleteReply]:
-    """End many by ids, or all that carry every label."""
+    """Delete many by ids, or all that have every label."""
     body: dict[str, object] = {"all_users": all_users}
     lists = {"sandbox_ids": sandbox_ids, "labels": labels}
     body |= {key: list(value) for key, value in lists.items() if value is not None}
     body |= {key: text for key, text in {"team_id": team_id, "user_id": user_id}.items() if text}
-    # By ids a repetition finds them gone; by labels it could reach sandboxes made in between.
+    # By ids a retry is harmless; by labels it could hit sandboxes created meanwhile.
     repeat = Repeat.SAFE if sandbox_ids is not None else Repeat.UNSENT
     return Call(
         "DELETE",
@@ -98,14 +98,14 @@ def bulk_delete(
 
 
 def get_logs(sandbox_id: str) -> Call[LogsReply]:
-    """The sandbox's log."""
+    """Get the log of a sandbox."""
     return Call(
         "GET", f"{sandbox_path(sandbox_id)}/logs", LogsReply, repeat=Repeat.SAFE, rate=Rate("logs", 300, sandbox_id)
     )
 
 
 def authorize_gateway(sandbox_id: str) -> Call[GatewayToken]:
-    """A short-lived token for the gateway of one sandbox."""
+    """Get a short-lived token for the gateway of a sandbox."""
     return Call(
         "POST",
         f"{sandbox_path(sandbox_id)}/auth",
@@ -117,7 +117,7 @@ def authorize_gateway(sandbox_id: str) -> Call[GatewayToken]:
 
 
 def get_error_context(sandbox_id: str) -> Call[ErrorContext]:
-    """Why a sandbox is not running."""
+    """Get the reason why a sandbox is not running."""
     return Call(
         "GET",
         f"{sandbox_path(sandbox_id)}/error-context",
@@ -128,7 +128,7 @@ def get_error_context(sandbox_id: str) -> Call[ErrorContext]:
 
 
 def batch_status(sandbox_ids: Sequence[str]) -> Call[BatchStatusReply]:
-    """The statuses of 1 to 100 sandboxes."""
+    """Get the statuses of 1 to 100 sandboxes."""
     return Call(
         "POST",
         "/sandbox/status:batchGet",
@@ -142,9 +142,9 @@ def _json_of(request: CreateSandboxRequest) -> bytes:
     try:
         return request.model_dump_json(exclude_none=True).encode()
     except (PydanticSerializationError, UnicodeEncodeError):
-        raise InvalidRequestError("the request holds characters that UTF-8 has no bytes for") from None
+        raise InvalidRequestError("the request contains characters that can't be encoded as UTF-8") from None
 
 
 def sandbox_path(sandbox_id: str) -> str:
-    """Return the path of a sandbox; its id comes from outside and is quoted."""
+    """Return the path of a sandbox, with its id quoted."""
     return f"/sandbox/{segment(sandbox_id)}"

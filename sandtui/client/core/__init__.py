@@ -1,4 +1,4 @@
-"""The names of ``prime_sandboxes.core``, for code that was written for the official SDK."""
+"""The names of ``prime_sandboxes.core``, for code written for the official SDK."""
 
 from sandtui.client import (
     APIClient,

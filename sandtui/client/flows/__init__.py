@@ -1,5 +1,5 @@
-"""What can be done with sandboxes: one module for each noun, written once for both clients.
+"""The operations on sandboxes, one module per noun, written once for both clients.
 
-A client is these groups over a port: :class:`~sandtui.client.flows.bulk.Bulk` (which brings lifecycle, commands,
-files and jobs), :class:`~sandtui.client.flows.ports.Ports` and :class:`~sandtui.client.flows.access.Access`.
+Each group is a class that needs only a session. :class:`~sandtui.client.flows.operations.Operations` joins them; a
+group that needs another creates it for its session.
 """

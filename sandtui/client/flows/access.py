@@ -1,4 +1,4 @@
-"""SSH sessions, the network of VMs, images and their registries."""
+"""SSH sessions, egress policies, and images with their registries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_SSH_TTL = 3600
 
 
 class Access(Flows):
-    """The calls about ways in and out."""
+    """Operations on SSH sessions, networks and images."""
 
     @property
     def is_platform_here(self) -> bool:
@@ -35,11 +35,11 @@ class Access(Flows):
     ) -> SSHSession:
         """Open an SSH session for ``ttl_seconds`` (900 by default, 3600 at most).
 
-        A VM takes the ``public_key`` (``ssh-ed25519 AAAA...``) here. For a container the key is let in
-        afterwards: by this call when it is given, or by :meth:`authorize_ssh_key`.
+        For a VM the ``public_key`` (``ssh-ed25519 AAAA...``) is required. For a container the key is authorised
+        afterwards: by this call if it is given, or by :meth:`authorize_ssh_key`.
 
         Raises:
-            InvalidRequestError: the time is out of bounds, or a VM was given no key; nothing was sent.
+            InvalidRequestError: the time is out of range, or the key for a VM is missing; nothing was sent.
         """
         if public_key is not None:
             check_text("public_key", public_key)
@@ -54,20 +54,20 @@ class Access(Flows):
             try:
                 await self.authorize_ssh_key(session, public_key)
             except BaseException:
-                # Nobody but this call knows the session: its exposure would stay until it expires.
+                # Only this call knows the session: otherwise its exposure would stay until it expires.
                 await self._session.port.shielded(self._close_quietly(sandbox_id, session.session_id))
                 raise
         return session
 
     async def authorize_ssh_key(self, session: SSHSession, public_key: str) -> None:
-        """Let a key into an SSH session of a container.
+        """Authorise a key for an SSH session of a container.
 
         Raises:
-            InvalidRequestError: the session is a VM's, which got its key when it was made.
+            InvalidRequestError: the session is that of a VM, whose key is set at creation.
         """
         if not (session.gateway_url and session.user_ns and session.job_id and session.token):
-            raise InvalidRequestError("only the SSH session of a container takes a key afterwards")
-        # The session brings a token of its own, which opens nothing but this.
+            raise InvalidRequestError("only an SSH session of a container takes a key after its creation")
+        # The session has a token of its own, for this purpose only.
         token = GatewayToken(
             token=session.token,
             gateway_url=session.gateway_url,
@@ -83,7 +83,7 @@ class Access(Flows):
             await self.close_ssh_session(sandbox_id, session_id)
 
     async def close_ssh_session(self, sandbox_id: str, session_id: str) -> None:
-        """End an SSH session; one that is gone already is no error."""
+        """Close an SSH session; no error if it no longer exists."""
         call = access.close_ssh_session(sandbox_id, session_id)
         try:
             await self._session.control(call, sandbox_id)
@@ -92,37 +92,37 @@ class Access(Flows):
                 raise
 
     async def get_network(self, sandbox_id: str) -> EgressPolicyReply:
-        """Return what a VM may connect to."""
+        """Return the egress policy of a VM."""
         return await self._session.control(access.get_egress(sandbox_id), sandbox_id)
 
     async def set_network(
         self, sandbox_id: str, *, allow: Sequence[str] | None = None, deny: Sequence[str] | None = None
     ) -> EgressPolicyReply:
-        """Replace what a VM may connect to: only ``allow``, or all but ``deny``; ``["*"]`` means everything.
+        """Replace the egress policy of a VM: only ``allow``, or all but ``deny``; ``["*"]`` means everything.
 
-        Entries are host names, ``*.`` wildcards, IPv4 addresses and networks. ``applied`` of the reply says
+        Entries are host names, ``*.`` wildcards, IPv4 addresses and networks. ``applied`` in the result tells
         whether the policy is in force already.
 
         Raises:
-            InvalidRequestError: both or neither were given, or ``*`` does not stand alone; nothing was sent.
+            InvalidRequestError: both or neither are given, or ``*`` is not the only entry; nothing was sent.
         """
         if (allow is None) == (deny is None):
             raise InvalidRequestError("give allow or deny, and not both")
         given = list(allow if allow is not None else deny or ())
         if "*" in given and len(given) > 1:
-            raise InvalidRequestError("'*' means everything and stands alone")
+            raise InvalidRequestError("'*' means everything and must be the only entry")
         if given == ["*"]:
             # Everything allowed is an empty deny list, everything denied an empty allow list (WIRE.md 2.12).
             allow, deny = (None, []) if allow is not None else ([], None)
         return await self._session.control(access.set_egress(sandbox_id, allow, deny), sandbox_id)
 
     async def list_registry_credentials(self) -> list[RegistryCredential]:
-        """Return the stored log-ins of image registries; their secrets never come back."""
+        """Return the stored registry credentials, without secrets."""
         return (await self._session.control(access.list_registry_credentials())).credentials
 
     async def check_docker_image(
         self, image: str, registry_credentials_id: str | None = None
     ) -> DockerImageCheckResponse:
-        """Ask whether the platform can pull an image."""
+        """Check whether the platform can pull an image."""
         check_text("the image", image)
         return await self._session.control(access.check_docker_image(image, registry_credentials_id))

@@ -1,4 +1,4 @@
-"""What every group of flows starts from."""
+"""The base of all groups of flows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ class Flows:
         self._session = session
 
     def observe(self, observer: Observer | None) -> None:
-        """Have ``observer`` told of each request when it is over, from now on; None ends that.
+        """Set the observer of requests; None removes it.
 
-        It is called in the context of whoever asked, gets a :class:`~sandtui.client.observe.RequestReport`, and must
-        be quick. A command over SSH is told by the requests that open the way.
+        It is called after each request, in the caller's context, with a
+        :class:`~sandtui.client.observe.RequestReport`, and must be quick. Of a command over SSH, only the requests that
+        set up the connection are reported.
         """
         self._session.observer = observer

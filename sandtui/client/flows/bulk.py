@@ -1,4 +1,4 @@
-"""Many at once: each result or error as it comes, with bounded concurrency."""
+"""Bulk operations: results and errors as they complete, with bounded concurrency."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandtui.client.flows.sandboxes import MAX_BATCH, Sandboxes
 from sandtui.client.flows.waits import (
     BUILD_PAUSE,
     BUILD_SECONDS,
-    Patience,
+    WaitBudget,
     is_building,
     poll_pause,
     time_budget,
@@ -36,16 +36,16 @@ from sandtui.client.models import (
     StatusErrorRow,
 )
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
-from sandtui.client.port import Crew, K, Outcome, T
+from sandtui.client.port import K, Outcome, T, Workers
 
 AT_ONCE = 32
-"""How many run at the same time unless told otherwise."""
+"""Default concurrency."""
 
 LIST_PAGE = 100
 
 
 class Bulk(Flows):
-    """The calls about many sandboxes. Outcomes come in the order in which they are ready."""
+    """Operations on many sandboxes. Outcomes are yielded in order of completion."""
 
     async def create_many(
         self,
@@ -55,27 +55,28 @@ class Bulk(Flows):
         on_abandoned: Callable[[Sandbox], object] | None = None,
         delete_abandoned: bool = False,
     ) -> AsyncIterator[Outcome[int, Sandbox]]:
-        """Create sandboxes; each outcome's key is the request's place in the list.
+        """Create sandboxes; each outcome's key is the index of its request.
 
-        What was made and not yielded, because the iteration was left, is deleted or told of as with :meth:`create`.
+        Sandboxes that were created but not yielded, because the iteration was left, are deleted or reported as by
+        :meth:`create`.
         """
         check_concurrency(concurrency)
         port = self._session.port
         creation = Creation(self._session)
-        untold: dict[int, Sandbox] = {}
+        unreported: dict[int, Sandbox] = {}
 
-        async def one(place: int) -> Sandbox:
-            made = await creation.create(requests[place], on_abandoned=on_abandoned, delete_abandoned=delete_abandoned)
-            untold[place] = made
+        async def one(index: int) -> Sandbox:
+            made = await creation.create(requests[index], on_abandoned=on_abandoned, delete_abandoned=delete_abandoned)
+            unreported[index] = made
             return made
 
         try:
             async with closing_outcomes(port.fan_out(range(len(requests)), one, concurrency)) as outcomes:
                 async for outcome in outcomes:
-                    untold.pop(outcome.key, None)
+                    unreported.pop(outcome.key, None)
                     yield outcome
         finally:
-            for sandbox in untold.values():
+            for sandbox in unreported.values():
                 await port.shielded(abandon(self._session, sandbox, on_abandoned, delete_abandoned))
 
     async def execute_many(
@@ -118,16 +119,16 @@ class Bulk(Flows):
         concurrency: int = AT_ONCE,
         image_build_timeout_seconds: float = BUILD_SECONDS,
     ) -> AsyncIterator[Outcome[str, str]]:
-        """Wait until sandboxes are RUNNING and answer; yield each as soon as it does, or has failed.
+        """Wait until sandboxes are RUNNING and reachable; yield each as soon as it is, or has failed.
 
-        Statuses are asked about together, and only of those that are still pending; whether those that run answer
-        is tried meanwhile, ``concurrency`` at a time.
+        Statuses are polled in batches, only for pending sandboxes. Running ones are probed meanwhile, ``concurrency``
+        at a time.
         """
         check_concurrency(concurrency)
         check_ids("sandbox_ids", sandbox_ids)
         budget = time_budget(max_attempts)
         port = self._session.port
-        pending = {each: Patience(budget, image_build_timeout_seconds) for each in sandbox_ids}
+        pending = {each: WaitBudget(budget, image_build_timeout_seconds) for each in sandbox_ids}
         building: set[str] = set()
         left = False
 
@@ -135,10 +136,10 @@ class Bulk(Flows):
             await wait_reachable(self._session, sandbox_id, budget, 1, lambda: left)
             return SandboxStatus.RUNNING.value
 
-        crew: Crew[str, str] = port.crew(concurrency)
+        workers: Workers[str, str] = port.workers(concurrency)
         polls = 0
         try:
-            while pending or crew.busy:
+            while pending or workers.busy:
                 asked = port.monotonic()
                 rows, refused = await self._statuses_of(list(pending))
                 for sandbox_id, error in refused.items():
@@ -150,7 +151,7 @@ class Bulk(Flows):
                     building.discard(row.sandbox_id)
                     if row.status == SandboxStatus.RUNNING:
                         del pending[row.sandbox_id]
-                        crew.start(row.sandbox_id, reachable)
+                        workers.start(row.sandbox_id, reachable)
                     elif row.status in FINISHED_STATUSES:
                         del pending[row.sandbox_id]
                         ended = not_running_error(row.sandbox_id, row.status, row.error_type, row.error_message)
@@ -159,23 +160,23 @@ class Bulk(Flows):
                         building.add(row.sandbox_id)
                 polls += 1
                 pause = BUILD_PAUSE if pending and len(building) == len(pending) else poll_pause(polls)
-                for sandbox_id, patience in list(pending.items()):
-                    # Only after its status was asked once more: it may have come while others were waited for.
-                    if not patience.lasts(pause, building=sandbox_id in building):
+                for sandbox_id, remaining in list(pending.items()):
+                    # Only after another poll: it may have become ready while this waited for others.
+                    if not remaining.lasts(pause, building=sandbox_id in building):
                         del pending[sandbox_id]
-                        reason = patience.reason(building=sandbox_id in building)
+                        reason = remaining.reason(building=sandbox_id in building)
                         yield Outcome(sandbox_id, error=not_running_error(sandbox_id, None, None, reason))
-                if crew.busy:
-                    for outcome in await crew.ready(pause if pending else None):
+                if workers.busy:
+                    for outcome in await workers.ready(pause if pending else None):
                         yield outcome
                 elif pending:
                     await port.sleep(pause)
                 spent = port.monotonic() - asked
-                for sandbox_id, patience in pending.items():
-                    patience.spend(spent, building=sandbox_id in building)
+                for sandbox_id, remaining in pending.items():
+                    remaining.spend(spent, building=sandbox_id in building)
         finally:
             left = True
-            await crew.aclose()
+            await workers.aclose()
 
     async def bulk_wait_for_creation(
         self,
@@ -183,11 +184,11 @@ class Bulk(Flows):
         max_attempts: int = 60,
         image_build_timeout_seconds: float = BUILD_SECONDS,
     ) -> dict[str, str]:
-        """Wait until all sandboxes are RUNNING and answer a command; return their statuses by id.
+        """Wait until all sandboxes are RUNNING and reachable; return their statuses by id.
 
         Raises:
             SandboxNotRunningError: one has ended, or was not ready in time.
-            APIError: the platform refused a request.
+            APIError: a request failed.
         """
         statuses: dict[str, str] = {}
         waiting = self.wait_many(sandbox_ids, max_attempts, AT_ONCE, image_build_timeout_seconds)
@@ -197,9 +198,9 @@ class Bulk(Flows):
         return {sandbox_id: statuses[sandbox_id] for sandbox_id in sandbox_ids}
 
     async def _statuses_of(self, sandbox_ids: Sequence[str]) -> tuple[list[SandboxStatusRow], dict[str, Exception]]:
-        """Return the statuses of any number of sandboxes, and why some have none.
+        """Return the statuses of any number of sandboxes, and the errors of those without one.
 
-        By batches where the platform has them, else by pages.
+        Uses the batch status where the platform has it, otherwise the list.
         """
         rows: list[SandboxStatusRow] = []
         refused: dict[str, Exception] = {}
@@ -208,12 +209,14 @@ class Bulk(Flows):
         try:
             if not self._session.lacks_batch_status:
                 for start in range(0, len(sandbox_ids), MAX_BATCH):
-                    reply = await Sandboxes(self._session).get_sandbox_statuses(sandbox_ids[start : start + MAX_BATCH])
-                    rows += reply.statuses
-                    refused |= {row.sandbox_id: status_error(row) for row in reply.errors}
+                    response = await Sandboxes(self._session).get_sandbox_statuses(
+                        sandbox_ids[start : start + MAX_BATCH]
+                    )
+                    rows += response.statuses
+                    refused |= {row.sandbox_id: status_error(row) for row in response.errors}
                 return rows, refused
         except RateLimitedError:
-            return rows, refused  # what is known so far; the caller asks again after its pause
+            return rows, refused  # the known part; the caller polls again after a pause
         except APIError as error:
             if error.status_code not in {404, 405, 501}:
                 raise
@@ -246,25 +249,25 @@ class Bulk(Flows):
 
 
 def status_error(row: StatusErrorRow) -> Exception:
-    """Return the error for an id that the batch status could not answer for; only NOT_FOUND says that it is gone."""
-    words = row.message or row.code
+    """Return the error for a failed row of the batch status; only NOT_FOUND means that the sandbox is gone."""
+    reason = row.message or row.code
     if row.code == "NOT_FOUND":
-        return not_running_error(row.sandbox_id, SandboxStatus.TERMINATED, "SANDBOX_NOT_FOUND", words)
+        return not_running_error(row.sandbox_id, SandboxStatus.TERMINATED, "SANDBOX_NOT_FOUND", reason)
     kind = PermissionDeniedError if row.code == "FORBIDDEN" else APIError
-    message = f"the platform does not tell the status of sandbox {row.sandbox_id} ({row.code}): {words}"
+    message = f"the platform returned no status of sandbox {row.sandbox_id} ({row.code}): {reason}"
     return kind(message, sandbox_id=row.sandbox_id, error_type=row.code)
 
 
 def closing_outcomes(outcomes: AsyncIterator[Outcome[K, T]]) -> aclosing[AsyncGenerator[Outcome[K, T], None]]:
-    """Return a context in which outcomes are read: what still runs ends with it, not when memory is tidied."""
+    """Return a context for reading outcomes, which ends unfinished work on exit instead of at garbage collection."""
     return aclosing(cast("AsyncGenerator[Outcome[K, T], None]", outcomes))
 
 
 def check_concurrency(concurrency: int) -> None:
-    """Refuse a number that would run nothing.
+    """Validate a concurrency.
 
     Raises:
         InvalidRequestError: it is below 1.
     """
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise InvalidRequestError("concurrency counts from 1")
+        raise InvalidRequestError("concurrency must be at least 1")

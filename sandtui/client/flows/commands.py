@@ -1,4 +1,4 @@
-"""Running commands: over REST in a container, over a command session in a VM."""
+"""Running commands: over REST in containers, over command sessions in VMs."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
     from sandtui.client.models.command_session_pb2 import StartRequest
 
 DEFAULT_TIMEOUT = 300
-"""Seconds that a command may take when the caller says nothing (WIRE.md 3)."""
+"""Default timeout of a command in seconds (WIRE.md 3)."""
 
 MAX_TIMEOUT = 900
-"""Seconds that a command may take at most (WIRE.md 3); what takes longer is a background job."""
+"""Maximum timeout of a command in seconds (WIRE.md 3); use a background job for longer ones."""
 
 MAX_OUTPUT = 32 * 1024 * 1024
-"""Bytes of each stream that a reply holds; what comes after them is dropped, and standard error says so."""
+"""Maximum bytes of output per stream; the rest is dropped, with a note in stderr."""
 
 MAX_COMMAND = 256 * 1024 * 1024
-"""Bytes of a command and its variables that are sent at all: no program can be started with so much."""
+"""Maximum bytes of a command with its variables: no system can start a program with more."""
 
 MAX_PATH = 4096
-"""Characters of a path, and more than any user's name has."""
+"""Maximum length of a path, and of a user name."""
 
 _ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class _Gathered:
-    """The first part of a stream; the rest is counted, as a container's platform does it."""
+class _BoundedOutput:
+    """The first bytes of a stream; the rest is counted, as the platform does for containers."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -70,7 +70,7 @@ class _Gathered:
 
 
 class Commands(Flows):
-    """The calls that run something and wait for its end."""
+    """Operations that run a command to its end."""
 
     async def execute_command(
         self,
@@ -84,14 +84,14 @@ class Commands(Flows):
         """Run ``command`` in the sandbox's shell and return its output and exit code.
 
         ``timeout`` is in seconds, 300 by default and 900 at most; ``user`` is a name or uid, in containers
-        optionally ``USER:GROUP``. A command whose request may have arrived is never sent twice.
+        optionally ``USER:GROUP``. A command whose request may have arrived is never resent.
 
         Raises:
-            InvalidRequestError: an argument breaks a rule; nothing was sent.
-            CommandTimeoutError: the command did not end in time.
-            CommandTooLongError: the platform does not take so much; upload it as a file and run that file.
+            InvalidRequestError: an argument is invalid; nothing was sent.
+            CommandTimeoutError: the command did not finish in time.
+            CommandTooLongError: the platform does not accept such a long command; upload it as a file and run that.
             SandboxNotRunningError: the sandbox has ended; its subclasses say why.
-            APIError: any other refusal.
+            APIError: any other error.
         """
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
         check_command(command, env, seconds, working_dir, user)
@@ -115,8 +115,8 @@ class Commands(Flows):
     async def _run_session(
         self, sandbox_id: str, message: StartRequest, timeout: float, too_slow: OnTimeout
     ) -> CommandResponse:
-        """Run a command over a command session and gather what it says."""
-        stdout, stderr = _Gathered("stdout"), _Gathered("stderr")
+        """Run a command over a command session and collect its output."""
+        stdout, stderr = _BoundedOutput("stdout"), _BoundedOutput("stderr")
         exit_code: int | None = None
         running = rpc.events(self._session, sandbox_id, "Start", message, timeout)
         try:
@@ -144,18 +144,18 @@ class Commands(Flows):
 async def broken_stream(
     session: Session, sandbox_id: str, fault: TransportFault, too_slow: OnTimeout
 ) -> SandboxClientError:
-    """Return the error for a command's stream that broke off."""
+    """Return the error for a broken stream of a command."""
     if fault.timeout:
         try:
             await session.raise_if_ended(sandbox_id)
         except SandboxNotRunningError as ended:
             return ended
         return too_slow(str(fault))
-    return ConnectionFailedError(f"the command's stream broke off: {fault}", sent=fault.sent, sandbox_id=sandbox_id)
+    return ConnectionFailedError(f"the command's stream broke: {fault}", sent=fault.sent, sandbox_id=sandbox_id)
 
 
 async def run_quietly(session: Session, sandbox_id: str, script: str) -> None:
-    """Clean up as well as possible: the error that led here must not be hidden by another."""
+    """Run a cleanup script and ignore its errors, which must not hide the original one."""
     try:
         await Commands(session).execute_command(sandbox_id, script, timeout=30)
     except SandboxClientError:
@@ -172,7 +172,7 @@ def start_message(
     session_uuid: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> StartRequest:
-    """Return the message that starts a shell command; ``size`` (columns, lines) gives it a terminal."""
+    """Return the Start message of a shell command; ``size`` (columns, lines) gives it a terminal."""
     from sandtui.client.models.command_session_pb2 import PTY, CommandSpec, StartRequest
 
     return StartRequest(
@@ -184,10 +184,10 @@ def start_message(
 
 
 def raise_if_too_long(error: SandboxClientError, sandbox_id: str, command: str, env: Mapping[str, str] | None) -> None:
-    """Say of a command that a platform did not start why it did not, when its length was the reason.
+    """Raise a clearer error if a command was rejected for its length.
 
     Raises:
-        CommandTooLongError: the platform answered with 413.
+        CommandTooLongError: the status is 413.
     """
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         raise command_too_long(sandbox_id, command, _size(command, env)) from None
@@ -205,11 +205,11 @@ def check_command(
     working_dir: str | None = None,
     user: str | None = None,
 ) -> None:
-    """Refuse a command that no platform would run.
+    """Validate a command with its options.
 
     Raises:
-        InvalidRequestError: one of the texts can't be sent, a variable's name is no shell identifier, or the
-            timeout is outside 1 to 900 seconds.
+        InvalidRequestError: a text can't be sent, a variable's name is not a shell identifier, or the timeout is
+            outside 1 to 900 seconds.
     """
     check_launch(command, working_dir, env, user)
     check_seconds("the timeout", timeout)
@@ -220,28 +220,28 @@ def check_command(
 
 
 def check_launch(command: str, working_dir: str | None, env: Mapping[str, str] | None, user: str | None) -> None:
-    """Refuse texts that no platform would take.
+    """Validate a command with its options, except for the timeout.
 
     Raises:
-        InvalidRequestError: one is empty, is no text, or holds what can't be sent; or all are too long together.
+        InvalidRequestError: one is empty, not a string or can't be sent, or together they are too long.
     """
     check_text("the command", command)
     for what, text in (("working_dir", working_dir), ("user", user)):
         if text is not None and len(check_text(what, text)) > MAX_PATH:
-            raise InvalidRequestError(f"{what} has {len(text):,} characters; at most {MAX_PATH:,} are possible")
+            raise InvalidRequestError(f"{what} has {len(text):,} characters; the maximum is {MAX_PATH:,}")
     check_environment(env)
     size = _size(command, env)
     if size > MAX_COMMAND:
         raise InvalidRequestError(
-            f"the command is too long ({size:,} bytes with its variables); upload it as a file and run that file"
+            f"the command is too long ({size:,} bytes with its variables); upload it as a file and run that"
         )
 
 
 def check_environment(env: Mapping[str, str] | None) -> None:
-    """Refuse variables whose names are no shell identifiers.
+    """Validate environment variables.
 
     Raises:
-        InvalidRequestError: a name holds something else than letters, digits and ``_``, or a value is no text.
+        InvalidRequestError: a name is not a shell identifier, or a value is not a string.
     """
     if env is not None and not isinstance(env, Mapping):
         raise InvalidRequestError(f"env must be a mapping of names to values, not {type(env).__name__}")

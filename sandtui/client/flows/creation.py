@@ -1,4 +1,4 @@
-"""Creating a sandbox and waiting until it can be used."""
+"""Creating sandboxes and waiting until they are ready."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sandtui.client.errors import SandboxClientError
 from sandtui.client.flows.base import Flows
 from sandtui.client.flows.isolation import ensure_isolated, for_generation
 from sandtui.client.flows.sandboxes import Sandboxes
-from sandtui.client.flows.waits import BUILD_SECONDS, Patience, time_budget, wait_reachable, wait_running
+from sandtui.client.flows.waits import BUILD_SECONDS, WaitBudget, time_budget, wait_reachable, wait_running
 from sandtui.client.models import CreateSandboxRequest, Sandbox
 from sandtui.client.session import Session
 
 LOG = logging.getLogger("sandtui.client")
 
 ABANDON_SECONDS = 10.0
-"""Seconds that a cancelled creation has to tell whether there is a sandbox."""
+"""Seconds to wait for the result of a cancelled creation."""
 
 
 class Creation(Flows):
-    """The calls that bring a sandbox into use."""
+    """Operations that create a sandbox and wait for it."""
 
     async def create(
         self,
@@ -33,17 +33,17 @@ class Creation(Flows):
     ) -> Sandbox:
         """Create a sandbox and return it at once, typically PENDING.
 
-        Every call carries an idempotency key, so that a reply lost on the way makes no second sandbox.
+        Every request has an idempotency key, so that a lost response does not lead to a second sandbox.
 
-        A call that is cancelled waits up to 10 seconds for the platform's answer. A sandbox that was made
-        nevertheless, then or later, is deleted with ``delete_abandoned``; else ``on_abandoned`` is called with it, or
-        the log ``sandtui.client`` names it.
+        A cancelled call waits up to 10 seconds for the response. A sandbox that is created nevertheless, then or later,
+        is deleted if ``delete_abandoned`` is set; otherwise it is passed to ``on_abandoned``, or logged to
+        ``sandtui.client``.
 
         Raises:
             PaymentRequiredError: the balance is too low.
-            RequestRejectedError: the platform refused fields; ``fields`` names them.
-            APIError: any other refusal. A platform that ignores ``network_access=False`` is one: the sandbox is
-                deleted again, since what would run in it was meant to run without a network.
+            RequestRejectedError: the platform rejected fields; see ``fields``.
+            APIError: any other error, also if the platform ignored ``network_access=False``: then the sandbox is
+                deleted again, since its programs were meant to run without a network.
         """
         made: list[Sandbox] = []
         has_left = False
@@ -59,7 +59,7 @@ class Creation(Flows):
             await abandon(self._session, sandbox, on_abandoned, delete_abandoned)
 
         try:
-            await self._session.port.shielded(make(), patience=ABANDON_SECONDS)
+            await self._session.port.shielded(make(), grace=ABANDON_SECONDS)
         except BaseException:
             has_left = True
             if made:
@@ -90,30 +90,34 @@ class Creation(Flows):
     ) -> None:
         """Wait until a sandbox is RUNNING and answers a command.
 
-        The time allowed is what ``max_attempts`` polls take: 1 s for the first five, then 2 s each. While the
-        platform builds the image that clock stands, and ``image_build_timeout_seconds`` counts.
+        The time limit is that of ``max_attempts`` polls: 1 s for the first five, then 2 s each. While the platform
+        builds the image, ``image_build_timeout_seconds`` applies instead.
 
         Raises:
-            SandboxNotRunningError: it ended (its subclasses say why), or was not ready in time.
-            APIError: the platform refused a request.
+            SandboxNotRunningError: it ended (subclasses tell why), or was not ready in time.
+            APIError: a request failed.
         """
         budget = time_budget(max_attempts)
-        await wait_running(self._session, sandbox_id, Patience(budget, image_build_timeout_seconds))
+        await wait_running(self._session, sandbox_id, WaitBudget(budget, image_build_timeout_seconds))
         await wait_reachable(self._session, sandbox_id, budget, stability_checks)
 
 
 async def abandon(
     session: Session, sandbox: Sandbox, on_abandoned: Callable[[Sandbox], object] | None, delete: bool
 ) -> None:
-    """Delete a sandbox that nobody waits for any more, or tell of it."""
+    """Delete or report a sandbox whose creation was cancelled."""
     if delete:
         try:
             await Sandboxes(session).delete(sandbox.id)
         except SandboxClientError as error:
-            LOG.warning("sandbox %s was created for nobody and could not be deleted: %s", sandbox.id, error)
+            LOG.warning(
+                "sandbox %s was created although its creation was cancelled, and could not be deleted: %s",
+                sandbox.id,
+                error,
+            )
         else:
             return
     if on_abandoned is not None:
         on_abandoned(sandbox)
     elif not delete:
-        LOG.warning("sandbox %s was created, but its caller has left; it goes on running", sandbox.id)
+        LOG.warning("sandbox %s was created although its creation was cancelled; it keeps running", sandbox.id)

@@ -1,4 +1,4 @@
-"""Moving files: streamed both ways, whole or in parts, checked, and never half-written."""
+"""File transfers: streamed, whole or in parts, verified, and atomic."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from sandtui.client.shell_words import path_word
 from sandtui.client.transfers import Progress, Range, check_source, local_path, multipart, no_progress
 
 UPLOAD_LIMIT = 200_000_000
-"""Bytes that one upload may have (WIRE.md 3); larger files go in parts."""
+"""Maximum size of an upload in bytes (WIRE.md 3); larger files are sent in parts."""
 
 
 class Files(Flows):
-    """The calls that move files. Paths in the sandbox are absolute; the remote path comes first, as in the SDK."""
+    """Operations on files. Paths in the sandbox are absolute; the remote path comes first, as in the SDK."""
 
     async def upload_file(
         self,
@@ -44,20 +44,20 @@ class Files(Flows):
         on_progress: Progress = no_progress,
         checksum: bool = False,
     ) -> FileUploadResponse:
-        """Send a local file to ``file_path``; what stood there is replaced when all has arrived.
+        """Upload a local file to ``file_path``, which is replaced once everything has arrived.
 
-        Files over the limit of 200 MB go in parts, which are joined and verified in the sandbox; a repeated
-        call after a break goes on with the parts that are there. ``timeout`` is in seconds, 300 by default,
-        for each part. ``checksum`` has the sandbox compute the sha256 of what arrived; a sandbox without
-        ``sha256sum`` can't, and of parts that were joined there only the size is checked. ``on_progress`` is called
-        in the thread that reads the file: one of its own with the asynchronous client, else the caller's.
+        Files over 200 MB are sent in parts, which are joined and verified in the sandbox; a repeated call after a
+        failure resumes with the parts that are there. ``timeout`` is in seconds per part, 300 by default. ``checksum``
+        compares the sha256 that the sandbox computes; without ``sha256sum`` in the sandbox it fails, and for files in
+        parts only the size is compared then. ``on_progress`` is called in the thread that reads the file: a separate
+        one with the asynchronous client, otherwise the caller's.
 
         Raises:
-            InvalidRequestError: there is no such local file, or it is a directory; nothing was sent.
-            UploadTimeoutError: it did not end in time.
-            ChecksumMismatchError: what arrived is something else.
-            SandboxFileDeniedError: the place is read-only, or belongs to someone else.
-            SandboxDiskFullError: there is no space for it.
+            InvalidRequestError: the local file does not exist, or is a directory; nothing was sent.
+            UploadTimeoutError: the upload did not finish in time.
+            ChecksumMismatchError: the transferred file is corrupt.
+            SandboxFileDeniedError: the path is read-only or belongs to another user.
+            SandboxDiskFullError: no space is left.
             SandboxNotRunningError: the sandbox has ended.
         """
         check_remote(file_path)
@@ -82,10 +82,10 @@ class Files(Flows):
             return source.read()
 
         body, content_type = multipart(path.name, size, read)
-        reply = await upload(self._session, sandbox_id, file_path, body, content_type, timeout)
+        response = await upload(self._session, sandbox_id, file_path, body, content_type, timeout)
         if checksum:
             await self._verify(sandbox_id, file_path, source.sha256.hexdigest())
-        return reply
+        return response
 
     async def upload_bytes(
         self,
@@ -95,13 +95,13 @@ class Files(Flows):
         filename: str | None = None,
         timeout: float | None = None,
     ) -> FileUploadResponse:
-        """Send bytes to ``file_path``.
+        """Upload bytes to ``file_path``.
 
         Raises:
             InvalidRequestError: they are more than 200 MB; nothing was sent.
-            UploadTimeoutError: it did not end in time.
-            SandboxFileDeniedError: the place is read-only, or belongs to someone else.
-            SandboxDiskFullError: there is no space for them.
+            UploadTimeoutError: the upload did not finish in time.
+            SandboxFileDeniedError: the path is read-only or belongs to another user.
+            SandboxDiskFullError: no space is left.
         """
         check_remote(file_path)
         if not isinstance(file_bytes, (bytes, bytearray, memoryview)):
@@ -127,22 +127,22 @@ class Files(Flows):
         version: tuple[int, int] | None = None,
         mark: str | None = None,
     ) -> None:
-        """Fetch a file; ``local_file_path`` holds the whole file afterwards, or what it held before.
+        """Download a file; afterwards ``local_file_path`` holds the complete file, or its previous content.
 
-        A large file that breaks off, or is over the platform's limit, goes on in parts from where it was; a
-        repeated call after a break goes on too, as long as the file has not changed. With ``version``, its size in
-        bytes and the time of its last change in seconds since 1970, that holds also for a call that was cancelled, or
-        ended with the program at any moment. ``mark``, letters and digits, is part of the name ``.NAME.MARK.part`` of
-        what a call that is killed may leave beside the file in the sandbox, so that it can be found and removed.
-        ``timeout`` is in seconds, 300 by default, for each wait. ``checksum`` compares with the sha256 that the
-        sandbox computes, meanwhile if it can be. A symbolic link is followed, and a file that is replaced keeps its
-        mode. ``on_progress`` is called in the thread that writes the file, as with :meth:`upload_file`.
+        A large file is resumed in parts if the transfer breaks off, or if it is over the platform's limit; a repeated
+        call after a failure resumes too, unless the file has changed. With ``version``, its size in bytes and its
+        modification time in seconds since 1970, that also works after a call was cancelled or its program killed.
+        ``mark``, letters and digits, is part of the name ``.NAME.MARK.part`` of the temporary file that a killed call
+        may leave next to the file in the sandbox, so that it can be removed. ``timeout`` is in seconds per wait, 300 by
+        default. ``checksum`` compares the sha256 that the sandbox computes, concurrently if possible. Symbolic links
+        are followed, and a replaced file keeps its mode. ``on_progress`` is called in the thread that writes the file,
+        as with :meth:`upload_file`.
 
         Raises:
             InvalidRequestError: the local path is a directory, or can't be written.
-            SandboxFileNotFoundError: there is no such file in the sandbox.
-            DownloadTimeoutError: it did not end in time.
-            ChecksumMismatchError: what arrived is something else.
+            SandboxFileNotFoundError: the file does not exist in the sandbox.
+            DownloadTimeoutError: the download did not finish in time.
+            ChecksumMismatchError: the transferred file is corrupt.
         """
         check_remote(file_path)
         seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
@@ -154,7 +154,7 @@ class Files(Flows):
             summing = None
             if checksum:
                 flow = self._sha256_there(sandbox_id, file_path)
-                summing = await cleanup.enter_async_context(self._session.port.beside(flow))
+                summing = await cleanup.enter_async_context(self._session.port.concurrently(flow))
             try:
                 await self._receive(sandbox_id, file_path, target, seconds, known, mark)
                 if summing is not None:
@@ -164,7 +164,7 @@ class Files(Flows):
                         expected = await self._sha256_there(sandbox_id, file_path)
                     _compare(sandbox_id, file_path, target.sha256.hexdigest(), expected)
             except BaseException as error:
-                # What is no Exception is a cancellation, in either port's words.
+                # Not an Exception: a cancellation, with either port.
                 if isinstance(error, BREAKS) or (known is not None and not isinstance(error, Exception)):
                     target.keep()
                 raise
@@ -182,8 +182,8 @@ class Files(Flows):
 
         Raises:
             InvalidRequestError: the length is negative, or the path is empty; nothing was sent.
-            SandboxFileNotFoundError: there is no such file.
-            SandboxFileTooLargeError: it is too large to be read whole; ask for a window.
+            SandboxFileNotFoundError: the file does not exist.
+            SandboxFileTooLargeError: it is too large to read at once; use ``offset`` and ``length``.
         """
         check_remote(file_path)
         if length is not None and length < 0:
@@ -213,7 +213,7 @@ class Files(Flows):
         if known is None and await target.has_kept():
             known = await parts.version(sandbox_id, file_path)
         if known is not None and await target.has_kept(known.identity(sandbox_id, file_path)):
-            # What an earlier try has left comes first: a whole download would throw it away.
+            # First resume from an earlier attempt: a full download would discard its data.
             return await parts.fetch(sandbox_id, file_path, target, timeout, known, mark=mark)
         if version is not None:
             await target.resume_as(version.identity(sandbox_id, file_path))
@@ -255,27 +255,27 @@ class Files(Flows):
 
 
 def _compare(sandbox_id: str, file_path: str, actual: str, expected: str) -> None:
-    """Compare the sha256 of what arrived with that of what was sent."""
+    """Compare the sha256 of the received file with that of the sent one."""
     if actual != expected:
         raise ChecksumMismatchError(
-            f"{file_path} is not what was transferred: sha256 {actual[:12]}… instead of {expected[:12]}…",
+            f"{file_path} was corrupted in transfer: sha256 {actual[:12]}… instead of {expected[:12]}…",
             sandbox_id=sandbox_id,
         )
 
 
 def check_remote(path: str) -> None:
-    """Refuse a path that names no file in a sandbox.
+    """Validate the path of a file in a sandbox.
 
     Raises:
-        InvalidRequestError: it is no text, is empty, or ends like a directory.
+        InvalidRequestError: it is not a string, is empty, or ends with a slash.
     """
     check_text("the path in the sandbox", path)
     if path.endswith("/"):
-        raise InvalidRequestError(f"{path!r} names a directory; give the file's own name too")
+        raise InvalidRequestError(f"{path!r} names a directory; add the file name")
 
 
 def not_found(error: NotFoundError, path: str) -> SandboxFileNotFoundError:
-    """Return the error for a file that is not there."""
+    """Return the error for a file that does not exist."""
     return SandboxFileNotFoundError(
         f"there is no file {path} in the sandbox",
         status_code=404,

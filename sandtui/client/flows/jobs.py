@@ -1,4 +1,4 @@
-"""Background jobs: a convention of files in the sandbox, so that anyone finds them again (WIRE.md 4)."""
+"""Background jobs: a convention of files in the sandbox, so that any client finds them (WIRE.md 4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandtui.client.shell_words import cd, exports, word
 LAUNCH_TIMEOUT = 30
 STATUS_TIMEOUT = 30
 OUTPUT_WINDOW = 10 * 1024 * 1024
-"""Bytes of each stream that a status brings: the last ones (WIRE.md 3)."""
+"""Bytes of output per stream with a status: the last ones (WIRE.md 3)."""
 
 LONGEST_POLL = 20.0
 _LOST = "lost"
@@ -34,7 +34,7 @@ _EXIT_CODE = re.compile(r"-?[0-9]{1,10}")
 
 
 class Jobs(Flows):
-    """The calls about work that goes on by itself."""
+    """Operations on background jobs."""
 
     async def start_background_job(
         self,
@@ -44,12 +44,12 @@ class Jobs(Flows):
         env: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> BackgroundJob:
-        """Start a command that goes on after this call, and return where its traces are.
+        """Start a command in the background and return its job.
 
-        A launch whose reply was lost may be repeated with no harm: its folder makes it happen once.
+        A launch is idempotent, by its directory, so it is safe to repeat if the response is lost.
 
         Raises:
-            InvalidRequestError: an argument breaks a rule; nothing was sent.
+            InvalidRequestError: an argument is invalid; nothing was sent.
             APIError: the launch failed.
         """
         job = new_job(sandbox_id)
@@ -59,10 +59,10 @@ class Jobs(Flows):
     async def get_background_job_status(
         self, sandbox_id: str, job: BackgroundJob, timeout: int | None = None
     ) -> BackgroundJobStatus:
-        """Return whether a job is done and its exit code, without its output.
+        """Return whether a job has finished, and its exit code, without output.
 
         Raises:
-            JobLostError: its process is gone and left no exit code.
+            JobLostError: its process ended without leaving an exit code.
         """
         (status,) = await self._statuses(sandbox_id, [job], timeout)
         return status
@@ -70,10 +70,10 @@ class Jobs(Flows):
     async def get_background_job(
         self, sandbox_id: str, job: BackgroundJob, timeout: int | None = None
     ) -> BackgroundJobStatus:
-        """Return how a job stands; when it is done, with the last 10 MiB of what it wrote.
+        """Return the status of a job; if it has finished, with the last 10 MiB of each stream.
 
         Raises:
-            JobLostError: its process is gone and left no exit code.
+            JobLostError: its process ended without leaving an exit code.
         """
         status = await self.get_background_job_status(sandbox_id, job, timeout)
         return await self._with_output(job, status) if status.completed else status
@@ -81,9 +81,9 @@ class Jobs(Flows):
     async def get_background_jobs(
         self, jobs: Sequence[BackgroundJob], timeout: int | None = None
     ) -> list[BackgroundJobStatus]:
-        """Return how some jobs stand, with the output of those that are done, in the order asked.
+        """Return the statuses of jobs in the given order, with the output of finished ones.
 
-        What can't be read is told in ``stdout_error`` and ``stderr_error`` instead of being raised.
+        Errors reading the output are returned in ``stdout_error`` and ``stderr_error`` instead of being raised.
         """
         statuses = await self.get_background_job_statuses(jobs, timeout)
         return [
@@ -94,10 +94,10 @@ class Jobs(Flows):
     async def get_background_job_statuses(
         self, jobs: Sequence[BackgroundJob], timeout: int | None = None
     ) -> list[BackgroundJobStatus]:
-        """Return whether some jobs are done, in the order asked, with one request for each sandbox at most.
+        """Return the statuses of jobs in the given order, with at most one request per sandbox.
 
         Raises:
-            JobLostError: the process of one is gone and left no exit code.
+            JobLostError: the process of one ended without leaving an exit code.
         """
         by_sandbox: dict[str, list[BackgroundJob]] = {}
         for job in jobs:
@@ -118,10 +118,10 @@ class Jobs(Flows):
         poll_interval: float = 3,
         user: str | None = None,
     ) -> BackgroundJobStatus:
-        """Start a job and wait for its end; ``timeout`` and ``poll_interval`` are in seconds.
+        """Run a job to its end; ``timeout`` and ``poll_interval`` are in seconds.
 
         Raises:
-            CommandTimeoutError: it is not done in time; it goes on running.
+            CommandTimeoutError: it did not finish in time; it keeps running.
         """
         check_seconds("timeout", timeout)
         check_seconds("poll_interval", poll_interval)
@@ -136,7 +136,7 @@ class Jobs(Flows):
             left = deadline - port.monotonic()
             if left <= 0:
                 raise CommandTimeoutError(
-                    f"background job {job.job_id} is not done after {timeout} s; it goes on running",
+                    f"background job {job.job_id} did not finish within {timeout} s; it keeps running",
                     sandbox_id=sandbox_id,
                     command=command,
                 )
@@ -144,7 +144,7 @@ class Jobs(Flows):
             pause = min(pause * 1.5, max(LONGEST_POLL, poll_interval))
 
     async def batch_job_statuses(self, jobs: Sequence[BackgroundJob], timeout: float = 30) -> BatchJobStatusReply:
-        """Ask the platform itself whether 1 to 100 jobs of VMs are done (WIRE.md 2.10)."""
+        """Get the status of 1 to 100 jobs of VMs from the platform (WIRE.md 2.10)."""
         if not 1 <= len(jobs) <= 100:
             raise InvalidRequestError("the batch job status takes 1 to 100 jobs")
         return await self._session.control(job_calls.batch_job_status(jobs, timeout))
@@ -154,10 +154,10 @@ class Jobs(Flows):
     ) -> list[BackgroundJobStatus]:
         script = status_script(jobs)
         result = await Commands(self._session).execute_command(sandbox_id, script, timeout=timeout or STATUS_TIMEOUT)
-        words = dict(line.split(" ", 1) for line in result.stdout.splitlines() if " " in line)
+        found = dict(line.split(" ", 1) for line in result.stdout.splitlines() if " " in line)
         statuses = []
         for job in jobs:
-            word = words.get(job.job_id, "").strip()
+            word = found.get(job.job_id, "").strip()
             if word == _LOST:
                 raise JobLostError(
                     f"background job {job.job_id} ended without an exit code: killed, or its files are gone",
@@ -166,7 +166,7 @@ class Jobs(Flows):
             exit_code = exit_code_of(word)
             done = exit_code is not None
             if word and not done and word != "running":
-                raise APIError(f"the exit file of job {job.job_id} holds no exit code", sandbox_id=sandbox_id)
+                raise APIError(f"the exit file of job {job.job_id} contains no exit code", sandbox_id=sandbox_id)
             statuses.append(BackgroundJobStatus(job_id=job.job_id, completed=done, exit_code=exit_code))
         return statuses
 
@@ -194,10 +194,10 @@ async def launch(
     env: Mapping[str, str] | None,
     user: str | None,
 ) -> None:
-    """Start a job that has a name already.
+    """Start a job under its given id.
 
     Raises:
-        InvalidRequestError: an argument breaks a rule; nothing was sent.
+        InvalidRequestError: an argument is invalid; nothing was sent.
         APIError: the launch failed.
     """
     check_launch(command, working_dir, env, user)
@@ -210,19 +210,19 @@ async def launch(
 
 
 def new_job(sandbox_id: str) -> BackgroundJob:
-    """Return a job that does not exist yet: who knows its id can end it, whether or not its launch was answered."""
+    """Return a job to be launched: with its id it can be stopped even if the launch gets no response."""
     return BackgroundJob.of(sandbox_id, secrets.token_hex(4))
 
 
 def exit_code_of(word: str) -> int | None:
-    """Return the exit code that a word is, or None: what a sandbox writes is anything."""
+    """Parse an exit code; None if it is not one, since the sandbox may write anything."""
     return int(word) if _EXIT_CODE.fullmatch(word) else None
 
 
 def launch_script(job: BackgroundJob, command: str, working_dir: str | None, env: Mapping[str, str] | None) -> str:
-    """Return the shell text that launches a job once, in a session of its own where the sandbox has ``setsid``."""
+    """Return shell text that launches a job once, in its own session if the sandbox has ``setsid``."""
     place = f"{cd(working_dir)} || exit 1; " if working_dir else ""
-    # The exit file appears whole: whoever polls must not read half a number.
+    # The exit file appears atomically: a poll must not read half a number.
     inner = (
         f"echo $$ > {job.launch_dir}/pid; "
         f"( {exports(env)}{place}sh -c {word(command)} ) "
@@ -239,9 +239,9 @@ def launch_script(job: BackgroundJob, command: str, working_dir: str | None, env
 
 
 def status_script(jobs: Sequence[BackgroundJob]) -> str:
-    """Return the shell text that prints a line for each job: its id and an exit code, ``running`` or ``lost``."""
-    # A job without a pid was launched a moment ago, or by an SDK that writes none: it counts as running.
-    # The exit file is looked at again after the process, since it may end between the two looks.
+    """Return shell text that prints a line per job: its id and an exit code, ``running`` or ``lost``."""
+    # A job without a pid has just been launched, or by an SDK that writes none: it counts as running.
+    # The exit file is checked again after the process, which may end between the two checks.
     parts = [
         's() { if [ -s "$2.exit" ]; then read c < "$2.exit"; echo "$1 $c"; return; fi; '
         'p=; [ -r "$2.launch/pid" ] && read p < "$2.launch/pid"; '

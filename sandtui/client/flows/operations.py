@@ -1,4 +1,4 @@
-"""All groups of flows in one object."""
+"""All groups of flows in one class."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sandtui.client.flows.streams import Streams
 
 
 class Operations(Creation, Sandboxes, Bulk, Commands, Streams, Files, Jobs, Ports, Access):
-    """Everything that can be done with sandboxes, over the port of one session."""
+    """All operations of a client."""
 
     async def is_vm(self, sandbox_id: str) -> bool:
-        """Return whether a sandbox is a VM, asking the platform at most once.
+        """Return whether a sandbox is a VM; at most one request per sandbox.
 
         Raises:
             NotFoundError: the platform does not know the id.
@@ -25,7 +25,7 @@ class Operations(Creation, Sandboxes, Bulk, Commands, Streams, Files, Jobs, Port
         return await self._session.is_vm(sandbox_id)
 
     async def clear_auth_cache(self) -> None:
-        """Forget every gateway token, in memory and on disk."""
+        """Drop every gateway token, in memory and on disk."""
         self._session.tokens.clear()
 
     async def aclose(self) -> None:

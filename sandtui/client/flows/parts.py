@@ -1,9 +1,8 @@
-"""Files over the limit of one request: in parts, joined and verified in the sandbox.
+"""Transfers of files over the limit of one request: in parts, joined and verified in the sandbox.
 
-Parts are named after the content's sha256, so that a repeated call after a break finds those that have arrived.
-They stand beside the target and are removed when they are joined, when the transfer fails for good and when
-it is cancelled; only what breaks off or takes too long leaves them, for the next call to go on with. While they are
-joined the sandbox needs room for the file twice.
+Parts are named after the sha256 of the content, so that a repeated call finds those that have arrived. They lie in the
+target's directory and are removed when they have been joined, and when the transfer fails for good or is cancelled.
+Only a broken connection or a timeout leaves them, for the next call to resume. Joining needs space for the file twice.
 """
 
 from __future__ import annotations
@@ -39,28 +38,28 @@ from sandtui.client.shell_words import path_word, word
 from sandtui.client.transfers import PIECE, Progress, Range, multipart, short_name
 
 PART_SIZE = 64 * 1024 * 1024
-"""Bytes of a part: large enough to cost few requests, small enough to be sent again after a break."""
+"""Bytes per part: large enough for few requests, small enough to resend after a failure."""
 
 JOIN_TIMEOUT = 900
 BREAKS = (ConnectionFailedError, APITimeoutError, ServerError, UploadTimeoutError, DownloadTimeoutError)
-"""Errors after which the same transfer may go on later."""
+"""Errors after which a transfer can be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What tells one content of a file from another: its size in bytes, and the time of its last change if known."""
+    """The version of a file: its size in bytes, and its modification time if known."""
 
     size: int
     changed: str
 
     def identity(self, sandbox_id: str, file_path: str) -> str:
-        """Return a name for what this file holds."""
+        """Return an identifier of the file's content."""
         known = f"{sandbox_id}\0{file_path}\0{self.size}\0{self.changed}"
         return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
 class PartedTransfers:
-    """Uploads and downloads in parts."""
+    """Uploads and downloads in parts, over one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -75,7 +74,7 @@ class PartedTransfers:
         timeout: float | None,
         on_progress: Progress,
     ) -> FileUploadResponse:
-        """Upload a file in parts, but for those that an earlier call has left."""
+        """Upload a file in parts, skipping those that an earlier call has sent."""
         digest = await self._session.port.work(sha256_of, path)
         stem = _beside(file_path, f"{digest[:16]}.part")
         names = [f"{stem}{number:05}" for number in range(-(-size // PART_SIZE))]
@@ -120,7 +119,7 @@ class PartedTransfers:
         await upload(self._session, sandbox_id, name, body, content_type, timeout)
 
     async def _join(self, sandbox_id: str, file_path: str, stem: str, size: int, digest: str) -> None:
-        """Make the file of its parts; they stay until it has its name, so that a join that breaks can be repeated."""
+        """Join the parts; they are removed last, so that a failed join can be repeated."""
         whole = f"{stem}.joining.{secrets.token_hex(4)}"
         parts = f"{path_word(stem)}[0-9][0-9][0-9][0-9][0-9]"
         target, joined = path_word(file_path), path_word(whole)
@@ -139,7 +138,7 @@ class PartedTransfers:
             raise
         if result.exit_code == 4:
             raise ChecksumMismatchError(
-                f"the parts of {file_path} did not make the file that was sent", sandbox_id=sandbox_id
+                f"the parts of {file_path} do not add up to the file that was sent", sandbox_id=sandbox_id
             )
         if result.exit_code != 0:
             raise APIError(
@@ -156,7 +155,7 @@ class PartedTransfers:
         *,
         mark: str | None = None,
     ) -> None:
-        """Fetch a file in parts, from where an earlier try ended."""
+        """Download a file in parts, from where an earlier attempt ended."""
         found = await self.version(sandbox_id, file_path)
         if version not in {None, found}:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
@@ -176,7 +175,7 @@ class PartedTransfers:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
 
     async def _fetch_part(self, sandbox_id: str, file_path: str, part: str, target: LocalFile, timeout: float) -> None:
-        """Have the sandbox copy the next part into a file of its own, and fetch that."""
+        """Copy the next part to a temporary file in the sandbox, and download that."""
         blocks = PART_SIZE // PIECE
         script = (
             f"dd if={word(file_path)} of={word(part)} bs={PIECE} "
@@ -185,7 +184,7 @@ class PartedTransfers:
         result = await self._commands.execute_command(sandbox_id, script, timeout=JOIN_TIMEOUT)
         if result.exit_code != 0:
             raise APIError(
-                f"the part of {file_path} at byte {target.done} could not be made in the sandbox",
+                f"the part of {file_path} at byte {target.done} could not be created in the sandbox",
                 sandbox_id=sandbox_id,
             )
 
@@ -197,7 +196,7 @@ class PartedTransfers:
         await target.check_whole()
 
     async def version(self, sandbox_id: str, file_path: str) -> Version:
-        """Return the file's version; the time as far as the sandbox can tell it."""
+        """Return the file's version, with the time if the sandbox can tell it."""
         name = path_word(file_path)
         script = f"wc -c < {name} && {{ stat -L -c %Y {name} || stat -L -f %m {name} || true; }} 2>/dev/null"
         result = await self._commands.execute_command(sandbox_id, script, timeout=60)
@@ -207,8 +206,8 @@ class PartedTransfers:
         return Version(int(size), changed.strip())
 
     async def _sizes(self, sandbox_id: str, stem: str) -> dict[str, int]:
-        """Return the parts that are there, with their sizes in bytes."""
-        # Only the number comes back: a name may hold anything, line breaks too.
+        """Return the existing parts with their sizes in bytes."""
+        # Only the number is printed: a name may contain anything, even line breaks.
         script = f'for p in {path_word(stem)}*; do [ -f "$p" ] && echo "$(wc -c < "$p") ${{p##*.part}}"; done; true'
         result = await self._commands.execute_command(sandbox_id, script, timeout=60)
         sizes: dict[str, int] = {}
@@ -225,7 +224,7 @@ class PartedTransfers:
 async def upload(
     session: Session, sandbox_id: str, file_path: str, body: StreamedBody, content_type: str, timeout: float | None
 ) -> FileUploadResponse:
-    """Send one request's worth of a file; ``timeout`` is in seconds."""
+    """Upload a file, or a part of one, in one request; ``timeout`` is in seconds."""
     seconds = gateway.TRANSFER_TIMEOUT if timeout is None else check_seconds("the timeout", timeout)
     call = gateway.upload(sandbox_id, file_path, body, content_type, seconds)
 

@@ -1,4 +1,4 @@
-"""Exposing ports."""
+"""Exposed ports."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MAX_NAME = 50
 
 
 class Ports(Flows):
-    """The calls about exposed ports; the container generation has them."""
+    """Operations on exposed ports, for containers."""
 
     async def expose(self, sandbox_id: str, port: int, name: str | None = None, protocol: str = "HTTP") -> ExposedPort:
-        """Make a port of the sandbox reachable from outside: by a URL for ``HTTP``, by ``host:port`` for ``TCP``.
+        """Expose a port of the sandbox: by a URL for ``HTTP``, by ``host:port`` for ``TCP``.
 
         Raises:
-            InvalidRequestError: the port, the name or the protocol breaks a rule; nothing was sent.
-            APIError: the platform refused; a VM has no exposures.
+            InvalidRequestError: port, name or protocol is invalid; nothing was sent.
+            APIError: the platform refused; VMs have no exposed ports.
         """
         check_port(port)
         kind = protocol.upper()
@@ -30,10 +30,10 @@ class Ports(Flows):
         return await self._session.control(ports.expose(sandbox_id, port, name, kind), sandbox_id)
 
     async def unexpose(self, sandbox_id: str, exposure_id: str) -> DeleteReply:
-        """Take an exposure back.
+        """Remove an exposure.
 
         Raises:
-            NotFoundError: there is no such exposure.
+            NotFoundError: the exposure does not exist.
         """
         return await self._session.control(ports.unexpose(sandbox_id, exposure_id), sandbox_id)
 
@@ -42,18 +42,18 @@ class Ports(Flows):
         return await self._session.control(ports.list_exposed(sandbox_id), sandbox_id)
 
     async def list_all_exposed_ports(self) -> ListExposedPortsResponse:
-        """Return the exposures of all sandboxes of the caller."""
+        """Return the exposures of all the caller's sandboxes."""
         return await self._session.control(ports.list_all_exposed())
 
 
 def check_port(port: int) -> None:
-    """Refuse a port that no platform exposes.
+    """Validate a port to expose.
 
     Raises:
-        InvalidRequestError: it is outside 22 to 9000, or one that the platform keeps for itself.
+        InvalidRequestError: it is outside 22 to 9000, or reserved by the platform.
     """
     if isinstance(port, bool) or not isinstance(port, int) or not MIN_PORT <= port <= MAX_PORT:
-        raise InvalidRequestError(f"a port from {MIN_PORT} to {MAX_PORT} can be exposed, not {port!r}")
+        raise InvalidRequestError(f"the port must be from {MIN_PORT} to {MAX_PORT}, not {port!r}")
     if port in RESERVED_PORTS:
-        kept = ", ".join(map(str, sorted(RESERVED_PORTS)))
-        raise InvalidRequestError(f"the platform keeps the ports {kept} for itself; let the program use another")
+        reserved = ", ".join(map(str, sorted(RESERVED_PORTS)))
+        raise InvalidRequestError(f"ports {reserved} are reserved by the platform; use another one")

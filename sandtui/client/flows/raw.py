@@ -1,4 +1,4 @@
-"""Requests of the caller's own making, for routes that have no method."""
+"""Arbitrary requests, for routes without a method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OBJECT = cast("type[dict[str, Any]]", dict[str, Any])
 
 
 class RawCalls(Flows):
-    """Calls of the control plane by method and path; replies are JSON objects."""
+    """Control-plane calls by method and path; responses are JSON objects."""
 
     async def request(
         self,
@@ -25,12 +25,12 @@ class RawCalls(Flows):
         timeout: float | None = None,
         idempotent_post: bool = False,
     ) -> dict[str, Any]:
-        """Send a request to ``/api/v1/<endpoint>`` and return its reply. ``timeout`` is in seconds.
+        """Send a request to ``/api/v1/<endpoint>`` and return its response. ``timeout`` is in seconds.
 
-        Only what is safe is repeated after a failure; ``idempotent_post`` says that this POST is.
+        Only safe requests are retried; ``idempotent_post`` marks a POST as safe.
 
         Raises:
-            APIError: the platform refused, or its reply is not a JSON object.
+            APIError: the platform refused, or its response is not a JSON object.
         """
         verb = method.upper()
         call = Call(

@@ -1,4 +1,4 @@
-"""Finding, listing and deleting sandboxes, and what the platform tells of them."""
+"""Getting, listing and deleting sandboxes, with their statuses and logs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sandtui.client.models import (
 )
 
 MAX_BATCH = 100
-"""Ids in one batch status (WIRE.md 2.9)."""
+"""Maximum number of ids in a batch status (WIRE.md 2.9)."""
 
 
 class Sandboxes(Flows):
-    """The calls about sandboxes that exist."""
+    """Operations on existing sandboxes."""
 
     async def get(self, sandbox_id: str) -> Sandbox:
         """Return one sandbox.
@@ -44,13 +44,13 @@ class Sandboxes(Flows):
         exclude_terminated: bool | None = None,
         user_id: str | None = None,
     ) -> SandboxPage:
-        """Return one page of the sandboxes that carry all ``labels``.
+        """Return a page of the list of sandboxes that have all ``labels``.
 
-        Without ``team_id`` the configured team is used. ``per_page`` may be up to 100.
+        The default of ``team_id`` is the configured team. ``per_page`` is at most 100.
         """
         check_ids("labels", labels)
         if page < 1 or per_page < 1:
-            raise InvalidRequestError("page and per_page count from 1")
+            raise InvalidRequestError("page and per_page must be at least 1")
         found = await self._session.control(
             sandboxes.list_sandboxes(
                 page=page,
@@ -67,10 +67,10 @@ class Sandboxes(Flows):
         return found
 
     async def delete(self, sandbox_id: str) -> DeleteReply:
-        """End a sandbox and forget its gateway token."""
-        reply = await self._session.control(sandboxes.delete_sandbox(sandbox_id), sandbox_id)
+        """Delete a sandbox and drop its gateway token."""
+        response = await self._session.control(sandboxes.delete_sandbox(sandbox_id), sandbox_id)
         self._session.forget(sandbox_id)
-        return reply
+        return response
 
     async def bulk_delete(
         self,
@@ -80,25 +80,25 @@ class Sandboxes(Flows):
         user_id: str | None = None,
         all_users: bool = False,
     ) -> BulkDeleteReply:
-        """End sandboxes by their ids (1 to 500), or all that carry every one of ``labels`` (1 to 50).
+        """Delete sandboxes by ids (1 to 500), or all that have every one of ``labels`` (1 to 50).
 
-        ``user_id``, ``team_id`` and ``all_users`` narrow that; without ids and labels they name all sandboxes of the
+        ``user_id``, ``team_id`` and ``all_users`` narrow that; without ids and labels they select all sandboxes of the
         user, of the team, or of everyone.
 
         Raises:
-            InvalidRequestError: ids and labels were both given, or nothing was, or too many; nothing was sent.
+            InvalidRequestError: both ids and labels are given, or neither, or too many; nothing was sent.
         """
         check_ids("sandbox_ids", sandbox_ids)
         check_ids("labels", labels)
         if sandbox_ids and labels:
             raise InvalidRequestError("give sandbox_ids or labels, and not both")
-        # An empty list is one that nothing was put into, and must not become a delete of everything.
+        # An empty list is probably a mistake, and must not delete everything.
         scoped = sandbox_ids is None and labels is None and bool(user_id or team_id or all_users)
         if not (sandbox_ids or labels or scoped):
             raise InvalidRequestError("give sandbox_ids or labels, or on their own user_id, team_id or all_users")
         if len(sandbox_ids or ()) > 500 or len(labels or ()) > 50:
             raise InvalidRequestError("one bulk delete takes up to 500 ids or 50 labels")
-        reply = await self._session.control(
+        response = await self._session.control(
             sandboxes.bulk_delete(
                 sandbox_ids=sandbox_ids or None,
                 labels=labels or None,
@@ -107,16 +107,16 @@ class Sandboxes(Flows):
                 all_users=all_users,
             )
         )
-        for sandbox_id in reply.succeeded:
+        for sandbox_id in response.succeeded:
             self._session.forget(sandbox_id)
-        return reply
+        return response
 
     async def get_sandbox_statuses(self, sandbox_ids: Sequence[str]) -> BatchStatusReply:
         """Return the statuses of 1 to 100 different sandboxes in one request.
 
         Raises:
-            InvalidRequestError: none, too many, or one twice; nothing was sent.
-            NotFoundError: this platform has no batch status.
+            InvalidRequestError: there are none, too many, or duplicates; nothing was sent.
+            NotFoundError: the platform has no batch status.
         """
         check_ids("sandbox_ids", sandbox_ids)
         if not 1 <= len(sandbox_ids) <= MAX_BATCH or len(set(sandbox_ids)) != len(sandbox_ids):
@@ -124,9 +124,9 @@ class Sandboxes(Flows):
         return await self._session.control(sandboxes.batch_status(sandbox_ids))
 
     async def get_logs(self, sandbox_id: str) -> str:
-        """Return the sandbox's log so far."""
+        """Return the sandbox's log."""
         return (await self._session.control(sandboxes.get_logs(sandbox_id), sandbox_id)).logs
 
     async def get_error_context(self, sandbox_id: str) -> ErrorContext:
-        """Return why a sandbox is not running, as far as the platform knows."""
+        """Return why a sandbox is not running, if the platform knows."""
         return await self._session.error_context(sandbox_id)

@@ -1,4 +1,4 @@
-"""Commands whose output is yielded as it comes."""
+"""Commands with streamed output."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from sandtui.client.channels import CommandChannel
 
 TAIL_WINDOW = 256 * 1024
-"""Bytes of each stream that one look at a job brings."""
+"""Bytes of output per stream and poll of a job."""
 
 MAX_SSH_COMMAND = 64 * 1024
-"""Bytes of a command that goes over SSH: servers cut the connection at a request that is much longer."""
+"""Maximum bytes of a command over SSH: servers drop the connection on much longer requests."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
 class Streams(Flows):
-    """The call that streams."""
+    """The operation that streams a command."""
 
     async def stream_command(
         self,
@@ -56,28 +56,28 @@ class Streams(Flows):
         timeout: int | None = None,
         user: str | None = None,
     ) -> AsyncIterator[CommandEvent]:
-        """Run ``command`` and yield its output as it comes.
+        """Run ``command`` and yield its output as it arrives.
 
-        First a :class:`CommandStarted` tells which way it took: a VM's command session, an SSH channel into a
-        container, or, where there is none, a background job that is tailed. The last event is a
+        The first event, :class:`CommandStarted`, tells the transport: a VM's command session, an SSH channel into a
+        container, or, without SSH, a background job whose output is polled. The last event is a
         :class:`CommandEnded`. Leaving early stops the command.
 
         Raises:
-            InvalidRequestError: an argument breaks a rule; nothing was sent.
-            CommandTimeoutError: the command did not end in time; it has been stopped.
-            CommandTooLongError: the platform does not take so much; upload it as a file and run that file.
+            InvalidRequestError: an argument is invalid; nothing was sent.
+            CommandTimeoutError: the command did not finish in time; it has been stopped.
+            CommandTooLongError: the platform does not accept such a long command; upload it as a file and run that.
             SandboxNotRunningError: the sandbox has ended; its subclasses say why.
-            APIError: any other refusal.
+            APIError: any other error.
         """
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
         check_command(command, env, seconds, working_dir, user)
         if await self._session.is_vm(sandbox_id):
-            way = self._over_session(sandbox_id, command, working_dir, env, seconds, user)
+            stream = self._over_session(sandbox_id, command, working_dir, env, seconds, user)
         elif fits_ssh(command, working_dir, env, user) and (channel := await self._channel(sandbox_id)) is not None:
-            way = channel.run(command, working_dir, env, seconds)
+            stream = channel.run(command, working_dir, env, seconds)
         else:
-            way = self._over_job(sandbox_id, command, working_dir, env, seconds, user)
-        async with aclosing(way) as events:
+            stream = self._over_job(sandbox_id, command, working_dir, env, seconds, user)
+        async with aclosing(stream) as events:
             async for event in events:
                 yield event
 
@@ -138,7 +138,7 @@ class Streams(Flows):
             await launch(self._session, job, command, working_dir, env, user)
             yield CommandStarted("job")
             while True:
-                exit_code, pieces = await self._look(sandbox_id, job, seen)
+                exit_code, pieces = await self._poll(sandbox_id, job, seen)
                 for piece in pieces:
                     seen[piece.stream] += len(piece.data)
                     yield piece
@@ -157,12 +157,12 @@ class Streams(Flows):
             else:
                 await port.shielded(self._stop(sandbox_id, job))
 
-    async def _look(
+    async def _poll(
         self, sandbox_id: str, job: BackgroundJob, seen: Mapping[str, int]
     ) -> tuple[int | None, list[CommandOutput]]:
-        """Return the exit code, if there is one, and what was written since; one command for all of it."""
+        """Return the exit code, if there is one, and new output, by a single command."""
         files = {"stdout": job.stdout_log_file, "stderr": job.stderr_log_file}
-        # The status is taken first: output that comes after it is seen at the next look.
+        # The status comes first: output after it is seen by the next poll.
         script = [status_script([job])]
         script += [
             f"echo {name} $(tail -c +{seen[name] + 1} {word(path)} 2>/dev/null | head -c {TAIL_WINDOW} "
@@ -187,9 +187,8 @@ class Streams(Flows):
         return exit_code, pieces
 
     async def _stop(self, sandbox_id: str, job: BackgroundJob) -> None:
-        # Whoever makes the folder first decides: a launch that comes after this never begins. One that came before
-        # may not have written its pid yet. The group is the job's own, where there was a `setsid`; `-s` and `--` are
-        # what every shell's kill understands.
+        # Creating the directory first prevents a later launch. An earlier launch may not have written its pid yet.
+        # With `setsid` the job has its own process group. `-s` and `--` work with the kill of every shell.
         script = (
             f"mkdir {job.launch_dir} 2>/dev/null && exit 0; "
             f"for i in 1 2 3 4 5 6 7 8 9 10; do [ -s {job.launch_dir}/pid ] && break; sleep 0.1; done; "
@@ -204,11 +203,11 @@ class Streams(Flows):
 
 
 def fits_ssh(command: str, working_dir: str | None, env: Mapping[str, str] | None, user: str | None) -> bool:
-    """Return whether SSH can carry a command: it knows no other user, and no place or variables but in its text."""
+    """Whether a command can run over SSH, which has no users, directories or variables except in the command."""
     texts = (command, working_dir or "", *(env or {}), *(env or {}).values())
     return user is None and sum(len(text.encode()) for text in texts) <= MAX_SSH_COMMAND
 
 
 def _files_of(job: BackgroundJob) -> str:
-    """Return the words for all that a job which was only there to be listened to has left."""
+    """Return the quoted paths of a job's files."""
     return " ".join(word(path) for path in (job.launch_dir, job.stdout_log_file, job.stderr_log_file, job.exit_file))

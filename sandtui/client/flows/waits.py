@@ -1,4 +1,4 @@
-"""Waiting for a sandbox: until it is RUNNING, and until it answers."""
+"""Waiting until a sandbox is RUNNING and reachable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandtui.client.rpc import RPCError
 from sandtui.client.session import Session
 
 BUILD_SECONDS = 3000.0
-"""Seconds that the platform may build an image, unless told otherwise (WIRE.md 5)."""
+"""Default time limit for the build of an image, in seconds (WIRE.md 5)."""
 
 BUILD_PAUSE = 10.0
 PROBE_COMMAND = "echo 'sandbox ready'"
@@ -36,8 +36,8 @@ _NOT_YET = frozenset({"aborted", "deadline_exceeded", "unavailable"})
 
 
 @dataclass(slots=True)
-class Patience:
-    """How long one sandbox is waited for, in seconds; while its image is built another clock runs."""
+class WaitBudget:
+    """The time left to wait for a sandbox, in seconds, with a separate budget while its image is built."""
 
     budget: float
     build_budget: float
@@ -45,24 +45,24 @@ class Patience:
     built: float = 0.0
 
     def lasts(self, pause: float, *, building: bool) -> bool:
-        """Whether a pause still fits."""
+        """Whether the budget allows another pause."""
         return self.built + pause <= self.build_budget if building else self.waited + pause <= self.budget
 
     def spend(self, seconds: float, *, building: bool) -> None:
-        """Count time that has passed."""
+        """Charge elapsed time."""
         if building:
             self.built += seconds
         else:
             self.waited += seconds
 
     def reason(self, *, building: bool) -> str:
-        """Say in words that it is over."""
+        """Describe the exceeded budget."""
         if building:
             return f"its image was not built in {self.build_budget:.0f} s"
         return f"it did not reach RUNNING in {self.budget:.0f} s"
 
 
-async def wait_running(session: Session, sandbox_id: str, patience: Patience) -> None:
+async def wait_running(session: Session, sandbox_id: str, remaining: WaitBudget) -> None:
     """Poll a sandbox until it is RUNNING.
 
     Raises:
@@ -84,17 +84,17 @@ async def wait_running(session: Session, sandbox_id: str, patience: Patience) ->
         building = is_building(sandbox.status, sandbox.pending_image_build_id)
         polls += 0 if building else 1
         pause = BUILD_PAUSE if building else poll_pause(polls)
-        if not patience.lasts(pause, building=building):
-            raise not_running_error(sandbox_id, sandbox.status, None, patience.reason(building=building))
+        if not remaining.lasts(pause, building=building):
+            raise not_running_error(sandbox_id, sandbox.status, None, remaining.reason(building=building))
         before = port.monotonic()
         await port.sleep(pause)
-        patience.spend(port.monotonic() - before, building=building)
+        remaining.spend(port.monotonic() - before, building=building)
 
 
 async def wait_reachable(
     session: Session, sandbox_id: str, budget: float, checks: int, left: Callable[[], bool] = lambda: False
 ) -> None:
-    """Run the probe until it has answered ``checks`` times; ``left`` says that nobody waits any more."""
+    """Run the probe until it succeeds ``checks`` times; stop when ``left`` returns true."""
     port = session.port
     deadline = port.monotonic() + budget
     good = 0
@@ -124,11 +124,11 @@ async def wait_reachable(
 
 
 async def _may_come(session: Session, sandbox_id: str, error: SandboxClientError) -> bool:
-    """Whether a probe that failed may succeed a little later."""
+    """Whether a failed probe may succeed shortly."""
     if isinstance(error, RPCError):
         return error.code in _NOT_YET
     if isinstance(error, SandboxNotRunningError):
-        # A gateway may not have heard yet of a sandbox that the platform calls RUNNING.
+        # The gateway may not know a sandbox yet that the platform reports as RUNNING.
         if error.error_type != "SANDBOX_NOT_FOUND":
             return False
         try:
@@ -140,15 +140,15 @@ async def _may_come(session: Session, sandbox_id: str, error: SandboxClientError
 
 
 def is_building(status: str, pending_image_build_id: str | None) -> bool:
-    """Whether a sandbox waits for its image to be built."""
+    """Whether a sandbox is waiting for the build of its image."""
     return status == SandboxStatus.PENDING and bool(pending_image_build_id)
 
 
 def poll_pause(polls: int) -> float:
-    """Return the seconds to wait after so many polls.
+    """Return the pause after a number of polls, in seconds.
 
-    A local sandbox runs in milliseconds and a hosted one after seconds, so it is asked about often at first: up to
-    0.4 s for eight polls, then 1 s, and 2 s later, as the SDK does.
+    A local sandbox starts in milliseconds and a hosted one in seconds, so polling starts fast: pauses of up to 0.4 s
+    for eight polls, then 1 s, and later 2 s, as in the SDK.
     """
     if polls <= _OFTEN_POLLS:
         return min(_OFTEN_DELAY, 0.05 * (1 << polls))
@@ -156,12 +156,12 @@ def poll_pause(polls: int) -> float:
 
 
 def time_budget(max_attempts: int) -> float:
-    """Return the seconds that ``max_attempts`` polls take.
+    """Return the duration of ``max_attempts`` polls in seconds.
 
     Raises:
         InvalidRequestError: it is below 1.
     """
     if max_attempts < 1:
-        raise InvalidRequestError("max_attempts counts from 1")
+        raise InvalidRequestError("max_attempts must be at least 1")
     early = min(max_attempts, _FIRST_POLLS)
     return early * _FIRST_DELAY + (max_attempts - early) * _LATER_DELAY

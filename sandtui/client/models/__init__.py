@@ -1,4 +1,4 @@
-"""Requests and replies of the HTTP API, one module for each of its nouns."""
+"""Requests and responses of the HTTP API, one module for each of its nouns."""
 
 from sandtui.client.models.gateway import (
     CommandResponse,

@@ -18,11 +18,11 @@ from sandtui.client.models.base import (
 
 
 class SSHSession(WireModel):
-    """Where to connect by SSH, and until when. The user name is ``session_id``.
+    """The address for SSH and its expiry. The user name is ``session_id``.
 
-    The container form has also the exposure and a gateway token, with which the key is let in; the VM form has
-    neither, and wants a first line on the socket (WIRE.md 7). ``host_key`` is the public key of the SSH server where
-    the platform tells it; the hosted one does not.
+    The container form also has the exposure and a gateway token to authorise the key; the VM form has neither, and
+    expects a first line on the connection (WIRE.md 7). ``host_key`` is the public key of the SSH server, if the
+    platform returns it; the hosted one does not.
     """
 
     session_id: SessionId
@@ -41,14 +41,14 @@ class SSHSession(WireModel):
 
 
 class EgressPolicy(WireModel):
-    """What a VM may connect to: an allow list, a deny list, or neither for everything."""
+    """The egress policy of a VM: an allow list, a deny list, or neither for full access."""
 
     allowlist: list[str] | None = None
     denylist: list[str] | None = None
 
 
 class EgressPolicyReply(WireModel):
-    """A policy and whether it is in force already."""
+    """A policy and whether it is in force."""
 
     policy: EgressPolicy
     generation: int = 0
@@ -57,7 +57,7 @@ class EgressPolicyReply(WireModel):
 
 
 class RegistryCredential(WireModel):
-    """A stored log-in of an image registry."""
+    """Stored credentials of an image registry."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class RegistryCredential(WireModel):
 
 
 class RegistryCredentialsReply(RowsModel):
-    """All stored log-ins."""
+    """All stored registry credentials."""
 
     credentials: Annotated[list[RegistryCredential], readable_rows(RegistryCredential)] = Field(default_factory=list)
 

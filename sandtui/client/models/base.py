@@ -1,4 +1,4 @@
-"""What every model of the API has in common."""
+"""The bases of all models."""
 
 import re
 from datetime import UTC, datetime
@@ -25,14 +25,14 @@ _UPPER_CASE_WORDS = {"gb": "GB"}
 def camel(name: str) -> str:
     """Return the camelCase spelling of a field: ``memory_gb`` becomes ``memoryGB``.
 
-    Sandbox objects come back in camelCase and everything else in snake_case (WIRE.md 2.2).
+    Sandbox objects use camelCase and everything else snake_case (WIRE.md 2.2).
     """
     first, *rest = name.split("_")
     return first + "".join(_UPPER_CASE_WORDS.get(word, word.capitalize()) for word in rest)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Return a time with its zone: one that tells none is UTC (WIRE.md 2.2)."""
+    """Return a time with a time zone; without one it is UTC (WIRE.md 2.2)."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -53,7 +53,7 @@ def _host(text: str) -> str:
         ip_address(text)
     except ValueError:
         if not re.fullmatch(r"(?=.{1,253}$)(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?", text):
-            raise ValueError("this is no name or address of a host") from None
+            raise ValueError("this is not a host name or address") from None
     return text
 
 
@@ -65,18 +65,18 @@ def _one_segment(text: str) -> str:
 
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
-"""Something that is sent in a header."""
+"""A string that is sent in a header."""
 
 HostName = Annotated[str, AfterValidator(_host)]
 SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:@+=,-]{1,256}$")]
-"""A user name and a part of a line that begins a connection: nothing in it may end that line or a word."""
+"""A string that is part of a line of text, as a user name: without spaces and line breaks."""
 
 GatewayUrl = Annotated[str, AfterValidator(_usable_gateway)]
 PathSegment = Annotated[str, StringConstraints(pattern=r"^[^/?#\s\x00-\x20]+$"), AfterValidator(_one_segment)]
 
 
 class WireModel(BaseModel):
-    """A reply of the platform: unknown fields are ignored, both spellings of a name are read."""
+    """A response of the platform: unknown fields are ignored, and both spellings of a field are accepted."""
 
     model_config = ConfigDict(
         defer_build=True,
@@ -87,7 +87,7 @@ class WireModel(BaseModel):
     )
 
     _filled: ClassVar[frozenset[str]] = frozenset()
-    """The keys that have a default and know no null."""
+    """The fields with a default that can't be null."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
@@ -102,7 +102,7 @@ class WireModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: object) -> object:
-        # A null where there is a default says no more than a field that is missing.
+        # A null is treated like a missing field if there is a default.
         if isinstance(data, dict):
             nulls = [key for key, value in data.items() if value is None and key in cls._filled]
             if nulls:
@@ -111,13 +111,13 @@ class WireModel(BaseModel):
 
 
 class AnswerModel(WireModel):
-    """A reply that can also be read like the dictionary that the official SDK returns."""
+    """A response that can also be read like a dictionary, which the official SDK returns."""
 
     def __getitem__(self, key: str) -> object:
         """Return a field by its name.
 
         Raises:
-            KeyError: there is no such field.
+            KeyError: the field does not exist.
         """
         if key not in type(self).model_fields:
             raise KeyError(key)
@@ -136,25 +136,25 @@ class AnswerModel(WireModel):
 
 
 class RowsModel(WireModel):
-    """A reply that holds rows, of which a hostile or mistaken one could have millions."""
+    """A response with rows, limited in number against hostile or faulty servers."""
 
     MOST_PARTS: ClassVar[int] = 500_000
-    """Objects and lists in one reply; what is read of them takes a hundred times as much memory as on the wire."""
+    """Maximum number of objects and lists in a response: parsed, they take a hundred times their size on the wire."""
 
 
 class Nothing(WireModel):
-    """A reply whose body does not matter."""
+    """A response whose body is ignored."""
 
 
 class RequestModel(BaseModel):
-    """Something that we send: a misspelt field is an error and never dropped in silence."""
+    """A request: a misspelt field is an error instead of being dropped silently."""
 
-    # Inputs stay out of error texts, since some of them are secrets.
+    # Error messages omit inputs, some of which are secrets.
     model_config = ConfigDict(defer_build=True, extra="forbid", validate_assignment=True, hide_input_in_errors=True)
 
 
 def readable_rows(model: type[BaseModel]) -> BeforeValidator:
-    """Return a validator that leaves out rows that can't be read: one odd row must not hide all others."""
+    """Return a validator that leaves out rows that can't be read: one odd row must not redact all others."""
 
     def keep(rows: Any) -> Any:
         if not isinstance(rows, list):
@@ -166,7 +166,7 @@ def readable_rows(model: type[BaseModel]) -> BeforeValidator:
             except ValidationError:
                 continue
         if rows and not kept:
-            raise ValueError("none of the rows can be read")
+            raise ValueError("none of the rows is valid")
         return kept
 
     return BeforeValidator(keep)
@@ -182,4 +182,4 @@ def _as_texts(values: Any) -> Any:
 
 
 Texts = Annotated[dict[str, str | None], BeforeValidator(_as_texts)]
-"""A mapping whose values are told as texts, whatever JSON they are."""
+"""A mapping whose values are converted to strings."""

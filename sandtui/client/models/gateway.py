@@ -6,7 +6,7 @@ from sandtui.client.models.base import GatewayUrl, HeaderText, Moment, PathSegme
 
 
 class GatewayToken(WireModel):
-    """Where the gateway of one sandbox is and the token that opens it until ``expires_at``."""
+    """The address of a sandbox's gateway and a token valid until ``expires_at``."""
 
     token: HeaderText = Field(repr=False)
     gateway_url: GatewayUrl
@@ -16,12 +16,12 @@ class GatewayToken(WireModel):
 
     @property
     def base(self) -> str:
-        """The address before every gateway path."""
+        """The base address of gateway paths."""
         return f"{self.gateway_url.rstrip('/')}/{self.user_ns}/{self.job_id}"
 
 
 class CommandResponse(WireModel):
-    """What a finished command left behind."""
+    """The result of a command."""
 
     stdout: str
     stderr: str
@@ -29,7 +29,7 @@ class CommandResponse(WireModel):
 
 
 class FileUploadResponse(WireModel):
-    """A file that has arrived; ``size`` is in bytes."""
+    """An uploaded file; ``size`` is in bytes."""
 
     success: bool
     path: str
@@ -38,7 +38,7 @@ class FileUploadResponse(WireModel):
 
 
 class ReadFileResponse(WireModel):
-    """A window of a text file; the last three are there when the platform knows windows."""
+    """A text file or a window of it; the last three fields are set if the platform supports windows."""
 
     content: str
     size: int

@@ -6,7 +6,7 @@ from sandtui.client.models.base import WireModel
 
 
 class BackgroundJob(BaseModel):
-    """A job and its files in the sandbox. Whoever keeps it, or only its id, finds the job again."""
+    """A job and its files in the sandbox. The id suffices to find the job again."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
@@ -18,7 +18,7 @@ class BackgroundJob(BaseModel):
 
     @classmethod
     def of(cls, sandbox_id: str, job_id: str) -> "BackgroundJob":
-        """Return the job of an id; the names of its files are a convention (WIRE.md 4)."""
+        """Return the job with an id; the names of its files are a convention (WIRE.md 4)."""
         base = f"/tmp/job_{job_id}"  # noqa: S108 - in the sandbox, by the convention of WIRE.md 4
         return cls(
             job_id=job_id,
@@ -30,12 +30,12 @@ class BackgroundJob(BaseModel):
 
     @property
     def launch_dir(self) -> str:
-        """The folder that makes a launch happen once; it holds the job's ``pid``."""
+        """The directory that makes the launch idempotent; it contains the job's ``pid``."""
         return self.exit_file.removesuffix(".exit") + ".launch"
 
 
 class BackgroundJobStatus(BaseModel):
-    """How a job stands. ``stdout`` and ``stderr`` are None until it is done and when they were not asked for."""
+    """The status of a job. ``stdout`` and ``stderr`` are None until it has finished, and unless requested."""
 
     job_id: str
     completed: bool
@@ -58,7 +58,7 @@ class JobStatusRow(WireModel):
 
 
 class JobErrorRow(WireModel):
-    """A job that the batch job status could not answer for."""
+    """A job without a status in the batch job status."""
 
     sandbox_id: str
     job_id: str
@@ -67,7 +67,7 @@ class JobErrorRow(WireModel):
 
 
 class BatchJobStatusReply(WireModel):
-    """Job statuses in the order of the request, and the jobs that could not be answered for."""
+    """Job statuses in the order of the request, and errors for the other jobs."""
 
     statuses: list[JobStatusRow] = Field(default_factory=list)
     errors: list[JobErrorRow] = Field(default_factory=list)

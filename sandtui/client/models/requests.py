@@ -1,6 +1,6 @@
-"""What other calls send, as models: code for the official SDK builds them (``prime_sandboxes.models``).
+"""Requests of other calls as models, for code written for the official SDK (``prime_sandboxes.models``).
 
-The calls themselves take plain arguments. Bounds are those of WIRE.md 8.
+The calls themselves take plain arguments. The bounds are those of WIRE.md 8.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BulkDeleteSandboxRequest(RequestModel):
 
 
 class UpdateSandboxRequest(RequestModel):
-    """What to change of a sandbox. No call of any generation of the API sends it (WIRE.md 2)."""
+    """Changes to a sandbox. No call of any generation uses it (WIRE.md 2)."""
 
     name: str | None = None
     docker_image: str | None = None

@@ -1,4 +1,4 @@
-"""Sandboxes: what is asked for, what comes back (WIRE.md 2.3 to 2.9)."""
+"""Sandboxes: requests and responses (WIRE.md 2.3 to 2.9)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_START_COMMAND = "tail -f /dev/null"
 """Keeps a container alive and idle (WIRE.md 2.3)."""
 
 MAX_LIFETIME_MINUTES = 1440
-"""The longest lifetime that a container may ask for (WIRE.md 8)."""
+"""Maximum lifetime of a container (WIRE.md 8)."""
 
 NOT_BLANK = r"\S"
 
@@ -35,7 +35,7 @@ EnvironmentKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9
 
 
 class SandboxStatus(StrEnum):
-    """The states of a sandbox's life (WIRE.md 5); the platform may send words not listed here."""
+    """The states of a sandbox (WIRE.md 5); the platform may return others."""
 
     PENDING = "PENDING"
     PROVISIONING = "PROVISIONING"
@@ -47,14 +47,14 @@ class SandboxStatus(StrEnum):
 
 
 FINISHED_STATUSES = frozenset({SandboxStatus.ERROR, SandboxStatus.TERMINATED, SandboxStatus.TIMEOUT})
-"""States that a sandbox never leaves."""
+"""Final states."""
 
 CHANGING_STATUSES = frozenset({SandboxStatus.PENDING, SandboxStatus.PROVISIONING})
-"""States that a sandbox leaves by itself."""
+"""Transient states."""
 
 
 class ErrorType(StrEnum):
-    """Why a sandbox ended, where the platform says so (WIRE.md 5)."""
+    """Why a sandbox ended, if the platform tells (WIRE.md 5)."""
 
     OOM_KILLED = "OOM_KILLED"
     TIMEOUT = "TIMEOUT"
@@ -62,7 +62,7 @@ class ErrorType(StrEnum):
 
 
 class StartCommand(RequestModel):
-    """A start command without a shell: the form of the VM generation."""
+    """A start command without a shell, for VMs."""
 
     executable: Annotated[str, StringConstraints(min_length=1)]
     args: list[str] = Field(default_factory=list)
@@ -75,15 +75,15 @@ class StartCommand(RequestModel):
 
 
 class AdvancedConfigs(BaseModel):
-    """Whatever else the platform is to know about a sandbox; it is sent as it is given."""
+    """Further settings of a sandbox, sent unchanged."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class CreateSandboxRequest(RequestModel):
-    """What to make. Sizes are in GB, times in minutes; the bounds are those of WIRE.md 8.
+    """The sandbox to create. Sizes are in GB, times in minutes; the bounds are those of WIRE.md 8.
 
-    Secrets are held as :class:`pydantic.SecretStr`, so that no ``repr`` shows them.
+    Secrets are :class:`pydantic.SecretStr`, so that ``repr`` does not show them.
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NOT_BLANK)]
@@ -113,7 +113,7 @@ class CreateSandboxRequest(RequestModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        # A VM may live without end, which is a negative lifetime; a container may not.
+        # A VM may have no time limit, expressed by a negative lifetime; a container may not.
         if not (1 <= self.timeout_minutes <= MAX_LIFETIME_MINUTES or (self.vm and self.timeout_minutes != 0)):
             raise ValueError(
                 f"timeout_minutes must be 1 to {MAX_LIFETIME_MINUTES}, not {self.timeout_minutes}"
@@ -141,14 +141,14 @@ class CreateSandboxRequest(RequestModel):
 
     @field_serializer("secrets", when_used="json")
     def _reveal(self, value: dict[str, SecretStr] | None) -> dict[str, str] | None:
-        # Only the JSON that goes over the wire holds the values; a Python dump keeps them masked.
+        # Only the JSON request contains the values; a Python dump keeps them masked.
         return None if value is None else {key: secret.get_secret_value() for key, secret in value.items()}
 
 
 class Sandbox(WireModel):
-    """A sandbox as the platform describes it. Only ``id`` is needed; times are UTC.
+    """A sandbox as the platform returns it. Only ``id`` is required; times are UTC.
 
-    ``status`` is text because a newer platform may use words that this client does not know.
+    ``status`` is a string because a newer platform may use unknown states.
     """
 
     id: str
@@ -189,30 +189,30 @@ class Sandbox(WireModel):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the sandbox has ended for good."""
+        """Whether the sandbox is in a final state."""
         return self.status in FINISHED_STATUSES
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the lifetime ends: it is counted from ``started_at`` (WIRE.md 5); None if it has no end."""
+        """The end of the lifetime, counted from ``started_at`` (WIRE.md 5); None without a limit."""
         if self.started_at is None or self.timeout_minutes <= 0 or self.is_finished:
             return None
         try:
             return self.started_at + timedelta(minutes=self.timeout_minutes)
         except OverflowError:
-            return None  # beyond the year 9999 is no end
+            return None  # after the year 9999: no limit
 
 
 class CreatedSandbox(Sandbox):
-    """The reply to a create; some platforms send the first gateway token along (WIRE.md 2.3)."""
+    """The response to a create; it may contain the first gateway token (WIRE.md 2.3)."""
 
     gateway_auth: GatewayToken | None = Field(default=None, repr=False)
 
 
 class SandboxPage(RowsModel):
-    """One page of the list; ``per_page`` and ``has_next`` come in either spelling.
+    """A page of the list; ``per_page`` and ``has_next`` are accepted in either spelling.
 
-    ``unreadable`` counts the rows that were left out because they are no sandboxes.
+    ``unreadable`` counts rows that were dropped as invalid.
     """
 
     sandboxes: Annotated[list[Sandbox], readable_rows(Sandbox)]
@@ -235,13 +235,13 @@ class SandboxPage(RowsModel):
         if page.per_page < 1:
             changes["per_page"] = rows
         if data.get("has_next") is None and data.get("hasNext") is None:
-            # Not told: what is missing must not be taken for the end of the list.
+            # Not returned: a missing field must not be taken for the end of the list.
             changes["has_next"] = rows > 0 and page.total > page.page * max(page.per_page, rows)
         return page.model_copy(update=changes) if changes else page
 
 
 class DeleteReply(AnswerModel):
-    """What came of deleting one sandbox."""
+    """The result of deleting a sandbox."""
 
     success: bool = True
     message: str = ""
@@ -249,7 +249,7 @@ class DeleteReply(AnswerModel):
     @model_validator(mode="before")
     @classmethod
     def _told(cls, data: object, info: ValidationInfo) -> object:
-        # Any other JSON object, such as a sandbox, must not pass for "deleted".
+        # Any other JSON object, such as a sandbox, must not count as deleted.
         if info.mode == "json" and isinstance(data, dict) and "success" not in data:
             raise ValueError("success is missing")
         return data
@@ -262,7 +262,7 @@ def _words_of(row: Any) -> Any:
 
 
 class BulkDeleteReply(AnswerModel):
-    """What came of deleting many: ids that went, and rows with ``sandbox_id`` and ``error``."""
+    """The result of a bulk delete: deleted ids, and rows with ``sandbox_id`` and ``error``."""
 
     succeeded: list[str] = Field(default_factory=list)
     failed: list[Annotated[dict[str, str], BeforeValidator(_words_of)]] = Field(default_factory=list)
@@ -270,13 +270,13 @@ class BulkDeleteReply(AnswerModel):
 
 
 class LogsReply(WireModel):
-    """The sandbox's log as one text."""
+    """The log of a sandbox as a string."""
 
     logs: str
 
 
 class ErrorContext(WireModel):
-    """Why a sandbox is not running, as far as the platform knows."""
+    """Why a sandbox is not running, if the platform knows."""
 
     status: str | None = None
     error_type: str | None = None
@@ -294,7 +294,7 @@ class SandboxStatusRow(WireModel):
 
 
 class StatusErrorRow(WireModel):
-    """An id that the batch status could not answer for: NOT_FOUND, FORBIDDEN or MANAGED."""
+    """An id without a status: NOT_FOUND, FORBIDDEN or MANAGED."""
 
     sandbox_id: str
     code: str
@@ -302,7 +302,7 @@ class StatusErrorRow(WireModel):
 
 
 class BatchStatusReply(RowsModel):
-    """Statuses in the order of the request, and the ids that could not be answered for."""
+    """Statuses in the order of the request, and errors for the other ids."""
 
     statuses: Annotated[list[SandboxStatusRow], readable_rows(SandboxStatusRow)] = Field(default_factory=list)
     errors: Annotated[list[StatusErrorRow], readable_rows(StatusErrorRow)] = Field(default_factory=list)

@@ -1,22 +1,22 @@
-"""What a streamed command yields."""
+"""The events of a streamed command."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Transport = Literal["session", "ssh", "job"]
-"""The way that output took: a VM's command session, an SSH channel, or a background job that is tailed."""
+"""The transport of a command: a VM's command session, an SSH channel, or a polled background job."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandStarted:
-    """The command is running; ``transport`` tells which way its output comes."""
+    """The command has started over ``transport``."""
 
     transport: Transport
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """Bytes that the command wrote, as they came."""
+    """Output of the command."""
 
     stream: Literal["stdout", "stderr"]
     data: bytes
@@ -24,7 +24,7 @@ class CommandOutput:
 
 @dataclass(frozen=True, slots=True)
 class CommandEnded:
-    """The command is done."""
+    """The command has finished."""
 
     exit_code: int
 

@@ -1,4 +1,4 @@
-"""From a reply that is not a success, or none, to the error that says so (WIRE.md 2.1)."""
+"""Maps error responses, and missing ones, to exceptions (WIRE.md 2.1)."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from sandtui.client.errors import (
     StorageFullError,
     UnauthorizedError,
 )
-from sandtui.client.port import TransportFault, WireReply
+from sandtui.client.port import TransportFault, WireResponse
 from sandtui.printable import clean
 
 _MAX_DETAIL = 500
-"""Characters of a platform's words that an error shows."""
+"""Maximum length of a platform's message in an error."""
 
 _MIN_SECRET = 4
 
@@ -50,26 +50,28 @@ _CLASSES: dict[int, type[APIError]] = {
 
 _FILE_CALLS = ("/upload", "/download", "/read-file")
 _FILE_CLASSES: dict[int, type[APIError]] = {403: SandboxFileDeniedError, 507: SandboxDiskFullError}
-"""What a status says of a sandbox's file: the token was good, so it is not about the key or the platform."""
+"""The error for a status of a file call: with a valid token it is about the file, not about key or platform."""
 
 
 def error_from(
-    reply: WireReply, method: str, path: str, sandbox_id: str | None = None, secrets: Iterable[str] = ()
+    response: WireResponse, method: str, path: str, sandbox_id: str | None = None, secrets: Iterable[str] = ()
 ) -> APIError:
-    """Return the error for a reply outside 2xx; ``secrets`` that it echoes are taken out."""
+    """Return the error for a response outside 2xx, with ``secrets`` redacted."""
     secrets = tuple(secrets)
-    code = reply.status_code
-    body = _object(reply.content)
-    fields = {clean(hide(name, secrets)): clean(hide(words, secrets)) for name, words in _refused_fields(body).items()}
-    detail = _detail(body, reply, fields, secrets)
+    code = response.status_code
+    body = _object(response.content)
+    fields = {
+        clean(redact(name, secrets)): clean(redact(words, secrets)) for name, words in _refused_fields(body).items()
+    }
+    detail = _detail(body, response, fields, secrets)
     message = f"HTTP {code}: {detail}" if detail else f"HTTP {code} for {method} {path}"
     details: dict[str, Any] = {
         "status_code": code,
         "method": method,
         "path": path,
         "sandbox_id": sandbox_id,
-        "error_type": clean(hide(body["error"], secrets)) if isinstance(body.get("error"), str) else None,
-        "retry_after": retry_after(reply),
+        "error_type": clean(redact(body["error"], secrets)) if isinstance(body.get("error"), str) else None,
+        "retry_after": retry_after(response),
     }
     if code == 422:
         return RequestRejectedError(message, fields=fields, **details)
@@ -79,21 +81,21 @@ def error_from(
     return kind(message, **details)
 
 
-def no_reply(
+def no_response(
     fault: TransportFault, call: Call[Any], base_url: str, sandbox_id: str | None, secrets: tuple[str, ...] = ()
 ) -> APIError:
-    """Return the error for a call that got no reply."""
+    """Return the error for a call without a response."""
     where = f"{call.method} {call.path}"
     if fault.timeout and fault.sent:
         return APITimeoutError(
-            f"no reply to {where} within {call.timeout:g} s",
+            f"no response to {where} within {call.timeout:g} s",
             method=call.method,
             path=call.path,
             sandbox_id=sandbox_id,
         )
     reason = "the connection broke while talking to" if fault.sent else "can't connect to"
     return ConnectionFailedError(
-        f"{reason} {base_url} ({where}): {hide(str(fault), secrets)}",
+        f"{reason} {base_url} ({where}): {redact(str(fault), secrets)}",
         sent=fault.sent,
         method=call.method,
         path=call.path,
@@ -101,16 +103,16 @@ def no_reply(
     )
 
 
-def output_so_far(reply: WireReply) -> tuple[str, str]:
-    """Return what a command had written that did not end in time: standard output and error, empty if not told."""
-    body = _object(reply.content)
+def output_so_far(response: WireResponse) -> tuple[str, str]:
+    """Return the output of a command that did not finish in time: stdout and stderr, empty if not returned."""
+    body = _object(response.content)
     stdout, stderr = (value if isinstance(value := body.get(name), str) else "" for name in ("stdout", "stderr"))
     return stdout, stderr
 
 
-def retry_after(reply: WireReply) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for: a number, or the time until a date."""
-    value = reply.headers.get("retry-after")
+def retry_after(response: WireResponse) -> float | None:
+    """Return the seconds of ``Retry-After``: a number, or the time until a date."""
+    value = response.headers.get("retry-after")
     if not value:
         return None
     try:
@@ -123,12 +125,12 @@ def retry_after(reply: WireReply) -> float | None:
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
         seconds = (when - datetime.now(UTC)).total_seconds()
-    # A hostile or mistaken value (nan, a century) must not stop a client for ever.
+    # A hostile or faulty value (nan, a century) must not stop a client for ever.
     return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which no secret stands. Short ones are left: they would be found in any text."""
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with secrets redacted. Very short ones are left: they would match anywhere."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET:
             text = text.replace(secret, "***")
@@ -157,10 +159,10 @@ def _refused_fields(body: dict[str, Any]) -> dict[str, str]:
     return fields
 
 
-def _detail(body: dict[str, Any], reply: WireReply, fields: dict[str, str], secrets: tuple[str, ...]) -> str:
-    if 300 <= reply.status_code < 400:
-        # Not followed: the body and the key would go to an address that nobody chose.
-        return f"the platform sends elsewhere{_place(reply)}; set PRIME_API_BASE_URL to the address that answers itself"
+def _detail(body: dict[str, Any], response: WireResponse, fields: dict[str, str], secrets: tuple[str, ...]) -> str:
+    if 300 <= response.status_code < 400:
+        # Redirects are not followed: body and key would go to an address that the user did not choose.
+        return f"the platform redirects{_location(response)}; set PRIME_API_BASE_URL to the final address"
     if fields:
         text = "; ".join(f"{name}: {words}" for name, words in fields.items())
     elif isinstance(body.get("detail"), str):
@@ -170,16 +172,16 @@ def _detail(body: dict[str, Any], reply: WireReply, fields: dict[str, str], secr
     elif isinstance(body.get("error"), str):
         text = body["error"]
     else:
-        text = reply.content[: _MAX_DETAIL * 4].decode("utf-8", "replace")
+        text = response.content[: _MAX_DETAIL * 4].decode("utf-8", "replace")
         if text.lstrip().startswith("<"):
-            return ""  # an HTML error page of some proxy says nothing to a person
-    text = " ".join(hide(text, secrets).split())
+            return ""  # the HTML error page of a proxy is of no use in a message
+    text = " ".join(redact(text, secrets).split())
     return text if len(text) <= _MAX_DETAIL else text[: _MAX_DETAIL - 1] + "…"
 
 
-def _place(reply: WireReply) -> str:
+def _location(response: WireResponse) -> str:
     try:
-        parts = urlsplit(reply.headers.get("location", ""))
+        parts = urlsplit(response.headers.get("location", ""))
         host, port = parts.hostname, parts.port
     except ValueError:
         return ""

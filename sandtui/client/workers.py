@@ -1,4 +1,4 @@
-"""Flows that run side by side: in tasks or in threads, each outcome told as it comes."""
+"""Concurrent flows, in tasks or in threads, with outcomes in order of completion."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Protocol, cast
 
-from sandtui.client.port import Crew, K, Outcome, T, run_blocking
+from sandtui.client.port import K, Outcome, T, Workers, run_blocking
 
 
-class CrewMaker(Protocol):
-    """What makes a crew: a port."""
+class WorkersMaker(Protocol):
+    """A port, seen as a factory of workers."""
 
-    def crew(self, at_once: int) -> Crew[Any, Any]:
-        """Return a crew."""
+    def workers(self, at_once: int) -> Workers[Any, Any]:
+        """Return workers that run ``at_once`` flows at most."""
         ...
 
 
 async def fan_out(
-    port: CrewMaker, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
+    port: WorkersMaker, keys: Iterable[K], flow: Callable[[K], Awaitable[T]], at_once: int
 ) -> AsyncIterator[Outcome[K, T]]:
-    """Run a flow for each key and yield each outcome as it comes; see :meth:`Port.fan_out`."""
+    """Run a flow for each key and yield outcomes as they complete; see :meth:`Port.fan_out`."""
     waiting = iter(keys)
-    crew: Crew[K, T] = port.crew(at_once)
+    workers: Workers[K, T] = port.workers(at_once)
     try:
         while True:
-            while crew.busy < at_once:
+            while workers.busy < at_once:
                 try:
                     key = next(waiting)
                 except StopIteration:
                     break
-                crew.start(key, flow)
-            if not crew.busy:
+                workers.start(key, flow)
+            if not workers.busy:
                 return
-            for outcome in await crew.ready():
+            for outcome in await workers.ready():
                 yield outcome
     finally:
-        await crew.aclose()
+        await workers.aclose()
 
 
-class TaskCrew(Generic[K, T]):
-    """Runs flows in tasks of the event loop; closing it cancels those that still run."""
+class TaskWorkers(Generic[K, T]):
+    """Runs flows in tasks of the event loop; closing cancels the unfinished ones."""
 
     def __init__(self, at_once: int) -> None:
         self._places = asyncio.Semaphore(at_once)
@@ -54,16 +54,16 @@ class TaskCrew(Generic[K, T]):
 
     @property
     def busy(self) -> int:
-        """How many were started and not told yet."""
+        """Number of flows whose outcome has not been returned yet."""
         return len(self._tasks) + len(self._finished)
 
     def start(self, key: K, flow: Callable[[K], Awaitable[T]]) -> None:
-        """Start a flow as soon as there is a place."""
+        """Queue a flow; it starts as soon as a slot is free."""
         task = asyncio.ensure_future(self._run(key, flow))
         self._tasks.add(task)
 
     async def ready(self, timeout: float | None = None) -> list[Outcome[K, T]]:
-        """Wait for at least one outcome, or ``timeout`` seconds; return all that there are."""
+        """Wait for at least one outcome, or ``timeout`` seconds; return all available ones."""
         if not self._finished:
             self._wake.clear()
             try:
@@ -76,7 +76,7 @@ class TaskCrew(Generic[K, T]):
         return outcomes
 
     async def aclose(self) -> None:
-        """Cancel what still runs and wait for its end."""
+        """Cancel unfinished flows and wait for their end."""
         self._closing = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -91,8 +91,8 @@ class TaskCrew(Generic[K, T]):
         except asyncio.CancelledError:
             if self._closing:
                 raise
-            # Cancelled from inside: whoever waits for this outcome must not wait for ever.
-            outcome = Outcome(key, error=RuntimeError("the work was cancelled from elsewhere"))
+            # Cancelled from inside: the consumer must not wait for this outcome for ever.
+            outcome = Outcome(key, error=RuntimeError("the operation was cancelled"))
         except Exception as error:
             outcome = Outcome(key, error=error)
         self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
@@ -100,8 +100,8 @@ class TaskCrew(Generic[K, T]):
         self._wake.set()
 
 
-class ThreadCrew(Generic[K, T]):
-    """Runs flows over a blocking port in threads; closing it waits for those that run and starts no more."""
+class ThreadWorkers(Generic[K, T]):
+    """Runs flows over a blocking port in threads; closing waits for running flows and starts no more."""
 
     def __init__(self, at_once: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="sandtui")
@@ -109,12 +109,12 @@ class ThreadCrew(Generic[K, T]):
         self.busy = 0
 
     def start(self, key: K, flow: Callable[[K], Awaitable[T]]) -> None:
-        """Start a flow as soon as a thread is free."""
+        """Queue a flow; it starts as soon as a thread is free."""
         self.busy += 1
         self._threads.submit(self._run, key, flow)
 
     async def ready(self, timeout: float | None = None) -> list[Outcome[K, T]]:
-        """Wait for at least one outcome, or ``timeout`` seconds; return all that there are."""
+        """Wait for at least one outcome, or ``timeout`` seconds; return all available ones."""
         outcomes = []
         try:
             outcomes.append(self._finished.get(timeout=timeout))
@@ -125,7 +125,7 @@ class ThreadCrew(Generic[K, T]):
             return outcomes
 
     async def aclose(self) -> None:
-        """Wait for what runs; what waits for a thread is not started."""
+        """Wait for running flows; queued ones are dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, key: K, flow: Callable[[K], Awaitable[T]]) -> None:
@@ -134,5 +134,5 @@ class ThreadCrew(Generic[K, T]):
         except Exception as error:
             self._finished.put(Outcome(key, error=error))
         except BaseException:
-            self._finished.put(Outcome(key, error=RuntimeError("the work was ended from elsewhere")))
+            self._finished.put(Outcome(key, error=RuntimeError("the operation was cancelled")))
             raise
