@@ -95,7 +95,7 @@ manual: $(VENV)/.dev
 
 # Generates the messages of command sessions; a newer generator would ask users for a newer protobuf.
 proto: $(VENV)/.made
-	$(PIP) --target $(VENV)/grpcio-tools 'grpcio-tools==1.78.0'
+	$(PIP) --upgrade --target $(VENV)/grpcio-tools 'grpcio-tools==1.78.0'
 	PYTHONPATH=$(VENV)/grpcio-tools $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. sandtui/client/models/command_session.proto
 
 # Writes down versions and hashes of all that is installed, without addresses of any registry.
