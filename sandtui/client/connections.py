@@ -44,7 +44,7 @@ class Connections(Generic[C]):
         self._make = make
         self._most = max(1, -(-(limits.max_connections or 1000) // POOL_SIZE))
         self._size = min(POOL_SIZE, limits.max_connections or POOL_SIZE)
-        self._kept = limits.max_keepalive_connections
+        self._keepalive = limits.max_keepalive_connections
         self._expiry = limits.keepalive_expiry
         self._closed = False
         self.renew()
@@ -94,10 +94,10 @@ class Connections(Generic[C]):
             if pool.in_use < self._size:
                 return pool
         if len(self._pools) < self._most:
-            place = len(self._pools) * POOL_SIZE
-            kept = self._size if self._kept is None else max(0, min(self._size, self._kept - place))
+            index = len(self._pools) * POOL_SIZE
+            keepalive = self._size if self._keepalive is None else max(0, min(self._size, self._keepalive - index))
             limits = httpx.Limits(
-                max_connections=self._size, max_keepalive_connections=kept, keepalive_expiry=self._expiry
+                max_connections=self._size, max_keepalive_connections=keepalive, keepalive_expiry=self._expiry
             )
             self._pools.append(_Pool(self._make(limits)))
             return self._pools[-1]
@@ -129,7 +129,9 @@ class LoopConnections(Generic[C]):
         with self._lock:
             if loop not in self._of_loop:
                 # Connections of a closed loop can't be closed any more; their sockets are collected with them.
-                self._of_loop = {other: kept for other, kept in self._of_loop.items() if not other.is_closed()}
+                self._of_loop = {
+                    other: connections for other, connections in self._of_loop.items() if not other.is_closed()
+                }
                 self._of_loop[loop] = self._make()
             return self._of_loop[loop]
 

@@ -65,9 +65,9 @@ class LocalFile:
         except OSError as error:
             raise InvalidRequestError(f"{self._path} can't be written: {reason(error, self._path)}") from None
 
-    async def has_kept(self, identity: str | None = None) -> bool:
+    async def has_partial(self, identity: str | None = None) -> bool:
         """Whether an earlier attempt has left data: any, or for exactly this content."""
-        found = await self._work(self._kept_files)
+        found = await self._work(self._partial_files)
         return any(identity is None or path.name.endswith(f".{identity}.kept") for path in found)
 
     @property
@@ -146,7 +146,7 @@ class LocalFile:
         self._write_pending()
         assert self._file is not None
         assert self._temporary is not None
-        lasting = self._beside(f"{identity}.kept")
+        lasting = self._sibling(f"{identity}.kept")
         descriptor = _lock(lasting)
         if descriptor is None:
             return
@@ -163,14 +163,14 @@ class LocalFile:
             self._temporary = self._temporary.replace(lasting)
             os.close(descriptor)
 
-    def _beside(self, suffix: str) -> Path:
+    def _sibling(self, suffix: str) -> Path:
         return self._path.with_name(f".{short_name(self._path.name)}.{suffix}")
 
-    def _kept_files(self) -> list[Path]:
+    def _partial_files(self) -> list[Path]:
         return self._left_by(_KEPT_SUFFIX)
 
     def _left_by(self, suffix: re.Pattern[str]) -> list[Path]:
-        prefix = self._beside("").name
+        prefix = self._sibling("").name
         try:
             names = [path.name for path in self._path.parent.iterdir()]
         except OSError:
@@ -198,7 +198,7 @@ class LocalFile:
         descriptor = None
         while descriptor is None:
             # Locked while it is written: an unlocked one was left by a killed program.
-            self._temporary = self._beside(f"{secrets.token_hex(4)}.part")
+            self._temporary = self._sibling(f"{secrets.token_hex(4)}.part")
             descriptor = _lock(self._temporary, flags=os.O_CREAT | os.O_EXCL)
             if descriptor is None:
                 self._temporary.open("xb").close()  # says why it can't be made
@@ -222,8 +222,8 @@ class LocalFile:
         self.done = self._base
         self.sha256 = hashlib.sha256()
         if self._base and self._hashed:
-            with self._temporary.open("rb") as kept:  # type: ignore[union-attr] # it is open
-                for piece in iter(lambda: kept.read(PIECE), b""):
+            with self._temporary.open("rb") as partial:  # type: ignore[union-attr] # it is open
+                for piece in iter(lambda: partial.read(PIECE), b""):
                     self.sha256.update(piece)
 
     def _write_pending(self) -> None:
@@ -253,7 +253,7 @@ class LocalFile:
         self._temporary = None
         self._file.close()
         self._file = None
-        for path in self._kept_files():
+        for path in self._partial_files():
             # Data of earlier attempts is of no more use, unless another transfer is writing it.
             descriptor = _lock(path, flags=0)
             if descriptor is not None:

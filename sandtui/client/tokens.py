@@ -123,7 +123,7 @@ class TokenCache:
         """Store a token. If the disk can't be written, the next process fetches another."""
         if len(self._tokens) >= MOST_TOKENS:
             late = self._now() + EARLY
-            self._tokens = {key: kept for key, kept in self._tokens.copy().items() if kept.expires_at > late}
+            self._tokens = {key: token for key, token in self._tokens.copy().items() if token.expires_at > late}
         self._tokens[sandbox_id] = token
         path = self._path(sandbox_id)
         if path is None:
@@ -148,8 +148,8 @@ class TokenCache:
         When many commands are refused together, the first fetches a new token, which the others must not drop.
         """
         if refused is not None:
-            kept = self._tokens.get(sandbox_id)
-            if kept is not None and kept.token != refused.token:
+            stored = self._tokens.get(sandbox_id)
+            if stored is not None and stored.token != refused.token:
                 return
             there = self._read(sandbox_id)
             if there is not None and there.token != refused.token:

@@ -56,9 +56,9 @@ class _BoundedOutput:
         self._dropped = 0
 
     def add(self, data: bytes) -> None:
-        kept = data[: MAX_OUTPUT - len(self._data)]
-        self._data += kept
-        self._dropped += len(data) - len(kept)
+        head = data[: MAX_OUTPUT - len(self._data)]
+        self._data += head
+        self._dropped += len(data) - len(head)
 
     def text(self) -> str:
         return self._data.decode("utf-8", "replace")

@@ -210,9 +210,9 @@ class Files(Flows):
     ) -> None:
         parts = PartedTransfers(self._session)
         known = version
-        if known is None and await target.has_kept():
+        if known is None and await target.has_partial():
             known = await parts.version(sandbox_id, file_path)
-        if known is not None and await target.has_kept(known.identity(sandbox_id, file_path)):
+        if known is not None and await target.has_partial(known.identity(sandbox_id, file_path)):
             # First resume from an earlier attempt: a full download would discard its data.
             return await parts.fetch(sandbox_id, file_path, target, timeout, known, mark=mark)
         if version is not None:

@@ -76,7 +76,7 @@ class PartedTransfers:
     ) -> FileUploadResponse:
         """Upload a file in parts, skipping those that an earlier call has sent."""
         digest = await self._session.port.work(sha256_of, path)
-        stem = _beside(file_path, f"{digest[:16]}.part")
+        stem = _sibling(file_path, f"{digest[:16]}.part")
         names = [f"{stem}{number:05}" for number in range(-(-size // PART_SIZE))]
         try:
             present = await self._sizes(sandbox_id, stem)
@@ -161,7 +161,7 @@ class PartedTransfers:
             raise ChecksumMismatchError(f"{file_path} changed while it was downloaded", sandbox_id=sandbox_id)
         size = target.total = found.size
         await target.resume_as(found.identity(sandbox_id, file_path))
-        part = _beside(file_path, f"{mark or secrets.token_hex(4)}.part")
+        part = _sibling(file_path, f"{mark or secrets.token_hex(4)}.part")
         try:
             await target.cut(min(target.done, size) // PIECE * PIECE)
             while target.done < size:
@@ -247,6 +247,6 @@ def sha256_of(path: Path) -> str:
         raise InvalidRequestError(f"{path} can't be read: {error.strerror}") from None
 
 
-def _beside(file_path: str, suffix: str) -> str:
+def _sibling(file_path: str, suffix: str) -> str:
     folder, name = posixpath.split(file_path)
     return posixpath.join(folder, f".{short_name(name)}.{suffix}")

@@ -159,15 +159,15 @@ def readable_rows(model: type[BaseModel]) -> BeforeValidator:
     def keep(rows: Any) -> Any:
         if not isinstance(rows, list):
             return rows
-        kept = []
+        valid = []
         for row in rows:
             try:
-                kept.append(model.model_validate(row))
+                valid.append(model.model_validate(row))
             except ValidationError:
                 continue
-        if rows and not kept:
+        if rows and not valid:
             raise ValueError("none of the rows is valid")
-        return kept
+        return valid
 
     return BeforeValidator(keep)
 
