@@ -111,7 +111,7 @@ def _named(settings: Settings, name: str, origin: str) -> Context:
         if context.name == name:
             return context
     names = ", ".join(each.name for each in known)
-    raise UnknownProfileError(f"there is no profile {name!r}{origin}; there are {names}")
+    raise UnknownProfileError(f"no profile {name!r}{origin}; available: {names}")
 
 
 def resolve(context: Context, environ: Mapping[str, str] | None = None) -> Config:
@@ -136,8 +136,8 @@ def resolve(context: Context, environ: Mapping[str, str] | None = None) -> Confi
         allowed, way = profile.allow_http, f"set `allow_http = true` in the profile {context.name!r}"
     if not allowed and config.api_key and is_readable_on_the_way(config.base_url):
         raise ConfigurationError(
-            f"{config.base_url} is not encrypted: whoever is between here and there could read the API key. "
-            f"Use https://, or {way} if that is meant"
+            f"{config.base_url} is not encrypted: others on the network could read the API key. "
+            f"Use https://, or {way} to allow it"
         )
     return config
 
@@ -150,8 +150,8 @@ def _key_of(name: str, profile: Profile, env: Mapping[str, str]) -> str:
     ]
     key = profile.key or next((read() for given, read in ways if given), env.get("PRIME_API_KEY", ""))
     if not key.strip():
-        how = next((f" from {given!r}" for given, _ in ways if given), "")
-        raise ConfigurationError(f"the profile {name!r} has no API key: nothing came{how}")
+        how = next((f": {given!r} gave none" for given, _ in ways if given), "")
+        raise ConfigurationError(f"the profile {name!r} has no API key{how}")
     return key
 
 
@@ -163,16 +163,14 @@ def _from_command(command: str) -> str:
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
         )
     except OSError as error:
-        raise ConfigurationError(f"the key's command {command!r} can't be run: {error.strerror or error}") from None
+        raise ConfigurationError(f"cannot run key_command {command!r}: {error.strerror or error}") from None
     except (ValueError, IndexError) as error:
-        raise ConfigurationError(f"the key's command {command!r} can't be run: {error}") from None
+        raise ConfigurationError(f"cannot run key_command {command!r}: {error}") from None
     except subprocess.TimeoutExpired:
-        raise ConfigurationError(f"the key's command {command!r} took longer than {COMMAND_SECONDS:g} s") from None
+        raise ConfigurationError(f"key_command {command!r} timed out after {COMMAND_SECONDS:g} s") from None
     if done.returncode:
-        words_of_it = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise ConfigurationError(
-            f"the key's command {command!r} ended with exit code {done.returncode}: {words_of_it[0]}"
-        )
+        words_of_it = done.stderr.strip().splitlines()[-1:] or ["no error message"]
+        raise ConfigurationError(f"key_command {command!r} failed with exit code {done.returncode}: {words_of_it[0]}")
     # What follows the first line is a password store's notes.
     return (done.stdout.splitlines() or [""])[0]
 
@@ -189,4 +187,4 @@ def _from_keyring(entry: str) -> str:
     try:
         return str(keyring.get_password(service, user) or "")
     except KeyringError as error:
-        raise ConfigurationError(f"the keyring can't be read: {error}") from None
+        raise ConfigurationError(f"cannot read the keyring: {error}") from None

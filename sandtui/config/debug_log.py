@@ -54,9 +54,7 @@ def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
         make_private(path.parent)
         target = PrivateFileHandler(path)
     except OSError as error:
-        raise LogError(
-            f"the log can't be written: {describe(error, path)}; name another file with --log=FILE"
-        ) from None
+        raise LogError(f"cannot write the log: {describe(error, path)}; choose another file with --log=FILE") from None
     target.setFormatter(MaskingFormatter())
     queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(queue, target)
@@ -97,11 +95,11 @@ def check(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(kind):
-        raise LogError(f"{path} is no ordinary file: name another for the log")
+        raise LogError(f"{path} is not a regular file: choose another for the log")
     with path.open("rb") as stream:
         first = stream.read(len(HEAD))
     if first not in (b"", HEAD.encode()):
-        raise LogError(f"{path} holds something else than a log of sandtui: name another file")
+        raise LogError(f"{path} is not a log of sandtui: choose another file")
 
 
 class PrivateFileHandler(RotatingFileHandler):

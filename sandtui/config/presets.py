@@ -82,14 +82,14 @@ class PresetStore:
             PresetError: there is none, or its file can't be understood.
         """
         if not _NAME.fullmatch(name):
-            raise PresetError(f"{name!r} is not a preset's name: letters, digits, '.', '_' and '-'")
+            raise PresetError(f"{name!r} is not a valid preset name (letters, digits, '.', '_' and '-')")
         path = self._path(name)
         if path.is_file():
             return self._read(path)
         for preset in BUILT_IN:
             if preset.name == name:
                 return preset
-        raise PresetError(f"there is no preset {name!r}; there are {', '.join(self.names())}")
+        raise PresetError(f"no preset {name!r}; available: {', '.join(self.names())}")
 
     def save(self, name: str, fields: Mapping[str, str], description: str = "") -> Path:
         """Keep the fields that differ from their defaults; secrets only where they are references.
@@ -98,12 +98,12 @@ class PresetStore:
             PresetError: the name can't be a file's, or the file can't be written.
         """
         if not _NAME.fullmatch(name):
-            raise PresetError(f"{name!r} can't be a preset's name: letters, digits, '.', '_' and '-'")
+            raise PresetError(f"{name!r} is not a valid preset name (letters, digits, '.', '_' and '-')")
         path = self._path(name)
         try:
             write_private(path, to_toml(fields, description))
         except OSError as error:
-            raise PresetError(f"{path} can't be written: {error.strerror or error}") from None
+            raise PresetError(f"cannot write {path}: {error.strerror or error}") from None
         return path
 
     @property
@@ -120,7 +120,7 @@ class PresetStore:
         file = Path(path).expanduser()
         preset = self._read(file)
         if self._path(preset.name).exists():
-            raise PresetError(f"there is a preset {preset.name!r} already: give the file another name")
+            raise PresetError(f"preset {preset.name!r} already exists: rename the file")
         self.save(preset.name, {**DEFAULTS, **preset.fields}, preset.description)
         return preset
 
@@ -132,7 +132,7 @@ class PresetStore:
         """
         path = self._path(name)
         if not _NAME.fullmatch(name) or not path.is_file():
-            raise PresetError(f"{name!r} is not a preset of your own")
+            raise PresetError(f"no preset {name!r} of your own")
         path.unlink()
 
     def _path(self, name: str) -> Path:
@@ -142,7 +142,7 @@ class PresetStore:
         try:
             return read_preset(path.read_text(encoding="utf-8"), path.stem)
         except (OSError, UnicodeDecodeError, PresetError) as error:
-            raise PresetError(f"{path} can't be read: {error}") from None
+            raise PresetError(f"cannot read {path}: {error}") from None
 
 
 def read_preset(text: str, name: str) -> Preset:
@@ -159,9 +159,9 @@ def read_preset(text: str, name: str) -> Preset:
     fields = {}
     for key, value in table.items():
         if key not in BY_ID:
-            raise PresetError(f"{key!r} is no field; there are {', '.join(BY_ID)}")
+            raise PresetError(f"unknown field {key!r}; available: {', '.join(BY_ID)}")
         if isinstance(value, (dict, list, bool)):
-            raise PresetError(f"{key} must be a text or a number")
+            raise PresetError(f"{key} must be a string or a number")
         fields[key] = str(value)
     return Preset(name, fields, str(description))
 

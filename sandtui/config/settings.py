@@ -1,4 +1,4 @@
-"""The settings file: one TOML file that people edit, checked as a whole; mistakes are told with line and key."""
+"""The settings file: TOML, validated as a whole; errors name the line and the key."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class SettingsError(ValueError):
-    """The file can't be used; the message says where and why."""
+    """The file is not valid; the message says where and why."""
 
 
 class _Table(BaseModel):
-    """A table of the file: a key that it does not have is a mistake of the writer."""
+    """A table of the file; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class UiSettings(_Table):
-    """Looks."""
+    """Theme and animations."""
 
     theme: str = ""
-    """The theme to begin with; without it the one that was chosen last."""
+    """The theme to start with; empty for the last one used."""
     animations: bool | None = None
-    """Whether things move; without it only where the terminal is on this machine."""
+    """None means on, but off over SSH."""
 
 
 class CreateSettings(_Table):
     """The create form."""
 
     images: tuple[str, ...] = ()
-    """Images to offer in the form, beside those that were used before."""
+    """Images to suggest, in addition to those used before."""
 
 
 def _usable_url(url: str) -> str:
@@ -54,12 +54,12 @@ def _usable_url(url: str) -> str:
 
 
 class Profile(_Table):
-    """A platform and who asks there. At most one way to the key may be given."""
+    """A platform with an account. At most one source of the key may be given."""
 
     local: bool = False
     """The local platform, with its own key."""
     base_url: Annotated[str, AfterValidator(_usable_url)] = ""
-    """The address of a platform; without one it is the hosted one."""
+    """The address of the platform; empty for the hosted one."""
     team: str = ""
     key_env: str = ""
     """The environment variable that holds the key."""
@@ -68,23 +68,23 @@ class Profile(_Table):
     key_keyring: str = ""
     """``SERVICE/USER`` in the system's keyring."""
     key: str = Field(default="", repr=False)
-    """The key itself, for those who want it here."""
+    """The key in plain text."""
     read_only: bool = False
-    """Whether everything that changes something is switched off."""
+    """Whether every action that changes anything is disabled."""
     production: bool = False
-    """Whether the profile is coloured and every change is asked for twice."""
+    """Whether the header is colored and every change is confirmed twice."""
     allow_http: bool = False
-    """Whether the key may go to another machine without encryption."""
+    """Whether the key may be sent to another machine without encryption."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [name for name in ("key_env", "key_command", "key_keyring", "key") if getattr(self, name)]
         if len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} are two ways to one key: keep one")
+            raise ValueError(f"{' and '.join(ways)} cannot be combined: keep one")
         if self.local and (ways or self.base_url or self.team):
-            raise ValueError("the local platform has its own address and key: leave them out")
+            raise ValueError("the local platform has its own address and key: remove base_url, team and key settings")
         if self.key_keyring and "/" not in self.key_keyring:
-            raise ValueError("key_keyring is SERVICE/USER")
+            raise ValueError("key_keyring must be SERVICE/USER")
         return self
 
 
@@ -96,7 +96,7 @@ Keys = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
 
 class Settings(_Table):
-    """The whole file; every key may be left out."""
+    """The whole file; every key is optional."""
 
     profile: str = ""
     ui: UiSettings = Field(default_factory=UiSettings)
@@ -108,48 +108,51 @@ class Settings(_Table):
     def _names(self) -> Self:
         for name in self.profiles:
             if name in RESERVED or not _PROFILE_NAME.fullmatch(name):
-                raise ValueError(f"profiles.{name}: another name is needed; letters, digits, '.', '_' and '-'")
+                raise ValueError(
+                    f"profiles.{name}: not a valid name (letters, digits, '.', '_' and '-'; not local or prime)"
+                )
         return self
 
 
 COMMENTED = """\
-# sandtui's settings. Every line may be left out; `sandtui config check` says whether the file is right.
+# Settings of sandtui. Every setting is optional; `sandtui config check` validates this file, and
+# `sandtui help settings` describes it.
 
-# The profile to begin with: one of [profiles], "local", "prime" (~/.prime and PRIME_*), or a context of the prime
-# command. Without it: prime when there is an API key, otherwise local. SANDTUI_PROFILE and --profile go before it.
+# The context to start with: one of [profiles], "local", "prime" (~/.prime and PRIME_*), or a context of the prime
+# command. Default: prime if there is an API key, otherwise local. SANDTUI_PROFILE and --profile take precedence.
 # profile = "work"
 
 [ui]
-# The theme to begin with: sandtui-dark, sandtui-light, or one of Textual's. Without it: the one chosen last.
+# sandtui-dark, sandtui-light, or a theme of Textual. Default: the last one used.
 # theme = "sandtui-light"
-# Whether things move. Without it they do, but not over SSH.
+# Default: on, but off over SSH.
 # animations = false
 
 [create]
-# Images to offer in the create form, beside those that were used before.
+# Images to suggest in the create form, in addition to those used before.
 # images = ["python:3.11-slim", "ubuntu:24.04"]
 
 [keys]
-# Other keys for actions, by their ids; `sandtui keys` shows all ids and keys. "" takes the keys away.
+# Keys by action id; `sandtui keys` lists all of them. "" removes the keys of an action.
 # "fleet.delete" = "ctrl+x"
 # "app.refresh" = ["r", "f5"]
 
-# A profile is a platform and who asks there; the dashboard switches between them. The key comes from one of these:
+# A profile is a platform with an account; @ in the dashboard switches between them. The API key comes from one of:
 # key_env = "VARIABLE", key_command = "pass show prime" (run without a shell),
 # key_keyring = "SERVICE/USER" (needs the keyring package), or key = "..." in plain text.
 # [profiles.work]
 # team = "team_123"
 # key_command = "pass show prime/work"
-# production = true    # coloured, and every change is asked for twice
+# production = true    # colored header; every change is confirmed twice
 #
 # [profiles.look]
 # key_env = "PRIME_API_KEY"
-# read_only = true     # everything that changes something is switched off
+# read_only = true     # every action that changes anything is disabled
 #
 # [profiles.staging]
 # base_url = "https://api.staging.example.com"
 # key_keyring = "sandtui/staging"
-# allow_http = true    # for an http:// base_url: the key may go there without encryption
+# allow_http = true    # send the key without encryption, for an http:// base_url
 #
 # [profiles.here]
 # local = true
@@ -157,31 +160,31 @@ COMMENTED = """\
 
 
 def write_commented(path: Path) -> None:
-    """Write a file in which everything is explained and nothing is set.
+    """Write a file that explains every setting and sets none.
 
     Raises:
-        SettingsError: there is a file already, or it can't be written.
+        SettingsError: the file exists, or cannot be written.
     """
     if path.exists():
-        raise SettingsError(f"{path} is there already; it was not touched")
+        raise SettingsError(f"{path} already exists; not changed")
     try:
         write_private(path, COMMENTED)
     except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror or error}") from None
+        raise SettingsError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def load_settings(path: Path) -> Settings:
-    """Read the settings; without a file all have their defaults.
+    """Read the settings; without a file, all have their defaults.
 
     Raises:
-        SettingsError: the file can't be read, is no TOML, or holds a key or a value that is not known.
+        SettingsError: the file cannot be read or is not valid.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
     except OSError as error:
-        raise SettingsError(f"{path} can't be read: {error.strerror or error}") from None
+        raise SettingsError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text: {error}") from None
     return read_settings(text, str(path))
@@ -191,17 +194,17 @@ def read_settings(text: str, where: str) -> Settings:
     """Read the text of a settings file; ``where`` names it.
 
     Raises:
-        SettingsError: it is no TOML, or holds a key or a value that is not known.
+        SettingsError: it is not valid.
     """
     try:
         return Settings.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where} is no TOML: {error}") from None
+        raise SettingsError(f"{where} is not valid TOML: {error}") from None
     except ValidationError as error:
-        # Not shown: the value, which may be a key.
+        # The value is not shown: it may be a key.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         keys = [str(part) for part in first["loc"]]
-        words = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        words = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
         words = words.removeprefix("Value error, ")
         place = f"line {number}: " if (number := line_of(text, keys)) else ""
         raise SettingsError(f"{where}: {place}{'.'.join(keys)}{': ' if keys else ''}{words}") from None

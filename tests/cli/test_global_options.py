@@ -115,7 +115,7 @@ def test_an_unknown_profile_is_an_error(profiles, capsys, command, place):
         assert "nope" in shown.err or "does not take --profile" in shown.err
         assert shown.out == ""
     else:
-        with pytest.raises(UsageError, match="there is no profile 'nope'"):
+        with pytest.raises(UsageError, match="no profile 'nope'"):
             Options(profile="nope").context()
 
 
@@ -127,7 +127,7 @@ def test_so_is_one_that_the_environment_names(profiles, capsys, monkeypatch, com
     given = flags if command != "config check" else []  # it takes no --local
     assert main(line(command, (0, given))) == 2
     shown = capsys.readouterr()
-    assert command == "doctor" or "there is no profile 'nope' (SANDTUI_PROFILE)" in shown.err
+    assert command == "doctor" or "no profile 'nope' (SANDTUI_PROFILE)" in shown.err
 
 
 async def nothing():
@@ -230,7 +230,7 @@ def test_a_real_command_line_ends_with_2():
     for words in (["--profile", "nope", "run", "", "--", "true"], ["run", "", "--profile", "nope", "--", "true"]):
         done = subprocess.run([sys.executable, "-m", "sandtui", *words], env=env, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "there is no profile 'nope'" in done.stderr
+        assert "no profile 'nope'" in done.stderr
 
 
 def test_the_namespace_of_the_dashboard_has_the_options(profiles):

@@ -26,7 +26,7 @@ def test_a_file_that_is_no_log_is_left_alone(tmp_path, capsys):
     notes = tmp_path / "notes"
     notes.write_text("mine")
     assert main([f"--log={notes}", "keys"]) == 2
-    assert "name another file" in capsys.readouterr().err
+    assert "choose another file" in capsys.readouterr().err
     assert notes.read_text() == "mine"
 
 

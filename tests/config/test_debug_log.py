@@ -66,12 +66,12 @@ def test_it_stays_small_and_private(tmp_path, monkeypatch):
 def test_a_file_of_somebody_else_is_left_alone(tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("mine")
-    with pytest.raises(LogError, match="something else"), debug_log(notes):
+    with pytest.raises(LogError, match="not a log of sandtui"), debug_log(notes):
         pass
     assert notes.read_text() == "mine"
-    with pytest.raises(LogError, match="no ordinary file"), debug_log(tmp_path):
+    with pytest.raises(LogError, match="not a regular file"), debug_log(tmp_path):
         pass
-    with pytest.raises(LogError, match="can't be written"), debug_log(notes / "below"):
+    with pytest.raises(LogError, match="cannot write"), debug_log(notes / "below"):
         pass
 
 

@@ -108,7 +108,7 @@ class TestPresets:
         assert "hunter2" not in (store.folder / "theirs.toml").read_text()
         with pytest.raises(PresetError, match="already"):
             store.take(str(shared))
-        with pytest.raises(PresetError, match="can't be read"):
+        with pytest.raises(PresetError, match="cannot read"):
             store.take(str(tmp_path / "none.toml"))
 
     def test_what_comes_with_the_app_makes_sandboxes(self, tmp_path):

@@ -18,8 +18,8 @@ def test_what_stands_there_is_read(tmp_path):
     ("text", "words"),
     [
         ("[create\n", "line 1"),
-        ("\n[create]\nimage = []\n", r"line 3: create\.image: there is no such key"),
-        ("[colour]\nx = 1\n", r"line 1: colour: there is no such key"),
+        ("\n[create]\nimage = []\n", r"line 3: create\.image: unknown key"),
+        ("[colour]\nx = 1\n", r"line 1: colour: unknown key"),
         ('[create]\nimages = "a"\n', r"line 2: create\.images"),
         ('[create]\nimages = [\n "a",\n 1,\n]\n', r"line 5: create\.images\.1"),
     ],

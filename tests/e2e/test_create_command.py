@@ -66,7 +66,7 @@ def test_a_dry_run_makes_nothing(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing-like-it"], "there is no preset"),
+        (["nothing-like-it"], "no preset"),
         (["python", "--set", "colour=red"], "expected FIELD=VALUE, with one of these fields: name, docker_image"),
         (["python", "--set", "memory_gb=999"], "must be 0.1 to 64"),
         (["python", "--count", "0"], "count"),

@@ -37,7 +37,7 @@ async def test_a_state_directory_that_can_not_be_used(tmp_path, variable, words)
 async def test_an_unknown_profile(tmp_path):
     async with Terminal([*SANDTUI], environment(tmp_path, SANDTUI_PROFILE="nope")) as terminal:
         assert await terminal.ended() == 2
-        await terminal.until("there is no profile 'nope' (SANDTUI_PROFILE)")
+        await terminal.until("no profile 'nope' (SANDTUI_PROFILE)")
 
 
 async def test_the_local_platform_has_no_place(tmp_path):
