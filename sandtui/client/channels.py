@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Protocol
-
 from sandtui.client.errors import APIError
 from sandtui.client.flows.access import Access
-from sandtui.client.models.streams import CommandEvent
-
-if TYPE_CHECKING:
-    from sandtui.client.session import Session
-
-
-class CommandChannel(Protocol):
-    """Runs one command, yields its events and closes itself afterwards."""
-
-    def run(
-        self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
-    ) -> AsyncGenerator[CommandEvent, None]:
-        """Run the command."""
-        ...
-
-
-class ChannelSource(Protocol):
-    """Opens channels into containers."""
-
-    async def open(self, sandbox_id: str) -> CommandChannel | None:
-        """Open a channel; None if the platform offers none."""
-        ...
+from sandtui.client.port import CommandChannel
+from sandtui.client.session import Session
 
 
 class SSHChannels:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sandtui.client.forking import renew_in_child
 from sandtui.client.models.streams import CommandEvent
+from sandtui.client.port import CommandChannel
 
 if TYPE_CHECKING:
     import asyncssh
     from anyio.from_thread import BlockingPortal
 
     from sandtui.client.async_client import AsyncSandboxClient
-    from sandtui.client.channels import CommandChannel
     from sandtui.client.process import AsyncSandboxProcess
 
 P = ParamSpec("P")

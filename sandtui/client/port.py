@@ -7,12 +7,13 @@ port suspends; the blocking port completes its work before it returns, so that a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from sandtui.client.call import Body
+from sandtui.client.models.streams import CommandEvent
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -196,6 +197,24 @@ class StreamedResponse(Protocol):
 
     async def read(self) -> bytes:
         """Return the whole body."""
+        ...
+
+
+class CommandChannel(Protocol):
+    """Runs one command, yields its events and closes itself afterwards."""
+
+    def run(
+        self, command: str, working_dir: str | None, env: Mapping[str, str] | None, timeout: int
+    ) -> AsyncGenerator[CommandEvent, None]:
+        """Run the command."""
+        ...
+
+
+class ChannelSource(Protocol):
+    """Opens channels into containers."""
+
+    async def open(self, sandbox_id: str) -> CommandChannel | None:
+        """Open a channel; None if the platform offers none."""
         ...
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from sandtui import __version__
@@ -27,14 +27,11 @@ from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
 from sandtui.client.observe import Observer, Watched
-from sandtui.client.port import Port, Sink, TransportFault, WireRequest, WireResponse
+from sandtui.client.port import ChannelSource, Port, Sink, TransportFault, WireRequest, WireResponse
 from sandtui.client.read_only import refuse_change
 from sandtui.client.responses import error_from, no_response, output_so_far, redact, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
 from sandtui.client.tokens import TokenCache
-
-if TYPE_CHECKING:
-    from sandtui.client.channels import ChannelSource
 
 T = TypeVar("T")
 

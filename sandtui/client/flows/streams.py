@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from sandtui.client import rpc
 from sandtui.client.errors import (
@@ -29,11 +28,8 @@ from sandtui.client.flows.commands import (
 from sandtui.client.flows.jobs import exit_code_of, launch, new_job, status_script
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
-from sandtui.client.port import TransportFault
+from sandtui.client.port import CommandChannel, TransportFault
 from sandtui.client.shell_words import word
-
-if TYPE_CHECKING:
-    from sandtui.client.channels import CommandChannel
 
 TAIL_WINDOW = 256 * 1024
 """Bytes of output per stream and poll of a job."""
