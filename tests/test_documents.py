@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from sandtui import __version__
+from sandtui.manual import page, terminal_page
+from tests.interop.__main__ import BEGIN, END
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -62,3 +64,10 @@ def test_hooks_run_programs_of_the_environment():
     entries = re.findall(r"entry: (\S+)", hooks)
     assert entries
     assert all(entry.startswith(".venv/bin/") for entry in entries)
+
+
+def test_the_table_of_the_sdk_has_its_place_in_the_manual():
+    text = page("sdk")
+    assert text.count(BEGIN) == text.count(END) == 1
+    assert text.index(BEGIN) < text.index("| method |") < text.index(END)
+    assert "<!--" not in terminal_page("sdk")

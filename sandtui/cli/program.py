@@ -99,6 +99,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
     parser = argparse.ArgumentParser(
         prog="sandtui",
         description="Manage fleets of Prime sandboxes. Without a command, opens the dashboard.",
+        epilog="`sandtui help` lists the topics of the manual.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     config.add_parser(subparsers)

@@ -37,10 +37,11 @@ def add_parsers(subparsers: Any) -> None:
         help="images that exist; pulling any other fails (may be repeated; default: all)",
     )  # fmt: skip
     serve.add_argument(
-        "--trouble", type=_trouble, metavar="KIND=P,...",
+        "--inject", type=_trouble, metavar="KIND=P,...", dest="trouble",
         help="inject faults: rate, error, slow, stall, reset, token, conflict, shift or all, each with a probability, "
-        "and seed=N (for example --trouble error=0.1,slow=0.2,seed=7)",
+        "and seed=N (for example --inject error=0.1,slow=0.2,seed=7)",
     )  # fmt: skip
+    serve.add_argument("--trouble", type=_trouble, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     serve.add_argument(
         "--idle-exit", type=float, default=None, metavar="SECONDS", help="stop after so many idle seconds"
     )
