@@ -8,8 +8,6 @@ import pytest
 import sandtui
 
 PACKAGE = Path(sandtui.__file__).parent
-STILL_TO_DO = {"ui", "fleet"}
-"""Packages whose references are yet to be put right."""
 EXAMPLES = {"README.md"}
 """Files that sandboxes have, not this repository."""
 REFERENCE = re.compile(r"(?<![\w*])((?:\w+/)*\w+\.md)((?: [0-9]+(?:\.[0-9]+)?(?:,| to| and)?)*)")
@@ -17,7 +15,7 @@ REFERENCE = re.compile(r"(?<![\w*])((?:\w+/)*\w+\.md)((?: [0-9]+(?:\.[0-9]+)?(?:
 
 def sources():
     for path in PACKAGE.rglob("*"):
-        if path.suffix in {".py", ".proto", ".tcss", ".md"} and path.relative_to(PACKAGE).parts[0] not in STILL_TO_DO:
+        if path.suffix in {".py", ".proto", ".tcss", ".md"}:
             yield path
 
 

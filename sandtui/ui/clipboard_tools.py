@@ -1,4 +1,4 @@
-"""Which tool of this machine can fill its clipboard. The terminal is asked besides, by OSC 52 (traps.md 8)."""
+"""Which tool of this machine can fill its clipboard. The terminal is asked besides, by OSC 52."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every action there is, once: bindings, palette, ``:`` commands, key hints and help are made from this list.
 
-One module for each screen or group of screens. Grammar of the keys (tui.md 3.1): lower case looks, a capital
+One module for each screen or group of screens. Grammar of the keys: lower case looks, a capital
 changes, ``:`` names, ``/`` narrows, Escape undoes one step, space marks, ``?`` explains.
 """
 

@@ -14,7 +14,7 @@ FORBIDDEN_KEYS = frozenset(
         "ctrl+at",
     }
 )
-"""Keys that terminals, multiplexers or text fields need (tui.md 3.4)."""
+"""Keys that terminals, multiplexers or text fields need."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From what is typed into the create form to a request, or to the words beside each field (wire.md 8)."""
+"""From what is typed into the create form to a request, or to the words beside each field (client/WIRE.md 8)."""
 
 from __future__ import annotations
 

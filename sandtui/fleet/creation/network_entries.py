@@ -1,4 +1,4 @@
-"""What may stand in the lists of a sandbox's network: host names and IPv4 networks (wire.md 8)."""
+"""What may stand in the lists of a sandbox's network: host names and IPv4 networks (client/WIRE.md 8)."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def hosts(text: str) -> dict[str, object]:
 
 
 def start_command(text: str, what: object) -> str | StartCommand | None:
-    """Read the start command: a line for the shell of a container, words without a shell for a VM (wire.md 2.3)."""
+    """Read the start command: shell text for a container, words without a shell for a VM (client/WIRE.md 2.3)."""
     if "\0" in text:
         raise FieldProblem("it can't hold a NUL byte")
     if what != "vm":

@@ -1,4 +1,4 @@
-"""The files of a sandbox, by small commands of its shell (traps.md: there is no call that lists).
+"""The files of a sandbox, by small commands of its shell (the API has no call that lists).
 
 Also where SSH is open: SFTP asks for a directory in four round trips and more for each 128 names, a command in one.
 With 40 ms to the sandbox and back, 20 names come in 52 ms by a command and in 165 over SFTP, 2,000 in 84 and 853.

@@ -163,7 +163,7 @@ class FleetSession:
         """Return what carries out a plan; its ``run`` begins it."""
         work = work_of(plan, self.client, self.store, self.history, self.jobs)
         batch = batch_size(plan)
-        # Large batches are few a minute (wire.md 2.1); two at a time keep the platform busy.
+        # Large batches are few a minute (client/WIRE.md 2.1); two at a time keep the platform busy.
         return BulkRun(plan.title, plan.rows, work, self.clock, at_once=AT_ONCE if batch == 1 else 2, batch=batch)
 
     async def delete(self, sandbox_ids: Sequence[str]) -> DeleteOutcome:

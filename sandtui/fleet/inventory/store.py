@@ -1,6 +1,6 @@
 """The sandboxes that are known, and what changed about them.
 
-The store owns the state; screens only show it. Rules for merging what the platform says (tui.md 2, item 13):
+The store owns the state; screens only show it. Rules for merging what the platform says:
 a finished sandbox never comes back to life; a sandbox missing from one complete listing is only marked, and
 removed when it is missing again; what was deleted here can't be brought back by a page that was on its way.
 What a sandbox was found to use is kept as long as its row.

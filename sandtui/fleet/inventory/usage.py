@@ -1,4 +1,4 @@
-"""What a running sandbox uses: one small command, asked for by somebody and never by itself (traps.md 4)."""
+"""What a running sandbox uses: one small command, only on request: it resets the idle clock."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
 
 DELETE_BATCH = 100
-"""Ids in one bulk delete, as the official command sends them; 50 of those a minute are allowed (wire.md 2.1, 2.6)."""
+"""Ids in one bulk delete, as the official command sends them; 50 a minute are allowed (client/WIRE.md 2.1, 2.6)."""
 
 FEW = 10
 """So many are deleted one by one, which tells of each as it goes."""

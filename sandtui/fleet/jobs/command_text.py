@@ -20,7 +20,7 @@ _PREFIXES = (
 def command_of(cmdline: str, job_id: str) -> str:
     """Return what a job runs, from the command line of the shell that runs it; empty when it can't be told.
 
-    Every launch so far is a subshell with the command, then the exit code written (wire.md 4). Variables that were
+    All launches so far run the command in a subshell, then write its exit code (client/WIRE.md 4). Variables that were
     set for the job are left out: they are where secrets are.
     """
     script = cmdline.replace("\0", " ")

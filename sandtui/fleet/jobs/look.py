@@ -1,6 +1,6 @@
 """One look at the jobs of a sandbox: a single bounded shell command, and how its answer is read.
 
-Jobs are a convention of files (wire.md 4). All generations of the official SDK are understood: without a launch
+Jobs are a convention of files (client/WIRE.md 4). All generations of the official SDK are understood: without a launch
 folder, with an empty one, and with a ``pid`` in it. Nothing that a sandbox says is trusted: names, numbers, sizes
 and contents may be anything, and there may be a million of them.
 """

@@ -32,7 +32,7 @@ _OPEN_STEPS = {ChainStep.WAITING, ChainStep.DOWNLOADING, ChainStep.DELETING}
 class JobWatcher:
     """Looks at sandboxes while somebody wants to know: a screen that is open, or a job of ours that runs.
 
-    A command resets a sandbox's idle clock (traps.md, API 4), so a sandbox that is to end when it is idle is only
+    A command resets a sandbox's idle clock (client/WIRE.md 5), so a sandbox that is to end when it is idle is only
     looked at when somebody asks, or while a job of ours runs in it.
     """
 

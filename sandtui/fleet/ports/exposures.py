@@ -1,6 +1,6 @@
 """All exposed ports of the fleet, and whether anybody answers behind them.
 
-The facts are kept apart (tui.md 2, item 14): that a port is exposed, that something listens inside, and that an
+The facts are kept apart: that a port is exposed, that something listens inside, and that an
 answer comes from outside.
 """
 
@@ -23,7 +23,7 @@ from sandtui.fleet.inventory.store import FleetStore
 PROBE_SECONDS = 5.0
 PROBES_AT_ONCE = 16
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) sandtui"
-"""The public gateway refuses clients that do not look like a browser or curl (wire.md 10, 28)."""
+"""The public gateway refuses clients that do not look like a browser or curl."""
 
 _LISTENING = re.compile(r"^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A ", re.MULTILINE)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.ports.forwards import ForwardBoard
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds between tries after a break: ssh-session allows 20 a minute (wire.md 2.1)."""
+"""Seconds between tries after a break: ssh-session allows 20 a minute (client/WIRE.md 2.1)."""
 
 WAIT_FOR_LINK = 15.0
 """Seconds that a new local connection waits for the way to come back before it is closed."""

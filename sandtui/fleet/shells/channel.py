@@ -21,7 +21,7 @@ PIECE = 65536
 TERMINAL_TYPE = "xterm-256color"
 
 SESSION_SECONDS = 3600
-"""How long the way in may stay open, the longest that the platform gives (wire.md 7)."""
+"""How long the way in may stay open, the longest that the platform gives (client/WIRE.md 7)."""
 
 HOST_NOT_CHECKED = "The platform gives no host key: the SSH server was not verified."
 

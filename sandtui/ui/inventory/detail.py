@@ -27,7 +27,7 @@ ADVICE = {
     "DISK_FULL": "Create it again with a larger disk.",
     "SANDBOX_LOST": "Create it again; files that were not copied out are lost.",
 }
-"""What the guide recommends for each kind of end (seed guide, "Error Handling")."""
+"""The advice for each kind of end."""
 
 
 def detail(row: Row, now: datetime, width: int, *, full: bool) -> Content:

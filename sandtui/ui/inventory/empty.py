@@ -1,4 +1,4 @@
-"""What stands where no row is: the cause, and one key that helps (tui.md 5.2)."""
+"""What stands where no row is: the cause, and one key that helps."""
 
 from __future__ import annotations
 

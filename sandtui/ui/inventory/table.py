@@ -2,7 +2,7 @@
 
 The cursor is an id and not a position: whatever comes, goes or is sorted, it stays on its sandbox and on its
 line of the screen. When its sandbox goes, the neighbour is shown and nothing destructive is armed until the
-user moves (traps.md 1). A line is drawn anew only when it looks different from what is on the screen.
+user moves. A line is drawn anew only when it looks different from what is on the screen.
 """
 
 from __future__ import annotations

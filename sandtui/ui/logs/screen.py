@@ -25,7 +25,7 @@ from sandtui.ui.rendering.text import Piece
 from sandtui.ui.widgets.log_pane import LogPane
 
 FOLLOW_SECONDS = 3.0
-"""Between fetches of a log that is in view: the platform allows 300 a minute (wire.md 2.1), a person reads fewer."""
+"""Between fetches of a log that is in view: the platform allows 300 a minute (client/WIRE.md 2.1)."""
 
 MOST_LOGS = 16
 LONG = 5_000

@@ -1,4 +1,4 @@
-"""How a status looks: a glyph, a word and a meaning, never a colour alone (tui.md 5.1)."""
+"""How a status looks: a glyph, a word and a meaning, never a colour alone."""
 
 from __future__ import annotations
 

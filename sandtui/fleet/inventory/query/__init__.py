@@ -1,4 +1,4 @@
-"""The filter's language: one line, applied at each key stroke (tui.md 3.5).
+"""The filter's language: one line, applied at each key stroke.
 
 Plain words are looked up in name, image and labels; lower case matches any case, a capital makes a word exact. An
 id is found by ``id:`` and its beginning, or by a word of at least eight characters that it begins with.

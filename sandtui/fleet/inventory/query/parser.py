@@ -48,7 +48,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
 @dataclass(frozen=True, slots=True)
 class ServerFilter:
-    """The part of a query that the platform can answer (wire.md 2.5): all labels, one status, team and user.
+    """The part of a query that the platform can answer (client/WIRE.md 2.5): all labels, one status, team and user.
 
     ``active`` leaves out what has ended.
     """
