@@ -91,7 +91,7 @@ async def files(pilot: Pilot[None]) -> None:
 
 async def ports(pilot: Pilot[None]) -> None:
     """Ports that answer, and one that does not."""
-    board = (await settled(pilot)).bridge.session.ports  # type: ignore[union-attr]
+    board = (await settled(pilot)).services.platform.session.ports  # type: ignore[union-attr]
     await pilot.press("p")
     await until(pilot, lambda: board.loaded)
     board.rows = test_snapshots.port_rows()[:-1]

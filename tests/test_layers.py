@@ -5,6 +5,7 @@ import pkgutil
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,22 @@ def test_a_group_of_flows_needs_nothing_but_a_session(group):
     assert group.__mro__ == (group, Flows, object), (
         "what it needs of another group it reaches by a session, not by name"
     )
+
+
+def test_no_module_of_the_dashboard_leads_back_to_itself():
+    """Imports inside functions and for type checkers count too."""
+    package = Path(sandtui.client.__path__[0]).parent
+    modules = {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (package / "ui").rglob("*.py")
+    }
+    graph = {}
+    for name, path in modules.items():
+        named = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                named |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+            elif isinstance(node, ast.Import):
+                named |= {each.name for each in node.names}
+        graph[name] = named & modules.keys() - {name}
+    tuple(TopologicalSorter(graph).static_order())

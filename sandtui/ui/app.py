@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -12,27 +13,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events
+from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.worker import Worker, WorkerState
 
 from sandtui.config.paths import Paths, read_text
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
+from sandtui.fleet.activity.trace import following
 from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Tick
-from sandtui.ui.clipboard import Copying
 from sandtui.ui.dispatch import Dispatcher
 from sandtui.ui.driver import TerminalDriver
 from sandtui.ui.faults import Faults
-from sandtui.ui.key_bindings import bindings, key_of
+from sandtui.ui.key_bindings import bindings
 from sandtui.ui.key_pairs import resolve
-from sandtui.ui.navigator import Navigation
-from sandtui.ui.notifier import Telling
-from sandtui.ui.recordings.service import Recording
-from sandtui.ui.shutdown import Leaving
-from sandtui.ui.startup import Opening, OpeningError, OpeningLine, load, load_the_rest
-from sandtui.ui.theme.themes import last_looks
+from sandtui.ui.shutdown import Shutdown
+from sandtui.ui.startup import Opening, OpeningError, OpeningLine
+from sandtui.ui.theme.themes import begin_looks, last_looks
 from sandtui.ui.timers import never_skipped
-from sandtui.ui.tracing import LOG
+from sandtui.ui.tracing import carrying
 from sandtui.ui.widgets.panel import mark_active
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.command import Provider
     from textual.dom import DOMNode
     from textual.driver import Driver
     from textual.message import Message
@@ -48,33 +47,21 @@ if TYPE_CHECKING:
     from textual.theme import Theme
     from textual.timer import Timer
 
-    from sandtui.config.bookmarks import Bookmarks
-    from sandtui.config.jobs import JobFile
-    from sandtui.config.presets import PresetStore
-    from sandtui.config.settings import Settings
     from sandtui.fleet.clock import Clock
-    from sandtui.fleet.commands.line.history import CommandHistory
-    from sandtui.fleet.creation.launch import Launch
-    from sandtui.fleet.inventory.preferences import Preferences
     from sandtui.fleet.inventory.refresh import Pace
-    from sandtui.fleet.keymap import Keymap
+    from sandtui.ui.actions import ActionRunner
     from sandtui.ui.chrome.screen import AppScreen
-    from sandtui.ui.connection.bridge import ClientFactory
-    from sandtui.ui.contexts.flow import ContextFlow
-    from sandtui.ui.files.transfer_flow import TransferFlow
-    from sandtui.ui.jobs.flow import JobFlow
+    from sandtui.ui.crash_report import Circumstances
+    from sandtui.ui.services.bundle import Services
+    from sandtui.ui.services.platform import ClientFactory
+
+LOG = logging.getLogger("sandtui.ui")
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
 
 
-def _palette() -> type[Provider]:
-    from sandtui.ui.dialogs.palette_actions import ActionProvider
-
-    return ActionProvider
-
-
-class SandtuiApp(Telling, Navigation, Copying, Recording):
+class SandtuiApp(App[None]):
     """The dashboard. With an :class:`Opening` everything is there at once.
 
     With a function that returns one, the first frame comes before it: the function is called, and all that takes long
@@ -85,23 +72,11 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     CSS_PATH = Path(__file__).with_name("sandtui.tcss")
     BINDINGS: ClassVar[list[BindingType]] = bindings(GLOBAL)
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     CONTAIN_FAULTS: ClassVar[bool] = True
     """Whether an exception in a screen closes that screen; if not, it ends the program."""
 
-    # Made behind the first frame (see ``furnishing``):
-    settings: Settings
-    presets: PresetStore
-    commands: CommandHistory
-    job_file: JobFile
-    bookmarks: Bookmarks
-    create_draft: dict[str, str]
-    preferences: Preferences
-    user_keys: Keymap
-    theme_problem: str
-    transfers: TransferFlow
-    contexts: ContextFlow
-    job_flow: JobFlow
+    services: Services
+    """Made behind the first frame; see :attr:`is_open`."""
 
     def __init__(
         self,
@@ -114,13 +89,13 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         ticking: bool = True,
     ) -> None:
         super().__init__()
-        self.dispatcher = Dispatcher(self, partial(resolve, self), super().on_event)
+        self.dispatcher = Dispatcher(self, partial(resolve, self, lambda: self._shell_has_keys), super().on_event)
         self.faults = Faults(self)
-        self.leaving = Leaving(self)
+        self.shutdown = Shutdown(self)
         self.paths = paths or Paths.of_user()
-        self.launches: list[Launch] = []
         self.is_open = False
-        self.clock, self.make_client, self.pace = clock or SystemClock(), make_client, pace
+        self._clock, self._make_client, self._pace = clock or SystemClock(), make_client, pace
+        self._actions: ActionRunner
         self._ticking = ticking
         self._noted = False
         self._opening = opening
@@ -129,10 +104,18 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         else:
             last_looks(self, read_text(self.paths.theme))
 
-    def _begin_with(self, opening: Opening) -> None:
-        from sandtui.ui.services import furnish
+    # Beginning
 
-        furnish(self, opening)
+    def _begin_with(self, opening: Opening) -> None:
+        from sandtui.ui.actions import ActionRunner
+        from sandtui.ui.composition import Seams, make_services
+
+        seams = Seams(self._clock, self._make_client, self._pace)
+        self.services = make_services(
+            self, opening, self.paths, seams, lambda: self.shutdown.has_begun, self.run_registered
+        )
+        self._actions = ActionRunner(self, self.services)
+        self._theme_problem = begin_looks(self, self.services.settings.ui, read_text(self.paths.theme))
         self.is_open = True
 
     def compose(self) -> ComposeResult:
@@ -151,7 +134,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     def on_mount(self) -> None:
         """Show the fleet, now or after the first frame."""
         if not self.is_headless:
-            self.leaving.on_signals()
+            self.shutdown.on_signals()
         if self.is_open:
             self._begin()
         else:
@@ -160,7 +143,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
     async def _open(self) -> None:
         assert not isinstance(self._opening, Opening)
         try:
-            opening = await asyncio.to_thread(load, self._opening)
+            opening = await asyncio.to_thread(_load, self._opening)
         except OpeningError as error:
             self.exit(return_code=USAGE_ERROR, message=Text(f"sandtui: {clean(str(error))}"))
             return
@@ -169,44 +152,60 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
             return
         self._begin_with(opening)
         self._begin()
-        # What the fleet screen does not need: the first key that asks for it should not wait for the import.
-        self.call_after_refresh(self.run_worker, partial(asyncio.to_thread, load_the_rest), exit_on_error=False)
+        from sandtui.ui.pages import load_all
+
+        self.call_after_refresh(self.run_worker, partial(asyncio.to_thread, load_all), exit_on_error=False)
 
     def _begin(self) -> None:
         """Show the fleet and start to connect."""
-        from sandtui.ui.inventory.screen import FleetScreen
-
-        self.push_screen(FleetScreen())
+        services = self.services
+        services.navigator.open_fleet()
         self.theme_changed_signal.subscribe(self, self._keep_theme)
-        for problem in (*self.user_keys.problems, *filter(None, [self.theme_problem])):
-            self.say(problem, "warning")
-        self.call_after_refresh(self.bridge.start)
+        for problem in (*services.keymap.problems, *filter(None, [self._theme_problem])):
+            services.notifier.notify(problem, "warning")
+        self.call_after_refresh(services.platform.start)
         if self._ticking:
             self.set_interval(CLOCK_TICK, self.tick)
 
+    def _keep_theme(self, theme: Theme) -> None:
+        self.services.files.keep(self.paths.theme, theme.name)
+
+    def tick(self) -> None:
+        """Let a second pass: times grow, and what was collected is written down."""
+        services = self.services
+        services.recordings.flush()
+        if self.front is not None:
+            self.front.post_message(Tick())
+        services.notifier.keep_requests()
+        connection = services.platform.connection
+        if connection is not None and connection.note and not self._noted:
+            self._noted = True
+            services.notifier.notify(connection.note, "warning" if connection.warning else "information")
+
+    # Ending
+
     def exit(self, *arguments: Any, **named: Any) -> None:
         """End the program: everything is written down first."""
-        self.leaving.begin()
+        self.shutdown.begin()
         super().exit(*arguments, **named)
 
     async def on_unmount(self) -> None:
         """Stop what is copied where it can go on, end what is recorded, close the connection and the databases."""
         if self.is_open:
-            for step in (self.transfers.end(), self.bridge.stop(), self.end_recordings()):
-                await self.leaving.bounded(step)
-            self.journal.close()
-            self.commands.close()
-            self.keep_requests()
-            self.kept.close()
-            self.job_file.close()
-        self.leaving.begin_last()
+            from sandtui.ui.composition import close_databases
+
+            services = self.services
+            for step in (services.transfers.end(), services.platform.stop(), services.recordings.end_all()):
+                await self.shutdown.bounded(step)
+            close_databases(services)
+        self.shutdown.begin_last()
 
     def run(self, *arguments: Any, **named: Any) -> None:
         """Run the program until it is left."""
         try:
             return super().run(*arguments, **named)
         finally:
-            self.leaving.finished()
+            self.shutdown.finished()
 
     def set_timer(self, delay: float, callback: Any = None, **named: Any) -> Timer:
         """Call after some seconds, once and surely."""
@@ -220,7 +219,7 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def terminal_gone(self) -> None:
         """End: nobody is at the other end of the terminal any more."""
-        self.leaving.terminal_gone()
+        self.shutdown.terminal_gone()
 
     def repaint(self) -> None:
         """Draw the whole screen anew."""
@@ -228,9 +227,8 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
 
     def stop_requested(self) -> None:
         """Stop the process until the shell continues it, as ctrl+z asks for."""
-        from sandtui.ui.terminal_loan import stop_process
-
-        stop_process(self)
+        if self.is_open:
+            self.services.terminal.stop_process()
 
     @contextmanager
     def suspend(self) -> Iterator[None]:
@@ -240,6 +238,8 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         with lent(self):
             yield
 
+    # Input
+
     async def on_event(self, event: events.Event) -> None:
         """Deliver what is typed and clicked in order, each when the one before has had its effect."""
         if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
@@ -247,7 +247,38 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         else:
             await super().on_event(event)
 
-    # What is kept, and where the user is
+    @property
+    def _shell_has_keys(self) -> bool:
+        return self.front is not None and self.front.takes_all_keys
+
+    def on_key(self, _: events.Key) -> None:
+        """Note that somebody is there."""
+        if self.is_open:
+            self.services.platform.touch()
+
+    def on_app_focus(self, _: events.AppFocus) -> None:
+        """Ask often again: the window is looked at."""
+        if self.is_open:
+            self.services.platform.set_visible(True)
+
+    def on_app_blur(self, _: events.AppBlur) -> None:
+        """Ask seldom: nobody looks."""
+        if self.is_open:
+            self.services.platform.set_visible(False)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Let the panel around it stand out."""
+        mark_active(event.widget)
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        """Let the panel around it stand back, unless the focus only moved inside of it."""
+        mark_active(event.widget)
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open an address in a graphical browser, or copy it where there is none."""
+        self.services.clipboard.open_url(url)
+
+    # Screens
 
     @property
     def front(self) -> AppScreen | None:
@@ -257,32 +288,36 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         screen = self.screen_stack[-1] if self.is_open and self.screen_stack else None
         return screen if isinstance(screen, AppScreen) else None
 
-    def _keep_theme(self, theme: Theme) -> None:
-        self.bridge.keep_text(self.paths.theme, theme.name)
+    # The arguments are told to type checkers by Textual's own overloads.
+    if not TYPE_CHECKING:
 
-    def keep_preferences(self) -> None:
-        """Keep what the fleet screen is to remember."""
-        self.bridge.keep_text(self.paths.fleet, self.preferences.dump())
+        def push_screen(self, screen: Any, callback: Any = None, *rest: Any, **named: Any) -> Any:
+            """Show a screen, unless the program is ending; what its answer starts belongs to what opened it."""
+            if self.shutdown.has_begun:
+                return AwaitComplete.nothing()
+            if self.is_open:
+                self.services.navigator.note_opened(screen)
+            LOG.debug("shows %s", type(screen).__name__)
+            if callback is not None:
+                callback = carrying(callback)
+            # A screen lives longer than what opened it: what it does later has causes of its own.
+            with following(None):
+                return super().push_screen(screen, callback, *rest, **named)
 
-    def keep_draft(self, values: dict[str, str]) -> None:
-        """Keep what was typed into the create form; the caller leaves secrets out."""
-        if values != self.create_draft:
-            from sandtui.config.drafts import write_draft
+    def pop_screen(self) -> AwaitComplete:
+        """Leave the screen in front; ``-`` opens it again."""
+        front = self.screen
+        done = super().pop_screen()
+        self.services.navigator.note_left(front)
+        return done
 
-            self.create_draft = values
-            self.run_worker(write_draft(self.paths, values), group="draft", exclusive=True, exit_on_error=False)
-
-    # Where the user goes
-
-    def named_key(self, action_id: str) -> str:
-        """Return the key of an action as the user's keymap has it, for a text."""
-        return key_of(action_id, self.user_keys)
+    # Actions
 
     def actions_here(self) -> list[Action]:
         """Return the actions that work on the screen in front."""
         screen = self.front
         scopes = (*screen.hint_scopes(), GLOBAL) if screen is not None else (GLOBAL,)
-        return [action for action in ACTIONS if action.scope in scopes and self.contexts.may(action)]
+        return [action for action in ACTIONS if action.scope in scopes and self.services.contexts.may(action)]
 
     async def run_action(
         self,
@@ -294,18 +329,17 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         if not self.is_open:
             return await super().run_action(action, default_namespace, namespaces)
         run = partial(super().run_action, action, default_namespace, namespaces)
-        return await self.contexts.run(action, default_namespace, run)
+        return await self._actions.run(action, default_namespace, run)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the app do nothing while a shell has all of them, not even those with priority."""
         if not self.is_open:
             return action == "quit"
-        screen = self.front
-        if screen is not None and screen.takes_all_keys and action not in {"notify", "bell"}:
+        if self._shell_has_keys and action not in {"notify", "bell"}:
             return False
         return super().check_action(action, parameters)
 
-    def do(self, action_id: str) -> None:
+    def run_registered(self, action_id: str) -> None:
         """Run an action of the registry by its id."""
         action = BY_ID[action_id]
         namespace: DOMNode = self if action.scope == GLOBAL else self.screen
@@ -313,15 +347,23 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
             namespace = self.front.owner_of(action.scope)
         # Under its whole id: the scope may not be that of the pane in use.
         run = partial(super().run_action, action.name, namespace)
-        self.call_later(self.contexts.run, action.id, namespace, run)
+        self.call_later(self._actions.run, action.id, namespace, run)
 
-    # Actions
+    def why_not(self, action: str) -> str:
+        """Return why a key of the whole program can't do anything now, or an empty text."""
+        if action == "fleet" and self.is_open and self.services.navigator.fleet_is_in_front:
+            return "This is the fleet."
+        return ""
+
+    def _run_chosen(self, action_id: str | None) -> None:
+        if action_id:
+            self.run_registered(action_id)
 
     def action_help(self) -> None:
         """Show the keys of the screen in front."""
         from sandtui.ui.dialogs.help import HelpDialog
 
-        self._choose_action(HelpDialog(self.actions_here(), self.user_keys))
+        self.push_screen(HelpDialog(self.actions_here(), self.services.keymap), self._run_chosen)
 
     def action_manual(self) -> None:
         """Open the manual at the page of the screen in front."""
@@ -334,85 +376,87 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         """Type a command by name."""
         from sandtui.ui.dialogs.command import CommandDialog
 
-        self._choose_action(CommandDialog([action for action in self.actions_here() if action.command]))
+        named = [action for action in self.actions_here() if action.command]
+        self.push_screen(CommandDialog(named), self._run_chosen)
+
+    def action_command_palette(self) -> None:
+        """Show the palette."""
+        from sandtui.ui.dialogs.palette import PALETTE_ID, Palette
+        from sandtui.ui.dialogs.palette_actions import action_provider
+
+        if self.use_command_palette and not any(screen.id == PALETTE_ID for screen in self.screen_stack):
+            self.push_screen(Palette([action_provider(self.services)], id=PALETTE_ID))
 
     def action_context(self) -> None:
         """Choose where to work."""
-        self.contexts.choose()
+        self.services.switcher.choose()
+
+    def action_fleet(self) -> None:
+        """Go back to the fleet."""
+        self.services.navigator.go_to_fleet()
+
+    def action_previous(self) -> None:
+        """Go to the screen before this one."""
+        self.services.navigator.go_to_previous()
+
+    def action_messages(self) -> None:
+        """Show what was said."""
+        self.services.navigator.open_activity()
+
+    def action_launches(self) -> None:
+        """Show the board of the latest launch."""
+        services = self.services
+        if services.launches.all:
+            services.navigator.open_launch(services.launches.all[-1])
+        else:
+            new = services.key_of("fleet.new")
+            services.notifier.refuse(f"Nothing was launched in this session: {new}, then a count above 1.", "launches")
+
+    def action_refresh(self) -> None:
+        """Ask the platform now."""
+        self.services.platform.refresh()
+
+    def action_suspend(self) -> None:
+        """Go to the background."""
+        self.stop_requested()
 
     async def action_quit(self) -> None:
         """Leave."""
         LOG.info("asked to quit")
         await super().action_quit()
 
-    def action_command_palette(self) -> None:
-        """Show the palette."""
-        from sandtui.ui.dialogs.palette import PALETTE_ID, Palette
+    # Errors of our own
 
-        if self.use_command_palette and not any(screen.id == PALETTE_ID for screen in self.screen_stack):
-            self.push_screen(Palette(id=PALETTE_ID))
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the program is ending."""
+        return self.shutdown.has_begun
 
-    def action_suspend(self) -> None:
-        """Go to the background."""
-        self.stop_requested()
+    @property
+    def is_ready(self) -> bool:
+        """Whether screens can be closed and notices shown."""
+        return self.is_open and self.is_running
 
-    def action_refresh(self) -> None:
-        """Ask the platform now."""
-        self.bridge.refresh()
+    def notify_error(self, text: str) -> None:
+        """Tell the user of an error."""
+        self.services.notifier.notify(text, "error")
 
-    def action_messages(self) -> None:
-        """Show what was said."""
-        from sandtui.ui.activity.screen import ActivityScreen
+    def close_broken(self, screen: Screen[Any]) -> bool:
+        """Close a screen that broke; whether there is one left."""
+        return self.services.navigator.close_broken(screen)
 
-        self.push_screen(ActivityScreen())
+    def write_report(self, error: BaseException) -> str:
+        """Keep a report of an error; return where it is, empty when it could not be written."""
+        from sandtui.ui.crash_report import keep_report
 
-    def action_launches(self) -> None:
-        """Show the board of the latest launch."""
-        from sandtui.ui.creation.launch_screen import LaunchScreen
-
-        if self.launches:
-            self.push_screen(LaunchScreen(self.launches[-1]))
-        else:
-            new = self.named_key("fleet.new")
-            self.refuse(f"Nothing was launched in this session: {new}, then a count above 1.", "launches")
-
-    # Events
+        path, _ = keep_report(self.paths.crashes, error, self._circumstances())
+        return str(path) if path is not None else ""
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Report what broke in the background, instead of ending the program."""
         if event.state is WorkerState.ERROR and event.worker.error is not None and self.is_open:
             LOG.error("%s broke", event.worker.group, exc_info=event.worker.error)
             self.faults.contain(event.worker.error, self)
-
-    def on_key(self, _: events.Key) -> None:
-        """Note that somebody is there."""
-        if self.is_open:
-            self.bridge.touch()
-
-    def on_app_focus(self, _: events.AppFocus) -> None:
-        """Ask often again: the window is looked at."""
-        if self.is_open:
-            self.bridge.set_visible(True)
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Let the panel around it stand out."""
-        mark_active(event.widget)
-
-    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        """Let the panel around it stand back, unless the focus only moved inside of it."""
-        mark_active(event.widget)
-
-    def on_app_blur(self, _: events.AppBlur) -> None:
-        """Ask seldom: nobody looks."""
-        if self.is_open:
-            self.bridge.set_visible(False)
-
-    # Errors of our own
-
-    @property
-    def is_leaving(self) -> bool:
-        """Whether the program is ending: nothing new begins."""
-        return self._exit
 
     async def _dispatch_message(self, message: Message) -> None:
         try:
@@ -437,30 +481,25 @@ class SandtuiApp(Telling, Navigation, Copying, Recording):
         # Textual's own report prints local variables, and keys and secrets are among them.
         from sandtui.ui.crash_report import tell
 
+        error = sys.exc_info()[1] or self._exception or RuntimeError("unknown")
         self.bell()
-        self.panic(Text(tell(self, sys.exc_info()[1] or self._exception or RuntimeError("unknown"))))
+        self.panic(Text(tell(self.paths.crashes, error, self._circumstances())))
 
-    def write_report(self, error: BaseException) -> str:
-        """Keep a report of an error; return where it is, empty when it could not be written."""
-        from sandtui.ui.crash_report import keep_report
+    def _circumstances(self) -> Circumstances:
+        from sandtui.ui.crash_report import Circumstances
 
-        path, _ = keep_report(self, error)
-        return str(path) if path is not None else ""
+        screens = " > ".join(type(screen).__name__ for screen in self.screen_stack)
+        where = [f"{self.size.width}x{self.size.height}, TERM={os.environ.get('TERM', '')}", f"screens: {screens}"]
+        if not self.is_open:
+            return Circumstances(where)
+        notifier = self.services.notifier
+        said = [each.text for each in notifier.messages]
+        return Circumstances(where, said, notifier.secrets, notifier.requests.latest())
 
-    def _choose_action(self, dialog: Screen[str]) -> None:
-        def chosen(action_id: str | None) -> None:
-            if action_id:
-                self.do(action_id)
 
-        self.push_screen(dialog, chosen)
+def _load(prepare: Callable[[], Opening]) -> Opening:
+    """Import what the fleet's screen and everything behind it need, in a thread; return what to open it with."""
+    import sandtui.ui.actions
+    import sandtui.ui.composition  # noqa: F401
 
-    def tick(self) -> None:
-        """Let a second pass: times grow, and what was collected is written down."""
-        self.flush_recordings()
-        if self.front is not None:
-            self.front.post_message(Tick())
-        self.keep_requests()
-        connection = self.bridge.connection
-        if connection is not None and connection.note and not self._noted:
-            self._noted = True
-            self.say(connection.note, "warning" if connection.warning else "information")
+    return prepare()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import platform
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sandtui import __version__
 from sandtui.config.paths import write_private
+from sandtui.fleet.activity.requests import Request
 from sandtui.fleet.commands.line.masking import masked_lines
 from sandtui.fleet.text.sanitize import clean
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
 
 LOG = logging.getLogger("sandtui.ui")
 
@@ -28,26 +25,32 @@ KEPT = 10
 LAST_MESSAGES = 50
 
 
-def tell(app: SandtuiApp, error: BaseException) -> str:
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known when something broke: where it was, what was said, the last requests, what must not be told."""
+
+    where: Sequence[str]
+    said: Sequence[str] = ()
+    secrets: Sequence[str] = ()
+    requests: Sequence[Request] = ()
+
+
+def tell(folder: Path, error: BaseException, known: Circumstances) -> str:
     """Write the report of a crash and return what is said on the terminal; without a file, the report itself."""
-    path, text = keep_report(app, error)
+    path, text = keep_report(folder, error, known)
     kept = f"A report without secrets is in {clean(str(path))}" if path is not None else text
     return f"sandtui broke: {type(error).__name__}. Sandboxes go on.\n{kept}"
 
 
-def keep_report(app: SandtuiApp, error: BaseException) -> tuple[Path | None, str]:
+def keep_report(folder: Path, error: BaseException, known: Circumstances) -> tuple[Path | None, str]:
     """Write the report of an error to a file of its own; return its path, None without one, and the report."""
-    connection = app.bridge.connection if app.is_open else None
-    secrets = [connection.config.api_key] if connection is not None else []
-    screens = " > ".join(type(screen).__name__ for screen in app.screen_stack)
-    where = [f"{app.size.width}x{app.size.height}, TERM={os.environ.get('TERM', '')}", f"screens: {screens}"]
     requests = [
         f"{request.method} {request.path} {request.status or 'no reply'} {request.milliseconds} ms {request.problem}"
-        for request in (app.requests.latest() if app.is_open else ())
+        for request in known.requests
     ]
-    text = report(error, where, [said.text for said in app.messages], secrets, requests)
+    text = report(error, known.where, known.said, known.secrets, requests)
     LOG.error("%s", text)
-    return write_report(app.paths.crashes, text), text
+    return write_report(folder, text), text
 
 
 def report(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual._context import active_message_pump
 from textual.screen import Screen
@@ -16,7 +16,6 @@ from sandtui.ui.chrome.gate import WIDGETS_ARE_GONE, ScreenGate
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
-    from sandtui.ui.app import SandtuiApp
 
 LOG = logging.getLogger("sandtui.ui")
 
@@ -24,10 +23,31 @@ MOST_FAULTS, FAULTS_SECONDS = 5, 10.0
 """More faults in so short a time are no accident of one screen: then the program ends with a report."""
 
 
+class Host(Protocol):
+    """What this asks of the app."""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the program is ending."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether screens can be closed and notices shown."""
+
+    def write_report(self, error: BaseException) -> str:
+        """Keep a report of an error; return where it is, empty when it could not be written."""
+
+    def notify_error(self, text: str) -> None:
+        """Tell the user."""
+
+    def close_broken(self, screen: Screen[Any]) -> bool:
+        """Close a screen; whether there is one left."""
+
+
 class Faults:
     """Decides what an exception ends."""
 
-    def __init__(self, app: SandtuiApp) -> None:
+    def __init__(self, app: Host) -> None:
         self._app = app
         self._times: deque[float] = deque(maxlen=MOST_FAULTS)
 
@@ -48,14 +68,14 @@ class Faults:
             level = logging.DEBUG if isinstance(error, WIDGETS_ARE_GONE) else logging.ERROR
             LOG.log(level, "an error in a screen that was left", exc_info=error)
             return True
-        if not app.is_open or not app.is_running or self._too_many():
+        if not app.is_ready or self._too_many():
             return False
         report = app.write_report(error)
         where = f"Report: {report}" if report else "No report could be written."
         if screen is None:
-            app.say(f"Internal error ({type(error).__name__}). {where}", "error")
+            app.notify_error(f"Internal error ({type(error).__name__}). {where}")
         elif app.close_broken(screen):
-            app.say(f"{_title(screen)} closed after an internal error ({type(error).__name__}). {where}", "error")
+            app.notify_error(f"{_title(screen)} closed after an internal error ({type(error).__name__}). {where}")
         else:
             return False
         return True

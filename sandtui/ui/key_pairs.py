@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from textual import events
+from textual.app import App
 from textual.widgets import Input, TextArea
 
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.driver.input import AltKey
 
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
 
+def resolve(app: App[Any], in_shell: Callable[[], bool], event: events.Event) -> Sequence[events.Event]:
+    """Return the events that one of the terminal stands for; none once the program is ending.
 
-def resolve(app: SandtuiApp, event: events.Event) -> Sequence[events.Event]:
-    """Return the events that one of the terminal stands for; none once the program is ending."""
-    if app.is_leaving:
+    ``in_shell`` tells whether a shell has all keys.
+    """
+    if app._exit:
         return ()
     if isinstance(app.screen, Dialog) and not app.screen.accepts(event):
         return ()
     if not isinstance(event, events.Key):
         return (event,)
-    front = app.front
-    in_shell = front is not None and front.takes_all_keys
+    shell_has_keys = in_shell()
     if isinstance(event, AltKey):
-        return _alt(app, event, in_shell=in_shell)
-    if event.key == "ctrl+j" and event.character == "\n" and not in_shell:
+        return _alt(app, event, in_shell=shell_has_keys)
+    if event.key == "ctrl+j" and event.character == "\n" and not shell_has_keys:
         # Keypad Enter of many terminals; with the kitty protocol ctrl+j comes without a character.
         return (events.Key("enter", "\r"),)
     return (event,)
 
 
-def _alt(app: SandtuiApp, event: AltKey, *, in_shell: bool) -> Sequence[events.Event]:
+def _alt(app: App[Any], event: AltKey, *, in_shell: bool) -> Sequence[events.Event]:
     if in_shell:
         return (events.Key(event.key, event.parts[-1].character),)
     if any(event.key in bindings.key_to_bindings for _, bindings in app.screen._modal_binding_chain):

@@ -12,12 +12,11 @@ import signal
 import threading
 from collections.abc import Awaitable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any
+
+from textual.app import App
 
 from sandtui.ui.driver import TerminalDriver
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
 
 LOG = logging.getLogger("sandtui.ui")
 
@@ -37,13 +36,18 @@ THREADS_SECONDS = 5.0
 """How long threads may go on when everything else is done, such as one that looks up a name."""
 
 
-class Leaving:
+class Shutdown:
     """Ends the app, in time."""
 
-    def __init__(self, app: SandtuiApp) -> None:
+    def __init__(self, app: App[Any]) -> None:
         self._app = app
         self._end: float | None = None
         self._hard: threading.Timer | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the program is ending: nothing new begins."""
+        return self._app._exit
 
     def on_signals(self) -> None:
         """Have the signals of a closed terminal and of ``kill`` end the app."""
@@ -102,7 +106,7 @@ class Leaving:
         self._end_within(HARD_SECONDS[number], code)
         if number is signal.SIGHUP and self._end is None:
             self._end = monotonic() + GONE_SECONDS
-        if not self._app.is_leaving:
+        if not self.has_begun:
             self._app.exit(return_code=code)
 
     def _end_within(self, seconds: float, code: int) -> None:

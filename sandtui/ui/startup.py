@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ from sandtui.ui.rendering.text import Piece
 if TYPE_CHECKING:
     from sandtui.config.contexts import Context
     from sandtui.config.settings import Settings
-    from sandtui.ui.connection.bridge import Connector
-    from sandtui.ui.contexts.flow import ConnectTo
+    from sandtui.ui.services.context_switcher import ConnectTo
+    from sandtui.ui.services.platform import Connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +40,3 @@ class OpeningLine(ChromeLine):
     def on_mount(self) -> None:
         """Say what is going on."""
         self.show([Piece(" sandtui", "key"), Piece("  opening …", "dim")], [])
-
-
-def load(prepare: Callable[[], Opening]) -> Opening:
-    """Import what the fleet screen and everything behind it need, in a thread; return what to open it with."""
-    import sandtui.ui.inventory.screen
-    import sandtui.ui.services  # noqa: F401
-
-    return prepare()
-
-
-def load_the_rest() -> None:
-    """Import the other screens and SSH, in a thread: the first key that asks for one should not wait for it."""
-    import sandtui.fleet.ports.link
-    import sandtui.ui.activity.screen
-    import sandtui.ui.commands.console_screen
-    import sandtui.ui.commands.fanout_screen
-    import sandtui.ui.creation.launch_screen
-    import sandtui.ui.creation.screen
-    import sandtui.ui.dialogs.command
-    import sandtui.ui.dialogs.help
-    import sandtui.ui.files
-    import sandtui.ui.inventory.detail_screen
-    import sandtui.ui.jobs.screen
-    import sandtui.ui.logs.screen
-    import sandtui.ui.ports.screen
-    import sandtui.ui.recordings
-    import sandtui.ui.shells.screen  # noqa: F401
-    from sandtui.client.toolkit import SSHChannel  # noqa: F401 - asyncssh comes with it

@@ -13,15 +13,15 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import Any
+
+from textual.app import App
 
 from sandtui.ui.driver import TerminalDriver
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+from sandtui.ui.services.notifier import Severity
 
 EDITORS = ("nano", "vim", "vi")
 """Tried in this order when neither VISUAL nor EDITOR is set."""
@@ -37,7 +37,7 @@ class TerminalLoanError(Exception):
 
 
 @contextmanager
-def lent(app: SandtuiApp) -> Iterator[None]:
+def lent(app: App[Any]) -> Iterator[None]:
     """Give the terminal away for a block.
 
     Raises:
@@ -60,7 +60,7 @@ def lent(app: SandtuiApp) -> Iterator[None]:
             ):
                 yield
         finally:
-            if not app.is_leaving:
+            if not app._exit:
                 driver.resume_application_mode()
                 app._resume_signal()
                 # Drawn once the batch has ended, whatever happened inside.
@@ -87,7 +87,7 @@ def editor_command() -> list[str]:
     raise TerminalLoanError("no editor found: set EDITOR to one, such as EDITOR=nano")
 
 
-async def run_in_terminal(app: SandtuiApp, command: Sequence[str]) -> int:
+async def run_in_terminal(app: App[Any], command: Sequence[str]) -> int:
     """Run a program that has the whole terminal until it ends; return its exit code.
 
     Raises:
@@ -108,11 +108,11 @@ async def run_in_terminal(app: SandtuiApp, command: Sequence[str]) -> int:
                 await _end(process)
 
 
-def stop_process(app: SandtuiApp) -> None:
+def stop_process(app: App[Any], notify: Callable[[str, Severity], object]) -> None:
     """Stop this process and all of its job until the shell continues them, as ctrl+z does."""
     driver = app._driver
     if not isinstance(driver, TerminalDriver):
-        app.say("Suspending works only in a terminal.", "warning")
+        notify("Suspending works only in a terminal.", "warning")
         return
     if not driver._auto_restart:
         # Another program has the terminal, and has been stopped with us.
@@ -122,13 +122,13 @@ def stop_process(app: SandtuiApp) -> None:
     try:
         _stop_in(app, driver, continued)
     except TerminalLoanError as error:
-        app.say(f"Not suspended: {error}.", "warning")
+        notify(f"Not suspended: {error}.", "warning")
         return
     if not continued:
-        app.say("Can't suspend: no shell would bring sandtui back.", "warning")
+        notify("Can't suspend: no shell would bring sandtui back.", "warning")
 
 
-def _stop_in(app: SandtuiApp, driver: TerminalDriver, continued: list[bool]) -> None:
+def _stop_in(app: App[Any], driver: TerminalDriver, continued: list[bool]) -> None:
     with lent(app):
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGTSTP)

@@ -254,9 +254,9 @@ async def listing(bench: Bench) -> None:
     app = SandtuiApp(Opening(connect), paths=paths, ticking=False)
     times: list[float] = []
     async with app.run_test(size=(120, 36)) as pilot:
-        while app.bridge.session is None or app.bridge.session.store.get(bench.box) is None:
+        while app.services.platform.session is None or app.services.platform.session.store.get(bench.box) is None:
             await pilot.pause(0.02)
-        app.open_files([bench.box])
+        app.services.navigator.open_files([bench.box])
         while (
             not isinstance(app.screen, FilesScreen)
             or not app.screen.panes

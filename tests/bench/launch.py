@@ -59,15 +59,15 @@ async def launch(platform: PlatformProcess, folder: Path, count: int) -> tuple[f
             late = max(late, time.perf_counter() - start - BEAT)
 
     async with app.run_test(size=(120, 36)) as pilot:
-        while app.bridge.session is None:
+        while app.services.platform.session is None:
             await pilot.pause(0.01)
         await pilot.pause(0.5)
         plan = plan_launch({**DEFAULTS, "count": str(count), "name": "bench-{i}"}, new_launch_id())
         requests = 0
         beat = asyncio.ensure_future(heartbeat())
         start = time.perf_counter()
-        app.start_launch(plan)
-        running = app.launches[-1]
+        app.services.launches.begin(plan)
+        running = app.services.launches.all[-1]
         while running.running:
             await asyncio.sleep(BEAT)
         seconds = time.perf_counter() - start

@@ -20,12 +20,12 @@ class HostileWorld(World):
     async def listen(self, path: str) -> None:
         """Take messages until the test hangs up, then end."""
         reader, writer = await asyncio.open_unix_connection(path)
-        while self.bridge.session is None or not self.bridge.session.store.rows:
+        while self.services.platform.session is None or not self.services.platform.session.store.rows:
             await asyncio.sleep(0.01)
         opener = ScriptedOpener()
         opener.greeting = b"ready"
-        self.bridge.session.shells.opener = opener
-        self.open_shells([next(iter(self.bridge.session.store.rows))])
+        self.services.platform.session.shells.opener = opener
+        self.services.navigator.open_shells([next(iter(self.services.platform.session.store.rows))])
         while not (isinstance(self.screen, ShellScreen) and opener.channels and opener.last.events.empty()):
             await asyncio.sleep(0.01)
         await self._drawn()

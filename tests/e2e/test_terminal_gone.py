@@ -172,13 +172,13 @@ async def test_a_terminal_that_is_read_again_shows_all(remote):
 SLOW_TO_LEAVE = """
 import asyncio, sys
 from sandtui.cli.program import main
-from sandtui.ui.files.transfer_flow import TransferFlow
+from sandtui.ui.services.transfers import Transfers
 
 async def end(self):
     await asyncio.sleep(0.5)
     print("written down", file=open(sys.argv[-1], "w"))
 
-TransferFlow.end = end
+Transfers.end = end
 sys.exit(main(sys.argv[1:-1]))
 """
 

@@ -37,7 +37,7 @@ Opener = Callable[[Pilot[None], World], Awaitable[None]]
 
 def running(app: World) -> list[str]:
     """Return the ids of the sandboxes that run."""
-    session = app.bridge.session
+    session = app.services.platform.session
     assert session is not None
     return [row.id for row in session.store if row.status == "RUNNING"]
 
@@ -47,65 +47,65 @@ async def fleet(pilot: Pilot[None], app: World) -> None:
 
 
 async def detail(pilot: Pilot[None], app: World) -> None:
-    app.open_detail(running(app)[0])
+    app.services.navigator.open_detail(running(app)[0])
 
 
 async def console(pilot: Pilot[None], app: World) -> None:
-    app.open_console(running(app)[0])
+    app.services.navigator.open_console(running(app)[0])
 
 
 async def fan_out(pilot: Pilot[None], app: World) -> None:
-    session = app.bridge.session
-    app.open_fan_out([row for row in session.store if row.status == "RUNNING"][:3])
+    session = app.services.platform.session
+    app.services.navigator.open_fan_out([row for row in session.store if row.status == "RUNNING"][:3])
 
 
 async def files(pilot: Pilot[None], app: World) -> None:
-    app.open_files(running(app)[:1])
+    app.services.navigator.open_files(running(app)[:1])
     await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.is_ready)
 
 
 async def preview(pilot: Pilot[None], app: World) -> None:
-    session = app.bridge.session
-    app.push_screen(PreviewScreen(Reader(session.client, None, str(Path(__file__))), "local"))
+    session = app.services.platform.session
+    app.push_screen(PreviewScreen(app.services, Reader(session.client, None, str(Path(__file__))), "local"))
 
 
 async def jobs(pilot: Pilot[None], app: World) -> None:
-    app.open_jobs(running(app)[:1])
+    app.services.navigator.open_jobs(running(app)[:1])
 
 
 async def ports(pilot: Pilot[None], app: World) -> None:
-    app.open_ports(running(app)[0])
+    app.services.navigator.open_ports(running(app)[0])
 
 
 async def logs(pilot: Pilot[None], app: World) -> None:
-    app.open_logs(running(app)[:2])
+    app.services.navigator.open_logs(running(app)[:2])
 
 
 async def shell(pilot: Pilot[None], app: World) -> None:
     opener = ScriptedOpener()
-    app.bridge.session.shells.opener = opener
-    app.open_shells(running(app)[:2])
+    app.services.platform.session.shells.opener = opener
+    app.services.navigator.open_shells(running(app)[:2])
     await until(pilot, lambda: isinstance(app.screen, ShellScreen) and len(opener.channels) > 1)
     await until(pilot, lambda: all(each.state is not ShellState.CONNECTING for each in app.screen.board.shells))
-    await pilot.press(app.user_keys.of(BY_ID["terminal.out"])[0])
+    await pilot.press(app.services.keymap.of(BY_ID["terminal.out"])[0])
     await until(pilot, lambda: not app.screen.takes_all_keys)
 
 
 async def recordings(pilot: Pilot[None], app: World) -> None:
-    app.open_recordings()
+    app.services.navigator.open_recordings()
 
 
 async def player(pilot: Pilot[None], app: World) -> None:
-    app.push_screen(PlayerScreen(Player.read(RECORDED)))
+    app.push_screen(PlayerScreen(app.services, Player.read(RECORDED)))
 
 
 async def create(pilot: Pilot[None], app: World) -> None:
-    app.open_create()
+    app.services.navigator.open_create()
 
 
 async def launch(pilot: Pilot[None], app: World) -> None:
     requests = tuple(CreateSandboxRequest(name=f"made-{number}", docker_image="python:3.12") for number in (1, 2))
-    app.start_launch(LaunchPlan("launch-1", requests))
+    app.services.launches.begin(LaunchPlan("launch-1", requests))
     await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
 

@@ -13,7 +13,7 @@ from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.widgets.output_view import OutputView
-from tests.ui.world import BASE_URL, NOW, World, settled, until
+from tests.ui.world import BASE_URL, NOW, World, settled, until, without_live_channels
 
 
 def texts(app):
@@ -35,7 +35,7 @@ ENTRIES = (
 
 def earlier(app, entries=ENTRIES):
     for number, (kind, text) in enumerate(entries):
-        app.kept.add(Entry(NOW.replace(minute=number), "local · simulated", kind, text))
+        app.services.notifier.activity.add(Entry(NOW.replace(minute=number), "local · simulated", kind, text))
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
@@ -59,7 +59,7 @@ async def test_what_is_done_and_said_is_kept_and_narrowed():
         name = app.screen.target.sandbox.name
         await pilot.press("D")
         await pilot.press("escape")
-        app.say(f"went wrong with {app.bridge.connection.config.api_key}", "error")
+        app.services.notifier.notify(f"went wrong with {app.services.platform.connection.config.api_key}", "error")
         await open_activity(pilot, app)
         assert texts(app)[:2] == ["went wrong with <hidden>", f"delete › Fleet › {name}"]
         await pilot.press("slash", *"not deleted")
@@ -93,7 +93,7 @@ async def refuse_a_deletion(pilot, app):
     await pilot.press("D")
     await until(pilot, lambda: isinstance(app.screen, PlanDialog))
     app.screen.dismiss(True)
-    await until(pilot, lambda: any("was not deleted" in said.text for said in app.messages))
+    await until(pilot, lambda: any("was not deleted" in said.text for said in app.services.notifier.messages))
     return sandbox_id
 
 
@@ -120,7 +120,9 @@ async def test_an_entry_shows_the_request_behind_it_and_copies_it():
             await pilot.press("Y")
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, ActivityScreen))
-            assert app.copied[0].startswith(f"curl -sS -X DELETE {BASE_URL}/api/v1/sandbox/{sandbox_id} -H")
+            assert app.services.clipboard.copied[0].startswith(
+                f"curl -sS -X DELETE {BASE_URL}/api/v1/sandbox/{sandbox_id} -H"
+            )
         await pilot.press("slash", *"req-42 403")
         await until(pilot, lambda: len(app.screen._entries) == 2)
 
@@ -132,7 +134,7 @@ async def test_what_was_not_asked_for_has_no_request_and_says_so():
         earlier(app)
         await open_activity(pilot, app)
         await pilot.press("Y")
-        await until(pilot, lambda: any("No request" in said.text for said in app.messages))
+        await until(pilot, lambda: any("No request" in said.text for said in app.services.notifier.messages))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
         await pilot.press("enter")
@@ -143,7 +145,7 @@ async def test_a_command_is_an_entry_with_its_requests_and_without_its_secret():
     app = World(fleet=5)
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        app.bridge.open_console = lambda console: None
+        without_live_channels(app)
         app.screen.query_one("#filter", Input).value = "status:running kind:container"
         await pilot.pause()
         await pilot.press("x")
@@ -156,7 +158,7 @@ async def test_a_command_is_an_entry_with_its_requests_and_without_its_secret():
         await open_activity(pilot, app)
         entry = app.screen._entries[entry_line(app, "run ›")]
         assert entry.text.endswith("TOKEN=<hidden> true")
-        requests = app.kept.requests_of(entry)
+        requests = app.services.notifier.activity.requests_of(entry)
         assert requests
         assert all("canary" not in repr(request) for request in requests)
 
@@ -175,7 +177,7 @@ async def requests_shown(pilot):
         )
     entry = Entry(NOW, "local · simulated", "error", "web-1 was not deleted: [/] not yours", trace.id, 3, 1)
     app = await settled(pilot)
-    app.push_screen(RequestsDialog(entry, trace.requests, NOW))
+    app.push_screen(RequestsDialog(entry, trace.requests, NOW, app.services.clipboard))
     await pilot.pause()
 
 

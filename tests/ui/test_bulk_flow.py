@@ -6,10 +6,10 @@ import json
 from textual.widgets import Input
 
 from sandtui.fleet.inventory.bulk import State
+from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
-from sandtui.ui.inventory.bulk_dialog import BulkDialog
 from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, settled, until
 
@@ -92,7 +92,7 @@ async def test_deleting_many_needs_the_number_and_nothing_else_will_do():
         await type_text(pilot, "25")
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         assert app.screen.run.count(State.DONE) == 25
-        store = app.bridge.session.store
+        store = app.services.platform.session.store
         assert all(row.sandbox.is_finished for row in store)
 
 
@@ -116,7 +116,7 @@ async def test_a_dialog_that_was_closed_does_nothing():
             await pilot.press(*keys)
             await pilot.pause()
             assert isinstance(app.screen, FleetScreen)
-        assert app.bridge.session.store.counts["RUNNING"] == 22
+        assert app.services.platform.session.store.counts["RUNNING"] == 22
 
 
 async def test_ids_are_copied_and_a_table_is_written_once(tmp_path):
@@ -130,7 +130,7 @@ async def test_ids_are_copied_and_a_table_is_written_once(tmp_path):
         file = tmp_path / "out.json"
         await pilot.press("m", "o")
         await type_text(pilot, str(file))
-        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
         assert {row["status"] for row in json.loads(file.read_text())} == {"ERROR"}
         await pilot.press("m", "o")
         await type_text(pilot, str(file))
@@ -146,7 +146,7 @@ async def test_cancelling_ends_the_work():
         async def stuck(sandbox_id, command, working_dir=None):
             await release.wait()
 
-        app.bridge.session.client.start_background_job = stuck
+        app.services.platform.session.client.start_background_job = stuck
         await filter_by(pilot, "status:running #rl")
         await pilot.press("m", "j")
         await type_text(pilot, "sleep 9")
@@ -166,8 +166,10 @@ async def test_deleting_by_label_counts_what_is_not_shown_and_needs_the_number()
     app = app_with()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        app.bridge.ask_for = lambda part: None  # so that the platform does not bring back what is taken away here
-        store = app.bridge.session.store
+        app.services.platform.ask_for = lambda part: (
+            None
+        )  # so that the platform does not bring back what is taken away here
+        store = app.services.platform.session.store
         alive = [row for row in store if "rl" in row.sandbox.labels and not row.sandbox.is_finished]
         await filter_by(pilot, "#rl status:running")
         await pilot.press("m", "L")
@@ -184,5 +186,5 @@ async def test_deleting_by_label_counts_what_is_not_shown_and_needs_the_number()
         await type_text(pilot, str(len(alive) - 1))
         assert isinstance(app.screen, PlanDialog)
         await type_text(pilot, str(len(alive)))
-        await until(pilot, lambda: any(said.text.startswith("Deleted") for said in app.messages))
+        await until(pilot, lambda: any(said.text.startswith("Deleted") for said in app.services.notifier.messages))
         assert not [row for row in store if "rl" in row.sandbox.labels and not row.sandbox.is_finished]

@@ -171,11 +171,11 @@ async def test_what_confirms_takes_no_key_from_before_it_could_be_read():
     app = World()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        count = len(app.bridge.session.store)
+        count = len(app.services.platform.session.store)
         await burst(pilot, "jDy")
         assert not isinstance(app.screen, FleetScreen)
-        assert len(app.bridge.session.store) == count
-        assert not any(row.status == "DELETING" for row in app.bridge.session.store)
+        assert len(app.services.platform.session.store) == count
+        assert not any(row.status == "DELETING" for row in app.services.platform.session.store)
 
 
 @pytest.mark.parametrize("field", [False, True])

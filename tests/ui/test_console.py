@@ -15,7 +15,7 @@ from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.history_dialog import HistoryDialog
 from sandtui.ui.dialogs.ask import AskDialog
-from tests.ui.world import World, settled, stop_blinking, until
+from tests.ui.world import World, settled, stop_blinking, until, without_live_channels
 
 WIDE, NARROW = (120, 36), (80, 24)
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
@@ -45,13 +45,13 @@ class Shell:
 
 async def console(pilot):
     app = await settled(pilot)
-    session = app.bridge.session
+    session = app.services.platform.session
     assert isinstance(session, FleetSession)
     app.screen.query_one("#filter", Input).value = "status:running kind:container"
     await pilot.pause()
     shell = Shell()
     session.client.execute_command = shell
-    app.bridge.open_console = lambda console: None  # no SSH beside the answers that are made up
+    without_live_channels(app)  # no SSH beside the answers that are made up
     await pilot.press("x")
     await until(pilot, lambda: isinstance(app.screen, ConsoleScreen))
     stop_blinking(app)
@@ -181,7 +181,7 @@ async def test_history_of_earlier_sessions_is_searched_and_walked():
         assert field.text == "export TOKEN=canary", "the session itself knows what was typed"
         await pilot.press("down")
         assert not field.text
-        app.commands.add("sbx_other", "other", "echo elsewhere")
+        app.services.command_history.add("sbx_other", "other", "echo elsewhere")
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.screen, HistoryDialog) and len(app.screen._found) == 2)
         assert [past.command for past in app.screen._found] == ["export TOKEN=<hidden>", "echo first"]
@@ -205,13 +205,13 @@ async def test_one_key_makes_it_a_background_job_with_what_is_carried():
             started.append((command, working_dir, env))
             return BackgroundJob.of(sandbox_id, "0badcafe")
 
-        app.bridge.session.client.start_background_job = start
+        app.services.platform.session.client.start_background_job = start
         await pilot.press("ctrl+g")
         assert not started
         await pilot.press(*"train", "ctrl+g")
         await until(pilot, lambda: bool(started))
         assert started == [("train", None, None)]
-        await until(pilot, lambda: any("0badcafe" in said.text for said in app.messages))
+        await until(pilot, lambda: any("0badcafe" in said.text for said in app.services.notifier.messages))
         await pilot.press("ctrl+t", "ctrl+t")
         assert screen.console.timeout == 60
 
@@ -226,7 +226,7 @@ async def test_what_runs_is_stopped_and_begins_again_as_a_job_after_a_question()
             started.append(command)
             return BackgroundJob.of(sandbox_id, "0badcafe")
 
-        app.bridge.session.client.start_background_job = start
+        app.services.platform.session.client.start_background_job = start
         shell.hold.clear()
         screen.query_one(CommandLine).put("train --epochs 90")
         await pilot.press("enter")
@@ -257,8 +257,8 @@ async def test_what_did_not_end_in_time_begins_again_as_a_job_by_one_key():
         async def too_slow(*_, **__):
             raise CommandTimeoutError("the command did not end within 900 s")
 
-        app.bridge.session.client.start_background_job = start
-        app.bridge.session.client.execute_command = too_slow
+        app.services.platform.session.client.start_background_job = start
+        app.services.platform.session.client.execute_command = too_slow
         await run(pilot, "train")
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
@@ -277,7 +277,7 @@ async def test_what_was_written_before_the_time_was_over_is_shown():
             error.stdout, error.stderr = "epoch 1\nepoch 2", "warm\n"
             raise error
 
-        app.bridge.session.client.execute_command = too_slow
+        app.services.platform.session.client.execute_command = too_slow
         await run(pilot, "train")
         lines = [line.text for line in app.screen.console.lines]
         assert lines[-5:-1] == ["train", "epoch 1", "epoch 2", "warm"]
@@ -287,7 +287,7 @@ async def test_what_was_written_before_the_time_was_over_is_shown():
 async def test_what_ran_is_told_among_the_events_and_touches_the_sandbox():
     async with World().run_test(size=WIDE) as pilot:
         app, screen, _ = await console(pilot)
-        history = app.bridge.session.history
+        history = app.services.platform.session.history
         assert screen.sandbox_id not in history.touched
         await run(pilot, "deploy --token canary")
         assert history.of(screen.sandbox_id)[0].words == "$ deploy --token <hidden>  exit 0"
@@ -300,15 +300,15 @@ async def test_again_copy_and_save(tmp_path):
         shell.answers["ls"] = (LISTING, WARNING, 3)
         await run(pilot, "ls")
         await pilot.press("escape", "Y")
-        assert app.copied[0].split("\n")[:2] == ["data", "run.sh"]
+        assert app.services.clipboard.copied[0].split("\n")[:2] == ["data", "run.sh"]
         await pilot.press("g", "j", "y")
-        assert app.copied[0] == "data"
+        assert app.services.clipboard.copied[0] == "data"
         await pilot.press("u")
         await until(pilot, lambda: len(screen.console.runs) == 2 and screen.console.running is None)
         await pilot.press("S")
         app.screen.query_one(Input).value = str(tmp_path / "out.txt")
         await pilot.press("enter")
-        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
         text = (tmp_path / "out.txt").read_text()
         assert text.count("! warning: 2 files") == 2
         assert "\x1b" not in text
@@ -344,7 +344,7 @@ def test_history_dialog(snap_compare, size, monkeypatch):
     async def steps(pilot):
         app, _, _ = await console(pilot)
         for command in ("git status", "make -j2 all", "for i in 1 2; do\n  echo $i\ndone", "deploy --token x"):
-            app.commands.add("sbx_other", "rollout-0099", command)
+            app.services.command_history.add("sbx_other", "rollout-0099", command)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.screen, HistoryDialog))
         await pilot.press("tab")

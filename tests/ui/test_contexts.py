@@ -11,7 +11,6 @@ from sandtui.config.settings import Profile
 from sandtui.fleet.actions import ACTIONS
 from sandtui.fleet.inventory.refresh import Phase
 from sandtui.fleet.inventory.session import ConnectError, Offer
-from sandtui.ui.contexts.flow import ContextFlow
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.choose import ChooseDialog
@@ -27,8 +26,6 @@ CONTEXTS = [
 
 
 def world():
-    app = World(fleet=5)
-
     async def connect_to(context):
         if context.name == "gone":
             raise ConnectError("the key's command 'x' can't be run", "Mend it.")
@@ -36,11 +33,12 @@ def world():
         config = replace(first.config, read_only=context.read_only)
         return replace(first, config=config, label=context.name, production=context.production)
 
+    app = World(fleet=5, contexts=CONTEXTS, connect_to=connect_to)
+
     async def settle(pilot):
         await settled(pilot)
-        app.first = app.bridge.connection
+        app.first = app.services.platform.connection
 
-    app.contexts = ContextFlow(app, CONTEXTS, connect_to)
     app.settle = settle
     return app
 
@@ -50,12 +48,18 @@ def header(app):
 
 
 async def go_to(app, pilot, key):
-    old = app.bridge.session
+    old = app.services.platform.session
     await pilot.press("at")
     await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
     await pilot.press(key)
-    await until(pilot, lambda: app.bridge.problem or (app.bridge.session and app.bridge.session is not old))
-    await until(pilot, lambda: app.bridge.problem or app.bridge.freshness.phase is Phase.LIVE)
+    await until(
+        pilot,
+        lambda: (
+            app.services.platform.problem
+            or (app.services.platform.session and app.services.platform.session is not old)
+        ),
+    )
+    await until(pilot, lambda: app.services.platform.problem or app.services.platform.freshness.phase is Phase.LIVE)
 
 
 async def test_a_read_only_context_has_nothing_that_changes_something():
@@ -72,7 +76,7 @@ async def test_a_read_only_context_has_nothing_that_changes_something():
             await refused(pilot, "read-only")
             assert app.screen is fleet, action.id
         assert "new" not in fleet.query_one("#hints").render().plain
-        session = app.bridge.session
+        session = app.services.platform.session
         with pytest.raises(InvalidRequestError, match="read-only"):
             await session.client.create(CreateSandboxRequest(name="x", docker_image="x"))
         row = fleet.target
@@ -123,7 +127,7 @@ async def test_work_on_many_is_asked_for_twice_in_production_too():
         await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
-        assert app.copied
+        assert app.services.clipboard.copied
 
 
 async def test_production_is_coloured_and_asks_before_every_change():
@@ -156,7 +160,7 @@ async def test_a_context_without_a_key_says_so_and_another_can_be_chosen():
         await go_to(app, pilot, "3")
         assert isinstance(app.screen, FleetScreen)
         assert "not connected" in header(app)
-        assert "can't be run" in app.bridge.problem.message
+        assert "can't be run" in app.services.platform.problem.message
         await go_to(app, pilot, "1")
         await until(pilot, lambda: app.screen.target is not None)
         assert "not connected" not in header(app)
@@ -170,7 +174,7 @@ async def test_a_launch_under_way_keeps_the_context():
         class Running:
             running = True
 
-        app.launches.append(Running())
+        app.services.launches.all.append(Running())
         await pilot.press("at")
         await refused(pilot, "under way")
         assert isinstance(app.screen, FleetScreen)
@@ -199,16 +203,16 @@ async def test_plain_processes_are_started_only_with_the_users_consent():
     async with app.run_test(size=(120, 36)) as pilot:
         await app.settle(pilot)
         assert "NOT ISOLATED" not in header(app)
-        app.bridge.switch(offering(app, said))
+        app.services.platform.switch(offering(app, said))
         await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         # The focus is on Cancel.
         await pilot.press("enter")
         await until(pilot, lambda: said == ["tried", "no"])
-        assert app.bridge.session is None
-        app.bridge.refresh()
+        assert app.services.platform.session is None
+        app.services.platform.refresh()
         await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("y")
-        await until(pilot, lambda: app.bridge.freshness.phase is Phase.LIVE)
+        await until(pilot, lambda: app.services.platform.freshness.phase is Phase.LIVE)
         assert said == ["tried", "no", "tried", "yes"]
         await until(pilot, lambda: "NOT ISOLATED" in header(app))
 
@@ -217,9 +221,9 @@ async def test_a_no_from_before_is_asked_again_only_on_request():
     app, said = world(), []
     async with app.run_test(size=(120, 36)) as pilot:
         await app.settle(pilot)
-        app.bridge.switch(offering(app, said, declined=True))
-        await until(pilot, lambda: app.bridge.problem is not None)
+        app.services.platform.switch(offering(app, said, declined=True))
+        await until(pilot, lambda: app.services.platform.problem is not None)
         await pilot.pause()
         assert not isinstance(app.screen, AskDialog)
-        app.bridge.refresh()
+        app.services.platform.refresh()
         await until(pilot, lambda: isinstance(app.screen, AskDialog))

@@ -58,7 +58,7 @@ async def test_the_app_ends_with_two_lines_and_the_place_of_the_report(monkeypat
     async with app.run_test() as pilot:
         await settled(pilot)
         try:
-            fail(f"with {app.bridge.connection.config.api_key}")
+            fail(f"with {app.services.platform.connection.config.api_key}")
         except ValueError:
             app._fatal_error()
         (text,) = shown
@@ -68,4 +68,4 @@ async def test_the_app_ends_with_two_lines_and_the_place_of_the_report(monkeypat
         assert str(path) in text
         written = path.read_text()
         assert "FleetScreen" in written
-        assert app.bridge.connection.config.api_key not in written
+        assert app.services.platform.connection.config.api_key not in written

@@ -14,6 +14,7 @@ from sandtui.ui.creation.launch_screen import LaunchScreen
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.services.terminal import TerminalLender
 from tests.ui.world import World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -168,8 +169,8 @@ async def test_a_refusal_leaves_the_form_as_it_was_and_says_what_to_do(status, b
         await type_into(pilot, "labels", "kept")
         await type_into(pilot, "secrets", "TOKEN=hunter2")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: app.messages and not app.screen._sending)
-        assert expected in app.messages[-1].text
+        await until(pilot, lambda: app.services.notifier.messages and not app.screen._sending)
+        assert expected in app.services.notifier.messages[-1].text
         assert isinstance(app.screen, CreateScreen)
         assert app.screen.values()["labels"] == "kept"
         assert app.screen.values()["secrets"] == "TOKEN=hunter2"
@@ -205,16 +206,16 @@ async def test_what_may_have_been_made_is_asked_for_again_with_the_same_key():
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: app.messages and not app.screen._sending)
-        assert "makes no second one" in app.messages[-1].text
-        (unfinished,) = app.journal.unfinished()
+        await until(pilot, lambda: app.services.notifier.messages and not app.screen._sending)
+        assert "makes no second one" in app.services.notifier.messages[-1].text
+        (unfinished,) = app.services.launches.journal.unfinished()
         assert len(unfinished.unknown) == 1
         transports[0].answer = None
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
         first, second = transports[0].bodies
         assert first == second
-        await until(pilot, lambda: not app.journal.unfinished())
+        await until(pilot, lambda: not app.services.launches.journal.unfinished())
 
 
 async def test_a_full_disk_of_the_platform_is_told_and_made_nothing():
@@ -222,10 +223,10 @@ async def test_a_full_disk_of_the_platform_is_told_and_made_nothing():
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: bool(app.messages))
-        assert "The disk of the local platform is full. Delete sandboxes" in app.messages[-1].text
-        assert "no second one" not in app.messages[-1].text
-        assert not app.journal.unfinished(), "nothing can have been made"
+        await until(pilot, lambda: bool(app.services.notifier.messages))
+        assert "The disk of the local platform is full. Delete sandboxes" in app.services.notifier.messages[-1].text
+        assert "no second one" not in app.services.notifier.messages[-1].text
+        assert not app.services.launches.journal.unfinished(), "nothing can have been made"
         transports[0].answer = None
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
@@ -238,13 +239,13 @@ async def test_a_single_sandbox_is_written_down_before_it_is_asked_for():
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
         transports[0].answer = lambda request: (
-            seen.append([item.step for launch in app.journal.unfinished() for item in launch.items])
+            seen.append([item.step for launch in app.services.launches.journal.unfinished() for item in launch.items])
             or httpx.Response(402, json={"detail": "no"})
         )
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: app.messages and not app.screen._sending)
+        await until(pilot, lambda: app.services.notifier.messages and not app.screen._sending)
         assert seen == [["creating"]]
-        assert not app.journal.unfinished(), "a refusal is an answer"
+        assert not app.services.launches.journal.unfinished(), "a refusal is an answer"
 
 
 async def test_leaving_asks_only_when_something_would_be_lost():
@@ -323,10 +324,10 @@ async def test_secrets_are_masked_and_references_are_not():
 
 async def test_labels_and_images_are_offered_from_what_is_there():
     app = World(fleet=40)
-    app.settings = Settings(create=CreateSettings(images=("acme/special:1",)))
+    app.services.settings = Settings(create=CreateSettings(images=("acme/special:1",)))
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
-        session = app.bridge.session
+        session = app.services.platform.session
         label = session.store.totals.labels.most_common(1)[0][0]
         await type_into(pilot, "labels", f"mine {label[:1]}")
         assert label in words(app, "labels")
@@ -353,7 +354,7 @@ async def test_the_platform_is_asked_about_the_image(monkeypatch):
 
             return DockerImageCheckResponse(accessible=False, details="[red]no such tag[/]")
 
-        app.bridge.session.client.check_docker_image = check
+        app.services.platform.session.client.check_docker_image = check
         await type_into(pilot, "docker_image", "nope:1")
         await until(pilot, lambda: "▲ [red]no such tag[/]" in words(app, "docker_image"))
         assert app.screen._plan.requests, "the platform has the last word when it is asked to make it"
@@ -363,11 +364,11 @@ async def test_an_edited_text_is_taken_over_and_a_broken_one_is_not_lost(monkeyp
     texts = []
     edits = iter(['memory_gb = 4\nlabels = "x"\n', "memory_gb = [", 'name = "back"\n'])
 
-    def edit(app, text, name, done):
+    def edit(lender, text, name, done):
         texts.append(text)
         done(next(edits))
 
-    monkeypatch.setattr("sandtui.ui.creation.screen_keys.edit_text", edit)
+    monkeypatch.setattr(TerminalLender, "edit_text", edit)
     app = World(fleet=0)
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
@@ -380,7 +381,7 @@ async def test_an_edited_text_is_taken_over_and_a_broken_one_is_not_lost(monkeyp
         assert (values["memory_gb"], values["labels"], values["secrets"]) == ("4", "x", "A=hunter2")
         await pilot.press("ctrl+t")
         await pilot.pause()
-        assert "Not taken over" in app.messages[-1].text
+        assert "Not taken over" in app.services.notifier.messages[-1].text
         assert app.screen.values()["memory_gb"] == "4"
         await pilot.press("ctrl+t")
         await pilot.pause()
@@ -405,7 +406,7 @@ async def test_a_sandbox_is_duplicated_into_the_form():
     )
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        app.open_create(like)
+        app.services.navigator.open_create(like)
         await until(pilot, lambda: isinstance(app.screen, CreateScreen) and app.screen._plan.requests)
         (request,) = app.screen._plan.requests
         assert (request.name, request.docker_image, request.memory_gb) == ("[b]old[/b]-copy", "acme/sim:9", 8)

@@ -26,9 +26,9 @@ async def test_the_detail_tells_what_happened_in_this_session():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         row = app.screen.target
-        store = app.bridge.session.store
+        store = app.services.platform.session.store
         store.apply([row.sandbox.model_copy(update={"status": "ERROR", "error_type": "OOM_KILLED"})])
-        app.bridge.session.history.note(row.id, "$ [/] \x1b[31m  exit 0")
+        app.services.platform.session.history.note(row.id, "$ [/] \x1b[31m  exit 0")
         await pilot.press("enter")
         await pilot.pause()
         shown = text_of(app)
@@ -63,7 +63,7 @@ async def test_what_it_uses_is_asked_only_while_somebody_wants_to_know():
                 exit_code=0,
             )
 
-        app.bridge.session.client.execute_command = execute
+        app.services.platform.session.client.execute_command = execute
         await pilot.press("enter")
         await pilot.pause()
         assert asked == []
@@ -90,7 +90,7 @@ async def test_what_can_be_copied_is_offered_and_what_was_copied_kept():
         assert app.clipboard == row.sandbox.name
         await pilot.press("y")
         assert app.clipboard == row.id
-        assert list(app.copied) == [row.id, row.sandbox.name]
+        assert list(app.services.clipboard.copied) == [row.id, row.sandbox.name]
         await pilot.press("enter", "Y", "4")
         await pilot.pause()
         assert isinstance(app.screen, DetailScreen)
@@ -111,12 +111,14 @@ async def test_the_web_page_is_opened_beside_the_terminal_or_its_address_copied(
         await settled(pilot)
         row = app.screen.target
         await pilot.press("W")
-        assert "No web page" in app.messages[-1].text
-        connection = app.bridge.connection
-        app.bridge.connection = replace(connection, config=replace(connection.config, frontend_url="https://page.test"))
+        assert "No web page" in app.services.notifier.messages[-1].text
+        connection = app.services.platform.connection
+        app.services.platform.connection = replace(
+            connection, config=replace(connection.config, frontend_url="https://page.test")
+        )
         await pilot.press("W")
-        assert app.copied[0] == "https://page.test"
-        assert "copied" in app.messages[-1].text
+        assert app.services.clipboard.copied[0] == "https://page.test"
+        assert "copied" in app.services.notifier.messages[-1].text
         assert browser.opener(os.environ) is None
         monkeypatch.setenv("DISPLAY", ":0")
         await pilot.press("enter", "W")
@@ -125,9 +127,12 @@ async def test_the_web_page_is_opened_beside_the_terminal_or_its_address_copied(
         assert app.clipboard == row.id
         opened.unlink()
         for rude in ("file:///etc/passwd", "javascript:alert(1)", "https:///x", "--help", "http://\x00", "\x1b[2J"):
-            app.open_url(rude)
-            assert "can't be opened" in app.messages[-1].text and "\x1b" not in app.messages[-1].text
-        app.open_url("https://page.test/a b?q='$(reboot)`\"<>")
+            app.services.clipboard.open_url(rude)
+            assert (
+                "can't be opened" in app.services.notifier.messages[-1].text
+                and "\x1b" not in app.services.notifier.messages[-1].text
+            )
+        app.services.clipboard.open_url("https://page.test/a b?q='$(reboot)`\"<>")
         await until(pilot, opened.exists)
         assert opened.read_text() == "https://page.test/a%20b?q=%27%24(reboot)%60%22%3C%3E\n"
 
@@ -139,7 +144,7 @@ async def open_log(pilot, text):
     async def get_logs(sandbox_id):
         return text
 
-    app.bridge.session.client.get_logs = get_logs
+    app.services.platform.session.client.get_logs = get_logs
     await pilot.press("L")
     await until(pilot, lambda: app.screen.pane.state != "loading …")
     return app.screen
@@ -176,7 +181,7 @@ async def test_a_log_is_wrapped_and_saved(tmp_path):
         await pilot.press("S")
         app.screen.query_one(Input).value = str(file)
         await pilot.press("enter")
-        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
         assert file.read_text() == "short\n" + "x" * 200 + "\nlast\n"
 
 
@@ -190,7 +195,7 @@ async def test_a_log_is_fetched_again_and_what_is_paused_stays_in_its_place():
             calls.append(sandbox_id)
             return "\n".join(map(str, range(100 + len(calls))))
 
-        app.bridge.session.client.get_logs = get_logs
+        app.services.platform.session.client.get_logs = get_logs
         app.manual_clock.advance(5)
         screen.tick()
         await until(pilot, lambda: len(screen.pane.shown) == 101)
@@ -243,7 +248,7 @@ async def test_logs_of_the_marked_stand_side_by_side_as_there_is_room():
             asked.append(sandbox_id)
             return f"log of {sandbox_id}\n"
 
-        app.bridge.session.client.get_logs = get_logs
+        app.services.platform.session.client.get_logs = get_logs
         await pilot.press(*["space"] * 6, "L")
         await until(pilot, lambda: len(app.screen.sandbox_ids) == 6)
         screen = app.screen

@@ -76,4 +76,4 @@ async def test_every_way_to_tell_the_end_of_a_job_is_a_key_away():
             await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
             await pilot.press(key)
             await until(pilot, lambda: app.screen is jobs)
-            assert app.preferences.notify == way
+            assert app.services.preferences.notify == way

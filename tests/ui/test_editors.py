@@ -7,7 +7,6 @@ import pytest
 
 from sandtui.fleet.files.preview import Reader
 from sandtui.ui.creation.screen import CreateScreen
-from sandtui.ui.external_editor import edit_text
 from sandtui.ui.files.edit_flow import edit
 from tests.ui.world import World, settled, until, wait_a_turn
 
@@ -20,10 +19,10 @@ def editor(monkeypatch):
 class Editor:
     """Stands for the program that gets the terminal; ``meanwhile`` is what happens while it has it."""
 
-    def __init__(self, monkeypatch, module, meanwhile):
+    def __init__(self, monkeypatch, meanwhile):
         self.opened = []
         self._meanwhile = meanwhile
-        monkeypatch.setattr(f"{module}.run_in_terminal", self._run)
+        monkeypatch.setattr("sandtui.ui.services.terminal.run_in_terminal", self._run)
 
     async def _run(self, app, command):
         self.opened.append(command[0])
@@ -52,7 +51,7 @@ async def over(app):
 
 
 async def test_a_form_that_was_left_takes_nothing_from_the_editor(monkeypatch):
-    editor = Editor(monkeypatch, "sandtui.ui.external_editor", leave)
+    editor = Editor(monkeypatch, leave)
     app = World(fleet=0)
     async with app.run_test() as pilot:
         await form(pilot)
@@ -63,26 +62,26 @@ async def test_a_form_that_was_left_takes_nothing_from_the_editor(monkeypatch):
 
 
 async def test_no_editor_opens_for_a_form_that_was_left_at_once(monkeypatch):
-    editor = Editor(monkeypatch, "sandtui.ui.external_editor", leave)
+    editor = Editor(monkeypatch, leave)
     app = World(fleet=0)
     async with app.run_test() as pilot:
         await form(pilot)
         taken = []
-        edit_text(app, "text", "name.toml", taken.append)
+        app.services.terminal.edit_text("text", "name.toml", taken.append)
         await leave(app)
         await over(app)
         assert (editor.opened, taken) == ([], [])
 
 
 async def test_a_file_is_changed_but_nothing_is_told_to_a_screen_that_was_left(monkeypatch, tmp_path):
-    editor = Editor(monkeypatch, "sandtui.ui.files.edit_flow", leave)
+    editor = Editor(monkeypatch, leave)
     file = tmp_path / "file"
     file.write_text("before\n")
     app = World(fleet=0)
     async with app.run_test() as pilot:
         await form(pilot)
         told = []
-        edit(app, Reader(app.bridge.session.client, None, str(file)), lambda: told.append(1))
+        edit(app, app.services, Reader(app.services.platform.session.client, None, str(file)), lambda: told.append(1))
         await over(app)
         assert editor.opened
         assert (file.read_text(), told) == ("memory_gb = 8\n", [])

@@ -9,6 +9,7 @@ import pytest
 
 import sandtui
 from sandtui.directories import describe
+from sandtui.ui.commands.past_commands import search_commands
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
@@ -74,8 +75,8 @@ def refuse(*_arguments, **_options):
 async def said(pilot, words):
     """Await that something is said, and return it."""
     app = pilot.app
-    await until(pilot, lambda: any(words in message.text for message in app.messages))
-    return next(message.text for message in app.messages if words in message.text)
+    await until(pilot, lambda: any(words in message.text for message in app.services.notifier.messages))
+    return next(message.text for message in app.services.notifier.messages if words in message.text)
 
 
 @pytest.mark.parametrize("way", ["new", "save"])
@@ -85,9 +86,9 @@ async def test_a_file_that_can_not_be_written(monkeypatch, tmp_path, way):
         app = await settled(pilot)
         if way == "new":
             monkeypatch.setattr(Path, "open", refuse)
-            app.bridge.write_file(path, "text", "A table")
+            app.services.files.write(path, "text", "A table")
         else:
-            app.bridge.save(path, refuse)
+            app.services.files.save(path, refuse)
         words = await said(pilot, "was not written")
     assert words == f"{path} was not written: Read-only file system"
 
@@ -95,8 +96,8 @@ async def test_a_file_that_can_not_be_written(monkeypatch, tmp_path, way):
 async def test_a_history_that_can_not_be_read(monkeypatch):
     async with World().run_test() as pilot:
         app = await settled(pilot)
-        monkeypatch.setattr(app.commands, "search", refuse)
-        app.bridge.search_commands("", None, lambda found: None)
+        monkeypatch.setattr(app.services.command_history, "search", refuse)
+        search_commands(app.services, "", None, lambda found: None)
         words = await said(pilot, "history")
     assert words == "The history of commands can't be read: /there/.file.0a1b: Read-only file system"
 
@@ -104,12 +105,12 @@ async def test_a_history_that_can_not_be_read(monkeypatch):
 async def test_a_recording_that_can_not_be_removed(monkeypatch):
     async with World().run_test() as pilot:
         app = await settled(pilot)
-        app.end_recording(app.record("a shell", (80, 24), lambda: b"x"))
+        app.services.recordings.end(app.services.recordings.record("a shell", (80, 24), lambda: b"x"))
         await said(pilot, "ecording")
-        screen = RecordingsScreen()
+        screen = RecordingsScreen(app.services)
         app.push_screen(screen)
         await until(pilot, lambda: screen.is_mounted and "shell" in screen.query_one(OutputView).plain(0))
-        monkeypatch.setattr(type(app.recordings), "read", refuse)
+        monkeypatch.setattr(type(app.services.recordings.store), "read", refuse)
         await pilot.press("enter")
         words = await said(pilot, "can't be played")
     assert words.endswith("can't be played: /there/.file.0a1b: Read-only file system")

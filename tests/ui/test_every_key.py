@@ -14,14 +14,14 @@ from sandtui.fleet.inventory.bulk import BulkRun, Outcome
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
 from sandtui.fleet.transfers.model import State
 from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.files.preview import PreviewScreen
 from sandtui.ui.files.screen_panes import FilePanes
-from sandtui.ui.files.transfer_flow import TransferFlow
-from sandtui.ui.inventory.bulk_dialog import BulkDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
+from sandtui.ui.services.transfers import Transfers
 from tests.ui import test_console, test_fanout, test_files, test_jobs, test_recordings, test_shell, test_snapshots
 from tests.ui.world import World, settled, stop_blinking, until
 
@@ -84,7 +84,7 @@ async def _(pilot):
     app = await settled(pilot)
     await pilot.press("enter")
     screen = await front(pilot, DetailScreen)
-    app.bridge.session.store.remove([screen.sandbox_id])
+    app.services.platform.session.store.remove([screen.sandbox_id])
     await pilot.pause()
 
 
@@ -106,9 +106,9 @@ async def bulk(pilot, *, ended):
             await asyncio.Event().wait()
         return {sandbox_id: Outcome(True, "done") for sandbox_id in sandbox_ids}
 
-    run = BulkRun("Try it", list(app.bridge.session.store)[:4], work, app.bridge.clock)
-    app.bridge.run_bulk(run)
-    app.push_screen(BulkDialog(run, app.bridge.clock))
+    run = BulkRun("Try it", list(app.services.platform.session.store)[:4], work, app.services.clock)
+    app.services.bulk.run(run)
+    app.push_screen(BulkDialog(run, app.services.clock, app.services.keymap))
     await until(pilot, lambda: run.is_over is ended)
 
 
@@ -172,9 +172,11 @@ async def _(pilot):
     await test_files.opened(pilot)
     app = pilot.app
     # A question about what is there already would be in front of everything.
-    app.transfers.queue.transfers += [each for each in test_files.transfers() if each.state is not State.ASKING]
+    app.services.transfers.queue.transfers += [
+        each for each in test_files.transfers() if each.state is not State.ASKING
+    ]
     app.screen.query_one("#queue").focus()
-    app.transfers.on_change()
+    app.services.transfers.changed()
 
 
 @state("files, cursor on the way up", "files")
@@ -218,7 +220,7 @@ async def _(pilot):
 
 async def preview(pilot, name, data):
     app = await settled(pilot)
-    screen = PreviewScreen(test_files.FakeReader(name, data), "local")
+    screen = PreviewScreen(app.services, test_files.FakeReader(name, data), "local")
     app.push_screen(screen)
     await front(pilot, PreviewScreen)
     await until(pilot, lambda: "reading" not in test_files.shown(screen)[0])
@@ -251,7 +253,7 @@ async def _(pilot):
 
 async def ports(pilot, rows):
     app = await settled(pilot)
-    board = app.bridge.session.ports
+    board = app.services.platform.session.ports
     await pilot.press("p")
     await until(pilot, lambda: board.loaded)
     board.rows = rows
@@ -322,7 +324,7 @@ async def _(pilot):
 @state("activity", "activity")
 async def _(pilot):
     app = await settled(pilot)
-    app.say("something was done")
+    app.services.notifier.notify("something was done")
     await activity(pilot)
 
 
@@ -416,8 +418,8 @@ def picture(app):
     return (
         tuple(map(id, app.screen_stack)),
         app.screen._compositor.render_strips(),
-        len(app.messages),
-        tuple(app.copied),
+        len(app.services.notifier.messages),
+        tuple(app.services.clipboard.copied),
         id(app.focused),
     )
 
@@ -445,7 +447,7 @@ def surroundings(monkeypatch):
         # It would read all that this machine has.
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(TransferFlow, "compare", compare)
+    monkeypatch.setattr(Transfers, "compare", compare)
 
 
 def pressed(scopes):
@@ -521,7 +523,7 @@ async def test_every_key_answers(name):
                 before = picture(app)
                 await press(app, action.keys[0])
                 did = await answered(app, before)
-                broken = [said.text for said in app.messages if "inside sandtui" in said.text]
+                broken = [said.text for said in app.services.notifier.messages if "inside sandtui" in said.text]
                 assert broken == [], action.id
                 if not did:
                     silent.append(action.id)

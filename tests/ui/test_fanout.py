@@ -45,7 +45,7 @@ def answering(app, **answers):
         stdout, stderr, code = answer
         return CommandResponse(stdout=stdout, stderr=stderr, exit_code=code)
 
-    session = app.bridge.session
+    session = app.services.platform.session
     assert isinstance(session, FleetSession)
     session.client.execute_command = execute
     return order
@@ -64,7 +64,7 @@ def streaming(app, said):
         await go.wait()
         yield CommandEnded(0)
 
-    app.bridge.session.client.stream_command = stream
+    app.services.platform.session.client.stream_command = stream
     return go
 
 
@@ -243,7 +243,7 @@ async def test_all_is_saved(tmp_path):
         assert isinstance(app.screen, ValueDialog)
         app.screen.query_one(Input).value = str(tmp_path / "all.jsonl")
         await pilot.press("enter")
-        await until(pilot, lambda: any("written to" in said.text for said in app.messages))
+        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
         assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 10
 
 

@@ -40,8 +40,8 @@ class FragileScreen(AppScreen):
 
     BINDINGS = [("x", "break", "break")]  # noqa: RUF012
 
-    def __init__(self, where=""):
-        super().__init__()
+    def __init__(self, services, where=""):
+        super().__init__(services)
         self.broken = where
 
     def compose_body(self):
@@ -78,7 +78,7 @@ class FragileScreen(AppScreen):
 
 
 def told(app):
-    return [said.text for said in app.messages if "nternal error" in said.text]
+    return [said.text for said in app.services.notifier.messages if "nternal error" in said.text]
 
 
 async def alive(pilot, app, screen=FleetScreen):
@@ -96,7 +96,7 @@ async def test_a_screen_that_breaks_by_itself_is_closed(where):
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        app.push_screen(FragileScreen(where))
+        app.push_screen(FragileScreen(app.services, where))
         await alive(pilot, app)
 
 
@@ -105,7 +105,7 @@ async def test_a_screen_that_is_broken_from_outside_is_closed(by):
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        screen = FragileScreen()
+        screen = FragileScreen(app.services)
         app.push_screen(screen)
         await pilot.pause()
         screen.broken = by
@@ -118,7 +118,7 @@ async def test_a_screen_that_is_broken_from_outside_is_closed(by):
         elif by == "render":
             screen.query_one(Fragile).refresh()
         else:
-            app.push_screen(ActivityScreen())
+            app.push_screen(ActivityScreen(app.services))
             await pilot.pause()
             screen.post_message(Poke())
         await alive(pilot, app, ActivityScreen if by == "covered" else FleetScreen)
@@ -129,7 +129,7 @@ async def test_a_flow_that_breaks_is_told_and_its_screen_stays():
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        app.push_screen(FragileScreen("flow"))
+        app.push_screen(FragileScreen(app.services, "flow"))
         await alive(pilot, app, FragileScreen)
 
 
@@ -137,7 +137,7 @@ async def test_a_dialog_over_a_broken_screen_stays():
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        screen = FragileScreen()
+        screen = FragileScreen(app.services)
         app.push_screen(screen)
         app.push_screen(AskDialog("Really?", "It goes.", "Yes"))
         await pilot.pause()

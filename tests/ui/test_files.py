@@ -101,8 +101,10 @@ async def opened(pilot, count: int = 1) -> FilesScreen:
 async def entered(pilot, count: int = 1) -> FilesScreen:
     """Open the browser as a user finds it."""
     app = await settled(pilot)
-    rows = sorted((row for row in app.bridge.session.store if row.status == "RUNNING"), key=lambda row: row.id)
-    app.open_files([row.id for row in rows[:count]])
+    rows = sorted(
+        (row for row in app.services.platform.session.store if row.status == "RUNNING"), key=lambda row: row.id
+    )
+    app.services.navigator.open_files([row.id for row in rows[:count]])
     await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.is_mounted)
     await until(pilot, lambda: all(pane.listing is not None for pane in app.screen.panes))
     app.screen.filter_field.cursor_blink = False
@@ -196,7 +198,7 @@ async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
         yield
 
     monkeypatch.setattr(TransferQueue, "compare", compare)
-    monkeypatch.setattr("sandtui.ui.files.transfer_flow.changes", once)
+    monkeypatch.setattr("sandtui.ui.services.transfers.changes", once)
     async with World().run_test(size=WIDE) as pilot:
         screen = await opened(pilot)
         added = []
@@ -208,7 +210,7 @@ async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
             await until(pilot, lambda: screen.app.screen is screen)
         await until(pilot, lambda: len(added) == 3)
         assert [(spec.delete, spec.keep) for spec in added] == [(False, True), (True, True), (False, True)]
-        assert screen.dashboard.transfers.is_watched(looked[0])
+        assert screen.services.transfers.is_watched(looked[0])
 
 
 @SIZES
@@ -225,7 +227,7 @@ async def test_a_copy_is_made_in_the_way_that_is_chosen(sides):
     async with World().run_test(size=NARROW) as pilot:
         screen = await opened(pilot)
         added = []
-        screen.dashboard.transfers.add = added.extend
+        screen.services.transfers.add = added.extend
         await pilot.press("j", "j", "c", "w", "q")
         await until(pilot, lambda: len(added) == 2)
         assert [spec.checksum for spec in added] == [True, False]
@@ -265,7 +267,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (640).to_bytes(4, "big") + (480).to_byt
 def test_preview(snap_compare, name, data):
     async def steps(pilot):
         app = await settled(pilot)
-        app.push_screen(PreviewScreen(FakeReader(f"/workspace/{name}", data), "rollout-0007"))
+        app.push_screen(PreviewScreen(app.services, FakeReader(f"/workspace/{name}", data), "rollout-0007"))
         await until(pilot, lambda: getattr(app.screen, "_state", ""))
 
     picture(snap_compare, NARROW, steps)
@@ -302,7 +304,7 @@ async def test_it_opens_on_the_first_entry_of_the_sandbox(sides):
         assert screen.focused is screen.table(1)
         assert screen.entry.name == screen.pane.rows[1].name != UP
         added = []
-        screen.dashboard.transfers.add = added.extend
+        screen.services.transfers.add = added.extend
         await pilot.press("c")
         assert [(spec.source.sandbox_id, spec.target.sandbox_id) for spec in added] == [(screen.sandbox_ids[0], None)]
 
@@ -382,7 +384,7 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
         screen = await opened(pilot, 3)
         names = [screen.name_of(box) for box in screen.sandbox_ids]
         added = []
-        screen.dashboard.transfers.add = added.extend
+        screen.services.transfers.add = added.extend
         await pilot.press("end", "c")
         await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
@@ -402,7 +404,10 @@ async def test_bookmarks_are_kept(sides):
         screen = await opened(pilot)
         await pilot.press("b", "b")
         await until(pilot, lambda: screen.app.paths.bookmarks.exists())
-        assert screen.app.bookmarks.of(True) == ["/home/me/acme"] and screen.app.bookmarks.of(False) == []
+        assert (
+            screen.app.services.bookmarks.of(True) == ["/home/me/acme"]
+            and screen.app.services.bookmarks.of(False) == []
+        )
 
 
 async def test_a_file_that_grows_is_followed(tmp_path):
@@ -410,7 +415,7 @@ async def test_a_file_that_grows_is_followed(tmp_path):
     path.write_text("one\ntwo\nhal")
     async with World().run_test(size=NARROW) as pilot:
         app = await settled(pilot)
-        screen = PreviewScreen(Reader(app.bridge.session.client, None, str(path)), "local")
+        screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
         app.push_screen(screen)
         await until(pilot, lambda: screen._state)
         await pilot.press("f")
@@ -479,8 +484,8 @@ async def test_this_machine_is_shown_by_its_own_side(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with World().run_test(size=NARROW) as pilot:
         app = await settled(pilot)
-        running = next(row.id for row in app.bridge.session.store if row.status == "RUNNING")
-        app.open_files([running])
+        running = next(row.id for row in app.services.platform.session.store if row.status == "RUNNING")
+        app.services.navigator.open_files([running])
         await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.panes)
         await until(pilot, lambda: app.screen.entry is not None)
         assert "README.md" in {row.name for row in app.screen.pane.rows}

@@ -3,7 +3,6 @@
 import pytest
 from textual.widgets import Input
 
-from sandtui.config.paths import Paths
 from sandtui.fleet.inventory.groups import Group
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.inventory.saved_views import SavedView
@@ -59,7 +58,7 @@ async def test_what_is_forgotten_is_what_nobody_worked_with():
         await until(pilot, lambda: app.screen._view.query.text.endswith("untouched -used>2%"))
         rows = app.screen._view.rows
         assert rows
-        app.bridge.session.history.note(rows[0].id, "$ ls  exit 0")
+        app.services.platform.session.history.note(rows[0].id, "$ ls  exit 0")
         app.screen._view.refilter()
         assert app.screen._view.count == len(rows) - 1
 
@@ -111,28 +110,26 @@ async def test_columns_are_chosen_moved_and_remembered(tmp_path):
         assert isinstance(app.screen, ColumnsDialog)
         await pilot.press("j", "j", "space", "J", "plus", "K", "enter")
         await pilot.pause()
-        assert "id" not in app.preferences.columns
+        assert "id" not in app.services.preferences.columns
         await pilot.press("o", "a", "i")
         kept = app.paths.fleet
         await until(pilot, lambda: kept.exists() and Preferences.load(kept.read_text()).active_only)
         text = kept.read_text()
     again = World()
-    folder = tmp_path / "again"
-    again.paths = Paths(folder, folder)
-    again.preferences = Preferences.load(text)
+    again.services.preferences = Preferences.load(text)
     async with again.run_test(size=WIDE) as pilot:
         await settled(pilot)
         assert again.screen._view.active_only
         assert again.screen._view.order.id == "status"
         assert again.screen.has_class("-no-inspector")
-        assert set(columns(again)) <= set(again.preferences.columns)
+        assert set(columns(again)) <= set(again.services.preferences.columns)
 
 
 async def test_rows_keep_their_places_while_the_cursor_is_moved():
     app = World()
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        fleet, store = app.screen, app.bridge.session.store
+        fleet, store = app.screen, app.services.platform.session.store
         await pilot.press("j", "j")
         shown = [fleet._view.line(place).id for place in range(10)]
         row = store.get(shown[5])
@@ -149,7 +146,7 @@ async def test_the_list_catches_up_when_it_is_in_front_again():
     app = World()
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        fleet, store = app.screen, app.bridge.session.store
+        fleet, store = app.screen, app.services.platform.session.store
         await pilot.press("enter")
         assert isinstance(app.screen, DetailScreen)
         gone = fleet._view.line(3).id
@@ -181,7 +178,7 @@ async def test_after_grouping_the_head_of_the_first_group_is_in_view(start):
 
 async def test_a_saved_view_with_groups_begins_at_the_head_of_the_first():
     app = World(fleet=120)
-    app.preferences.keep_view(SavedView("x", "by image", "status:running", group="image"))
+    app.services.preferences.keep_view(SavedView("x", "by image", "status:running", group="image"))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await until(pilot, lambda: app.screen.target is not None)
@@ -201,7 +198,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("presses", ELSEWHERE.values(), ids=ELSEWHERE)
 async def test_a_list_that_the_user_has_narrowed_is_acted_on(presses):
     app = World(fleet=200)
-    app.preferences.keep_view(SavedView("x", "running", "status:running"))
+    app.services.preferences.keep_view(SavedView("x", "running", "status:running"))
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         fleet = app.screen
@@ -223,6 +220,6 @@ async def test_what_news_has_moved_under_the_cursor_is_not_acted_on_even_after_a
         await pilot.press("slash", *"status:running", "enter")
         await until(pilot, lambda: fleet.target is not None and fleet.target.status == "RUNNING")
         gone = fleet.target.id
-        app.bridge.session.store.remove([gone])
+        app.services.platform.session.store.remove([gone])
         await until(pilot, lambda: fleet.target is not None and fleet.target.id != gone)
         assert not fleet.table.armed

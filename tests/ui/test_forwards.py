@@ -13,8 +13,8 @@ from sandtui.fleet.ports.exposures import plain_fault
 from sandtui.fleet.ports.forward import Direction, Forward, ForwardSpec, ForwardState
 from sandtui.ui.chrome.work import work_pieces
 from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.qr import QrDialog
-from sandtui.ui.inventory.bulk_dialog import BulkDialog
 from sandtui.ui.ports.expose_dialog import ExposeDialog
 from sandtui.ui.ports.forwards import line
 from sandtui.ui.rendering.qr import QUIET, qr_code
@@ -36,7 +36,7 @@ def forwards():
 
 async def opened(pilot, *, vm=False):
     app = await settled(pilot)
-    session = app.bridge.session
+    session = app.services.platform.session
     session.store.apply([sandbox(1, vm=vm)])
     await until(pilot, lambda: app.screen.target is not None)
     await pilot.press("p")
@@ -56,7 +56,7 @@ def run(steps):
 def test_forwards(snap_compare, size):
     async def steps(pilot):
         app = await opened(pilot)
-        app.bridge.session.forwards.forwards = forwards()
+        app.services.platform.session.forwards.forwards = forwards()
         app.screen._draw()
         await pilot.press("tab", "j")
         app.screen.tick()
@@ -73,7 +73,7 @@ def test_a_line_holds_no_control_byte():
 async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_tcp_port):
     async def steps(pilot):
         app = await opened(pilot)
-        board = app.bridge.session.forwards
+        board = app.services.platform.session.forwards
         await pilot.press("F")
         app.screen.query_one(Input).value = "nonsense"
         await pilot.press("enter")
@@ -85,7 +85,7 @@ async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_
         assert (forward.sandbox_id, forward.local_port) == ("sbx_0001", unused_tcp_port)
         await until(pilot, lambda: app.screen.query_one("#forwards", RowList).key == forward.number)
         pages = []
-        app.open_url = pages.append
+        app.services.clipboard.open_url = pages.append
         await pilot.press("tab", "enter")
         # Not by 127.0.0.1, whose cookies all services of this machine share.
         assert pages == [f"http://sbx-0001.localhost:{unused_tcp_port}"]
@@ -105,7 +105,9 @@ async def test_a_local_port_that_is_taken_is_said():
         await pilot.press("F")
         app.screen.query_one(Input).value = f"8000 to {port}"
         await pilot.press("enter")
-        await until(pilot, lambda: any("is taken: choose another" in said.text for said in app.messages))
+        await until(
+            pilot, lambda: any("is taken: choose another" in said.text for said in app.services.notifier.messages)
+        )
         server.close()
 
     await run(steps)
@@ -117,7 +119,7 @@ async def test_a_vm_has_no_exposures_and_forwarding_is_offered():
         await pilot.press("n")
         await pilot.pause()
         assert not isinstance(app.screen, ExposeDialog)
-        assert "F forwards one to this machine" in app.messages[-1].text
+        assert "F forwards one to this machine" in app.services.notifier.messages[-1].text
 
     await run(steps)
 
@@ -125,7 +127,7 @@ async def test_a_vm_has_no_exposures_and_forwarding_is_offered():
 async def test_a_port_is_chosen_from_those_that_listen_inside():
     async def steps(pilot):
         app = await opened(pilot)
-        board, exposed = app.bridge.session.ports, []
+        board, exposed = app.services.platform.session.ports, []
 
         async def listening(sandbox_id):
             return [3000, 8000]
@@ -146,7 +148,9 @@ async def test_a_port_is_chosen_from_those_that_listen_inside():
         await pilot.press(*"db", "enter")
         await until(pilot, lambda: bool(exposed))
         assert exposed == [("sbx_0001", 8000, "TCP", "db")]
-        await until(pilot, lambda: any("too many exposures in a minute" in said.text for said in app.messages))
+        await until(
+            pilot, lambda: any("too many exposures in a minute" in said.text for said in app.services.notifier.messages)
+        )
 
     await run(steps)
 
@@ -162,7 +166,7 @@ def test_what_a_refusal_means(status, words):
 async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
     async def steps(pilot):
         app = await settled(pilot)
-        session = app.bridge.session
+        session = app.services.platform.session
         session.store.apply([sandbox(1)])
         job = Job(JobKey("sbx_0001", "0a1b2c3d"), JobState.RUNNING, started=NOW, command="make [/x]")
         session.jobs._put(job, keep=False)
@@ -210,7 +214,7 @@ def test_what_is_too_long_is_told():
 def test_an_address_as_a_qr_code(snap_compare, size):
     async def steps(pilot):
         app = await opened(pilot)
-        app.bridge.session.forwards.forwards = forwards()
+        app.services.platform.session.forwards.forwards = forwards()
         app.screen._draw()
         await pilot.press("tab", "Q")
         await pilot.pause()
@@ -233,7 +237,7 @@ async def test_the_keys_that_the_form_names_take_a_port_that_listens(presses, po
         async def listening(sandbox_id):
             return [3000, 8000]
 
-        app.bridge.session.ports.listening = listening
+        app.services.platform.session.ports.listening = listening
         await pilot.press("n")
         await until(
             pilot, lambda: app.screen.query("#listening") and app.screen.query_one(OptionList).option_count == 2
@@ -251,7 +255,7 @@ async def test_a_port_of_all_marked_sandboxes_is_exposed():
         app.screen.query_one("#filter", Input).value = "status:running kind:container"
         await pilot.pause()
         await pilot.press("space", "space", "space", "p")
-        client, exposed = app.bridge.session.client, []
+        client, exposed = app.services.platform.session.client, []
 
         async def expose(sandbox_id, port, name=None, protocol="HTTP"):
             exposed.append(sandbox_id)

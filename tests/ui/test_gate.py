@@ -1,6 +1,7 @@
 """News of every kind reach every screen only while it is composed and not closing."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from textual import events
@@ -9,88 +10,89 @@ from sandtui.client.errors import APIError
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory.bulk_plan import make_plan
-from sandtui.fleet.inventory.changes import ChangeSet
+from sandtui.ui import messages
 from sandtui.ui.activity.screen import ActivityScreen
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.fanout_screen import FanOutScreen
 from sandtui.ui.commands.history_dialog import HistoryDialog
-from sandtui.ui.connection import messages
+from sandtui.ui.commands.past_commands import search_commands
 from sandtui.ui.creation.launch_screen import LaunchScreen
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.dialogs.wait import WaitDialog
 from sandtui.ui.files import FilesScreen
-from sandtui.ui.inventory.bulk_dialog import BulkDialog
 from sandtui.ui.inventory.columns_dialog import ColumnsDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.jobs.flow import JobFlow
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.ports.expose_dialog import ExposeDialog
 from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.recordings import RecordingsScreen
-from sandtui.ui.shells.screen import ShellScreen
+from sandtui.ui.shells.screen import ShellScreen, open_shells
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.ui.world import NOW, World, settled
 
 
 def first(app, count=1):
-    return [row for row in app.bridge.session.store if row.status == "RUNNING"][:count]
+    return [row for row in app.services.platform.session.store if row.status == "RUNNING"][:count]
 
 
 def launch(app):
-    return app.bridge.make_launch(LaunchPlan("a1b2", ()), app.journal)
+    return app.services.launches.make(LaunchPlan("a1b2", ()))
 
 
 def bulk(app):
-    return app.bridge.session.bulk(make_plan(plans.DELETE, first(app)))
+    return app.services.platform.session.bulk(make_plan(plans.DELETE, first(app)))
 
 
 SCREENS = {
-    "activity": lambda app: ActivityScreen(),
+    "activity": lambda app: ActivityScreen(app.services),
     "ask": lambda app: AskDialog("Really?", "It goes.", "Yes"),
-    "bulk": lambda app: BulkDialog(bulk(app), app.clock),
+    "bulk": lambda app: BulkDialog(bulk(app), app.services.clock, app.services.keymap),
     "choose": lambda app: ChooseDialog("Which", [Choice("a", "a", "A")]),
     "code": lambda app: CodeDialog([CodeText("1", "one", "text")]),
     "columns": lambda app: ColumnsDialog(["name"], {}),
-    "console": lambda app: ConsoleScreen(first(app)[0].id),
-    "create": lambda app: CreateScreen(),
-    "detail": lambda app: DetailScreen(first(app)[0].id),
+    "console": lambda app: ConsoleScreen(app.services, first(app)[0].id),
+    "create": lambda app: CreateScreen(app.services),
+    "detail": lambda app: DetailScreen(app.services, first(app)[0].id),
     "expose": lambda app: ExposeDialog("here", listening=True),
-    "fan-out": lambda app: FanOutScreen(first(app, 3)),
-    "files": lambda app: FilesScreen([first(app)[0].id]),
-    "fleet": lambda app: FleetScreen(),
-    "history": lambda app: HistoryDialog(None, "", NOW),
-    "jobs": lambda app: JobsScreen((), None),
-    "launch": lambda app: LaunchScreen(launch(app)),
-    "log": lambda app: LogScreen([row.id for row in first(app, 2)]),
+    "fan-out": lambda app: FanOutScreen(app.services, first(app, 3)),
+    "files": lambda app: FilesScreen(app.services, [first(app)[0].id]),
+    "fleet": lambda app: FleetScreen(app.services),
+    "history": lambda app: HistoryDialog(None, "", NOW, partial(search_commands, app.services)),
+    "jobs": lambda app: JobsScreen(app.services, JobFlow(app, app.services), (), None),
+    "launch": lambda app: LaunchScreen(app.services, launch(app)),
+    "log": lambda app: LogScreen(app.services, [row.id for row in first(app, 2)]),
     "plan": lambda app: PlanDialog(make_plan(plans.DELETE, first(app)), "here", NOW),
-    "ports": lambda app: PortsScreen(None),
-    "recordings": lambda app: RecordingsScreen(),
-    "shell": lambda app: ShellScreen(app.bridge.open_shells([first(app)[0].id])[0]),
+    "ports": lambda app: PortsScreen(app.services, None),
+    "recordings": lambda app: RecordingsScreen(app.services),
+    "shell": lambda app: ShellScreen(app.services, open_shells(app.services, [first(app)[0].id])[0]),
     "value": lambda app: ValueDialog("Value", "a value", "", lambda text: ""),
-    "wait": lambda app: WaitDialog("Wait", "for it", app.close_screen),
+    "wait": lambda app: WaitDialog("Wait", "for it", app.services.navigator.close),
 }
 
 
 def fire(app, screen):
     """Have everything happen that can happen to a screen at any time."""
-    session = app.bridge.session
+    session = app.services.platform.session
     row = first(app)[0]
     app.tick()
     for message in (
         messages.ConnectionChanged(),
-        messages.SandboxesChanged(ChangeSet(changed=frozenset({row.id}))),
-        messages.FreshnessChanged(app.bridge.freshness),
+        messages.SandboxesChanged(),
+        messages.FreshnessChanged(app.services.platform.freshness),
         messages.LaunchChanged(),
         messages.ExposuresArrived(),
         messages.JobsChanged(),
     ):
-        app.bridge.tell(message)
+        app.services.platform.broadcast(message)
     error = APIError("no")
     for message in (
         messages.CreateFinished(None, error),
@@ -101,8 +103,14 @@ def fire(app, screen):
         messages.LogArrived(row.id, [], error),
     ):
         screen.post_message(message)
-    for source in (session.jobs, session.forwards, app.transfers, *session.fan_outs, *app.launches):
+    for source in (
+        session.jobs,
+        session.forwards,
+        *session.fan_outs,
+        *app.services.launches.all,
+    ):
         source.on_change()
+    app.services.transfers.changed.publish(None)
     for name in ("launch", "console", "board", "run"):
         source = getattr(screen, name, None)
         if callable(getattr(source, "on_change", None)):
@@ -144,7 +152,7 @@ async def test_every_kind_of_news_at_each_step_of_every_screens_life(steps):
             assert app.screen is below, screen
             assert app.is_running, screen
         await pilot.pause()
-        assert not [said.text for said in app.messages if "nternal error" in said.text]
+        assert not [said.text for said in app.services.notifier.messages if "nternal error" in said.text]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (1, 1)])
@@ -169,10 +177,10 @@ async def test_a_slot_that_another_screen_took_over_stays_its_own():
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         shared = launch(app)
-        app.push_screen(LaunchScreen(shared))
+        app.push_screen(LaunchScreen(app.services, shared))
         await pilot.pause()
         app.pop_screen()
-        app.push_screen(LaunchScreen(shared))
+        app.push_screen(LaunchScreen(app.services, shared))
         await pilot.pause()
         await pilot.pause()
         assert shared.on_change.__qualname__.startswith("ScreenGate")

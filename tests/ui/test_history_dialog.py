@@ -11,8 +11,7 @@ async def test_a_search_that_ends_after_the_dialog_was_left_is_dropped(monkeypat
     app = World()
     async with app.run_test() as pilot:
         await settled(pilot)
-        monkeypatch.setattr(app.bridge, "search_commands", lambda text, where, found: answers.append(found))
-        dialog = HistoryDialog(None, "", NOW)
+        dialog = HistoryDialog(None, "", NOW, lambda text, where, found: answers.append(found))
         app.push_screen(dialog)
         await until(pilot, lambda: answers)
         monkeypatch.setattr(OptionList, "clear_options", lambda _: drawn.append("options"))

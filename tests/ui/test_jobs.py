@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from textual.widgets import Checkbox, Input
 
-from sandtui.client import APIError, CommandResponse
+from sandtui.client import APIError
 from sandtui.fleet.jobs.board import Ended
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.jobs.log_window import LogWindow
@@ -50,7 +51,7 @@ JOBS = [
 
 async def opened(pilot, jobs=JOBS, *, log=LOG):
     app = await settled(pilot)
-    board = app.bridge.session.jobs
+    board = app.services.platform.session.jobs
 
     async def execute(sandbox_id, command, timeout=None, **_):
         raise APIError("not here")
@@ -65,7 +66,7 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
         self.start = 40_000 - sum(map(len, self.lines))
 
     board.look = look
-    app.bridge.session.client.execute_command = execute
+    app.services.platform.session.client.execute_command = execute
     LogWindow.read_end = read_end
     board.store.apply(
         sandbox(number, created_at=NOW - timedelta(minutes=50), started_at=NOW - timedelta(minutes=50))
@@ -157,8 +158,8 @@ async def test_the_cursor_stays_on_its_job_and_its_line_when_others_come_above()
         chosen, line = rows.key, rows.cursor - rows.scroll_offset.y
         for number in range(5):
             fresh = replace(job(7), key=JobKey("sbx_0007", f"f000000{number}"), started=NOW)
-            app.bridge.session.jobs._put(fresh, keep=False)
-        app.bridge.session.jobs.on_change()
+            app.services.platform.session.jobs._put(fresh, keep=False)
+        app.services.platform.session.jobs.on_change()
         await until(pilot, lambda: len(app.screen.jobs) == 35)
         assert rows.key == chosen
         assert rows.cursor - rows.scroll_offset.y == line
@@ -179,7 +180,7 @@ async def test_the_filter_narrows_and_escape_undoes_it_step_by_step():
         await pilot.press("escape")
         await pilot.pause()
         assert not isinstance(app.screen, JobsScreen)
-        assert not app.bridge.session.job_watcher.attending
+        assert not app.services.platform.session.job_watcher.attending
 
     await run(steps)
 
@@ -193,7 +194,7 @@ async def test_stopping_asks_first_and_tells_what_became_of_it():
             stopped.append(key)
             return "stopped"
 
-        app.bridge.session.jobs.stop = stop
+        app.services.platform.session.jobs.stop = stop
         await pilot.press("K")
         await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("enter")
@@ -211,21 +212,21 @@ async def test_stopping_asks_first_and_tells_what_became_of_it():
 async def test_a_new_job_is_started_where_the_cursor_was_and_chosen():
     async def steps(pilot):
         app = await opened(pilot)
-        board = app.bridge.session.jobs
+        board = app.services.platform.session.jobs
         sent = []
 
-        async def execute(sandbox_id, command, timeout=None, **_):
+        async def start(sandbox_id, command, working_dir=None):
             sent.append((sandbox_id, command))
-            return CommandResponse(stdout="", stderr="", exit_code=0)
+            return SimpleNamespace(job_id=f"{len(sent):08x}")
 
-        app.bridge.session.client.execute_command = execute
+        app.services.platform.session.client.start_background_job = start
         app.screen.targets = ()
         await pilot.press("n", *"make", "enter")
         await until(pilot, lambda: any(job.command == "make" for job in board.jobs.values()))
         made = next(job for job in board.jobs.values() if job.command == "make")
         await until(pilot, lambda: cursor(app).key == made.key)
         assert made.mine and made.key.sandbox_id == "sbx_0007"
-        assert "sh -c make" in sent[0][1]
+        assert sent == [("sbx_0007", "make")]
         await pilot.press("u")
         await until(pilot, lambda: sum(job.command == "make" for job in board.jobs.values()) == 2)
 
@@ -235,7 +236,7 @@ async def test_a_new_job_is_started_where_the_cursor_was_and_chosen():
 async def test_what_follows_is_checked_and_set(tmp_path):
     async def steps(pilot):
         app = await opened(pilot)
-        board = app.bridge.session.jobs
+        board = app.services.platform.session.jobs
         await pilot.press("T")
         await pilot.pause()
         dialog = app.screen
@@ -276,17 +277,17 @@ async def test_ends_are_told_together_and_by_the_way_that_was_chosen(monkeypatch
     async def steps(pilot):
         app = await opened(pilot)
         written, rung = [], []
-        monkeypatch.setattr(app, "desktop_notify", written.append)
+        monkeypatch.setattr(app.services.notifier, "notify_desktop", written.append)
         monkeypatch.setattr(app, "bell", lambda: rung.append(1))
-        ended = app.bridge.session.job_watcher.on_end
+        ended = app.services.platform.session.job_watcher.on_end
         done = [Ended(replace(job(number), state=JobState.DONE, exit_code=0)) for number in (1, 2)]
         for way in ("app", "bell", "osc9", "off"):
-            app.preferences.notify = way
-            before = len(app.messages)
+            app.services.preferences.notify = way
+            before = len(app.services.notifier.messages)
             ended([done[0]])
             ended([done[1], Ended(replace(job(3), state=JobState.FAILED, exit_code=4))])
-            await until(pilot, lambda: not app.job_flow._untold)
-            told = [said.text for said in list(app.messages)[before:]]
+            await until(pilot, lambda: app.screen.flow.all_told)
+            told = [said.text for said in list(app.services.notifier.messages)[before:]]
             assert told == ([] if way == "off" else ["3 jobs ended, 1 of them failed or were lost."])
         assert (len(written), len(rung)) == (1, 1)
 
@@ -298,7 +299,7 @@ async def test_a_desktop_notification_holds_no_control_byte(monkeypatch):
         app = await settled(pilot)
         sent = []
         monkeypatch.setattr(app._driver, "write", sent.append)
-        app.desktop_notify("job \x07\x1b]0;x\x9c in 'a'")
+        app.services.notifier.notify_desktop("job \x07\x1b]0;x\x9c in 'a'")
         assert len(sent) == 1
         body = sent[0].removeprefix("\x1b]9;").removesuffix("\x07")
         assert body.isprintable() and body.startswith("sandtui: job")
@@ -311,7 +312,7 @@ async def test_the_way_of_telling_is_kept():
         app = await opened(pilot)
         await pilot.press("B", "b")
         await pilot.pause()
-        assert app.preferences.notify == "bell"
+        assert app.services.preferences.notify == "bell"
         await until(pilot, app.paths.fleet.exists)
         assert '"notify"' in app.paths.fleet.read_text()
 
@@ -321,7 +322,7 @@ async def test_the_way_of_telling_is_kept():
 async def test_a_sandbox_that_can_not_be_asked_is_named():
     async def steps(pilot):
         app = await opened(pilot)
-        app.bridge.session.jobs.problems["sbx_0008"] = "no \x1b[31mshell[/]"
+        app.services.platform.session.jobs.problems["sbx_0008"] = "no \x1b[31mshell[/]"
         left, right = app.screen.activity()
         text = "".join(piece.text for piece in (*left, *right))
         assert "1 could not be asked" in text and "\x1b" not in text

@@ -1,20 +1,14 @@
 """Keys that the user has changed: what they do, what the hints and the help say."""
 
 from sandtui.config.settings import read_settings
-from sandtui.fleet.keymap import read_keymap
 from sandtui.ui.dialogs.help import HelpDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
-from sandtui.ui.key_bindings import textual_keymap
 from tests.ui.world import World, settled, until
 
 
 def with_keys(text):
-    app = World(fleet=5)
-    app.settings = read_settings(f"[keys]\n{text}", "config.toml")
-    app.user_keys = read_keymap(app.settings.keys)
-    app.set_keymap(textual_keymap(app.user_keys))
-    return app
+    return World(fleet=5, settings=read_settings(f"[keys]\n{text}", "config.toml"))
 
 
 async def test_a_changed_key_works_and_is_shown_and_the_old_one_does_not():
@@ -23,7 +17,7 @@ async def test_a_changed_key_works_and_is_shown_and_the_old_one_does_not():
         await settled(pilot)
         await until(pilot, lambda: app.screen.target is not None)
         fleet = app.screen
-        assert "fleet.nonsense: there is no such action" in app.messages[0].text
+        assert "fleet.nonsense: there is no such action" in app.services.notifier.messages[0].text
         hints = fleet.query_one("#hints").render().plain
         assert "f9 open" in hints
         assert "f2 help" in hints

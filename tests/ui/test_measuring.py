@@ -10,8 +10,8 @@ from sandtui.fleet.inventory.bulk import State
 from sandtui.fleet.inventory.bulk_plan import MEASURE, make_plan
 from sandtui.fleet.inventory.usage import COMMAND
 from sandtui.local.drivers.simulated import MEASURING
+from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.plan import PlanDialog
-from sandtui.ui.inventory.bulk_dialog import BulkDialog
 from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, refused, settled, stop_blinking, until
 
@@ -30,7 +30,7 @@ def answering(app):
     async def execute(sandbox_id, command, timeout=None):
         asked.append(sandbox_id)
         share = int(sandbox_id[-2:], 16) / 256 if int(sandbox_id[-1], 16) % 2 else 0.001
-        row = app.bridge.session.store.get(sandbox_id)
+        row = app.services.platform.session.store.get(sandbox_id)
         return CommandResponse(
             stdout=f"cpu {int(share * row.sandbox.cpu_cores * 1e8)}\nmemory {int(share * 2**30)}\n"
             "uptime 9100\nfirst 900000\n",
@@ -38,7 +38,7 @@ def answering(app):
             exit_code=0,
         )
 
-    app.bridge.session.client.execute_command = execute
+    app.services.platform.session.client.execute_command = execute
     return asked
 
 
@@ -77,7 +77,7 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         await until(pilot, lambda: 0 < view.count < len(before))
         left = {row.id for row in view.rows}
         assert left == {row.id for row in map(view.store.get, before) if row.used is None or row.used <= 0.02}
-        assert app.bridge.session.history.touched.isdisjoint(before), "to look at a sandbox is not to use it"
+        assert app.services.platform.session.history.touched.isdisjoint(before), "to look at a sandbox is not to use it"
         store = view.store
         late = store.get(idle[0]) if idle else view.rows[0]
         store.apply([late.sandbox.model_copy(update={"id": "sbx_late", "idle_timeout_minutes": None})])
@@ -92,7 +92,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         asked = answering(app)
-        store = app.bridge.session.store
+        store = app.services.platform.session.store
         row = next(row for row in store if row.status == "RUNNING")
         store.apply([row.sandbox.model_copy(update={"idle_timeout_minutes": 30})])
         app.screen.query_one("#filter", Input).value = row.id
@@ -116,7 +116,7 @@ async def test_marks_are_measured_rather_than_what_matches():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         asked = answering(app)
-        store = app.bridge.session.store
+        store = app.services.platform.session.store
         await pilot.press("slash", *"status:running", "enter")
         await pilot.pause()
         for row in store:
@@ -150,7 +150,7 @@ async def test_the_detail_screen_tells_the_fleet_what_it_saw():
         row = next(row for row in app.screen._view.rows if row.status == "RUNNING")
         app.screen.show_sandbox(row.id)
         await pilot.press("enter", "m")
-        await until(pilot, lambda: asked and app.bridge.session.store.get(row.id).measured is not None)
+        await until(pilot, lambda: asked and app.services.platform.session.store.get(row.id).measured is not None)
         await until(pilot, lambda: "Used" in text_of(app) and "measured 0s ago" in text_of(app))
 
 
@@ -178,8 +178,8 @@ async def test_read_only_measures_nothing():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         asked = answering(app)
-        connection = app.bridge.connection
-        app.bridge.connection = replace(connection, config=replace(connection.config, read_only=True))
+        connection = app.services.platform.connection
+        app.services.platform.connection = replace(connection, config=replace(connection.config, read_only=True))
         await pilot.press("v", "f")
         await until(pilot, lambda: "not measured" in text_of(app))
         assert "M measures" not in text_of(app)
@@ -195,7 +195,7 @@ async def test_made_up_sandboxes_tell_made_up_use():
     app = World()
     async with app.run_test() as pilot:
         await settled(pilot)
-        session = app.bridge.session
+        session = app.services.platform.session
         await session.bulk(make_plan(MEASURE, list(session.store), spare=False)).run()
         running = [row for row in session.store if row.status == "RUNNING"]
         assert all(row.used is not None and 0 <= row.used < 1 for row in running)

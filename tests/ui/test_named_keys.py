@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import sandtui
+from sandtui.config.settings import Settings
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
 from sandtui.fleet.inventory.bulk import BulkRun, Outcome
 from sandtui.fleet.keymap import key_label, read_keymap
-from sandtui.ui.inventory.bulk_dialog import BulkDialog
+from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
-from sandtui.ui.key_bindings import textual_keymap
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.shells.screen import ShellScreen
 from tests.ui.every_screen import EVERY_SCREEN, opened
@@ -93,10 +93,8 @@ ODD = {action.id: f"zz{number:03}" for number, action in enumerate(ACTIONS)}
 
 def odd_world(**options):
     """Return an app in which every action has a key that nobody would name."""
-    app = World(**options)
-    app.user_keys = read_keymap({action_id: [key] for action_id, key in ODD.items()})
-    assert not app.user_keys.problems
-    app.set_keymap(textual_keymap(app.user_keys))
+    app = World(settings=Settings(keys={action_id: [key] for action_id, key in ODD.items()}), **options)
+    assert not app.services.keymap.problems
     return app
 
 
@@ -197,15 +195,15 @@ async def test_work_on_many_names_the_users_keys():
     app = odd_world(fleet=30)
     async with app.run_test(size=WIDE) as pilot:
         await opened(pilot, FleetScreen)
-        session = app.bridge.session
+        session = app.services.platform.session
         rows = [row for row in session.store if row.status == "RUNNING"][:3]
 
         async def work(sandbox_ids):
             return {each: Outcome(False, "no") for each in sandbox_ids}
 
-        run = BulkRun("Try", rows, work, app.bridge.clock)
-        app.bulk.show(run)
+        run = BulkRun("Try", rows, work, app.services.clock)
+        app.services.bulk.show(run)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and ODD["bulk.cancel"] in text_of(app))
-        app.bridge.run_bulk(run)
+        app.services.bulk.run(run)
         await until(pilot, lambda: run.is_over and ODD["bulk.mark"] in text_of(app))
         assert named_defaults(app, {"bulk"}) == []

@@ -14,8 +14,8 @@ async def test_the_newest_notice_is_seen(size):
         room = size[0] * 6 // 10
         for length in range(room - 6, room + 6):
             app.clear_notifications()
-            app.say("x" * length)
-            app.say("the newest")
+            app.services.notifier.notify("x" * length)
+            app.services.notifier.notify("the newest")
             await settled(pilot)
             toasts = [toast for toast in app.screen.query(Toast) if toast.is_attached]
             newest = toasts[-1]

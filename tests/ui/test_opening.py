@@ -45,7 +45,7 @@ async def test_the_first_frame_stands_until_the_fleet_is_loaded(gate, tmp_path):
         assert not app.is_open
         gate.set()
         await until(pilot, lambda: app.is_open and isinstance(app.screen, FleetScreen))
-        await until(pilot, lambda: app.bridge.problem is not None)
+        await until(pilot, lambda: app.services.platform.problem is not None)
         await pilot.press("question_mark")
         await until(pilot, lambda: len(app.screen_stack) == 3)
 

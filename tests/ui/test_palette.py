@@ -6,13 +6,13 @@ import pytest
 from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
+from sandtui.config.settings import Settings
 from sandtui.fleet.actions import GLOBAL, in_scope
-from sandtui.fleet.keymap import read_keymap
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.dialogs.help import HelpDialog
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
-from sandtui.ui.key_bindings import PALETTE, textual_keymap
+from sandtui.ui.key_bindings import PALETTE
 from sandtui.ui.ports.screen import PortsScreen
 from tests.ui.every_screen import opened
 from tests.ui.test_every_screen import SCREENS
@@ -86,8 +86,8 @@ async def test_what_cannot_be_done_is_last_and_says_why():
     app = World(fleet=30)
     async with app.run_test(size=WIDE) as pilot:
         await opened(pilot, FleetScreen)
-        fleet, connection = app.screen, app.bridge.connection
-        app.bridge.connection = replace(connection, config=replace(connection.config, read_only=True))
+        fleet, connection = app.screen, app.services.platform.connection
+        app.services.platform.connection = replace(connection, config=replace(connection.config, read_only=True))
         offered = await palette(pilot, app)
         reasons = ["Read-only context" in line for line in offered]
         assert True in reasons
@@ -103,11 +103,9 @@ async def test_what_cannot_be_done_is_last_and_says_why():
 
 
 async def test_the_users_own_keys_are_named_and_open_it():
-    app = World(fleet=30)
+    app = World(fleet=30, settings=Settings(keys={"fleet.jobs": ["f7"], PALETTE: ["f6"]}))
     async with app.run_test(size=WIDE) as pilot:
         await opened(pilot, FleetScreen)
-        app.user_keys = read_keymap({"fleet.jobs": ["f7"], PALETTE: ["f6"]})
-        app.set_keymap(textual_keymap(app.user_keys))
         await pilot.press("ctrl+p")
         await pilot.pause()
         assert isinstance(app.screen, FleetScreen)

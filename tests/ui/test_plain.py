@@ -87,7 +87,7 @@ async def test_a_status_is_a_sign_and_a_word(plain):
     async with plain.run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
         shown = [text(row) for row in rows(app)]
-        for word in {row.status for row in app.bridge.session.store}:
+        for word in {row.status for row in app.services.platform.session.store}:
             lines = [line for line in shown if f" {word[:9]}" in line]
             sign = STATUS_SIGNS.get(word[:9])
             assert sign is None or not lines or all(f"{sign} {word[:9]}" in line for line in lines if "▌" not in line)
@@ -98,7 +98,7 @@ async def test_what_is_said_says_how_bad_it_is(plain):
     async with plain.run_test(size=(120, 36), notifications=True) as pilot:
         app = await settled(pilot)
         for words, severity in (("all is well", "information"), ("look out", "warning"), ("it broke", "error")):
-            app.say(words, severity)
+            app.services.notifier.notify(words, severity)
         await until(pilot, lambda: any("it broke" in text(row) for row in rows(app)))
         assert "✖ it broke" in text(the_row(app, "it broke"))
         assert "▲ look out" in text(the_row(app, "look out"))

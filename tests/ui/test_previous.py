@@ -1,6 +1,6 @@
 """``-`` leads to the screen before this one and back; texts name the keys that the user has."""
 
-from sandtui.fleet.keymap import read_keymap
+from sandtui.config.settings import Settings
 from sandtui.ui.activity.screen import ActivityScreen
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
@@ -19,7 +19,7 @@ async def test_it_goes_back_and_forth():
         await pilot.press("minus")
         await pilot.pause()
         assert isinstance(app.screen, FleetScreen)
-        assert "no screen" in app.messages[-1].text
+        assert "no screen" in app.services.notifier.messages[-1].text
         await pilot.press("b")
         await shows(pilot, JobsScreen)
         await pilot.press("minus")
@@ -63,16 +63,16 @@ async def test_nothing_of_another_platform_is_opened_again():
         await pilot.press("b")
         await shows(pilot, JobsScreen)
         await pilot.press("escape")
-        app.forget_previous()
+        app.services.navigator.forget_previous()
         await pilot.press("minus")
         await pilot.pause()
         assert isinstance(app.screen, FleetScreen)
 
 
 async def test_the_tour_and_what_is_said_name_the_users_keys():
-    async with World(fleet=0).run_test(size=(120, 36)) as pilot:
+    settings = Settings(keys={"fleet.new": ["f7"], "fleet.many": [], "app.command": ["f8"]})
+    async with World(fleet=0, settings=settings).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
-        app.user_keys = read_keymap({"fleet.new": ["f7"], "fleet.many": [], "app.command": ["f8"]})
         app.screen._show_empty()
         shown = ["".join(piece.text for piece in line) for line in app.screen.table.empty]
         assert any(line.strip().startswith("f7  create a sandbox") for line in shown)
@@ -80,5 +80,5 @@ async def test_the_tour_and_what_is_said_name_the_users_keys():
         assert any("f8 takes commands" in line for line in shown)
         await pilot.press("s")
         await pilot.pause()
-        assert app.messages[-1].text == "There is no sandbox yet: f7 creates one."
-        assert [entry.kind for entry in app.kept.search("shell")] == []
+        assert app.services.notifier.messages[-1].text == "There is no sandbox yet: f7 creates one."
+        assert [entry.kind for entry in app.services.notifier.activity.search("shell")] == []

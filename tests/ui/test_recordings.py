@@ -75,9 +75,9 @@ class Recorded(World):
     rows = ROWS
     text = RECORDED
 
-    @property
-    def recordings(self):
-        return MadeUp(self.rows, self.text)
+    def __init__(self):
+        super().__init__()
+        self.services.recordings.store = MadeUp(self.rows, self.text)
 
 
 class Unrecorded(Recorded):
@@ -193,5 +193,5 @@ async def test_what_cannot_be_played_is_told():
     async with Broken().run_test(size=WIDE) as pilot:
         app = await listed(pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: any("can't be played" in said.text for said in app.messages))
+        await until(pilot, lambda: any("can't be played" in said.text for said in app.services.notifier.messages))
         assert isinstance(app.screen, RecordingsScreen)

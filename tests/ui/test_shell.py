@@ -28,7 +28,7 @@ async def opened(pilot, greeting=b"$ ", presses=("s",)):
     app = await settled(pilot)
     opener = ScriptedOpener()
     opener.greeting = greeting
-    app.bridge.session.shells.opener = opener
+    app.services.platform.session.shells.opener = opener
     for press in presses:
         await pilot.press(press)
     await until(pilot, lambda: isinstance(app.screen, ShellScreen) and len(opener.channels) > 0)
@@ -201,7 +201,7 @@ async def test_reading_moves_searches_and_copies():
         await until(pilot, lambda: isinstance(app.screen, ShellScreen))
         assert "line 120" in shown(app)
         await pilot.press("V", "j", "j", "y")
-        assert app.copied[0] == "line 120\nline 121\nline 122"
+        assert app.services.clipboard.copied[0] == "line 120\nline 121\nline 122"
         await pilot.press("G")
         assert app.screen.view.lines_below == 0
         await pilot.press("pageup", "i")
@@ -237,16 +237,16 @@ async def test_the_clipboard_is_filled_only_after_asking():
         opener.last.say(b"\x1b]52;c;aGVsbG8=\x07")
         await until(pilot, lambda: "5 characters into your clipboard" in activity(app))
         await pilot.press(LEAVE, "A")
-        assert list(app.copied) == []
+        assert list(app.services.clipboard.copied) == []
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("n")
-        assert list(app.copied) == []
+        assert list(app.services.clipboard.copied) == []
         opener.last.say(b"\x1b]52;c;aGVsbG8=\x07")
         await until(pilot, lambda: "5 characters" in activity(app))
         await pilot.press("A")
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
-        await until(pilot, lambda: list(app.copied) == ["hello"])
+        await until(pilot, lambda: list(app.services.clipboard.copied) == ["hello"])
 
 
 async def test_a_paste_goes_in_brackets_and_without_controls():

@@ -83,7 +83,7 @@ def test_detail_of_an_error(snap_compare, size):
 def test_detail_with_what_goes_on(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
-        session, row = app.bridge.session, app.screen.target
+        session, row = app.services.platform.session, app.screen.target
 
         async def execute(sandbox_id, command, timeout=None):
             seen = app.screen._usage
@@ -189,7 +189,7 @@ def port_rows() -> list[PortRow]:
 def test_ports(snap_compare, size, rows):
     async def steps(pilot):
         app = await settled(pilot)
-        board = app.bridge.session.ports
+        board = app.services.platform.session.ports
         await pilot.press("p")
         await until(pilot, lambda: board.loaded)
         # What is exposed where is not ours to choose: fixed rows are shown in its place.
@@ -234,7 +234,7 @@ def test_logs_side_by_side(snap_compare, size):
             lines = [f"2026-11-24T14:10:{n:02}Z {'error: disk' if n % 7 == 3 else 'step'} {n}" for n in range(30)]
             return "\n".join(lines) + "\n"
 
-        app.bridge.session.client.get_logs = get_logs
+        app.services.platform.session.client.get_logs = get_logs
         await pilot.press(*["space"] * 5, "L")
         await until(pilot, lambda: hasattr(app.screen, "in_view") and all(pane.shown for pane in app.screen.in_view))
         await pilot.press("tab", "T", "k", "ampersand")
@@ -360,7 +360,7 @@ def hostile(number: int, text: str) -> Sandbox:
 def test_hostile_names_are_shown_literally(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
-        app.bridge.session.store.apply(hostile(number, text) for number, text in enumerate(HOSTILE))
+        app.services.platform.session.store.apply(hostile(number, text) for number, text in enumerate(HOSTILE))
         await until(pilot, lambda: app.screen.table.cursor_id is not None)
         await pilot.press("asterisk", "D")
         await pilot.pause()
@@ -379,12 +379,12 @@ def test_no_escape_byte_of_a_name_reaches_the_terminal():
         drawn: list[str] = []
         async with app.run_test(size=WIDE) as pilot:
             await settled(pilot)
-            app.bridge.session.store.apply(hostile(number, text) for number, text in enumerate(HOSTILE))
+            app.services.platform.session.store.apply(hostile(number, text) for number, text in enumerate(HOSTILE))
             await until(pilot, lambda: app.screen.table.cursor_id is not None)
             for number in range(len(HOSTILE)):
                 for press in ("enter", "x", "L", "N", "D", "y"):
                     await pilot.press(press)
-                    app.say(HOSTILE[number], "error")
+                    app.services.notifier.notify(HOSTILE[number], "error")
                     await pilot.pause()
                     strips = app.screen._compositor.render_strips()
                     drawn.append("\n".join(strip.text for strip in strips))

@@ -71,12 +71,12 @@ def test_every_order_of_every_table_is_looked_at_here():
 
 async def test_the_arrow_on_the_fleet():
     app = World(fleet=24)
-    app.preferences.columns = ["name", *(name for name in FLEET if name != "name")]
+    app.services.preferences.columns = ["name", *(name for name in FLEET if name != "name")]
     async with app.run_test(size=(240, 40)) as pilot:
         await settled(pilot)
         screen = app.screen
         await until(pilot, lambda: len(screen.table.visible_ids) == 24)
-        store = app.bridge.session.store
+        store = app.services.platform.session.store
         for order in SORT_ORDERS:
             for key in ("O", "O"):
                 await pilot.press(key)
@@ -97,7 +97,9 @@ async def test_the_arrow_on_the_files():
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         await until(pilot, lambda: app.screen.target is not None)
-        app.open_files([next(row.id for row in app.bridge.session.store if row.status == "RUNNING")])
+        app.services.navigator.open_files(
+            [next(row.id for row in app.services.platform.session.store if row.status == "RUNNING")]
+        )
         await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.is_ready and app.screen.pane.rows)
         screen = app.screen
         for order, shown in FILES.items():

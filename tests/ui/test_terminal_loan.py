@@ -27,7 +27,7 @@ async def test_ctrl_c_ends_nothing_of_ours_at_any_moment_of_a_loan(moment):
     )
     app = SimpleNamespace(
         _driver=driver,
-        is_leaving=False,
+        _exit=False,
         batch_update=nullcontext,
         call_later=lambda *_, **__: None,
         refresh=lambda **_: None,

@@ -22,7 +22,7 @@ async def log(pilot, tmp_path, monkeypatch):
     async def get_logs(sandbox_id):
         return TEXT
 
-    app.bridge.session.client.get_logs = get_logs
+    app.services.platform.session.client.get_logs = get_logs
     await pilot.press("L")
     await until(pilot, lambda: app.screen.pane.state != "loading …")
     return app.screen.pane.view
@@ -34,7 +34,7 @@ async def logs(pilot, tmp_path, monkeypatch):
     async def get_logs(sandbox_id):
         return TEXT
 
-    app.bridge.session.client.get_logs = get_logs
+    app.services.platform.session.client.get_logs = get_logs
     await pilot.press("space", "space", "L")
     await until(pilot, lambda: isinstance(app.screen, LogScreen) and all(p.shown for p in app.screen.in_view))
     return app.screen.pane.view
@@ -60,7 +60,7 @@ async def preview(pilot, tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     path.write_text(TEXT)
     app = await settled(pilot)
-    screen = PreviewScreen(Reader(app.bridge.session.client, None, str(path)), "local")
+    screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
     app.push_screen(screen)
     await until(pilot, lambda: screen.is_mounted and screen.query_one(OutputView).count == len(LINES))
     return screen.query_one(OutputView)
@@ -177,7 +177,7 @@ async def test_a_file_that_is_followed_is_paused_by_scrolling_up_and_shows_progr
     path.write_text("".join(f"{number}\n" for number in range(60)))
     async with World().run_test(size=(80, 24)) as pilot:
         app = await settled(pilot)
-        screen = PreviewScreen(Reader(app.bridge.session.client, None, str(path)), "local")
+        screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
         app.push_screen(screen)
         await until(pilot, lambda: screen.is_mounted and screen.query_one(OutputView).count == 60)
         view = screen.query_one(OutputView)

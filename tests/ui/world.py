@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.widgets import Input, TextArea
 
 from sandtui.client import AsyncSandboxClient, Config
+from sandtui.config.contexts import Context
 from sandtui.config.paths import Paths
+from sandtui.config.settings import Settings as UserSettings
 from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.inventory.refresh import Phase
 from sandtui.fleet.inventory.session import Connection
@@ -23,6 +26,7 @@ from sandtui.local.platform import Platform
 from sandtui.local.settings import Settings
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.dialogs.refusal import RefusalDialog
+from sandtui.ui.services.context_switcher import ConnectTo
 from sandtui.ui.startup import Opening
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
@@ -40,16 +44,23 @@ class World(SandtuiApp):
 
     CONTAIN_FAULTS = False
 
-    def __init__(self, fleet: int = 40, wrap: Wrap = lambda transport: transport) -> None:
+    def __init__(
+        self,
+        fleet: int = 40,
+        wrap: Wrap = lambda transport: transport,
+        contexts: Sequence[Context] = (),
+        connect_to: ConnectTo | None = None,
+        settings: UserSettings | None = None,
+    ) -> None:
         self.local_clock = LocalClock(NOW)
         self._wrap = wrap
         self.on_client: Callable[[AsyncSandboxClient], None] = lambda _: None
         self._folder = tempfile.TemporaryDirectory(prefix="sandtui-ui-")
-        settings = Settings(state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED)
-        self.platform = Platform(settings, clock=self.local_clock)
+        local = Settings(state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED)
+        self.platform = Platform(local, clock=self.local_clock)
         folder = Path(self._folder.name)
         super().__init__(
-            Opening(self._start),
+            Opening(self._start, settings, contexts, connect_to),
             clock=ManualClock(NOW),
             make_client=self._client,
             paths=Paths(folder / "config", folder / "user-state"),
@@ -59,8 +70,8 @@ class World(SandtuiApp):
     @property
     def manual_clock(self) -> ManualClock:
         """The dashboard's clock."""
-        assert isinstance(self.bridge.clock, ManualClock)
-        return self.bridge.clock
+        assert isinstance(self.services.clock, ManualClock)
+        return self.services.clock
 
     async def _start(self) -> Connection:
         await self.platform.__aenter__()
@@ -102,7 +113,7 @@ async def settled(pilot: Pilot[None]) -> World:
     """Wait until the fleet is shown."""
     app = pilot.app
     assert isinstance(app, World)
-    await until(pilot, lambda: app.bridge.freshness.phase is not Phase.LOADING)
+    await until(pilot, lambda: app.services.platform.freshness.phase is not Phase.LOADING)
     stop_blinking(app)
     await pilot.pause()
     return app
@@ -116,6 +127,20 @@ async def refused(pilot: Pilot[None], words: str) -> None:
     assert words in app.screen.reason
     await pilot.press("escape")
     await until(pilot, lambda: not isinstance(app.screen, RefusalDialog))
+
+
+def without_live_channels(app: SandtuiApp) -> None:
+    """Have consoles open no SSH connection beside the answers that a test makes up."""
+    work = app.services.work
+    start = work.worker
+
+    def worker(flow: Any, group: str, *, exclusive: bool = False) -> Any:
+        if group.startswith("way "):
+            flow.close()
+            return None
+        return start(flow, group, exclusive=exclusive)
+
+    work.worker = worker  # type: ignore[method-assign]
 
 
 def stop_blinking(app: SandtuiApp) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -16,10 +16,8 @@ from sandtui.fleet.activity.requests import Request, curl_line
 from sandtui.ui.activity.requests import behind, request_details, request_pieces
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.services.clipboard import Clipboard
 from sandtui.ui.widgets.row_list import RowList
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
 
 MOST_LINES = 12
 
@@ -33,11 +31,12 @@ class RequestsDialog(Dialog[None]):
         Binding("Y", "copy_curl", "copy curl", show=False),
     ]
 
-    def __init__(self, entry: Entry, requests: Sequence[Request], now: datetime) -> None:
+    def __init__(self, entry: Entry, requests: Sequence[Request], now: datetime, clipboard: Clipboard) -> None:
         super().__init__()
         self._entry = entry
         self._requests = requests
         self._now = now
+        self._clipboard = clipboard
 
     def compose(self) -> Iterable[Widget]:
         """The entry, its requests, the one under the cursor."""
@@ -69,12 +68,12 @@ class RequestsDialog(Dialog[None]):
 
     def action_copy_entry(self) -> None:
         """Copy what the entry says."""
-        cast("SandtuiApp", self.app).copy(self._entry.text)
+        self._clipboard.copy(self._entry.text)
 
     def action_copy_curl(self) -> None:
         """Copy the request under the cursor as a command."""
         if self._requests:
-            cast("SandtuiApp", self.app).copy_quietly(curl_line(self._chosen))
+            self._clipboard.copy_text(curl_line(self._chosen))
 
     def action_close(self) -> None:
         """Close."""

@@ -19,6 +19,7 @@ from sandtui.ui.activity.requests_dialog import RequestsDialog
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece, Role
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 SIGNS: dict[Kind, tuple[str, Role]] = {
@@ -36,8 +37,8 @@ class ActivityScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("activity")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._entries: list[Entry] = []
         self._problem = ""
 
@@ -62,7 +63,7 @@ class ActivityScreen(AppScreen):
         if action not in {"open", "copy", "copy_curl"} or self._entries:
             return ""
         if self.query_one(Input).value:
-            return f"No entry matches: {self.named_key('activity.back')} clears the filter."
+            return f"No entry matches: {self.services.key_of('activity.back')} clears the filter."
         return "There is no entry yet: what you do and what goes wrong is listed here."
 
     def on_mount(self) -> None:
@@ -88,12 +89,14 @@ class ActivityScreen(AppScreen):
         """Copy the line."""
         place = self.query_one(OutputView).cursor
         if place < len(self._entries):
-            self.dashboard.copy(clean(self._entries[place].text))
+            self.services.clipboard.copy(clean(self._entries[place].text))
 
     def action_open(self) -> None:
         """Show the entry in full, with the requests behind it."""
         self._with_requests(
-            lambda entry, found: self.app.push_screen(RequestsDialog(entry, found, self.bridge.clock.now()))
+            lambda entry, found: self.app.push_screen(
+                RequestsDialog(entry, found, self.services.clock.now(), self.services.clipboard)
+            )
         )
 
     def action_copy_curl(self) -> None:
@@ -102,9 +105,9 @@ class ActivityScreen(AppScreen):
         def copy(entry: Entry, found: list[Request]) -> None:
             chosen = [request for request in found if request.failed] or found
             if chosen:
-                self.dashboard.copy_quietly(curl_line(chosen[-1]))
+                self.services.clipboard.copy_text(curl_line(chosen[-1]))
             else:
-                self.dashboard.say("No request stands behind this line.", "warning")
+                self.services.notifier.notify("No request stands behind this line.", "warning")
 
         self._with_requests(copy)
 
@@ -120,9 +123,9 @@ class ActivityScreen(AppScreen):
 
     def _search(self, text: str) -> None:
         async def flow() -> None:
-            self.dashboard.keep_requests()
+            self.services.notifier.keep_requests()
             try:
-                found, problem = await asyncio.to_thread(self.dashboard.kept.search, text), ""
+                found, problem = await asyncio.to_thread(self.services.notifier.activity.search, text), ""
             except OSError as error:
                 found, problem = [], describe(error)
             if self.is_attached and self.query_one(Input).value == text:
@@ -140,11 +143,11 @@ class ActivityScreen(AppScreen):
         entry = self._entries[place]
 
         async def flow() -> None:
-            self.dashboard.keep_requests()
+            self.services.notifier.keep_requests()
             try:
-                found = await asyncio.to_thread(self.dashboard.kept.requests_of, entry)
+                found = await asyncio.to_thread(self.services.notifier.activity.requests_of, entry)
             except OSError as error:
-                self.dashboard.say(f"The requests can't be read: {describe(error)}", "warning")
+                self.services.notifier.notify(f"The requests can't be read: {describe(error)}", "warning")
             else:
                 if self.app.screen is self:
                     then(entry, found)
@@ -154,7 +157,7 @@ class ActivityScreen(AppScreen):
     def _line(self, number: int) -> list[Piece]:
         if not self._entries:
             words = (
-                f"Nothing matches: {self.named_key('activity.back')} empties the field."
+                f"Nothing matches: {self.services.key_of('activity.back')} empties the field."
                 if self.query_one(Input).value
                 else "Nothing yet."
             )
@@ -164,7 +167,7 @@ class ActivityScreen(AppScreen):
         entry = self._entries[number]
         sign, role = SIGNS.get(entry.kind, (" ", "text"))
         moment = entry.moment.astimezone()
-        today = moment.date() == self.bridge.clock.now().astimezone().date()
+        today = moment.date() == self.services.clock.now().astimezone().date()
         shown = f"{moment:%H:%M:%S}" if today else f"{moment:%b %d %H:%M}"
         requests = f"  {entry.requests:,} request{'s' * (entry.requests > 1)}" if entry.requests else ""
         return [

@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import MountError, Widget
 
+from sandtui.fleet.signals import Signal
 from sandtui.ui.timers import never_skipped
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ class ScreenGate(Screen[ScreenResultType]):
                 callback(*arguments)
 
         return call
+
+    def hear(self, signal: Signal[T], callback: Callable[[T], object]) -> None:
+        """Have ``callback`` called with what a signal tells until the screen closes."""
+        self._subscriptions.append(signal.subscribe(self.whenever_open(callback)))
 
     def listen(self, source: object, slot: str, callback: Callable[..., object]) -> None:
         """Have ``source`` call back through one of its ``on_...`` attributes until the screen closes."""
@@ -155,10 +160,13 @@ class ScreenGate(Screen[ScreenResultType]):
     def on_unmount(self) -> None:
         """Hear nothing more."""
         self.stop_listening()
+        for end in self._subscriptions:
+            end()
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heard: list[tuple[object, str, Callable[..., None]]] = []
+        self._subscriptions: list[Callable[[], None]] = []
         self._was_composed = False
         self._was_pushed = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from textual.widgets import Input, TextArea
 
@@ -14,7 +14,7 @@ from sandtui.ui.chrome.gate import ScreenGate, Tick
 from sandtui.ui.chrome.key_hints import Hint, KeyHints
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.work import summary_pieces, work_pieces
-from sandtui.ui.key_bindings import help_hint, hints, key_of
+from sandtui.ui.key_bindings import help_hint, hints
 from sandtui.ui.rendering.status import count_pieces
 from sandtui.ui.rendering.text import Piece, Role
 
@@ -26,13 +26,10 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.widget import Widget
 
-    from sandtui.ui.app import SandtuiApp
-    from sandtui.ui.connection.bridge import Bridge
-    from sandtui.ui.connection.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged
+    from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged, TransfersChanged
+    from sandtui.ui.services.bundle import Services
 
 MIN_WIDTH, MIN_HEIGHT = 80, 24
-
-Severity = Literal["information", "warning", "error"]
 
 
 class AppScreen(ScreenGate[None]):
@@ -41,10 +38,15 @@ class AppScreen(ScreenGate[None]):
     SCOPE: ClassVar[str] = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own shape
 
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self.services = services
+
     def __new__(cls, *arguments: object, **named: object) -> Self:
         """Remember how the screen was opened: it can be opened again like that."""
         screen = super().__new__(cls)
-        screen._opened = partial(cls, *arguments, **named)
+        # What a subclass takes, only it knows.
+        screen._opened = partial(cast("Callable[..., Self]", cls), *arguments, **named)
         return screen
 
     _opened: Callable[[], Self]
@@ -68,16 +70,6 @@ class AppScreen(ScreenGate[None]):
     def compose_body(self) -> Iterable[Widget]:
         """Return the widgets between header and activity line."""
         raise NotImplementedError
-
-    @property
-    def dashboard(self) -> SandtuiApp:
-        """The app, with its type."""
-        return cast("SandtuiApp", self.app)
-
-    @property
-    def bridge(self) -> Bridge:
-        """The way to the fleet."""
-        return self.dashboard.bridge
 
     @property
     def takes_all_keys(self) -> bool:
@@ -112,10 +104,6 @@ class AppScreen(ScreenGate[None]):
         """Return what an action of this screen is done to, for the activity, where the crumbs do not say it."""
         return ""
 
-    def named_key(self, action_id: str) -> str:
-        """Return the key of an action as the user's keymap has it, for a text."""
-        return key_of(action_id, self.dashboard.user_keys)
-
     def why_not(self, action: str) -> str:
         """Return why an action can't be done now and what to do instead, or an empty text when it can.
 
@@ -135,7 +123,7 @@ class AppScreen(ScreenGate[None]):
 
     def offered_hints(self) -> list[Hint]:
         """Return the hints of the actions that work now."""
-        return hints(*self.hint_scopes(), keymap=self.dashboard.user_keys, allowed=self.dashboard.contexts.may)
+        return hints(*self.hint_scopes(), keymap=self.services.keymap, allowed=self.services.contexts.may)
 
     def owner_of(self, scope: str) -> DOMNode:
         """Return who carries out the actions of a scope: the screen, or one of its panes."""
@@ -143,7 +131,7 @@ class AppScreen(ScreenGate[None]):
 
     def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
         """Start a coroutine of this screen. It goes on when the screen closes; what it would draw then is dropped."""
-        self.bridge.run_flow(self.of_screen(flow), group, exclusive=exclusive)
+        self.services.work.start(self.of_screen(flow), group, exclusive=exclusive)
 
     def on_tick(self, _: Tick) -> None:
         """Let the time pass."""
@@ -165,7 +153,7 @@ class AppScreen(ScreenGate[None]):
             return
         self.update_news()
         typing = isinstance(self.focused, (Input, TextArea))
-        help_ = None if self.takes_all_keys else help_hint(typing, self.dashboard.user_keys)
+        help_ = None if self.takes_all_keys else help_hint(typing, self.services.keymap)
         self.query_one("#hints", KeyHints).show(self.offered_hints(), help_)
 
     def on_mount(self) -> None:
@@ -196,22 +184,26 @@ class AppScreen(ScreenGate[None]):
         """Draw the counts."""
         self.update_news()
 
+    def on_transfers_changed(self, _: TransfersChanged) -> None:
+        """Draw how far they are."""
+        self.update_news()
+
     def on_key_hints_chosen(self, message: KeyHints.Chosen) -> None:
         """Do what a clicked hint says."""
-        self.dashboard.do(message.action)
+        self.services.run_action(message.action)
 
     def _update_header(self) -> None:
-        bridge = self.bridge
+        platform, clock = self.services.platform, self.services.clock
         left = [Piece(" sandtui", "key"), Piece("  ")]
         crumbs = self.crumbs()
         for place, crumb in enumerate(crumbs):
             last = place == len(crumbs) - 1
             left += [Piece(crumb, "bright" if last else "dim"), Piece("" if last else " › ", "dim")]
-        if bridge.session is not None:
-            left += [Piece("    "), *count_pieces(bridge.session.store.counts)]
+        if platform.session is not None:
+            left += [Piece("    "), *count_pieces(platform.session.store.counts)]
         right: list[Piece] = []
-        if bridge.connection is not None:
-            connection = bridge.connection
+        if platform.connection is not None:
+            connection = platform.connection
             role: Role = "bad" if connection.production else "busy" if connection.warning else "dim"
             right = [Piece(clean(connection.label), role), Piece("   ")]
             if connection.production:
@@ -220,17 +212,17 @@ class AppScreen(ScreenGate[None]):
                 right.insert(0, Piece("NOT ISOLATED  ", "bad"))
             if connection.config.read_only:
                 right.insert(0, Piece("READ-ONLY  ", "busy"))
-            right += freshness_pieces(bridge.freshness, bridge.clock.now())
-        elif bridge.problem is not None:
+            right += freshness_pieces(platform.freshness, clock.now())
+        elif platform.problem is not None:
             right = [Piece("▲ not connected", "bad")]
         else:
             right = [Piece("◌ connecting", "waiting")]
         self.query_one("#header", ChromeLine).show(left, [*right, Piece(" ")])
 
     def _update_activity(self) -> None:
-        bridge = self.bridge
+        platform, clock = self.services.platform, self.services.clock
         problem = problem_pieces(
-            bridge.freshness, bridge.clock.monotonic(), bridge.clock.now(), self.named_key("app.refresh")
+            platform.freshness, clock.monotonic(), clock.now(), self.services.key_of("app.refresh")
         )
         left, right = self.activity()
         width, height = self.size
@@ -238,8 +230,8 @@ class AppScreen(ScreenGate[None]):
             left = problem
         elif width < MIN_WIDTH or height < MIN_HEIGHT:
             left = [Piece(f"this window is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} shows everything", "busy")]
-        if bridge.session is not None and bridge.session.transfers is not None:
-            right = [*summary_pieces(bridge.session.transfers.totals), *right]
-        if bridge.session is not None:
-            right = [*work_pieces(len(bridge.session.jobs.running), len(bridge.session.forwards.active)), *right]
+        if platform.session is not None and platform.session.transfers is not None:
+            right = [*summary_pieces(platform.session.transfers.totals), *right]
+        if platform.session is not None:
+            right = [*work_pieces(len(platform.session.jobs.running), len(platform.session.forwards.active)), *right]
         self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])

@@ -14,6 +14,7 @@ from sandtui.ui.commands.console import line_pieces
 from sandtui.ui.commands.console_rows import ConsoleRows
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.rendering.text import Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 NEEDS_OUTPUT = frozenset({"fold", "fold_all", "rerun", "copy", "copy_output", "save", "search"})
@@ -22,8 +23,8 @@ NEEDS_OUTPUT = frozenset({"fold", "fold_all", "rerun", "copy", "copy_output", "s
 class ConsoleKeys(AppScreen):
     """The actions on the output; the console's screen itself lays out, runs and draws."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._needle = ""
 
     @property
@@ -66,9 +67,9 @@ class ConsoleKeys(AppScreen):
     def why_not(self, action: str) -> str:
         """Return that there is no output yet, or that its end is followed already."""
         if action in NEEDS_OUTPUT and not self.console.lines:
-            return f"Nothing was run yet: {self.named_key('output.type')} goes to the command line."
+            return f"Nothing was run yet: {self.services.key_of('output.type')} goes to the command line."
         if action == "interrupt" and self.console.running is None and not self.has_selection:
-            return f"No command is running here. {self.named_key('app.quit')} quits."
+            return f"No command is running here. {self.services.key_of('app.quit')} quits."
         if action == "clear" and not self.console.lines:
             return "There is no output to clear."
         if action == "follow" and self.output_view.following:
@@ -103,7 +104,7 @@ class ConsoleKeys(AppScreen):
         """Cut long lines to the window, or not."""
         view = self.output_view
         view.wrap = not view.wrap
-        self.dashboard.say("Long lines are wrapped." if view.wrap else "Long lines are cut.")
+        self.services.notifier.notify("Long lines are wrapped." if view.wrap else "Long lines are cut.")
 
     def action_search(self) -> None:
         """Ask what to look for."""
@@ -134,9 +135,9 @@ class ConsoleKeys(AppScreen):
         """Copy what is selected, or the line under the cursor."""
         selected, line = self.get_selected_text(), self.line_at_cursor
         if selected:
-            self.dashboard.copy_quietly(selected)
+            self.services.clipboard.copy_text(selected)
         elif line is not None:
-            self.dashboard.copy(output_line(self.console.lines[line].text))
+            self.services.clipboard.copy(output_line(self.console.lines[line].text))
 
     def action_copy_output(self) -> None:
         """Copy all that the command under the cursor printed."""
@@ -144,7 +145,7 @@ class ConsoleKeys(AppScreen):
         if line is not None:
             number = self.console.lines[line].run
             texts = [output_line(each.text) for each in self.console.output_of(number)]
-            self.dashboard.copy_lines(texts, f"{len(texts):,} lines of run {number}")
+            self.services.clipboard.copy_lines(texts, f"{len(texts):,} lines of run {number}")
 
     def action_save(self) -> None:
         """Write all that is kept here to a file."""
@@ -159,7 +160,7 @@ class ConsoleKeys(AppScreen):
                     write_new(path, "\n".join(texts) + "\n")
                     return f"{len(lines):,} lines of output"
 
-                self.bridge.save(path, write)
+                self.services.files.save(path, write)
 
         def check(name: str) -> str:
             return "" if name.strip() else "a file is missing"
@@ -179,9 +180,9 @@ class ConsoleKeys(AppScreen):
         lines = self.console.lines
         found = find_among(len(lines), lambda place: output_line(lines[place].text), self._needle, start, step)
         if found is None:
-            key = self.dashboard.named_key("output.search")
+            key = self.services.key_of("output.search")
             words = f"{clean(self._needle)} is not in the output." if self._needle else f"{key} asks what to look for."
-            self.dashboard.say(words)
+            self.services.notifier.notify(words)
             return
         self.console.folded -= {lines[found].run}
         self.draw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -15,6 +16,7 @@ from sandtui.client import SandboxClientError
 from sandtui.fleet.commands.console import Console, Run
 from sandtui.fleet.commands.line.completion import columns
 from sandtui.fleet.commands.line.history import PastCommand
+from sandtui.fleet.commands.line.masking import told
 from sandtui.fleet.commands.line.timeouts import next_timeout
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.text.sanitize import clean
@@ -24,10 +26,12 @@ from sandtui.ui.commands.console import place_pieces, run_state_pieces
 from sandtui.ui.commands.console_keys import ConsoleKeys
 from sandtui.ui.commands.console_rows import ConsoleRows
 from sandtui.ui.commands.history_dialog import HistoryDialog
+from sandtui.ui.commands.past_commands import search_commands
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.status import status_pieces
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 PAINT_SECONDS = 1 / 30
@@ -46,8 +50,8 @@ class ConsoleScreen(ConsoleKeys):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("console"), *bindings("output")]
     AUTO_FOCUS = "#command"
 
-    def __init__(self, sandbox_id: str) -> None:
-        super().__init__()
+    def __init__(self, services: Services, sandbox_id: str) -> None:
+        super().__init__(services)
         self.sandbox_id = sandbox_id
         self._worker: Worker[Run] | None = None
         self._way: Worker[None] | None = None
@@ -67,7 +71,7 @@ class ConsoleScreen(ConsoleKeys):
     @property
     def console(self) -> Console:
         """The console that is shown."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             raise RuntimeError("there is no connection")
         return session.console(self.sandbox_id)
@@ -76,7 +80,7 @@ class ConsoleScreen(ConsoleKeys):
     def rows(self) -> ConsoleRows:
         """Its lines as rows of the screen."""
         if self._rows is None:
-            self._rows = ConsoleRows(self.console, self.named_key("console.job"))
+            self._rows = ConsoleRows(self.console, self.services.key_of("console.job"))
         return self._rows
 
     def crumbs(self) -> list[str]:
@@ -88,13 +92,13 @@ class ConsoleScreen(ConsoleKeys):
         following = self.output_view.following
         right = [
             Piece(
-                "● following" if following else f"‖ {self.named_key('output.follow')} follows",
+                "● following" if following else f"‖ {self.services.key_of('output.follow')} follows",
                 "good" if following else "dim",
             )
         ]
         if self._offer:
             return [Piece(columns(self._offer, self.size.width - 16), "info")], right
-        keys = f"{self.named_key('output.next_hit')} {self.named_key('output.previous_hit')}"
+        keys = f"{self.services.key_of('output.next_hit')} {self.services.key_of('output.previous_hit')}"
         sought = [Piece("search: ", "dim"), Piece(f"{clean(self._needle)}  ", "key"), Piece(keys, "dim")]
         return (sought if self._needle else []), right
 
@@ -105,14 +109,14 @@ class ConsoleScreen(ConsoleKeys):
     def on_mount(self) -> None:
         """Show what was run here before."""
         self.listen(self.console, "on_change", self._changed)
-        self._way = self.bridge.open_console(self.console)
-        self.bridge.search_commands("", self.sandbox_id, self.whenever_open(self._remember))
+        self._way = self.services.work.worker(self.console.keep_open(), f"way {self.sandbox_id}", exclusive=True)
+        search_commands(self.services, "", self.sandbox_id, self.whenever_open(self._remember))
         super().on_mount()
         self.draw()
 
     def on_unmount(self) -> None:
         """Close the connection; a command that runs goes on and keeps it."""
-        if self.bridge.session is not None and self._way is not None and self.console.running is None:
+        if self.services.platform.session is not None and self._way is not None and self.console.running is None:
             self._way.cancel()
 
     def on_output_view_following_changed(self) -> None:
@@ -155,12 +159,15 @@ class ConsoleScreen(ConsoleKeys):
     def run_command(self, command: str) -> bool:
         """Run a command and keep it in the history, unless one runs; return whether it was begun."""
         if self.console.running is not None:
-            key = self.dashboard.named_key("console.interrupt")
-            self.dashboard.say(f"A command is still running here: {key} stops it.", "warning")
+            key = self.services.key_of("console.interrupt")
+            self.services.notifier.notify(f"A command is still running here: {key} stops it.", "warning")
             return False
         self.output_view.follow()
-        self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
-        self._worker = self.bridge.run_command(self.console, command, self.console.timeout)
+        self.services.command_history.add(self.sandbox_id, self._sandbox_name(), command)
+        with self.services.notifier.doing(f"run › {self._sandbox_name()} › {told(command)}"):
+            self._worker = self.services.work.worker(
+                self.console.run(command, self.console.timeout), f"console {self.sandbox_id}"
+            )
         return True
 
     def action_interrupt(self) -> None:
@@ -179,7 +186,8 @@ class ConsoleScreen(ConsoleKeys):
                 field.put(command)
                 field.focus()
 
-        self.app.push_screen(HistoryDialog(self.sandbox_id, field.text.strip(), self.bridge.clock.now()), answered)
+        now, search = self.services.clock.now(), partial(search_commands, self.services)
+        self.app.push_screen(HistoryDialog(self.sandbox_id, field.text.strip(), now, search), answered)
 
     def action_timeout(self) -> None:
         """Change how long a command may take."""
@@ -191,12 +199,12 @@ class ConsoleScreen(ConsoleKeys):
         field = self.query_one(CommandLine)
         if command := field.text.strip():
             field.restart()
-            self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), command)
+            self.services.command_history.add(self.sandbox_id, self._sandbox_name(), command)
             self.run_flow(self._start_job(command), "job")
         elif self.console.runs:
             self._ask_for_job(self.console.runs[-1])
         else:
-            self.dashboard.say("Type the command first.", "warning")
+            self.services.notifier.notify("Type the command first.", "warning")
 
     def action_clear(self) -> None:
         """Empty the view."""
@@ -223,7 +231,7 @@ class ConsoleScreen(ConsoleKeys):
         try:
             completion = await self.console.complete(before)
         except SandboxClientError as error:
-            self.dashboard.say(f"Nothing could be completed: {error}", "warning")
+            self.services.notifier.notify(f"Nothing could be completed: {error}", "warning")
             return
         field = self.query_one(CommandLine)
         if not field.complete(before, completion.insert):
@@ -253,22 +261,22 @@ class ConsoleScreen(ConsoleKeys):
         if run is self.console.running:
             self.action_interrupt()
         await self.console.until_idle()
-        self.dashboard.commands.add(self.sandbox_id, self._sandbox_name(), run.command)
+        self.services.command_history.add(self.sandbox_id, self._sandbox_name(), run.command)
         await self._start_job(run.command)
 
     async def _start_job(self, command: str) -> None:
         try:
             job_id = await self.console.start_job(command)
         except SandboxClientError as error:
-            self.dashboard.say(f"The job was not started: {error}", "error")
+            self.services.notifier.notify(f"The job was not started: {error}", "error")
         else:
-            if (session := self.bridge.session) is not None:
+            if (session := self.services.platform.session) is not None:
                 session.jobs.adopt(self.sandbox_id, job_id, command, self.console.carried.directory)
                 session.job_watcher.want([self.sandbox_id])
-            self.dashboard.say(f"Job {job_id} runs in the background; it goes on when sandtui ends.")
+            self.services.notifier.notify(f"Job {job_id} runs in the background; it goes on when sandtui ends.")
 
     def _remember(self, found: Sequence[PastCommand]) -> None:
-        if self.bridge.session is not None and not self.console.past:
+        if self.services.platform.session is not None and not self.console.past:
             self.console.past = [past.command for past in reversed(found)]
 
     def _row_pieces(self, row: int) -> list[Piece]:
@@ -290,7 +298,7 @@ class ConsoleScreen(ConsoleKeys):
         left.append(Piece("  live" if self.console.live else "  output at the end", "dim"))
         if row is not None:
             left.append(Piece(f"  {clean(row.sandbox.docker_image)}", "dim"))
-        state = run_state_pieces(self.console, self.bridge.clock.monotonic())
+        state = run_state_pieces(self.console, self.services.clock.monotonic())
         self.query_one("#target", ChromeLine).show(left, [*state, Piece(" ")])
         output = self.query_one("#output-panel")
         output.border_title = Content("output")
@@ -303,7 +311,7 @@ class ConsoleScreen(ConsoleKeys):
         command.border_subtitle = Content("sh -c")
 
     def _row(self) -> Row | None:
-        session = self.bridge.session
+        session = self.services.platform.session
         return session.store.get(self.sandbox_id) if session is not None else None
 
     def _sandbox_name(self) -> str:

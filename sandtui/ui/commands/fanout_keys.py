@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from pathlib import Path
 
 from sandtui.fleet.commands.fanout import FanOut
@@ -15,8 +16,10 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.fanout import Fold, Results
 from sandtui.ui.commands.history_dialog import HistoryDialog
+from sandtui.ui.commands.past_commands import search_commands
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.rendering.text import Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 NEEDS_RUN = frozenset({
@@ -30,8 +33,8 @@ class FanOutKeys(AppScreen):
 
     fan_out: FanOut | None
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        super().__init__()
+    def __init__(self, services: Services, rows: Sequence[Row]) -> None:
+        super().__init__(services)
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self.together = True
         self.failures_only = False
@@ -78,7 +81,7 @@ class FanOutKeys(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that nothing runs, has failed or was answered."""
-        fan_out, key = self.fan_out, self.named_key
+        fan_out, key = self.fan_out, self.services.key_of
         if action == "interrupt":
             idle = (fan_out is None or fan_out.is_over) and not self.has_selection
             return f"No command is running here. {key('app.quit')} quits." if idle else ""
@@ -133,9 +136,9 @@ class FanOutKeys(AppScreen):
         typed = self.query_one(CommandLine).text.strip()
         command = typed or (self.fan_out.command if self.fan_out is not None else "")
         if command:
-            self.dashboard.bulk.start_job(self.rows, command)
+            self.services.bulk.start_job(self.rows, command)
         else:
-            self.dashboard.say("Type the command first.", "warning")
+            self.services.notifier.notify("Type the command first.", "warning")
 
     def action_history(self) -> None:
         """Search the commands that were run."""
@@ -146,18 +149,19 @@ class FanOutKeys(AppScreen):
                 field.put(command)
                 field.focus()
 
-        self.app.push_screen(HistoryDialog(None, field.text.strip(), self.bridge.clock.now()), answered)
+        now, search = self.services.clock.now(), partial(search_commands, self.services)
+        self.app.push_screen(HistoryDialog(None, field.text.strip(), now, search), answered)
 
     def action_targets(self) -> None:
         """Ask for the sandboxes anew."""
-        session, connection = self.bridge.session, self.bridge.connection
+        session, connection = self.services.platform.session, self.services.platform.connection
         if session is None or self._still_runs():
             return
         me = connection.config.user_id if connection is not None else None
 
         def matching(text: str) -> list[Row]:
             found = parse(text, me, session.history.touched).select(
-                list(session.store), seconds(self.bridge.clock.now())
+                list(session.store), seconds(self.services.clock.now())
             )
             return [row for row in found if row.status == "RUNNING"]
 
@@ -179,18 +183,18 @@ class FanOutKeys(AppScreen):
         """Take what is marked in the fleet."""
         if self._still_runs():
             return
-        running = [row for row in self.dashboard.marked if row.status == "RUNNING"]
+        running = [row for row in self.services.navigator.marked if row.status == "RUNNING"]
         if running:
             self.take(running)
         else:
-            mark = self.named_key("fleet.mark")
-            self.dashboard.refuse(f"No running sandbox is marked: {mark} marks them in the fleet.", "marked")
+            mark = self.services.key_of("fleet.mark")
+            self.services.notifier.refuse(f"No running sandbox is marked: {mark} marks them in the fleet.", "marked")
 
     def _still_runs(self) -> bool:
         runs = self.fan_out is not None and not self.fan_out.is_over
         if runs:
-            key = self.dashboard.named_key("results.cancel")
-            self.dashboard.refuse(f"The last command still runs: {key} stops it.", "sandboxes")
+            key = self.services.key_of("results.cancel")
+            self.services.notifier.refuse(f"The last command still runs: {key} stops it.", "sandboxes")
         return runs
 
     def action_type(self) -> None:
@@ -241,27 +245,29 @@ class FanOutKeys(AppScreen):
         wrap = not self.results_view.wrap
         for name in ("#results", "#live"):
             self.query_one(name, OutputView).wrap = wrap
-        self.dashboard.say("Long lines are wrapped." if wrap else "Long lines are cut.")
+        self.services.notifier.notify("Long lines are wrapped." if wrap else "Long lines are cut.")
 
     def action_live(self) -> None:
         """Have the next command answered line by line by containers too, or no more."""
         self.live = not self.live
         if self.live:
-            self.dashboard.say("The next command takes SSH: line by line, 16 at a time, as the user that SSH logs in.")
+            self.services.notifier.notify(
+                "The next command takes SSH: line by line, 16 at a time, as the user that SSH logs in."
+            )
         self.redraw()
 
     def action_retry(self) -> None:
         """Run it again where it failed."""
         if self.fan_out is not None and (count := self.fan_out.prepare_retry()):
-            self.dashboard.say(f"Running it again in {count:,}.")
+            self.services.notifier.notify(f"Running it again in {count:,}.")
             self.run_shown()
 
     def action_mark(self) -> None:
         """Mark those that failed, for the next action."""
         if self.fan_out is not None:
             failed = [target.id for target in self.fan_out.failed]
-            self.dashboard.mark(failed)
-            self.dashboard.say(f"Marked the {len(failed):,} on which it failed.")
+            self.services.navigator.mark(failed)
+            self.services.notifier.notify(f"Marked the {len(failed):,} on which it failed.")
 
     def action_save(self) -> None:
         """Write all that was said."""
@@ -272,7 +278,7 @@ class FanOutKeys(AppScreen):
         def answered(name: str | None) -> None:
             if name:
                 path = Path(name).expanduser()
-                self.bridge.save(path, lambda: save(fan_out, path))
+                self.services.files.save(path, lambda: save(fan_out, path))
 
         def check(name: str) -> str:
             path = Path(name.strip()).expanduser()
@@ -307,9 +313,9 @@ class FanOutKeys(AppScreen):
         """Copy what is selected, or the line under the cursor."""
         selected = self.get_selected_text()
         if selected:
-            self.dashboard.copy_quietly(selected)
+            self.services.clipboard.copy_text(selected)
         else:
-            self.dashboard.copy(self.results_view.plain(self.results_view.cursor).strip())
+            self.services.clipboard.copy(self.results_view.plain(self.results_view.cursor).strip())
 
     def action_copy_answer(self) -> None:
         """Copy the whole answer under the cursor."""
@@ -319,14 +325,16 @@ class FanOutKeys(AppScreen):
         body = self.results.body(each.key)
         lines = [each.problem] if each.answer is None else []
         lines += [line.text for line in body.lines] if body is not None else []
-        self.dashboard.copy_lines(lines, f"{len(lines):,} lines")
+        self.services.clipboard.copy_lines(lines, f"{len(lines):,} lines")
 
     def _go(self, start: int, step: int) -> None:
         view = self.results_view
         texts = [view.plain(number) for number in range(len(self.results))]
         line = find(texts, self._needle, start, step)
         if line is None:
-            key = self.dashboard.named_key("results.search")
-            self.dashboard.say(f"{self._needle} is not there." if self._needle else f"{key} asks what to look for.")
+            key = self.services.key_of("results.search")
+            self.services.notifier.notify(
+                f"{self._needle} is not there." if self._needle else f"{key} asks what to look for."
+            )
         else:
             view.go_to_text(line, self._needle)

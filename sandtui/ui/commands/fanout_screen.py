@@ -30,9 +30,11 @@ from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.fanout import Results, counts, ends, short_time, tail_pieces, target_pieces
 from sandtui.ui.commands.fanout_keys import FanOutKeys
+from sandtui.ui.commands.past_commands import search_commands
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece, width_of
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 PAINT_SECONDS = 0.15
@@ -45,8 +47,8 @@ class FanOutScreen(FanOutKeys):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("fanout"), *bindings("results")]
     AUTO_FOCUS = "#command"
 
-    def __init__(self, rows: Sequence[Row], fan_out: FanOut | None = None) -> None:
-        super().__init__(rows)
+    def __init__(self, services: Services, rows: Sequence[Row], fan_out: FanOut | None = None) -> None:
+        super().__init__(services, rows)
         self.fan_out = fan_out
         self._timeout = TIMEOUTS[1]
         self._confirmed = False
@@ -96,7 +98,7 @@ class FanOutScreen(FanOutKeys):
     def on_mount(self) -> None:
         """Show what ran last, when it is still wanted."""
         super().on_mount()
-        self.bridge.search_commands("", "", self.whenever_open(self._remember))
+        search_commands(self.services, "", "", self.whenever_open(self._remember))
         if self.fan_out is not None:
             self.listen(self.fan_out, "on_change", self.changed)
             self.results_view.focus()
@@ -117,14 +119,14 @@ class FanOutScreen(FanOutKeys):
         """Run it in all, after a question when they are many."""
         message.stop()
         if self.fan_out is not None and not self.fan_out.is_over:
-            key = self.dashboard.named_key("fanout.interrupt")
-            self.dashboard.say(f"The last command still runs: {key} stops it.", "warning")
+            key = self.services.key_of("fanout.interrupt")
+            self.services.notifier.notify(f"The last command still runs: {key} stops it.", "warning")
             return
         if self._confirmed or len(self.rows) <= TYPE_THE_COUNT_ABOVE:
             self._start(message.text)
             return
         plan = make_plan(plans.RUN, self.rows, 0, message.text)
-        connection = self.bridge.connection
+        connection = self.services.platform.connection
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:
@@ -132,7 +134,7 @@ class FanOutScreen(FanOutKeys):
                 self._start(message.text)
 
         where = connection.label if connection is not None else ""
-        self.app.push_screen(PlanDialog(plan, where, self.bridge.clock.now()), answered)
+        self.app.push_screen(PlanDialog(plan, where, self.services.clock.now()), answered)
 
     def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
         """Ask the first sandbox what the path may go on with; on an empty line tab goes to the results."""
@@ -149,13 +151,13 @@ class FanOutScreen(FanOutKeys):
             self.update_news()
 
     async def _complete(self, before: str) -> None:
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
         try:
             completion = await ask(session.client, self.rows[0].id, before)
         except SandboxClientError as error:
-            self.dashboard.say(f"Nothing could be completed: {error}", "warning")
+            self.services.notifier.notify(f"Nothing could be completed: {error}", "warning")
             return
         field = self.query_one(CommandLine)
         if not field.complete(before, completion.insert):
@@ -196,25 +198,25 @@ class FanOutScreen(FanOutKeys):
         self._draw_frame()
 
     def _start(self, command: str) -> None:
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
         field = self.query_one(CommandLine)
         field.restart()
         running = [row for row in self.rows if (now := session.store.get(row.id)) is None or now.status == "RUNNING"]
         if not running:
-            key = self.dashboard.named_key("results.targets")
-            self.dashboard.refuse(f"None of them runs any more: {key} chooses others.", "run")
+            key = self.services.key_of("results.targets")
+            self.services.notifier.refuse(f"None of them runs any more: {key} chooses others.", "run")
             return
-        self.dashboard.commands.add("", f"{len(running):,} sandboxes", command)
+        self.services.command_history.add("", f"{len(running):,} sandboxes", command)
         self.show(session.fan_out(command, running, self._timeout, live=self.live))
-        with self.dashboard.doing(f"run › {len(running):,} sandboxes › {told(command)}"):
+        with self.services.notifier.doing(f"run › {len(running):,} sandboxes › {told(command)}"):
             self.run_shown()
 
     def run_shown(self) -> None:
         """Run what is shown, from its beginning or on what failed."""
         if self.fan_out is not None:
-            self.bridge.run_flow(self.fan_out.run(), "fan-out")
+            self.services.work.start(self.fan_out.run(), "fan-out")
 
     def redraw(self) -> None:
         """Draw the results as they are wanted now."""
@@ -258,9 +260,9 @@ class FanOutScreen(FanOutKeys):
             if self.size.width < 100:
                 signs = self.fan_out.targets, max(10, view.text_width - 2)
             running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
-            now = self.bridge.clock.monotonic()
+            now = self.services.clock.monotonic()
             self.results = Results(
-                groups, self._bodies, self.folds, self._earlier(), running, signs, now, self.named_key
+                groups, self._bodies, self.folds, self._earlier(), running, signs, now, self.services.key_of
             )
         view.show(len(self.results))
         again = self.results.find(before)
@@ -300,7 +302,7 @@ class FanOutScreen(FanOutKeys):
         self._draw_live()
 
     def _earlier(self) -> list[FanOut]:
-        session = self.bridge.session
+        session = self.services.platform.session
         runs = session.fan_outs if session is not None else []
         return [run for run in reversed(runs) if run is not self.fan_out]
 
@@ -328,7 +330,7 @@ class FanOutScreen(FanOutKeys):
     def _target_line(self, number: int) -> list[Piece]:
         width = max(20, self.query_one("#targets").size.width)
         if self.fan_out is not None:
-            return target_pieces(self.fan_out.targets[number], self.bridge.clock.monotonic(), width)
+            return target_pieces(self.fan_out.targets[number], self.services.clock.monotonic(), width)
         return [Piece(" · ", "dim"), Piece(clean(self.rows[number].sandbox.name), "dim")]
 
     def _result_line(self, number: int) -> list[Piece]:
@@ -341,7 +343,7 @@ class FanOutScreen(FanOutKeys):
         self._past = [past.command for past in reversed(found)]
 
     def _history(self) -> list[str]:
-        session = self.bridge.session
+        session = self.services.platform.session
         runs = session.fan_outs if session is not None else []
         return list(dict.fromkeys([*self._past, *(run.command for run in runs)]))
 

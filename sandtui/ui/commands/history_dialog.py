@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -19,11 +19,12 @@ from sandtui.ui.rendering.text import Content, Piece, content, fit
 from sandtui.ui.rendering.units import clock_time
 from sandtui.ui.widgets.option_menu import OptionMenu
 
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
-
 WIDTH, MARGIN = 110, 6
 NAME_WIDTH, TIME_WIDTH = 16, 16
+
+
+Search = Callable[[str, str | None, Callable[[Sequence[PastCommand]], None]], None]
+"""Looks for a text among the commands of one sandbox, or of all, and gives what it found to a function."""
 
 
 class HistoryDialog(Dialog[str]):
@@ -37,8 +38,9 @@ class HistoryDialog(Dialog[str]):
     ]
     AUTO_FOCUS = "#history-search"
 
-    def __init__(self, sandbox_id: str | None, text: str, now: datetime) -> None:
+    def __init__(self, sandbox_id: str | None, text: str, now: datetime, search: Search) -> None:
         super().__init__()
+        self._look_up = search
         self._here = sandbox_id
         self._everywhere = sandbox_id is None
         self._text = text
@@ -92,9 +94,8 @@ class HistoryDialog(Dialog[str]):
             found.action_cursor_up()
 
     def _search(self) -> None:
-        app = cast("SandtuiApp", self.app)
         where = None if self._everywhere else self._here
-        app.bridge.search_commands(self.query_one(Input).value, where, self.whenever_open(self._show))
+        self._look_up(self.query_one(Input).value, where, self.whenever_open(self._show))
 
     def _show(self, found: Sequence[PastCommand]) -> None:
         self._found = found

@@ -13,12 +13,13 @@ from sandtui.fleet.creation.as_code import curl_lines, sdk_snippet
 from sandtui.fleet.creation.launch import Launch, Step
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
-from sandtui.ui.connection.messages import LaunchChanged
 from sandtui.ui.creation.launch import Board, summary
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.messages import LaunchChanged
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 
@@ -29,8 +30,8 @@ class LaunchScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("launch")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self, launch: Launch) -> None:
-        super().__init__()
+    def __init__(self, services: Services, launch: Launch) -> None:
+        super().__init__(services)
         self.launch = launch
         self._board = Board(launch, 80)
         self._stale = False
@@ -81,14 +82,16 @@ class LaunchScreen(AppScreen):
 
     def action_cancel(self) -> None:
         """Send nothing more; what was made stays."""
-        self.bridge.cancel_launch(self.launch)
-        self.dashboard.say("The launch is stopped: what was made stays, what was not sent stays queued.", "warning")
+        self.services.launches.cancel(self.launch)
+        self.services.notifier.notify(
+            "The launch is stopped: what was made stays, what was not sent stays queued.", "warning"
+        )
 
     def action_retry(self) -> None:
         """Make the failed ones again."""
         count = self.launch.retry_failed()
-        self.dashboard.say(f"Trying {count} again.")
-        self.bridge.run_launch(self.launch)
+        self.services.notifier.notify(f"Trying {count} again.")
+        self.services.launches.run(self.launch)
 
     def action_delete(self) -> None:
         """Ask, and delete all that this launch made."""
@@ -99,15 +102,17 @@ class LaunchScreen(AppScreen):
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:
-                self.bridge.cancel_launch(self.launch)
-                self.bridge.delete_launch(self.launch)
+                self.services.launches.cancel(self.launch)
+                self.services.launches.delete(self.launch)
 
         self.app.push_screen(AskDialog("Delete a launch", question, f"Delete {count}"), answered)
 
     def action_code(self) -> None:
         """Show the launch as code."""
         requests = [item.request for item in self.launch.items]
-        base_url = self.bridge.connection.config.base_url if self.bridge.connection is not None else ""
+        base_url = (
+            self.services.platform.connection.config.base_url if self.services.platform.connection is not None else ""
+        )
         texts = [
             CodeText("1", "the SDK script", sdk_snippet(requests)),
             CodeText("2", "the curl lines", curl_lines(requests, base_url)),
@@ -115,20 +120,20 @@ class LaunchScreen(AppScreen):
 
         def chosen(text: str | None) -> None:
             if text:
-                self.dashboard.copy_quietly(text)
+                self.services.clipboard.copy_text(text)
 
         self.app.push_screen(CodeDialog(texts), chosen)
 
     def action_copy(self) -> None:
         """Copy the ids of what was made."""
-        self.dashboard.copy(" ".join(self.launch.ids))
+        self.services.clipboard.copy(" ".join(self.launch.ids))
 
     def action_back(self) -> None:
         """Back to the fleet; the launch goes on."""
         self.app.pop_screen()
 
     def _line(self, number: int) -> list[Piece]:
-        return self._board.line(number, self.bridge.clock.monotonic())
+        return self._board.line(number, self.services.clock.monotonic())
 
     def _changed(self) -> None:
         if not self._stale:

@@ -21,12 +21,13 @@ from sandtui.fleet.creation.choices import FormChoices
 from sandtui.fleet.creation.form import BY_ID, FIELDS
 from sandtui.fleet.creation.launch_plan import LaunchPlan, new_launch_id, plan_launch
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.connection.messages import CreateFinished, ImageChecked, ImagesKnown
 from sandtui.ui.creation.form import draft_from, review
 from sandtui.ui.creation.form_field import FieldLine
 from sandtui.ui.creation.screen_keys import CreateKeys, secret_free
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown
 from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.services.bundle import Services
 
 CHECK_SECONDS = 0.15
 """How long typing may go on before the whole plan is made anew: a fleet of hundreds takes longer than a key may."""
@@ -42,8 +43,8 @@ class CreateScreen(CreateKeys):
     BINDINGS: ClassVar[list[BindingType]] = bindings("create")
     AUTO_FOCUS = "#field-name"
 
-    def __init__(self, like: Sandbox | None = None) -> None:
-        super().__init__()
+    def __init__(self, services: Services, like: Sandbox | None = None) -> None:
+        super().__init__(services)
         self._like = like
         self._launch_id = new_launch_id()
         self._refused: dict[str, str] = {}
@@ -64,10 +65,10 @@ class CreateScreen(CreateKeys):
 
     def compose_body(self) -> Iterable[Widget]:
         """The fields by section, and the review beside them."""
-        draft = draft_from(self._like) if self._like is not None else self.dashboard.create_draft
-        session = self.bridge.session
+        draft = draft_from(self._like) if self._like is not None else self.services.drafts.values
+        session = self.services.platform.session
         assert session is not None
-        self._choices = FormChoices(session.store, self.dashboard.settings.create.images)
+        self._choices = FormChoices(session.store, self.services.settings.create.images)
         with Horizontal(id="create-body"):
             with VerticalScroll(id="form", classes="panel", can_focus=False):
                 for section, fields in groupby(FIELDS, key=lambda field: field.section):
@@ -89,7 +90,7 @@ class CreateScreen(CreateKeys):
         if self._sending:
             return [Piece("◐ creating …", "busy")], []
         problems = self.problems()
-        submit = self.dashboard.named_key("create.submit")
+        submit = self.services.key_of("create.submit")
         if not problems:
             many = len(self._plan.requests)
             what = "it" if many == 1 else f"{many} sandboxes"
@@ -106,7 +107,7 @@ class CreateScreen(CreateKeys):
         super().on_mount()
         self._at_first = self.values()
         self.check_form()
-        self.bridge.recall_images(self)
+        self.services.launches.recall_images(self)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Check soon after each key."""
@@ -149,23 +150,23 @@ class CreateScreen(CreateKeys):
         """Show the new sandbox, or the platform's words at the fields that they belong to."""
         self._sending = False
         if message.sandbox is not None:
-            self.dashboard.keep_draft({})
+            self.services.drafts.keep({})
             with following(message.trace):
-                self.dashboard.say(f"Created {message.sandbox.name}.")
-            self.dashboard.show_created(message.sandbox)
+                self.services.notifier.notify(f"Created {message.sandbox.name}.")
+            self.services.navigator.show_created(message.sandbox)
             return
         self._refused = dict(getattr(message.error, "fields", {}))
         self._refused_values = self.values()
         if message.unsure:
             # The same request again, with the same key, can't make a second one.
             self._unsure = (self._refused_values, self._plan)
-            again = self.dashboard.named_key("create.submit")
+            again = self.services.key_of("create.submit")
             note = f" It may have been made all the same: {again} asks again and makes no second one."
         else:
             note = ""
         words = describe(message.error) if message.error is not None else ""
         with following(message.trace):
-            self.dashboard.say(f"Not created: {words}{note}", "error")
+            self.services.notifier.notify(f"Not created: {words}{note}", "error")
         self.check_form()
         self.action_next_problem()
 
@@ -180,13 +181,13 @@ class CreateScreen(CreateKeys):
         self._refused = {}
         if len(self._plan.requests) > 1:
             self.keep_draft()
-            self.dashboard.start_launch(self._plan)
+            self.services.launches.begin(self._plan)
             return
         if self._unsure is not None and self._unsure[0] == self.values():
             self._plan = self._unsure[1]
         self._sending = True
         self.update_chrome()
-        self.bridge.create(self, self._plan)
+        self.services.launches.create(self, self._plan)
 
     def on_unmount(self) -> None:
         """Nothing typed lives on in the fields."""
@@ -195,7 +196,7 @@ class CreateScreen(CreateKeys):
     def keep_draft(self) -> None:
         """Keep what was typed; secrets only where they are references."""
         if self.keeps_draft:
-            self.dashboard.keep_draft(secret_free(self.values()))
+            self.services.drafts.keep(secret_free(self.values()))
 
     def problems(self) -> dict[str, str]:
         """Return what is wrong, by field: the platform's words and our own."""
@@ -217,7 +218,7 @@ class CreateScreen(CreateKeys):
         problems = self.problems()
         self._watch_image(values)
         self._show_words()
-        label = self.bridge.connection.label if self.bridge.connection is not None else ""
+        label = self.services.platform.connection.label if self.services.platform.connection is not None else ""
         shown = review(self._plan, problems, label)
         if shown != self._reviewed:
             self._reviewed = shown
@@ -234,7 +235,7 @@ class CreateScreen(CreateKeys):
         if self._image_timer is not None:
             self._image_timer.stop()
         if image and "{" not in image and values["kind"] != "vm" and "docker_image" not in self.problems():
-            self._image_timer = self.set_timer(IMAGE_SECONDS, partial(self.bridge.check_image, self, image))
+            self._image_timer = self.set_timer(IMAGE_SECONDS, partial(self.services.launches.check_image, self, image))
 
     def _show_words(self) -> None:
         problems = self.problems()

@@ -15,14 +15,14 @@ from sandtui.ui.creation.form_field import FieldLine
 from sandtui.ui.creation.presets_dialog import PresetChoice, PresetsDialog
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
-from sandtui.ui.external_editor import edit_text
+from sandtui.ui.services.bundle import Services
 
 
 class CreateKeys(AppScreen):
     """The actions of the create form; the screen itself lays out, checks and sends."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._plan = LaunchPlan("")
         self.lines: list[FieldLine] = []
         self._at_first: dict[str, str] = {}
@@ -43,7 +43,7 @@ class CreateKeys(AppScreen):
     def why_not(self, action: str) -> str:
         """Return that the form has no error to go to."""
         if action == "next_problem" and not self.problems():
-            return f"No field is wrong: {self.named_key('create.submit')} creates it."
+            return f"No field is wrong: {self.services.key_of('create.submit')} creates it."
         return ""
 
     def line(self, field: str) -> FieldLine:
@@ -72,18 +72,18 @@ class CreateKeys(AppScreen):
         target = self.line((after or wrong)[0])
         if target.has_focus_within:
             # Nothing moves.
-            self.dashboard.say(f"{target.field.label}: {clean(self.problems()[target.field.id])}", "warning")
+            self.services.notifier.notify(f"{target.field.label}: {clean(self.problems()[target.field.id])}", "warning")
         target.focus_field()
 
     def action_presets(self) -> None:
         """Choose a preset, or keep the form as one."""
-        store = self.dashboard.presets
+        store = self.services.presets
         presets = []
         for name in store.names():
             try:
                 presets.append(store.load(name))
             except PresetError as error:
-                self.dashboard.say(str(error), "warning")
+                self.services.notifier.notify(str(error), "warning")
         self.app.push_screen(PresetsDialog(presets), self._preset_chosen)
 
     def action_code(self) -> None:
@@ -93,7 +93,9 @@ class CreateKeys(AppScreen):
             self.action_next_problem()
             return
         requests, values = self._plan.requests, self.values()
-        base_url = self.bridge.connection.config.base_url if self.bridge.connection is not None else ""
+        base_url = (
+            self.services.platform.connection.config.base_url if self.services.platform.connection is not None else ""
+        )
         texts = [
             CodeText("1", "the SDK script", sdk_snippet(requests)),
             CodeText("2", "the curl line", curl_lines(requests, base_url)),
@@ -103,13 +105,13 @@ class CreateKeys(AppScreen):
 
         def chosen(text: str | None) -> None:
             if text:
-                self.dashboard.copy_quietly(text)
+                self.services.clipboard.copy_text(text)
 
         self.app.push_screen(CodeDialog(texts), chosen)
 
     def action_edit(self) -> None:
         """Edit the form as a text; secrets that were typed stay in the form and out of the file."""
-        edit_text(self.dashboard, self._edited or to_editable(self.values()), "sandbox.toml", self._take_edited)
+        self.services.terminal.edit_text(self._edited or to_editable(self.values()), "sandbox.toml", self._take_edited)
 
     def action_back(self) -> None:
         """Leave; ask first when something would be lost."""
@@ -129,7 +131,7 @@ class CreateKeys(AppScreen):
         if any(only_values(values[field.id]) for field in FIELDS if field.secret):
             return "The secrets that you typed are kept nowhere: they would be lost."
         if not self.keeps_draft and values != self._at_first:
-            presets = self.named_key("create.presets")
+            presets = self.services.key_of("create.presets")
             return f"What you changed here is not kept as a draft: it would be lost. {presets} keeps it as a preset."
         return ""
 
@@ -147,8 +149,8 @@ class CreateKeys(AppScreen):
             fields = dict(read_preset(text, "edited").fields)
         except PresetError as error:
             self._edited = text
-            key = self.dashboard.named_key("create.edit")
-            self.dashboard.say(f"Not taken over: {error}. {key} opens the text again.", "error")
+            key = self.services.key_of("create.edit")
+            self.services.notifier.notify(f"Not taken over: {error}. {key} opens the text again.", "error")
             return
         self._edited = ""
         typed = self.values()
@@ -160,7 +162,7 @@ class CreateKeys(AppScreen):
     def _preset_chosen(self, choice: PresetChoice | None) -> None:
         if choice is None:
             return
-        store, say = self.dashboard.presets, self.dashboard.say
+        store, say = self.services.presets, self.services.notifier.notify
         try:
             if choice.act == "use":
                 self.fill({**DEFAULTS, **store.load(choice.name).fields})
@@ -173,7 +175,7 @@ class CreateKeys(AppScreen):
                 say(f"Deleted the preset {choice.name}.")
             elif choice.act == "copy":
                 preset = store.load(choice.name)
-                self.dashboard.copy_quietly(to_toml({**DEFAULTS, **preset.fields}, preset.description))
+                self.services.clipboard.copy_text(to_toml({**DEFAULTS, **preset.fields}, preset.description))
             elif choice.act == "edit":
                 self._edit_preset(choice.name)
             else:
@@ -184,7 +186,7 @@ class CreateKeys(AppScreen):
             say(str(error), "error")
 
     def _edit_preset(self, name: str) -> None:
-        store = self.dashboard.presets
+        store = self.services.presets
         preset = store.load(name)
 
         def done(text: str) -> None:
@@ -192,11 +194,13 @@ class CreateKeys(AppScreen):
                 edited = read_preset(text, name)
                 path = store.save(name, {**DEFAULTS, **edited.fields}, edited.description)
             except PresetError as error:
-                self.dashboard.say(f"{name} is as it was: {error}", "error")
+                self.services.notifier.notify(f"{name} is as it was: {error}", "error")
             else:
-                self.dashboard.say(f"Kept as {path}.")
+                self.services.notifier.notify(f"Kept as {path}.")
 
-        edit_text(self.dashboard, to_toml({**DEFAULTS, **preset.fields}, preset.description), f"{name}.toml", done)
+        self.services.terminal.edit_text(
+            to_toml({**DEFAULTS, **preset.fields}, preset.description), f"{name}.toml", done
+        )
 
 
 def secret_free(values: Mapping[str, str]) -> dict[str, str]:

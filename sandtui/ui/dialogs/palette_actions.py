@@ -16,11 +16,11 @@ from sandtui.fleet.keymap import key_label
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import PALETTE
+from sandtui.ui.services.bundle import Services
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from sandtui.ui.app import SandtuiApp
 
 OURS_INSTEAD = frozenset({"Keys", "Quit"})
 """Commands of Textual's palette for which there are actions of ours."""
@@ -52,9 +52,9 @@ class Entry:
         return text
 
 
-def entries(app: SandtuiApp, screen: Screen[Any]) -> list[Entry]:
+def entries(app: App[Any], services: Services, screen: Screen[Any]) -> list[Entry]:
     """Return what can be done on a screen, then on every screen, then what can't be done now."""
-    found = [*_of_screen(app, screen), *_of_program(app, screen)]
+    found = [*_of_screen(app, services, screen), *_of_program(app, services, screen)]
     textuals = [
         Entry(command.title, command.help, command.callback)
         for command in App.get_system_commands(app, screen)
@@ -72,34 +72,34 @@ def scopes_of(screen: Screen[Any]) -> list[str]:
     return list(dict.fromkeys(each.partition(".")[0] for each in ids if "." in each))
 
 
-def _of_screen(app: SandtuiApp, screen: Screen[Any]) -> Iterator[Entry]:
+def _of_screen(app: App[Any], services: Services, screen: Screen[Any]) -> Iterator[Entry]:
     for scope in scopes_of(screen):
         owner = screen.owner_of(scope) if isinstance(screen, AppScreen) else screen
         for action in in_scope(scope):
-            yield _entry(app, action, app.user_keys.of(action), _why_not(app, action, owner))
+            yield _entry(services, action, services.keymap.of(action), _why_not(services, action, owner))
 
 
-def _of_program(app: SandtuiApp, screen: Screen[Any]) -> Iterator[Entry]:
-    taken = {key for scope in scopes_of(screen)[:1] for action in in_scope(scope) for key in app.user_keys.of(action)}
+def _of_program(app: App[Any], services: Services, screen: Screen[Any]) -> Iterator[Entry]:
+    taken = {key for scope in scopes_of(screen)[:1] for action in in_scope(scope) for key in services.keymap.of(action)}
     for action in in_scope(GLOBAL):
         if action.id == PALETTE:
             continue
-        reason = _why_not(app, action, app)
+        reason = _why_not(services, action, app)
         if not reason and not isinstance(screen, AppScreen) and action.name != "quit":
             reason = "Close the dialog first."
-        yield _entry(app, action, [key for key in app.user_keys.of(action) if key not in taken], reason)
+        yield _entry(services, action, [key for key in services.keymap.of(action) if key not in taken], reason)
 
 
-def _entry(app: SandtuiApp, action: Action, keys: tuple[str, ...] | list[str], reason: str) -> Entry:
+def _entry(services: Services, action: Action, keys: tuple[str, ...] | list[str], reason: str) -> Entry:
     title = action.title[:1].upper() + action.title[1:]
-    run = partial(app.refuse, reason, action.title) if reason else partial(app.do, action.id)
+    run = partial(services.notifier.refuse, reason, action.title) if reason else partial(services.run_action, action.id)
     key = " ".join(map(key_label, keys)) or (f":{action.command}" if action.command else "")
     return Entry(title, action.help, run, f"{action.name} {action.command}".replace("_", " "), key, reason)
 
 
-def _why_not(app: SandtuiApp, action: Action, owner: object) -> str:
-    if not app.contexts.may(action):
-        return f"Read-only context: {app.named_key('app.context')} chooses another."
+def _why_not(services: Services, action: Action, owner: object) -> str:
+    if not services.contexts.may(action):
+        return f"Read-only context: {services.key_of('app.context')} chooses another."
     explain: Callable[[str], str] | None = getattr(owner, "why_not", None)
     if explain is not None and (words := explain(action.name)):
         return words
@@ -107,30 +107,35 @@ def _why_not(app: SandtuiApp, action: Action, owner: object) -> str:
     return "" if check(action.name, ()) is not False else "Not possible now."
 
 
-class ActionProvider(Provider):
-    """Gives the palette its entries, as they were when it was opened."""
+def action_provider(services: Services) -> type[Provider]:
+    """Return what gives the palette its entries."""
 
-    async def startup(self) -> None:
-        """Collect what is offered."""
-        self._entries = entries(cast("SandtuiApp", self.app), self.screen)
+    class ActionProvider(Provider):
+        """Gives the palette its entries, as they were when it was opened."""
 
-    async def discover(self) -> Hits:
-        """Offer everything."""
-        for entry in self._entries:
-            yield DiscoveryHit(entry.line, entry.run, entry.title, None if entry.reason else entry.help)
+        async def startup(self) -> None:
+            """Collect what is offered."""
+            self._entries = entries(self.app, services, self.screen)
 
-    async def search(self, query: str) -> Hits:
-        """Offer what matches; what can't be done comes last."""
-        matcher = self.matcher(query)
-        words = query.lower().split()
-        for entry in self._entries:
-            score = matcher.match(entry.title)
-            if all(word in entry.title.lower() for word in words):
-                score += TITLE
-            elif all(word in entry.name for word in words):
-                score += NAMED
-            elif all(word in f"{entry.title} {entry.help}".lower() for word in words):
-                score += TOLD
-            if score > 0:
-                help_ = None if entry.reason else entry.help
-                yield Hit(score - (LAST if entry.reason else 0), entry.line, entry.run, entry.title, help_)
+        async def discover(self) -> Hits:
+            """Offer everything."""
+            for entry in self._entries:
+                yield DiscoveryHit(entry.line, entry.run, entry.title, None if entry.reason else entry.help)
+
+        async def search(self, query: str) -> Hits:
+            """Offer what matches; what can't be done comes last."""
+            matcher = self.matcher(query)
+            words = query.lower().split()
+            for entry in self._entries:
+                score = matcher.match(entry.title)
+                if all(word in entry.title.lower() for word in words):
+                    score += TITLE
+                elif all(word in entry.name for word in words):
+                    score += NAMED
+                elif all(word in f"{entry.title} {entry.help}".lower() for word in words):
+                    score += TOLD
+                if score > 0:
+                    help_ = None if entry.reason else entry.help
+                    yield Hit(score - (LAST if entry.reason else 0), entry.line, entry.run, entry.title, help_)
+
+    return ActionProvider

@@ -10,7 +10,9 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+from textual.app import App
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.files.entry import TreeItem
@@ -27,10 +29,8 @@ from sandtui.fleet.transfers.sending import Sender
 from sandtui.ui.chrome.gate import still_open
 from sandtui.ui.dialogs.choose import Choice, DecideDialog
 from sandtui.ui.rendering.units import size_text
-from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, run_in_terminal
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+from sandtui.ui.services.bundle import Services
+from sandtui.ui.terminal_loan import TerminalLoanError, editor_command
 
 LARGEST = 20_000_000
 """Bytes of a file that is opened in an editor; larger ones are rather fetched."""
@@ -38,12 +38,12 @@ LARGEST = 20_000_000
 _TROUBLE = (FilesError, TransferError, SandboxClientError, OSError, TerminalLoanError)
 
 
-def edit(app: SandtuiApp, reader: Reader, on_change: Callable[[], None]) -> None:
+def edit(app: App[Any], services: Services, reader: Reader, on_change: Callable[[], None]) -> None:
     """Edit a file for the screen in front; ``on_change`` is called when it has changed.
 
     When the screen is left before the editor has opened, none opens. What was edited is sent back in any case.
     """
-    session = app.bridge.session
+    session = services.platform.session
     if session is not None:
         is_wanted = still_open(app.screen)
 
@@ -51,12 +51,13 @@ def edit(app: SandtuiApp, reader: Reader, on_change: Callable[[], None]) -> None
             if is_wanted():
                 on_change()
 
-        flow = _edit(app, session.client, reader, changed, is_wanted)
-        app.run_worker(flow, group="edit", exclusive=True, exit_on_error=False)
+        flow = _edit(app, services, session.client, reader, changed, is_wanted)
+        services.work.worker(flow, "edit", exclusive=True)
 
 
 async def _edit(
-    app: SandtuiApp,
+    app: App[Any],
+    services: Services,
     client: AsyncSandboxClient,
     reader: Reader,
     on_change: Callable[[], None],
@@ -65,22 +66,23 @@ async def _edit(
     name, transfer_id = clean(base(reader.path)), secrets.token_hex(5)
     try:
         if reader.sandbox_id is None:
-            await _open(app, Path(reader.path))
+            await _open(services, Path(reader.path))
             on_change()
             return
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sandtui-edit-"))
         keep = False
         try:
-            keep = await _edit_remote(app, client, reader, folder, transfer_id, on_change, is_wanted)
+            keep = await _edit_remote(app, services, client, reader, folder, transfer_id, on_change, is_wanted)
         finally:
             if not keep:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     except _TROUBLE as error:
-        app.say(f"{name} was not changed: {_words(error, transfer_id)}", "error")
+        services.notifier.notify(f"{name} was not changed: {_words(error, transfer_id)}", "error")
 
 
 async def _edit_remote(
-    app: SandtuiApp,
+    app: App[Any],
+    services: Services,
     client: AsyncSandboxClient,
     reader: Reader,
     folder: Path,
@@ -96,7 +98,7 @@ async def _edit_remote(
     if before is None:
         raise FilesError("it is not there any more")
     if before.size > LARGEST:
-        key = app.named_key("files.copy")
+        key = services.key_of("files.copy")
         raise FilesError(f"it has {size_text(before.size)}; copy it with {key}, edit it here and copy it back")
     copy = folder / (base(reader.path) if base(reader.path).isprintable() else "file")
     place = Place(reader.path, reader.sandbox_id)
@@ -105,16 +107,16 @@ async def _edit_remote(
     first = await asyncio.to_thread(_sum, copy)
     if not is_wanted():
         return False
-    await _open(app, copy)
+    await _open(services, copy)
     if not copy.exists() or await asyncio.to_thread(_sum, copy) == first:
-        app.say(f"{name} was not changed.")
+        services.notifier.notify(f"{name} was not changed.")
         return False
     after = await side.look(reader.path)
     goal = reader.path
     if after != before:
         answer = await _ask(app, name, gone=after is None)
         if answer is None:
-            app.say(f"{name} was left as it is there; your version is in {copy}.", "warning")
+            services.notifier.notify(f"{name} was left as it is there; your version is in {copy}.", "warning")
             return True
         goal = reader.path + answer
     size = copy.stat().st_size
@@ -124,14 +126,16 @@ async def _edit_remote(
     except _TROUBLE as error:
         with contextlib.suppress(FilesError):
             await remove_there(side, goal, transfer.id)
-        app.say(f"{name} could not be sent back: {_words(error, transfer.id)}. Your version is in {copy}.", "error")
+        services.notifier.notify(
+            f"{name} could not be sent back: {_words(error, transfer.id)}. Your version is in {copy}.", "error"
+        )
         return True
-    app.say(f"{clean(base(goal))} was written to the sandbox, {size_text(size)}.")
+    services.notifier.notify(f"{clean(base(goal))} was written to the sandbox, {size_text(size)}.")
     on_change()
     return False
 
 
-async def _ask(app: SandtuiApp, name: str, *, gone: bool) -> str | None:
+async def _ask(app: App[Any], name: str, *, gone: bool) -> str | None:
     """Ask what to do when the file is another one by now; return what is added to its name, None to leave it."""
     suffix = f".mine-{secrets.token_hex(2)}"
     words = "was removed" if gone else "was changed"
@@ -146,8 +150,8 @@ async def _ask(app: SandtuiApp, name: str, *, gone: bool) -> str | None:
     return {"beside": suffix, "over": ""}.get(answer or "leave")
 
 
-async def _open(app: SandtuiApp, path: Path) -> None:
-    code = await run_in_terminal(app, [*editor_command(), str(path)])
+async def _open(services: Services, path: Path) -> None:
+    code = await services.terminal.run([*editor_command(), str(path)])
     if code != 0:
         raise FilesError(f"the editor ended with exit code {code}")
 

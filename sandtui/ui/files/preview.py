@@ -21,6 +21,7 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.code import code_lines
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.rendering.units import size_text
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 FOLLOW_SECONDS = 1.0
@@ -36,8 +37,8 @@ class PreviewScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("preview")
     AUTO_FOCUS = "#preview"
 
-    def __init__(self, reader: Reader, title: str) -> None:
-        super().__init__()
+    def __init__(self, services: Services, reader: Reader, title: str) -> None:
+        super().__init__(services)
         self._reader, self._owner = reader, title
         self._lines: list[list[Piece]] = [[Piece(" ◌ reading …", "waiting")]]
         self._window = Window(0, b"", 0)
@@ -117,13 +118,13 @@ class PreviewScreen(AppScreen):
     def action_edit(self) -> None:
         """Edit it."""
         self._stop_following()
-        edit(self.dashboard, self._reader, lambda: self._read(self._window.offset))
+        edit(self.app, self.services, self._reader, lambda: self._read(self._window.offset))
 
     def action_yank(self) -> None:
         """Copy the line under the cursor."""
         place = self.query_one(OutputView).cursor
         if place < len(self._lines):
-            self.dashboard.copy("".join(piece.text for piece in self._lines[place]))
+            self.services.clipboard.copy("".join(piece.text for piece in self._lines[place]))
 
     def action_back(self) -> None:
         """Back to the files."""
@@ -186,7 +187,7 @@ class PreviewScreen(AppScreen):
             self._append(window.data)
             end = window.end
             while self._following and self.is_attached:
-                await self.bridge.clock.sleep(FOLLOW_SECONDS)
+                await self.services.clock.sleep(FOLLOW_SECONDS)
                 window = await self._reader.window(end)
                 if window.total < end:
                     window = await self._reader.window(0)

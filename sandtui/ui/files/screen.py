@@ -29,6 +29,7 @@ from sandtui.ui.files.table import FileTable
 from sandtui.ui.files.transfers import queue_title, transfer_pieces
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 PROGRESS_SECONDS = 0.5
@@ -48,8 +49,8 @@ class FilesScreen(Syncing):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("files"), *bindings("queue")]
     AUTO_FOCUS = "#files-1"
 
-    def __init__(self, sandbox_ids: Sequence[str]) -> None:
-        super().__init__(list(sandbox_ids))
+    def __init__(self, services: Services, sandbox_ids: Sequence[str]) -> None:
+        super().__init__(services, list(sandbox_ids))
         self._done: set[str] = set()
 
     def compose_body(self) -> Iterable[Widget]:
@@ -78,7 +79,7 @@ class FilesScreen(Syncing):
 
     def offered_hints(self) -> list[Hint]:
         """Leave the keys of the queue out while it is empty."""
-        queue = self.dashboard.transfers.queue
+        queue = self.services.transfers.queue
         empty = queue is None or not queue.transfers
         return [hint for hint in super().offered_hints() if not (empty and hint.action.startswith("queue."))]
 
@@ -88,7 +89,7 @@ class FilesScreen(Syncing):
         self.call_after_refresh(self._show_first)
 
     def _show_first(self) -> None:
-        self.listen(self.dashboard.transfers, "on_change", self._queue_changed)
+        self.hear(self.services.transfers.changed, lambda _: self._queue_changed())
         self.set_interval(PROGRESS_SECONDS, self._draw_progress)
         self._draw_queue()
         for number in (0, 1):
@@ -148,11 +149,13 @@ class FilesScreen(Syncing):
             return self._why_not_in_queue(action)
         if action == "open" and self.query_one("#queue").has_focus:
             asks = self.queue is not None and self.queue.question() is not None
-            return "" if asks else f"Nothing is asked here: {self.named_key('files.pane')} goes back to the files."
+            return (
+                "" if asks else f"Nothing is asked here: {self.services.key_of('files.pane')} goes back to the files."
+            )
         return self._why_not_in_pane(action)
 
     def _why_not_in_pane(self, action: str) -> str:
-        pane, entry, key = self.pane, self.entry, self.named_key
+        pane, entry, key = self.pane, self.entry, self.services.key_of
         marked = action in WORKS_ON_MARKS and bool(pane.marks)
         if action in NEEDS_LISTING and pane.listing is None:
             if not pane.problem:
@@ -179,7 +182,7 @@ class FilesScreen(Syncing):
         return ""
 
     def _why_empty(self) -> str:
-        key, pane = self.named_key, self.pane
+        key, pane = self.services.key_of, self.pane
         if pane.filter:
             return f"Nothing matches the filter: {key('files.back')} clears it."
         hidden = pane.listing is not None and any(entry.is_hidden for entry in pane.listing.entries)
@@ -188,7 +191,7 @@ class FilesScreen(Syncing):
         return f"This directory is empty: {key('files.up')} goes up, {key('files.pane')} to the other pane."
 
     def _why_not_in_queue(self, action: str) -> str:
-        queue, transfer, key = self.queue, self.transfer, self.named_key
+        queue, transfer, key = self.queue, self.transfer, self.services.key_of
         if queue is None or transfer is None:
             return f"There is no transfer: {key('files.copy')} copies what is chosen to the other pane."
         if action == "clear":
@@ -217,23 +220,23 @@ class FilesScreen(Syncing):
         """Look at the file."""
         entry = self.entry
         if entry is not None and not entry.is_folder:
-            self.app.push_screen(PreviewScreen(self._reader(entry), self.pane.title))
+            self.app.push_screen(PreviewScreen(self.services, self._reader(entry), self.pane.title))
 
     def action_edit(self) -> None:
         """Edit the file."""
         entry, number = self.entry, self.active
         if entry is not None and not entry.is_folder:
-            edit(self.dashboard, self._reader(entry), lambda: self.reload(number))
+            edit(self.app, self.services, self._reader(entry), lambda: self.reload(number))
 
     def _reader(self, entry: Entry) -> Reader:
-        session = self.bridge.session
+        session = self.services.platform.session
         assert session is not None
         return Reader(session.client, self.pane.side.sandbox_id, self.pane.destination(entry))
 
     def action_open(self) -> None:
         """In the queue answer what is asked; in a pane open."""
         if self.query_one("#queue").has_focus:
-            self.dashboard.transfers.ask()
+            self.services.transfers.ask()
         else:
             super().action_open()
 
@@ -277,14 +280,14 @@ class FilesScreen(Syncing):
             # The first brings the keys of the queue, and the last takes them away.
             self.update_chrome()
         if self.app.screen is self:
-            self.dashboard.transfers.ask()
+            self.services.transfers.ask()
 
     def _draw_progress(self) -> None:
         queue = self.queue
         if queue is not None and not self.is_covered and any(each.state in ACTIVE for each in queue.transfers):
             for each in queue.transfers:
                 if each.state in ACTIVE:
-                    each.sample(self.bridge.clock.monotonic())
+                    each.sample(self.services.clock.monotonic())
             self._draw_queue()
             self.update_news()
 
@@ -293,7 +296,7 @@ class FilesScreen(Syncing):
         panel = self.query_one("#queue-panel")
         panel.border_title = Content(queue_title(queue.totals) if queue is not None else "Transfers")
         panel.border_subtitle = Content(
-            " · ".join(f"{self.named_key(f'queue.{name}')} {BY_ID[f'queue.{name}'].title}" for name in QUEUE_KEYS)
+            " · ".join(f"{self.services.key_of(f'queue.{name}')} {BY_ID[f'queue.{name}'].title}" for name in QUEUE_KEYS)
         )
         self.query_one("#queue", OutputView).show(max(1, len(queue.transfers)) if queue is not None else 1)
 
@@ -302,10 +305,10 @@ class FilesScreen(Syncing):
         if queue is None or not queue.transfers:
             if number:
                 return []
-            key = self.dashboard.named_key("files.copy")
+            key = self.services.key_of("files.copy")
             return [Piece(" Nothing was copied yet   ", "dim"), Piece(f"{key} copies across", "dim")]
         if number >= len(queue.transfers):
             return []
         view = self.query_one("#queue", OutputView)
         bar = Piece("▌" if number == view.cursor and view.has_focus else " ", "key")
-        return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2, self.named_key("files.open"))]
+        return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2, self.services.key_of("files.open"))]

@@ -30,7 +30,7 @@ class Copying(FileKeys):
     @property
     def queue(self) -> TransferQueue | None:
         """The queue of this connection."""
-        return self.dashboard.transfers.queue
+        return self.services.transfers.queue
 
     @property
     def transfer(self) -> Transfer | None:
@@ -71,7 +71,7 @@ class Copying(FileKeys):
             self._begin(specs)
 
     def _begin(self, specs: list[Spec]) -> None:
-        self.dashboard.transfers.add(specs)
+        self.services.transfers.add(specs)
         self.pane.marks.clear()
         self.draw_pane(self.active)
 
@@ -79,8 +79,10 @@ class Copying(FileKeys):
         """Return one spec for all entries and, with several sandboxes marked, for each of them."""
         here, there, batch = self.pane, self.other, secrets.token_hex(4)
         if here.side.sandbox_id is None and there.side.sandbox_id is None:
-            side = self.named_key("files.side")
-            self.dashboard.refuse(f"Both panes show this machine: {side} brings a sandbox into one of them.", "copy")
+            side = self.services.key_of("files.side")
+            self.services.notifier.refuse(
+                f"Both panes show this machine: {side} brings a sandbox into one of them.", "copy"
+            )
             return []
         if here.side.sandbox_id is not None and there.side.sandbox_id is not None:
             source, target = Place("", here.side.sandbox_id, here.title), Place("", there.side.sandbox_id, there.title)

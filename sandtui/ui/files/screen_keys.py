@@ -71,7 +71,7 @@ class FileKeys(FilePanes):
 
     def action_side(self) -> None:
         """Choose whose files this pane shows."""
-        number, session = self.active, self.bridge.session
+        number, session = self.active, self.services.platform.session
         rows = [] if session is None else [row for row in session.store if row.status == "RUNNING"]
         choices = [Choice("local", "l", "this machine")]
         choices += [Choice(row.id, "", row.sandbox.name, row.id) for row in rows[:SIDES_SHOWN]]
@@ -87,14 +87,14 @@ class FileKeys(FilePanes):
     def action_bookmarks(self) -> None:
         """Go to a bookmark, or set or take away the one of this directory."""
         pane, number = self.pane, self.active
-        known = self.dashboard.bookmarks.of(pane.side.sandbox_id is None)
+        known = self.services.bookmarks.of(pane.side.sandbox_id is None)
         here = "Take this bookmark away" if pane.path in known else "Set a bookmark here"
         choices = [Choice("here", "b", here, pane.path)]
         choices += [Choice(f"go {n}", str(n) if n < 10 else "", path) for n, path in enumerate(known, 1)]
 
         def answered(answer: str | None) -> None:
             if answer == "here":
-                self.dashboard.bookmarks.toggle(pane.side.sandbox_id is None, pane.path)
+                self.services.bookmarks.toggle(pane.side.sandbox_id is None, pane.path)
             elif answer:
                 self.go(number, known[int(answer.removeprefix("go ")) - 1])
 
@@ -108,7 +108,7 @@ class FileKeys(FilePanes):
         listing = self.pane.listing
         if listing is not None and not any(entry.is_hidden for entry in listing.entries):
             # Nothing on the screen tells it here.
-            self.dashboard.say(
+            self.services.notifier.notify(
                 f"Names that begin with a dot are {'shown' if self.pane.hidden else 'hidden'}; none here."
             )
 
@@ -253,10 +253,12 @@ class FileKeys(FilePanes):
                 try:
                     found = await pane.side.measure(join(pane.path, entry.name))
                 except FilesError as error:
-                    self.dashboard.say(f"The size of {clean(entry.name)} is not known: {error}", "error")
+                    self.services.notifier.notify(f"The size of {clean(entry.name)} is not known: {error}", "error")
                     continue
                 pane.sizes[entry.name] = found.size
-                self.dashboard.say(f"{clean(entry.name)}/ holds {size_text(found.size)} in {found.files:,} files.")
+                self.services.notifier.notify(
+                    f"{clean(entry.name)}/ holds {size_text(found.size)} in {found.files:,} files."
+                )
                 if self.is_attached:
                     pane.arrange()
                     self.draw_pane(number)
@@ -268,7 +270,7 @@ class FileKeys(FilePanes):
     def action_yank(self) -> None:
         """Copy the path."""
         if (entry := self.entry) is not None:
-            self.dashboard.copy(self.pane.destination(entry))
+            self.services.clipboard.copy(self.pane.destination(entry))
 
     def action_view(self) -> None:
         """Look at the file."""
@@ -278,7 +280,7 @@ class FileKeys(FilePanes):
         try:
             await work  # type: ignore[misc]
         except FilesError as error:
-            self.dashboard.say(f"{clean(str(error))}: {words}", "error")
+            self.services.notifier.notify(f"{clean(str(error))}: {words}", "error")
             return False
         return True
 

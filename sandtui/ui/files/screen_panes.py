@@ -21,13 +21,14 @@ from sandtui.ui.files.entries import entry_pieces, foot_pieces, head_pieces, sta
 from sandtui.ui.files.table import FileTable
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.rendering.units import size_text
+from sandtui.ui.services.bundle import Services
 
 
 class FilePanes(AppScreen):
     """What the actions of the file browser work on. ``sandbox_ids`` are those that copies go to."""
 
-    def __init__(self, sandbox_ids: list[str]) -> None:
-        super().__init__()
+    def __init__(self, services: Services, sandbox_ids: list[str]) -> None:
+        super().__init__(services)
         self.sandbox_ids = sandbox_ids
         self.panes: list[Pane] = []
         self.active = 1
@@ -61,13 +62,13 @@ class FilePanes(AppScreen):
 
     def name_of(self, sandbox_id: str) -> str:
         """Return what a sandbox is called; made safe where it is drawn."""
-        session = self.bridge.session
+        session = self.services.platform.session
         row = session.store.get(sandbox_id) if session is not None else None
         return row.sandbox.name if row is not None else sandbox_id
 
     def make_pane(self, sandbox_id: str | None) -> Pane:
         """Return a pane on a sandbox, or on this machine."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if sandbox_id is None or session is None:
             return Pane(LocalSide(), "local", str(Path.cwd()))
         return Pane(SandboxSide(session.client, sandbox_id), self.name_of(sandbox_id))
@@ -103,9 +104,9 @@ class FilePanes(AppScreen):
             pane.problem = str(error)
             if pane.problem == before:
                 # The pane tells it already: that it was tried again would not be seen.
-                self.dashboard.say(f"{pane.title}: {path} can't be listed: {error}", "error")
+                self.services.notifier.notify(f"{pane.title}: {path} can't be listed: {error}", "error")
         else:
-            pane.take(listing, self.bridge.clock.monotonic(), ordered)
+            pane.take(listing, self.services.clock.monotonic(), ordered)
         finally:
             pane.loading = False
         if self.is_ready and pane is self.panes[number]:
@@ -117,7 +118,7 @@ class FilePanes(AppScreen):
         pane = self.panes[number]
         table = self.table(number)
         words = (
-            f"nothing matches: {self.named_key('files.back')} clears the filter"
+            f"nothing matches: {self.services.key_of('files.back')} clears the filter"
             if pane.filter
             else "this directory is empty"
         )
@@ -133,7 +134,7 @@ class FilePanes(AppScreen):
         panel = self.query_one(f"#files-panel-{number}")
         room = max(10, panel.size.width - 22)
         panel.border_title = Content(title_text(pane, room))
-        panel.border_subtitle = Content(state_text(pane, self.bridge.clock.monotonic()))
+        panel.border_subtitle = Content(state_text(pane, self.services.clock.monotonic()))
         self.query_one(f"#files-foot-{number}", ChromeLine).show(foot_pieces(pane), [])
         if number == self.active and not self.filter_field.has_focus and self.filter_field.value != pane.filter:
             self.filter_field.value = pane.filter
@@ -150,7 +151,7 @@ class FilePanes(AppScreen):
             way.append(Piece(f"    copies go to all {len(self.sandbox_ids)} marked sandboxes", "busy"))
         marks = self.pane.marks
         if count := len(self.table(self.active).range_names):
-            key = self.named_key
+            key = self.services.key_of
             way.append(Piece(f"    range of {count}: ", "key"))
             way.append(Piece(f"{key('files.mark')} marks it, {key('files.back')} ends it", "dim"))
         told = [Piece(f"{len(marks)} marked · {size_text(self.pane.marked_size)} ", "key")] if marks else []
@@ -159,7 +160,7 @@ class FilePanes(AppScreen):
     def line(self, number: int, entry: Entry, width: int) -> list[Piece]:
         """Draw one entry of a pane."""
         measured = self.panes[number].sizes.get(entry.name)
-        return entry_pieces(entry, width, self.bridge.clock.now(), measured)
+        return entry_pieces(entry, width, self.services.clock.now(), measured)
 
     def head(self, number: int, width: int) -> list[Piece]:
         """Draw the line above the entries of a pane."""

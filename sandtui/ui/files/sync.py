@@ -101,27 +101,29 @@ class Syncing(Copying):
 
     def action_sync(self) -> None:
         """Compare both directories, show the plan, and do what is chosen."""
-        here, there, session = self.pane, self.other, self.bridge.session
+        here, there, session = self.pane, self.other, self.services.platform.session
         if session is None or here.side.sandbox_id == there.side.sandbox_id:
-            side = self.named_key("files.side")
-            self.dashboard.refuse(f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync")
+            side = self.services.key_of("files.side")
+            self.services.notifier.refuse(
+                f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync"
+            )
             return
         source = Place(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
         target = Place(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")
         self.work(self._compare(source, target), "sync")
 
     async def _compare(self, source: Place, target: Place) -> None:
-        flow = self.dashboard.transfers
+        flow = self.services.transfers
         # Large trees take a while.
         notice = asyncio.get_running_loop().call_later(
-            LONG_SECONDS, self.dashboard.say, "Comparing the two directories …"
+            LONG_SECONDS, self.services.notifier.notify, "Comparing the two directories …"
         )
         try:
             ignore = await asyncio.to_thread(_patterns, source)
             spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
             found = await flow.compare(spec)
         except (FilesError, TransferError, SandboxClientError, OSError) as error:
-            self.dashboard.say(f"The directories can't be compared: {clean(reason(error))}", "error")
+            self.services.notifier.notify(f"The directories can't be compared: {clean(reason(error))}", "error")
             return
         finally:
             notice.cancel()

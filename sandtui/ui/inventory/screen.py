@@ -18,7 +18,6 @@ from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.view import FleetView
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.line import ChromeLine
-from sandtui.ui.connection.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
 from sandtui.ui.inventory import empty
 from sandtui.ui.inventory.detail import detail
 from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmeasured_pieces
@@ -26,7 +25,9 @@ from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.screen_looks import FleetLooks
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece, sort_arrow
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.text_panel import TextPanel
 
 WIDE = 110
@@ -46,8 +47,8 @@ class FleetScreen(FleetLooks):
     BINDINGS: ClassVar[list[BindingType]] = bindings("fleet")
     AUTO_FOCUS = "FleetTable"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._problem: QueryError | None = None
         self._still_until = 0.0
         self._thaw: Timer | None = None
@@ -56,13 +57,13 @@ class FleetScreen(FleetLooks):
     def compose_body(self) -> Iterable[Widget]:
         """Filter, table and the panel beside it."""
         with Horizontal(id="filter-bar"):
-            yield Static(Content(f" {self.named_key('fleet.filter')} "), id="filter-sign")
+            yield Static(Content(f" {self.services.key_of('fleet.filter')} "), id="filter-sign")
             yield QueryInput(self._complete, "words, #label, status:running, age>2h", id="filter")
             yield ChromeLine(id="filter-counts")
         yield ChromeLine(id="overview")
         with Horizontal(id="fleet-body"):
             with Vertical(id="fleet-panel", classes="panel"):
-                yield FleetTable(self.bridge.clock.now, id="fleet-table")
+                yield FleetTable(self.services.clock.now, id="fleet-table")
             with VerticalScroll(id="inspector", classes="panel", can_focus=False):
                 yield TextPanel(id="inspector-text")
 
@@ -99,17 +100,20 @@ class FleetScreen(FleetLooks):
             return [Piece(where, "bad"), Piece(clean(self._problem.message), "bad")], []
         if self._view is None:
             return [], []
-        shows = self.dashboard.named_key("fleet.active")
+        shows = self.services.key_of("fleet.active")
         left = [Piece(f"ended ones are hidden, {shows} shows them", "dim")] if self._view.active_only else []
         if count := len(self.table.range_ids):
             left = [
                 Piece(f"range of {count}: ", "key"),
-                Piece(f"{self.named_key('fleet.mark')} marks it, {self.named_key('fleet.back')} ends it", "dim"),
+                Piece(
+                    f"{self.services.key_of('fleet.mark')} marks it, {self.services.key_of('fleet.back')} ends it",
+                    "dim",
+                ),
             ]
         marks = len(self._view.marks)
         if unmeasured := self._view.unmeasured:
-            offered = not marks and not self.dashboard.contexts.read_only
-            left = [*unmeasured_pieces(unmeasured, self.named_key("fleet.measure") if offered else ""), *left]
+            offered = not marks and not self.services.contexts.read_only
+            left = [*unmeasured_pieces(unmeasured, self.services.key_of("fleet.measure") if offered else ""), *left]
         if not marks:
             return left, []
         return left, [Piece(f"{marks:,} marked ({self._view.marks_hidden:,} hidden by filter)", "key")]
@@ -127,7 +131,7 @@ class FleetScreen(FleetLooks):
         """Take over the changed rows, or their looks alone while the cursor is being moved."""
         if self.is_covered:
             return
-        left = self._still_until - self.bridge.clock.monotonic()
+        left = self._still_until - self.services.clock.monotonic()
         if left > 0:
             self.table.refresh_lines_changed()
             if self._thaw is None:
@@ -182,7 +186,7 @@ class FleetScreen(FleetLooks):
     def on_fleet_table_cursor_moved(self, message: FleetTable.CursorMoved) -> None:
         """Show the sandbox under the cursor."""
         if message.by_user:
-            self._still_until = self.bridge.clock.monotonic() + STILL_SECONDS
+            self._still_until = self.services.clock.monotonic() + STILL_SECONDS
         self._show_inspector()
         if self.table.range_ids:
             self._update_activity()
@@ -224,11 +228,11 @@ class FleetScreen(FleetLooks):
         self._update_activity()
 
     def _connect_view(self) -> None:
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             self._view = None
         elif self._view is None or self._view.store is not session.store:
-            self._view = FleetView(session.store, self.bridge.clock)
+            self._view = FleetView(session.store, self.services.clock)
             if self._problem is None:
                 self._view.query = self._parse(self.query_one("#filter", Input).value)
             session.refresher.visible_ids = lambda: self.table.visible_ids
@@ -240,7 +244,7 @@ class FleetScreen(FleetLooks):
 
     def _thawed(self) -> None:
         self._thaw = None
-        left = self._still_until - self.bridge.clock.monotonic()
+        left = self._still_until - self.services.clock.monotonic()
         if left > 0:
             self._thaw = self.set_timer(left, self._thawed)
         else:
@@ -254,10 +258,10 @@ class FleetScreen(FleetLooks):
 
     def _ask_platform(self) -> None:
         if self._view is not None:
-            self.bridge.ask_for(replace(self._view.query.server, active=self._view.active_only))
+            self.services.platform.ask_for(replace(self._view.query.server, active=self._view.active_only))
 
     def _parse(self, text: str) -> Query:
-        connection, session = self.bridge.connection, self.bridge.session
+        connection, session = self.services.platform.connection, self.services.platform.session
         me = connection.config.user_id if connection is not None else None
         return parse(text, me, session.history.touched if session is not None else frozenset())
 
@@ -270,7 +274,7 @@ class FleetScreen(FleetLooks):
         if self._problem is not None:
             line.show([], [Piece(f"✖ column {self._problem.column + 1}: see below ", "bad")])
             return
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None or self._view is None:
             line.show([], [])
             return
@@ -281,7 +285,7 @@ class FleetScreen(FleetLooks):
 
     def _who_filters(self) -> list[Piece]:
         """Tell which part of the filter the platform does."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if self._view is None or session is None:
             return []
         server = session.refresher.answerable(self._view.query.server)
@@ -292,7 +296,7 @@ class FleetScreen(FleetLooks):
 
     def _show_overview(self) -> None:
         line = self.query_one("#overview", ChromeLine)
-        session, now = self.bridge.session, self.bridge.clock.now()
+        session, now = self.services.platform.session, self.services.clock.now()
         if session is None or not len(session.store):
             line.show([], [])
             return
@@ -309,18 +313,18 @@ class FleetScreen(FleetLooks):
             return
         panel.border_title = Content(clean(row.sandbox.name) if row is not None else "nothing chosen")
         text.show(
-            Content("") if row is None else detail(row, self.bridge.clock.now(), panel.content_size.width, full=False)
+            Content("") if row is None else detail(row, self.services.clock.now(), panel.content_size.width, full=False)
         )
 
     def _show_empty(self) -> None:
-        bridge = self.bridge
+        bridge = self.services.platform
         if bridge.problem is not None:
-            lines = empty.not_connected(bridge.problem, self.named_key)
+            lines = empty.not_connected(bridge.problem, self.services.key_of)
         elif bridge.session is None:
             lines = empty.connecting()
         else:
             query = "" if self._view is None else self._view.query.text
-            lines = empty.why_empty(bridge.freshness, len(bridge.session.store), query, self.named_key)
+            lines = empty.why_empty(bridge.freshness, len(bridge.session.store), query, self.services.key_of)
         if lines != self.table.empty:
             self.table.empty = lines
             self.table.refresh_lines_changed()

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from textual.widgets import Input
 
-from sandtui.fleet.inventory.bulk_plan import MEASURE, RUN
+from sandtui.fleet.inventory.bulk_plan import DELETE, MEASURE, RUN
 from sandtui.fleet.inventory.groups import Group
 from sandtui.fleet.inventory.query.use import is_unmeasured
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.view import FleetView
+from sandtui.ui.inventory.copying import choose_copy, open_web_page
 from sandtui.ui.inventory.screen_target import FleetTarget
 
 MOST_SHELLS = 12
@@ -44,7 +45,7 @@ class FleetKeys(FleetTarget):
             self._view.toggle_group(line.id)
             self.show_rows(by_user=True)
         elif line is not None:
-            self.dashboard.open_detail(line.id)
+            self.services.navigator.open_detail(line.id)
 
     def action_exec(self) -> None:
         """Open the console of the sandbox, or the command line for all that are marked."""
@@ -52,35 +53,39 @@ class FleetKeys(FleetTarget):
         running = [row for row in marked if row.status == "RUNNING"]
         if len(running) > 1:
             if len(running) < len(marked):
-                self.dashboard.say(f"{len(marked) - len(running):,} of the marked do not run and are left out.")
-            self.dashboard.open_fan_out(running)
+                self.services.notifier.notify(
+                    f"{len(marked) - len(running):,} of the marked do not run and are left out."
+                )
+            self.services.navigator.open_fan_out(running)
         elif marked and not running:
-            self.dashboard.refuse(self.dashboard.bulk.why_none(RUN, marked), "exec")
+            self.services.notifier.refuse(self.services.bulk.why_none(RUN, marked), "exec")
         elif running:
-            self.dashboard.open_console(running[0].id)
+            self.services.navigator.open_console(running[0].id)
         elif (row := self.target) is not None:
-            self.dashboard.open_console(row.id)
+            self.services.navigator.open_console(row.id)
 
     def action_fan_outs(self) -> None:
         """Show the command that last ran on many."""
-        self.dashboard.open_latest_fan_out()
+        self.services.navigator.open_latest_fan_out()
 
     def action_shell(self) -> None:
         """Open a shell."""
         rows = self._view.marked if self._view is not None and self._view.marks else [self.target]
         if len(rows) > MOST_SHELLS:
-            self.dashboard.say(f"{len(rows):,} are marked: shells are opened in {MOST_SHELLS} at most.", "warning")
+            self.services.notifier.notify(
+                f"{len(rows):,} are marked: shells are opened in {MOST_SHELLS} at most.", "warning"
+            )
         else:
-            self.dashboard.open_shells([row.id for row in rows if row is not None])
+            self.services.navigator.open_shells([row.id for row in rows if row is not None])
 
     def action_whole_shell(self) -> None:
         """Hand the terminal to a shell."""
         if (row := self.target) is not None:
-            self.dashboard.hand_to_shell(row.id)
+            self.services.navigator.attach_shell(row.id)
 
     def action_recordings(self) -> None:
         """Show what was recorded."""
-        self.dashboard.open_recordings()
+        self.services.navigator.open_recordings()
 
     def action_files(self) -> None:
         """Browse the files of the sandbox, or of all that are marked."""
@@ -88,52 +93,52 @@ class FleetKeys(FleetTarget):
         rows = marked or ([self.target] if self.target is not None else [])
         running = [row.id for row in rows if row.status == "RUNNING"]
         if running:
-            self.dashboard.open_files(running)
+            self.services.navigator.open_files(running)
         else:
-            why = self.dashboard.bulk.why_none(RUN, rows) + " " if marked else ""
-            self.dashboard.refuse(f"{why}Files can be seen in a running sandbox: choose one first.", "files")
+            why = self.services.bulk.why_none(RUN, rows) + " " if marked else ""
+            self.services.notifier.refuse(f"{why}Files can be seen in a running sandbox: choose one first.", "files")
 
     def action_ports(self) -> None:
         """Show the exposed ports."""
         row = self.target
         marks = [*self._view.marks] if self._view is not None else []
-        self.dashboard.open_ports(row.id if row is not None else None, marks)
+        self.services.navigator.open_ports(row.id if row is not None else None, marks)
 
     def action_jobs(self) -> None:
         """Show the background jobs; a new one is for the marked, or for this one."""
         row, marks = self.target, self._view.marks if self._view is not None else ()
-        self.dashboard.open_jobs([*marks] or ([row.id] if row is not None else []))
+        self.services.navigator.open_jobs([*marks] or ([row.id] if row is not None else []))
 
     def action_logs(self) -> None:
         """Read the log, or those of the marked side by side."""
         if self._view is not None and self._view.marks:
-            self.dashboard.open_logs([row.id for row in self._view.marked])
+            self.services.navigator.open_logs([row.id for row in self._view.marked])
         elif (row := self.target) is not None:
-            self.dashboard.open_log(row.id)
+            self.services.navigator.open_log(row.id)
 
     def action_new(self) -> None:
         """Open the create form."""
-        self.dashboard.open_create()
+        self.services.navigator.open_create()
 
     def action_clone(self) -> None:
         """Open the create form with the fields of this sandbox."""
         if (row := self.target) is not None:
-            self.dashboard.open_create(row.sandbox)
+            self.services.navigator.open_create(row.sandbox)
 
     def action_copy(self) -> None:
         """Copy the id."""
         if (row := self.target) is not None:
-            self.dashboard.copy(row.id)
+            self.services.clipboard.copy(row.id)
 
     def action_copy_more(self) -> None:
         """Choose what to copy."""
         if (row := self.target) is not None:
-            self.dashboard.choose_copy(row)
+            choose_copy(self.app, self.services, row)
 
     def action_web(self) -> None:
         """Open the platform's web page."""
         if (row := self.target) is not None:
-            self.dashboard.open_web_page(row.id)
+            open_web_page(self.services, row.id)
 
     # Marks
 
@@ -190,7 +195,7 @@ class FleetKeys(FleetTarget):
             return self._view.marked
         row = self.target
         if row is not None and not self.table.armed:
-            self.dashboard.refuse("The list moved under the cursor: choose the sandbox again.", "delete")
+            self.services.notifier.refuse("The list moved under the cursor: choose the sandbox again.", "delete")
             return []
         return [row] if row is not None else []
 
@@ -198,7 +203,7 @@ class FleetKeys(FleetTarget):
         """Ask, and delete the marked sandboxes or this one."""
         rows = self.chosen_rows()
         if rows:
-            self.dashboard.ask_delete(rows, self._hidden_marks())
+            self.services.bulk.ask(DELETE, rows, self._hidden_marks())
 
     def action_many(self) -> None:
         """Choose what to do to the marked sandboxes, or to all that the filter shows."""
@@ -206,12 +211,12 @@ class FleetKeys(FleetTarget):
         if view is None or not view.store.rows:
             return
         if view.marks:
-            self.dashboard.bulk.choose(view.marked, self._hidden_marks(), "Marked sandboxes")
+            self.services.bulk.choose(view.marked, self._hidden_marks(), "Marked sandboxes")
         elif view.count:
             what = f"All that match {view.query.text}" if view.query else "All sandboxes"
             # Only a filter of labels alone names what the platform would delete by them.
             labels = view.query.labels if len(view.query.labels) == len(view.query.term.terms) else ()
-            self.dashboard.bulk.choose(view.rows, 0, what, labels)
+            self.services.bulk.choose(view.rows, 0, what, labels)
 
     def action_measure(self) -> None:
         """Measure what the marked sandboxes use, or what the filter can't be answered for, or all that it shows."""
@@ -219,10 +224,10 @@ class FleetKeys(FleetTarget):
         if view is None:
             return
         if view.marks:
-            self.dashboard.bulk.ask(MEASURE, view.marked, self._hidden_marks())
+            self.services.bulk.ask(MEASURE, view.marked, self._hidden_marks())
         else:
             rows = [row for row in view.measurable if is_unmeasured(row) or not view.unmeasured]
-            self.dashboard.bulk.ask(MEASURE, rows, shown={row.id for row in view.rows})
+            self.services.bulk.ask(MEASURE, rows, shown={row.id for row in view.rows})
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Mark these sandboxes and no others."""

@@ -31,7 +31,7 @@ class FleetLooks(FleetKeys):
     @property
     def preferences(self) -> Preferences:
         """What is remembered."""
-        return self.dashboard.preferences
+        return self.services.preferences
 
     def apply_preferences(self) -> None:
         """Show the list as it was left."""
@@ -55,7 +55,7 @@ class FleetLooks(FleetKeys):
         chosen.inspector = self._inspector
         if view is not None:
             chosen.sort, chosen.descending, chosen.active_only = view.order.id, view.descending, view.active_only
-        self.dashboard.keep_preferences()
+        self.services.save_preferences()
 
     # Views
 
@@ -82,7 +82,7 @@ class FleetLooks(FleetKeys):
         view = next((each for each in (*BUILT_IN, *self.preferences.views) if each.key == key), None)
         wanted = view or SavedView(EVERYTHING_KEY, "everything", "")
         if key == FORGOTTEN:
-            self.bridge.learn_exposures()
+            self.services.platform.learn_exposures()
         if self._view is not None:
             if self._view.order.id != wanted.sort:
                 self._view.sort_by(wanted.sort)
@@ -113,8 +113,8 @@ class FleetLooks(FleetKeys):
                 key, name.strip() or view.query.text, view.query.text, view.order.id, view.descending, group
             )
             self.preferences.keep_view(saved)
-            self.dashboard.keep_preferences()
-            self.dashboard.say(f"Saved: {self.named_key('fleet.views')} {key} shows {saved.name}.")
+            self.services.save_preferences()
+            self.services.notifier.notify(f"Saved: {self.services.key_of('fleet.views')} {key} shows {saved.name}.")
 
         def check(text: str) -> str:
             return check_key(text.strip().partition(" ")[0])
@@ -124,12 +124,12 @@ class FleetLooks(FleetKeys):
     def _ask_which_to_forget(self) -> None:
         saved = self.preferences.views
         if not saved:
-            self.dashboard.refuse("There is no saved view to forget.", "views")
+            self.services.notifier.refuse("There is no saved view to forget.", "views")
             return
 
         def answered(key: str | None) -> None:
             if key and self.preferences.drop_view(key):
-                self.dashboard.keep_preferences()
+                self.services.save_preferences()
 
         choices = [Choice(view.key, view.key, view.name, view.query) for view in saved]
         self.app.push_screen(ChooseDialog("Forget a view", choices), answered)
@@ -176,7 +176,7 @@ class FleetLooks(FleetKeys):
             if answer is not None:
                 chosen.columns, chosen.widths = answer
                 self.table.set_columns(chosen.columns, chosen.widths)
-                self.dashboard.keep_preferences()
+                self.services.save_preferences()
 
         self.app.push_screen(ColumnsDialog(chosen.columns, chosen.widths), answered)
 
@@ -185,7 +185,7 @@ class FleetLooks(FleetKeys):
         chosen = self.preferences
         chosen.widths[message.column_id] = message.width
         self.table.set_columns(chosen.columns or SHOWN_FIRST, chosen.widths)
-        self.dashboard.keep_preferences()
+        self.services.save_preferences()
 
     def on_columns_view_sort_chosen(self, message: FleetTable.SortChosen) -> None:
         """Sort by the column whose head was clicked."""

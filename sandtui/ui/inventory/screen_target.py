@@ -8,6 +8,7 @@ from sandtui.fleet.inventory.view import FleetView
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.table import FleetTable
+from sandtui.ui.services.bundle import Services
 
 NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete"})
 NEEDS_LINE = frozenset({"open", "mark", "range"})
@@ -19,8 +20,8 @@ NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new"})
 class FleetTarget(AppScreen):
     """The part of the fleet screen that knows what an action is done to."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._view: FleetView | None = None
         self._inspector = True
 
@@ -44,7 +45,7 @@ class FleetTarget(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return why there is nothing that an action could be done to."""
-        view, key = self._view, self.named_key
+        view, key = self._view, self.services.key_of
         if action == "inspector" and self.has_class("-narrow"):
             return f"The inspector needs a wider window: {key('fleet.open')} shows all about the sandbox."
         if action in NEEDS_ROW | NEEDS_LINE | NEEDS_ROWS | NEEDS_VIEW and view is None:
@@ -71,9 +72,9 @@ class FleetTarget(AppScreen):
 
     def _why_empty(self, view: FleetView) -> str:
         if not view.store.rows:
-            return f"There is no sandbox yet: {self.named_key('fleet.new')} creates one."
+            return f"There is no sandbox yet: {self.services.key_of('fleet.new')} creates one."
         if not view.count:
-            clear, ended = self.named_key("fleet.back"), self.named_key("fleet.active")
+            clear, ended = self.services.key_of("fleet.back"), self.services.key_of("fleet.active")
             return f"Nothing is shown: {clear} clears the filter, {ended} shows what has ended."
         return "Put the cursor on a sandbox first."
 
@@ -81,4 +82,4 @@ class FleetTarget(AppScreen):
         field = self.query_one(QueryInput)
         if field.has_focus or field.value or view.marks or self.table.range_ids:
             return ""
-        return f"Nothing to undo: no filter, no marks. {self.named_key('app.quit')} quits."
+        return f"Nothing to undo: no filter, no marks. {self.services.key_of('app.quit')} quits."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from textual.app import App
 from textual.timer import Timer
 
 from sandtui.client import SandboxClientError
@@ -18,15 +19,13 @@ from sandtui.fleet.jobs.board import Ended
 from sandtui.fleet.jobs.command_text import is_whole
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobState
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.chrome.screen import Severity
-from sandtui.ui.connection.messages import JobsChanged
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.messages import JobsChanged
 from sandtui.ui.rendering.jobs import command_words
 from sandtui.ui.rendering.units import long_duration
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.notifier import Severity
 
 PAINT_SECONDS = 0.25
 TELL_SECONDS = 1.0
@@ -36,12 +35,18 @@ TELL_SECONDS = 1.0
 class JobFlow:
     """Starts, stops and follows jobs for the screens."""
 
-    def __init__(self, app: SandtuiApp) -> None:
-        self._app = app
+    def __init__(self, app: App[Any], services: Services) -> None:
+        self.app, self.services = app, services
         self._painting: Timer | None = None
         self._untold: list[Ended] = []
+        services.platform.connected.subscribe(self._attach)
 
-    def attach(self, session: FleetSession) -> None:
+    @property
+    def all_told(self) -> bool:
+        """Whether no end of a job waits to be told."""
+        return not self._untold
+
+    def _attach(self, session: FleetSession) -> None:
         """Listen to the jobs of a connection."""
         session.jobs.on_change = self._changed
         session.job_watcher.on_end = self._ended
@@ -51,21 +56,21 @@ class JobFlow:
 
     def _changed(self) -> None:
         if self._painting is None:
-            self._painting = self._app.set_timer(PAINT_SECONDS, self._tell)
+            self._painting = self.app.set_timer(PAINT_SECONDS, self._tell)
 
     def _tell(self) -> None:
         self._painting = None
-        self._app.bridge.tell(JobsChanged())
+        self.services.platform.broadcast(JobsChanged())
 
     def _ended(self, ended: Sequence[Ended]) -> None:
         self._changed()
         if not self._untold:
-            self._app.set_timer(TELL_SECONDS, self._tell_ended)
+            self.app.set_timer(TELL_SECONDS, self._tell_ended)
         self._untold += ended
 
     def _tell_ended(self) -> None:
         ended, self._untold = self._untold, []
-        if self._app.preferences.notify == "off" or not ended:
+        if self.services.preferences.notify == "off" or not ended:
             return
         bad = [each.job for each in ended if each.job.state is not JobState.DONE]
         severity: Severity = "warning" if bad else "information"
@@ -83,24 +88,24 @@ class JobFlow:
             self._notify(f"After job {job.key.job_id}: {chain.words}.", "error" if failed else "information")
 
     def _notify(self, words: str, severity: Severity) -> None:
-        self._app.say(words, severity)
-        way = self._app.preferences.notify
+        self.services.notifier.notify(words, severity)
+        way = self.services.preferences.notify
         if way == "bell":
-            self._app.bell()
+            self.services.notifier.bell()
         elif way == "osc9":
-            self._app.desktop_notify(words)
+            self.services.notifier.notify_desktop(words)
 
     def choose_notify(self) -> None:
         """Ask how the end of a job is to be told."""
-        now = self._app.preferences.notify
+        now = self.services.preferences.notify
         choices = [Choice(way, way[0], way, words + (" · now" if way == now else "")) for way, words in NOTIFY.items()]
 
         def chosen(way: str | None) -> None:
             if way:
-                self._app.preferences.notify = way
-                self._app.keep_preferences()
+                self.services.preferences.notify = way
+                self.services.save_preferences()
 
-        self._app.push_screen(ChooseDialog("When a job ends, tell it", choices), chosen)
+        self.app.push_screen(ChooseDialog("When a job ends, tell it", choices), chosen)
 
     # Doing
 
@@ -108,13 +113,15 @@ class JobFlow:
         """Ask for a command, and start it as a job in some sandboxes."""
         from sandtui.ui.jobs.dialogs import NewJobDialog
 
-        session = self._app.bridge.session
+        session = self.services.platform.session
         rows = [row for each in targets if session is not None and (row := session.store.get(each)) is not None]
         plan = make_plan(plans.JOB, rows)
         if not plan.rows:
-            fleet, jobs, new = map(self._app.named_key, ("app.fleet", "fleet.jobs", "jobs.new"))
-            why = self._app.bulk.why_none(plans.JOB, rows) if rows else "A job needs a sandbox that runs."
-            self._app.refuse(f"{why} {fleet} goes to the fleet: choose one there, then {jobs} and {new}.", "new job")
+            fleet, jobs, new = map(self.services.key_of, ("app.fleet", "fleet.jobs", "jobs.new"))
+            why = self.services.bulk.why_none(plans.JOB, rows) if rows else "A job needs a sandbox that runs."
+            self.services.notifier.refuse(
+                f"{why} {fleet} goes to the fleet: choose one there, then {jobs} and {new}.", "new job"
+            )
             return
         where = plan.rows[0].sandbox.name if len(plan.rows) == 1 else f"{len(plan.rows):,} sandboxes"
 
@@ -123,18 +130,20 @@ class JobFlow:
                 return
             command, folder = answer
             if len(plan.rows) == 1:
-                self._app.bridge.run_flow(self._start(plan.rows[0].id, command, folder), "job")
+                self.services.work.start(self._start(plan.rows[0].id, command, folder), "job")
             else:
-                self._app.bulk.confirm(make_plan(plans.JOB, rows, value=command, folder=folder))
+                self.services.bulk.confirm(make_plan(plans.JOB, rows, value=command, folder=folder))
 
-        self._app.push_screen(NewJobDialog(where), answered)
+        self.app.push_screen(NewJobDialog(where), answered)
 
     def again(self, job: Job) -> None:
         """Start the command of a job again, in its sandbox."""
         if not is_whole(job.command):
-            self._app.refuse("Its command is not known as a whole, or a secret of it was left out.", "run again")
+            self.services.notifier.refuse(
+                "Its command is not known as a whole, or a secret of it was left out.", "run again"
+            )
             return
-        self._app.bridge.run_flow(self._start(job.key.sandbox_id, job.command, job.working_dir), "job")
+        self.services.work.start(self._start(job.key.sandbox_id, job.command, job.working_dir), "job")
 
     def stop(self, job: Job) -> None:
         """Ask, and stop a job."""
@@ -142,59 +151,61 @@ class JobFlow:
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:
-                self._app.bridge.run_flow(self._stop(job), "job")
+                self.services.work.start(self._stop(job), "job")
 
         name = job.sandbox_name or job.key.sandbox_id
-        self._app.push_screen(AskDialog(f"Stop job {job.key.job_id} in {name}", question, "Stop"), answered)
+        self.app.push_screen(AskDialog(f"Stop job {job.key.job_id} in {name}", question, "Stop"), answered)
 
     def then(self, job: Job) -> None:
         """Ask what is to happen when a job is done."""
         from sandtui.ui.jobs.dialogs import ThenDialog
 
         if job.state in {JobState.FAILED, JobState.LOST}:
-            self._app.refuse("That job is over and was not successful: nothing follows it.", "then")
+            self.services.notifier.refuse("That job is over and was not successful: nothing follows it.", "then")
             return
 
         def answered(chain: Chain | None) -> None:
             if chain is not None:
                 wanted = chain if chain.download or chain.delete else None
-                self._app.bridge.run_flow(self._set_chain(job, wanted), "job")
+                self.services.work.start(self._set_chain(job, wanted), "job")
 
-        self._app.push_screen(ThenDialog(job, Path.cwd()), answered)
+        self.app.push_screen(ThenDialog(job, Path.cwd()), answered)
 
     async def _start(self, sandbox_id: str, command: str, folder: str) -> None:
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
         try:
             job = await session.jobs.start(sandbox_id, command, folder or None)
         except SandboxClientError as error:
-            self._app.say(f"The job was not started: {error}", "error")
+            self.services.notifier.notify(f"The job was not started: {error}", "error")
             return
-        self._app.say(f"Started job {job.key.job_id} in {job.sandbox_name or sandbox_id}.")
+        self.services.notifier.notify(f"Started job {job.key.job_id} in {job.sandbox_name or sandbox_id}.")
         session.job_watcher.want([sandbox_id])
-        self._app.show_job(job)
+        self.services.navigator.show_job(job)
 
     async def _stop(self, job: Job) -> None:
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
         try:
             word = await session.jobs.stop(job.key)
         except SandboxClientError as error:
-            self._app.say(f"Job {job.key.job_id} was not stopped: {error}", "error")
+            self.services.notifier.notify(f"Job {job.key.job_id} was not stopped: {error}", "error")
             return
         told = {"stopped": "is stopped", "over": "had ended already", "gone": "has no process any more"}
-        self._app.say(f"Job {job.key.job_id} {told[word]}.")
+        self.services.notifier.notify(f"Job {job.key.job_id} {told[word]}.")
 
     async def _set_chain(self, job: Job, chain: Chain | None) -> None:
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
         try:
             await session.jobs.set_chain(job.key, chain)
         except OSError as error:
-            self._app.say(f"That can't be written down, so it will not happen: {describe(error)}", "error")
+            self.services.notifier.notify(
+                f"That can't be written down, so it will not happen: {describe(error)}", "error"
+            )
             return
         session.job_watcher.want([job.key.sandbox_id])
 

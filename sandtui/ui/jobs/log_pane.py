@@ -22,10 +22,10 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.rendering.units import short_size
 from sandtui.ui.rendering.wrap import most_cells
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
     from sandtui.ui.chrome.screen import AppScreen
 
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 6.0
@@ -37,8 +37,9 @@ class JobLogPane(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("job_log")
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, services: Services, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes="panel")
+        self.services = services
         self.job: Job | None = None
         self.stream = "stdout"
         self.window: LogWindow | None = None
@@ -62,10 +63,6 @@ class JobLogPane(Vertical):
         return self.query_one(OutputView)
 
     @property
-    def _app(self) -> SandtuiApp:
-        return cast("SandtuiApp", self.app)
-
-    @property
     def follows(self) -> bool:
         """Whether the end is shown and stays in view."""
         return self.view.following
@@ -84,7 +81,7 @@ class JobLogPane(Vertical):
         same = job is not None and self.job is not None and job.key == self.job.key and stream == self.stream
         self._final = self._final and same and job is not None and job.state.is_over
         self.job, self.stream = job, stream
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if not same:
             self.keep()
             self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
@@ -96,9 +93,9 @@ class JobLogPane(Vertical):
 
     def keep(self) -> None:
         """Keep what was read, so that it stays when the sandbox is gone."""
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if self.job is not None and self.window is not None and session is not None and not self._kept:
-            self._app.bridge.run_flow(session.jobs.logs.keep(self.job.key, self.stream, self.window), "keep-log")
+            self.services.work.start(session.jobs.logs.keep(self.job.key, self.stream, self.window), "keep-log")
 
     def tick(self) -> None:
         """Read on when it is time and the end is followed."""
@@ -107,7 +104,7 @@ class JobLogPane(Vertical):
         job = self.job
         if job is None or self.window is None or self._busy or self._kept or self._final or not self.view.following:
             return
-        if self._app.bridge.clock.monotonic() - self._read_at >= self._pause:
+        if self.services.clock.monotonic() - self._read_at >= self._pause:
             self._final = job.state.is_over
             self._read_on()
 
@@ -157,7 +154,7 @@ class JobLogPane(Vertical):
     def action_copy(self) -> None:
         """Copy the line under the cursor."""
         if self.view.cursor < len(self._lines):
-            self._app.copy(self._lines[self.view.cursor])
+            self.services.clipboard.copy(self._lines[self.view.cursor])
 
     def action_back(self) -> None:
         """Back to the list."""
@@ -167,11 +164,11 @@ class JobLogPane(Vertical):
         """Ask what of the log to write where."""
         job = self.job
         if job is None or (not self._lines and not job.size):
-            self._app.refuse("There is nothing to save.", "save")
+            self.services.notifier.refuse("There is nothing to save.", "save")
             return
         whole = job.stderr_size if self.stream == "stderr" else job.stdout_size
         total = max(whole, self.window.total if self.window is not None else 0)
-        LogSaving(self._app, job, self.stream, self._told).ask(self._lines, None if self._kept else total)
+        LogSaving(self.app, self.services, job, self.stream, self._told).ask(self._lines, None if self._kept else total)
 
     def _told(self, fetching: str) -> None:
         # Progress is told in the thread that fetches, and often: the next tick draws it. The end is told in ours.
@@ -193,7 +190,7 @@ class JobLogPane(Vertical):
 
     def _run(self, flow: Coroutine[Any, Any, None]) -> None:
         self._busy = True
-        self._read_at = self._app.bridge.clock.monotonic()
+        self._read_at = self.services.clock.monotonic()
         cast("AppScreen", self.screen).run_flow(flow, "job-log")
 
     async def _read_first(self) -> None:
@@ -214,7 +211,7 @@ class JobLogPane(Vertical):
         self._done()
 
     async def _show_kept(self, job: Job, problem: str) -> None:
-        session, window = self._app.bridge.session, self.window
+        session, window = self.services.platform.session, self.window
         kept = None
         if session is not None:
             try:
@@ -310,13 +307,13 @@ class JobLogPane(Vertical):
 
     def _go_to(self, line: int | None) -> None:
         if line is None:
-            key = self._app.named_key("job_log.search")
+            key = self.services.key_of("job_log.search")
             words = (
                 f"{self._needle} is not in what is read of the log."
                 if self._needle
                 else f"{key} asks what to look for."
             )
-            self._app.say(words)
+            self.services.notifier.notify(words)
         else:
             self.view.go_to_text(line, self._needle)
         self._draw_frame()

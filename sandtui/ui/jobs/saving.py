@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+from textual.app import App
 
 from sandtui.client import SandboxClientError
 from sandtui.fleet.jobs.job import Job
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.rendering.units import short_size
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+from sandtui.ui.services.bundle import Services
 
 
 class LogSaving:
@@ -22,8 +22,9 @@ class LogSaving:
     ``tell`` is given the progress of a fetch, in the thread that fetches; at its end an empty text, in the caller's.
     """
 
-    def __init__(self, app: SandtuiApp, job: Job, stream: str, tell: Callable[[str], None]) -> None:
-        self._app, self._job, self._stream, self._tell = app, job, stream, tell
+    def __init__(self, app: App[Any], services: Services, job: Job, stream: str, tell: Callable[[str], None]) -> None:
+        self.app, self.services = app, services
+        self._job, self._stream, self._tell = job, stream, tell
 
     def ask(self, lines: Sequence[str], total: int | None) -> None:
         """Ask what to save: the lines that were read, or all ``total`` bytes (None: the sandbox does not have them)."""
@@ -35,7 +36,7 @@ class LogSaving:
             if what:
                 self._ask_where(None if what == "whole" else lines)
 
-        self._app.push_screen(ChooseDialog("Save the log", choices), chosen)
+        self.app.push_screen(ChooseDialog("Save the log", choices), chosen)
 
     def _ask_where(self, lines: Sequence[str] | None) -> None:
         def answered(name: str | None) -> None:
@@ -44,15 +45,15 @@ class LogSaving:
             path = Path(name).expanduser()
             if lines is not None:
                 text = "".join(line + "\n" for line in lines)
-                self._app.bridge.write_file(path, text, f"{len(lines):,} lines of the log")
+                self.services.files.write(path, text, f"{len(lines):,} lines of the log")
             else:
-                self._app.bridge.run_flow(self._fetch(path), "job-fetch")
+                self.services.work.start(self._fetch(path), "job-fetch")
 
         name = f"{self._job.key.job_id}.{self._stream}.log"
-        self._app.push_screen(ValueDialog("Save the log", "a new file", name, _check, name), answered)
+        self.app.push_screen(ValueDialog("Save the log", "a new file", name, _check, name), answered)
 
     async def _fetch(self, path: Path) -> None:
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
 
@@ -63,9 +64,9 @@ class LogSaving:
         try:
             await session.client.download_file(self._job.key.sandbox_id, source, path, on_progress=progress)
         except SandboxClientError as error:
-            self._app.say(f"The log was not fetched: {error}", "error")
+            self.services.notifier.notify(f"The log was not fetched: {error}", "error")
         else:
-            self._app.say(f"The whole log is in {path}.")
+            self.services.notifier.notify(f"The whole log is in {path}.")
         finally:
             self._tell("")
 

@@ -19,11 +19,13 @@ from sandtui.fleet.jobs.listing import ORDERS, listed
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
-from sandtui.ui.connection.messages import JobsChanged, SandboxesChanged
+from sandtui.ui.jobs.flow import JobFlow
 from sandtui.ui.jobs.log_pane import JobLogPane
 from sandtui.ui.jobs.rendering import Facts, about, counts, head, line
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.messages import JobsChanged, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece, sort_arrow
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.row_list import RowList
 
 NEEDS_JOB = frozenset({"open", "stop", "again", "then", "exec", "stream", "save", "copy", "follow", "wrap"})
@@ -36,8 +38,11 @@ class JobsScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("jobs")
     AUTO_FOCUS = "RowList"
 
-    def __init__(self, targets: tuple[str, ...] = (), sandbox_id: str | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, services: Services, flow: JobFlow, targets: tuple[str, ...] = (), sandbox_id: str | None = None
+    ) -> None:
+        super().__init__(services)
+        self.flow = flow
         self.targets, self.sandbox_id = targets, sandbox_id
         self.jobs: list[Job] = []
         self._order, self._turned = ORDERS[0], False
@@ -45,18 +50,18 @@ class JobsScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Filter, list, log."""
         with Horizontal(id="jobs-bar"):
-            yield Static(Content(f" {self.named_key('jobs.filter')} "), id="jobs-sign")
+            yield Static(Content(f" {self.services.key_of('jobs.filter')} "), id="jobs-sign")
             yield Input(placeholder="words, failed, #label", compact=True, id="jobs-filter")
             yield ChromeLine(id="jobs-counts")
         with Vertical(id="jobs-panel", classes="panel"):
             yield ChromeLine(id="jobs-head")
             yield RowList(self._line, id="jobs")
-        yield JobLogPane(id="job-log-panel")
+        yield JobLogPane(self.services, id="job-log-panel")
 
     @property
     def board(self) -> JobBoard:
         """What is known about the jobs."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             raise RuntimeError("there is no connection")
         return session.jobs
@@ -98,20 +103,20 @@ class JobsScreen(AppScreen):
             words = f"▲ {len(failed)} could not be asked · {clean(self._title_of(where))}: {clean(why)[:60]}"
             return left, [Piece(words, "busy")]
         resting = sum(bool(row.sandbox.idle_timeout_minutes) and row.status == "RUNNING" for row in board.store)
-        key = self.dashboard.named_key("jobs.look")
+        key = self.services.key_of("jobs.look")
         return left, [Piece(f"{resting} end when idle: {key} asks them", "dim")] if resting else []
 
     def on_mount(self) -> None:
         """Ask every sandbox, and draw what is known already."""
         super().on_mount()
-        if self.bridge.session is not None:
-            self.bridge.session.job_watcher.attend()
+        if self.services.platform.session is not None:
+            self.services.platform.session.job_watcher.attend()
         self._draw()
 
     def on_unmount(self) -> None:
         """Ask no more, but for our own jobs."""
-        if self.bridge.session is not None:
-            self.bridge.session.job_watcher.leave()
+        if self.services.platform.session is not None:
+            self.services.platform.session.job_watcher.leave()
 
     def tick(self) -> None:
         """Let the times grow and the log be read on."""
@@ -155,7 +160,7 @@ class JobsScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that a key needs a job, or that there is no sandbox to look in."""
-        key = self.named_key
+        key = self.services.key_of
         if action in NEEDS_JOB and self.job is None:
             if self.query_one("#jobs-filter", Input).value:
                 return f"No job matches the filter: {key('jobs.back')} clears it."
@@ -184,30 +189,30 @@ class JobsScreen(AppScreen):
     def action_new(self) -> None:
         """Start a job."""
         job = self.job
-        self.dashboard.job_flow.new(self.targets or ([job.key.sandbox_id] if job is not None else []))
+        self.flow.new(self.targets or ([job.key.sandbox_id] if job is not None else []))
 
     def action_stop(self) -> None:
         """Stop the job."""
         if (job := self.job) is not None:
             if job.state.is_over:
-                self.dashboard.refuse("That job is over.", "stop")
+                self.services.notifier.refuse("That job is over.", "stop")
             else:
-                self.dashboard.job_flow.stop(job)
+                self.flow.stop(job)
 
     def action_again(self) -> None:
         """Run it again."""
         if (job := self.job) is not None:
-            self.dashboard.job_flow.again(job)
+            self.flow.again(job)
 
     def action_then(self) -> None:
         """Say what follows."""
         if (job := self.job) is not None:
-            self.dashboard.job_flow.then(job)
+            self.flow.then(job)
 
     def action_exec(self) -> None:
         """Open the console of its sandbox."""
         if (job := self.job) is not None:
-            self.dashboard.open_console(job.key.sandbox_id)
+            self.services.navigator.open_console(job.key.sandbox_id)
 
     def action_stream(self) -> None:
         """Show the other stream."""
@@ -228,7 +233,7 @@ class JobsScreen(AppScreen):
     def action_copy(self) -> None:
         """Copy the job's id."""
         if (job := self.job) is not None:
-            self.dashboard.copy(job.key.job_id)
+            self.services.clipboard.copy(job.key.job_id)
 
     def action_filter(self) -> None:
         """Type a filter."""
@@ -247,14 +252,14 @@ class JobsScreen(AppScreen):
 
     def action_look(self) -> None:
         """Ask now."""
-        if self.bridge.session is not None:
-            self.bridge.session.job_watcher.want([self.sandbox_id] if self.sandbox_id else None)
+        if self.services.platform.session is not None:
+            self.services.platform.session.job_watcher.want([self.sandbox_id] if self.sandbox_id else None)
             self.pane.follow()
-            self.dashboard.say("Asking the running sandboxes for their jobs …")
+            self.services.notifier.notify("Asking the running sandboxes for their jobs …")
 
     def action_announce(self) -> None:
         """Choose how ends are told."""
-        self.dashboard.job_flow.choose_notify()
+        self.flow.choose_notify()
 
     def action_forget(self) -> None:
         """Forget what is over and gone."""
@@ -274,9 +279,9 @@ class JobsScreen(AppScreen):
         try:
             count = await self.board.forget_gone()
         except (OSError, SandboxClientError) as error:
-            self.dashboard.say(f"Nothing was forgotten: {describe(error)}", "error")
+            self.services.notifier.notify(f"Nothing was forgotten: {describe(error)}", "error")
         else:
-            self.dashboard.say(f"Forgot {count} jobs whose sandbox is gone.")
+            self.services.notifier.notify(f"Forgot {count} jobs whose sandbox is gone.")
 
     # Drawing
 
@@ -286,7 +291,7 @@ class JobsScreen(AppScreen):
         board = self.board
         jobs = board.of(self.sandbox_id) if self.sandbox_id else board.jobs.values()
         text = self.query_one("#jobs-filter", Input).value
-        now = self.bridge.clock.now()
+        now = self.services.clock.now()
         self.jobs = listed(jobs, board.store, text, self._order, self._turned, now)
         self.query_one("#jobs-head", ChromeLine).show(head(self.size.width), [])
         self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)])
@@ -317,19 +322,19 @@ class JobsScreen(AppScreen):
         if self.query_one("#jobs-filter", Input).value:
             return [
                 Piece(" No job matches the filter   ", "bright"),
-                Piece(f"{self.named_key('jobs.back')} clears it", "dim"),
+                Piece(f"{self.services.key_of('jobs.back')} clears it", "dim"),
             ]
         running = sum(row.status == "RUNNING" for row in board.store)
         if running and not board.looked_at:
             return [Piece(f" ◌ asking {running} sandboxes …", "waiting")]
-        new, jobs = self.dashboard.named_key("jobs.new"), self.dashboard.named_key("fleet.jobs")
+        new, jobs = self.services.key_of("jobs.new"), self.services.key_of("fleet.jobs")
         words = f"{new} starts one" if self.targets else f"choose a sandbox in the fleet, then {jobs} and {new}"
         return [Piece(" No background job was found   ", "bright"), Piece(words, "dim")]
 
     def _facts(self, job: Job) -> Facts:
         row = self.board.store.get(job.key.sandbox_id)
         ends = row.sandbox.expires_at if row is not None else None
-        return Facts(self.bridge.clock.now(), ends, self.board.usual_seconds(job))
+        return Facts(self.services.clock.now(), ends, self.board.usual_seconds(job))
 
     def _title_of(self, sandbox_id: str) -> str:
         row = self.board.store.get(sandbox_id)

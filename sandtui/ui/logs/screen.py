@@ -18,10 +18,11 @@ from sandtui.fleet.activity.trace import following
 from sandtui.fleet.text.log_lines import LogLook, arrange
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
-from sandtui.ui.connection.messages import LogArrived
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.messages import LogArrived
 from sandtui.ui.rendering.text import Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.log_pane import LogPane
 
 FOLLOW_SECONDS = 3.0
@@ -44,8 +45,8 @@ class LogScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("log")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self, sandbox_ids: Sequence[str]) -> None:
-        super().__init__()
+    def __init__(self, services: Services, sandbox_ids: Sequence[str]) -> None:
+        super().__init__(services)
         self.sandbox_ids = tuple(sandbox_ids)
         self._alone = False
         self._current = 0
@@ -81,7 +82,7 @@ class LogScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell what is looked for, what is left out, and which logs are in view."""
-        pane, key = self.pane, self.named_key
+        pane, key = self.pane, self.services.key_of
         left = (
             [
                 Piece("search: ", "dim"),
@@ -138,7 +139,7 @@ class LogScreen(AppScreen):
         if message.error is not None:
             pane.fail("not fetched")
             with following(message.trace):
-                self.dashboard.say(f"The log of {pane.title} could not be fetched: {message.error}", "error")
+                self.services.notifier.notify(f"The log of {pane.title} could not be fetched: {message.error}", "error")
         elif pane.take(message.lines):
             self._arrange(pane)
         self.update_chrome()
@@ -146,7 +147,7 @@ class LogScreen(AppScreen):
     def why_not(self, action: str) -> str:
         """Return that there is one log only, or that it is empty."""
         if action in {"next_log", "previous_log", "single"} and len(self.sandbox_ids) == 1:
-            mark, logs = self.named_key("fleet.mark"), self.named_key("fleet.logs")
+            mark, logs = self.services.key_of("fleet.mark"), self.services.key_of("fleet.logs")
             return f"Only one log is shown: {mark} marks more sandboxes in the fleet, {logs} shows their logs."
         if action in {"copy", "save"} and not self.pane.shown and not self.get_selected_text():
             return "There is no line in this log yet."
@@ -155,7 +156,7 @@ class LogScreen(AppScreen):
     def action_reload(self) -> None:
         """Fetch the log again."""
         self._fetch(self.pane)
-        self.dashboard.say(f"Fetching the log of {self.pane.title} again …")
+        self.services.notifier.notify(f"Fetching the log of {self.pane.title} again …")
 
     def action_follow(self) -> None:
         """Go to the end and stay there, or pause."""
@@ -173,7 +174,7 @@ class LogScreen(AppScreen):
     def action_stamps(self) -> None:
         """Hide the times at the beginning of lines, or show them."""
         if self.pane.look.stamps and not self.pane.has_stamps:
-            self.dashboard.say("The lines of this log do not begin with their time.")
+            self.services.notifier.notify("The lines of this log do not begin with their time.")
         else:
             self._look(replace(self.pane.look, stamps=not self.pane.look.stamps))
 
@@ -227,9 +228,9 @@ class LogScreen(AppScreen):
         """Copy what is selected, or the line under the cursor."""
         pane, selected = self.pane, self.get_selected_text()
         if selected:
-            self.dashboard.copy_quietly(selected)
+            self.services.clipboard.copy_text(selected)
         elif pane.view.cursor < len(pane.shown):
-            self.dashboard.copy(pane.shown[pane.view.cursor])
+            self.services.clipboard.copy(pane.shown[pane.view.cursor])
 
     def action_save(self) -> None:
         """Write what is shown, unwrapped, to a file of this machine."""
@@ -245,7 +246,7 @@ class LogScreen(AppScreen):
                     write_new(path, "\n".join(lines) + "\n")
                     return f"{len(lines):,} lines of the log"
 
-                self.bridge.save(path, write)
+                self.services.files.save(path, write)
 
         def check(name: str) -> str:
             return "" if name.strip() else "a file is missing"
@@ -265,9 +266,9 @@ class LogScreen(AppScreen):
     def _go(self, start: int, step: int) -> None:
         pane = self.pane
         if not pane.find(start, step):
-            key = self.dashboard.named_key("log.search")
+            key = self.services.key_of("log.search")
             words = f"{clean(pane.needle)} is not in the log." if pane.needle else f"{key} asks what to look for."
-            self.dashboard.say(words)
+            self.services.notifier.notify(words)
         self.update_chrome()
 
     def _go_to_log(self, step: int) -> None:
@@ -288,16 +289,16 @@ class LogScreen(AppScreen):
         self.update_chrome()
 
     def _fetch_due(self) -> None:
-        now = self.bridge.clock.monotonic()
+        now = self.services.clock.monotonic()
         for pane in self.in_view:
             fresh = pane.asked_at is None
             if fresh or (now - (pane.asked_at or 0.0) >= FOLLOW_SECONDS and not self._finished(pane.sandbox_id)):
                 self._fetch(pane)
 
     def _fetch(self, pane: LogPane) -> None:
-        pane.asked_at = self.bridge.clock.monotonic()
-        if self.bridge.session is not None:
-            self.bridge.fetch_log(self, pane.sandbox_id)
+        pane.asked_at = self.services.clock.monotonic()
+        if self.services.platform.session is not None:
+            self.services.platform.fetch_log(self, pane.sandbox_id)
 
     def _arrange(self, pane: LogPane) -> None:
         if len(pane.text.lines) <= LONG:
@@ -319,12 +320,12 @@ class LogScreen(AppScreen):
             pane.arranging = False
 
     def _finished(self, sandbox_id: str) -> bool:
-        session = self.bridge.session
+        session = self.services.platform.session
         row = session.store.get(sandbox_id) if session is not None else None
         return row is None or row.sandbox.is_finished
 
     def _title(self, sandbox_id: str) -> str:
-        session = self.bridge.session
+        session = self.services.platform.session
         row = session.store.get(sandbox_id) if session is not None else None
         return clean(row.sandbox.name if row is not None else sandbox_id)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from textual.app import App
 
 from sandtui.client import SandboxClientError
 from sandtui.fleet.inventory.bulk import BulkRun, Outcome
@@ -14,16 +16,14 @@ from sandtui.fleet.ports.forwards import ForwardBoard, PortTakenError
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.ports.expose_dialog import ExposeDialog, Exposure
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+from sandtui.ui.services.bundle import Services
 
 
 class PortsFlow:
     """Opens ports to the world or to this machine, and closes them."""
 
-    def __init__(self, app: SandtuiApp) -> None:
-        self._app = app
+    def __init__(self, app: App[Any], services: Services) -> None:
+        self.app, self.services = app, services
 
     def expose(self, rows: list[Row], board: PortBoard) -> None:
         """Ask which port of some sandboxes to expose, and do so; of one, what listens there is offered."""
@@ -36,7 +36,7 @@ class PortsFlow:
             elif answer:
                 self._expose_many(rows, answer)
 
-        self._app.push_screen(dialog, answered)
+        self.app.push_screen(dialog, answered)
         if one is not None:
             self._work(self._offer(board, dialog, one.id))
 
@@ -48,7 +48,7 @@ class PortsFlow:
             if confirmed:
                 self._work(self._unexpose(board, row))
 
-        self._app.push_screen(AskDialog("Take an exposure back", question, "Unexpose"), answered)
+        self.app.push_screen(AskDialog("Take an exposure back", question, "Unexpose"), answered)
 
     def forward(self, row: Row, board: ForwardBoard) -> None:
         """Ask which port to forward through SSH, and open the forward."""
@@ -66,16 +66,16 @@ class PortsFlow:
 
         title = f"Forward a port of {row.sandbox.name}"
         example = "8000 · 8000 to 9000 (here) · 5432 from 5432 (of here)"
-        self._app.push_screen(ValueDialog(title, "ports", example, check), answered)
+        self.app.push_screen(ValueDialog(title, "ports", example, check), answered)
 
     async def _open_forward(self, board: ForwardBoard, sandbox_id: str, spec: ForwardSpec) -> None:
         try:
             forward = await board.open(sandbox_id, spec)
         except PortTakenError as error:
-            self._app.say(f"Not forwarded: {error}.", "error")
+            self.services.notifier.notify(f"Not forwarded: {error}.", "error")
         else:
             if spec.direction is Direction.OUT:
-                self._app.say(f"{forward.address} leads to port {spec.sandbox_port} of the sandbox.")
+                self.services.notifier.notify(f"{forward.address} leads to port {spec.sandbox_port} of the sandbox.")
 
     async def _offer(self, board: PortBoard, dialog: ExposeDialog, sandbox_id: str) -> None:
         try:
@@ -88,14 +88,14 @@ class PortsFlow:
         try:
             exposed = await board.expose(sandbox_id, port, protocol, name)
         except SandboxClientError as error:
-            self._app.say(f"Not exposed: {plain_fault(error, port)}", "error")
+            self.services.notifier.notify(f"Not exposed: {plain_fault(error, port)}", "error")
             return
-        self._app.say(f"Exposed at {exposed.url or exposed.external_endpoint}.")
+        self.services.notifier.notify(f"Exposed at {exposed.url or exposed.external_endpoint}.")
         await board.probe([exposed.exposure_id])
 
     def _expose_many(self, rows: list[Row], answer: Exposure) -> None:
         port, protocol, name = answer
-        session = self._app.bridge.session
+        session = self.services.platform.session
         if session is None:
             return
         client = session.client
@@ -112,21 +112,21 @@ class PortsFlow:
             return outcomes
 
         title = f"Expose port {port} of {len(rows):,} sandboxes"
-        run = BulkRun(title, rows, work, self._app.bridge.clock, at_once=2)
+        run = BulkRun(title, rows, work, self.services.clock, at_once=2)
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:
-                self._app.bridge.run_bulk(run)
-                self._app.bulk.show(run)
+                self.services.bulk.run(run)
+                self.services.bulk.show(run)
 
         question = f"This makes {len(rows):,} ports public: anyone who has an address can reach it."
-        self._app.push_screen(AskDialog(title, question, "Expose"), answered)
+        self.app.push_screen(AskDialog(title, question, "Expose"), answered)
 
     async def _unexpose(self, board: PortBoard, row: PortRow) -> None:
         try:
             await board.unexpose(row)
         except SandboxClientError as error:
-            self._app.say(f"Still exposed: {plain_fault(error, row.exposure.port)}", "error")
+            self.services.notifier.notify(f"Still exposed: {plain_fault(error, row.exposure.port)}", "error")
 
     def _work(self, flow: Coroutine[Any, Any, None]) -> None:
-        self._app.bridge.run_flow(flow, "ports")
+        self.services.work.start(flow, "ports")

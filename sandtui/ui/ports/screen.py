@@ -23,6 +23,7 @@ from sandtui.ui.ports import forwards as forward_lines
 from sandtui.ui.ports.exposures import counts, head, line
 from sandtui.ui.ports.flow import PortsFlow
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.row_list import RowList
 
 PROBE_SECONDS = 30.0
@@ -36,14 +37,14 @@ class PortsScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("ports")
     AUTO_FOCUS = "#ports"
 
-    def __init__(self, sandbox_id: str | None, marked: tuple[str, ...] = ()) -> None:
-        super().__init__()
+    def __init__(self, services: Services, sandbox_id: str | None, marked: tuple[str, ...] = ()) -> None:
+        super().__init__(services)
         self.sandbox_id, self.marked = sandbox_id, marked
         self._probed_at = 0.0
 
     @property
     def _flow(self) -> PortsFlow:
-        return PortsFlow(self.dashboard)
+        return PortsFlow(self.app, self.services)
 
     def compose_body(self) -> Iterable[Widget]:
         """Exposures above, forwards below."""
@@ -56,7 +57,7 @@ class PortsScreen(AppScreen):
     @property
     def board(self) -> PortBoard:
         """What is known about the exposures."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             raise RuntimeError("there is no connection")
         return session.ports
@@ -64,7 +65,7 @@ class PortsScreen(AppScreen):
     @property
     def forwards(self) -> ForwardBoard:
         """The forwards."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             raise RuntimeError("there is no connection")
         return session.forwards
@@ -76,7 +77,7 @@ class PortsScreen(AppScreen):
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell how many answer, or what went wrong."""
         if self.board.problem:
-            key = self.dashboard.named_key("ports.forward")
+            key = self.services.key_of("ports.forward")
             return [
                 Piece(f"✖ {clean(self.board.problem)}", "bad"),
                 Piece(f"   {key} forwards a port instead", "dim"),
@@ -99,7 +100,7 @@ class PortsScreen(AppScreen):
         super().tick()
         if not self.is_covered:
             self.query_one("#forwards", RowList).refresh()
-            if self.board.loaded and self.bridge.clock.monotonic() - self._probed_at >= PROBE_SECONDS:
+            if self.board.loaded and self.services.clock.monotonic() - self._probed_at >= PROBE_SECONDS:
                 self.action_probe()
 
     def on_row_list_moved(self, _: RowList.Moved) -> None:
@@ -108,7 +109,7 @@ class PortsScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that a key needs a row, a sandbox, or an address that a browser can open."""
-        key = self.named_key
+        key = self.services.key_of
         if action in {"expose", "forward"}:
             if self._targets():
                 return ""
@@ -129,17 +130,17 @@ class PortsScreen(AppScreen):
     def action_expose(self) -> None:
         """Expose a port of the sandboxes."""
         rows = [row for row in self._targets() if row.status == "RUNNING"]
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None or not rows:
-            why = self.dashboard.bulk.why_none(EXPOSE, self._targets()) if self._targets() else ""
-            self.dashboard.refuse(f"{why} Only ports of a sandbox that runs can be exposed.".strip(), "expose")
+            why = self.services.bulk.why_none(EXPOSE, self._targets()) if self._targets() else ""
+            self.services.notifier.refuse(f"{why} Only ports of a sandbox that runs can be exposed.".strip(), "expose")
             return
         if all(row.sandbox.vm for row in rows):
-            forward = self.dashboard.named_key("ports.forward")
+            forward = self.services.key_of("ports.forward")
             words = (
                 f"A VM has no exposures: its ports are opened by network rules. {forward} forwards one to this machine."
             )
-            self.dashboard.refuse(words, "expose")
+            self.services.notifier.refuse(words, "expose")
             return
         self._flow.expose([row for row in rows if not row.sandbox.vm], self.board)
 
@@ -158,7 +159,7 @@ class PortsScreen(AppScreen):
 
     def action_probe(self) -> None:
         """Ask every address again."""
-        self._probed_at = self.bridge.clock.monotonic()
+        self._probed_at = self.services.clock.monotonic()
         self._work(self._list_and_ask())
 
     # Forwards
@@ -174,9 +175,9 @@ class PortsScreen(AppScreen):
     def action_copy(self) -> None:
         """Copy the address."""
         if (forward := self._forward()) is not None:
-            self.dashboard.copy(forward.address)
+            self.services.clipboard.copy(forward.address)
         elif (row := self._row()) is not None:
-            self.dashboard.copy(row.address)
+            self.services.clipboard.copy(row.address)
 
     def action_copy_more(self) -> None:
         """Choose the form in which to copy it."""
@@ -187,7 +188,7 @@ class PortsScreen(AppScreen):
 
         def chosen(name: str | None) -> None:
             if name:
-                self.dashboard.copy(offers[name])
+                self.services.clipboard.copy(offers[name])
 
         self.app.push_screen(ChooseDialog("Copy as", choices), chosen)
 
@@ -200,12 +201,12 @@ class PortsScreen(AppScreen):
         try:
             self.app.push_screen(QrDialog(address))
         except ValueError as problem:
-            self.dashboard.refuse(str(problem), "QR code")
+            self.services.notifier.refuse(str(problem), "QR code")
 
     def action_open(self) -> None:
         """Open the address in the browser."""
         if page := self._page():
-            self.app.open_url(page)
+            self.services.clipboard.open_url(page)
 
     def action_back(self) -> None:
         """Go back."""
@@ -237,7 +238,7 @@ class PortsScreen(AppScreen):
     def _targets(self) -> list[Row]:
         row = self._row()
         ids = self.marked or ([self.sandbox_id] if self.sandbox_id else [row.exposure.sandbox_id] if row else [])
-        session = self.bridge.session
+        session = self.services.platform.session
         return [found for each in ids if session is not None and (found := session.store.get(each)) is not None]
 
     def _row(self) -> PortRow | None:
@@ -262,7 +263,7 @@ class PortsScreen(AppScreen):
         if not rows:
             if not self.board.loaded and not self.board.problem:
                 return [Piece(" ◌ asking …", "waiting")]
-            key = self.dashboard.named_key
+            key = self.services.key_of
             words = f"choose a sandbox, then {key('fleet.ports')} and {key('ports.expose')}"
             if self._targets():
                 words = f"{key('ports.expose')} exposes a port of the chosen sandbox"
@@ -278,7 +279,7 @@ class PortsScreen(AppScreen):
     def _forward_line(self, number: int) -> list[Piece]:
         forwards = self.forwards.forwards
         if not forwards:
-            forward = self.dashboard.named_key("ports.forward")
+            forward = self.services.key_of("ports.forward")
             words = f"{forward} forwards a port, also one that can't be exposed"
             return [Piece(" None   ", "bright"), Piece(words, "dim")]
         if number >= len(forwards):

@@ -16,6 +16,7 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.recordings.rendering import progress
 from sandtui.ui.rendering.text import Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.terminal_view import TerminalView
 
 FRAME_SECONDS = 1 / 30
@@ -28,8 +29,8 @@ class PlayerScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("player")
     AUTO_FOCUS = "TerminalView"
 
-    def __init__(self, player: Player) -> None:
-        super().__init__()
+    def __init__(self, services: Services, player: Player) -> None:
+        super().__init__(services)
         self._player = player
         self._before = monotonic()
         self._shown: object = None
@@ -56,7 +57,7 @@ class PlayerScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that it is at an end, or as slow or fast as it can be."""
-        player, key = self._player, self.named_key
+        player, key = self._player, self.services.key_of
         if action in {"back_5", "back_60", "start"} and player.position <= 0:
             return f"This is the beginning: {key('player.pause')} plays it."
         if action in {"forward_5", "forward_60", "end"} and player.at_end:

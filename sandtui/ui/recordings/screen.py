@@ -21,6 +21,7 @@ from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.recordings.rendering import head, line
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 
 
@@ -31,8 +32,8 @@ class RecordingsScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("recordings")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._rows: list[Recording] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
@@ -48,7 +49,7 @@ class RecordingsScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell where they are."""
-        return [Piece(f"asciicast files in {clean(str(self.dashboard.recordings.folder))}", "dim")], []
+        return [Piece(f"asciicast files in {clean(str(self.services.recordings.store.folder))}", "dim")], []
 
     def on_mount(self) -> None:
         """Look what is there."""
@@ -68,7 +69,7 @@ class RecordingsScreen(AppScreen):
         """Return how to make a recording, where a key needs one."""
         if action not in {"play", "delete", "copy"} or self._row() is not None:
             return ""
-        leave, record = self.named_key("terminal.out"), self.named_key("shell.record")
+        leave, record = self.services.key_of("terminal.out"), self.services.key_of("shell.record")
         return f"Nothing was recorded yet: in a shell {leave}, then {record} records it."
 
     def action_play(self) -> None:
@@ -91,14 +92,14 @@ class RecordingsScreen(AppScreen):
     def action_copy(self) -> None:
         """Copy the path."""
         if (row := self._row()) is not None:
-            self.dashboard.copy(str(row.path))
+            self.services.clipboard.copy(str(row.path))
 
     def action_back(self) -> None:
         """Go back."""
         self.app.pop_screen()
 
     async def _list(self) -> None:
-        rows = await asyncio.to_thread(self.dashboard.recordings.list)
+        rows = await asyncio.to_thread(self.services.recordings.store.list)
         if self.is_mounted:
             self._rows = rows
             self._draw()
@@ -107,18 +108,18 @@ class RecordingsScreen(AppScreen):
         from sandtui.ui.recordings.player_screen import PlayerScreen
 
         try:
-            player = await asyncio.to_thread(lambda: Player.read(self.dashboard.recordings.read(row.path)))
+            player = await asyncio.to_thread(lambda: Player.read(self.services.recordings.store.read(row.path)))
         except (OSError, ValueError) as error:
-            self.dashboard.say(f"{row.path.name} can't be played: {describe(error)}", "error")
+            self.services.notifier.notify(f"{row.path.name} can't be played: {describe(error)}", "error")
         else:
             if self.app.screen is self:
-                self.app.push_screen(PlayerScreen(player))
+                self.app.push_screen(PlayerScreen(self.services, player))
 
     async def _delete(self, row: Recording) -> None:
         try:
-            await asyncio.to_thread(self.dashboard.recordings.delete, row.path)
+            await asyncio.to_thread(self.services.recordings.store.delete, row.path)
         except OSError as error:
-            self.dashboard.say(f"{row.path.name} was not deleted: {describe(error)}", "error")
+            self.services.notifier.notify(f"{row.path.name} was not deleted: {describe(error)}", "error")
         await self._list()
 
     def _width(self) -> int:
@@ -134,7 +135,7 @@ class RecordingsScreen(AppScreen):
         if self._rows is None:
             return [Piece(" ◌ looking …", "waiting")]
         if not self._rows:
-            out, record = self.named_key("terminal.out"), self.named_key("shell.record")
+            out, record = self.services.key_of("terminal.out"), self.services.key_of("shell.record")
             return [
                 Piece(" Nothing was recorded   ", "bright"),
                 Piece(f"in a shell {out} then {record} records", "dim"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -22,6 +22,7 @@ from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.terminal import colours_of
 from sandtui.ui.rendering.text import Piece
+from sandtui.ui.services.bundle import Services
 from sandtui.ui.shells import tabs as looks
 from sandtui.ui.widgets.terminal_view import TerminalView
 
@@ -33,8 +34,8 @@ class ShellScreen(AppScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("shell"), *bindings("terminal")]
     AUTO_FOCUS = "TerminalView"
 
-    def __init__(self, front: LiveShell) -> None:
-        super().__init__()
+    def __init__(self, services: Services, front: LiveShell) -> None:
+        super().__init__(services)
         self._front = front
         self._needle = ""
         self._listened: set[LiveShell] = set()
@@ -52,7 +53,7 @@ class ShellScreen(AppScreen):
     @property
     def board(self) -> ShellBoard:
         """All shells."""
-        session = self.bridge.session
+        session = self.services.platform.session
         if session is None:
             raise RuntimeError("there is no connection")
         return session.shells
@@ -65,7 +66,7 @@ class ShellScreen(AppScreen):
     @property
     def may_return(self) -> bool:
         """Whether the shell was not ended."""
-        return self.bridge.session is not None and self._front in self.board.shells
+        return self.services.platform.session is not None and self._front in self.board.shells
 
     def crumbs(self) -> list[str]:
         """Fleet, shell, the sandbox."""
@@ -85,7 +86,7 @@ class ShellScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell how the shell stands."""
-        return looks.state(self._front, self.view.typing, self.view.lines_below, self.named_key)
+        return looks.state(self._front, self.view.typing, self.view.lines_below, self.services.key_of)
 
     def on_mount(self) -> None:
         """Show the first shell."""
@@ -132,13 +133,13 @@ class ShellScreen(AppScreen):
         if self.takes_all_keys:
             return ""
         if action == "again" and self._front.is_open:
-            return f"This shell is still open: {self.named_key('shell.type')} types into it."
+            return f"This shell is still open: {self.services.key_of('shell.type')} types into it."
         if action == "type" and not self._front.is_open:
-            return f"This shell has ended: {self.named_key('shell.again')} opens it again."
+            return f"This shell has ended: {self.services.key_of('shell.again')} opens it again."
         if action == "allow_copy" and not self._front.copy_wanted:
             return "No program in this shell has asked to copy anything."
         if action in {"next_tab", "previous_tab"} and len(self.board.shells) < 2:
-            return f"This is the only shell: {self.named_key('shell.new_tab')} opens another one here."
+            return f"This is the only shell: {self.services.key_of('shell.new_tab')} opens another one here."
         if action == "copy" and not self.view.copied().strip():
             return "There is no text on this line: move to one, or begin a range."
         return ""
@@ -185,7 +186,7 @@ class ShellScreen(AppScreen):
 
     def action_copy(self) -> None:
         """Copy the range or the line."""
-        self.dashboard.copy_quietly(self.view.copied())
+        self.services.clipboard.copy_text(self.view.copied())
         self.view.range_start = None
         self.view.refresh()
 
@@ -197,7 +198,7 @@ class ShellScreen(AppScreen):
         def answered(yes: bool | None) -> None:
             shell.copy_wanted = ""
             if yes:
-                self.dashboard.copy_quietly(wanted)
+                self.services.clipboard.copy_text(wanted)
             self.update_chrome()
 
         title = f"A program in {clean(shell.name)} wants this in your clipboard"
@@ -216,13 +217,13 @@ class ShellScreen(AppScreen):
     def action_new_tab(self) -> None:
         """Open one more shell in the same sandbox."""
         shell = self.board.add(self._front.sandbox_id, self._front.name, vm=self._front.vm)
-        self.bridge.run_flow(shell.run(), "shells")
+        self.services.work.start(shell.run(), "shells")
         self.show(shell)
 
     def action_close_tab(self) -> None:
         """End the shell."""
         shell = self._front
-        self.bridge.end_shell(shell)
+        end_shell(self.services, shell)
         rest = [other for other in self.board.shells if other is not shell]
         if rest:
             self.show(rest[-1])
@@ -232,27 +233,27 @@ class ShellScreen(AppScreen):
 
     def action_again(self) -> None:
         """Open the shell again."""
-        self.bridge.run_flow(self._front.run(), "shells")
+        self.services.work.start(self._front.run(), "shells")
         self._set_typing(True)
 
     def action_record(self) -> None:
         """Begin a recording, or end it."""
         shell = self._front
         if shell.recorder is None:
-            shell.recorder = self.dashboard.record_terminal(f"shell in {shell.name}", shell.terminal)
+            shell.recorder = self.services.recordings.record_terminal(f"shell in {shell.name}", shell.terminal)
         else:
-            self.dashboard.end_recording(shell.recorder)
+            self.services.recordings.end(shell.recorder)
             shell.recorder = None
         self._draw()
 
     def action_recordings(self) -> None:
         """Show what was recorded."""
-        self.dashboard.open_recordings()
+        self.services.navigator.open_recordings()
 
     def action_back(self) -> None:
         """Go back; shells that have ended are not kept."""
         for shell in [shell for shell in self.board.shells if shell.state is ShellState.ENDED]:
-            self.bridge.end_shell(shell)
+            end_shell(self.services, shell)
         self.app.pop_screen()
 
     # Events
@@ -271,12 +272,12 @@ class ShellScreen(AppScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.app.open_url(message.address)
+                self.services.clipboard.open_url(message.address)
 
         self.app.push_screen(AskDialog("Open a link of the sandbox", message.address, "Open"), answered)
 
     def _send(self, data: bytes) -> None:
-        self.bridge.touch()
+        self.services.platform.touch()
         self._front.send(data)
 
     def _set_typing(self, typing: bool) -> None:
@@ -295,14 +296,14 @@ class ShellScreen(AppScreen):
         self._draw()
 
     def _keys_of(self, action_id: str) -> frozenset[str]:
-        return frozenset(self.dashboard.user_keys.of(BY_ID[action_id]))
+        return frozenset(self.services.keymap.of(BY_ID[action_id]))
 
     def _find(self, step: int) -> None:
         if not self._needle:
-            key = self.dashboard.named_key("shell.search")
-            self.dashboard.say(f"{key} asks what to look for.")
+            key = self.services.key_of("shell.search")
+            self.services.notifier.notify(f"{key} asks what to look for.")
         elif not self.view.search(self._needle, step):
-            self.dashboard.say(f"{self._needle} is nowhere in what scrolled by.")
+            self.services.notifier.notify(f"{self._needle} is nowhere in what scrolled by.")
 
     def _step(self, step: int) -> None:
         shells = self.board.shells
@@ -328,3 +329,26 @@ class ShellScreen(AppScreen):
     def _forget(self, shell: LiveShell) -> None:
         self._listened.discard(shell)
         self.stop_listening(shell)
+
+
+def open_shells(services: Services, sandbox_ids: Sequence[str]) -> list[LiveShell]:
+    """Return a shell for each sandbox that is known, opening those that do not go on already."""
+    session = services.platform.need_session()
+    shells = []
+    for row in map(session.store.get, sandbox_ids):
+        if row is not None:
+            shell = session.shells.of(row.id)
+            if shell is None:
+                shell = session.shells.add(row.id, row.sandbox.name, vm=row.sandbox.vm)
+                services.work.start(shell.run(), "shells")
+            shells.append(shell)
+    return shells
+
+
+def end_shell(services: Services, shell: LiveShell) -> None:
+    """End a shell and clean up behind it, and end its recording."""
+    session = services.platform.need_session()
+    if shell.recorder is not None:
+        services.recordings.end(shell.recorder)
+        shell.recorder = None
+    services.work.start(session.shells.remove(shell), "shells")

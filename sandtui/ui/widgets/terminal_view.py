@@ -18,11 +18,12 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from sandtui.terminal import PLAIN, Emulation, Pen, TerminalText
-from sandtui.terminal.keys import focus_bytes, key_bytes, paste_bytes
+from sandtui.terminal.keys import focus_bytes, key_bytes, mouse_bytes, paste_bytes
 from sandtui.terminal.rewrap import Settling
 from sandtui.ui.rendering.terminal import segment, style_of
 from sandtui.ui.timers import never_skipped
-from sandtui.ui.widgets.terminal_mouse import TerminalMouse
+
+WHEEL_LINES = 3
 
 FRAME_SECONDS = 1 / 30
 HURRIED_FRAME_SECONDS = 1 / 20
@@ -43,7 +44,7 @@ HELD_SECONDS = 0.15
 STYLES_KEPT = 4096
 
 
-class TerminalView(TerminalMouse, Widget, can_focus=True):
+class TerminalView(Widget, can_focus=True):
     """Shows a terminal. ``send`` gets what is typed; ``passed_on`` are the keys that are not sent to the program.
 
     While ``typing`` every other key goes to the program. Otherwise the keys move a cursor through the scrollback.
@@ -292,6 +293,64 @@ class TerminalView(TerminalMouse, Widget, can_focus=True):
         if self.typing:
             self.send(focus_bytes(False, self.terminal.modes))
         self._touch_cursor()
+
+    # The mouse: to the program if it has asked for it, else it scrolls and follows links
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Press."""
+        if self._tell("press", event.button, event):
+            self.capture_mouse()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Let go."""
+        self.release_mouse()
+        self._tell("release", event.button, event)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Move."""
+        self._tell("move", event.button, event)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Turn the wheel up."""
+        self._wheel(event, -1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Turn the wheel down."""
+        self._wheel(event, 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """Follow a link, with ctrl held."""
+        if event.ctrl and not self.terminal.modes.mouse:
+            column = 0
+            for run in self.text.runs(self.top + event.y):
+                if column <= event.x < column + run.cells and run.pen.link:
+                    self.post_message(self.LinkChosen(run.pen.link))
+                column += run.cells
+
+    def _wheel(self, event: events.MouseEvent, step: int) -> None:
+        event.stop()
+        modes = self.terminal.modes
+        if self._tell("scroll", 1 if step < 0 else 2, event):
+            return
+        if self.typing and self.terminal.is_alternate and modes.alternate_scroll:
+            # Programs like less have no scrollback here: the wheel moves their text, as in xterm.
+            self.send(key_bytes("up" if step < 0 else "down", None, modes) * WHEEL_LINES)
+        else:
+            self.scroll_lines(step * WHEEL_LINES)
+
+    def _tell(self, kind: str, button: int, event: events.MouseEvent) -> bool:
+        if not self.typing or event.shift:
+            return False
+        modes = self.terminal.modes
+        # A program is told of its own cells only, wherever a drag has gone.
+        x, y = max(0, min(event.x, self.size.width - 1)), max(0, min(event.y, self.size.height - 1))
+        if kind in {"press", "release"} and not 1 <= button <= 3:
+            return False
+        data = mouse_bytes(kind, button, x, y, modes, alt=event.meta, control=event.ctrl)
+        if data:
+            event.stop()
+            self.send(data)
+        return bool(data)
 
     def on_resize(self, event: events.Resize) -> None:
         """Tell the size."""

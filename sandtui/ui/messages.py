@@ -1,17 +1,14 @@
-"""What the bridge tells the screens. Names are in the past tense."""
+"""News for screens. Names are in the past tense."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from textual.message import Message
 
 from sandtui.client import Sandbox, SandboxClientError
 from sandtui.fleet.activity.trace import current_trace
-from sandtui.fleet.inventory.bulk import BulkRun
-from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.refresh import Freshness
-from sandtui.fleet.inventory.session import DeleteOutcome
 from sandtui.fleet.inventory.usage import Sample
 
 
@@ -31,8 +28,6 @@ class ConnectionChanged(Message, bubble=False):
 @dataclass
 class SandboxesChanged(Message, bubble=False):
     """Rows of the store came, changed or went."""
-
-    change: ChangeSet
 
 
 @dataclass
@@ -69,41 +64,13 @@ class ImagesKnown(Message, bubble=False):
 
 
 @dataclass
-class DeleteFinished(Outcome, bubble=False):
-    """A deletion came to its end."""
-
-    outcome: DeleteOutcome
-    names: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
 class LaunchChanged(Message, bubble=False):
     """A launch came to its end."""
 
 
 @dataclass
-class BulkFinished(Outcome, bubble=False):
-    """Work on many sandboxes came to its end."""
-
-    run: BulkRun
-
-
-@dataclass
-class LabelsCounted(Outcome, bubble=False):
-    """The platform told how many sandboxes carry some labels, or refused."""
-
-    labels: tuple[str, ...]
-    total: int
-    error: SandboxClientError | None = None
-
-
-@dataclass
-class FileWritten(Message, bubble=False):
-    """A file was written here, or could not be."""
-
-    path: str
-    what: str
-    problem: str = ""
+class TransfersChanged(Message, bubble=False):
+    """Transfers came, changed or went."""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.inventory.bulk import BulkRun, Item, State
+from sandtui.fleet.keymap import Keymap
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.key_bindings import bindings, key_of
@@ -20,9 +21,6 @@ from sandtui.ui.rendering.plan import item_pieces, progress_words
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.text_panel import TextPanel
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
 
 PAINT_SECONDS = 0.1
 _FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 3, State.DONE: 4}
@@ -34,10 +32,10 @@ class BulkDialog(Dialog[str]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("bulk")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self, run: BulkRun, clock: Clock) -> None:
+    def __init__(self, run: BulkRun, clock: Clock, keymap: Keymap) -> None:
         super().__init__()
         self.run = run
-        self._clock = clock
+        self._clock, self._keymap = clock, keymap
         self._items: list[Item] = list(run.items)
         self._painting: Timer | None = None
 
@@ -100,8 +98,7 @@ class BulkDialog(Dialog[str]):
             offered = (
                 [("retry", "again on the failed"), ("mark", "marks them"), close] if self.run.failed_ids else [close]
             )
-        keymap = cast("SandtuiApp", self.app).user_keys
         pieces: list[Piece] = []
         for name, words in offered:
-            pieces += [Piece(key_of(f"bulk.{name}", keymap), "key"), Piece(f" {words}   ", "dim")]
+            pieces += [Piece(key_of(f"bulk.{name}", self._keymap), "key"), Piece(f" {words}   ", "dim")]
         return [*pieces[:-1], Piece(pieces[-1].text.rstrip(), "dim")]

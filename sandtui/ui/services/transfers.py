@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
+from textual.app import App
 from textual.worker import Worker
 
+from sandtui.config.paths import Paths
 from sandtui.config.transfers import TransferJournal
 from sandtui.directories import describe
 from sandtui.fleet.inventory.session import FleetSession
+from sandtui.fleet.signals import Signal
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.fleet.transfers.watch import changes
 from sandtui.ui.dialogs.choose import Choice, DecideDialog
-
-if TYPE_CHECKING:
-    from sandtui.ui.app import SandtuiApp
+from sandtui.ui.key_bindings import KeyOf
+from sandtui.ui.messages import TransfersChanged
+from sandtui.ui.services.notifier import Notifier
+from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.work import Work
 
 WATCH_KEY = "w"
 """The key of the plan of a synchronisation that begins and ends the watch."""
@@ -38,37 +43,42 @@ ANSWERS = (
 )
 
 
-class TransferFlow:
-    """Holds the queue of the connection. ``on_change`` is for the screen that shows it."""
+class Transfers:
+    """Holds the queue of the connection. ``changed`` is for the screen that shows it."""
 
-    def __init__(self, app: SandtuiApp) -> None:
-        self._app = app
-        self._database = TransferJournal.open(app.paths.transfers)
+    def __init__(
+        self, app: App[Any], paths: Paths, key_of: KeyOf, work: Work, notifier: Notifier, platform: Platform
+    ) -> None:
+        self._app, self._key_of = app, key_of
+        self._work, self._notifier, self._platform = work, notifier, platform
+        self._spool = paths.spool
+        self._database = TransferJournal.open(paths.transfers)
         self._stale = False
         self._asking = False
         self._told: set[str] = set()
         self._warned: set[str] = set()
         self._watches: dict[tuple[Place, Place], Worker[None]] = {}
-        self.on_change: Callable[[], None] = lambda: None
+        self.changed: Signal[None] = Signal()
+        platform.connected.subscribe(self._begin)
 
     @property
     def queue(self) -> TransferQueue | None:
         """The queue, once there is a connection."""
-        session = self._app.bridge.session
+        session = self._platform.session
         return session.transfers if session is not None else None
 
-    def begin(self, session: FleetSession, context: str) -> None:
+    def _begin(self, session: FleetSession) -> None:
         """Give a session its queue, let it run, and offer what an earlier run has left."""
         # A watch belongs to the platform that it was begun on.
         for worker in self._watches.values():
             worker.cancel()
         self._watches.clear()
-        journal = TransferJournal(self._database, context)
-        queue = TransferQueue(session.client, session.clock, journal, self._app.paths.spool)
+        journal = TransferJournal(self._database, self._platform.label)
+        queue = TransferQueue(session.client, session.clock, journal, self._spool)
         queue.on_change = self._changed
         session.transfers = queue
-        self._app.bridge.run_flow(queue.run(), "transfers")
-        self._app.bridge.run_flow(self._offer(queue, journal), "transfers")
+        self._work.start(queue.run(), "transfers")
+        self._work.start(self._offer(queue, journal), "transfers")
 
     async def end(self) -> None:
         """Stop what is copied where it can go on, and write that down."""
@@ -97,13 +107,13 @@ class TransferFlow:
         worker = self._watches.pop((spec.source, spec.target), None)
         if worker is not None:
             worker.cancel()
-            self._app.say(f"{spec.source.path} is not watched any more.")
+            self._notifier.notify(f"{spec.source.path} is not watched any more.")
             return
         flow = self._follow(spec)
-        self._watches[spec.source, spec.target] = self._app.run_worker(flow, group="watch", exit_on_error=False)
-        sync = self._app.named_key("files.sync")
+        self._watches[spec.source, spec.target] = self._work.worker(flow, "watch")
+        sync = self._key_of("files.sync")
         words = f"Changes in {spec.source.path} go to {spec.target.label} as they are saved"
-        self._app.say(f"{words}; {sync} and then {WATCH_KEY} end it.")
+        self._notifier.notify(f"{words}; {sync} and then {WATCH_KEY} end it.")
 
     async def _follow(self, spec: Spec) -> None:
         async for _ in changes(spec.source.path, spec.ignore, LOOK_SECONDS):
@@ -138,12 +148,12 @@ class TransferFlow:
         try:
             found = await asyncio.to_thread(journal.claim)
         except (OSError, ValueError, KeyError) as error:
-            self._app.say(f"The queue of transfers can't be read: {describe(error)}", "warning")
+            self._notifier.notify(f"The queue of transfers can't be read: {describe(error)}", "warning")
             return
         left = found.transfers
         if found.elsewhere:
             number = "A transfer is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} transfers are"
-            self._app.say(f"{number} being carried out by another sandtui ({found.elsewhere[0]}).")
+            self._notifier.notify(f"{number} being carried out by another sandtui ({found.elsewhere[0]}).")
         if not left:
             return
         queue.restore(left)
@@ -169,8 +179,6 @@ class TransferFlow:
             self._app.call_later(self._tell)
 
     def _tell(self) -> None:
-        from sandtui.ui.chrome.screen import AppScreen
-
         self._stale = False
         queue = self.queue
         if queue is None:
@@ -178,15 +186,13 @@ class TransferFlow:
         for transfer in queue.transfers:
             if transfer.state is State.FAILED and transfer.id not in self._told:
                 self._told.add(transfer.id)
-                self._app.say(f"{transfer.spec.source.label} was not copied: {transfer.problem}", "error")
+                self._notifier.notify(f"{transfer.spec.source.label} was not copied: {transfer.problem}", "error")
             elif transfer.state is not State.FAILED:
                 self._told.discard(transfer.id)
             if transfer.state is State.DONE and transfer.run_by and transfer.id not in self._warned:
                 self._warned.add(transfer.id)
                 files = ", ".join(f"{path} ({program})" for path, program in transfer.run_by[:RISKS_SHOWN])
                 more = f" and {len(transfer.run_by) - RISKS_SHOWN} more" if len(transfer.run_by) > RISKS_SHOWN else ""
-                self._app.say(f"Files from a sandbox that programs run by themselves: {files}{more}", "warning")
-        screen = self._app.screen
-        if isinstance(screen, AppScreen):
-            screen.call_later(screen.update_news)
-        self.on_change()
+                self._notifier.notify(f"Files from a sandbox that programs run by themselves: {files}{more}", "warning")
+        self._platform.broadcast(TransfersChanged())
+        self.changed.publish(None)

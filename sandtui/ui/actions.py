@@ -1,0 +1,69 @@
+"""Runs actions: each says why when it can't be done, and what changes something keeps to the rules of the context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from textual.app import App
+from textual.dom import DOMNode
+
+from sandtui.fleet.actions import BY_ID, GLOBAL, Action, opens
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.services.bundle import Services
+from sandtui.ui.tracing import carrying_on
+
+
+class ActionRunner:
+    """Stands between a key and the method that it is bound to."""
+
+    def __init__(self, app: App[Any], services: Services) -> None:
+        self._app, self._services = app, services
+
+    async def run(
+        self, action: object, namespace: DOMNode | None, run: Callable[[], Coroutine[object, object, bool]]
+    ) -> bool:
+        """Run an action: in a read-only context what changes something is not there, in production it is asked for."""
+        services = self._services
+        known = self.find(action, namespace) if isinstance(action, str) else None
+        # A screen, a dialog or a pane may say why one of its actions can't be done now.
+        explain: Callable[[str], str] | None = getattr(namespace, "why_not", None)
+        if isinstance(action, str) and explain is not None and (reason := explain(_name(action))):
+            if known is not None:
+                self._refuse(known, reason)
+            else:
+                services.notifier.notify(reason, "warning")
+            return True
+        if known is None or not known.dangerous:
+            return await run()
+        if not services.contexts.may(known):
+            other = services.key_of("app.context")
+            self._refuse(known, f"This context is read-only: {known.title} is switched off. {other} chooses another.")
+            return True
+        screen = self._app.screen
+        where = [*screen.crumbs(), screen.subject()] if isinstance(screen, AppScreen) else []
+        with services.notifier.doing(" › ".join([known.title, *filter(None, where)])):
+            if services.contexts.production:
+                going_on = carrying_on(run)
+                services.contexts.ask(known, lambda: self._app.call_later(going_on))
+                return True
+            return await run()
+
+    def find(self, action: str, namespace: DOMNode | None) -> Action | None:
+        """Return the action of the registry that a binding of a screen or of the app means."""
+        name = action.partition("(")[0]
+        if name in BY_ID:
+            return BY_ID[name]
+        scopes = (*namespace.hint_scopes(), namespace.SCOPE) if isinstance(namespace, AppScreen) else (GLOBAL,)
+        return next((BY_ID[f"{scope}.{name}"] for scope in scopes if f"{scope}.{name}" in BY_ID), None)
+
+    def _refuse(self, action: Action, reason: str) -> None:
+        if opens(action):
+            self._services.notifier.refuse(reason, action.title)
+        else:
+            self._services.notifier.notify(reason, "warning")
+
+
+def _name(action: str) -> str:
+    """Return the name of an action without its scope and its arguments."""
+    return action.partition("(")[0].rpartition(".")[2]

@@ -1,0 +1,131 @@
+"""Puts the dashboard together: makes every service, once the settings are known. Imported after the first frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from textual.app import App
+
+from sandtui.config.activity import SqliteActivity
+from sandtui.config.bookmarks import Bookmarks
+from sandtui.config.command_history import SqliteCommandHistory
+from sandtui.config.jobs import JobFile
+from sandtui.config.journal import LaunchJournal
+from sandtui.config.paths import Paths, read_text
+from sandtui.config.presets import PresetStore
+from sandtui.config.settings import Settings
+from sandtui.fleet.activity.requests import RequestBook
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.inventory.preferences import Preferences
+from sandtui.fleet.inventory.refresh import Pace
+from sandtui.fleet.keymap import read_keymap
+from sandtui.ui.jobs.flow import JobFlow
+from sandtui.ui.key_bindings import key_of, textual_keymap
+from sandtui.ui.navigator import Navigator
+from sandtui.ui.pages import LazyPages
+from sandtui.ui.services.bulk import Bulk
+from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.clipboard import Clipboard
+from sandtui.ui.services.context_switcher import ContextSwitcher
+from sandtui.ui.services.contexts import Contexts
+from sandtui.ui.services.drafts import Drafts
+from sandtui.ui.services.files import LocalFiles
+from sandtui.ui.services.launches import Launches
+from sandtui.ui.services.notifier import Notifier
+from sandtui.ui.services.platform import ClientFactory, Platform, default_client
+from sandtui.ui.services.recordings import Recordings
+from sandtui.ui.services.terminal import TerminalLender
+from sandtui.ui.services.transfers import Transfers
+from sandtui.ui.services.work import Work
+from sandtui.ui.startup import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What tests replace."""
+
+    clock: Clock
+    make_client: ClientFactory | None = None
+    pace: Pace | None = None
+
+
+def make_services(
+    app: App[Any],
+    opening: Opening,
+    paths: Paths,
+    seams: Seams,
+    is_ending: Callable[[], bool],
+    run_action: Callable[[str], None],
+) -> Services:
+    """Make all services of an app. Nothing is sent yet."""
+    clock = seams.clock
+    settings = opening.settings or Settings()
+    keymap = read_keymap(settings.keys)
+    app.set_keymap(textual_keymap(keymap))
+    key_to = partial(key_of, keymap=keymap)
+    job_file = JobFile(paths.jobs)
+    work = Work(app, is_ending)
+    notifier = Notifier(app, clock, SqliteActivity(paths.activity), RequestBook(clock))
+    platform = Platform(
+        app, clock, work, notifier, opening.connect, seams.make_client or default_client, seams.pace, job_file
+    )
+    pages = LazyPages(app)
+    navigator = Navigator(app, pages, key_to, notifier, platform)
+    clipboard, files = Clipboard(app, work, notifier), LocalFiles(work, notifier)
+    contexts = Contexts(app, platform)
+    journal = LaunchJournal(paths.journal)
+    launches = Launches(app, clock, journal, work, notifier, platform, navigator, contexts)
+    transfers = Transfers(app, paths, key_to, work, notifier, platform)
+    services = Services(
+        clock=clock,
+        paths=paths,
+        settings=settings,
+        keymap=keymap,
+        preferences=Preferences.load(read_text(paths.fleet)),
+        presets=PresetStore(paths.presets),
+        command_history=SqliteCommandHistory(paths.commands),
+        job_file=job_file,
+        bookmarks=Bookmarks(read_text(paths.bookmarks), partial(files.keep, paths.bookmarks)),
+        drafts=Drafts(paths, work),
+        work=work,
+        notifier=notifier,
+        platform=platform,
+        navigator=navigator,
+        clipboard=clipboard,
+        files=files,
+        recordings=Recordings(app, clock, paths.recordings, work, notifier),
+        terminal=TerminalLender(app, work, notifier),
+        contexts=contexts,
+        bulk=Bulk(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator),
+        launches=launches,
+        transfers=transfers,
+        switcher=ContextSwitcher(
+            app,
+            opening.contexts,
+            opening.connect_to,
+            opening.context,
+            key_to,
+            work,
+            notifier,
+            platform,
+            navigator,
+            launches,
+            transfers,
+        ),
+        run_action=run_action,
+    )
+    pages.services = services
+    pages.job_flow = JobFlow(app, services)
+    return services
+
+
+def close_databases(services: Services) -> None:
+    """Write down what was collected, and close every file; the program ends."""
+    services.launches.journal.close()
+    services.command_history.close()
+    services.notifier.keep_requests()
+    services.notifier.activity.close()
+    services.job_file.close()

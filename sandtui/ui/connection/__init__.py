@@ -1,1 +1,0 @@
-"""The connection to the platform, and the work over it."""

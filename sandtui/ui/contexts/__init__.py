@@ -1,1 +1,0 @@
-"""Choosing where to work, and what a context forbids or asks twice."""

@@ -1,0 +1,1 @@
+"""What screens may use: made once, when the settings are known, and handed to each screen."""

@@ -1,0 +1,70 @@
+"""All services in one object, which each screen gets in its constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandtui.config.bookmarks import Bookmarks
+from sandtui.config.jobs import JobFile
+from sandtui.config.paths import Paths
+from sandtui.config.presets import PresetStore
+from sandtui.config.settings import Settings
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.commands.line.history import CommandHistory
+from sandtui.fleet.inventory.preferences import Preferences
+from sandtui.fleet.keymap import Keymap
+from sandtui.ui.key_bindings import key_of
+from sandtui.ui.navigator import Navigator
+from sandtui.ui.services.bulk import Bulk
+from sandtui.ui.services.clipboard import Clipboard
+from sandtui.ui.services.context_switcher import ContextSwitcher
+from sandtui.ui.services.contexts import Contexts
+from sandtui.ui.services.drafts import Drafts
+from sandtui.ui.services.files import LocalFiles
+from sandtui.ui.services.launches import Launches
+from sandtui.ui.services.notifier import Notifier
+from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.recordings import Recordings
+from sandtui.ui.services.terminal import TerminalLender
+from sandtui.ui.services.transfers import Transfers
+from sandtui.ui.services.work import Work
+
+
+@dataclass(slots=True)
+class Services:
+    """What screens use. They reach the platform and each other through nothing else."""
+
+    clock: Clock
+    paths: Paths
+    settings: Settings
+    keymap: Keymap
+    preferences: Preferences
+    presets: PresetStore
+    command_history: CommandHistory
+    job_file: JobFile
+    bookmarks: Bookmarks
+    drafts: Drafts
+    work: Work
+    notifier: Notifier
+    platform: Platform
+    navigator: Navigator
+    clipboard: Clipboard
+    files: LocalFiles
+    recordings: Recordings
+    terminal: TerminalLender
+    contexts: Contexts
+    bulk: Bulk
+    launches: Launches
+    transfers: Transfers
+    switcher: ContextSwitcher
+    run_action: Callable[[str], None]
+    """Runs an action of the registry by its id."""
+
+    def key_of(self, action_id: str) -> str:
+        """Return the key of an action as the user's keymap has it, for a text."""
+        return key_of(action_id, self.keymap)
+
+    def save_preferences(self) -> None:
+        """Keep what the fleet's screen is to remember."""
+        self.files.keep(self.paths.fleet, self.preferences.dump())

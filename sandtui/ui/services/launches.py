@@ -1,0 +1,224 @@
+"""Making sandboxes: launches, what an earlier run left, and whether an image can be used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from textual.app import App
+from textual.screen import Screen
+
+from sandtui.client import NotFoundError, Sandbox, SandboxClientError
+from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
+from sandtui.directories import describe
+from sandtui.fleet.clock import Clock
+from sandtui.fleet.creation.launch import Launch, clean_up
+from sandtui.fleet.creation.launch_plan import LaunchPlan
+from sandtui.fleet.inventory.session import FleetSession
+from sandtui.ui.dialogs.unfinished import Answer, UnfinishedDialog
+from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown, LaunchChanged
+from sandtui.ui.navigator import Navigator
+from sandtui.ui.services.contexts import Contexts
+from sandtui.ui.services.notifier import Notifier
+from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.work import Work
+
+
+class Launches:
+    """The launches of this run, each written to the journal before anything is sent."""
+
+    def __init__(
+        self,
+        app: App[Any],
+        clock: Clock,
+        journal: LaunchJournal,
+        work: Work,
+        notifier: Notifier,
+        platform: Platform,
+        navigator: Navigator,
+        contexts: Contexts,
+    ) -> None:
+        self._app, self._clock, self.journal = app, clock, journal
+        self._work, self._notifier, self._platform = work, notifier, platform
+        self._navigator, self._contexts = navigator, contexts
+        self._checks_images = True
+        self.all: list[Launch] = []
+        """Oldest first."""
+        platform.connected.subscribe(self._connected)
+
+    @property
+    def running(self) -> bool:
+        """Whether one is under way."""
+        return any(launch.running for launch in self.all)
+
+    # Single sandboxes
+
+    def create(self, reply_to: Screen[Any], plan: LaunchPlan) -> None:
+        """Make the one sandbox of a plan, written down first; ``reply_to`` gets a :class:`CreateFinished`."""
+        launch = self.make(plan)
+        made: list[Sandbox] = []
+        launch.on_created = made.append
+
+        async def flow() -> None:
+            try:
+                await launch.create()
+            except OSError as error:
+                reply_to.post_message(CreateFinished(None, error))
+                return
+            (item,) = launch.items
+            if made:
+                session = self._platform.need_session()
+                session.store.apply(made)
+                session.refresher.expect_changes()
+            reply_to.post_message(CreateFinished(made[0] if made else None, item.error, unsure=item.unsure))
+
+        self._work.start(flow(), "create")
+
+    def check_image(self, reply_to: Screen[Any], image: str) -> None:
+        """Ask whether a container can be made of an image; ``reply_to`` gets an :class:`ImageChecked`.
+
+        A platform that does not know this call is asked once and never again.
+        """
+        session = self._platform.need_session()
+
+        async def flow() -> None:
+            try:
+                response = await session.client.check_docker_image(image)
+            except SandboxClientError as error:
+                self._checks_images = not (isinstance(error, NotFoundError) or error.status_code in {405, 501})
+                reply_to.post_message(ImageChecked(image, None, ""))
+            else:
+                reply_to.post_message(ImageChecked(image, response.accessible, response.details))
+
+        if self._checks_images:
+            self._work.start(flow(), "image", exclusive=True)
+
+    def recall_images(self, reply_to: Screen[Any]) -> None:
+        """Look up the images of earlier launches; ``reply_to`` gets an :class:`ImagesKnown`."""
+
+        async def flow() -> None:
+            try:
+                images = await asyncio.to_thread(self.journal.images)
+            except OSError:
+                # Only suggestions: that the journal can't be read is told where it matters.
+                images = []
+            reply_to.post_message(ImagesKnown(images))
+
+        self._work.start(flow(), "images")
+
+    # Launches
+
+    def make(self, plan: LaunchPlan) -> Launch:
+        """Return a launch of a plan; nothing is sent yet."""
+        session = self._platform.need_session()
+
+        def created(sandbox: Sandbox) -> None:
+            session.store.apply([sandbox])
+            session.refresher.expect_changes()
+
+        return Launch(plan, session.client, self._clock, self.journal, self._platform.label, created)
+
+    def begin(self, plan: LaunchPlan) -> None:
+        """Begin a launch and show its board, above the fleet."""
+        self._navigator.go_to_fleet()
+        self._show(self.make(plan))
+
+    def run(self, launch: Launch) -> None:
+        """Make what is queued of a launch; every screen hears of its end."""
+
+        async def flow() -> None:
+            try:
+                await launch.run()
+            except OSError as error:
+                self._notifier.notify(f"Nothing was created: {describe(error)}", "error")
+            self._platform.broadcast(LaunchChanged())
+
+        self._work.start(flow(), f"launch {launch.launch_id}")
+
+    def cancel(self, launch: Launch) -> None:
+        """Send nothing more of a launch."""
+        self._work.cancel(f"launch {launch.launch_id}")
+
+    def delete(self, launch: Launch) -> None:
+        """Delete all that a launch has made."""
+        session = self._platform.need_session()
+        session.store.mark_deleting(launch.ids)
+
+        async def flow() -> None:
+            try:
+                count = await launch.delete_made()
+                self._notifier.notify(f"Deleted {count} sandboxes of launch {launch.launch_id}.")
+            except SandboxClientError as error:
+                self._notifier.notify(f"Not all could be deleted: {error}", "error")
+            session.refresher.refresh_now()
+            self._platform.broadcast(LaunchChanged())
+
+        self._work.start(flow(), f"launch {launch.launch_id}")
+
+    def _show(self, launch: Launch) -> None:
+        self.all.append(launch)
+        self.run(launch)
+        self._navigator.open_launch(launch)
+
+    # What an earlier run left
+
+    def _connected(self, _: FleetSession) -> None:
+        self._work.start(self._look_for_unfinished(), "unfinished")
+
+    async def _look_for_unfinished(self) -> None:
+        try:
+            found = await asyncio.to_thread(self.journal.claim, self._platform.label)
+        except (OSError, ValueError) as error:
+            self._notifier.notify(f"The journal of launches can't be read: {describe(error)}", "warning")
+            return
+        if found.elsewhere:
+            number = "A launch is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} launches are"
+            self._notifier.notify(f"{number} being carried out by another sandtui ({found.elsewhere[0]}).")
+        for unfinished in found.launches:
+            self.offer(unfinished)
+
+    def offer(self, unfinished: UnfinishedLaunch) -> None:
+        """Offer to go on with a launch of an earlier run, or to clean up after it."""
+        if any(launch.launch_id == unfinished.launch_id for launch in self.all):
+            return
+
+        def answered(answer: Answer | None) -> None:
+            if answer == "clean_up":
+                words = f"delete all that launch {unfinished.launch_id} has made."
+                with self._notifier.doing(f"clean up › {unfinished.launch_id}"):
+                    self._contexts.sure("clean up", words, lambda: self._clean_up(unfinished))
+            elif answer == "go_on":
+                requests = tuple(item.request for item in unfinished.items)
+                launch = self.make(LaunchPlan(unfinished.launch_id, requests))
+                launch.resume([(item.step, item.sandbox_id) for item in unfinished.items])
+                self._show(launch)
+            else:
+                self._release(unfinished)
+
+        self._app.push_screen(UnfinishedDialog(unfinished), answered)
+
+    def _release(self, unfinished: UnfinishedLaunch) -> None:
+        """Give a launch of an earlier run back, to be offered at the next start."""
+
+        async def flow() -> None:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self.journal.release, unfinished.launch_id)
+
+        self._work.start(flow(), "journal")
+
+    def _clean_up(self, unfinished: UnfinishedLaunch) -> None:
+        """Delete all that a launch of an earlier run has made."""
+        session, launch_id = self._platform.need_session(), unfinished.launch_id
+
+        async def flow() -> None:
+            try:
+                count = await clean_up(session.client, launch_id, unfinished.known, unfinished.unknown)
+            except SandboxClientError as error:
+                self._notifier.notify(f"The launch could not be cleaned up: {error}", "error")
+                return
+            await asyncio.to_thread(self.journal.finish, launch_id)
+            self._notifier.notify(f"Deleted {count} sandboxes of launch {launch_id}.")
+            session.refresher.refresh_now()
+
+        self._work.start(flow(), f"launch {launch_id}")
