@@ -31,7 +31,7 @@ from sandtui.ui.key_pairs import resolve
 from sandtui.ui.shutdown import Shutdown
 from sandtui.ui.startup import Opening, OpeningError, OpeningLine
 from sandtui.ui.theme.themes import begin_looks, last_looks
-from sandtui.ui.timers import never_skipped
+from sandtui.ui.timers import install as install_timers
 from sandtui.ui.tracing import carrying
 from sandtui.ui.widgets.panel import mark_active
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.screen import Screen
     from textual.theme import Theme
-    from textual.timer import Timer
 
     from sandtui.fleet.clock import Clock
     from sandtui.fleet.inventory.refresh import Pace
@@ -56,6 +55,8 @@ if TYPE_CHECKING:
     from sandtui.ui.services.platform import ClientFactory
 
 LOG = logging.getLogger("sandtui.ui")
+
+install_timers()
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
@@ -206,10 +207,6 @@ class SandtuiApp(App[None]):
             return super().run(*arguments, **named)
         finally:
             self.shutdown.finished()
-
-    def set_timer(self, delay: float, callback: Any = None, **named: Any) -> Timer:
-        """Call after some seconds, once and surely."""
-        return never_skipped(super().set_timer(delay, callback, **named))
 
     # The terminal
 

@@ -5,6 +5,9 @@ from functools import partial
 
 import pytest
 from textual import events
+from textual.notifications import Notification
+from textual.widgets import Static
+from textual.widgets._toast import Toast
 
 from sandtui.client.errors import APIError
 from sandtui.fleet.creation.launch_plan import LaunchPlan
@@ -37,7 +40,7 @@ from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.recordings import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen, open_shells
 from sandtui.ui.widgets.terminal_view import TerminalView
-from tests.ui.world import NOW, World, settled
+from tests.ui.world import NOW, World, settled, until
 
 
 def first(app, count=1):
@@ -186,15 +189,36 @@ async def test_a_slot_that_another_screen_took_over_stays_its_own():
         assert shared.on_change.__qualname__.startswith("ScreenGate")
 
 
-async def test_a_timer_whose_time_has_passed_before_it_begins_still_runs():
+@pytest.mark.parametrize("seconds", [-1, 0, 1e-9, 1e-6])
+async def test_a_timer_whose_time_has_passed_before_it_begins_still_runs(seconds):
     app = World()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         app.push_screen(AskDialog("Stop?", "It stops.", "Stop"))
-        view = TerminalView(frozenset())
-        await app.screen.mount(view)
-        for owner in (app, app.screen, app.screen_stack[1], view):
+        view, plain = TerminalView(frozenset()), Static()
+        await app.screen.mount(view, plain)
+        for owner in (app, app.screen, app.screen_stack[1], view, plain):
             ran = asyncio.Event()
-            owner.set_timer(1e-9, ran.set)
+            owner.set_timer(seconds, ran.set)
             async with asyncio.timeout(20):
                 await ran.wait()
+
+
+async def test_a_timer_that_repeats_faster_than_the_loop_turns_lets_it_turn():
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        ticks = []
+        timer = app.screen.query_one("#inspector-text").set_interval(1e-7, lambda: ticks.append(1))
+        await until(pilot, lambda: len(ticks) > 2)
+        timer.stop()
+
+
+async def test_a_notice_whose_time_ran_out_while_it_was_made_holds_nothing():
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        # What Textual makes of it when its time ends between the look at the list and the drawing.
+        toast = Toast(Notification("late", timeout=-0.5))
+        await app.screen.mount(toast)
+        await until(pilot, lambda: not toast.is_attached)

@@ -20,7 +20,6 @@ from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import MountError, Widget
 
 from sandtui.fleet.signals import Signal
-from sandtui.ui.timers import never_skipped
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -118,7 +117,7 @@ class ScreenGate(Screen[ScreenResultType]):
 
     def set_timer(self, delay: float, callback: Any = None, **kwargs: Any) -> Timer:
         """Call after some seconds, if the screen is open then."""
-        return never_skipped(super().set_timer(delay, callback and partial(self._later, callback), **kwargs))
+        return super().set_timer(delay, callback and partial(self._later, callback), **kwargs)
 
     async def _later(self, callback: Callable[..., Any]) -> None:
         if self.is_closing:

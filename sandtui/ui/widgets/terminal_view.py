@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -21,7 +21,6 @@ from sandtui.terminal import PLAIN, Emulation, Pen, TerminalText
 from sandtui.terminal.keys import focus_bytes, key_bytes, mouse_bytes, paste_bytes
 from sandtui.terminal.rewrap import Settling
 from sandtui.ui.rendering.terminal import segment, style_of
-from sandtui.ui.timers import never_skipped
 
 WHEEL_LINES = 3
 
@@ -155,10 +154,6 @@ class TerminalView(Widget, can_focus=True):
     def set_watching(self) -> None:
         """Neither type nor read: the keys are the screen's, and the end is followed."""
         self.typing, self._watching = False, True
-
-    def set_timer(self, delay: float, callback: Any = None, **named: Any) -> Timer:
-        """Call after some seconds, once and surely: a frame that was left out would be the last."""
-        return never_skipped(super().set_timer(delay, callback, **named))
 
     def changed(self) -> None:
         """Draw what has changed, soon: at once after a pause, else with the next frame."""
