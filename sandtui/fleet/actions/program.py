@@ -4,7 +4,7 @@ from sandtui.fleet.actions.action import Action
 
 ACTIONS = (
     Action("app.help", ("question_mark", "f1"), "help", "Show the keys that work here.", 1, command="help"),
-    Action("app.manual", ("f3",), "manual", "Open the manual at the page of this screen", command="manual"),
+    Action("app.manual", ("f3",), "manual", "Open the manual at the page of this screen.", command="manual"),
     Action("app.command", ("colon",), "cmd", "Type a command by its name.", 90),
     Action("app.command_palette", ("ctrl+p",), "palette", "Find an action by a part of its name."),
     Action("app.refresh", ("r",), "refresh", "Ask the platform now.", command="refresh"),
