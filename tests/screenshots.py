@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sandtui.fleet.files.pane import Pane
-from sandtui.ui.files.screen_panes import FilePanes
+from sandtui.ui.files.screen import FilesScreen
 from tests.ui import test_activity, test_files, test_jobs, test_recordings, test_shell, test_snapshots
 from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.world import World, keys, settled, until
@@ -73,14 +73,14 @@ async def files(pilot: Pilot[None]) -> None:
     there = [each for each in there if each.name.isprintable() and not each.name.startswith("-")]
     sides = (test_files.FakeSide(None, here), test_files.FakeSide("box", there))
 
-    def make_pane(panes: FilePanes, sandbox_id: str | None) -> Pane:
+    def make_pane(panes: FilesScreen, sandbox_id: str | None) -> Pane:
         side = sides[sandbox_id is not None]
         side.sandbox_id = sandbox_id
         title = "local" if sandbox_id is None else panes.name_of(sandbox_id)
         return Pane(side, title, "/home/me/acme" if sandbox_id is None else "/workspace")  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(FilePanes, "make_pane", make_pane)
+        patched.setattr(FilesScreen, "make_pane", make_pane)
         screen = await test_files.opened(pilot)
         await pilot.press("j", "j", "j", "space", "space", "j")
         screen.queue.transfers = [each for each in test_files.transfers() if str(each.spec.source.path).isprintable()]

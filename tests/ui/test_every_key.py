@@ -16,7 +16,7 @@ from sandtui.fleet.transfers.model import State
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.files.preview import PreviewScreen
-from sandtui.ui.files.screen_panes import FilePanes
+from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
@@ -436,7 +436,7 @@ def surroundings(monkeypatch):
         path = "/home/me/work" if sandbox_id is None else "/workspace"
         return test_files.Pane(test_files.FakeSide(sandbox_id, entries), "local" if sandbox_id is None else "box", path)
 
-    monkeypatch.setattr(FilePanes, "make_pane", make_pane)
+    monkeypatch.setattr(FilesScreen, "make_pane", make_pane)
 
     async def read_more(_):
         return Growth()

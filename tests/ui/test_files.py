@@ -16,8 +16,7 @@ from sandtui.fleet.transfers.model import Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.ui.files import FilesScreen
 from sandtui.ui.files.preview import PreviewScreen
-from sandtui.ui.files.screen_panes import FilePanes
-from sandtui.ui.files.sync import SyncDialog
+from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.rendering.code import code_lines
 from tests.ui.world import NOW, World, settled, until
 
@@ -85,7 +84,7 @@ def sides(monkeypatch):
         title = "local" if sandbox_id is None else self.name_of(sandbox_id)
         return Pane(side, title, "/home/me/acme" if sandbox_id is None else "/workspace")
 
-    monkeypatch.setattr(FilePanes, "make_pane", make_pane)
+    monkeypatch.setattr(FilesScreen, "make_pane", make_pane)
     return made
 
 

@@ -26,7 +26,6 @@ PACKAGE = Path(sandtui.__file__).parent
 FIXED = {
     "ui/dialogs": "a dialog's own keys can't be changed",
     "ui/jobs/dialogs.py": "a dialog's own keys can't be changed",
-    "ui/files/sync.py": "the plan is a dialog",
     "ui/creation/pair_rows.py": "the field for pairs",
     "ui/theme": "styles",
     "ui/widgets": "styles",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import posixpath
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import BindingType
@@ -12,25 +17,55 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from sandtui.client import SandboxClientError
 from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.files.entry import Entry
-from sandtui.fleet.files.names import parent
-from sandtui.fleet.files.pane import UP
+from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.names import FilesError, as_name, check_name, is_text, join, parent
+from sandtui.fleet.files.pane import UP, Pane, in_order
 from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.text.sanitize import clean
-from sandtui.fleet.transfers.model import ACTIVE, State
+from sandtui.fleet.transfers.model import ACTIVE, Existing, Place, Spec, State, Transfer, TransferError
+from sandtui.fleet.transfers.queue import TransferQueue
+from sandtui.fleet.transfers.reasons import reason
 from sandtui.ui.chrome.key_hints import Hint
 from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.files.edit_flow import edit
+from sandtui.ui.files.entries import entry_pieces, foot_pieces, head_pieces, permissions_text, state_text, title_text
 from sandtui.ui.files.preview import PreviewScreen
-from sandtui.ui.files.screen_keys import NEEDS_ENTRY
-from sandtui.ui.files.sync import Syncing
+from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.files.table import FileTable
 from sandtui.ui.files.transfers import queue_title, transfer_pieces
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+
+NAMES_SHOWN = 5
+
+SIDES_SHOWN = 30
+
+NEEDS_ENTRY = frozenset(
+    {"mark", "range", "rename", "view", "edit", "yank", "delete", "permissions", "measure", "copy", "copy_as"}
+)
+
+WAYS: dict[str, tuple[str, dict[str, object]]] = {
+    "k": ("Keep times and permissions", {"keep": True}),
+    "d": ("Only what is different, keeping times", {"keep": True, "existing": Existing.DIFFERENT}),
+    "n": ("Only what is newer, keeping times", {"keep": True, "existing": Existing.NEWER}),
+    "o": ("Overwrite what is there", {"existing": Existing.OVERWRITE}),
+    "g": ("With .git directories, whose files git runs", {"allow_git": True}),
+    "q": ("Without comparing sha256, sizes only", {"checksum": False}),
+}
+
+LONG_SECONDS = 0.3
+"""After how long it is said that directories are being compared."""
 
 PROGRESS_SECONDS = 0.5
 
@@ -38,11 +73,13 @@ QUEUE_KEYS = ("cancel", "pause", "again", "clear")
 """What the frame of the queue names."""
 
 QUEUE_ACTIONS = frozenset({"cancel", "pause", "again", "clear", "sooner", "later"})
+
 WORKS_ON_MARKS = frozenset({"copy", "copy_as", "delete", "permissions", "measure"})
+
 NEEDS_LISTING = frozenset({"open", "mark_all", "sync", "mkdir", "sort", "reverse", "hidden", "filter"}) | NEEDS_ENTRY
 
 
-class FilesScreen(Syncing):
+class FilesScreen(AppScreen):
     """This machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
 
     SCOPE = "files"
@@ -50,7 +87,11 @@ class FilesScreen(Syncing):
     AUTO_FOCUS = "#files-1"
 
     def __init__(self, services: Services, sandbox_ids: Sequence[str]) -> None:
-        super().__init__(services, list(sandbox_ids))
+        super().__init__(services)
+        self.sandbox_ids = list(sandbox_ids)
+        self.panes: list[Pane] = []
+        self.active = 1
+        """The pane that keys are for: the sandbox's at first, for its files are what one came to see."""
         self._done: set[str] = set()
 
     def compose_body(self) -> Iterable[Widget]:
@@ -237,8 +278,14 @@ class FilesScreen(Syncing):
         """In the queue answer what is asked; in a pane open."""
         if self.query_one("#queue").has_focus:
             self.services.transfers.ask()
+            return
+        entry = self.entry
+        if entry is None:
+            return
+        if entry.is_folder:
+            self.go(self.active, self.pane.destination(entry))
         else:
-            super().action_open()
+            self.action_view()
 
     def action_back(self) -> None:
         """Undo one step: the field, the queue, the range, the filter, the marks; then go back."""
@@ -312,3 +359,570 @@ class FilesScreen(Syncing):
         view = self.query_one("#queue", OutputView)
         bar = Piece("▌" if number == view.cursor and view.has_focus else " ", "key")
         return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2, self.services.key_of("files.open"))]
+
+    def action_sync(self) -> None:
+        """Compare both directories, show the plan, and do what is chosen."""
+        here, there, session = self.pane, self.other, self.services.platform.session
+        if session is None or here.side.sandbox_id == there.side.sandbox_id:
+            side = self.services.key_of("files.side")
+            self.services.notifier.refuse(
+                f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync"
+            )
+            return
+        source = Place(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
+        target = Place(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")
+        self.work(self._compare(source, target), "sync")
+
+    async def _compare(self, source: Place, target: Place) -> None:
+        flow = self.services.transfers
+        # Large trees take a while.
+        notice = asyncio.get_running_loop().call_later(
+            LONG_SECONDS, self.services.notifier.notify, "Comparing the two directories …"
+        )
+        try:
+            ignore = await asyncio.to_thread(_patterns, source)
+            spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
+            found = await flow.compare(spec)
+        except (FilesError, TransferError, SandboxClientError, OSError) as error:
+            self.services.notifier.notify(f"The directories can't be compared: {clean(reason(error))}", "error")
+            return
+        finally:
+            notice.cancel()
+        watched = None if source.sandbox_id is not None else flow.is_watched(spec)
+
+        def answered(answer: str | None) -> None:
+            if answer in {"copy", "delete"}:
+                flow.add([replace(spec, delete=answer == "delete")])
+            elif answer == "watch":
+                flow.watch(spec)
+
+        if self.is_attached:
+            self.app.push_screen(SyncDialog(spec, found, watched=watched), answered)
+
+    @property
+    def queue(self) -> TransferQueue | None:
+        """The queue of this connection."""
+        return self.services.transfers.queue
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """The transfer under the cursor of the queue."""
+        queue = self.queue
+        place = self.query_one("#queue", OutputView).cursor
+        return queue.transfers[place] if queue is not None and place < len(queue.transfers) else None
+
+    def action_copy(self) -> None:
+        """Copy the chosen entries across."""
+        self._copy({})
+
+    def action_copy_as(self) -> None:
+        """Choose how to copy, then copy."""
+        choices = [Choice(key, key, title) for key, (title, _) in WAYS.items()]
+
+        def answered(key: str | None) -> None:
+            if key:
+                self._copy(WAYS[key][1])
+
+        self.app.push_screen(ChooseDialog("Copy", choices), answered)
+
+    def _copy(self, options: dict[str, object]) -> None:
+        specs = [replace(spec, **options) for spec in self._specs(self.chosen)]  # type: ignore[arg-type]
+        if not specs:
+            return
+        boxes = len(self.sandbox_ids)
+
+        def answered(confirmed: bool | None) -> None:
+            if confirmed:
+                self._begin(specs)
+
+        if boxes > 1:
+            kind = "Upload to" if self.pane.side.sandbox_id is None else "Collect from"
+            question = f"{len(specs):,} transfers; each sandbox has its own result in the queue."
+            self.app.push_screen(AskDialog(f"{kind} {boxes} sandboxes", question, "Copy", danger=False), answered)
+        else:
+            self._begin(specs)
+
+    def _begin(self, specs: list[Spec]) -> None:
+        self.services.transfers.add(specs)
+        self.pane.marks.clear()
+        self.draw_pane(self.active)
+
+    def _specs(self, entries: list[Entry]) -> list[Spec]:
+        """Return one spec for all entries and, with several sandboxes marked, for each of them."""
+        here, there, batch = self.pane, self.other, secrets.token_hex(4)
+        if here.side.sandbox_id is None and there.side.sandbox_id is None:
+            side = self.services.key_of("files.side")
+            self.services.notifier.refuse(
+                f"Both panes show this machine: {side} brings a sandbox into one of them.", "copy"
+            )
+            return []
+        if here.side.sandbox_id is not None and there.side.sandbox_id is not None:
+            source, target = Place("", here.side.sandbox_id, here.title), Place("", there.side.sandbox_id, there.title)
+            return [_spec(source, here.path, target, there.path, entries, batch)] if entries else []
+        if not entries:
+            return []
+        shown = here.side.sandbox_id or there.side.sandbox_id
+        boxes = self.sandbox_ids if len(self.sandbox_ids) > 1 and shown in self.sandbox_ids else [shown or ""]
+        names = [as_name(self.name_of(box), box) for box in boxes]
+        specs = []
+        for box, name in zip(boxes, names, strict=True):
+            sandbox, local = Place("", box, self.name_of(box)), Place("")
+            if here.side.sandbox_id is None:
+                specs.append(_spec(local, here.path, sandbox, there.path, entries, batch))
+                continue
+            folder = there.path
+            if len(boxes) > 1:
+                folder = join(folder, name if names.count(name) == 1 else f"{name}-{box}")
+            specs.append(_spec(sandbox, here.path, local, folder, entries, batch))
+        return specs
+
+    def action_queue(self) -> None:
+        """Go to the transfers, and back."""
+        queue = self.query_one("#queue", OutputView)
+        if queue.has_focus:
+            self.remove_class("-queue")
+            self.table(self.active).focus()
+        else:
+            self.add_class("-queue")
+            queue.focus()
+
+    def action_cancel(self) -> None:
+        """End the transfer."""
+        if self.queue is not None and (transfer := self.transfer) is not None:
+            self.queue.cancel(transfer.id)
+
+    def action_pause(self) -> None:
+        """Pause the transfer, or go on."""
+        if self.queue is None or (transfer := self.transfer) is None:
+            return
+        if transfer.state is State.PAUSED:
+            self.queue.resume(transfer.id)
+        else:
+            self.queue.pause(transfer.id)
+
+    def action_again(self) -> None:
+        """Try it again."""
+        if self.queue is not None and (transfer := self.transfer) is not None:
+            self.queue.retry(transfer.id)
+
+    def action_clear(self) -> None:
+        """Take what is over off the list."""
+        if self.queue is not None:
+            self.queue.clear_done()
+
+    def action_sooner(self) -> None:
+        """Put it earlier."""
+        self._move(-1)
+
+    def action_later(self) -> None:
+        """Put it later."""
+        self._move(1)
+
+    def _move(self, step: int) -> None:
+        if self.queue is not None and (transfer := self.transfer) is not None:
+            self.queue.move(transfer.id, step)
+            self.query_one("#queue", OutputView).action_move(step)
+
+    @property
+    def chosen(self) -> list[Entry]:
+        """What an action is about: the marked entries, else the one under the cursor."""
+        return self.pane.chosen(self.table(self.active).name_at_cursor)
+
+    def action_up(self) -> None:
+        """Go to the directory above."""
+        if not self.pane.is_root:
+            self.go(self.active, parent(self.pane.path))
+
+    def action_go(self) -> None:
+        """Ask for a path and go there."""
+        pane, number = self.pane, self.active
+
+        def answered(text: str | None) -> None:
+            if text:
+                whole = str(Path(text).expanduser()) if pane.side.sandbox_id is None else text
+                self.go(number, posixpath.normpath(posixpath.join(pane.path, whole)))
+
+        dialog = ValueDialog(f"Go to a path of {pane.title}", "a path", "/workspace, ../data", _no_nul)
+        self.app.push_screen(dialog, answered)
+
+    def action_same(self) -> None:
+        """Bring the other pane to the same path."""
+        self.go(1 - self.active, self.pane.path)
+
+    def action_reload(self) -> None:
+        """List both again."""
+        self.reload()
+
+    def action_side(self) -> None:
+        """Choose whose files this pane shows."""
+        number, session = self.active, self.services.platform.session
+        rows = [] if session is None else [row for row in session.store if row.status == "RUNNING"]
+        choices = [Choice("local", "l", "this machine")]
+        choices += [Choice(row.id, "", row.sandbox.name, row.id) for row in rows[:SIDES_SHOWN]]
+
+        def answered(answer: str | None) -> None:
+            if answer:
+                self.panes[number] = self.make_pane(None if answer == "local" else answer)
+                self.table(number).show([], set())
+                self.go(number, self.panes[number].path)
+
+        self.app.push_screen(ChooseDialog("Show the files of", choices), answered)
+
+    def action_bookmarks(self) -> None:
+        """Go to a bookmark, or set or take away the one of this directory."""
+        pane, number = self.pane, self.active
+        known = self.services.bookmarks.of(pane.side.sandbox_id is None)
+        here = "Take this bookmark away" if pane.path in known else "Set a bookmark here"
+        choices = [Choice("here", "b", here, pane.path)]
+        choices += [Choice(f"go {n}", str(n) if n < 10 else "", path) for n, path in enumerate(known, 1)]
+
+        def answered(answer: str | None) -> None:
+            if answer == "here":
+                self.services.bookmarks.toggle(pane.side.sandbox_id is None, pane.path)
+            elif answer:
+                self.go(number, known[int(answer.removeprefix("go ")) - 1])
+
+        self.app.push_screen(ChooseDialog("Bookmarks", choices), answered)
+
+    def action_hidden(self) -> None:
+        """Hide or show names with a dot."""
+        self._arrange(lambda pane: setattr(pane, "hidden", not pane.hidden))
+        listing = self.pane.listing
+        if listing is not None and not any(entry.is_hidden for entry in listing.entries):
+            # Nothing on the screen tells it here.
+            self.services.notifier.notify(
+                f"Names that begin with a dot are {'shown' if self.pane.hidden else 'hidden'}; none here."
+            )
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._arrange(Pane.next_order)
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._arrange(lambda pane: setattr(pane, "descending", not pane.descending))
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        # At once: what is typed next is for the field.
+        self.set_focus(self.filter_field)
+
+    def _arrange(self, change: Callable[[Pane], object]) -> None:
+        change(self.pane)
+        self.pane.arrange()
+        self.draw_pane(self.active)
+
+    def action_mark(self) -> None:
+        """Mark or unmark the entry, or the range, and go to the next line."""
+        table, entry = self.table(self.active), self.entry
+        if table.has_anchor:
+            self.pane.marks |= set(table.range_names) - {UP}
+            table.set_anchor(False)
+        elif entry is not None and entry.name != UP:
+            self.pane.marks ^= {entry.name}
+        self.draw_pane(self.active)
+        table.action_move(1)
+
+    def action_range(self) -> None:
+        """Begin a range here; the second time mark it."""
+        table = self.table(self.active)
+        if table.has_anchor:
+            self.action_mark()
+        else:
+            table.set_anchor(True)
+            self.draw_chrome(self.active)
+
+    def action_mark_all(self) -> None:
+        """Mark all that is shown."""
+        self.pane.marks |= {row.name for row in self.pane.rows} - {UP}
+        self.draw_pane(self.active)
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        self.pane.marks.clear()
+        self.table(self.active).set_anchor(False)
+        self.draw_pane(self.active)
+
+    def action_mkdir(self) -> None:
+        """Ask for a name and make a directory."""
+        pane, number = self.pane, self.active
+
+        async def make(name: str) -> None:
+            if await self._try(pane.side.make_folders([join(pane.path, name)]), "was not made"):
+                pane.places[pane.path] = name
+                await self._list(number, pane.path, fresh=True)
+
+        def answered(name: str | None) -> None:
+            if name:
+                self.work(make(name))
+
+        self.app.push_screen(ValueDialog(f"New directory in {pane.path}", "a name", "results", _bad_name), answered)
+
+    def action_rename(self) -> None:
+        """Ask for another name."""
+        entry, pane, number = self.entry, self.pane, self.active
+        if entry is None or entry.name == UP:
+            return
+
+        async def rename(name: str) -> None:
+            if await self._try(pane.side.rename(join(pane.path, entry.name), name), "was not renamed"):
+                pane.places[pane.path] = name
+                await self._list(number, pane.path, fresh=True)
+
+        def answered(name: str | None) -> None:
+            if name and name != entry.name:
+                self.work(rename(name))
+
+        # What can't be typed is not offered for editing: the field would show it raw.
+        old = entry.name if is_text(entry.name) and entry.name.isprintable() else ""
+        dialog = ValueDialog(f"Rename {clean(entry.name)}", "a name", "results.json", _bad_name, old)
+        self.app.push_screen(dialog, answered)
+
+    def action_delete(self) -> None:
+        """Ask, and delete."""
+        chosen, pane, number = self.chosen, self.pane, self.active
+        if not chosen:
+            return
+        names = ", ".join(clean(entry.name) + ("/" if entry.is_folder else "") for entry in chosen[:NAMES_SHOWN])
+        more = f" and {len(chosen) - NAMES_SHOWN:,} more" if len(chosen) > NAMES_SHOWN else ""
+        place = f"{clean(pane.title)} {clean(pane.path)}"
+        folders = sum(entry.is_folder and not entry.target for entry in chosen)
+        inside = " Directories go with all that is in them." if folders else ""
+
+        async def remove() -> None:
+            await self._try(pane.side.remove([join(pane.path, entry.name) for entry in chosen]), "was not deleted")
+            pane.marks.clear()
+            await self._list(number, pane.path, fresh=False)
+
+        def answered(confirmed: bool | None) -> None:
+            if confirmed:
+                self.work(remove())
+
+        count = "1 entry" if len(chosen) == 1 else f"{len(chosen):,} entries"
+        question = f"{names}{more}\nin {place}.{inside}".replace("\n", " ")
+        self.app.push_screen(AskDialog(f"Delete {count}", question, "Delete"), answered)
+
+    def action_permissions(self) -> None:
+        """Ask for permissions and set them."""
+        chosen, pane, number = self.chosen, self.pane, self.active
+        if not chosen:
+            return
+
+        async def change(mode: int) -> None:
+            paths = [join(pane.path, entry.name) for entry in chosen]
+            await self._try(pane.side.set_permissions(paths, mode), "has its old permissions")
+            await self._list(number, pane.path, fresh=False)
+
+        def answered(text: str | None) -> None:
+            if text:
+                self.work(change(int(text, 8)))
+
+        title = f"Permissions, now {permissions_text(chosen[0].mode)}"
+        first = f"{chosen[0].permissions:03o}"
+        self.app.push_screen(ValueDialog(title, "an octal number", "644, 755", _bad_mode, first), answered)
+
+    def action_measure(self) -> None:
+        """Count what is in the chosen directories."""
+        pane, number = self.pane, self.active
+        folders = [entry for entry in self.chosen if entry.is_folder]
+
+        async def count() -> None:
+            for entry in folders:
+                try:
+                    found = await pane.side.measure(join(pane.path, entry.name))
+                except FilesError as error:
+                    self.services.notifier.notify(f"The size of {clean(entry.name)} is not known: {error}", "error")
+                    continue
+                pane.sizes[entry.name] = found.size
+                self.services.notifier.notify(
+                    f"{clean(entry.name)}/ holds {size_text(found.size)} in {found.files:,} files."
+                )
+                if self.is_attached:
+                    pane.arrange()
+                    self.draw_pane(number)
+                    self.table(number).redraw()
+
+        if folders:
+            self.work(count())
+
+    def action_yank(self) -> None:
+        """Copy the path."""
+        if (entry := self.entry) is not None:
+            self.services.clipboard.copy(self.pane.destination(entry))
+
+    async def _try(self, work: object, words: str) -> bool:
+        try:
+            await work  # type: ignore[misc]
+        except FilesError as error:
+            self.services.notifier.notify(f"{clean(str(error))}: {words}", "error")
+            return False
+        return True
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that has, or last had, the focus."""
+        return self.panes[self.active]
+
+    @property
+    def other(self) -> Pane:
+        """The pane across."""
+        return self.panes[1 - self.active]
+
+    @property
+    def entry(self) -> Entry | None:
+        """The entry under the cursor."""
+        return self.table(self.active).entry
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything is there to be drawn: what is inside a panel comes after the screen."""
+        return (
+            self.is_attached and len(self.query(".files-foot")) == len(self.panes) == 2 and bool(self.query("#queue"))
+        )
+
+    def table(self, number: int) -> FileTable:
+        """Return the table of a pane."""
+        return self.query_one(f"#files-{number}", FileTable)
+
+    def name_of(self, sandbox_id: str) -> str:
+        """Return what a sandbox is called; made safe where it is drawn."""
+        session = self.services.platform.session
+        row = session.store.get(sandbox_id) if session is not None else None
+        return row.sandbox.name if row is not None else sandbox_id
+
+    def make_pane(self, sandbox_id: str | None) -> Pane:
+        """Return a pane on a sandbox, or on this machine."""
+        session = self.services.platform.session
+        if sandbox_id is None or session is None:
+            return Pane(LocalSide(), "local", str(Path.cwd()))
+        return Pane(SandboxSide(session.client, sandbox_id), self.name_of(sandbox_id))
+
+    def work(self, flow: Coroutine[Any, Any, None], group: str = "files") -> None:
+        """Start a coroutine that belongs to this screen."""
+        self.run_flow(flow, group)
+
+    def go(self, number: int, path: str, *, fresh: bool = True) -> None:
+        """List a directory in a pane; ``fresh`` puts the cursor where it was when the directory was left."""
+        pane = self.panes[number]
+        name = self.table(number).name_at_cursor
+        if name is not None:
+            pane.places[pane.path] = name
+        self.work(self._list(number, path, fresh=fresh), f"files {number}")
+
+    def reload(self, *numbers: int) -> None:
+        """List again; the cursor stays."""
+        for number in numbers or (0, 1):
+            self.go(number, self.panes[number].path, fresh=False)
+
+    async def _list(self, number: int, path: str, *, fresh: bool) -> None:
+        pane, came_from = self.panes[number], self.panes[number].path
+        before = pane.problem
+        pane.loading = True
+        self.draw_chrome(number)
+        try:
+            listing = await pane.side.read_folder(path)
+            sizes = dict(pane.sizes) if listing.path == pane.path else {}
+            order, descending = pane.order, pane.descending
+            ordered = await asyncio.to_thread(in_order, listing.entries, order, descending=descending, sizes=sizes)
+        except FilesError as error:
+            pane.problem = str(error)
+            if pane.problem == before:
+                # The pane tells it already: that it was tried again would not be seen.
+                self.services.notifier.notify(f"{pane.title}: {path} can't be listed: {error}", "error")
+        else:
+            pane.take(listing, self.services.clock.monotonic(), ordered)
+        finally:
+            pane.loading = False
+        if self.is_ready and pane is self.panes[number]:
+            # A pane that could not be listed keeps what it showed, and its place.
+            self.draw_pane(number, pane.cursor_after(came_from) if fresh and not pane.problem else None)
+
+    def draw_pane(self, number: int, go_to: str | None = None) -> None:
+        """Draw the rows of a pane and what is around them."""
+        pane = self.panes[number]
+        table = self.table(number)
+        words = (
+            f"nothing matches: {self.services.key_of('files.back')} clears the filter"
+            if pane.filter
+            else "this directory is empty"
+        )
+        table.empty = [Piece(f"   {words if pane.listing is not None else ''}", "dim")]
+        table.show(pane.rows, pane.marks, go_to)
+        self.draw_chrome(number)
+
+    def draw_chrome(self, number: int) -> None:
+        """Draw title, counts and foot of a pane, and the line above both."""
+        if not self.is_ready:
+            return
+        pane = self.panes[number]
+        panel = self.query_one(f"#files-panel-{number}")
+        room = max(10, panel.size.width - 22)
+        panel.border_title = Content(title_text(pane, room))
+        panel.border_subtitle = Content(state_text(pane, self.services.clock.monotonic()))
+        self.query_one(f"#files-foot-{number}", ChromeLine).show(foot_pieces(pane), [])
+        if number == self.active and not self.filter_field.has_focus and self.filter_field.value != pane.filter:
+            self.filter_field.value = pane.filter
+        self._draw_way()
+
+    def _draw_way(self) -> None:
+        left, right = self.panes
+        way = [
+            Piece(f" {clean(left.title)} {clean(left.path)}", "bright" if self.active == 0 else "dim"),
+            Piece("    ⇄    ", "dim"),
+            Piece(f"{clean(right.title)}:{clean(right.path)}", "bright" if self.active == 1 else "dim"),
+        ]
+        if len(self.sandbox_ids) > 1:
+            way.append(Piece(f"    copies go to all {len(self.sandbox_ids)} marked sandboxes", "busy"))
+        marks = self.pane.marks
+        if count := len(self.table(self.active).range_names):
+            key = self.services.key_of
+            way.append(Piece(f"    range of {count}: ", "key"))
+            way.append(Piece(f"{key('files.mark')} marks it, {key('files.back')} ends it", "dim"))
+        told = [Piece(f"{len(marks)} marked · {size_text(self.pane.marked_size)} ", "key")] if marks else []
+        self.query_one("#files-way", ChromeLine).show(way, told)
+
+    def line(self, number: int, entry: Entry, width: int) -> list[Piece]:
+        """Draw one entry of a pane."""
+        measured = self.panes[number].sizes.get(entry.name)
+        return entry_pieces(entry, width, self.services.clock.now(), measured)
+
+    def head(self, number: int, width: int) -> list[Piece]:
+        """Draw the line above the entries of a pane."""
+        return head_pieces(self.panes[number], width) if self.panes else []
+
+    @property
+    def filter_field(self) -> Input:
+        """Where the filter is typed."""
+        return self.query_one("#files-filter", Input)
+
+
+def _bad_name(text: str) -> str:
+    try:
+        check_name(text.strip())
+    except FilesError as error:
+        return str(error)
+    return ""
+
+
+def _bad_mode(text: str) -> str:
+    good = 1 <= len(text.strip()) <= 4 and all(c in "01234567" for c in text.strip())
+    return "" if good else "three or four digits from 0 to 7, such as 644"
+
+
+def _no_nul(text: str) -> str:
+    return "" if text.strip() and "\0" not in text else "a path is needed"
+
+
+def _spec(source: Place, folder: str, target: Place, goal: str, entries: list[Entry], batch: str) -> Spec:
+    if len(entries) == 1:
+        folder, goal = join(folder, entries[0].name), join(goal, entries[0].name)
+    names = tuple(entry.name for entry in entries) if len(entries) > 1 else ()
+    return Spec(replace(source, path=folder), replace(target, path=goal), batch, names=names)
+
+
+def _patterns(source: Place) -> tuple[str, ...]:
+    """Return what the source's own ``.gitignore`` leaves out, with git's directory."""
+    path = Path(source.path, ".gitignore")
+    if source.sandbox_id is not None or not path.is_file():
+        return ()
+    return (".git/", *path.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -1,12 +1,8 @@
-"""Making one pane's directory equal to the other's: the plan first, then what of it is done."""
+"""The plan of making one directory equal to another, before any of it is done."""
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -14,23 +10,16 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sandtui.client import SandboxClientError
-from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.transfers.equal import Difference, omitted
-from sandtui.fleet.transfers.model import Existing, Place, Spec, TransferError
-from sandtui.fleet.transfers.reasons import reason
+from sandtui.fleet.transfers.model import Spec
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.files.screen_copying import Copying
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.widgets.output_view import OutputView
 
 SHOWN = 5000
 """Lines of a plan that are shown; all of it is carried out."""
-
-LONG_SECONDS = 0.3
-"""After how long it is said that directories are being compared."""
 
 
 class SyncDialog(Dialog[str]):
@@ -94,54 +83,3 @@ class SyncDialog(Dialog[str]):
             return []
         sign, role, path = self._lines[number]
         return [Piece(f" {sign} ", role), Piece(clean(path))]  # type: ignore[arg-type]
-
-
-class Syncing(Copying):
-    """The key that makes directories equal."""
-
-    def action_sync(self) -> None:
-        """Compare both directories, show the plan, and do what is chosen."""
-        here, there, session = self.pane, self.other, self.services.platform.session
-        if session is None or here.side.sandbox_id == there.side.sandbox_id:
-            side = self.services.key_of("files.side")
-            self.services.notifier.refuse(
-                f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync"
-            )
-            return
-        source = Place(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
-        target = Place(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")
-        self.work(self._compare(source, target), "sync")
-
-    async def _compare(self, source: Place, target: Place) -> None:
-        flow = self.services.transfers
-        # Large trees take a while.
-        notice = asyncio.get_running_loop().call_later(
-            LONG_SECONDS, self.services.notifier.notify, "Comparing the two directories …"
-        )
-        try:
-            ignore = await asyncio.to_thread(_patterns, source)
-            spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
-            found = await flow.compare(spec)
-        except (FilesError, TransferError, SandboxClientError, OSError) as error:
-            self.services.notifier.notify(f"The directories can't be compared: {clean(reason(error))}", "error")
-            return
-        finally:
-            notice.cancel()
-        watched = None if source.sandbox_id is not None else flow.is_watched(spec)
-
-        def answered(answer: str | None) -> None:
-            if answer in {"copy", "delete"}:
-                flow.add([replace(spec, delete=answer == "delete")])
-            elif answer == "watch":
-                flow.watch(spec)
-
-        if self.is_attached:
-            self.app.push_screen(SyncDialog(spec, found, watched=watched), answered)
-
-
-def _patterns(source: Place) -> tuple[str, ...]:
-    """Return what the source's own ``.gitignore`` leaves out, with git's directory."""
-    path = Path(source.path, ".gitignore")
-    if source.sandbox_id is not None or not path.is_file():
-        return ()
-    return (".git/", *path.read_text(encoding="utf-8", errors="replace").splitlines())
