@@ -155,7 +155,7 @@ def _count(text: str) -> int:
 
 
 def _trouble(text: str) -> str:
-    from sandtui.local.trouble import TroubleSettings
+    from sandtui.local.control.trouble import TroubleSettings
 
     try:
         TroubleSettings.parse(text)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from sandtui.directories import make_private, reason
-from sandtui.local.disk import is_full
 from sandtui.local.settings import ELSEWHERE, LocalError
+from sandtui.local.store.disk import is_full
 
 LOCK_NAME = "platform.lock"
 

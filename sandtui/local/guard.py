@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandtui.local.request_body import RequestBody
+from sandtui.local.gateway.request_body import RequestBody
 
 STOPPING = "The local platform is being stopped; what this request began has been ended with it."
 

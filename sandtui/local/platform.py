@@ -20,34 +20,34 @@ from starlette.types import ASGIApp, ExceptionHandler
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, SandboxStatus
 from sandtui.local import wire
-from sandtui.local.access import Access
-from sandtui.local.account_routes import AccountRoutes
 from sandtui.local.clock import Clock, SystemClock
-from sandtui.local.control import ControlPlane
-from sandtui.local.disk import Disk, DiskFull, is_full
+from sandtui.local.control.access import Access
+from sandtui.local.control.account import AccountRoutes
+from sandtui.local.control.egress import EgressRoutes
+from sandtui.local.control.image_checks import ImageRoutes
+from sandtui.local.control.jobs import JobRoutes
+from sandtui.local.control.lifecycle import Lifecycle
+from sandtui.local.control.ports import PortRoutes
+from sandtui.local.control.retention import Retention
+from sandtui.local.control.sandboxes import ControlPlane
+from sandtui.local.control.ssh import SshRoutes
+from sandtui.local.control.trouble import Trouble, TroubleSettings
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.choose import choose
-from sandtui.local.egress_routes import EgressRoutes
-from sandtui.local.exposures import Exposures
 from sandtui.local.files import LOCK_NAME, private_directory
-from sandtui.local.gateway import Gateway
+from sandtui.local.gateway.commands import Gateway
+from sandtui.local.gateway.exposures import Exposures
+from sandtui.local.gateway.session_routes import SessionRoutes
+from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.guard import Guard
 from sandtui.local.identity import CHALLENGE, new_api_key, proof
-from sandtui.local.image_routes import ImageRoutes
-from sandtui.local.job_routes import JobRoutes
-from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.port_routes import PortRoutes
-from sandtui.local.registry import Registry
-from sandtui.local.retention import Retention
-from sandtui.local.session_routes import SessionRoutes
 from sandtui.local.settings import ELSEWHERE, LocalError, Settings
-from sandtui.local.ssh_routes import SshRoutes
-from sandtui.local.ssh_server import SshServer
-from sandtui.local.ssh_sessions import SshSessions
-from sandtui.local.store import Store
-from sandtui.local.tokens import GatewayTokens
-from sandtui.local.trouble import Trouble, TroubleSettings
-from sandtui.local.vault import Vault
+from sandtui.local.ssh.server import SshServer
+from sandtui.local.ssh.sessions import SshSessions
+from sandtui.local.store.database import Store
+from sandtui.local.store.disk import Disk, DiskFull, is_full
+from sandtui.local.store.registry import Registry
+from sandtui.local.store.vault import Vault
 
 
 class Platform:

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sandtui.directories import describe
-from sandtui.local.disk import Disk
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
 from sandtui.local.identity import proves
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
+from sandtui.local.store.disk import Disk
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 60.0

@@ -64,7 +64,7 @@ class Settings:
     images: tuple[str, ...] = ("*",)
     """Glob patterns of the images that are taken as there by drivers that pull nothing."""
     trouble: str = ""
-    """Faults by probability, as :mod:`sandtui.local.trouble` reads them."""
+    """Faults by probability, as :mod:`sandtui.local.control.trouble` reads them."""
     share_network: bool = False
     """Whether sandboxes with network access get this machine's own network."""
     allow_private: tuple[str, ...] = ()

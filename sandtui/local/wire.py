@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
+from sandtui.local.control.generations import start_command_for
 from sandtui.local.drivers.base import MAX_WORD, size_of
 from sandtui.local.egress import checked_lists
-from sandtui.local.generations import start_command_for
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
 MAX_VARIABLES = 1024 * 1024

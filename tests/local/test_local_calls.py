@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from sandtui.local.agent import libc, seccomp
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
-from sandtui.local.images import Catalogue
 from tests.local.conftest import Inside
 from tests.local.ordinary import ordinary_sandbox, run
 from tests.local.rpc import Rpc

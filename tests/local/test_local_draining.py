@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command
-from sandtui.local.execution import Execution
+from sandtui.local.gateway.draining import Flow, drain
+from sandtui.local.gateway.execution import Execution
 
 
 class Lagging:

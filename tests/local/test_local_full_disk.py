@@ -16,8 +16,8 @@ import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient, StorageFullError
 from sandtui.local.clock import ManualClock
-from sandtui.local.disk import LEAST_BYTES, RESERVE_BYTES, Disk, DiskFull
-from sandtui.local.store import Store
+from sandtui.local.store.database import Store
+from sandtui.local.store.disk import LEAST_BYTES, RESERVE_BYTES, Disk, DiskFull
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
 from tests.local.test_local_serve import PROGRAM, execute, running, serving, until
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandtui.client.models import CommandResponse, FileUploadResponse, ReadFileResponse
-from sandtui.local import execution, uploads
+from sandtui.local.gateway import execution, uploads
 from tests.local.support import GIVE_UP_SECONDS, Api, processes_of
 
 

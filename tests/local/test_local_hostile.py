@@ -15,9 +15,9 @@ import pytest
 from sandtui.client import AsyncSandboxClient, CommandTimeoutError, Config
 from sandtui.client.flows import commands
 from sandtui.client.models.streams import CommandOutput
-from sandtui.local import execution
 from sandtui.local.agent.tree import Tree
 from sandtui.local.files import remove_tree
+from sandtui.local.gateway import execution
 from tests.local.rpc import Rpc
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, cleared
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed
 from sandtui.local.drivers.base import FileTrouble
 from sandtui.local.drivers.choose import choose
 from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
-from sandtui.local.images import Catalogue
 from sandtui.local.platform import Platform
-from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import LocalError, Settings
+from sandtui.local.store.records import SandboxRecord
 from tests.local.ordinary import NOBODY, run
 from tests.local.support import Api, Start, namespaces_work, processes_of
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandtui.local.images import Catalogue, form_trouble
+from sandtui.local.control.images import Catalogue, form_trouble
 from tests.local.support import Api, Start
 
 JOBS = "/sandbox/background-jobs/status:batchGet"

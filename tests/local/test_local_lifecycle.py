@@ -10,13 +10,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from sandtui.local.clock import ManualClock
-from sandtui.local.deadlines import Deadlines
-from sandtui.local.disk import Disk
-from sandtui.local.records import SandboxRecord
-from sandtui.local.registry import Registry
+from sandtui.local.control.deadlines import Deadlines
 from sandtui.local.settings import LocalError
-from sandtui.local.store import Store
-from sandtui.local.vault import Vault
+from sandtui.local.store.database import Store
+from sandtui.local.store.disk import Disk
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.registry import Registry
+from sandtui.local.store.vault import Vault
 from tests.local.support import Api, Start, cleared, processes_of
 
 VAULT = Vault(Fernet.generate_key())

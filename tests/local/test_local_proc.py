@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.engine import EngineDriver
 from sandtui.local.drivers.engine_api import EngineApi
 from sandtui.local.drivers.namespace import NamespaceDriver
-from sandtui.local.images import Catalogue
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 from tests.local.conftest import Inside
 from tests.local.ordinary import run
 from tests.local.support import namespaces_work

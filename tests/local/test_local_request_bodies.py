@@ -20,7 +20,7 @@ from sandtui.client import (
     SandboxClient,
 )
 from sandtui.client.flows import commands
-from sandtui.local import request_body
+from sandtui.local.gateway import request_body
 from tests.local.rpc import Rpc, envelope
 from tests.local.support import GIVE_UP_SECONDS, Api, serving_in_process
 

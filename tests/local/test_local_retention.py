@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandtui.local.clock import ManualClock
+from sandtui.local.control.retention import LOG_IS_GONE
 from sandtui.local.drivers.logs import SandboxLogs
-from sandtui.local.retention import LOG_IS_GONE
 from sandtui.local.settings import Keep
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
 from tests.local.test_local_serve import serving, until

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from sandtui.client.models import command_session_pb2 as messages
-from sandtui.local import sessions
+from sandtui.local.gateway import sessions
 from tests.local.rpc import Rpc, RpcError, encode, envelope
 from tests.local.support import GIVE_UP_SECONDS, Api
 

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from sandtui.local import connections, forward, request_body
-from sandtui.local.forward import Forwarder
+from sandtui.local import connections
+from sandtui.local.gateway import forward, request_body
+from sandtui.local.gateway.forward import Forwarder
 from tests.local.support import GIVE_UP_SECONDS, Api, serving_in_process
 
 HALVES = [b"", b"G", b"GET /healthz HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nx: "]

@@ -14,7 +14,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from sandtui.local.ssh_files import SandboxFiles
+from sandtui.local.ssh.files import SandboxFiles
 from tests.local.support import GIVE_UP_SECONDS, Api
 from tests.local.test_local_ports import ECHO, serve
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandtui.local import trouble
-from sandtui.local.trouble import TroubleSettings
+from sandtui.local.control import trouble
+from sandtui.local.control.trouble import TroubleSettings
 from tests.local.rpc import Rpc, RpcError
 from tests.local.support import Api, Start, serving_in_process
 

@@ -10,10 +10,10 @@ from typing import Any
 import h11
 import pytest
 
-from sandtui.local import web_relay
-from sandtui.local.forward import Forwarder
-from sandtui.local.web_policy import Refusal, WebPolicy, label_of
-from sandtui.local.web_relay import is_request, looks_like_answer
+from sandtui.local.gateway import web_relay
+from sandtui.local.gateway.forward import Forwarder
+from sandtui.local.gateway.web_policy import Refusal, WebPolicy, label_of
+from sandtui.local.gateway.web_relay import is_request, looks_like_answer
 from tests.local.support import GIVE_UP_SECONDS
 
 BROWSER = b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: cross-site\r\n"

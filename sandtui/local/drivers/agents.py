@@ -12,6 +12,7 @@ from typing import Any
 
 from sandtui.local.agent import libc
 from sandtui.local.agent.protocol import ProtocolError
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_processes import PATH, find_agent, launch, reap
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import Group, find_cgroups
@@ -20,9 +21,8 @@ from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import private_directory, remove_tree
-from sandtui.local.images import Catalogue
 from sandtui.local.readiness import readable
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 MARKER = "SANDTUI_SANDBOX_ID"
 HOME = "/root"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandtui.local.drivers.base import Refused
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 
 def refuse_egress_rules(record: SandboxRecord) -> None:

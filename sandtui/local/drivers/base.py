@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from sandtui.local.drivers.logs import SandboxLogs
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 Stream = Literal["stdout", "stderr"]
 

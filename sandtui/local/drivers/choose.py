@@ -12,13 +12,13 @@ from typing import Final
 from sandtui.local.agent.isolate import HOST_DIRECTORIES
 from sandtui.local.agent.network import LINKS
 from sandtui.local.clock import Clock
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.disk_limits import DiskLimit
 from sandtui.local.drivers.engine import EngineDriver, find_engine
 from sandtui.local.drivers.namespace import NamespaceDriver, find_disk_limit, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
-from sandtui.local.images import Catalogue
 from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
 
 _LINK_NAMES: Final = {"tun": "no TUN device", "veth": "no veth pair"}

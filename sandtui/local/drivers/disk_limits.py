@@ -20,9 +20,9 @@ from typing import BinaryIO, Final, Protocol
 
 from sandtui.directories import make_private
 from sandtui.local.agent import libc
-from sandtui.local.disk import is_full
 from sandtui.local.drivers.base import DriverError
 from sandtui.local.files import remove_tree
+from sandtui.local.store.disk import is_full
 
 BYTES_PER_INODE: Final = 8192
 LEAST_INODES: Final = 16384

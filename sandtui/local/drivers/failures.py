@@ -13,7 +13,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final, Literal
 
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 KEY: Final = "simulate"
 AFTER_KEY: Final = "after"

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, DEFAULT_START_COMMAND, SandboxStatus
 from sandtui.local.drivers.failures import AFTER_KEY, FAILURES, KEY, any_failure
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 _OLDEST = timedelta(days=6)
 _HOUR = timedelta(hours=1)

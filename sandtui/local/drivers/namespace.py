@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
-from sandtui.local.disk import Disk
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
@@ -27,9 +27,9 @@ from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
-from sandtui.local.images import Catalogue
 from sandtui.local.network.carrier import Carrier
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.disk import Disk
+from sandtui.local.store.records import SandboxRecord
 
 # What a kernel without a feature, or one that refuses it to us, says; anything else is a fault of ours.
 _NOT_SUPPORTED: Final = frozenset(

@@ -23,7 +23,7 @@ from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGon
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 _DIRECTORIES = ("app", "data", "home", "root", "sandbox-workspace", "tmp", "var/tmp", "workspace")
 _SHUTDOWN_SECONDS = 5.0

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from sandtui.local.clock import Clock
+from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import (
     Command,
@@ -30,8 +31,7 @@ from sandtui.local.drivers.base import (
 from sandtui.local.drivers.failures import Fate, Stage, fate_of
 from sandtui.local.drivers.fleet import made_up_use, make_fleet
 from sandtui.local.drivers.simulated_files import SimulatedFiles, made_up_files
-from sandtui.local.images import Catalogue
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 ADMIT_SECONDS = 0.5
 START_SECONDS = 1.5

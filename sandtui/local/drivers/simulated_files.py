@@ -12,7 +12,7 @@ import re
 import shlex
 from typing import Final
 
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 WORKSPACE: Final = "/workspace"
 NO_SUCH, NO_FOLDER = 44, 45

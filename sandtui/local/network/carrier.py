@@ -16,7 +16,7 @@ from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.network.budget import close_all
 from sandtui.local.readiness import readable
-from sandtui.local.records import SandboxRecord
+from sandtui.local.store.records import SandboxRecord
 
 MAX_QUEUED: Final = 32 * 1024 * 1024
 """Bytes that wait for a worker before it is taken for stuck."""

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.access import Access, Row
+from sandtui.local.control.access import Access, Row
 from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.egress import checked_lists
-from sandtui.local.records import SandboxRecord
-from sandtui.local.registry import Registry
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.registry import Registry
 
 
 class EgressBody(wire.RequestBody):

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from sandtui.client.models.ports import MAX_PORT, MIN_PORT, RESERVED_PORTS
 from sandtui.local import wire
-from sandtui.local.access import Access, Row
-from sandtui.local.exposures import Exposures
+from sandtui.local.control.access import Access, Row
+from sandtui.local.gateway.exposures import Exposures
 
 
 class ExposeBody(wire.RequestBody):

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, Instance, RunningCommand, Stream
+from sandtui.local.gateway.draining import Flow, drain
 
 MAX_OUTPUT: Final = 32 * 1024 * 1024
 """Bytes of each stream that a reply holds."""

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from sandtui.local import wire
 from sandtui.local.clock import Clock
+from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import (
     COMMAND_TOO_LONG,
     Command,
@@ -22,12 +23,11 @@ from sandtui.local.drivers.base import (
     ReadableFile,
     SandboxGone,
 )
-from sandtui.local.execution import Execution, TimedOut, not_started
-from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.registry import Registry
-from sandtui.local.ssh_sessions import AuthorizeBody, SshSessions
-from sandtui.local.tokens import GatewayTokens
-from sandtui.local.uploads import MAX_UPLOAD, receive_file
+from sandtui.local.gateway.execution import Execution, TimedOut, not_started
+from sandtui.local.gateway.tokens import GatewayTokens
+from sandtui.local.gateway.uploads import MAX_UPLOAD, receive_file
+from sandtui.local.ssh.sessions import AuthorizeBody, SshSessions
+from sandtui.local.store.registry import Registry
 
 PREFIX: Final = "/{namespace}/{id}"
 MAX_READ: Final = 10 * 1024 * 1024

@@ -12,14 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandtui.client.models import command_session_pb2 as messages
-from sandtui.local import connect
 from sandtui.local.clock import Clock
-from sandtui.local.connect import ConnectError
+from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, Command, CommandFailed, Instance, SandboxGone
-from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.registry import Registry
-from sandtui.local.sessions import Session, Sessions
-from sandtui.local.tokens import GatewayTokens
+from sandtui.local.gateway import connect
+from sandtui.local.gateway.connect import ConnectError
+from sandtui.local.gateway.sessions import Session, Sessions
+from sandtui.local.gateway.tokens import GatewayTokens
+from sandtui.local.store.registry import Registry
 
 PREFIX: Final = "/{namespace}/{id}/command_session.CommandSession/"
 DEFAULT_SIZE: Final = (80, 24)

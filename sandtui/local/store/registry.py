@@ -10,8 +10,8 @@ from typing import Any
 
 from sandtui.client.models import SandboxStatus
 from sandtui.local.clock import Clock
-from sandtui.local.records import SandboxRecord
-from sandtui.local.store import Store
+from sandtui.local.store.database import Store
+from sandtui.local.store.records import SandboxRecord
 
 
 @dataclass(frozen=True)

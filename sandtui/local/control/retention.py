@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from sandtui.local.clock import Clock
-from sandtui.local.disk import Disk, DiskFull
 from sandtui.local.drivers.logs import SandboxLogs, StoredLog
 from sandtui.local.files import remove_leftovers
-from sandtui.local.records import SandboxRecord
-from sandtui.local.registry import Registry
 from sandtui.local.settings import Keep
+from sandtui.local.store.disk import Disk, DiskFull
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.registry import Registry
 
 LOG_IS_GONE: Final = "platform: the log of this sandbox is no longer kept\n"
 

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.access import Row
+from sandtui.local.control.access import Row
+from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import DriverError, FileTrouble
-from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.registry import Registry
+from sandtui.local.store.registry import Registry
 
 _AT_ONCE: Final = 16
 _MAX_EXIT_FILE: Final = 64

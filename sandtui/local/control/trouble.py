@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandtui.local.access import PREFIX
+from sandtui.local.control.access import PREFIX
 from sandtui.local.wire import Reply
 
 _ASKED: Final = "this is trouble that was asked for."

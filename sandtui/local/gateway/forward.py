@@ -11,8 +11,8 @@ from typing import Final, cast
 
 from sandtui.local.connections import HEAD_SECONDS, room
 from sandtui.local.drivers.base import DriverError
-from sandtui.local.web_policy import WebPolicy
-from sandtui.local.web_relay import WebRelay
+from sandtui.local.gateway.web_policy import WebPolicy
+from sandtui.local.gateway.web_relay import WebRelay
 
 MAX_CONNECTIONS: Final = 1000
 """Connections of one port at once, as far as the limit of descriptors allows."""

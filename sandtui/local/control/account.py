@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.access import Row, refuse
+from sandtui.local.control.access import Row, refuse
 from sandtui.local.settings import USER_ID
 
 # What the official command line asks for beside sandboxes. The words say more than a bare 404 would.

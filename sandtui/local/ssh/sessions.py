@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from sandtui.local import wire
 from sandtui.local.clock import Clock
-from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.control.lifecycle import Lifecycle
 
 DEFAULT_TTL: Final = 900
 MAX_TTL: Final = 3600

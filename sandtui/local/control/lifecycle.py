@@ -11,11 +11,11 @@ from typing import Any
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, ErrorType, SandboxStatus
 from sandtui.local.clock import Clock
-from sandtui.local.deadlines import Deadlines
-from sandtui.local.disk import DiskFull
+from sandtui.local.control.deadlines import Deadlines
 from sandtui.local.drivers.base import Driver, DriverError, Ending, ImageUnavailable, Instance, NeverStarted
-from sandtui.local.records import SandboxRecord
-from sandtui.local.registry import Registry
+from sandtui.local.store.disk import DiskFull
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.registry import Registry
 
 LOST = "SANDBOX_LOST"
 START_FAILED = "START_FAILED"

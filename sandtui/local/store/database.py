@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sandtui.local.disk import Disk, DiskFull, is_full
-from sandtui.local.records import SandboxRecord
 from sandtui.local.settings import ELSEWHERE, LocalError
-from sandtui.local.vault import Vault
+from sandtui.local.store.disk import Disk, DiskFull, is_full
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.vault import Vault
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sandboxes (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;

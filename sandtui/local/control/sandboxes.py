@@ -13,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.access import Access, Row, refuse
 from sandtui.local.clock import Clock
-from sandtui.local.disk import Disk
+from sandtui.local.control.access import Access, Row, refuse
+from sandtui.local.control.lifecycle import Lifecycle
+from sandtui.local.control.retention import LOG_IS_GONE
+from sandtui.local.control.trouble import SHIFT_KEY
 from sandtui.local.drivers.base import Driver, Refused
-from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.records import SandboxRecord
-from sandtui.local.registry import Filter, Registry
-from sandtui.local.retention import LOG_IS_GONE
+from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.settings import USER_ID
-from sandtui.local.tokens import GatewayTokens
-from sandtui.local.trouble import SHIFT_KEY
+from sandtui.local.store.disk import Disk
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.registry import Filter, Registry
 
 USER_NAMESPACE: Final = "sandboxes"
 MAX_PER_PAGE: Final = 1000

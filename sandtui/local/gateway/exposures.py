@@ -10,12 +10,12 @@ from typing import Any
 
 from sandtui.local import wire
 from sandtui.local.clock import Clock
-from sandtui.local.disk import DiskFull
+from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import SandboxGone
-from sandtui.local.forward import LOOPBACK, Forwarder
-from sandtui.local.lifecycle import Lifecycle
-from sandtui.local.store import Store
-from sandtui.local.web_policy import label_of
+from sandtui.local.gateway.forward import LOOPBACK, Forwarder
+from sandtui.local.gateway.web_policy import label_of
+from sandtui.local.store.database import Store
+from sandtui.local.store.disk import DiskFull
 
 MAX_EACH = 50
 """Exposures of one sandbox; the real service's limit is not known."""

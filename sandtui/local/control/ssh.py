@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.access import Access, Row
-from sandtui.local.control import USER_NAMESPACE
-from sandtui.local.ssh_server import SshServer
-from sandtui.local.ssh_sessions import SessionBody, SshSessions
-from sandtui.local.tokens import GatewayTokens
+from sandtui.local.control.access import Access, Row
+from sandtui.local.control.sandboxes import USER_NAMESPACE
+from sandtui.local.gateway.tokens import GatewayTokens
+from sandtui.local.ssh.server import SshServer
+from sandtui.local.ssh.sessions import SessionBody, SshSessions
 
 
 class SshRoutes:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import asyncssh
 
-from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, CommandFailed, DriverError, Instance, RunningCommand, Stream
+from sandtui.local.gateway.draining import Flow, drain
 
 _SHELL: Final = ["/bin/sh", "-c", "exec $(command -v bash || echo sh) -l"]
 _SIGNALS: Final = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15}

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from sandtui.client.models.command_session_pb2 import Event, Selector
-from sandtui.local.connect import ConnectError
-from sandtui.local.draining import Flow, drain
 from sandtui.local.drivers.base import Command, RunningCommand, SandboxGone, Stream
+from sandtui.local.gateway.connect import ConnectError
+from sandtui.local.gateway.draining import Flow, drain
 
 KEEPALIVE_SECONDS: Final = 15.0
 REMEMBERED_SECONDS: Final = 120.0

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandtui.local import wire
-from sandtui.local.records import SandboxRecord
-from sandtui.local.registry import Registry
-from sandtui.local.tokens import same
+from sandtui.local.gateway.tokens import same
+from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.registry import Registry
 
 PREFIX = "/api/v1"
 

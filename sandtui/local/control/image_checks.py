@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.access import Row
+from sandtui.local.control.access import Row
 from sandtui.local.drivers.base import Driver
 
 

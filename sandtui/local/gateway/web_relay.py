@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import h11
 
-from sandtui.local.web_policy import Headers, Refusal, Visit, WebPolicy
+from sandtui.local.gateway.web_policy import Headers, Refusal, Visit, WebPolicy
 
 STALL_SECONDS: Final = 1.0
 """A browser sends the first line of a request in one go: who stops in its first word for this long speaks no HTTP."""

@@ -14,15 +14,15 @@ import asyncssh
 from asyncssh.connection import SSHConnection
 from asyncssh.stream import SSHTCPStreamSession
 
+from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import DriverError, FileTrouble, Instance
 from sandtui.local.files import read_private, write_private
-from sandtui.local.forward import LOOPBACK
-from sandtui.local.lifecycle import Lifecycle
+from sandtui.local.gateway.forward import LOOPBACK
 from sandtui.local.settings import LocalError
-from sandtui.local.ssh_files import SandboxFiles
-from sandtui.local.ssh_forward import ReverseListener, relay
-from sandtui.local.ssh_sessions import SshSession, SshSessions
-from sandtui.local.ssh_shell import run_process
+from sandtui.local.ssh.files import SandboxFiles
+from sandtui.local.ssh.forward import ReverseListener, relay
+from sandtui.local.ssh.sessions import SshSession, SshSessions
+from sandtui.local.ssh.shell import run_process
 
 PREAMBLE: Final = b"PRIME-SSH-SESSION "
 LOGIN_SECONDS: Final = 30.0

@@ -1,0 +1,1 @@
+"""The gateway of each sandbox: commands, files, command sessions, exposed ports."""

@@ -1,0 +1,1 @@
+"""SSH into sandboxes: shells, files and forwarded ports."""

@@ -1,0 +1,1 @@
+"""What is kept: records, secrets, and the disk under them."""
