@@ -267,7 +267,7 @@ async def transfer_all(
     with temporary_directory("cp") as spool:
         queue = TransferQueue(client, SystemClock(), Unwritten(), spool, AT_ONCE)
         changed = asyncio.Event()
-        queue.on_change = changed.set
+        queue.on_change.subscribe(changed.set)
         transfers = queue.add(specs, _id)
         running = asyncio.ensure_future(queue.run())
         bar = sys.stderr.isatty() and not arguments.quiet and not arguments.json

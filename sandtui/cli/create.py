@@ -119,7 +119,7 @@ async def _follow(launch: Launch, *, wait: bool, client: AsyncSandboxClient) -> 
                 told[item.place] = item.step
                 print(json.dumps(_row(item)), flush=True)
 
-    launch.on_change = tell
+    launch.on_change.subscribe(tell)
     await (launch.run() if wait else launch.create())
     return 1 if launch.counts[Step.FAILED] else 0
 

@@ -150,7 +150,7 @@ async def _fan_out(
         stdin=stdin,
     )
     if sys.stderr.isatty():
-        fan_out.on_change = lambda: _progress(fan_out)
+        fan_out.on_change.subscribe(lambda: _progress(fan_out))
     with contextlib.suppress(asyncio.CancelledError):
         await fan_out.run()
     # Ctrl+c still prints the results so far.

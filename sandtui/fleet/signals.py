@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, ParamSpec
 
-T = TypeVar("T")
+P = ParamSpec("P")
 
 
-class Signal(Generic[T]):
-    """Calls every listener with a value, in the order in which they came."""
+class Signal(Generic[P]):
+    """Called with news, calls every listener with them, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[T], object]] = []
+        self._listeners: list[Callable[P, object]] = []
 
-    def subscribe(self, listener: Callable[[T], object]) -> Callable[[], None]:
-        """Have a listener called from now on; return what ends that. A second call of it does nothing."""
-        # Of its own, so that the same function may listen twice.
-        entry: Callable[[T], object] = lambda value: listener(value)  # noqa: E731
+    def __call__(self, *news: P.args, **named: P.kwargs) -> None:
+        """Tell all who listen now; one that begins or ends meanwhile changes nothing about this call."""
+        for listener in list(self._listeners):
+            listener(*news, **named)
+
+    def subscribe(self, listener: Callable[P, object]) -> Callable[[], None]:
+        """Have a listener called from now on; return what ends that. To end it twice does nothing."""
+
+        def entry(*news: P.args, **named: P.kwargs) -> None:
+            listener(*news, **named)
+
         self._listeners.append(entry)
 
         def end() -> None:
@@ -25,8 +32,3 @@ class Signal(Generic[T]):
                 self._listeners.remove(entry)
 
         return end
-
-    def publish(self, value: T) -> None:
-        """Tell all who listen now; one that begins or ends meanwhile changes nothing about this call."""
-        for listener in list(self._listeners):
-            listener(value)

@@ -59,7 +59,7 @@ class Bench:
     async def copy(self, source: Place, target: Place, *, checksum: bool = True) -> None:
         """Copy by the queue."""
         changed = asyncio.Event()
-        self.queue.on_change = changed.set
+        self.queue.on_change.subscribe(changed.set)
         spec = Spec(source, target, "bench", Existing.OVERWRITE, checksum=checksum)
         (transfer,) = self.queue.add([spec])
         while transfer.state not in ENDED:

@@ -109,7 +109,7 @@ class ShellApp(FloodApp):
         shell = LiveShell(None, "flood", "flood", vm=False, opener=self._open)  # type: ignore[arg-type]
         view = self.query_one(TerminalView)
         view.show(shell.text, shell.send)
-        shell.on_output = view.changed
+        shell.on_output.subscribe(view.changed)
         shell.resize((view.size.width, view.size.height))
         await shell.run()
 

@@ -58,7 +58,7 @@ async def ours(client: AsyncSandboxClient, sandbox_id: str) -> list[float]:
     """Type into our shell: its key is answered when the emulation has the echo."""
     shell = LiveShell(client, sandbox_id, "echo", vm=False)
     came = asyncio.Event()
-    shell.on_output = came.set
+    shell.on_output.subscribe(came.set)
     task = asyncio.ensure_future(shell.run())
     while shell.state is not ShellState.RUNNING:
         assert not task.done(), shell.problem

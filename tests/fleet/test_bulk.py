@@ -77,7 +77,7 @@ async def test_no_more_than_the_limit_runs_at_once_and_all_are_done():
 
     run = many(50, work, at_once=4)
     changes = []
-    run.on_change = lambda: changes.append(run.remaining)
+    run.on_change.subscribe(lambda: changes.append(run.remaining))
     await run.run()
     assert most == 4
     assert run.is_over

@@ -34,7 +34,7 @@ def texts(console):
 async def test_what_a_command_prints_and_how_it_ends():
     console = console_of(platform({"stdout": "a\nb\n", "stderr": "e\n", "exit_code": 3}))
     changes = []
-    console.on_change = lambda: changes.append(len(console.lines))
+    console.on_change.subscribe(lambda: changes.append(len(console.lines)))
     run = await console.run("echo a", 10)
     assert (run.state, run.exit_code) == (RunState.DONE, 3)
     assert texts(console) == [

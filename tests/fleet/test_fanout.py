@@ -376,7 +376,7 @@ async def streaming(answer, **options):
 async def test_machines_are_read_while_they_run_and_answer_as_containers_do():
     fan_out, client, work = await streaming(lambda number: ("ok\n", "warned\n", 0))
     changes = []
-    fan_out.on_change = lambda: changes.append(1)
+    fan_out.on_change.subscribe(lambda: changes.append(1))
     assert [target.live.last.text if target.live else None for target in fan_out.targets] == [None] * 3 + ["ok"] * 3
     client.go.set()
     await work

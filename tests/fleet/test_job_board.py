@@ -59,7 +59,7 @@ async def looked(board, condition):
 async def test_a_job_from_its_start_to_its_end_with_one_request_a_look(shells, client, keeper):
     board = board_of(client, keeper)
     ended = []
-    board.on_end = ended.extend
+    board.on_end.subscribe(ended.extend)
     job = await board.start(ONE, "echo hello; exit 3")
     await looked(board, lambda: board.jobs[job.key].state.is_over)
     job = board.jobs[job.key]
@@ -91,7 +91,7 @@ async def test_a_job_that_ended_while_nobody_looked_is_told(shells, client, keep
     job = await board.start(ONE, "true")
     again = board_of(client, keeper)
     ended = []
-    again.on_end = ended.extend
+    again.on_end.subscribe(ended.extend)
     await again.load()
     assert again.jobs[job.key].state is JobState.RUNNING
     await looked(again, lambda: again.jobs[job.key].state is JobState.DONE)
@@ -257,7 +257,7 @@ async def test_what_follows_is_carried_out_by_the_next_run_of_the_program(shells
     again = board_of(client, keeper)
     watcher = JobWatcher(again)
     told = []
-    watcher.on_chain = told.append
+    watcher.on_chain.subscribe(told.append)
     task = asyncio.create_task(watcher.run())
     await until(lambda: ONE in shells.ended and told)
     task.cancel()

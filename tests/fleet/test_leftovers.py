@@ -123,7 +123,7 @@ async def found_again(bench: Bench, answer: str) -> Transfer:
     queue = bench.queue = TransferQueue(bench.client, SystemClock(), journal, bench.folder / "state" / "spool")
     running = asyncio.ensure_future(queue.run())
     changed = asyncio.Event()
-    queue.on_change = changed.set
+    queue.on_change.subscribe(changed.set)
     try:
         queue.restore((await asyncio.to_thread(journal.claim)).transfers)
         (transfer,) = queue.transfers
@@ -212,7 +212,7 @@ async def test_a_transfer_leaves_nothing_however_it_ends(bench, monkeypatch, way
         assert transfer.state is State.FAILED
         bench.queue.clear_done()
     changed = asyncio.Event()
-    bench.queue.on_change = changed.set
+    bench.queue.on_change.subscribe(changed.set)
     async with asyncio.timeout(30):
         while not bench.queue.is_idle:
             changed.clear()
@@ -259,7 +259,7 @@ async def test_a_transfer_that_can_not_be_cleaned_up_is_found_again(bench, monke
 
         patch.setattr(bench.client, "execute_command", broken)
         changed = asyncio.Event()
-        queue.on_change = changed.set
+        queue.on_change.subscribe(changed.set)
         queue.cancel(transfer.id)
         async with asyncio.timeout(30):
             while not queue.is_idle:

@@ -52,7 +52,7 @@ class Bench:
     async def over(self, transfer, *states):
         wanted = states or (State.DONE, State.FAILED, State.CANCELLED, State.ASKING, State.PAUSED)
         changed = asyncio.Event()
-        self.queue.on_change = changed.set
+        self.queue.on_change.subscribe(changed.set)
         async with asyncio.timeout(60):
             while transfer.state not in wanted:
                 changed.clear()
@@ -501,7 +501,7 @@ async def test_transfers_wait_for_their_turn_and_can_be_put_in_another_order(ben
         assert sum(each.state in {State.RUNNING, State.COUNTING} for each in bench.queue.transfers) <= 1
         changed.set()
 
-    bench.queue.on_change = note
+    bench.queue.on_change.subscribe(note)
     async with asyncio.timeout(60):
         while len(order) < 4:
             changed.clear()

@@ -176,7 +176,7 @@ async def _(pilot):
         each for each in test_files.transfers() if each.state is not State.ASKING
     ]
     app.screen.query_one("#queue").focus()
-    app.services.transfers.changed.publish(None)
+    app.services.transfers.changed()
 
 
 @state("files, cursor on the way up", "files")

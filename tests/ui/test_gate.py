@@ -113,7 +113,7 @@ def fire(app, screen):
         *app.services.launches.all,
     ):
         source.on_change()
-    app.services.transfers.changed.publish(None)
+    app.services.transfers.changed()
     for name in ("launch", "console", "board", "run"):
         source = getattr(screen, name, None)
         if callable(getattr(source, "on_change", None)):
@@ -175,18 +175,20 @@ async def test_resizes_while_screens_come_and_go(size):
         assert isinstance(app.screen, FleetScreen)
 
 
-async def test_a_slot_that_another_screen_took_over_stays_its_own():
+async def test_what_a_screen_listened_to_goes_on_telling_the_others():
     app = World()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        shared = launch(app)
+        shared, told = launch(app), []
+        shared.on_change.subscribe(lambda: told.append("before"))
         app.push_screen(LaunchScreen(app.services, shared))
         await pilot.pause()
         app.pop_screen()
         app.push_screen(LaunchScreen(app.services, shared))
         await pilot.pause()
-        await pilot.pause()
-        assert shared.on_change.__qualname__.startswith("ScreenGate")
+        shared.on_change.subscribe(lambda: told.append("after"))
+        shared.on_change()
+        assert told == ["before", "after"]
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 1e-9, 1e-6])

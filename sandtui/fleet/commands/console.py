@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from sandtui.fleet.commands.line import carry, completion
 from sandtui.fleet.commands.line.carry import Carried, NotKept
 from sandtui.fleet.commands.line.completion import Completion
 from sandtui.fleet.commands.line.timeouts import TIMEOUTS
+from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.output_lines import Output, OutputLine, Stream
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class Console:
         self.client = client
         self.sandbox_id = sandbox_id
         self.clock = clock
-        self.on_change: Callable[[], None] = lambda: None
-        self.on_end: Callable[[Run], None] = lambda _: None
+        self.on_change: Signal[[]] = Signal()
+        self.on_end: Signal[[Run]] = Signal()
         self.runs: list[Run] = []
         self.carried = Carried()
         self.timeout = TIMEOUTS[1]

@@ -21,6 +21,7 @@ from sandtui.client import (
 )
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.creation.launch_plan import LAUNCH_LABEL, LaunchPlan
+from sandtui.fleet.signals import Signal
 
 CREATES_AT_ONCE = 16
 GATHER_SECONDS = 0.1
@@ -93,7 +94,7 @@ class Launch:
     ) -> None:
         self.launch_id = plan.launch_id
         self.items = [LaunchItem(place, request) for place, request in enumerate(plan.requests)]
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Signal[[]] = Signal()
         self._client = client
         self._clock = clock
         self._journal = journal

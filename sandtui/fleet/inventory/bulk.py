@@ -11,6 +11,7 @@ from enum import Enum
 from sandtui.client import SandboxClientError
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.signals import Signal
 
 AT_ONCE = 10
 
@@ -57,7 +58,7 @@ class BulkRun:
     ) -> None:
         self.title = title
         self.items = [Item(row.id, row.sandbox.name) for row in rows]
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Signal[[]] = Signal()
         self.started = clock.monotonic()
         self.ended: float | None = None
         self._by_id = {item.id: item for item in self.items}

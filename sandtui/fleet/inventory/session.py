@@ -119,7 +119,7 @@ class FleetSession:
             row = self.store.get(sandbox_id)
             vm = row is not None and row.sandbox.vm
             console = Console(self.client, sandbox_id, self.clock, vm=vm)
-            console.on_end = lambda run: self._note_run(sandbox_id, run)
+            console.on_end.subscribe(lambda run: self._note_run(sandbox_id, run))
             self._consoles[sandbox_id] = console
         return self._consoles[sandbox_id]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxNotRunningError
@@ -20,6 +20,7 @@ from sandtui.fleet.jobs.logs import JobLogs
 from sandtui.fleet.jobs.look import LOOK_TIMEOUT, Look, look_command, new_mark, read_look
 from sandtui.fleet.jobs.merge import is_news, merged
 from sandtui.fleet.jobs.stopping import stop_job
+from sandtui.fleet.signals import Signal
 
 LOOKS_AT_ONCE = 16
 MOST_EACH = 500
@@ -64,8 +65,8 @@ class JobBoard:
         """Sandboxes with more jobs than were told of."""
         self.looked_at: dict[str, float] = {}
         """When each sandbox was asked last, in seconds on the monotonic clock."""
-        self.on_change: Callable[[], None] = lambda: None
-        self.on_end: Callable[[Sequence[Ended]], None] = lambda _: None
+        self.on_change: Signal[[]] = Signal()
+        self.on_end: Signal[[Sequence[Ended]]] = Signal()
         self.loaded = False
         self._by_sandbox: dict[str, set[JobKey]] = {}
         self._dirty: dict[JobKey, Job] = {}

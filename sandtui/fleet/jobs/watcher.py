@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.jobs.board import Ended, JobBoard
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
+from sandtui.fleet.signals import Signal
 from sandtui.fleet.transfers.leftovers import remove_there
 
 BUSY_SECONDS = 4.0
@@ -38,14 +39,14 @@ class JobWatcher:
 
     def __init__(self, board: JobBoard) -> None:
         self.board = board
-        self.on_end: Callable[[Sequence[Ended]], None] = lambda _: None
-        self.on_chain: Callable[[Job], None] = lambda _: None
+        self.on_end: Signal[[Sequence[Ended]]] = Signal()
+        self.on_chain: Signal[[Job]] = Signal()
         self._wake = asyncio.Event()
         self._attending = 0
         self._wanted: set[str] = set()
         self._chains: dict[JobKey, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
-        board.on_end = self._ended
+        board.on_end.subscribe(self._ended)
 
     @property
     def attending(self) -> bool:

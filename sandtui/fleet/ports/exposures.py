@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from sandtui.client.shell_words import word
 from sandtui.client.toolkit import check_port
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.signals import Signal
 
 PROBE_SECONDS = 5.0
 PROBES_AT_ONCE = 16
@@ -134,7 +135,7 @@ class PortBoard:
         self.rows: list[PortRow] = []
         self.loaded = False
         self.problem = ""
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Signal[[]] = Signal()
 
     async def refresh(self) -> None:
         """List all exposures; what was found about those that stay is kept. A failure is told in ``problem``."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sandtui.fleet.ports.forward import LOOPBACK, Direction, Forward, ForwardSpec, ForwardState
+from sandtui.fleet.signals import Signal
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -31,7 +31,7 @@ class ForwardBoard:
     def __init__(self, client: AsyncSandboxClient, store: FleetStore, clock: Clock) -> None:
         self.client, self.store, self.clock = client, store, clock
         self.forwards: list[Forward] = []
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Signal[[]] = Signal()
         self._links: dict[str, Link] = {}
         self._servers: dict[int, asyncio.Server] = {}
         self._numbers = 0

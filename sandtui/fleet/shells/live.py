@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.recordings.recorder import Recorder
 from sandtui.fleet.shells.channel import Opener, ShellChannel, Size, open_channel
+from sandtui.fleet.signals import Signal
 from sandtui.terminal import Emulation, TerminalText
 from sandtui.terminal.modes import Modes
 
@@ -55,8 +55,8 @@ class LiveShell:
         self.warning = ""
         self.copy_wanted = ""
         self.recorder: Recorder | None = None
-        self.on_output: Callable[[], None] = lambda: None
-        self.on_state: Callable[[], None] = lambda: None
+        self.on_output: Signal[[]] = Signal()
+        self.on_state: Signal[[]] = Signal()
         self._client, self._opener = client, opener
         self._unsent = bytearray()
         self._resized = False

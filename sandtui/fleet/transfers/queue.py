@@ -12,6 +12,7 @@ from typing import Protocol
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.files.names import FilesError
+from sandtui.fleet.signals import Signal
 from sandtui.fleet.transfers.carrier import Carrier, Conflict, Signature
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import (
@@ -63,7 +64,7 @@ class TransferQueue:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self.transfers: list[Transfer] = []
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Signal[[]] = Signal()
 
     @property
     def totals(self) -> Totals:

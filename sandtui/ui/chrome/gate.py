@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 from textual import events, messages
 from textual._callback import invoke
@@ -24,6 +24,7 @@ from sandtui.fleet.signals import Signal
 if TYPE_CHECKING:
     from textual.timer import Timer
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 NEWS = (
@@ -77,24 +78,16 @@ class ScreenGate(Screen[ScreenResultType]):
 
         return call
 
-    def hear(self, signal: Signal[T], callback: Callable[[T], object]) -> None:
-        """Have ``callback`` called with what a signal tells until the screen closes."""
-        self._subscriptions.append(signal.subscribe(self.whenever_open(callback)))
+    def listen(self, signal: Signal[P], callback: Callable[P, object]) -> Callable[[], None]:
+        """Have ``callback`` called with what a signal tells until the screen closes; return what ends that before."""
 
-    def listen(self, source: object, slot: str, callback: Callable[..., object]) -> None:
-        """Have ``source`` call back through one of its ``on_...`` attributes until the screen closes."""
-        gated = self.whenever_open(callback)
-        setattr(source, slot, gated)
-        self._heard.append((source, slot, gated))
+        def call(*news: P.args, **named: P.kwargs) -> None:
+            if self.is_open:
+                callback(*news, **named)
 
-    def stop_listening(self, source: object | None = None) -> None:
-        """Hear no more of ``source``, or of all. A screen that took a slot over meanwhile keeps it."""
-        for heard in list(self._heard):
-            origin, slot, gated = heard
-            if source is None or origin is source:
-                self._heard.remove(heard)
-                if getattr(origin, slot) is gated:
-                    setattr(origin, slot, _nothing)
+        end = signal.subscribe(call)
+        self._subscriptions.append(end)
+        return end
 
     def of_screen(self, flow: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T | None]:
         """Return a coroutine of this screen that ends quietly when the screen closed while it was waiting."""
@@ -158,13 +151,11 @@ class ScreenGate(Screen[ScreenResultType]):
 
     def on_unmount(self) -> None:
         """Hear nothing more."""
-        self.stop_listening()
         for end in self._subscriptions:
             end()
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._heard: list[tuple[object, str, Callable[..., None]]] = []
         self._subscriptions: list[Callable[[], None]] = []
         self._was_composed = False
         self._was_pushed = False
@@ -212,7 +203,3 @@ def can_draw(widget: Widget) -> bool:
         return False
     screen = widget if isinstance(widget, Screen) else widget.screen
     return not (isinstance(screen, ScreenGate) and screen.is_closing)
-
-
-def _nothing(*_: object) -> None:
-    pass

@@ -116,7 +116,7 @@ class ConsoleScreen(AppScreen):
 
     def on_mount(self) -> None:
         """Show what was run here before."""
-        self.listen(self.console, "on_change", self._changed)
+        self.listen(self.console.on_change, self._changed)
         self._way = self.services.work.worker(self.console.keep_open(), f"way {self.sandbox_id}", exclusive=True)
         search_commands(self.services, "", self.sandbox_id, self.whenever_open(self._remember))
         super().on_mount()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -82,6 +82,7 @@ class FanOutScreen(AppScreen):
         self._offered_for = ""
         self._watched: Target | None = None
         self._tail: list[TailLine] = []
+        self._stop_listening: Callable[[], None] = lambda: None
 
     def compose_body(self) -> Iterable[Widget]:
         """Target line, sandboxes beside results, command line."""
@@ -121,7 +122,7 @@ class FanOutScreen(AppScreen):
         super().on_mount()
         search_commands(self.services, "", "", self.whenever_open(self._remember))
         if self.fan_out is not None:
-            self.listen(self.fan_out, "on_change", self.changed)
+            self._stop_listening = self.listen(self.fan_out.on_change, self.changed)
             self.results_view.focus()
         self._draw()
 
@@ -191,7 +192,7 @@ class FanOutScreen(AppScreen):
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self._confirmed = False
         if self.fan_out is not None:
-            self.stop_listening(self.fan_out)
+            self._stop_listening()
             self.fan_out = None
         self._draw()
         self.query_one(CommandLine).focus()
@@ -204,9 +205,9 @@ class FanOutScreen(AppScreen):
     def show(self, fan_out: FanOut) -> None:
         """Show a run, live when it is."""
         if self.fan_out is not None:
-            self.stop_listening(self.fan_out)
+            self._stop_listening()
         self.fan_out = fan_out
-        self.listen(fan_out, "on_change", self.changed)
+        self._stop_listening = self.listen(fan_out.on_change, self.changed)
         self.folds.clear()
         self._made, self._bodies = Bodies(), {}
         self.results_view.restart()

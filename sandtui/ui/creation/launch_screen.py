@@ -54,7 +54,7 @@ class LaunchScreen(AppScreen):
         super().on_mount()
         total = len(self.launch.items)
         self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
-        self.listen(self.launch, "on_change", self._changed)
+        self.listen(self.launch.on_change, self._changed)
         self._draw()
 
     def tick(self) -> None:

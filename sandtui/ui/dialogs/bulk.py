@@ -49,7 +49,7 @@ class BulkDialog(Dialog[str]):
 
     def on_mount(self) -> None:
         """Listen to the run."""
-        self.listen(self.run, "on_change", self._changed)
+        self.listen(self.run.on_change, self._changed)
         self._draw()
 
     def why_not(self, action: str) -> str:

@@ -130,7 +130,7 @@ class FilesScreen(AppScreen):
         self.call_after_refresh(self._show_first)
 
     def _show_first(self) -> None:
-        self.hear(self.services.transfers.changed, lambda _: self._queue_changed())
+        self.listen(self.services.transfers.changed, self._queue_changed)
         self.set_interval(PROGRESS_SECONDS, self._draw_progress)
         self._draw_queue()
         for number in (0, 1):

@@ -48,9 +48,9 @@ class JobFlow:
 
     def _attach(self, session: FleetSession) -> None:
         """Listen to the jobs of a connection."""
-        session.jobs.on_change = self._changed
-        session.job_watcher.on_end = self._ended
-        session.job_watcher.on_chain = self._chain_ended
+        session.jobs.on_change.subscribe(self._changed)
+        session.job_watcher.on_end.subscribe(self._ended)
+        session.job_watcher.on_chain.subscribe(self._chain_ended)
 
     # News
 

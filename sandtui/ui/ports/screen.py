@@ -90,8 +90,8 @@ class PortsScreen(AppScreen):
         super().on_mount()
         self.query_one("#ports-panel").border_title = Content("Exposed ports")
         self.query_one("#forwards-panel").border_title = Content("Forwarded through SSH, this machine only")
-        self.listen(self.board, "on_change", self._changed)
-        self.listen(self.forwards, "on_change", self._changed)
+        self.listen(self.board.on_change, self._changed)
+        self.listen(self.forwards.on_change, self._changed)
         self._draw()
         self.action_probe()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
@@ -56,9 +57,8 @@ class Launches:
 
     def create(self, reply_to: Screen[Any], plan: LaunchPlan) -> None:
         """Make the one sandbox of a plan, written down first; ``reply_to`` gets a :class:`CreateFinished`."""
-        launch = self.make(plan)
         made: list[Sandbox] = []
-        launch.on_created = made.append
+        launch = self.make(plan, made.append)
 
         async def flow() -> None:
             try:
@@ -109,15 +109,15 @@ class Launches:
 
     # Launches
 
-    def make(self, plan: LaunchPlan) -> Launch:
-        """Return a launch of a plan; nothing is sent yet."""
+    def make(self, plan: LaunchPlan, on_created: Callable[[Sandbox], None] | None = None) -> Launch:
+        """Return a launch of a plan; nothing is sent yet. What it makes is shown at once, unless it is given away."""
         session = self._platform.need_session()
 
         def created(sandbox: Sandbox) -> None:
             session.store.apply([sandbox])
             session.refresher.expect_changes()
 
-        return Launch(plan, session.client, self._clock, self.journal, self._platform.label, created)
+        return Launch(plan, session.client, self._clock, self.journal, self._platform.label, on_created or created)
 
     def begin(self, plan: LaunchPlan) -> None:
         """Begin a launch and show its board, above the fleet."""

@@ -86,8 +86,8 @@ class Platform:
         self.connection: Connection | None = None
         self.session: FleetSession | None = None
         self.problem: ConnectError | None = None
-        self.connected: Signal[FleetSession] = Signal()
-        self.failed: Signal[Failure] = Signal()
+        self.connected: Signal[[FleetSession]] = Signal()
+        self.failed: Signal[[Failure]] = Signal()
 
     @property
     def freshness(self) -> Freshness:
@@ -150,7 +150,7 @@ class Platform:
                 self.problem = problem
                 self._notifier.note("error", f"Not connected: {clean(str(problem))}")
                 self.broadcast(ConnectionChanged())
-                self.failed.publish(Failure(problem, again))
+                self.failed(Failure(problem, again))
             return
         old, self.session = self.session, None
         if old is not None:
@@ -163,7 +163,7 @@ class Platform:
         self.session = session
         self._set_connection(connection)
         self.broadcast(ConnectionChanged())
-        self.connected.publish(session)
+        self.connected(session)
         self._work.start(session.job_watcher.run(), "jobs", exclusive=True)
         await session.refresher.run()
 

@@ -58,7 +58,7 @@ class Transfers:
         self._told: set[str] = set()
         self._warned: set[str] = set()
         self._watches: dict[tuple[Place, Place], Worker[None]] = {}
-        self.changed: Signal[None] = Signal()
+        self.changed: Signal[[]] = Signal()
         platform.connected.subscribe(self._begin)
 
     @property
@@ -75,7 +75,7 @@ class Transfers:
         self._watches.clear()
         journal = TransferJournal(self._database, self._platform.label)
         queue = TransferQueue(session.client, session.clock, journal, self._spool)
-        queue.on_change = self._changed
+        queue.on_change.subscribe(self._changed)
         session.transfers = queue
         self._work.start(queue.run(), "transfers")
         self._work.start(self._offer(queue, journal), "transfers")
@@ -195,4 +195,4 @@ class Transfers:
                 more = f" and {len(transfer.run_by) - RISKS_SHOWN} more" if len(transfer.run_by) > RISKS_SHOWN else ""
                 self._notifier.notify(f"Files from a sandbox that programs run by themselves: {files}{more}", "warning")
         self._platform.broadcast(TransfersChanged())
-        self.changed.publish(None)
+        self.changed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -38,7 +38,7 @@ class ShellScreen(AppScreen):
         super().__init__(services)
         self._front = front
         self._needle = ""
-        self._listened: set[LiveShell] = set()
+        self._subscriptions_of: dict[LiveShell, list[Callable[[], None]]] = {}
 
     def compose_body(self) -> Iterable[Widget]:
         """Tabs and terminal."""
@@ -95,18 +95,18 @@ class ShellScreen(AppScreen):
 
     def on_unmount(self) -> None:
         """Stop listening; the shells go on."""
-        for shell in [*self._listened]:
+        for shell in [*self._subscriptions_of]:
             self._forget(shell)
 
     def show(self, shell: LiveShell) -> None:
         """Bring a shell to the front, and give it the keys."""
-        for other in [*self._listened]:
+        for other in [*self._subscriptions_of]:
             self._forget(other)
         for other in self.board.shells:
             self._listen(other)
             other.terminal.colours = self._colours
         self._front = shell
-        self.listen(shell, "on_output", self.view.changed)
+        self._subscriptions_of[shell].append(self.listen(shell.on_output, self.view.changed))
         self.view.set_typing(shell.state is not ShellState.ENDED)
         self.view.show(shell.text, self._send)
         size = self.view.size
@@ -323,12 +323,11 @@ class ShellScreen(AppScreen):
         self._draw()
 
     def _listen(self, shell: LiveShell) -> None:
-        self._listened.add(shell)
-        self.listen(shell, "on_state", self._state_changed)
+        self._subscriptions_of[shell] = [self.listen(shell.on_state, self._state_changed)]
 
     def _forget(self, shell: LiveShell) -> None:
-        self._listened.discard(shell)
-        self.stop_listening(shell)
+        for end in self._subscriptions_of.pop(shell, ()):
+            end()
 
 
 def open_shells(services: Services, sandbox_ids: Sequence[str]) -> list[LiveShell]:

@@ -29,7 +29,7 @@ async def started(shell):
 
 async def test_output_is_shown_and_keys_are_sent_in_order(shell, opener):
     states = []
-    shell.on_state = lambda: states.append(shell.state)
+    shell.on_state.subscribe(lambda: states.append(shell.state))
     task = await started(shell)
     assert (shell.state, first_line(shell)) == (ShellState.RUNNING, "$")
     for key in (b"l", b"s", b"\r"):

@@ -21,6 +21,7 @@ from sandtui.fleet.commands.fanout.answer import Answer, Trouble
 from sandtui.fleet.commands.fanout.live import Live
 from sandtui.fleet.inventory.bulk import BulkRun, Item, Outcome, State
 from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.signals import Signal
 
 AT_ONCE = 64
 """Sandboxes that are asked at the same time. Each is a machine of its own, so the bound is there for this one."""
@@ -131,13 +132,9 @@ class FanOut:
         """Characters of all answers that are kept."""
 
     @property
-    def on_change(self) -> Callable[[], None]:
-        """What is called after each step."""
+    def on_change(self) -> Signal[[]]:
+        """Called after each step."""
         return self._bulk.on_change
-
-    @on_change.setter
-    def on_change(self, call: Callable[[], None]) -> None:
-        self._bulk.on_change = call
 
     @property
     def is_over(self) -> bool:
