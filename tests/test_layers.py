@@ -13,6 +13,7 @@ import pytest
 import sandtui.client
 from sandtui.client.flows.base import Flows
 from sandtui.client.flows.operations import Operations
+from tests.sources import parsed
 
 PUBLIC = {"core", "errors", "exceptions", "models", "shell_words", "toolkit"}
 """The client's modules that others may import, beside the package itself; its docstring says what each is for."""
@@ -67,7 +68,7 @@ def test_nothing_outside_the_client_imports_its_inner_modules():
     for path in package.rglob("*.py"):
         if path.is_relative_to(package / "client"):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
             if isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{name}" for name in names]
@@ -103,7 +104,7 @@ def test_no_module_of_the_dashboard_leads_back_to_itself():
     graph = {}
     for name, path in modules.items():
         named = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom) and node.module:
                 named |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
             elif isinstance(node, ast.Import):

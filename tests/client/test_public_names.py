@@ -10,11 +10,12 @@ import pytest
 
 import sandtui.client
 from sandtui.client import _HOMES, _SDK_NAMES, toolkit
+from tests.sources import parsed
 
 
 def told(package=sandtui.client):
     """Return what the block for type checkers says: each name and the module that it is from."""
-    tree = ast.parse(Path(package.__file__).read_text())
+    tree = parsed(Path(package.__file__))
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module.removeprefix("sandtui.client.") for node in imports for alias in node.names}

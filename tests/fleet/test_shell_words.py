@@ -25,6 +25,7 @@ from sandtui.fleet.inventory.verbs import work_of
 from sandtui.fleet.jobs.command_text import command_of
 from sandtui.fleet.transfers.leftovers import remove_there
 from tests.fleet.job_shells import board_of
+from tests.sources import parsed
 
 HOSTILE = [
     "my data",
@@ -197,7 +198,7 @@ def test_quoting_is_done_in_one_place():
     }
     found = set()
     for path in root.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             called = isinstance(node, ast.Attribute) and node.attr in {"quote", "join"}
             if called and isinstance(node.value, ast.Name) and node.value.id == "shlex":
                 found.add(str(path.relative_to(root)))

@@ -21,6 +21,7 @@ from sandtui.fleet.text.log_lines import (
     without_stamp,
 )
 from tests.fleet.factory import sandbox
+from tests.sources import parse
 
 LINES = ["starting", "Error: one", "fine", "error: two"]
 
@@ -106,7 +107,7 @@ def test_what_is_missing_is_none():
 
 def test_a_script_is_python_whatever_the_id():
     each = sandbox(1, id="a'b\n\"", secrets={"K": "canary"}, environment_vars={"E": "canary"})
-    tree = ast.parse(attach_script(each))
+    tree = parse(attach_script(each))
     assert any(isinstance(node, ast.Constant) and node.value == each.id for node in ast.walk(tree))
     assert "canary" not in description(each)
     assert json.loads(description(each))["id"] == each.id

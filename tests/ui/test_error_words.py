@@ -12,6 +12,7 @@ from sandtui.directories import describe
 from sandtui.ui.commands.past_commands import search_commands
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.widgets.output_view import OutputView
+from tests.sources import parsed
 from tests.ui.world import World, settled, until
 
 UI = Path(sandtui.__file__).parent / "ui"
@@ -48,7 +49,7 @@ def test_no_screen_shows_an_error_of_the_system_as_it_is():
     for path in sorted(UI.rglob("*.py")):
         if path.name in {"terminal_loan.py", "crash_report.py"}:
             continue  # one says by errno why a program can't be run, the other is read by who mends it
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         found += [f"{path.relative_to(UI)}:{line}" for line in bare_errors(tree)]
     assert not found, "describe() says them"
 

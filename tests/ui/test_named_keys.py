@@ -16,6 +16,7 @@ from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.shells.screen import ShellScreen
+from tests.sources import parsed
 from tests.ui.every_screen import EVERY_SCREEN, opened
 from tests.ui.test_every_screen import SCREENS
 from tests.ui.world import World, settled, until
@@ -53,7 +54,7 @@ DOES = re.compile(r"(?:^|(?<=[\s(·]))(?:ctrl\+[a-bd-z]|esc|[B-Zb-hj-z?!&@/]) (?
 
 def literals(path):
     """Return the texts in a module that are no documentation."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
