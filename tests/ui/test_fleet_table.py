@@ -11,8 +11,7 @@ from sandtui.fleet.inventory.groups import grouping
 from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.inventory.view import FleetView
-from sandtui.ui.inventory.columns_view import PREFIX
-from sandtui.ui.inventory.table import FleetTable
+from sandtui.ui.inventory.table import PREFIX, FleetTable
 from tests.fleet.factory import NOW, sandbox
 
 
@@ -105,10 +104,10 @@ async def test_the_mouse_sorts_and_sizes_by_the_head():
     chosen = []
 
     class MouseApp(TableApp):
-        def on_columns_view_sort_chosen(self, message):
+        def on_fleet_table_sort_chosen(self, message):
             chosen.append(message.column_id)
 
-        def on_columns_view_column_resized(self, message):
+        def on_fleet_table_column_resized(self, message):
             chosen.append((message.column_id, message.width))
 
     app = MouseApp(5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,8 +27,7 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console import line_pieces, place_pieces, run_state_pieces
 from sandtui.ui.commands.console_rows import ConsoleRows
-from sandtui.ui.commands.history_dialog import HistoryDialog
-from sandtui.ui.commands.past_commands import search_commands
+from sandtui.ui.commands.past_commands import ask_history, search_commands
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
@@ -183,19 +181,11 @@ class ConsoleScreen(AppScreen):
         if self._worker is not None and not self._worker.is_finished:
             self._worker.cancel()
         else:
-            self.app.workers.cancel_group(self.app, f"console {self.sandbox_id}")
+            self.services.work.cancel(f"console {self.sandbox_id}")
 
     def action_history(self) -> None:
         """Search the commands that were run."""
-        field = self.query_one(CommandLine)
-
-        def answered(command: str | None) -> None:
-            if command:
-                field.put(command)
-                field.focus()
-
-        now, search = self.services.clock.now(), partial(search_commands, self.services)
-        self.app.push_screen(HistoryDialog(self.sandbox_id, field.text.strip(), now, search), answered)
+        ask_history(self.app, self.services, self.query_one(CommandLine), self.sandbox_id)
 
     def action_timeout(self) -> None:
         """Change how long a command may take."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,8 +34,7 @@ from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.fanout import Fold, Results, counts, ends, short_time, tail_pieces, target_pieces
-from sandtui.ui.commands.history_dialog import HistoryDialog
-from sandtui.ui.commands.past_commands import search_commands
+from sandtui.ui.commands.past_commands import ask_history, search_commands
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
@@ -451,15 +449,7 @@ class FanOutScreen(AppScreen):
 
     def action_history(self) -> None:
         """Search the commands that were run."""
-        field = self.query_one(CommandLine)
-
-        def answered(command: str | None) -> None:
-            if command:
-                field.put(command)
-                field.focus()
-
-        now, search = self.services.clock.now(), partial(search_commands, self.services)
-        self.app.push_screen(HistoryDialog(None, field.text.strip(), now, search), answered)
+        ask_history(self.app, self.services, self.query_one(CommandLine), None)
 
     def action_targets(self) -> None:
         """Ask for the sandboxes anew."""

@@ -504,14 +504,14 @@ class FleetScreen(AppScreen):
 
         self.app.push_screen(ColumnsDialog(chosen.columns, chosen.widths), answered)
 
-    def on_columns_view_column_resized(self, message: FleetTable.ColumnResized) -> None:
+    def on_fleet_table_column_resized(self, message: FleetTable.ColumnResized) -> None:
         """Keep the width that was pulled with the mouse."""
         chosen = self.preferences
         chosen.widths[message.column_id] = message.width
         self.table.set_columns(chosen.columns or SHOWN_FIRST, chosen.widths)
         self.services.save_preferences()
 
-    def on_columns_view_sort_chosen(self, message: FleetTable.SortChosen) -> None:
+    def on_fleet_table_sort_chosen(self, message: FleetTable.SortChosen) -> None:
         """Sort by the column whose head was clicked."""
         if self._view is not None:
             self._view.sort_by(message.column_id)

@@ -2,12 +2,11 @@
 
 The cursor is an id and not a position: whatever comes, goes or is sorted, it stays on its sandbox and on its
 line of the screen. When its sandbox goes, the neighbour is shown and nothing destructive is armed until the
-user moves. A line is drawn anew only when it looks different from what is on the screen.
-"""
+user moves. A line is drawn anew only when it looks different from what is on the screen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, NamedTuple
@@ -15,6 +14,7 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -23,12 +23,14 @@ from textual.strip import Strip
 from sandtui.fleet.inventory.groups import Group
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.view import FleetView
-from sandtui.ui.inventory.columns import GAP, Cell, fit_cell
-from sandtui.ui.inventory.columns_view import PREFIX, ColumnsView
+from sandtui.ui.inventory.columns import FROZEN, GAP, MIN_WIDTH, SHOWN_FIRST, Cell, Placed, choose, fit_cell, layout
 from sandtui.ui.inventory.groups import group_pieces
-from sandtui.ui.rendering.text import Piece, width_of
+from sandtui.ui.rendering.text import Piece, fit, sort_arrow, width_of
 from sandtui.ui.theme.roles import role_css
-from sandtui.ui.widgets.cursor_view import HEAD_LINES
+from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
+
+PREFIX = 3
+"""Cells before the first column: the cursor's bar, the mark and a blank."""
 
 STRIPS_KEPT = 400
 
@@ -45,8 +47,26 @@ class _RowKey(NamedTuple):
     times: tuple[tuple[Piece, ...], ...]
 
 
-class FleetTable(ColumnsView, can_focus=True):
+class FleetTable(CursorView, can_focus=True):
     """Rows of a :class:`FleetView` with a cursor. ``clock`` gives the time that ages are counted from."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "pan(-1)", "columns left", show=False),
+        Binding("right", "pan(1)", "columns right", show=False),
+    ]
+
+    @dataclass
+    class SortChosen(Message):
+        """The head of a column was clicked."""
+
+        column_id: str
+
+    @dataclass
+    class ColumnResized(Message):
+        """The border of a column's head was moved."""
+
+        column_id: str
+        width: int
 
     DEFAULT_CSS = """
     FleetTable {
@@ -83,6 +103,10 @@ class FleetTable(ColumnsView, can_focus=True):
         self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
         self._drawn: dict[int, Hashable] = {}
         super().__init__(id=id)
+        self._columns = choose(SHOWN_FIRST, {})
+        self._placed: list[Placed] = []
+        self._pan = 0
+        self._sizing: Placed | None = None
         self._clock = clock or (lambda: datetime.now(UTC))
         self._view: FleetView | None = None
         self._cursor_id: str | None = None
@@ -91,8 +115,6 @@ class FleetTable(ColumnsView, can_focus=True):
         self._anchor_id: str | None = None
         self.empty: list[list[Piece]] = []
         """What stands in the middle when there is no row."""
-
-    # What the cursor points at
 
     @property
     def cursor_line(self) -> Group | Row | None:
@@ -132,8 +154,6 @@ class FleetTable(ColumnsView, can_focus=True):
             return []
         top = self.scroll_offset.y
         return list(self._view.row_ids(top, top + self.body_height - 1))
-
-    # What is shown
 
     def arm(self) -> None:
         """Take the row under the cursor as chosen: the user has just said that this is the list that was wanted."""
@@ -197,8 +217,6 @@ class FleetTable(ColumnsView, can_focus=True):
         if changed:
             self.refresh(*changed)
 
-    # Keys and mouse
-
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse points; open on the second click; sort by a column's head."""
         if event.y < HEAD_LINES:
@@ -226,8 +244,6 @@ class FleetTable(ColumnsView, can_focus=True):
         """Draw every line anew."""
         self._strips.clear()
         self._drawn.clear()
-
-    # Drawing
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen, or take it from those drawn before."""
@@ -321,8 +337,6 @@ class FleetTable(ColumnsView, can_focus=True):
     def _first_empty_line(self) -> int:
         return HEAD_LINES + max(0, (self.body_height - len(self.empty)) // 3)
 
-    # Places
-
     @property
     def line_count(self) -> int:
         """How many rows and heads of groups there are."""
@@ -366,3 +380,72 @@ class FleetTable(ColumnsView, can_focus=True):
             # Only the number of lines is another: telling the scroll bar saves laying out the whole screen.
             self.set_reactive(FleetTable.virtual_size, size)
             self.vertical_scrollbar.window_virtual_size = size.height
+
+    @property
+    def columns_hidden(self) -> int:
+        """How many chosen columns there is no room for."""
+        return len(self._columns) - len(self._placed)
+
+    def set_columns(self, ids: Sequence[str], widths: Mapping[str, int]) -> None:
+        """Show these columns, in this order."""
+        self._columns = choose(ids, widths)
+        self._pan = 0
+        self.place_columns()
+
+    def place_columns(self) -> None:
+        """Choose the columns that there is room for."""
+        room = self.size.width - PREFIX
+        self._placed = layout(room, self._columns, self._pan)
+        free = room - self.scrollbar_size_vertical
+        if self._placed and self._placed[-1].start + self._placed[-1].width > free:
+            # What growing columns leave over is mostly enough for the scroll bar; here it would cover the last one.
+            self._placed = layout(free, self._columns, self._pan)
+        self.forget_drawn()
+        self.refresh()
+
+    def action_pan(self, step: int) -> None:
+        """Show the columns further left or right; the first two stay."""
+        placed = [each.column for each in self._placed]
+        if step > 0 and (placed[-1:] == self._columns[-1:] and (self._pan or not self.columns_hidden)):
+            return
+        self._pan = max(0, min(self._pan + step, len(self._columns) - FROZEN))
+        self.place_columns()
+
+    def head_clicked(self, x: int) -> None:
+        """Sort by the column whose head was clicked."""
+        inside = x - PREFIX
+        placed = next((each for each in self._placed if each.start <= inside < each.start + each.width), None)
+        if placed is not None and self._border_at(x) is None:
+            self.post_message(self.SortChosen(placed.column.id))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the border between two columns' heads."""
+        if event.y < HEAD_LINES and (placed := self._border_at(event.x)) is not None:
+            self._sizing = placed
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Make the column wider or narrower."""
+        if self._sizing is not None:
+            width = max(MIN_WIDTH, event.x - PREFIX - self._sizing.start)
+            self.post_message(self.ColumnResized(self._sizing.column.id, width))
+
+    def on_mouse_up(self, _: events.MouseUp) -> None:
+        """Let the border go."""
+        if self._sizing is not None:
+            self._sizing = None
+            self.release_mouse()
+
+    def head(self, sorted_by: str | None, rising: bool) -> str:
+        """Return the line of heads; an arrow shows by what the lines are sorted, and which way."""
+        cells = [" " * PREFIX]
+        for index, placed in enumerate(self._placed):
+            title = placed.column.title
+            if placed.column.id == sorted_by:
+                # The arrow stays where the title has to be cut.
+                title = fit(title, min(width_of(title), placed.width - 1)) + sort_arrow(rising)
+            cells.append(" " * GAP * bool(index) + fit(title, placed.width, right=placed.column.right))
+        return "".join(cells)
+
+    def _border_at(self, x: int) -> Placed | None:
+        return next((each for each in self._placed if x - PREFIX == each.start + each.width), None)
