@@ -39,7 +39,6 @@ class RequestsDialog(Dialog[None]):
         self._clipboard = clipboard
 
     def compose(self) -> Iterable[Widget]:
-        """The entry, its requests, the one under the cursor."""
         with Vertical(id="dialog", classes="requests") as dialog:
             dialog.border_title = Content("What stands behind it")
             with VerticalScroll(id="request-entry", can_focus=not self._requests):
@@ -52,7 +51,6 @@ class RequestsDialog(Dialog[None]):
             yield Static(content(Piece(f"{keys}y copies the entry · esc closes", "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Put the cursor on the first that failed."""
         if self._requests:
             rows = self.query_one(RowList)
             rows.styles.height = min(len(self._requests), MOST_LINES)
@@ -62,21 +60,17 @@ class RequestsDialog(Dialog[None]):
             self._show_details()
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:
-        """Show another."""
         message.stop()
         self._show_details()
 
     def action_copy_entry(self) -> None:
-        """Copy what the entry says."""
         self._clipboard.copy(self._entry.text)
 
     def action_copy_curl(self) -> None:
-        """Copy the request under the cursor as a command."""
         if self._requests:
             self._clipboard.copy_text(curl_line(self._chosen))
 
     def action_close(self) -> None:
-        """Close."""
         self.dismiss()
 
     @property

@@ -43,7 +43,6 @@ class ActivityScreen(AppScreen):
         self._problem = ""
 
     def compose_body(self) -> Iterable[Widget]:
-        """A field above the list."""
         yield Input(placeholder="words that a line holds", compact=True, id="activity-filter")
         with Vertical(id="activity-panel", classes="panel"):
             yield OutputView(self._line, follows=False, id="activity-list")
@@ -67,32 +66,26 @@ class ActivityScreen(AppScreen):
         return "There is no entry yet: what you do and what goes wrong is listed here."
 
     def on_mount(self) -> None:
-        """Read."""
         super().on_mount()
         self._search("")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Narrow at each key."""
         event.stop()
         self._search(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to the list."""
         event.stop()
         self.query_one(OutputView).focus()
 
     def action_search(self) -> None:
-        """Type what a line must hold."""
         self.query_one(Input).focus()
 
     def action_copy(self) -> None:
-        """Copy the line."""
         place = self.query_one(OutputView).cursor
         if place < len(self._entries):
             self.services.clipboard.copy(clean(self._entries[place].text))
 
     def action_open(self) -> None:
-        """Show the entry in full, with the requests behind it."""
         self._with_requests(
             lambda entry, found: self.app.push_screen(
                 RequestsDialog(entry, found, self.services.clock.now(), self.services.clipboard)

@@ -101,11 +101,9 @@ class CommandLine(TextArea):
             self.post_message(self.Submitted(self.text))
 
     def action_newline(self) -> None:
-        """Begin a new line."""
         self.insert("\n")
 
     def action_complete(self) -> None:
-        """Ask for what the path at the cursor may go on with."""
         self.post_message(self.CompletionWanted(self.before_cursor))
 
     def action_cursor_up(self, select: bool = False) -> None:

@@ -67,7 +67,6 @@ class ConsoleScreen(AppScreen):
         self._offered_for = ""
 
     def compose_body(self) -> Iterable[Widget]:
-        """Target line, output, command line."""
         yield ChromeLine(id="target")
         with Vertical(id="output-panel", classes="panel"):
             yield OutputView(self._row_pieces, at_most=lambda row: self.rows.most_cells(row), id="output")
@@ -113,7 +112,6 @@ class ConsoleScreen(AppScreen):
         return ("console",) if self.query_one(CommandLine).has_focus else ("output", "console")
 
     def on_mount(self) -> None:
-        """Show what was run here before."""
         self.listen(self.console.on_change, self._changed)
         self._way = self.services.work.worker(self.console.keep_open(), f"way {self.sandbox_id}", exclusive=True)
         search_commands(self.services, "", self.sandbox_id, self.whenever_open(self._remember))
@@ -126,11 +124,9 @@ class ConsoleScreen(AppScreen):
             self._way.cancel()
 
     def on_output_view_following_changed(self) -> None:
-        """Tell it."""
         self.update_news()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what came while another screen was in front."""
         super().on_screen_resume()
         self.draw()
 
@@ -140,18 +136,15 @@ class ConsoleScreen(AppScreen):
         self._draw_state()
 
     def on_command_line_submitted(self, message: CommandLine.Submitted) -> None:
-        """Run the command."""
         message.stop()
         if self.run_command(message.text):
             self.query_one(CommandLine).restart()
 
     def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
-        """Ask the sandbox what the path may go on with."""
         message.stop()
         self.run_flow(self._complete(message.before), "completion", exclusive=True)
 
     def on_text_area_changed(self, _: CommandLine.Changed) -> None:
-        """What was offered is for another text."""
         if self._offer and self.query_one(CommandLine).text != self._offered_for:
             self._offer = ()
             self.update_news()
@@ -177,18 +170,15 @@ class ConsoleScreen(AppScreen):
         return True
 
     def action_interrupt(self) -> None:
-        """Stop the command that is running."""
         if self._worker is not None and not self._worker.is_finished:
             self._worker.cancel()
         else:
             self.services.work.cancel(f"console {self.sandbox_id}")
 
     def action_history(self) -> None:
-        """Search the commands that were run."""
         ask_history(self.app, self.services, self.query_one(CommandLine), self.sandbox_id)
 
     def action_timeout(self) -> None:
-        """Change how long a command may take."""
         self.console.timeout = next_timeout(self.console.timeout)
         self._draw_state()
 
@@ -205,7 +195,6 @@ class ConsoleScreen(AppScreen):
             self.services.notifier.notify("Type the command first.", "warning")
 
     def action_clear(self) -> None:
-        """Empty the view."""
         self.console.clear()
 
     def action_back(self) -> None:
@@ -351,15 +340,12 @@ class ConsoleScreen(AppScreen):
         return ""
 
     def action_type(self) -> None:
-        """Go to the command line."""
         self.query_one(CommandLine).focus()
 
     def action_follow(self) -> None:
-        """Go to the end of the output."""
         self.output_view.follow()
 
     def action_fold(self) -> None:
-        """Show of the command under the cursor its line only, or all again."""
         line = self.line_at_cursor
         if line is not None:
             number = self.console.lines[line].run
@@ -367,7 +353,6 @@ class ConsoleScreen(AppScreen):
             self._fold_at(self._first_line(number) if number in self.console.folded else line)
 
     def action_fold_all(self) -> None:
-        """Fold the output of all commands, or open it."""
         line = self.line_at_cursor
         numbers = {run.number for run in self.console.runs}
         self.console.folded = set() if self.console.folded else numbers
@@ -375,14 +360,11 @@ class ConsoleScreen(AppScreen):
             self._fold_at(self._first_line(self.console.lines[line].run) if self.console.folded else line)
 
     def action_wrap(self) -> None:
-        """Cut long lines to the window, or not."""
         view = self.output_view
         view.wrap = not view.wrap
         self.services.notifier.notify("Long lines are wrapped." if view.wrap else "Long lines are cut.")
 
     def action_search(self) -> None:
-        """Ask what to look for."""
-
         def answered(needle: str | None) -> None:
             if needle:
                 self._needle = needle
@@ -392,21 +374,17 @@ class ConsoleScreen(AppScreen):
         self.app.push_screen(ValueDialog("Search the output", "a text", "error", lambda _: "", self._needle), answered)
 
     def action_next_hit(self) -> None:
-        """Go to the next line that holds it."""
         self._go((self.line_at_cursor or 0) + 1, 1)
 
     def action_previous_hit(self) -> None:
-        """Go to the line before that holds it."""
         self._go((self.line_at_cursor or 0) - 1, -1)
 
     def action_rerun(self) -> None:
-        """Run the command under the cursor again."""
         line = self.line_at_cursor
         if line is not None:
             self.run_command(self.console.runs[self.console.lines[line].run - 1].command)
 
     def action_copy(self) -> None:
-        """Copy what is selected, or the line under the cursor."""
         selected, line = self.get_selected_text(), self.line_at_cursor
         if selected:
             self.services.clipboard.copy_text(selected)
@@ -414,7 +392,6 @@ class ConsoleScreen(AppScreen):
             self.services.clipboard.copy(output_line(self.console.lines[line].text))
 
     def action_copy_output(self) -> None:
-        """Copy all that the command under the cursor printed."""
         line = self.line_at_cursor
         if line is not None:
             number = self.console.lines[line].run
@@ -422,7 +399,6 @@ class ConsoleScreen(AppScreen):
             self.services.clipboard.copy_lines(texts, f"{len(texts):,} lines of run {number}")
 
     def action_save(self) -> None:
-        """Write all that is kept here to a file."""
         lines, runs = list(self.console.lines), list(self.console.runs)
 
         def answered(name: str | None) -> None:

@@ -83,7 +83,6 @@ class FanOutScreen(AppScreen):
         self._stop_listening: Callable[[], None] = lambda: None
 
     def compose_body(self) -> Iterable[Widget]:
-        """Target line, sandboxes beside results, command line."""
         yield ChromeLine(id="target")
         with Horizontal(id="fan-body"):
             with Vertical(id="fan-targets", classes="panel"):
@@ -116,7 +115,6 @@ class FanOutScreen(AppScreen):
         return ends(self.fan_out), [Piece(short_time(self.fan_out.seconds()), "dim")]
 
     def on_mount(self) -> None:
-        """Show what ran last, when it is still wanted."""
         super().on_mount()
         search_commands(self.services, "", "", self.whenever_open(self._remember))
         if self.fan_out is not None:
@@ -125,7 +123,6 @@ class FanOutScreen(AppScreen):
         self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out anew."""
         super().on_resize(event)
         self.call_after_refresh(self._draw)
 
@@ -165,7 +162,6 @@ class FanOutScreen(AppScreen):
             self.run_flow(self._complete(message.before), "completion", exclusive=True)
 
     def on_text_area_changed(self, _: CommandLine.Changed) -> None:
-        """What was offered is for another text."""
         if self._offer and self.query_one(CommandLine).text != self._offered_for:
             self._offer = ()
             self.update_news()
@@ -314,7 +310,6 @@ class FanOutScreen(AppScreen):
         return next(iter(running.values()))
 
     def on_output_view_cursor_moved(self, message: OutputView.CursorMoved) -> None:
-        """Follow the sandbox under the cursor."""
         if message.view.id == "targets" and message.view.has_focus and self.fan_out is not None:
             line = self.results.line_of(self.fan_out.targets[message.view.cursor])
             if line is not None:
@@ -426,20 +421,16 @@ class FanOutScreen(AppScreen):
         return ""
 
     def action_interrupt(self) -> None:
-        """Ask no more sandboxes and stop what runs."""
         if self.fan_out is not None:
             self.fan_out.cancel()
 
     def action_cancel(self) -> None:
-        """Ask no more sandboxes and stop what runs."""
         self.action_interrupt()
 
     def action_timeout(self) -> None:
-        """Change the seconds that each may take."""
         self.set_timeout()
 
     def action_job(self) -> None:
-        """Start what is typed, or what was run, in the background of each."""
         typed = self.query_one(CommandLine).text.strip()
         command = typed or (self.fan_out.command if self.fan_out is not None else "")
         if command:
@@ -448,11 +439,9 @@ class FanOutScreen(AppScreen):
             self.services.notifier.notify("Type the command first.", "warning")
 
     def action_history(self) -> None:
-        """Search the commands that were run."""
         ask_history(self.app, self.services, self.query_one(CommandLine), None)
 
     def action_targets(self) -> None:
-        """Ask for the sandboxes anew."""
         session, connection = self.services.platform.session, self.services.platform.connection
         if session is None or self._still_runs():
             return
@@ -479,7 +468,6 @@ class FanOutScreen(AppScreen):
         self.app.push_screen(ValueDialog(title, "a query", "#run=42 name~^rollout", check, self.wanted), answered)
 
     def action_marked(self) -> None:
-        """Take what is marked in the fleet."""
         if self._still_runs():
             return
         running = [row for row in self.services.navigator.marked if row.status == "RUNNING"]
@@ -497,7 +485,6 @@ class FanOutScreen(AppScreen):
         return runs
 
     def action_type(self) -> None:
-        """Go to the command line."""
         self.query_one(CommandLine).focus()
 
     def action_back(self) -> None:
@@ -528,24 +515,20 @@ class FanOutScreen(AppScreen):
             self.redraw()
 
     def action_group(self) -> None:
-        """Fold equal answers together, or show each sandbox alone."""
         self.together = not self.together
         self.redraw()
 
     def action_failures(self) -> None:
-        """Show what failed only, or all."""
         self.failures_only = not self.failures_only
         self.redraw()
 
     def action_wrap(self) -> None:
-        """Cut long lines to the window, or not."""
         wrap = not self.results_view.wrap
         for name in ("#results", "#live"):
             self.query_one(name, OutputView).wrap = wrap
         self.services.notifier.notify("Long lines are wrapped." if wrap else "Long lines are cut.")
 
     def action_live(self) -> None:
-        """Have the next command answered line by line by containers too, or no more."""
         self.live = not self.live
         if self.live:
             self.services.notifier.notify(
@@ -554,20 +537,17 @@ class FanOutScreen(AppScreen):
         self.redraw()
 
     def action_retry(self) -> None:
-        """Run it again where it failed."""
         if self.fan_out is not None and (count := self.fan_out.prepare_retry()):
             self.services.notifier.notify(f"Running it again in {count:,}.")
             self.run_shown()
 
     def action_mark(self) -> None:
-        """Mark those that failed, for the next action."""
         if self.fan_out is not None:
             failed = [target.id for target in self.fan_out.failed]
             self.services.navigator.mark(failed)
             self.services.notifier.notify(f"Marked the {len(failed):,} on which it failed.")
 
     def action_save(self) -> None:
-        """Write all that was said."""
         fan_out = self.fan_out
         if fan_out is None:
             return
@@ -588,8 +568,6 @@ class FanOutScreen(AppScreen):
         self.app.push_screen(ValueDialog("Save all answers", "a new folder or .jsonl file", "answers", check), answered)
 
     def action_search(self) -> None:
-        """Ask what to look for."""
-
         def answered(needle: str | None) -> None:
             if needle:
                 self._needle = needle
@@ -599,15 +577,12 @@ class FanOutScreen(AppScreen):
         self.app.push_screen(ValueDialog("Search", "a text", "error", lambda _: "", self._needle), answered)
 
     def action_next_hit(self) -> None:
-        """Go to the next line that holds it."""
         self._go(self.results_view.cursor + 1, 1)
 
     def action_previous_hit(self) -> None:
-        """Go to the line before that holds it."""
         self._go(self.results_view.cursor - 1, -1)
 
     def action_copy(self) -> None:
-        """Copy what is selected, or the line under the cursor."""
         selected = self.get_selected_text()
         if selected:
             self.services.clipboard.copy_text(selected)
@@ -615,7 +590,6 @@ class FanOutScreen(AppScreen):
             self.services.clipboard.copy(self.results_view.plain(self.results_view.cursor).strip())
 
     def action_copy_answer(self) -> None:
-        """Copy the whole answer under the cursor."""
         each = self.results.group_at(self.results_view.cursor)
         if each is None:
             return

@@ -48,7 +48,6 @@ class HistoryDialog(Dialog[str]):
         self._found: Sequence[PastCommand] = ()
 
     def compose(self) -> Iterable[Widget]:
-        """What is looked for, what was found, how to use it."""
         with Vertical(id="dialog", classes="history") as dialog:
             dialog.border_title = Content("Commands")
             yield Input(self._text, placeholder="a part of the command", compact=True, id="history-search")
@@ -56,37 +55,30 @@ class HistoryDialog(Dialog[str]):
             yield Static(id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Look for what is typed already."""
         self._search()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Look again."""
         event.stop()
         self._search()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the command that is highlighted."""
         event.stop()
         place = self.query_one(OptionList).highlighted
         self.dismiss(self._found[place].command if place is not None and place < len(self._found) else "")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take the command that was clicked."""
         event.stop()
         self.dismiss(self._found[event.option_index].command)
 
     def action_close(self) -> None:
-        """Take nothing."""
         self.dismiss("")
 
     def action_scope(self) -> None:
-        """Show the commands of this sandbox, or of all."""
         if self._here is not None:
             self._everywhere = not self._everywhere
             self._search()
 
     def action_move(self, step: int) -> None:
-        """Go to an older command, or a newer one."""
         found = self.query_one(OptionList)
         if step > 0:
             found.action_cursor_down()

@@ -51,7 +51,6 @@ class PreviewScreen(AppScreen):
         self._state = ""
 
     def compose_body(self) -> Iterable[Widget]:
-        """The lines."""
         with Vertical(id="preview-panel", classes="panel"):
             yield OutputView(self._line, follows=False, id="preview")
 
@@ -60,13 +59,11 @@ class PreviewScreen(AppScreen):
         return ["Fleet", clean(self._owner), "Files", clean(base(self._reader.path))]
 
     def on_mount(self) -> None:
-        """Read the first window."""
         super().on_mount()
         self._draw()
         self._read(0)
 
     def on_unmount(self) -> None:
-        """Follow no more."""
         self._following = False
 
     def why_not(self, action: str) -> str:
@@ -81,26 +78,21 @@ class PreviewScreen(AppScreen):
         return ""
 
     def action_next_part(self) -> None:
-        """Show the next part."""
         self._read(self._window.end)
 
     def action_previous_part(self) -> None:
-        """Show the part before."""
         self._read(max(0, self._window.offset - WINDOW))
 
     def action_hex(self) -> None:
-        """Show bytes, or text."""
         self._as_hex = not self._as_hex
         self.run_flow(self._show(self._window), "preview")
 
     def action_wrap(self) -> None:
-        """Cut long lines to the window, or not."""
         view = self.query_one(OutputView)
         view.wrap = not view.wrap
         self._draw_frame()
 
     def action_follow(self) -> None:
-        """Show what is added to the end and stay there, or stop that."""
         view = self.query_one(OutputView)
         if self._following and not view.following:
             view.follow()
@@ -112,22 +104,18 @@ class PreviewScreen(AppScreen):
         self._draw_frame()
 
     def on_output_view_following_changed(self) -> None:
-        """Tell it."""
         self._draw_frame()
 
     def action_edit(self) -> None:
-        """Edit it."""
         self._stop_following()
         edit(self.app, self.services, self._reader, lambda: self._read(self._window.offset))
 
     def action_yank(self) -> None:
-        """Copy the line under the cursor."""
         place = self.query_one(OutputView).cursor
         if place < len(self._lines):
             self.services.clipboard.copy("".join(piece.text for piece in self._lines[place]))
 
     def action_back(self) -> None:
-        """Back to the files."""
         self.app.pop_screen()
 
     def _stop_following(self) -> None:

@@ -95,7 +95,6 @@ class FilesScreen(AppScreen):
         self._done: set[str] = set()
 
     def compose_body(self) -> Iterable[Widget]:
-        """Way, panes, queue."""
         self.panes = [self.make_pane(None), self.make_pane(self.sandbox_ids[0])]
         with Horizontal(id="files-bar"):
             yield ChromeLine(id="files-way")
@@ -125,7 +124,6 @@ class FilesScreen(AppScreen):
         return [hint for hint in super().offered_hints() if not (empty and hint.action.startswith("queue."))]
 
     def on_mount(self) -> None:
-        """List both sides."""
         super().on_mount()
         self.call_after_refresh(self._show_first)
 
@@ -149,13 +147,11 @@ class FilesScreen(AppScreen):
                 self.draw_chrome(number)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw what depends on the width."""
         super().on_resize(event)
         for number in (0, 1):
             self.call_after_refresh(self.draw_chrome, number)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember which pane is meant."""
         for number in (0, 1):
             if event.widget.id == f"files-{number}":
                 self.active = number
@@ -165,12 +161,10 @@ class FilesScreen(AppScreen):
         super().on_descendant_focus(event)
 
     def on_file_table_opened(self, event: FileTable.Opened) -> None:
-        """Open what was clicked twice."""
         event.stop()
         self.action_open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter as one types."""
         event.stop()
         if self.filter_field.has_focus:
             self.pane.filter = event.value
@@ -178,7 +172,6 @@ class FilesScreen(AppScreen):
             self.draw_pane(self.active)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go back to the pane; the filter stays."""
         event.stop()
         self._leave_filter()
 
@@ -248,7 +241,6 @@ class FilesScreen(AppScreen):
         return ""
 
     def action_pane(self) -> None:
-        """Go to the other pane, then to the queue."""
         queue = self.query_one("#queue", OutputView)
         if queue.has_focus:
             self.table(1).focus()
@@ -258,13 +250,11 @@ class FilesScreen(AppScreen):
             queue.focus()
 
     def action_view(self) -> None:
-        """Look at the file."""
         entry = self.entry
         if entry is not None and not entry.is_folder:
             self.app.push_screen(PreviewScreen(self.services, self._reader(entry), self.pane.title))
 
     def action_edit(self) -> None:
-        """Edit the file."""
         entry, number = self.entry, self.active
         if entry is not None and not entry.is_folder:
             edit(self.app, self.services, self._reader(entry), lambda: self.reload(number))
@@ -275,7 +265,6 @@ class FilesScreen(AppScreen):
         return Reader(session.client, self.pane.side.sandbox_id, self.pane.destination(entry))
 
     def action_open(self) -> None:
-        """In the queue answer what is asked; in a pane open."""
         if self.query_one("#queue").has_focus:
             self.services.transfers.ask()
             return
@@ -361,7 +350,6 @@ class FilesScreen(AppScreen):
         return [bar, *transfer_pieces(queue.transfers[number], view.size.width - 2, self.services.key_of("files.open"))]
 
     def action_sync(self) -> None:
-        """Compare both directories, show the plan, and do what is chosen."""
         here, there, session = self.pane, self.other, self.services.platform.session
         if session is None or here.side.sandbox_id == there.side.sandbox_id:
             side = self.services.key_of("files.side")
@@ -412,11 +400,9 @@ class FilesScreen(AppScreen):
         return queue.transfers[place] if queue is not None and place < len(queue.transfers) else None
 
     def action_copy(self) -> None:
-        """Copy the chosen entries across."""
         self._copy({})
 
     def action_copy_as(self) -> None:
-        """Choose how to copy, then copy."""
         choices = [Choice(key, key, title) for key, (title, _) in WAYS.items()]
 
         def answered(key: str | None) -> None:
@@ -477,7 +463,6 @@ class FilesScreen(AppScreen):
         return specs
 
     def action_queue(self) -> None:
-        """Go to the transfers, and back."""
         queue = self.query_one("#queue", OutputView)
         if queue.has_focus:
             self.remove_class("-queue")
@@ -487,12 +472,10 @@ class FilesScreen(AppScreen):
             queue.focus()
 
     def action_cancel(self) -> None:
-        """End the transfer."""
         if self.queue is not None and (transfer := self.transfer) is not None:
             self.queue.cancel(transfer.id)
 
     def action_pause(self) -> None:
-        """Pause the transfer, or go on."""
         if self.queue is None or (transfer := self.transfer) is None:
             return
         if transfer.state is State.PAUSED:
@@ -501,21 +484,17 @@ class FilesScreen(AppScreen):
             self.queue.pause(transfer.id)
 
     def action_again(self) -> None:
-        """Try it again."""
         if self.queue is not None and (transfer := self.transfer) is not None:
             self.queue.retry(transfer.id)
 
     def action_clear(self) -> None:
-        """Take what is over off the list."""
         if self.queue is not None:
             self.queue.clear_done()
 
     def action_sooner(self) -> None:
-        """Put it earlier."""
         self._move(-1)
 
     def action_later(self) -> None:
-        """Put it later."""
         self._move(1)
 
     def _move(self, step: int) -> None:
@@ -529,12 +508,10 @@ class FilesScreen(AppScreen):
         return self.pane.chosen(self.table(self.active).name_at_cursor)
 
     def action_up(self) -> None:
-        """Go to the directory above."""
         if not self.pane.is_root:
             self.go(self.active, parent(self.pane.path))
 
     def action_go(self) -> None:
-        """Ask for a path and go there."""
         pane, number = self.pane, self.active
 
         def answered(text: str | None) -> None:
@@ -546,15 +523,12 @@ class FilesScreen(AppScreen):
         self.app.push_screen(dialog, answered)
 
     def action_same(self) -> None:
-        """Bring the other pane to the same path."""
         self.go(1 - self.active, self.pane.path)
 
     def action_reload(self) -> None:
-        """List both again."""
         self.reload()
 
     def action_side(self) -> None:
-        """Choose whose files this pane shows."""
         number, session = self.active, self.services.platform.session
         rows = [] if session is None else [row for row in session.store if row.status == "RUNNING"]
         choices = [Choice("local", "l", "this machine")]
@@ -569,7 +543,6 @@ class FilesScreen(AppScreen):
         self.app.push_screen(ChooseDialog("Show the files of", choices), answered)
 
     def action_bookmarks(self) -> None:
-        """Go to a bookmark, or set or take away the one of this directory."""
         pane, number = self.pane, self.active
         known = self.services.bookmarks.of(pane.side.sandbox_id is None)
         here = "Take this bookmark away" if pane.path in known else "Set a bookmark here"
@@ -585,7 +558,6 @@ class FilesScreen(AppScreen):
         self.app.push_screen(ChooseDialog("Bookmarks", choices), answered)
 
     def action_hidden(self) -> None:
-        """Hide or show names with a dot."""
         self._arrange(lambda pane: setattr(pane, "hidden", not pane.hidden))
         listing = self.pane.listing
         if listing is not None and not any(entry.is_hidden for entry in listing.entries):
@@ -595,15 +567,12 @@ class FilesScreen(AppScreen):
             )
 
     def action_sort(self) -> None:
-        """Sort by the next column."""
         self._arrange(Pane.next_order)
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
         self._arrange(lambda pane: setattr(pane, "descending", not pane.descending))
 
     def action_filter(self) -> None:
-        """Type a filter."""
         # At once: what is typed next is for the field.
         self.set_focus(self.filter_field)
 
@@ -633,18 +602,15 @@ class FilesScreen(AppScreen):
             self.draw_chrome(self.active)
 
     def action_mark_all(self) -> None:
-        """Mark all that is shown."""
         self.pane.marks |= {row.name for row in self.pane.rows} - {UP}
         self.draw_pane(self.active)
 
     def action_unmark(self) -> None:
-        """Take all marks away."""
         self.pane.marks.clear()
         self.table(self.active).set_anchor(False)
         self.draw_pane(self.active)
 
     def action_mkdir(self) -> None:
-        """Ask for a name and make a directory."""
         pane, number = self.pane, self.active
 
         async def make(name: str) -> None:
@@ -659,7 +625,6 @@ class FilesScreen(AppScreen):
         self.app.push_screen(ValueDialog(f"New directory in {pane.path}", "a name", "results", _bad_name), answered)
 
     def action_rename(self) -> None:
-        """Ask for another name."""
         entry, pane, number = self.entry, self.pane, self.active
         if entry is None or entry.name == UP:
             return
@@ -679,7 +644,6 @@ class FilesScreen(AppScreen):
         self.app.push_screen(dialog, answered)
 
     def action_delete(self) -> None:
-        """Ask, and delete."""
         chosen, pane, number = self.chosen, self.pane, self.active
         if not chosen:
             return
@@ -703,7 +667,6 @@ class FilesScreen(AppScreen):
         self.app.push_screen(AskDialog(f"Delete {count}", question, "Delete"), answered)
 
     def action_permissions(self) -> None:
-        """Ask for permissions and set them."""
         chosen, pane, number = self.chosen, self.pane, self.active
         if not chosen:
             return
@@ -722,7 +685,6 @@ class FilesScreen(AppScreen):
         self.app.push_screen(ValueDialog(title, "an octal number", "644, 755", _bad_mode, first), answered)
 
     def action_measure(self) -> None:
-        """Count what is in the chosen directories."""
         pane, number = self.pane, self.active
         folders = [entry for entry in self.chosen if entry.is_folder]
 
@@ -746,7 +708,6 @@ class FilesScreen(AppScreen):
             self.work(count())
 
     def action_yank(self) -> None:
-        """Copy the path."""
         if (entry := self.entry) is not None:
             self.services.clipboard.copy(self.pane.destination(entry))
 

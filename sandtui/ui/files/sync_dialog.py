@@ -43,7 +43,6 @@ class SyncDialog(Dialog[str]):
         self._lines = lines
 
     def compose(self) -> Iterable[Widget]:
-        """Counts, the plan, and what can be done."""
         found = self._found
         counts = [
             Piece(f"+ {len(found.new):,} new   ", "good"),
@@ -63,7 +62,6 @@ class SyncDialog(Dialog[str]):
             yield Static(content(Piece(ignored + keys, "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Show the plan from its beginning."""
         self.query_one("#plan", OutputView).show(max(1, min(SHOWN, len(self._lines))))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -73,7 +71,6 @@ class SyncDialog(Dialog[str]):
         return bool(self._found.extra) if parameters == ("delete",) else True
 
     def action_answer(self, answer: str) -> None:
-        """Take it."""
         self.dismiss(answer)
 
     def _line(self, number: int) -> list[Piece]:

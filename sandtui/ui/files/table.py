@@ -117,18 +117,15 @@ class FileTable(CursorView, can_focus=True):
                 self.post_message(self.Opened(self))
 
     def on_resize(self, _: events.Resize) -> None:
-        """Lay the columns out anew."""
         self._strips.clear()
         self._measure()
         self.reveal()
         self.refresh()
 
     def on_focus(self, _: events.Focus) -> None:
-        """The cursor is bright now."""
         self.refresh()
 
     def on_blur(self, _: events.Blur) -> None:
-        """The cursor is dim now."""
         self.refresh()
 
     def notify_style_update(self) -> None:

@@ -25,7 +25,6 @@ class _Form(Dialog[T]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
     def action_close(self) -> None:
-        """Take nothing."""
         self.dismiss(None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -59,7 +58,6 @@ class NewJobDialog(_Form[tuple[str, str]]):
         self._where = where
 
     def compose(self) -> Iterable[Widget]:
-        """Two lines."""
         with Vertical(id="dialog", classes="command form") as dialog:
             dialog.border_title = Content(f"New job in {clean(self._where)}")
             yield Static(content(Piece("Command", "dim")))
@@ -88,7 +86,6 @@ class ThenDialog(_Form[Chain]):
         self._job, self._folder = job, folder
 
     def compose(self) -> Iterable[Widget]:
-        """A path, a place, a box."""
         chain = self._job.chain or Chain()
         with Vertical(id="dialog", classes="command form") as dialog:
             dialog.border_title = Content(f"When job {self._job.key.job_id} is done")
@@ -105,7 +102,6 @@ class ThenDialog(_Form[Chain]):
             )
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Propose a place with the file's own name."""
         if event.input.id == "then-download":
             name = PurePosixPath(event.value.strip()).name
             self.query_one("#then-target", Input).placeholder = str(self._folder / (name or "result.json"))

@@ -47,7 +47,6 @@ class JobFlow:
         return not self._untold
 
     def _attach(self, session: FleetSession) -> None:
-        """Listen to the jobs of a connection."""
         session.jobs.on_change.subscribe(self._changed)
         session.job_watcher.on_end.subscribe(self._ended)
         session.job_watcher.on_chain.subscribe(self._chain_ended)

@@ -54,7 +54,6 @@ class JobLogPane(Vertical):
         self._final = False
 
     def compose(self) -> Iterable[Widget]:
-        """One view of lines."""
         yield OutputView(self._line, at_most=self._most_cells, id="job-log")
 
     @property
@@ -109,11 +108,9 @@ class JobLogPane(Vertical):
             self._read_on()
 
     def on_output_view_following_changed(self) -> None:
-        """Tell it."""
         self._draw_frame()
 
     def on_output_view_top_reached(self, event: OutputView.TopReached) -> None:
-        """Read what stands before."""
         event.stop()
         if self.window is not None and not self._busy and not self._kept and not self.window.at_start:
             self._run(self._read_before())
@@ -132,8 +129,6 @@ class JobLogPane(Vertical):
         self._draw_frame()
 
     def action_search(self) -> None:
-        """Ask what to look for."""
-
         def answered(needle: str | None) -> None:
             if needle:
                 self._needle = needle
@@ -144,20 +139,16 @@ class JobLogPane(Vertical):
         self.app.push_screen(dialog, answered)
 
     def action_next_hit(self) -> None:
-        """Go to the next line that holds it."""
         self._go_to(find(self._lines, self._needle, self.view.cursor + 1, 1))
 
     def action_previous_hit(self) -> None:
-        """Go to the line before that holds it."""
         self._go_to(find(self._lines, self._needle, self.view.cursor - 1, -1))
 
     def action_copy(self) -> None:
-        """Copy the line under the cursor."""
         if self.view.cursor < len(self._lines):
             self.services.clipboard.copy(self._lines[self.view.cursor])
 
     def action_back(self) -> None:
-        """Back to the list."""
         self.screen.focus_next("#jobs")
 
     def save(self) -> None:

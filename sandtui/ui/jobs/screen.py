@@ -48,7 +48,6 @@ class JobsScreen(AppScreen):
         self._order, self._turned = ORDERS[0], False
 
     def compose_body(self) -> Iterable[Widget]:
-        """Filter, list, log."""
         with Horizontal(id="jobs-bar"):
             yield Static(Content(f" {self.services.key_of('jobs.filter')} "), id="jobs-sign")
             yield Input(placeholder="words, failed, #label", compact=True, id="jobs-filter")
@@ -107,14 +106,12 @@ class JobsScreen(AppScreen):
         return left, [Piece(f"{resting} end when idle: {key} asks them", "dim")] if resting else []
 
     def on_mount(self) -> None:
-        """Ask every sandbox, and draw what is known already."""
         super().on_mount()
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.attend()
         self._draw()
 
     def on_unmount(self) -> None:
-        """Ask no more, but for our own jobs."""
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.leave()
 
@@ -126,7 +123,6 @@ class JobsScreen(AppScreen):
             self.pane.tick()
 
     def on_jobs_changed(self, _: JobsChanged) -> None:
-        """Draw anew."""
         self._draw()
 
     def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
@@ -135,26 +131,21 @@ class JobsScreen(AppScreen):
         self._draw()
 
     def on_screen_resume(self) -> None:
-        """Catch up."""
         super().on_screen_resume()
         self._draw()
 
     def on_screen_suspend(self) -> None:
-        """Keep what was read of the log."""
         self.pane.keep()
 
     def on_row_list_moved(self, _: RowList.Moved) -> None:
-        """Show the log of the other job."""
         self._show_log()
         self.update_chrome()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while it is typed."""
         event.stop()
         self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to the list."""
         event.stop()
         self.query_one("#jobs").focus()
 
@@ -183,16 +174,13 @@ class JobsScreen(AppScreen):
     # Keys
 
     def action_open(self) -> None:
-        """Go to the log."""
         self.pane.view.focus()
 
     def action_new(self) -> None:
-        """Start a job."""
         job = self.job
         self.flow.new(self.targets or ([job.key.sandbox_id] if job is not None else []))
 
     def action_stop(self) -> None:
-        """Stop the job."""
         if (job := self.job) is not None:
             if job.state.is_over:
                 self.services.notifier.refuse("That job is over.", "stop")
@@ -200,69 +188,55 @@ class JobsScreen(AppScreen):
                 self.flow.stop(job)
 
     def action_again(self) -> None:
-        """Run it again."""
         if (job := self.job) is not None:
             self.flow.again(job)
 
     def action_then(self) -> None:
-        """Say what follows."""
         if (job := self.job) is not None:
             self.flow.then(job)
 
     def action_exec(self) -> None:
-        """Open the console of its sandbox."""
         if (job := self.job) is not None:
             self.services.navigator.open_console(job.key.sandbox_id)
 
     def action_stream(self) -> None:
-        """Show the other stream."""
         self.pane.show_job(self.job, "stdout" if self.pane.stream == "stderr" else "stderr")
 
     def action_follow(self) -> None:
-        """Go to the end of the log."""
         self.pane.follow()
 
     def action_wrap(self) -> None:
-        """Cut long lines, or not."""
         self.pane.wrap()
 
     def action_save(self) -> None:
-        """Save the log."""
         self.pane.save()
 
     def action_copy(self) -> None:
-        """Copy the job's id."""
         if (job := self.job) is not None:
             self.services.clipboard.copy(job.key.job_id)
 
     def action_filter(self) -> None:
-        """Type a filter."""
         self.query_one("#jobs-filter", Input).focus()
 
     def action_sort(self) -> None:
-        """Sort by the next column."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
         self._turned = False
         self._draw()
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
         self._turned = not self._turned
         self._draw()
 
     def action_look(self) -> None:
-        """Ask now."""
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.want([self.sandbox_id] if self.sandbox_id else None)
             self.pane.follow()
             self.services.notifier.notify("Asking the running sandboxes for their jobs …")
 
     def action_announce(self) -> None:
-        """Choose how ends are told."""
         self.flow.choose_notify()
 
     def action_forget(self) -> None:
-        """Forget what is over and gone."""
         self.run_flow(self._forget(), "job")
 
     def action_back(self) -> None:

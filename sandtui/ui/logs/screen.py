@@ -52,7 +52,6 @@ class LogScreen(AppScreen):
         self._current = 0
 
     def compose_body(self) -> Iterable[Widget]:
-        """One pane for each log."""
         with Container(id="logs"):
             for sandbox_id in self.sandbox_ids:
                 yield LogPane(sandbox_id, self._title(sandbox_id))
@@ -105,7 +104,6 @@ class LogScreen(AppScreen):
         return left, [Piece(place, "dim"), wrapped, mode]
 
     def on_mount(self) -> None:
-        """Fetch the logs."""
         self._arrange_panes()
         super().on_mount()
 
@@ -116,23 +114,19 @@ class LogScreen(AppScreen):
             self._fetch_due()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out anew."""
         super().on_resize(event)
         self._arrange_panes()
 
     def on_output_view_following_changed(self) -> None:
-        """Tell it."""
         self.update_chrome()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Keys are for the log that has the focus."""
         for place, pane in enumerate(self.panes):
             if event.widget in pane.walk_children():
                 self._current = place
         super().on_descendant_focus(event)
 
     def on_log_arrived(self, message: LogArrived) -> None:
-        """Show what came."""
         pane = next((pane for pane in self.panes if pane.sandbox_id == message.sandbox_id), None)
         if pane is None:
             return
@@ -154,12 +148,10 @@ class LogScreen(AppScreen):
         return ""
 
     def action_reload(self) -> None:
-        """Fetch the log again."""
         self._fetch(self.pane)
         self.services.notifier.notify(f"Fetching the log of {self.pane.title} again …")
 
     def action_follow(self) -> None:
-        """Go to the end and stay there, or pause."""
         pane = self.pane
         if pane.view.following:
             pane.view.pause()
@@ -167,19 +159,16 @@ class LogScreen(AppScreen):
             pane.view.follow()
 
     def action_wrap(self) -> None:
-        """Cut long lines to the window, or not."""
         self.pane.view.wrap = not self.pane.view.wrap
         self.update_chrome()
 
     def action_stamps(self) -> None:
-        """Hide the times at the beginning of lines, or show them."""
         if self.pane.look.stamps and not self.pane.has_stamps:
             self.services.notifier.notify("The lines of this log do not begin with their time.")
         else:
             self._look(replace(self.pane.look, stamps=not self.pane.look.stamps))
 
     def action_filter(self) -> None:
-        """Show only the lines that hold a text, or all again."""
         pane = self.pane
         if pane.look.only:
             self._look(replace(pane.look, only=""))
@@ -192,7 +181,6 @@ class LogScreen(AppScreen):
         self.app.push_screen(ValueDialog("Only lines with", "a text, !text for those without", "error", _any), answered)
 
     def action_search(self) -> None:
-        """Ask what to look for."""
         pane = self.pane
 
         def answered(needle: str | None) -> None:
@@ -204,28 +192,22 @@ class LogScreen(AppScreen):
         self.app.push_screen(ValueDialog("Search the log", "a text", "error", _any, pane.needle), answered)
 
     def action_next_hit(self) -> None:
-        """Go to the next line that holds it."""
         self._go(self.pane.view.cursor + 1, 1)
 
     def action_previous_hit(self) -> None:
-        """Go to the line before that holds it."""
         self._go(self.pane.view.cursor - 1, -1)
 
     def action_next_log(self) -> None:
-        """Go to the log beside."""
         self._go_to_log(1)
 
     def action_previous_log(self) -> None:
-        """Go to the log before."""
         self._go_to_log(-1)
 
     def action_single(self) -> None:
-        """Show this log alone, or those beside it too."""
         self._alone = not self._alone
         self._arrange_panes()
 
     def action_copy(self) -> None:
-        """Copy what is selected, or the line under the cursor."""
         pane, selected = self.pane, self.get_selected_text()
         if selected:
             self.services.clipboard.copy_text(selected)
@@ -254,7 +236,6 @@ class LogScreen(AppScreen):
         self.app.push_screen(ValueDialog("Save the log", "a new file", "sandbox.log", check), answered)
 
     def action_back(self) -> None:
-        """Go back."""
         self.app.pop_screen()
 
     def _look(self, look: LogLook) -> None:

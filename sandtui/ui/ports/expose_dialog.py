@@ -38,7 +38,6 @@ class ExposeDialog(Dialog[Exposure]):
         self._early: tuple[Sequence[int] | None] | None = None
 
     def compose(self) -> Iterable[Widget]:
-        """Port, what listens, name, protocol."""
         with Vertical(id="dialog", classes="command form") as dialog:
             dialog.border_title = Content(f"Expose a port of {clean(self._where)}")
             yield Static(content(Piece("Port (22 to 9000)", "dim")))
@@ -54,7 +53,6 @@ class ExposeDialog(Dialog[Exposure]):
             )
 
     def on_mount(self) -> None:
-        """Nothing to choose from yet, unless the answer was quicker than the form."""
         self._ready = True
         if self._asks:
             self.query_one("#listening").display = False
@@ -80,13 +78,11 @@ class ExposeDialog(Dialog[Exposure]):
         choices.display = True
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take it as the port."""
         event.stop()
         self.query_one("#expose-port", Input).value = event.option.id or ""
         self.query_one("#expose-name", Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Check, and take it."""
         event.stop()
         port = self.query_one("#expose-port", Input).value.strip()
         name = self.query_one("#expose-name", Input).value.strip()
@@ -99,10 +95,8 @@ class ExposeDialog(Dialog[Exposure]):
             self.dismiss(answer)
 
     def action_pick(self) -> None:
-        """Go to the ports that listen, when they are known."""
         if self._asks and self.query_one("#listening").display:
             self.query_one("#listening").focus()
 
     def action_close(self) -> None:
-        """Take nothing."""
         self.dismiss(None)

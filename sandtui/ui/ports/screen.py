@@ -47,7 +47,6 @@ class PortsScreen(AppScreen):
         return PortsFlow(self.app, self.services)
 
     def compose_body(self) -> Iterable[Widget]:
-        """Exposures above, forwards below."""
         with Vertical(id="ports-panel", classes="panel"):
             yield ChromeLine(id="ports-head")
             yield RowList(self._line, id="ports")
@@ -86,7 +85,6 @@ class PortsScreen(AppScreen):
         return counts(self.board.rows), public
 
     def on_mount(self) -> None:
-        """List, then ask each."""
         super().on_mount()
         self.query_one("#ports-panel").border_title = Content("Exposed ports")
         self.query_one("#forwards-panel").border_title = Content("Forwarded through SSH, this machine only")
@@ -104,7 +102,6 @@ class PortsScreen(AppScreen):
                 self.action_probe()
 
     def on_row_list_moved(self, _: RowList.Moved) -> None:
-        """Other keys may work."""
         self.update_chrome()
 
     def why_not(self, action: str) -> str:
@@ -128,7 +125,6 @@ class PortsScreen(AppScreen):
     # Exposures
 
     def action_expose(self) -> None:
-        """Expose a port of the sandboxes."""
         rows = [row for row in self._targets() if row.status == "RUNNING"]
         session = self.services.platform.session
         if session is None or not rows:
@@ -158,14 +154,12 @@ class PortsScreen(AppScreen):
         self._flow.unexpose(row, self.board)
 
     def action_probe(self) -> None:
-        """Ask every address again."""
         self._probed_at = self.services.clock.monotonic()
         self._work(self._list_and_ask())
 
     # Forwards
 
     def action_forward(self) -> None:
-        """Forward a port through SSH."""
         rows = self._targets()
         if rows:
             self._flow.forward(rows[0], self.forwards)
@@ -173,14 +167,12 @@ class PortsScreen(AppScreen):
     # Copying and opening
 
     def action_copy(self) -> None:
-        """Copy the address."""
         if (forward := self._forward()) is not None:
             self.services.clipboard.copy(forward.address)
         elif (row := self._row()) is not None:
             self.services.clipboard.copy(row.address)
 
     def action_copy_more(self) -> None:
-        """Choose the form in which to copy it."""
         offers = self._offers()
         if not offers:
             return
@@ -193,7 +185,6 @@ class PortsScreen(AppScreen):
         self.app.push_screen(ChooseDialog("Copy as", choices), chosen)
 
     def action_qr(self) -> None:
-        """Show the address as a QR code."""
         from sandtui.ui.dialogs.qr import QrDialog
 
         forward, row = self._forward(), self._row()
@@ -204,12 +195,10 @@ class PortsScreen(AppScreen):
             self.services.notifier.refuse(str(problem), "QR code")
 
     def action_open(self) -> None:
-        """Open the address in the browser."""
         if page := self._page():
             self.services.clipboard.open_url(page)
 
     def action_back(self) -> None:
-        """Go back."""
         self.app.pop_screen()
 
     def _page(self) -> str:

@@ -36,7 +36,6 @@ class PlayerScreen(AppScreen):
         self._shown: object = None
 
     def compose_body(self) -> Iterable[Widget]:
-        """The terminal."""
         yield TerminalView(frozenset(), id="played")
 
     def crumbs(self) -> list[str]:
@@ -48,7 +47,6 @@ class PlayerScreen(AppScreen):
         return progress(self._player, self.size.width)
 
     def on_mount(self) -> None:
-        """Begin."""
         super().on_mount()
         # The keys are the player's, and the view is to follow the recorded terminal.
         self.query_one(TerminalView).set_watching()
@@ -78,41 +76,32 @@ class PlayerScreen(AppScreen):
         self._show()
 
     def action_back_5(self) -> None:
-        """Go back a little."""
         self._seek(self._player.position - 5)
 
     def action_forward_5(self) -> None:
-        """Go on a little."""
         self._seek(self._player.position + 5)
 
     def action_back_60(self) -> None:
-        """Go back."""
         self._seek(self._player.position - 60)
 
     def action_forward_60(self) -> None:
-        """Go on."""
         self._seek(self._player.position + 60)
 
     def action_start(self) -> None:
-        """Go to the beginning."""
         self._seek(0.0)
 
     def action_end(self) -> None:
-        """Go to the end."""
         self._seek(self._player.length)
 
     def action_slower(self) -> None:
-        """Play slower."""
         self._player.faster(-1)
         self._show()
 
     def action_faster(self) -> None:
-        """Play faster."""
         self._player.faster(1)
         self._show()
 
     def action_leave(self) -> None:
-        """Go back."""
         self.app.pop_screen()
 
     def _seek(self, position: float) -> None:

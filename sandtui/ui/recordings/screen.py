@@ -37,7 +37,6 @@ class RecordingsScreen(AppScreen):
         self._rows: list[Recording] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
-        """Head and rows."""
         with Vertical(id="recordings-panel", classes="panel") as panel:
             panel.border_title = Content("Recordings")
             yield ChromeLine(id="recordings-head")
@@ -52,12 +51,10 @@ class RecordingsScreen(AppScreen):
         return [Piece(f"asciicast files in {clean(str(self.services.recordings.store.folder))}", "dim")], []
 
     def on_mount(self) -> None:
-        """Look what is there."""
         super().on_mount()
         self.run_flow(self._list(), "recordings")
 
     def on_screen_resume(self) -> None:
-        """Look again."""
         super().on_screen_resume()
         self.run_flow(self._list(), "recordings")
 
@@ -73,12 +70,10 @@ class RecordingsScreen(AppScreen):
         return f"Nothing was recorded yet: in a shell {leave}, then {record} records it."
 
     def action_play(self) -> None:
-        """Read it and play it."""
         if (row := self._row()) is not None:
             self.run_flow(self._play(row), "recordings")
 
     def action_delete(self) -> None:
-        """Ask, and delete the file."""
         row = self._row()
         if row is None:
             return
@@ -90,12 +85,10 @@ class RecordingsScreen(AppScreen):
         self.app.push_screen(AskDialog("Delete a recording", f"{row.path.name} will be gone.", "Delete"), answered)
 
     def action_copy(self) -> None:
-        """Copy the path."""
         if (row := self._row()) is not None:
             self.services.clipboard.copy(str(row.path))
 
     def action_back(self) -> None:
-        """Go back."""
         self.app.pop_screen()
 
     async def _list(self) -> None:

@@ -41,7 +41,6 @@ class ShellScreen(AppScreen):
         self._subscriptions_of: dict[LiveShell, list[Callable[[], None]]] = {}
 
     def compose_body(self) -> Iterable[Widget]:
-        """Tabs and terminal."""
         yield ChromeLine(id="tabs")
         yield TerminalView(self._keys_of("terminal.out"), id="terminal")
 
@@ -89,7 +88,6 @@ class ShellScreen(AppScreen):
         return looks.state(self._front, self.view.typing, self.view.lines_below, self.services.key_of)
 
     def on_mount(self) -> None:
-        """Show the first shell."""
         super().on_mount()
         self.call_after_refresh(self.show, self._front)
 
@@ -147,21 +145,16 @@ class ShellScreen(AppScreen):
     # Typing and reading
 
     def action_out(self) -> None:
-        """Give the keys to the screen."""
         self._set_typing(False)
 
     def action_type(self) -> None:
-        """Give the keys to the shell."""
         self._set_typing(True)
 
     def action_send_key(self) -> None:
-        """Send the key that leaves."""
         self._send(key_bytes(LEAVE_KEY, None, self._front.terminal.modes))
         self._set_typing(True)
 
     def action_search(self) -> None:
-        """Ask what to look for."""
-
         def answered(needle: str | None) -> None:
             if needle:
                 self._needle = needle
@@ -171,27 +164,22 @@ class ShellScreen(AppScreen):
         self.app.push_screen(dialog, answered)
 
     def action_next_hit(self) -> None:
-        """Go on downwards."""
         self._find(1)
 
     def action_previous_hit(self) -> None:
-        """Go on upwards."""
         self._find(-1)
 
     def action_range(self) -> None:
-        """Begin a range, or forget it."""
         view = self.view
         view.range_start = view.cursor_line if view.range_start is None else None
         view.refresh()
 
     def action_copy(self) -> None:
-        """Copy the range or the line."""
         self.services.clipboard.copy_text(self.view.copied())
         self.view.range_start = None
         self.view.refresh()
 
     def action_allow_copy(self) -> None:
-        """Show what the program wants to be copied, and ask."""
         shell, wanted = self._front, self._front.copy_wanted
         shown = wanted if len(wanted) <= 200 else wanted[:200] + " …"
 
@@ -207,21 +195,17 @@ class ShellScreen(AppScreen):
     # Tabs
 
     def action_next_tab(self) -> None:
-        """Show the next shell."""
         self._step(1)
 
     def action_previous_tab(self) -> None:
-        """Show the shell before."""
         self._step(-1)
 
     def action_new_tab(self) -> None:
-        """Open one more shell in the same sandbox."""
         shell = self.board.add(self._front.sandbox_id, self._front.name, vm=self._front.vm)
         self.services.work.start(shell.run(), "shells")
         self.show(shell)
 
     def action_close_tab(self) -> None:
-        """End the shell."""
         shell = self._front
         end_shell(self.services, shell)
         rest = [other for other in self.board.shells if other is not shell]
@@ -232,12 +216,10 @@ class ShellScreen(AppScreen):
             self.app.pop_screen()
 
     def action_again(self) -> None:
-        """Open the shell again."""
         self.services.work.start(self._front.run(), "shells")
         self._set_typing(True)
 
     def action_record(self) -> None:
-        """Begin a recording, or end it."""
         shell = self._front
         if shell.recorder is None:
             shell.recorder = self.services.recordings.record_terminal(f"shell in {shell.name}", shell.terminal)
@@ -247,7 +229,6 @@ class ShellScreen(AppScreen):
         self._draw()
 
     def action_recordings(self) -> None:
-        """Show what was recorded."""
         self.services.navigator.open_recordings()
 
     def action_back(self) -> None:
@@ -259,17 +240,13 @@ class ShellScreen(AppScreen):
     # Events
 
     def on_terminal_view_resized(self, message: TerminalView.Resized) -> None:
-        """Tell the shell its size."""
         self.view.keep_place(lambda: self._front.resize((message.columns, message.lines)))
         self.view.changed()
 
     def on_terminal_view_moved(self, _: TerminalView.Moved) -> None:
-        """Tell how much is below."""
         self.update_news()
 
     def on_terminal_view_link_chosen(self, message: TerminalView.LinkChosen) -> None:
-        """Ask before anything is opened."""
-
         def answered(yes: bool | None) -> None:
             if yes:
                 self.services.clipboard.open_url(message.address)
