@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Final, cast
 
+from sandtui.cancellation import run_to_end
 from sandtui.client.blocking_port import BlockingPort
 from sandtui.client.call import StreamedBody
 from sandtui.client.connections import Connections, LoopConnections
@@ -139,15 +140,7 @@ class AsyncPort:
 
     async def shielded(self, flow: Coroutine[Any, Any, T], grace: float | None = None) -> T:
         """Run a flow in a task that the caller's cancellation does not reach; see :meth:`Port.shielded`."""
-        task = asyncio.ensure_future(flow)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            # The caller gets the cancellation, whatever the flow's result.
-            task.add_done_callback(_noted)
-            if not task.done():
-                await asyncio.wait({task}, timeout=grace)
-            raise
+        return await run_to_end(flow, grace)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -163,11 +156,6 @@ class AsyncPort:
             await unused.aclose()
         with connections.one() as http:
             yield http
-
-
-def _noted(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()
 
 
 class AsyncResponse:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from sandtui.cancellation import run_to_end
 from sandtui.client.errors import (
     ConnectionFailedError,
     SandboxClientError,
@@ -205,7 +206,7 @@ class SSHChannel:
             finally:
                 for reader in readers:
                     reader.cancel()
-                await asyncio.shield(asyncio.ensure_future(_end(process)))
+                await run_to_end(_end(process))
 
 
 async def ssh_channel(flows: Access, sandbox_id: str) -> SSHChannel:

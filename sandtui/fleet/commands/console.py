@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, CommandTimeoutError, SandboxClientError
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput
 from sandtui.fleet.clock import Clock
@@ -159,7 +160,7 @@ class Console:
             run.problem = "stopped"
             self._end(run, RunState.CANCELLED, Stream.PROBLEM, run.problem)
             # Nothing that we put there stays in the sandbox.
-            await asyncio.shield(asyncio.ensure_future(self._forget(token)))
+            await run_to_end(self._forget(token))
             raise
         else:
             self._end(run, RunState.DONE, Stream.RESULT, "")

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.directories import make_private
 from sandtui.fleet.files.names import FilesError, beside, is_text
@@ -15,7 +16,6 @@ from sandtui.fleet.files.shell import Words
 from sandtui.fleet.transfers import archive
 from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
-from sandtui.fleet.transfers.shield import carried_through
 
 RESUMED_FROM = 32 * 1024 * 1024
 """Bytes from which on a file that has come in part is gone on with, whatever ended the last try."""
@@ -78,7 +78,7 @@ class Fetcher:
             raise
         finally:
             if alias:
-                await carried_through(self._drop(alias))
+                await run_to_end(self._drop(alias))
 
     async def fetch_archive(self, items: list[Item], root: str, folder: Path, on_bytes: OnBytes) -> list[Item]:
         """Fetch small files together; return those that were not in the archive as they were listed.
@@ -105,7 +105,7 @@ class Fetcher:
         try:
             await asyncio.to_thread(make_private, folder)
             # To its end, even when cancelled: what arrives after the cleaning up would stay.
-            await carried_through(self._put(f"{stem}.sh", archive.pack_script(items, root, f"{stem}.tar")))
+            await run_to_end(self._put(f"{stem}.sh", archive.pack_script(items, root, f"{stem}.tar")))
             reply = await self._side.run(f"sh {stem}.sh", root, 900)
             if reply.exit_code != 0:
                 raise FilesError(f"{root} could not be read: {reply.stderr.strip()[-200:]}")
@@ -123,7 +123,7 @@ class Fetcher:
             raise
         finally:
             here.unlink(missing_ok=True)
-            await carried_through(self._clean(stem))
+            await run_to_end(self._clean(stem))
         missed = [item for item in items if item.path not in set(done)]
         on_bytes(whole - told - sum(item.size for item in missed))
         return missed

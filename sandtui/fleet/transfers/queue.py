@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.clock import Clock
 from sandtui.fleet.files.names import FilesError
@@ -241,13 +242,13 @@ class TransferQueue:
             transfer.state = State.ASKING
         except asyncio.CancelledError:
             if transfer.state is State.CANCELLED:
-                await asyncio.shield(self._forget(transfer))
+                await run_to_end(self._forget(transfer))
             else:
                 transfer.state = State.PAUSED
         except Exception as error:  # whatever went wrong is told, and the others go on
             if transfer.state is State.CANCELLED:
                 # What a cancel breaks off may come out as an error of its own, a closed connection for one.
-                await asyncio.shield(self._forget(transfer))
+                await run_to_end(self._forget(transfer))
             else:
                 self._fail(transfer, error)
         else:

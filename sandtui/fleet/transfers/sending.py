@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.client.toolkit import UPLOAD_LIMIT, check_source
 from sandtui.fleet.files.names import FilesError, base, beside, is_text, join, parent
@@ -17,7 +18,6 @@ from sandtui.fleet.files.shell import Words
 from sandtui.fleet.transfers import archive, arrival
 from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
 from sandtui.fleet.transfers.plan import Item
-from sandtui.fleet.transfers.shield import carried_through
 
 FINISH_SECONDS = 900
 _WRONG_SIZE, _WRONG_SUM, _FOLDER, _NOT_MOVED = 61, 62, 63, 64
@@ -73,7 +73,7 @@ class Sender:
             raise
         except BaseException as error:
             if not isinstance(error, SandboxClientError):
-                await carried_through(self._forget(staged))
+                await run_to_end(self._forget(staged))
             raise
 
     async def send_archive(self, items: list[Item], root: str, folder: Path, on_bytes: OnBytes) -> None:
@@ -106,7 +106,7 @@ class Sender:
             if reply.exit_code != 0:
                 raise archive.explain(reply.exit_code, reply.stderr, root)
         except BaseException:
-            await carried_through(self._forget(f"{stage}.tar", stage))
+            await run_to_end(self._forget(f"{stage}.tar", stage))
             on_bytes(-told)
             raise
         finally:

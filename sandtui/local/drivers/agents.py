@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sandtui.cancellation import run_to_end
 from sandtui.local.agent import libc
 from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.control.images import Catalogue
@@ -215,13 +216,11 @@ class AgentDriver:
 
         A launch broken off half-way would leave an agent that no socket leads to and that nothing could end.
         """
-        launch = asyncio.ensure_future(self._launch(record, directory, root))
-        try:
-            self._children[record.id] = await asyncio.shield(launch)
-        except asyncio.CancelledError:
-            with contextlib.suppress(DriverError, OSError):
-                self._children[record.id] = await launch
-            raise
+
+        async def launch_and_note() -> None:
+            self._children[record.id] = await self._launch(record, directory, root)
+
+        await run_to_end(launch_and_note())
 
     async def _launch(self, record: SandboxRecord, directory: Path, root: Path) -> int:
         groups: list[str] = []
