@@ -16,8 +16,13 @@ from textual.widgets import Input
 
 from sandtui.fleet.files.pane import Pane
 from sandtui.ui.files.screen import FilesScreen
-from tests.ui import test_activity, test_files, test_jobs, test_recordings, test_shell, test_snapshots
-from tests.ui.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
+from tests.ui import test_snapshots
+from tests.ui.activity import test_activity
+from tests.ui.commands.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
+from tests.ui.files import test_files
+from tests.ui.jobs import test_jobs
+from tests.ui.recordings import test_recordings
+from tests.ui.shells import test_shell
 from tests.ui.world import World, keys, settled, until
 
 FOLDER = Path(__file__).parents[1] / "screenshots"

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandtui.terminal import Emulation, TerminalText
-from tests.fleet.terminal.test_emulation import streams
+from tests.terminal.test_emulation import streams
 
 COLUMNS, LINES = 100, 30
 PANE = range(2, LINES - 2)

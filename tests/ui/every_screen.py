@@ -29,7 +29,7 @@ from sandtui.ui.recordings import RecordingsScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.shells.screen import ShellScreen
 from tests.fleet.shells.channels import ScriptedOpener
-from tests.ui.test_recordings import RECORDED
+from tests.ui.recordings.test_recordings import RECORDED
 from tests.ui.world import World, settled, until
 
 Opener = Callable[[Pilot[None], World], Awaitable[None]]

@@ -22,7 +22,12 @@ from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.services.transfers import Transfers
-from tests.ui import test_console, test_fanout, test_files, test_jobs, test_recordings, test_shell, test_snapshots
+from tests.ui import test_snapshots
+from tests.ui.commands import test_console, test_fanout
+from tests.ui.files import test_files
+from tests.ui.jobs import test_jobs
+from tests.ui.recordings import test_recordings
+from tests.ui.shells import test_shell
 from tests.ui.world import World, settled, stop_blinking, until
 
 LEAVE_KEY = "ctrl+right_square_bracket"

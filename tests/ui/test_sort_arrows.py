@@ -12,8 +12,8 @@ from sandtui.fleet.inventory.order import SORT_ORDERS
 from sandtui.fleet.jobs.listing import ORDERS as JOB_ORDERS
 from sandtui.ui.files.entries import head_pieces
 from sandtui.ui.jobs.screen import JobsScreen
-from tests.ui.test_files import HERE, FakeSide, FilesScreen, sides  # noqa: F401 - a fixture
-from tests.ui.test_jobs import opened
+from tests.ui.files.test_files import HERE, FakeSide, FilesScreen, sides  # noqa: F401 - a fixture
+from tests.ui.jobs.test_jobs import opened
 from tests.ui.world import NOW, World, settled, until
 
 Shown = Callable[[Any], Any]
