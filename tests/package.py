@@ -22,7 +22,7 @@ from tests.lock import LOCK, needed_to_run
 ROOT = Path(__file__).parents[1]
 NEEDED = (
     "sandtui/py.typed",
-    "sandtui/ui/sandtui.tcss",
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "sandtui").rglob("*.tcss")),
     "sandtui/local/agent/__main__.py",
     *(f"sandtui/manual/{topic}.md" for topic in TOPICS),
 )

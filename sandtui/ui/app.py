@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -61,6 +61,12 @@ install_timers()
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
 
+# All belong to the app: with the stylesheet of a screen, Textual parses every stylesheet again when it is first opened.
+# In this order: of two rules of the same weight, the later one counts.
+SHARED = ("widgets", "chrome", "dialogs")
+FEATURES = ("inventory", "creation", "commands", "files", "jobs", "ports", "logs", "activity")
+STYLESHEETS = ("sandtui.tcss", *(f"{folder}/{folder}.tcss" for folder in (*SHARED, *FEATURES)))
+
 
 class SandtuiApp(App[None]):
     """The dashboard. With an :class:`Opening` everything is there at once.
@@ -70,7 +76,7 @@ class SandtuiApp(App[None]):
     """
 
     TITLE = "sandtui"
-    CSS_PATH = Path(__file__).with_name("sandtui.tcss")
+    CSS_PATH: ClassVar[list[str | PurePath]] = [Path(__file__).parent / name for name in STYLESHEETS]
     BINDINGS: ClassVar[list[BindingType]] = bindings(GLOBAL)
     ENABLE_COMMAND_PALETTE = True
     CONTAIN_FAULTS: ClassVar[bool] = True

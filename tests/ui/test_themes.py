@@ -103,7 +103,7 @@ async def test_the_line_under_the_cursor_has_a_ground_of_its_own(theme):
 def test_no_line_of_ours_has_a_stronger_ground():
     """The range of a shell's scrollback is the one exception: its inks are the program's own."""
     folder = Path(sandtui.ui.__file__).parent
-    sheets = [folder / "sandtui.tcss", *folder.rglob("*.py")]
+    sheets = [*folder.rglob("*.tcss"), *folder.rglob("*.py")]
     shares = {
         int(share) / 100
         for sheet in sheets
