@@ -52,9 +52,9 @@ async def unary(session: Session, sandbox_id: str, method: str, message: Message
     path = f"{SERVICE}/{method}"
     if session.config.read_only:
         refuse_change("POST", path)
-    renewed = False
+    access = session.gateway_access(sandbox_id)
     while True:
-        token = await session.token(sandbox_id)
+        token = await access.token()
         headers = _headers(session, token.token, "application/proto")
         body = message.SerializeToString()
         request = WireRequest("POST", token.base + path, [], headers, body, CONTROL_TIMEOUT, CONTROL_TIMEOUT)
@@ -69,10 +69,8 @@ async def unary(session: Session, sandbox_id: str, method: str, message: Message
         if response.status_code == 200:
             return
         error = _error(response.status_code, response.content, path, sandbox_id, secrets)
-        if error.code != "unauthenticated" or renewed:
+        if error.code != "unauthenticated" or not access.refused():
             raise error
-        session.tokens.drop(sandbox_id, token)
-        renewed = True
 
 
 async def events(
@@ -89,9 +87,9 @@ async def events(
     path = f"{SERVICE}/{method}"
     if session.config.read_only:
         refuse_change("POST", path)
-    renewed = False
+    access = session.gateway_access(sandbox_id)
     while True:
-        token = await session.token(sandbox_id)
+        token = await access.token()
         headers = {
             **_headers(session, token.token, "application/connect+proto"),
             "Connect-Timeout-Ms": str(int(timeout * 1000)),
@@ -110,7 +108,7 @@ async def events(
                         raise _error(response.status_code, await response.read(), path, sandbox_id, secrets)
                     async with aclosing(_read(response, path, sandbox_id, secrets)) as messages:
                         async for event in messages:
-                            renewed = True
+                            access.accepted()
                             yield event
                             if event.HasField("end"):
                                 return  # a server that leaves the stream open must not block the caller
@@ -118,10 +116,8 @@ async def events(
         except TransportFault as fault:
             raise TransportFault(redact(str(fault), secrets), sent=fault.sent, timeout=fault.timeout) from None
         except RPCError as error:
-            if error.code != "unauthenticated" or renewed:
+            if error.code != "unauthenticated" or not access.refused():
                 raise
-            session.tokens.drop(sandbox_id, token)
-            renewed = True
 
 
 def output_of(event: Event) -> tuple[Literal["stdout", "stderr"], bytes] | None:

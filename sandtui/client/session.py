@@ -23,6 +23,7 @@ from sandtui.client.errors import (
     UnauthorizedError,
     not_running_error,
 )
+from sandtui.client.gateway_access import GatewayAccess
 from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
@@ -136,10 +137,10 @@ class Session:
             SandboxClientError: the error made by ``on_timeout``, if the call timed out.
             APIError: any other error.
         """
-        renewed = False
+        access = self.gateway_access(sandbox_id)
         conflicts = iter(CONFLICT_DELAYS)
         while True:
-            token = await self.token(sandbox_id)
+            token = await access.token()
             try:
                 response = await self._exchange(call, token.base, token.token, sandbox_id, sink)
             except APITimeoutError as timeout:
@@ -149,17 +150,15 @@ class Session:
                 return self._read(call, response, token.token)
             error = error_from(response, call.method, call.path, sandbox_id, self.secrets(token.token, call))
             if response.status_code == 401:
-                self.tokens.drop(sandbox_id, token)
-                if renewed:
-                    raise APIError(
-                        f"the gateway refused a new token: {error.message}",
-                        status_code=401,
-                        method=call.method,
-                        path=call.path,
-                        sandbox_id=sandbox_id,
-                    )
-                renewed = True
-                continue
+                if access.refused():
+                    continue
+                raise APIError(
+                    f"the gateway refused a new token: {error.message}",
+                    status_code=401,
+                    method=call.method,
+                    path=call.path,
+                    sandbox_id=sandbox_id,
+                )
             if response.status_code == 408:
                 await self.raise_if_ended(sandbox_id)
                 failure = on_timeout(error.message)
@@ -196,17 +195,13 @@ class Session:
         except APIError:
             return ErrorContext()
 
-    async def token(self, sandbox_id: str) -> GatewayToken:
-        """Return a token for a sandbox's gateway. Concurrent callers in all processes share one request."""
-        token = self.tokens.get(sandbox_id)
-        if token is not None:
-            return token
-        async with self.tokens.exclusive(sandbox_id, self.port.sleep):
-            token = self.tokens.get(sandbox_id)
-            if token is None:
-                token = await self.control(sandboxes.authorize_gateway(sandbox_id), sandbox_id)
-                self.tokens.put(sandbox_id, token)
-            return token
+    def gateway_access(self, sandbox_id: str) -> GatewayAccess:
+        """Return the access of one call to a sandbox's gateway."""
+
+        async def fetch() -> GatewayToken:
+            return await self.control(sandboxes.authorize_gateway(sandbox_id), sandbox_id)
+
+        return GatewayAccess(sandbox_id, self.tokens, fetch, self.port.sleep)
 
     async def raise_if_ended(self, sandbox_id: str) -> None:
         """Check whether a failure is due to the sandbox having ended.

@@ -108,6 +108,22 @@ class TokenCache:
             finally:
                 held.release()
 
+    async def obtain(
+        self, sandbox_id: str, fetch: Callable[[], Awaitable[GatewayToken]], sleep: Callable[[float], Awaitable[None]]
+    ) -> GatewayToken:
+        """Return a token, fetched if there is none. Concurrent callers in all processes share one request."""
+        token = self.get(sandbox_id)
+        if token is not None:
+            return token
+        async with self.exclusive(sandbox_id, sleep):
+            # One that another task has fetched meanwhile serves us too, even if it looks expired: then our clock is
+            # wrong.
+            token = self._tokens.get(sandbox_id) or self.get(sandbox_id)
+            if token is None:
+                token = await fetch()
+                self.put(sandbox_id, token)
+            return token
+
     def get(self, sandbox_id: str) -> GatewayToken | None:
         """Return a token that is valid for at least another minute, or None."""
         token = self._tokens.get(sandbox_id) or self._read(sandbox_id)

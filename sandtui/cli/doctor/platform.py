@@ -20,7 +20,7 @@ from sandtui.config.settings import Settings, SettingsError, load_settings
 from sandtui.fleet.keymap import read_keymap
 
 MOST_SECONDS_OFF = 60.0
-"""Tokens are renewed a minute early: a clock that is off by more makes every call fail."""
+"""Tokens are renewed a minute early: a clock that is off by more costs further requests, for tokens or refused."""
 
 PATIENCE = 10.0
 
