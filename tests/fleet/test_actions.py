@@ -30,7 +30,8 @@ def test_ids_are_unique_and_titles_short():
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     for action in ACTIONS:
         assert 1 <= len(action.title.split()) <= 3, action.id
-        assert action.help.endswith("."), action.id
+        assert not action.help.endswith("."), action.id
+        assert action.help[0].isupper(), action.id
 
 
 def test_no_key_that_terminals_need():

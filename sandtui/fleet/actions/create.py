@@ -3,16 +3,16 @@
 from sandtui.fleet.actions.action import Action
 
 ACTIONS = (
-    Action("create.submit", ("ctrl+s", "ctrl+enter"), "create", "Create the sandbox.", 10, dangerous=True),
-    Action("create.next_problem", ("ctrl+n",), "next problem", "Go to the next field that is wrong.", 20),
-    Action("create.presets", ("ctrl+o",), "presets", "Choose a preset, or keep the form as one.", 15),
-    Action("create.code", ("ctrl+g",), "as code", "Show the form as SDK script, curl, preset and shell line.", 25),
-    Action("create.edit", ("ctrl+t",), "edit as TOML", "Edit the form as a TOML file in $EDITOR.", 28),
-    Action("create.back", ("escape",), "leave", "Leave the form; what you typed is kept, but no secrets.", 22),
-    Action("launch.cancel", ("K",), "stop", "Send nothing more; what was made stays.", 10, dangerous=True),
-    Action("launch.retry", ("u",), "retry failed", "Make the failed ones again.", 20, dangerous=True),
-    Action("launch.delete", ("D",), "delete all", "Delete all that this launch made.", 30, dangerous=True),
-    Action("launch.code", ("ctrl+g",), "as code", "Show the launch as SDK script and curl lines.", 50),
-    Action("launch.copy", ("y",), "copy ids", "Copy the ids of what was made.", 40),
-    Action("launch.back", ("escape", "q"), "back", "Back to the fleet; the launch goes on.", 5),
+    Action("create.submit", ("ctrl+s", "ctrl+enter"), "create", "Create the sandboxes", 10, dangerous=True),
+    Action("create.next_problem", ("ctrl+n",), "next error", "Go to next error", 20),
+    Action("create.presets", ("ctrl+o",), "presets", "Load or save a preset", 15),
+    Action("create.code", ("ctrl+g",), "export", "Export as Python, curl, preset or shell", 25),
+    Action("create.edit", ("ctrl+t",), "edit as TOML", "Edit as TOML in $EDITOR", 28),
+    Action("create.back", ("escape",), "close", "Close (draft is kept, without secrets)", 22),
+    Action("launch.cancel", ("K",), "stop", "Stop launching (keep what exists)", 10, dangerous=True),
+    Action("launch.retry", ("u",), "retry failed", "Retry failed", 20, dangerous=True),
+    Action("launch.delete", ("D",), "delete all", "Delete all sandboxes of this launch", 30, dangerous=True),
+    Action("launch.code", ("ctrl+g",), "export", "Export as Python or curl", 50),
+    Action("launch.copy", ("y",), "copy ids", "Copy ids", 40),
+    Action("launch.back", ("escape", "q"), "back", "Back (launching continues in the background)", 5),
 )
