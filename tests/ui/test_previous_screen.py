@@ -76,7 +76,7 @@ async def test_the_tour_and_what_is_said_name_the_users_keys():
         app.screen._show_empty()
         shown = ["".join(piece.text for piece in line) for line in app.screen.table.empty]
         assert any(line.strip().startswith("f7  create a sandbox") for line in shown)
-        assert any("to all of them with :many" in line for line in shown)
+        assert any("to all of them with :bulk" in line for line in shown)
         assert any("f8 takes commands" in line for line in shown)
         await pilot.press("s")
         await pilot.pause()
