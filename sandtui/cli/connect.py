@@ -118,9 +118,9 @@ async def _platform(driver: str) -> Connection:
     from sandtui.client import Config
     from sandtui.fleet.inventory.session import Connection
     from sandtui.local import service
-    from sandtui.local.settings import Settings
+    from sandtui.local.settings import PlatformSettings
 
-    endpoint = await asyncio.to_thread(service.ensure, Settings(driver=driver))
+    endpoint = await asyncio.to_thread(service.ensure, PlatformSettings(driver=driver))
     return Connection(
         Config(api_key=endpoint.api_key, base_url=endpoint.base_url),
         f"local · {endpoint.driver}",

@@ -125,7 +125,7 @@ def _check_stream(arguments: argparse.Namespace) -> None:
 
 
 def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> int:
-    from sandtui.cli.places import ends, with_names
+    from sandtui.cli.remote_paths import ends, with_names
     from sandtui.fleet.transfers.model import Existing
 
     existing = Existing(arguments.existing or "overwrite")
@@ -163,7 +163,7 @@ def connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient]
 
 def as_typed(message: str, arguments: argparse.Namespace) -> str:
     """Return a message with local paths as they were typed."""
-    from sandtui.cli.places import split, whole
+    from sandtui.cli.remote_paths import split, whole
 
     for text in (arguments.source, arguments.target):
         sandbox, path = split(text)
@@ -260,7 +260,7 @@ async def transfer_all(
 
     Skipped files in ``omitted`` were reported before; new ones are added to it.
     """
-    from sandtui.fleet.clock import SystemClock
+    from sandtui.clock import SystemClock
     from sandtui.fleet.transfers.model import State
     from sandtui.fleet.transfers.queue import TransferQueue
 

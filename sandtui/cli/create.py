@@ -88,9 +88,9 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
     from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.errors import ConfigurationError
+    from sandtui.clock import SystemClock
     from sandtui.config.journal import LaunchJournal
     from sandtui.config.paths import Paths
-    from sandtui.fleet.clock import SystemClock
     from sandtui.fleet.creation.launch import Launch
     from sandtui.fleet.inventory.session import ConnectError
 

@@ -12,7 +12,7 @@ from sandtui.cli.usage import FAILURE, UsageError, complain, draw_in_utf8, on_te
 
 if TYPE_CHECKING:
     from sandtui.fleet.inventory.session import Connection
-    from sandtui.local.owned import OwnedPlatform
+    from sandtui.local.owned_platform import OwnedPlatform
 
 MOST = 20_000
 
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     draw_in_utf8()
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
-    from sandtui.local.owned import OwnedPlatform
-    from sandtui.local.settings import LocalError, Settings
+    from sandtui.local.owned_platform import OwnedPlatform
+    from sandtui.local.settings import LocalError, PlatformSettings
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.startup import Opening
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     with temporary_directory("demo") as folder:
         platform = OwnedPlatform(
-            Settings(folder / "platform", driver="simulated", fleet=arguments.fleet, seed=arguments.seed)
+            PlatformSettings(folder / "platform", driver="simulated", fleet=arguments.fleet, seed=arguments.seed)
         )
         try:
             # First: it removes the directory if this process is killed.

@@ -130,7 +130,7 @@ async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namesp
 async def _fan_out(
     client: AsyncSandboxClient, rows: Sequence[Row], command: str, stdin: bytes, arguments: argparse.Namespace
 ) -> int:
-    from sandtui.fleet.clock import SystemClock
+    from sandtui.clock import SystemClock
     from sandtui.fleet.commands.fanout import AT_ONCE, FanOut
     from sandtui.fleet.commands.fanout.save import record, save
     from sandtui.fleet.commands.fanout.text import exit_code, report

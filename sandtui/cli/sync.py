@@ -73,7 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.cli.places import split
+    from sandtui.cli.remote_paths import split
 
     if "-" in {arguments.source, arguments.target}:
         return refuse("sync works on directories; use `sandtui cp` for standard input and output")
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
     from dataclasses import replace
 
-    from sandtui.cli.places import ends
+    from sandtui.cli.remote_paths import ends
     from sandtui.fleet.files.entry import Kind
     from sandtui.fleet.files.local import LocalSide
     from sandtui.fleet.transfers.model import Existing

@@ -87,7 +87,7 @@ if TYPE_CHECKING:
         UpdateSandboxRequest,
     )
     from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
-    from sandtui.client.observe import Observer, RequestReport
+    from sandtui.client.observer import Observer, RequestReport
     from sandtui.client.port import Outcome
     from sandtui.client.process import AsyncSandboxProcess
     from sandtui.client.rpc import RPCError
@@ -211,7 +211,7 @@ _MODULES = {
     "models.ports": "ListExposedPortsResponse",
     "models.requests": "BulkDeleteSandboxRequest CommandRequest ExposePortRequest UpdateSandboxRequest",
     "models.streams": "CommandEnded CommandEvent CommandOutput CommandStarted",
-    "observe": "Observer RequestReport",
+    "observer": "Observer RequestReport",
     "port": "Outcome",
     "process": "AsyncSandboxProcess",
     "rpc": "RPCError",

@@ -183,19 +183,21 @@ class _Network(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         timeout = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._network.connect_tcp(host, port, timeout, local_address, socket_options), self._deadline)
+        return _DeadlineStream(
+            self._network.connect_tcp(host, port, timeout, local_address, socket_options), self._deadline
+        )
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
         timeout = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._network.connect_unix_socket(path, timeout, socket_options), self._deadline)
+        return _DeadlineStream(self._network.connect_unix_socket(path, timeout, socket_options), self._deadline)
 
     def sleep(self, seconds: float) -> None:
         self._network.sleep(seconds)
 
 
-class _Stream(httpcore.NetworkStream):
+class _DeadlineStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, deadline: NetworkDeadline) -> None:
         self._stream, self._deadline = stream, deadline
 
@@ -214,7 +216,7 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         timeout = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -27,7 +27,7 @@ from sandtui.client.gateway_access import GatewayAccess
 from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
-from sandtui.client.observe import Observer, Watched
+from sandtui.client.observer import Observer, Watched
 from sandtui.client.port import ChannelSource, Port, Sink, TransportFault, WireRequest, WireResponse
 from sandtui.client.read_only import refuse_change
 from sandtui.client.responses import error_from, no_response, output_so_far, redact, retry_after
@@ -61,7 +61,7 @@ class Session:
     """One identity at one platform, over one port. Shared by all flows of a client.
 
     ``vm`` caches which sandboxes are VMs, since they take commands over another protocol. ``lacks_batch_status`` is set
-    once an older platform is detected. ``observer`` gets a report of each request (:mod:`sandtui.client.observe`).
+    once an older platform is detected. ``observer`` gets a report of each request (:mod:`sandtui.client.observer`).
     ``channels`` opens SSH channels into containers, if available.
     """
 

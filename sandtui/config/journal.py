@@ -82,7 +82,7 @@ def database(path: Path) -> Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedLaunches:
     """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
 
     launches: tuple[UnfinishedLaunch, ...] = ()
@@ -173,13 +173,13 @@ class LaunchJournal:
 
         self._database.run(write)
 
-    def claim(self, context: str) -> Claimed:
+    def claim(self, context: str) -> ClaimedLaunches:
         """Take over the unfinished launches of a context that nobody carries out, this process included.
 
         Of several processes that ask, one gets each; it keeps them until it ends or releases them.
         """
 
-        def work(connection: sqlite3.Connection) -> Claimed:
+        def work(connection: sqlite3.Connection) -> ClaimedLaunches:
             connection.execute("DELETE FROM owners WHERE 0")  # takes the lock before anything is read
             offered, elsewhere = [], []
             for launch in _unfinished(connection):
@@ -191,9 +191,9 @@ class LaunchJournal:
                     offered.append(launch)
                 elif standing is Standing.ELSEWHERE and owner is not None:
                     elsewhere.append(owner.label)
-            return Claimed(tuple(offered), tuple(elsewhere))
+            return ClaimedLaunches(tuple(offered), tuple(elsewhere))
 
-        return self._database.run(work) if self._database.exists else Claimed()
+        return self._database.run(work) if self._database.exists else ClaimedLaunches()
 
     def release(self, launch_id: str) -> None:
         """Give a launch back, to be offered at the next start."""

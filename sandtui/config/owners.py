@@ -49,7 +49,7 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class OwnerProcess:
     """A process. ``boot`` names the boot of its machine and what processes it sees; ``started`` is only compared."""
 
     token: str
@@ -68,7 +68,7 @@ class Owner:
         return json.dumps(asdict(self))
 
     @classmethod
-    def load(cls, text: str) -> Owner | None:
+    def load(cls, text: str) -> OwnerProcess | None:
         """Return what was stored; None when it can't be read."""
         try:
             found = json.loads(text)
@@ -85,11 +85,11 @@ class Owners:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._me: Owner | None = None
+        self._me: OwnerProcess | None = None
         self._descriptor: int | None = None
 
     @property
-    def me(self) -> Owner:
+    def me(self) -> OwnerProcess:
         """This process.
 
         Raises:
@@ -97,7 +97,7 @@ class Owners:
         """
         with self._lock:
             if self._me is None or self._me.pid != os.getpid():
-                me = Owner(
+                me = OwnerProcess(
                     secrets.token_hex(8), socket.gethostname(), _boot(), os.getpid(), process_start(os.getpid()) or ""
                 )
                 self._hold(me)
@@ -109,7 +109,7 @@ class Owners:
         """Whether this process has carried anything out."""
         return self._me is not None
 
-    def standing(self, owner: Owner | None) -> Standing:
+    def standing(self, owner: OwnerProcess | None) -> Standing:
         """Return whether an owner still runs."""
         me = self.me
         if owner is None:
@@ -132,7 +132,7 @@ class Owners:
     def _file(self, token: str) -> Path:
         return self._folder / f"{_PREFIX}{token}{_SUFFIX}"
 
-    def _hold(self, me: Owner) -> None:
+    def _hold(self, me: OwnerProcess) -> None:
         make_private(self._folder)
         self._sweep()
         # Under another name until it is locked: nobody may find it without its lock.
@@ -188,10 +188,10 @@ class Claims:
         self.own(connection, entry)
         return True
 
-    def standing(self, connection: sqlite3.Connection, entry: str) -> tuple[Standing, Owner | None]:
+    def standing(self, connection: sqlite3.Connection, entry: str) -> tuple[Standing, OwnerProcess | None]:
         """Return what is known of an entry's owner; one that nobody has counts as gone."""
         row = connection.execute("SELECT owner FROM owners WHERE entry = ?", (entry,)).fetchone()
-        owner = Owner.load(row[0]) if row is not None else None
+        owner = OwnerProcess.load(row[0]) if row is not None else None
         return self._owners.standing(owner), owner
 
     def release(self, connection: sqlite3.Connection, entry: str) -> None:

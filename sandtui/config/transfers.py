@@ -43,7 +43,7 @@ def database(path: Path) -> Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedTransfers:
     """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
 
     transfers: tuple[Transfer, ...] = ()
@@ -145,7 +145,7 @@ class TransferJournal:
         """
         return self._database.run(lambda connection: self._claims.take(connection, transfer_id))
 
-    def claim(self) -> Claimed:
+    def claim(self) -> ClaimedTransfers:
         """Take over what was not finished and nobody else carries out, in the order of the queue.
 
         Of several processes that ask, one gets each; it keeps them until it ends. Not from the event loop.
@@ -154,7 +154,7 @@ class TransferJournal:
             OSError: the database can't be used.
         """
 
-        def work(connection: sqlite3.Connection) -> Claimed:
+        def work(connection: sqlite3.Connection) -> ClaimedTransfers:
             connection.execute("DELETE FROM owners WHERE 0")  # takes the lock before anything is read
             offered, elsewhere = [], []
             for transfer in self._read(connection):
@@ -164,9 +164,9 @@ class TransferJournal:
                     offered.append(transfer)
                 elif standing is Standing.ELSEWHERE and owner is not None:
                     elsewhere.append(owner.label)
-            return Claimed(tuple(offered), tuple(elsewhere))
+            return ClaimedTransfers(tuple(offered), tuple(elsewhere))
 
-        return self._database.run(work) if self._database.exists else Claimed()
+        return self._database.run(work) if self._database.exists else ClaimedTransfers()
 
     def unfinished(self) -> list[Transfer]:
         """Return what was not finished, whoever carries it out, in the order of the queue; not from the event loop.

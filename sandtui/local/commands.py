@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandtui.directories import describe
-from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, Keep, LocalError, NothingIsolatesError, Settings
+from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, Keep, LocalError, NothingIsolatesError, PlatformSettings
 
 if TYPE_CHECKING:
     from sandtui.local.service import Endpoint
@@ -155,10 +155,10 @@ def _count(text: str) -> int:
 
 
 def _trouble(text: str) -> str:
-    from sandtui.local.control.trouble import TroubleSettings
+    from sandtui.local.control.faults import FaultSettings
 
     try:
-        TroubleSettings.parse(text)
+        FaultSettings.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
@@ -185,8 +185,8 @@ def _reporting(command: Command) -> Command:
     return run
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
-    settings = Settings()
+def _settings(arguments: argparse.Namespace) -> PlatformSettings:
+    settings = PlatformSettings()
     if arguments.state_dir is not None:
         settings = replace(settings, state_dir=_expanded(arguments.state_dir))
     if "records" in arguments:
@@ -203,7 +203,7 @@ def _expanded(path: Path) -> Path:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from sandtui.local import server
-    from sandtui.local.owned import Owner
+    from sandtui.local.owned_platform import OwnerWatch
 
     settings = replace(
         _settings(arguments),
@@ -227,7 +227,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             "can run commands on this machine.",
             file=sys.stderr,
         )
-    server.run(settings, Owner(sys.stdin.fileno(), settings.state_dir.parent) if arguments.owned else None)
+    server.run(settings, OwnerWatch(sys.stdin.fileno(), settings.state_dir.parent) if arguments.owned else None)
     return 0
 
 

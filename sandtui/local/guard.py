@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandtui.local.gateway.request_body import RequestBody
+from sandtui.local.gateway.request_body import BodyReader
 
 STOPPING = "The local platform is being stopped; what this request began has been ended with it."
 
@@ -39,7 +39,7 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        body = RequestBody(scope, receive, send)
+        body = BodyReader(scope, receive, send)
         receive, send = body.receive, body.send
         refusal = self._refusal(headers.get("host", ""), headers.get("origin"))
         if refusal is not None:

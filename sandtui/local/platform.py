@@ -19,11 +19,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, SandboxStatus
+from sandtui.clock import Clock, SystemClock
 from sandtui.local import wire
-from sandtui.local.clock import Clock, SystemClock
-from sandtui.local.control.access import Access
 from sandtui.local.control.account import AccountRoutes
+from sandtui.local.control.api_key import ApiKeyGuard
 from sandtui.local.control.egress import EgressRoutes
+from sandtui.local.control.faults import FaultInjection, FaultSettings
 from sandtui.local.control.image_checks import ImageRoutes
 from sandtui.local.control.jobs import JobRoutes
 from sandtui.local.control.lifecycle import Lifecycle
@@ -31,9 +32,8 @@ from sandtui.local.control.ports import PortRoutes
 from sandtui.local.control.retention import Retention
 from sandtui.local.control.sandboxes import ControlPlane
 from sandtui.local.control.ssh import SshRoutes
-from sandtui.local.control.trouble import Trouble, TroubleSettings
 from sandtui.local.drivers.base import Driver, DriverError
-from sandtui.local.drivers.choose import choose
+from sandtui.local.drivers.selection import choose
 from sandtui.local.files import LOCK_NAME, private_directory
 from sandtui.local.gateway.commands import Gateway
 from sandtui.local.gateway.exposures import Exposures
@@ -41,7 +41,7 @@ from sandtui.local.gateway.session_routes import SessionRoutes
 from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.guard import Guard
 from sandtui.local.identity import CHALLENGE, new_api_key, proof
-from sandtui.local.settings import ELSEWHERE, LocalError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, PlatformSettings
 from sandtui.local.ssh.server import SshServer
 from sandtui.local.ssh.sessions import SshSessions
 from sandtui.local.store.database import Store
@@ -50,10 +50,10 @@ from sandtui.local.store.registry import Registry
 from sandtui.local.store.vault import Vault
 
 
-class Platform:
+class LocalPlatform:
     """A local platform. Enter it, then serve ``app``, or call it in the same process without sockets."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(self, settings: PlatformSettings, *, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.base_url = "http://127.0.0.1"
@@ -126,7 +126,7 @@ class Platform:
         exposures = Exposures(store, self.lifecycle, clock)
         await exposures.open()
         self._stack.push_async_callback(exposures.close)
-        access = Access(self.registry, self.api_key)
+        access = ApiKeyGuard(self.registry, self.api_key)
         control = ControlPlane(
             access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url, disk
         )
@@ -154,7 +154,7 @@ class Platform:
         starlette.router.redirect_slashes = False
         app: ASGIApp = starlette
         if settings.trouble:
-            app = Trouble(app, TroubleSettings.parse(settings.trouble))
+            app = FaultInjection(app, FaultSettings.parse(settings.trouble))
         self.app = Guard(app, settings.host)
 
     async def _health(self, request: Request) -> Response:
@@ -162,10 +162,10 @@ class Platform:
         challenge = request.query_params.get("challenge", "")
         if CHALLENGE.fullmatch(challenge):
             reply["proof"] = proof(self.api_key, self.base_url, challenge)
-        return wire.Reply(reply)
+        return wire.AsciiJSONResponse(reply)
 
 
-def _database(settings: Settings) -> str:
+def _database(settings: PlatformSettings) -> str:
     # A made-up fleet must not mix with real sandboxes, nor with another made-up one.
     if settings.driver == "simulated":
         return f"simulated-{settings.fleet}-{settings.seed}.sqlite3"
@@ -202,7 +202,7 @@ async def _wire_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return wire.Reply({"detail": error.detail}, error.status_code, error.headers)
+    return wire.AsciiJSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
 async def _nobody_listens(request: Request, error: Exception) -> Response:
@@ -214,12 +214,12 @@ async def _system_error(request: Request, error: Exception) -> Response:
         raise error
     assert isinstance(error, OSError)
     detail = str(error) if isinstance(error, DiskFull) else f"The disk of the local platform is full: {error.strerror}."
-    return wire.Reply({"detail": detail}, HTTPStatus.INSUFFICIENT_STORAGE)
+    return wire.AsciiJSONResponse({"detail": detail}, HTTPStatus.INSUFFICIENT_STORAGE)
 
 
 async def _driver_error(request: Request, error: Exception) -> Response:
-    return wire.Reply({"detail": str(error)}, 500)
+    return wire.AsciiJSONResponse({"detail": str(error)}, 500)
 
 
 async def _failure(request: Request, error: Exception) -> Response:
-    return wire.Reply({"detail": "The local platform failed at this; its log has the reason."}, 500)
+    return wire.AsciiJSONResponse({"detail": "The local platform failed at this; its log has the reason."}, 500)

@@ -15,10 +15,10 @@ from typing import Any, Final
 import uvicorn
 
 from sandtui.local.connections import BoundedProtocol
-from sandtui.local.owned import Owner
-from sandtui.local.platform import Platform
+from sandtui.local.owned_platform import OwnerWatch
+from sandtui.local.platform import LocalPlatform
 from sandtui.local.service import Endpoint, endpoint_path
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.settings import LocalError, PlatformSettings
 
 _IDLE_CHECKS: Final = 20
 _FINISH_SECONDS: Final = 1.0
@@ -28,14 +28,14 @@ _GRACE_SECONDS: Final = 2
 """Seconds after which those are cut that could not even be told."""
 
 
-async def serve(settings: Settings, announce: Callable[[str], None], owner: Owner | None = None) -> None:
+async def serve(settings: PlatformSettings, announce: Callable[[str], None], owner: OwnerWatch | None = None) -> None:
     """Run a platform; ``announce`` is called with one line once it accepts requests.
 
     With an ``owner`` it stops when the owner has ended.
     """
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
-        async with Platform(settings) as platform:
+        async with LocalPlatform(settings) as platform:
             platform.base_url = base_url(listener)
             server = Server(platform)
             loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ async def serve(settings: Settings, announce: Callable[[str], None], owner: Owne
                 Endpoint.forget(file, os.getpid())
 
 
-def run(settings: Settings, owner: Owner | None = None) -> None:
+def run(settings: PlatformSettings, owner: OwnerWatch | None = None) -> None:
     """Run a platform in this process and print its address on standard output."""
     try:
         asyncio.run(serve(settings, lambda line: print(line, flush=True), owner))  # noqa: T201
@@ -107,7 +107,7 @@ def base_url(listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn without its own signal handling, which would end the process before its sandboxes."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: LocalPlatform) -> None:
         config = uvicorn.Config(
             platform.app, lifespan="off", access_log=False, log_level="warning", server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS, ws="none", backlog=1024, timeout_keep_alive=75,
@@ -141,7 +141,7 @@ def _say(text: str) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-async def _stop_when_idle(platform: Platform, server: Server) -> None:
+async def _stop_when_idle(platform: LocalPlatform, server: Server) -> None:
     limit = platform.settings.idle_exit
     if limit is None:
         return

@@ -23,7 +23,7 @@ from sandtui.directories import describe
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
 from sandtui.local.identity import proves
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
-from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, PlatformSettings
 from sandtui.local.store.disk import Disk
 
 START_SECONDS: Final = 30.0
@@ -75,14 +75,14 @@ class Endpoint:
             path.unlink(missing_ok=True)
 
 
-def endpoint_path(settings: Settings) -> Path:
+def endpoint_path(settings: PlatformSettings) -> Path:
     """Return the file that tells the address of the platform of a state directory."""
     # Beside the state and not in a runtime directory: that one differs between a login, cron and sudo,
     # and a platform that holds the lock but can't be found would be of no use to anyone.
     return settings.state_dir / "endpoint.json"
 
 
-def find(settings: Settings) -> Endpoint | None:
+def find(settings: PlatformSettings) -> Endpoint | None:
     """Return the running platform of a state directory, or None."""
     if not _is_locked(settings):
         return None
@@ -90,7 +90,7 @@ def find(settings: Settings) -> Endpoint | None:
     return endpoint if endpoint is not None and _answers(endpoint) else None
 
 
-def ensure(settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
+def ensure(settings: PlatformSettings, *, timeout: float = START_SECONDS) -> Endpoint:
     """Return the running platform, starting it when there is none. Callers at the same time get the same.
 
     Raises:
@@ -111,7 +111,7 @@ def ensure(settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
     return found
 
 
-def _ensure(settings: Settings, timeout: float) -> Endpoint:
+def _ensure(settings: PlatformSettings, timeout: float) -> Endpoint:
     private_directory(settings.state_dir, "state directory")
     with _start_lock(settings.state_dir / "start.lock", timeout):
         end = time.monotonic() + timeout
@@ -125,7 +125,7 @@ def _ensure(settings: Settings, timeout: float) -> Endpoint:
         return found
 
 
-def stop(settings: Settings, *, timeout: float = STOP_SECONDS) -> Endpoint | None:
+def stop(settings: PlatformSettings, *, timeout: float = STOP_SECONDS) -> Endpoint | None:
     """Stop the running platform and its sandboxes; return what was stopped, or None."""
     endpoint = find(settings)
     if endpoint is None:
@@ -159,7 +159,7 @@ def _watched(pid: int) -> Iterator[Callable[[], bool]]:
         os.close(fd)
 
 
-def spawn_owned(settings: Settings) -> subprocess.Popen[bytes]:
+def spawn_owned(settings: PlatformSettings) -> subprocess.Popen[bytes]:
     """Begin to start a platform for this process only: it stops when its standard input, a pipe of ours, is closed.
 
     The directory in which its state directory lies is removed then (see :func:`sandtui.scratch.remove_scratch`).
@@ -168,11 +168,13 @@ def spawn_owned(settings: Settings) -> subprocess.Popen[bytes]:
     return _spawn(settings, _log_path(settings), owned=True)
 
 
-def _start(settings: Settings, timeout: float) -> Endpoint:
+def _start(settings: PlatformSettings, timeout: float) -> Endpoint:
     return await_endpoint(_spawn(settings, _log_path(settings)), settings, timeout=timeout)
 
 
-def await_endpoint(process: subprocess.Popen[bytes], settings: Settings, *, timeout: float = START_SECONDS) -> Endpoint:
+def await_endpoint(
+    process: subprocess.Popen[bytes], settings: PlatformSettings, *, timeout: float = START_SECONDS
+) -> Endpoint:
     """Wait until the platform of a new process accepts requests."""
     log = _log_path(settings)
     end = time.monotonic() + timeout
@@ -190,7 +192,7 @@ def await_endpoint(process: subprocess.Popen[bytes], settings: Settings, *, time
     raise LocalError(f"The local platform didn't start within {timeout:g} seconds. {_why(log)}".rstrip())
 
 
-def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.Popen[bytes]:
+def _spawn(settings: PlatformSettings, log: Path, *, owned: bool = False) -> subprocess.Popen[bytes]:
     """Start the platform in a session of its own: the keys and the end of this terminal are not its business."""
     idle = IDLE_EXIT_SECONDS if settings.idle_exit is None else settings.idle_exit
     ending = ["--owned"] if owned else ["--on-demand", "--idle-exit", str(idle)]
@@ -217,7 +219,7 @@ def _spawn(settings: Settings, log: Path, *, owned: bool = False) -> subprocess.
     return process
 
 
-def _log_path(settings: Settings) -> Path:
+def _log_path(settings: PlatformSettings) -> Path:
     return settings.state_dir.resolve() / _LOG_NAME
 
 
@@ -251,7 +253,7 @@ def _tail(log: Path) -> str:
     return f"The end of its log ({log}):\n{text}" if text else ""
 
 
-def _is_locked(settings: Settings) -> bool:
+def _is_locked(settings: PlatformSettings) -> bool:
     """Return whether a process holds the state directory; the lock can't outlive it."""
     path = settings.state_dir / LOCK_NAME
     try:

@@ -52,7 +52,7 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Settings:
+class PlatformSettings:
     """The settings of a platform."""
 
     state_dir: Path = field(default_factory=default_state_dir)
@@ -64,7 +64,7 @@ class Settings:
     images: tuple[str, ...] = ("*",)
     """Glob patterns of the images that are taken as there by drivers that pull nothing."""
     trouble: str = ""
-    """Faults by probability, as :mod:`sandtui.local.control.trouble` reads them."""
+    """Faults by probability, as :mod:`sandtui.local.control.faults` reads them."""
     share_network: bool = False
     """Whether sandboxes with network access get this machine's own network."""
     allow_private: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ DISK_MOUNT_PATH = "/sandbox-workspace"
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-class Reply(JSONResponse):
+class AsciiJSONResponse(JSONResponse):
     """A JSON reply in ASCII: whatever text a request had, half a character included, can be sent back."""
 
     def render(self, content: Any) -> bytes:
@@ -44,9 +44,9 @@ class WireError(Exception):
         self.body = body
         self.headers = headers
 
-    def response(self) -> Reply:
+    def response(self) -> AsciiJSONResponse:
         """Return it as it goes over the wire."""
-        return Reply(self.body, self.status, self.headers)
+        return AsciiJSONResponse(self.body, self.status, self.headers)
 
 
 def problem(status: int, detail: str) -> WireError:
@@ -64,7 +64,7 @@ def not_offered(what: str) -> WireError:
     return problem(HTTPStatus.NOT_IMPLEMENTED, f"{what} not offered by the local platform.")
 
 
-class RequestBody(BaseModel):
+class RequestModel(BaseModel):
     """The body of a request."""
 
     # Fields that only other generations of the API have are passed over, as the real service does.
@@ -78,7 +78,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SandboxId = Annotated[str, StringConstraints(max_length=200)]
 
 
-class CreateBody(RequestBody):
+class CreateBody(RequestModel):
     """The body of a create, in any generation's spelling."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -160,7 +160,7 @@ class CreateBody(RequestBody):
         return SandboxRecord(id=sandbox_id, created_at=now, updated_at=now, start_command=command, **values)
 
 
-class BulkDeleteBody(RequestBody):
+class BulkDeleteBody(RequestModel):
     """Which sandboxes to delete: by id, by labels, or all that a user, a team or everyone has."""
 
     sandbox_ids: list[SandboxId] | None = Field(default=None, min_length=1, max_length=500)
@@ -180,7 +180,7 @@ class BulkDeleteBody(RequestBody):
         return self
 
 
-class StatusBody(RequestBody):
+class StatusBody(RequestModel):
     """The ids of a batch status."""
 
     sandbox_ids: list[SandboxId] = Field(min_length=1, max_length=100)
@@ -192,7 +192,7 @@ class StatusBody(RequestBody):
         return self
 
 
-class ExecBody(RequestBody):
+class ExecBody(RequestModel):
     """One command for the shell of a sandbox."""
 
     command: Text

@@ -5,8 +5,8 @@ turns keys, mouse and pasted text into bytes.
 """
 
 from sandtui.terminal.emulation import Emulation
-from sandtui.terminal.lines import Run
+from sandtui.terminal.lines import TextRun
 from sandtui.terminal.pen import PLAIN, TRUE, Pen
 from sandtui.terminal.view import TerminalText
 
-__all__ = ["PLAIN", "TRUE", "Emulation", "Pen", "Run", "TerminalText"]
+__all__ = ["PLAIN", "TRUE", "Emulation", "Pen", "TerminalText", "TextRun"]

@@ -74,7 +74,7 @@ class Line:
             chars[end] = " "
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """Some text in one pen. ``cells`` is its width."""
 
     text: str
@@ -96,12 +96,12 @@ class Kept(NamedTuple):
         return self.wrapped == PADDED and self.text.endswith(" ")
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[TextRun, ...]:
         """The line as runs."""
         starts = (0, *self.ends)
         pieces = [self.text[start:end] for start, end in pairwise(starts)] if self.ends else [self.text]
         return tuple(
-            Run(piece, pen, len(piece) if piece.isascii() else len(cells_of(piece)))
+            TextRun(piece, pen, len(piece) if piece.isascii() else len(cells_of(piece)))
             for piece, pen in zip(pieces, self.pens or (PLAIN,), strict=True)
         )
 
@@ -120,10 +120,12 @@ class Kept(NamedTuple):
         return line
 
 
-def runs_of(line: Line) -> tuple[Run, ...]:
+def runs_of(line: Line) -> tuple[TextRun, ...]:
     """Return the runs of a line, from its first cell to its last."""
     chars, pens = line.chars, line.pens
-    return tuple(Run("".join(chars[start:end]), pens[start], end - start) for start, end in pairwise([0, *_cuts(line)]))
+    return tuple(
+        TextRun("".join(chars[start:end]), pens[start], end - start) for start, end in pairwise([0, *_cuts(line)])
+    )
 
 
 def _cuts(line: Line) -> list[int]:

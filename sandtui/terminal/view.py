@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandtui.terminal.emulation import Emulation
-from sandtui.terminal.lines import Run, runs_of
+from sandtui.terminal.lines import TextRun, runs_of
 from sandtui.terminal.widths import cells_of
 
 
@@ -31,7 +31,7 @@ class TerminalText:
         """One more than the number of the screen's last line."""
         return self.top + self.terminal.grid.height
 
-    def runs(self, line: int) -> tuple[Run, ...]:
+    def runs(self, line: int) -> tuple[TextRun, ...]:
         """Return a line as styled runs; an unknown one is empty. A run's text is as wide as its ``cells``."""
         screen_line = line - self.top
         if screen_line >= 0:

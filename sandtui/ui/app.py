@@ -17,10 +17,10 @@ from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.worker import Worker, WorkerState
 
+from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths, read_text
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.activity.trace import following
-from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Tick
 from sandtui.ui.dispatch import Dispatcher
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.theme import Theme
 
-    from sandtui.fleet.clock import Clock
+    from sandtui.clock import Clock
     from sandtui.fleet.inventory.refresh import Pace
     from sandtui.ui.actions import ActionRunner
     from sandtui.ui.chrome.screen import AppScreen

@@ -9,6 +9,7 @@ from typing import Any
 
 from textual.app import App
 
+from sandtui.clock import Clock
 from sandtui.config.activity import SqliteActivity
 from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.command_history import SqliteCommandHistory
@@ -18,7 +19,6 @@ from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
 from sandtui.fleet.activity.requests import RequestBook
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.inventory.refresh import Pace
 from sandtui.fleet.keymap import read_keymap

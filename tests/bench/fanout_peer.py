@@ -18,7 +18,7 @@ ROUNDS = 5
 async def fan_out(ids):
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.models import Sandbox
-    from sandtui.fleet.clock import SystemClock
+    from sandtui.clock import SystemClock
     from sandtui.fleet.commands.fanout import FanOut, group
     from sandtui.fleet.inventory.row import Row
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from sandtui.cli.cp import Unwritten
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
+from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
-from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.inventory.session import Connection
 from sandtui.fleet.transfers.model import ENDED, Existing, Place, Spec, State
 from sandtui.fleet.transfers.queue import TransferQueue

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.inventory.refresh import PAGE_SIZE, Refresher
 from sandtui.fleet.inventory.store import FleetStore
 from tests.bench.fleet import spread

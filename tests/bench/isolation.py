@@ -20,9 +20,9 @@ from unittest import mock
 
 import httpx
 
-from sandtui.local.drivers import agent_processes, choose, namespace
-from sandtui.local.platform import Platform
-from sandtui.local.settings import Settings
+from sandtui.local.drivers import agent_processes, namespace, selection
+from sandtui.local.platform import LocalPlatform
+from sandtui.local.settings import PlatformSettings
 from tests.bench.local import BODY, row
 
 ROUNDS = 40
@@ -47,7 +47,7 @@ def open_agent(folder: Path) -> Path:
     return package / "__main__.py"
 
 
-async def create(platform: Platform, agent: Path) -> float:
+async def create(platform: LocalPlatform, agent: Path) -> float:
     """Return the milliseconds until a sandbox runs; it is deleted afterwards."""
     key = {"authorization": f"Bearer {platform.api_key}"}
     transport = httpx.ASGITransport(platform.app)
@@ -72,9 +72,11 @@ async def measure(folder: Path) -> None:
 
     async with AsyncExitStack() as stack:
 
-        async def platform(name: str, finds: Callable[..., object]) -> Platform:
-            with mock.patch.object(choose, "find_disk_limit", finds):
-                return await stack.enter_async_context(Platform(Settings(folder / name, driver="namespace")))
+        async def platform(name: str, finds: Callable[..., object]) -> LocalPlatform:
+            with mock.patch.object(selection, "find_disk_limit", finds):
+                return await stack.enter_async_context(
+                    LocalPlatform(PlatformSettings(folder / name, driver="namespace"))
+                )
 
         whole = await platform("whole", namespace.find_disk_limit)
         unlimited = await platform("unlimited", no_limit)

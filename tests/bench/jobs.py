@@ -25,7 +25,7 @@ import httpx
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.client.flows.jobs import launch_script
 from sandtui.client.models.jobs import BackgroundJob
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard

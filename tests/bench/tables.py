@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Input
 
 from sandtui.client.models import Sandbox
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.store import FleetStore

@@ -12,7 +12,7 @@ import pytest
 from sandtui.cli.doctor import drivers, machine, platform, terminal
 from sandtui.cli.program import main
 from sandtui.config.paths import Paths
-from sandtui.local.drivers.choose import Mode
+from sandtui.local.drivers.selection import Mode
 from sandtui.local.settings import LocalError
 
 ROOT = Path(__file__).parents[2]
@@ -237,7 +237,7 @@ async def test_what_isolates_local_sandboxes_is_told(
             raise mode
         return mode
 
-    monkeypatch.setattr("sandtui.local.drivers.choose.find_mode", find)
+    monkeypatch.setattr("sandtui.local.drivers.selection.find_mode", find)
     found = {finding.name: finding.state async for finding in drivers.examine()}
     found.pop("engine", None)
     assert found == wanted

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from sandtui.client import APIError
+from sandtui.clock import SystemClock
 from sandtui.config.database import Database
 from sandtui.config.jobs import JobFile
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.creation.launch import Launch, Step, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.jobs.job import Chain, JobKey

@@ -14,7 +14,7 @@ import pytest
 from sandtui.client import CreateSandboxRequest
 from sandtui.config.jobs import JobFile
 from sandtui.config.journal import LaunchJournal
-from sandtui.config.owners import Owner, Owners, Standing, owners_beside, process_start, process_start_by_ps
+from sandtui.config.owners import OwnerProcess, Owners, Standing, owners_beside, process_start, process_start_by_ps
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.transfers.model import Place, Spec, Transfer
@@ -217,8 +217,8 @@ def test_a_number_that_was_used_again_is_another_process(owners):
     assert owners.standing(replace(twin, started="1")) is Standing.GONE
     assert owners.standing(replace(twin, pid=2**22 + 1)) is Standing.GONE
     assert owners.standing(None) is Standing.GONE
-    assert owners.standing(Owner.load("no owner")) is Standing.GONE
-    assert Owner.load(me.dump()) == me
+    assert owners.standing(OwnerProcess.load("no owner")) is Standing.GONE
+    assert OwnerProcess.load(me.dump()) == me
 
 
 @pytest.mark.parametrize("boot", ["another boot", ""])

@@ -11,7 +11,7 @@ from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths
 from sandtui.config.state_check import check_state
 from sandtui.directories import DirectoryError, user_directory
-from sandtui.local.settings import LocalError, Settings, default_state_dir
+from sandtui.local.settings import LocalError, PlatformSettings, default_state_dir
 
 
 def told(state, config=None):
@@ -100,7 +100,7 @@ def test_a_user_without_a_home(monkeypatch, capsys, home):
     with pytest.raises(DirectoryError, match="Set HOME or XDG_STATE_HOME"):
         user_directory("state")
     with pytest.raises(LocalError, match="Set HOME or XDG_DATA_HOME"):
-        Settings()
+        PlatformSettings()
     for words in (["keys"], ["create", "python"], ["run", "x", "--", "true"], ["local", "status"], ["cp", "a", "b:c"]):
         assert main(words) in {1, 2}
         shown = capsys.readouterr()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.commands.console import Console
 from sandtui.fleet.commands.console_run import RunState
 from tests.e2e.test_shell import make

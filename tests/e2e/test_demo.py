@@ -124,10 +124,10 @@ async def test_a_crash_report_survives_the_demo(env):
 LEAKING = """
 import os, subprocess, sys
 from pathlib import Path
-from sandtui.local.owned import OwnedPlatform
-from sandtui.local.settings import Settings
+from sandtui.local.owned_platform import OwnedPlatform
+from sandtui.local.settings import PlatformSettings
 
-platform = OwnedPlatform(Settings(Path(sys.argv[1]) / "platform", driver="simulated"))
+platform = OwnedPlatform(PlatformSettings(Path(sys.argv[1]) / "platform", driver="simulated"))
 endpoint = platform.start()
 # Another process that inherited our end of the pipe, and that outlives us.
 fds = [int(name) for name in os.listdir("/proc/self/fd") if int(name) > 2]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sandtui.local.clock import ManualClock
-from sandtui.local.drivers.hosted import HostedInstance
-from sandtui.local.platform import Platform
-from sandtui.local.settings import Settings
+from sandtui.clock import ManualClock
+from sandtui.local.drivers.agent_instance import HostedInstance
+from sandtui.local.platform import LocalPlatform
+from sandtui.local.settings import PlatformSettings
 from tests.local.ordinary import ordinary_sandbox, run
 from tests.local.support import Api, Start, namespaces_work, serving_in_process
 
@@ -33,8 +33,8 @@ async def start(state_dir: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(driver: str = "simulated", *, clock: Any = None, state: Path = state_dir, **more: Any) -> Api:
-            settings = Settings(state_dir=state, driver=driver, **more)
-            api = Api(await stack.enter_async_context(Platform(settings, clock=clock)))
+            settings = PlatformSettings(state_dir=state, driver=driver, **more)
+            api = Api(await stack.enter_async_context(LocalPlatform(settings, clock=clock)))
             stack.push_async_callback(api.http.aclose)
             return api
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, PATH
 from sandtui.local.drivers.base import Command
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import isolation_spec
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from sandtui.local.drivers.namespace import probe
-from sandtui.local.platform import Platform
+from sandtui.local.platform import LocalPlatform
 from sandtui.local.server import Server, base_url, listen
 
 GIVE_UP_SECONDS = 60.0
@@ -22,7 +22,7 @@ GIVE_UP_SECONDS = 60.0
 class Api:
     """A client of one platform."""
 
-    def __init__(self, platform: Platform, http: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, platform: LocalPlatform, http: httpx.AsyncClient | None = None) -> None:
         self.platform = platform
         transport = httpx.ASGITransport(platform.app)
         self.http = http or httpx.AsyncClient(transport=transport, base_url=platform.base_url)
@@ -92,7 +92,7 @@ Start = Callable[..., Awaitable[Api]]
 
 
 @asynccontextmanager
-async def serving_in_process(platform: Platform) -> AsyncIterator[Api]:
+async def serving_in_process(platform: LocalPlatform) -> AsyncIterator[Api]:
     """Serve a platform on a loopback port."""
     with contextlib.closing(listen("127.0.0.1", 0)) as listener:
         platform.base_url = base_url(listener)

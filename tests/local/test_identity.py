@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from sandtui.local import service
-from sandtui.local.platform import Platform, take_lock
+from sandtui.local.platform import LocalPlatform, take_lock
 from sandtui.local.service import Endpoint, endpoint_path
-from sandtui.local.settings import Settings
+from sandtui.local.settings import PlatformSettings
 from tests.local.test_serve import execute, running, serving
 
 KEY = "local_" + "5e" * 24
@@ -58,7 +58,7 @@ def stranger(answer: dict[str, object] | str, relayed: str = "") -> Iterator[tup
      {"proof": None}, {"proof": "\ud800"}, {"proof": "ä"}, [], "text", {"pid": 4242, "proof": "00" * 32}],
 )  # fmt: skip
 def test_a_stranger_on_the_port_is_not_taken_for_the_platform(state_dir: Path, answer: dict[str, object]) -> None:
-    settings = Settings(state_dir=state_dir)
+    settings = PlatformSettings(state_dir=state_dir)
     state_dir.mkdir(mode=0o700)
     with stranger(answer) as (url, heard):
         Endpoint(url, KEY, 4242, "namespace").save(endpoint_path(settings))
@@ -75,7 +75,7 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_platform(state_dir: Path, a
 @pytest.mark.parametrize("kind", ["relay", "redirect"])
 def test_the_answer_of_the_platform_can_not_be_passed_on(state_dir: Path, kind: str) -> None:
     with serving(state_dir, "--driver", "simulated") as (_, _, info):
-        settings = Settings(state_dir=state_dir)
+        settings = PlatformSettings(state_dir=state_dir)
         found = service.find(settings)
         assert found is not None
         assert found.api_key == info["api_key"]
@@ -92,7 +92,7 @@ def test_a_killed_platform_has_another_key_when_it_comes_back_with_its_sandboxes
         box = running(client, start_command="echo one > marker; exec sleep 300")
         process.kill()
         process.wait()
-    assert service.find(Settings(state_dir=state_dir)) is None
+    assert service.find(PlatformSettings(state_dir=state_dir)) is None
     with serving(state_dir, "--driver", "process") as (_, client, again):
         assert again["api_key"] != info["api_key"]
         assert execute(client, box, "cat marker")["stdout"] == "one\n"
@@ -106,7 +106,7 @@ def test_a_killed_platform_has_another_key_when_it_comes_back_with_its_sandboxes
 
 
 async def test_the_proof_is_given_for_sound_challenges_only(tmp_path: Path) -> None:
-    async with Platform(Settings(state_dir=tmp_path / "state", driver="simulated")) as platform:
+    async with LocalPlatform(PlatformSettings(state_dir=tmp_path / "state", driver="simulated")) as platform:
         transport = httpx.ASGITransport(platform.app)
         async with httpx.AsyncClient(transport=transport, base_url=platform.base_url) as http:
             for challenge in ("", "a", "A" * 32, "a" * 31, "a" * 129, "g" * 32, "a" * 32 + "\n"):

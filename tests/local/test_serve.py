@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from sandtui.local import interpreter, service
-from sandtui.local.settings import LocalError, NothingIsolatesError, Settings
+from sandtui.local.settings import LocalError, NothingIsolatesError, PlatformSettings
 from tests.local.support import GIVE_UP_SECONDS, cleared, processes_of
 
 PROGRAM = [sys.executable, "-m", "sandtui.local"]
@@ -240,7 +240,7 @@ def test_local_env_status_and_stop(state_dir: Path) -> None:
 
 
 def test_callers_at_the_same_time_get_the_same_platform(state_dir: Path) -> None:
-    settings = Settings(state_dir=state_dir, driver="simulated")
+    settings = PlatformSettings(state_dir=state_dir, driver="simulated")
     found: list[service.Endpoint] = []
     threads = [threading.Thread(target=lambda: found.append(service.ensure(settings))) for _ in range(4)]
     for thread in threads:
@@ -257,7 +257,7 @@ def test_callers_at_the_same_time_get_the_same_platform(state_dir: Path) -> None
 
 
 def test_a_platform_on_demand_ends_by_itself(state_dir: Path) -> None:
-    settings = Settings(state_dir=state_dir, driver="process", idle_exit=0.3)
+    settings = PlatformSettings(state_dir=state_dir, driver="process", idle_exit=0.3)
     endpoint = service.ensure(settings)
     end = time.monotonic() + GIVE_UP_SECONDS
     while alive(endpoint.pid):
@@ -271,7 +271,7 @@ def test_a_platform_that_can_not_start_quotes_its_log(state_dir: Path) -> None:
     state_dir.mkdir(mode=0o700)
     (state_dir / "platform.sqlite3").write_bytes(b"this is no database, " * 100)
     with pytest.raises(LocalError, match=r"(?s)could not be started.*platform\.sqlite3"):
-        service.ensure(Settings(state_dir=state_dir, driver="process"))
+        service.ensure(PlatformSettings(state_dir=state_dir, driver="process"))
 
 
 def test_a_stale_endpoint_is_not_believed(state_dir: Path) -> None:
@@ -279,9 +279,9 @@ def test_a_stale_endpoint_is_not_believed(state_dir: Path) -> None:
         text = (state_dir / "endpoint.json").read_text()
         process.kill()
         process.wait()
-    assert service.find(Settings(state_dir=state_dir)) is None
+    assert service.find(PlatformSettings(state_dir=state_dir)) is None
     (state_dir / "endpoint.json").write_text(text)
-    assert service.stop(Settings(state_dir=state_dir)) is None
+    assert service.stop(PlatformSettings(state_dir=state_dir)) is None
 
 
 def test_the_agent_needs_only_the_standard_library() -> None:
@@ -355,11 +355,12 @@ def test_no_interpreter_of_ours_runs_code_from_the_current_directory(state_dir: 
     for path in ("", ".", ":", "lib", f"lib::{tmp_path.parent}", "./lib"):
         env = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": ""} if path else os.environ
         # The first interpreter is the user's own choice, with whatever path it has; its children are ours.
-        settings = Settings(state_dir=state_dir)
+        settings = PlatformSettings(state_dir=state_dir)
         code = (
             f"import sys; sys.path = [p for p in sys.path if p and not p.startswith({str(tmp_path)!r})]; "
-            "from sandtui.local import service; from sandtui.local.settings import Settings; from pathlib import Path; "
-            f"print(service.ensure(Settings(state_dir=Path({str(settings.state_dir)!r}))).base_url)"
+            "from sandtui.local import service; from sandtui.local.settings import PlatformSettings; "
+            "from pathlib import Path; "
+            f"print(service.ensure(PlatformSettings(state_dir=Path({str(settings.state_dir)!r}))).base_url)"
         )
         # The path is the user's from here on: what it holds was run before the program could do anything about it.
         own = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p and not p.startswith(str(tmp_path)))}
@@ -388,12 +389,12 @@ def nothing_isolates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     (folder / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'sandtui' in ' '.join(sys.orig_argv) and '-I' not in sys.orig_argv:\n"
-        "    from sandtui.local.drivers import choose\n"
+        "    from sandtui.local.drivers import selection\n"
         "    async def no_engine(): return None\n"
         "    async def probe(state_dir, **_):\n"
         "        from sandtui.local.drivers.base import DriverError\n"
         f"        {trial.read_text()}\n"
-        "    choose.find_engine, choose.probe = no_engine, probe\n"
+        "    selection.find_engine, selection.probe = no_engine, probe\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(service.__file__).parents[2])]))
     return folder / "sitecustomize.py"
@@ -407,9 +408,9 @@ def test_where_nothing_isolates_the_driver_has_to_be_named(state_dir: Path, noth
         assert failed.stderr.startswith("sandtui: Nothing on this machine can isolate sandboxes"), command
         assert "`sandtui local env --driver process`" in failed.stderr, command
         assert "Traceback" not in failed.stderr, command
-        assert service.find(Settings(state_dir=state_dir)) is None
+        assert service.find(PlatformSettings(state_dir=state_dir)) is None
     with pytest.raises(NothingIsolatesError, match="--driver process"):
-        service.ensure(Settings(state_dir=state_dir))
+        service.ensure(PlatformSettings(state_dir=state_dir))
     try:
         named = program("local", "env", "--driver", "process", *where)
         assert (named.returncode, named.stdout[:7]) == (0, "export "), named.stderr
@@ -421,7 +422,7 @@ def test_where_nothing_isolates_the_driver_has_to_be_named(state_dir: Path, noth
         assert (other.returncode, other.stdout) == (1, "")
         assert "runs with the process driver, not namespace" in other.stderr
     finally:
-        service.stop(Settings(state_dir=state_dir))
+        service.stop(PlatformSettings(state_dir=state_dir))
 
 
 @pytest.mark.parametrize("fault", ["raise DriverError('the agent: No module named struct')", "import no_such_module"])
@@ -431,9 +432,9 @@ def test_a_trial_that_breaks_is_no_reason_to_isolate_nothing(
     text = nothing_isolates.read_text()
     nothing_isolates.write_text(text.replace("return 'unshare: Operation not permitted'", fault))
     with pytest.raises(LocalError, match=r"(?i)no.module") as caught:
-        service.ensure(Settings(state_dir=state_dir))
+        service.ensure(PlatformSettings(state_dir=state_dir))
     assert not isinstance(caught.value, NothingIsolatesError)
-    assert service.find(Settings(state_dir=state_dir)) is None
+    assert service.find(PlatformSettings(state_dir=state_dir)) is None
 
 
 def test_private_networks_are_allowed_by_name_alone(state_dir: Path) -> None:

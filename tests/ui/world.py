@@ -15,15 +15,15 @@ from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.widgets import Input, TextArea
 
 from sandtui.client import AsyncSandboxClient, Config
+from sandtui.clock import ManualClock
+from sandtui.clock import ManualClock as LocalClock
 from sandtui.config.contexts import Context
 from sandtui.config.paths import Paths
-from sandtui.config.settings import Settings as UserSettings
-from sandtui.fleet.clock import ManualClock
+from sandtui.config.settings import Settings
 from sandtui.fleet.inventory.refresh import Phase
 from sandtui.fleet.inventory.session import Connection
-from sandtui.local.clock import ManualClock as LocalClock
-from sandtui.local.platform import Platform
-from sandtui.local.settings import Settings
+from sandtui.local.platform import LocalPlatform
+from sandtui.local.settings import PlatformSettings
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.services.context_switcher import ConnectTo
@@ -50,14 +50,16 @@ class World(SandtuiApp):
         wrap: Wrap = lambda transport: transport,
         contexts: Sequence[Context] = (),
         connect_to: ConnectTo | None = None,
-        settings: UserSettings | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.local_clock = LocalClock(NOW)
         self._wrap = wrap
         self.on_client: Callable[[AsyncSandboxClient], None] = lambda _: None
         self._folder = tempfile.TemporaryDirectory(prefix="sandtui-ui-")
-        local = Settings(state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED)
-        self.platform = Platform(local, clock=self.local_clock)
+        local = PlatformSettings(
+            state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED
+        )
+        self.platform = LocalPlatform(local, clock=self.local_clock)
         folder = Path(self._folder.name)
         super().__init__(
             Opening(self._start, settings, contexts, connect_to),

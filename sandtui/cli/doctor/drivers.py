@@ -14,8 +14,8 @@ _DISK_FIX = (
 
 async def examine() -> AsyncIterator[Finding]:
     """Try the drivers as the platform does."""
-    from sandtui.local.drivers.choose import find_mode
     from sandtui.local.drivers.engine import find_engine
+    from sandtui.local.drivers.selection import find_mode
     from sandtui.local.settings import LocalError
 
     with scratch_directory("doctor") as folder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandtui.client.observe import Observer
+from sandtui.client.observer import Observer
 from sandtui.client.session import Session
 
 
@@ -16,7 +16,7 @@ class Flows:
         """Set the observer of requests; None removes it.
 
         It is called after each request, in the caller's context, with a
-        :class:`~sandtui.client.observe.RequestReport`, and must be quick. Of a command over SSH, only the requests that
-        set up the connection are reported.
+        :class:`~sandtui.client.observer.RequestReport`, and must be quick. For a command over SSH, only the requests
+        that set up the connection are reported.
         """
         self._session.observer = observer

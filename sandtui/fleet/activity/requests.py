@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from sandtui.client import RequestReport, shell_words
+from sandtui.clock import Clock
 from sandtui.fleet.activity.trace import current_trace
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.commands.line.masking import HIDDEN, is_secret_name, masked
 
 KEPT = 10

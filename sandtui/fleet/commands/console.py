@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, CommandTimeoutError, SandboxClientError
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.commands.console_run import Run, RunState
 from sandtui.fleet.commands.line import carry, completion
 from sandtui.fleet.commands.line.carry import Carried, NotKept

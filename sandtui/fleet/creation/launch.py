@@ -19,7 +19,7 @@ from sandtui.client import (
     SandboxClientError,
     ServerError,
 )
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.creation.launch_plan import LAUNCH_LABEL, LaunchPlan
 from sandtui.fleet.signals import Signal
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sandtui.client import SandboxClientError
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.signals import Signal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 
 SECONDS_PER_PAGE = 0.2
 """The listing is limited to 1,000 requests a minute (client/WIRE.md 2.1): sweeps stay under a third of it."""

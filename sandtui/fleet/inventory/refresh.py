@@ -23,7 +23,7 @@ from sandtui.client import (
     SandboxPage,
     UnauthorizedError,
 )
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.pace import SECONDS_PER_PAGE, Pace, Rhythm
 from sandtui.fleet.inventory.query import ServerFilter
 from sandtui.fleet.inventory.store import FleetStore

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import datetime
 
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.store import FleetStore
 

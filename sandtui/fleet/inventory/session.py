@@ -14,7 +14,7 @@ from sandtui.client import (
     NotFoundError,
     SandboxClientError,
 )
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.commands.console import Console, Run
 from sandtui.fleet.commands.fanout import FanOut, Target
 from sandtui.fleet.commands.fanout.grouping import end_of

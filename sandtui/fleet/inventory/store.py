@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from sandtui.client.models import Sandbox, SandboxStatusRow
 from sandtui.client.models.sandbox import FINISHED_STATUSES
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.row import DELETING, Row
 from sandtui.fleet.inventory.totals import Totals

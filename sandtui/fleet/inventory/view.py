@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from sandtui.client.models.sandbox import FINISHED_STATUSES
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.groups import GROUP_PREFIX, Group, Grouping, lines_of, make_groups
 from sandtui.fleet.inventory.order import BY_RECENCY, ORDERS_BY_ID, SORT_ORDERS, SortedRows, SortOrder, newest_first

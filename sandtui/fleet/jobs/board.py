@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxNotRunningError
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.commands.line.masking import told
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.sandbox_history import History

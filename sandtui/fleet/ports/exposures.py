@@ -17,7 +17,7 @@ import httpx
 from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, InvalidRequestError, SandboxClientError
 from sandtui.client.shell_words import word
 from sandtui.client.toolkit import check_port
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.signals import Signal
 

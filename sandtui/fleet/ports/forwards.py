@@ -12,7 +12,7 @@ from sandtui.fleet.signals import Signal
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.clock import Clock
+    from sandtui.clock import Clock
     from sandtui.fleet.inventory.store import FleetStore
     from sandtui.fleet.ports.forwarding import LocalEnd
     from sandtui.fleet.ports.link import Link

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable
 from typing import Protocol
 
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.recordings.asciicast import Event, Header, event_line, header_line
 
 BATCH = 64 * 1024

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, SandboxClientError
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.transfers.carrier import Carrier, Conflict, Signature

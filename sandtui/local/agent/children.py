@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-class Command:
+class ChildCommand:
     """What to run, as the platform sent it."""
 
     def __init__(self, argv: list[str], env: dict[str, str], cwd: str, user: str | None) -> None:
@@ -26,7 +26,7 @@ class Command:
         self.user = user
 
     @classmethod
-    def parse(cls, message: dict[str, Any]) -> Command:
+    def parse(cls, message: dict[str, Any]) -> ChildCommand:
         """Read a command from a message; the platform's own code wrote it."""
         user = message.get("user")
         return cls(
@@ -55,7 +55,9 @@ class Identity:
         self.name = name
 
 
-def spawn(command: Command, stdin: int, stdout: int, stderr: int, *, die_with_us: bool, terminal: bool = False) -> int:
+def spawn(
+    command: ChildCommand, stdin: int, stdout: int, stderr: int, *, die_with_us: bool, terminal: bool = False
+) -> int:
     """Start a command and return its pid once the new program runs."""
     identity = find_identity(command.user) if command.user else None
     if identity is not None:
@@ -82,7 +84,7 @@ def spawn(command: Command, stdin: int, stdout: int, stderr: int, *, die_with_us
 
 
 def _become(
-    command: Command,
+    command: ChildCommand,
     identity: Identity | None,
     streams: Iterable[int],
     status: int,

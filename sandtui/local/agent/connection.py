@@ -14,7 +14,7 @@ import termios
 import time
 
 from sandtui.local.agent import files
-from sandtui.local.agent.children import Command, SpawnError, descendants, outcome, spawn
+from sandtui.local.agent.children import ChildCommand, SpawnError, descendants, outcome, spawn
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.agent.tree import PendingFile
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 
 
-class Connection:
+class PlatformConnection:
     """One request of the platform; closing it ends what it asked for."""
 
     def __init__(self, agent: Agent, sock: socket.socket) -> None:
@@ -113,7 +113,7 @@ class Connection:
             if message.get("memory") is not None:
                 self._agent.memory = int(message["memory"])
             if message.get("argv"):
-                self._agent.start(Command.parse(message))
+                self._agent.start(ChildCommand.parse(message))
             self._agent.started = True
         self.send(self._agent.state())
 
@@ -122,7 +122,7 @@ class Connection:
         self.send(self._agent.state())
 
     def _do_exec(self, message: dict[str, Any]) -> None:
-        command = Command.parse(message)
+        command = ChildCommand.parse(message)
         ours: list[int] = []
         theirs: list[int] = []
         try:

@@ -8,8 +8,8 @@ import signal
 import socket
 import time
 
-from sandtui.local.agent.children import Command, SpawnError, descendants, outcome, spawn
-from sandtui.local.agent.connection import Connection
+from sandtui.local.agent.children import ChildCommand, SpawnError, descendants, outcome, spawn
+from sandtui.local.agent.connection import PlatformConnection
 from sandtui.local.agent.memory import Meter
 from sandtui.local.agent.tree import Tree
 from sandtui.local.agent.usage import DiskMeter
@@ -36,7 +36,7 @@ class Agent:
         self.is_init = is_init
         self.selector = selectors.DefaultSelector()
         self.running: dict[int, Callable[[int], None]] = {}
-        self.watchers: set[Connection] = set()
+        self.watchers: set[PlatformConnection] = set()
         self.started = False
         self.start_exit: dict[str, Any] | None = None
         self.deadline: float | None = None
@@ -107,7 +107,7 @@ class Agent:
             self.selector.unregister(key.fileobj)
         key.fileobj.close()  # type: ignore[union-attr] # a socket, as the caller made sure
 
-    def start(self, command: Command) -> None:
+    def start(self, command: ChildCommand) -> None:
         """Run the start command; its output goes to the log."""
         self.started = True
         output, write = os.pipe()
@@ -189,7 +189,7 @@ class Agent:
             sock, _ = self._listener.accept()
         except OSError:
             return
-        Connection(self, sock)
+        PlatformConnection(self, sock)
 
     def _reap(self, alarm: socket.socket) -> None:
         try:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.control.access import Row, refuse
+from sandtui.local.control.api_key import Row, refuse
 from sandtui.local.settings import USER_ID
 
 # What the official command line asks for beside sandboxes. The words say more than a bare 404 would.
@@ -44,7 +44,7 @@ class AccountRoutes:
 
     async def whoami(self, request: Request) -> Response:
         """GET /user/whoami."""
-        return wire.Reply(
+        return wire.AsciiJSONResponse(
             {
                 "data": {
                     "id": USER_ID,
@@ -60,11 +60,11 @@ class AccountRoutes:
 
     async def teams(self, request: Request) -> Response:
         """GET /user/teams: a team is only a name that sandboxes carry here."""
-        return wire.Reply({"data": [], "total_count": 0})
+        return wire.AsciiJSONResponse({"data": [], "total_count": 0})
 
     async def secrets(self, request: Request) -> Response:
         """GET /secrets/: none, since a sandbox is given its own when it is created."""
-        return wire.Reply({"data": []})
+        return wire.AsciiJSONResponse({"data": []})
 
 
 def _refused(path: str, what: str) -> list[Row]:

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from sandtui.local.clock import Clock
+from sandtui.clock import Clock
 
 
 class Deadlines:

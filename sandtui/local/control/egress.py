@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.control.access import Access, Row
+from sandtui.local.control.api_key import ApiKeyGuard, Row
 from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.egress import checked_lists
 from sandtui.local.store.records import SandboxRecord
 from sandtui.local.store.registry import Registry
 
 
-class EgressBody(wire.RequestBody):
+class EgressBody(wire.RequestModel):
     """A whole policy; it replaces the one before."""
 
     allowlist: list[str] | None = None
@@ -34,7 +34,7 @@ class EgressBody(wire.RequestBody):
 class EgressRoutes:
     """Reads and replaces policies. ``applied_generation`` is what the driver has seen to be in force."""
 
-    def __init__(self, access: Access, registry: Registry, driver: Driver) -> None:
+    def __init__(self, access: ApiKeyGuard, registry: Registry, driver: Driver) -> None:
         self._access = access
         self._registry = registry
         self._driver = driver
@@ -49,7 +49,7 @@ class EgressRoutes:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}/egress-policy."""
-        return wire.Reply(await self._reply(self._access.sandbox(request)))
+        return wire.AsciiJSONResponse(await self._reply(self._access.sandbox(request)))
 
     async def put(self, request: Request) -> Response:
         """PUT /sandbox/{id}/egress-policy."""
@@ -70,7 +70,7 @@ class EgressRoutes:
                 raise wire.invalid(_field(refused.param, body), refused.details) from refused
             record = await self._registry.change(sandbox_id, **changes)
             await self._driver.apply_egress(record)
-            return wire.Reply(await self._reply(record))
+            return wire.AsciiJSONResponse(await self._reply(record))
 
     async def _reply(self, record: SandboxRecord) -> dict[str, Any]:
         applied = 0 if record.is_finished else await self._driver.applied_egress(record)

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.control.access import Row
+from sandtui.local.control.api_key import Row
 from sandtui.local.drivers.base import Driver
 
 
-class ImageBody(wire.RequestBody):
+class ImageBody(wire.RequestModel):
     """The image to look for."""
 
     image: wire.Text
@@ -34,7 +34,7 @@ class ImageRoutes:
 
     async def credentials(self, request: Request) -> Response:
         """GET /template/registry-credentials: there are none, and no call of the API makes one."""
-        return wire.Reply({"credentials": []})
+        return wire.AsciiJSONResponse({"credentials": []})
 
     async def check(self, request: Request) -> Response:
         """POST /template/check-docker-image."""
@@ -43,4 +43,4 @@ class ImageRoutes:
             raise wire.problem(HTTPStatus.NOT_FOUND, "Registry credentials not found; the local platform keeps none.")
         trouble = await self._driver.image_trouble(body.image)
         details = trouble or f"A sandbox of the {self._driver.name} driver can be made of it."
-        return wire.Reply({"accessible": trouble is None, "details": details})
+        return wire.AsciiJSONResponse({"accessible": trouble is None, "details": details})

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.control.access import Row
+from sandtui.local.control.api_key import Row
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import DriverError, FileTrouble
 from sandtui.local.store.registry import Registry
@@ -20,14 +20,14 @@ _AT_ONCE: Final = 16
 _MAX_EXIT_FILE: Final = 64
 
 
-class JobId(wire.RequestBody):
+class JobId(wire.RequestModel):
     """One job."""
 
     sandbox_id: wire.SandboxId
     job_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
 
 
-class JobsBody(wire.RequestBody):
+class JobsBody(wire.RequestModel):
     """The jobs of a batch."""
 
     jobs: list[JobId] = Field(min_length=1, max_length=100)
@@ -57,7 +57,7 @@ class JobRoutes:
                 return {"sandbox_id": sandbox_id, "job_id": job_id, **await self._status(sandbox_id, job_id)}
 
         rows = await asyncio.gather(*(look(*key) for key in keys))
-        return wire.Reply(
+        return wire.AsciiJSONResponse(
             {
                 "statuses": [row for row in rows if "code" not in row],
                 "errors": [row for row in rows if "code" in row],

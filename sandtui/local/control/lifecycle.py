@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandtui.client.models.sandbox import CHANGING_STATUSES, ErrorType, SandboxStatus
-from sandtui.local.clock import Clock
+from sandtui.clock import Clock
 from sandtui.local.control.deadlines import Deadlines
 from sandtui.local.drivers.base import Driver, DriverError, Ending, ImageUnavailable, Instance, NeverStarted
 from sandtui.local.store.disk import DiskFull

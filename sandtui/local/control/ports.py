@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from sandtui.client.models.ports import MAX_PORT, MIN_PORT, RESERVED_PORTS
 from sandtui.local import wire
-from sandtui.local.control.access import Access, Row
+from sandtui.local.control.api_key import ApiKeyGuard, Row
 from sandtui.local.gateway.exposures import Exposures
 
 
-class ExposeBody(wire.RequestBody):
+class ExposeBody(wire.RequestModel):
     """The body of an exposure."""
 
     port: int
@@ -41,7 +41,7 @@ class ExposeBody(wire.RequestBody):
 class PortRoutes:
     """Expose, list and unexpose."""
 
-    def __init__(self, access: Access, exposures: Exposures) -> None:
+    def __init__(self, access: ApiKeyGuard, exposures: Exposures) -> None:
         self._access = access
         self._exposures = exposures
 
@@ -60,16 +60,16 @@ class PortRoutes:
         body = await wire.read_body(request, ExposeBody)
         record = self._access.running(request)
         exposure = await self._exposures.add(record.id, body.port, body.name, body.protocol)
-        return wire.Reply(exposure.reply())
+        return wire.AsciiJSONResponse(exposure.reply())
 
     async def list(self, request: Request) -> Response:
         """GET /sandbox/{id}/expose."""
         record = self._access.sandbox(request)
-        return wire.Reply({"exposures": [exposure.reply() for exposure in self._exposures.of(record.id)]})
+        return wire.AsciiJSONResponse({"exposures": [exposure.reply() for exposure in self._exposures.of(record.id)]})
 
     async def list_all(self, request: Request) -> Response:
         """GET /sandbox/expose/all."""
-        return wire.Reply({"exposures": [exposure.reply() for exposure in self._exposures.of()]})
+        return wire.AsciiJSONResponse({"exposures": [exposure.reply() for exposure in self._exposures.of()]})
 
     async def unexpose(self, request: Request) -> Response:
         """DELETE /sandbox/{id}/expose/{exposure}."""
@@ -78,4 +78,4 @@ class PortRoutes:
         if exposure is None or exposure.sandbox_id != record.id:
             raise wire.problem(HTTPStatus.NOT_FOUND, "Exposure not found")
         await self._exposures.remove(exposure)
-        return wire.Reply({"success": True, "message": f"Port {exposure.port} is not exposed any more"})
+        return wire.AsciiJSONResponse({"success": True, "message": f"Port {exposure.port} is not exposed any more"})

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sandtui.local.clock import Clock
+from sandtui.clock import Clock
 from sandtui.local.drivers.logs import SandboxLogs, StoredLog
 from sandtui.local.files import remove_leftovers
 from sandtui.local.settings import Keep

@@ -12,12 +12,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sandtui.clock import Clock
 from sandtui.local import wire
-from sandtui.local.clock import Clock
-from sandtui.local.control.access import Access, Row, refuse
+from sandtui.local.control.api_key import ApiKeyGuard, Row, refuse
+from sandtui.local.control.faults import SHIFT_KEY
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.control.retention import LOG_IS_GONE
-from sandtui.local.control.trouble import SHIFT_KEY
 from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.settings import USER_ID
@@ -45,7 +45,7 @@ class ControlPlane:
 
     def __init__(
         self,
-        access: Access,
+        access: ApiKeyGuard,
         registry: Registry,
         lifecycle: Lifecycle,
         driver: Driver,
@@ -89,7 +89,7 @@ class ControlPlane:
         if body.idempotency_key is not None:
             earlier = self._registry.by_idempotency_key(body.idempotency_key)
             if earlier is not None:
-                return wire.Reply(self._created(earlier, request), HTTPStatus.CREATED)
+                return wire.AsciiJSONResponse(self._created(earlier, request), HTTPStatus.CREATED)
         record = body.record(f"sbx_{secrets.token_hex(12)}", self._clock.now(), USER_ID)
         record = replace(record, driver=self._driver.name)
         try:
@@ -98,7 +98,7 @@ class ControlPlane:
             raise wire.invalid(refused.param, refused.details) from refused
         await asyncio.to_thread(self._disk.check)
         await self._lifecycle.create(record)
-        return wire.Reply(self._created(record, request), HTTPStatus.CREATED)
+        return wire.AsciiJSONResponse(self._created(record, request), HTTPStatus.CREATED)
 
     async def list(self, request: Request) -> Response:
         """GET /sandbox."""
@@ -116,7 +116,7 @@ class ControlPlane:
         offset = max(0, (page - 1) * per_page - int(request.scope.get(SHIFT_KEY, 0)))
         records, total = self._registry.select(wanted, offset, per_page)
         has_next = page * per_page < total
-        return wire.Reply(
+        return wire.AsciiJSONResponse(
             {
                 "sandboxes": [wire.sandbox_reply(record, _agent(request)) for record in records],
                 "total": total,
@@ -130,15 +130,15 @@ class ControlPlane:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}."""
-        return wire.Reply(wire.sandbox_reply(self._access.sandbox(request), _agent(request)))
+        return wire.AsciiJSONResponse(wire.sandbox_reply(self._access.sandbox(request), _agent(request)))
 
     async def delete(self, request: Request) -> Response:
         """DELETE /sandbox/{id}."""
         record = self._access.sandbox(request)
         if record.is_finished:
-            return wire.Reply({"success": True, "message": f"Sandbox {record.id} had ended already"})
+            return wire.AsciiJSONResponse({"success": True, "message": f"Sandbox {record.id} had ended already"})
         await self._lifecycle.end(record.id, "It was deleted.")
-        return wire.Reply({"success": True, "message": f"Sandbox {record.id} deleted"})
+        return wire.AsciiJSONResponse({"success": True, "message": f"Sandbox {record.id} deleted"})
 
     async def delete_many(self, request: Request) -> Response:
         """DELETE /sandbox."""
@@ -164,7 +164,7 @@ class ControlPlane:
         # One after the other a large fleet would outlast the client's patience.
         await asyncio.gather(*(self._lifecycle.end(sandbox_id, "It was deleted.") for sandbox_id in ids))
         message = f"{len(ids)} deleted, {len(failed)} failed"
-        return wire.Reply({"succeeded": ids, "failed": failed, "message": message})
+        return wire.AsciiJSONResponse({"succeeded": ids, "failed": failed, "message": message})
 
     async def logs(self, request: Request) -> Response:
         """GET /sandbox/{id}/logs."""
@@ -172,15 +172,15 @@ class ControlPlane:
         text = await self._driver.log(record)
         if not text and record.is_finished and self._driver.logs is not None:
             text = LOG_IS_GONE
-        return wire.Reply({"logs": text})
+        return wire.AsciiJSONResponse({"logs": text})
 
     async def authorize(self, request: Request) -> Response:
         """POST /sandbox/{id}/auth."""
-        return wire.Reply(self._gateway(self._access.sandbox(request)))
+        return wire.AsciiJSONResponse(self._gateway(self._access.sandbox(request)))
 
     async def error_context(self, request: Request) -> Response:
         """GET /sandbox/{id}/error-context."""
-        return wire.Reply(wire.error_context(self._access.sandbox(request)))
+        return wire.AsciiJSONResponse(wire.error_context(self._access.sandbox(request)))
 
     async def statuses(self, request: Request) -> Response:
         """POST /sandbox/status:batchGet."""
@@ -193,7 +193,7 @@ class ControlPlane:
                 errors.append({"sandbox_id": sandbox_id, "code": "NOT_FOUND", "message": message})
             else:
                 statuses.append(wire.status_row(record))
-        return wire.Reply({"statuses": statuses, "errors": errors})
+        return wire.AsciiJSONResponse({"statuses": statuses, "errors": errors})
 
     def _created(self, record: SandboxRecord, request: Request) -> dict[str, object]:
         # The newest SDK takes the token from here and saves itself the first call for one.

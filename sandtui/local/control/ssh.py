@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandtui.local import wire
-from sandtui.local.control.access import Access, Row
+from sandtui.local.control.api_key import ApiKeyGuard, Row
 from sandtui.local.control.sandboxes import USER_NAMESPACE
 from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.ssh.server import SshServer
@@ -22,7 +22,7 @@ class SshRoutes:
 
     def __init__(
         self,
-        access: Access,
+        access: ApiKeyGuard,
         sessions: SshSessions,
         server: SshServer,
         tokens: GatewayTokens,
@@ -49,7 +49,7 @@ class SshRoutes:
         session = self._sessions.add(record.id, body)
         issued = session.expires_at - timedelta(seconds=session.ttl_seconds)
         token, _ = self._tokens.issue(record.id, issued)
-        return wire.Reply(
+        return wire.AsciiJSONResponse(
             {
                 "session_id": session.id,
                 "exposure_id": session.exposure_id,
@@ -73,8 +73,10 @@ class SshRoutes:
         session = self._sessions.find(request.path_params["session"])
         if session is None:
             # Clients repeat a close whose answer they did not get.
-            return wire.Reply({"success": True, "message": "The SSH session was closed already, or never open"})
+            return wire.AsciiJSONResponse(
+                {"success": True, "message": "The SSH session was closed already, or never open"}
+            )
         if session.sandbox_id != record.id:
             raise wire.problem(HTTPStatus.NOT_FOUND, "SSH session not found")
         await self._sessions.close(session)
-        return wire.Reply({"success": True, "message": f"SSH session {session.id} closed"})
+        return wire.AsciiJSONResponse({"success": True, "message": f"SSH session {session.id} closed"})

@@ -10,7 +10,7 @@ import struct
 import termios
 from collections.abc import AsyncIterator
 
-from sandtui.local.drivers.agent_replies import exit_code
+from sandtui.local.drivers.agent_responses import exit_code
 from sandtui.local.drivers.base import Stream
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.readiness import readable, writable

@@ -8,14 +8,14 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sandtui.local.drivers.agent_replies import raise_error
+from sandtui.local.drivers.agent_responses import raise_error
 from sandtui.local.drivers.base import FileTrouble
 from sandtui.local.drivers.channel import Channel
 
 _T = TypeVar("_T")
 
 
-class _File:
+class _AgentFile:
     """A descriptor used in threads; closing waits for a thread that still uses it."""
 
     def __init__(self, fd: int) -> None:
@@ -40,7 +40,7 @@ class _File:
             self._work.add_done_callback(lambda _: os.close(fd))
 
 
-class AgentReadFile(_File):
+class AgentReadFile(_AgentFile):
     """A file that an agent opened for us."""
 
     def __init__(self, fd: int) -> None:
@@ -56,7 +56,7 @@ class AgentReadFile(_File):
         self._close_fd()
 
 
-class AgentWriteFile(_File):
+class AgentWriteFile(_AgentFile):
     """A file that an agent made beside its target."""
 
     def __init__(self, channel: Channel, fd: int) -> None:

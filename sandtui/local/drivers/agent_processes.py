@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sandtui.local.drivers.agent_instance import SOCKET_NAME
 from sandtui.local.drivers.base import DriverError, SandboxGone
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.hosted import SOCKET_NAME
 
 AGENT = Path(__file__).resolve().parent.parent / "agent" / "__main__.py"
 INTERPRETER = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()

@@ -14,11 +14,11 @@ from sandtui.cancellation import run_to_end
 from sandtui.local.agent import libc
 from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.control.images import Catalogue
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.agent_processes import PATH, find_agent, launch, reap
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
-from sandtui.local.drivers.cgroups import Group, find_cgroups
+from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import private_directory, remove_tree
@@ -135,7 +135,7 @@ class AgentDriver:
         child = self._children.pop(sandbox_id, None)
         if child is not None:
             await asyncio.to_thread(reap, child)
-        if (group := Group.load(directory)) is not None:
+        if (group := ControlGroup.load(directory)) is not None:
             await asyncio.to_thread(group.remove)
         await asyncio.to_thread(remove_tree, directory)
         self._released(sandbox_id)
@@ -243,7 +243,7 @@ class AgentDriver:
         channel = await Channel.connect(self._sandboxes / record.id, SOCKET_NAME)
         try:
             instance = self._instance(record, channel)
-            instance.group = Group.load(self._sandboxes / record.id)
+            instance.group = ControlGroup.load(self._sandboxes / record.id)
             instance.memory_gb, instance.disk_gb = record.memory_gb, record.disk_size_gb
             argv = record.argv()
             begin: dict[str, Any] = {"op": "begin", "argv": None}

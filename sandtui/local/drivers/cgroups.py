@@ -24,7 +24,7 @@ _MOUNTS: Final = Path("/proc/self/mountinfo")
 _OWN: Final = Path("/proc/self/cgroup")
 
 
-class Group:
+class ControlGroup:
     """The group of one sandbox. Its place is kept in the sandbox' directory: a later platform may have another."""
 
     def __init__(self, version: int, paths: dict[str, Path]) -> None:
@@ -118,9 +118,11 @@ class Cgroups:
         """Whether cores are limited too."""
         return "cpu" in self.parents
 
-    def group(self, sandbox_id: str) -> Group:
+    def group(self, sandbox_id: str) -> ControlGroup:
         """Return the group that a sandbox will have."""
-        return Group(self.version, {controller: parent / sandbox_id for controller, parent in self.parents.items()})
+        return ControlGroup(
+            self.version, {controller: parent / sandbox_id for controller, parent in self.parents.items()}
+        )
 
     def close(self) -> None:
         """Remove the parents, unless groups are left in them."""

@@ -20,7 +20,7 @@ _CHUNK = 65536
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
-class Reply:
+class AgentResponse:
     """A message of the agent and the descriptors that came with it; ours to close."""
 
     def __init__(self, message: dict[str, Any], fds: list[int]) -> None:
@@ -73,7 +73,7 @@ class Channel:
         raw = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         return int.from_bytes(raw[:4], sys.byteorder)
 
-    async def ask(self, message: dict[str, Any], timeout: float = REPLY_SECONDS) -> Reply:
+    async def ask(self, message: dict[str, Any], timeout: float = REPLY_SECONDS) -> AgentResponse:
         """Send a message and return its reply."""
         await self.send(message)
         try:
@@ -89,7 +89,7 @@ class Channel:
         except OSError as error:
             raise SandboxGone("The sandbox's agent is gone.") from error
 
-    async def receive(self) -> Reply:
+    async def receive(self) -> AgentResponse:
         """Return the next message of the agent."""
         while True:
             try:
@@ -98,7 +98,7 @@ class Channel:
                 raise SandboxGone(f"The sandbox's agent talks nonsense: {error}.") from error
             if message is not None:
                 fds, self._fds = self._fds, []
-                return Reply(message, fds)
+                return AgentResponse(message, fds)
             try:
                 data, fds, _, _ = socket.recv_fds(self._sock, _CHUNK, MAX_FDS, _FLAGS)
             except BlockingIOError:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandtui.local.control.images import form_trouble
-from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
+from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
 from sandtui.local.drivers.engine_instance import EngineInstance
 from sandtui.local.drivers.logs import SandboxLogs

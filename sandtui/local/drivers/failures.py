@@ -24,7 +24,7 @@ Stage = Literal["queued", "starting", "running"]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SimulatedFailure:
     """One way to fail. ``seconds`` are the shortest and the longest time that a sandbox spends in the stage before."""
 
     name: str
@@ -48,7 +48,7 @@ class Failure:
 
 
 FAILURES: Final = (
-    Failure(
+    SimulatedFailure(
         "IMAGE_PULL_FAILED", 4, "starting", (1.0, 8.0),
         (
             "The image {image} could not be pulled: manifest unknown.",
@@ -56,38 +56,42 @@ FAILURES: Final = (
             "The image {image} could not be pulled: too many requests, try again later.",
         ),
     ),
-    Failure(
+    SimulatedFailure(
         "OOM_KILLED", 6, "running", (4.0, 90.0), ("The sandbox used more than its {memory:g} GB of memory.",), 137
     ),
-    Failure(
+    SimulatedFailure(
         "QUOTA_EXCEEDED", 3, "queued", (0.5, 3.0),
         ("The team's quota of cores is used up.", "The team's quota of running sandboxes is used up."),
     ),
-    Failure(
+    SimulatedFailure(
         "NO_CAPACITY", 2, "queued", (20.0, 60.0),
         ("No machine with enough free cores and memory was found within a minute.",),
     ),
-    Failure(
+    SimulatedFailure(
         "START_TIMEOUT", 2, "starting", (180.0, 600.0),
         ("It never ran: the machine did not report it as ready within ten minutes.",),
     ),
-    Failure(
+    SimulatedFailure(
         "START_FAILED", 2, "starting", (1.0, 4.0),
         ("The start command could not be executed: exec format error.",),
     ),
-    Failure(
+    SimulatedFailure(
         "NETWORK_FAILED", 2, "running", (10.0, 120.0),
         ("The sandbox lost its network and did not get it back within 30 seconds.",),
     ),
-    Failure("DISK_FULL", 2, "running", (10.0, 120.0), ("The sandbox filled its disk of {disk:g} GB.",), 1),
-    Failure(
+    SimulatedFailure("DISK_FULL", 2, "running", (10.0, 120.0), ("The sandbox filled its disk of {disk:g} GB.",), 1),
+    SimulatedFailure(
         "SANDBOX_LOST", 1, "running", (10.0, 120.0), ("The machine that ran the sandbox does not answer any more.",)
     ),
-    Failure("COMMAND_FAILED", 3, "running", (2.0, 60.0), ("The start command ended with exit code 1.",), 1, False),
-    Failure(
+    SimulatedFailure(
+        "COMMAND_FAILED", 3, "running", (2.0, 60.0), ("The start command ended with exit code 1.",), 1, False
+    ),
+    SimulatedFailure(
         "COMMAND_NOT_FOUND", 2, "running", (0.2, 1.0), ("The start command ended with exit code 127.",), 127, False
     ),
-    Failure("COMMAND_CRASHED", 1, "running", (5.0, 60.0), ("The start command ended with exit code 139.",), 139, False),
+    SimulatedFailure(
+        "COMMAND_CRASHED", 1, "running", (5.0, 60.0), ("The start command ended with exit code 139.",), 139, False
+    ),
 )  # fmt: skip
 
 _BY_NAME: Final = {failure.name: failure for failure in FAILURES}
@@ -97,13 +101,13 @@ _BY_NAME: Final = {failure.name: failure for failure in FAILURES}
 class Fate:
     """What will become of one sandbox."""
 
-    failure: Failure
+    failure: SimulatedFailure
     message: str
     after: timedelta
     """Time between the beginning of the stage and the failure."""
 
 
-def any_failure(random: Random) -> Failure:
+def any_failure(random: Random) -> SimulatedFailure:
     """Choose a failure by weight."""
     return random.choices(FAILURES, [failure.weight for failure in FAILURES])[0]
 
@@ -121,7 +125,7 @@ def fate_of(record: SandboxRecord, seed: int) -> Fate | None:
     return Fate(failure, message, _after(record.advanced_configs, failure, random))
 
 
-def _after(configs: Mapping[str, Any], failure: Failure, random: Random) -> timedelta:
+def _after(configs: Mapping[str, Any], failure: SimulatedFailure, random: Random) -> timedelta:
     told = configs.get(AFTER_KEY)
     usual = random.uniform(*failure.seconds)
     if isinstance(told, int | float) and 0 <= told < _FOR_EVER:

@@ -16,18 +16,18 @@ from typing import Any, Final
 from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
 from sandtui.local.control.images import Catalogue
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
-from sandtui.local.drivers.all_or_nothing import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_program, inodes_for, try_quota
+from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
-from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
-from sandtui.local.network.carrier import Carrier
+from sandtui.local.network.worker_process import PacketWorker
 from sandtui.local.store.disk import Disk
 from sandtui.local.store.records import SandboxRecord
 
@@ -93,7 +93,9 @@ class NamespaceDriver(AgentDriver):
         self._disk = disk
         self._disk_reason = disk_reason
         self._link = None if shared else link
-        self._carrier = Carrier(self._carry_all, self._not_carried, allow_private) if self._link is not None else None
+        self._carrier = (
+            PacketWorker(self._carry_all, self._not_carried, allow_private) if self._link is not None else None
+        )
         self._shared = shared
         self._nested = nested
         self._reason = reason

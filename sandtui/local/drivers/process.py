@@ -15,13 +15,13 @@ from typing import Any
 
 from sandtui.local.agent.usr_local import PLACE, Python, make_environment
 from sandtui.local.drivers.agent_files import AgentReadFile
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
 from sandtui.local.drivers.agent_processes import PATH, reap
 from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
-from sandtui.local.drivers.all_or_nothing import refuse_egress_rules
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.hosted import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.egress_check import refuse_egress_rules
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.store.records import SandboxRecord
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
-from sandtui.local.clock import Clock
+from sandtui.clock import Clock
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import (
@@ -29,8 +29,8 @@ from sandtui.local.drivers.base import (
     Stream,
 )
 from sandtui.local.drivers.failures import Fate, Stage, fate_of
-from sandtui.local.drivers.fleet import made_up_use, make_fleet
 from sandtui.local.drivers.simulated_files import SimulatedFiles, made_up_files
+from sandtui.local.drivers.simulated_fleet import made_up_use, make_fleet
 from sandtui.local.store.records import SandboxRecord
 
 ADMIT_SECONDS = 0.5

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from sandtui.clock import Clock
 from sandtui.local import wire
-from sandtui.local.clock import Clock
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import (
     COMMAND_TOO_LONG,
@@ -109,7 +109,7 @@ class Gateway:
             raise wire.invalid("path", "must name a file, not a directory")
         size = await receive_file(request, lambda: instance.open_write(path))
         when = wire.timestamp(self._clock.now())
-        return wire.Reply({"success": True, "path": path, "size": size, "timestamp": when})
+        return wire.AsciiJSONResponse({"success": True, "path": path, "size": size, "timestamp": when})
 
     async def download(self, request: Request, instance: Instance) -> Response:
         """GET /download: stream a file."""
@@ -146,7 +146,7 @@ class Gateway:
         finally:
             file.close()
         total = max(total, start + len(data)) if data else total
-        return wire.Reply(
+        return wire.AsciiJSONResponse(
             {
                 "content": data.decode("utf-8", "replace"),
                 "size": len(data),
@@ -160,7 +160,7 @@ class Gateway:
         """POST /authorize: let a key into an SSH session."""
         body = await wire.read_body(request, AuthorizeBody)
         self._ssh.authorize(request.path_params["id"], body.session_id, body.public_key)
-        return wire.Reply({"success": True})
+        return wire.AsciiJSONResponse({"success": True})
 
     def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
         async def opened(request: Request) -> Response:

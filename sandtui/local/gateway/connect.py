@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandtui.local.wire import Reply, declared_length
+from sandtui.local.wire import AsciiJSONResponse, declared_length
 
 M = TypeVar("M", bound=Message)
 
@@ -37,7 +37,7 @@ _STATUS: Final = {
 }
 
 
-class ConnectError(Exception):
+class ConnectRpcError(Exception):
     """A call that failed; ``code`` is one of Connect's."""
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
@@ -51,12 +51,12 @@ class ConnectError(Exception):
 
     def response(self) -> Response:
         """Return it as the answer to a whole call."""
-        return Reply(self.body(), self.status)
+        return AsciiJSONResponse(self.body(), self.status)
 
 
-def too_large(text: str) -> ConnectError:
+def too_large(text: str) -> ConnectRpcError:
     """Return the error for what is too large; not with 429, which asks to be tried again."""
-    return ConnectError("resource_exhausted", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return ConnectRpcError("resource_exhausted", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def timeout_of(request: Request) -> float | None:
@@ -65,7 +65,7 @@ def timeout_of(request: Request) -> float | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-        raise ConnectError("invalid_argument", "Connect-Timeout-Ms must be a number of milliseconds.")
+        raise ConnectRpcError("invalid_argument", "Connect-Timeout-Ms must be a number of milliseconds.")
     return int(text) / 1000
 
 
@@ -100,7 +100,7 @@ async def read_stream(request: Request, kind: type[M]) -> AsyncIterator[M]:
                 body = _expand(body, encoding)
             yield _parse(kind, body)
     if buffer:
-        raise ConnectError("invalid_argument", "The stream ends within a message.")
+        raise ConnectRpcError("invalid_argument", "The stream ends within a message.")
 
 
 async def read_one(request: Request, kind: type[M]) -> M:
@@ -108,10 +108,10 @@ async def read_one(request: Request, kind: type[M]) -> M:
     found: M | None = None
     async for message in read_stream(request, kind):
         if found is not None:
-            raise ConnectError("invalid_argument", "The call takes one message.")
+            raise ConnectRpcError("invalid_argument", "The call takes one message.")
         found = message
     if found is None:
-        raise ConnectError("invalid_argument", "The call's message is missing.")
+        raise ConnectRpcError("invalid_argument", "The call's message is missing.")
     return found
 
 
@@ -120,7 +120,7 @@ def unary(message: Message) -> Response:
     return Response(message.SerializeToString(), media_type=UNARY_TYPE)
 
 
-class Stream(Response):
+class ConnectStream(Response):
     """The answer to a streaming call. A client that goes away cancels the work behind it at once."""
 
     def __init__(self, messages: AsyncGenerator[Message, None]) -> None:
@@ -148,7 +148,7 @@ class Stream(Response):
             async for message in self._messages:
                 body = _envelope(0, message.SerializeToString())
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-        except ConnectError as error:
+        except ConnectRpcError as error:
             end = {"error": error.body()}
         finally:
             # Not left to the garbage collector: what is behind it holds a process.
@@ -169,7 +169,7 @@ def _envelope(flags: int, body: bytes) -> bytes:
 def _check_type(request: Request, wanted: str) -> None:
     found = request.headers.get("content-type", "").partition(";")[0].strip()
     if found != wanted:
-        raise ConnectError("invalid_argument", f"The content type must be {wanted}.")
+        raise ConnectRpcError("invalid_argument", f"The content type must be {wanted}.")
 
 
 def _check_size(size: int) -> None:
@@ -181,16 +181,16 @@ def _expand(body: bytes, encoding: str) -> bytes:
     if encoding == "identity":
         return body
     if encoding != "gzip":
-        raise ConnectError("unimplemented", "The encoding must be gzip or identity.")
+        raise ConnectRpcError("unimplemented", "The encoding must be gzip or identity.")
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         # Bounded: a few bytes can be made to unpack to gigabytes.
         data = unpacker.decompress(body, MAX_MESSAGE + 1)
     except zlib.error as error:
-        raise ConnectError("invalid_argument", "The message is not gzip.") from error
+        raise ConnectRpcError("invalid_argument", "The message is not gzip.") from error
     _check_size(len(data))
     if not unpacker.eof:
-        raise ConnectError("invalid_argument", "The compressed message is cut off.")
+        raise ConnectRpcError("invalid_argument", "The compressed message is cut off.")
     return data
 
 
@@ -198,4 +198,4 @@ def _parse(kind: type[M], body: bytes) -> M:
     try:
         return kind.FromString(body)
     except DecodeError as error:
-        raise ConnectError("invalid_argument", "The message can't be read.") from error
+        raise ConnectRpcError("invalid_argument", "The message can't be read.") from error

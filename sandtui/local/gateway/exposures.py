@@ -8,8 +8,8 @@ import socket
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sandtui.clock import Clock
 from sandtui.local import wire
-from sandtui.local.clock import Clock
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import SandboxGone
 from sandtui.local.gateway.forward import LOOPBACK, Forwarder

@@ -38,12 +38,12 @@ class Head:
             self._timer.cancel()
 
 
-class Side(asyncio.Protocol):
+class ForwardEnd(asyncio.Protocol):
     """One of two connections whose bytes go to the other."""
 
     def __init__(self, closed: Callable[[], None] | None = None, head: Head | None = None) -> None:
         self.head = head
-        self.peer: Side | None = None
+        self.peer: ForwardEnd | None = None
         self.transport: asyncio.Transport | None = None
         self.receive: Callable[[bytes], None] | None = None
         """Takes what comes in the place of the peer; an empty text is the end."""
@@ -145,7 +145,7 @@ async def join(first: socket.socket, second: socket.socket, policy: WebPolicy | 
     loop = asyncio.get_running_loop()
     ends = asyncio.Event(), asyncio.Event()
     head = Head() if policy is not None else None
-    sides = Side(ends[0].set, head), Side(ends[1].set)
+    sides = ForwardEnd(ends[0].set, head), ForwardEnd(ends[1].set)
     sides[0].peer, sides[1].peer = sides[1], sides[0]
     relay: WebRelay | None = None
     if policy is not None and head is not None:

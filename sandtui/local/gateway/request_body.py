@@ -29,7 +29,7 @@ _STREAMS: Final = "/StreamInput"
 """The call whose body is what somebody types: pauses belong to it."""
 
 
-class RequestBody:
+class BodyReader:
     """Stands between the server and the application for one request.
 
     Most clients look for an answer only once they have sent everything, and lose it when the connection is cut. So an

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandtui.client.models import command_session_pb2 as messages
-from sandtui.local.clock import Clock
+from sandtui.clock import Clock
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, Command, CommandFailed, Instance, SandboxGone
 from sandtui.local.gateway import connect
-from sandtui.local.gateway.connect import ConnectError
-from sandtui.local.gateway.sessions import Session, Sessions
+from sandtui.local.gateway.connect import ConnectRpcError
+from sandtui.local.gateway.sessions import CommandSession, Sessions
 from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.store.registry import Registry
 
@@ -76,7 +76,7 @@ class SessionRoutes:
                     except CommandFailed as error:
                         if error.code == errno.E2BIG:
                             raise connect.too_large(COMMAND_TOO_LONG) from error
-                        return connect.Stream(_failed(error))
+                        return connect.ConnectStream(_failed(error))
         finally:
             if uuid:
                 self._starting.pop((sandbox_id, uuid), None)
@@ -108,7 +108,7 @@ class SessionRoutes:
         session = self._sessions.find(sandbox_id, message.session)
         number = message.signal
         if number not in SIGNALS:
-            raise ConnectError("invalid_argument", "The signal must be SIGTERM or SIGKILL.")
+            raise ConnectRpcError("invalid_argument", "The signal must be SIGTERM or SIGKILL.")
         await _in_time(session.signal(number, message.signal_uuid or None), connect.timeout_of(request))
         return connect.unary(messages.Empty())
 
@@ -122,21 +122,21 @@ class SessionRoutes:
 
     async def stream_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
         """StreamInput: a stream of writes to one process; the first message says to which."""
-        session: Session | None = None
+        session: CommandSession | None = None
         async for message in connect.read_stream(request, messages.StreamInputRequest):
             if message.HasField("start"):
                 session = self._sessions.find(sandbox_id, message.start.session)
             elif message.HasField("data"):
                 if session is None:
-                    raise ConnectError("invalid_argument", "The first message must name the session.")
+                    raise ConnectRpcError("invalid_argument", "The first message must name the session.")
                 await session.write(_data(message.data.input))
         if session is None:
-            raise ConnectError("invalid_argument", "The first message must name the session.")
+            raise ConnectRpcError("invalid_argument", "The first message must name the session.")
 
         async def answer() -> AsyncGenerator[messages.Empty, None]:
             yield messages.Empty()
 
-        return connect.Stream(answer())
+        return connect.ConnectStream(answer())
 
     async def _run(
         self,
@@ -145,16 +145,16 @@ class SessionRoutes:
         message: messages.StartRequest,
         uuid: str | None,
         timeout: float | None,
-    ) -> Session:
+    ) -> CommandSession:
         command = _command(message)
         command.check_length()
         # The client's own clock runs as well; ours must be the first to say so.
         limit = None if timeout is None else max(0.01, timeout - _MARGIN)
-        session = Session(await instance.run(command), command, uuid, instance.overran, limit)
+        session = CommandSession(await instance.run(command), command, uuid, instance.overran, limit)
         self._sessions.add(sandbox_id, session)
         return session
 
-    def _stream(self, sandbox_id: str, session: Session, limit: float | None = None) -> Response:
+    def _stream(self, sandbox_id: str, session: CommandSession, limit: float | None = None) -> Response:
         async def events() -> AsyncGenerator[messages.EventResponse, None]:
             stream = session.attach(limit)
             with self._lifecycle.activity(sandbox_id):
@@ -162,37 +162,37 @@ class SessionRoutes:
                     async for event in stream:
                         if event.end.exit_code == 137 and await session.overran():
                             await self._lifecycle.ending(sandbox_id)
-                            raise ConnectError("not_found", "The sandbox used more than its memory and was ended.")
+                            raise ConnectRpcError("not_found", "The sandbox used more than its memory and was ended.")
                         yield messages.EventResponse(event=event)
                 finally:
                     await stream.aclose()
 
-        return connect.Stream(events())
+        return connect.ConnectStream(events())
 
     def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
         async def opened(request: Request) -> Response:
             sandbox_id = request.path_params["id"]
             try:
                 if not self._tokens.opens(request, self._clock.now()):
-                    raise ConnectError("unauthenticated", "The token is missing, wrong or old.")
+                    raise ConnectRpcError("unauthenticated", "The token is missing, wrong or old.")
                 instance = self._lifecycle.instance(sandbox_id)
                 if instance is None:
                     record = self._registry.get(sandbox_id)
                     if record is not None and not record.is_finished:
-                        raise ConnectError("unavailable", f"The sandbox is {record.status}, not RUNNING.")
-                    raise ConnectError("not_found", "The sandbox is not running.")
+                        raise ConnectRpcError("unavailable", f"The sandbox is {record.status}, not RUNNING.")
+                    raise ConnectRpcError("not_found", "The sandbox is not running.")
                 with self._lifecycle.activity(sandbox_id):
                     return await work(request, sandbox_id, instance)
             except SandboxGone as error:
-                return ConnectError("not_found", str(error)).response()
-            except ConnectError as error:
+                return ConnectRpcError("not_found", str(error)).response()
+            except ConnectRpcError as error:
                 return error.response()
 
         return opened
 
 
 async def _unknown(request: Request, sandbox_id: str, instance: Instance) -> Response:
-    raise ConnectError("unimplemented", "There is no such method.")
+    raise ConnectRpcError("unimplemented", "There is no such method.")
 
 
 async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
@@ -200,7 +200,7 @@ async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
         async with asyncio.timeout(timeout):
             await work
     except TimeoutError as error:
-        raise ConnectError("deadline_exceeded", "The process didn't take it in time.") from error
+        raise ConnectRpcError("deadline_exceeded", "The process didn't take it in time.") from error
 
 
 async def _failed(error: CommandFailed) -> AsyncGenerator[messages.EventResponse, None]:
@@ -223,9 +223,9 @@ def _command(message: messages.StartRequest) -> Command:
     env = dict(spec.envs)
     texts = [*words, *env, *env.values(), spec.cwd, spec.user]
     if not words[0]:
-        raise ConnectError("invalid_argument", "The command is missing.")
+        raise ConnectRpcError("invalid_argument", "The command is missing.")
     if any("\0" in text for text in texts) or any(not name or "=" in name for name in env):
-        raise ConnectError("invalid_argument", "The command holds a NUL byte or a malformed variable.")
+        raise ConnectRpcError("invalid_argument", "The command holds a NUL byte or a malformed variable.")
     pty = _size(message.pty) if message.HasField("pty") else None
     return Command(words, env, spec.cwd or None, spec.user or None, stdin=message.stdin, pty=pty)
 
@@ -239,7 +239,7 @@ def _data(given: messages.Input) -> bytes:
     return given.stdin or given.pty
 
 
-def _info(session: Session) -> messages.SessionInfo:
+def _info(session: CommandSession) -> messages.SessionInfo:
     command = session.command
     spec = messages.CommandSpec(
         cmd=command.argv[0], args=command.argv[1:], envs=command.env, cwd=command.cwd, user=command.user

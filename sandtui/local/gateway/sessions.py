@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sandtui.client.models.command_session_pb2 import Event, Selector
 from sandtui.local.drivers.base import Command, RunningCommand, SandboxGone, Stream
-from sandtui.local.gateway.connect import ConnectError
+from sandtui.local.gateway.connect import ConnectRpcError
 from sandtui.local.gateway.draining import Flow, drain
 
 KEEPALIVE_SECONDS: Final = 15.0
@@ -63,7 +63,7 @@ class _Once:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
-                raise ConnectError("failed_precondition", "The process has ended.") from None
+                raise ConnectRpcError("failed_precondition", "The process has ended.") from None
             raise
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class _Once:
             task.exception()
 
 
-class Session:
+class CommandSession:
     """One process and whoever is attached to it."""
 
     def __init__(
@@ -131,10 +131,10 @@ class Session:
         try:
             while self.end is None or not subscriber.events.empty():
                 if self.lost and subscriber.events.empty():
-                    raise ConnectError("not_found", "The sandbox is gone.")
+                    raise ConnectRpcError("not_found", "The sandbox is gone.")
                 left = KEEPALIVE_SECONDS if ends is None else min(KEEPALIVE_SECONDS, ends - clock())
                 if left <= 0:
-                    raise ConnectError("deadline_exceeded", f"The process did not end within {limit:g} seconds.")
+                    raise ConnectRpcError("deadline_exceeded", f"The process did not end within {limit:g} seconds.")
                 try:
                     # Around this wait alone: a timeout around a yield would strike whoever reads from here. And not
                     # wait_for, which drops a cancellation that comes together with an event (Python 3.11).
@@ -147,7 +147,7 @@ class Session:
                 if event is not None:
                     yield event
             if self.expired:
-                raise ConnectError("deadline_exceeded", "The command took longer than it may.")
+                raise ConnectRpcError("deadline_exceeded", "The command took longer than it may.")
             yield self.end or Event()
         finally:
             subscriber.gone.set()
@@ -157,27 +157,27 @@ class Session:
     async def write(self, data: bytes, key: str | None = None) -> None:
         """Write to the process' input, once for each key."""
         if self.end is not None:
-            raise ConnectError("failed_precondition", "The process has ended.")
+            raise ConnectRpcError("failed_precondition", "The process has ended.")
 
         async def work() -> None:
             async with self._writing:
                 try:
                     await self._running.write(data)
                 except OSError as error:
-                    raise ConnectError("failed_precondition", "The process reads no input.") from error
+                    raise ConnectRpcError("failed_precondition", "The process reads no input.") from error
 
         await self._once.run(f"input {key}" if key else None, work())
 
     async def signal(self, number: int, key: str | None = None) -> None:
         """Send a signal to the process group, once for each key."""
         if self.end is not None:
-            raise ConnectError("failed_precondition", "The process has ended.")
+            raise ConnectRpcError("failed_precondition", "The process has ended.")
         await self._once.run(f"signal {key}" if key else None, self._running.kill(number))
 
     def resize(self, cols: int, rows: int) -> None:
         """Change the size of the terminal."""
         if self.command.pty is None:
-            raise ConnectError("failed_precondition", "The session has no terminal.")
+            raise ConnectRpcError("failed_precondition", "The session has no terminal.")
         self._running.resize(cols, rows)
 
     async def close(self) -> None:
@@ -257,9 +257,9 @@ class Sessions:
     """All sessions, by sandbox. They end with the platform: their output goes through it."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, list[Session]] = {}
+        self._sessions: dict[str, list[CommandSession]] = {}
 
-    def add(self, sandbox_id: str, session: Session) -> None:
+    def add(self, sandbox_id: str, session: CommandSession) -> None:
         """Keep a new session until it has been over for a while."""
         now = time.monotonic()
         kept = [
@@ -269,15 +269,15 @@ class Sessions:
         ]
         self._sessions[sandbox_id] = [*kept, session]
 
-    def of(self, sandbox_id: str) -> list[Session]:
+    def of(self, sandbox_id: str) -> list[CommandSession]:
         """Return the sessions of a sandbox whose process runs."""
         return [session for session in self._sessions.get(sandbox_id, ()) if not session.ended_at]
 
-    def by_uuid(self, sandbox_id: str, uuid: str) -> Session | None:
+    def by_uuid(self, sandbox_id: str, uuid: str) -> CommandSession | None:
         """Return the session with a uuid, or None."""
         return next((session for session in self._sessions.get(sandbox_id, ()) if session.uuid == uuid), None)
 
-    def find(self, sandbox_id: str, selector: Selector) -> Session:
+    def find(self, sandbox_id: str, selector: Selector) -> CommandSession:
         """Return the session that a selector names."""
         if selector.HasField("session_uuid"):
             found = self.by_uuid(sandbox_id, selector.session_uuid)
@@ -286,7 +286,7 @@ class Sessions:
             rows = reversed(self._sessions.get(sandbox_id, ()))
             found = next((session for session in rows if session.pid == selector.pid), None)
         if found is None:
-            raise ConnectError("not_found", "There is no such session.")
+            raise ConnectRpcError("not_found", "There is no such session.")
         return found
 
     async def drop(self, sandbox_id: str) -> None:

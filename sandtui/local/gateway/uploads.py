@@ -19,7 +19,7 @@ _FRAME: Final = 64 * 1024
 _BATCH: Final = 1024 * 1024
 
 
-class _Form:
+class _UploadForm:
     """Picks the content of the one part that is wanted."""
 
     def __init__(self, boundary: bytes) -> None:
@@ -99,7 +99,7 @@ async def receive_file(request: Request, open_file: Callable[[], Awaitable[Writa
         raise wire.problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must be multipart/form-data.")
     if wire.declared_length(request) > MAX_UPLOAD + _FRAME:
         raise too_large()
-    form = _Form(boundary)
+    form = _UploadForm(boundary)
     file = await open_file()
     received = 0
     try:

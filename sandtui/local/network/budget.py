@@ -37,18 +37,18 @@ class Descriptors:
 
     def __init__(self, limit: int = 1 << 20) -> None:
         self._limit = limit
-        self._used: dict[Budget, int] = {}
+        self._used: dict[ConnectionBudget, int] = {}
 
-    def join(self, budget: Budget) -> None:
+    def join(self, budget: ConnectionBudget) -> None:
         """Count a sandbox in."""
         # Its device takes one.
         self._used[budget] = 1
 
-    def leave(self, budget: Budget) -> None:
+    def leave(self, budget: ConnectionBudget) -> None:
         """Count a sandbox out."""
         self._used.pop(budget, None)
 
-    def take(self, budget: Budget, count: int) -> bool:
+    def take(self, budget: ConnectionBudget, count: int) -> bool:
         """Take descriptors for a sandbox, or return False when others need them."""
         used = self._used.get(budget, 0)
         total = sum(self._used.values())
@@ -58,13 +58,13 @@ class Descriptors:
         self._used[budget] = used + count
         return True
 
-    def give_back(self, budget: Budget, count: int) -> None:
+    def give_back(self, budget: ConnectionBudget, count: int) -> None:
         """Give descriptors of a sandbox back."""
         if budget in self._used:
             self._used[budget] -= count
 
 
-class Budget:
+class ConnectionBudget:
     """What one sandbox has."""
 
     def __init__(self, descriptors: Descriptors | None = None) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
-from sandtui.local.network.budget import MAX_FLOWS, Budget, Descriptors
-from sandtui.local.network.link import Link, Tun
+from sandtui.local.network.budget import MAX_FLOWS, ConnectionBudget, Descriptors
+from sandtui.local.network.framing import Framing, Tun
 from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
 from sandtui.local.network.reach import Reach
 from sandtui.local.network.resolver import answer_questions, pass_on
@@ -35,7 +35,7 @@ class Stack:
     """Reads the packets of a sandbox' device and carries them on."""
 
     def __init__(
-        self, device: int, policy: Policy, link: Link | None = None, reach: Reach | None = None,
+        self, device: int, policy: Policy, link: Framing | None = None, reach: Reach | None = None,
         descriptors: Descriptors | None = None,
     ) -> None:  # fmt: skip
         self._device = device
@@ -50,7 +50,7 @@ class Stack:
         self._capacity = self._link.prepare(device)
         os.set_blocking(device, False)
         asyncio.get_running_loop().add_reader(device, self._readable)
-        self._budget = Budget(descriptors)
+        self._budget = ConnectionBudget(descriptors)
 
     def close(self) -> None:
         """Cut everything."""

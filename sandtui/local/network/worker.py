@@ -13,7 +13,7 @@ from typing import Any
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.egress import Policy
 from sandtui.local.network.budget import Descriptors, close_all, raise_descriptor_limit
-from sandtui.local.network.link import link_of
+from sandtui.local.network.framing import link_of
 from sandtui.local.network.reach import Reach
 from sandtui.local.network.stack import Stack
 from sandtui.local.readiness import readable

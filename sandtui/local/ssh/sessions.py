@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import asyncssh
 from pydantic import Field, StringConstraints
 
+from sandtui.clock import Clock
 from sandtui.local import wire
-from sandtui.local.clock import Clock
 from sandtui.local.control.lifecycle import Lifecycle
 
 DEFAULT_TTL: Final = 900
@@ -25,14 +25,14 @@ MAX_SESSIONS: Final = 100
 PublicKey = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
-class SessionBody(wire.RequestBody):
+class SessionBody(wire.RequestModel):
     """What opens a session: the VM form brings its key along."""
 
     public_key: PublicKey | None = None
     ttl_seconds: int | None = Field(default=None, ge=1, le=MAX_TTL)
 
 
-class AuthorizeBody(wire.RequestBody):
+class AuthorizeBody(wire.RequestModel):
     """What lets a key into a session of the container form."""
 
     session_id: wire.SandboxId

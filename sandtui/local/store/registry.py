@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from sandtui.client.models import SandboxStatus
-from sandtui.local.clock import Clock
+from sandtui.clock import Clock
 from sandtui.local.store.database import Store
 from sandtui.local.store.records import SandboxRecord
 

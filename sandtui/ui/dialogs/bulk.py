@@ -11,7 +11,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory.bulk import BulkRun, Item, State
 from sandtui.fleet.keymap import Keymap
 from sandtui.fleet.text.sanitize import clean

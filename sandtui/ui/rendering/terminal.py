@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from textual.color import Color as ThemeColor
 
-from sandtui.terminal import TRUE, Pen, Run
+from sandtui.terminal import TRUE, Pen, TextRun
 from sandtui.terminal import pen as pens
 from sandtui.terminal.colours import Colours
 from sandtui.terminal.widths import cells_of
@@ -54,7 +54,7 @@ def colours_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colours:
     return Colours(foreground, named("background", ansi.background_color), foreground, palette)
 
 
-def segment(run: Run, style: Style) -> Segment:
+def segment(run: TextRun, style: Style) -> Segment:
     """Return a run as a segment that is exactly as wide as the run's cells."""
     text = run.text
     if text.isascii():

@@ -11,7 +11,7 @@ from typing import Any
 from textual.app import App
 
 from sandtui.client import SandboxClientError
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory.bulk import BulkRun, State
 from sandtui.fleet.inventory.bulk_plan import VERBS, Plan, Verb, check_value, label_plan, make_plan

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sandtui.clock import Clock
 from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.jobs import JobFile
 from sandtui.config.paths import Paths
 from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.commands.line.history import CommandHistory
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.keymap import Keymap

@@ -11,9 +11,9 @@ from textual.app import App
 from textual.screen import Screen
 
 from sandtui.client import NotFoundError, Sandbox, SandboxClientError
+from sandtui.clock import Clock
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
 from sandtui.directories import describe
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.creation.launch import Launch, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.inventory.session import FleetSession

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from textual.app import App
 
+from sandtui.clock import Clock
 from sandtui.fleet.activity.entry import Activity, Entry, Kind
 from sandtui.fleet.activity.requests import RequestBook, Trace
 from sandtui.fleet.activity.trace import current_trace, following
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.dialogs.refusal import RefusalDialog
 

@@ -18,8 +18,8 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
+from sandtui.clock import Clock
 from sandtui.fleet.activity.trace import following
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.inventory import usage
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.query import ServerFilter

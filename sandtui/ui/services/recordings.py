@@ -9,9 +9,9 @@ from typing import Any
 
 from textual.app import App
 
+from sandtui.clock import Clock
 from sandtui.config.recordings import FileTape, RecordingStore
 from sandtui.directories import describe
-from sandtui.fleet.clock import Clock
 from sandtui.fleet.recordings import Recorder
 from sandtui.terminal import Emulation
 from sandtui.terminal.redraw import redraw

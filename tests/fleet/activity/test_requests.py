@@ -9,6 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sandtui.client import RequestReport
+from sandtui.clock import ManualClock
 from sandtui.fleet.activity.requests import (
     KEPT,
     LATEST,
@@ -21,7 +22,6 @@ from sandtui.fleet.activity.requests import (
     load_requests,
 )
 from sandtui.fleet.activity.trace import current_trace, following
-from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.commands.line.masking import HIDDEN
 from tests.fleet.factory import NOW
 

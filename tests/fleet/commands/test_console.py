@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.commands.console import Console, RunState
 from sandtui.fleet.text.growing_line import MAX_LINE
 from sandtui.fleet.text.output_lines import MAX_LINES, Output, Stream

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
 from sandtui.client.models.streams import CommandEnded, CommandOutput, CommandStarted
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.commands.fanout import Answer, FanOut, differences, group
 from sandtui.fleet.commands.fanout.answer import MAX_KEPT
 from sandtui.fleet.commands.fanout.bodies import Bodies

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.creation.choices import FormChoices
 from sandtui.fleet.creation.form import DEFAULTS, read_form
 from sandtui.fleet.creation.network_entries import entry_problem

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, ServerError, StorageFullError
 from sandtui.client.errors import not_running_error
 from sandtui.client.port import Outcome
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.creation.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.creation.form import DEFAULTS, read_form
 from sandtui.fleet.creation.launch import Launch, Step, clean_up, may_have_been_made

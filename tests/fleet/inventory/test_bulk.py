@@ -9,7 +9,7 @@ import pytest
 
 from sandtui.client import NotFoundError, ServerError
 from sandtui.client.models import BulkDeleteReply, DeleteReply
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory.bulk import BulkRun, Outcome, State
 from sandtui.fleet.inventory.bulk_plan import check_value, make_plan

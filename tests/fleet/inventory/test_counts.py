@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from sandtui.client.models import Sandbox, SandboxStatusRow
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.groups import groupings, make_groups
 from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.saved_views import BUILT_IN
@@ -15,7 +15,7 @@ from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.inventory.usage import Sample
 from sandtui.fleet.inventory.view import FleetView
 from sandtui.local import wire
-from sandtui.local.drivers.fleet import make_fleet
+from sandtui.local.drivers.simulated_fleet import make_fleet
 from sandtui.ui.rendering.status import LOOKS, count_pieces
 from tests.fleet.factory import NOW, sandbox
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.query import QueryError, ServerFilter, complete, parse
 from sandtui.fleet.inventory.query.terms import Label
 from sandtui.fleet.inventory.store import FleetStore

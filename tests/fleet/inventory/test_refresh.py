@@ -8,7 +8,7 @@ import pytest
 from sandtui.client import ConnectionFailedError, NotFoundError, RateLimitedError, SandboxPage
 from sandtui.client.models import BatchStatusReply, SandboxStatusRow
 from sandtui.client.models.sandbox import StatusErrorRow
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.pace import Pace, Rhythm
 from sandtui.fleet.inventory.query import ServerFilter, parse
 from sandtui.fleet.inventory.refresh import Phase, Refresher

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandtui.client.models import SandboxStatusRow
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.store import TOMBSTONE_SECONDS, FleetStore
 from tests.fleet.factory import NOW, sandbox

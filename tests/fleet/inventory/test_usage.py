@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, ServerError
 from sandtui.client.models import CommandResponse
-from sandtui.fleet.clock import ManualClock, SystemClock
+from sandtui.clock import ManualClock, SystemClock
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory import usage
 from sandtui.fleet.inventory.bulk import State

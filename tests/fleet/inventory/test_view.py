@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.groups import Group, grouping, groupings
 from sandtui.fleet.inventory.order import SORT_ORDERS
 from sandtui.fleet.inventory.query import EVERYTHING, parse

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard

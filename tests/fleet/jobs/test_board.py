@@ -9,8 +9,8 @@ import pytest
 
 from sandtui.client import APIError
 from sandtui.client.models.streams import CommandOutput
+from sandtui.clock import ManualClock
 from sandtui.config.jobs import JobFile
-from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.jobs import watcher as watching
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.jobs.watcher import JobWatcher

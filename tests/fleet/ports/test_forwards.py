@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import APIError, SandboxNotRunningError
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.ports import link as links
 from sandtui.fleet.ports.forward import Direction, Forward, ForwardSpec, ForwardState, parse_forward

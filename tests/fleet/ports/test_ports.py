@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config, ExposedPort
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.ports import exposures as ports
 from sandtui.fleet.ports.exposures import PortBoard, page_of, parse_exposure

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandtui.clock import ManualClock
 from sandtui.config.recordings import RecordingStore
-from sandtui.fleet.clock import ManualClock
 from sandtui.fleet.recordings import Player, Recorder
 from sandtui.fleet.recordings.asciicast import parse_event, parse_header
 from sandtui.fleet.recordings.player import LONGEST_PAUSE

@@ -12,8 +12,8 @@ import pytest
 
 from sandtui.client import ConnectionFailedError
 from sandtui.client.local_file import LocalFile
+from sandtui.clock import SystemClock
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
@@ -30,7 +30,7 @@ import sandtui.client.flows.files, sandtui.client.flows.parts
 import sandtui.fleet.transfers.fetching, sandtui.fleet.transfers.sending
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 

@@ -11,8 +11,8 @@ import pytest
 
 from sandtui.client import ConnectionFailedError
 from sandtui.client.local_file import LocalFile
+from sandtui.clock import SystemClock
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.fleet.transfers.test_transfers import Bench, bench
@@ -27,7 +27,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.clock import SystemClock
+from sandtui.clock import SystemClock
 from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.client.flows import files as client_files
+from sandtui.clock import SystemClock
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.clock import SystemClock
 from sandtui.fleet.files.entry import Kind, TreeItem
 from sandtui.fleet.files.local import LocalSide
 from sandtui.fleet.files.names import decode

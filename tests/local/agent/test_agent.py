@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandtui.local.agent.connection import Connection
+from sandtui.local.agent.connection import PlatformConnection
 from sandtui.local.agent.init import Agent
 from sandtui.local.agent.tree import Tree
 
@@ -24,9 +24,9 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     os.close(log)
 
 
-def connected(agent: Agent) -> tuple[Connection, socket.socket]:
+def connected(agent: Agent) -> tuple[PlatformConnection, socket.socket]:
     ours, theirs = socket.socketpair()
-    return Connection(agent, ours), theirs
+    return PlatformConnection(agent, ours), theirs
 
 
 def events(agent: Agent, monkeypatch: pytest.MonkeyPatch, *sockets: socket.socket) -> None:

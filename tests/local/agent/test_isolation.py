@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from sandtui.local.control.images import Catalogue
+from sandtui.local.drivers.agent_instance import HostedInstance
 from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed
 from sandtui.local.drivers.base import FileTrouble
-from sandtui.local.drivers.choose import choose
-from sandtui.local.drivers.hosted import HostedInstance
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
-from sandtui.local.platform import Platform
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.drivers.selection import choose
+from sandtui.local.platform import LocalPlatform
+from sandtui.local.settings import LocalError, PlatformSettings
 from sandtui.local.store.records import SandboxRecord
 from tests.local.ordinary import NOBODY, run
 from tests.local.support import Api, Start, namespaces_work, processes_of
@@ -227,10 +227,10 @@ async def test_a_trial_that_fails_for_another_reason_selects_nothing(
         raise LaunchFailed("ModuleNotFoundError: No module named 'struct'", None)
 
     monkeypatch.setattr("sandtui.local.drivers.namespace.launch", broken)
-    clock = Platform(Settings(state_dir=state_dir)).clock
+    clock = LocalPlatform(PlatformSettings(state_dir=state_dir)).clock
     for driver in ("auto", "namespace"):
         with pytest.raises(LocalError, match="No module named"):
-            await choose(Settings(state_dir=state_dir, driver=driver), state_dir, clock)
+            await choose(PlatformSettings(state_dir=state_dir, driver=driver), state_dir, clock)
 
 
 async def test_without_namespaces_or_an_engine_auto_starts_nothing(
@@ -242,14 +242,14 @@ async def test_without_namespaces_or_an_engine_auto_starts_nothing(
     async def no_engine() -> None:
         return None
 
-    monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
-    monkeypatch.setattr("sandtui.local.drivers.choose.find_engine", no_engine)
-    clock = Platform(Settings(state_dir=state_dir)).clock
+    monkeypatch.setattr("sandtui.local.drivers.selection.probe", refused)
+    monkeypatch.setattr("sandtui.local.drivers.selection.find_engine", no_engine)
+    clock = LocalPlatform(PlatformSettings(state_dir=state_dir)).clock
     for name in ("auto", "namespace"):
         with pytest.raises(LocalError, match="--driver process") as caught:
-            await choose(Settings(state_dir=state_dir, driver=name), state_dir, clock)
+            await choose(PlatformSettings(state_dir=state_dir, driver=name), state_dir, clock)
         assert "Operation not permitted" in str(caught.value)
-    plain = await choose(Settings(state_dir=state_dir, driver="process"), state_dir, clock)
+    plain = await choose(PlatformSettings(state_dir=state_dir, driver="process"), state_dir, clock)
     assert "NOT isolated" in plain.warning
 
 
@@ -257,9 +257,9 @@ async def test_the_state_must_lie_where_no_sandbox_sees_it(monkeypatch: pytest.M
     async def works(state: Path, *, mapped: bool, network: str = "none") -> None:
         return None
 
-    monkeypatch.setattr("sandtui.local.drivers.choose.probe", works)
-    settings = Settings(state_dir=state_dir, driver="namespace")
-    clock = Platform(settings).clock
+    monkeypatch.setattr("sandtui.local.drivers.selection.probe", works)
+    settings = PlatformSettings(state_dir=state_dir, driver="namespace")
+    clock = LocalPlatform(settings).clock
     assert isinstance(await choose(settings, state_dir, clock), NamespaceDriver)
     for place in ("/usr/share/state", "/etc/state", f"{sys.base_prefix}/state"):
         with pytest.raises(LocalError, match="every sandbox can read"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sandtui.client.models import BatchStatusReply, BulkDeleteReply, GatewayToken, Sandbox, SandboxPage
-from sandtui.local.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.local.settings import USER_ID
 from tests.local.support import Api, Start, serving_in_process
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from sandtui.local.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.local.control.deadlines import Deadlines
 from sandtui.local.settings import LocalError
 from sandtui.local.store.database import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandtui.local.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.local.control.retention import LOG_IS_GONE
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.settings import Keep

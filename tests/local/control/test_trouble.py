@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandtui.local.control import trouble
-from sandtui.local.control.trouble import TroubleSettings
+from sandtui.local.control import faults as trouble
+from sandtui.local.control.faults import FaultSettings
 from tests.local.rpc import Rpc, RpcError
 from tests.local.support import Api, Start, serving_in_process
 
@@ -21,14 +21,14 @@ from tests.local.support import Api, Start, serving_in_process
     ],
 )
 def test_settings_are_read(text: str, wanted: dict[str, Any]) -> None:
-    found = TroubleSettings.parse(text)
+    found = FaultSettings.parse(text)
     assert {name: getattr(found, name) for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("text", ["", "error", "error=", "error=2", "error=-1", "nothing=1", "seed=x", "error=nan"])
 def test_malformed_settings_say_what_is_wrong(text: str) -> None:
     with pytest.raises(ValueError, match=r"KIND=PROBABILITY|no number|from 0 to 1"):
-        TroubleSettings.parse(text)
+        FaultSettings.parse(text)
 
 
 async def statuses(start: Start, text: str, **more: Any) -> list[int]:

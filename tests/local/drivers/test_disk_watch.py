@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sandtui.local.agent.usage import DiskMeter, walk
-from sandtui.local.drivers.choose import Mode
+from sandtui.local.drivers.agent_instance import HostedInstance
 from sandtui.local.drivers.disk_limits import inodes_for
-from sandtui.local.drivers.hosted import HostedInstance
+from sandtui.local.drivers.selection import Mode
 from tests.local.ordinary import ordinary_sandbox, run
 from tests.local.support import Api, Start, cleared, namespaces_work
 
@@ -42,7 +42,7 @@ async def watched(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     async def ordinary(*_: object) -> Mode:
         return Mode(False, None, "", None, "there is no other way here")
 
-    monkeypatch.setattr("sandtui.local.drivers.choose.find_mode", ordinary)
+    monkeypatch.setattr("sandtui.local.drivers.selection.find_mode", ordinary)
     return await start("namespace")
 
 

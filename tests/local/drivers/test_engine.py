@@ -204,7 +204,7 @@ async def test_auto_takes_an_engine_where_namespaces_do_not_work(
     async def refused(state: Path, *, mapped: bool, network: str = "none") -> str:
         return "not allowed"
 
-    monkeypatch.setattr("sandtui.local.drivers.choose.probe", refused)
+    monkeypatch.setattr("sandtui.local.drivers.selection.probe", refused)
     assert (await start("auto", state=tmp_path / "state")).platform.driver.name == "engine"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sandtui.local.drivers import agents
 from sandtui.local.drivers.base import DriverError
-from sandtui.local.drivers.cgroups import Group, find_cgroups
+from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
 from tests.local.rpc import Rpc, RpcError
 from tests.local.support import Api, Start, cleared, namespaces_work
 
@@ -76,7 +76,7 @@ async def test_cores_are_limited(isolated: Api, state_dir: Path) -> None:
     if groups is None or not groups.has_cores:
         pytest.skip("no control groups for cores here")
     box = await isolated.running(cpu_cores=0.5)
-    group = Group.load(isolated.platform.settings.state_dir / "sandboxes" / box)
+    group = ControlGroup.load(isolated.platform.settings.state_dir / "sandboxes" / box)
     assert group is not None
     place = group._paths["cpu"]
     name = "cpu.max" if groups.version == 2 else "cpu.cfs_quota_us"
@@ -106,7 +106,7 @@ def test_a_group_is_found_again_and_its_processes_ended(tmp_path: Path) -> None:
     pid = os.posix_spawn("/bin/sleep", ["sleep", "300"], {})
     for file in files:
         Path(file).write_text(str(pid))
-    found = Group.load(tmp_path)
+    found = ControlGroup.load(tmp_path)
     assert found is not None
     assert found.oom_kills() == 0
     found.remove()
@@ -119,7 +119,7 @@ def test_a_group_is_found_again_and_its_processes_ended(tmp_path: Path) -> None:
 def test_a_group_that_can_not_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DriverError, match="limits"):
-        Group(1, {"memory": tmp_path / "file" / "x"}).create(1e12, 1.0)
+        ControlGroup(1, {"memory": tmp_path / "file" / "x"}).create(1e12, 1.0)
 
 
 # Each puts 600 MB where no process shows them as its own, and goes on for a while, unless it says otherwise.

@@ -9,12 +9,12 @@ import pytest
 
 from sandtui.client import CommandResponse
 from sandtui.client.models.sandbox import SandboxStatus
+from sandtui.clock import ManualClock
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.remote import SandboxSide
 from sandtui.fleet.jobs.look import look_command, new_mark, read_look
-from sandtui.local.clock import ManualClock
 from sandtui.local.drivers.failures import FAILURES
-from sandtui.local.drivers.fleet import make_fleet
+from sandtui.local.drivers.simulated_fleet import make_fleet
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)

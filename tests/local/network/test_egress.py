@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.local.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.local.egress import Policy, Rule
 from tests.local.support import Api, Start, namespaces_work
 

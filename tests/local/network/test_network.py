@@ -22,7 +22,7 @@ from sandtui.local.drivers.namespace import probe
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
 from sandtui.local.network import stack as stack_module
-from sandtui.local.network.budget import BYTES, LEAST, MAX_FLOWS, Budget, Descriptors
+from sandtui.local.network.budget import BYTES, LEAST, MAX_FLOWS, ConnectionBudget, Descriptors
 from sandtui.local.network.packets import (
     ACK,
     FIN,
@@ -219,7 +219,7 @@ async def test_a_generation_is_told_once_it_holds(carried: Api, monkeypatch: pyt
     box = await carried.running()
     path = f"/sandbox/{box}/egress-policy"
     assert (await carried.call("GET", path)).json()["applied_generation"] == 1
-    monkeypatch.setattr("sandtui.local.network.carrier.APPLY_SECONDS", 0.1)
+    monkeypatch.setattr("sandtui.local.network.worker_process.APPLY_SECONDS", 0.1)
     os.kill(pid := worker_pid(), signal.SIGSTOP)
     try:
         for generation, body in enumerate(({"allowlist": ["a.com"]}, {"denylist": ["b.com"]}, {"allowlist": []}), 2):
@@ -664,10 +664,10 @@ async def test_more_than_was_asked_for_is_not_kept(wire: Any) -> None:
 
 def test_one_sandbox_has_no_more_than_half_of_the_descriptors() -> None:
     descriptors = Descriptors(200)
-    greedy, modest = Budget(descriptors), Budget(descriptors)
+    greedy, modest = ConnectionBudget(descriptors), ConnectionBudget(descriptors)
     assert sum(greedy.take() for _ in range(MAX_FLOWS)) < 110
     assert all(modest.take() for _ in range(40))
-    late = [Budget(descriptors) for _ in range(3)]
+    late = [ConnectionBudget(descriptors) for _ in range(3)]
     assert all(one.take() for one in late)
     greedy.close()
     assert all(modest.take() for _ in range(40))
@@ -676,7 +676,7 @@ def test_one_sandbox_has_no_more_than_half_of_the_descriptors() -> None:
 
 
 def test_a_share_shrinks_with_the_connections_and_with_what_is_held() -> None:
-    budget = Budget()
+    budget = ConnectionBudget()
     assert budget.share(1) > budget.share(100) > budget.share(MAX_FLOWS) >= LEAST
     budget.held = BYTES
     assert budget.share(1) == LEAST
@@ -737,7 +737,7 @@ async def test_a_worker_without_descriptors_survives_the_next_create(carried: Ap
 async def test_a_worker_that_stands_still_holds_nobody_up(carried: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     box = await carried.running()
     path = f"/sandbox/{box}/egress-policy"
-    monkeypatch.setattr("sandtui.local.network.carrier.APPLY_SECONDS", 0.001)
+    monkeypatch.setattr("sandtui.local.network.worker_process.APPLY_SECONDS", 0.001)
     os.kill(pid := worker_pid(), signal.SIGSTOP)
     try:
         for number in range(40):

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient, StorageFullError
-from sandtui.local.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.local.store.database import Store
 from sandtui.local.store.disk import LEAST_BYTES, RESERVE_BYTES, Disk, DiskFull
 from tests.local.support import GIVE_UP_SECONDS, Api, Start

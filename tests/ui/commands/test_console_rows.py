@@ -3,7 +3,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.commands.console import Console, Run
 from sandtui.fleet.text import output_lines as output
 from sandtui.fleet.text.output_lines import Stream

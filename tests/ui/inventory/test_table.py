@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from textual.app import App
 
-from sandtui.fleet.clock import ManualClock
+from sandtui.clock import ManualClock
 from sandtui.fleet.inventory.groups import grouping
 from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.store import FleetStore

@@ -16,7 +16,7 @@ from sandtui.client import (
 )
 from sandtui.client.models import CommandResponse
 from sandtui.client.models.streams import CommandEnded, CommandOutput
-from sandtui.fleet.clock import Clock
+from sandtui.clock import Clock
 from sandtui.fleet.commands.fanout.answer import Answer, Trouble
 from sandtui.fleet.commands.fanout.live import Live
 from sandtui.fleet.inventory.bulk import BulkRun, Item, Outcome, State

@@ -27,7 +27,7 @@ APPLY_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Carrier:
+class PacketWorker:
     """Starts the worker when the first sandbox needs it, and hands devices and rules to it."""
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Final
 
 from sandtui.local import service
 from sandtui.local.service import Endpoint
-from sandtui.local.settings import LocalError, Settings
+from sandtui.local.settings import LocalError, PlatformSettings
 from sandtui.scratch import remove_scratch
 
 PARENT_SECONDS: Final = 2.0
@@ -26,7 +26,7 @@ STOP_SECONDS: Final = 10.0
 class OwnedPlatform:
     """The owner's side. The platform reads a pipe of ours and stops at its end, so even ``kill -9`` here ends it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PlatformSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,7 +73,7 @@ class OwnedPlatform:
         return self._process
 
 
-class Owner:
+class OwnerWatch:
     """The platform's side: notices that the process on whose behalf it runs has ended."""
 
     def __init__(self, pipe: int, scratch: Path) -> None:

@@ -65,7 +65,7 @@ class RequestReport:
 Observer = Callable[[RequestReport], None]
 
 
-class Reply(Protocol):
+class ReportedResponse(Protocol):
     """The parts of a response that are reported."""
 
     @property
@@ -89,7 +89,7 @@ class Watched:
         self._api_key = api_key
         self._started = 0.0
         self.attempts = 0
-        self.response: Reply | None = None
+        self.response: ReportedResponse | None = None
 
     def __enter__(self) -> Self:
         self._started = perf_counter()

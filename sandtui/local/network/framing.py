@@ -21,7 +21,7 @@ _CSUM_START: Final = struct.Struct("<H")
 _CSUM_START_AT: Final = 6
 
 
-class Link(Protocol):
+class Framing(Protocol):
     """Takes packets out of frames and puts them in."""
 
     def prepare(self, device: int) -> int:
@@ -84,6 +84,6 @@ class Ethernet:
         return bytes(header) + self._sandbox + _GATEWAY + _IPV4 + packet[VNET_SIZE:]
 
 
-def link_of(name: str) -> Link:
+def link_of(name: str) -> Framing:
     """Return the framing of a kind of device, as :data:`sandtui.local.agent.network.LINKS` names it."""
     return Ethernet() if name == "veth" else Tun()

@@ -8,10 +8,10 @@ import stat
 from typing import Any
 
 from sandtui.local.drivers.base import Command, CommandFailed, FileTrouble, SandboxGone
-from sandtui.local.drivers.channel import Reply
+from sandtui.local.drivers.channel import AgentResponse
 
 
-def raise_error(reply: Reply, kind: type[CommandFailed] | type[FileTrouble]) -> None:
+def raise_error(reply: AgentResponse, kind: type[CommandFailed] | type[FileTrouble]) -> None:
     """Raise the error that the agent tells, as one of the driver's."""
     if "error" in reply.message:
         reply.close()
@@ -19,7 +19,7 @@ def raise_error(reply: Reply, kind: type[CommandFailed] | type[FileTrouble]) -> 
         raise kind(code if isinstance(code, int) else 0, str(reply.message["error"])[:4000])
 
 
-def streams(reply: Reply, command: Command) -> dict[str, int]:
+def streams(reply: AgentResponse, command: Command) -> dict[str, int]:
     """Return the descriptors of a command's streams, which must be what was asked for."""
     if command.pty is not None:
         names, is_kind = ["pty"], stat.S_ISCHR
@@ -31,7 +31,7 @@ def streams(reply: Reply, command: Command) -> dict[str, int]:
     return dict(zip(names, reply.fds, strict=True))
 
 
-def regular_file(reply: Reply) -> int:
+def regular_file(reply: AgentResponse) -> int:
     """Return the descriptor of a file, which must be a regular one: others can hold us up."""
     if len(reply.fds) != 1 or not stat.S_ISREG(os.fstat(reply.fds[0]).st_mode):
         reply.close()
@@ -39,7 +39,7 @@ def regular_file(reply: Reply) -> int:
     return reply.fds[0]
 
 
-def network_device(reply: Reply) -> tuple[int, str]:
+def network_device(reply: AgentResponse) -> tuple[int, str]:
     """Return the descriptor of a sandbox' network device and its kind of link, which must fit each other."""
     link = reply.message.get("link")
     if len(reply.fds) == 1:
@@ -57,7 +57,7 @@ def _family(descriptor: int) -> int:
         return sock.family
 
 
-def connection(reply: Reply) -> socket.socket:
+def connection(reply: AgentResponse) -> socket.socket:
     """Return a TCP socket that the agent opened."""
     if len(reply.fds) != 1 or not stat.S_ISSOCK(os.fstat(reply.fds[0]).st_mode):
         reply.close()

@@ -21,7 +21,7 @@ Row = tuple[str, str, Handler]
 """Method (``*`` for every one), path below the prefix, handler."""
 
 
-class Access:
+class ApiKeyGuard:
     """Opens routes to whoever has the API key."""
 
     def __init__(self, registry: Registry, api_key: str) -> None:

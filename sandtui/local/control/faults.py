@@ -9,8 +9,8 @@ from typing import Any, Final, Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandtui.local.control.access import PREFIX
-from sandtui.local.wire import Reply
+from sandtui.local.control.api_key import PREFIX
+from sandtui.local.wire import AsciiJSONResponse
 
 _ASKED: Final = "this is trouble that was asked for."
 SHIFT_KEY: Final = "sandtui.shift"
@@ -24,7 +24,7 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True)
-class TroubleSettings:
+class FaultSettings:
     """How probable each kind of trouble is, from 0 to 1."""
 
     rate: float = 0.0
@@ -66,10 +66,10 @@ class TroubleSettings:
         return cls(**values)
 
 
-class Trouble:
+class FaultInjection:
     """Stands between the clients and the platform."""
 
-    def __init__(self, app: ASGIApp, settings: TroubleSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: FaultSettings) -> None:
         self._app = app
         self._settings = settings
         self._random = Random(settings.seed)  # noqa: S311
@@ -118,7 +118,7 @@ class Trouble:
             body = {"code": _CODES.get(status, "unavailable"), "message": detail}
         elif status == 409:
             body["error"] = "sandbox_not_running"
-        await Reply(body, status, headers)(scope, receive, send)
+        await AsciiJSONResponse(body, status, headers)(scope, receive, send)
 
 
 async def _drop(message: Message) -> None:

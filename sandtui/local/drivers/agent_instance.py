@@ -13,7 +13,7 @@ from typing import Any
 from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.drivers.agent_command import AgentCommand
 from sandtui.local.drivers.agent_files import AgentReadFile, AgentWriteFile
-from sandtui.local.drivers.agent_replies import (
+from sandtui.local.drivers.agent_responses import (
     connection,
     exit_code,
     network_device,
@@ -29,8 +29,8 @@ from sandtui.local.drivers.base import (
     PortClosed,
     SandboxGone,
 )
-from sandtui.local.drivers.cgroups import Group
-from sandtui.local.drivers.channel import Channel, Reply
+from sandtui.local.drivers.cgroups import ControlGroup
+from sandtui.local.drivers.channel import AgentResponse, Channel
 
 SOCKET_NAME = "agent.sock"
 DIAL_SECONDS = 10.0
@@ -46,7 +46,7 @@ class HostedInstance:
         self._watch = watch
         self._over = asyncio.Event()
         self._over_disk = False
-        self.group: Group | None = None
+        self.group: ControlGroup | None = None
         self.memory_gb = 0.0
         self.disk_gb = 0.0
 
@@ -201,7 +201,7 @@ class HostedInstance:
         return await Channel.connect(self._directory, SOCKET_NAME)
 
 
-async def _ask_about(path: str, channel: Channel, message: dict[str, Any]) -> Reply:
+async def _ask_about(path: str, channel: Channel, message: dict[str, Any]) -> AgentResponse:
     try:
         return await channel.ask(message)
     except ProtocolError as error:

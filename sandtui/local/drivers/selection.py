@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sandtui.clock import Clock
 from sandtui.local.agent.isolate import HOST_DIRECTORIES
 from sandtui.local.agent.network import LINKS
-from sandtui.local.clock import Clock
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.disk_limits import DiskLimit
@@ -19,12 +19,12 @@ from sandtui.local.drivers.engine import EngineDriver, find_engine
 from sandtui.local.drivers.namespace import NamespaceDriver, find_disk_limit, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
-from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, Settings
+from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, PlatformSettings
 
 _LINK_NAMES: Final = {"tun": "no TUN device", "veth": "no veth pair"}
 
 
-async def choose(settings: Settings, state_dir: Path, clock: Clock) -> Driver:
+async def choose(settings: PlatformSettings, state_dir: Path, clock: Clock) -> Driver:
     """Return the driver for these settings, tried out where it may fail."""
     images = Catalogue(settings.images)
     if settings.driver == "simulated":
