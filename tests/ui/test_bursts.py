@@ -1,7 +1,6 @@
 """Keys that arrive together do what the same keys do when they are typed slowly."""
 
 import asyncio
-import html
 import random
 import re
 
@@ -48,9 +47,9 @@ def parsed(data):
 
 
 def shown(app):
-    """The letters of the screen, without ids that the picture makes of them and those that are made by chance."""
-    picture = app.export_screenshot(title="", simplify=True)
-    text = html.unescape("\n".join(re.findall(r"<text[^>]*>([^<]*)</text>", picture)))
+    """The letters of the screen, without ids that are made by chance."""
+    picture = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    text = "\n".join("".join(strip.text for strip in line) for line in picture.strips)
     return re.sub(r"\b[0-9a-f]{4,16}\b", "id", text)
 
 

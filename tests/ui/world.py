@@ -28,6 +28,9 @@ from sandtui.ui.app import SandtuiApp
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.services.context_switcher import ConnectTo
 from sandtui.ui.startup import Opening
+from tests.ui.stylesheets import parse_once
+
+parse_once()
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7

@@ -16,12 +16,15 @@ from textual._callback import invoke
 from textual.css.query import QueryError
 from textual.dom import NoScreen
 from textual.message import Message
+from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import MountError, Widget
 
 from sandtui.fleet.signals import Signal
+from sandtui.ui.rendering.backdrop import Backdrop
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.timer import Timer
 
 P = ParamSpec("P")
@@ -173,6 +176,11 @@ class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
     def on_mount(self) -> None:
         """Note when there is something to read."""
         self.call_after_refresh(self._note_drawn)
+
+    def render(self) -> RenderableType:
+        """Draw what is behind the dialog."""
+        behind = super().render()
+        return Backdrop(behind.screen, behind.color) if isinstance(behind, BackgroundScreen) else behind
 
     @property
     def can_be_read(self) -> bool:

@@ -1,0 +1,34 @@
+"""What is seen behind a dialog."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.renderables.background_screen import BackgroundScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Backdrop(BackgroundScreen):
+    """The dimmed screen behind a dialog, with each style dimmed once: Textual does it anew for each piece of text."""
+
+    @classmethod
+    def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
+        """Dim segments, and leave out links and whatever could be clicked."""
+        for segment in segments:
+            text, style, control = segment
+            yield segment if control else Segment(text, _dimmed(style or _PLAIN, color))
+
+
+_PLAIN = Style()
+
+
+@lru_cache(4096)
+def _dimmed(style: Style, color: Color) -> Style | None:
+    [segment] = BackgroundScreen.process_segments([Segment("", style)], color)
+    return segment.style
