@@ -14,6 +14,7 @@ from sandtui.cli import selection
 from sandtui.cli.streams import piped_input
 from sandtui.cli.usage import UsageError, complain
 from sandtui.directories import describe
+from sandtui.saving import check_new_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_command(command, None, arguments.timeout)
     except InvalidRequestError as error:
         raise UsageError(str(error)) from None
-    if arguments.save is not None and (problem := _unusable(arguments.save)):
+    if arguments.save is not None and (problem := check_new_path(arguments.save)):
         raise UsageError(problem)
     if arguments.stdin and arguments.no_stdin:
         raise UsageError("--stdin and --no-stdin cannot be combined")
@@ -163,7 +164,7 @@ async def _fan_out(
         try:
             what = await asyncio.to_thread(save, fan_out, arguments.save)
         except OSError as error:
-            complain(f"cannot save the output: {describe(error)}")
+            complain(f"cannot save the output: {describe(error, arguments.save)}")
             return max(exit_code(fan_out), 1)
         complain(f"saved {what} to {arguments.save}")
     return INTERRUPTED if stopped else exit_code(fan_out)
@@ -173,12 +174,6 @@ def _progress(fan_out: FanOut) -> None:
     done = sum(target.is_over for target in fan_out.targets)
     end = "\r\x1b[K" if fan_out.is_over else ""
     print(f"\r{done:,} of {len(fan_out.targets):,} …{end}", end="", file=sys.stderr, flush=True)
-
-
-def _unusable(path: Path) -> str:
-    if path.exists():
-        return f"{path} already exists: choose another name"
-    return "" if path.parent.is_dir() else f"no such directory: {path.parent}"
 
 
 def _number(text: str) -> int:

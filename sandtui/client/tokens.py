@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +27,7 @@ from sandtui.client.file_lock import FileLock
 from sandtui.client.forking import renew_in_child
 from sandtui.client.models import GatewayToken
 from sandtui.directories import DirectoryError, make_private, user_directory
+from sandtui.saving import replace_private
 
 EARLY = timedelta(seconds=60)
 """How long before its expiry a token is renewed."""
@@ -148,15 +148,7 @@ class TokenCache:
             make_private(path.parent)
             if not self._purged:
                 self._purge(path.parent)
-            fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                    stream.write(token.model_dump_json())
-                fresh.replace(path)
-            except OSError:
-                fresh.unlink(missing_ok=True)
-                raise
+            replace_private(path, token.model_dump_json(), durable=False)
 
     def drop(self, sandbox_id: str, refused: GatewayToken | None = None) -> None:
         """Drop the token of a sandbox, in memory and on disk; with ``refused``, only if it is still that token.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandtui.directories import make_private, user_directory
+from sandtui.saving import replace_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +129,4 @@ def write_private(path: Path, text: str) -> None:
         OSError: it can't be written; what stood there is untouched.
     """
     make_private(path.parent)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write a new file that only this user can read; it is there whole or not at all.
-
-    Raises:
-        OSError: it can't be written, or something is there already.
-    """
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(f"{path} is there already: choose another name")
-    write_private(path, text)
+    replace_private(path, text)

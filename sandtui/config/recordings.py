@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandtui.directories import make_private
 from sandtui.fleet.recordings.asciicast import Header, parse_header
+from sandtui.saving import free_name
 
 SUFFIX, UNFINISHED = ".cast", ".cast.part"
 LARGEST = 256 * 1024 * 1024
@@ -91,10 +92,12 @@ class RecordingStore:
     def new_tape(self, moment: datetime, title: str, on_problem: Callable[[OSError], None]) -> FileTape:
         """Return a new file, named after time and title; nothing is written yet."""
         name = f"{moment:%Y-%m-%d-%H%M%S}-{_UNSAFE.sub('-', title).strip('-.')[:60] or 'recording'}"
-        path, number = self.folder / f"{name}{SUFFIX}", 2
-        while path.exists() or path.with_name(path.name.removesuffix(SUFFIX) + UNFINISHED).exists():
-            path, number = self.folder / f"{name}-{number}{SUFFIX}", number + 1
-        return FileTape(path, on_problem)
+
+        def is_taken(name: str) -> bool:
+            unfinished = name.removesuffix(SUFFIX) + UNFINISHED
+            return (self.folder / name).exists() or (self.folder / unfinished).exists()
+
+        return FileTape(self.folder / free_name(f"{name}{SUFFIX}", is_taken), on_problem)
 
     def list(self) -> list[Recording]:
         """Return what is there, newest first."""

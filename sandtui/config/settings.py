@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sandtui.client.errors import ConfigurationError
 from sandtui.client.toolkit import normalise_base_url
-from sandtui.config.paths import write_private
+from sandtui.directories import make_private
+from sandtui.saving import write_new
 
 RESERVED = frozenset({"local", "prime"})
 """Names of contexts that are always there."""
@@ -165,10 +166,11 @@ def write_commented(path: Path) -> None:
     Raises:
         SettingsError: the file exists, or cannot be written.
     """
-    if path.exists():
-        raise SettingsError(f"{path} already exists; not changed")
     try:
-        write_private(path, COMMENTED)
+        make_private(path.parent)
+        write_new(path, [COMMENTED])
+    except FileExistsError:
+        raise SettingsError(f"{path} already exists; not changed") from None
     except OSError as error:
         raise SettingsError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import logging
@@ -17,6 +16,7 @@ from typing import Final
 from sandtui.directories import make_private, reason
 from sandtui.local.settings import ELSEWHERE, LocalError
 from sandtui.local.store.disk import is_full
+from sandtui.saving import replace_private
 
 LOCK_NAME = "platform.lock"
 
@@ -64,15 +64,9 @@ def read_private(path: Path) -> str | None:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only this user may read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(text.encode("utf-8"))
-        temporary.replace(path)
+        replace_private(path, text, durable=False)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise LocalError(f"The file {path} can't be written: {error.strerror or error}.") from error
 
 

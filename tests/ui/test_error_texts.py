@@ -86,12 +86,23 @@ async def test_a_file_that_can_not_be_written(monkeypatch, tmp_path, way):
     async with World().run_test() as pilot:
         app = await settled(pilot)
         if way == "new":
-            monkeypatch.setattr(Path, "open", refuse)
+            monkeypatch.setattr("sandtui.ui.services.files.write_new", refuse)
             app.services.files.write(path, "text", "A table")
         else:
             app.services.files.save(path, refuse)
         words = await said(pilot, "was not written")
     assert words == f"{path} was not written: Read-only file system"
+
+
+async def test_a_file_that_exists_is_left_alone(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    async with World().run_test() as pilot:
+        app = await settled(pilot)
+        app.services.files.write(path, "new", "A table")
+        words = await said(pilot, "was not written")
+    assert words == f"{path} was not written: already exists: choose another name"
+    assert path.read_text() == "old"
 
 
 async def test_a_history_that_can_not_be_read(monkeypatch):

@@ -14,6 +14,7 @@ from typing import TypeVar
 from sandtui.directories import reason as why
 from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure, TreeItem, kind_of
 from sandtui.fleet.files.names import FilesError, NoSuchFileError, check_name, join, parent
+from sandtui.saving import already_exists
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class LocalSide:
 
         def rename() -> None:
             if os.path.lexists(fresh):
-                raise FilesError(f"{fresh} is there already")
+                raise FilesError(already_exists(fresh))
             Path(path).rename(fresh)
 
         await _work(path, rename)

@@ -17,6 +17,7 @@ from sandtui.fleet.files import listing
 from sandtui.fleet.files.entry import Listing, Measure, TreeItem
 from sandtui.fleet.files.names import FilesError, NoSuchFileError, check_name, join, parent
 from sandtui.fleet.files.shell import MAX_COMMAND, Words
+from sandtui.saving import already_exists
 
 SECONDS = 120
 """Seconds that a command may take: a tree of a million files is slow to walk."""
@@ -134,7 +135,7 @@ class SandboxSide:
     async def _run(self, command: str, path: str) -> str:
         reply = await self.run(command, path)
         if reply.exit_code == TAKEN:
-            raise FilesError(f"{path} is there already")
+            raise FilesError(already_exists(path))
         if reply.exit_code != 0:
             raise listing.explain(reply.exit_code, path, reply.stderr)
         return reply.stdout

@@ -16,6 +16,7 @@ from sandtui.fleet.jobs.board import Ended, JobBoard
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.transfers.leftovers import remove_there
+from sandtui.saving import already_exists
 
 BUSY_SECONDS = 4.0
 """Between looks at a sandbox with running jobs, while somebody looks at the jobs."""
@@ -173,7 +174,7 @@ class JobWatcher:
             target = Path(chain.target)
             # A file that is there when the download begins is somebody's; one that is there when it goes on is ours.
             if chain.step is ChainStep.WAITING and await asyncio.to_thread(target.exists):
-                return await self._step(job, chain, ChainStep.FAILED, f"{chain.target} is there already")
+                return await self._step(job, chain, ChainStep.FAILED, already_exists(chain.target))
             again = chain.step is ChainStep.DOWNLOADING
             chain = await self._step(job, chain, ChainStep.DOWNLOADING, "")
             await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)

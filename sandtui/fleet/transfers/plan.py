@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandtui.fleet.files.entry import Kind, TreeItem
 from sandtui.fleet.files.names import base, join, parent
 from sandtui.fleet.transfers.model import Existing, TransferError
+from sandtui.saving import numbered
 
 SMALL = 256 * 1024
 """Bytes up to which a file goes with others in an archive: beyond, a request of its own costs little."""
@@ -140,12 +140,7 @@ def is_under(path: str, roots: Collection[str]) -> bool:
 
 def renamed(name: str, taken: Iterable[str]) -> str:
     """Return a name like this one that is free: ``a.txt``, ``a-1.txt``, ``a-2.txt``."""
-    used = set(taken)
-    stem, dot = posixpath.splitext(name)
-    number = 1
-    while f"{stem}-{number}{dot}" in used:
-        number += 1
-    return f"{stem}-{number}{dot}"
+    return numbered(name, frozenset(taken).__contains__)
 
 
 def archives(items: Sequence[Item]) -> tuple[list[list[Item]], list[Item]]:

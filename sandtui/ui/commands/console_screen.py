@@ -13,7 +13,6 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from sandtui.client import SandboxClientError
-from sandtui.config.paths import write_new
 from sandtui.fleet.commands.console import Console, Run
 from sandtui.fleet.commands.line.completion import columns
 from sandtui.fleet.commands.line.history import PastCommand
@@ -22,6 +21,7 @@ from sandtui.fleet.commands.line.timeouts import next_timeout
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.text.log_lines import find_among, split
 from sandtui.fleet.text.sanitize import clean, output_line
+from sandtui.saving import write_new
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
@@ -29,6 +29,7 @@ from sandtui.ui.commands.console import line_pieces, place_pieces, run_state_pie
 from sandtui.ui.commands.console_rows import ConsoleRows
 from sandtui.ui.commands.past_commands import ask_history, search_commands
 from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.status import status_pieces
@@ -401,21 +402,15 @@ class ConsoleScreen(AppScreen):
     def action_save(self) -> None:
         lines, runs = list(self.console.lines), list(self.console.runs)
 
-        def answered(name: str | None) -> None:
-            if name:
-                path = Path(name).expanduser()
+        def save(path: Path) -> None:
+            def write() -> str:
+                texts = ("".join(piece.text for piece in line_pieces(line, runs[line.run - 1])) for line in lines)
+                write_new(path, (f"{text}\n" for text in texts))
+                return f"{len(lines):,} lines of output"
 
-                def write() -> str:
-                    texts = ("".join(piece.text for piece in line_pieces(line, runs[line.run - 1])) for line in lines)
-                    write_new(path, "\n".join(texts) + "\n")
-                    return f"{len(lines):,} lines of output"
+            self.services.files.save(path, write)
 
-                self.services.files.save(path, write)
-
-        def check(name: str) -> str:
-            return "" if name.strip() else "a file is missing"
-
-        self.app.push_screen(ValueDialog("Save the output", "a new file", "console.txt", check), answered)
+        ask_new_file(self.app, "Save the output", "console.txt", save)
 
     def _first_line(self, number: int) -> int:
         return next((place for place, line in enumerate(self.console.lines) if line.run == number), 0)

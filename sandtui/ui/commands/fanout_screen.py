@@ -35,6 +35,7 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.fanout import Fold, Results, counts, ends, short_time, tail_pieces, target_pieces
 from sandtui.ui.commands.past_commands import ask_history, search_commands
+from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
@@ -552,20 +553,10 @@ class FanOutScreen(AppScreen):
         if fan_out is None:
             return
 
-        def answered(name: str | None) -> None:
-            if name:
-                path = Path(name).expanduser()
-                self.services.files.save(path, lambda: save(fan_out, path))
+        def write(path: Path) -> None:
+            self.services.files.save(path, lambda: save(fan_out, path))
 
-        def check(name: str) -> str:
-            path = Path(name.strip()).expanduser()
-            if not name.strip():
-                return "a name is missing"
-            if path.exists():
-                return f"{path} is there already: choose another name"
-            return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
-
-        self.app.push_screen(ValueDialog("Save all answers", "a new folder or .jsonl file", "answers", check), answered)
+        ask_new_file(self.app, "Save all answers", "answers", write, label="a new folder or .jsonl file")
 
     def action_search(self) -> None:
         def answered(needle: str | None) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from sandtui.fleet.jobs.job import Chain, Job
 from sandtui.fleet.text.sanitize import clean
+from sandtui.saving import check_new_path, typed_path
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.jobs import command_words
 from sandtui.ui.rendering.text import Content, Piece, content
@@ -118,11 +119,9 @@ class ThenDialog(_Form[Chain]):
         if not download.startswith("/") or download.endswith("/"):
             self._complain("give the file's whole path in the sandbox, such as /workspace/result.json")
             return
-        place = Path(target).expanduser() if target else self._folder / PurePosixPath(download).name
+        place = typed_path(target) if target else self._folder / PurePosixPath(download).name
         place = place if place.is_absolute() else self._folder / place
-        if place.exists():
-            self._complain(f"{place} is there already: choose another name")
-        elif not place.parent.is_dir():
-            self._complain(f"there is no folder {place.parent}")
+        if problem := check_new_path(place):
+            self._complain(problem)
         else:
             self.dismiss(Chain(download, str(place), delete))

@@ -11,7 +11,7 @@ from textual.app import App
 from sandtui.client import SandboxClientError
 from sandtui.fleet.jobs.job import Job
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
-from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.rendering.units import short_size
 from sandtui.ui.services.bundle import Services
 
@@ -39,10 +39,7 @@ class LogSaving:
         self.app.push_screen(ChooseDialog("Save the log", choices), chosen)
 
     def _ask_where(self, lines: Sequence[str] | None) -> None:
-        def answered(name: str | None) -> None:
-            if not name:
-                return
-            path = Path(name).expanduser()
+        def save(path: Path) -> None:
             if lines is not None:
                 text = "".join(line + "\n" for line in lines)
                 self.services.files.write(path, text, f"{len(lines):,} lines of the log")
@@ -50,7 +47,7 @@ class LogSaving:
                 self.services.work.start(self._fetch(path), "job-fetch")
 
         name = f"{self._job.key.job_id}.{self._stream}.log"
-        self.app.push_screen(ValueDialog("Save the log", "a new file", name, _check, name), answered)
+        ask_new_file(self.app, "Save the log", name, save, value=name)
 
     async def _fetch(self, path: Path) -> None:
         session = self.services.platform.session
@@ -69,12 +66,3 @@ class LogSaving:
             self.services.notifier.notify(f"The whole log is in {path}.")
         finally:
             self._tell("")
-
-
-def _check(name: str) -> str:
-    path = Path(name.strip()).expanduser()
-    if not name.strip():
-        return "a file is missing"
-    if path.exists():
-        return f"{path} is there already: choose another name"
-    return "" if path.parent.is_dir() else f"there is no folder {path.parent}"

@@ -13,11 +13,12 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from sandtui.config.paths import write_new
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.text.log_lines import LogLook, arrange
 from sandtui.fleet.text.sanitize import clean
+from sandtui.saving import write_new
 from sandtui.ui.chrome.screen import AppScreen
+from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import LogArrived
@@ -219,21 +220,15 @@ class LogScreen(AppScreen):
         pane = self.pane
         text, look = pane.text, pane.look
 
-        def answered(name: str | None) -> None:
-            if name:
-                path = Path(name).expanduser()
+        def save(path: Path) -> None:
+            def write() -> str:
+                lines = arrange(text, look)
+                write_new(path, (f"{line}\n" for line in lines))
+                return f"{len(lines):,} lines of the log"
 
-                def write() -> str:
-                    lines = arrange(text, look)
-                    write_new(path, "\n".join(lines) + "\n")
-                    return f"{len(lines):,} lines of the log"
+            self.services.files.save(path, write)
 
-                self.services.files.save(path, write)
-
-        def check(name: str) -> str:
-            return "" if name.strip() else "a file is missing"
-
-        self.app.push_screen(ValueDialog("Save the log", "a new file", "sandbox.log", check), answered)
+        ask_new_file(self.app, "Save the log", "sandbox.log", save)
 
     def action_back(self) -> None:
         self.app.pop_screen()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -19,6 +18,7 @@ from sandtui.fleet.inventory.export import as_csv, as_json
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.session import DeleteOutcome
 from sandtui.fleet.keymap import Keymap
+from sandtui.saving import check_new_file, typed_path
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
@@ -204,7 +204,7 @@ class Bulk:
     def _with_value(self, plan: Plan) -> None:
         if plan.verb in (plans.CSV, plans.JSON):
             text = as_csv(plan.rows) if plan.verb is plans.CSV else as_json(plan.rows)
-            self._files.write(Path(plan.value).expanduser(), text, f"{len(plan.rows):,} sandboxes")
+            self._files.write(typed_path(plan.value), text, f"{len(plan.rows):,} sandboxes")
         else:
             self._show_plan(plan)
 
@@ -264,9 +264,7 @@ def _problem(verb: Verb, value: str) -> str:
     problem = check_value(verb, value)
     if problem or verb not in (plans.CSV, plans.JSON, plans.UPLOAD):
         return problem
-    path = Path(value.strip()).expanduser()
-    if verb is plans.UPLOAD:
-        return "" if path.is_file() else f"there is no file {path}"
-    if path.exists():
-        return f"{path} is there already: choose another name"
-    return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
+    if verb is not plans.UPLOAD:
+        return check_new_file(value)
+    path = typed_path(value)
+    return "" if path.is_file() else f"no such file: {path}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sandtui.config.paths import write_private
 from sandtui.directories import describe
+from sandtui.saving import write_new
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.work import Work
 
@@ -20,11 +21,10 @@ class LocalFiles:
         self._work, self._notifier = work, notifier
 
     def write(self, path: Path, text: str, what: str) -> None:
-        """Write a new file; ``what`` names its content. A file that exists is never overwritten."""
+        """Write a new file; ``what`` names its content. Nothing that exists is overwritten."""
 
         def create() -> str:
-            with path.open("x", encoding="utf-8") as stream:
-                stream.write(text)
+            write_new(path, [text])
             return what
 
         self.save(path, create)
@@ -37,7 +37,7 @@ class LocalFiles:
                 what = await asyncio.to_thread(write)
             except (OSError, ValueError) as error:
                 # The path is named already.
-                reason = describe(error, path).removeprefix(f"{path}: ")
+                reason = describe(error, path).removeprefix(f"{path}: ").removeprefix(f"{path} ")
                 self._notifier.notify(f"{path} was not written: {reason}", "error")
             else:
                 self._notifier.notify(f"{what} written to {path}.")

@@ -245,7 +245,7 @@ async def test_a_file_that_is_there_is_not_overwritten(shells, client, keeper, t
     (tmp_path / "out").write_text("mine")
     job = await board.start(ONE, "echo result > /tmp/out")
     chain = await follow(board, job, Chain("/tmp/out", str(tmp_path / "out"), delete=True))
-    assert "there already" in chain.words
+    assert "already exists" in chain.words
     assert (tmp_path / "out").read_text() == "mine"
     assert ONE not in shells.ended
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandtui.fleet.commands.fanout.grouping import end_of
 from sandtui.fleet.commands.fanout.run import FanOut, Target
+from sandtui.saving import already_exists, create_private, free_name, write_new
 
 JSON_LINES = ".jsonl"
 INDEX = "results.jsonl"
@@ -44,10 +45,8 @@ def save(fan_out: FanOut, path: Path) -> str:
     Raises:
         OSError: it can't be written, or is there already; nothing is left behind.
     """
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(f"{path} is there already: choose another name")
     if path.suffix == JSON_LINES:
-        _save_lines(fan_out.targets, path)
+        write_new(path, (json.dumps(record(target)) + "\n" for target in fan_out.targets))
         return f"{len(fan_out.targets):,} results"
     _save_folder(fan_out.targets, path)
     return f"{len(fan_out.targets):,} results and their output"
@@ -60,26 +59,13 @@ def file_name(target: Target) -> str:
     return f"{name or 'sandbox'}.{place or 'unknown'}"
 
 
-def _save_lines(targets: Iterable[Target], path: Path) -> None:
-    fresh = _beside(path)
-    try:
-        _write(fresh, (json.dumps(record(target)) + "\n" for target in targets))
-        try:
-            # Unlike a rename, a link never replaces what somebody else has put there meanwhile.
-            os.link(fresh, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            fresh.rename(path)  # not every file system has links
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
 def _save_folder(targets: Iterable[Target], path: Path) -> None:
-    fresh = _beside(path)
+    if os.path.lexists(path):
+        raise FileExistsError(already_exists(path))
+    fresh = path.with_name(f".{secrets.token_hex(8)}.part")
     fresh.mkdir(mode=0o700)
     try:
-        _write(fresh / INDEX, _write_outputs(targets, fresh))
+        create_private(fresh / INDEX, _write_outputs(targets, fresh))
         fresh.rename(path)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -90,25 +76,11 @@ def _write_outputs(targets: Iterable[Target], folder: Path) -> Iterator[str]:
     taken: set[str] = set()
     for target in targets:
         row = record(target)
-        name = base = file_name(target)
-        while name in taken:
-            name = f"{base}.{len(taken)}"
+        name = free_name(file_name(target), taken.__contains__)
         taken.add(name)
         for stream in ("stdout", "stderr"):
             text = row.pop(stream, "")
             if text:
                 row[f"{stream}_file"] = f"{name}.{stream}"
-                _write(folder / f"{name}.{stream}", [str(text)])
+                create_private(folder / f"{name}.{stream}", [str(text)])
         yield json.dumps(row) + "\n"
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-
-
-def _write(path: Path, texts: Iterable[str]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass", newline="") as stream:
-        stream.writelines(texts)
-        stream.flush()
-        os.fsync(stream.fileno())
