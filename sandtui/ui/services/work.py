@@ -27,7 +27,6 @@ LOCAL = frozenset(
         "keep",
         "edit",
         "editor",
-        "shell",
         "helper",
         "recording",
         "recordings",
@@ -62,11 +61,12 @@ class Work:
             flow.close()
             return
         with following(None if group in NOT_ASKED_FOR else current_trace() or Trace()):
-            self.worker(self._of_connection(flow, self.generation), group, exclusive=exclusive)
+            self.worker(flow, group, exclusive=exclusive)
 
     def worker(self, flow: Coroutine[Any, Any, T], group: str, *, exclusive: bool = False) -> Worker[T]:
         """Start a coroutine as a part of what goes on now; return the worker, for its result or to cancel it."""
-        worker = self._app.run_worker(flow, group=group, exclusive=exclusive, exit_on_error=False)
+        guarded = self._of_connection(flow, self.generation)
+        worker = self._app.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)
         if group.partition(" ")[0] not in LOCAL:
             self._bound = {each for each in self._bound if not each.is_finished} | {worker}
         return worker
@@ -95,10 +95,12 @@ class Work:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(*(worker.wait() for worker in workers), return_exceptions=True)
 
-    async def _of_connection(self, flow: Coroutine[Any, Any, Any], generation: int) -> None:
+    async def _of_connection(self, flow: Coroutine[Any, Any, T], generation: int) -> T:
         try:
-            await flow
+            return await flow
         except Exception:
             if generation == self.generation:
                 raise
             LOG.debug("an error over a connection that was left", exc_info=True)
+            # Nobody is left to hear of it: like work that was cancelled, it has no result.
+            raise asyncio.CancelledError from None
