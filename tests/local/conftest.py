@@ -15,7 +15,7 @@ from sandtui.local.drivers.agent_instance import HostedInstance
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.settings import PlatformSettings
 from tests.local.ordinary import ordinary_sandbox, run
-from tests.local.support import Api, Start, namespaces_work, serving_in_process
+from tests.local.support import Api, Start, namespaces_work, probe_once, serving_in_process
 
 Inside = Callable[[str], Awaitable[str]]
 
@@ -29,7 +29,8 @@ def state_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def start(state_dir: Path) -> AsyncIterator[Start]:
+async def start(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    monkeypatch.setattr("sandtui.local.drivers.selection.probe", probe_once)
     async with AsyncExitStack() as stack:
 
         async def begin(driver: str = "simulated", *, clock: Any = None, state: Path = state_dir, **more: Any) -> Api:

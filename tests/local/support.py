@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandtui.local.drivers.disk_limits import DiskLimit
 from sandtui.local.drivers.namespace import probe
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.server import Server, base_url, listen
@@ -110,11 +112,30 @@ async def serving_in_process(platform: LocalPlatform) -> AsyncIterator[Api]:
             await task
 
 
+_FOUND: dict[tuple[bool, str], str | None] = {}
+
+
+async def probe_once(
+    state_dir: Path, *, mapped: bool, network: str = "none", disk: DiskLimit | None = None
+) -> str | None:
+    """Try each mode of this machine once for all tests. What depends on a disk is tried each time."""
+    if disk is not None or not on_common_disk(state_dir):
+        return await probe(state_dir, mapped=mapped, network=network, disk=disk)
+    if (mapped, network) not in _FOUND:
+        _FOUND[mapped, network] = await probe(state_dir, mapped=mapped, network=network)
+    return _FOUND[mapped, network]
+
+
+def on_common_disk(directory: Path) -> bool:
+    """Whether a directory is on the disk that most tests use, and not on one that a test has made or filled."""
+    return directory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev
+
+
 async def namespaces_work(directory: Path, *, mapped: bool) -> None:
     """Skip the test, saying why, where this machine allows no namespaces."""
     if mapped and os.geteuid() != 0:
         pytest.skip("only root can give sandboxes users of their own")
-    reason = await probe(directory, mapped=mapped)
+    reason = await probe_once(directory, mapped=mapped)
     if reason is not None:
         pytest.skip(f"no namespaces here: {reason}")
 
