@@ -111,3 +111,16 @@ def test_no_module_of_the_dashboard_leads_back_to_itself():
                 named |= {each.name for each in node.names}
         graph[name] = named & modules.keys() - {name}
     tuple(TopologicalSorter(graph).static_order())
+
+
+def test_no_handler_calls_that_of_its_base():
+    """Textual calls the handler of each class of a widget by itself; with ``super()`` the base's would run twice."""
+    package = Path(sandtui.client.__path__[0]).parent
+    found = []
+    for path in (package / "ui").rglob("*.py"):
+        for node in ast.walk(parsed(path)):
+            # What takes events is no handler of one.
+            if isinstance(node, ast.Attribute) and node.attr.startswith("on_") and node.attr != "on_event":
+                is_super = isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "super"
+                found += [f"{path.relative_to(package)}:{node.lineno}"] if is_super else []
+    assert found == []

@@ -66,7 +66,6 @@ class ActivityScreen(AppScreen):
         return "There is no entry yet: what you do and what goes wrong is listed here."
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._search("")
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -9,6 +9,7 @@ from textual import events
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from sandtui.ui.rendering.text import Piece, content, width_of
@@ -44,17 +45,16 @@ class KeyHints(Widget):
 
         action: str
 
+    hints: reactive[Sequence[Hint]] = reactive(())
+    help_hint: reactive[Hint | None] = reactive(None)
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._hints: Sequence[Hint] = ()
-        self._help: Hint | None = None
         self._spans: list[tuple[int, int, str]] = []
 
     def show(self, hints: Sequence[Hint], help_hint: Hint | None) -> None:
         """Offer these hints."""
-        if hints != self._hints or help_hint != self._help:
-            self._hints, self._help = hints, help_hint
-            self.refresh()
+        self.hints, self.help_hint = hints, help_hint
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Take the whole width."""
@@ -71,10 +71,10 @@ class KeyHints(Widget):
             self._spans.append((place, place + hint.width, hint.action))
             pieces += [Piece(hint.key, "key"), Piece(f" {hint.title}", "dim"), Piece(" " * GAP)]
             place += hint.width + GAP
-        if self._help is not None:
-            gap = max(0, width - place - self._help.width)
-            self._spans.append((place + gap, width, self._help.action))
-            pieces += [Piece(" " * gap), Piece(self._help.key, "key"), Piece(f" {self._help.title}", "dim")]
+        if self.help_hint is not None:
+            gap = max(0, width - place - self.help_hint.width)
+            self._spans.append((place + gap, width, self.help_hint.action))
+            pieces += [Piece(" " * gap), Piece(self.help_hint.key, "key"), Piece(f" {self.help_hint.title}", "dim")]
         return content(*pieces)
 
     def on_click(self, event: events.Click) -> None:
@@ -86,12 +86,12 @@ class KeyHints(Widget):
                 return
 
     def _fitting(self, width: int) -> list[Hint]:
-        room = width - (self._help.width if self._help is not None else 0)
+        room = width - (self.help_hint.width if self.help_hint is not None else 0)
         chosen: set[int] = set()
-        for index in sorted(range(len(self._hints)), key=lambda index: self._hints[index].rank):
-            needed = self._hints[index].width + GAP
+        for index in sorted(range(len(self.hints)), key=lambda index: self.hints[index].rank):
+            needed = self.hints[index].width + GAP
             if needed > room:
                 break
             room -= needed
             chosen.add(index)
-        return [hint for index, hint in enumerate(self._hints) if index in chosen]
+        return [hint for index, hint in enumerate(self.hints) if index in chosen]

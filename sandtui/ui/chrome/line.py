@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 from textual.geometry import Size
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from sandtui.ui.rendering.text import Piece, content, fit, width_of
@@ -16,16 +17,12 @@ class ChromeLine(Widget):
     ChromeLine { height: 1; width: 1fr; }
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
-        self._left: list[Piece] = []
-        self._right: list[Piece] = []
+    left: reactive[list[Piece]] = reactive(list)
+    right: reactive[list[Piece]] = reactive(list)
 
     def show(self, left: list[Piece], right: list[Piece]) -> None:
         """Draw these pieces, when they are others than now."""
-        if left != self._left or right != self._right:
-            self._left, self._right = left, right
-            self.refresh()
+        self.left, self.right = left, right
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Take the whole width."""
@@ -34,8 +31,8 @@ class ChromeLine(Widget):
     def render(self) -> Content:
         """Draw the line."""
         width = self.size.width
-        right = _cut(self._right, width)
-        left = _cut(self._left, max(0, width - _width(right) - (1 if right else 0)))
+        right = _cut(self.right, width)
+        left = _cut(self.left, max(0, width - _width(right) - (1 if right else 0)))
         gap = width - _width(left) - _width(right)
         return content(*left, Piece(" " * max(0, gap)), *right)
 

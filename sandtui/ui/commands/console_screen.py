@@ -116,7 +116,6 @@ class ConsoleScreen(AppScreen):
         self.listen(self.console.on_change, self._changed)
         self._way = self.services.work.worker(self.console.keep_open(), f"way {self.sandbox_id}", exclusive=True)
         search_commands(self.services, "", self.sandbox_id, self.whenever_open(self._remember))
-        super().on_mount()
         self.draw()
 
     def on_unmount(self) -> None:
@@ -128,7 +127,6 @@ class ConsoleScreen(AppScreen):
         self.update_news()
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self.draw()
 
     def tick(self) -> None:

@@ -116,15 +116,13 @@ class FanOutScreen(AppScreen):
         return ends(self.fan_out), [Piece(short_time(self.fan_out.seconds()), "dim")]
 
     def on_mount(self) -> None:
-        super().on_mount()
         search_commands(self.services, "", "", self.whenever_open(self._remember))
         if self.fan_out is not None:
             self._stop_listening = self.listen(self.fan_out.on_change, self.changed)
             self.results_view.focus()
         self._draw()
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+    def on_resize(self, _: events.Resize) -> None:
         self.call_after_refresh(self._draw)
 
     def tick(self) -> None:

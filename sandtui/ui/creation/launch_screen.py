@@ -51,7 +51,6 @@ class LaunchScreen(AppScreen):
 
     def on_mount(self) -> None:
         """Draw."""
-        super().on_mount()
         total = len(self.launch.items)
         self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
         self.listen(self.launch.on_change, self._changed)

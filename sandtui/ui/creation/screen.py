@@ -113,7 +113,6 @@ class CreateScreen(AppScreen):
         """Check what stands there."""
         self.query_one("#form").border_title = Content("New sandbox")
         self.query_one("#review").border_title = Content("Review")
-        super().on_mount()
         self._at_first = self.values()
         self.check_form()
         self.services.launches.recall_images(self)
@@ -133,9 +132,8 @@ class CreateScreen(AppScreen):
         event.stop()
         self.focus_next()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
         """The words beside a field depend on where the cursor is."""
-        super().on_descendant_focus(event)
         self._show_words()
 
     def on_images_known(self, message: ImagesKnown) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -39,15 +40,12 @@ class AskDialog(Dialog[bool]):
                 yield Button(self._yes, id="confirm", variant="error" if self._danger else "primary", compact=True)
                 yield Static(content(Piece("y does it · enter = Cancel", "dim")), id="dialog-keys")
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Take the button's answer."""
-        event.stop()
-        self.dismiss(event.button.id == "confirm")
-
+    @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:
         """Yes."""
         self.dismiss(True)
 
+    @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
         """No."""
         self.dismiss(False)

@@ -168,7 +168,6 @@ class ManualDialog(Dialog[None]):
 
     def on_mount(self) -> None:
         """Show the page."""
-        super().on_mount()
         self._show()
 
     def action_close(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
@@ -66,17 +67,8 @@ class PlanDialog(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Have a large plan's number typed."""
-        super().on_mount()
         if self._plan.needs_count:
             self.query_one("#count", Input).focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Take the button's answer."""
-        event.stop()
-        if event.button.id == "confirm":
-            self.action_confirm()
-        else:
-            self.action_cancel()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field confirms, when the count is right."""
@@ -84,6 +76,7 @@ class PlanDialog(Dialog[bool]):
         if event.value.strip() == str(self._plan.count):
             self.action_confirm()
 
+    @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:
         """Do it, unless the count is still needed."""
         if not self._plan.count:
@@ -99,6 +92,7 @@ class PlanDialog(Dialog[bool]):
             self.dismiss(False)
             self._more()
 
+    @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
         """Do nothing."""
         self.dismiss(False)

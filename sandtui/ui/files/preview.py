@@ -59,7 +59,6 @@ class PreviewScreen(AppScreen):
         return ["Fleet", clean(self._owner), "Files", clean(base(self._reader.path))]
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._draw()
         self._read(0)
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import events
+from textual import events, on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -124,7 +124,6 @@ class FilesScreen(AppScreen):
         return [hint for hint in super().offered_hints() if not (empty and hint.action.startswith("queue."))]
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.call_after_refresh(self._show_first)
 
     def _show_first(self) -> None:
@@ -136,7 +135,6 @@ class FilesScreen(AppScreen):
 
     def on_screen_resume(self) -> None:
         """Catch up, and ask what has to be asked."""
-        super().on_screen_resume()
         self._queue_changed()
 
     def tick(self) -> None:
@@ -146,8 +144,7 @@ class FilesScreen(AppScreen):
             for number in (0, 1):
                 self.draw_chrome(number)
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+    def on_resize(self, _: events.Resize) -> None:
         for number in (0, 1):
             self.call_after_refresh(self.draw_chrome, number)
 
@@ -158,11 +155,6 @@ class FilesScreen(AppScreen):
                 self.draw_chrome(number)
         if event.widget.id != "queue":
             self.remove_class("-queue")
-        super().on_descendant_focus(event)
-
-    def on_file_table_opened(self, event: FileTable.Opened) -> None:
-        event.stop()
-        self.action_open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -264,6 +256,7 @@ class FilesScreen(AppScreen):
         assert session is not None
         return Reader(session.client, self.pane.side.sandbox_id, self.pane.destination(entry))
 
+    @on(FileTable.Opened)
     def action_open(self) -> None:
         if self.query_one("#queue").has_focus:
             self.services.transfers.ask()

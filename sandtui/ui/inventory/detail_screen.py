@@ -64,7 +64,6 @@ class DetailScreen(AppScreen):
 
     def on_mount(self) -> None:
         """Draw, and find out what it serves."""
-        super().on_mount()
         if self.services.platform.session is not None:
             self.services.platform.learn_exposures()
         self._draw()
@@ -74,15 +73,13 @@ class DetailScreen(AppScreen):
         super().tick()
         self._draw()
 
-    def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
+    def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
         """Draw again when this one changed."""
-        super().on_sandboxes_changed(message)
         if not self.is_covered:
             self._draw()
 
     def on_screen_resume(self) -> None:
         """Catch up."""
-        super().on_screen_resume()
         self._draw()
 
     def on_exposures_arrived(self, _: ExposuresArrived) -> None:

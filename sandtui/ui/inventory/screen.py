@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from textual import on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.timer import Timer
@@ -108,14 +109,12 @@ class FleetScreen(AppScreen):
 
     def on_mount(self) -> None:
         """Draw what is known already."""
-        super().on_mount()
         self._connect_view()
         self.apply_preferences()
         self.show_rows()
 
     def on_screen_resume(self) -> None:
         """Take over what came while another screen was in front."""
-        super().on_screen_resume()
         self._take_over()
 
     def tick(self) -> None:
@@ -153,14 +152,13 @@ class FleetScreen(AppScreen):
             return left, []
         return left, [Piece(f"{marks:,} marked ({self._view.marks_hidden:,} hidden by filter)", "key")]
 
-    def on_connection_changed(self, message: ConnectionChanged) -> None:
+    def on_connection_changed(self, _: ConnectionChanged) -> None:
         """Start with the rows of the new connection."""
-        super().on_connection_changed(message)
         self._connect_view()
         self.apply_preferences()
         self.show_rows()
 
-    def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
+    def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
         """Take over the changed rows, or their looks alone while the cursor is being moved."""
         if self.is_covered:
             return
@@ -171,11 +169,9 @@ class FleetScreen(AppScreen):
                 self._thaw = self.set_timer(left, self._thawed)
         else:
             self._take_over()
-        super().on_sandboxes_changed(message)
 
     def on_freshness_changed(self, message: FreshnessChanged) -> None:
         """The reason why the list is empty may be another."""
-        super().on_freshness_changed(message)
         if self.is_covered:
             return
         self._show_empty()
@@ -221,10 +217,6 @@ class FleetScreen(AppScreen):
         self._show_inspector()
         if self.table.range_ids:
             self._update_activity()
-
-    def on_fleet_table_opened(self, _: FleetTable.Opened) -> None:
-        """Open what was clicked twice."""
-        self.action_open()
 
     def show_sandbox(self, sandbox_id: str) -> None:
         """Put the cursor on a sandbox, when the filter shows it."""
@@ -546,6 +538,7 @@ class FleetScreen(AppScreen):
         self.set_class(not self._inspector, "-no-inspector")
         self.remember()
 
+    @on(FleetTable.Opened)
     def action_open(self) -> None:
         """Show everything about the sandbox, or open and close the group."""
         line = self.table.cursor_line

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, TypeVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -102,10 +103,10 @@ class ThenDialog(_Form[Chain]):
                 id="dialog-keys",
             )
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "then-download":
-            name = PurePosixPath(event.value.strip()).name
-            self.query_one("#then-target", Input).placeholder = str(self._folder / (name or "result.json"))
+    @on(Input.Changed, "#then-download")
+    def _suggest_target(self, event: Input.Changed) -> None:
+        name = PurePosixPath(event.value.strip()).name
+        self.query_one("#then-target", Input).placeholder = str(self._folder / (name or "result.json"))
 
     def _is_enough(self) -> bool:
         return not self._value("then-download")

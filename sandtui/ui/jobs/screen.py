@@ -106,7 +106,6 @@ class JobsScreen(AppScreen):
         return left, [Piece(f"{resting} end when idle: {key} asks them", "dim")] if resting else []
 
     def on_mount(self) -> None:
-        super().on_mount()
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.attend()
         self._draw()
@@ -125,13 +124,11 @@ class JobsScreen(AppScreen):
     def on_jobs_changed(self, _: JobsChanged) -> None:
         self._draw()
 
-    def on_sandboxes_changed(self, message: SandboxesChanged) -> None:
+    def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
         """Draw anew: names and states of sandboxes are shown here."""
-        super().on_sandboxes_changed(message)
         self._draw()
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self._draw()
 
     def on_screen_suspend(self) -> None:

@@ -106,7 +106,6 @@ class LogScreen(AppScreen):
 
     def on_mount(self) -> None:
         self._arrange_panes()
-        super().on_mount()
 
     def tick(self) -> None:
         """Fetch what is in view again while somebody looks; what is paused stays in its place."""
@@ -114,8 +113,7 @@ class LogScreen(AppScreen):
         if self.app.screen is self:
             self._fetch_due()
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+    def on_resize(self, _: events.Resize) -> None:
         self._arrange_panes()
 
     def on_output_view_following_changed(self) -> None:
@@ -125,7 +123,6 @@ class LogScreen(AppScreen):
         for place, pane in enumerate(self.panes):
             if event.widget in pane.walk_children():
                 self._current = place
-        super().on_descendant_focus(event)
 
     def on_log_arrived(self, message: LogArrived) -> None:
         pane = next((pane for pane in self.panes if pane.sandbox_id == message.sandbox_id), None)

@@ -85,7 +85,6 @@ class PortsScreen(AppScreen):
         return counts(self.board.rows), public
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#ports-panel").border_title = Content("Exposed ports")
         self.query_one("#forwards-panel").border_title = Content("Forwarded through SSH, this machine only")
         self.listen(self.board.on_change, self._changed)

@@ -47,7 +47,6 @@ class PlayerScreen(AppScreen):
         return progress(self._player, self.size.width)
 
     def on_mount(self) -> None:
-        super().on_mount()
         # The keys are the player's, and the view is to follow the recorded terminal.
         self.query_one(TerminalView).set_watching()
         self._show()

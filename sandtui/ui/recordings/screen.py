@@ -51,11 +51,9 @@ class RecordingsScreen(AppScreen):
         return [Piece(f"asciicast files in {clean(str(self.services.recordings.store.folder))}", "dim")], []
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.run_flow(self._list(), "recordings")
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self.run_flow(self._list(), "recordings")
 
     def offered_hints(self) -> list[Hint]:

@@ -88,7 +88,6 @@ class ShellScreen(AppScreen):
         return looks.state(self._front, self.view.typing, self.view.lines_below, self.services.key_of)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.call_after_refresh(self.show, self._front)
 
     def on_unmount(self) -> None:

@@ -173,7 +173,7 @@ async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
         await until(pilot, lambda: app.screen.target is not None)
         app.screen.tick()
         strip = app.screen.query_one("#activity")
-        assert any("⚙ 1 job" in piece.text for piece in strip._right)
+        assert any("⚙ 1 job" in piece.text for piece in strip.right)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#detail-activity"))
         await until(pilot, lambda: "make [/x]" in app.screen.query_one("#detail-activity")._shown.plain)
