@@ -89,7 +89,7 @@ async def files(pilot: Pilot[None]) -> None:
         screen = await test_files.opened(pilot)
         await pilot.press("j", "j", "j", "space", "space", "j")
         screen.queue.transfers = [each for each in test_files.transfers() if str(each.spec.source.path).isprintable()]
-        screen._draw_queue()
+        screen.draw_queue()
         screen.update_news()
         await pilot.pause()
 

@@ -13,6 +13,7 @@ import httpx
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from tests.conftest import PlatformProcess, start_platform
+from tests.probes import session_of
 
 ROUNDS = 40
 WARM_UP = 5
@@ -72,7 +73,7 @@ async def run(platform: PlatformProcess) -> None:
     async with AsyncSandboxClient(config=config, keep_tokens=False) as client, httpx.AsyncClient() as bare:
         sandbox = await client.create(REQUEST)
         await client.wait_for_creation(sandbox.id)
-        token = await client._session.token(sandbox.id)
+        token = await session_of(client).token(sandbox.id)
 
         async def execute() -> None:
             result = await client.execute_command(sandbox.id, "echo 1")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
 from tests.conftest import PlatformProcess, start_platform
+from tests.probes import session_of
 
 Sides = list[tuple[str, str, str]]
 """Name, interpreter and module of each library; ours comes first."""
@@ -95,7 +96,7 @@ def curl(platform: PlatformProcess, folder: Path) -> tuple[float, float]:
         client.wait_for_creation(sandbox.id)
         from sandtui.client.port import run_blocking
 
-        token = run_blocking(client._flows._session.token(sandbox.id))
+        token = run_blocking(session_of(client).token(sandbox.id))
         source, target = folder / "source", folder / "target"
         source.write_bytes(os.urandom(1_000_000) * MEGABYTES)
         query = f"path=/workspace/big&sandbox_id={sandbox.id}"

@@ -24,6 +24,7 @@ from sandtui.fleet.transfers.model import ENDED, Existing, Place, Spec, State
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.bench.client import ROOT, SDK
 from tests.conftest import PlatformProcess, start_platform
+from tests.probes import session_of
 
 MEGABYTES = 200
 FILES, FILE_SIZE = 2000, 4096
@@ -73,7 +74,7 @@ class Bench:
 
     async def curl(self, *arguments: str) -> None:
         """Run curl against the sandbox's gateway."""
-        token = await self.client._session.token(self.box)
+        token = await session_of(self.client).token(self.box)
         words = ["curl", "-sSf", "-H", f"Authorization: Bearer {token.token}", *arguments]
         words[-1] = f"{token.base}{words[-1]}"
         process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.DEVNULL)

@@ -50,7 +50,7 @@ async def press(terminal: Terminal, key: str, length: int) -> float:
     """Press a key; return the milliseconds until the program tells that its text is so long."""
     await asyncio.sleep(0.06)
     start = time.perf_counter()
-    os.write(terminal._master, key.encode())
+    terminal.write(key)
     await terminal.until(f"<{length}>")
     return (time.perf_counter() - start) * 1000
 

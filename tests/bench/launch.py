@@ -23,6 +23,7 @@ from sandtui.ui.app import SandtuiApp
 from sandtui.ui.startup import Opening
 from tests.bench.client import PEERS_FLEET, SDK, run
 from tests.conftest import PlatformProcess, start_platform
+from tests.probes import session_of
 
 FLEET = 500
 BEAT = 0.005
@@ -35,14 +36,14 @@ async def launch(platform: PlatformProcess, folder: Path, count: int) -> tuple[f
 
     def client(connection: Connection) -> AsyncSandboxClient:
         made = AsyncSandboxClient(config=connection.config, keep_tokens=False)
-        send = made._session.port.send
+        send = session_of(made).port.send
 
         async def counted(*arguments: object, **more: object) -> object:
             nonlocal requests
             requests += 1
             return await send(*arguments, **more)  # type: ignore[arg-type]
 
-        made._session.port.send = counted  # type: ignore[method-assign,assignment]
+        session_of(made).port.send = counted  # type: ignore[method-assign,assignment]
         return made
 
     async def connect() -> Connection:

@@ -20,6 +20,7 @@ from sandtui.fleet.inventory.view import FleetView
 from sandtui.ui.garbage_collection import spare_what_stays
 from sandtui.ui.inventory.columns import COLUMNS_BY_ID, SHOWN_FIRST
 from sandtui.ui.inventory.table import FleetTable
+from tests.probes import has_painted, strips
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 FRAME = 1 / 60
@@ -77,9 +78,7 @@ class TableBench(App[None]):
         quiet = 0
         while quiet < 2:
             await asyncio.sleep(FRAME)
-            screen = self.screen
-            idle = not screen._dirty_widgets and not screen._layout_required and not self._message_queue.qsize()
-            quiet = quiet + 1 if idle else 0
+            quiet = quiet + 1 if has_painted(self) else 0
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, renderable)
@@ -87,7 +86,7 @@ class TableBench(App[None]):
 
     def text(self) -> list[str]:
         """Return the lines that are on the screen."""
-        return [strip.text for strip in self.screen._compositor.render_strips()]
+        return [strip.text for strip in strips(self.screen)]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter at each key."""

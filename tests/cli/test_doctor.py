@@ -61,8 +61,10 @@ def test_the_terminal(environ, name, state, words):
 
 
 @pytest.mark.parametrize(("output", "preferred", "state"), [("utf-8", "UTF-8", "ok"), ("ascii", "ASCII", "error")])
-def test_the_letters(output, preferred, state):
-    assert terminal._letters(output, preferred).state == state
+def test_the_letters(output, preferred, state, monkeypatch):
+    monkeypatch.setattr(Screen, "encoding", output)
+    monkeypatch.setattr("locale.getpreferredencoding", lambda _: preferred)
+    assert seen(terminal.examine({"TERM": "xterm"}, Screen()))["unicode"].state == state
 
 
 NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

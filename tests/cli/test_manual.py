@@ -14,6 +14,7 @@ from sandtui.fleet.keymap import Keymap, table
 from sandtui.manual import TOPICS, nearest, page, terminal_page, title
 from tests.e2e.terminal import Terminal
 from tests.manual import with_table
+from tests.probes import arguments_of
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "sandtui" / "manual"
@@ -26,7 +27,7 @@ OF_OTHERS = {"--all", "--storage-opt"}
 
 
 def every_option(parser):
-    for action in parser._actions:
+    for action in arguments_of(parser):
         yield from action.option_strings
         if isinstance(action.choices, dict):
             for child in action.choices.values():

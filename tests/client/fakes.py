@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from sandtui.client import AsyncSandboxClient, Config
+from tests.probes import session_of
 
 KEY = "key-canary-1234567890"
 TOKEN = "token-canary-0987654321"
@@ -58,7 +59,7 @@ class NoWaiting:
     def __init__(self, client: AsyncSandboxClient):
         self.pauses: list[float] = []
         self.now = 0.0
-        port = client._session.port
+        port = session_of(client).port
         port.sleep = self.sleep
         port.monotonic = lambda: self.now
 

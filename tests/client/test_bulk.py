@@ -18,6 +18,7 @@ from sandtui.client import (
 from sandtui.client.call import Rate
 from sandtui.client.limits import WINDOW, RateLimiter
 from tests.client.fakes import FakePlatform, NoWaiting, body_of, client_of, token_reply
+from tests.probes import session_of
 
 BATCH = "POST /api/v1/sandbox/status:batchGet"
 LIST = "GET /api/v1/sandbox"
@@ -70,7 +71,7 @@ async def test_bulk_wait_ends_when_all_run(batch):
     fleet = Fleet(batch=batch)
     async with client_of(fleet) as client:
         NoWaiting(client)
-        client._session.vm = dict.fromkeys(IDS, False)
+        session_of(client).vm = dict.fromkeys(IDS, False)
         assert await client.bulk_wait_for_creation(IDS) == dict.fromkeys(IDS, "RUNNING")
     if batch:
         assert fleet.count(LIST) == 0
@@ -124,7 +125,7 @@ async def test_fan_out_is_bounded_and_complete():
         return key * 2
 
     async with client_of(FakePlatform()) as client:
-        port = client._session.port
+        port = session_of(client).port
         outcomes = [outcome async for outcome in port.fan_out(range(100), work, 8)]
     assert most == 8
     assert sorted(outcome.key for outcome in outcomes) == list(range(100))
@@ -146,7 +147,7 @@ async def test_leaving_a_fan_out_cancels_the_rest():
             raise
 
     async with client_of(FakePlatform()) as client:
-        fan = client._session.port.fan_out(range(50), work, 4)
+        fan = session_of(client).port.fan_out(range(50), work, 4)
         assert (await anext(fan)).key == 0
         await fan.aclose()
     assert sorted(cancelled) == [1, 2, 3]

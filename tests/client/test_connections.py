@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import threading
+from collections import Counter
 
 import httpx
 import pytest
@@ -72,7 +74,9 @@ def test_threads_may_share_them():
     for thread in threads:
         thread.join()
     assert len(opened) <= 2
-    assert all(pool.in_use == 0 for pool in pools._pools)
+    with contextlib.ExitStack() as stack:
+        taken = Counter(stack.enter_context(pools.one()) for _ in range(2 * POOL_SIZE))
+    assert taken == {"pool 1": POOL_SIZE, "pool 2": POOL_SIZE}, "whatever was taken was given back"
 
 
 async def test_connections_are_kept_and_closed():

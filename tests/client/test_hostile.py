@@ -28,6 +28,7 @@ from sandtui.client import (
 from sandtui.client.exchange import MAX_RESPONSE
 from sandtui.client.models import GatewayToken
 from tests.client.fakes import KEY, SANDBOX, TOKEN, FakePlatform, NoWaiting, client_of, token_reply
+from tests.probes import session_of
 
 GET = "GET /api/v1/sandbox/sbx_1"
 DELETE = "DELETE /api/v1/sandbox/sbx_1"
@@ -291,7 +292,9 @@ async def test_nothing_can_be_uploaded_too():
         from sandtui.client.models import GatewayToken
 
         async with AsyncSandboxClient(config=Config(api_key=KEY, base_url=address), keep_tokens=False) as client:
-            client._session.tokens.put("sbx_1", GatewayToken.model_validate({**token_reply(), "gateway_url": address}))
+            session_of(client).tokens.put(
+                "sbx_1", GatewayToken.model_validate({**token_reply(), "gateway_url": address})
+            )
             assert (await client.upload_bytes("sbx_1", "/w/x", b"")).success
         assert faked
     assert bodies[0].rstrip().endswith(b"--")
@@ -398,7 +401,7 @@ async def test_work_that_is_cancelled_from_elsewhere_does_not_hang():
         raise asyncio.CancelledError
 
     async with client_of(FakePlatform()) as client, asyncio.timeout(60):
-        outcomes = [outcome async for outcome in client._session.port.fan_out([1], work, 4)]
+        outcomes = [outcome async for outcome in session_of(client).port.fan_out([1], work, 4)]
     assert isinstance(outcomes[0].error, RuntimeError)
 
 
@@ -424,12 +427,12 @@ async def test_a_file_that_drips_ends_too(sync, tmp_path, monkeypatch):
 
     def blocking():
         with SandboxClient(APIClient(config=config), keep_tokens=False) as client:
-            client._flows._session.tokens.put("sbx_1", token)
+            session_of(client).tokens.put("sbx_1", token)
             client.download_file("sbx_1", "/a", tmp_path / "a", timeout=0.3)
 
     async def suspending():
         async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
-            client._session.tokens.put("sbx_1", token)
+            session_of(client).tokens.put("sbx_1", token)
             await client.download_file("sbx_1", "/a", tmp_path / "a", timeout=0.3)
 
     async with server, asyncio.timeout(60):

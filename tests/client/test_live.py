@@ -7,6 +7,7 @@ import asyncssh
 import pytest
 
 from sandtui.client import CreateSandboxRequest, InvalidRequestError, NotFoundError
+from tests.probes import end_live_side
 
 
 @pytest.fixture
@@ -94,6 +95,6 @@ def test_the_thread_is_there_when_it_is_needed_and_no_longer(client, sandbox):
     assert live_threads() > of_others
     events.close()
     assert ends(client, sandbox.id, "sleep 45678")
-    client._live.close()
+    end_live_side(client)
     assert live_threads() == of_others
     assert next(client.stream_command(sandbox.id, "true")).transport == "ssh", "and it comes again"

@@ -105,6 +105,13 @@ def test_the_connection_of_a_long_reply_is_not_used_again():
             assert bytes(sink.data) == BODY
 
 
+async def readers_ended():
+    """Wait for the threads that read downloads, when their port is closed."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("sandtui-transfer"):
+            await asyncio.to_thread(thread.join)
+
+
 async def test_a_download_that_is_cancelled_is_cut_and_its_sink_left_alone():
     sink, arrived = Sink(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -124,11 +131,10 @@ async def test_a_download_that_is_cancelled_is_cut_and_its_sink_left_alone():
             with pytest.raises(asyncio.CancelledError):
                 await task
         taken = len(sink.data)
-        reader = port._threads._threads
-        # The other side stalls for as long as it likes: the thread has ended all the same.
-        await asyncio.to_thread(reader.shutdown)
+        await port.aclose()
+        # The other side stalls for as long as it likes: the thread ends all the same.
+        await readers_ended()
         assert len(sink.data) == taken
-    await port.aclose()
 
 
 async def test_a_download_that_is_cancelled_before_its_reply_is_cut(monkeypatch):
@@ -143,8 +149,8 @@ async def test_a_download_that_is_cancelled_before_its_reply_is_cut(monkeypatch)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-                await asyncio.to_thread(port._threads._threads.shutdown)
-        await port.aclose()
+                await port.aclose()
+                await readers_ended()
 
 
 async def test_more_downloads_than_threads_are_read_on_the_loop(monkeypatch):

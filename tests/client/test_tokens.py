@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import stat
 import subprocess
 import sys
+import weakref
 
 import httpx
 
@@ -11,6 +13,7 @@ from sandtui.client.file_lock import FileLock
 from sandtui.client.models import GatewayToken
 from sandtui.client.tokens import TokenCache
 from tests.client.fakes import FakePlatform, client_of, token_reply
+from tests.probes import session_of
 
 TOKEN = GatewayToken.model_validate(token_reply())
 
@@ -80,14 +83,11 @@ def test_files_that_were_left_behind_are_removed(tmp_path):
 
 
 def test_locks_that_nobody_holds_are_forgotten():
-    import gc
-
     tokens = cache(None)
     held = tokens.lock("held")
-    for number in range(100):
-        tokens.lock(str(number))
+    others = [weakref.ref(tokens.lock(str(number))) for number in range(100)]
     gc.collect()
-    assert len(tokens._locks) == 1
+    assert not any(lock() for lock in others)
     assert tokens.lock("held") is held
 
 
@@ -137,7 +137,10 @@ async def test_one_of_several_processes_fetches_the_token(tmp_path):
 async def test_a_lock_that_is_never_let_go_costs_time_and_not_the_call(tmp_path, monkeypatch):
     monkeypatch.setattr(tokens, "LOCK_PAUSES", (0, 0))
     (client, other), fetched = two_clients(tmp_path)
-    path = client._session.tokens._path("sbx_1").with_suffix(".lock")
+    kept = session_of(client).tokens
+    kept.put("sbx_1", TOKEN)
+    (path,) = (each.with_suffix(".lock") for each in tmp_path.rglob("*.json"))
+    kept.drop("sbx_1", TOKEN)
     held = FileLock(path)
     assert held.acquire()
     await client.execute_command("sbx_1", "true")

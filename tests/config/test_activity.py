@@ -97,9 +97,17 @@ def test_the_requests_behind_an_entry_are_kept_and_found(tmp_path):
     again.close()
 
 
+FIRST_SCHEMA = """
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    moment TEXT NOT NULL, context TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL
+);
+"""
+
+
 def test_a_file_of_an_earlier_version_gets_its_requests(tmp_path):
     path = tmp_path / "a.sqlite3"
-    old = Database(path, module._SCHEMA)
+    old = Database(path, FIRST_SCHEMA)
     old.run(
         lambda connection: connection.execute(
             "INSERT INTO entries VALUES (7, ?, 'c', 'did', 'old')", (NOW.isoformat(),)

@@ -15,13 +15,14 @@ from sandtui.config import debug_log as module
 from sandtui.config.debug_log import HEAD, LogError, debug_log, words_of
 from sandtui.fleet.commands.line import masking
 from sandtui.fleet.commands.line.masking import name_secrets
+from tests.probes import session_of
 
 LOG = logging.getLogger("sandtui.test")
 
 
 @pytest.fixture(autouse=True)
 def _no_names(monkeypatch):
-    monkeypatch.setattr(masking, "_named", set())
+    monkeypatch.setattr(masking, "named_secrets", set())
     monkeypatch.delenv("PRIME_API_KEY", raising=False)
 
 
@@ -166,7 +167,7 @@ async def _client_secrets(tmp_path_factory, key, token, env, hidden):
         async with AsyncSandboxClient(
             config=config, transport=httpx.MockTransport(answer), keep_tokens=False
         ) as client:
-            client._session.vm["sbx_1"] = False
+            session_of(client).vm["sbx_1"] = False
             for call in (
                 client.create(CreateSandboxRequest(name="n", docker_image="i", secrets={"S": env})),
                 client.execute_command("sbx_1", f"run {hidden}", env={"E": env}),

@@ -46,7 +46,7 @@ class HostileWorld(World):
 
     async def _drawn(self) -> None:
         await asyncio.sleep(0.002)
-        while self.screen.query_one(TerminalView)._paint_due:
+        while not self.screen.query_one(TerminalView).is_painted:
             await asyncio.sleep(0.002)
         done = asyncio.Event()
         self.screen.call_after_refresh(done.set)

@@ -7,6 +7,7 @@ import pytest
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.fleet.inventory.demo import MOST_BORN, Life
 from tests.client.fakes import body_of
+from tests.probes import session_of
 
 
 class Platform:
@@ -48,7 +49,7 @@ async def test_a_fleet_lives_and_only_its_own_children_are_ended(seed):
 
     config = Config(api_key="k", base_url="http://platform.test")
     async with AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False) as client:
-        client._session.retry.attempts = 1
+        session_of(client).retry.attempts = 1
         with pytest.raises(asyncio.CancelledError):
             await Life(client, seed, sleep).run()
     assert "sbx_first" in platform.alive

@@ -55,8 +55,8 @@ class Rpc:
 
     def __init__(self, api: Api, sandbox_id: str, token: str) -> None:
         self._http = api.http
-        self._base = f"/sandboxes/{sandbox_id}/{SERVICE}/"
-        self._headers = {"authorization": f"Bearer {token}", "connect-protocol-version": "1"}
+        self.base = f"/sandboxes/{sandbox_id}/{SERVICE}/"
+        self.headers = {"authorization": f"Bearer {token}", "connect-protocol-version": "1"}
 
     @classmethod
     async def of(cls, api: Api, sandbox_id: str) -> "Rpc":
@@ -71,12 +71,12 @@ class Rpc:
         *,
         compress: bool = False,
     ) -> Message:
-        headers = self._headers | {"content-type": "application/proto"}
+        headers = self.headers | {"content-type": "application/proto"}
         body = encode(request, message)
         if compress:
             headers["content-encoding"] = "gzip"
             body = gzip.compress(body)
-        answer = await self._http.post(self._base + method, content=body, headers=headers)
+        answer = await self._http.post(self.base + method, content=body, headers=headers)
         if answer.status_code != 200:
             raise RpcError(answer.json())
         assert answer.headers["content-type"] == "application/proto"
@@ -92,7 +92,7 @@ class Rpc:
         timeout: float | None = None,
         compress: bool = False,
     ) -> AsyncIterator["Events"]:
-        headers = self._headers | {"content-type": "application/connect+proto"}
+        headers = self.headers | {"content-type": "application/connect+proto"}
         headers["connect-content-encoding"] = "gzip" if compress else "identity"
         if timeout is not None:
             headers["connect-timeout-ms"] = str(int(timeout * 1000))
@@ -100,7 +100,7 @@ class Rpc:
         async def body() -> AsyncIterator[bytes]:
             yield envelope(encode(request, message), compress=compress)
 
-        async with self._http.stream("POST", self._base + method, content=body(), headers=headers) as answer:
+        async with self._http.stream("POST", self.base + method, content=body(), headers=headers) as answer:
             if answer.status_code != 200:
                 await answer.aread()
                 raise RpcError(answer.json())

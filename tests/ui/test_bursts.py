@@ -14,6 +14,7 @@ from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.driver.input import InputReader
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
+from tests.probes import text_of_all
 from tests.ui.world import World, settled, stop_blinking, until
 
 UP, DOWN, RIGHT, LEFT, BACKTAB, ESC, DEL = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[Z", "\x1b", "\x7f"
@@ -48,9 +49,7 @@ def parsed(data):
 
 def shown(app):
     """The letters of the screen, without ids that are made by chance."""
-    picture = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
-    text = "\n".join("".join(strip.text for strip in line) for line in picture.strips)
-    return re.sub(r"\b[0-9a-f]{4,16}\b", "id", text)
+    return re.sub(r"\b[0-9a-f]{4,16}\b", "id", text_of_all(app))
 
 
 async def quiet(pilot):

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from sandtui.ui.crash_report import KEPT, report, write_report
+from tests.probes import break_down
 from tests.ui.world import World, settled
 
 
@@ -60,7 +61,7 @@ async def test_the_app_ends_with_two_lines_and_the_place_of_the_report(monkeypat
         try:
             fail(f"with {app.services.platform.connection.config.api_key}")
         except ValueError:
-            app._fatal_error()
+            break_down(app)
         (text,) = shown
         assert text.startswith("sandtui broke: ValueError.")
         assert len(text.splitlines()) == 2

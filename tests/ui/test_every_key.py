@@ -22,6 +22,7 @@ from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.services.transfers import Transfers
+from tests.probes import strips, text_of
 from tests.ui import test_snapshots
 from tests.ui.commands import test_console, test_fanout
 from tests.ui.files import test_files
@@ -397,9 +398,9 @@ async def player(pilot):
 async def _(pilot):
     await settled(pilot)
     await pilot.press("n")
-    screen = await front(pilot, CreateScreen)
+    await front(pilot, CreateScreen)
     # The platform's word on the image comes later than the form.
-    await until(pilot, lambda: any("can use it" in strip.text for strip in screen._compositor.render_strips()))
+    await until(pilot, lambda: "can use it" in text_of(pilot.app))
 
 
 @state("create, with errors", "create")
@@ -422,7 +423,7 @@ def picture(app):
     """What the user sees, and what was put into the clipboard."""
     return (
         tuple(map(id, app.screen_stack)),
-        app.screen._compositor.render_strips(),
+        strips(app.screen),
         len(app.services.notifier.messages),
         tuple(app.services.clipboard.copied),
         id(app.focused),

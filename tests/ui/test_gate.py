@@ -7,7 +7,6 @@ import pytest
 from textual import events
 from textual.notifications import Notification
 from textual.widgets import Static
-from textual.widgets._toast import Toast
 
 from sandtui.client.errors import APIError
 from sandtui.fleet.creation.launch_plan import LaunchPlan
@@ -40,6 +39,7 @@ from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.recordings import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen, open_shells
 from sandtui.ui.widgets.terminal_view import TerminalView
+from tests.probes import Toast
 from tests.ui.world import NOW, World, settled, until
 
 

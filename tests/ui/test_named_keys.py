@@ -16,6 +16,7 @@ from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.shells.screen import ShellScreen
+from tests.probes import text_of
 from tests.sources import parsed
 from tests.ui.every_screen import EVERY_SCREEN, opened
 from tests.ui.test_every_screen import SCREENS
@@ -105,13 +106,8 @@ def named_defaults(app, scopes):
     labels -= {*"0123456789a"}
     told = "|".join(sorted((re.escape(label) for label in labels if label.isascii()), key=len, reverse=True))
     pattern = re.compile(rf"(?:^|(?<=[\s(·│‖]))(?:{told})(?=$| [a-z])")
-    drawn = [strip.text for strip in app.screen._compositor.render_strips()]
-    lines = [line for line in drawn if not any(part in line for part in NOT_KEYS[1:])]
+    lines = [line for line in text_of(app).split("\n") if not any(part in line for part in NOT_KEYS[1:])]
     return [line for line in lines if pattern.search(line.strip(" │┃▌"))]
-
-
-def text_of(app):
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 @SCREENS

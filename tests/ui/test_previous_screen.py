@@ -73,7 +73,7 @@ async def test_the_tour_and_what_is_said_name_the_users_keys():
     settings = Settings(keys={"fleet.new": ["f7"], "fleet.many": [], "app.command": ["f8"]})
     async with World(fleet=0, settings=settings).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
-        app.screen._show_empty()
+        app.screen.show_rows()
         shown = ["".join(piece.text for piece in line) for line in app.screen.table.empty]
         assert any(line.strip().startswith("f7  create a sandbox") for line in shown)
         assert any("to all of them with :bulk" in line for line in shown)

@@ -4,6 +4,7 @@ from sandtui.config.settings import read_settings
 from sandtui.ui.dialogs.help import HelpDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
+from tests.probes import text_of
 from tests.ui.world import World, settled, until
 
 
@@ -28,8 +29,7 @@ async def test_a_changed_key_works_and_is_shown_and_the_old_one_does_not():
             assert app.screen is fleet, key
         await pilot.press("f2")
         await until(pilot, lambda: isinstance(app.screen, HelpDialog))
-        drawn = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-        assert "f9" in drawn
+        assert "f9" in text_of(app)
         await pilot.press("escape")
         await pilot.pause()
         await pilot.press("f9")

@@ -11,6 +11,8 @@ from sandtui.client import CommandResponse, ExposedPort, Sandbox
 from sandtui.fleet.creation.launch import Step
 from sandtui.fleet.ports.exposures import Health, PortRow
 from sandtui.ui.creation.launch_screen import LaunchScreen
+from sandtui.ui.messages import LaunchChanged
+from tests.probes import session_of, text_of
 from tests.ui.world import World, keys, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -85,9 +87,11 @@ def test_detail_with_what_goes_on(snap_compare, size):
         app = await settled(pilot)
         session, row = app.services.platform.session, app.screen.target
 
+        asked, timers = [], []
+
         async def execute(sandbox_id, command, timeout=None):
-            seen = app.screen._usage
-            turn = 1 if seen is None else len(seen.memory) + 1
+            asked.append(sandbox_id)
+            turn = len(asked)
             return CommandResponse(
                 stdout=f"cpu {turn**2}000000\nmemory {turn}48576000\nlimit 2147483648\nprocesses 14\n"
                 f"disk 20971520 {turn}048576\nuptime {turn * 2}\n",
@@ -98,11 +102,14 @@ def test_detail_with_what_goes_on(snap_compare, size):
         session.client.execute_command = execute
         session.store.apply([row.sandbox.model_copy(update={"status": "RUNNING"})])
         session.history.note(row.id, "$ pip install -e .  exit 1", bad=True)
-        await pilot.press("enter", "m")
+        await pilot.press("enter")
+        app.screen.set_timer = lambda _, callback: timers.append(callback)
+        await pilot.press("m")
         for turn in range(6):
-            await until(pilot, lambda turn=turn: app.screen._usage and len(app.screen._usage.memory) > turn)
+            # The next question is planned when the answer has come.
+            await until(pilot, lambda turn=turn: len(timers) > turn)
             if turn < 5:
-                app.screen._measure()
+                timers[turn]()
         await pilot.pause()
 
     picture(snap_compare, size, steps)
@@ -133,7 +140,7 @@ async def launch_board(pilot):
     """A launch under way, at fixed times."""
     app = await settled(pilot)
     await pilot.press("n", *"roll", *(["tab"] * 4), *"40")
-    await until(pilot, lambda: len(app.screen._plan.requests) == 40)
+    await until(pilot, lambda: len(app.screen.plan.requests) == 40)
     await pilot.press("ctrl+s")
     await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
     launch = app.screen.launch
@@ -148,7 +155,7 @@ async def launch_board(pilot):
     launch.items[39].step, launch.items[39].began = Step.QUEUED, None
     launch.launch_id = "0badcafe"
     app.clear_notifications()
-    app.screen._draw()
+    app.screen.post_message(LaunchChanged())
     await pilot.pause()
 
 
@@ -277,8 +284,7 @@ def test_results_of_many(snap_compare, size):
         app.screen.query_one(Input).value = "22"
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#bulk-list") and app.screen.run.is_over)
-        app.screen._draw()
-        await pilot.pause()
+        await until(pilot, lambda: "again on the failed" in text_of(app))
 
     picture(snap_compare, size, steps)
 
@@ -327,7 +333,7 @@ def test_a_platform_that_does_not_serve(snap_compare, size, answer):
         app.screen.tick()
 
     app = World(wrap=lambda _: Answering(answer))
-    app.on_client = lambda client: setattr(client._session.retry, "attempts", 1)
+    app.on_client = lambda client: setattr(session_of(client).retry, "attempts", 1)
     assert snap_compare(app, terminal_size=size, run_before=steps)
 
 
@@ -386,15 +392,14 @@ def test_no_escape_byte_of_a_name_reaches_the_terminal():
                     await pilot.press(press)
                     app.services.notifier.notify(HOSTILE[number], "error")
                     await pilot.pause()
-                    strips = app.screen._compositor.render_strips()
-                    drawn.append("\n".join(strip.text for strip in strips))
+                    drawn.append(text_of(app))
                     while app.screen is not app.screen_stack[1]:
                         app.pop_screen()
                     await pilot.pause()
                 await pilot.press("j")
             await pilot.press("t")
             await pilot.pause()
-            drawn.append("\n".join(strip.text for strip in app.screen._compositor.render_strips()))
+            drawn.append(text_of(app))
         return drawn
 
     drawn = asyncio.run(draw())

@@ -6,6 +6,7 @@ from sandtui.fleet.files.preview import Reader
 from sandtui.ui.files.preview import PreviewScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.widgets.output_view import OutputView
+from tests.probes import strips
 from tests.ui.commands import test_console, test_fanout
 from tests.ui.jobs import test_jobs
 from tests.ui.world import World, settled, until
@@ -93,8 +94,8 @@ VIEWS = [*FOLLOWING, preview, fan_out]
 def drawn(view):
     """Return the rows of a view as they are on the screen, without what a scroll bar covers."""
     region = view.scrollable_content_region
-    strips = view.screen._compositor.render_strips()
-    rows = [strips[y].crop(region.x, region.right).text for y in range(region.y, min(region.bottom, len(strips)))]
+    lines = strips(view.screen)
+    rows = [lines[y].crop(region.x, region.right).text for y in range(region.y, min(region.bottom, len(lines)))]
     return [row.rstrip() for row in rows]
 
 

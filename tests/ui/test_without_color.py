@@ -1,13 +1,13 @@
 """Without colours, and with 16: cursor, marks, status, focus, errors and buttons are told apart by other means."""
 
 import pytest
-from rich.color import ColorSystem
 from textual.widgets import Button, Input
 
 from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.theme.themes import SIXTEEN
+from tests.probes import strips
 from tests.ui.world import World, settled, until
 
 STATUS_SIGNS = {"RUNNING": "●", "PENDING": "◌", "PROVISION": "◐", "PAUSED": "‖", "ERROR": "✖", "TERMINATED": "○"}
@@ -30,7 +30,7 @@ def rows(app):
     No filter of Textual's for colours touches these.
     """
     _, height = app.size
-    lines = app.screen._compositor.render_strips()
+    lines = strips(app.screen)
     assert len(lines) == height
     return [
         [
@@ -150,6 +150,6 @@ def test_16_colours_have_a_theme_of_their_own_colours(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("COLORTERM", raising=False)
     app = World()
-    assert app.console._color_system is ColorSystem.STANDARD
+    assert app.console.color_system == "standard"
     assert app.theme == SIXTEEN.name
-    app._folder.cleanup()
+    app.folder.cleanup()

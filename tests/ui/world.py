@@ -58,12 +58,10 @@ class World(SandtuiApp):
         self.local_clock = LocalClock(NOW)
         self._wrap = wrap
         self.on_client: Callable[[AsyncSandboxClient], None] = lambda _: None
-        self._folder = tempfile.TemporaryDirectory(prefix="sandtui-ui-")
-        local = PlatformSettings(
-            state_dir=Path(self._folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED
-        )
+        self.folder = tempfile.TemporaryDirectory(prefix="sandtui-ui-")
+        local = PlatformSettings(state_dir=Path(self.folder.name) / "state", driver="simulated", fleet=fleet, seed=SEED)
         self.platform = LocalPlatform(local, clock=self.local_clock)
-        folder = Path(self._folder.name)
+        folder = Path(self.folder.name)
         super().__init__(
             Opening(self._start, settings, contexts, connect_to),
             clock=ManualClock(NOW),
@@ -92,7 +90,7 @@ class World(SandtuiApp):
     async def on_unmount(self) -> None:
         await super().on_unmount()
         await self.platform.__aexit__(None, None, None)
-        self._folder.cleanup()
+        self.folder.cleanup()
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:

@@ -67,7 +67,7 @@ class Console:
         self.past: list[str] = []
         """Commands of earlier sessions, oldest first."""
         self._vm = vm
-        self._output = Output()
+        self.output = Output()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -75,17 +75,17 @@ class Console:
     @property
     def lines(self) -> list[OutputLine]:
         """The lines that are kept."""
-        return self._output.lines
+        return self.output.lines
 
     @property
     def settled(self) -> int:
         """How many of the lines, from the first, do not grow any more."""
-        return self._output.settled
+        return self.output.settled
 
     @property
     def dropped(self) -> int:
         """How many lines before them are gone."""
-        return self._output.dropped
+        return self.output.dropped
 
     @property
     def running(self) -> Run | None:
@@ -172,7 +172,7 @@ class Console:
 
     def size_of(self, number: int) -> int:
         """Return how many lines a run has printed."""
-        return self._output.sizes.get(number, 0)
+        return self.output.sizes.get(number, 0)
 
     async def complete(self, before: str) -> Completion:
         """Return how the path before the cursor may go on, by one small command.
@@ -207,7 +207,7 @@ class Console:
     def clear(self) -> None:
         """Empty the view; the history of commands stays."""
         self.clearings += 1
-        self._output.clear()
+        self.output.clear()
         self.on_change()
 
     async def _run(self, run: Run, timeout: int, token: str | None) -> int:
@@ -225,7 +225,7 @@ class Console:
             try:
                 self.carried = carry.carry_on(carried, await self._ask(carry.reading(token)))
             except (NotKept, SandboxClientError) as error:
-                self._output.end_run()
+                self.output.end_run()
                 self._add(Stream.PROBLEM, [f"what it changed in the shell is not kept: {error}"], run)
         return exit_code
 
@@ -268,7 +268,7 @@ class Console:
         async with aclosing(events) as stream:  # type: ignore[type-var] # both ways are generators
             async for event in stream:
                 if isinstance(event, CommandOutput):
-                    self._output.feed(Stream(event.stream), event.data, run.number)
+                    self.output.feed(Stream(event.stream), event.data, run.number)
                     self.on_change()
                 elif isinstance(event, CommandEnded):
                     exit_code = event.exit_code
@@ -288,12 +288,12 @@ class Console:
         run.state = state
         if run.ended is None:
             run.ended = self.clock.monotonic()
-        self._output.end_run()
+        self.output.end_run()
         self._add(stream, [text], run)
         self.on_end(run)
 
     def _add(self, stream: Stream, texts: list[str], run: Run) -> None:
-        self._output.add(stream, texts, run.number)
+        self.output.add(stream, texts, run.number)
         self.on_change()
 
 

@@ -55,7 +55,7 @@ class JobBoard:
         context: str = "",
     ) -> None:
         self.client, self.store, self.clock = client, store, clock
-        self._history = history
+        self.history = history
         self._keeper: JobKeeper = keeper or NoKeeper()
         self._context = context
         self.logs = JobLogs(client, self._keeper, context)
@@ -101,8 +101,8 @@ class JobBoard:
         self.loaded = True
         for job in await asyncio.to_thread(self._keeper.load, self._context):
             if job.key not in self.jobs:
-                self._put(job, keep=False)
-                self._history.touched.add(job.key.sandbox_id)
+                self.put(job, keep=False)
+                self.history.touched.add(job.key.sandbox_id)
                 if job.state is JobState.RUNNING:
                     self._from_before.add(job.key)
         self.on_change()
@@ -172,7 +172,7 @@ class JobBoard:
                 continue
             new = merged(old, job, name, self.clock.now())
             if new != old:
-                self._put(new)
+                self.put(new)
             if old is not None and old.state is JobState.RUNNING and new.state.is_over:
                 ended.append(new)
         if look.complete and not look.more:
@@ -181,7 +181,7 @@ class JobBoard:
         if look.more:
             self.crowded.add(sandbox_id)
         if known:
-            self._history.touched.add(sandbox_id)
+            self.history.touched.add(sandbox_id)
         self._tell(ended)
         self.on_change()
 
@@ -213,7 +213,7 @@ class JobBoard:
             if ended is None or ended.tzinfo is None:
                 ended = self.clock.now()
             lost = replace(self.jobs[key], state=JobState.LOST, words=words, ended=ended)
-            self._put(lost)
+            self.put(lost)
             jobs.append(lost)
         return jobs
 
@@ -222,7 +222,8 @@ class JobBoard:
             self.on_end([Ended(job, job.key in self._from_before) for job in jobs])
             self._from_before.difference_update(job.key for job in jobs)
 
-    def _put(self, job: Job, *, keep: bool = True) -> None:
+    def put(self, job: Job, *, keep: bool = True) -> None:
+        """Take a job as it is now in place of what was known of it; ``keep`` has it written down with the others."""
         old = self.jobs.get(job.key)
         self.jobs[job.key] = job
         self._by_sandbox.setdefault(job.key.sandbox_id, set()).add(job.key)
@@ -258,8 +259,8 @@ class JobBoard:
             mine=True,
             working_dir=working_dir or "",
         )
-        self._put(job)
-        self._history.note(sandbox_id, f"job {job_id}: {told(command)}")
+        self.put(job)
+        self.history.note(sandbox_id, f"job {job_id}: {told(command)}")
         self.on_change()
         return job
 
@@ -271,12 +272,12 @@ class JobBoard:
         """
         word = await stop_job(self.client, key)
         if word == "stopped" and key in self.jobs:
-            self._put(replace(self.jobs[key], words="stopped from here"))
-            self._history.note(key.sandbox_id, f"job {key.job_id} stopped")
+            self.put(replace(self.jobs[key], words="stopped from here"))
+            self.history.note(key.sandbox_id, f"job {key.job_id} stopped")
         await self.look([key.sandbox_id])
         job = self.jobs.get(key)
         if word == "stopped" and job is not None and job.state.is_over and not job.words:
-            self._put(replace(job, words="stopped from here"))
+            self.put(replace(job, words="stopped from here"))
             self.on_change()
             await self.save()
         return word

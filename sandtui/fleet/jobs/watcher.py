@@ -87,11 +87,16 @@ class JobWatcher:
                     if job.state.is_over and job.chain is not None and job.chain.step in _OPEN_STEPS:
                         self.follow(job)
                 self._wake.clear()
-                due = self.due()
+                due = self.take_due()
                 if due:
-                    self._wanted.difference_update(due)
                     await board.look(due)
                 await self._pause()
+
+    def take_due(self) -> list[str]:
+        """Return the sandboxes to ask now, and count those as asked that somebody wanted asked."""
+        due = self.due()
+        self._wanted.difference_update(due)
+        return due
 
     def due(self) -> list[str]:
         """Return the sandboxes to ask now."""

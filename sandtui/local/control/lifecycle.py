@@ -88,6 +88,10 @@ class Lifecycle:
         """Return a sandbox that runs."""
         return self._instances.get(sandbox_id)
 
+    def is_busy(self, sandbox_id: str) -> bool:
+        """Whether something is done with a sandbox now."""
+        return sandbox_id in self._busy
+
     async def ending(self, sandbox_id: str) -> None:
         """Wait until a sandbox that has come to its end by itself is written down as ended."""
         life = self._tasks.get(sandbox_id)
@@ -177,7 +181,7 @@ class Lifecycle:
     def _idle_at(self, record: SandboxRecord) -> datetime | None:
         if record.idle_timeout_minutes is None:
             return None
-        last = self._clock.now() if record.id in self._busy else self._active[record.id]
+        last = self._clock.now() if self.is_busy(record.id) else self._active[record.id]
         return last + timedelta(minutes=record.idle_timeout_minutes)
 
     async def _due(self, sandbox_id: str) -> None:

@@ -29,7 +29,7 @@ class ControlGroup:
 
     def __init__(self, version: int, paths: dict[str, Path]) -> None:
         self._version = version
-        self._paths = paths
+        self.paths = paths
 
     @classmethod
     def load(cls, directory: Path) -> Self | None:
@@ -42,7 +42,7 @@ class ControlGroup:
 
     def save(self, directory: Path) -> None:
         """Write down where it is, before it is made."""
-        values = {"version": self._version, "paths": {key: str(path) for key, path in self._paths.items()}}
+        values = {"version": self._version, "paths": {key: str(path) for key, path in self.paths.items()}}
         (directory / _FILE).write_text(json.dumps(values))
 
     def create(self, memory_gb: float, cores: float) -> list[str]:
@@ -63,7 +63,7 @@ class ControlGroup:
                 "pids": [("pids.max", str(MAX_PROCESSES), True)],
             }
         try:
-            for controller, group in self._paths.items():
+            for controller, group in self.paths.items():
                 _make(group)
                 for name, value, is_needed in values[controller]:
                     with contextlib.nullcontext() if is_needed else contextlib.suppress(OSError):
@@ -76,7 +76,7 @@ class ControlGroup:
         """Return how many processes were killed for memory."""
         name = "memory.events" if self._version == 2 else "memory.oom_control"
         try:
-            lines = (self._paths["memory"] / name).read_text().splitlines()
+            lines = (self.paths["memory"] / name).read_text().splitlines()
         except OSError:
             return 0
         return int(dict(line.split(" ", 1) for line in lines if " " in line).get("oom_kill", "0"))
@@ -102,7 +102,7 @@ class ControlGroup:
 
     @property
     def _places(self) -> list[Path]:
-        return sorted(set(self._paths.values()))
+        return sorted(set(self.paths.values()))
 
 
 class Cgroups:

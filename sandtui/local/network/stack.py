@@ -70,11 +70,16 @@ class Stack:
         for flow in list(self._tcp.values()):
             # A connection for DNS that nobody looked into until now may be one that has to be.
             target = flow.key[2], flow.key[3]
-            if not self._allows(*target) or (target[0] != RESOLVER and self._asks_names(*target)):
+            if not self.allows(*target) or (target[0] != RESOLVER and self._asks_names(*target)):
                 flow.reset()
         for datagrams in list(self._udp.values()):
-            if not self._allows(datagrams.key[2], datagrams.key[3]):
+            if not self.allows(datagrams.key[2], datagrams.key[3]):
                 datagrams.abort()
+
+    @property
+    def connections(self) -> int:
+        """How many connections of the sandbox are open or about to be."""
+        return len(self._tcp)
 
     def write(self, packet: bytes) -> None:
         """Give the sandbox a packet; a full queue loses it, as on any network."""
@@ -95,7 +100,8 @@ class Stack:
         name = dns.question(message)
         return self._policy.allows_all or (name is not None and self._policy.allows_lookup(name))
 
-    def _allows(self, address: str, port: int) -> bool:
+    def allows(self, address: str, port: int) -> bool:
+        """Whether the rules let the sandbox reach a port."""
         if address == RESOLVER:
             return port == _DNS and not self._policy.blocks_all
         # The lists first: the other question costs a system call.
@@ -130,7 +136,7 @@ class Stack:
         flow = self._tcp.get(key)
         if flow is not None:
             flow.receive(segment)
-        elif segment.flags & SYN and self._allows(segment.target, segment.target_port) and self._may_open(key):
+        elif segment.flags & SYN and self.allows(segment.target, segment.target_port) and self._may_open(key):
             flow = TcpFlow(segment, self.write, self._over, self._room, self._share, self._hold)
             self._tcp[key] = flow
             self._opening[key] = self._spawn(self._connect(flow, segment))
@@ -139,18 +145,18 @@ class Stack:
 
     def _room(self) -> int:
         """Return the bytes that one connection may have on their way: together they must fit into the device."""
-        return max(_LEAST_ROOM, min(ROOM, self._capacity // max(1, len(self._tcp))))
+        return max(_LEAST_ROOM, min(ROOM, self._capacity // max(1, self.connections)))
 
     def _share(self) -> int:
         """Return the bytes that one connection may hold here."""
-        return self._budget.share(len(self._tcp))
+        return self._budget.share(self.connections)
 
     def _hold(self, more: int) -> None:
         """Take note that the connections hold more bytes, or less."""
         self._budget.held += more
 
     def _may_open(self, key: Key) -> bool:
-        return len(self._tcp) < MAX_FLOWS and self._budget.take(self._cost(key))
+        return self.connections < MAX_FLOWS and self._budget.take(self._cost(key))
 
     def _cost(self, key: Key) -> int:
         """Return how many descriptors a connection takes; the rules may change its like, but not it itself."""
@@ -193,7 +199,7 @@ class Stack:
 
     def _datagram(self, datagram: Datagram) -> None:
         key = (datagram.source, datagram.source_port, datagram.target, datagram.target_port)
-        if not self._allows(datagram.target, datagram.target_port):
+        if not self.allows(datagram.target, datagram.target_port):
             return
         if self._asks_names(*key[2:]) and not self.allows_lookup(datagram.data):
             if len(datagram.data) >= 12:

@@ -39,7 +39,7 @@ class ActivityScreen(AppScreen):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._entries: list[Entry] = []
+        self.entries: list[Entry] = []
         self._problem = ""
 
     def compose_body(self) -> Iterable[Widget]:
@@ -59,7 +59,7 @@ class ActivityScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that there is no entry to do something with."""
-        if action not in {"open", "copy", "copy_curl"} or self._entries:
+        if action not in {"open", "copy", "copy_curl"} or self.entries:
             return ""
         if self.query_one(Input).value:
             return f"No entry matches: {self.services.key_of('activity.back')} clears the filter."
@@ -81,8 +81,8 @@ class ActivityScreen(AppScreen):
 
     def action_copy(self) -> None:
         place = self.query_one(OutputView).cursor
-        if place < len(self._entries):
-            self.services.clipboard.copy(clean(self._entries[place].text))
+        if place < len(self.entries):
+            self.services.clipboard.copy(clean(self.entries[place].text))
 
     def action_open(self) -> None:
         self._with_requests(
@@ -121,7 +121,7 @@ class ActivityScreen(AppScreen):
             except OSError as error:
                 found, problem = [], describe(error)
             if self.is_attached and self.query_one(Input).value == text:
-                self._entries, self._problem = found, problem
+                self.entries, self._problem = found, problem
                 self.query_one("#activity-panel").border_title = Content(f"Activity {len(found):,}")
                 self.query_one(OutputView).show(max(1, len(found)))
                 self.update_chrome()
@@ -130,9 +130,9 @@ class ActivityScreen(AppScreen):
 
     def _with_requests(self, then: Callable[[Entry, list[Request]], object]) -> None:
         place = self.query_one(OutputView).cursor
-        if place >= len(self._entries):
+        if place >= len(self.entries):
             return
-        entry = self._entries[place]
+        entry = self.entries[place]
 
         async def flow() -> None:
             self.services.notifier.keep_requests()
@@ -147,16 +147,16 @@ class ActivityScreen(AppScreen):
         self.run_flow(flow(), "activity entry", exclusive=True)
 
     def _line(self, number: int) -> list[Piece]:
-        if not self._entries:
+        if not self.entries:
             words = (
                 f"Nothing matches: {self.services.key_of('activity.back')} empties the field."
                 if self.query_one(Input).value
                 else "Nothing yet."
             )
             return [Piece(f" {words}", "dim")]
-        if number >= len(self._entries):
+        if number >= len(self.entries):
             return []
-        entry = self._entries[number]
+        entry = self.entries[number]
         sign, role = SIGNS.get(entry.kind, (" ", "text"))
         moment = entry.moment.astimezone()
         today = moment.date() == self.services.clock.now().astimezone().date()

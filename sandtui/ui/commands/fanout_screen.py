@@ -76,7 +76,7 @@ class FanOutScreen(AppScreen):
         self._made = Bodies()
         self._bodies: dict[Answer, Body] = {}
         self._painting: Timer | None = None
-        self._comparing = False
+        self.is_comparing = False
         self._offer: tuple[str, ...] = ()
         self._offered_for = ""
         self._watched: Target | None = None
@@ -248,10 +248,10 @@ class FanOutScreen(AppScreen):
         self._draw_live()
         self._draw_frame()
         self.update_chrome()
-        if fan_out is not None and not self._comparing:
+        if fan_out is not None and not self.is_comparing:
             answers = {target.output for target in fan_out.targets if target.output is not None}
             if not answers <= self._bodies.keys() or standard_of(fan_out.targets) != self._made.standard:
-                self._comparing = True
+                self.is_comparing = True
                 self.run_flow(self._compare(fan_out), "fan-out lines")
 
     async def _compare(self, fan_out: FanOut) -> None:
@@ -261,7 +261,7 @@ class FanOutScreen(AppScreen):
             if fan_out is self.fan_out:
                 self._bodies = made
         finally:
-            self._comparing = False
+            self.is_comparing = False
         self.changed()
 
     def _draw_results(self) -> None:

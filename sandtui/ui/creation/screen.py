@@ -72,6 +72,16 @@ class CreateScreen(AppScreen):
         """A form that was filled like a sandbox leaves the draft alone."""
         return self._like is None
 
+    @property
+    def plan(self) -> LaunchPlan:
+        """What would be made of the form as it stands."""
+        return self._plan
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the platform has been asked and has not answered."""
+        return self._sending
+
     def compose_body(self) -> Iterable[Widget]:
         """The fields by section, and the review beside them."""
         draft = draft_from(self._like) if self._like is not None else self.services.drafts.values

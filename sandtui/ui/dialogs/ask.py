@@ -28,13 +28,13 @@ class AskDialog(Dialog[bool]):
 
     def __init__(self, title: str, question: str, yes: str, *, danger: bool = True) -> None:
         super().__init__()
-        self._heading, self._question, self._yes, self._danger = title, question, yes, danger
+        self._heading, self.question, self._yes, self._danger = title, question, yes, danger
 
     def compose(self) -> Iterable[Widget]:
         """Question and buttons."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(clean(self._heading))
-            yield Static(content(Piece(clean(self._question), "busy" if self._danger else "text")))
+            yield Static(content(Piece(clean(self.question), "busy" if self._danger else "text")))
             with Horizontal(id="dialog-buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(self._yes, id="confirm", variant="error" if self._danger else "primary", compact=True)

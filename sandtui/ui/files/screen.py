@@ -129,7 +129,7 @@ class FilesScreen(AppScreen):
     def _show_first(self) -> None:
         self.listen(self.services.transfers.changed, self._queue_changed)
         self.set_interval(PROGRESS_SECONDS, self._draw_progress)
-        self._draw_queue()
+        self.draw_queue()
         for number in (0, 1):
             self.go(number, self.panes[number].path)
 
@@ -304,7 +304,7 @@ class FilesScreen(AppScreen):
                 if each.id in fresh and target.sandbox_id == pane.side.sandbox_id and seen:
                     self.reload(number)
                     break
-        self._draw_queue()
+        self.draw_queue()
         if len(queue.transfers) in {0, 1}:
             # The first brings the keys of the queue, and the last takes them away.
             self.update_chrome()
@@ -317,10 +317,11 @@ class FilesScreen(AppScreen):
             for each in queue.transfers:
                 if each.state in ACTIVE:
                     each.sample(self.services.clock.monotonic())
-            self._draw_queue()
+            self.draw_queue()
             self.update_news()
 
-    def _draw_queue(self) -> None:
+    def draw_queue(self) -> None:
+        """Draw the transfers and how far they are."""
         queue = self.queue
         panel = self.query_one("#queue-panel")
         panel.border_title = Content(queue_title(queue.totals) if queue is not None else "Transfers")

@@ -103,6 +103,11 @@ class FleetScreen(AppScreen):
             with VerticalScroll(id="inspector", classes="panel", can_focus=False):
                 yield TextPanel(id="inspector-text")
 
+    @property
+    def view(self) -> FleetView | None:
+        """The lines of the table: filter, order, groups and marks. None until there is a connection."""
+        return self._view
+
     def crumbs(self) -> list[str]:
         """We are at the top."""
         return ["Fleet"]

@@ -104,7 +104,8 @@ class FleetTable(CursorView, can_focus=True):
         self._drawn: dict[int, Hashable] = {}
         super().__init__(id=id)
         self._columns = choose(SHOWN_FIRST, {})
-        self._placed: list[Placed] = []
+        self.placed: list[Placed] = []
+        """The columns that there is room for, and where each begins."""
         self._pan = 0
         self._sizing: Placed | None = None
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -128,6 +129,11 @@ class FleetTable(CursorView, can_focus=True):
         """The id of the sandbox under the cursor."""
         line = self.cursor_line
         return line.id if isinstance(line, Row) else None
+
+    @property
+    def wanted_id(self) -> str | None:
+        """The id of the line that the cursor belongs on: the one that went away, until it is back, or its own."""
+        return self._lost_id or self._cursor_id
 
     @property
     def armed(self) -> bool:
@@ -169,8 +175,7 @@ class FleetTable(CursorView, can_focus=True):
             # Another platform: nothing of what was chosen there means anything here.
             self._anchor_id = None
         self._view = view
-        wanted = self._lost_id or self._cursor_id
-        place = None if wanted is None else view.place(wanted)
+        place = None if self.wanted_id is None else view.place(self.wanted_id)
         if place is not None:
             # Back on the row that was chosen; but from one that counts as chosen too, news may not lead away.
             self._armed = by_user or self._lost_id is None or not self._armed
@@ -211,7 +216,7 @@ class FleetTable(CursorView, can_focus=True):
                 continue
             if isinstance(key, _RowKey) and isinstance(drawn, _RowKey) and key[:-1] == drawn[:-1]:
                 # Only ages grew: their cells alone are painted.
-                changed += (Region(PREFIX + each.start, y, each.width, 1) for each in self._placed if each.column.timed)
+                changed += (Region(PREFIX + each.start, y, each.width, 1) for each in self.placed if each.column.timed)
             else:
                 changed.append(Region(0, y, self.size.width, 1))
         if changed:
@@ -278,7 +283,7 @@ class FleetTable(CursorView, can_focus=True):
             at_cursor,
             at_cursor and self.has_focus,
             self._in_range(place),
-            tuple(tuple(placed.column.cell(line, now)) for placed in self._placed if placed.column.timed),
+            tuple(tuple(placed.column.cell(line, now)) for placed in self.placed if placed.column.timed),
         )
 
     def _draw(self, y: int, now: datetime) -> Strip:
@@ -303,7 +308,7 @@ class FleetTable(CursorView, can_focus=True):
 
     def _cells(self, row: Row, now: datetime) -> Cell:
         pieces: Cell = []
-        for index, placed in enumerate(self._placed):
+        for index, placed in enumerate(self.placed):
             if index:
                 pieces.append(Piece(" " * GAP))
             cell = placed.column.cell(row, now)
@@ -384,7 +389,7 @@ class FleetTable(CursorView, can_focus=True):
     @property
     def columns_hidden(self) -> int:
         """How many chosen columns there is no room for."""
-        return len(self._columns) - len(self._placed)
+        return len(self._columns) - len(self.placed)
 
     def set_columns(self, ids: Sequence[str], widths: Mapping[str, int]) -> None:
         """Show these columns, in this order."""
@@ -395,17 +400,17 @@ class FleetTable(CursorView, can_focus=True):
     def place_columns(self) -> None:
         """Choose the columns that there is room for."""
         room = self.size.width - PREFIX
-        self._placed = layout(room, self._columns, self._pan)
+        self.placed = layout(room, self._columns, self._pan)
         free = room - self.scrollbar_size_vertical
-        if self._placed and self._placed[-1].start + self._placed[-1].width > free:
+        if self.placed and self.placed[-1].start + self.placed[-1].width > free:
             # What growing columns leave over is mostly enough for the scroll bar; here it would cover the last one.
-            self._placed = layout(free, self._columns, self._pan)
+            self.placed = layout(free, self._columns, self._pan)
         self.forget_drawn()
         self.refresh()
 
     def action_pan(self, step: int) -> None:
         """Show the columns further left or right; the first two stay."""
-        placed = [each.column for each in self._placed]
+        placed = [each.column for each in self.placed]
         if step > 0 and (placed[-1:] == self._columns[-1:] and (self._pan or not self.columns_hidden)):
             return
         self._pan = max(0, min(self._pan + step, len(self._columns) - FROZEN))
@@ -414,7 +419,7 @@ class FleetTable(CursorView, can_focus=True):
     def head_clicked(self, x: int) -> None:
         """Sort by the column whose head was clicked."""
         inside = x - PREFIX
-        placed = next((each for each in self._placed if each.start <= inside < each.start + each.width), None)
+        placed = next((each for each in self.placed if each.start <= inside < each.start + each.width), None)
         if placed is not None and self._border_at(x) is None:
             self.post_message(self.SortChosen(placed.column.id))
 
@@ -439,7 +444,7 @@ class FleetTable(CursorView, can_focus=True):
     def head(self, sorted_by: str | None, rising: bool) -> str:
         """Return the line of heads; an arrow shows by what the lines are sorted, and which way."""
         cells = [" " * PREFIX]
-        for index, placed in enumerate(self._placed):
+        for index, placed in enumerate(self.placed):
             title = placed.column.title
             if placed.column.id == sorted_by:
                 # The arrow stays where the title has to be cut.
@@ -448,4 +453,4 @@ class FleetTable(CursorView, can_focus=True):
         return "".join(cells)
 
     def _border_at(self, x: int) -> Placed | None:
-        return next((each for each in self._placed if x - PREFIX == each.start + each.width), None)
+        return next((each for each in self.placed if x - PREFIX == each.start + each.width), None)

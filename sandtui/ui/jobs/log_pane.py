@@ -47,7 +47,7 @@ class JobLogPane(Vertical):
         self._lines: list[str] = []
         self._state = ""
         self._kept = False
-        self._busy = False
+        self.is_busy = False
         self._pause = QUICK_SECONDS
         self._read_at = 0.0
         self._fetching = ""
@@ -84,7 +84,7 @@ class JobLogPane(Vertical):
         if not same:
             self.keep()
             self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
-            self._lines, self._state, self._kept, self._busy = [], "", False, False
+            self._lines, self._state, self._kept, self.is_busy = [], "", False, False
             self._pause = QUICK_SECONDS
             self.view.restart()
             self._begin()
@@ -101,7 +101,7 @@ class JobLogPane(Vertical):
         if self._fetching:
             self._draw_frame()
         job = self.job
-        if job is None or self.window is None or self._busy or self._kept or self._final or not self.view.following:
+        if job is None or self.window is None or self.is_busy or self._kept or self._final or not self.view.following:
             return
         if self.services.clock.monotonic() - self._read_at >= self._pause:
             self._final = job.state.is_over
@@ -112,7 +112,7 @@ class JobLogPane(Vertical):
 
     def on_output_view_top_reached(self, event: OutputView.TopReached) -> None:
         event.stop()
-        if self.window is not None and not self._busy and not self._kept and not self.window.at_start:
+        if self.window is not None and not self.is_busy and not self._kept and not self.window.at_start:
             self._run(self._read_before())
 
     # Keys
@@ -180,7 +180,7 @@ class JobLogPane(Vertical):
         self._run(self._read_more())
 
     def _run(self, flow: Coroutine[Any, Any, None]) -> None:
-        self._busy = True
+        self.is_busy = True
         self._read_at = self.services.clock.monotonic()
         cast("AppScreen", self.screen).run_flow(flow, "job-log")
 
@@ -256,7 +256,7 @@ class JobLogPane(Vertical):
             self._done(same, growth.before)
 
     def _done(self, same: int = 0, shift: int = 0) -> None:
-        self._busy = False
+        self.is_busy = False
         if self.is_mounted:
             self._draw(same, shift)
 

@@ -31,7 +31,7 @@ class PlayerScreen(AppScreen):
 
     def __init__(self, services: Services, player: Player) -> None:
         super().__init__(services)
-        self._player = player
+        self.player = player
         self._before = monotonic()
         self._shown: object = None
 
@@ -40,11 +40,11 @@ class PlayerScreen(AppScreen):
 
     def crumbs(self) -> list[str]:
         """Fleet, recordings, what it is."""
-        return ["Fleet", "Recordings", clean(self._player.header.title) or "a recording"]
+        return ["Fleet", "Recordings", clean(self.player.header.title) or "a recording"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell where we are."""
-        return progress(self._player, self.size.width)
+        return progress(self.player, self.size.width)
 
     def on_mount(self) -> None:
         # The keys are the player's, and the view is to follow the recorded terminal.
@@ -54,7 +54,7 @@ class PlayerScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that it is at an end, or as slow or fast as it can be."""
-        player, key = self._player, self.services.key_of
+        player, key = self.player, self.services.key_of
         if action in {"back_5", "back_60", "start"} and player.position <= 0:
             return f"This is the beginning: {key('player.pause')} plays it."
         if action in {"forward_5", "forward_60", "end"} and player.at_end:
@@ -67,61 +67,62 @@ class PlayerScreen(AppScreen):
 
     def action_pause(self) -> None:
         """Hold it, or go on; at the end begin again."""
-        if self._player.at_end:
-            self._player.seek(0.0)
-            self._player.paused = False
+        if self.player.at_end:
+            self.player.seek(0.0)
+            self.player.paused = False
         else:
-            self._player.paused = not self._player.paused
+            self.player.paused = not self.player.paused
         self._show()
 
     def action_back_5(self) -> None:
-        self._seek(self._player.position - 5)
+        self.seek(self.player.position - 5)
 
     def action_forward_5(self) -> None:
-        self._seek(self._player.position + 5)
+        self.seek(self.player.position + 5)
 
     def action_back_60(self) -> None:
-        self._seek(self._player.position - 60)
+        self.seek(self.player.position - 60)
 
     def action_forward_60(self) -> None:
-        self._seek(self._player.position + 60)
+        self.seek(self.player.position + 60)
 
     def action_start(self) -> None:
-        self._seek(0.0)
+        self.seek(0.0)
 
     def action_end(self) -> None:
-        self._seek(self._player.length)
+        self.seek(self.player.length)
 
     def action_slower(self) -> None:
-        self._player.faster(-1)
+        self.player.faster(-1)
         self._show()
 
     def action_faster(self) -> None:
-        self._player.faster(1)
+        self.player.faster(1)
         self._show()
 
     def action_leave(self) -> None:
         self.app.pop_screen()
 
-    def _seek(self, position: float) -> None:
-        self._player.seek(position)
+    def seek(self, position: float) -> None:
+        """Go to a second of the recording."""
+        self.player.seek(position)
         self._show()
 
     def _play(self) -> None:
         now = monotonic()
         passed, self._before = now - self._before, now
-        if self._player.behind:
-            self._player.catch_up()
-        elif self._player.paused or self._player.at_end or self.app.screen is not self:
+        if self.player.behind:
+            self.player.catch_up()
+        elif self.player.paused or self.player.at_end or self.app.screen is not self:
             return
         else:
-            self._player.advance(passed)
+            self.player.advance(passed)
         self._show()
 
     def _show(self) -> None:
         view = self.query_one(TerminalView)
-        if self._shown is not self._player.text:
-            self._shown = self._player.text
-            view.show(self._player.text, lambda _: None)
+        if self._shown is not self.player.text:
+            self._shown = self.player.text
+            view.show(self.player.text, lambda _: None)
         view.changed()
         self.update_news()

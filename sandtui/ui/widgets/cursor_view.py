@@ -24,7 +24,11 @@ class CursorView(RoleView):
     ]
 
     _cursor = 0
-    """The place of the cursor among the lines."""
+
+    @property
+    def cursor(self) -> int:
+        """The place of the cursor among the lines."""
+        return self._cursor
 
     @property
     def line_count(self) -> int:

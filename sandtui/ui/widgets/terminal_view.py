@@ -155,6 +155,21 @@ class TerminalView(Widget, can_focus=True):
         """Neither type nor read: the keys are the screen's, and the end is followed."""
         self.typing, self._watching = False, True
 
+    @property
+    def is_painted(self) -> bool:
+        """Whether all that has come is drawn."""
+        return not self._paint_due
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether so much comes that text can't be selected in what is drawn."""
+        return self._hurried
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all lines are wrapped to the width of the view."""
+        return self._settling is None
+
     def changed(self) -> None:
         """Draw what has changed, soon: at once after a pause, else with the next frame."""
         if not self._paint_due and self.is_attached:

@@ -12,6 +12,7 @@ from sandtui.fleet.text.growing_line import MAX_LINE
 from sandtui.fleet.text.output_lines import MAX_LINES, Output, Stream
 from tests.client.fakes import SANDBOX, FakePlatform, token_reply
 from tests.fleet.factory import NOW
+from tests.probes import session_of
 
 EXEC = "POST /ns/sbx_1/exec"
 
@@ -19,7 +20,7 @@ EXEC = "POST /ns/sbx_1/exec"
 def console_of(platform):
     config = Config(api_key="k", base_url="http://platform.test")
     client = AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False)
-    client._session.retry.attempts = 1
+    session_of(client).retry.attempts = 1
     return Console(client, "sbx_1", ManualClock(NOW))
 
 

@@ -29,7 +29,7 @@ class Client:
     """Answers commands by the sandbox's number; counts how many run at once."""
 
     def __init__(self, answer):
-        self._answer = answer
+        self.answer = answer
         self.running = self.most = 0
 
     async def execute_command(self, sandbox_id, command, timeout=None):
@@ -37,7 +37,7 @@ class Client:
         self.most = max(self.most, self.running)
         try:
             await asyncio.sleep(0)
-            answer = self._answer(int(sandbox_id[-4:]))
+            answer = self.answer(int(sandbox_id[-4:]))
             if isinstance(answer, asyncio.Future):
                 answer = await answer
             if isinstance(answer, Exception):
@@ -128,11 +128,11 @@ async def test_what_was_written_before_the_time_was_over_is_kept(tmp_path):
 
 
 async def test_again_on_the_failed_only():
-    fan_out, _ = fan_out_of(mixed)
+    fan_out, client = fan_out_of(mixed)
     await fan_out.run()
     before = {target.id: target.answer for target in fan_out.targets if target.answer and not target.answer.exit_code}
     asked = []
-    fan_out._client = Client(lambda number: asked.append(number) or ("ok\ncommit a\n", "", 0))
+    client.answer = lambda number: asked.append(number) or ("ok\ncommit a\n", "", 0)
     assert fan_out.prepare_retry() == 4
     await fan_out.run()
     assert sorted(asked) == [3, 4, 5, 8]
@@ -247,7 +247,7 @@ def test_lines_are_counted_as_they_are_shown(text, most):
     whole = text.split("\n")
     if not whole[-1]:
         whole.pop()
-    first, more = differences._lines(text, " ", most)
+    first, more = differences.first_lines(text, " ", most)
     assert len(first) == min(most, len(whole))
     assert len(first) + more == len(whole)
 
@@ -352,7 +352,7 @@ class StreamingClient(Client):
 
     async def stream_command(self, sandbox_id, command, timeout=None):
         try:
-            stdout, stderr, code = self._answer(int(sandbox_id[-4:]))
+            stdout, stderr, code = self.answer(int(sandbox_id[-4:]))
             yield CommandStarted("session")
             yield CommandOutput("stdout", stdout.encode())
             await self.go.wait()

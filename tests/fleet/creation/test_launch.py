@@ -20,6 +20,7 @@ from sandtui.fleet.creation.form import DEFAULTS, read_form
 from sandtui.fleet.creation.launch import Launch, Step, clean_up, may_have_been_made
 from sandtui.fleet.creation.launch_plan import plan_launch
 from tests.client.fakes import body_of, token_reply
+from tests.probes import session_of
 
 
 def plan(**values):
@@ -157,8 +158,8 @@ async def world():
     platform = Platform()
     config = Config(api_key="k", base_url="http://platform.test")
     client = AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False)
-    client._session.retry.attempts = 1
-    client._session.vm = _AlwaysContainer()
+    session_of(client).retry.attempts = 1
+    session_of(client).vm = _AlwaysContainer()
     yield platform, client, MemoryJournal(platform)
     await client.aclose()
 

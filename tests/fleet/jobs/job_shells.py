@@ -17,6 +17,7 @@ from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
 from tests.client.fakes import token_reply
 from tests.fleet.factory import sandbox
+from tests.probes import session_of
 
 
 class Shells:
@@ -92,7 +93,7 @@ def window(data: bytes, query) -> httpx.Response:
 def client_of(shells: Shells) -> AsyncSandboxClient:
     config = Config(api_key="k", base_url="http://platform.test")
     client = AsyncSandboxClient(config=config, transport=httpx.MockTransport(shells), keep_tokens=False)
-    client._session.retry.attempts = 1
+    session_of(client).retry.attempts = 1
     return client
 
 

@@ -68,7 +68,7 @@ async def test_a_job_from_its_start_to_its_end_with_one_request_a_look(shells, c
     before = len(shells.requests)
     await board.look([ONE])
     assert shells.requests[before:] == ["exec"]
-    assert ONE in board._history.touched
+    assert ONE in board.history.touched
 
 
 async def test_jobs_stay_when_the_program_and_the_sandbox_are_gone(shells, client, keeper):
@@ -79,7 +79,7 @@ async def test_jobs_stay_when_the_program_and_the_sandbox_are_gone(shells, clien
     shells.ended.add(ONE)
     again = board_of(client, keeper)
     await again.load()
-    assert ONE in again._history.touched, "a sandbox with jobs is not forgotten"
+    assert ONE in again.history.touched, "a sandbox with jobs is not forgotten"
     kept = again.jobs[job.key]
     assert (kept.state, kept.exit_code, kept.last_line, kept.sandbox_name) == (JobState.DONE, 0, "kept", "rollout-0001")
     assert kept.command == "echo kept; TOKEN=<hidden> true"
@@ -178,7 +178,7 @@ async def test_how_long_a_command_takes_is_learned(client):
     board = board_of(client)
     for number, seconds in enumerate((10, 30, 20)):
         key = JobKey(ONE, f"0000000{number}")
-        board._put(Job(key, JobState.DONE, started=NOW, ended=NOW + timedelta(seconds=seconds), command="make"))
+        board.put(Job(key, JobState.DONE, started=NOW, ended=NOW + timedelta(seconds=seconds), command="make"))
     assert board.usual_seconds(Job(JobKey(ONE, "1"), JobState.RUNNING, command="make")) == 20
     assert board.usual_seconds(Job(JobKey(ONE, "1"), JobState.RUNNING, command="other")) is None
 
@@ -282,17 +282,16 @@ def seen(board, clock, *sandbox_ids):
 
 async def test_nobody_is_asked_when_nobody_looks(watched):
     board, watcher, _ = watched
-    board._put(Job(JobKey(ONE, "0a1b2c3d"), JobState.RUNNING))
+    board.put(Job(JobKey(ONE, "0a1b2c3d"), JobState.RUNNING))
     assert watcher.due() == []
 
 
 async def test_all_are_asked_when_somebody_looks_and_the_busy_ones_often(watched):
     board, watcher, clock = watched
     watcher.attend()
-    assert sorted(watcher.due()) == ["sbx_0001", "sbx_0002", "sbx_0003"]
-    watcher._wanted.clear()
+    assert sorted(watcher.take_due()) == ["sbx_0001", "sbx_0002", "sbx_0003"]
     seen(board, clock, "sbx_0001", "sbx_0002", "sbx_0003")
-    board._put(Job(JobKey("sbx_0002", "0a1b2c3d"), JobState.RUNNING))
+    board.put(Job(JobKey("sbx_0002", "0a1b2c3d"), JobState.RUNNING))
     clock.advance(watching.BUSY_SECONDS)
     assert watcher.due() == ["sbx_0002"]
     clock.advance(watching.SWEEP_SECONDS)
@@ -303,7 +302,7 @@ async def test_all_are_asked_when_somebody_looks_and_the_busy_ones_often(watched
 
 async def test_a_job_of_ours_is_watched_behind_other_screens(watched):
     board, watcher, clock = watched
-    board._put(Job(JobKey(ONE, "0a1b2c3d"), JobState.RUNNING, mine=True))
+    board.put(Job(JobKey(ONE, "0a1b2c3d"), JobState.RUNNING, mine=True))
     seen(board, clock, ONE)
     assert watcher.due() == []
     clock.advance(watching.BEHIND_SECONDS)
@@ -314,7 +313,7 @@ async def test_a_sandbox_that_is_to_end_when_idle_is_not_kept_alive(watched):
     board, watcher, clock = watched
     board.store.apply([sandbox(1, idle_timeout_minutes=5), sandbox(2, status="PAUSED"), sandbox(3)])
     watcher.attend()
-    watcher._wanted.difference_update(watcher.due())
+    watcher.take_due()
     seen(board, clock, ONE, "sbx_0003")
     clock.advance(3600)
     assert watcher.due() == ["sbx_0003"]
@@ -325,7 +324,7 @@ async def test_a_sandbox_that_is_to_end_when_idle_is_not_kept_alive(watched):
 async def test_answers_that_are_cut_lose_nothing(shells, client):
     board = board_of(client)
     key = JobKey(ONE, "0a1b2c3d")
-    board._put(Job(key, JobState.RUNNING, mine=True, command="x", started=datetime.now(UTC)))
+    board.put(Job(key, JobState.RUNNING, mine=True, command="x", started=datetime.now(UTC)))
     shells.run = lambda command, sandbox_id: type("Done", (), {"stdout": b"", "stderr": b"oops", "returncode": 127})()
     await board.look([ONE])
     assert board.jobs[key] == replace(board.jobs[key], state=JobState.RUNNING, command="x")

@@ -88,13 +88,17 @@ async def test_a_log_that_was_written_anew_is_read_anew():
 async def test_a_log_that_is_not_there_yet_comes_later():
     log = Log(b"here\n")
 
-    async def missing(offset, length):
-        raise NotFoundError("no such file", status_code=404)
+    is_there = False
 
-    window = LogWindow(missing)
+    async def read(offset, length):
+        if not is_there:
+            raise NotFoundError("no such file", status_code=404)
+        return await log.read(offset, length)
+
+    window = LogWindow(read)
     await window.read_end()
     assert window.missing and window.lines == []
-    window._read = log.read
+    is_there = True
     await window.read_more()
     assert (window.missing, window.lines) == (False, ["here"])
 

@@ -160,7 +160,9 @@ async def test_one_connection_serves_all_ports_of_a_sandbox(world, echo):
         with pytest.raises(OSError):
             await say(forward.local_port, b"x")
     assert [forward.state for forward in forwards] == [ForwardState.CLOSED] * 3
-    assert board._links == {}
+    again = await board.open(ONE, ForwardSpec(Direction.OUT, echo, 0))
+    assert await say(again.local_port, b"x") == b"x"
+    assert client.connects == 2, "the connection ended with the last port that it served"
 
 
 async def test_after_a_break_it_comes_back_on_the_same_port(world, echo):

@@ -12,6 +12,7 @@ from sandtui.fleet.ports import exposures as ports
 from sandtui.fleet.ports.exposures import PortBoard, page_of, parse_exposure
 from tests.client.fakes import FakePlatform, token_reply
 from tests.fleet.factory import sandbox
+from tests.probes import session_of
 
 ALL = "GET /api/v1/sandbox/expose/all"
 EXEC = "POST /ns/sbx_1/exec"
@@ -41,6 +42,7 @@ async def world():
     client = AsyncSandboxClient(config=config, transport=httpx.MockTransport(platform), keep_tokens=False)
     store = FleetStore(SystemClock())
     store.apply([sandbox(1, id="sbx_1", name="web"), sandbox(2, id="sbx_2", name="gone", status="TERMINATED")])
+    session_of(client).retry.attempts = 1
     yield platform, PortBoard(client, store, SystemClock())
     await client.aclose()
 
@@ -139,7 +141,6 @@ async def test_rows_of_sandboxes_that_are_gone_stay_and_are_not_asked(world):
 async def test_a_platform_without_exposures_is_told(world):
     platform, board = world
     platform.on(ALL, httpx.Response(501, json={"detail": "not offered"}))
-    board._client._session.retry.attempts = 1
     await board.refresh()
     assert "not offered" in board.problem
     assert not board.loaded

@@ -1,4 +1,5 @@
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -149,8 +150,10 @@ def test_a_cut_off_recording_is_found_and_a_full_disk_told(tmp_path, clock):
     store = RecordingStore(tmp_path)
     tape = store.new_tape(NOW, "cut", lambda _: None)
     tape.append(HEADER + '[1, "o", "x"]\n[2, "o"')
-    tape._thread.shutdown()
-    (found,) = store.list()
+    # It is written by a thread.
+    while not ((rows := store.list()) and store.read(rows[0].path).endswith('"o"')):
+        time.sleep(0.005)
+    (found,) = rows
     assert found.unfinished
     assert Player.read(store.read(found.path)).length == 1.0
     problems = []

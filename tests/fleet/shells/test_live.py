@@ -114,7 +114,9 @@ async def test_what_is_to_be_copied_waits_for_the_user(shell, opener):
 
 
 async def test_a_shell_that_reads_nothing_does_not_fill_the_memory(shell, opener):
-    shell.state = ShellState.RUNNING
+    task = await started(shell)
     for _ in range(200):
         shell.send(b"x" * 100_000)
-    assert len(shell._unsent) < 5_000_000
+    await turns()
+    assert 0 < len(opener.last.typed) < 5_000_000
+    task.cancel()

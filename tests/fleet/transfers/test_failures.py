@@ -11,6 +11,7 @@ from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.transfers.model import Place, State
 from tests.fleet.transfers.test_transfers import Bench
+from tests.probes import session_of
 
 SIZE = 300_000
 
@@ -76,7 +77,7 @@ async def bench(platform_process, tmp_path):
         async def soon(_seconds):
             await asyncio.sleep(0)
 
-        client._session.port.sleep = soon
+        session_of(client).port.sleep = soon
         request = CreateSandboxRequest(name="trouble", docker_image="python:3.11-slim")
         box = (await client.create(request)).id
         await client.wait_for_creation(box)

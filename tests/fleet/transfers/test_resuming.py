@@ -149,7 +149,7 @@ async def test_a_large_download_that_is_cancelled_leaves_nothing(bench, monkeypa
     (transfer,) = bench.queue.add([spec])
     await bench.over(transfer, State.CANCELLED, State.DONE)
     async with asyncio.timeout(60):
-        while bench.queue._tasks:
+        while not bench.queue.is_idle:
             await asyncio.sleep(0.005)
     assert transfer.state is State.CANCELLED
     assert not target.exists()

@@ -250,7 +250,7 @@ async def test_a_pause_keeps_what_has_come_and_a_cancel_leaves_nothing(bench, mo
             await bench.over(transfer, State.DONE, State.FAILED)
             assert transfer.state is State.DONE, transfer.problem
         else:
-            while bench.queue._tasks:
+            while not bench.queue.is_idle:
                 await asyncio.sleep(0.005)
         assert await bench.leftovers() == ""
     back = bench.folder / "back"
@@ -580,7 +580,7 @@ async def test_a_cancel_that_comes_out_as_another_error_is_a_cancel(bench, monke
     monkeypatch.setattr(Carrier, "forget", forget)
     (transfer,) = bench.queue.add([Spec(Place("/nowhere"), bench.there("/x"), "d")])
     await begun.wait()
-    task = bench.queue._tasks[transfer.id]
     bench.queue.cancel(transfer.id)
-    await task
+    while not bench.queue.is_idle:
+        await asyncio.sleep(0)
     assert (transfer.state, transfer.problem, forgotten) == (State.CANCELLED, "", [True])

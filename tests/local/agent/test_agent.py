@@ -1,5 +1,6 @@
 """The agent's loop: nothing that one client does may end the sandbox."""
 
+import errno
 import os
 import selectors
 import socket
@@ -10,6 +11,7 @@ import pytest
 
 from sandtui.local.agent.connection import PlatformConnection
 from sandtui.local.agent.init import Agent
+from sandtui.local.agent.protocol import encode
 from sandtui.local.agent.tree import Tree
 
 
@@ -24,9 +26,11 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     os.close(log)
 
 
-def connected(agent: Agent) -> tuple[PlatformConnection, socket.socket]:
+def connected(agent: Agent) -> tuple[socket.socket, socket.socket]:
+    """Return both ends of a connection: the agent's and the platform's."""
     ours, theirs = socket.socketpair()
-    return PlatformConnection(agent, ours), theirs
+    PlatformConnection(agent, ours)
+    return ours, theirs
 
 
 def events(agent: Agent, monkeypatch: pytest.MonkeyPatch, *sockets: socket.socket) -> None:
@@ -35,31 +39,34 @@ def events(agent: Agent, monkeypatch: pytest.MonkeyPatch, *sockets: socket.socke
     monkeypatch.setattr(agent.selector, "select", lambda _: keys)
 
 
-def log_of(agent: Agent) -> str:
-    return os.pread(agent._log, 65536, 0).decode()
-
-
-def test_a_client_that_goes_while_its_connection_comes_about(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection, theirs = connected(agent)
-    target = socket.socket()
-    connection._dialing = target
-    agent.selector.register(target, selectors.EVENT_WRITE, lambda: connection._dialed(target, 1, []))
-    events(agent, monkeypatch, connection._sock, target)
+def test_a_client_that_goes_while_its_connection_comes_about(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = connected(agent)
+    before = {id(key.fileobj) for key in agent.selector.get_map().values()}
+    # As when the queue of the listener is full.
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.EINPROGRESS)
+    theirs.sendall(encode({"op": "dial", "port": 1}))
+    agent.take_turn(0)
+    (target,) = (key.fileobj for key in agent.selector.get_map().values() if id(key.fileobj) not in before)
+    assert isinstance(target, socket.socket)
+    events(agent, monkeypatch, ours, target)
     theirs.close()
     agent.take_turn(0)
     assert target.fileno() == -1
-    assert connection._sock.fileno() == -1
-    assert log_of(agent) == ""
+    assert ours.fileno() == -1
+    assert (tmp_path / "log").read_text() == ""
 
 
-def test_a_request_that_fails_costs_its_own_connection_alone(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_fails_costs_its_own_connection_alone(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (broken, theirs), (other, others) = connected(agent), connected(agent)
-    monkeypatch.setattr(broken, "_readable", lambda: 1 / 0)
-    agent.selector.modify(broken._sock, selectors.EVENT_READ, broken._readable)
+    agent.selector.modify(broken, selectors.EVENT_READ, lambda: 1 / 0)
     others.close()
-    events(agent, monkeypatch, broken._sock, other._sock)
+    events(agent, monkeypatch, broken, other)
     agent.take_turn(0)
     assert theirs.recv(1) == b"", "it is told by the end of its connection"
-    assert other._sock.fileno() == -1, "what else happened was seen to"
-    assert "ZeroDivisionError" in log_of(agent)
+    assert other.fileno() == -1, "what else happened was seen to"
+    assert "ZeroDivisionError" in (tmp_path / "log").read_text()
     theirs.close()

@@ -61,7 +61,7 @@ async def test_a_running_command_is_no_idleness(plain: Api, clock: ManualClock) 
     box = await plain.running(idle_timeout_minutes=5)
     working = asyncio.create_task(plain.run(box, "while ! test -e go; do sleep 0.02; done"))
     async with asyncio.timeout(60):
-        while box not in plain.platform.lifecycle._busy:
+        while not plain.platform.lifecycle.is_busy(box):
             await asyncio.sleep(0.001)
     clock.advance(minutes=6)
     await asyncio.sleep(0.05)

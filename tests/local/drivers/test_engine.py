@@ -17,6 +17,7 @@ from sandtui.local.drivers.engine import find_engine
 from sandtui.local.settings import LocalError
 from tests.local.rpc import Rpc
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, serving_in_process
+from tests.probes import lose_memory
 
 IMAGE = "localhost/sandtui-test:latest"
 APPLETS = (
@@ -182,14 +183,10 @@ async def test_command_sessions_with_a_terminal(engine: Api) -> None:
 async def test_containers_of_a_dead_platform_are_found_or_removed(engine: Api, start: Start) -> None:
     kept = await up(engine)
     state = engine.platform.settings.state_dir
-    # As after a SIGKILL: what the platform had in memory is gone, the containers are not.
-    for task in (*engine.platform.lifecycle._tasks.values(),):
-        task.cancel()
-    engine.platform.lifecycle._tasks.clear()
     await engine.platform.registry.change(kept, name="still there")
-    remains = await engine.platform.driver.remains()
-    assert remains == [kept]
-    engine.platform.registry._records = {}
+    # As after a SIGKILL: what the platform had in memory is gone, the containers are not.
+    lose_memory(engine.platform)
+    assert await engine.platform.driver.remains() == [kept]
     await engine.platform.__aexit__(None, None, None)
     again = await start("engine", state=state)
     assert (await again.sandbox(kept))["name"] == "still there"

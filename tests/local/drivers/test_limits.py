@@ -78,7 +78,7 @@ async def test_cores_are_limited(isolated: Api, state_dir: Path) -> None:
     box = await isolated.running(cpu_cores=0.5)
     group = ControlGroup.load(isolated.platform.settings.state_dir / "sandboxes" / box)
     assert group is not None
-    place = group._paths["cpu"]
+    place = group.paths["cpu"]
     name = "cpu.max" if groups.version == 2 else "cpu.cfs_quota_us"
     assert (place / name).read_text().split()[0] == "50000"
     pids = (place / "cgroup.procs").read_text().split()

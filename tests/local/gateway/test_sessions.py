@@ -181,8 +181,8 @@ async def test_input_can_be_streamed(served: Api) -> None:
             message = {"data": {"input": {"stdin": b"z" * 100000}}}
             body += envelope(encode(messages.StreamInputRequest, message), compress=True)
             body += envelope(encode(messages.StreamInputRequest, {"keepalive": {}}))
-        headers = rpc._headers | {"content-type": "application/connect+proto", "connect-content-encoding": "gzip"}
-        reply = await served.http.post(rpc._base + "StreamInput", content=body, headers=headers)
+        headers = rpc.headers | {"content-type": "application/connect+proto", "connect-content-encoding": "gzip"}
+        reply = await served.http.post(rpc.base + "StreamInput", content=body, headers=headers)
         assert reply.content == envelope(b"") + b"\x02\x00\x00\x00\x02{}"
         out, _, _ = await events.rest()
     assert out.split()[0] == hashlib.md5(b"z" * 300000).hexdigest()
@@ -207,8 +207,8 @@ async def test_malformed_calls_are_errors_in_connects_shape(served: Api) -> None
     rpc = await Rpc.of(served, box)
 
     async def post(method: str, body: bytes, **headers: str) -> tuple[int, str]:
-        given = rpc._headers | {"content-type": "application/connect+proto"} | headers
-        reply = await served.http.post(rpc._base + method, content=body, headers=given)
+        given = rpc.headers | {"content-type": "application/connect+proto"} | headers
+        reply = await served.http.post(rpc.base + method, content=body, headers=given)
         return reply.status_code, reply.json()["code"]
 
     good = envelope(encode(messages.StartRequest, {"command": {"cmd": "true"}}))

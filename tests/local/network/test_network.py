@@ -42,6 +42,7 @@ from sandtui.local.network.stack import RESOLVER, Stack
 from sandtui.local.network.worker import work
 from tests.local.gateway.test_ports import expose, page, serve
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, namespaces_work
+from tests.probes import carrier_of
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -195,8 +196,7 @@ async def test_a_worker_that_dies_is_replaced(carried: Api) -> None:
     box = await carried.running()
     async with server(echo) as (host, port):
         assert await carried.output(box, connect(host, port)) == "in\n"
-        carrier = carried.platform.driver._carrier  # type: ignore[attr-defined]
-        os.kill(carrier._process.pid, signal.SIGKILL)
+        os.kill(carrier_of(carried.platform), signal.SIGKILL)
         async with asyncio.timeout(GIVE_UP_SECONDS):
             while (await carried.run(box, connect(host, port))).json()["exit_code"]:
                 await asyncio.sleep(0.05)
@@ -327,7 +327,7 @@ async def test_what_is_lost_is_sent_again(wire: Any) -> None:
         box.send(segment(ACK, 1004, 7, target))
         box.send(segment(FIN | ACK, 1004, 7, target))
         assert (await box.receive()).ack == 1005
-        assert box.stack._tcp == {}
+        assert box.stack.connections == 0
 
 
 async def test_a_closed_window_is_asked_until_it_opens(wire: Any) -> None:
@@ -380,8 +380,8 @@ async def test_names_are_kept_to_by_what_the_resolver_says(wire: Any, monkeypatc
     assert (answer.source, answer.source_port, answer.data[3] & 15) == (RESOLVER, 53, 5), "the question went out"
     box.stack.answer(("10.0.2.100", 5000, RESOLVER, 53), dns_message("a.example.com", "198.51.100.7"))
     await box.receive()
-    assert box.stack._allows("198.51.100.7", 443)
-    assert not box.stack._allows("198.51.100.8", 443)
+    assert box.stack.allows("198.51.100.7", 443)
+    assert not box.stack.allows("198.51.100.8", 443)
 
 
 async def test_datagrams_go_and_come_back(wire: Any) -> None:

@@ -17,12 +17,12 @@ from tests.ui.world import BASE_URL, NOW, World, settled, until, without_live_ch
 
 
 def texts(app):
-    return [entry.text for entry in app.screen._entries]
+    return [entry.text for entry in app.screen.entries]
 
 
 async def open_activity(pilot, app):
     await pilot.press("t")
-    await until(pilot, lambda: isinstance(app.screen, ActivityScreen) and app.screen._entries)
+    await until(pilot, lambda: isinstance(app.screen, ActivityScreen) and app.screen.entries)
 
 
 ENTRIES = (
@@ -98,7 +98,7 @@ async def refuse_a_deletion(pilot, app):
 
 
 def entry_line(app, words):
-    return next(place for place, entry in enumerate(app.screen._entries) if words in entry.text)
+    return next(place for place, entry in enumerate(app.screen.entries) if words in entry.text)
 
 
 async def test_an_entry_shows_the_request_behind_it_and_copies_it():
@@ -110,7 +110,7 @@ async def test_an_entry_shows_the_request_behind_it_and_copies_it():
         # What was asked for and what came of it have the same request behind them, past the dialog.
         for words in ("was not deleted", "delete › Fleet"):
             place = entry_line(app, words)
-            assert app.screen._entries[place].failed == 1
+            assert app.screen.entries[place].failed == 1
             app.screen.query_one(OutputView).go_to(place)
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
@@ -124,7 +124,7 @@ async def test_an_entry_shows_the_request_behind_it_and_copies_it():
                 f"curl -sS -X DELETE {BASE_URL}/api/v1/sandbox/{sandbox_id} -H"
             )
         await pilot.press("slash", *"req-42 403")
-        await until(pilot, lambda: len(app.screen._entries) == 2)
+        await until(pilot, lambda: len(app.screen.entries) == 2)
 
 
 async def test_what_was_not_asked_for_has_no_request_and_says_so():
@@ -156,7 +156,7 @@ async def test_a_command_is_an_entry_with_its_requests_and_without_its_secret():
         app.pop_screen()
         await pilot.pause()
         await open_activity(pilot, app)
-        entry = app.screen._entries[entry_line(app, "run ›")]
+        entry = app.screen.entries[entry_line(app, "run ›")]
         assert entry.text.endswith("TOKEN=<hidden> true")
         requests = app.services.notifier.activity.requests_of(entry)
         assert requests

@@ -5,12 +5,13 @@ import stat
 
 import pytest
 from textual import events
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from sandtui.client import CommandResponse, CommandTimeoutError
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.fleet.commands.console_run import RunState
 from sandtui.fleet.inventory.session import FleetSession
+from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.history_dialog import HistoryDialog
@@ -66,6 +67,15 @@ async def run(pilot, text):
     await until(pilot, lambda: len(screen.console.runs) > count and screen.console.running is None)
     screen.draw()
     await pilot.pause()
+
+
+def activity(screen):
+    return screen.query_one("#activity", ChromeLine).render().plain
+
+
+def found(app):
+    """Return the past commands that the dialog offers."""
+    return [str(option.prompt) for option in app.screen.query_one(OptionList).options]
 
 
 def shown(screen):
@@ -163,11 +173,11 @@ async def test_tab_completes_a_path_or_shows_what_there_is():
         shell.answers["cd -- ./data"] = ("file one\0", "", 0)
         shell.answers["cd -- ."] = ("data/\0dates\0", "", 0)
         await pilot.press(*"cat", "space", "d", "tab")
-        await until(pilot, lambda: screen._offer == ("data/", "dates"))
+        await until(pilot, lambda: activity(screen).split() == ["data/", "dates"])
         assert field.text == "cat dat"
         await pilot.press("a", "slash", "tab")
         await until(pilot, lambda: field.text == "cat data/file\\ one ")
-        assert not screen._offer
+        assert "dates" not in activity(screen)
 
 
 async def test_history_of_earlier_sessions_is_searched_and_walked():
@@ -183,10 +193,10 @@ async def test_history_of_earlier_sessions_is_searched_and_walked():
         assert not field.text
         app.services.command_history.add("sbx_other", "other", "echo elsewhere")
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: isinstance(app.screen, HistoryDialog) and len(app.screen._found) == 2)
-        assert [past.command for past in app.screen._found] == ["export TOKEN=<hidden>", "echo first"]
+        await until(pilot, lambda: isinstance(app.screen, HistoryDialog) and len(found(app)) == 2)
+        assert ["export TOKEN=<hidden>" in found(app)[0], "echo first" in found(app)[1]] == [True, True]
         await pilot.press("tab", *"echo")
-        await until(pilot, lambda: len(app.screen._found) == 2)
+        await until(pilot, lambda: len(found(app)) == 2)
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.screen is screen)
         assert field.text == "echo first"
@@ -233,7 +243,7 @@ async def test_what_runs_is_stopped_and_begins_again_as_a_job_after_a_question()
         await until(pilot, lambda: screen.console.running is not None)
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
-        assert "stopped first, and then begins again from its start" in app.screen._question
+        assert "stopped first, and then begins again from its start" in app.screen.question
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("n")
         assert screen.console.running is not None
@@ -262,7 +272,7 @@ async def test_what_did_not_end_in_time_begins_again_as_a_job_by_one_key():
         await run(pilot, "train")
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
-        assert "begins again from its start" in app.screen._question
+        assert "begins again from its start" in app.screen.question
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: started == ["train"])
@@ -348,7 +358,7 @@ def test_history_dialog(snap_compare, size, monkeypatch):
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.screen, HistoryDialog))
         await pilot.press("tab")
-        await until(pilot, lambda: len(app.screen._found) == 4)
+        await until(pilot, lambda: len(found(app)) == 4)
         stop_blinking(app)
         await pilot.pause()
 

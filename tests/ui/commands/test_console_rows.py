@@ -34,23 +34,23 @@ def test_rows_that_were_followed_are_those_made_at_once(steps):
         console = Console(SimpleNamespace(), "sbx", ManualClock(NOW))
         rows = ConsoleRows(console)
         console.runs.append(Run(1, "first", 0.0))
-        console._add(Stream.COMMAND, ["first"], console.runs[0])
+        console.output.add(Stream.COMMAND, ["first"], 1)
         before = []
         for what, text in steps:
             run = console.runs[-1]
             if what == "run":
-                console._output.end_run()
+                console.output.end_run()
                 run = Run(len(console.runs) + 1, "next", 0.0)
                 console.runs.append(run)
-                console._add(Stream.COMMAND, ["next"], run)
+                console.output.add(Stream.COMMAND, ["next"], run.number)
             elif what == "fold":
                 console.folded ^= {run.number}
             elif what == "clear":
                 console.clear()
             elif what == "end":
-                console._output.end_run()
+                console.output.end_run()
             else:
-                console._output.feed(Stream.STDOUT if what == "out" else Stream.STDERR, text.encode(), run.number)
+                console.output.feed(Stream.STDOUT if what == "out" else Stream.STDERR, text.encode(), run.number)
             same, gone = rows.update()
             fresh = ConsoleRows(console)
             fresh.update()

@@ -95,12 +95,23 @@ async def run_command(pilot, text):
 async def over(pilot):
     screen = pilot.app.screen
     await until(pilot, lambda: screen.fan_out is not None and screen.fan_out.is_over)
+    await compared(pilot)
+
+
+async def compared(pilot):
+    """Wait until all that has come is drawn."""
     # Drawing begins to compare what has come since, in a thread; what it found is drawn then.
-    await until(pilot, lambda: not screen._comparing)
+    screen = pilot.app.screen
+    await until(pilot, lambda: not screen.is_comparing)
     screen.redraw()
-    await until(pilot, lambda: not screen._comparing)
+    await until(pilot, lambda: not screen.is_comparing)
     screen.redraw()
     await pilot.pause()
+
+
+def watched(screen):
+    """Return the sandbox whose output is shown as it comes."""
+    return screen.query_one("#fan-live").border_title.removesuffix(" so far")
 
 
 def drawn(view):
@@ -199,7 +210,7 @@ async def test_the_failed_are_run_again_and_marked():
         assert len(failed) == 1
         await pilot.press("M")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
-        assert app.screen._view.marks == set(failed)
+        assert app.screen.view.marks == set(failed)
 
 
 async def test_it_is_stopped_while_it_runs_and_the_rest_is_kept():
@@ -360,15 +371,15 @@ async def test_what_they_say_while_they_run_is_followed():
         assert running[0].endswith("[  7/120] compiling part_7.c")
         assert running[2].endswith("warning: part_7.c [/] is empty")
         panel = screen.query_one("#live", OutputView)
-        assert screen._watched is screen.fan_out.targets[0]
+        assert watched(screen) == screen.fan_out.targets[0].name
         screen.query_one("#targets").focus()
         await pilot.press("j", "j")
-        await until(pilot, lambda: screen._watched is screen.fan_out.targets[2])
+        await until(pilot, lambda: watched(screen) == screen.fan_out.targets[2].name)
         assert panel.plain(17).startswith(" ! warning")
         assert shown(screen)[screen.results_view.cursor] == running[2]
         screen.results_view.focus()
         await pilot.press("j")
-        await until(pilot, lambda: screen._watched is screen.fan_out.targets[3])
+        await until(pilot, lambda: watched(screen) == screen.fan_out.targets[3].name)
         assert panel.plain(21).strip() == "[ 22/120] compiling part_22.c"
         go.set()
         await over(pilot)
@@ -406,12 +417,11 @@ def test_fan_out(snap_compare, size):
         await run_command(pilot, "git rev-parse HEAD")
         hold.set()
         await over(pilot)
-        app.screen._start("python -m pytest -q tests/smoke")
+        await run_command(pilot, "python -m pytest -q tests/smoke")
         answering(app, s1=(BROKEN, "warning: no GPU\n", 1), s3=asyncio.Event(), s4=asyncio.Event(), s6=(slow, "", 0))
         fan_out = app.screen.fan_out
-        await until(pilot, lambda: fan_out.count(State.RUNNING) == 2 and len(app.screen._bodies) == 3)
-        app.screen.redraw()
-        await pilot.pause()
+        await until(pilot, lambda: fan_out.count(State.RUNNING) == 2)
+        await compared(pilot)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)
 

@@ -18,6 +18,7 @@ from sandtui.ui.files import FilesScreen
 from sandtui.ui.files.preview import PreviewScreen
 from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.rendering.code import code_lines
+from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import NOW, World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -139,7 +140,7 @@ def test_files(snap_compare, size, sides):
         screen = await opened(pilot)
         await pilot.press("j", "j", "j", "space", "space", "j")
         screen.queue.transfers = transfers()
-        screen._draw_queue()
+        screen.draw_queue()
         screen.update_news()
         await pilot.pause()
 
@@ -151,7 +152,7 @@ def test_the_queue_has_the_focus(snap_compare, size, sides):
     async def steps(pilot):
         screen = await opened(pilot, 3)
         screen.queue.transfers = transfers()
-        screen._draw_queue()
+        screen.draw_queue()
         await pilot.press("t", "home", "j")
         screen.update_news()
         await pilot.pause()
@@ -164,7 +165,7 @@ def test_the_question_about_what_is_there(snap_compare, size, sides):
     async def steps(pilot):
         screen = await opened(pilot)
         screen.queue.transfers = transfers()
-        screen._draw_queue()
+        screen.draw_queue()
         await pilot.press("t", "home", "enter")
         await pilot.pause()
 
@@ -267,7 +268,7 @@ def test_preview(snap_compare, name, data):
     async def steps(pilot):
         app = await settled(pilot)
         app.push_screen(PreviewScreen(app.services, FakeReader(f"/workspace/{name}", data), "rollout-0007"))
-        await until(pilot, lambda: getattr(app.screen, "_state", ""))
+        await until(pilot, lambda: isinstance(app.screen, PreviewScreen) and is_read(app.screen))
 
     picture(snap_compare, NARROW, steps)
 
@@ -281,13 +282,13 @@ async def test_ten_thousand_entries_stay_under_the_cursor(sides):
         table.go(5_000)
         name = table.name_at_cursor
         await pilot.press("space", "k")
-        line = table._cursor - table.scroll_offset.y
+        line = table.cursor - table.scroll_offset.y
         # A refresh that brings new names above, and takes some away, moves neither cursor nor marks.
         sides[1].entries = [Entry(f"a-{n}", FILE, 1, AGO) for n in range(50)] + sides[1].entries[100:]
         before = screen.panes[1].listing
         await pilot.press("r")
         await until(pilot, lambda: screen.panes[1].listing is not before)
-        assert (table.name_at_cursor, table._cursor - table.scroll_offset.y) == (name, line)
+        assert (table.name_at_cursor, table.cursor - table.scroll_offset.y) == (name, line)
         assert screen.panes[1].marks == {name}
         await pilot.press("slash", *"0777", "enter")
         assert [row.name for row in screen.panes[1].rows] == ["file-00777", *(f"file-0777{n}" for n in range(10))]
@@ -416,7 +417,7 @@ async def test_a_file_that_grows_is_followed(tmp_path):
         app = await settled(pilot)
         screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
         app.push_screen(screen)
-        await until(pilot, lambda: screen._state)
+        await until(pilot, lambda: app.screen is screen and is_read(screen))
         await pilot.press("f")
 
         async def then(change, *wanted):
@@ -433,7 +434,12 @@ async def test_a_file_that_grows_is_followed(tmp_path):
 
 
 def shown(screen) -> list[str]:
-    return ["".join(piece.text for piece in line) for line in screen._lines]
+    view = screen.query_one(OutputView)
+    return [view.plain(line) for line in range(view.count)]
+
+
+def is_read(screen) -> bool:
+    return bool(screen.query(OutputView)) and "reading" not in "".join(shown(screen))
 
 
 async def test_only_the_first_window_of_a_large_file_is_read_and_bytes_are_read_exactly():

@@ -11,6 +11,7 @@ from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.inventory.screen import FleetScreen
+from tests.probes import text_of
 from tests.ui.world import World, settled, until
 
 
@@ -58,7 +59,7 @@ async def test_a_job_is_started_in_all_that_match_and_the_failed_can_be_marked()
         assert all("not started" in item.words for item in run.items)
         await pilot.press("M")
         assert isinstance(app.screen, FleetScreen)
-        assert app.screen._view.marks == set(run.failed_ids)
+        assert app.screen.view.marks == set(run.failed_ids)
 
 
 async def test_what_failed_is_tried_again():
@@ -178,11 +179,10 @@ async def test_deleting_by_label_counts_what_is_not_shown_and_needs_the_number()
         await pilot.press("escape")
         await filter_by(pilot, "#rl")
         store.remove([alive[0].id])
-        app.screen._take_over()
+        await until(pilot, lambda: app.screen.view.place(alive[0].id) is None)
         await pilot.press("m", "L")
         await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
-        shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-        assert f"{len(alive)} carry it now, 1 of them" in shown
+        assert f"{len(alive)} carry it now, 1 of them" in text_of(app)
         await type_text(pilot, str(len(alive) - 1))
         assert isinstance(app.screen, PlanDialog)
         await type_text(pilot, str(len(alive)))

@@ -12,13 +12,10 @@ from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.widgets.output_view import OutputView
+from tests.probes import text_of
 from tests.ui.world import World, settled, until
 
 WIDE = (120, 36)
-
-
-def text_of(app):
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 async def test_the_detail_tells_what_happened_in_this_session():
@@ -67,13 +64,15 @@ async def test_what_it_uses_is_asked_only_while_somebody_wants_to_know():
         await pilot.press("enter")
         await pilot.pause()
         assert asked == []
+        timers = []
+        app.screen.set_timer = lambda _, callback: timers.append(callback)
         await pilot.press("m")
         await until(pilot, lambda: "1 MB of 4 MB" in text_of(app))
         assert len(asked) == 1
-        app.screen._measure()
+        timers.pop()()
         await until(pilot, lambda: "1.00" in text_of(app))
         await pilot.press("m")
-        app.screen._measure()
+        timers.pop()()
         await pilot.pause()
         assert len(asked) == 2, "m ended it"
 

@@ -13,14 +13,11 @@ from sandtui.local.drivers.simulated import MEASURING
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.inventory.screen import FleetScreen
+from tests.probes import text_of
 from tests.ui.world import World, refused, settled, stop_blinking, until
 
 WIDE, NARROW = (120, 36), (80, 24)
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
-
-
-def text_of(app):
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 def answering(app):
@@ -64,7 +61,7 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         asked = answering(app)
         await pilot.press("v", "f")
         await until(pilot, lambda: "not measured" in text_of(app))
-        fleet, view = app.screen, app.screen._view
+        fleet, view = app.screen, app.screen.view
         before = [row.id for row in view.rows]
         idle = [row.id for row in view.rows if row.sandbox.idle_timeout_minutes]
         assert f"{len(before)} run and are not measured, M measures them" in text_of(app)
@@ -81,7 +78,7 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         store = view.store
         late = store.get(idle[0]) if idle else view.rows[0]
         store.apply([late.sandbox.model_copy(update={"id": "sbx_late", "idle_timeout_minutes": None})])
-        fleet._take_over()
+        await until(pilot, lambda: view.place("sbx_late") is not None)
         asked.clear()
         await measured(pilot)
         assert asked == ["sbx_late"], "what was measured is not measured again for that"
@@ -135,11 +132,11 @@ async def test_a_comparison_that_nothing_passes_yet_offers_to_measure_what_could
         fleet.query_one("#filter", Input).value = "used>2%"
         fleet.table.focus()
         await until(pilot, lambda: "22 run and are not measured" in text_of(app))
-        assert fleet._view.count == 0
+        assert fleet.view.count == 0
         await measured(pilot)
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, FleetScreen) and fleet._view.count > 0)
-        assert {row.id for row in fleet._view.rows} <= set(asked)
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen) and fleet.view.count > 0)
+        assert {row.id for row in fleet.view.rows} <= set(asked)
 
 
 async def test_the_detail_screen_tells_the_fleet_what_it_saw():
@@ -147,7 +144,7 @@ async def test_the_detail_screen_tells_the_fleet_what_it_saw():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         asked = answering(app)
-        row = next(row for row in app.screen._view.rows if row.status == "RUNNING")
+        row = next(row for row in app.screen.view.rows if row.status == "RUNNING")
         app.screen.show_sandbox(row.id)
         await pilot.press("enter", "m")
         await until(pilot, lambda: asked and app.services.platform.session.store.get(row.id).measured is not None)
@@ -163,10 +160,10 @@ async def test_the_columns_can_be_chosen_and_sorted_by():
         fleet.table.set_columns(["status", "name", "used", "memused"], {})
         await measured(pilot)
         await pilot.press("escape")
-        fleet._view.sort_by("used")
+        fleet.view.sort_by("used")
         fleet.show_rows()
         await until(pilot, lambda: "USED↓" in text_of(app))
-        shares = [row.used for row in fleet._view.rows if row.used is not None]
+        shares = [row.used for row in fleet.view.rows if row.used is not None]
         assert shares == sorted(shares, reverse=True)
         assert len(shares) > 10
         await pilot.press("g")
@@ -211,7 +208,7 @@ def test_forgotten_not_measured(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
         await pilot.press("v", "f")
-        await until(pilot, lambda: app.screen._view.unmeasured > 0)
+        await until(pilot, lambda: app.screen.view.unmeasured > 0)
         stop_blinking(app)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)
@@ -222,7 +219,7 @@ def test_plan_to_measure(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
         await pilot.press("v", "f")
-        await until(pilot, lambda: app.screen._view.unmeasured > 0)
+        await until(pilot, lambda: app.screen.view.unmeasured > 0)
         await pilot.press("M")
         await plan_shown(pilot)
 
@@ -248,7 +245,7 @@ def test_use_in_columns(snap_compare, size):
         fleet.table.set_columns(["status", "name", "used", "memused", "size", "labels", "age"], {})
         await measured(pilot)
         await pilot.press("escape")
-        fleet._view.sort_by("used")
+        fleet.view.sort_by("used")
         fleet.show_rows()
         await pilot.press("g")
         await until(pilot, lambda: fleet.target.used is not None)

@@ -11,13 +11,14 @@ from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.inventory.columns_dialog import ColumnsDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
+from tests.probes import text_of
 from tests.ui.world import World, settled, until
 
 WIDE = (120, 36)
 
 
 def columns(app):
-    return [placed.column.id for placed in app.screen.table._placed]
+    return [placed.column.id for placed in app.screen.table.placed]
 
 
 async def test_a_view_is_a_letter_away_and_can_be_saved_and_forgotten():
@@ -28,8 +29,8 @@ async def test_a_view_is_a_letter_away_and_can_be_saved_and_forgotten():
         await pilot.pause()
         fleet = app.screen
         assert fleet.query_one("#filter", Input).value == "left<1h"
-        assert fleet._view.order.id == "left"
-        left = [row.expires for row in fleet._view.rows]
+        assert fleet.view.order.id == "left"
+        left = [row.expires for row in fleet.view.rows]
         assert left == sorted(left)
         assert 0 < len(left) < 22
         await pilot.press("v", "S")
@@ -40,10 +41,10 @@ async def test_a_view_is_a_letter_away_and_can_be_saved_and_forgotten():
         await pilot.press("enter")
         await pilot.press("v", "a")
         await pilot.pause()
-        assert fleet._view.count == 40
+        assert fleet.view.count == 40
         await pilot.press("v", "x")
         await pilot.pause()
-        assert fleet._view.query.text == "left<1h"
+        assert fleet.view.query.text == "left<1h"
         kept = app.paths.fleet
         await until(pilot, lambda: kept.exists() and Preferences.load(kept.read_text()).views)
         await pilot.press("v", "D", "x")
@@ -55,12 +56,12 @@ async def test_what_is_forgotten_is_what_nobody_worked_with():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         await pilot.press("v", "f")
-        await until(pilot, lambda: app.screen._view.query.text.endswith("untouched -used>2%"))
-        rows = app.screen._view.rows
+        await until(pilot, lambda: app.screen.view.query.text.endswith("untouched -used>2%"))
+        rows = app.screen.view.rows
         assert rows
         app.services.platform.session.history.note(rows[0].id, "$ ls  exit 0")
-        app.screen._view.refilter()
-        assert app.screen._view.count == len(rows) - 1
+        app.screen.view.refilter()
+        assert app.screen.view.count == len(rows) - 1
 
 
 async def test_groups_open_close_and_mark_as_one():
@@ -73,20 +74,20 @@ async def test_groups_open_close_and_mark_as_one():
         fleet = app.screen
         assert isinstance(fleet.table.cursor_line, Group)
         assert fleet.table.cursor_line.key == "ERROR"
-        before = fleet._view.line_count
+        before = fleet.view.line_count
         await pilot.press("enter")
-        assert fleet._view.line_count == before - 3
+        assert fleet.view.line_count == before - 3
         await pilot.press("g", "space")
-        assert len(fleet._view.marks) == 3
+        assert len(fleet.view.marks) == 3
         await pilot.press("g", "D")
         await pilot.pause()
         assert isinstance(app.screen, RefusalDialog), "nothing is deleted: they have ended"
         await pilot.press("escape")
         assert app.screen is fleet
         await pilot.press("Z")
-        assert fleet._view.line_count == len(fleet._view.groups)
+        assert fleet.view.line_count == len(fleet.view.groups)
         await pilot.press("z", "0")
-        assert fleet._view.line_count == 40
+        assert fleet.view.line_count == 40
 
 
 async def test_ranges_are_marked_from_the_anchor_to_the_cursor():
@@ -94,10 +95,10 @@ async def test_ranges_are_marked_from_the_anchor_to_the_cursor():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         await pilot.press("j", "V", "j", "j", "V")
-        shown = [row.id for row in app.screen._view.rows]
-        assert app.screen._view.marks == set(shown[1:4])
+        shown = [row.id for row in app.screen.view.rows]
+        assert app.screen.view.marks == set(shown[1:4])
         await pilot.press("I")
-        assert app.screen._view.marks == {shown[0], *shown[4:]}
+        assert app.screen.view.marks == {shown[0], *shown[4:]}
         await pilot.press("V", "j", "escape")
         assert app.screen.table.range_ids == []
 
@@ -119,8 +120,8 @@ async def test_columns_are_chosen_moved_and_remembered(tmp_path):
     again.services.preferences = Preferences.load(text)
     async with again.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        assert again.screen._view.active_only
-        assert again.screen._view.order.id == "status"
+        assert again.screen.view.active_only
+        assert again.screen.view.order.id == "status"
         assert again.screen.has_class("-no-inspector")
         assert set(columns(again)) <= set(again.services.preferences.columns)
 
@@ -130,16 +131,18 @@ async def test_rows_keep_their_places_while_the_cursor_is_moved():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         fleet, store = app.screen, app.services.platform.session.store
+        timers = []
+        fleet.set_timer = lambda _, callback: timers.append(callback)
         await pilot.press("j", "j")
-        shown = [fleet._view.line(place).id for place in range(10)]
+        shown = [fleet.view.line(place).id for place in range(10)]
         row = store.get(shown[5])
         store.remove([shown[0]])
         store.apply([row.sandbox.model_copy(update={"name": "renamed"})])
-        await until(pilot, lambda: any("renamed" in strip.text for strip in app.screen._compositor.render_strips()))
-        assert [fleet._view.line(place).id for place in range(10)] == shown, "nothing moved, but what is said is new"
+        await until(pilot, lambda: "renamed" in text_of(app))
+        assert [fleet.view.line(place).id for place in range(10)] == shown, "nothing moved, but what is said is new"
         app.manual_clock.advance(2)
-        fleet._thawed()
-        assert fleet._view.line(0).id == shown[1]
+        timers.pop()()
+        assert fleet.view.line(0).id == shown[1]
 
 
 async def test_the_list_catches_up_when_it_is_in_front_again():
@@ -149,14 +152,14 @@ async def test_the_list_catches_up_when_it_is_in_front_again():
         fleet, store = app.screen, app.services.platform.session.store
         await pilot.press("enter")
         assert isinstance(app.screen, DetailScreen)
-        gone = fleet._view.line(3).id
+        gone = fleet.view.line(3).id
         store.remove([gone])
         await pilot.pause()
         assert fleet.is_covered
         await pilot.press("escape")
         await pilot.pause()
-        assert fleet._view.place(gone) is None
-        assert fleet._view.count == 39
+        assert fleet.view.place(gone) is None
+        assert fleet.view.count == 39
 
 
 @pytest.mark.parametrize("start", [(), ("G",), ("j", "j", "j")], ids=["top", "end", "fourth"])
@@ -169,10 +172,10 @@ async def test_after_grouping_the_head_of_the_first_group_is_in_view(start):
         await until(pilot, lambda: isinstance(app.screen.table.cursor_line, Group))
         table = app.screen.table
         assert table.scroll_offset.y == 0
-        first = app.screen._view.groups[0]
+        first = app.screen.view.groups[0]
         assert first.key.lower() in table.render_line(1).text.lower()
         await pilot.press("G", "z", "3")
-        await until(pilot, lambda: app.screen._view.grouping.id == "image")
+        await until(pilot, lambda: app.screen.view.grouping.id == "image")
         assert app.screen.table.scroll_offset.y == 0
 
 
@@ -207,8 +210,7 @@ async def test_a_list_that_the_user_has_narrowed_is_acted_on(presses):
         await until(pilot, lambda: fleet.target is not None and fleet.target.status == "RUNNING")
         await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, PlanDialog))
-        drawn = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-        assert fleet.target.sandbox.name in drawn
+        assert fleet.target.sandbox.name in text_of(app)
 
 
 async def test_what_news_has_moved_under_the_cursor_is_not_acted_on_even_after_a_filter():

@@ -15,6 +15,18 @@ from sandtui.ui.inventory.table import PREFIX, FleetTable
 from tests.fleet.factory import NOW, sandbox
 
 
+class WatchedTable(FleetTable):
+    """Notes which lines are drawn."""
+
+    def __init__(self, now, drawn):
+        super().__init__(now)
+        self.lines_drawn = drawn
+
+    def render_line(self, y):
+        self.lines_drawn.append(y)
+        return super().render_line(y)
+
+
 class TableApp(App[None]):
     """Nothing but the table."""
 
@@ -27,13 +39,10 @@ class TableApp(App[None]):
         self.drawn = []
 
     def compose(self):
-        yield FleetTable(self.time.now)
+        yield WatchedTable(self.time.now, self.drawn)
 
     def on_mount(self):
-        table = self.query_one(FleetTable)
-        draw = table._draw
-        table._draw = lambda y, now: (self.drawn.append(y), draw(y, now))[1]
-        table.show(self.view)
+        self.table.show(self.view)
 
     @property
     def table(self):
@@ -45,7 +54,7 @@ class TableApp(App[None]):
 
 
 def screen_line(table):
-    return table._cursor - table.scroll_offset.y
+    return table.cursor - table.scroll_offset.y
 
 
 async def test_news_above_leave_the_cursor_on_its_sandbox_and_line():
@@ -113,7 +122,7 @@ async def test_the_mouse_sorts_and_sizes_by_the_head():
     app = MouseApp(5)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.click(FleetTable, offset=(5, 0))
-        border = app.table._placed[0].start + app.table._placed[0].width + 3
+        border = app.table.placed[0].start + app.table.placed[0].width + 3
         await pilot.mouse_down(FleetTable, offset=(border, 0))
         await pilot.hover(FleetTable, offset=(border + 4, 0))
         await pilot.mouse_up(FleetTable, offset=(border + 4, 0))
@@ -129,7 +138,7 @@ async def test_the_scroll_bar_covers_no_column():
             for width in range(40, 100, 7):
                 await pilot.resize_terminal(width, 24)
                 app.table.set_columns(columns, {})
-                last = app.table._placed[-1]
+                last = app.table.placed[-1]
                 assert PREFIX + last.start + last.width <= width - app.table.scrollbar_size_vertical
 
 
@@ -137,18 +146,18 @@ async def test_columns_that_do_not_fit_are_reached_sideways():
     app = TableApp(5)
     async with app.run_test(size=(60, 24)) as pilot:
         await pilot.pause()
-        first = [placed.column.id for placed in app.table._placed]
+        first = [placed.column.id for placed in app.table.placed]
         assert app.table.columns_hidden > 0
         seen = set(first)
         for _ in range(20):
             await pilot.press("right")
-            now = [placed.column.id for placed in app.table._placed]
+            now = [placed.column.id for placed in app.table.placed]
             assert now[:2] == ["status", "name"]
             seen |= set(now)
         assert seen == {"status", "name", "id", "image", "size", "labels", "age", "left"}
         for _ in range(20):
             await pilot.press("left")
-        assert [placed.column.id for placed in app.table._placed] == first
+        assert [placed.column.id for placed in app.table.placed] == first
 
 
 STEPS = st.lists(
@@ -175,7 +184,7 @@ def test_whatever_happens_the_cursor_stays_on_its_sandbox(steps):
             marks = {"sbx_0003", "sbx_0010"}
             app.view.mark(marks)
             for kind, value in steps:
-                before = app.table._lost_id or app.table._cursor_id
+                before = app.table.wanted_id
                 if kind == "add":
                     app.store.apply([sandbox(value)])
                 elif kind == "rename":
@@ -191,12 +200,12 @@ def test_whatever_happens_the_cursor_stays_on_its_sandbox(steps):
                     app.view.group_by(None if value is None else grouping(value))
                 else:
                     await pilot.press(value)
-                    before = app.table._cursor_id
+                    before = app.table.wanted_id
                 app.renew()
                 place = None if before is None else app.view.place(before)
                 if place is not None:
-                    assert app.table._cursor_id == before
-                    assert app.table._cursor == place
+                    assert app.table.cursor_line.id == before
+                    assert app.table.cursor == place
                 elif app.view.line_count:
                     assert app.table.cursor_line is not None
                     assert not app.table.armed or before is None

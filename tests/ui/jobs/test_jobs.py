@@ -16,6 +16,7 @@ from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.widgets.row_list import RowList
 from tests.fleet.factory import sandbox
+from tests.probes import driver_of
 from tests.ui.world import NOW, World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -75,11 +76,11 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     await pilot.press("5")
     await until(pilot, lambda: isinstance(app.screen, JobsScreen))
     for each in jobs:
-        board._put(each, keep=False)
+        board.put(each, keep=False)
     board.on_change()
     await until(pilot, lambda: len(app.screen.jobs) == len(jobs))
     if jobs:
-        await until(pilot, lambda: app.screen.pane.view._count > 0)
+        await until(pilot, lambda: app.screen.pane.view.count > 0)
     for field in app.screen.query(Input):
         field.cursor_blink = False
     app.clear_notifications()
@@ -133,8 +134,10 @@ def test_job_dialogs(snap_compare, size, key):
         for field in pilot.app.screen.query(Input):
             field.cursor_blink = False
         if key == "T":
-            pilot.app.screen._folder = pilot.app.screen._folder.__class__("/home/me")
             pilot.app.screen.query_one("#then-download", Input).value = "/workspace/r.json"
+            await pilot.pause()
+            # It names where the tests run.
+            pilot.app.screen.query_one("#then-target", Input).placeholder = "/home/me/r.json"
         await pilot.pause()
 
     picture(snap_compare, size, steps, fleet=0)
@@ -158,7 +161,7 @@ async def test_the_cursor_stays_on_its_job_and_its_line_when_others_come_above()
         chosen, line = rows.key, rows.cursor - rows.scroll_offset.y
         for number in range(5):
             fresh = replace(job(7), key=JobKey("sbx_0007", f"f000000{number}"), started=NOW)
-            app.services.platform.session.jobs._put(fresh, keep=False)
+            app.services.platform.session.jobs.put(fresh, keep=False)
         app.services.platform.session.jobs.on_change()
         await until(pilot, lambda: len(app.screen.jobs) == 35)
         assert rows.key == chosen
@@ -176,7 +179,7 @@ async def test_the_filter_narrows_and_escape_undoes_it_step_by_step():
         await pilot.press("escape")
         await until(pilot, lambda: len(app.screen.jobs) == len(JOBS))
         await pilot.press("o")
-        assert app.screen._order.id == "started"
+        assert "sort: started" in app.screen.query_one("#jobs-panel").border_subtitle
         await pilot.press("escape")
         await pilot.pause()
         assert not isinstance(app.screen, JobsScreen)
@@ -241,15 +244,16 @@ async def test_what_follows_is_checked_and_set(tmp_path):
         await pilot.pause()
         dialog = app.screen
         dialog.query_one("#then-download", Input).value = "relative"
-        dialog._take()
+        dialog.query_one("#then-target", Input).focus()
+        await pilot.press("enter")
         assert app.screen is dialog
         dialog.query_one("#then-download", Input).value = "/out/r.json"
         dialog.query_one("#then-target", Input).value = str(tmp_path / "missing" / "r.json")
-        dialog._take()
+        await pilot.press("enter")
         assert app.screen is dialog
         dialog.query_one("#then-target", Input).value = str(tmp_path / "r.json")
         dialog.query_one("#then-delete", Checkbox).value = True
-        dialog._take()
+        await pilot.press("enter")
         await until(pilot, lambda: board.jobs[JOBS[0].key].chain is not None)
         assert board.jobs[JOBS[0].key].chain == Chain("/out/r.json", str(tmp_path / "r.json"), True)
 
@@ -261,7 +265,7 @@ async def test_the_other_stream_and_saving_what_is_read(tmp_path):
         app = await opened(pilot)
         await pilot.press("E")
         await until(pilot, lambda: app.screen.pane.stream == "stderr")
-        await until(pilot, lambda: not app.screen.pane._busy)
+        await until(pilot, lambda: not app.screen.pane.is_busy)
         await pilot.press("S", "r")
         app.screen.query_one(Input).value = str(tmp_path / "log.txt")
         await pilot.press("enter")
@@ -298,7 +302,7 @@ async def test_a_desktop_notification_holds_no_control_byte(monkeypatch):
     async def steps(pilot):
         app = await settled(pilot)
         sent = []
-        monkeypatch.setattr(app._driver, "write", sent.append)
+        monkeypatch.setattr(driver_of(app), "write", sent.append)
         app.services.notifier.notify_desktop("job \x07\x1b]0;x\x9c in 'a'")
         assert len(sent) == 1
         body = sent[0].removeprefix("\x1b]9;").removesuffix("\x07")

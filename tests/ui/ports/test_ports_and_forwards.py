@@ -20,6 +20,7 @@ from sandtui.ui.ports.forwards import line
 from sandtui.ui.rendering.qr import QUIET, qr_code
 from sandtui.ui.widgets.row_list import RowList
 from tests.fleet.factory import sandbox
+from tests.probes import text_of
 from tests.ui.world import NOW, World, settled, until
 
 OUT, IN = ForwardSpec(Direction.OUT, 8000, 8000), ForwardSpec(Direction.IN, 5432, 5432)
@@ -57,7 +58,8 @@ def test_forwards(snap_compare, size):
     async def steps(pilot):
         app = await opened(pilot)
         app.services.platform.session.forwards.forwards = forwards()
-        app.screen._draw()
+        app.services.platform.session.forwards.on_change()
+        await pilot.pause()
         await pilot.press("tab", "j")
         app.screen.tick()
         await pilot.pause()
@@ -169,14 +171,14 @@ async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
         session = app.services.platform.session
         session.store.apply([sandbox(1)])
         job = Job(JobKey("sbx_0001", "0a1b2c3d"), JobState.RUNNING, started=NOW, command="make [/x]")
-        session.jobs._put(job, keep=False)
+        session.jobs.put(job, keep=False)
         await until(pilot, lambda: app.screen.target is not None)
         app.screen.tick()
         strip = app.screen.query_one("#activity")
         assert any("⚙ 1 job" in piece.text for piece in strip.right)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#detail-activity"))
-        await until(pilot, lambda: "make [/x]" in app.screen.query_one("#detail-activity")._shown.plain)
+        await until(pilot, lambda: "make [/x]" in text_of(app))
 
     await run(steps)
 
@@ -215,7 +217,8 @@ def test_an_address_as_a_qr_code(snap_compare, size):
     async def steps(pilot):
         app = await opened(pilot)
         app.services.platform.session.forwards.forwards = forwards()
-        app.screen._draw()
+        app.services.platform.session.forwards.on_change()
+        await pilot.pause()
         await pilot.press("tab", "Q")
         await pilot.pause()
         assert isinstance(app.screen, QrDialog)

@@ -10,6 +10,7 @@ from sandtui.fleet.recordings.asciicast import Event, Header, event_line, header
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
+from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.ui.world import World, settled, until
 
@@ -90,7 +91,7 @@ async def listed(pilot):
     """Open the list."""
     app = await settled(pilot)
     await pilot.press("R")
-    await until(pilot, lambda: isinstance(app.screen, RecordingsScreen) and app.screen._rows is not None)
+    await until(pilot, lambda: isinstance(app.screen, RecordingsScreen) and app.screen.query_one(OutputView).count)
     return app
 
 
@@ -108,7 +109,7 @@ async def drawn(pilot):
     """Wait until all that was played is drawn."""
     screen = pilot.app.screen
     view = screen.query_one(TerminalView)
-    await until(pilot, lambda: not (screen._player.behind or view._paint_due or view._hurried))
+    await until(pilot, lambda: view.is_painted and not (screen.player.behind or view.is_hurried))
     await pilot.pause()
 
 
@@ -147,7 +148,7 @@ def test_a_recording_that_is_held(snap_compare, size):
 def test_a_recording_at_its_end(snap_compare, size):
     async def steps(pilot):
         app = await played(pilot, "G", "space", "G")
-        await until(pilot, lambda: app.screen._player.at_end)
+        await until(pilot, lambda: app.screen.player.at_end)
         await drawn(pilot)
 
     assert snap_compare(Recorded(), terminal_size=size, run_before=steps)
@@ -185,7 +186,7 @@ async def test_a_terminal_that_is_taller_is_seen_where_its_cursor_is():
         assert shown()[-2:] == ["29", ""]
         await pilot.press("right")
         await until(pilot, lambda: shown()[-1] == "bottom")
-        app.screen._seek(1.5)
+        app.screen.seek(1.5)
         await until(pilot, lambda: shown()[:2] == ["top", "1"])
 
 

@@ -1,8 +1,8 @@
 """What the user is told stands on the screen, however long it is."""
 
 import pytest
-from textual.widgets._toast import Toast
 
+from tests.probes import Toast
 from tests.ui.world import World, settled
 
 

@@ -7,9 +7,11 @@ from sandtui.fleet.shells import ShellState
 from sandtui.ui.chrome.key_hints import KeyHints
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.inventory.screen import FleetScreen
+from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.fleet.shells.channels import ScriptedOpener
+from tests.probes import text_of, turn_wheel
 from tests.ui.world import World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -183,7 +185,7 @@ async def test_what_is_read_stays_in_view_when_the_width_changes():
             await pilot.resize_terminal(*size)
             await until(pilot, lambda size=size: opener.last.sizes[-1][0] == size[0])
             assert view.text.plain(view.cursor_line).startswith("line 120 "), "before all is wrapped"
-            await until(pilot, lambda: view._settling is None)
+            await until(pilot, lambda: view.is_settled)
             assert shown(app)[view.cursor_line - view.top].startswith("line 120 ")
             assert "".join(shown(app)).count("word29") > 3
         assert view.text.plain(view.text.first).startswith("line 0 ")
@@ -214,7 +216,7 @@ async def test_the_wheel_scrolls_moves_less_or_goes_to_the_program():
         view = app.screen.view
 
         async def turn():
-            await pilot._post_mouse_events([__import__("textual.events").events.MouseScrollUp], view, offset=(5, 5))
+            await turn_wheel(pilot, view, (5, 5))
 
         await turn()
         assert view.lines_below == 3
@@ -269,7 +271,7 @@ async def test_recording_and_playing_it():
         (path,) = app.paths.recordings.glob("*.cast")
         assert "typed" not in path.read_text()
         await pilot.press("P")
-        await until(pilot, lambda: "1 B" not in str(app.screen) and getattr(app.screen, "_rows", None))
+        await until(pilot, lambda: isinstance(app.screen, RecordingsScreen) and "0:0" in text_of(app))
         await pilot.press("enter")
         await until(pilot, lambda: type(app.screen).__name__ == "PlayerScreen")
         await pilot.press("G")

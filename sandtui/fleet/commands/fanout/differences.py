@@ -111,8 +111,8 @@ class Budget:
 
 def body(answer: Answer) -> Body:
     """Return the lines of an answer."""
-    out, more_out = _lines(answer.stdout, _OUT, MAX_LINES)
-    err, more_err = _lines(answer.stderr, _ERR, MAX_LINES - len(out))
+    out, more_out = first_lines(answer.stdout, _OUT, MAX_LINES)
+    err, more_err = first_lines(answer.stderr, _ERR, MAX_LINES - len(out))
     note = f"{answer.cut:,} characters were too many to keep" if answer.cut else ""
     texts = (*out, *err)
     return Body(texts, range(len(texts)), more_out + more_err, note)
@@ -194,7 +194,7 @@ def _common(one: Sequence[object], other: Sequence[object]) -> int:
     return min(len(one), len(other))
 
 
-def _lines(text: str, stream: str, most: int) -> tuple[list[str], int]:
+def first_lines(text: str, stream: str, most: int) -> tuple[list[str], int]:
     """Return the first lines of a text behind their stream's letter, and how many more there are."""
     if not text:
         return [], 0

@@ -56,12 +56,13 @@ def is_secret_name(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-_named: set[str] = set()
+named_secrets: set[str] = set()
+"""What was named to be left out wherever it stands."""
 
 
 def name_secrets(*words: str) -> None:
     """Have :func:`masked_lines` take these out from now on, such as the key of a connection."""
-    _named.update(word for word in words if len(word) >= SHORTEST)
+    named_secrets.update(word for word in words if len(word) >= SHORTEST)
 
 
 def masked_lines(text: str, secrets: Iterable[str] = ()) -> list[str]:
@@ -70,7 +71,7 @@ def masked_lines(text: str, secrets: Iterable[str] = ()) -> list[str]:
     ``secrets`` and those that were named are taken out wherever they stand, and so is whatever looks like one. Every
     line is kept: the rule about a blank at the beginning is for commands.
     """
-    for secret in sorted(_named.union(secrets), key=len, reverse=True):
+    for secret in sorted(named_secrets.union(secrets), key=len, reverse=True):
         if secret:
             text = text.replace(secret, HIDDEN)
             quoted = repr(secret)[1:-1]
