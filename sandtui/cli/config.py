@@ -6,6 +6,9 @@ import argparse
 
 from sandtui.cli.options import NO_PLATFORM, NOTHING
 from sandtui.cli.usage import refuse
+from sandtui.client.errors import ConfigurationError
+from sandtui.config.paths import Paths
+from sandtui.fleet.text.sanitize import clean
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,11 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.client.errors import ConfigurationError
     from sandtui.config.contexts import choose, contexts
-    from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings, write_commented
-    from sandtui.fleet.text.sanitize import clean
 
     path = Paths.of_user().settings
     try:

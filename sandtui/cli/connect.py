@@ -6,8 +6,12 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from sandtui.cli.usage import complain
+from sandtui.client.errors import ConfigurationError
+from sandtui.config.paths import read_text, write_private
+from sandtui.local.settings import LocalError, NothingIsolatesError, PlatformSettings
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,7 +35,6 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
     Raises:
         ConnectError: there is no key, or the local platform cannot be started.
     """
-    from sandtui.client.errors import ConfigurationError
     from sandtui.config.contexts import resolve
     from sandtui.fleet.commands.line.masking import name_secrets
     from sandtui.fleet.inventory.session import ConnectError
@@ -65,8 +68,6 @@ async def connect_command(arguments: Namespace) -> Connection:
 
 
 def _remote(config: Config, context: Context) -> Connection:
-    from urllib.parse import urlsplit
-
     from sandtui.client.toolkit import DEFAULT_BASE_URL
     from sandtui.fleet.inventory.session import Connection
 
@@ -76,9 +77,7 @@ def _remote(config: Config, context: Context) -> Connection:
 
 
 async def _local(finished: Callable[[Connection], Connection], answer: Path | None) -> Connection:
-    from sandtui.config.paths import read_text, write_private
     from sandtui.fleet.inventory.session import ConnectError, Offer
-    from sandtui.local.settings import LocalError, NothingIsolatesError
 
     async def accept() -> Connection:
         assert answer is not None
@@ -118,7 +117,6 @@ async def _platform(driver: str) -> Connection:
     from sandtui.client import Config
     from sandtui.fleet.inventory.session import Connection
     from sandtui.local import service
-    from sandtui.local.settings import PlatformSettings
 
     endpoint = await asyncio.to_thread(service.ensure, PlatformSettings(driver=driver))
     return Connection(

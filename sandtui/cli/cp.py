@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
+import os
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
+from sandtui.cli.connect import connect_command
+from sandtui.cli.remote_paths import ends, split, whole, with_names
 from sandtui.cli.streams import check_output, save_input, temporary_directory, write_output
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain
+from sandtui.clock import SystemClock
+from sandtui.fleet.files.names import FilesError, join
+from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -125,7 +134,6 @@ def _check_stream(arguments: argparse.Namespace) -> None:
 
 
 def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> int:
-    from sandtui.cli.remote_paths import ends, with_names
     from sandtui.fleet.transfers.model import Existing
 
     existing = Existing(arguments.existing or "overwrite")
@@ -163,8 +171,6 @@ def connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient]
 
 def as_typed(message: str, arguments: argparse.Namespace) -> str:
     """Return a message with local paths as they were typed."""
-    from sandtui.cli.remote_paths import split, whole
-
     for text in (arguments.source, arguments.target):
         sandbox, path = split(text)
         if sandbox is None and path not in {_STREAM, ""} and (absolute := whole(path)) != "/":
@@ -189,11 +195,7 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
     """
-    import os
-    from dataclasses import replace
-
     from sandtui.client import SandboxClientError
-    from sandtui.fleet.files.names import FilesError, join
     from sandtui.fleet.transfers.carrier import Carrier
     from sandtui.fleet.transfers.model import Transfer, TransferError
 
@@ -238,9 +240,7 @@ class Unwritten:
 
 
 async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient], Awaitable[int]]) -> int:
-    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.files.names import FilesError
     from sandtui.fleet.inventory.session import ConnectError
     from sandtui.fleet.transfers.model import TransferError
 
@@ -260,7 +260,6 @@ async def transfer_all(
 
     Skipped files in ``omitted`` were reported before; new ones are added to it.
     """
-    from sandtui.clock import SystemClock
     from sandtui.fleet.transfers.model import State
     from sandtui.fleet.transfers.queue import TransferQueue
 
@@ -317,8 +316,6 @@ async def transfer_all(
 
 def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None) -> None:
     """Report skipped files on standard error, unless they are known."""
-    from sandtui.fleet.text.sanitize import clean
-
     for text in words:
         if known is None or text not in known:
             complain(clean(as_typed(f"{text}: skipped", arguments)))
@@ -337,9 +334,6 @@ def _id(spec: Spec) -> str:
 
     Uploads get random ids: two programs may write to one target, and must not share a temporary name.
     """
-    import hashlib
-    import secrets
-
     if spec.target.sandbox_id is not None:
         return secrets.token_hex(5)
     places = repr((spec.source.sandbox_id, spec.source.path, spec.target.path))
@@ -347,8 +341,6 @@ def _id(spec: Spec) -> str:
 
 
 def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> None:
-    from sandtui.fleet.text.sanitize import clean
-
     spec = transfer.spec
     label = _STREAM if spec.source.path.endswith(f"/{STREAM_FILE}") else spec.source.label
     if arguments.json:

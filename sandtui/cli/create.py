@@ -8,7 +8,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandtui.cli.connect import connect_command
 from sandtui.cli.usage import FAILURE, UsageError, complain, refuse
+from sandtui.client.errors import ConfigurationError
+from sandtui.clock import SystemClock
+from sandtui.config.paths import Paths
 from sandtui.directories import describe
 
 if TYPE_CHECKING:
@@ -42,7 +46,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.config.paths import Paths
     from sandtui.config.presets import PresetError, PresetStore
     from sandtui.config.state_check import check_journal
     from sandtui.fleet.creation.form import BY_ID, DEFAULTS
@@ -85,12 +88,8 @@ def _fields(preset: str, store: object) -> dict[str, str]:
 
 
 async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient
-    from sandtui.client.errors import ConfigurationError
-    from sandtui.clock import SystemClock
     from sandtui.config.journal import LaunchJournal
-    from sandtui.config.paths import Paths
     from sandtui.fleet.creation.launch import Launch
     from sandtui.fleet.inventory.session import ConnectError
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandtui.cli.options import READ_ONLY
 from sandtui.cli.streams import temporary_directory
 from sandtui.cli.usage import FAILURE, UsageError, complain, draw_in_utf8, on_terminal, refuse
+from sandtui.config.paths import Paths
+from sandtui.local.settings import LocalError, PlatformSettings
 
 if TYPE_CHECKING:
     from sandtui.fleet.inventory.session import Connection
@@ -36,10 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not on_terminal("stdin", "stdout", "stderr"):
         return refuse("the demo needs a terminal")
     draw_in_utf8()
-    from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.local.owned_platform import OwnedPlatform
-    from sandtui.local.settings import LocalError, PlatformSettings
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.startup import Opening
 
@@ -74,12 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Connection:
-    import asyncio
-
     from sandtui.client import AsyncSandboxClient, Config
     from sandtui.fleet.inventory.demo import Life
     from sandtui.fleet.inventory.session import ConnectError, Connection
-    from sandtui.local.settings import LocalError
 
     try:
         endpoint = await asyncio.to_thread(platform.start)

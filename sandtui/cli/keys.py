@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sandtui.cli.options import NO_PLATFORM, NOTHING
 from sandtui.cli.usage import refuse
+from sandtui.config.paths import Paths
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,7 +25,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.fleet.keymap import read_keymap, table
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandtui.cli.usage import UsageError, complain
+from sandtui.config.paths import Paths
 
 
 def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
@@ -15,7 +16,6 @@ def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
         UsageError: the file cannot be written.
     """
     from sandtui.config.debug_log import LogError, debug_log, words_of
-    from sandtui.config.paths import Paths
 
     path = Path(file).expanduser() if file else Paths.of_user().debug_log
     try:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from sandtui.cli.options import NO_PLATFORM, NOTHING
 from sandtui.cli.usage import on_terminal, refuse
+from sandtui.manual import TOPICS, nearest, terminal_page, title
 
 PAGE_WIDTH = 100
 """Columns of text at most: longer lines are hard to read."""
@@ -20,8 +21,6 @@ def add_parser(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Add the subcommand."""
-    from sandtui.manual import TOPICS
-
     parser = subparsers.add_parser(
         "help",
         help="read the manual",
@@ -39,8 +38,6 @@ def add_parser(
 
 def run(topic: str | None, commands: Mapping[str, argparse.ArgumentParser]) -> int:
     """Run the subcommand."""
-    from sandtui.manual import TOPICS, nearest, terminal_page
-
     if topic is None:
         print(_overview())
         return 0
@@ -61,8 +58,6 @@ def run(topic: str | None, commands: Mapping[str, argparse.ArgumentParser]) -> i
 
 
 def _overview() -> str:
-    from sandtui.manual import TOPICS, title
-
     width = max(map(len, TOPICS)) + 2
     topics = "\n".join(f"  {topic:<{width}}{title(topic)}" for topic in TOPICS)
     return f"Read the manual: sandtui help TOPIC\n\n{topics}\n\nOptions of a command: sandtui COMMAND --help"

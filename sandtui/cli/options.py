@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandtui.cli.usage import UsageError
+from sandtui.client.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from sandtui.config.contexts import Context
@@ -36,7 +37,6 @@ class Options:
         Raises:
             UsageError: there is no such profile, or the settings are not valid.
         """
-        from sandtui.client.errors import ConfigurationError
         from sandtui.config.contexts import LOCAL as HERE
         from sandtui.config.contexts import check_environment, choose
         from sandtui.config.paths import Paths

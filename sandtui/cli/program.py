@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sandtui.cli.options import NOTHING, READ_ONLY, Options
@@ -51,8 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    from functools import partial
-
     from sandtui.cli.log import run_logged
     from sandtui.cli.signals import ending_like_ctrl_c
 
@@ -130,7 +129,6 @@ def _dashboard(options: Options) -> int:
     from sandtui.ui.garbage_collection import collect_nothing_more, collect_nothing_yet
 
     collect_nothing_yet()
-    from functools import partial
 
     from sandtui.ui.app import SandtuiApp
 
@@ -148,8 +146,6 @@ def _opening(options: Options) -> Opening:
     Raises:
         OpeningError: the settings, the arguments or the state directory are not valid.
     """
-    from functools import partial
-
     from sandtui.cli.connect import connect_to
     from sandtui.config.contexts import contexts
     from sandtui.config.paths import Paths

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
+from sandtui.cli.shell import find_named, not_found
 from sandtui.cli.usage import UsageError
+from sandtui.fleet.files.names import as_name, base, join
+from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -55,11 +59,8 @@ async def with_names(
     Raises:
         UsageError: a source does not exist, or is a directory without ``recursive``.
     """
-    from dataclasses import replace
-
     from sandtui.fleet.files.entry import Kind
     from sandtui.fleet.files.local import LocalSide
-    from sandtui.fleet.files.names import as_name, base, join
     from sandtui.fleet.files.remote import SandboxSide
 
     def side(place: Place) -> LocalSide | SandboxSide:
@@ -93,9 +94,7 @@ async def _places(
     arguments: argparse.Namespace,
     action: str,
 ) -> list[Place]:
-    from sandtui.cli.shell import find_named, not_found
     from sandtui.fleet.files.remote import SandboxSide
-    from sandtui.fleet.text.sanitize import clean
     from sandtui.fleet.transfers.model import Place
 
     name, path = end

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
+from sandtui.cli.connect import connect_command
 from sandtui.cli.streams import piped_input
 from sandtui.cli.usage import UsageError, complain
+from sandtui.clock import SystemClock
 from sandtui.directories import describe
 from sandtui.saving import check_new_path
 
@@ -113,7 +115,6 @@ def _query_and_command(arguments: argparse.Namespace) -> tuple[str, list[str]]:
 
 
 async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.inventory.session import ConnectError
 
@@ -131,7 +132,6 @@ async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namesp
 async def _fan_out(
     client: AsyncSandboxClient, rows: Sequence[Row], command: str, stdin: bytes, arguments: argparse.Namespace
 ) -> int:
-    from sandtui.clock import SystemClock
     from sandtui.fleet.commands.fanout import AT_ONCE, FanOut
     from sandtui.fleet.commands.fanout.save import record, save
     from sandtui.fleet.commands.fanout.text import exit_code, report

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sandtui.cli.usage import UsageError, complain, on_terminal
+from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -72,7 +73,6 @@ async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows
     match = f"{count} match{'es' * (len(rows) == 1)}"
     if not query:
         match += " an empty query"
-    from sandtui.fleet.text.sanitize import clean
 
     names = ", ".join(clean(row.name or row.id) for row in rows[:SHOWN])
     more = ", …" if len(rows) > SHOWN else ""
@@ -86,8 +86,6 @@ async def ask(situation: str, question: str, alone: str, more: str = "") -> None
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
     """
-    from sandtui.fleet.text.sanitize import clean
-
     if not on_terminal("stdin", "stderr"):
         raise UsageError(f"{situation}: {alone}")
     shown = clean(f"{situation}: {more}" if more else situation)

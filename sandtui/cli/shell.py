@@ -7,7 +7,9 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from sandtui.cli.connect import connect_command
 from sandtui.cli.usage import FAILURE, USAGE_ERROR, complain, on_terminal, refuse
+from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient, Sandbox
@@ -35,11 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _shell(wanted: str, arguments: argparse.Namespace) -> int:
-    from sandtui.cli.connect import connect_command
     from sandtui.client import AsyncSandboxClient, SandboxClientError
     from sandtui.fleet.inventory.session import ConnectError
     from sandtui.fleet.shells.attach import attach
-    from sandtui.fleet.text.sanitize import clean
 
     try:
         connection = await connect_command(arguments)

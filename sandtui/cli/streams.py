@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sandtui.cli.usage import UsageError, on_terminal
+from sandtui.scratch import scratch_directory
 
 MAX_INPUT = 16 * 1024 * 1024
 """Most bytes of standard input for ``run``: each sandbox gets them as a file."""
@@ -100,8 +102,6 @@ def temporary_directory(purpose: str) -> Iterator[Path]:
     Raises:
         UsageError: none can be created.
     """
-    from sandtui.scratch import scratch_directory
-
     with ExitStack() as stack:
         try:
             path = stack.enter_context(scratch_directory(purpose))
@@ -121,8 +121,6 @@ def _descriptor() -> int | None:
 
 def _is_harmless(source: BinaryIO) -> bool:
     """Whether a file is text without control characters; read in pieces, since it may be large."""
-    import codecs
-
     decode = codecs.getincrementaldecoder("utf-8")().decode
     try:
         while piece := source.read(_PIECE):

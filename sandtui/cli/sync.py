@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,11 @@ from sandtui.cli.cp import (
     tell_risks,
     transfer_all,
 )
+from sandtui.cli.remote_paths import ends, split
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain, refuse
 from sandtui.directories import describe
+from sandtui.fleet.files.names import FilesError
+from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -73,8 +77,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.cli.remote_paths import split
-
     if "-" in {arguments.source, arguments.target}:
         return refuse("sync works on directories; use `sandtui cp` for standard input and output")
     if arguments.watch and split(arguments.source)[0] is not None:
@@ -104,9 +106,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
-    from dataclasses import replace
-
-    from sandtui.cli.remote_paths import ends
     from sandtui.fleet.files.entry import Kind
     from sandtui.fleet.files.local import LocalSide
     from sandtui.fleet.transfers.model import Existing
@@ -137,8 +136,6 @@ async def _sync(client: AsyncSandboxClient, arguments: argparse.Namespace) -> in
 
 
 async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
-    from sandtui.fleet.files.names import FilesError
-    from sandtui.fleet.text.sanitize import clean
     from sandtui.fleet.transfers.autorun import found as run_by_programs
     from sandtui.fleet.transfers.carrier import Carrier
     from sandtui.fleet.transfers.equal import omitted
@@ -165,8 +162,6 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
 
 def _print(spec: Spec, found: Difference, arguments: argparse.Namespace) -> None:
     """Print what would be done."""
-    from sandtui.fleet.text.sanitize import clean
-
     extra = found.extra if spec.delete else ()
     if arguments.json:
         row = {

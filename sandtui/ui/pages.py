@@ -72,13 +72,13 @@ class LazyPages:
 
     def recordings(self) -> Screen[None]:
         """Return what was recorded."""
-        from sandtui.ui.recordings import RecordingsScreen
+        from sandtui.ui.recordings.screen import RecordingsScreen
 
         return RecordingsScreen(self.services)
 
     def files(self, sandbox_ids: Sequence[str]) -> Screen[None]:
         """Return the files of this machine beside those of some sandboxes."""
-        from sandtui.ui.files import FilesScreen
+        from sandtui.ui.files.screen import FilesScreen
 
         return FilesScreen(self.services, sandbox_ids)
 
@@ -137,11 +137,11 @@ def load_all() -> None:
     import sandtui.ui.creation.screen
     import sandtui.ui.dialogs.command
     import sandtui.ui.dialogs.help
-    import sandtui.ui.files
+    import sandtui.ui.files.screen
     import sandtui.ui.inventory.detail_screen
     import sandtui.ui.jobs.screen
     import sandtui.ui.logs.screen
     import sandtui.ui.ports.screen
-    import sandtui.ui.recordings
+    import sandtui.ui.recordings.screen
     import sandtui.ui.shells.screen  # noqa: F401
     from sandtui.client.toolkit import SSHChannel  # noqa: F401 - asyncssh comes with it

@@ -240,7 +240,7 @@ def memory(bench: Bench) -> None:
 async def listing(bench: Bench) -> None:
     """A directory of 10,000 entries, from the key to the painted frame."""
     from sandtui.ui.app import SandtuiApp
-    from sandtui.ui.files import FilesScreen
+    from sandtui.ui.files.screen import FilesScreen
     from sandtui.ui.startup import Opening
 
     await bench.sh(

@@ -18,15 +18,15 @@ from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.fanout_screen import FanOutScreen
 from sandtui.ui.creation.launch_screen import LaunchScreen
 from sandtui.ui.creation.screen import CreateScreen
-from sandtui.ui.files import FilesScreen
 from sandtui.ui.files.preview import PreviewScreen
+from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.ports.screen import PortsScreen
-from sandtui.ui.recordings import RecordingsScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
+from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen
 from tests.fleet.shells.channels import ScriptedOpener
 from tests.ui.recordings.test_recordings import RECORDED

@@ -27,7 +27,7 @@ from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.dialogs.wait import WaitDialog
-from sandtui.ui.files import FilesScreen
+from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.inventory.columns_dialog import ColumnsDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
@@ -36,7 +36,7 @@ from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.ports.expose_dialog import ExposeDialog
 from sandtui.ui.ports.screen import PortsScreen
-from sandtui.ui.recordings import RecordingsScreen
+from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen, open_shells
 from sandtui.ui.widgets.terminal_view import TerminalView
 from tests.probes import Toast

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from sandtui.cli.options import Options
 from sandtui.cli.usage import USAGE_ERROR, UsageError
+from sandtui.config.paths import Paths
+from sandtui.fleet.text.sanitize import clean
 
 LOCAL_CONTEXT = "local"
 
@@ -49,8 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _check(profile: str, *, as_json: bool) -> int:
-    from sandtui.fleet.text.sanitize import clean
-
     signs = {"ok": "✓", "warning": "▲", "error": "✖"}
     encoding = (sys.stdout.encoding or "ascii").lower()
     if "utf" not in encoding:
@@ -70,7 +70,6 @@ async def _check(profile: str, *, as_json: bool) -> int:
 
 async def _findings(profile: str) -> AsyncIterator[Finding]:
     from sandtui.cli.doctor import drivers, machine, platform, terminal
-    from sandtui.config.paths import Paths
 
     paths = Paths.of_user()
     yield machine.python()

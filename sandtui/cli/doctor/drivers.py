@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from sandtui.cli.doctor.finding import Finding
+from sandtui.local.settings import LocalError
 from sandtui.scratch import scratch_directory
 
 _DISK_FIX = (
@@ -16,7 +17,6 @@ async def examine() -> AsyncIterator[Finding]:
     """Try the drivers as the platform does."""
     from sandtui.local.drivers.engine import find_engine
     from sandtui.local.drivers.selection import find_mode
-    from sandtui.local.settings import LocalError
 
     with scratch_directory("doctor") as folder:
         try:

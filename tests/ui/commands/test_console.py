@@ -173,7 +173,7 @@ async def test_tab_completes_a_path_or_shows_what_there_is():
         shell.answers["cd -- ./data"] = ("file one\0", "", 0)
         shell.answers["cd -- ."] = ("data/\0dates\0", "", 0)
         await pilot.press(*"cat", "space", "d", "tab")
-        await until(pilot, lambda: activity(screen).split() == ["data/", "dates"])
+        await until(pilot, lambda: {"data/", "dates"} <= set(activity(screen).split()))
         assert field.text == "cat dat"
         await pilot.press("a", "slash", "tab")
         await until(pilot, lambda: field.text == "cat data/file\\ one ")

@@ -417,8 +417,8 @@ def test_fan_out(snap_compare, size):
         await run_command(pilot, "git rev-parse HEAD")
         hold.set()
         await over(pilot)
-        await run_command(pilot, "python -m pytest -q tests/smoke")
         answering(app, s1=(BROKEN, "warning: no GPU\n", 1), s3=asyncio.Event(), s4=asyncio.Event(), s6=(slow, "", 0))
+        await run_command(pilot, "python -m pytest -q tests/smoke")
         fan_out = app.screen.fan_out
         await until(pilot, lambda: fan_out.count(State.RUNNING) == 2)
         await compared(pilot)

@@ -14,8 +14,8 @@ from sandtui.fleet.files.preview import Looks, Reader, Window, image_facts, look
 from sandtui.fleet.transfers.equal import Difference
 from sandtui.fleet.transfers.model import Place, Spec, State, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
-from sandtui.ui.files import FilesScreen
 from sandtui.ui.files.preview import PreviewScreen
+from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.rendering.code import code_lines
 from sandtui.ui.widgets.output_view import OutputView
