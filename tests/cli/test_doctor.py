@@ -53,7 +53,7 @@ def paths(tmp_path, monkeypatch):
         ({"TERM": "xterm", "TMUX": "x"}, "clipboard", "warning", "OSC 52"),
     ],
 )
-def test_the_terminal(environ, name, state, words):
+def test_what_the_terminal_can_do(environ, name, state, words):
     found = seen(terminal.examine(environ, Screen()))[name]
     assert found.state == state
     assert words in found.text
@@ -61,7 +61,7 @@ def test_the_terminal(environ, name, state, words):
 
 
 @pytest.mark.parametrize(("output", "preferred", "state"), [("utf-8", "UTF-8", "ok"), ("ascii", "ASCII", "error")])
-def test_the_letters(output, preferred, state, monkeypatch):
+def test_the_encodings_of_output_and_locale(output, preferred, state, monkeypatch):
     monkeypatch.setattr(Screen, "encoding", output)
     monkeypatch.setattr("locale.getpreferredencoding", lambda _: preferred)
     assert seen(terminal.examine({"TERM": "xterm"}, Screen()))["unicode"].state == state
@@ -207,7 +207,7 @@ def test_files_that_others_can_read(paths, tmp_path):
     assert found["config"].state == "error"
 
 
-def test_python():
+def test_the_version_of_python():
     assert machine.python().state == "ok"
 
 

@@ -121,7 +121,7 @@ def test_an_unknown_profile_is_an_error(profiles, capsys, command, place):
 
 @pytest.mark.parametrize("command", [*sorted(CONNECTING), "config check", "doctor"])
 @pytest.mark.parametrize("flags", [[], ["--local"]])
-def test_so_is_one_that_the_environment_names(profiles, capsys, monkeypatch, command, flags):
+def test_an_unknown_profile_in_the_environment_is_an_error(profiles, capsys, monkeypatch, command, flags):
     monkeypatch.setenv("SANDTUI_PROFILE", "nope")
     monkeypatch.setattr("sandtui.cli.doctor.drivers.examine", nothing)
     given = flags if command != "config check" else []  # it takes no --local
@@ -155,7 +155,7 @@ def test_what_changes_nothing_is_not_refused(profiles):
     "words",
     [["--profile", "one", "run", "--profile", "look", "#x"], ["--log=/tmp/a", "keys", "--log=/tmp/b"]],
 )
-def test_two_answers_are_none(profiles, words):
+def test_an_option_given_twice_with_different_values_is_an_error(profiles, words):
     assert "was given twice" in outcome(words)
 
 
@@ -178,7 +178,7 @@ def test_an_empty_name_is_no_profile(profiles):
         (["cp", "--", "-a", "b:c"], ["cp", "--", "-a", "b:c"], None),
     ],
 )
-def test_no_word_is_taken_for_another(words, apart, tail):
+def test_options_are_told_from_the_command_after_them(words, apart, tail):
     assert separated(words, {"run", "keys", "cp"}) == (apart, tail)
 
 

@@ -27,7 +27,7 @@ PROTO = Path(messages.__file__).with_name("command_session.proto")
         (messages.SendSignalRequest(session={"session_uuid": "u"}, signal="SIGNAL_SIGTERM"), "0a031a0175100f"),
     ],
 )  # fmt: skip
-def test_golden_bytes(message, golden):
+def test_the_bytes_on_the_wire_are_those_of_the_protocol(message, golden):
     assert message.SerializeToString().hex() == golden
     assert type(message).FromString(bytes.fromhex(golden)) == message
 

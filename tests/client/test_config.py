@@ -13,7 +13,7 @@ def write(home, **values):
     return folder
 
 
-def test_defaults(clean_home):
+def test_the_defaults_without_files_and_environment(clean_home):
     config = Config.load({}, clean_home)
     assert (config.api_key, config.base_url, config.team_id) == ("", DEFAULT_BASE_URL, None)
 

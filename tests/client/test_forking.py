@@ -102,7 +102,7 @@ def test_one_asynchronous_client_works_in_one_loop_after_the_other():
             asyncio.run(ask(5))
 
 
-def test_and_in_several_loops_at_once():
+def test_a_client_works_in_several_loops_at_once():
     with serving() as server:
         client = AsyncAPIClient(config=Config(api_key="k", base_url=server.url))
 

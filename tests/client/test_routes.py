@@ -127,7 +127,7 @@ async def test_a_socks_proxy_without_its_package_names_the_extra(ask, monkeypatc
         ("", "http://localhost.example", False),
     ],
 )
-def test_exceptions(monkeypatch, exceptions, address, direct):
+def test_no_proxy_exempts_hosts_domains_and_networks(monkeypatch, exceptions, address, direct):
     monkeypatch.setenv("ALL_PROXY", "http://proxy:3128")
     monkeypatch.setenv("NO_PROXY", exceptions)
     expected = None if direct else ("http://proxy:3128", "ALL_PROXY")

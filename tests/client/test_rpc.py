@@ -58,13 +58,13 @@ END = envelope(2, b"{}")
 
 
 @pytest.mark.parametrize("parts", [(*GOOD, END), GOOD], ids=["with-end", "without-end"])
-async def test_a_command(parts):
+async def test_stdout_stderr_and_exit_code_of_a_command_session(parts):
     async with client_of(platform(stream(*parts))) as client:
         result = await client.execute_command("sbx_1", "x")
     assert (result.stdout, result.stderr, result.exit_code) == ("o\ufffd", "e", -3)
 
 
-async def test_a_compressed_event():
+async def test_a_compressed_event_is_read():
     body = EventResponse(event={"end": {"exit_code": 2}}).SerializeToString()
     async with client_of(platform(stream(envelope(1, gzip.compress(body)), END))) as client:
         assert (await client.execute_command("sbx_1", "x")).exit_code == 2

@@ -113,7 +113,7 @@ async def test_retry_after_is_honoured():
     assert 7 <= waited.pauses[0] <= 7.25
 
 
-async def test_repetition_ends():
+async def test_retries_are_limited():
     platform = FakePlatform().on(GET, reply(429, **{"Retry-After": "3"}))
     async with client_of(platform) as client:
         NoWaiting(client)
@@ -320,7 +320,7 @@ async def test_what_a_file_system_refuses_is_not_about_the_key_or_the_platform(r
     assert "key" not in str(caught.value)
 
 
-async def test_nobody_there():
+async def test_a_refused_connection_names_the_platform():
     async with client_of(FakePlatform().on(GET, httpx.ConnectError("refused"))) as client:
         NoWaiting(client)
         with pytest.raises(ConnectionFailedError, match=r"can't connect to http://platform\.test") as caught:
@@ -328,7 +328,7 @@ async def test_nobody_there():
     assert not caught.value.sent
 
 
-async def test_a_read_that_takes_too_long():
+async def test_a_read_timeout_is_an_error_of_its_own():
     async with client_of(FakePlatform().on(GET, httpx.ReadTimeout("slow"))) as client:
         with pytest.raises(APITimeoutError):
             await client.get("sbx_1")

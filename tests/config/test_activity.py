@@ -46,7 +46,7 @@ def test_no_secret_is_kept(tmp_path):
     assert all(b"canary" not in path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_the_oldest_go(tmp_path, monkeypatch):
+def test_the_oldest_entries_are_dropped(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "KEPT", 3)
     kept = SqliteActivity(tmp_path / "a.sqlite3")
     for number in range(6):

@@ -40,7 +40,7 @@ def test_the_commented_file_is_right_with_and_without_its_comments(tmp_path):
     assert examples.keys["app.refresh"] == ("r", "f5")
 
 
-def test_contexts_of_everywhere(home):
+def test_contexts_come_from_profiles_and_from_the_prime_command(home):
     folder = home / ".prime" / "environments"
     folder.mkdir(parents=True)
     (folder / "production.json").write_text("{}")
@@ -160,5 +160,5 @@ def test_a_key_goes_nowhere_without_encryption_unless_that_was_said(url):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:8000", "https://x.test"])
-def test_this_machine_and_encryption_need_no_word(url):
+def test_local_and_encrypted_addresses_need_no_confirmation(url):
     assert resolve(PRIME, {"PRIME_API_KEY": "k", "PRIME_API_BASE_URL": url}).base_url == url

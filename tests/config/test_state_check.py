@@ -60,7 +60,7 @@ def test_what_only_writing_shows(tmp_path, monkeypatch, number):
 
 
 @pytest.mark.parametrize("name", ["activity", "commands", "jobs", "journal", "transfers"])
-def test_each_database(tmp_path, name):
+def test_a_damaged_or_newer_database_is_named(tmp_path, name):
     path = tmp_path / f"{name}.sqlite3"
     path.write_bytes(os.urandom(5000))
     assert f"{path} can't be used: it is damaged or not a database. Move it away" in told(tmp_path)

@@ -34,7 +34,7 @@ async def test_a_state_directory_that_can_not_be_used(tmp_path, variable, words)
         assert "--state-dir" not in shown
 
 
-async def test_an_unknown_profile(tmp_path):
+async def test_an_unknown_profile_is_refused(tmp_path):
     async with Terminal([*SANDTUI], environment(tmp_path, SANDTUI_PROFILE="nope")) as terminal:
         assert await terminal.ended() == 2
         await terminal.until("no profile 'nope' (SANDTUI_PROFILE)")

@@ -46,7 +46,7 @@ def fed(data, columns=20, lines=4, **more):
         ("99999999999999999999999", PLAIN),
     ],
 )
-def test_colours(codes, pen):
+def test_colours_of_every_notation(codes, pen):
     assert sgr(PLAIN, codes) == pen
 
 
@@ -190,7 +190,7 @@ def test_erasing_takes_the_background_along():
         (b"\x1b[>0q\x1b[?u", b""),
     ],
 )
-def test_questions(question, answer):
+def test_queries_of_the_program_are_answered(question, answer):
     assert fed(question).take_replies() == answer
 
 
@@ -286,7 +286,7 @@ def test_the_scrollback_is_bounded():
         ("f99", None, b""),
     ],
 )
-def test_keys(key, character, sent):
+def test_keys_become_bytes(key, character, sent):
     assert key_bytes(key, character, Modes()) == sent
 
 
@@ -322,7 +322,7 @@ def test_a_pasted_text_cannot_end_its_brackets(text):
         (9, False, ("release", 1, 2, 3), b""),
     ],
 )
-def test_the_mouse(mode, sgr_on, event, sent):
+def test_mouse_events_are_encoded(mode, sgr_on, event, sent):
     assert mouse_bytes(*event, Modes(mouse=mode, mouse_sgr=sgr_on)) == sent
 
 

@@ -294,5 +294,5 @@ def test_names_fit_a_line():
     assert len(line) <= 60 and line.endswith("more")
 
 
-def test_timeouts_go_round():
+def test_the_timeout_key_cycles_through_the_timeouts():
     assert [next_timeout(60), next_timeout(300), next_timeout(900)] == [300, 900, 60]

@@ -21,7 +21,7 @@ def test_the_defaults_make_a_sandbox():
     assert result.request.network_access is True
 
 
-def test_every_field_arrives():
+def test_every_field_of_the_form_is_in_the_request():
     result = read_form(
         GOOD
         | {
@@ -113,7 +113,7 @@ def test_a_wrong_secret_is_not_repeated_in_the_words():
 
 
 @pytest.mark.parametrize(("text", "value"), [("90", 90), ("90m", 90), ("24h", 1440), ("1d", 1440), ("1h 30m", 90)])
-def test_durations(text, value):
+def test_durations_with_units_become_minutes(text, value):
     assert minutes(text) == value
 
 

@@ -43,7 +43,7 @@ class TestPlan:
     def test_a_name_without_a_number_gets_one(self):
         assert [request.name for request in plan(count="2").requests] == ["sandbox-1", "sandbox-2"]
 
-    def test_a_matrix(self):
+    def test_a_matrix_makes_one_request_for_each_combination(self):
         made = plan(name="m{memory_gb}-{SEED}-{i}", matrix="memory_gb=1,2 SEED=a,b", count="2").requests
         assert [request.name for request in made][:3] == ["m1-a-1", "m1-a-2", "m1-b-3"]
         assert len(made) == 8
@@ -54,7 +54,7 @@ class TestPlan:
             (2, "b"),
         }
 
-    def test_totals(self):
+    def test_totals_are_those_of_all_requests(self):
         totals = plan(count="4", cpu_cores="2", memory_gb="3", disk_size_gb="5")
         assert (totals.cores, totals.memory_gb, totals.disk_gb) == (8, 12, 20)
 

@@ -173,7 +173,7 @@ async def test_what_can_not_be_listed_is_told(tools, tmp_path):
     assert (await side.read_folder(f"{tmp_path}")).entries
 
 
-async def test_this_machine_refuses_likewise(tmp_path):
+async def test_the_local_side_refuses_for_the_same_reasons(tmp_path):
     side = LocalSide()
     Path(tmp_path, "file").touch()
     for path, words in ((f"{tmp_path}/nothing", "is not there"), (f"{tmp_path}/file", "is no directory")):

@@ -54,5 +54,5 @@ def test_views_that_come_with_it_can_be_read_and_have_letters_of_their_own():
 @pytest.mark.parametrize(
     ("key", "good"), [("g", True), ("7", True), ("", False), ("gg", False), (".", False), ("m", False)]
 )
-def test_letters(key, good):
+def test_a_view_has_one_free_letter_or_digit(key, good):
     assert bool(check_key(key)) is not good

@@ -109,7 +109,7 @@ FLEET = (
         ("sbx_0001 or (status:pending gpu:h100)", ["alpha", "gamma ray"]),
     ],
 )
-def test_terms(text, names):
+def test_a_query_finds_what_its_terms_say(text, names):
     assert matching(text, *FLEET) == names
 
 

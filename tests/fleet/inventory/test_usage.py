@@ -236,7 +236,7 @@ def test_mistakes_say_what_is_compared_with_what(text, column, words):
     assert words in caught.value.message
 
 
-def test_completion_offers_them(fleet):
+def test_completion_offers_the_usage_filters(fleet):
     assert complete("memu", (), fleet) == "memused>"
     assert complete("-unm", (), fleet) == "-unmeasured"
     assert complete("use", (), fleet) == "used>"
@@ -279,7 +279,7 @@ def test_what_is_known_to_work_is_not_forgotten(fleet):
     assert [row.sandbox.name for row in parse(text).select(list(fleet), later)] == ["rest", "unknown"]
 
 
-def test_tables_hold_it(fleet):
+def test_the_exports_hold_the_usage(fleet):
     rows = [fleet.get("sbx_0003"), fleet.get("sbx_0004")]
     read = list(csv.DictReader(io.StringIO(as_csv(rows))))
     assert [(row["used_cores"], row["used_memory_gb"], row["measured_at"]) for row in read] == [

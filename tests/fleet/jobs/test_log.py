@@ -195,7 +195,7 @@ def test_commands_with_secrets_are_not_kept(command):
 
 
 @pytest.mark.parametrize("command", ["python tokenizer.py train", "python train.py --seed 7", "echo $API_KEY", "ls -l"])
-def test_other_commands_are(command):
+def test_a_command_without_secrets_is_stored(command):
     assert kept_command(command) == command
 
 

@@ -274,14 +274,14 @@ async def test_closing_the_program_leaves_no_port_open(world, echo):
         ("5432 from 5433", ForwardSpec(Direction.IN, 5432, 5433)),
     ],
 )
-def test_what_may_be_typed(text, spec):
+def test_a_forward_is_read(text, spec):
     assert parse_forward(text) == spec
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "0", "65536", "8000 into 9000", "8000 to", "-1", "٨٠٠٠", "80 from 0", "1 2 x"]
 )
-def test_what_may_not(text):
+def test_an_invalid_forward_is_refused(text):
     with pytest.raises(ValueError):
         parse_forward(text)
 

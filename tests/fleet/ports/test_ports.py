@@ -164,12 +164,12 @@ async def test_what_was_found_stays_with_its_row(world):
         ("8000 web", (8000, "HTTP", "web")),
     ],
 )
-def test_what_may_be_typed(text, parsed):
+def test_an_exposure_is_read(text, parsed):
     assert parse_exposure(text) == parsed
 
 
 @pytest.mark.parametrize("text", ["", "web", "21", "9001", "8080", "8000 http a b", "8000 " + "x" * 51, "٣٠٠٠"])
-def test_what_may_not(text):
+def test_an_invalid_exposure_is_refused(text):
     with pytest.raises(ValueError):
         parse_exposure(text)
 

@@ -38,7 +38,7 @@ def test_what_is_replaced_stays_visible():
     assert clean("[red]x[/]") == "[red]x[/]", "markup is not ours to interpret"
 
 
-def test_lines():
+def test_text_is_split_into_lines_without_control_characters():
     assert clean_lines("a\tb\r\nc\n") == ["a       b", "c"]
     assert clean_lines("10%\r50%\r100%\n") == ["100%"]
     assert clean_lines("") == []

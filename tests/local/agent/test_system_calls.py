@@ -248,7 +248,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("program", [name for name in PROGRAMS if shutil.which(name)])
-async def test_programs_work(isolated: Api, program: str) -> None:
+async def test_ordinary_programs_work_under_the_filter(isolated: Api, program: str) -> None:
     box = await isolated.running()
     assert (await isolated.output(box, PROGRAMS[program])).split()[-1] == "done"
 

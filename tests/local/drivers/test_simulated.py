@@ -75,7 +75,7 @@ async def test_the_time_until_then_can_be_given(simulated: Api, clock: ManualClo
         None,
     ],
 )
-async def test_others_do_not_fail(simulated: Api, clock: ManualClock, configs: object) -> None:
+async def test_sandboxes_without_a_failure_keep_running(simulated: Api, clock: ManualClock, configs: object) -> None:
     made = await simulated.started(advanced_configs=configs)
     clock.advance(minutes=59)
     await asyncio.sleep(0)

@@ -56,7 +56,7 @@ def typed(found):
         (b"\x1b\x1b[A", ["escape", "up"]),
     ],
 )
-def test_keys(data, keys):
+def test_bytes_become_keys(data, keys):
     assert named(read(data)) == keys
 
 
@@ -122,7 +122,7 @@ def test_a_release_of_x10_is_of_the_button_that_was_pressed():
         (b"\x1b[48;36;120;720;960t", events.Resize),
     ],
 )
-def test_reports(data, kind):
+def test_reports_of_the_terminal_become_events(data, kind):
     (event,) = read(data)
     assert isinstance(event, kind)
 

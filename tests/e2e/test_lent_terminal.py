@@ -8,9 +8,9 @@ import pytest
 
 from tests.conftest import start_platform
 from tests.e2e.terminal import Terminal
+from tests.e2e.test_closed_terminal import choose
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 from tests.e2e.test_shell import make
-from tests.e2e.test_terminal_gone import choose
 
 
 @pytest.fixture

@@ -63,14 +63,14 @@ async def cancelled(slow, flow):
         await task
 
 
-async def test_it_is_told(slow, client):
+async def test_an_abandoned_sandbox_is_reported(slow, client):
     told = []
     await cancelled(slow, client.create(*wanted("one"), on_abandoned=told.append))
     assert [sandbox.id for sandbox in told] == slow.made == ["one"]
     assert slow.deleted == []
 
 
-async def test_it_is_deleted_on_request(slow, client):
+async def test_an_abandoned_sandbox_is_deleted_on_request(slow, client):
     told = []
     await cancelled(slow, client.create(*wanted("one"), on_abandoned=told.append, delete_abandoned=True))
     assert slow.made == slow.deleted == ["one"]
@@ -109,7 +109,7 @@ async def test_what_is_cancelled_twice_is_told_too(slow, client):
 
 
 @pytest.mark.parametrize("delete", [False, True])
-async def test_leaving_many(slow, client, delete):
+async def test_leaving_create_many_reports_or_deletes_the_rest(slow, client, delete):
     names = [f"box-{number}" for number in range(8)]
     slow.go.set()
     told, yielded = [], []
@@ -125,7 +125,7 @@ async def test_leaving_many(slow, client, delete):
 
 
 @pytest.mark.parametrize("delete", [False, True])
-async def test_cancelling_many(slow, client, delete):
+async def test_cancelling_create_many_reports_or_deletes_the_rest(slow, client, delete):
     told = []
 
     async def create():

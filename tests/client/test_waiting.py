@@ -63,7 +63,7 @@ async def test_one_that_does_not_answer_holds_up_nobody():
     assert order == [("good", "RUNNING"), ("bad", "RUNNING")]
 
 
-def test_nor_in_threads():
+def test_a_slow_sandbox_delays_no_other_in_threads():
     import threading
 
     hold = threading.Event()

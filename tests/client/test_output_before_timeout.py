@@ -15,7 +15,7 @@ def box(request, client):
     client.delete(made.id)
 
 
-def test_a_command(client, box):
+def test_a_command_that_times_out_has_its_output_in_the_error(client, box):
     with pytest.raises(CommandTimeoutError) as raised:
         client.execute_command(box.id, WRITES, timeout=1)
     assert (raised.value.stdout, raised.value.stderr) == ("one\nthree", "two\n")
@@ -24,7 +24,7 @@ def test_a_command(client, box):
     assert WRITES not in raised.value.explanation, "it may hold what is secret"
 
 
-def test_a_flood_is_cut(client, box):
+def test_output_in_the_error_is_limited(client, box):
     with pytest.raises(CommandTimeoutError) as raised:
         client.execute_command(box.id, "yes", timeout=2)
     assert raised.value.stdout.startswith("y\ny\n")

@@ -46,7 +46,7 @@ def staged(path):
         (RuntimeError("odd"), "RuntimeError: odd"),
     ],
 )
-def test_what_is_told(error, text):
+def test_an_error_is_told_in_words(error, text):
     assert reason(error, ID) == text
 
 
