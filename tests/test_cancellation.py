@@ -115,7 +115,7 @@ async def test_the_grace_does_not_bound_a_caller_that_is_not_cancelled() -> None
     assert await run_to_end(work(), grace=0.0) == "done"
 
 
-async def test_a_timeout_around_it_is_told_as_one() -> None:
+async def test_a_timeout_around_it_is_reported_as_a_timeout() -> None:
     work = Work(turns=50)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):

@@ -50,7 +50,7 @@ def test_what_is_not_found_is_named(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("code", "verdict"), [(0, "passed"), (2, "FAILED (exit code 2)")])
-def test_a_failure_is_told_by_the_exit_code_also_in_a_terminal(tmp_path, monkeypatch, capfd, code, verdict):
+def test_a_failure_is_reported_by_the_exit_code_also_in_a_terminal(tmp_path, monkeypatch, capfd, code, verdict):
     program(tmp_path / "make", "ran in $(stty size 2>/dev/null)", code)
     (tmp_path / "make").write_text(f'#!/bin/sh\nstty size < /dev/tty\necho "$@"\nexit {code}\n')
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")

@@ -68,7 +68,7 @@ def test_whatever_has_the_name_is_refused_and_stays(taken: Path) -> None:
         ("x" * 300, ""),  # the system says why when it is written
     ],
 )
-def test_what_can_not_be_written_is_said_before(tmp_path: Path, monkeypatch, text: str, problem: str) -> None:
+def test_what_cannot_be_written_is_reported_before(tmp_path: Path, monkeypatch, text: str, problem: str) -> None:
     (tmp_path / "plain").write_text("")
     monkeypatch.chdir(tmp_path)
     assert check_new_file(text) == problem
@@ -148,7 +148,7 @@ def test_of_many_that_write_one_new_file_one_does(tmp_path: Path) -> None:
     assert [path.read_text()] == written
 
 
-def test_replacing_keeps_the_old_file_when_the_new_one_can_not_be_written(tmp_path: Path) -> None:
+def test_replacing_keeps_the_old_file_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "state"
     replace_private(path, "old")
     replace_private(path, "new", durable=False)

@@ -55,7 +55,7 @@ def age(folder):
 
 @pytest.mark.parametrize("ignoring", [(), (signal.SIGINT,)])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_is_told_to_end_cleans_up_first(temporary, number, ignoring):
+def test_a_terminated_command_cleans_up_first(temporary, number, ignoring):
     process, folder = hold(ignoring=ignoring)
     with process:
         assert folder.parent == temporary

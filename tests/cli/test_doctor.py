@@ -169,7 +169,7 @@ async def test_a_platform_that_serves(paths, monkeypatch):
         (answering(off=-300), "clock", "behind"),
     ],
 )
-async def test_what_is_wrong_is_told_with_how_to_fix_it(paths, monkeypatch, answer, name, words):
+async def test_what_is_wrong_is_reported_with_how_to_fix_it(paths, monkeypatch, answer, name, words):
     monkeypatch.setenv("PRIME_API_KEY", "k")
     found = (await examine(paths, answer))[name]
     assert found.state == "error"
@@ -231,7 +231,7 @@ def test_the_whole_command(paths, capsys, monkeypatch):
         (LocalError("a fault of ours"), {"namespaces": "error"}),
     ],
 )
-async def test_what_isolates_local_sandboxes_is_told(
+async def test_what_isolates_local_sandboxes_is_reported(
     monkeypatch: pytest.MonkeyPatch, mode: Mode | LocalError, wanted: dict[str, str]
 ) -> None:
     async def find(folder: Path) -> Mode:

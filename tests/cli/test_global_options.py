@@ -81,7 +81,7 @@ def outcome(words):
         return str(error)
 
 
-def test_every_subcommand_is_looked_at():
+def test_every_subcommand_is_checked():
     parser, _, _ = make_parser()
     paths = [path for path, _ in words_by_path(parser)]
     leaves = {path for path in paths if not any(other.startswith(f"{path} ") for other in paths) or path == ""}
@@ -137,7 +137,7 @@ async def nothing():
 
 @pytest.mark.parametrize("command", sorted(CONNECTING))
 @pytest.mark.parametrize("how", ["flag", "profile", "environment"])
-def test_read_only_holds_however_it_is_said(profiles, capsys, monkeypatch, command, how):
+def test_read_only_holds_however_it_is_given(profiles, capsys, monkeypatch, command, how):
     flags = {"flag": ["--read-only"], "profile": ["--profile", "look"], "environment": []}[how]
     if how == "environment":
         monkeypatch.setenv("SANDTUI_PROFILE", "look")
@@ -159,7 +159,7 @@ def test_an_option_given_twice_with_different_values_is_an_error(profiles, words
     assert "was given twice" in outcome(words)
 
 
-def test_an_empty_name_is_no_profile(profiles):
+def test_an_empty_name_is_not_a_profile(profiles):
     assert "needs a name" in outcome(["--profile", "", "run", "#x"])
 
 
@@ -260,7 +260,7 @@ def test_options_keep_their_former_names(profiles, words, name, value):
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many", "1.5"])
-def test_a_number_that_is_none_is_refused_in_words(profiles, number, capsys):
+def test_an_invalid_number_is_refused_with_a_message(profiles, number, capsys):
     with pytest.raises(SystemExit):
         read(["run", f"--parallel={number}", "#x", "--", "true"])
     assert "expected a positive number" in capsys.readouterr().err

@@ -22,7 +22,7 @@ def test_after_the_subcommand_too(tmp_path, capsys):
     assert (tmp_path / "debug.log").read_text().startswith(HEAD)
 
 
-def test_a_file_that_is_no_log_is_left_alone(tmp_path, capsys):
+def test_a_file_that_is_not_a_log_is_left_alone(tmp_path, capsys):
     notes = tmp_path / "notes"
     notes.write_text("mine")
     assert main([f"--log={notes}", "keys"]) == 2

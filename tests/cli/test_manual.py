@@ -93,7 +93,7 @@ def test_a_link_to_another_page_becomes_its_command():
     assert "`sandtui help fan-out`" in terminal_page("start")
 
 
-def test_help_takes_a_command_that_is_no_topic(capsys):
+def test_help_takes_a_command_that_is_not_a_topic(capsys):
     assert main(["help", "run"]) == 0
     assert "QUERY" in capsys.readouterr().out
 
@@ -138,13 +138,13 @@ async def test_help_renders_the_page_on_a_terminal_through_the_pager(tmp_path):
     assert "\x1b[1m" in raw or "\x1b[1;" in raw
 
 
-async def test_a_pager_that_quits_early_is_no_error(tmp_path):
+async def test_a_pager_that_quits_early_is_not_an_error(tmp_path):
     env = environment(tmp_path, PAGER="head -n 1")
     async with Terminal([sys.executable, "-m", "sandtui", "help", "keys"], env, folder=tmp_path) as terminal:
         assert await terminal.ended() == 0
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
+def test_a_reader_that_goes_away_causes_no_traceback(tmp_path):
     command = f"{sys.executable} -m sandtui help keys | head -n 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment(tmp_path), cwd=ROOT)
     assert result.stdout == "# Keys\n"

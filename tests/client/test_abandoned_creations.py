@@ -95,7 +95,7 @@ async def test_a_platform_that_does_not_answer_is_not_waited_for(slow, client, m
     assert (await told.get()).id == "one", "it comes late, and is told"
 
 
-async def test_what_is_cancelled_twice_is_told_too(slow, client):
+async def test_what_is_cancelled_twice_is_reported_too(slow, client):
     told = asyncio.Queue()
     task = asyncio.ensure_future(client.create(*wanted("one"), on_abandoned=told.put_nowait))
     await slow.asked.wait()

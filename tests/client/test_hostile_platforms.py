@@ -79,7 +79,7 @@ def test_an_id_with_a_slash_stays_one_segment():
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("sync", [False, True])
-async def test_a_redirect_is_told_and_not_followed(status, sync):
+async def test_a_redirect_is_reported_and_not_followed(status, sync):
     platform = FakePlatform().on(
         DELETE, httpx.Response(status, headers={"location": "http://user:pw@elsewhere.test/api/v1/sandbox/sbx_1"})
     )
@@ -131,7 +131,7 @@ def test_a_base_url_without_user_and_password():
         {"job_id": "a/../b"},
     ],
 )
-async def test_a_token_that_can_not_be_used(changes):
+async def test_a_token_that_cannot_be_used(changes):
     platform = FakePlatform().on(AUTH, {**token_reply(), **changes}).on(EXEC, DONE)
     async with client_of(platform) as client:
         with pytest.raises(MalformedReplyError):
@@ -300,7 +300,7 @@ async def test_nothing_can_be_uploaded_too():
     assert bodies[0].rstrip().endswith(b"--")
 
 
-async def test_a_body_that_ends_too_soon_is_an_error_of_ours():
+async def test_a_body_that_ends_too_soon_raises_an_error_of_the_client():
     from sandtui.client.async_port import AsyncPort
     from sandtui.client.blocking_port import BlockingPort
     from sandtui.client.call import StreamedBody

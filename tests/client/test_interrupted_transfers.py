@@ -225,7 +225,7 @@ def test_long_names_in_any_script(client, gateway, small, source, tmp_path, name
 
 
 @pytest.mark.parametrize("path", ["a\0b", "", None, 5, b"x", "\ud800"])
-def test_a_local_path_that_is_none(client, gateway, path):
+def test_an_invalid_local_path_is_refused(client, gateway, path):
     gateway.files["/w/x"] = b"x"
     with pytest.raises(InvalidRequestError):
         client.upload_file("sbx_1", "/w/x", path)
@@ -235,7 +235,7 @@ def test_a_local_path_that_is_none(client, gateway, path):
 
 
 @pytest.mark.parametrize("path", ["\ud800", None, 5, "", "/w/"])
-def test_a_remote_path_that_is_none(client, gateway, source, path):
+def test_an_invalid_remote_path_is_refused(client, gateway, source, path):
     for ask in (
         lambda: client.upload_file("sbx_1", path, source),
         lambda: client.upload_bytes("sbx_1", path, b"x"),

@@ -29,7 +29,7 @@ def watched(platform, **options):
     return client, reports, waiting
 
 
-async def test_a_request_is_told_with_its_status_attempts_and_id():
+async def test_a_request_is_reported_with_its_status_attempts_and_id():
     platform = FakePlatform().on(
         "GET /api/v1/sandbox/sbx_1",
         httpx.Response(503),
@@ -92,7 +92,7 @@ async def test_a_gateway_call_is_told_apart_and_so_is_its_token():
     assert KEY not in repr(reports)
 
 
-async def test_the_body_of_a_create_and_its_secrets_are_told_but_not_shown():
+async def test_the_body_of_a_create_and_its_secrets_are_reported_but_not_shown():
     platform = FakePlatform().on("POST /api/v1/sandbox", SANDBOX)
     client, reports, _ = watched(platform)
     request = CreateSandboxRequest(name="n", docker_image="i", secrets={"TOKEN": "canary-1234"})

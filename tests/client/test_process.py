@@ -120,7 +120,7 @@ async def test_a_slow_reader_holds_up_the_process_until_somebody_waits_for_it():
         await later
 
 
-async def test_a_process_that_is_closed_early_is_told_of_without_an_error():
+async def test_a_process_that_is_closed_early_has_no_exit_code_and_no_error():
     async with client_of(VM([START], asyncio.Event())) as client, asyncio.timeout(60):
         live = await client.open_process("sbx_1", "x")
         process_end, process.END_SECONDS = process.END_SECONDS, 0.01
@@ -284,7 +284,7 @@ def ssh_session():
     }
 
 
-def test_a_key_that_is_not_let_in_leaves_no_session():
+def test_a_key_that_is_refused_leaves_no_session():
     platform = FakePlatform().on(SSH, ssh_session()).on("POST /ns/sbx_1/authorize", httpx.Response(500, json={}))
     platform.on("DELETE /api/v1/sandbox/sbx_1/ssh-session/s", {})
     with pytest.raises(ServerError):

@@ -34,7 +34,7 @@ def test_type_checkers_and_the_program_see_the_same():
     assert set(sandtui.client.__all__) == {*HOMES, *SDK_NAMES} - {"TimeoutError"}
 
 
-def test_the_toolkit_is_what_type_checkers_are_told():
+def test_the_toolkit_offers_what_type_checkers_see():
     assert set(toolkit.__all__) == told(toolkit).keys() <= set(dir(toolkit))
     for name, home in told(toolkit).items():
         assert getattr(toolkit, name) is getattr(importlib.import_module(f"sandtui.client.{home}"), name)

@@ -181,7 +181,7 @@ class TestIsolation:
             client.create(self.request)
         assert platform.count(self.delete) == 1
 
-    def test_a_sandbox_that_can_not_be_deleted_either_is_named(self, client, platform):
+    def test_a_sandbox_that_cannot_be_deleted_either_is_named(self, client, platform):
         platform.on(CREATE, {**SANDBOX, "networkAccess": True}).on(self.delete, httpx.Response(403, json={}))
         with pytest.raises(APIError, match="sandbox sbx_1 could not be deleted either"):
             client.create(self.request)
@@ -255,7 +255,7 @@ def test_a_first_token_that_comes_along_is_used(client, platform):
 
 
 @pytest.mark.parametrize("arguments", [{"labels": "prod"}, {"sandbox_ids": "sbx_1"}])
-def test_one_text_is_no_list(client, platform, arguments):
+def test_a_string_is_not_a_list_of_ids(client, platform, arguments):
     for ask in (client.bulk_delete, client.list) if "labels" in arguments else (client.bulk_delete,):
         with pytest.raises(InvalidRequestError, match="list"):
             ask(**arguments)

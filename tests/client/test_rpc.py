@@ -128,7 +128,7 @@ async def test_a_bomb_does_not_fill_the_memory():
 
 @settings(max_examples=200, deadline=None)
 @given(content=st.binary(max_size=300), status=st.sampled_from([200, 200, 200, 400, 404, 500]))
-def test_any_bytes_give_an_error_of_ours(content, status):
+def test_any_bytes_raise_an_error_of_the_client(content, status):
     async def ask():
         async with client_of(platform(httpx.Response(status, content=content))) as client:
             NoWaiting(client)
@@ -142,7 +142,7 @@ def test_any_bytes_give_an_error_of_ours(content, status):
 
 @settings(max_examples=100, deadline=None)
 @given(cut=st.integers(0, 200), flip=st.integers(0, 200))
-def test_a_damaged_stream_gives_a_result_or_an_error_of_ours(cut, flip):
+def test_a_damaged_stream_gives_a_result_or_an_error_of_the_client(cut, flip):
     whole = bytearray(b"".join((*GOOD, END)))
     whole[flip % len(whole)] ^= 0x55
     content = bytes(whole[: len(whole) - cut % len(whole)])

@@ -360,7 +360,7 @@ async def test_a_reply_that_is_not_what_was_agreed(content):
     status=st.integers(200, 599).filter(lambda code: code not in {301, 302, 303, 307, 308}),
     content=st.binary(max_size=200),
 )
-def test_any_reply_gives_a_sandbox_or_an_error_of_ours(status, content):
+def test_any_response_gives_a_sandbox_or_an_error_of_the_client(status, content):
     async def ask():
         async with client_of(FakePlatform().on(GET, httpx.Response(status, content=content))) as client:
             NoWaiting(client)

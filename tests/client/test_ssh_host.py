@@ -31,7 +31,7 @@ SESSION = {
         *({"port": number} for number in (0, -1, 65536, "x")),
     ],
 )
-def test_what_could_not_be_said_in_a_line_is_no_session(changed):
+def test_an_ssh_session_with_line_breaks_is_refused(changed):
     SSHSession(**SESSION)
     with pytest.raises(ValueError, match="validation error"):
         SSHSession(**(SESSION | changed))
@@ -89,7 +89,7 @@ def client_at(base_url, session):
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "127.8.8.8", "::ffff:127.0.0.1", "0.0.0.0", "169.254.169.254"]
 )
-async def test_a_platform_elsewhere_can_not_send_us_to_this_machine(server, host):
+async def test_a_platform_elsewhere_cannot_send_us_to_this_machine(server, host):
     session = SESSION | {"host": host, "port": server.port}
     async with client_at("https://platform.example", session) as client:
         with pytest.raises(ConnectionFailedError, match="a loopback or link-local address"):

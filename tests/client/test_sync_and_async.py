@@ -42,7 +42,7 @@ def test_every_public_annotation_is_there():
             assert parameter.annotation is not parameter.empty, f"{name}({parameter.name})"
 
 
-def test_a_flow_that_suspends_is_told_and_not_left_hanging():
+def test_a_flow_that_suspends_is_reported_and_not_left_hanging():
     import asyncio
 
     async def suspends():

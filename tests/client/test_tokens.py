@@ -42,7 +42,7 @@ def test_only_the_user_can_read_it_and_no_half_file_stays(tmp_path):
     assert stat.S_IMODE(files[0].parent.stat().st_mode) == 0o700
 
 
-def test_a_broken_file_is_no_token(tmp_path):
+def test_a_broken_file_is_not_a_token(tmp_path):
     cache(tmp_path).put("sbx_1", TOKEN)
     for path in tmp_path.rglob("*.json"):
         path.write_text("{half")
@@ -134,7 +134,7 @@ async def test_one_of_several_processes_fetches_the_token(tmp_path):
         await client.aclose()
 
 
-async def test_a_lock_that_is_never_let_go_costs_time_and_not_the_call(tmp_path, monkeypatch):
+async def test_a_lock_that_is_never_released_costs_time_and_not_the_call(tmp_path, monkeypatch):
     monkeypatch.setattr(tokens, "LOCK_PAUSES", (0, 0))
     (client, other), fetched = two_clients(tmp_path)
     kept = session_of(client).tokens
@@ -151,7 +151,7 @@ async def test_a_lock_that_is_never_let_go_costs_time_and_not_the_call(tmp_path,
     await other.aclose()
 
 
-def test_a_lock_is_let_go_by_its_holders_death(tmp_path):
+def test_a_lock_is_released_by_its_holders_death(tmp_path):
     path = tmp_path / "one.lock"
     program = (
         "import os, sys\nfrom pathlib import Path\nfrom sandtui.client.file_lock import FileLock\n"
@@ -172,6 +172,6 @@ def test_a_lock_is_let_go_by_its_holders_death(tmp_path):
     assert not path.exists()
 
 
-def test_a_lock_that_can_not_be_made_holds_nobody_up(tmp_path):
+def test_a_lock_that_cannot_be_made_holds_nobody_up(tmp_path):
     (tmp_path / "file").write_text("")
     assert FileLock(tmp_path / "file" / "one.lock").acquire()

@@ -189,7 +189,7 @@ def test_a_download_of_an_empty_file(client, gateway, tmp_path):
 
 
 @pytest.mark.parametrize("make", ["missing", "directory", "unreadable"])
-def test_a_local_file_that_can_not_be_sent(client, gateway, tmp_path, make):
+def test_a_local_file_that_cannot_be_sent(client, gateway, tmp_path, make):
     path = tmp_path / "x"
     if make == "directory":
         path.mkdir()
@@ -210,7 +210,7 @@ def test_a_remote_path_that_names_no_file(client, source, path):
         client.read_file("sbx_1", path)
 
 
-def test_a_local_directory_is_no_target(client, gateway, tmp_path):
+def test_a_local_directory_is_not_a_target(client, gateway, tmp_path):
     gateway.files["/w/x"] = b"x"
     with pytest.raises(InvalidRequestError, match="can't be written"):
         client.download_file("sbx_1", "/w/x", tmp_path)
@@ -222,7 +222,7 @@ def test_bytes_over_the_limit_are_not_sent(client, gateway, small):
     assert gateway.uploads == []
 
 
-def test_a_name_can_not_break_out_of_its_header(client, gateway):
+def test_a_name_cannot_break_out_of_its_header(client, gateway):
     client.upload_bytes("sbx_1", "/w/x", b"data", 'a"\r\nX-Evil: 1\r\n\r\n')
     assert gateway.files["/w/x"] == b"data"
 
@@ -237,7 +237,7 @@ def test_a_large_upload_goes_in_parts(client, gateway, small, source):
     assert seen[-1] == 5000
 
 
-def test_a_broken_upload_goes_on_where_it_was(client, gateway, small, source):
+def test_a_broken_upload_continues_where_it_was(client, gateway, small, source):
     def fail(request):
         third = request.url.path.endswith("/upload") and len(gateway.uploads) == 2
         return httpx.ConnectError("gone") if third else None
@@ -263,7 +263,7 @@ def test_a_refused_upload_cleans_up(client, gateway, small, source):
     assert gateway.files == {}
 
 
-def test_parts_that_do_not_make_the_file_are_told(client, gateway, small, source):
+def test_parts_that_do_not_make_the_file_are_reported(client, gateway, small, source):
     gateway.run_ = gateway.join
     gateway.join = lambda script: 4
     with pytest.raises(ChecksumMismatchError):
@@ -285,7 +285,7 @@ def test_a_large_download_goes_in_parts(client, gateway, small, source, tmp_path
     assert leftovers(tmp_path) == []
 
 
-def test_a_broken_download_goes_on_where_it_was(client, gateway, small, source, tmp_path):
+def test_a_broken_download_continues_where_it_was(client, gateway, small, source, tmp_path):
     gateway.files["/w/x"] = source.read_bytes()
 
     def fail(request):
@@ -304,7 +304,7 @@ def test_a_broken_download_goes_on_where_it_was(client, gateway, small, source, 
     assert leftovers(tmp_path) == []
 
 
-def test_a_file_that_changes_meanwhile_is_told(client, gateway, small, source, tmp_path):
+def test_a_file_that_changes_meanwhile_is_reported(client, gateway, small, source, tmp_path):
     gateway.files["/w/x"] = source.read_bytes()
 
     def grow(request):

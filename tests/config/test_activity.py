@@ -55,7 +55,7 @@ def test_the_oldest_entries_are_dropped(tmp_path, monkeypatch):
     kept.close()
 
 
-def test_a_file_that_can_not_be_read_says_so(tmp_path):
+def test_a_file_that_cannot_be_read_says_so(tmp_path):
     (tmp_path / "a.sqlite3").write_bytes(b"no database" * 100)
     with pytest.raises(OSError, match=r"a\.sqlite3"):
         SqliteActivity(tmp_path / "a.sqlite3").search("x")

@@ -70,7 +70,7 @@ def test_which_context_is_the_first():
         choose(some, "c")
 
 
-def test_a_key_from_the_environment_or_written_down():
+def test_a_key_from_the_environment_or_recorded():
     assert resolve(of("a", "[profiles.a]\nkey_env = 'MINE'\nteam = 't'"), {"MINE": "k1"}).api_key == "k1"
     config = resolve(of("a", "[profiles.a]\nkey = 'k2'\nbase_url = 'https://x.test/api/v1/'\nread_only = true"), {})
     assert (config.api_key, config.base_url, config.read_only) == ("k2", "https://x.test", True)
@@ -92,7 +92,7 @@ def test_a_key_from_a_command():
         ('key_command = "echo \'x"', "cannot run key_command"),
     ],
 )
-def test_a_key_that_can_not_be_had_says_why(line, words):
+def test_a_key_that_cannot_be_had_says_why(line, words):
     with pytest.raises(ConfigurationError, match=words):
         resolve(of("a", f"[profiles.a]\n{line}"), {})
 
@@ -136,7 +136,7 @@ def test_a_key_from_the_keyring(monkeypatch):
         ("[keys]\nx = 1", r"line 2: keys\.x"),
     ],
 )
-def test_a_profile_that_can_not_be_says_why_and_never_shows_the_key(text, words):
+def test_a_profile_that_cannot_be_says_why_and_never_shows_the_key(text, words):
     with pytest.raises(SettingsError, match=words) as caught:
         settings(text)
     assert "hunter2" not in str(caught.value)

@@ -54,7 +54,7 @@ def test_an_old_file_gets_the_later_steps(tmp_path):
     new.close()
 
 
-def test_a_file_that_is_no_database_is_a_clear_error_and_stays(tmp_path):
+def test_a_file_that_is_not_a_database_is_a_clear_error_and_stays(tmp_path):
     path = tmp_path / "own.sqlite3"
     path.write_bytes(b"not a database at all, but long enough to look like one" * 20)
     database = Database(path, FIRST)

@@ -76,7 +76,7 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path):
         pass
 
 
-def test_a_mistaken_call_is_told_and_loses_nothing(tmp_path):
+def test_a_mistaken_call_is_reported_and_loses_nothing(tmp_path):
     path = tmp_path / "debug.log"
     with debug_log(path):
         LOG.debug("%d %d", 1)
@@ -85,7 +85,7 @@ def test_a_mistaken_call_is_told_and_loses_nothing(tmp_path):
     assert "goes on" in path.read_text()
 
 
-def test_of_a_command_line_only_the_programs_part_is_told():
+def test_of_a_command_line_only_the_programs_part_is_reported():
     assert words_of(["--log=/x", "--local", "run", "--env", "TOKEN=canary"]) == ["--log", "--local", "run"]
     assert words_of([]) == []
 

@@ -64,7 +64,7 @@ def test_secrets_are_not_written_and_only_the_user_can_read_it(path):
     assert all(b"hunter2-canary" not in file.read_bytes() for file in path.parent.iterdir())
 
 
-def test_a_journal_that_can_not_be_written_says_so(tmp_path):
+def test_a_journal_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "state").write_text("a file where a folder should be")
     with pytest.raises(OSError):
         LaunchJournal(tmp_path / "state" / "journal.sqlite3").begin("one", "local", requests())
@@ -140,13 +140,13 @@ class TestPresets:
         assert (preset.fields, preset.description) == ({"memory_gb": "4", "count": "2"}, "d")
 
     @pytest.mark.parametrize("text", ["broken = [", "colour = 'red'", "name = ['a']", "name = true"])
-    def test_a_file_that_can_not_be_used_says_where(self, tmp_path, text):
+    def test_a_file_that_cannot_be_used_says_where(self, tmp_path, text):
         (tmp_path / "bad.toml").write_text(text)
         with pytest.raises(PresetError, match=r"bad\.toml"):
             PresetStore(tmp_path).load("bad")
 
     @pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "x" * 65])
-    def test_a_name_that_is_no_name(self, tmp_path, name):
+    def test_an_invalid_name_is_refused(self, tmp_path, name):
         with pytest.raises(PresetError):
             PresetStore(tmp_path).save(name, DEFAULTS)
         with pytest.raises(PresetError):

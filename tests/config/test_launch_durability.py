@@ -62,7 +62,7 @@ def launch_of(world, journal, **values):
 
 @pytest.mark.parametrize("count", ["1", "40"])
 @pytest.mark.parametrize("wait", [True, False])
-async def test_each_sandbox_is_written_down_before_it_is_asked_for(world, journal, witness, count, wait):
+async def test_each_sandbox_is_recorded_before_it_is_asked_for(world, journal, witness, count, wait):
     launch = launch_of(world, journal, count=count)
     await (launch.run() if wait else launch.create())
     assert witness.seen == [("creating", "", 0)] * int(count)
@@ -70,7 +70,7 @@ async def test_each_sandbox_is_written_down_before_it_is_asked_for(world, journa
 
 
 @pytest.mark.parametrize("made", [True, False])
-async def test_what_is_tried_again_is_written_down_anew(world, journal, witness, made):
+async def test_what_is_tried_again_is_recorded_again(world, journal, witness, made):
     platform, _, _ = world
     if made:
         platform.status = lambda sandbox: "ERROR"
@@ -89,7 +89,7 @@ async def test_what_is_tried_again_is_written_down_anew(world, journal, witness,
     assert await asyncio.to_thread(journal.unfinished) == []
 
 
-async def test_what_goes_on_is_written_down(world, journal, witness):
+async def test_what_goes_on_is_recorded(world, journal, witness):
     first = launch_of(world, journal, count="3")
     await asyncio.to_thread(journal.begin, first.launch_id, "test", [item.request for item in first.items])
     await asyncio.to_thread(journal.write, first.launch_id, 0, "ready", "sbx_0")
@@ -115,7 +115,7 @@ async def test_what_is_asked_for_again_to_be_deleted_is_known(world, journal, wi
 
 
 @pytest.mark.parametrize("count", ["1", "3"])
-async def test_nothing_is_sent_when_it_can_not_be_written(world, journal, witness, count, tmp_path):
+async def test_nothing_is_sent_when_it_cannot_be_written(world, journal, witness, count, tmp_path):
     launch = launch_of(world, journal, count=count)
     written = journal.write
 

@@ -222,7 +222,7 @@ def test_a_number_that_was_used_again_is_another_process(owners):
 
 
 @pytest.mark.parametrize("boot", ["another boot", ""])
-def test_a_process_that_can_not_be_seen_is_known_by_its_lock(owners, tmp_path, boot):
+def test_a_process_that_cannot_be_seen_is_known_by_its_lock(owners, tmp_path, boot):
     other = Owners(tmp_path)
     far = replace(other.me, boot=boot, host="elsewhere")
     assert owners.standing(far) is Standing.ELSEWHERE
@@ -232,7 +232,7 @@ def test_a_process_that_can_not_be_seen_is_known_by_its_lock(owners, tmp_path, b
     assert owners.standing(replace(far, token="../../x")) is Standing.GONE
 
 
-def test_what_runs_elsewhere_is_told_and_not_offered(tmp_path):
+def test_what_runs_elsewhere_is_reported_and_not_offered(tmp_path):
     journal = LaunchJournal(tmp_path / "journal.sqlite3")
     journal.begin("one", "local", [CreateSandboxRequest(name="n", docker_image="x", idempotency_key="k")])
     far = replace(owners_beside(tmp_path / "journal.sqlite3").me, boot="another", host="far", pid=7)

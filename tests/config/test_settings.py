@@ -24,7 +24,7 @@ def test_what_stands_there_is_read(tmp_path):
         ('[create]\nimages = [\n "a",\n 1,\n]\n', r"line 5: create\.images\.1"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path, text, words):
+def test_a_mistake_is_reported_with_its_place(tmp_path, text, words):
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=words):

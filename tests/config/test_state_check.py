@@ -41,7 +41,7 @@ def test_a_state_directory_that_works_says_nothing(tmp_path):
         ("/dev/null/state", "/dev/null is not a directory"),
     ],
 )
-def test_each_way_in_which_it_can_not_be_made(tmp_path, place, words):
+def test_each_way_in_which_it_cannot_be_made(tmp_path, place, words):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")

@@ -166,7 +166,7 @@ async def test_a_dash_is_standard_input_or_output(remote, boxes, tmp_path):
     assert failed.stderr.startswith(b"sandtui: -: ")
 
 
-async def test_a_reader_that_leaves_is_no_fault(remote, boxes):
+async def test_a_reader_that_leaves_is_not_a_fault(remote, boxes):
     await boxes("yes | head -c 3000000 > /workspace/long")
     line = " ".join([*SANDTUI, "cp", "cp-a:/workspace/long", "-"])
 
@@ -214,7 +214,7 @@ async def test_many_are_asked_about(remote, boxes, tmp_path):
         assert await terminal.ended() == 130
 
 
-async def test_what_went_wrong_is_said_with_the_path_that_was_typed(remote, boxes, tmp_path):
+async def test_what_went_wrong_is_reported_with_the_path_that_was_typed(remote, boxes, tmp_path):
     (tmp_path / "file").write_text("1")
     (tmp_path / "tree" / "sub").mkdir(parents=True)
     (tmp_path / "tree" / "sub" / "x").write_text("1")
@@ -247,7 +247,7 @@ def plain(tmp_path):
     assert process.wait(timeout=30) == 0
 
 
-async def test_plain_processes_say_why_a_file_can_not_be_put_somewhere(plain, tmp_path):
+async def test_plain_processes_say_why_a_file_cannot_be_put_somewhere(plain, tmp_path):
     """Uploads stay in the sandbox's directory there, while commands see the machine."""
     await sandtui(plain, "create", "python", "--set", "name=plain", "--wait")
     (tmp_path / "file").write_text("hello")
@@ -327,7 +327,7 @@ async def test_links_are_links_on_every_way(remote, boxes, tmp_path, command):
     assert await boxes("readlink /workspace/there/to-file /workspace/there/up") == "elsewhere\n../../../etc\n"
 
 
-async def test_what_is_no_file_is_named_and_has_a_code_of_its_own(remote, boxes, tmp_path):
+async def test_what_is_not_a_file_is_named_and_has_a_code_of_its_own(remote, boxes, tmp_path):
     tree = tmp_path / "tree"
     (tree / "deep").mkdir(parents=True)
     (tree / "file").write_text("x")

@@ -73,7 +73,7 @@ def test_a_dry_run_makes_nothing(run):
         (["/no/such/file.toml"], "no preset"),
     ],
 )
-def test_wrong_usage_is_told_and_nothing_is_made(run, arguments, words):
+def test_wrong_usage_is_reported_and_nothing_is_made(run, arguments, words):
     result = run("create", *arguments)
     assert result.returncode == 2
     assert words in result.stderr

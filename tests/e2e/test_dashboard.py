@@ -124,14 +124,14 @@ async def test_without_a_key_the_local_platform_starts_and_is_found_again(tmp_pa
     assert "stopped" in stopped.stdout
 
 
-async def test_a_wrong_key_is_told_and_the_terminal_left_as_it_was(remote):
+async def test_a_wrong_key_is_reported_and_the_terminal_left_as_it_was(remote):
     async with Terminal(SANDTUI, {**remote, "PRIME_API_KEY": "wrong"}) as terminal:
         await terminal.until("key refused")
         await terminal.until("PRIME_API_KEY")
         await leave(terminal)
 
 
-async def test_an_unreachable_platform_is_told(remote, unused_tcp_port):
+async def test_an_unreachable_platform_is_reported(remote, unused_tcp_port):
     url = f"http://127.0.0.1:{unused_tcp_port}"
     async with Terminal(SANDTUI, {**remote, "PRIME_API_BASE_URL": url}) as terminal:
         await terminal.until("offline")
@@ -139,7 +139,7 @@ async def test_an_unreachable_platform_is_told(remote, unused_tcp_port):
         await leave(terminal)
 
 
-async def test_a_small_window_is_told(remote):
+async def test_a_small_window_is_reported(remote):
     async with Terminal(SANDTUI, remote, columns=60, lines=15) as terminal:
         await terminal.until("this window is 60x15")
         await leave(terminal)

@@ -98,7 +98,7 @@ async def patiently(pilot, condition):
     await pilot.pause()
 
 
-async def test_a_connection_that_is_cut_is_told_and_opened_again(platform_process):
+async def test_a_connection_that_is_cut_is_reported_and_opened_again(platform_process):
     name = "cut-off"
     await make(platform_process, name, vm=False)
     async with way() as made, Real(platform_process, made).run_test(size=(120, 36)) as pilot:

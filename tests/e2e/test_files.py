@@ -25,7 +25,7 @@ async def open_files(terminal, name: str) -> None:
     await terminal.until(lambda text: "Transfers" in text and "/workspace" in text and "ago" in text)
 
 
-async def test_files_go_there_are_edited_and_a_killed_queue_goes_on(remote, tmp_path, monkeypatch):
+async def test_files_go_there_are_edited_and_a_killed_queue_continues(remote, tmp_path, monkeypatch):
     folder = tmp_path / "here"
     (folder / "tree").mkdir(parents=True)
     for number in range(30):

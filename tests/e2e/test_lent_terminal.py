@@ -49,7 +49,7 @@ EDITORS = {
 
 
 @pytest.mark.parametrize("kind", EDITORS)
-async def test_an_editor_that_can_not_start_is_told_and_the_screen_is_whole(remote, tmp_path, kind):
+async def test_an_editor_that_cannot_start_is_reported_and_the_screen_is_whole(remote, tmp_path, kind):
     async with Terminal(SANDTUI, {**remote, "EDITOR": editor(tmp_path, kind)}) as terminal:
         await terminal.until("live")
         await terminal.press("n")
@@ -106,7 +106,7 @@ async def test_a_shell_that_a_stopped_platform_keeps_waiting(platform, tmp_path,
         await leave(terminal)
 
 
-async def test_a_shell_on_a_platform_that_is_gone_is_told(platform, tmp_path):
+async def test_a_shell_on_a_platform_that_is_gone_is_reported(platform, tmp_path):
     made, process = platform
     await make(made, "gone", vm=False)
     env = environment(tmp_path, PRIME_API_KEY=made.api_key, PRIME_API_BASE_URL=made.base_url)
@@ -122,7 +122,7 @@ async def test_a_shell_on_a_platform_that_is_gone_is_told(platform, tmp_path):
         await leave(terminal)
 
 
-async def test_a_shell_in_a_sandbox_that_ended_is_told(platform_process, remote):
+async def test_a_shell_in_a_sandbox_that_ended_is_reported(platform_process, remote):
     from sandtui.client import AsyncSandboxClient, Config
 
     sandbox_id = await make(platform_process, "over", vm=False)

@@ -17,7 +17,7 @@ from tests.e2e.test_dashboard import SANDTUI, environment
         ("damaged", "it is damaged or not a database"),
     ],
 )
-async def test_a_state_directory_that_can_not_be_used(tmp_path, variable, words):
+async def test_a_state_directory_that_cannot_be_used(tmp_path, variable, words):
     (tmp_path / "file").write_text("")
     for name in ("newer", "damaged"):
         (tmp_path / name / "sandtui").mkdir(parents=True)

@@ -33,7 +33,7 @@ def test_keys_are_written_as_people_write_them():
         ({"fleet.open": ("f9",), "fleet.mark": ("f9",)}, "f9 is fleet."),
     ],
 )
-def test_what_can_not_be_is_told_and_left_out(changes, words):
+def test_an_impossible_key_is_reported_and_left_out(changes, words):
     keymap = read_keymap(changes)
     assert len(keymap.problems) == 1
     assert words in keymap.problems[0]

@@ -11,7 +11,7 @@ def test_all_who_listen_hear_in_their_order():
     assert told == [("a", 1), ("b", 1)]
 
 
-def test_a_listener_ends_by_itself_even_when_another_is_the_same_function():
+def test_a_listener_ends_on_its_own_even_when_another_is_the_same_function():
     told, signal = [], Signal()
     end = signal.subscribe(told.append)
     signal.subscribe(told.append)
@@ -21,7 +21,7 @@ def test_a_listener_ends_by_itself_even_when_another_is_the_same_function():
     assert told == [1]
 
 
-def test_who_begins_or_ends_while_it_is_told_changes_nothing_about_this_call():
+def test_who_subscribes_or_ends_during_a_call_changes_nothing_about_it():
     told, signal = [], Signal()
 
     def first():

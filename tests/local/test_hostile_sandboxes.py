@@ -96,7 +96,7 @@ def test_any_tree_is_removed(ground: Path, tree: str) -> None:
     assert (kept / "file").read_text() == "x"
 
 
-def test_what_is_no_directory_is_removed_too(tmp_path: Path) -> None:
+def test_what_is_not_a_directory_is_removed_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path)
     for name in ("file", "link", "never there"):
@@ -129,7 +129,7 @@ async def test_leftovers_never_keep_a_platform_from_starting(start: Start, state
 
 
 @pytest.mark.parametrize("error", [RecursionError("too deep"), PermissionError(1, "immutable"), ValueError("?")])
-async def test_a_leftover_that_can_not_be_removed_is_left(
+async def test_a_leftover_that_cannot_be_removed_is_left(
     start: Start, state_dir: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     leftover = state_dir / "sandboxes" / "sbx_stays"
@@ -149,7 +149,7 @@ async def test_a_leftover_that_can_not_be_removed_is_left(
     assert [path.name for path in (state_dir / "sandboxes").iterdir()] == ["sbx_stays"]
 
 
-async def test_a_sandbox_that_can_not_be_removed_is_ended_all_the_same(
+async def test_a_sandbox_that_cannot_be_removed_is_ended_all_the_same(
     real: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box = await real.running()

@@ -73,7 +73,7 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_platform(state_dir: Path, a
 
 
 @pytest.mark.parametrize("kind", ["relay", "redirect"])
-def test_the_answer_of_the_platform_can_not_be_passed_on(state_dir: Path, kind: str) -> None:
+def test_the_answer_of_the_platform_cannot_be_passed_on(state_dir: Path, kind: str) -> None:
     with serving(state_dir, "--driver", "simulated") as (_, _, info):
         settings = PlatformSettings(state_dir=state_dir)
         found = service.find(settings)

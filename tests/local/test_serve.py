@@ -106,7 +106,7 @@ def test_serve_announces_itself_and_stops_cleanly(state_dir: Path, number: int) 
         assert (found["status"], found["terminationReason"]) == ("TERMINATED", "The platform was stopped.")
 
 
-def test_a_command_that_runs_when_the_platform_stops_is_told_why(state_dir: Path) -> None:
+def test_a_command_that_runs_when_the_platform_stops_learns_why(state_dir: Path) -> None:
     with serving(state_dir) as (process, client, _):
         box = running(client)
         token = client.post(f"/sandbox/{box}/auth").json()
@@ -163,7 +163,7 @@ def test_a_second_serve_names_the_first(state_dir: Path) -> None:
         assert "Traceback" not in second.stderr
 
 
-def test_a_port_in_use_is_said_in_words(state_dir: Path) -> None:
+def test_a_port_in_use_is_reported_with_a_message(state_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         failed = program("serve", "--state-dir", str(state_dir), "--port", str(port))
@@ -182,7 +182,7 @@ def test_wrong_usage_is_2(state_dir: Path, arguments: list[str]) -> None:
     assert "usage:" in failed.stderr
 
 
-def test_places_that_can_not_be_used_are_named(state_dir: Path) -> None:
+def test_places_that_cannot_be_used_are_named(state_dir: Path) -> None:
     state_dir.mkdir()
     (state_dir / "file").write_text("")
     used = program("serve", "--state-dir", str(state_dir / "file"))
@@ -256,7 +256,7 @@ def test_callers_at_the_same_time_get_the_same_platform(state_dir: Path) -> None
     assert service.find(settings) is None
 
 
-def test_a_platform_on_demand_ends_by_itself(state_dir: Path) -> None:
+def test_a_platform_on_demand_ends_on_its_own(state_dir: Path) -> None:
     settings = PlatformSettings(state_dir=state_dir, driver="process", idle_exit=0.3)
     endpoint = service.ensure(settings)
     end = time.monotonic() + GIVE_UP_SECONDS
@@ -267,7 +267,7 @@ def test_a_platform_on_demand_ends_by_itself(state_dir: Path) -> None:
     assert "stops" in (state_dir / "platform.log").read_text()
 
 
-def test_a_platform_that_can_not_start_quotes_its_log(state_dir: Path) -> None:
+def test_a_platform_that_cannot_start_quotes_its_log(state_dir: Path) -> None:
     state_dir.mkdir(mode=0o700)
     (state_dir / "platform.sqlite3").write_bytes(b"this is no database, " * 100)
     with pytest.raises(LocalError, match=r"(?s)could not be started.*platform\.sqlite3"):
@@ -346,7 +346,7 @@ def test_every_start_of_an_interpreter_says_what_it_does_not_import() -> None:
     assert found == set(known)
 
 
-def test_no_interpreter_of_ours_runs_code_from_the_current_directory(state_dir: Path, tmp_path: Path) -> None:
+def test_no_own_interpreter_runs_code_from_the_current_directory(state_dir: Path, tmp_path: Path) -> None:
     """Where the program was started may belong to anyone: a file there that is named like a module is not run."""
     plant(tmp_path, tmp_path / "ran")
     plant(tmp_path / "lib", tmp_path / "ran")

@@ -326,7 +326,7 @@ def test_mouse_events_are_encoded(mode, sgr_on, event, sent):
     assert mouse_bytes(*event, Modes(mouse=mode, mouse_sgr=sgr_on)) == sent
 
 
-def test_focus_is_told_when_it_is_asked_for():
+def test_focus_is_reported_when_it_is_asked_for():
     assert focus_bytes(True, Modes()) == b""
     assert focus_bytes(False, Modes(focus_events=True)) == b"\x1b[O"
 
@@ -348,7 +348,7 @@ THEME = Colours(0xD5DAF0, 0x16161E, 0xFFFFFF, tuple(range(16)))
         (b"\x1b]11;#ff0000\x07\x1b]4;1;red\x07\x1b]13;?\x07\x1b]4;256;?;x;?;?\x07\x1b]4\x07\x1b]104\x07", b""),
     ],
 )
-def test_a_program_is_told_the_colours_of_the_theme(asked, answer):
+def test_a_program_learns_the_colours_of_the_theme(asked, answer):
     terminal = fed(b"")
     terminal.colours = lambda: THEME
     terminal.feed(asked)
@@ -356,7 +356,7 @@ def test_a_program_is_told_the_colours_of_the_theme(asked, answer):
     assert shown(terminal) == [""] * 4
 
 
-def test_without_a_theme_no_colour_is_told():
+def test_without_a_theme_no_colour_is_reported():
     terminal = fed(b"\x1b]11;?\x07\x1b]4;1;?\x07")
     assert terminal.take_replies() == b""
 

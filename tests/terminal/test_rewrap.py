@@ -41,7 +41,7 @@ def everything(terminal):
 
 
 @pytest.mark.parametrize("name", RESIZES)
-def test_what_is_wrapped_anew_is_as_in_tmux(name):
+def test_what_is_wrapped_again_is_as_in_tmux(name):
     verdict = json.loads(VERDICTS.read_text())[f"resized: {name}"]
     data, sizes = RESIZES[name]
     terminal = our_screen(data, *SIZE)
@@ -94,7 +94,7 @@ def test_any_widths_and_back_leave_the_same_text(lines, widths, height):
 
 @settings(deadline=None)
 @given(LINES, st.lists(st.tuples(st.integers(2, 60), st.integers(1, 15)), min_size=1, max_size=4))
-def test_what_was_never_wrapped_is_what_is_wrapped_anew(lines, sizes):
+def test_what_was_never_wrapped_is_what_is_wrapped_again(lines, sizes):
     data = "".join(line + "\r\n" for line in lines).encode()
     resized = Emulation(30, 8)
     resized.feed(data)

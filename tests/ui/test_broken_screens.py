@@ -92,7 +92,7 @@ async def alive(pilot, app, screen=FleetScreen):
 
 
 @pytest.mark.parametrize("where", ["compose", "mount", "timer", "refresh"])
-async def test_a_screen_that_breaks_by_itself_is_closed(where):
+async def test_a_screen_that_breaks_on_its_own_is_closed(where):
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
@@ -125,7 +125,7 @@ async def test_a_screen_that_is_broken_from_outside_is_closed(by):
         assert screen not in app.screen_stack
 
 
-async def test_a_flow_that_breaks_is_told_and_its_screen_stays():
+async def test_a_flow_that_breaks_is_reported_and_its_screen_stays():
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
@@ -147,7 +147,7 @@ async def test_a_dialog_over_a_broken_screen_stays():
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
 
 
-async def test_the_fleet_opens_anew_when_it_breaks():
+async def test_the_fleet_opens_again_when_it_breaks():
     app = Resilient()
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)

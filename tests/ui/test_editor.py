@@ -73,7 +73,7 @@ async def test_no_editor_opens_for_a_form_that_was_left_at_once(monkeypatch):
         assert (editor.opened, taken) == ([], [])
 
 
-async def test_a_file_is_changed_but_nothing_is_told_to_a_screen_that_was_left(monkeypatch, tmp_path):
+async def test_a_file_is_changed_but_a_screen_that_was_left_hears_nothing(monkeypatch, tmp_path):
     editor = Editor(monkeypatch, leave)
     file = tmp_path / "file"
     file.write_text("before\n")

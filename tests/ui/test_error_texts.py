@@ -81,7 +81,7 @@ async def said(pilot, words):
 
 
 @pytest.mark.parametrize("way", ["new", "save"])
-async def test_a_file_that_can_not_be_written(monkeypatch, tmp_path, way):
+async def test_a_file_that_cannot_be_written(monkeypatch, tmp_path, way):
     path = tmp_path / "file"
     async with World().run_test() as pilot:
         app = await settled(pilot)
@@ -105,7 +105,7 @@ async def test_a_file_that_exists_is_left_alone(tmp_path):
     assert path.read_text() == "old"
 
 
-async def test_a_history_that_can_not_be_read(monkeypatch):
+async def test_a_history_that_cannot_be_read(monkeypatch):
     async with World().run_test() as pilot:
         app = await settled(pilot)
         monkeypatch.setattr(app.services.command_history, "search", refuse)
@@ -114,7 +114,7 @@ async def test_a_history_that_can_not_be_read(monkeypatch):
     assert words == "The history of commands can't be read: /there/.file.0a1b: Read-only file system"
 
 
-async def test_a_recording_that_can_not_be_removed(monkeypatch):
+async def test_a_recording_that_cannot_be_removed(monkeypatch):
     async with World().run_test() as pilot:
         app = await settled(pilot)
         app.services.recordings.end(app.services.recordings.record("a shell", (80, 24), lambda: b"x"))

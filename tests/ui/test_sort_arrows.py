@@ -63,7 +63,7 @@ JOBS: dict[str, Shown] = {
 }
 
 
-def test_every_order_of_every_table_is_looked_at_here():
+def test_every_order_of_every_table_is_covered_here():
     assert list(FLEET) == [order.id for order in SORT_ORDERS]
     assert list(FILES) == list(FILE_ORDERS)
     assert list(JOBS) == [order.id for order in JOB_ORDERS]

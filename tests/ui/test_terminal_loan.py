@@ -12,7 +12,7 @@ from sandtui.ui.terminal_loan import lent
 
 
 @pytest.mark.parametrize("moment", ["given away", "lent", "taken back"])
-async def test_ctrl_c_ends_nothing_of_ours_at_any_moment_of_a_loan(moment):
+async def test_ctrl_c_never_ends_the_program_during_a_loan(moment):
     """The terminal makes signals of ctrl+c as soon as it is given away, and until it is taken back."""
 
     def interrupt(now):

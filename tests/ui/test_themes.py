@@ -100,7 +100,7 @@ async def test_the_line_under_the_cursor_has_a_ground_of_its_own(theme):
             assert widget.get_component_rich_style(name).bgcolor != widget.rich_style.bgcolor
 
 
-def test_no_line_of_ours_has_a_stronger_ground():
+def test_no_line_has_a_stronger_background():
     """The range of a shell's scrollback is the one exception: its inks are the program's own."""
     folder = Path(sandtui.ui.__file__).parent
     sheets = [*folder.rglob("*.tcss"), *folder.rglob("*.py")]

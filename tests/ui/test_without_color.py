@@ -54,7 +54,7 @@ def the_row(app, words):
     return next(row for row in rows(app) if words in text(row))
 
 
-async def test_the_cursor_is_turned_round_and_alone(plain):
+async def test_only_the_cursor_is_reversed(plain):
     async with plain.run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
         await pilot.press("j")
@@ -105,7 +105,7 @@ async def test_what_is_said_says_how_bad_it_is(plain):
         assert "▲" not in text(the_row(app, "all is well"))
 
 
-async def test_the_button_that_enter_presses_is_turned_round(plain):
+async def test_the_button_that_enter_presses_is_reversed(plain):
     async with plain.run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
         await pilot.press("D")
@@ -122,7 +122,7 @@ async def test_the_button_that_enter_presses_is_turned_round(plain):
         assert "Cancel" not in turned
 
 
-async def test_what_is_chosen_in_a_list_is_turned_round(plain):
+async def test_what_is_chosen_in_a_list_is_reversed(plain):
     async with plain.run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
         await pilot.press("m")

@@ -121,7 +121,7 @@ def test_what_is_kept_is_read_again():
             load_requests(text)
 
 
-def test_half_a_body_is_no_request():
+def test_half_a_body_is_not_a_request():
     body = json.dumps({"x": "y" * LONGEST_BODY}).encode()
     assert kept(report(body=body), NOW).body == ""
     assert kept(report(body=b"\xff{"), NOW).body == ""

@@ -199,14 +199,14 @@ def test_what_replaces_the_shell_keeps_nothing(name, tmp_path):
     assert "gone" in result.stderr and carried.directory == str(tmp_path)
 
 
-def test_output_can_not_forge_what_is_carried(tmp_path):
+def test_output_cannot_forge_what_is_carried(tmp_path):
     forged = "Lw==\n\n\n"
     result, carried = step("sh", f"cd /tmp; printf '{forged}'; printf '{forged}' >&2", Carried(), tmp_path)
     assert (result.stdout, carried.directory) == (forged, "/tmp")
 
 
 @given(st.text(max_size=60))
-def test_whatever_the_sandbox_answers_is_no_crash(text):
+def test_whatever_the_sandbox_answers_causes_no_crash(text):
     try:
         carried = carry_on(Carried("/x"), text)
     except NotKept:

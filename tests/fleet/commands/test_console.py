@@ -48,7 +48,7 @@ async def test_what_a_command_prints_and_how_it_ends():
     assert changes
 
 
-async def test_a_refusal_is_told_in_the_output():
+async def test_a_refusal_is_reported_in_the_output():
     console = console_of(platform(httpx.Response(500, json={"detail": "broken"})))
     run = await console.run("x", 10)
     assert run.state is RunState.FAILED
@@ -78,7 +78,7 @@ async def test_a_command_at_a_time_and_one_that_is_stopped():
     assert (texts(console), console.history) == ([], ["sleep"])
 
 
-async def test_a_platform_without_ssh_is_no_error():
+async def test_a_platform_without_ssh_is_not_an_error():
     console = console_of(platform().on("POST /api/v1/sandbox/sbx_1/ssh-session", httpx.Response(501, json={})))
     await console.keep_open()
     assert not console.live

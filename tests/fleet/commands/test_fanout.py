@@ -154,7 +154,7 @@ async def test_it_can_be_cancelled_at_any_time():
     assert exit_code(fan_out) == NOT_REACHED
 
 
-async def test_what_ran_is_written_down_without_its_secrets():
+async def test_what_ran_is_recorded_without_its_secrets():
     session = FleetSession(Client(mixed), ManualClock(NOW))
     for _ in range(FAN_OUTS_KEPT + 2):
         fan_out = session.fan_out("TOKEN=canary deploy", rows(8), 10)
@@ -216,7 +216,7 @@ def test_what_differs_within_a_line_is_narrowed():
     assert (line.kind, line.text[line.start : line.end]) == (Kind.CHANGED, "2")
 
 
-def test_a_difference_that_is_not_shown_is_told():
+def test_a_difference_that_is_not_shown_is_reported():
     assert "not shown" in compare(body_of(["\x1b[31ma"]), body_of(["a"]), Budget()).note
 
 
@@ -400,7 +400,7 @@ async def test_stopping_closes_what_is_read():
     assert fan_out.count(State.CANCELLED) == 3
 
 
-async def test_output_without_an_end_is_no_success():
+async def test_output_without_an_end_is_not_a_success():
     fan_out, client, work = await streaming(lambda number: ("ok\n", "", None if number == 5 else 0))
     client.go.set()
     await work

@@ -72,7 +72,7 @@ class TestPlan:
             ({"memory_gb": "x", "count": "0"}, "memory_gb"),
         ],
     )
-    def test_what_is_wrong_is_told_at_its_field(self, values, field):
+    def test_what_is_wrong_is_reported_at_its_field(self, values, field):
         wrong = plan(**values)
         assert not wrong.requests
         assert field in wrong.problems
@@ -199,7 +199,7 @@ async def test_a_launch_comes_to_its_end(world):
         (500, {"detail": "broken"}, "problem"),
     ],
 )
-async def test_a_refusal_is_told_in_plain_words_and_can_be_tried_again(world, status, body, words):
+async def test_a_refusal_is_reported_with_a_message_and_can_be_tried_again(world, status, body, words):
     platform, _, _ = world
     platform.fail = lambda sent: httpx.Response(status, json=body) if sent["name"] == "sandbox-2" else None
     launch = launch_of(world, count="3")
@@ -223,7 +223,7 @@ async def test_what_ends_while_it_starts_is_a_failure_with_its_reason(world):
     assert "not running (ERROR)" in launch.items[0].problem
 
 
-async def test_an_image_that_can_not_be_pulled_is_told_in_plain_words(world):
+async def test_an_image_that_cannot_be_pulled_is_reported_with_a_message(world):
     platform, _, _ = world
     platform.error = {"error_type": "IMAGE_PULL_FAILED", "error_message": "manifest unknown"}
     platform.status = lambda sandbox: "ERROR"
@@ -234,7 +234,7 @@ async def test_an_image_that_can_not_be_pulled_is_told_in_plain_words(world):
     assert "Check the image's name" in launch.items[0].problem
 
 
-async def test_a_time_out_while_creating_is_told_and_may_have_made_one(world):
+async def test_a_time_out_while_creating_is_reported_and_may_have_made_one(world):
     platform, _, journal = world
 
     def late(sent):
@@ -256,7 +256,7 @@ async def test_a_time_out_while_creating_is_told_and_may_have_made_one(world):
     assert journal.finished == ["0badcafe"]
 
 
-async def test_what_never_answers_is_told_with_how_long_it_was_waited_for(world):
+async def test_what_never_answers_is_reported_with_how_long_it_was_waited_for(world):
     _, client, _ = world
 
     async def wait_many(ids):
@@ -286,7 +286,7 @@ async def test_cancelling_leaves_what_was_made_and_forgets_nothing(world):
     assert client
 
 
-async def test_a_launch_of_an_earlier_run_goes_on_without_making_any_twice(world):
+async def test_a_launch_of_an_earlier_run_continues_without_making_any_twice(world):
     platform, client, journal = world
     first = launch_of(world, count="4")
     await client.create(first.items[0].request)

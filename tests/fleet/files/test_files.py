@@ -133,7 +133,7 @@ async def test_each_set_of_tools_walks_a_tree_and_follows_no_link(tools, hard):
     assert await there.look(f"{hard}/nothing") is None
 
 
-async def test_each_set_of_tools_changes_what_it_is_told_to(tools, hard):
+async def test_each_set_of_tools_changes_what_it_is_given(tools, hard):
     side = SandboxSide(tools, "box")
     await side.make_folders([f"{hard}/-new {decode(bytes([254]))}/deep", f"{hard}/other"])
     for name in map(decode, HARD):
@@ -161,7 +161,7 @@ async def test_each_set_of_tools_makes_links_where_files_and_links_are(tools, ha
             Path(hard, name).write_text("a file")
 
 
-async def test_what_can_not_be_listed_is_told(tools, tmp_path):
+async def test_what_cannot_be_listed_is_reported(tools, tmp_path):
     side = SandboxSide(tools, "box")
     Path(tmp_path, "file").touch()
     with pytest.raises(FilesError, match="is not there"):

@@ -32,7 +32,7 @@ def many(count, work, **options):
     return BulkRun("Test", list(store), work, ManualClock(NOW), **options)
 
 
-def test_a_plan_says_how_many_of_what_and_leaves_out_what_can_not_be():
+def test_a_plan_says_how_many_of_what_and_leaves_out_what_cannot_be():
     store = store_with(
         *(sandbox(number, labels=["rl"]) for number in range(12)),
         sandbox(20, status="PENDING"),

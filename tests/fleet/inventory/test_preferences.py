@@ -35,12 +35,12 @@ def test_a_view_of_the_same_letter_is_replaced():
         {"views": [{"key": "g", "name": "x", "query": "a", "sort": "colour"}], "descending": "yes"},
     ],
 )
-def test_what_can_not_be_used_is_left_out(values):
+def test_what_cannot_be_used_is_left_out(values):
     assert Preferences.load(json.dumps(values)) == Preferences()
 
 
 @given(st.text(max_size=60))
-def test_no_text_breaks_it(text):
+def test_any_text_is_read_as_preferences(text):
     assert isinstance(Preferences.load(text), Preferences)
 
 

@@ -210,7 +210,7 @@ async def test_a_platform_without_batch_status_is_swept_only():
         assert [kind for kind, *_ in client.taken()].count("statuses") == 1
 
 
-async def test_failures_slow_down_and_recovery_is_by_itself():
+async def test_failures_slow_down_and_recovery_is_automatic():
     client = FakeClient(sandbox(1))
     async with Running(client) as at_work:
         client.failure = ConnectionFailedError("no route")
@@ -283,7 +283,7 @@ def test_too_many_requests_halve_the_rate_until_it_goes_well_again():
     assert beat.changing_pause == 1.0
 
 
-async def test_a_429_is_told_and_waited_for():
+async def test_a_429_is_reported_and_waited_for():
     client = FakeClient(sandbox(1))
     client.failure = RateLimitedError("slow down", retry_after=30.0)
     async with Running(client) as at_work:

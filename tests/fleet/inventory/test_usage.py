@@ -67,7 +67,7 @@ def test_the_control_group_is_believed_before_the_processes():
     assert read_sample(both.format("", "", "", "", "max")) == Sample(2_000_000, 163840)
 
 
-def test_what_says_nothing_is_no_measurement():
+def test_what_says_nothing_is_not_a_measurement():
     for output in ("", "sh: not found\n", "cpu \nmemory \nticks \nresident \n", "cpu " + "9" * 5000):
         assert measured(read_sample(output), NOW - timedelta(hours=1), NOW) is None
 

@@ -86,7 +86,7 @@ async def test_jobs_stay_when_the_program_and_the_sandbox_are_gone(shells, clien
     assert (await again.logs.kept(job.key, "stdout"))[0] == "kept"
 
 
-async def test_a_job_that_ended_while_nobody_looked_is_told(shells, client, keeper):
+async def test_a_job_that_ended_while_nobody_looked_is_reported(shells, client, keeper):
     board = board_of(client, keeper)
     job = await board.start(ONE, "true")
     again = board_of(client, keeper)
@@ -138,7 +138,7 @@ async def test_job_files_that_were_deleted_are_a_lost_job(shells, client):
     assert "files are gone" in board.jobs[job.key].words
 
 
-async def test_a_sandbox_that_can_not_be_asked_is_named_and_its_jobs_stay(shells, client):
+async def test_a_sandbox_that_cannot_be_asked_is_named_and_its_jobs_stay(shells, client):
     board = board_of(client)
     job = await board.start(ONE, "sleep 300")
     shells.refuse = "no shell in this image"
@@ -183,7 +183,7 @@ async def test_how_long_a_command_takes_is_learned(client):
     assert board.usual_seconds(Job(JobKey(ONE, "1"), JobState.RUNNING, command="other")) is None
 
 
-async def test_a_disk_that_is_full_is_told_and_nothing_is_lost(shells, client, keeper, monkeypatch):
+async def test_a_disk_that_is_full_is_reported_and_nothing_is_lost(shells, client, keeper, monkeypatch):
     board = board_of(client, keeper)
 
     def full(*_):
@@ -300,7 +300,7 @@ async def test_all_are_asked_when_somebody_looks_and_the_busy_ones_often(watched
     assert watcher.due() == []
 
 
-async def test_a_job_of_ours_is_watched_behind_other_screens(watched):
+async def test_an_own_job_is_watched_behind_other_screens(watched):
     board, watcher, clock = watched
     board.put(Job(JobKey(ONE, "0a1b2c3d"), JobState.RUNNING, mine=True))
     seen(board, clock, ONE)

@@ -76,7 +76,7 @@ async def test_a_log_that_grows_faster_than_it_is_read_is_joined_at_its_end():
     assert log.sent < 400
 
 
-async def test_a_log_that_was_written_anew_is_read_anew():
+async def test_a_log_that_was_written_again_is_read_again():
     log = Log(b"first\nsecond\n")
     window = LogWindow(log.read)
     await window.read_end()
@@ -168,7 +168,7 @@ def test_a_command_started_from_here_is_read_back(command):
     "cmdline",
     ["", "sh", "sh -c", "sh\0-c\0(", "(((", "export A='x", "sh\0-c\0( export KEY='abc" + "x" * 5000, "(export A=1"],
 )
-def test_what_is_no_launch_gives_no_secret(cmdline):
+def test_what_is_not_a_launch_gives_no_secret(cmdline):
     assert "abc" not in command_of(cmdline, "0a1b2c3d")
 
 

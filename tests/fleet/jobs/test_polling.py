@@ -160,7 +160,7 @@ def test_an_exit_file_that_is_only_half_written_counts_as_running(shells):
     assert look(shells).jobs[0].state is JobState.RUNNING
 
 
-def test_names_that_are_none_are_passed_over(shells):
+def test_invalid_names_are_skipped(shells):
     place = shells.tmp()
     for name in (
         "job_x.exit",
@@ -180,7 +180,7 @@ def test_names_that_are_none_are_passed_over(shells):
     assert all(job.size == 0 and job.last_line == "" for job in found.values())
 
 
-def test_a_log_is_read_at_its_end_only_and_can_not_pretend_to_be_the_answer(shells):
+def test_a_log_is_read_at_its_end_only_and_cannot_pretend_to_be_the_answer(shells):
     path = shells.tmp() / f"job_{JOB}.stdout.log"
     with path.open("wb") as file:
         file.truncate(6_000_000_000)
@@ -194,7 +194,7 @@ def test_a_log_is_read_at_its_end_only_and_can_not_pretend_to_be_the_answer(shel
     assert job.stdout_size > 6_000_000_000
 
 
-def test_a_sandbox_full_of_jobs_is_told_in_parts(shells):
+def test_a_sandbox_full_of_jobs_is_reported_in_parts(shells):
     place = shells.tmp()
     for number in range(MOST_JOBS * 2 + 5):
         (place / f"job_{number:08x}.exit").write_text("0\n")
@@ -208,7 +208,7 @@ def test_a_sandbox_full_of_jobs_is_told_in_parts(shells):
     assert look(shells, sorted(seen)[:400]).jobs == ()
 
 
-def test_without_stat_and_proc_less_is_told(tmp_path):
+def test_without_stat_and_proc_less_is_reported(tmp_path):
     shells = Shells(tmp_path)
     tools = shells.tmp() / "bin"
     tools.mkdir()

@@ -175,7 +175,7 @@ async def test_after_a_break_it_comes_back_on_the_same_port(world, echo):
     assert (client.connects, forward.state) == (2, ForwardState.OPEN)
 
 
-async def test_a_port_that_is_taken_here_is_told_or_another_is_chosen(world, echo):
+async def test_a_port_that_is_taken_here_is_reported_or_another_is_chosen(world, echo):
     _, board, _ = world
     with pytest.raises(PortTakenError, match="taken: choose another"):
         await board.open(ONE, ForwardSpec(Direction.OUT, 80, echo))
@@ -194,7 +194,7 @@ async def test_nothing_that_listens_inside_closes_the_connection_and_says_so(wor
     assert forward.state is ForwardState.OPEN
 
 
-async def test_nothing_that_listens_here_is_said_too(world, unused_tcp_port):
+async def test_a_forward_with_no_local_listener_is_reported(world, unused_tcp_port):
     _, board, _ = world
     forward = await board.open(ONE, ForwardSpec(Direction.IN, unused_tcp_port, 9))
     await until(lambda: forward.state is ForwardState.OPEN)
@@ -221,7 +221,7 @@ async def test_a_port_that_the_sandbox_does_not_give_fails_it_alone(world, echo)
         (APIError("no", status_code=501), "no SSH"),
     ],
 )
-async def test_what_can_not_come_back_is_given_up(world, refusal, words):
+async def test_what_cannot_come_back_is_given_up(world, refusal, words):
     client, board, _ = world
     client.refusal = refusal
     forward = await board.open(ONE, ForwardSpec(Direction.OUT, 8000, 0))
@@ -287,7 +287,7 @@ def test_an_invalid_forward_is_refused(text):
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused_in_words(text):
+def test_any_text_is_read_or_refused_with_a_message(text):
     try:
         spec = parse_forward(text)
     except ValueError as error:

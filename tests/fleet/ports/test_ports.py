@@ -125,7 +125,7 @@ async def test_a_probe_that_hangs_is_given_up(world, monkeypatch, protocol):
 
 
 @pytest.mark.parametrize("endpoint", ["", "nonsense", "127.0.0.1:x", "http://["])
-async def test_an_address_that_is_none_is_down_and_no_crash(world, endpoint):
+async def test_an_invalid_address_counts_as_down(world, endpoint):
     board = await board_with(world, exposure(1, external_endpoint=endpoint), exposure(2, url=endpoint or "x:"))
     await board.probe(["exp_1", "exp_2"])
     assert not any(row.health.up for row in board.rows)
@@ -138,7 +138,7 @@ async def test_rows_of_sandboxes_that_are_gone_stay_and_are_not_asked(world):
     assert all("does not run" in row.health.words for row in board.rows)
 
 
-async def test_a_platform_without_exposures_is_told(world):
+async def test_a_platform_without_exposures_is_reported(world):
     platform, board = world
     platform.on(ALL, httpx.Response(501, json={"detail": "not offered"}))
     await board.refresh()
@@ -175,7 +175,7 @@ def test_an_invalid_exposure_is_refused(text):
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused_in_words(text):
+def test_any_text_is_read_or_refused_with_a_message(text):
     try:
         port, protocol, _ = parse_exposure(text)
     except ValueError as error:

@@ -105,7 +105,7 @@ def test_long_pauses_are_shortened_and_jumps_go_both_ways():
         ("[" * 100_000, "no JSON"),
     ],
 )
-def test_what_is_no_recording_says_why(text, words):
+def test_what_is_not_a_recording_says_why(text, words):
     with pytest.raises(ValueError, match=words):
         Player.read(text)
 

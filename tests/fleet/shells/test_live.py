@@ -57,7 +57,7 @@ async def test_a_size_that_changes_while_it_connects_is_not_lost(shell, opener):
     task.cancel()
 
 
-async def test_a_broken_connection_is_told_and_can_be_opened_again(shell, opener):
+async def test_a_broken_connection_is_reported_and_can_be_opened_again(shell, opener):
     task = await started(shell)
     opener.last.say(b"\x1b[?1049h\x1b[?1000h\x1b[?25lvim", ConnectionFailedError("the link broke", sandbox_id="sbx_1"))
     await task

@@ -24,7 +24,7 @@ def test_other_names_are_not(name: str) -> None:
     "path", ["/h/.ENVRC", "/h/.zshrc", "/h/x/.vscode/Tasks.json", "/h/.config/pip/pip.conf", "/h/.idea/a/b",
              "/h/x.desktop", "/h/.ssh/a/b", "/h/.git/x", "/h/.git", "/x/a.pth", "/h/.claude/settings.json"]
 )  # fmt: skip
-def test_what_runs_by_itself_has_its_program(path: str) -> None:
+def test_what_runs_on_its_own_has_its_program(path: str) -> None:
     assert run_by(path)
 
 

@@ -46,12 +46,12 @@ def staged(path):
         (RuntimeError("odd"), "RuntimeError: odd"),
     ],
 )
-def test_an_error_is_told_in_words(error, text):
+def test_an_error_is_reported_with_a_message(error, text):
     assert reason(error, ID) == text
 
 
 @pytest.mark.parametrize("path", ["/proc/nope/x", "{0}/file/x/y"])
-async def test_a_directory_that_can_not_be_made(tmp_path, path):
+async def test_a_directory_that_cannot_be_made(tmp_path, path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FilesError, match=r"can't be made: (No such file|.*/file is not a directory)"):
         await LocalSide().make_folders([path.format(tmp_path)])

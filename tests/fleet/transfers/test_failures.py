@@ -145,7 +145,7 @@ async def test_a_token_that_runs_out_is_renewed(bench):
     assert {path.name: path.read_bytes() for path in back.iterdir()} == wanted
 
 
-def test_the_journal_says_so_when_it_can_not_be_used(tmp_path):
+def test_the_journal_says_so_when_it_cannot_be_used(tmp_path):
     path = tmp_path / "transfers.sqlite3"
     path.write_text("this is no database" * 100)
     database = TransferJournal.open(path)

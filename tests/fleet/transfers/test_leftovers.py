@@ -158,7 +158,7 @@ def goal_only(bench: Bench, found: dict[str, set[str]], target: Place) -> bool:
 @pytest.mark.parametrize("answer", ["go", "drop"])
 @pytest.mark.parametrize("kind", ["tree", "file"])
 @pytest.mark.parametrize("way", ["up", "down", "across", "within"])
-async def test_a_killed_transfer_that_goes_on_or_is_dropped_leaves_nothing(bench, way, kind, answer):
+async def test_a_killed_transfer_that_continues_or_is_dropped_leaves_nothing(bench, way, kind, answer):
     source, target = ends(bench, way, kind)
     await make(bench, source, kind)
     before = await everything(bench)
@@ -243,7 +243,7 @@ async def test_what_could_not_be_removed_is_removed_at_the_end(bench, monkeypatc
     assert goal_only(bench, added(before, await everything(bench)), target)
 
 
-async def test_a_transfer_that_can_not_be_cleaned_up_is_found_again(bench, monkeypatch):
+async def test_a_transfer_that_cannot_be_cleaned_up_is_found_again(bench, monkeypatch):
     source, target = ends(bench, "down", "file")
     await make(bench, source, "file")
     await killed(bench, source, target, 1_500_000)

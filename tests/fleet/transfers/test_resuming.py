@@ -96,7 +96,7 @@ async def go_on(bench: Bench):
 
 
 @pytest.mark.parametrize("trouble", ["none", "changed there", "damaged here"])
-async def test_a_download_that_was_killed_goes_on_where_it_was(bench, monkeypatch, trouble):
+async def test_a_download_that_was_killed_continues_where_it_was(bench, monkeypatch, trouble):
     await bench.sh(f"head -c {SIZE} /dev/urandom > /workspace/big")
     await killed_in_the_middle(bench)
     (kept,) = [path for path in bench.folder.iterdir() if path.name.endswith(".kept")]
@@ -156,7 +156,7 @@ async def test_a_large_download_that_is_cancelled_leaves_nothing(bench, monkeypa
     assert await bench.leftovers() == ""
 
 
-async def test_a_script_that_was_killed_goes_on_when_it_is_run_again(bench):
+async def test_a_script_that_was_killed_continues_when_it_is_run_again(bench):
     await bench.sh(f"head -c {SIZE} /dev/urandom > /workspace/big")
     config, target = bench.client.config, bench.folder / "big"
     keys = {"HOME": str(bench.folder / "home"), "PRIME_API_KEY": config.api_key, "PRIME_API_BASE_URL": config.base_url}

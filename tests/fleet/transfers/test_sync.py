@@ -55,7 +55,7 @@ def test_removing_what_is_too_much_leaves_what_the_source_has(source, target):
     assert not set(gone) & source
 
 
-async def test_a_change_is_told_once_it_has_come_to_rest(tmp_path):
+async def test_a_change_is_reported_once_it_has_come_to_rest(tmp_path):
     (tmp_path / "a").write_text("1")
     following = changes(str(tmp_path), ("*.tmp",), 0.001)
     async with asyncio.timeout(60):

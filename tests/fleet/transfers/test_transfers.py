@@ -215,7 +215,7 @@ async def test_the_question_about_files_that_are_there_is_asked_once(bench):
     assert (skipped.state, skipped.skipped, skipped.files) == (State.DONE, len(wanted), 0)
 
 
-async def test_a_download_of_the_dashboard_brings_no_git_and_names_what_runs_by_itself(bench):
+async def test_a_download_of_the_dashboard_brings_no_git_and_names_what_runs_on_its_own(bench):
     await bench.sh(
         "mkdir -p /workspace/r/.git/hooks; cd /workspace/r; for f in .git/hooks/h .envrc f; do echo x > $f; done"
     )
@@ -272,7 +272,7 @@ async def pause_at(bench, transfer, amount: int) -> None:
         await bench.over(transfer, State.PAUSED, State.DONE, State.FAILED)
 
 
-async def test_a_download_that_is_paused_goes_on(bench, monkeypatch):
+async def test_a_download_that_is_paused_continues(bench, monkeypatch):
     monkeypatch.setattr("sandtui.client.flows.parts.PART_SIZE", 4 * 1024 * 1024)
     await bench.sh("head -c 30000000 /dev/urandom > /workspace/big")
     target = bench.folder / "big"
@@ -289,7 +289,7 @@ async def test_a_download_that_is_paused_goes_on(bench, monkeypatch):
     assert await bench.leftovers() == ""
 
 
-async def test_an_interrupted_queue_is_found_again_and_goes_on(bench):
+async def test_an_interrupted_queue_is_found_again_and_continues(bench):
     source = bench.folder / "source"
     wanted = hard_tree(source)
     (transfer,) = bench.queue.add([Spec(Place(str(source)), bench.there("/workspace/t"), "b", Existing.OVERWRITE)])
@@ -340,7 +340,7 @@ async def test_a_file_that_changes_while_it_is_sent_is_not_put_in_place(bench, m
     assert await bench.sh("ls -A /workspace | grep growing; true") == ""
 
 
-async def test_what_can_not_be_copied_is_told_and_leaves_nothing(bench):
+async def test_what_cannot_be_copied_is_reported_and_leaves_nothing(bench):
     folder = bench.folder / "here"
     folder.mkdir()
     (folder / "a").write_text("a")
@@ -369,7 +369,7 @@ async def test_what_can_not_be_copied_is_told_and_leaves_nothing(bench):
     assert await bench.leftovers() == ""
 
 
-async def test_no_space_in_the_sandbox_is_told_and_leaves_nothing(bench):
+async def test_no_space_in_the_sandbox_is_reported_and_leaves_nothing(bench):
     if "1.0M" not in await bench.sh("df -h /dev"):
         pytest.skip("this sandbox has no file system that is small")
     before = await bench.sh("ls -A /dev")
@@ -384,7 +384,7 @@ async def test_no_space_in_the_sandbox_is_told_and_leaves_nothing(bench):
         assert await bench.sh("rmdir /dev/tree 2>/dev/null; ls -A /dev") == before
 
 
-async def test_no_space_here_is_told_and_leaves_nothing(bench, monkeypatch):
+async def test_no_space_here_is_reported_and_leaves_nothing(bench, monkeypatch):
     await bench.sh(
         "mkdir -p /workspace/n; cd /workspace/n; head -c 900000 /dev/zero > a; for i in 1 2 3 4 5; do echo > $i; done"
     )

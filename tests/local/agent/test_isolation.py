@@ -42,7 +42,7 @@ async def test_processes_files_and_names_are_its_own(isolated: Api, tmp_path: Pa
     )
 
 
-async def test_the_agent_can_not_be_looked_into(isolated: Api) -> None:
+async def test_the_agent_cannot_be_looked_into(isolated: Api) -> None:
     box = await isolated.running()
     for command in ("ls /proc/1/fd", "cat /proc/1/environ", "ls -l /proc/1/root/", "readlink /proc/1/cwd"):
         assert (await isolated.run(box, command)).json()["exit_code"] != 0, command
@@ -177,7 +177,7 @@ async def test_the_plain_driver_says_what_it_is_and_refuses(start: Start) -> Non
     assert "plain processes" in reply.json()["errors"][0]["details"]
 
 
-async def test_what_can_not_be_kept_to_is_refused(real: Api) -> None:
+async def test_what_cannot_be_kept_to_is_refused(real: Api) -> None:
     lists = [
         ({"network_allowlist": ["example.com"]}, "network_allowlist"),
         ({"network_denylist": ["10.0.0.0/8"]}, "network_denylist"),

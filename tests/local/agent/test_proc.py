@@ -112,7 +112,7 @@ async def test_a_container_has_few_rights_and_gets_no_more(tmp_path: Path) -> No
     assert not config.get("Privileged")
 
 
-def test_that_root_stays_root_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_it_is_reported_that_root_stays_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for user, mapped, is_said in ((0, False, True), (0, True, False), (1000, False, False)):
         monkeypatch.setattr(os, "geteuid", lambda user=user: user)
         driver = NamespaceDriver(tmp_path, Catalogue(("*",)), mapped=mapped, link="veth")

@@ -147,7 +147,7 @@ async def test_nesting_is_allowed_only_when_asked_for(start: Start, tmp_path: Pa
     assert refused == dict.fromkeys(refused, "EAFNOSUPPORT")
 
 
-def test_what_is_filtered_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_filtered_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def driver(**options: bool) -> NamespaceDriver:
         return NamespaceDriver(tmp_path, Catalogue(("*",)), mapped=True, link="veth", **options)
 

@@ -83,7 +83,7 @@ async def test_a_bad_create_names_the_field(simulated: Api, fields: dict[str, An
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"name": NaN}', b"[" * 100_000, b"\xff\xfe", b'"x"'])
-async def test_nonsense_is_refused_in_words(simulated: Api, body: bytes) -> None:
+async def test_nonsense_is_refused_with_a_message(simulated: Api, body: bytes) -> None:
     reply = await simulated.call("POST", "/sandbox", content=body)
     assert reply.status_code == 422
     assert reply.json().keys() <= {"detail", "errors"}

@@ -10,7 +10,7 @@ from tests.local.support import Api, Start
 JOBS = "/sandbox/background-jobs/status:batchGet"
 
 
-async def test_jobs_of_several_sandboxes_are_told_in_order(real: Api) -> None:
+async def test_jobs_of_several_sandboxes_are_reported_in_order(real: Api) -> None:
     one, two, gone = await real.running(), await real.running(), await real.running()
     await real.call("DELETE", f"/sandbox/{gone}")
     for box, job, text in (
@@ -76,7 +76,7 @@ def test_only_listed_images_are_there() -> None:
 
 
 @pytest.mark.parametrize("driver", ["process", "simulated"])
-async def test_an_image_that_can_not_be_had_ends_the_sandbox(start: Start, driver: str) -> None:
+async def test_an_image_that_cannot_be_had_ends_the_sandbox(start: Start, driver: str) -> None:
     api = await start(driver, images=("python:*",))
     ended = await api.until((await api.create(docker_image="node:20"))["id"], "ERROR")
     assert ended["errorType"] == "IMAGE_PULL_FAILED"

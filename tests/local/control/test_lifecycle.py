@@ -57,7 +57,7 @@ async def test_idleness_ends_a_sandbox_and_use_keeps_it(plain: Api, clock: Manua
     await plain.until(used, "TERMINATED")
 
 
-async def test_a_running_command_is_no_idleness(plain: Api, clock: ManualClock) -> None:
+async def test_a_running_command_is_not_idleness(plain: Api, clock: ManualClock) -> None:
     box = await plain.running(idle_timeout_minutes=5)
     working = asyncio.create_task(plain.run(box, "while ! test -e go; do sleep 0.02; done"))
     async with asyncio.timeout(60):

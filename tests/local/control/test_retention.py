@@ -85,7 +85,7 @@ async def test_logs_of_which_no_record_is_left_are_bounded_at_the_start(
     assert (logs / "no log").exists()
 
 
-async def test_a_log_that_can_not_be_removed_keeps_no_other(
+async def test_a_log_that_cannot_be_removed_keeps_no_other(
     start: Start, clock: ManualClock, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = await start("process", clock=clock)

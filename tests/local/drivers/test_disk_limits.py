@@ -164,7 +164,7 @@ async def test_a_platform_that_was_killed_leaves_no_disk_behind(bounded: Api, st
     assert processes_of(state) == []
 
 
-async def test_what_bounds_the_disk_is_said(bounded: Api, tmp_path: Path, state_dir: Path) -> None:
+async def test_what_bounds_the_disk_is_reported(bounded: Api, tmp_path: Path, state_dir: Path) -> None:
     assert "disk space and inodes are limited by " in bounded.platform.driver.isolation
     limit, reason = await find_disk_limit(tmp_path, mapped=False)
     assert limit is None
@@ -236,7 +236,7 @@ async def test_the_disk_of_the_machine_is_never_shut_down(bounded: Api, tmp_path
 
 
 @pytest.mark.parametrize("how", ["exit", "memory"])
-async def test_the_disk_goes_with_a_sandbox_that_ends_by_itself(bounded: Api, state_dir: Path, how: str) -> None:
+async def test_the_disk_goes_with_a_sandbox_that_ends_on_its_own(bounded: Api, state_dir: Path, how: str) -> None:
     fields: dict[str, Any] = {"disk_size_gb": SMALLEST_GB, "memory_gb": 0.3}
     if how == "exit":
         box = (await bounded.create(start_command="head -c 50M /dev/zero > /workspace/f", **fields))["id"]

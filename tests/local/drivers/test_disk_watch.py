@@ -67,7 +67,7 @@ async def test_a_sandbox_with_too_much_on_the_disk_ends(watched: Api, how: str) 
     await cleared(watched.platform.settings.state_dir, other)
 
 
-async def test_a_command_that_takes_too_much_is_told_so(watched: Api) -> None:
+async def test_a_command_that_takes_too_much_gets_the_reason(watched: Api) -> None:
     box = await watched.running(disk_size_gb=SMALLEST_GB, network_access=False)
     reply = await watched.run(box, f"{GREEDY['many files']}; sleep 60")
     assert (reply.status_code, reply.json()["error"]) == (409, "sandbox_not_running")
@@ -83,7 +83,7 @@ async def test_uploads_count_where_no_process_runs(watched: Api) -> None:
     assert (await watched.until(box, "ERROR"))["errorType"] == "DISK_FULL"
 
 
-async def test_what_fits_goes_on(watched: Api) -> None:
+async def test_what_fits_continues(watched: Api) -> None:
     box = await watched.running(disk_size_gb=SMALLEST_GB, network_access=False)
     # Much more than fits, one at a time, with holes, links and what belongs to the machine.
     await watched.output(

@@ -136,7 +136,7 @@ async def test_the_start_command_decides_the_end(engine: Api) -> None:
     assert "from-start" in (await engine.call("GET", f"/sandbox/{box}/logs")).json()["logs"]
 
 
-async def test_an_image_that_can_not_be_pulled(engine: Api) -> None:
+async def test_an_image_that_cannot_be_pulled(engine: Api) -> None:
     for image in ("localhost:1/no/such:1", "not a reference"):
         ended = await engine.until((await engine.create(docker_image=image))["id"], "ERROR")
         assert ended["errorType"] == "IMAGE_PULL_FAILED", ended

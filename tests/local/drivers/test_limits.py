@@ -54,7 +54,7 @@ async def test_children_count_together(limited: Api) -> None:
     assert ended["errorType"] == "OOM_KILLED"
 
 
-async def test_what_fits_goes_on(limited: Api) -> None:
+async def test_what_fits_continues(limited: Api) -> None:
     box = await limited.running(memory_gb=1)
     assert await limited.output(box, "python3 -c \"x = b'x' * (300 << 20); print(len(x))\"") == f"{300 << 20}\n"
     reply = await limited.run(box, "kill -9 $$")
@@ -89,7 +89,7 @@ async def test_cores_are_limited(isolated: Api, state_dir: Path) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_file_can_not_outgrow_the_disk(isolated: Api) -> None:
+async def test_a_file_cannot_outgrow_the_disk(isolated: Api) -> None:
     box = await isolated.running(disk_size_gb=0.1)
     reply = (await isolated.run(box, "truncate -s 200M /workspace/big; echo $?")).json()
     assert reply["stdout"].strip() != "0" or "File too large" in reply["stderr"]
@@ -116,7 +116,7 @@ def test_a_group_is_found_again_and_its_processes_ended(tmp_path: Path) -> None:
     groups.close()
 
 
-def test_a_group_that_can_not_be_made_says_so(tmp_path: Path) -> None:
+def test_a_group_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DriverError, match="limits"):
         ControlGroup(1, {"memory": tmp_path / "file" / "x"}).create(1e12, 1.0)

@@ -83,7 +83,7 @@ async def test_sandboxes_without_a_failure_keep_running(simulated: Api, clock: M
 
 
 @pytest.mark.parametrize("after", [-1, 1e300, math.inf, "soon", True, [3], None])
-async def test_a_time_that_is_none_is_left_to_chance(simulated: Api, clock: ManualClock, after: object) -> None:
+async def test_an_invalid_time_is_replaced_by_a_random_one(simulated: Api, clock: ManualClock, after: object) -> None:
     if after == math.inf:
         after = 10**400
     made = await simulated.create(advanced_configs={"simulate": "failure", "after": after})
@@ -152,7 +152,7 @@ async def test_its_files_are_listed_read_and_measured_as_those_of_a_real_one(sim
 
 
 @pytest.mark.parametrize(("path", "words"), [("/nowhere", "not there"), ("/workspace/README.md", "no directory")])
-async def test_what_is_no_directory_is_told(simulated: Api, path: str, words: str) -> None:
+async def test_what_is_not_a_directory_is_reported(simulated: Api, path: str, words: str) -> None:
     side = await files_of(simulated)
     with pytest.raises(FilesError, match=words):
         await side.read_folder(path)

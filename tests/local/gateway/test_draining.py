@@ -81,7 +81,7 @@ async def test_a_slow_reader_is_waited_for():
 
 
 @pytest.mark.parametrize("chunk", [b"", b"x", b"x" * 70_000])
-async def test_a_child_that_goes_on_is_not_waited_for(chunk):
+async def test_a_child_that_continues_is_not_waited_for(chunk):
     flow = Flow()
 
     async def take(_):

@@ -82,7 +82,7 @@ async def test_a_client_that_goes_away_ends_its_command(real: Api) -> None:
     await gone(real, box)
 
 
-async def test_a_child_in_the_background_goes_on(real: Api) -> None:
+async def test_a_child_in_the_background_continues(real: Api) -> None:
     box = await real.running()
     started = time.monotonic()
     assert await real.output(box, "(sleep 0.3; echo late; echo done > marker) & echo $! > pid; echo hi") == "hi\n"

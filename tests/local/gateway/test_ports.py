@@ -152,7 +152,7 @@ async def until_listening(port: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_nobody_listening_is_a_502_with_words(real: Api) -> None:
+async def test_nobody_listening_is_a_502_with_a_message(real: Api) -> None:
     box = await real.running()
     url = (await expose(real, box, 8999))["url"]
     async with httpx.AsyncClient() as client:
@@ -196,7 +196,7 @@ async def test_exposures_are_listed_and_removed(simulated: Api) -> None:
     [({"port": port}, "port") for port in (-1, 0, 21, 9001, 70000, 8080, 2222, 8081, "x", None)]
     + [({"port": 8000, "name": "n" * 51}, "name"), ({"port": 8000, "protocol": "UDP"}, "protocol"), ({}, "port")],
 )
-async def test_what_can_not_be_exposed_is_a_422_that_names_the_field(
+async def test_what_cannot_be_exposed_is_a_422_that_names_the_field(
     simulated: Api, body: dict[str, Any], param: str
 ) -> None:
     box = await simulated.started()

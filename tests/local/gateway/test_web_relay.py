@@ -149,13 +149,13 @@ async def test_no_page_answers_under_a_name_from_elsewhere(web: Web, host: bytes
         (request(b"\r\n evil.test"), False),
     ],
 )
-async def test_the_host_counts_however_it_is_said(web: Web, data: bytes, is_fine: bool) -> None:
+async def test_the_host_counts_however_it_is_given(web: Web, data: bytes, is_fine: bool) -> None:
     said = await web.ask(data)
     assert said.startswith(b"HTTP/1.1 200 ") is is_fine, said
     assert (web.heard != b"") is is_fine
 
 
-async def test_each_request_of_a_connection_is_looked_at(web: Web) -> None:
+async def test_each_request_of_a_connection_is_checked(web: Web) -> None:
     said = await web.ask(request(b"localhost"), request(b"sbx-1.localhost"), request(b"evil.test"), request(b"::1"))
     assert said.count(b"HTTP/1.1 200 ") == 2
     assert said.count(b"HTTP/1.1 403 ") == 1

@@ -215,7 +215,7 @@ def worker_pid() -> int:
     return pid
 
 
-async def test_a_generation_is_told_once_it_holds(carried: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_generation_is_reported_once_it_holds(carried: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     box = await carried.running()
     path = f"/sandbox/{box}/egress-policy"
     assert (await carried.call("GET", path)).json()["applied_generation"] == 1
@@ -233,7 +233,7 @@ async def test_a_generation_is_told_once_it_holds(carried: Api, monkeypatch: pyt
     assert (reply["generation"], reply["applied_generation"], reply["applied"]) == (4, 4, True)
 
 
-async def test_each_of_many_changes_holds_when_it_is_told(carried: Api) -> None:
+async def test_each_of_many_changes_holds_when_it_is_reported(carried: Api) -> None:
     box = await carried.running()
     path = f"/sandbox/{box}/egress-policy"
     bodies = [{"allowlist": [f"n{number}.com"], "denylist": None} for number in range(10)]
@@ -682,7 +682,7 @@ def test_a_share_shrinks_with_the_connections_and_with_what_is_held() -> None:
     assert budget.share(1) == LEAST
 
 
-async def test_a_device_that_can_not_be_used_is_the_trouble_of_its_sandbox_alone(tmp_path: Path) -> None:
+async def test_a_device_that_cannot_be_used_is_the_trouble_of_its_sandbox_alone(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     running = asyncio.create_task(work(theirs, Reach(), Descriptors()))

@@ -99,7 +99,7 @@ def upload(client: httpx.Client, box: str, path: str, data: bytes) -> httpx.Resp
     return httpx.post(url, params={"path": path}, headers=headers, files={"file": ("f", data)}, timeout=30)
 
 
-def test_a_full_disk_is_said_and_freed_by_deleting(disk: SmallDisk, driver: str) -> None:
+def test_a_full_disk_is_reported_and_freed_by_deleting(disk: SmallDisk, driver: str) -> None:
     with serving(disk.inside, "--driver", driver, prefix=disk.prefix) as (process, client, info):
         first, second = running(client), running(client)
         filler = disk.fill()
@@ -260,7 +260,7 @@ async def test_any_call_that_finds_no_space_says_so(start: Start, monkeypatch: p
     assert (await api.call("GET", "/sandbox")).json()["total"] == 0
 
 
-async def test_a_port_that_can_not_be_written_down_is_not_exposed(
+async def test_a_port_that_cannot_be_recorded_is_not_exposed(
     start: Start, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
 ) -> None:
     api: Api = await start("simulated", clock=clock)

@@ -294,7 +294,7 @@ async def test_what_was_written_before_the_time_was_over_is_shown():
         assert lines[-1].startswith("the command did not end within 900 s")
 
 
-async def test_what_ran_is_told_among_the_events_and_touches_the_sandbox():
+async def test_what_ran_is_reported_among_the_events_and_touches_the_sandbox():
     async with World().run_test(size=WIDE) as pilot:
         app, screen, _ = await console(pilot)
         history = app.services.platform.session.history

@@ -123,7 +123,7 @@ def shown(screen):
     return [view.plain(number).rstrip() for number in range(len(screen.results))]
 
 
-async def test_equal_answers_are_folded_and_what_differs_is_told():
+async def test_equal_answers_are_folded_and_differences_shown():
     async with World().run_test(size=WIDE) as pilot:
         app = await marked(pilot)
         answering(app, s3=(BROKEN, "", 1), s5=ConnectionFailedError("broke", sent=True))
@@ -286,7 +286,7 @@ async def test_one_mark_opens_a_console_and_the_menu_opens_the_same_screen():
         await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
 
 
-async def test_the_sandboxes_are_chosen_anew_by_a_query_or_by_marks():
+async def test_the_sandboxes_can_be_chosen_again_by_a_query_or_by_marks():
     async with World().run_test(size=WIDE) as pilot:
         app = await marked(pilot)
         answering(app)

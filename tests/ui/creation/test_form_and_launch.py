@@ -78,7 +78,7 @@ RULES = [
 ]
 
 
-async def test_each_rule_is_told_beside_its_field_as_it_is_typed():
+async def test_each_rule_is_shown_beside_its_field_while_typing():
     app = World(fleet=0)
     async with app.run_test(size=NARROW) as pilot:
         await open_form(pilot)
@@ -219,7 +219,7 @@ async def test_what_may_have_been_made_is_asked_for_again_with_the_same_key():
         await until(pilot, lambda: not app.services.launches.journal.unfinished())
 
 
-async def test_a_full_disk_of_the_platform_is_told_and_made_nothing():
+async def test_a_full_disk_of_the_platform_is_reported_and_made_nothing():
     app, transports = world_with(reply(507, {"detail": "The disk of the local platform is full. Delete sandboxes."}))
     async with app.run_test(size=WIDE) as pilot:
         await open_form(pilot)
@@ -233,7 +233,7 @@ async def test_a_full_disk_of_the_platform_is_told_and_made_nothing():
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
 
 
-async def test_a_single_sandbox_is_written_down_before_it_is_asked_for():
+async def test_a_single_sandbox_is_recorded_before_it_is_asked_for():
     seen = []
     app, transports = world_with(None)
 
@@ -360,7 +360,7 @@ async def test_the_platform_is_asked_about_the_image(monkeypatch):
         assert app.screen.plan.requests, "the platform has the last word when it is asked to make it"
 
 
-async def test_an_edited_text_is_taken_over_and_a_broken_one_is_not_lost(monkeypatch):
+async def test_an_edited_text_fills_the_form_and_a_broken_one_is_not_lost(monkeypatch):
     texts = []
     edits = iter(['memory_gb = 4\nlabels = "x"\n', "memory_gb = [", 'name = "back"\n'])
 

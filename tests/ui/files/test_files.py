@@ -371,7 +371,7 @@ async def test_small_changes_ask_first_and_are_made_there(sides):
         assert sides[1].calls[3] == ("chmod", 0o600, named)
 
 
-async def test_a_directory_that_can_not_be_listed_leaves_the_pane_where_it_is(sides):
+async def test_a_directory_that_cannot_be_listed_leaves_the_pane_where_it_is(sides):
     async with World().run_test(size=WIDE) as pilot:
         screen = await entered(pilot)
         await pilot.press("p", *"/nowhere", "enter")

@@ -275,7 +275,7 @@ async def test_the_other_stream_and_saving_what_is_read(tmp_path):
     await run(steps)
 
 
-async def test_ends_are_told_together_and_by_the_way_that_was_chosen(monkeypatch):
+async def test_ended_jobs_are_reported_together_by_the_chosen_means(monkeypatch):
     monkeypatch.setattr("sandtui.ui.jobs.flow.TELL_SECONDS", 0.01)
 
     async def steps(pilot):
@@ -311,7 +311,7 @@ async def test_a_desktop_notification_holds_no_control_byte(monkeypatch):
     await run(steps)
 
 
-async def test_the_way_of_telling_is_kept():
+async def test_the_means_of_notification_is_stored():
     async def steps(pilot):
         app = await opened(pilot)
         await pilot.press("B", "b")
@@ -323,7 +323,7 @@ async def test_the_way_of_telling_is_kept():
     await run(steps)
 
 
-async def test_a_sandbox_that_can_not_be_asked_is_named():
+async def test_a_sandbox_that_cannot_be_asked_is_named():
     async def steps(pilot):
         app = await opened(pilot)
         app.services.platform.session.jobs.problems["sbx_0008"] = "no \x1b[31mshell[/]"

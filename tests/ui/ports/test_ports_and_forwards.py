@@ -99,7 +99,7 @@ async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_
     await run(steps)
 
 
-async def test_a_local_port_that_is_taken_is_said():
+async def test_a_local_port_that_is_taken_is_reported():
     async def steps(pilot):
         app = await opened(pilot)
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
@@ -165,7 +165,7 @@ def test_what_a_refusal_means(status, words):
     assert words in plain_fault(APIError("broken", status_code=status), 80)
 
 
-async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
+async def test_running_work_is_shown_on_every_screen_and_jobs_in_the_detail():
     async def steps(pilot):
         app = await settled(pilot)
         session = app.services.platform.session
@@ -183,7 +183,7 @@ async def test_what_goes_on_is_told_on_every_screen_and_jobs_in_the_detail():
     await run(steps)
 
 
-def test_nothing_goes_on_says_nothing():
+def test_without_running_work_nothing_is_shown():
     assert work_pieces(0, 0) == []
 
 
@@ -207,7 +207,7 @@ def test_the_drawn_code_is_the_codes_own_squares(text):
     assert not any(map(any, seen[len(wanted) :])), "what fills the last line up is light"
 
 
-def test_what_is_too_long_is_told():
+def test_what_is_too_long_is_reported():
     with pytest.raises(ValueError, match="too long"):
         qr_code("a" * 10_000)
 

@@ -154,7 +154,7 @@ def test_a_recording_at_its_end(snap_compare, size):
     assert snap_compare(Recorded(), terminal_size=size, run_before=steps)
 
 
-async def test_the_arrows_jump_and_the_speed_is_told():
+async def test_the_arrows_jump_and_the_speed_is_shown():
     async with Recorded().run_test(size=WIDE) as pilot:
         app = await played(pilot)
         assert "0:00 of 0:34" in news(app)
@@ -190,7 +190,7 @@ async def test_a_terminal_that_is_taller_is_seen_where_its_cursor_is():
         await until(pilot, lambda: shown()[:2] == ["top", "1"])
 
 
-async def test_what_cannot_be_played_is_told():
+async def test_what_cannot_be_played_is_reported():
     async with Broken().run_test(size=WIDE) as pilot:
         app = await listed(pilot)
         await pilot.press("enter")

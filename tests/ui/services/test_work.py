@@ -29,7 +29,7 @@ def leave(app):
 
 @pytest.mark.parametrize("group", ["shell", "measure", "edit", "keep"])
 @pytest.mark.parametrize("way", ["worker", "start"])
-async def test_what_fails_as_its_connection_is_left_is_no_fault(group, way):
+async def test_what_fails_as_its_connection_is_left_is_not_a_fault(group, way):
     app = World(fleet=3)
     async with app.run_test() as pilot:
         await settled(pilot)

@@ -285,7 +285,7 @@ async def test_recording_and_playing_it():
         await until(pilot, lambda: not path.exists())
 
 
-async def test_a_program_is_told_the_colours_of_the_theme_in_use():
+async def test_a_program_learns_the_colours_of_the_theme_in_use():
     async with World().run_test(size=WIDE) as pilot:
         app, opener = await opened(pilot)
         opener.last.say(b"\x1b]11;?\x07")
