@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, MAX_LIFETIME_MINUTES, StartCommand
+from sandtui.client.models import bounds
+from sandtui.client.models.base import camel
+from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, Sandbox, StartCommand
 from sandtui.local.control.generations import start_command_for
 from sandtui.local.drivers.base import MAX_WORD, size_of
 from sandtui.local.egress import checked_lists
@@ -23,6 +25,9 @@ MAX_VARIABLES = 1024 * 1024
 """Bytes of the variables of a sandbox; more could leave no room for the arguments of a command."""
 MASK = "***"
 DISK_MOUNT_PATH = "/sandbox-workspace"
+
+_WIRE_NAMES = {name: camel(name) for name in Sandbox.model_fields}
+"""The fields of a sandbox in a response, by their names on the record."""
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -81,21 +86,21 @@ SandboxId = Annotated[str, StringConstraints(max_length=200)]
 class CreateBody(RequestModel):
     """The body of a create, in any generation's spelling."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_LENGTH)]
     docker_image: Annotated[Text, StringConstraints(min_length=1, max_length=1000)] | None = None
     start_command: Text | StartCommand | None = None
-    cpu_cores: float = Field(default=1.0, ge=0.1, le=64)
-    memory_gb: float = Field(default=2.0, ge=0.1, le=1024)
-    disk_size_gb: float = Field(default=5.0, ge=0.1, le=1000)
-    gpu_count: int = Field(default=0, ge=0, le=8)
+    cpu_cores: Annotated[float, bounds.CPU_CORES.check] = 1.0
+    memory_gb: Annotated[float, bounds.MEMORY_GB.check] = 2.0
+    disk_size_gb: Annotated[float, bounds.DISK_GB.check] = 5.0
+    gpu_count: Annotated[int, bounds.GPU_COUNT.check] = 0
     gpu_type: str | None = None
     vm: bool = False
     arch: Annotated[Text, StringConstraints(max_length=100)] | None = None
     network_access: bool = True
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
-    timeout_minutes: int = Field(default=60, le=MAX_LIFETIME_MINUTES)
-    idle_timeout_minutes: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_MINUTES)
+    timeout_minutes: int = Field(default=60, le=bounds.LIFETIME_MINUTES.high)
+    idle_timeout_minutes: Annotated[int, bounds.LIFETIME_MINUTES.check] | None = None
     environment_vars: Variables | None = None
     secrets: Variables | None = None
     labels: list[Label] = Field(default_factory=list, max_length=100)
@@ -104,7 +109,9 @@ class CreateBody(RequestModel):
     region: str | None = None
     advanced_configs: dict[str, Any] | None = None
     registry_credentials_id: str | None = None
-    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    idempotency_key: (
+        Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_IDEMPOTENCY_KEY_LENGTH)] | None
+    ) = None
     checkpoint_id: str | None = None
     volumes: list[Any] | None = None
 
@@ -113,7 +120,7 @@ class CreateBody(RequestModel):
         if self.docker_image is None and self.checkpoint_id is None:
             raise ValueError("docker_image: is needed")
         if self.timeout_minutes == 0 or (self.timeout_minutes < 0 and not self.vm):
-            raise ValueError(f"timeout_minutes: must be from 1 to {MAX_LIFETIME_MINUTES}")
+            raise ValueError(f"timeout_minutes: must be {bounds.LIFETIME_MINUTES}")
         idle = self.idle_timeout_minutes
         if idle is not None and 0 < self.timeout_minutes < idle:
             raise ValueError(f"idle_timeout_minutes: must be at most timeout_minutes ({self.timeout_minutes})")
@@ -260,45 +267,18 @@ def _stamp(when: datetime | None) -> str | None:
 
 
 def sandbox_reply(record: SandboxRecord, user_agent: str = "") -> dict[str, Any]:
-    """Return a sandbox as the client that asks can read it."""
+    """Return a sandbox as the client that asks can read it: every field of the client's model, in camelCase."""
     command = start_command_for(user_agent, record.start_command)
     fits = isinstance(command, dict) if record.vm else isinstance(command, str)
-    return {
-        "id": record.id,
-        "name": record.name,
-        "dockerImage": record.docker_image,
-        "startCommand": command if fits else None,
-        "cpuCores": record.cpu_cores,
-        "memoryGB": record.memory_gb,
-        "diskSizeGB": record.disk_size_gb,
-        "diskMountPath": DISK_MOUNT_PATH,
-        "gpuCount": record.gpu_count,
-        "gpuType": record.gpu_type,
-        "vm": record.vm,
-        "networkAccess": record.network_access,
-        "networkAllowlist": record.network_allowlist,
-        "networkDenylist": record.network_denylist,
-        "status": record.status,
-        "timeoutMinutes": record.timeout_minutes,
-        "idleTimeoutMinutes": record.idle_timeout_minutes,
-        "terminationReason": record.termination_reason,
-        "environmentVars": record.environment_vars,
+    values = {name: getattr(record, name, None) for name in _WIRE_NAMES}
+    values |= {
+        "start_command": command if fits else None,
+        "disk_mount_path": DISK_MOUNT_PATH,
         "secrets": dict.fromkeys(record.secrets, MASK) if record.secrets else None,
-        "advancedConfigs": record.advanced_configs,
         "labels": list(record.labels),
-        "createdAt": _stamp(record.created_at),
-        "updatedAt": _stamp(record.updated_at),
-        "startedAt": _stamp(record.started_at),
-        "terminatedAt": _stamp(record.terminated_at),
-        "exitCode": record.exit_code,
-        "errorType": record.error_type,
-        "errorMessage": record.error_message,
-        "userId": record.user_id,
-        "teamId": record.team_id,
-        "region": record.region,
-        "kubernetesJobId": None,
-        "registryCredentialsId": record.registry_credentials_id,
-        "pendingImageBuildId": None,
+    }
+    return {
+        _WIRE_NAMES[name]: _stamp(value) if isinstance(value, datetime) else value for name, value in values.items()
     }
 
 

@@ -26,22 +26,22 @@ def order_of(values: Sequence[Any]) -> str:
 
 
 FLEET: dict[str, Shown] = {
-    "age": lambda row: NOW.timestamp() - row.created,
     "status": lambda row: row.status_key,
     "name": lambda row: row.sandbox.name.lower(),
+    "id": lambda row: row.id,
     "image": lambda row: row.sandbox.docker_image.lower(),
     "size": lambda row: (row.sandbox.cpu_cores, row.sandbox.memory_gb),
     "labels": lambda row: "\n".join(row.sandbox.labels).lower(),
+    "age": lambda row: NOW.timestamp() - row.created,
     "left": lambda row: row.expires,
-    "id": lambda row: row.id,
+    "reason": lambda row: (
+        row.sandbox.error_type or row.sandbox.error_message or row.sandbox.termination_reason or ""
+    ).lower(),
     "gpu": lambda row: (row.sandbox.gpu_count, row.sandbox.gpu_type or ""),
     "disk": lambda row: row.sandbox.disk_size_gb,
     "region": lambda row: row.sandbox.region or "",
     "user": lambda row: row.sandbox.user_id or "",
     "team": lambda row: row.sandbox.team_id or "",
-    "reason": lambda row: (
-        row.sandbox.error_type or row.sandbox.error_message or row.sandbox.termination_reason or ""
-    ).lower(),
     "used": lambda row: -1 if row.used is None else row.used,
     "memused": lambda row: -1 if row.memory_used is None else row.memory_used,
 }
@@ -77,7 +77,9 @@ async def test_the_arrow_on_the_fleet():
         screen = app.screen
         await until(pilot, lambda: len(screen.table.visible_ids) == 24)
         store = app.services.platform.session.store
-        for order in SORT_ORDERS:
+        # The fleet starts sorted by age: the orders come round from there.
+        first = next(index for index, order in enumerate(SORT_ORDERS) if order.id == "age")
+        for order in (*SORT_ORDERS[first:], *SORT_ORDERS[:first]):
             for key in ("O", "O"):
                 await pilot.press(key)
                 await pilot.pause()

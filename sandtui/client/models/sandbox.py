@@ -20,14 +20,12 @@ from pydantic import (
     model_validator,
 )
 
+from sandtui.client.models import bounds
 from sandtui.client.models.base import AnswerModel, Moment, RequestModel, RowsModel, Texts, WireModel, readable_rows
 from sandtui.client.models.gateway import GatewayToken
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
 """Keeps a container alive and idle (WIRE.md 2.3)."""
-
-MAX_LIFETIME_MINUTES = 1440
-"""Maximum lifetime of a container (WIRE.md 8)."""
 
 NOT_BLANK = r"\S"
 
@@ -86,13 +84,13 @@ class CreateSandboxRequest(RequestModel):
     Secrets are :class:`pydantic.SecretStr`, so that ``repr`` does not show them.
     """
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NOT_BLANK)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_LENGTH, pattern=NOT_BLANK)]
     docker_image: Annotated[str, StringConstraints(min_length=1, pattern=NOT_BLANK)]
     start_command: str | StartCommand | None = DEFAULT_START_COMMAND
-    cpu_cores: float = Field(default=1.0, ge=0.1, le=16)
-    memory_gb: float = Field(default=2.0, ge=0.1, le=64)
-    disk_size_gb: float = Field(default=5.0, ge=0.1, le=1000)
-    gpu_count: int = Field(default=0, ge=0, le=8)
+    cpu_cores: Annotated[float, bounds.CPU_CORES.check] = 1.0
+    memory_gb: Annotated[float, bounds.MEMORY_GB.check] = 2.0
+    disk_size_gb: Annotated[float, bounds.DISK_GB.check] = 5.0
+    gpu_count: Annotated[int, bounds.GPU_COUNT.check] = 0
     gpu_type: str | None = None
     vm: Annotated[bool, BeforeValidator(lambda value: False if value is None else value)] = False
     guaranteed: bool | None = None
@@ -100,7 +98,7 @@ class CreateSandboxRequest(RequestModel):
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
     timeout_minutes: int = 60
-    idle_timeout_minutes: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_MINUTES)
+    idle_timeout_minutes: Annotated[int, bounds.LIFETIME_MINUTES.check] | None = None
     environment_vars: dict[EnvironmentKey, str] | None = None
     secrets: dict[EnvironmentKey, SecretStr] | None = None
     labels: list[str] = Field(default_factory=list)
@@ -108,15 +106,17 @@ class CreateSandboxRequest(RequestModel):
     region: str | None = None
     advanced_configs: AdvancedConfigs | None = None
     registry_credentials_id: str | None = None
-    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    idempotency_key: (
+        Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_IDEMPOTENCY_KEY_LENGTH)] | None
+    ) = None
     arch: Literal["amd64", "arm64"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         # A VM may have no time limit, expressed by a negative lifetime; a container may not.
-        if not (1 <= self.timeout_minutes <= MAX_LIFETIME_MINUTES or (self.vm and self.timeout_minutes != 0)):
+        if not (self.timeout_minutes in bounds.LIFETIME_MINUTES or (self.vm and self.timeout_minutes != 0)):
             raise ValueError(
-                f"timeout_minutes must be 1 to {MAX_LIFETIME_MINUTES}, not {self.timeout_minutes}"
+                f"timeout_minutes must be {bounds.LIFETIME_MINUTES}, not {self.timeout_minutes}"
                 " (a VM takes more, and -1 for no end)"
             )
         if self.idle_timeout_minutes is not None and 0 < self.timeout_minutes < self.idle_timeout_minutes:

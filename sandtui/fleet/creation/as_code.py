@@ -6,20 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from sandtui.client.models import CreateSandboxRequest
-from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
 from sandtui.client.shell_words import word
 
-_DEFAULTS = {
-    "start_command": DEFAULT_START_COMMAND,
-    "cpu_cores": 1.0,
-    "memory_gb": 2.0,
-    "disk_size_gb": 5.0,
-    "gpu_count": 0,
-    "vm": False,
-    "network_access": True,
-    "labels": [],
-}
-_LEFT_OUT = frozenset({"idempotency_key", "secrets"})
+_LEFT_OUT = {"idempotency_key", "secrets"}
 
 
 def sdk_snippet(requests: Sequence[CreateSandboxRequest]) -> str:
@@ -89,9 +78,4 @@ def shell_line(values: Mapping[str, str], defaults: Mapping[str, str]) -> str:
 
 
 def _fields(request: CreateSandboxRequest) -> dict[str, object]:
-    given = request.model_dump(exclude_none=True, mode="python")
-    return {
-        key: value
-        for key, value in given.items()
-        if key not in _LEFT_OUT and not (key in _DEFAULTS and value == _DEFAULTS[key])
-    }
+    return request.model_dump(exclude_none=True, exclude_defaults=True, exclude=_LEFT_OUT, mode="python")

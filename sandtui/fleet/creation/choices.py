@@ -1,34 +1,28 @@
-"""What the create form offers for a field: what the fleet has, what was used before, and the user's catalogue."""
+"""What the create form offers for a field: values of the fleet, values used before, and the user's own images."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
-from sandtui.fleet.creation.launch_plan import LAUNCH_LABEL
+from sandtui.fleet.creation.form import BY_ID, FIELDS
+from sandtui.fleet.fields import LAUNCH_LABEL
 from sandtui.fleet.inventory.store import FleetStore
 
-MOST_ROWS = 5000
-"""Rows looked through for values: opening the form must not take longer than a key may."""
+MAX_ROWS = 5000
+"""Rows that are searched for values: opening the form must not take longer than a key may."""
 
-MOST_CHOICES = 8
-
-_FIXED: Mapping[str, Sequence[str]] = {
-    "kind": ("container", "vm"),
-    "network": ("open", "blocked", "allow ", "deny "),
-    "timeout_minutes": ("30m", "1h", "4h", "8h", "24h"),
-    "idle_timeout_minutes": ("15m", "30m", "1h"),
-    "gpu_type": ("H100_80GB", "RTX_PRO_6000B_96GB"),
-}
+MAX_CHOICES = 8
 
 
 class FormChoices:
-    """The choices, as they were when the form was opened. ``catalogue`` are images from the settings."""
+    """The choices at the time when the form was opened. ``catalogue`` are images from the settings."""
 
     def __init__(self, store: FleetStore, catalogue: Sequence[str]) -> None:
-        found: dict[str, Counter[str]] = {name: Counter() for name in ("docker_image", "gpu_type", "region", "team_id")}
-        for row in islice(store, MOST_ROWS):
+        learned = [line.id for line in FIELDS if line.entry is not None and line.entry.learned]
+        found: dict[str, Counter[str]] = {name: Counter() for name in learned}
+        for row in islice(store, MAX_ROWS):
             sandbox = row.sandbox
             for name, counts in found.items():
                 if value := getattr(sandbox, name):
@@ -44,11 +38,12 @@ class FormChoices:
         self._values["docker_image"] = [*images, *self._values["docker_image"]]
 
     def of(self, field: str, word: str) -> list[str]:
-        """Return what fits a word, the best first: what begins with it, then what holds it."""
-        known = [*self._values.get(field, ()), *_FIXED.get(field, ())]
+        """Return what matches a word, the best first: what begins with it, then what contains it."""
+        entry = BY_ID[field].entry
+        known = [*self._values.get(field, ()), *(entry.choices if entry is not None else ())]
         if field == "docker_image":
             known += self._catalogue
         lowered = word.lower()
         begins = [value for value in known if value.lower().startswith(lowered)]
-        holds = [value for value in known if lowered in value.lower()]
-        return list(dict.fromkeys([*begins, *holds]))[:MOST_CHOICES]
+        contains = [value for value in known if lowered in value.lower()]
+        return list(dict.fromkeys([*begins, *contains]))[:MAX_CHOICES]

@@ -20,7 +20,8 @@ from sandtui.client import (
     ServerError,
 )
 from sandtui.clock import Clock
-from sandtui.fleet.creation.launch_plan import LAUNCH_LABEL, LaunchPlan
+from sandtui.fleet.creation.launch_plan import LaunchPlan
+from sandtui.fleet.fields import LAUNCH_LABEL
 from sandtui.fleet.signals import Signal
 
 CREATES_AT_ONCE = 16

@@ -1,4 +1,4 @@
-"""From a form with a count and a matrix to the sandboxes that it will make."""
+"""From a form with a count and a matrix to the requests of a launch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from sandtui.client.models import CreateSandboxRequest
-from sandtui.fleet.creation.form import BY_ID, MAX_COUNT, PLAN_FIELDS, read_count, read_form
+from sandtui.fleet.creation.form import BY_ID, COUNT, PLAN_FIELDS, read_count, read_form
 from sandtui.fleet.creation.values import FieldProblem, words
-
-LAUNCH_LABEL = "launch="
-"""The label that tells which launch made a sandbox, so that all of one can be found again."""
+from sandtui.fleet.fields import LAUNCH_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,13 @@ def plan_launch(values: Mapping[str, str], launch_id: str) -> LaunchPlan:
     if first.isascii() and first.isdigit() and len(first) < 7:
         start = int(first)
     else:
-        problems["start"] = "a whole number"
+        problems["start"] = "must be a whole number"
     try:
         rows = read_matrix(values.get("matrix", ""))
     except FieldProblem as problem:
         problems["matrix"] = str(problem)
-    if count * len(rows) > MAX_COUNT:
-        problems.setdefault("count", f"{count * len(rows)} in all: {MAX_COUNT} at most")
+    if count * len(rows) not in COUNT:
+        problems.setdefault("count", f"{count * len(rows)} sandboxes; the maximum is {COUNT.high:g}")
     if problems:
         return LaunchPlan(launch_id, problems={**read_form(values).problems, **problems})
     requests: list[CreateSandboxRequest] = []
@@ -97,11 +95,11 @@ def read_matrix(text: str) -> list[dict[str, str]]:
         name, equals, choices = entry.partition("=")
         options = [choice for choice in choices.split(",") if choice]
         if not equals or not options:
-            raise FieldProblem(f"{entry}: write name=value,value")
+            raise FieldProblem(f"{entry}: use NAME=VALUE,VALUE")
         if name in PLAN_FIELDS or name == "secrets":
-            raise FieldProblem(f"{name} can't vary")
+            raise FieldProblem(f"{name} can't be in the matrix")
         if not name.isidentifier():
-            raise FieldProblem(f"{name} is no field and no variable")
+            raise FieldProblem(f"{name} is not a field or a variable name")
         axes.append([(name, option) for option in options])
     return [dict(row) for row in product(*axes)]
 

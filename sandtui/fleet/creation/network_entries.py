@@ -1,4 +1,4 @@
-"""What may stand in the lists of a sandbox's network: host names and IPv4 networks (client/WIRE.md 8)."""
+"""Entries of a sandbox's network lists: host names and IPv4 networks (client/WIRE.md 8)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
 MAX_ENTRIES = 1024
 HOST_PORTS = frozenset({80, 443})
-"""The only ports that may be named beside a host name."""
+"""The only ports that may follow a host name."""
 
 MAX_PORT = 65535
 
@@ -16,15 +16,15 @@ _NUMERIC = re.compile(r"[0-9./]+")
 
 
 def entry_problem(entry: str) -> str:
-    """Return what is wrong with an entry, as words for beside the field; empty when it is right."""
+    """Return what is wrong with an entry, as the text to show beside the field; empty if it is valid."""
     if "://" in entry:
-        return "leave out what stands before the host"
+        return "use a host without a scheme"
     if entry == "*":
-        return "* alone: write open or blocked"
+        return "use open or blocked instead of *"
     if any(sign in entry for sign in "@?#"):
-        return "only a host, no user and no query"
+        return "use a host without user or query"
     if entry.count(":") > 1 or entry.startswith("["):
-        return "IPv6 is not known there"
+        return "IPv6 is not supported"
     host, colon, ports = entry.partition(":")
     numeric = bool(_NUMERIC.fullmatch(host))
     problem = _network_problem(host) if numeric else _name_problem(host)
@@ -37,21 +37,21 @@ def _network_problem(host: str) -> str:
     try:
         IPv4Network(host, strict=False)
     except (AddressValueError, NetmaskValueError, ValueError):
-        return "no IPv4 address or network"
+        return "not an IPv4 address or network"
     return ""
 
 
 def _name_problem(host: str) -> str:
     if "/" in host:
-        return "a host without a path"
+        return "use a host without a path"
     name = host.removeprefix("*.")
     if "*" in name:
-        return "* only as the first part: *.example.com"
+        return "* is allowed only as the first label: *.example.com"
     labels = name.split(".")
     if "" in labels:
-        return "a part between the points is empty"
+        return "a label between the dots is empty"
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        return "no host name"
+        return "not a host name"
     return ""
 
 
@@ -61,7 +61,7 @@ def _ports_problem(text: str, *, named: bool) -> str:
     if not all(end.isascii() and end.isdigit() and len(end) < 6 and 1 <= int(end) <= MAX_PORT for end in ends):
         return f"ports are 1 to {MAX_PORT}"
     if int(ends[0]) > int(ends[-1]):
-        return "the lower port stands first"
+        return "the lower port comes first"
     if named and (dash or int(low) not in HOST_PORTS):
-        return "with a name only port 80 or 443"
+        return "a host name allows only port 80 or 443"
     return ""

@@ -1,4 +1,4 @@
-"""Reads the text of one field: a value, or words that say what is wrong."""
+"""Read the text of one field of the create form: a value, or a message about what is wrong."""
 
 from __future__ import annotations
 
@@ -11,18 +11,33 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from sandtui.client.models.bounds import LIFETIME_MINUTES, MAX_NAME_LENGTH, Bounds
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, StartCommand
 from sandtui.fleet.creation.network_entries import MAX_ENTRIES, entry_problem
 
 MAX_FILE = 256 * 1024
-"""Bytes of a file that a variable or a secret is taken from."""
+"""The largest file, in bytes, that a variable or a secret is read from."""
 
 _DURATION = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m(?:in)?)?", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class FieldProblem(ValueError):
-    """The words beside a field."""
+    """What is wrong with a field, as the text to show beside it."""
+
+
+def name(text: str) -> str:
+    """Read the name of a sandbox."""
+    if not text:
+        raise FieldProblem("a name is required")
+    if len(text) > MAX_NAME_LENGTH:
+        raise FieldProblem(f"{len(text)} characters; the maximum is {MAX_NAME_LENGTH}")
+    return text
+
+
+def optional(text: str) -> str | None:
+    """Read a text that may be left out."""
+    return text or None
 
 
 def minutes(text: str) -> int:
@@ -35,98 +50,104 @@ def minutes(text: str) -> int:
         return int(text)
     match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()):
-        raise FieldProblem("write it as 90m, 24h or minutes")
+        raise FieldProblem("not a duration: use 90m, 24h or a number of minutes")
     days, hours, rest = (int(part or 0) for part in match.groups())
     return (days * 24 + hours) * 60 + rest
 
 
-def lifetime(text: str, longest: int) -> int:
-    """Read a lifetime of 1 to ``longest`` minutes."""
+def lifetime(text: str) -> int:
+    """Read a lifetime or an idle timeout, in minutes."""
     if not text:
-        raise FieldProblem("a lifetime is needed, such as 90m")
+        raise FieldProblem("a lifetime is required, such as 90m")
     value = minutes(text)
-    if not 1 <= value <= longest:
-        raise FieldProblem("must be 1m to 24h")
+    if value not in LIFETIME_MINUTES:
+        raise FieldProblem(f"must be {LIFETIME_MINUTES.low:g}m to {LIFETIME_MINUTES.high // 60:g}h")
     return value
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """Return what reads a number between two bounds; a comma is a point."""
+def number(bounds: Bounds) -> Callable[[str], float]:
+    """Return a reader for a number within bounds; a decimal comma is accepted."""
 
     def read(text: str) -> float:
         try:
             value = float(text.replace(",", "."))
         except ValueError:
-            raise FieldProblem(f"a number, {low:g} to {high:g}") from None
-        if not low <= value <= high:
-            raise FieldProblem(f"must be {low:g} to {high:g}")
+            raise FieldProblem(f"not a number: must be {bounds}") from None
+        if value not in bounds:
+            raise FieldProblem(f"must be {bounds}")
         return value
 
     return read
 
 
-def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """Return what reads a whole number between two bounds."""
+def whole_number(bounds: Bounds) -> Callable[[str], int]:
+    """Return a reader for a whole number within bounds."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise FieldProblem(f"a whole number, {low} to {high}")
-        if not low <= int(text) <= high:
-            raise FieldProblem(f"must be {low} to {high}")
+            raise FieldProblem(f"not a whole number: must be {bounds}")
+        if int(text) not in bounds:
+            raise FieldProblem(f"must be {bounds}")
         return int(text)
 
     return read
 
 
 def image(text: str) -> str:
-    """Read an image's name."""
+    """Read the name of an image."""
     if not text:
-        raise FieldProblem("an image is needed: python:3.11-slim")
+        raise FieldProblem("an image is required, such as python:3.11-slim")
     if any(character.isspace() for character in text):
-        raise FieldProblem("an image's name holds no blanks")
+        raise FieldProblem("an image name can't contain spaces")
     return text
 
 
 def words(text: str) -> list[str]:
-    """Read words, each once."""
+    """Read words that are separated by spaces, each once."""
     return list(dict.fromkeys(text.split()))
 
 
-def kind(text: str) -> str:
-    """Read what kind of sandbox it is."""
+def kind(text: str) -> dict[str, object]:
+    """Read whether the sandbox is a container or a VM, into the field of the request."""
     if text.lower() not in {"container", "vm"}:
-        raise FieldProblem("container or vm")
-    return text.lower()
+        raise FieldProblem("must be container or vm")
+    return {"vm": text.lower() == "vm"}
 
 
 def hosts(text: str) -> dict[str, object]:
-    """Read ``open``, ``blocked``, ``allow HOST ...`` or ``deny HOST ...`` into the request's fields."""
+    """Read ``open``, ``blocked``, ``allow HOST ...`` or ``deny HOST ...`` into the fields of the request."""
     word, *entries = text.replace(",", " ").split() or ["open"]
     if word in {"open", "blocked"} and not entries:
         return {"network_access": word == "open"}
     if word not in {"allow", "deny"}:
-        raise FieldProblem("open, blocked, allow HOST or deny HOST")
+        raise FieldProblem("use open, blocked, allow HOST or deny HOST")
     if not entries:
-        raise FieldProblem(f"{word} which hosts?")
+        raise FieldProblem(f"{word} needs at least one host")
     if {"allow", "deny"} & set(entries):
-        raise FieldProblem("allow or deny, not both")
+        raise FieldProblem("use allow or deny, not both")
     if len(entries) > MAX_ENTRIES:
-        raise FieldProblem(f"{len(entries)} hosts: {MAX_ENTRIES} at most")
+        raise FieldProblem(f"{len(entries)} hosts; the maximum is {MAX_ENTRIES}")
     for entry in entries:
         if problem := entry_problem(entry):
             raise FieldProblem(f"{entry}: {problem}")
     return {f"network_{word}list": entries}
 
 
-def start_command(text: str, what: object) -> str | StartCommand | None:
-    """Read the start command: shell text for a container, words without a shell for a VM (client/WIRE.md 2.3)."""
+def command_text(text: str) -> str:
+    """Read a start command as text."""
     if "\0" in text:
-        raise FieldProblem("it can't hold a NUL byte")
-    if what != "vm":
+        raise FieldProblem("a command can't contain a NUL byte")
+    return text
+
+
+def start_command(text: str, *, vm: bool) -> str | StartCommand | None:
+    """Return a start command for the request: shell text for a container, words without a shell for a VM
+    (client/WIRE.md 2.3)."""
+    if not vm:
         return text or DEFAULT_START_COMMAND
     parts = split_words(text)
     if parts and not parts[0]:
-        raise FieldProblem("the program's name is empty")
+        raise FieldProblem("the name of the program is empty")
     return StartCommand(executable=parts[0], args=parts[1:]) if parts else None
 
 
@@ -142,30 +163,30 @@ def environment(text: str) -> dict[str, str] | None:
 
 
 def secret_values(text: str) -> dict[str, SecretStr] | None:
-    """Read secrets: as variables, and ``KEY=@env:NAME`` or ``KEY=@file:PATH`` for where a value is taken from."""
+    """Read secrets: like variables, and ``KEY=@env:NAME`` or ``KEY=@file:PATH`` for a value that is read from there."""
     pairs = environment(text)
     return None if pairs is None else {key: SecretStr(_resolve(key, value)) for key, value in pairs.items()}
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a field, as a shell takes them apart.
+    """Split a field into words as a shell does.
 
     Raises:
-        FieldProblem: a quote has no end.
+        FieldProblem: a quote is not closed.
     """
     try:
         return shlex.split(text)
     except ValueError:
-        raise FieldProblem("a quote is missing its end") from None
+        raise FieldProblem("a quote is not closed") from None
 
 
 def only_references(text: str) -> str:
-    """Return the secrets that are named by a reference: what may be kept in a file. Values are left out."""
+    """Return the secrets that are references, which may be saved in a file; values are left out."""
     return _join(part for part in _parts(text) if _is_reference(part))
 
 
 def only_values(text: str) -> str:
-    """Return the secrets that were typed: what is kept nowhere but in the form."""
+    """Return the secrets that were typed as values, which exist only in the form."""
     return _join(part for part in _parts(text) if not _is_reference(part))
 
 
@@ -185,11 +206,11 @@ def _join(parts: Iterable[str]) -> str:
 
 
 def dotenv(text: str) -> list[str]:
-    """Return the ``KEY=value`` words of a ``.env`` file as python-dotenv reads them, without filling in variables.
+    """Return the ``KEY=value`` words of a ``.env`` file as python-dotenv reads them, without expanding variables.
 
-    What can't be read is returned as it stands: whoever takes the words refuses it.
+    What can't be parsed is returned unchanged, and refused by the reader of the words.
     """
-    # Only a file or a paste needs it.
+    # Imported late: only a file or a paste needs it.
     from dotenv.parser import parse_stream
 
     found: list[str] = []
@@ -205,34 +226,36 @@ def _pairs(parts: Iterable[str], before: int = 0) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for part in parts:
         key, equals, value = part.partition("=")
-        place = before + len(pairs) + 1
-        # The word may be a secret: it is counted, not shown.
+        row = before + len(pairs) + 1
+        # The word may be a secret: the message names its row and not its text.
         if not equals:
-            raise FieldProblem(f"entry {place} is not KEY=value")
+            raise FieldProblem(f"row {row} is not KEY=value")
+        if not key:
+            raise FieldProblem(f"row {row}: KEY is empty")
         if not _KEY.fullmatch(key):
-            raise FieldProblem(f"name {place}: letters, digits and _, not starting with a digit")
+            raise FieldProblem(f"row {row}: KEY takes letters, digits and _, and can't start with a digit")
         if "\0" in value:
-            raise FieldProblem(f"value {place} can't hold a NUL byte")
+            raise FieldProblem(f"row {row}: the value can't contain a NUL byte")
         pairs[key] = value
     return pairs
 
 
 def _resolve(key: str, value: str) -> str:
     if value.startswith("@env:"):
-        name = value.removeprefix("@env:")
-        if name not in os.environ:
-            raise FieldProblem(f"{key}: there is no variable {name} here")
-        return os.environ[name]
+        variable = value.removeprefix("@env:")
+        if variable not in os.environ:
+            raise FieldProblem(f"{key}: the environment variable {variable} is not set")
+        return os.environ[variable]
     if value.startswith("@file:"):
         return _read_file(value.removeprefix("@file:")).rstrip("\n")
     return value
 
 
-def _read_file(name: str) -> str:
-    path = Path(name).expanduser()
+def _read_file(path_text: str) -> str:
+    path = Path(path_text).expanduser()
     try:
         if path.stat().st_size > MAX_FILE:
-            raise FieldProblem(f"{name} is too large for this")
+            raise FieldProblem(f"{path_text} is too large: the maximum is {MAX_FILE // 1024} KiB")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise FieldProblem(f"{name} can't be read") from None
+        raise FieldProblem(f"can't read {path_text}") from None

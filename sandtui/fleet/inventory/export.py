@@ -5,51 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 
+from sandtui.fleet.fields import FIELDS
 from sandtui.fleet.inventory.row import Row
-from sandtui.fleet.inventory.usage import GIGABYTE, Measured
 
-FIELDS = (
-    "id",
-    "name",
-    "status",
-    "docker_image",
-    "cpu_cores",
-    "memory_gb",
-    "disk_size_gb",
-    "gpu_count",
-    "gpu_type",
-    "vm",
-    "labels",
-    "created_at",
-    "started_at",
-    "expires_at",
-    "terminated_at",
-    "error_type",
-    "error_message",
-    "exit_code",
-    "region",
-    "user_id",
-    "team_id",
-    "used_cores",
-    "used_memory_gb",
-    "measured_at",
-)
-"""The last three are what was measured, if anything was: a mean since the start, and the memory at that time."""
-
-
-_MEASURED: dict[str, Callable[[Measured], object]] = {
-    "used_cores": lambda measured: None if measured.cores is None else round(measured.cores, 4),
-    "used_memory_gb": lambda measured: None if measured.memory is None else round(measured.memory / GIGABYTE, 4),
-    "measured_at": lambda measured: measured.moment,
+EXPORTED: Mapping[str, Callable[[Row], object]] = {
+    field.name: field.export or attrgetter(f"sandbox.{field.name}") for field in FIELDS if field.exported
 }
+"""What was measured is None where nothing was: a mean since the start, and the memory at that time."""
 
 
 def records(rows: Iterable[Row]) -> list[dict[str, object]]:
     """Return the fields of some rows; times are in ISO 8601."""
-    return [{name: _value(row, name) for name in FIELDS} for row in rows]
+    return [{name: _plain(value(row)) for name, value in EXPORTED.items()} for row in rows]
 
 
 def as_json(rows: Iterable[Row]) -> str:
@@ -60,18 +31,12 @@ def as_json(rows: Iterable[Row]) -> str:
 def as_csv(rows: Iterable[Row]) -> str:
     """Return CSV with a head; labels are joined by blanks."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(text, list(EXPORTED), lineterminator="\n")
     writer.writeheader()
     for record in records(rows):
         writer.writerow(record | {"labels": " ".join(record["labels"])})  # type: ignore[arg-type]
     return text.getvalue()
 
 
-def _value(row: Row, name: str) -> object:
-    if name == "status":
-        return row.status
-    if name in _MEASURED:
-        value = None if row.measured is None else _MEASURED[name](row.measured)
-    else:
-        value = getattr(row.sandbox, name)
+def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value

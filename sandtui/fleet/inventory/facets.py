@@ -1,57 +1,37 @@
-"""What many sandboxes have in common, kept once: a filter judges it once for all of them.
+"""What many sandboxes have in common, stored once: a filter judges it once for all of them.
 
 Looking at 100,000 sandboxes one by one takes a tenth of a second, however little is asked: each is somewhere else in
-memory. Those that were made alike share one of these.
+memory. Those that were created alike share one object.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from operator import attrgetter
 
 from sandtui.client.models import Sandbox
+from sandtui.fleet.fields import SHARED
 
-MOST_KEPT = 50_000
-"""Different ones that are kept; beyond that they begin anew, and share less."""
+MAX_STORED = 50_000
+"""Different ones that are stored; beyond that they start anew, and fewer are shared."""
+
+_values = attrgetter(*(field.name for field in SHARED if field.name != "labels"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Facets:
-    """The parts of a sandbox that others have too; sizes are in GB. Two of them are the same only as one object."""
+    """Stands for all sandboxes whose shared fields are equal; it is compared by identity."""
 
-    image: str
-    labels: tuple[str, ...]
-    cpu_cores: float
-    memory_gb: float
-    disk_size_gb: float
-    gpu_count: int
-    gpu_type: str
-    team_id: str
-    user_id: str
-    region: str
-    vm: bool
+    __slots__ = ()
 
     @classmethod
     def of(cls, sandbox: Sandbox) -> Facets:
-        """Return those of a sandbox, the same object for all that are alike."""
-        key = (
-            sandbox.docker_image,
-            tuple(sandbox.labels),
-            sandbox.cpu_cores,
-            sandbox.memory_gb,
-            sandbox.disk_size_gb,
-            sandbox.gpu_count,
-            sandbox.gpu_type or "",
-            sandbox.team_id or "",
-            sandbox.user_id or "",
-            sandbox.region or "",
-            bool(sandbox.vm),
-        )
-        found = _KEPT.get(key)
+        """Return those of a sandbox: the same object for all that are alike."""
+        key = (tuple(sandbox.labels), _values(sandbox))
+        found = _STORED.get(key)
         if found is None:
-            if len(_KEPT) >= MOST_KEPT:
-                _KEPT.clear()
-            found = _KEPT[key] = cls(*key)
+            if len(_STORED) >= MAX_STORED:
+                _STORED.clear()
+            found = _STORED[key] = cls()
         return found
 
 
-_KEPT: dict[tuple[object, ...], Facets] = {}
+_STORED: dict[tuple[object, ...], Facets] = {}

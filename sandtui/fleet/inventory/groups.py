@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
+from sandtui.fleet.fields import FIELDS, Field
 from sandtui.fleet.inventory.row import STATUS_ORDER, Row
 from sandtui.fleet.inventory.totals import COSTING
 
@@ -57,13 +59,17 @@ class Grouping:
 
 NONE = "none"
 
-GROUPINGS: tuple[Grouping, ...] = (
-    Grouping("status", "status", lambda row: row.status),
-    Grouping("label", "first label", lambda row: row.sandbox.labels[0] if row.sandbox.labels else NONE),
-    Grouping("image", "image", lambda row: row.sandbox.docker_image or NONE),
-    Grouping("team", "team", lambda row: row.sandbox.team_id or NONE),
-    Grouping("user", "user", lambda row: row.sandbox.user_id or NONE),
-)
+
+def _by_field(field: Field) -> Grouping:
+    if field.name == "labels":
+        return Grouping("label", field.group, lambda row: row.sandbox.labels[0] if row.sandbox.labels else NONE)
+    if field.name == "status":
+        return Grouping("status", field.group, lambda row: row.status)
+    value = attrgetter(f"sandbox.{field.name}")
+    return Grouping(field.group, field.group, lambda row: value(row) or NONE)
+
+
+GROUPINGS: tuple[Grouping, ...] = tuple(_by_field(field) for field in FIELDS if field.group)
 
 
 def by_label_key(name: str) -> Grouping:

@@ -10,14 +10,15 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
+from sandtui.fleet.fields import COLUMNS
 from sandtui.fleet.inventory.row import Row
 
 
 @dataclass(frozen=True, slots=True)
 class SortOrder:
-    """A way to order rows; ``descending`` is how it starts. Its id is that of the column it belongs to.
+    """A way to order rows; ``descending`` is how it starts. Its id is that of the column that it belongs to.
 
-    ``mirrored`` says that the column shows less where the key is greater: an age falls as the time of creation rises.
+    ``mirrored`` says that what the column shows falls as the key rises.
     """
 
     id: str
@@ -26,43 +27,18 @@ class SortOrder:
     descending: bool = False
     mirrored: bool = False
 
-    @classmethod
-    def of(
-        cls, order_id: str, title: str, attribute: str, *, descending: bool = False, mirrored: bool = False
-    ) -> SortOrder:
-        """Return the order by an attribute of the row: such orders are looked through without our code."""
-        return cls(order_id, title, attrgetter(attribute), descending, mirrored)
 
-
-def _or_less(share: float | None) -> float:
-    """Put what nobody measured below all that was."""
-    return -1.0 if share is None else share
-
-
-SORT_ORDERS: tuple[SortOrder, ...] = (
-    SortOrder.of("age", "age", "created", descending=True, mirrored=True),
-    SortOrder.of("status", "status", "status_key"),
-    SortOrder.of("name", "name", "name_key"),
-    SortOrder("image", "image", lambda row: row.sandbox.docker_image.lower()),
-    SortOrder("size", "size", lambda row: row.sandbox.cpu_cores * 1e6 + row.sandbox.memory_gb, descending=True),
-    SortOrder("labels", "labels", lambda row: "\n".join(row.sandbox.labels).lower()),
-    SortOrder.of("left", "time left", "expires"),
-    SortOrder.of("id", "id", "id"),
-    SortOrder("gpu", "GPUs", lambda row: f"{row.sandbox.gpu_count:04}{row.sandbox.gpu_type or ''}", descending=True),
-    SortOrder("disk", "disk", lambda row: row.sandbox.disk_size_gb, descending=True),
-    SortOrder("region", "region", lambda row: row.sandbox.region or ""),
-    SortOrder("user", "user", lambda row: row.sandbox.user_id or ""),
-    SortOrder("team", "team", lambda row: row.sandbox.team_id or ""),
-    SortOrder("reason", "reason", lambda row: row.reason.lower()),
-    SortOrder("used", "cores used", lambda row: _or_less(row.used), descending=True),
-    SortOrder("memused", "memory used", lambda row: _or_less(row.memory_used), descending=True),
+SORT_ORDERS: tuple[SortOrder, ...] = tuple(
+    SortOrder(column.id, column.sort_title or column.heading.lower(), column.sort, column.descending, column.mirrored)
+    for column in COLUMNS
 )
+"""One for each column, in their order."""
 
 ORDERS_BY_ID = {order.id: order for order in SORT_ORDERS}
 
 BY_ID = ORDERS_BY_ID["id"]
-BY_RECENCY = SortOrder.of("recency", "recency", "recency")
 _recency = attrgetter("recency")
+BY_RECENCY = SortOrder("recency", "recency", _recency)
 
 
 def newest_first(rows: Iterable[Row]) -> list[Row]:

@@ -33,7 +33,7 @@ class FleetView:
         self._clock = clock
         self._pending = ChangeSet()
         self._unwatch: Callable[[], None] = store.watch(self._note)
-        self._order = SORT_ORDERS[0]
+        self._order = ORDERS_BY_ID["age"]
         self.descending = self._order.descending
         self._query: Query = EVERYTHING
         self._active_only = False

@@ -20,12 +20,12 @@ from sandtui.directories import describe
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.creation.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.creation.choices import FormChoices
-from sandtui.fleet.creation.form import BY_ID, DEFAULTS, FIELDS
+from sandtui.fleet.creation.form import BY_ID, DEFAULTS, FIELDS, draft_from
 from sandtui.fleet.creation.launch_plan import LaunchPlan, new_launch_id, plan_launch
 from sandtui.fleet.creation.values import only_references, only_values
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
-from sandtui.ui.creation.form import draft_from, review
+from sandtui.ui.creation.form import review
 from sandtui.ui.creation.form_field import FieldLine
 from sandtui.ui.creation.presets_dialog import PresetChoice, PresetsDialog
 from sandtui.ui.dialogs.ask import AskDialog

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sandtui.fleet.fields import COLUMNS as ENTRIES
+from sandtui.fleet.fields import ColumnEntry
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
@@ -98,15 +100,6 @@ def _left(row: Row, now: datetime) -> Cell:
     return [time_left(row.sandbox.expires_at, now)]
 
 
-def _gpu(row: Row, _: datetime) -> Cell:
-    sandbox = row.sandbox
-    return [outside(f"{sandbox.gpu_count}x{sandbox.gpu_type}") if sandbox.gpu_count else Piece(NONE, "dim")]
-
-
-def _disk(row: Row, _: datetime) -> Cell:
-    return [Piece(f"{number(row.sandbox.disk_size_gb)}G")]
-
-
 def _optional(value: Callable[[Row], str | None], role: Role = "text") -> Callable[[Row, datetime], Cell]:
     def cell(row: Row, _: datetime) -> Cell:
         text = value(row)
@@ -125,28 +118,44 @@ def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Ce
     return cell
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("status", "STATUS", 12, 0, _status),
-    Column("name", "NAME", 14, 1, _name, grows=3),
-    Column("id", "ID", 14, 6, _id, grows=1),
-    Column("image", "IMAGE", 12, 5, _image, grows=2),
-    Column("size", "SIZE", 7, 4, _size),
-    Column("labels", "LABELS", 10, 3, _labels, grows=3, fit=_fit_labels),
-    Column("age", "AGE", 5, 2, _age, right=True, timed=True),
-    Column("left", "LEFT", 5, 2, _left, right=True, timed=True),
-    Column("reason", "REASON", 16, 7, _optional(lambda row: row.reason, "busy"), grows=1),
-    Column("gpu", "GPU", 12, 8, _gpu),
-    Column("disk", "DISK", 5, 9, _disk, right=True),
-    Column("region", "REGION", 8, 10, _optional(lambda row: row.sandbox.region)),
-    Column("user", "USER", 12, 11, _optional(lambda row: row.sandbox.user_id)),
-    Column("team", "TEAM", 12, 12, _optional(lambda row: row.sandbox.team_id)),
-    Column("used", "USED", 5, 4, _share(lambda row: row.used), right=True),
-    Column("memused", "MEM USED", 8, 5, _share(lambda row: row.memory_used), right=True),
-)
-"""Every column there is; the first eight are shown until somebody chooses others."""
+_CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
+    "status": _status,
+    "name": _name,
+    "id": _id,
+    "image": _image,
+    "size": _size,
+    "labels": _labels,
+    "age": _age,
+    "left": _left,
+    "reason": _optional(lambda row: row.reason, "busy"),
+    "used": _share(lambda row: row.used),
+    "memused": _share(lambda row: row.memory_used),
+}
+"""The columns that are more than a text."""
+
+_FITS: Mapping[str, Callable[[Cell, int], Cell]] = {"labels": _fit_labels}
+
+
+def _column(entry: ColumnEntry) -> Column:
+    return Column(
+        entry.id,
+        entry.heading,
+        entry.width,
+        entry.keep,
+        _CELLS[entry.id] if entry.text is None else _optional(entry.text),
+        right=entry.right,
+        grows=entry.grows,
+        timed=entry.timed,
+        fit=_FITS.get(entry.id),
+    )
+
+
+COLUMNS: tuple[Column, ...] = tuple(_column(entry) for entry in ENTRIES)
 
 COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
-SHOWN_FIRST = tuple(column.id for column in COLUMNS[:8])
+SHOWN_FIRST = tuple(entry.id for entry in ENTRIES if entry.shown)
+"""The columns until the user chooses others."""
+
 FROZEN = 2
 """So many columns stay when the others are moved sideways."""
 

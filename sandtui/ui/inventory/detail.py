@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
+from sandtui.fleet.fields import FIELDS
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
@@ -103,10 +104,11 @@ def _more(sandbox: Sandbox, now: datetime) -> list[Content]:
         content(""),
         _line("Name", outside(sandbox.name)),
         _line("Command", shown),
-        _line("Mount", outside(sandbox.disk_mount_path or NONE)),
-        _line("Region", outside(sandbox.region) if sandbox.region else _none()),
-        _line("User", outside(sandbox.user_id) if sandbox.user_id else _none()),
-        _line("Team", outside(sandbox.team_id) if sandbox.team_id else _none()),
+        *(
+            _line(field.title, outside(value) if (value := getattr(sandbox, field.name)) else _none())
+            for field in FIELDS
+            if field.detail
+        ),
         _line("Updated", *_moment(sandbox.updated_at, now)),
         _line("Ended at", *_moment(sandbox.terminated_at, now)),
     ]

@@ -190,7 +190,7 @@ def test_quoting_is_done_in_one_place():
         "client/shell_words.py",
         "fleet/creation/values.py",
         "ui/creation/pair_rows.py",
-        "ui/creation/form.py",
+        "fleet/fields.py",
         "local/agent/usr_local.py",
         "local/commands.py",
         "local/drivers/process.py",

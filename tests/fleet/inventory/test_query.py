@@ -328,9 +328,9 @@ def test_what_is_alike_is_judged_once():
     judged = []
 
     class Counting(Label):
-        def passes(self, facets):
-            judged.append(facets)
-            return super().passes(facets)
+        def matches(self, row, now):
+            judged.append(row.facets)
+            return super().matches(row, now)
 
     assert len(Counting("ci").select(list(store), 0.0)) == 10
     assert len(judged) == 2

@@ -48,32 +48,32 @@ async def type_into(pilot, name, text):
 
 
 RULES = [
-    ("name", "", "a name is needed"),
-    ("docker_image", "", "an image is needed"),
-    ("docker_image", "a b", "no blanks"),
+    ("name", "", "a name is required"),
+    ("docker_image", "", "an image is required"),
+    ("docker_image", "a b", "can't contain spaces"),
     ("cpu_cores", "0", "0.1 to 16"),
     ("cpu_cores", "17", "0.1 to 16"),
     ("memory_gb", "65", "0.1 to 64"),
     ("memory_gb", "x", "a number"),
     ("disk_size_gb", "1001", "0.1 to 1000"),
     ("gpu_count", "9", "0 to 8"),
-    ("gpu_type", "H100", "how many of them"),
+    ("gpu_type", "H100", "must be at least 1"),
     ("timeout_minutes", "0", "1m to 24h"),
     ("timeout_minutes", "25h", "1m to 24h"),
     ("idle_timeout_minutes", "2h", "at most the lifetime (60m)"),
     ("idle_timeout_minutes", "soon", "90m, 24h"),
-    ("network", "allow", "which hosts"),
-    ("network", "allow a.b", "need a vm"),
-    ("network", "allow http://a.b", "before the host"),
+    ("network", "allow", "at least one host"),
+    ("network", "allow a.b", "need kind vm"),
+    ("network", "allow http://a.b", "without a scheme"),
     ("network", "deny *", "open or blocked"),
     ("network", "allow a.b deny c.d", "not both"),
     ("kind", "pod", "container or vm"),
     ("count", "0", "1 to 1000"),
     ("count", "1001", "1 to 1000"),
     ("start", "x", "a whole number"),
-    ("matrix", "memory_gb", "name=value"),
+    ("matrix", "memory_gb", "NAME=VALUE"),
     ("matrix", "memory_gb=1,99", "0.1 to 64"),
-    ("environment_vars", "1A=x", "not starting with a"),
+    ("environment_vars", "1A=x", "can't start with a"),
     ("secrets", "B=@env:NO_SUCH_NAME", "NO_SUCH_NAME"),
 ]
 
@@ -103,7 +103,7 @@ async def test_each_rule_is_shown_beside_its_field_while_typing():
             app.screen.fill({})
         app.screen.line("name").value = "x" * 101
         await pilot.pause()
-        assert "101 characters: 100 at most" in words(app, "name")
+        assert "101 characters; the maximum is 100" in words(app, "name")
 
 
 async def test_one_key_goes_from_mistake_to_mistake():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sandtui.client.models import SandboxStatus
+from sandtui.fleet.fields import FILTERS
 from sandtui.fleet.inventory.query.parser import COMPARED, KEYS
 from sandtui.fleet.inventory.row import DELETING, Row
 
 STATUSES = (*(str(status).lower() for status in SandboxStatus), DELETING.lower())
 _OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", "unmeasured", *(f"{name}>" for name in COMPARED))
-_MOST_ROWS = 5000
+_MAX_ROWS = 5000
 """Rows looked through for values; a suggestion must never hold up the next key."""
 
 
@@ -39,18 +40,11 @@ def _complete(word: str, labels: Iterable[str], rows: Iterable[Row]) -> str | No
     if key == "status":
         done, comma, last = value.rpartition(",")
         return _first(f"status:{done}{comma}", last, STATUSES)
-    values = {
-        "image": lambda row: row.sandbox.docker_image,
-        "region": lambda row: row.sandbox.region,
-        "user": lambda row: row.sandbox.user_id,
-        "team": lambda row: row.sandbox.team_id,
-        "gpu": lambda row: row.sandbox.gpu_type,
-        "error": lambda row: row.sandbox.error_type,
-        "name": lambda row: row.sandbox.name,
-    }.get(key)
-    if values is None or not value:
+    entry = FILTERS.get(key)
+    if entry is None or entry.kind != "text" or not value:
         return None
-    some = (values(row) for row, _ in zip(rows, range(_MOST_ROWS), strict=False))
+    values = entry.completions or entry.value
+    some = (values(row) for row, _ in zip(rows, range(_MAX_ROWS), strict=False))
     return _first(f"{key}:", value, (each for each in some if each))
 
 

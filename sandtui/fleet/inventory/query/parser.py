@@ -11,8 +11,8 @@ from sandtui.client.models import SandboxStatus
 from sandtui.fleet.inventory.query.lexer import Token, tokens
 from sandtui.fleet.inventory.query.mistake import QueryError
 from sandtui.fleet.inventory.query.terms import (
-    FIELDS,
     NUMBERS,
+    TEXTS,
     TIMES,
     All,
     AnyOf,
@@ -31,7 +31,7 @@ from sandtui.fleet.inventory.query.terms import (
 from sandtui.fleet.inventory.query.use import SHARES, CompareUse, Unmeasured, apart_from_use, asks_use
 from sandtui.fleet.inventory.row import Row
 
-KEYS = ("label", "status", *FIELDS)
+KEYS = ("label", "status", *TEXTS)
 """The words before ``:``."""
 
 SYNONYMS = {"expires": "left", "memory": "mem", "cores": "cpu"}
@@ -226,8 +226,8 @@ def _term(token: Token, known: _Known) -> Term:
     if sign == ":":
         return _field(name, key, value, body, column, known.me)
     if sign == "~":
-        if name not in FIELDS and name != "label":
-            raise QueryError(f'"{key}" holds no text to search; there are {", ".join(("label", *FIELDS))}', column)
+        if name not in TEXTS and name != "label":
+            raise QueryError(f'"{key}" holds no text to search; there are {", ".join(("label", *TEXTS))}', column)
         return _pattern(name, value, column, column + len(key) + 1)
     if name not in COMPARED:
         # run=42 is a label more often than a comparison: a word finds it.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
 
 from sandtui.client.models import SandboxStatus
+from sandtui.fleet.fields import FILTERS, SHARED
 from sandtui.fleet.inventory.facets import Facets
 from sandtui.fleet.inventory.row import DELETING, Row
 from sandtui.fleet.inventory.totals import ended
@@ -47,17 +48,9 @@ class Term:
 
 
 class FacetTerm(Term):
-    """A condition on what many sandboxes have in common: it is judged once for all that are alike."""
+    """A condition on shared fields: it is judged once for all sandboxes that are alike."""
 
     __slots__ = ()
-
-    def passes(self, facets: Facets) -> bool:
-        """Whether sandboxes like this pass."""
-        raise NotImplementedError
-
-    def matches(self, row: Row, now: float) -> bool:
-        """Judge the row by what it has in common with others."""
-        return self.passes(row.facets)
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
         """Judge each kind once."""
@@ -116,11 +109,10 @@ class Label(FacetTerm):
     text: str
     beginning: bool = False
 
-    def passes(self, facets: Facets) -> bool:
+    def matches(self, row: Row, now: float) -> bool:
         """Look for it among the labels."""
-        if self.beginning:
-            return any(label.startswith(self.text) for label in facets.labels)
-        return self.text in facets.labels
+        labels = row.sandbox.labels
+        return any(label.startswith(self.text) for label in labels) if self.beginning else self.text in labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +132,10 @@ def _beginnings(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in words if word not in _STATUSES)
 
 
-FIELDS: dict[str, Callable[[Row], str]] = {
-    "image": lambda row: row.facets.image,
-    "name": lambda row: row.name,
-    "id": lambda row: row.id,
-    "team": lambda row: row.facets.team_id,
-    "user": lambda row: row.facets.user_id,
-    "region": lambda row: row.facets.region,
-    "gpu": lambda row: row.facets.gpu_type,
-    "error": lambda row: f"{row.sandbox.error_type or ''} {row.sandbox.error_message or ''}".strip(),
-    "kind": lambda row: "vm" if row.facets.vm else "container",
-}
+TEXTS: Mapping[str, Callable[[Row], str]] = {key: entry.value for key, entry in FILTERS.items() if entry.kind == "text"}
 """The texts that ``key:value`` and ``key~pattern`` look at."""
 
-SHARED_FIELDS = frozenset(FIELDS) - {"name", "id", "error"}
+SHARED_TEXTS = frozenset(field.filter.key for field in SHARED if field.filter is not None)
 """Those that many sandboxes have in common."""
 
 
@@ -178,7 +160,7 @@ class Text(Term):
 
     def matches(self, row: Row, now: float) -> bool:
         """Compare."""
-        text = FIELDS[self.name](row).lower()
+        text = TEXTS[self.name](row).lower()
         if self._glob is not None:
             return self._glob.match(text) is not None
         # A few hexadecimal digits are somewhere in very many ids.
@@ -186,7 +168,7 @@ class Text(Term):
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
         """Compare each text once where many have the same."""
-        return _select_alike(self, rows, now) if self.name in SHARED_FIELDS else Term.select(self, rows, now)
+        return _select_alike(self, rows, now) if self.name in SHARED_TEXTS else Term.select(self, rows, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +181,8 @@ class Pattern(Term):
     def matches(self, row: Row, now: float) -> bool:
         """Search."""
         if self.name == "label":
-            return any(self.regex.search(label) for label in row.facets.labels)
-        text = row.haystack if not self.name else FIELDS[self.name](row)
+            return any(self.regex.search(label) for label in row.sandbox.labels)
+        text = row.haystack if not self.name else TEXTS[self.name](row)
         return self.regex.search(text) is not None
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
@@ -208,16 +190,13 @@ class Pattern(Term):
         search = self.regex.search
         if self.name == "name":
             return [row for row in rows if search(row.name)]
-        if self.name == "label" or self.name in SHARED_FIELDS:
+        if self.name == "label" or self.name in SHARED_TEXTS:
             return _select_alike(self, rows, now)
         return Term.select(self, rows, now)
 
 
-NUMBERS: dict[str, Callable[[Facets], float | None]] = {
-    "cpu": lambda facets: facets.cpu_cores,
-    "mem": lambda facets: facets.memory_gb,
-    "disk": lambda facets: facets.disk_size_gb,
-    "gpus": lambda facets: facets.gpu_count,
+NUMBERS: Mapping[str, Callable[[Row], float | None]] = {
+    key: entry.value for key, entry in FILTERS.items() if entry.kind == "number"
 }
 """The numbers that can be compared; sizes are in GB."""
 
@@ -233,9 +212,9 @@ class Compare(FacetTerm):
     sign: str
     limit: float
 
-    def passes(self, facets: Facets) -> bool:
+    def matches(self, row: Row, now: float) -> bool:
         """Compare; what has no such number does not pass."""
-        number = NUMBERS[self.name](facets)
+        number = NUMBERS[self.name](row)
         return number is not None and OPERATORS[self.sign](number, self.limit)
 
 
