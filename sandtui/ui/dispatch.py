@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.errors import NoWidget
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -82,8 +83,20 @@ class Dispatcher:
         self._waiting.extendleft(reversed(meant[1:]))
         if not meant:
             return bool(self._waiting)
+        if isinstance(meant[0], events.MouseEvent) and self._hits_what_is_gone(meant[0]):
+            return False
         await self._deliver(meant[0])
         return isinstance(meant[0], IN_ORDER)
+
+    def _hits_what_is_gone(self, event: events.MouseEvent) -> bool:
+        """Whether a widget is drawn where the mouse is, but removed already: Textual asks for its parent, and fails."""
+        if not self._app.screen_stack or self._app.mouse_captured:
+            return False
+        try:
+            widget, _ = self._app.screen.get_widget_at(event.x, event.y)
+        except NoWidget:
+            return False
+        return not widget.is_attached
 
     async def _go_on(self, before: _State) -> None:
         try:

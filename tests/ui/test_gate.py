@@ -224,3 +224,21 @@ async def test_a_notice_whose_time_ran_out_while_it_was_made_holds_nothing():
         toast = Toast(Notification("late", timeout=-0.5))
         await app.screen.mount(toast)
         await until(pilot, lambda: not toast.is_attached)
+
+
+@pytest.mark.parametrize("kind", [events.MouseDown, events.MouseUp, events.MouseMove, events.MouseScrollDown])
+async def test_the_mouse_on_a_widget_that_is_gone_but_still_drawn(kind):
+    app = World(fleet=3)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        widget = Static("to be removed")
+        await app.screen.mount(widget, before=0)
+        await until(pilot, lambda: widget.region.area > 0)
+        x, y = widget.region.offset
+        with app.batch_update():
+            await widget.remove()
+            assert app.screen.get_widget_at(x, y)[0] is widget, "the picture is older than the removal"
+            await app.dispatcher.take(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+        await pilot.press("j")
+        await settled(pilot)
+        assert app.is_running
