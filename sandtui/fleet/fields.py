@@ -326,7 +326,7 @@ FIELDS: tuple[Field, ...] = (
         form=FormEntry(
             section="Resources",
             default="0",
-            hint=f"{bounds.GPU_COUNT}; need a type and kind vm",
+            hint=f"{bounds.GPU_COUNT}; need type and kind vm",
             read=lambda text: values.whole_number(bounds.GPU_COUNT)(text or "0"),
             write=_number("gpu_count"),
         ),
@@ -390,7 +390,7 @@ FIELDS: tuple[Field, ...] = (
             id="network",
             section="Placement",
             default="open",
-            hint="open, blocked, allow/deny HOST",
+            hint="open, blocked, allow/deny X",
             choices=("open", "blocked", "allow ", "deny "),
             spreads=True,
             read=values.hosts,
