@@ -121,7 +121,7 @@ async def test_columns_are_chosen_moved_and_remembered(tmp_path):
     async with again.run_test(size=WIDE) as pilot:
         await settled(pilot)
         assert again.screen.view.active_only
-        assert again.screen.view.order.id == "status"
+        assert again.screen.view.order.id == "left"
         assert again.screen.has_class("-no-inspector")
         assert set(columns(again)) <= set(again.services.preferences.columns)
 
@@ -174,7 +174,7 @@ async def test_after_grouping_the_head_of_the_first_group_is_in_view(start):
         assert table.scroll_offset.y == 0
         first = app.screen.view.groups[0]
         assert first.key.lower() in table.render_line(1).text.lower()
-        await pilot.press("G", "z", "3")
+        await pilot.press("G", "z", "2")
         await until(pilot, lambda: app.screen.view.grouping.id == "image")
         assert app.screen.table.scroll_offset.y == 0
 
