@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sandtui.client import AsyncSandboxClient
     from sandtui.client.session import Session
-    from sandtui.local.platform import Platform
+    from sandtui.local.platform import LocalPlatform
 
 # Textual
 
@@ -92,7 +92,7 @@ def end_live_side(client: SandboxClient) -> None:
 # The platform
 
 
-def carrier_of(platform: Platform) -> int:
+def carrier_of(platform: LocalPlatform) -> int:
     """Return the process that carries packets, to kill it as the kernel might."""
     driver = platform.driver
     assert isinstance(driver, NamespaceDriver)
@@ -101,7 +101,7 @@ def carrier_of(platform: Platform) -> int:
     return driver._carrier._process.pid
 
 
-def lose_memory(platform: Platform) -> None:
+def lose_memory(platform: LocalPlatform) -> None:
     """Have a platform lose all that it has in memory, as a SIGKILL does, which a test can't send to itself."""
     for task in platform.lifecycle._tasks.values():
         task.cancel()

@@ -1,4 +1,4 @@
-"""What import-linter proves about the text, proved at run time (design.md 1)."""
+"""What import-linter proves about the text, proved at run time."""
 
 import ast
 import pkgutil

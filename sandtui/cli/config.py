@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{path}: {'valid' if path.exists() else 'no such file; using defaults'}")
             for context in contexts(settings):
                 marks = ["read-only"] * context.read_only + ["production"] * context.production
-                print(f"  {clean(context.name):<20} {clean(context.words)}  {' '.join(marks)}".rstrip())
+                print(f"  {clean(context.name):<20} {clean(context.description)}  {' '.join(marks)}".rstrip())
     except (SettingsError, ConfigurationError) as error:
         return refuse(error)
     return 0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
 from sandtui.cli.connect import connect_command
-from sandtui.cli.remote_paths import ends, split, whole, with_names
+from sandtui.cli.remote_paths import ends, split, whole, with_final_paths
 from sandtui.cli.streams import check_output, save_input, temporary_directory, write_output
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain
 from sandtui.clock import SystemClock
@@ -143,7 +143,7 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
         sources, targets = await ends(client, source_text, target_text, arguments, "copy to or from")
         if arguments.target == _STREAM and len(sources) > 1:
             raise UsageError(f"{len(sources):,} sandboxes match, but - is one file; use a directory as the target")
-        made = await with_names(client, sources, targets, recursive=arguments.recursive)
+        made = await with_final_paths(client, sources, targets, recursive=arguments.recursive)
         if arguments.source == _STREAM and any(target.path.endswith(f"/{STREAM_FILE}") for _, target in made):
             raise UsageError(f"{target_text} is a directory: write NAME:DIRECTORY/FILE for standard input")
         return [
@@ -204,7 +204,7 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
         if spec.consent or not await asyncio.to_thread(os.path.lexists, spec.target.path):
             continue
         try:
-            found = await Carrier(client, Transfer("asked", spec), Path(), Unwritten(), lambda: None, {}).compare()
+            found = await Carrier(client, Transfer("asked", spec), Path(), NullJournal(), lambda: None, {}).compare()
         except (FilesError, TransferError, SandboxClientError):
             continue  # the copy itself reports the error, and replaces nothing
         paths += [join(spec.target.path, path) if path else spec.target.path for path in found.replaced]
@@ -222,7 +222,7 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
     return [replace(spec, consent=True) for spec in specs]
 
 
-class Unwritten:
+class NullJournal:
     """A journal that stores nothing: an interrupted script is run again by its author."""
 
     def keep(self, transfer: Transfer, place: int) -> None:
@@ -264,30 +264,30 @@ async def transfer_all(
     from sandtui.fleet.transfers.queue import TransferQueue
 
     with temporary_directory("cp") as spool:
-        queue = TransferQueue(client, SystemClock(), Unwritten(), spool, AT_ONCE)
+        queue = TransferQueue(client, SystemClock(), NullJournal(), spool, AT_ONCE)
         changed = asyncio.Event()
         queue.on_change.subscribe(changed.set)
         transfers = queue.add(specs, _id)
         running = asyncio.ensure_future(queue.run())
         bar = sys.stderr.isatty() and not arguments.quiet and not arguments.json
-        told: set[str] = set()
+        reported: set[str] = set()
         try:
-            while len(told) < len(transfers):
+            while len(reported) < len(transfers):
                 changed.clear()
                 for transfer in transfers:
                     if transfer.state is State.ASKING:
                         # The file appeared after the check.
-                        transfer.problem = "the target exists meanwhile; add --overwrite to replace it"
+                        transfer.problem = "the target now exists; add --overwrite to replace it"
                         queue.cancel(transfer.id)
-                    if transfer.is_over and transfer.id not in told:
-                        told.add(transfer.id)
-                        _tell(transfer, arguments, bar=bar)
+                    if transfer.is_over and transfer.id not in reported:
+                        reported.add(transfer.id)
+                        _report(transfer, arguments, bar=bar)
                         if not transfer.problem:
-                            tell_omitted(transfer.omitted, arguments, omitted)
-                            tell_risks(transfer.run_by, arguments)
+                            report_omitted(transfer.omitted, arguments, omitted)
+                            report_risks(transfer.run_by, arguments)
                 if bar:
                     _draw(queue)
-                if len(told) < len(transfers):
+                if len(reported) < len(transfers):
                     try:
                         await asyncio.wait_for(changed.wait(), PROGRESS_SECONDS)
                     except TimeoutError:
@@ -314,7 +314,7 @@ async def transfer_all(
     return LEFT_OUT if any(transfer.left_out for transfer in transfers) else 0
 
 
-def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None) -> None:
+def report_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set[str] | None = None) -> None:
     """Report skipped files on standard error, unless they are known."""
     for text in words:
         if known is None or text not in known:
@@ -323,7 +323,7 @@ def tell_omitted(words: Sequence[str], arguments: argparse.Namespace, known: set
             known.add(text)
 
 
-def tell_risks(files: Sequence[tuple[str, str]], arguments: argparse.Namespace) -> None:
+def report_risks(files: Sequence[tuple[str, str]], arguments: argparse.Namespace) -> None:
     """Warn about files from a sandbox that programs run by themselves."""
     for path, program in files:
         complain(f"warning: {as_typed(path, arguments)} came from a sandbox and is run by {program} automatically")
@@ -340,7 +340,7 @@ def _id(spec: Spec) -> str:
     return hashlib.sha256(places.encode()).hexdigest()[:10]
 
 
-def _tell(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> None:
+def _report(transfer: Transfer, arguments: argparse.Namespace, *, bar: bool) -> None:
     spec = transfer.spec
     label = _STREAM if spec.source.path.endswith(f"/{STREAM_FILE}") else spec.source.label
     if arguments.json:

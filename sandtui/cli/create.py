@@ -109,16 +109,16 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
 async def _follow(launch: Launch, *, wait: bool, client: AsyncSandboxClient) -> int:
     from sandtui.fleet.creation.launch import Step
 
-    told: dict[int, Step] = {}
+    reported: dict[int, Step] = {}
 
-    def tell() -> None:
+    def report() -> None:
         for item in launch.items:
-            news = item.step in {Step.STARTING, Step.READY, Step.FAILED} and told.get(item.place) is not item.step
+            news = item.step in {Step.STARTING, Step.READY, Step.FAILED} and reported.get(item.place) is not item.step
             if news and (wait or item.step is not Step.READY):
-                told[item.place] = item.step
+                reported[item.place] = item.step
                 print(json.dumps(_row(item)), flush=True)
 
-    launch.on_change.subscribe(tell)
+    launch.on_change.subscribe(report)
     await (launch.run() if wait else launch.create())
     return 1 if launch.counts[Step.FAILED] else 0
 

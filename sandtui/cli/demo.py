@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.inventory.session import Connection
     from sandtui.local.owned_platform import OwnedPlatform
 
-MOST = 20_000
+MAX_FLEET = 20_000
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -87,16 +87,16 @@ async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Conne
     if living:
         client = AsyncSandboxClient(config=config, keep_tokens=False)
         task = asyncio.create_task(Life(client, seed).run())
-        _living.add(task)
-        task.add_done_callback(_living.discard)
+        _background_tasks.add(task)
+        task.add_done_callback(_background_tasks.discard)
     return Connection(config, "demo · simulated", note="Demo data: nothing is billed, nothing is kept")
 
 
-_living: set[object] = set()
+_background_tasks: set[object] = set()
 """Keeps references to tasks; the event loop cancels them when it closes."""
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= MOST):
-        raise argparse.ArgumentTypeError(f"expected a whole number up to {MOST:,}")
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_FLEET):
+        raise argparse.ArgumentTypeError(f"expected a whole number up to {MAX_FLEET:,}")
     return int(text)

@@ -15,11 +15,11 @@ def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
     Raises:
         UsageError: the file cannot be written.
     """
-    from sandtui.config.debug_log import LogError, debug_log, words_of
+    from sandtui.config.debug_log import LogError, debug_log, loggable_arguments
 
     path = Path(file).expanduser() if file else Paths.of_user().debug_log
     try:
-        with debug_log(path, words_of(words)):
+        with debug_log(path, loggable_arguments(words)):
             code = run()
     except LogError as error:
         raise UsageError(str(error)) from None

@@ -26,7 +26,7 @@ async def ends(
     """Return what source and target stand for; ask before acting on many sandboxes.
 
     Raises:
-        UsageError: neither is in a sandbox, or there is no such sandbox.
+        UsageError: neither is in a sandbox, or existing is no such sandbox.
     """
     source, target = split(source_text), split(target_text)
     if source[0] is None and target[0] is None:
@@ -51,7 +51,7 @@ def split(text: str) -> tuple[str | None, str]:
     return name, path or "."
 
 
-async def with_names(
+async def with_final_paths(
     client: AsyncSandboxClient, sources: list[Place], targets: list[Place], *, recursive: bool
 ) -> list[tuple[Place, Place]]:
     """Pair each source with the final path of its copy.
@@ -80,8 +80,8 @@ async def with_names(
                 path = join(path, name if names.count(name) == 1 else f"{name}-{source.sandbox_id}")
                 path = join(path, base(source.path))
             else:
-                there = await side(target).look(path)
-                if path.endswith("/") or (there is not None and there.kind is Kind.FOLDER):
+                existing = await side(target).look(path)
+                if path.endswith("/") or (existing is not None and existing.kind is Kind.FOLDER):
                     path = join(path, base(source.path))
             pairs.append((source, replace(target, path=path)))
     return pairs

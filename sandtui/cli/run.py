@@ -136,7 +136,7 @@ async def _fan_out(
     from sandtui.fleet.commands.fanout.save import record, save
     from sandtui.fleet.commands.fanout.text import exit_code, report
 
-    def tell(target: Target) -> None:
+    def on_result(target: Target) -> None:
         if arguments.json:
             print(json.dumps(record(target)), flush=True)
 
@@ -147,7 +147,7 @@ async def _fan_out(
         SystemClock(),
         timeout=arguments.timeout,
         at_once=arguments.parallel or AT_ONCE,
-        on_end=tell,
+        on_end=on_result,
         stdin=stdin,
     )
     if sys.stderr.isatty():

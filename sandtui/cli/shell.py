@@ -59,7 +59,7 @@ async def _shell(wanted: str, arguments: argparse.Namespace) -> int:
 
 
 def not_found(wanted: str) -> str:
-    """Return what to tell a user who named no running sandbox."""
+    """Return what to report a user who named no running sandbox."""
     return f'no running sandbox named "{wanted}" (also tried as the start of an id)'
 
 

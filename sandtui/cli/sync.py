@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli.cp import (
-    Unwritten,
+    NullJournal,
     add_common,
     agreed,
     as_typed,
     connected,
     make_spec,
-    tell_omitted,
-    tell_risks,
+    report_omitted,
+    report_risks,
     transfer_all,
 )
 from sandtui.cli.remote_paths import ends, split
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sandtui.fleet.transfers.model import Spec
 
 SHOWN = 40
-LOOK_SECONDS = 0.7
+POLL_SECONDS = 0.7
 
 _DESCRIPTION = """\
 Make the directory TARGET identical to SOURCE. Files that differ in size or time are copied, with times and
@@ -145,7 +145,7 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
     code = 0
     for spec in await _specs(client, arguments):
         try:
-            found = await Carrier(client, Transfer("dry", spec), Path(), Unwritten(), lambda: None, {}).compare()
+            found = await Carrier(client, Transfer("dry", spec), Path(), NullJournal(), lambda: None, {}).compare()
         except (FilesError, TransferError) as error:
             # The other sandboxes are still compared.
             complain(clean(as_typed(f"{spec.source.label}: {error}", arguments)))
@@ -153,9 +153,9 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
             continue
         left = omitted(spec.source.label, found.left_out, found.refused, found.held)
         _print(spec, found, arguments)
-        tell_omitted(left, arguments)
+        report_omitted(left, arguments)
         if spec.is_download:
-            tell_risks(run_by_programs(spec.target.path, [*found.new, *found.changed]), arguments)
+            report_risks(run_by_programs(spec.target.path, [*found.new, *found.changed]), arguments)
         code = code or (LEFT_OUT if left else 0)
     return code
 
@@ -194,7 +194,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         specs = await _specs(client, arguments)
         complain(f"watching {specs[0].source.path} (ctrl+c to stop)")
         omitted: set[str] = set()
-        async for _ in changes(specs[0].source.path, arguments.patterns, LOOK_SECONDS):
+        async for _ in changes(specs[0].source.path, arguments.patterns, POLL_SECONDS):
             await transfer_all(client, specs, arguments, omitted)
         return 0
 

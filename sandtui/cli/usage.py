@@ -38,11 +38,11 @@ def on_terminal(*names: str) -> bool:
 
 def drop_output() -> None:
     """Discard further output after a broken pipe: the interpreter would report it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed and not stream.isatty():
-            os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+            os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def draw_in_utf8() -> None:

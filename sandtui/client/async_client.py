@@ -104,7 +104,7 @@ class AsyncSandboxClient(Operations):
 
         Raises:
             APIError: the platform has no SSH for this sandbox, or refused.
-            ConnectionFailedError: the address that the platform returned can't be reached.
+            ConnectionFailedError: the address that the platform returned is not reachable.
         """
         from sandtui.client.ssh import ssh_connection
 

@@ -23,7 +23,7 @@ from sandtui.client.exchange import (
     READ_AT_ONCE,
     BoundedBody,
     arguments,
-    bytes_to_pass_by,
+    bytes_to_read_directly,
     fault,
     length_of,
 )
@@ -69,7 +69,7 @@ class BlockingPort:
                     pieces = response.iter_raw() if plain else response.iter_bytes()
                     for piece in pieces:
                         sink.take(piece)
-                        left = bytes_to_pass_by(response, len(piece)) if plain else 0
+                        left = bytes_to_read_directly(response, len(piece)) if plain else 0
                         if left:
                             break
                     while left:

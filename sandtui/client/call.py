@@ -105,10 +105,10 @@ class Call(Generic[T]):
             return Nothing()  # type: ignore[return-value] # T is Nothing here
         if isinstance(self.response, type) and issubclass(self.response, RowsModel):
             parts = content.count(b"{") + content.count(b"[")
-            if parts > RowsModel.MOST_PARTS:
+            if parts > RowsModel.MAX_PARTS:
                 raise MalformedReplyError(
                     f"the platform answered {self.method} {self.path} with {parts:,} parts; "
-                    f"{RowsModel.MOST_PARTS:,} are read at most",
+                    f"{RowsModel.MAX_PARTS:,} are read at most",
                     method=self.method,
                     path=self.path,
                 )

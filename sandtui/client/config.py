@@ -67,7 +67,7 @@ class Config:
         values = _read_object(folder / "config.json") or {}
         context = env.get("PRIME_CONTEXT", "").strip() or None
         if context is not None:
-            values = _lay_over(values, context, folder)
+            values = _overlay(values, context, folder)
 
         def pick(key: str, *names: str) -> str:
             for name in names:
@@ -157,7 +157,7 @@ def _read_object(path: Path) -> dict[str, object] | None:
     return loaded if isinstance(loaded, dict) else None
 
 
-def _lay_over(values: dict[str, object], context: str, folder: Path) -> dict[str, object]:
+def _overlay(values: dict[str, object], context: str, folder: Path) -> dict[str, object]:
     """Apply ``PRIME_CONTEXT``: ``production`` resets address and team, other names are files."""
     if context.lower() == "production":
         return {**values, "base_url": DEFAULT_BASE_URL, "team_id": ""}

@@ -44,7 +44,7 @@ from typing import ClassVar
 
 from sandtui.printable import clean
 
-MOST_QUOTED = 200
+MAX_QUOTED = 200
 """Maximum length of a command in an error message."""
 
 
@@ -331,4 +331,4 @@ def command_too_long(sandbox_id: str, command: str, size: int) -> CommandTooLong
 def _brief(command: str) -> str:
     """Return the start of a command on one line."""
     words = " ".join(command.split())
-    return words if len(words) <= MOST_QUOTED else words[: MOST_QUOTED - 1] + "…"
+    return words if len(words) <= MAX_QUOTED else words[: MAX_QUOTED - 1] + "…"

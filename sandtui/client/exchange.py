@@ -135,11 +135,11 @@ def length_of(headers: httpx.Headers) -> int | None:
 READ_AT_ONCE = 1024 * 1024
 """Bytes per read where the network is read directly."""
 
-PASS_BY_ABOVE = 4 * 1024 * 1024
+DIRECT_READ_ABOVE = 4 * 1024 * 1024
 """Minimum size in bytes of a response for which giving up its connection pays off."""
 
 
-def bytes_to_pass_by(response: httpx.Response, first: int) -> int:
+def bytes_to_read_directly(response: httpx.Response, first: int) -> int:
     """Return how many bytes of a long, plain response may be read directly, after the ``first`` ones.
 
     The HTTP parser takes a large part of the time of a fast download and has nothing to do in a body of known length.
@@ -147,6 +147,6 @@ def bytes_to_pass_by(response: httpx.Response, first: int) -> int:
     be reused after that, so short responses are left to the parser.
     """
     length = length_of(response.headers)
-    if length is None or length < PASS_BY_ABOVE or "network_stream" not in response.extensions:
+    if length is None or length < DIRECT_READ_ABOVE or "network_stream" not in response.extensions:
         return 0
     return max(0, length - first) if response.http_version == "HTTP/1.1" else 0

@@ -22,7 +22,7 @@ from sandtui.client.port import P, Port, T
 from sandtui.client.transfers import PIECE, Progress, short_name
 from sandtui.directories import reason
 
-_KEPT_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
+_RESUMABLE_SUFFIX = re.compile(r"[0-9a-f]{16}\.kept")
 _TEMPORARY_SUFFIX = re.compile(r"[0-9a-f]{8}\.part")
 
 WRITE_AT_ONCE = 1024 * 1024
@@ -146,8 +146,8 @@ class LocalFile:
         self._write_pending()
         assert self._file is not None
         assert self._temporary is not None
-        lasting = self._sibling(f"{identity}.kept")
-        descriptor = _lock(lasting)
+        resumable = self._sibling(f"{identity}.kept")
+        descriptor = _lock(resumable)
         if descriptor is None:
             return
         self._resumable = True
@@ -155,21 +155,21 @@ class LocalFile:
         if size >= self.done:
             self._file.close()
             self._temporary.unlink()
-            self._temporary = lasting
+            self._temporary = resumable
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
             self.done = self._file.seek(0, os.SEEK_END)
         else:
             fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._temporary = self._temporary.replace(lasting)
+            self._temporary = self._temporary.replace(resumable)
             os.close(descriptor)
 
     def _sibling(self, suffix: str) -> Path:
         return self._path.with_name(f".{short_name(self._path.name)}.{suffix}")
 
     def _partial_files(self) -> list[Path]:
-        return self._left_by(_KEPT_SUFFIX)
+        return self._files_with(_RESUMABLE_SUFFIX)
 
-    def _left_by(self, suffix: re.Pattern[str]) -> list[Path]:
+    def _files_with(self, suffix: re.Pattern[str]) -> list[Path]:
         prefix = self._sibling("").name
         try:
             names = [path.name for path in self._path.parent.iterdir()]
@@ -207,7 +207,7 @@ class LocalFile:
 
     def _sweep(self) -> None:
         """Remove data that killed programs have left of downloads to this path."""
-        for path in self._left_by(_TEMPORARY_SUFFIX):
+        for path in self._files_with(_TEMPORARY_SUFFIX):
             descriptor = _lock(path, flags=0)
             if descriptor is not None:
                 with contextlib.suppress(OSError):

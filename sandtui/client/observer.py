@@ -22,7 +22,7 @@ from sandtui.client.responses import redact
 
 LOG = logging.getLogger("sandtui.client")
 
-LARGEST_BODY = 16 * 1024
+MAX_BODY = 16 * 1024
 """Maximum size in bytes of a body in a report; larger bodies, and files, are left out."""
 
 MAX_WORDS = 300
@@ -145,7 +145,7 @@ def _request_id(headers: Mapping[str, str]) -> str:
 
 def _shown_body(body: Body | None, headers: Mapping[str, str]) -> bytes | None:
     is_json = headers.get("Content-Type", "").startswith("application/json")
-    return body if is_json and isinstance(body, bytes) and len(body) <= LARGEST_BODY else None
+    return body if is_json and isinstance(body, bytes) and len(body) <= MAX_BODY else None
 
 
 def _place(url: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sandtui.client.models.command_session_pb2 import Selector, StartRequest
 
-LONGEST_SECONDS = 24 * 3600
+MAX_SECONDS = 24 * 3600
 """Maximum duration of a stream in seconds (WIRE.md 3.2)."""
 
 RECONNECT_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -196,7 +196,7 @@ class AsyncSandboxProcess:
                         ) from None
                     await asyncio.sleep(delay)
         except rpc.RPCError as error:
-            self._fail(await rpc.meaning(self._session, error, self._sandbox_id, CommandTimeoutError))
+            self._fail(await rpc.exception_for(self._session, error, self._sandbox_id, CommandTimeoutError))
         except SandboxClientError as error:
             self._fail(error)
         finally:
@@ -209,10 +209,10 @@ class AsyncSandboxProcess:
             from sandtui.client.models.command_session_pb2 import ConnectRequest
 
             request = ConnectRequest(session=self._selector())
-            stream = rpc.events(self._session, self._sandbox_id, "Connect", request, LONGEST_SECONDS)
+            stream = rpc.events(self._session, self._sandbox_id, "Connect", request, MAX_SECONDS)
         else:
             # A repeated Start attaches to the session if the first one has arrived.
-            stream = rpc.events(self._session, self._sandbox_id, "Start", self._start, LONGEST_SECONDS)
+            stream = rpc.events(self._session, self._sandbox_id, "Start", self._start, MAX_SECONDS)
         self._start_sent = True
         async with contextlib.aclosing(stream) as events:
             async for event in events:

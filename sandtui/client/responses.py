@@ -125,7 +125,7 @@ def retry_after(response: WireResponse) -> float | None:
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
         seconds = (when - datetime.now(UTC)).total_seconds()
-    # A hostile or faulty value (nan, a century) must not stop a client for ever.
+    # A hostile or faulty value (nan, a century) must not stop a client forever.
     return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
 
 

@@ -16,9 +16,9 @@ class RetryPolicy:
 
     attempts: int = 4
     first_delay: float = 0.25
-    longest_delay: float = 8.0
+    max_delay: float = 8.0
     deadline: float = 90.0
-    longest_retry_after: float = 60.0
+    max_retry_after: float = 60.0
     random: random.Random = field(default_factory=random.Random)
 
     def delay(self, attempt: int, retry_after: float | None = None) -> float:
@@ -27,9 +27,9 @@ class RetryPolicy:
         ``Retry-After`` is a minimum; jitter is added to it, so that clients that were refused together do not return
         together.
         """
-        backoff = min(self.longest_delay, self.first_delay * 2 ** (attempt - 1))
+        backoff = min(self.max_delay, self.first_delay * 2 ** (attempt - 1))
         jitter = self.random.uniform(0, backoff)
-        return min(retry_after, self.longest_retry_after) + jitter if retry_after is not None else jitter
+        return min(retry_after, self.max_retry_after) + jitter if retry_after is not None else jitter
 
 
 def may_repeat_status(status_code: int, repeat: Repeat) -> bool:

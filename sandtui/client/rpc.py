@@ -129,7 +129,9 @@ def output_of(event: Event) -> tuple[Literal["stdout", "stderr"], bytes] | None:
     return ("stdout", output) if output else None
 
 
-async def meaning(session: Session, error: RPCError, sandbox_id: str, on_timeout: OnTimeout) -> SandboxClientError:
+async def exception_for(
+    session: Session, error: RPCError, sandbox_id: str, on_timeout: OnTimeout
+) -> SandboxClientError:
     """Return the exception for a failed call (the table in WIRE.md 3.2)."""
     if error.code == "not_found":
         return await session.gone(sandbox_id)

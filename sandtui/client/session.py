@@ -41,13 +41,13 @@ USER_AGENT = f"sandtui/{__version__} python/{'.'.join(map(str, sys.version_info[
 CONFLICT_DELAYS = (0.25, 0.5, 1.0)
 """Pauses in seconds between attempts while a running sandbox's gateway is not ready (WIRE.md 3.1)."""
 
-SLOWEST = 10_000
+MIN_RATE = 10_000
 """Minimum average rate of a transfer in bytes per second, against servers that send too slowly."""
 
-LARGEST_FILE = 200_000_000
+MAX_FILE = 200_000_000
 """Size of the largest file in one response, in bytes (WIRE.md 3)."""
 
-MOST_KINDS = 100_000
+MAX_KINDS = 100_000
 """Maximum number of sandboxes whose kind is cached; looking one up costs a request."""
 
 GONE = frozenset({"sandbox_not_found", "sandbox_terminated"})
@@ -91,7 +91,7 @@ class Session:
             # Not needed any more: a long-lived client would accumulate every sandbox it ever saw.
             self.vm.pop(sandbox.id, None)
         else:
-            if len(self.vm) >= MOST_KINDS:
+            if len(self.vm) >= MAX_KINDS:
                 self.vm.clear()
             self.vm[sandbox.id] = sandbox.vm
         if isinstance(sandbox, CreatedSandbox) and sandbox.gateway_auth is not None:
@@ -227,8 +227,8 @@ class Session:
         if secret:
             headers["Authorization"] = f"Bearer {secret}"
         # The timeout of a transfer is per wait; its deadline depends on the size.
-        size = call.body.length if isinstance(call.body, StreamedBody) else 0 if sink is None else LARGEST_FILE
-        deadline = call.timeout + size / SLOWEST
+        size = call.body.length if isinstance(call.body, StreamedBody) else 0 if sink is None else MAX_FILE
+        deadline = call.timeout + size / MIN_RATE
         return WireRequest(call.method, base + call.path, call.query_pairs, headers, call.body, call.timeout, deadline)
 
     def secrets(self, secret: str, call: Call[T] | None = None) -> tuple[str, ...]:

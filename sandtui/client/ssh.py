@@ -51,7 +51,7 @@ async def ssh_connection(
 
     Raises:
         APIError: the platform has no SSH for this sandbox, or refused.
-        ConnectionFailedError: the address that the platform returned can't be reached.
+        ConnectionFailedError: the address that the platform returned is not reachable.
     """
     key = asyncssh.generate_private_key("ssh-ed25519")
     public = key.export_public_key().decode().strip()

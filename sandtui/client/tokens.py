@@ -32,13 +32,13 @@ from sandtui.saving import replace_private
 EARLY = timedelta(seconds=60)
 """How long before its expiry a token is renewed."""
 
-KEPT_SECONDS = 24 * 3600
+STALE_SECONDS = 24 * 3600
 """Seconds after which a file is considered stale; losing one costs a request at most."""
 
 LOCK_PAUSES = (0.01, 0.02, 0.05, *(0.1 for _ in range(100)))
 """Pauses in seconds between attempts to take a lock that another process holds; in sum longer than fetching a token."""
 
-MOST_TOKENS = 4096
+MAX_TOKENS = 4096
 """Number of tokens in memory above which expired ones are dropped."""
 
 
@@ -137,7 +137,7 @@ class TokenCache:
 
     def put(self, sandbox_id: str, token: GatewayToken) -> None:
         """Store a token. If the disk can't be written, the next process fetches another."""
-        if len(self._tokens) >= MOST_TOKENS:
+        if len(self._tokens) >= MAX_TOKENS:
             late = self._now() + EARLY
             self._tokens = {key: token for key, token in self._tokens.copy().items() if token.expires_at > late}
         self._tokens[sandbox_id] = token
@@ -199,7 +199,7 @@ class TokenCache:
     def _purge(self, folder: Path) -> None:
         """Remove stale files: every sandbox ever used has left one."""
         self._purged = True
-        oldest = time.time() - KEPT_SECONDS
+        oldest = time.time() - STALE_SECONDS
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.stat(follow_symlinks=False).st_mtime < oldest:

@@ -43,7 +43,7 @@ class Range:
         """Yield the bytes.
 
         Raises:
-            InvalidRequestError: the file was truncated meanwhile.
+            InvalidRequestError: the file was truncated while it was sent.
         """
         self.sha256 = hashlib.sha256()
         left = self._length

@@ -91,7 +91,7 @@ class TaskWorkers(Generic[K, T]):
         except asyncio.CancelledError:
             if self._closing:
                 raise
-            # Cancelled from inside: the consumer must not wait for this outcome for ever.
+            # Cancelled from inside: the consumer must not wait for this outcome forever.
             outcome = Outcome(key, error=RuntimeError("the operation was cancelled"))
         except Exception as error:
             outcome = Outcome(key, error=error)

@@ -1,1 +1,1 @@
-"""What sandtui keeps between runs: where it lies, presets, drafts and the journal of launches."""
+"""What sandtui stores between runs: settings, presets, drafts, histories and the journals of launches and transfers."""

@@ -1,4 +1,4 @@
-"""What was done and what went wrong, in one SQLite file that only the user can read; never with secrets."""
+"""The activity log, in a SQLite file that only the user can read; secrets are removed first."""
 
 from __future__ import annotations
 
@@ -27,51 +27,51 @@ CREATE TABLE IF NOT EXISTS traces (
 CREATE TABLE IF NOT EXISTS entry_traces (entry INTEGER PRIMARY KEY, trace TEXT NOT NULL);
 """
 
-KEPT = 20_000
-"""Entries that are kept; the oldest go first."""
+MAX_ENTRIES = 20_000
+"""The most stored entries; the oldest are removed first."""
 
-TRACES_KEPT = 5000
-"""Entries whose requests are kept."""
+MAX_TRACES = 5000
+"""The most stored traces, each with the requests of an entry."""
 
 FOUND = 2000
 
 
 def database(path: Path) -> Database:
-    """Return the database in a file; nothing is opened yet."""
+    """Return the database in a file; it is not opened yet."""
     return Database(path, _SCHEMA, _TRACES)
 
 
 class SqliteActivity:
-    """The entries in one file, made when the first is kept."""
+    """The entries in a file, which is created with the first of them."""
 
     def __init__(self, path: Path) -> None:
         self._database = database(path)
         self._added = False
 
     def add(self, entry: Entry, secrets: Sequence[str] = ()) -> None:
-        """Keep an entry, soon; ``secrets`` are taken out of it, and so is what looks like one."""
+        """Queue an entry for storing; ``secrets``, and text that looks like one, are redacted."""
         text = entry.text
         for secret in secrets:
             if secret:
                 text = text.replace(secret, HIDDEN)
         parts = (entry.moment.isoformat(), entry.context, entry.kind, masked(text.strip()) or "")
-        # SQLite takes no lone surrogates.
+        # SQLite does not accept lone surrogates.
         row = tuple(each.encode("utf-8", "replace").decode() for each in parts)
 
         def write(connection: sqlite3.Connection) -> None:
             place = connection.execute(
                 "INSERT INTO entries (moment, context, kind, text) VALUES (?, ?, ?, ?)", row
             ).lastrowid
-            connection.execute("DELETE FROM entries WHERE number <= ? - ?", (place, KEPT))
+            connection.execute("DELETE FROM entries WHERE number <= ? - ?", (place, MAX_ENTRIES))
             if entry.trace:
                 connection.execute("INSERT INTO entry_traces VALUES (?, ?)", (place, entry.trace))
-                connection.execute("DELETE FROM entry_traces WHERE entry <= ? - ?", (place, KEPT))
+                connection.execute("DELETE FROM entry_traces WHERE entry <= ? - ?", (place, MAX_ENTRIES))
 
         self._added = True
         self._database.later(write)
 
     def keep_traces(self, traces: Sequence[Trace]) -> None:
-        """Keep the requests behind entries, soon, in place of what was kept of them before."""
+        """Queue the requests of entries for storing; they replace those stored before."""
         if not traces:
             return
         rows = [
@@ -85,25 +85,23 @@ class SqliteActivity:
                 "total = excluded.total, failed = excluded.failed, requests = excluded.requests",
                 rows,
             )
-            connection.execute(
-                "DELETE FROM traces WHERE number <= (SELECT MAX(number) FROM traces) - ?", (TRACES_KEPT,)
-            )
+            connection.execute("DELETE FROM traces WHERE number <= (SELECT MAX(number) FROM traces) - ?", (MAX_TRACES,))
 
         self._database.later(write)
 
     def search(self, text: str) -> list[Entry]:
-        """Return the entries that hold every word in any case, in themselves or their requests, newest first.
+        """Return the entries that contain every word, ignoring case, in themselves or their requests, newest first.
 
-        Not from the event loop.
+        Blocks; do not call it in the event loop.
 
         Raises:
-            OSError: the file can't be used.
+            OSError: the file cannot be used.
         """
         if not self._added and not self._database.exists:
             return []
         words = text.encode("utf-8", "replace").decode().split()
-        held = "lower(context || ' ' || kind || ' ' || text || ' ' || coalesce(requests, ''))"
-        where = " AND ".join([f"instr({held}, lower(?))"] * len(words)) or "1"
+        content = "lower(context || ' ' || kind || ' ' || text || ' ' || coalesce(requests, ''))"
+        where = " AND ".join([f"instr({content}, lower(?))"] * len(words)) or "1"
 
         def read(connection: sqlite3.Connection) -> list[tuple[str, str, str, str, str, int, int]]:
             return connection.execute(
@@ -119,10 +117,12 @@ class SqliteActivity:
         ]
 
     def requests_of(self, entry: Entry) -> list[Request]:
-        """Return what is kept of the requests behind an entry, in their order; not from the event loop.
+        """Return the stored requests of an entry, in order.
+
+        Blocks; do not call it in the event loop.
 
         Raises:
-            OSError: they can't be read.
+            OSError: they cannot be read.
         """
         if not entry.trace:
             return []
@@ -137,5 +137,5 @@ class SqliteActivity:
             raise OSError(str(error)) from None
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write what is queued and close the file."""
         self._database.close()

@@ -1,4 +1,4 @@
-"""The commands that were run, in one SQLite file that only the user can read; never with secrets."""
+"""The command history, in a SQLite file that only the user can read; secrets are removed first."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ CREATE TABLE IF NOT EXISTS commands (
 CREATE UNIQUE INDEX IF NOT EXISTS once ON commands (sandbox_id, command);
 """
 
-KEPT = 10_000
-"""Commands that are kept; the oldest go first."""
+MAX_COMMANDS = 10_000
+"""The most stored commands; the oldest are removed first."""
 
 MAX_LENGTH = 20_000
-"""Characters of a command that is kept; a longer one is data more than a command."""
+"""The most characters of a stored command; longer ones are mostly data."""
 
 FOUND = 500
 
 
 def database(path: Path) -> Database:
-    """Return the database in a file; nothing is opened yet."""
+    """Return the database in a file; it is not opened yet."""
     return Database(path, _SCHEMA)
 
 
 class SqliteCommandHistory:
-    """The history in one file, made when the first command is kept."""
+    """The history in a file, which is created with the first command."""
 
     def __init__(self, path: Path) -> None:
         self._database = database(path)
         self._added = False
 
     def add(self, sandbox_id: str, sandbox_name: str, command: str) -> None:
-        """Keep a command, soon; one that was there before becomes the newest."""
+        """Queue a command for storing; a known command becomes the newest."""
         text = masked(command) if len(command) <= MAX_LENGTH else None
         if text is None:
             return
-        # SQLite takes no lone surrogates.
+        # SQLite does not accept lone surrogates.
         row = tuple(each.encode("utf-8", "replace").decode() for each in (sandbox_id, sandbox_name, text))
         moment = datetime.now(UTC).isoformat()
 
@@ -56,17 +56,19 @@ class SqliteCommandHistory:
             connection.execute(
                 "DELETE FROM commands WHERE number <= (SELECT number FROM commands ORDER BY number DESC "
                 "LIMIT 1 OFFSET ?)",
-                (KEPT,),
+                (MAX_COMMANDS,),
             )
 
         self._added = True
         self._database.later(write)
 
     def search(self, text: str, sandbox_id: str | None = None) -> list[PastCommand]:
-        """Return the commands that hold a text in any case, newest first, each once; not from the event loop.
+        """Return the commands that contain a text, ignoring case, newest first and without duplicates.
+
+        Blocks; do not call it in the event loop.
 
         Raises:
-            OSError: the file can't be used.
+            OSError: the file cannot be used.
         """
         if not self._added and not self._database.exists:
             return []
@@ -85,5 +87,5 @@ class SqliteCommandHistory:
         return list(newest.values())[:FOUND]
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write what is queued and close the file."""
         self._database.close()

@@ -1,4 +1,4 @@
-"""Where the dashboard can connect to: the profiles of the settings, the ``prime`` command's contexts, this machine."""
+"""The contexts to connect to: profiles of the settings, contexts of the ``prime`` command, and this machine."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from sandtui.client.toolkit import DEFAULT_BASE_URL, is_readable_on_the_way, pri
 from sandtui.config.settings import Profile, Settings
 
 COMMAND_SECONDS = 60.0
-"""How long a command may take to print a key: it may have to ask its user."""
+"""The most seconds for a command to print a key; it may have to ask the user."""
 
 ALLOW_HTTP = "SANDTUI_ALLOW_HTTP"
-"""The environment variable that lets a key go to another machine without encryption."""
+"""The environment variable that allows sending a key to another machine without encryption."""
 
 VARIABLE = "SANDTUI_PROFILE"
-"""The environment variable that names the profile to begin with."""
+"""The environment variable that names the profile to start with."""
 
 _PRIME_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class UnknownProfileError(ConfigurationError):
-    """There is no profile or context of a name."""
+    """There is no profile or context with a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A name and what it stands for. ``kind`` is ``local``, ``prime`` (its files and variables) or ``profile``."""
+    """A named place to connect to. ``kind`` is ``local``, ``prime`` (its files and variables) or ``profile``."""
 
     name: str
     kind: str
     profile: Profile = Profile()  # noqa: RUF009 - frozen
     production: bool = False
-    words: str = ""
+    description: str = ""
 
     @property
     def read_only(self) -> bool:
-        """Whether everything that changes something is switched off."""
+        """Whether every action that changes something is disabled."""
         return self.profile.read_only
 
 
-LOCAL = Context("local", "local", words="real sandboxes on this machine")
-PRIME = Context("prime", "prime", words="~/.prime and PRIME_*")
+LOCAL = Context("local", "local", description="real sandboxes on this machine")
+PRIME = Context("prime", "prime", description="~/.prime and PRIME_*")
 
 
 def contexts(settings: Settings, home: Path | None = None) -> list[Context]:
-    """Return every context there is: profiles first, then the ``prime`` command's, then this machine."""
+    """Return all contexts: profiles first, then those of the ``prime`` command, then this machine."""
     found = [
         Context(
             name,
@@ -71,17 +71,17 @@ def contexts(settings: Settings, home: Path | None = None) -> list[Context]:
         names = []
     for name in names:
         if _PRIME_NAME.fullmatch(name) and name not in taken:
-            words = f"~/.prime/environments/{name}.json"
-            found.append(Context(name, "prime", production=name.lower() == "production", words=words))
+            description = f"~/.prime/environments/{name}.json"
+            found.append(Context(name, "prime", production=name.lower() == "production", description=description))
     return [*found, PRIME, LOCAL]
 
 
 def choose(settings: Settings, wanted: str = "", environ: Mapping[str, str] | None = None) -> Context:
-    """Return the context to begin with: the wanted one, ``SANDTUI_PROFILE``, the settings', or what is usable.
+    """Return the context to start with: the requested one, ``SANDTUI_PROFILE``, that of the settings, or a usable one.
 
     Raises:
-        UnknownProfileError: there is none of that name.
-        ConfigurationError: the ``prime`` command's files can't be used.
+        UnknownProfileError: there is no profile with that name.
+        ConfigurationError: the files of the ``prime`` command cannot be used.
     """
     env = os.environ if environ is None else environ
     in_environment = env.get(VARIABLE, "").strip()
@@ -95,10 +95,10 @@ def choose(settings: Settings, wanted: str = "", environ: Mapping[str, str] | No
 
 
 def check_environment(settings: Settings, environ: Mapping[str, str] | None = None) -> None:
-    """Check the profile that the environment names, also where another one is used.
+    """Check the profile in the environment, even if another one is used.
 
     Raises:
-        UnknownProfileError: there is none of that name.
+        UnknownProfileError: there is no profile with that name.
     """
     name = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
     if name:
@@ -115,10 +115,12 @@ def _named(settings: Settings, name: str, origin: str) -> Context:
 
 
 def resolve(context: Context, environ: Mapping[str, str] | None = None) -> Config:
-    """Return the address and the key of a context that is not local; this may run a command, so not in the loop.
+    """Return the address and the key of a context that is not local.
+
+    May run a command; do not call it in the event loop.
 
     Raises:
-        ConfigurationError: the key can't be had, or a part of the configuration can't be used.
+        ConfigurationError: the key is not available, or a part of the configuration is not valid.
     """
     env = os.environ if environ is None else environ
     if context.kind == "prime":
@@ -150,17 +152,17 @@ def _key_of(name: str, profile: Profile, env: Mapping[str, str]) -> str:
     ]
     key = profile.key or next((read() for given, read in ways if given), env.get("PRIME_API_KEY", ""))
     if not key.strip():
-        how = next((f": {given!r} gave none" for given, _ in ways if given), "")
+        how = next((f": {given!r} returned none" for given, _ in ways if given), "")
         raise ConfigurationError(f"the profile {name!r} has no API key{how}")
     return key
 
 
 def _from_command(command: str) -> str:
     try:
-        words = shlex.split(command)
-        # No terminal for it: the dashboard has that. Programs that must ask do it in a window of their own.
+        arguments = shlex.split(command)
+        # No terminal, since the dashboard uses it. Commands that must ask open a window of their own.
         done = subprocess.run(  # noqa: S603 - the user's own command, from the user's own file
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+            arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
         )
     except OSError as error:
         raise ConfigurationError(f"cannot run key_command {command!r}: {error.strerror or error}") from None
@@ -169,9 +171,9 @@ def _from_command(command: str) -> str:
     except subprocess.TimeoutExpired:
         raise ConfigurationError(f"key_command {command!r} timed out after {COMMAND_SECONDS:g} s") from None
     if done.returncode:
-        words_of_it = done.stderr.strip().splitlines()[-1:] or ["no error message"]
-        raise ConfigurationError(f"key_command {command!r} failed with exit code {done.returncode}: {words_of_it[0]}")
-    # What follows the first line is a password store's notes.
+        last_line = done.stderr.strip().splitlines()[-1:] or ["no error message"]
+        raise ConfigurationError(f"key_command {command!r} failed with exit code {done.returncode}: {last_line[0]}")
+    # In a password store, the lines after the first are notes.
     return (done.stdout.splitlines() or [""])[0]
 
 

@@ -1,4 +1,4 @@
-"""One SQLite file of ours: work is done in its order by one thread, and only this user can read the file."""
+"""A SQLite file that only the user can read; one thread does all the work, in order."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _BUSY_SECONDS = 10.0
 _RETRY_SECONDS = 0.01
 
 CHECK_SECONDS = 2.0
-"""How long other processes are waited for at the start."""
+"""The most seconds to wait for other processes at the start."""
 
 
 class Database:
-    """A database file, made when it is first needed.
+    """A database file, created when it is first needed.
 
-    ``steps`` are the versions of its tables, oldest first, each a script that brings the one before it up to
-    date; how many were done is kept in the file, so steps are only ever added.
+    ``steps`` are the versions of its tables, oldest first, each a script that upgrades the previous version. The
+    number of completed steps is stored in the file, so steps may only be appended.
 
-    With ``durable`` what :meth:`run` has done survives a loss of power, and not only the end of the program: the
-    disk is waited for, some milliseconds each time.
+    With ``durable``, a completed :meth:`run` survives a power failure, not only the end of the program; each waits a
+    few milliseconds for the disk.
     """
 
     def __init__(self, path: Path, *steps: str, durable: bool = False) -> None:
@@ -46,22 +46,24 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever written, or is about to be."""
+        """Whether the file exists, or work for it is queued."""
         return self._used or self.path.exists()
 
     def run(self, work: Work[T]) -> T:
-        """Do some work in one transaction and wait for it; not from the event loop (``asyncio.to_thread``).
+        """Do some work in a transaction and wait for its result.
+
+        Blocks; do not call it in the event loop (use ``asyncio.to_thread``).
 
         Raises:
-            OSError: the file can't be used; nothing of the work was kept.
+            OSError: the file cannot be used; nothing was stored.
         """
         self._used = True
         return self._thread.submit(self._do, work).result()
 
     def later(self, work: Work[object]) -> None:
-        """Do some work soon, after all that was asked for before; what becomes of it is not told.
+        """Queue some work, to be done after all that was queued before; errors are ignored.
 
-        What is said while the program ends, after the file was closed, is lost like what is said after that.
+        Work that is queued after the file was closed is discarded.
         """
         self._used = True
         with contextlib.suppress(RuntimeError):
@@ -72,7 +74,7 @@ class Database:
         self._last.append(work)
 
     def close(self) -> None:
-        """Do what is still to be done, then close the file; closing twice is no mistake."""
+        """Do the queued work, then close the file. Closing it twice is allowed."""
         with contextlib.suppress(RuntimeError):
             self._thread.submit(self._close)
         self._thread.shutdown(wait=True)
@@ -101,11 +103,11 @@ class Database:
         _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         if self._durable:
-            connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone leaves it in the disk's own memory
+            connection.execute("PRAGMA fullfsync = ON")  # on macOS, fsync alone leaves data in the disk's cache
         if self._steps_done(connection) >= len(self._steps):
             return
         with connection:
-            # Another process may bring it up to date at the same time: it is asked again under the lock.
+            # Another process may upgrade it at the same time: check again under the lock.
             connection.execute("BEGIN IMMEDIATE")
             for step in self._steps[self._steps_done(connection) :]:
                 for statement in _statements(step):
@@ -125,7 +127,7 @@ class Database:
         except FileExistsError:
             return
         if self._durable:
-            # A file is only there after a loss of power when its directory was written too.
+            # A new file survives a power failure only if its directory is written too.
             for each in (folder, *(new.parent for new in fresh)):
                 sync_folder(each)
 
@@ -138,10 +140,10 @@ class Database:
             self._connection = None
 
     def check(self) -> None:
-        """Find out whether the file, when it exists, can be used; other processes are waited for only briefly.
+        """Check whether the file, if it exists, can be used; wait only briefly for other processes.
 
         Raises:
-            OSError: it can't; the text says what to do.
+            OSError: it cannot be used; the message says what to do.
         """
         if not self.path.exists():
             return
@@ -160,7 +162,7 @@ class Database:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a directory are on the disk; not every file system can be told to."""
+    """Wait until the entries of a directory are on the disk, if the file system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -170,7 +172,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log. SQLite does not wait for another process that does so at the same time."""
+    """Switch to the write-ahead log. SQLite does not wait for another process that does the same."""
     end = monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -196,11 +198,13 @@ def _statements(script: str) -> Iterator[str]:
 def _unusable(path: Path, error: sqlite3.Error) -> OSError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return OSError(f"{path} is locked by another process. End that process, or try again later.")
+        return OSError(f"{path} is locked by another process. Stop that process, or try again later.")
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return OSError(f"{path} can't be used: it is damaged or not a database. Move it away; a new one is made.")
+        return OSError(f"{path} cannot be used: it is damaged or not a database. Move it away.")
     if path.is_dir():
-        return OSError(f"{path} can't be used: it is a directory. Move it away.")
+        return OSError(f"{path} cannot be used: it is a directory. Move it away.")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return OSError(f"{path} can't be written. Allow it (chmod u+rw), or set XDG_STATE_HOME to another directory.")
-    return OSError(f"{path} can't be used: {error}.")
+        return OSError(
+            f"{path} cannot be written. Make it writable (chmod u+rw), or set XDG_STATE_HOME to another directory."
+        )
+    return OSError(f"{path} cannot be used: {error}.")

@@ -1,8 +1,7 @@
-"""The debug log: what the program and its client did, in a file that only this user can read and that stays small.
+"""The debug log: what the program and its client did, in a small file that only the user can read.
 
-Everything of sandtui that uses `logging` under the name `sandtui` is in it, and asyncio's warnings. Lines are masked
-where they are written, whoever logged them: values that were named as secrets, and what looks like one
-(:mod:`sandtui.fleet.commands.line.masking`).
+It has all messages of loggers below `sandtui`, and the warnings of asyncio. Secrets are masked when a line is written,
+whoever logged it: known values, and text that looks like one (:mod:`sandtui.fleet.commands.line.masking`).
 """
 
 from __future__ import annotations
@@ -26,27 +25,27 @@ from sandtui.fleet.commands.line.masking import masked_lines, name_secrets
 
 HEAD = "# sandtui debug log"
 SIZE = 2_000_000
-"""Bytes after which a file is put aside."""
+"""Bytes after which the file is rotated."""
 
 FILES = 3
-"""Files that were put aside and are kept: ``.1`` is the newest."""
+"""Rotated files that are kept; ``.1`` is the newest."""
 
-LINES, LONGEST = 200, 2000
-"""Lines of one message and characters of a line that are written."""
+MAX_LINES, MAX_LINE = 200, 2000
+"""The most lines of a message and characters of a line."""
 
 LOG = logging.getLogger("sandtui")
 
 
 class LogError(Exception):
-    """The log can't be written where it was asked for."""
+    """The log cannot be written to the requested file."""
 
 
 @contextmanager
 def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
-    """Write the log while the block runs; writing happens in a thread.
+    """Write the log while the block runs, in a thread.
 
     Raises:
-        LogError: the file can't be written, or is not a log of ours.
+        LogError: the file cannot be written, or is not a log of sandtui.
     """
     name_secrets(os.environ.get("PRIME_API_KEY", ""))
     try:
@@ -59,7 +58,7 @@ def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
     queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(queue, target)
     entry = QueueHandler(queue)
-    # Not formatted on this side: masking takes time that the screen needs.
+    # Not formatted in this thread: masking takes time that the screen needs.
     entry.prepare = _as_it_is  # type: ignore[method-assign]
     others = logging.getLogger("asyncio")
     before = LOG.level, LOG.propagate
@@ -84,11 +83,11 @@ def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
 
 
 def check(path: Path) -> None:
-    """Refuse a file that is not a log of ours: it would be put aside, and one day be gone.
+    """Refuse a file that is not a log of sandtui, since it would be rotated and finally deleted.
 
     Raises:
-        LogError: it is not.
-        OSError: it can't be looked at.
+        LogError: the file is not a log.
+        OSError: it cannot be read.
     """
     try:
         kind = path.stat().st_mode
@@ -103,7 +102,7 @@ def check(path: Path) -> None:
 
 
 class PrivateFileHandler(RotatingFileHandler):
-    """A bounded set of files that only this user can read, each with our first line."""
+    """A bounded set of rotated files that only the user can read, each with a header line."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=SIZE, backupCount=FILES, encoding="utf-8", errors="backslashreplace")
@@ -117,11 +116,11 @@ class PrivateFileHandler(RotatingFileHandler):
         return stream
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Say nothing: a full disk must not write over the dashboard."""
+        """Ignore errors: a message about a full disk must not overwrite the dashboard."""
 
 
 class MaskingFormatter(logging.Formatter):
-    """One line for each line of a message: time, level, who, and words without secrets."""
+    """Writes one line per line of a message: time, level, logger and text without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines."""
@@ -135,20 +134,20 @@ class MaskingFormatter(logging.Formatter):
         head = (
             f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03}Z {record.process} {record.levelname:<7} {record.name}:"
         )
-        # Cut after it is masked: half a secret would not be found.
+        # Truncate after masking: half a secret would not be recognized.
         lines = masked_lines(text.replace("\r", "\n"))
-        return "\n".join(f"{head} {line[:LONGEST]}" for line in lines[:LINES])
+        return "\n".join(f"{head} {line[:MAX_LINE]}" for line in lines[:MAX_LINES])
 
 
 def _as_it_is(record: logging.LogRecord) -> logging.LogRecord:
     return record
 
 
-def words_of(argv: Sequence[str] | None) -> list[str]:
-    """Return what the log may say of a command line: options of the program and the subcommand, not what follows."""
-    words: list[str] = []
-    for word in sys.argv[1:] if argv is None else argv:
-        words.append(word.partition("=")[0])
-        if not word.startswith("-"):
+def loggable_arguments(argv: Sequence[str] | None) -> list[str]:
+    """Return the part of a command line that may be logged: options of the program and the subcommand's name."""
+    logged: list[str] = []
+    for argument in sys.argv[1:] if argv is None else argv:
+        logged.append(argument.partition("=")[0])
+        if not argument.startswith("-"):
             break
-    return words
+    return logged

@@ -1,4 +1,4 @@
-"""The create form as it was left, so that a crash loses nothing of it."""
+"""The draft of the create form, stored so that a crash loses nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandtui.fleet.creation.form import BY_ID
 from sandtui.fleet.creation.values import only_references
 
 WRITE_AFTER = 0.5
-"""Seconds of quiet before a draft is written."""
+"""Seconds without a change before a draft is written."""
 
 
 def read_draft(paths: Paths) -> dict[str, str]:
-    """Return the draft; one that can't be read counts as none."""
+    """Return the draft; empty if it cannot be read."""
     try:
         loaded = json.loads(paths.draft.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -27,7 +27,7 @@ def read_draft(paths: Paths) -> dict[str, str]:
 
 
 async def write_draft(paths: Paths, values: Mapping[str, str]) -> None:
-    """Write the draft after a moment of quiet; of secrets only the references, whatever the caller says."""
+    """Write the draft after a moment without changes. Secrets are stored as references only, never as values."""
     await asyncio.sleep(WRITE_AFTER)
     kept = {key: _without_secrets(key, value) for key, value in values.items() if key in BY_ID}
     with contextlib.suppress(OSError):

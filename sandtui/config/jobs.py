@@ -1,4 +1,4 @@
-"""Jobs and the ends of their logs, kept in one SQLite file so that they outlive their sandboxes and the program."""
+"""Jobs and the ends of their logs, in a SQLite file: they outlive their sandboxes and the program."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS logs (
 );
 """
 
-KEPT_JOBS = 3000
-KEPT_CHARACTERS = 1_000_000
-"""Characters of the end of one log that are kept."""
+MAX_JOBS = 3000
+MAX_LOG_CHARACTERS = 1_000_000
+"""The most characters of a log that are stored, from its end."""
 
-KEPT_LOGS = 300
+MAX_LOGS = 300
 _KEY = "context = ? AND sandbox_id = ? AND job_id = ?"
 _COLUMNS = (
     "sandbox_id, job_id, sandbox_name, state, started, ended, exit_code, command, working_dir, stdout_size, "
@@ -44,22 +44,22 @@ _COLUMNS = (
 
 
 def database(path: Path) -> Database:
-    """Return the database in a file; nothing is opened yet."""
+    """Return the database in a file; it is not opened yet."""
     return Database(path, _SCHEMA, _OWNERS, durable=True)
 
 
 class JobFile:
-    """A :class:`~sandtui.fleet.jobs.keeper.JobKeeper` in one file; only this user can read it."""
+    """A :class:`~sandtui.fleet.jobs.keeper.JobKeeper` in a file that only the user can read."""
 
     def __init__(self, path: Path, owners: Owners | None = None) -> None:
         self._database = database(path)
         self._claims = Claims(self._database, owners or owners_beside(path))
 
     def load(self, context: str) -> list[Job]:
-        """Return the jobs that were kept, the latest first; none when there is no file yet.
+        """Return the stored jobs, newest first; none if there is no file yet.
 
         Raises:
-            OSError: the file can't be read.
+            OSError: the file cannot be read.
         """
         if not self._database.exists:
             return []
@@ -67,7 +67,7 @@ class JobFile:
         def read(connection: sqlite3.Connection) -> list[Job]:
             rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM jobs WHERE context = ? ORDER BY started DESC LIMIT ?",  # noqa: S608 - ours
-                (context, KEPT_JOBS),
+                (context, MAX_JOBS),
             ).fetchall()
             chains = {
                 JobKey(row[0], row[1]): Chain(row[2], row[3], bool(row[4]), ChainStep(row[5]), row[6])
@@ -81,10 +81,10 @@ class JobFile:
         return self._database.run(read)
 
     def keep(self, context: str, jobs: Sequence[Job]) -> None:
-        """Write jobs down.
+        """Store jobs.
 
         Raises:
-            OSError: the file can't be written.
+            OSError: the file cannot be written.
         """
         rows = [
             (
@@ -111,9 +111,9 @@ class JobFile:
                 f"INSERT OR REPLACE INTO jobs (context, {_COLUMNS}) VALUES ({', '.join('?' * 15)})",  # noqa: S608
                 rows,
             )
-            surplus = connection.execute("SELECT count(*) FROM jobs").fetchone()[0] - KEPT_JOBS
+            surplus = connection.execute("SELECT count(*) FROM jobs").fetchone()[0] - MAX_JOBS
             if surplus > 0:
-                # A chain that is not over is a promise: its job stays.
+                # Jobs with an unfinished chain are kept: the chain must still be carried out.
                 connection.execute(
                     "DELETE FROM jobs WHERE rowid IN (SELECT rowid FROM jobs WHERE state != 'running' AND NOT EXISTS "
                     "(SELECT 1 FROM chains c WHERE c.context = jobs.context AND c.sandbox_id = jobs.sandbox_id "
@@ -125,10 +125,10 @@ class JobFile:
         self._database.run(write)
 
     def forget(self, context: str, keys: Sequence[JobKey]) -> None:
-        """Forget jobs and their logs.
+        """Remove jobs and their logs.
 
         Raises:
-            OSError: the file can't be written.
+            OSError: the file cannot be written.
         """
 
         def write(connection: sqlite3.Connection) -> None:
@@ -139,10 +139,10 @@ class JobFile:
             self._database.run(write)
 
     def keep_chain(self, context: str, key: JobKey, chain: Chain | None) -> None:
-        """Write down what is to happen after a job; when this returns it is on the disk.
+        """Store what is to happen after a job; it is on the disk when this returns.
 
         Raises:
-            OSError: the file can't be written.
+            OSError: the file cannot be written.
         """
 
         def write(connection: sqlite3.Connection) -> None:
@@ -162,10 +162,10 @@ class JobFile:
         self._database.run(write)
 
     def claim_chain(self, context: str, key: JobKey) -> bool:
-        """Take a chain for this process; False when another process that runs has it, or it is over.
+        """Take a chain for this process; return False if another running process has it, or it is finished.
 
         Raises:
-            OSError: the file can't be written.
+            OSError: the file cannot be written.
         """
 
         entry = _entry(context, key)
@@ -180,12 +180,12 @@ class JobFile:
         return self._database.run(write)
 
     def keep_log(self, context: str, key: JobKey, stream: str, text: str, start: int, total: int) -> None:
-        """Write down the end of a log, instead of what was kept of it.
+        """Store the end of a log; it replaces the one stored before.
 
         Raises:
-            OSError: the file can't be written.
+            OSError: the file cannot be written.
         """
-        cut = max(0, len(text) - KEPT_CHARACTERS)
+        cut = max(0, len(text) - MAX_LOG_CHARACTERS)
         start += len(text[:cut].encode("utf-8", "replace"))
         values = (context, *key, stream, _text(text[cut:]), start, total)
 
@@ -193,16 +193,16 @@ class JobFile:
             connection.execute("INSERT OR REPLACE INTO logs VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             connection.execute(
                 "DELETE FROM logs WHERE rowid NOT IN (SELECT rowid FROM logs ORDER BY rowid DESC LIMIT ?)",
-                (KEPT_LOGS,),
+                (MAX_LOGS,),
             )
 
         self._database.run(write)
 
     def log(self, context: str, key: JobKey, stream: str) -> tuple[str, int, int] | None:
-        """Return what was kept of a log: its text, and which byte of how many it begins at.
+        """Return a stored log: its text, its offset in bytes, and the size of the whole log.
 
         Raises:
-            OSError: the file can't be read.
+            OSError: the file cannot be read.
         """
         if not self._database.exists:
             return None
@@ -215,7 +215,7 @@ class JobFile:
         return self._database.run(read)
 
     def close(self) -> None:
-        """Write what is still to be written, and give back what this process carried out."""
+        """Write what is queued, and release what this process has claimed."""
         self._database.close()
 
 

@@ -1,7 +1,7 @@
-"""The journal of launches: on the disk before anything is sent, so that no sandbox is ever unknown.
+"""The journal of launches: written to disk before a request is sent, so that no sandbox is ever unknown.
 
-Requests are kept without their secrets. A launch that was not finished is found again at the next start, when the
-process that carried it out is gone.
+Requests are stored without secrets. An unfinished launch is offered at the next start, once the process that ran it
+has ended.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _UPSERT = (
     "has_secrets = max(has_secrets, excluded.has_secrets), request = excluded.request"
 )
 
-KEPT_LAUNCHES = 200
+MAX_LAUNCHES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class JournalItem:
-    """One sandbox of a launch, as far as it was written down."""
+    """A sandbox of a launch, as far as it is recorded."""
 
     place: int
     request: CreateSandboxRequest
@@ -53,7 +53,7 @@ class JournalItem:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedLaunch:
-    """A launch that the program did not see to its end."""
+    """A launch that the program did not finish."""
 
     launch_id: str
     context: str
@@ -61,36 +61,36 @@ class UnfinishedLaunch:
     items: tuple[JournalItem, ...]
 
     @property
-    def may_go_on(self) -> bool:
-        """Whether it can be continued: secrets were not kept, so a launch with some can only be cleaned up."""
+    def can_resume(self) -> bool:
+        """Whether it can be resumed. Secrets are not stored, so a launch with secrets can only be cleaned up."""
         return not any(item.has_secrets for item in self.items)
 
     @property
     def known(self) -> list[str]:
-        """The sandboxes that are known to be made."""
+        """The ids of sandboxes that were created for certain."""
         return [item.sandbox_id for item in self.items if item.sandbox_id]
 
     @property
     def unknown(self) -> list[CreateSandboxRequest]:
-        """What was asked for without an answer being seen."""
+        """The requests that were sent without a recorded response."""
         return [item.request for item in self.items if item.step == "creating" and not item.sandbox_id]
 
 
 def database(path: Path) -> Database:
-    """Return the database in a file; nothing is opened yet."""
+    """Return the database in a file; it is not opened yet."""
     return Database(path, _SCHEMA, _OWNERS, durable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedLaunches:
-    """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
+    """The claimed launches, and the labels of processes that may still run others out of sight of this one."""
 
     launches: tuple[UnfinishedLaunch, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
 
 class LaunchJournal:
-    """The journal in one SQLite file, for this process or for ``owners``."""
+    """The journal in a SQLite file, for this process or for ``owners``."""
 
     def __init__(self, path: Path, owners: Owners | None = None) -> None:
         self._database = database(path)
@@ -100,12 +100,12 @@ class LaunchJournal:
         self._database.at_close(self._flush)
 
     def begin(self, launch_id: str, context: str, requests: Sequence[CreateSandboxRequest]) -> None:
-        """Write down what is about to be made; when this returns it is on the disk.
+        """Record what is about to be created; it is on the disk when this returns.
 
-        A launch that is tried again keeps what is known of its sandboxes, but for those that get another key.
+        For a repeated launch, the state of its sandboxes is kept, except for those with a new idempotency key.
 
         Raises:
-            OSError: the journal can't be written, or another process carries this launch out: nothing must be sent.
+            OSError: the journal cannot be written, or another process runs this launch: nothing must be sent.
         """
         rows = []
         for place, request in enumerate(requests):
@@ -115,7 +115,7 @@ class LaunchJournal:
 
         def write(connection: sqlite3.Connection) -> None:
             if not self._claims.take(connection, launch_id):
-                raise OSError(f"launch {launch_id} is being carried out by another sandtui")
+                raise OSError(f"launch {launch_id} is being run by another sandtui")
             connection.execute(
                 "INSERT INTO launches VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET finished = 0",
                 (launch_id, context, began),
@@ -124,7 +124,7 @@ class LaunchJournal:
             connection.execute(
                 "DELETE FROM launches WHERE finished AND launch_id NOT IN "
                 "(SELECT launch_id FROM launches ORDER BY began DESC LIMIT ?)",
-                (KEPT_LAUNCHES,),
+                (MAX_LAUNCHES,),
             )
             connection.execute("DELETE FROM items WHERE launch_id NOT IN (SELECT launch_id FROM launches)")
             connection.execute("DELETE FROM owners WHERE entry NOT IN (SELECT launch_id FROM launches)")
@@ -132,16 +132,16 @@ class LaunchJournal:
         self._database.run(write)
 
     def write(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
-        """Write down how far one is; when this returns it is on the disk. Calls at the same time share one write.
+        """Record the state of a sandbox; it is on the disk when this returns. Simultaneous calls share one write.
 
         Raises:
-            OSError: the journal can't be written.
+            OSError: the journal cannot be written.
         """
         self._add(launch_id, place, step, sandbox_id)
         self._database.run(self._flush)
 
     def note(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
-        """Write down how far one is; soon, and in order."""
+        """Queue the state of a sandbox for recording, in order."""
         self._add(launch_id, place, step, sandbox_id)
         self._database.later(self._flush)
 
@@ -159,13 +159,13 @@ class LaunchJournal:
             connection.executemany(statement, rows)
             connection.commit()
         except BaseException:
-            # Whoever waits for one of them is to hear of it from a try of its own.
+            # Callers that wait for a row must get the error from their own attempt.
             with self._lock:
                 self._pending[:0] = rows
             raise
 
     def finish(self, launch_id: str) -> None:
-        """Note that nothing of a launch is unknown any more."""
+        """Record that nothing of a launch is unknown any more."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE launches SET finished = 1 WHERE launch_id = ?", (launch_id,))
@@ -174,9 +174,9 @@ class LaunchJournal:
         self._database.run(write)
 
     def claim(self, context: str) -> ClaimedLaunches:
-        """Take over the unfinished launches of a context that nobody carries out, this process included.
+        """Claim the unfinished launches of a context that no process runs, not even this one.
 
-        Of several processes that ask, one gets each; it keeps them until it ends or releases them.
+        If several processes ask, each launch goes to one of them, which keeps it until it ends or releases it.
         """
 
         def work(connection: sqlite3.Connection) -> ClaimedLaunches:
@@ -196,19 +196,19 @@ class LaunchJournal:
         return self._database.run(work) if self._database.exists else ClaimedLaunches()
 
     def release(self, launch_id: str) -> None:
-        """Give a launch back, to be offered at the next start."""
+        """Release a launch, so that it is offered at the next start."""
         self._database.run(lambda connection: self._claims.release(connection, launch_id))
 
     def unfinished(self) -> list[UnfinishedLaunch]:
-        """Return the launches that were not seen to their end, whoever carries them out, oldest first."""
+        """Return all unfinished launches, whoever runs them, oldest first."""
         return self._database.run(_unfinished) if self._database.exists else []
 
     def images(self) -> list[str]:
-        """Return the images of earlier launches, the latest first, each once."""
+        """Return the images of earlier launches, newest first and without duplicates."""
         return self._database.run(_images) if self._database.exists else []
 
     def close(self) -> None:
-        """Write what is still to be written, and give back what this process carried out."""
+        """Write what is queued, and release what this process has claimed."""
         self._database.close()
 
 

@@ -1,14 +1,14 @@
-"""Who carries something out: which process of which machine, and whether that process still runs.
+"""Which process on which machine owns an entry of a database, and whether that process still runs.
 
-Several programs of one user share the databases: two dashboards, a dashboard and ``sandtui create``. What one of them
-is carrying out must not be offered by another as unfinished, and after a crash only one of them may take it up.
+Several programs of one user share the databases: two dashboards, or a dashboard and ``sandtui create``. The unfinished
+work of one must not be offered by another, and after a crash only one of them may resume it.
 
-A process on this machine is known by its number and the time of its start: numbers are used again. That holds only
-for processes that this one can see, so the boot and the namespace of processes are noted too. For all others, on
-another machine with the same home or in another container, there is a file that the owner keeps locked: the system
-gives the lock back when the process ends, however it ends.
+A process on this machine is identified by its pid and its start time, since pids are reused. That works only for
+processes that this one can see, so the boot and the pid namespace are stored too. For all others, on another machine
+with the same home or in another container, there is a file that the owner keeps locked: the system releases the lock
+when the process ends, however it ends.
 
-psutil would tell the start of a process too. It is a compiled dependency for two numbers that the system prints.
+psutil could report the start time too; it would be a compiled dependency for two numbers that the system prints.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from sandtui.config.database import Database
 from sandtui.directories import make_private
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS owners (entry TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;"
-"""A table of its own: earlier versions read and write the other tables as before."""
+"""A separate table, so that earlier versions can read and write the other tables as before."""
 
 _ASK_SECONDS = 5
 _PREFIX, _SUFFIX = "owner-", ".lock"
 
 
 class Standing(Enum):
-    """What is known of the process that carries something out."""
+    """What is known about the process that owns an entry."""
 
     MINE = "mine"
     RUNNING = "running"
     """It runs on this machine."""
     ELSEWHERE = "elsewhere"
-    """It runs where this process can't see it, or that can't be told."""
+    """It runs where this process cannot see it, or may do so."""
     GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerProcess:
-    """A process. ``boot`` names the boot of its machine and what processes it sees; ``started`` is only compared."""
+    """A process. ``boot`` identifies the boot and the pid namespace; ``started`` is only compared."""
 
     token: str
     host: str
@@ -60,16 +60,16 @@ class OwnerProcess:
 
     @property
     def label(self) -> str:
-        """How it is told to people."""
+        """The name of the process for users."""
         return f"process {self.pid} on {self.host}"
 
     def dump(self) -> str:
-        """Return it as it is stored."""
+        """Return the stored form."""
         return json.dumps(asdict(self))
 
     @classmethod
     def load(cls, text: str) -> OwnerProcess | None:
-        """Return what was stored; None when it can't be read."""
+        """Return a process from its stored form, or None if it is not valid."""
         try:
             found = json.loads(text)
             return cls(
@@ -80,7 +80,7 @@ class OwnerProcess:
 
 
 class Owners:
-    """The owners that share a directory, which holds the files that they keep locked."""
+    """The processes that share a directory, which contains the files that they keep locked."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -93,7 +93,7 @@ class Owners:
         """This process.
 
         Raises:
-            OSError: its file can't be made.
+            OSError: its lock file cannot be created.
         """
         with self._lock:
             if self._me is None or self._me.pid != os.getpid():
@@ -106,11 +106,11 @@ class Owners:
 
     @property
     def is_known(self) -> bool:
-        """Whether this process has carried anything out."""
+        """Whether this process has owned anything."""
         return self._me is not None
 
     def standing(self, owner: OwnerProcess | None) -> Standing:
-        """Return whether an owner still runs."""
+        """Return whether a process still runs."""
         me = self.me
         if owner is None:
             return Standing.GONE
@@ -121,7 +121,7 @@ class Owners:
         return Standing.ELSEWHERE if self._is_held(owner.token) else Standing.GONE
 
     def end(self) -> None:
-        """Note that this process carries nothing out any more."""
+        """Release the lock: this process owns nothing any more."""
         with self._lock:
             if self._descriptor is not None and self._me is not None and self._me.pid == os.getpid():
                 with contextlib.suppress(OSError):
@@ -135,16 +135,16 @@ class Owners:
     def _hold(self, me: OwnerProcess) -> None:
         make_private(self._folder)
         self._sweep()
-        # Under another name until it is locked: nobody may find it without its lock.
+        # Under a temporary name until it is locked: nobody may find it without its lock.
         fresh = self._folder / f".{_PREFIX}{me.token}"
         self._descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with contextlib.suppress(OSError):  # where there are no locks the file alone says that it may run
+        with contextlib.suppress(OSError):  # without locks, the file alone says that the process may run
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fresh.rename(self._file(me.token))
         atexit.register(self.end)
 
     def _is_held(self, token: str) -> bool:
-        """Whether the process of a token runs, or can't be asked."""
+        """Whether the process with a token runs, or may do so."""
         if not token.isalnum():
             return False  # it is part of a file's name
         try:
@@ -162,7 +162,7 @@ class Owners:
         return False
 
     def _sweep(self) -> None:
-        """Remove the files of processes that are gone."""
+        """Remove the files of processes that have ended."""
         for path in self._folder.glob(f"{_PREFIX}*{_SUFFIX}"):
             if not self._is_held(path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)):
                 with contextlib.suppress(OSError):
@@ -170,18 +170,18 @@ class Owners:
 
 
 class Claims:
-    """Who carries out which entry of a database. Methods with a connection are part of its transaction."""
+    """The owners of entries of a database. Methods with a connection are part of its transaction."""
 
     def __init__(self, database: Database, owners: Owners) -> None:
         self._owners = owners
         database.at_close(self.release_all)
 
     def own(self, connection: sqlite3.Connection, entry: str) -> None:
-        """Note that this process carries an entry out, whoever did before."""
+        """Make this process the owner of an entry."""
         connection.execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (entry, self._owners.me.dump()))
 
     def take(self, connection: sqlite3.Connection, entry: str) -> bool:
-        """Take an entry over, unless another process that runs has it; the first of several gets it."""
+        """Claim an entry unless another running process owns it; the first of several gets it."""
         connection.execute("DELETE FROM owners WHERE 0")  # takes the lock before anything is read
         if self.standing(connection, entry)[0] in {Standing.RUNNING, Standing.ELSEWHERE}:
             return False
@@ -189,17 +189,17 @@ class Claims:
         return True
 
     def standing(self, connection: sqlite3.Connection, entry: str) -> tuple[Standing, OwnerProcess | None]:
-        """Return what is known of an entry's owner; one that nobody has counts as gone."""
+        """Return the owner of an entry and its state; an entry without an owner counts as abandoned."""
         row = connection.execute("SELECT owner FROM owners WHERE entry = ?", (entry,)).fetchone()
         owner = OwnerProcess.load(row[0]) if row is not None else None
         return self._owners.standing(owner), owner
 
     def release(self, connection: sqlite3.Connection, entry: str) -> None:
-        """Give an entry back, for whoever asks next."""
+        """Release an entry."""
         connection.execute("DELETE FROM owners WHERE entry = ?", (entry,))
 
     def release_all(self, connection: sqlite3.Connection) -> None:
-        """Give back all that this process has."""
+        """Release all entries of this process."""
         if not self._owners.is_known:
             return
         me = self._owners.me.dump()
@@ -211,13 +211,13 @@ _known: dict[Path, Owners] = {}
 
 
 def owners_beside(path: Path) -> Owners:
-    """Return the owners of a database: this process is the same one for all databases of a directory."""
+    """Return the owners of a database; they are shared by all databases in a directory."""
     folder = path.parent.absolute()
     return _known.setdefault(folder, Owners(folder))
 
 
 def _boot() -> str:
-    """Return a name for this boot and the processes that can be seen; empty when the system does not tell."""
+    """Return an identifier of this boot and pid namespace; empty if the system does not provide one."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -226,24 +226,24 @@ def _boot() -> str:
 
 
 def process_start(pid: int) -> str | None:
-    """Return when a process began, in words of the system's own; None when there is none, or it has ended."""
+    """Return the start time of a process in the system's format; None if it does not exist or has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None if Path("/proc/self/stat").exists() else process_start_by_ps(pid)
-    # The program's name stands in parentheses and may hold anything (proc_pid_stat(5)): state 3, start time 22.
+    # The program's name, in parentheses, may contain anything (proc_pid_stat(5)). The state is field 3, the start 22.
     fields = text.rpartition(b")")[2].split()
     return None if fields[0] in {b"Z", b"X"} else fields[19].decode("ascii")
 
 
 def process_start_by_ps(pid: int) -> str | None:
-    """Return the same where there is no ``/proc``, to the second."""
+    """Return the same from ps, for systems without ``/proc``; exact to the second."""
     state, _, began = _ask("ps", "-o", "stat=,lstart=", "-p", str(pid)).partition(" ")
     return began.strip() or None if state[:1] != "Z" else None
 
 
 def _ask(*command: str) -> str:
-    """Return what a program of the system prints; nothing when that can't be had."""
+    """Return the output of a system program; empty if it fails."""
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
     try:
         done = subprocess.run(  # noqa: S603 - programs of the system, by our own words

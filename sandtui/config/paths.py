@@ -1,4 +1,4 @@
-"""Every place where sandtui keeps something, so that tests can move them all at once."""
+"""The paths of all files that sandtui stores, so that tests can move them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sandtui.saving import replace_private
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The user's folders: ``config`` is edited by people, ``state`` is written by the program.
+    """The user's directories: users edit files in ``config``, the program writes ``state``.
 
-    ``reports`` holds what must outlive ``state`` when that is a temporary directory.
+    ``reports`` is for what must survive when ``state`` is a temporary directory.
     """
 
     config: Path
@@ -21,12 +21,12 @@ class Paths:
     reports: Path | None = None
 
     def with_temporary_state(self, state: Path) -> Paths:
-        """Return these paths with a state that is thrown away; crash reports stay with the user."""
+        """Return these paths with a temporary state directory; crash reports remain with the user."""
         return Paths(self.config, state, self.reports or self.state)
 
     @classmethod
     def of_user(cls) -> Paths:
-        """Return the folders of this user, by the habits of the system.
+        """Return the directories of the current user, following the conventions of the system.
 
         Raises:
             DirectoryError: there is no home directory.
@@ -40,22 +40,22 @@ class Paths:
 
     @property
     def presets(self) -> Path:
-        """The folder of presets, one TOML file each."""
+        """The directory of presets, one TOML file each."""
         return self.config / "presets"
 
     @property
     def draft(self) -> Path:
-        """The create form as it was left, without its secrets."""
+        """The draft of the create form, without secrets."""
         return self.state / "create-draft.json"
 
     @property
     def fleet(self) -> Path:
-        """What the fleet screen remembers: columns, order, views."""
+        """The settings of the sandbox list: columns, sort order, views."""
         return self.state / "fleet.json"
 
     @property
     def recordings(self) -> Path:
-        """The folder of recordings, one asciicast file each."""
+        """The directory of recordings, one asciicast file each."""
         return self.state / "recordings"
 
     @property
@@ -65,7 +65,7 @@ class Paths:
 
     @property
     def spool(self) -> Path:
-        """What is on its way between two places; empty when nothing is copied."""
+        """The directory for data in transit between two sandboxes; empty when nothing is being copied."""
         return self.state / "spool"
 
     @property
@@ -75,27 +75,27 @@ class Paths:
 
     @property
     def theme(self) -> Path:
-        """The name of the theme that was chosen last."""
+        """The name of the last used theme."""
         return self.state / "theme"
 
     @property
     def plain_processes(self) -> Path:
-        """Whether the local platform may run plain processes where nothing isolates sandboxes: yes or no."""
+        """Whether the local platform may use plain processes if nothing isolates sandboxes: yes or no."""
         return self.state / "plain-processes"
 
     @property
     def activity(self) -> Path:
-        """The database of what was done and what went wrong."""
+        """The database of the activity log."""
         return self.state / "activity.sqlite3"
 
     @property
     def crashes(self) -> Path:
-        """The folder of crash reports."""
+        """The directory of crash reports."""
         return (self.reports or self.state) / "crashes"
 
     @property
     def debug_log(self) -> Path:
-        """The debug log, when it is asked for; its older parts stand beside it."""
+        """The debug log, if it is enabled; rotated files are beside it."""
         return self.state / "debug.log"
 
     @property
@@ -110,12 +110,12 @@ class Paths:
 
     @property
     def commands(self) -> Path:
-        """The database of commands that were run."""
+        """The database of the command history."""
         return self.state / "commands.sqlite3"
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file; an empty one when it is not there or can't be read."""
+    """Return the text of a file; empty if it does not exist or cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -123,10 +123,10 @@ def read_text(path: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file as a whole; only this user can read it.
+    """Replace a file as a whole; only the user can read it.
 
     Raises:
-        OSError: it can't be written; what stood there is untouched.
+        OSError: it cannot be written; an existing file is unchanged.
     """
     make_private(path.parent)
     replace_private(path, text)

@@ -1,7 +1,7 @@
 """Presets of the create form: one TOML file each, to be edited, shared and kept under version control.
 
-A file holds the form's fields by their names, as text. Secrets are kept by reference only (``KEY=@env:NAME``,
-``KEY=@file:PATH``), never by value.
+A file has the fields of the form by name, as text. Secrets are stored as references only (``KEY=@env:NAME``,
+``KEY=@file:PATH``), never as values.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class PresetError(ValueError):
-    """A preset that can't be used, and what to do."""
+    """A preset cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Fields of the form under a name; what is not named has its default. ``built_in`` ones come with the app."""
+    """Named values for fields of the form; other fields have their defaults. ``built_in`` presets come with sandtui."""
 
     name: str
     fields: Mapping[str, str]
@@ -41,7 +41,7 @@ BUILT_IN: tuple[Preset, ...] = (
     Preset(
         "untrusted",
         {"name": "untrusted", "network": "blocked", "timeout_minutes": "30m", "memory_gb": "1"},
-        "For code that nobody has read: no network, half an hour",
+        "For untrusted code: no network, half an hour",
         True,
     ),
     Preset(
@@ -65,21 +65,21 @@ BUILT_IN: tuple[Preset, ...] = (
 
 
 class PresetStore:
-    """The presets of a folder, and those that come with the app."""
+    """The presets in a directory, and the built-in ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """Return every name: the user's own first, each once."""
+        """Return all names without duplicates, the user's own first."""
         own = sorted(path.stem for path in self._folder.glob("*.toml")) if self._folder.is_dir() else []
         return [*own, *(preset.name for preset in BUILT_IN if preset.name not in own)]
 
     def load(self, name: str) -> Preset:
-        """Return a preset; the user's own goes before one of the app's with the same name.
+        """Return a preset; the user's own takes precedence over a built-in one.
 
         Raises:
-            PresetError: there is none, or its file can't be understood.
+            PresetError: it does not exist, or its file is not valid.
         """
         if not _NAME.fullmatch(name):
             raise PresetError(f"{name!r} is not a valid preset name (letters, digits, '.', '_' and '-')")
@@ -92,10 +92,10 @@ class PresetStore:
         raise PresetError(f"no preset {name!r}; available: {', '.join(self.names())}")
 
     def save(self, name: str, fields: Mapping[str, str], description: str = "") -> Path:
-        """Keep the fields that differ from their defaults; secrets only where they are references.
+        """Store the fields that differ from their defaults; secrets only if they are references.
 
         Raises:
-            PresetError: the name can't be a file's, or the file can't be written.
+            PresetError: the name is not valid, or the file cannot be written.
         """
         if not _NAME.fullmatch(name):
             raise PresetError(f"{name!r} is not a valid preset name (letters, digits, '.', '_' and '-')")
@@ -108,14 +108,14 @@ class PresetStore:
 
     @property
     def folder(self) -> Path:
-        """Where the user's own lie, one file each, to be shared."""
+        """The directory of the user's own presets, one file each, to be shared."""
         return self._folder
 
     def take(self, path: str) -> Preset:
-        """Make the preset of a file, such as one that was shared, one of the user's own.
+        """Import a preset from a file, such as one that was shared.
 
         Raises:
-            PresetError: it is no preset's file, or there is one of that name already.
+            PresetError: the file is not a preset, or the name already exists.
         """
         file = Path(path).expanduser()
         preset = self._read(file)
@@ -125,7 +125,7 @@ class PresetStore:
         return preset
 
     def delete(self, name: str) -> None:
-        """Remove one of the user's own.
+        """Delete one of the user's own presets.
 
         Raises:
             PresetError: it is not the user's own.
@@ -146,10 +146,10 @@ class PresetStore:
 
 
 def read_preset(text: str, name: str) -> Preset:
-    """Return what a preset's file holds.
+    """Return the fields in a preset's file.
 
     Raises:
-        PresetError: it is no TOML, or holds something that is no field of the form.
+        PresetError: it is not valid TOML, or has a key that is not a field of the form.
     """
     try:
         table = tomllib.loads(text)
@@ -167,9 +167,9 @@ def read_preset(text: str, name: str) -> Preset:
 
 
 def to_editable(fields: Mapping[str, str]) -> str:
-    """Return a preset's file with every field and what is allowed in it, to be edited as a text.
+    """Return a preset's file for editing, with every field and a comment on its values.
 
-    Secrets stand there as references only: a value must not get into a file.
+    Secrets are only included as references: a value must not get into a file.
     """
     rows = []
     for section, entries in groupby(BY_ID.values(), key=lambda entry: entry.section):

@@ -1,4 +1,4 @@
-"""The recordings' folder: one file each, readable by this user alone, under its final name when it is complete."""
+"""The directory of recordings: one file each, only readable by the user, renamed to its final name when complete."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sandtui.fleet.recordings.asciicast import Header, parse_header
 from sandtui.saving import free_name
 
 SUFFIX, UNFINISHED = ".cast", ".cast.part"
-LARGEST = 256 * 1024 * 1024
-"""Bytes of a file that can be played: it is read as a whole."""
+MAX_BYTES = 256 * 1024 * 1024
+"""The most bytes of a file that can be played, since it is read as a whole."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file. ``unfinished`` ones were cut off, or are being made; ``problem`` says why one can't be played."""
+    """A recording. ``unfinished``: cut off, or still being recorded. ``problem``: why it cannot be played."""
 
     path: Path
     header: Header | None
@@ -33,9 +33,9 @@ class Recording:
 
 
 class FileTape:
-    """A file that is being recorded. Everything is written by one thread, in its order.
+    """A file being recorded. One thread does all writes, in order.
 
-    ``on_problem`` is called once, from that thread, when the file can't be written; what follows is dropped.
+    ``on_problem`` is called once, in that thread, if the file cannot be written; the rest is discarded.
     """
 
     def __init__(self, path: Path, on_problem: Callable[[OSError], None]) -> None:
@@ -47,11 +47,11 @@ class FileTape:
         self._failed = False
 
     def append(self, text: str) -> None:
-        """Write more."""
+        """Queue text for writing."""
         self._thread.submit(self._try, lambda: self._append(text.encode("utf-8", "replace")))
 
     def finish(self) -> None:
-        """Give the file its final name once all is written, and wait for that."""
+        """Wait until everything is written, and rename the file to its final name."""
         self._thread.submit(self._try, self._finish)
         self._thread.shutdown(wait=True)
 
@@ -84,13 +84,13 @@ class FileTape:
 
 
 class RecordingStore:
-    """The folder. Reading it takes time: not from the event loop (``asyncio.to_thread``)."""
+    """The directory. Methods block; do not call them in the event loop (use ``asyncio.to_thread``)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def new_tape(self, moment: datetime, title: str, on_problem: Callable[[OSError], None]) -> FileTape:
-        """Return a new file, named after time and title; nothing is written yet."""
+        """Return a new file named after the time and the title; nothing is written yet."""
         name = f"{moment:%Y-%m-%d-%H%M%S}-{_UNSAFE.sub('-', title).strip('-.')[:60] or 'recording'}"
 
         def is_taken(name: str) -> bool:
@@ -100,7 +100,7 @@ class RecordingStore:
         return FileTape(self.folder / free_name(f"{name}{SUFFIX}", is_taken), on_problem)
 
     def list(self) -> list[Recording]:
-        """Return what is there, newest first."""
+        """Return all recordings, newest first."""
         paths = [path for path in self.folder.glob("*.cast*") if path.name.endswith((SUFFIX, UNFINISHED))]
         return [_read_head(path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
 
@@ -108,17 +108,17 @@ class RecordingStore:
         """Return the text of a recording.
 
         Raises:
-            OSError: it can't be read, or is too large.
+            OSError: it cannot be read, or is too large.
         """
-        if path.stat().st_size > LARGEST:
-            raise OSError(f"{path.name} is larger than {LARGEST >> 20} MiB")
+        if path.stat().st_size > MAX_BYTES:
+            raise OSError(f"{path.name} is larger than {MAX_BYTES >> 20} MiB")
         return path.read_text(encoding="utf-8", errors="replace")
 
     def delete(self, path: Path) -> None:
         """Delete a recording.
 
         Raises:
-            OSError: it could not be deleted.
+            OSError: it cannot be deleted.
         """
         path.unlink()
 

@@ -16,7 +16,7 @@ from sandtui.directories import make_private
 from sandtui.saving import write_new
 
 RESERVED = frozenset({"local", "prime"})
-"""Names of contexts that are always there."""
+"""Names of built-in contexts."""
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -206,17 +206,17 @@ def read_settings(text: str, where: str) -> Settings:
         # The value is not shown: it may be a key.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         keys = [str(part) for part in first["loc"]]
-        words = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        words = words.removeprefix("Value error, ")
-        place = f"line {number}: " if (number := line_of(text, keys)) else ""
-        raise SettingsError(f"{where}: {place}{'.'.join(keys)}{': ' if keys else ''}{words}") from None
+        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        reason = reason.removeprefix("Value error, ")
+        line = f"line {number}: " if (number := line_of(text, keys)) else ""
+        raise SettingsError(f"{where}: {line}{'.'.join(keys)}{': ' if keys else ''}{reason}") from None
 
 
 def line_of(text: str, keys: list[str]) -> int:
-    """Return the number of the line on which a key of the file stands, counted from 1; 0 when it is not found.
+    """Return the number of the line with a key of the file, counted from 1; 0 if it is not found.
 
-    The reader of TOML does not tell where it found what. Cutting the text before a line and reading the rest of
-    it tells the same: the first cut after which the key is there ends at its line.
+    The TOML parser does not report positions. So the text is cut before each line: the first cut after which the key
+    is defined ends at its line.
     """
     lines = text.splitlines()
     for number in range(1, len(lines) + 1):

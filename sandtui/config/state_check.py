@@ -1,4 +1,4 @@
-"""Whether what the program keeps can be kept: asked at the start, not when the first thing is lost."""
+"""Checks at startup that the state can be stored, instead of when the first data is lost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sandtui.directories import check_writable
 
 
 def check_state(paths: Paths) -> None:
-    """Check the state directory and every database in it that exists.
+    """Check the state directory and every existing database in it.
 
     Raises:
-        OSError: something can't be used; the text says what to do.
+        OSError: something cannot be used; the message says what to do.
     """
     check_writable(paths.state, "state")
     for database in (
@@ -25,10 +25,10 @@ def check_state(paths: Paths) -> None:
 
 
 def check_journal(paths: Paths) -> None:
-    """Check what a launch is written into before anything is sent.
+    """Check the journal of launches before anything is sent.
 
     Raises:
-        OSError: it can't be used; the text says what to do.
+        OSError: it cannot be used; the message says what to do.
     """
     check_writable(paths.state, "state")
     journal.database(paths.journal).check()

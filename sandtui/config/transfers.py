@@ -1,9 +1,9 @@
-"""The queue of transfers on the disk: what was not finished is found again at the next start.
+"""The stored queue of transfers: unfinished ones are found at the next start.
 
-A transfer belongs to the process that carries it out; it is offered when that one is gone. Dashboards and
-``sandtui cp`` share the file.
+A transfer belongs to the process that runs it and is offered once that has ended. Dashboards and ``sandtui cp`` share
+the file.
 
-Paths are kept as bytes: names of files are not always text.
+Paths are stored as bytes, since file names are not always valid text.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _OVER = (State.DONE.value, State.CANCELLED.value)
 
 
 def database(path: Path) -> Database:
-    """Return the database in a file; nothing is opened yet."""
+    """Return the database in a file; it is not opened yet."""
     return Database(path, _SCHEMA, _OWNERS, durable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTransfers:
-    """What was taken over to be offered, and what is left alone: the labels of processes that can't be seen here."""
+    """The claimed transfers, and the labels of processes that may still run others out of sight of this one."""
 
     transfers: tuple[Transfer, ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -58,12 +58,12 @@ class TransferDatabase:
         self.claims = Claims(self.database, owners or owners_beside(path))
 
     def close(self) -> None:
-        """Write what is still to be written, and give back what this process carried out."""
+        """Write what is queued, and release what this process has claimed."""
         self.database.close()
 
 
 class TransferJournal:
-    """The queue of one connection, called ``context``, in one SQLite file that several share."""
+    """The queue of the connection named ``context``, in a SQLite file that several share."""
 
     def __init__(self, file: TransferDatabase, context: str) -> None:
         self._database, self._claims, self._context = file.database, file.claims, context
@@ -74,7 +74,7 @@ class TransferJournal:
         return TransferDatabase(path, owners)
 
     def keep(self, transfer: Transfer, place: int) -> None:
-        """Write down a transfer as it is now; soon, and in order. One that is over is forgotten."""
+        """Queue the state of a transfer for storing, in order; a finished one is removed."""
         if transfer.state.value in _OVER:
             self.drop(transfer.id)
             return
@@ -108,16 +108,18 @@ class TransferJournal:
         self._database.later(write)
 
     def note_files(self, transfer_id: str, items: Sequence[tuple[str, Signature]]) -> None:
-        """Write down that files of a transfer have come; soon, and in order."""
+        """Queue completed files of a transfer for storing, in order."""
         rows = [(transfer_id, encode(path), *signature) for path, signature in items]
         statement = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
         self._database.later(lambda connection: connection.executemany(statement, rows))
 
     def files(self, transfer_id: str) -> dict[str, Signature]:
-        """Return the files that have come; not from the event loop.
+        """Return the completed files of a transfer.
+
+        Blocks; do not call it in the event loop.
 
         Raises:
-            OSError: the database can't be used.
+            OSError: the database cannot be used.
         """
         statement = "SELECT path, size, modified FROM files WHERE transfer_id = ?"
 
@@ -128,7 +130,7 @@ class TransferJournal:
         return self._database.run(read) if self._database.exists else {}
 
     def drop(self, transfer_id: str) -> None:
-        """Forget a transfer; soon, and in order."""
+        """Queue the removal of a transfer, in order."""
 
         def forget(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM transfers WHERE transfer_id = ?", (transfer_id,))
@@ -138,20 +140,23 @@ class TransferJournal:
         self._database.later(forget)
 
     def take(self, transfer_id: str) -> bool:
-        """Take an id for this process, before it is used; False when another process has it. Not from the event loop.
+        """Claim an id for this process before it is used; return False if another process has it.
+
+        Blocks; do not call it in the event loop.
 
         Raises:
-            OSError: the database can't be used.
+            OSError: the database cannot be used.
         """
         return self._database.run(lambda connection: self._claims.take(connection, transfer_id))
 
     def claim(self) -> ClaimedTransfers:
-        """Take over what was not finished and nobody else carries out, in the order of the queue.
+        """Claim the unfinished transfers that no other process runs, in the order of the queue.
 
-        Of several processes that ask, one gets each; it keeps them until it ends. Not from the event loop.
+        If several processes ask, each transfer goes to one of them, which keeps it until it ends. Blocks; do not call
+        it in the event loop.
 
         Raises:
-            OSError: the database can't be used.
+            OSError: the database cannot be used.
         """
 
         def work(connection: sqlite3.Connection) -> ClaimedTransfers:
@@ -169,10 +174,12 @@ class TransferJournal:
         return self._database.run(work) if self._database.exists else ClaimedTransfers()
 
     def unfinished(self) -> list[Transfer]:
-        """Return what was not finished, whoever carries it out, in the order of the queue; not from the event loop.
+        """Return all unfinished transfers, whoever runs them, in the order of the queue.
+
+        Blocks; do not call it in the event loop.
 
         Raises:
-            OSError: the database can't be used.
+            OSError: the database cannot be used.
         """
         return self._database.run(self._read) if self._database.exists else []
 

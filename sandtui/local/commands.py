@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandtui.directories import describe
-from sandtui.local.settings import DRIVERS, ELSEWHERE, USER_ID, Keep, LocalError, NothingIsolatesError, PlatformSettings
+from sandtui.local.settings import (
+    DRIVERS,
+    ELSEWHERE,
+    USER_ID,
+    LocalError,
+    NothingIsolatesError,
+    PlatformSettings,
+    RetentionLimits,
+)
 
 if TYPE_CHECKING:
     from sandtui.local.service import Endpoint
 
-_KEEP = tuple(field.name for field in fields(Keep))
+_KEEP = tuple(field.name for field in fields(RetentionLimits))
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -37,18 +45,18 @@ def add_parsers(subparsers: Any) -> None:
         help="images that exist; pulling any other fails (may be repeated; default: all)",
     )  # fmt: skip
     serve.add_argument(
-        "--inject", type=_trouble, metavar="KIND=P,...", dest="trouble",
+        "--inject", type=_faults, metavar="KIND=P,...", dest="faults",
         help="inject faults: rate, error, slow, stall, reset, token, conflict, shift or all, each with a probability, "
         "and seed=N (for example --inject error=0.1,slow=0.2,seed=7)",
     )  # fmt: skip
-    serve.add_argument("--trouble", type=_trouble, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    serve.add_argument("--trouble", dest="faults", type=_faults, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     serve.add_argument(
         "--idle-exit", type=float, default=None, metavar="SECONDS", help="stop after so many idle seconds"
     )
     # Set by `sandtui demo`: stop when standard input is closed, and remove the temporary directory that holds the
     # state directory.
     serve.add_argument("--owned", action="store_true", help=argparse.SUPPRESS)
-    # Set by whoever starts a platform in the background and wants to know why it didn't start.
+    # Set by programs that start a platform in the background, to learn why it did not start.
     serve.add_argument("--on-demand", action="store_true", help=argparse.SUPPRESS)
     serve.add_argument(
         "--share-network", action="store_true",
@@ -92,7 +100,7 @@ def _add_directories(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_keep(parser: argparse.ArgumentParser) -> None:
-    keep = Keep()
+    keep = RetentionLimits()
     group = parser.add_argument_group("retention of ended sandboxes (the oldest go first)")
     group.add_argument(
         "--log-days", type=_days, default=keep.log_days, metavar="DAYS", help="maximum age of logs (default: 7)"
@@ -154,7 +162,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _trouble(text: str) -> str:
+def _faults(text: str) -> str:
     from sandtui.local.control.faults import FaultSettings
 
     try:
@@ -190,7 +198,7 @@ def _settings(arguments: argparse.Namespace) -> PlatformSettings:
     if arguments.state_dir is not None:
         settings = replace(settings, state_dir=_expanded(arguments.state_dir))
     if "records" in arguments:
-        settings = replace(settings, keep=Keep(**{name: getattr(arguments, name) for name in _KEEP}))
+        settings = replace(settings, retention=RetentionLimits(**{name: getattr(arguments, name) for name in _KEEP}))
     return settings
 
 
@@ -212,7 +220,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         driver=arguments.driver,
         fleet=arguments.fleet,
         seed=arguments.seed,
-        trouble=arguments.trouble or "",
+        faults=arguments.faults or "",
         images=tuple(arguments.images) or ("*",),
         share_network=arguments.share_network,
         allow_private=tuple(arguments.allow_private),

@@ -1,4 +1,4 @@
-"""Bounds on the connections of the platform: how long a request's head may take, and how many there may be."""
+"""Limits on the connections of the platform: the time to send a request's head, and the number of connections."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any, Final
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS: Final = 20.0
-"""Seconds that a client has for the whole head of a request, from its first byte or the connection on."""
+"""Seconds that a client has to send the head of a request, from its first byte or from the connection."""
 
 FRESH_SECONDS: Final = 1.0
-"""A connection this young is not closed for another one: its request may lie in the socket already."""
+"""A connection this new is not closed to make room: its request may already be in the socket buffer."""
 
-MOST: Final = 4096
-"""Connections at once, as far as the limit of descriptors allows; a peer of another machine has a quarter of them."""
+MAX_CONNECTIONS: Final = 4096
+"""The most connections, if the descriptor limit allows as many; another machine may have a quarter of them."""
 
 _LOOPBACK: Final = ("127.", "::1")
 
 
 def room(share: int) -> int:
-    """Return how many connections there may be when they may have one part in ``share`` of all descriptors."""
+    """Return how many connections are allowed if they may take one descriptor in ``share``."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if soft == resource.RLIM_INFINITY else max(32, min(MOST, soft // share))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(32, min(MAX_CONNECTIONS, soft // share))
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's protocol, which waits for ever for the head of a request and takes any number of connections."""
+    """uvicorn's protocol with a limit on the time for a head and on the number of connections, which it has not."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -37,23 +37,23 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request is carried out here, on the monotonic clock; None while one is."""
+        """The monotonic time since which no request is in progress here; None while one is."""
         return self._idle_since
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, and close another one for it when there are too many."""
+        """Accept a connection; if there are too many, close the one that has been idle longest."""
         super().connection_made(transport)
         self._idle_since = time.monotonic()
         self._begin_head()
         self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Cancel the limit."""
         self._end_head()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come of a request."""
+        """Process data of a request."""
         if self._idle_since is not None:
             self._begin_head()
         super().data_received(data)
@@ -62,7 +62,7 @@ class BoundedProtocol(H11Protocol):
             self._end_head()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, unless it is there."""
+        """Start the limit for the next request, unless its head is here."""
         super().on_response_complete()
         if self.cycle is None or self.cycle.response_complete:
             self._idle_since = time.monotonic()
@@ -97,6 +97,6 @@ class BoundedProtocol(H11Protocol):
             for number, each in enumerate(known)
             if each.idle_since is not None and now - each.idle_since > FRESH_SECONDS
         ]
-        # Who has waited longest goes; when all others are at work, the new one does.
+        # The connection that has been idle longest goes; if no other is idle, the new one does.
         victim = known[min(idle)[1]] if idle else self
         victim.transport.abort()

@@ -1,4 +1,4 @@
-"""Files and directories that only this user may read."""
+"""Files and directories that only the current user may access."""
 
 from __future__ import annotations
 
@@ -31,47 +31,49 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def private_directory(path: Path, what: str) -> Path:
-    """Make a directory for this user alone, or check that it is one; return its full path."""
+    """Create a directory for the current user alone, or check that it is one; return its full path."""
     try:
         make_private(path)
         found = path.stat()
         if found.st_uid != os.geteuid():
-            raise LocalError(f"The {what} {path} belongs to another user (number {found.st_uid}). {ELSEWHERE}")
+            raise LocalError(f"The {what} {path} belongs to another user (uid {found.st_uid}). {ELSEWHERE}")
         if stat.S_IMODE(found.st_mode) & 0o077:
-            # Closing a directory that is used for something else would be worse than not starting.
+            # Restricting a directory that has another use would be worse than not starting.
             if any(path.iterdir()) and not (path / LOCK_NAME).exists():
-                raise LocalError(f"The {what} {path} is open to others and holds other files. {ELSEWHERE}")
+                raise LocalError(
+                    f"The {what} {path} is accessible to other users and contains other files. {ELSEWHERE}"
+                )
             path.chmod(0o700)
         probe = path / f".write-{secrets.token_hex(4)}"
         probe.touch(0o600)
         probe.unlink()
     except OSError as error:
         if is_full(error) and path.is_dir():
-            return path.resolve()  # what frees space must still be possible
-        raise LocalError(f"The {what} {path} can't be used: {reason(error, path)}. {ELSEWHERE}") from error
+            return path.resolve()  # it must still be possible to free space
+        raise LocalError(f"The {what} {path} cannot be used: {reason(error, path)}. {ELSEWHERE}") from error
     return path.resolve()
 
 
 def read_private(path: Path) -> str | None:
-    """Return the text of a small file, or None when there is none."""
+    """Return the text of a small file, or None if it does not exist."""
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalError(f"The file {path} can't be read: {error}.") from error
+        raise LocalError(f"The file {path} cannot be read: {error}.") from error
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user may read, whole or not at all."""
+    """Write a file that only the current user may read, completely or not at all."""
     try:
         replace_private(path, text, durable=False)
     except OSError as error:
-        raise LocalError(f"The file {path} can't be written: {error.strerror or error}.") from error
+        raise LocalError(f"The file {path} cannot be written: {error.strerror or error}.") from error
 
 
 def remove_leftovers(directory: Path, now: datetime) -> None:
-    """Remove what a process that was killed left half-made in a state directory; not what may still be in use."""
+    """Remove the temporary files that a killed process left in a state directory, but none that may be in use."""
     oldest = (now - LEFTOVER_AGE).timestamp()
     for path in directory.iterdir():
         if not _LEFTOVER.fullmatch(path.name):
@@ -84,10 +86,10 @@ def remove_leftovers(directory: Path, now: datetime) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory and all that is below it, whatever a sandbox made of it.
+    """Remove a directory tree, whatever a sandbox made of it.
 
-    What lies too far down is first moved to the top, so that no depth costs recursion, descriptors or long paths.
-
+    Directories that are nested too deeply are moved to the top first, so that depth costs no recursion, descriptors or
+    long paths.
     Raises:
         OSError: something could not be removed; the rest may be gone.
     """
@@ -99,7 +101,7 @@ def remove_tree(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     numbers, token = itertools.count(), secrets.token_hex(8)
-    # One entry a level: the directory, its name, and the directories in it that are still there.
+    # One entry per level: the directory, its name, and the directories in it that remain.
     levels: list[tuple[int, str, list[str]]] = [(top, "", [])]
     try:
         levels[0][2].extend(_remove_files(top))
@@ -124,7 +126,7 @@ def remove_tree(path: Path) -> None:
 
 
 def _remove_files(directory: int) -> list[str]:
-    """Remove everything of a directory but its directories, and return those."""
+    """Remove everything in a directory except its directories, and return those."""
     for _ in range(_MAX_ROUNDS):
         inner, removed = [], False
         with os.scandir(directory) as entries:
@@ -136,12 +138,12 @@ def _remove_files(directory: int) -> list[str]:
                     removed = True
         if not removed:
             return inner
-        # A directory that is changed while it is read may leave entries out.
-    raise OSError(errno.EBUSY, "files are made as fast as they are removed")
+        # Entries of a directory that changes while it is read may be missed.
+    raise OSError(errno.EBUSY, "files are created as fast as they are removed")
 
 
 def _open_closed(name: str, parent: int | None) -> int:
-    """Open a directory, also one that its owner closed."""
+    """Open a directory, even one without permissions for its owner."""
     try:
         directory = os.open(name, _DIRECTORY, dir_fd=parent)
     except PermissionError:
@@ -156,6 +158,6 @@ def _move_up(name: str, parent: int, new_name: str, top: int) -> None:
     try:
         os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=top)
     except PermissionError:
-        # To be moved, a directory has to be writable itself: its entry for its parent changes.
+        # To be moved, a directory must be writable itself, since its entry for the parent changes.
         os.chmod(name, 0o700, dir_fd=parent)
         os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=top)

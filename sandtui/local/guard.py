@@ -1,4 +1,4 @@
-"""The outermost layer: who may talk to the platform at all, and when somebody last did."""
+"""The outermost layer: refuses requests of web pages and notes when the last request came."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandtui.local.gateway.request_body import BodyReader
 
-STOPPING = "The local platform is being stopped; what this request began has been ended with it."
+STOPPING = "The local platform is stopping; this request was cancelled."
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Guard:
-    """Refuses requests that a web page elsewhere made a browser send (DNS rebinding, cross-site)."""
+    """Refuses requests that a foreign web page had a browser send (DNS rebinding, cross-site requests)."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
@@ -31,11 +31,11 @@ class Guard:
 
     @property
     def idle_seconds(self) -> float:
-        """How long nobody has asked anything."""
+        """Seconds since the last request ended; 0 while one is in progress."""
         return 0.0 if self._running else time.monotonic() - self._last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer a request or refuse it."""
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
@@ -60,26 +60,26 @@ class Guard:
         except asyncio.CancelledError:
             if not self._stops or has_begun:
                 raise
-            # Not 503, which asks to be tried again: a command was ended in its middle.
+            # Not 503, which clients retry: a command was stopped while it ran.
             await JSONResponse({"detail": STOPPING}, 500)(scope, receive, send)
         finally:
             self._running.discard(task)
             self._last = time.monotonic()
 
     def cut_off(self) -> None:
-        """Give up every request that is not answered yet, and say why: the platform stops."""
+        """Cancel all requests in progress and answer that the platform is stopping."""
         self._stops = True
         for task in self._running:
             task.cancel()
 
     def _refusal(self, host: str, origin: str | None) -> str | None:
-        if not self._is_ours(host):
-            return "This platform answers under its own address only."
+        if not self._is_own_address(host):
+            return "This platform only accepts requests for its own address."
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
-            return "This platform doesn't answer requests from web pages."
+            return "This platform does not accept requests from web pages."
         return None
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_own_address(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -89,7 +89,7 @@ class Guard:
         if not self._is_open:
             return False
         try:
-            # Rebinding needs a name; whoever knows the number came here by it.
+            # DNS rebinding needs a name; a client that uses the address knows it.
             ipaddress.ip_address(name)
         except ValueError:
             return False

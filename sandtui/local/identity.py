@@ -1,4 +1,4 @@
-"""The API key of a platform, and how a client knows the platform without sending it the key."""
+"""The API key of a platform, and how a client identifies the platform before it sends the key."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import secrets
 from typing import Final
 
 CHALLENGE: Final = re.compile("[0-9a-f]{32,128}")
-"""What a client may send to learn whether it talks to the platform that it means."""
+"""The random text that a client sends to check the identity of a platform."""
 
 
 def new_api_key() -> str:
     """Return an API key for one run of a platform.
 
-    Whoever takes the port of a platform that has ended may be sent its key, which is worth nothing by then.
+    A new key for each run: a program that takes the port of a stopped platform may be sent the key, which is then void.
     """
     return "local_" + secrets.token_hex(24)
 
 
 def proof(api_key: str, base_url: str, challenge: str) -> str:
-    """Return what only the platform at an address can answer to a challenge; it tells nothing of the key.
+    """Return the response to a challenge, which only the platform at an address can compute; it reveals no key.
 
-    The address is part of it: a stranger can't pass the challenge on to the platform and return its answer.
+    It includes the address, so that an impostor cannot pass the challenge on to the platform and return its response.
     """
     secret = hmac.digest(api_key.encode("utf-8"), b"proof of identity", hashlib.sha256)
     return hmac.new(secret, f"{challenge} {base_url}".encode(), hashlib.sha256).hexdigest()
 
 
-def proves(answer: object, api_key: str, base_url: str, challenge: str) -> bool:
-    """Return whether an answer to a challenge can be that of the platform alone."""
+def proves(response: object, api_key: str, base_url: str, challenge: str) -> bool:
+    """Return whether a response to a challenge proves that it comes from the platform."""
     expected = proof(api_key, base_url, challenge)
-    return isinstance(answer, str) and answer.isascii() and hmac.compare_digest(answer, expected)
+    return isinstance(response, str) and response.isascii() and hmac.compare_digest(response, expected)

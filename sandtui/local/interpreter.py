@@ -1,4 +1,4 @@
-"""How this program starts Python again: never with code from wherever the user happens to stand."""
+"""Starts Python subprocesses of this program, without importing code from the user's current directory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 DIRECTORY: Final = "/"
-"""Where such a child has to be started: the user's directory may be removed, or belong to anyone."""
+"""The working directory of such a process: the user's may be removed, or belong to anyone."""
 
 _SOURCE: Final = Path(__file__).resolve().parent.parent.parent
 
@@ -20,7 +20,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which such a child finds this package, and nothing by where it was started."""
-    # An empty or relative entry means another directory for each process; what came before it is not known there.
+    """Return the environment in which such a process finds this package, wherever it is started."""
+    # An empty or relative entry would mean another directory in each process.
     given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SOURCE), *given])}

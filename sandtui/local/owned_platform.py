@@ -1,4 +1,4 @@
-"""A platform that serves one process only: it ends with that process, however the process ends, and leaves nothing."""
+"""A platform for one process: it ends with that process, however the process ends, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sandtui.local.settings import LocalError, PlatformSettings
 from sandtui.scratch import remove_scratch
 
 PARENT_SECONDS: Final = 2.0
-"""Pause between two looks at who our parent is."""
+"""Pause between two checks of the parent process."""
 
 STOP_SECONDS: Final = 10.0
-"""Time the platform has to stop by itself before it is killed."""
+"""Seconds that the platform has to stop before it is killed."""
 
 
 class OwnedPlatform:
-    """The owner's side. The platform reads a pipe of ours and stops at its end, so even ``kill -9`` here ends it."""
+    """The owner's side. The platform stops when a pipe of the owner is closed, so it ends even with ``kill -9``."""
 
     def __init__(self, settings: PlatformSettings) -> None:
         self._settings = settings
@@ -33,16 +33,16 @@ class OwnedPlatform:
         self._closed = False
 
     def spawn(self) -> None:
-        """Begin to start the platform. From now on it ends with this process, and removes what both have written.
+        """Begin to start the platform. From now on it ends with this process, and removes all that both have written.
 
         Raises:
-            LocalError: its state directory can't be used.
+            LocalError: its state directory cannot be used.
         """
         with self._lock:
             self._spawn()
 
     def start(self) -> Endpoint:
-        """Start the platform unless it runs, and wait until it accepts requests; call it in a thread.
+        """Start the platform unless it runs, and wait until it accepts requests. Blocks; call it in a thread.
 
         Raises:
             LocalError: it could not be started, or :meth:`stop` was called.
@@ -51,7 +51,7 @@ class OwnedPlatform:
             return service.await_endpoint(self._spawn(), self._settings)
 
     def stop(self) -> None:
-        """Stop the platform and wait for its end."""
+        """Stop the platform and wait until its process has ended."""
         with self._lock:
             self._closed = True
             process, self._process = self._process, None
@@ -74,7 +74,7 @@ class OwnedPlatform:
 
 
 class OwnerWatch:
-    """The platform's side: notices that the process on whose behalf it runs has ended."""
+    """The platform's side: notices the end of the process that owns the platform."""
 
     def __init__(self, pipe: int, scratch: Path) -> None:
         self._pipe = pipe
@@ -82,19 +82,19 @@ class OwnerWatch:
         self._parent = os.getppid()
 
     def watch(self, stop: Callable[[], object]) -> None:
-        """Call ``stop``, from a thread, once the owner has ended; end this process if that does not help."""
+        """Call ``stop`` from a thread once the owner has ended; exit this process if that does not help."""
         threading.Thread(target=self._wait, args=(stop,), name="owner", daemon=True).start()
 
     def clean_up(self) -> None:
-        """Remove the directory in which the owner and the platform kept everything."""
+        """Remove the directory with everything that the owner and the platform wrote."""
         remove_scratch(self._scratch)
 
     def _wait(self, stop: Callable[[], object]) -> None:
-        # The parent is looked at too: another process may have inherited the pipe and keep it open.
+        # Check the parent too: another process may have inherited the pipe and keep it open.
         while os.getppid() == self._parent and not _is_at_end(self._pipe):
             pass
         with contextlib.suppress(RuntimeError):
-            # The event loop may have ended a moment ago.
+            # The event loop may have ended just now.
             stop()
         threading.Event().wait(STOP_SECONDS)
         self.clean_up()
@@ -102,6 +102,6 @@ class OwnerWatch:
 
 
 def _is_at_end(pipe: int) -> bool:
-    """Wait a while; return whether nobody holds the other end of a pipe any more."""
+    """Wait a while; return whether the other end of a pipe is closed."""
     readable, _, _ = select.select([pipe], [], [], PARENT_SECONDS)
     return bool(readable) and not os.read(pipe, 1)

@@ -1,4 +1,4 @@
-"""The whole platform put together: an ASGI application and everything behind it."""
+"""The whole platform: an ASGI application and everything behind it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sandtui.local.control.retention import Retention
 from sandtui.local.control.sandboxes import ControlPlane
 from sandtui.local.control.ssh import SshRoutes
 from sandtui.local.drivers.base import Driver, DriverError
-from sandtui.local.drivers.selection import choose
+from sandtui.local.drivers.selection import select_driver
 from sandtui.local.files import LOCK_NAME, private_directory
 from sandtui.local.gateway.commands import Gateway
 from sandtui.local.gateway.exposures import Exposures
@@ -79,11 +79,11 @@ class LocalPlatform:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no sandbox runs or is about to."""
+        """Whether no sandbox is running or about to."""
         return not self.registry.count(SandboxStatus.RUNNING, *CHANGING_STATUSES)
 
     async def _open(self) -> None:
-        """Build everything; what is opened first is closed last."""
+        """Build all parts; the first to be opened is the last to be closed."""
         settings, clock = self.settings, self.clock
         state_dir = private_directory(settings.state_dir, "state directory")
         lock = take_lock(state_dir / LOCK_NAME)
@@ -91,10 +91,10 @@ class LocalPlatform:
         disk = Disk(state_dir)
         disk.open()
         self.api_key = new_api_key()
-        # What a killed platform has left leads nowhere, or to whoever has its port now; an older version kept its key.
+        # Files of a killed platform: its port may be another program's by now. Old versions stored their key.
         for name in ("endpoint.json", "api_key"):
             (state_dir / name).unlink(missing_ok=True)
-        self.driver = await choose(settings, state_dir, clock)
+        self.driver = await select_driver(settings, state_dir, clock)
         store = Store(state_dir / _database(settings), Vault.load(state_dir / "secrets.key"), disk)
         records = {record.id: record for record in self.driver.fleet()}
         self._stack.callback(store.close)
@@ -106,9 +106,9 @@ class LocalPlatform:
         self.lifecycle = Lifecycle(self.registry, self.driver, clock)
         self._stack.push_async_callback(self.lifecycle.close)
         await self.lifecycle.open()
-        keep = settings.keep
+        keep = settings.retention
         if settings.driver == "simulated":
-            # What a made-up fleet has from the beginning is part of it.
+            # The initial sandboxes of a simulated fleet are always retained.
             keep = replace(keep, records=max(keep.records, settings.fleet))
         retention = Retention(self.registry, self.driver.logs, clock, keep, state_dir, disk)
         self.lifecycle.on_end.append(retention.ended)
@@ -144,36 +144,40 @@ class LocalPlatform:
         handlers: dict[int | type[Exception], ExceptionHandler] = {
             wire.WireError: _wire_error,
             HTTPException: _http_error,
-            ClientDisconnect: _nobody_listens,
+            ClientDisconnect: _port_closed,
             DriverError: _driver_error,
             OSError: _system_error,
             Exception: _failure,
         }
         starlette = Starlette(routes=routes, exception_handlers=handlers)
-        # A path with a slash too much is unknown; a redirect would tell a stranger that it isn't.
+        # A path with an extra slash is unknown; a redirect would tell an unauthenticated client otherwise.
         starlette.router.redirect_slashes = False
         app: ASGIApp = starlette
-        if settings.trouble:
-            app = FaultInjection(app, FaultSettings.parse(settings.trouble))
+        if settings.faults:
+            app = FaultInjection(app, FaultSettings.parse(settings.faults))
         self.app = Guard(app, settings.host)
 
     async def _health(self, request: Request) -> Response:
-        reply = {"service": "sandtui", "pid": os.getpid(), "driver": self.driver.name}
+        response = {"service": "sandtui", "pid": os.getpid(), "driver": self.driver.name}
         challenge = request.query_params.get("challenge", "")
         if CHALLENGE.fullmatch(challenge):
-            reply["proof"] = proof(self.api_key, self.base_url, challenge)
-        return wire.AsciiJSONResponse(reply)
+            response["proof"] = proof(self.api_key, self.base_url, challenge)
+        return wire.AsciiJSONResponse(response)
 
 
 def _database(settings: PlatformSettings) -> str:
-    # A made-up fleet must not mix with real sandboxes, nor with another made-up one.
+    # A simulated fleet must not mix with real sandboxes, nor with another simulated fleet.
     if settings.driver == "simulated":
         return f"simulated-{settings.fleet}-{settings.seed}.sqlite3"
     return "platform.sqlite3"
 
 
 def take_lock(path: Path) -> int:
-    """Make sure that this is the only platform on a state directory; the lock ends with the process."""
+    """Lock a state directory for this platform until the process ends.
+
+    Raises:
+        LocalError: another platform runs on it.
+    """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,14 +185,14 @@ def take_lock(path: Path) -> int:
         holder = os.read(fd, 32).decode("ascii", "replace").strip()
         os.close(fd)
         raise LocalError(
-            f"A platform already runs on the state directory {path.parent} (process {holder or 'unknown'}). "
-            f"Use that one, or stop it with `sandtui local stop`. {ELSEWHERE}"
+            f"A platform is already running on the state directory {path.parent} (process {holder or 'unknown'}). "
+            f"Use it, or stop it with `sandtui local stop`. {ELSEWHERE}"
         ) from error
     try:
         os.truncate(fd, 0)
         os.write(fd, f"{os.getpid()}\n".encode())
     except OSError as error:
-        # The lock is held all the same; the number is for people.
+        # The lock is held anyway; the process id is only informative.
         if not is_full(error):
             os.close(fd)
             raise
@@ -205,7 +209,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return wire.AsciiJSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
-async def _nobody_listens(request: Request, error: Exception) -> Response:
+async def _port_closed(request: Request, error: Exception) -> Response:
     return Response(status_code=499)
 
 
@@ -222,4 +226,4 @@ async def _driver_error(request: Request, error: Exception) -> Response:
 
 
 async def _failure(request: Request, error: Exception) -> Response:
-    return wire.AsciiJSONResponse({"detail": "The local platform failed at this; its log has the reason."}, 500)
+    return wire.AsciiJSONResponse({"detail": "Internal error; see the log of the local platform."}, 500)

@@ -1,4 +1,4 @@
-"""Waits for descriptors."""
+"""Waits until file descriptors are ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves a platform over HTTP until it is told to stop."""
+"""Serves a platform over HTTP until it is stopped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from sandtui.local.settings import LocalError, PlatformSettings
 
 _IDLE_CHECKS: Final = 20
 _FINISH_SECONDS: Final = 1.0
-"""Seconds that requests have to come to their own end when the platform stops."""
+"""Seconds that requests in progress have to finish when the platform stops."""
 
 _GRACE_SECONDS: Final = 2
-"""Seconds after which those are cut that could not even be told."""
+"""Seconds after which requests are cut off that could not be answered."""
 
 
 async def serve(settings: PlatformSettings, announce: Callable[[str], None], owner: OwnerWatch | None = None) -> None:
-    """Run a platform; ``announce`` is called with one line once it accepts requests.
+    """Run a platform; call ``announce`` with one line once it accepts requests.
 
-    With an ``owner`` it stops when the owner has ended.
+    With an ``owner``, it stops when the owner has ended.
     """
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
@@ -53,7 +53,7 @@ async def serve(settings: PlatformSettings, announce: Callable[[str], None], own
             def ready() -> None:
                 endpoint.save(file)
                 if driver.warning:
-                    _say(f"sandtui: warning: {driver.warning}")
+                    _print_error(f"sandtui: warning: {driver.warning}")
                 announce(json.dumps(endpoint.as_dict()))
 
             server.when_ready = ready
@@ -74,13 +74,13 @@ def run(settings: PlatformSettings, owner: OwnerWatch | None = None) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the listening socket first: a port in use must be known before anything else is done."""
+    """Open the listening socket; done first, so that a port in use is noticed before anything else happens."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)[0]
-        # asyncio turns off Nagle's delay, which costs 40 ms a request, only where it sees the protocol.
+        # asyncio disables Nagle's algorithm, which costs 40 ms per request, only if it knows the protocol.
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise LocalError(f"The address {host} can't be used: {error.strerror or error}.") from error
+        raise LocalError(f"The address {host} cannot be used: {error.strerror or error}.") from error
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
@@ -89,15 +89,15 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise LocalError(
-            f"The platform can't listen on {host} port {port}: {reason}. "
-            "Choose another port, or leave --port away to take any free one."
+            f"The platform cannot listen on {host} port {port}: {reason}. "
+            "Choose another port, or omit --port to use any free one."
         ) from error
     listener.setblocking(False)
     return listener
 
 
 def base_url(listener: socket.socket) -> str:
-    """Return the address under which a listener is reached."""
+    """Return the URL of a listener."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
@@ -118,14 +118,14 @@ class Server(uvicorn.Server):
         self.when_ready: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
-        """Stop accepting requests, finish the running ones and return; those that last are told so."""
+        """Stop accepting requests, let those in progress finish, and cancel the rest with a response."""
         if not self.should_exit:
             asyncio.get_running_loop().call_later(_FINISH_SECONDS, self._cut_off)
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def startup(self, sockets: Any = None) -> None:
-        """Start serving, then tell whoever waits for it."""
+        """Start serving, then notify those who wait for it."""
         await super().startup(sockets=sockets)
         self.when_ready()
 
@@ -135,8 +135,8 @@ class Server(uvicorn.Server):
         yield
 
 
-def _say(text: str) -> None:
-    # Standard error may be a file on a disk that is full.
+def _print_error(text: str) -> None:
+    # Standard error may be a file on a full disk.
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{text}\n")
 
@@ -147,5 +147,5 @@ async def _stop_when_idle(platform: LocalPlatform, server: Server) -> None:
         return
     while not (platform.app.idle_seconds >= limit and platform.is_idle):  # noqa: ASYNC110
         await asyncio.sleep(max(0.05, min(limit / _IDLE_CHECKS, 5.0)))
-    _say("The platform stops: nothing runs and nobody has asked for anything for a while.")
+    _print_error("The platform is idle and stops: no sandboxes and no requests.")
     server.stop()

@@ -37,28 +37,28 @@ _LOG_MAX: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a running platform is and the key that opens it."""
+    """The address of a running platform and its API key."""
 
     base_url: str
     api_key: str = field(repr=False)
     pid: int
     driver: str
     warning: str = ""
-    """What everyone who uses it has to know about its isolation."""
+    """What all its users must know about its isolation."""
     isolation: str = ""
-    """What keeps its sandboxes apart from the machine, and what of it they may use."""
+    """What separates its sandboxes from the machine, and what they may use of it."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return it as JSON."""
         return asdict(self)
 
     def save(self, path: Path) -> None:
-        """Write it where later runs look for it."""
+        """Write it to the file where other processes look for it."""
         write_private(path, json.dumps(self.as_dict()))
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Read it back; a file that makes no sense is taken for none."""
+        """Read it from a file; None if the file is missing or not valid."""
         text = read_private(path)
         try:
             values = json.loads(text or "null")
@@ -69,16 +69,16 @@ class Endpoint:
 
     @classmethod
     def forget(cls, path: Path, pid: int) -> None:
-        """Remove the file of a platform that stops, unless it is another's by now."""
+        """Remove the file of a platform that stops, unless another platform has replaced it."""
         known = cls.load(path)
         if known is not None and known.pid == pid:
             path.unlink(missing_ok=True)
 
 
 def endpoint_path(settings: PlatformSettings) -> Path:
-    """Return the file that tells the address of the platform of a state directory."""
-    # Beside the state and not in a runtime directory: that one differs between a login, cron and sudo,
-    # and a platform that holds the lock but can't be found would be of no use to anyone.
+    """Return the file with the address of the platform of a state directory."""
+    # In the state directory and not in a runtime directory, which differs between a login, cron and sudo: a platform
+    # that holds the lock but cannot be found would be of no use.
     return settings.state_dir / "endpoint.json"
 
 
@@ -87,26 +87,26 @@ def find(settings: PlatformSettings) -> Endpoint | None:
     if not _is_locked(settings):
         return None
     endpoint = Endpoint.load(endpoint_path(settings))
-    return endpoint if endpoint is not None and _answers(endpoint) else None
+    return endpoint if endpoint is not None and _is_platform(endpoint) else None
 
 
 def ensure(settings: PlatformSettings, *, timeout: float = START_SECONDS) -> Endpoint:
-    """Return the running platform, starting it when there is none. Callers at the same time get the same.
+    """Return the running platform, starting it if there is none. Simultaneous callers get the same one.
 
     Raises:
         NothingIsolatesError: nothing on this machine isolates sandboxes, and no driver is named.
-        LocalError: it can't be started, or the one that runs has another driver than the named one.
+        LocalError: it cannot be started, or the one that runs has another driver than the named one.
     """
     try:
         found = _ensure(settings, timeout)
     except OSError as error:
         raise LocalError(
-            f"The state directory {settings.state_dir} can't be used: {describe(error)}. {ELSEWHERE}"
+            f"The state directory {settings.state_dir} cannot be used: {describe(error)}. {ELSEWHERE}"
         ) from error
     if settings.driver not in ("auto", found.driver):
         raise LocalError(
-            f"The local platform (process {found.pid}) runs with the {found.driver} driver, not {settings.driver}. "
-            "`sandtui local stop` ends it and its sandboxes."
+            f"The local platform (process {found.pid}) uses the {found.driver} driver, not {settings.driver}. "
+            "`sandtui local stop` stops it and its sandboxes."
         )
     return found
 
@@ -118,15 +118,15 @@ def _ensure(settings: PlatformSettings, timeout: float) -> Endpoint:
         while (found := find(settings)) is None:
             if not _is_locked(settings):
                 return _start(settings, timeout)
-            # Someone runs `serve` on this directory and it isn't ready yet.
+            # Another process runs `serve` on this directory and is not ready yet.
             if time.monotonic() >= end:
-                raise LocalError(f"The platform on {settings.state_dir} doesn't answer.")
+                raise LocalError(f"The platform on {settings.state_dir} does not respond.")
             time.sleep(_PAUSE)
         return found
 
 
 def stop(settings: PlatformSettings, *, timeout: float = STOP_SECONDS) -> Endpoint | None:
-    """Stop the running platform and its sandboxes; return what was stopped, or None."""
+    """Stop the running platform and its sandboxes; return its endpoint, or None if there was none."""
     endpoint = find(settings)
     if endpoint is None:
         return None
@@ -134,10 +134,10 @@ def stop(settings: PlatformSettings, *, timeout: float = STOP_SECONDS) -> Endpoi
         with _watched(endpoint.pid) as ended:
             os.kill(endpoint.pid, signal.SIGTERM)
             end = time.monotonic() + timeout
-            # The lock goes when the sandboxes are gone, the process a moment later.
+            # The lock is released when the sandboxes have ended, the process ends a moment later.
             while _is_locked(settings) or not ended():
                 if time.monotonic() >= end:
-                    text = f"The platform (process {endpoint.pid}) doesn't stop. Its log: {_log_path(settings)}"
+                    text = f"The platform (process {endpoint.pid}) did not stop. See its log: {_log_path(settings)}"
                     raise LocalError(text)
                 time.sleep(_PAUSE)
     except ProcessLookupError:
@@ -147,22 +147,22 @@ def stop(settings: PlatformSettings, *, timeout: float = STOP_SECONDS) -> Endpoi
 
 @contextmanager
 def _watched(pid: int) -> Iterator[Callable[[], bool]]:
-    """Give a way to ask whether a process has ended, where the system has one."""
+    """Yield a function that returns whether a process has ended, if the system supports it."""
     if sys.platform != "linux":
         yield lambda: True
         return
     fd = os.pidfd_open(pid)
     try:
-        # Also true for a dead process that its parent never asked about.
+        # Also true for a zombie process.
         yield lambda: bool(select.select([fd], [], [], 0)[0])
     finally:
         os.close(fd)
 
 
 def spawn_owned(settings: PlatformSettings) -> subprocess.Popen[bytes]:
-    """Begin to start a platform for this process only: it stops when its standard input, a pipe of ours, is closed.
+    """Begin to start a platform for this process only; it stops when its standard input, a pipe of ours, is closed.
 
-    The directory in which its state directory lies is removed then (see :func:`sandtui.scratch.remove_scratch`).
+    It then removes the directory that contains its state directory (see :func:`sandtui.scratch.remove_scratch`).
     """
     private_directory(settings.state_dir, "state directory")
     return _spawn(settings, _log_path(settings), owned=True)
@@ -175,7 +175,11 @@ def _start(settings: PlatformSettings, timeout: float) -> Endpoint:
 def await_endpoint(
     process: subprocess.Popen[bytes], settings: PlatformSettings, *, timeout: float = START_SECONDS
 ) -> Endpoint:
-    """Wait until the platform of a new process accepts requests."""
+    """Wait until the platform of a new process accepts requests.
+
+    Raises:
+        LocalError: the process ended, or did not get ready in time.
+    """
     log = _log_path(settings)
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -183,17 +187,17 @@ def await_endpoint(
         if endpoint is not None and endpoint.pid == process.pid:
             return endpoint
         if process.poll() == NothingIsolatesError.EXIT_CODE:
-            raise NothingIsolatesError(_last_words(log))
+            raise NothingIsolatesError(_exit_message(log))
         if process.poll() is not None:
-            raise LocalError(f"The local platform could not be started. {_why(log)}".rstrip())
+            raise LocalError(f"The local platform did not start. {_reason(log)}".rstrip())
         time.sleep(_PAUSE)
     process.kill()
     process.wait()
-    raise LocalError(f"The local platform didn't start within {timeout:g} seconds. {_why(log)}".rstrip())
+    raise LocalError(f"The local platform did not start within {timeout:g} seconds. {_reason(log)}".rstrip())
 
 
 def _spawn(settings: PlatformSettings, log: Path, *, owned: bool = False) -> subprocess.Popen[bytes]:
-    """Start the platform in a session of its own: the keys and the end of this terminal are not its business."""
+    """Start the platform in its own session, so that keys and the end of this terminal do not reach it."""
     idle = IDLE_EXIT_SECONDS if settings.idle_exit is None else settings.idle_exit
     ending = ["--owned"] if owned else ["--on-demand", "--idle-exit", str(idle)]
     arguments = [
@@ -203,8 +207,8 @@ def _spawn(settings: PlatformSettings, log: Path, *, owned: bool = False) -> sub
         *(["--share-network"] if settings.share_network else []),
         *(word for network in settings.allow_private for word in ("--allow-private", network)),
         *(["--allow-nested"] if settings.allow_nested else []),
-        "--log-days", str(settings.keep.log_days), "--log-size", str(settings.keep.log_bytes),
-        "--record-days", str(settings.keep.record_days), "--records", str(settings.keep.records),
+        "--log-days", str(settings.retention.log_days), "--log-size", str(settings.retention.log_bytes),
+        "--record-days", str(settings.retention.record_days), "--records", str(settings.retention.records),
     ]  # fmt: skip
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if _is_long(log) else os.O_APPEND)
     fd = os.open(log, flags, 0o600)
@@ -230,14 +234,14 @@ def _is_long(log: Path) -> bool:
         return False
 
 
-def _why(log: Path) -> str:
+def _reason(log: Path) -> str:
     # On a full disk there is no log either.
     disk = Disk(log.parent)
     return str(disk.full()) if disk.is_full else _tail(log)
 
 
-def _last_words(log: Path) -> str:
-    """Return the message with which the platform gave up."""
+def _exit_message(log: Path) -> str:
+    """Return the error message with which the platform exited."""
     return _end(log).rpartition("sandtui: ")[2] or "Nothing on this machine can isolate sandboxes."
 
 
@@ -254,14 +258,14 @@ def _tail(log: Path) -> str:
 
 
 def _is_locked(settings: PlatformSettings) -> bool:
-    """Return whether a process holds the state directory; the lock can't outlive it."""
+    """Return whether a process holds the lock of the state directory; the lock ends with the process."""
     path = settings.state_dir / LOCK_NAME
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise LocalError(f"The state directory {settings.state_dir} can't be read: {error.strerror}.") from error
+        raise LocalError(f"The state directory {settings.state_dir} cannot be read: {error.strerror}.") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
@@ -271,24 +275,24 @@ def _is_locked(settings: PlatformSettings) -> bool:
     return False
 
 
-def _answers(endpoint: Endpoint) -> bool:
-    """Return whether the platform itself is at its address: whoever has taken its port must not get the key."""
-    # No proxy: the platform is on this machine. And no redirect: it has none to give.
+def _is_platform(endpoint: Endpoint) -> bool:
+    """Return whether the platform itself is at its address: another program there must not get the key."""
+    # No proxy, since the platform is on this machine, and no redirects, since it sends none.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
     challenge = secrets.token_hex(32)
     try:
-        with opener.open(f"{endpoint.base_url}/healthz?challenge={challenge}", timeout=5) as reply:
-            answer = json.loads(reply.read(4096))
-            return proves(answer["proof"], endpoint.api_key, endpoint.base_url, challenge)
+        with opener.open(f"{endpoint.base_url}/healthz?challenge={challenge}", timeout=5) as response:
+            content = json.loads(response.read(4096))
+            return proves(content["proof"], endpoint.api_key, endpoint.base_url, challenge)
     except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
         return False
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Takes a redirect for an error."""
+    """Treats a redirect as an error."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none."""
+        """Follow no redirect."""
 
 
 @contextmanager
@@ -302,7 +306,7 @@ def _start_lock(path: Path, timeout: float) -> Iterator[None]:
                 break
             except OSError as error:
                 if time.monotonic() >= end:
-                    raise LocalError("Another process has been starting the local platform for too long.") from error
+                    raise LocalError("Another process is still starting the local platform.") from error
                 time.sleep(_PAUSE)
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What one local platform is told at its start, and where it keeps its things."""
+"""The settings of a local platform, and its default directory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from sandtui.directories import DirectoryError, user_directory
 DRIVERS = ("auto", "namespace", "engine", "process", "simulated")
 
 USER_ID: Final = "usr_local"
-"""The one user of a local platform; every sandbox that names no other is this user's."""
+"""The only user of a local platform; sandboxes without a user belong to it."""
 
 ELSEWHERE = "To use another directory set XDG_DATA_HOME; `sandtui serve` and `sandtui local` also take --state-dir."
-"""How the state directory is chosen, in every program that may show such a message."""
+"""How to choose the state directory, for error messages of all programs."""
 
 
 class LocalError(Exception):
-    """Something a person has to know and can do something about; the text says both."""
+    """An error that a user can fix; the message says how."""
 
 
 class NothingIsolatesError(LocalError):
-    """Nothing on this machine keeps sandboxes apart. Whoever wants plain processes all the same has to say so."""
+    """Nothing on this machine isolates sandboxes. The process driver, which does not either, must be named."""
 
     EXIT_CODE: Final = 3
-    """How a platform that was started by another process of ours says so."""
+    """The exit code by which a platform reports this to the process that started it."""
 
 
 def default_state_dir() -> Path:
-    """Return where records and sandboxes live unless told otherwise.
+    """Return the default directory for records and sandboxes.
 
     Raises:
         LocalError: there is no home directory.
@@ -41,12 +41,12 @@ def default_state_dir() -> Path:
 
 
 @dataclass(frozen=True)
-class Keep:
-    """How long and how much of what is left of ended sandboxes is kept; the oldest goes first."""
+class RetentionLimits:
+    """Limits on the logs and records of ended sandboxes; the oldest are removed first."""
 
     log_days: float = 7.0
     log_bytes: int = 256 * 1024 * 1024
-    """Bytes of all logs of ended sandboxes together."""
+    """The most bytes of all logs of ended sandboxes."""
     record_days: float = 30.0
     records: int = 10_000
 
@@ -62,17 +62,17 @@ class PlatformSettings:
     fleet: int = 0
     seed: int = 1
     images: tuple[str, ...] = ("*",)
-    """Glob patterns of the images that are taken as there by drivers that pull nothing."""
-    trouble: str = ""
-    """Faults by probability, as :mod:`sandtui.local.control.faults` reads them."""
+    """Glob patterns of the images that drivers without pulls treat as available."""
+    faults: str = ""
+    """Faults by probability, in the syntax of :mod:`sandtui.local.control.faults`."""
     share_network: bool = False
     """Whether sandboxes with network access get this machine's own network."""
     allow_private: tuple[str, ...] = ()
-    """Networks that sandboxes may reach though they are private or this machine's, as in 192.168.1.0/24."""
+    """Private networks and addresses of this machine that sandboxes may reach, as in 192.168.1.0/24."""
     allow_nested: bool = False
-    """Whether programs in a sandbox may build namespaces of their own, such as another sandbox."""
+    """Whether programs in a sandbox may create namespaces, for example for another sandbox."""
     links: tuple[str, ...] = ("tun", "veth")
-    """The ways to carry a sandbox' packets that are tried, in this order."""
-    keep: Keep = field(default_factory=Keep)
+    """The kinds of network device to try, in this order."""
+    retention: RetentionLimits = field(default_factory=RetentionLimits)
     idle_exit: float | None = None
-    """Seconds without a request and without a running sandbox after which the platform ends itself."""
+    """Seconds without requests and running sandboxes after which the platform stops."""

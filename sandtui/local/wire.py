@@ -1,4 +1,4 @@
-"""What goes over the wire: requests checked, errors and replies in the shapes that the SDKs read."""
+"""The wire format: validation of requests, and the shapes of responses and errors that the SDKs read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandtui.local.store.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
 MAX_VARIABLES = 1024 * 1024
-"""Bytes of the variables of a sandbox; more could leave no room for the arguments of a command."""
+"""Bytes of the variables of a sandbox; with more, there could be no room for the arguments of a command."""
 MASK = "***"
 DISK_MOUNT_PATH = "/sandbox-workspace"
 
@@ -33,7 +33,7 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class AsciiJSONResponse(JSONResponse):
-    """A JSON reply in ASCII: whatever text a request had, half a character included, can be sent back."""
+    """A JSON response in ASCII: any text of a request, even a lone surrogate, can be sent back."""
 
     def render(self, content: Any) -> bytes:
         """Return the bytes of the body."""
@@ -41,7 +41,7 @@ class AsciiJSONResponse(JSONResponse):
 
 
 class WireError(Exception):
-    """An answer that is an error."""
+    """A response that is an error."""
 
     def __init__(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(str(body))
@@ -50,12 +50,12 @@ class WireError(Exception):
         self.headers = headers
 
     def response(self) -> AsciiJSONResponse:
-        """Return it as it goes over the wire."""
+        """Return the HTTP response."""
         return AsciiJSONResponse(self.body, self.status, self.headers)
 
 
 def problem(status: int, detail: str) -> WireError:
-    """Return an error with its reason in words."""
+    """Return an error with a reason."""
     return WireError(status, {"detail": detail})
 
 
@@ -65,14 +65,14 @@ def invalid(param: str, details: str) -> WireError:
 
 
 def not_offered(what: str) -> WireError:
-    """Return the error for a part of the API that this platform doesn't have."""
+    """Return the error for a part of the API that this platform does not implement."""
     return problem(HTTPStatus.NOT_IMPLEMENTED, f"{what} not offered by the local platform.")
 
 
-class RequestModel(BaseModel):
+class RequestBody(BaseModel):
     """The body of a request."""
 
-    # Fields that only other generations of the API have are passed over, as the real service does.
+    # Fields of other versions of the API are ignored, as in the real service.
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
@@ -83,8 +83,8 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SandboxId = Annotated[str, StringConstraints(max_length=200)]
 
 
-class CreateBody(RequestModel):
-    """The body of a create, in any generation's spelling."""
+class CreateBody(RequestBody):
+    """The body of a create request, in the spelling of any version."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_LENGTH)]
     docker_image: Annotated[Text, StringConstraints(min_length=1, max_length=1000)] | None = None
@@ -118,21 +118,21 @@ class CreateBody(RequestModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.docker_image is None and self.checkpoint_id is None:
-            raise ValueError("docker_image: is needed")
+            raise ValueError("docker_image: is required")
         if self.timeout_minutes == 0 or (self.timeout_minutes < 0 and not self.vm):
             raise ValueError(f"timeout_minutes: must be {bounds.LIFETIME_MINUTES}")
         idle = self.idle_timeout_minutes
         if idle is not None and 0 < self.timeout_minutes < idle:
             raise ValueError(f"idle_timeout_minutes: must be at most timeout_minutes ({self.timeout_minutes})")
         if (self.gpu_count > 0) != (self.gpu_type is not None):
-            raise ValueError("gpu_type: must be given exactly when gpu_count is above 0")
+            raise ValueError("gpu_type: must be set if and only if gpu_count is above 0")
         self.network_allowlist, self.network_denylist = checked_lists(
             self.network_allowlist, self.network_denylist, "network_"
         )
         return self
 
     def check_sizes(self) -> None:
-        """Refuse what no program could be started with.
+        """Reject values that no program could be started with.
 
         Raises:
             WireError: the start command or the variables are too long.
@@ -149,7 +149,7 @@ class CreateBody(RequestModel):
         elif sum(sizes) > MAX_VARIABLES:
             what = f"environment_vars, secrets: all together may have at most {MAX_VARIABLES:,} bytes."
         if what:
-            detail = f"{what} Upload more as a file once the sandbox runs."
+            detail = f"{what} Upload larger data as a file once the sandbox is running."
             raise problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
     def record(self, sandbox_id: str, now: datetime, user_id: str) -> SandboxRecord:
@@ -158,7 +158,7 @@ class CreateBody(RequestModel):
         if isinstance(self.start_command, StartCommand):
             command = self.start_command.model_dump()
         else:
-            # The newer SDKs send nothing for a VM, the older ones the idle command for a container.
+            # Newer SDKs send nothing for a VM, older ones the idle command for a container.
             command = self.start_command or (None if self.vm else DEFAULT_START_COMMAND)
         values = self.model_dump(exclude={"checkpoint_id", "volumes", "start_command"})
         values["labels"] = tuple(self.labels)
@@ -167,8 +167,8 @@ class CreateBody(RequestModel):
         return SandboxRecord(id=sandbox_id, created_at=now, updated_at=now, start_command=command, **values)
 
 
-class BulkDeleteBody(RequestModel):
-    """Which sandboxes to delete: by id, by labels, or all that a user, a team or everyone has."""
+class BulkDeleteBody(RequestBody):
+    """The sandboxes to delete: by id, by labels, or all of a user, a team or everyone."""
 
     sandbox_ids: list[SandboxId] | None = Field(default=None, min_length=1, max_length=500)
     labels: list[Label] | None = Field(default=None, min_length=1, max_length=50)
@@ -180,15 +180,15 @@ class BulkDeleteBody(RequestModel):
     def _names_some(self) -> Self:
         if self.sandbox_ids is not None and self.labels is not None:
             raise ValueError("sandbox_ids: give either sandbox_ids or labels, not both")
-        # An empty id is what a client sends that knows of none, and must never widen a delete.
+        # Clients without a user or team send an empty id, which must never widen the selection.
         scoped = bool(self.user_id or self.team_id or self.all_users)
         if self.sandbox_ids is None and self.labels is None and not scoped:
             raise ValueError("sandbox_ids: give sandbox_ids, labels, user_id, team_id or all_users")
         return self
 
 
-class StatusBody(RequestModel):
-    """The ids of a batch status."""
+class StatusBody(RequestBody):
+    """The ids of a batch status request."""
 
     sandbox_ids: list[SandboxId] = Field(min_length=1, max_length=100)
 
@@ -199,8 +199,8 @@ class StatusBody(RequestModel):
         return self
 
 
-class ExecBody(RequestModel):
-    """One command for the shell of a sandbox."""
+class ExecBody(RequestBody):
+    """A command for the shell of a sandbox."""
 
     command: Text
     working_dir: Text | None = None
@@ -210,7 +210,11 @@ class ExecBody(RequestModel):
 
 
 async def read_json(request: Request, limit: int = MAX_JSON) -> Any:
-    """Return the body of a request as JSON, refusing what is too large or malformed."""
+    """Return the JSON body of a request.
+
+    Raises:
+        WireError: it is too large or malformed.
+    """
     data = bytearray()
     if declared_length(request) > limit:
         raise too_large(limit)
@@ -221,27 +225,27 @@ async def read_json(request: Request, limit: int = MAX_JSON) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant) if data else {}
     except (ValueError, RecursionError) as error:
-        raise problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request's body is not JSON.") from error
+        raise problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body of the request is not valid JSON.") from error
 
 
 def declared_length(request: Request) -> int:
-    """Return how long a request says that its body is; 0 when it does not say."""
+    """Return the declared length of a request's body, or 0 if there is none."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def too_large(limit: int) -> WireError:
-    """Return the error for a request that is too long."""
-    detail = f"The request is over the limit of {limit:,} bytes. Upload what is larger as a file."
+    """Return the error for a request over the size limit."""
+    detail = f"The request is over the limit of {limit:,} bytes. Upload larger data as a file."
     return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 async def read_body(request: Request, model: type[_Body]) -> _Body:
-    """Return the body of a request, checked."""
+    """Return the validated body of a request."""
     data = await read_json(request)
     if not isinstance(data, dict):
         raise invalid("body", "must be a JSON object")
@@ -266,8 +270,8 @@ def _stamp(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def sandbox_reply(record: SandboxRecord, user_agent: str = "") -> dict[str, Any]:
-    """Return a sandbox as the client that asks can read it: every field of the client's model, in camelCase."""
+def sandbox_response(record: SandboxRecord, user_agent: str = "") -> dict[str, Any]:
+    """Return a sandbox in the form that the client can read: all fields of its model, in camelCase."""
     command = start_command_for(user_agent, record.start_command)
     fits = isinstance(command, dict) if record.vm else isinstance(command, str)
     values = {name: getattr(record, name, None) for name in _WIRE_NAMES}
@@ -294,10 +298,10 @@ def status_row(record: SandboxRecord) -> dict[str, Any]:
 
 
 def error_context(record: SandboxRecord) -> dict[str, Any]:
-    """Return why a sandbox isn't running."""
+    """Return why a sandbox is not running."""
     return {"status": record.status, "errorType": record.error_type, "errorMessage": record.error_message}
 
 
 def timestamp(when: datetime) -> str:
-    """Return a time as the wire spells it."""
+    """Return a time in the format of the wire."""
     return _stamp(when) or ""

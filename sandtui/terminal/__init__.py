@@ -1,7 +1,7 @@
-"""A terminal's emulation, headless: what a shell's screen looks like and what keys send to it.
+"""A headless terminal emulation: the screen that a program's output draws, and the bytes that keys send to it.
 
-The interface is small: :class:`Emulation` takes bytes and sizes; :mod:`view` reads lines as styled runs; :mod:`keys`
-turns keys, mouse and pasted text into bytes.
+:class:`Emulation` takes output and sizes; :mod:`view` reads lines as styled runs; :mod:`keys` turns keys, mouse events
+and pasted text into bytes.
 """
 
 from sandtui.terminal.emulation import Emulation

@@ -1,6 +1,6 @@
-"""What each control sequence does: final character (with prefix and intermediate) to function.
+"""The functions of control sequences, by final character with prefix and intermediate.
 
-The numbers come from a stranger: each is at most 99,999, and what is done is bounded by the size of the screen.
+The numbers come from an untrusted program: each is at most 99,999, and its effect is bounded by the size of the screen.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 Numbers = list[int]
 
 
-def _at(numbers: Numbers, place: int, default: int) -> int:
-    """Return a number; a missing one and 0 are the default."""
-    return (numbers[place] if place < len(numbers) else 0) or default
+def _at(numbers: Numbers, index: int, default: int) -> int:
+    """Return a number; if it is missing or 0, the default."""
+    return (numbers[index] if index < len(numbers) else 0) or default
 
 
 def _up(terminal: Emulation, numbers: Numbers) -> None:
@@ -63,8 +63,8 @@ def _position(terminal: Emulation, numbers: Numbers) -> None:
 def _erase_display(terminal: Emulation, numbers: Numbers) -> None:
     grid, what = terminal.grid, _at(numbers, 0, 0)
     if what == 0:
-        # When the last column was just written there is nothing right of the cursor, as in tmux: grep's colours
-        # erase to the end of the line after every match.
+        # If the last column was just written, there is nothing right of the cursor, as in tmux. grep --color erases
+        # to the end of the line after every match.
         grid.erase(grid.y, grid.x, grid.width)
         grid.erase_lines(grid.y + 1, grid.height)
     elif what == 1:
@@ -177,7 +177,7 @@ def _more_attributes(terminal: Emulation, numbers: Numbers) -> None:
 
 
 def _window(terminal: Emulation, numbers: Numbers) -> None:
-    # Of the window itself nothing is told, and nothing about it can be changed.
+    # The window itself is neither described nor changed.
     if numbers[:1] == [18]:
         columns, lines = terminal.size
         terminal.reply(f"\x1b[8;{lines};{columns}t")

@@ -1,9 +1,9 @@
-"""A terminal without a window: bytes in; a grid of cells, a title, requests and replies out.
+"""A terminal without a window: it takes bytes, and has a grid of cells, a title, requests and replies.
 
-Nothing that a program writes leaves this module as a sequence. What it asks of a terminal is answered here or
-dropped: other strings than titles, links, the clipboard's and questions about colours (OSC 0, 2, 8, 52; 4, 10 to 12),
-DCS, APC, PM and SOS never do anything. The parser is a regular expression over whole pieces of text, as the time of a
-pure Python emulation goes into looking at characters one by one.
+No sequence that a program writes leaves this module. Queries are answered here or ignored. Of the strings, only titles,
+links, the clipboard and queries for colors have an effect (OSC 0, 2, 8, 52; 4, 10 to 12); other commands, DCS, APC, PM
+and SOS have none. The parser is a regular expression over whole pieces of text, since a pure Python emulation spends
+its time on single characters.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from sandtui.terminal.colours import Colours
+from sandtui.terminal.colors import Colors
 from sandtui.terminal.csi import CONTROLS
 from sandtui.terminal.grid import Grid
-from sandtui.terminal.lines import Kept
+from sandtui.terminal.lines import StoredLine
 from sandtui.terminal.modes import Modes
 from sandtui.terminal.pen import PLAIN, Pen, same, sgr
 from sandtui.terminal.rewrap import Settling
@@ -25,20 +25,20 @@ from sandtui.terminal.widths import SPECIAL
 
 HISTORY_LINES = 10_000
 MAX_SIDE = 1000
-LONGEST_CONTROL = 256
-"""Characters of a control sequence; a longer one is no sequence of any program."""
+MAX_CONTROL = 256
+"""The most characters of a control sequence; no program needs longer ones."""
 
-LONGEST_STRING = 128 * 1024
-"""Characters of a string that is kept until its end: a clipboard's. What is longer is dropped as it comes."""
+MAX_STRING = 128 * 1024
+"""The most characters of a buffered string, for the clipboard. Longer ones are discarded as they arrive."""
 
-REPLIES_KEPT = 64 * 1024
-PENS_KEPT = 4096
+MAX_REPLIES = 64 * 1024
+MAX_PENS = 4096
 
 _TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 _TOKEN = re.compile(
     rf"((?:{_TEXT}*\r\n){{4,}}+)"  # 1: whole lines
     rf"|({_TEXT}++)"  # 2: text
-    r"|\x1b\[([0-9:;]*+)m"  # 3: colours
+    r"|\x1b\[([0-9:;]*+)m"  # 3: colors
     r"|\x1b\[([\x00-\x17\x19\x1c-\x3f\x7f]*+)([@-~])"  # 4, 5: a control sequence
     r"|([\x00-\x17\x19\x1c-\x1f\x7f-\x9f])"  # 6: a control
     r"|\x1b([ -/]*+)([0-OQ-WYZ\\`-~])"  # 7, 8: an escape sequence, but for those that begin strings
@@ -62,9 +62,9 @@ _GRAPHICS = {
 class Emulation:
     """A terminal of some size.
 
-    ``replies`` is what the program is to be sent back, ``title`` what it calls itself (not safe to draw), ``bells``
-    how often it rang. ``on_clipboard`` gets what it wants to have in the clipboard; ``colours`` returns those that it
-    is told when it asks; None leaves the question without an answer.
+    ``replies`` are the bytes to send back to the program, ``title`` is its title (not safe to draw), and ``bells`` the
+    number of bells. ``on_clipboard`` is called with text that it copies. ``colors`` returns the colors for replies to
+    queries; if it returns None, they are not answered.
     """
 
     main: Grid
@@ -75,9 +75,9 @@ class Emulation:
 
     def __init__(self, width: int = 80, height: int = 24, history: int = HISTORY_LINES) -> None:
         width, height = _side(width), _side(height)
-        self.history: deque[Kept] = deque(maxlen=history)
+        self.history: deque[StoredLine] = deque(maxlen=history)
         self.on_clipboard: Callable[[str], None] = lambda _: None
-        self.colours: Callable[[], Colours | None] = lambda: None
+        self.colors: Callable[[], Colors | None] = lambda: None
         self.replies = bytearray()
         self.bells = 0
         self.strings = Strings(self)
@@ -109,27 +109,27 @@ class Emulation:
 
     @property
     def is_alternate(self) -> bool:
-        """Whether the program has the whole screen for itself, without scrollback."""
+        """Whether the program uses the alternate screen, which has no scrollback."""
         return self.grid is not self.main
 
     def feed(self, data: bytes) -> None:
-        """Take what the program wrote. Any bytes are allowed, cut anywhere."""
+        """Process output of the program: any bytes, split anywhere."""
         text = self._decoder.decode(data)
         if self._rest:
             text, self._rest = self._rest + text, ""
-        place, end = 0, len(text)
+        index, end = 0, len(text)
         if self._in_string:
-            place = self._skip_string(text)
-        while place < end:
-            place = self._parse(text, place)
-            if place < end:
-                place = self._unfinished(text, place)
+            index = self._skip_string(text)
+        while index < end:
+            index = self._parse(text, index)
+            if index < end:
+                index = self._unfinished(text, index)
 
     def resize(self, width: int, height: int) -> None:
         """Change the size; 1 to 1000 cells each way.
 
-        The main screen's lines are wrapped anew; of the scrollback only what comes into view, the rest when
-        :meth:`settling` is carried out.
+        The lines of the main screen are rewrapped, with the part of the scrollback that becomes visible; the rest is
+        rewrapped by :meth:`settling`.
         """
         width, height = _side(width), _side(height)
         saved = self._saved.get(False)
@@ -140,28 +140,28 @@ class Emulation:
             self.alternate.resize(width, height)
 
     def settling(self) -> Settling:
-        """Return what wraps the rest of the scrollback to the width that there is now."""
+        """Return the task that rewraps the rest of the scrollback to the current width."""
         return Settling(self.main)
 
     def reply(self, text: str) -> None:
-        """Answer a question of the program; a program that never reads its answers gets no more of them."""
-        if len(self.replies) < REPLIES_KEPT:
+        """Queue a reply to the program; if it never reads replies, further ones are discarded."""
+        if len(self.replies) < MAX_REPLIES:
             self.replies += text.encode()
 
     def take_replies(self) -> bytes:
-        """Return the answers and forget them."""
+        """Return the queued replies and clear the queue."""
         replies = bytes(self.replies)
         self.replies.clear()
         return replies
 
     # Parsing
 
-    def _parse(self, text: str, place: int) -> int:
-        """Carry out what is complete; return where it ends."""
+    def _parse(self, text: str, index: int) -> int:
+        """Process all complete tokens from an index; return the index where they end."""
         pens = self._pens
-        for match in iter(_TOKEN.scanner(text, place).match, None):  # type: ignore[attr-defined] # untyped
+        for match in iter(_TOKEN.scanner(text, index).match, None):  # type: ignore[attr-defined] # untyped
             kind = match.lastindex
-            place = match.end()
+            index = match.end()
             if kind == 2:
                 self._write(match[2])
             elif kind == 3:
@@ -169,7 +169,7 @@ class Emulation:
                 key = (grid.pen, match[3])
                 pen = pens.get(key)
                 if pen is None:
-                    if len(pens) >= PENS_KEPT:
+                    if len(pens) >= MAX_PENS:
                         pens.clear()
                     pen = pens[key] = same(sgr(*key))
                 grid.pen = pen
@@ -191,24 +191,24 @@ class Emulation:
                 self._escape(match[7], match[8])
             elif kind == 10 and match[10] not in {"\x18", "\x1a"}:
                 self.strings.take(match[9], match[10])
-        return place
+        return index
 
-    def _unfinished(self, text: str, place: int) -> int:
-        """Keep what may still become a sequence; what can't is left out. Return where to go on."""
-        if not _UNFINISHED.match(text, place):
-            # An escape that begins nothing, or a sequence that another control cuts off.
-            broken = _BROKEN.match(text, place)
-            return broken.end() if broken is not None else place + 1
-        kind, length = text[place + 1 : place + 2], len(text) - place
-        if kind in _STRINGS and (kind != "]" or length > LONGEST_STRING):
+    def _unfinished(self, text: str, index: int) -> int:
+        """Buffer text that may become a sequence and skip what cannot; return the index to continue at."""
+        if not _UNFINISHED.match(text, index):
+            # An escape that starts nothing, or a sequence that another control interrupts.
+            broken = _BROKEN.match(text, index)
+            return broken.end() if broken is not None else index + 1
+        kind, length = text[index + 1 : index + 2], len(text) - index
+        if kind in _STRINGS and (kind != "]" or length > MAX_STRING):
             self._in_string = kind
             self._rest = "\x1b" if text.endswith("\x1b") and length > 1 else ""
-        elif kind in _STRINGS or length <= LONGEST_CONTROL:
-            self._rest = text[place:]
+        elif kind in _STRINGS or length <= MAX_CONTROL:
+            self._rest = text[index:]
         return len(text)
 
     def _skip_string(self, text: str) -> int:
-        """Leave out what belongs to a string that is not kept; return where it ends."""
+        """Skip text of a string that is not buffered; return the index where it ends."""
         end = (_COMMAND_END if self._in_string == "]" else _STRING_END).search(text)
         if end is None:
             return len(text)
@@ -244,11 +244,11 @@ class Emulation:
             self._charset = 1 if char == "\x0e" else 0
 
     def _control_sequence(self, middle: str, final: str) -> None:
-        if len(middle) > LONGEST_CONTROL:
+        if len(middle) > MAX_CONTROL:
             return
         inner = _INNER_CONTROLS.findall(middle)
         if inner:
-            # Controls inside a sequence are carried out first, as real terminals do.
+            # Controls inside a sequence are executed first, as in real terminals.
             for char in inner:
                 self._control(char)
             middle = _INNER_CONTROLS.sub("", middle)
@@ -290,15 +290,15 @@ class Emulation:
         elif final in {"=", ">"}:
             self.modes.application_keypad = final == "="
 
-    # What sequences do to more than the grid
+    # Sequences that affect more than the grid
 
     def save_cursor(self) -> None:
-        """Keep where the cursor is and how it writes (DECSC), for each screen by itself."""
+        """Save the position and the pen of the cursor (DECSC), for each screen separately."""
         grid = self.grid
         self._saved[self.is_alternate] = (grid.x, grid.y, grid.pen, grid.origin, [*self._charsets], self._charset)
 
     def restore_cursor(self) -> None:
-        """Go back to what was kept (DECRC), or home."""
+        """Restore the saved cursor (DECRC), or move it home."""
         grid = self.grid
         saved = self._saved.get(self.is_alternate, (0, 0, PLAIN, False, ["B", "B"], 0))
         x, y, grid.pen, grid.origin, charsets, self._charset = saved
@@ -306,7 +306,7 @@ class Emulation:
         self._charsets = [*charsets]
 
     def set_alternate(self, on: bool, *, clear: bool) -> None:
-        """Show the other screen, or the main one again."""
+        """Switch to the alternate screen, or back to the main one."""
         if on == self.is_alternate:
             return
         old = self.grid
@@ -322,7 +322,7 @@ class Emulation:
         new.scrolled = True
 
     def soft_reset(self) -> None:
-        """Take back what a program may have set (DECSTR)."""
+        """Reset what a program may have set (DECSTR)."""
         grid = self.grid
         grid.pen, grid.origin, grid.insert, grid.autowrap = PLAIN, False, False, True
         grid.top, grid.bottom = 0, grid.height - 1
@@ -332,7 +332,7 @@ class Emulation:
         self._saved.pop(self.is_alternate, None)
 
     def repeat(self, count: int) -> None:
-        """Write the last character again (REP)."""
+        """Repeat the last character (REP)."""
         if self._last:
             self.grid.write(self._last[-1] * min(count, self.grid.width * self.grid.height))
 

@@ -1,4 +1,4 @@
-"""What keys, the mouse and pasted text send to a program (xterm's ``ctlseqs``)."""
+"""The bytes that keys, the mouse and pasted text send to a program (xterm's ``ctlseqs``)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _UNSAFE_IN_PASTE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def key_bytes(key: str, character: str | None, modes: Modes) -> bytes:
-    """Return what a key sends; nothing for one that terminals do not have.
+    """Return the bytes that a key sends; empty if terminals have no such key.
 
-    ``key`` is Textual's name, such as ``ctrl+shift+left``; ``character`` is what it types, if anything.
+    ``key`` is Textual's name, such as ``ctrl+shift+left``; ``character`` is the text that it types, if any.
     """
     *modifiers, name = key.split("+")
     if not name:
@@ -58,7 +58,7 @@ def key_bytes(key: str, character: str | None, modes: Modes) -> bytes:
 
 
 def paste_bytes(text: str, modes: Modes) -> bytes:
-    """Return what pasting sends. Controls are left out: a text must not be able to end its own brackets."""
+    """Return the bytes that a paste sends. Controls are removed, so that the text cannot end the bracketed paste."""
     safe = _UNSAFE_IN_PASTE.sub("", text.replace("\r\n", "\r").replace("\n", "\r"))
     if modes.bracketed_paste:
         safe = f"\x1b[200~{safe}\x1b[201~"
@@ -68,10 +68,10 @@ def paste_bytes(text: str, modes: Modes) -> bytes:
 def mouse_bytes(
     kind: str, button: int, x: int, y: int, modes: Modes, *, alt: bool = False, control: bool = False
 ) -> bytes:
-    """Return what the mouse sends: nothing when the program did not ask for it.
+    """Return the bytes that a mouse event sends; empty unless the program has enabled it.
 
-    ``kind`` is ``press``, ``release``, ``move`` or ``scroll``; ``button`` is 1 to 3, for scrolling 1 up and 2 down,
-    and for moves the one that is held, or 0. ``x`` and ``y`` count from 0.
+    ``kind`` is ``press``, ``release``, ``move`` or ``scroll``. ``button`` is 1 to 3; for scrolling, 1 is up and 2 is
+    down; for moves, the pressed button or 0. ``x`` and ``y`` count from 0.
     """
     if not modes.mouse or (modes.mouse == 9 and kind != "press"):
         return b""
@@ -94,5 +94,5 @@ def mouse_bytes(
 
 
 def focus_bytes(focused: bool, modes: Modes) -> bytes:
-    """Return what is sent when the terminal gets or loses the keyboard."""
+    """Return the bytes that are sent when the terminal gets or loses the focus."""
     return (b"\x1b[I" if focused else b"\x1b[O") if modes.focus_events else b""

@@ -1,4 +1,4 @@
-"""Lines of cells, and the smaller form in which they are kept once they have left the screen."""
+"""Lines of cells, and the compact form of lines that have left the screen."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sandtui.terminal.pen import PLAIN, Pen
 from sandtui.terminal.widths import cells_of
 
 PADDED = 2
-"""``wrapped`` of a line whose last cell was left blank: a wide character had no room there."""
+"""The value of ``wrapped`` if the last cell was left blank because a wide character did not fit."""
 
 
 class Line:
     """A line on the screen: a text and a pen for each cell.
 
-    A wide character stands in its first cell and the second is an empty text; combining marks stand with what
-    they belong to. ``wrapped`` is not 0 when the text goes on in the next line.
+    A wide character is in its first cell, and the second has an empty text; combining marks are in the cell that they
+    belong to. ``wrapped`` is not 0 if the text continues in the next line.
     """
 
     __slots__ = ("chars", "pens", "styled", "wide", "wrapped")
@@ -30,7 +30,7 @@ class Line:
         self.wrapped: int = False
 
     def fit(self, width: int) -> None:
-        """Cut the line or fill it up."""
+        """Truncate or pad the line."""
         have = len(self.chars)
         if have < width:
             self.chars += [" "] * (width - have)
@@ -40,11 +40,11 @@ class Line:
                 self.chars[width - 1] = " "
             del self.chars[width:], self.pens[width:]
 
-    def keep(self) -> Kept:
-        """Return the line as it is kept in the scrollback."""
+    def compact(self) -> StoredLine:
+        """Return the line in the form of the scrollback."""
         text = "".join(self.chars)
         if not self.styled:
-            return Kept(text if self.wrapped else text.rstrip(" "), (), (), self.wrapped)
+            return StoredLine(text if self.wrapped else text.rstrip(" "), (), (), self.wrapped)
         cuts = _cuts(self)
         pens = tuple([self.pens[cut - 1] for cut in cuts])
         if len(text) != len(self.chars) or self.wide:
@@ -55,10 +55,10 @@ class Line:
                 cuts, pens = cuts[:-1], pens[:-1]
             else:
                 cuts[-1] = len(text)
-        return Kept(text, tuple(cuts), pens, self.wrapped)
+        return StoredLine(text, tuple(cuts), pens, self.wrapped)
 
     def put(self, start: int, text: str, pen: Pen) -> None:
-        """Overwrite cells from ``start`` with narrow characters; nothing else of the line is looked after."""
+        """Overwrite cells from ``start`` with narrow characters, without care for wide characters around them."""
         end = start + len(text)
         self.chars[start:end] = text
         self.pens[start:end] = [pen] * len(text)
@@ -66,7 +66,7 @@ class Line:
             self.styled = True
 
     def split_wide(self, start: int, end: int) -> None:
-        """Blank the halves of wide characters that will be left over when the cells between are overwritten."""
+        """Blank the halves of wide characters that remain when the cells between two indexes are overwritten."""
         chars = self.chars
         if 0 < start < len(chars) and chars[start] == "":
             chars[start - 1] = " "
@@ -75,15 +75,15 @@ class Line:
 
 
 class TextRun(NamedTuple):
-    """Some text in one pen. ``cells`` is its width."""
+    """Text in one pen. ``cells`` is its width."""
 
     text: str
     pen: Pen
     cells: int
 
 
-class Kept(NamedTuple):
-    """A line that has left the screen. ``ends`` says where each pen's text ends; without pens all of it is plain."""
+class StoredLine(NamedTuple):
+    """A line that has left the screen. ``ends`` has the end of each pen's text; without pens, all is plain."""
 
     text: str
     ends: tuple[int, ...]
@@ -92,7 +92,7 @@ class Kept(NamedTuple):
 
     @property
     def padded(self) -> bool:
-        """Whether its last cell is no part of the text."""
+        """Whether its last cell is not part of the text."""
         return self.wrapped == PADDED and self.text.endswith(" ")
 
     @property
@@ -106,7 +106,7 @@ class Kept(NamedTuple):
         )
 
     def line(self, width: int) -> Line:
-        """Return it as cells again, at least ``width`` of them."""
+        """Return the line as cells, at least ``width`` of them."""
         line = Line(0)
         for text, pen, _ in self.runs:
             chars = cells_of(text)
@@ -129,6 +129,6 @@ def runs_of(line: Line) -> tuple[TextRun, ...]:
 
 
 def _cuts(line: Line) -> list[int]:
-    """Return where the pen changes, and the end."""
+    """Return the indexes where the pen changes, and the end."""
     pens = line.pens
     return [*compress(range(1, len(pens)), map(is_not, pens, islice(pens, 1, None))), len(pens)]

@@ -1,4 +1,4 @@
-"""The modes of a terminal that a program may ask for, and those that decide what keys and the mouse send."""
+"""The modes of a terminal that programs can set, and those that affect what keys and the mouse send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOUSE_MODES = (9, MOUSE_PRESSES, MOUSE_DRAGS, MOUSE_MOVES)
 
 @dataclass(slots=True)
 class Modes:
-    """What was set. ``mouse`` is the mode's number (xterm's ``ctlseqs``), 0 when the mouse is not wanted."""
+    """The current modes. ``mouse`` is the number of the mouse mode (xterm's ``ctlseqs``), or 0."""
 
     application_cursor: bool = False
     application_keypad: bool = False
@@ -27,21 +27,21 @@ class Modes:
     synchronized: bool = False
 
     def flag(self, number: int) -> bool | None:
-        """Return whether a private mode is set; None for one that is not kept here."""
+        """Return whether a private mode is set; None if it is not supported here."""
         if number in MOUSE_MODES:
             return self.mouse == number
         name = PRIVATE.get(number)
         return bool(getattr(self, name)) if name is not None else None
 
     def set_private(self, number: int, on: bool) -> None:
-        """Set or reset a private mode that is kept here."""
+        """Set or reset a private mode if it is supported here."""
         if number in MOUSE_MODES:
             self.mouse = number if on else 0
         elif (name := PRIVATE.get(number)) is not None:
             setattr(self, name, on)
 
     def set_cursor_style(self, number: int) -> None:
-        """Take over the cursor's shape (DECSCUSR)."""
+        """Set the cursor shape (DECSCUSR)."""
         if 0 <= number <= 6:
             self.cursor_shape = ("block", "block", "block", "underline", "underline", "bar", "bar")[number]
             self.cursor_blinks = number in {0, 1, 3, 5}

@@ -1,4 +1,4 @@
-"""How cells are drawn: colours and attributes, and the sequence that sets them (SGR, ECMA-48 8.3.117)."""
+"""The style of cells: colors and attributes, and the sequence that sets them (SGR, ECMA-48 8.3.117)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 TRUE = 0x1000000
-"""Added to ``0xRRGGBB``: a colour that is none of the palette's 256."""
+"""Added to ``0xRRGGBB`` for a color that is not in the palette of 256."""
 
 BOLD, DIM, ITALIC, UNDERLINE, DOUBLE, BLINK, REVERSE, HIDDEN, STRIKE, OVERLINE = (1 << bit for bit in range(10))
 
@@ -19,10 +19,10 @@ _OFF = {22: BOLD | DIM, 23: ITALIC, 24: UNDERLINE | DOUBLE, 25: BLINK, 27: REVER
 
 
 class Pen(NamedTuple):
-    """Colours and attributes of a cell.
+    """Colors and attributes of a cell.
 
-    ``fg`` and ``bg`` are ``None`` for the terminal's own, 0 to 255 for the palette, or ``TRUE + 0xRRGGBB``.
-    ``link`` is where a hyperlink leads; empty for none.
+    ``fg`` and ``bg`` are ``None`` for the terminal's default, 0 to 255 for the palette, or ``TRUE + 0xRRGGBB``.
+    ``link`` is the target of a hyperlink, or empty.
     """
 
     fg: int | None = None
@@ -36,19 +36,19 @@ PLAIN = Pen()
 
 @lru_cache(8192)
 def same(pen: Pen) -> Pen:
-    """Return the one pen that stands for all equal ones: runs of cells are told by identity, which is faster."""
+    """Return the shared object for a pen: runs of cells are compared by identity, which is faster."""
     return PLAIN if pen == PLAIN else pen
 
 
 def sgr(pen: Pen, text: str) -> Pen:
-    """Return the pen after ``CSI text m``; what is not understood changes nothing."""
+    """Return the pen after ``CSI text m``; unknown parts are ignored."""
     fg, bg, flags, link = pen
     codes = [part.split(":") for part in text.split(";")]
-    place = 0
-    while place < len(codes):
-        code, *sub = codes[place]
+    index = 0
+    while index < len(codes):
+        code, *sub = codes[index]
         number = _number(code)
-        place += 1
+        index += 1
         if number == 0:
             fg, bg, flags = None, None, 0
         elif number == 4 and sub:
@@ -71,23 +71,23 @@ def sgr(pen: Pen, text: str) -> Pen:
         elif number == 49:
             bg = None
         elif number in {38, 48, 58}:
-            colour, used = _colour(sub) if sub else _colour([part[0] for part in codes[place : place + 4]])
-            place += 0 if sub else used
-            if colour is not None and number == 38:
-                fg = colour
-            elif colour is not None and number == 48:
-                bg = colour
+            color, used = _color(sub) if sub else _color([part[0] for part in codes[index : index + 4]])
+            index += 0 if sub else used
+            if color is not None and number == 38:
+                fg = color
+            elif color is not None and number == 48:
+                bg = color
     return Pen(fg, bg, flags, link)
 
 
-def _colour(parts: list[str]) -> tuple[int | None, int]:
-    """Read what follows 38 or 48; return the colour and how many numbers it took."""
+def _color(parts: list[str]) -> tuple[int | None, int]:
+    """Parse the numbers after 38 or 48; return the color and how many numbers it took."""
     kind = _number(parts[0]) if parts else -1
     if kind == 5 and len(parts) >= 2:
         index = _number(parts[1])
         return (index if index <= 255 else None), 2
     if kind == 2 and len(parts) >= 4:
-        # With colons a colour space may stand before the three numbers.
+        # With colons, a color space may precede the three numbers.
         red, green, blue = (_number(part) for part in (parts[2:5] if len(parts) >= 5 else parts[1:4]))
         if max(red, green, blue) <= 255:
             return TRUE + (red << 16 | green << 8 | blue), 4
@@ -96,5 +96,5 @@ def _colour(parts: list[str]) -> tuple[int | None, int]:
 
 
 def _number(text: str) -> int:
-    # Longer numbers mean nothing here, and Python refuses to read very long ones.
+    # Longer numbers have no meaning here, and Python refuses to parse very long ones.
     return int(text) if text and len(text) < 8 else 0 if not text else 1 << 24

@@ -1,4 +1,4 @@
-"""What has to be written to an empty terminal of the same size so that it shows what another one shows."""
+"""The bytes that draw the screen of one terminal on another, empty one of the same size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CODES = {
 
 
 def redraw(terminal: Emulation) -> bytes:
-    """Return screen, cursor and colours of a terminal as bytes; its scrollback is not among them."""
+    """Return the screen, the cursor and the colors of a terminal as bytes, without its scrollback."""
     parts = ["\x1b[?1049h" if terminal.is_alternate else "", "\x1b[H\x1b[2J"]
     for y, line in enumerate(terminal.grid.rows):
         runs = list(runs_of(line))
@@ -31,9 +31,9 @@ def redraw(terminal: Emulation) -> bytes:
 
 def _sgr(pen: Pen) -> str:
     codes = ["0", *(code for flag, code in _CODES.items() if pen.flags & flag)]
-    for base, colour in ((38, pen.fg), (48, pen.bg)):
-        if colour is not None and colour < TRUE:
-            codes.append(f"{base};5;{colour}")
-        elif colour is not None:
-            codes.append(f"{base};2;{colour >> 16 & 255};{colour >> 8 & 255};{colour & 255}")
+    for base, color in ((38, pen.fg), (48, pen.bg)):
+        if color is not None and color < TRUE:
+            codes.append(f"{base};5;{color}")
+        elif color is not None:
+            codes.append(f"{base};2;{color >> 16 & 255};{color >> 8 & 255};{color & 255}")
     return f"\x1b[{';'.join(codes)}m"

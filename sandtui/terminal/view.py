@@ -1,4 +1,4 @@
-"""Reading a terminal: scrollback and screen as one text, whose lines keep their numbers as more comes."""
+"""Reads a terminal: scrollback and screen as one text, with stable line numbers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sandtui.terminal.widths import cells_of
 
 
 class TerminalText:
-    """The lines of a terminal, by numbers that stay while more comes; ``first`` is the oldest that is still kept.
+    """The lines of a terminal, by numbers that stay the same as output arrives; ``first`` is the oldest stored line.
 
-    Another width wraps lines anew, and they get other numbers: :meth:`mark` and :meth:`find` bring one over.
+    A change of width rewraps and renumbers lines: :meth:`mark` and :meth:`find` map a line to its new number.
     """
 
     def __init__(self, terminal: Emulation) -> None:
@@ -23,47 +23,47 @@ class TerminalText:
 
     @property
     def top(self) -> int:
-        """The number of the screen's first line."""
-        return self.terminal.main.kept
+        """The number of the first line on the screen."""
+        return self.terminal.main.scrolled_off
 
     @property
     def end(self) -> int:
-        """One more than the number of the screen's last line."""
+        """One more than the number of the last line on the screen."""
         return self.top + self.terminal.grid.height
 
     def runs(self, line: int) -> tuple[TextRun, ...]:
-        """Return a line as styled runs; an unknown one is empty. A run's text is as wide as its ``cells``."""
+        """Return a line as styled runs; empty if it does not exist. The text of a run is as wide as its ``cells``."""
         screen_line = line - self.top
         if screen_line >= 0:
             rows = self.terminal.grid.rows
             return runs_of(rows[screen_line]) if screen_line < len(rows) else ()
-        place = len(self.terminal.history) + screen_line
-        if place < 0 or self.terminal.is_alternate:
+        index = len(self.terminal.history) + screen_line
+        if index < 0 or self.terminal.is_alternate:
             return ()
-        return self.terminal.history[place].runs
+        return self.terminal.history[index].runs
 
     def plain(self, line: int) -> str:
-        """Return the text of a line without the blanks at its end."""
+        """Return the text of a line without trailing blanks."""
         screen_line = line - self.top
         if screen_line >= 0:
             rows = self.terminal.grid.rows
             return "".join(rows[screen_line].chars).rstrip() if screen_line < len(rows) else ""
-        place = len(self.terminal.history) + screen_line
-        if place < 0 or self.terminal.is_alternate:
+        index = len(self.terminal.history) + screen_line
+        if index < 0 or self.terminal.is_alternate:
             return ""
-        return self.terminal.history[place].text.rstrip()
+        return self.terminal.history[index].text.rstrip()
 
     def is_wrapped(self, line: int) -> bool:
-        """Whether a line's text goes on in the next one."""
+        """Whether the text of a line continues in the next one."""
         screen_line = line - self.top
         if screen_line >= 0:
             rows = self.terminal.grid.rows
             return screen_line < len(rows) and bool(rows[screen_line].wrapped)
-        place = len(self.terminal.history) + screen_line
-        return place >= 0 and not self.terminal.is_alternate and bool(self.terminal.history[place].wrapped)
+        index = len(self.terminal.history) + screen_line
+        return index >= 0 and not self.terminal.is_alternate and bool(self.terminal.history[index].wrapped)
 
     def mark(self, line: int) -> tuple[int, int]:
-        """Return where a line is in the text, for :meth:`find`: how many lines of text are before it, and cells."""
+        """Return the position of a line in the text, for :meth:`find`: the lines of text before it, and the cells."""
         first, start = self.first, line
         while start > first and self.is_wrapped(start - 1):
             start -= 1
@@ -71,7 +71,7 @@ class TerminalText:
         return ended, sum(self._cells(number) for number in range(start, line))
 
     def find(self, mark: tuple[int, int]) -> int:
-        """Return the line on which a place in the text is now."""
+        """Return the number of the line that now has a position in the text."""
         ended, cells = mark
         line, last = self.first, self.end - 1
         while ended and line < last:
@@ -83,7 +83,7 @@ class TerminalText:
         return line
 
     def copy(self, first: int, last: int) -> str:
-        """Return the text of some lines; lines that only the terminal's width has broken are joined."""
+        """Return the text of some lines; lines that were only broken by the width are joined."""
         parts = []
         for line in range(max(first, self.first), min(last + 1, self.end)):
             joined = line < last and self.is_wrapped(line)
@@ -91,9 +91,9 @@ class TerminalText:
         return "".join(parts).rstrip("\n")
 
     def search(self, needle: str, start: int, step: int) -> int | None:
-        """Return the next line in which a text begins, going up (-1) or down (1) from ``start``, round the end once.
+        """Return the next line on which a match begins, going up (-1) or down (1) from ``start``, wrapping once.
 
-        Lower case matches any case; a capital makes it exact. What the terminal's width has broken is found.
+        A needle in lower case matches any case; a capital makes the search exact. Matches may span wrapped lines.
         """
         if not needle:
             return None
@@ -105,7 +105,7 @@ class TerminalText:
         return None
 
     def last_line(self, line: int, needle: str) -> int:
-        """Return the line on which a text ends that begins on ``line``."""
+        """Return the line on which a match ends that begins on ``line``."""
         begins = self._begins(line, needle)
         left = begins[0] + len(needle) - len(self._text(line)) if begins else 0
         while left > 0 and line + 1 < self.end:
@@ -114,7 +114,7 @@ class TerminalText:
         return line
 
     def matches(self, line: int, needle: str) -> list[tuple[int, int]]:
-        """Return the cells of a line that show a text or a part of one, each as its start and end."""
+        """Return the cells of a line that are part of a match, each as start and end."""
         if not needle:
             return []
         text, at = self._around(line, len(needle) - 1, before=True)
@@ -127,39 +127,39 @@ class TerminalText:
         return spans
 
     def _begins(self, line: int, needle: str) -> list[int]:
-        """Return where on a line a text begins that may go on in the next ones."""
+        """Return the indexes on a line at which matches begin; they may end on later lines."""
         text, _ = self._around(line, len(needle) - 1)
         length = len(self._text(line))
         return [begin for begin in _found(text, needle) if begin < length]
 
     def _around(self, line: int, letters: int, *, before: bool = False) -> tuple[str, int]:
-        """Return a line with at least some letters more of what is wrapped around it, and where it begins in that."""
+        """Return a line with at least ``letters`` more from the lines wrapped around it, and its index in that."""
         parts = [self._text(line)]
         last, missing = line, letters
-        while missing > 0 and self._goes_on(last):
+        while missing > 0 and self._continues(last):
             last += 1
             parts.append(self._text(last))
             missing -= len(parts[-1])
         head = ""
-        while before and len(head) < letters and line > self.first and self._goes_on(line - 1):
+        while before and len(head) < letters and line > self.first and self._continues(line - 1):
             line -= 1
             head = self._text(line) + head
         return head + "".join(parts), len(head)
 
-    def _goes_on(self, line: int) -> bool:
+    def _continues(self, line: int) -> bool:
         return line + 1 < self.end and self.is_wrapped(line)
 
     def _text(self, line: int) -> str:
-        """Return the text of a line, with the blanks at its end that belong to a text that goes on."""
-        return self._whole(line) if self._goes_on(line) else self.plain(line)
+        """Return the text of a line, with trailing blanks if it continues in the next one."""
+        return self._whole(line) if self._continues(line) else self.plain(line)
 
     def _whole(self, line: int) -> str:
-        """Return the text of a line that goes on in the next one, with the blanks at its end that belong to it."""
+        """Return the text of a continued line, with the trailing blanks that belong to it."""
         screen_line = line - self.top
         if screen_line < 0:
             row = self.terminal.history[len(self.terminal.history) + screen_line]
         else:
-            row = self.terminal.grid.rows[screen_line].keep()
+            row = self.terminal.grid.rows[screen_line].compact()
         return row.text[:-1] if row.padded else row.text
 
     def _cells(self, line: int) -> int:
@@ -167,14 +167,14 @@ class TerminalText:
 
 
 def _found(text: str, needle: str) -> list[int]:
-    """Return where a text is found; lower case matches any case."""
+    """Return the indexes of matches; a needle in lower case matches any case."""
     if needle == needle.lower():
         lower = text.lower()
-        # Some letters become two in lower case: then what is found would not be where it is in the text.
+        # Some letters become two in lower case, which would shift the indexes of matches.
         text = lower if len(lower) == len(text) else "".join(low if len(low := c.lower()) == 1 else c for c in text)
-    places = []
-    place = text.find(needle)
-    while place >= 0:
-        places.append(place)
-        place = text.find(needle, place + 1)
-    return places
+    found = []
+    index = text.find(needle)
+    while index >= 0:
+        found.append(index)
+        index = text.find(needle, index + 1)
+    return found

@@ -250,9 +250,9 @@ def test_the_namespace_of_the_dashboard_has_the_options(profiles):
         (["run", "--parallel", "8", "#x", "--", "true"], "parallel", 8),
         (["run", "--at-once", "8", "#x", "--", "true"], "parallel", 8),
         (["run", "#x", "--", "true"], "parallel", None),
-        (["serve", "--inject", "error=0.5"], "trouble", "error=0.5"),
-        (["serve", "--trouble", "error=0.5"], "trouble", "error=0.5"),
-        (["serve"], "trouble", None),
+        (["serve", "--inject", "error=0.5"], "faults", "error=0.5"),
+        (["serve", "--trouble", "error=0.5"], "faults", "error=0.5"),
+        (["serve"], "faults", None),
     ],
 )
 def test_options_keep_their_former_names(profiles, words, name, value):

@@ -65,11 +65,11 @@ async def test_a_no_is_remembered_until_the_user_tries_again(started, tmp_path):
 
 async def test_any_other_fault_offers_nothing(monkeypatch, tmp_path):
     def ensure(settings):
-        raise LocalError("Whether this machine can isolate sandboxes can't be found out.")
+        raise LocalError("Cannot determine whether this machine can isolate sandboxes.")
 
     monkeypatch.setattr(service, "ensure", ensure)
     (tmp_path / "answer").write_text("yes\n")
-    with pytest.raises(ConnectError, match="can't be found out") as caught:
+    with pytest.raises(ConnectError, match="Cannot determine") as caught:
         await connect_to(LOCAL, answer=tmp_path / "answer")
     assert caught.value.offer is None
 

@@ -407,7 +407,7 @@ async def test_work_that_is_cancelled_from_elsewhere_does_not_hang():
 
 @pytest.mark.parametrize("sync", [False, True])
 async def test_a_file_that_drips_ends_too(sync, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "SLOWEST", 1e9)
+    monkeypatch.setattr(session, "MIN_RATE", 1e9)
 
     connections = []
 

@@ -10,10 +10,10 @@ import pytest
 
 from sandtui.client.async_port import AsyncPort
 from sandtui.client.blocking_port import BlockingPort
-from sandtui.client.exchange import PASS_BY_ABOVE
+from sandtui.client.exchange import DIRECT_READ_ABOVE
 from sandtui.client.port import TransportFault, WireRequest, run_blocking
 
-BODY = os.urandom(PASS_BY_ABOVE + 3_000_001)
+BODY = os.urandom(DIRECT_READ_ABOVE + 3_000_001)
 
 
 class Sink:
@@ -91,7 +91,7 @@ def test_a_reply_that_ends_early_is_a_fault(kind):
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_reply_that_stalls_is_a_timeout(kind):
-    with server(PASS_BY_ABOVE, stall=True) as url, pytest.raises(TransportFault) as caught:
+    with server(DIRECT_READ_ABOVE, stall=True) as url, pytest.raises(TransportFault) as caught:
         fetch(kind, WireRequest("GET", url, timeout=0.3), Sink())
     assert caught.value.timeout
 

@@ -47,7 +47,7 @@ def test_no_secret_is_kept(tmp_path):
 
 
 def test_the_oldest_entries_are_dropped(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 3)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 3)
     kept = SqliteActivity(tmp_path / "a.sqlite3")
     for number in range(6):
         kept.add(entry(number, f"n{number}"))
@@ -123,7 +123,7 @@ def test_a_file_of_an_earlier_version_gets_its_requests(tmp_path):
 
 
 def test_the_oldest_requests_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "TRACES_KEPT", 2)
+    monkeypatch.setattr(module, "MAX_TRACES", 2)
     kept = SqliteActivity(tmp_path / "a.sqlite3")
     for number in range(4):
         each, trace = traced(number, f"n{number}", 200)

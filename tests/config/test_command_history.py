@@ -25,7 +25,7 @@ def test_each_command_once_the_newest_first_of_one_sandbox_or_all(tmp_path):
 
 
 def test_it_is_bounded_and_takes_what_is_odd(tmp_path, monkeypatch):
-    monkeypatch.setattr(command_history, "KEPT", 5)
+    monkeypatch.setattr(command_history, "MAX_COMMANDS", 5)
     path = tmp_path / "commands.sqlite3"
     history = SqliteCommandHistory(path)
     for number in range(20):

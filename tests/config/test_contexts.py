@@ -85,10 +85,10 @@ def test_a_key_from_a_command():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("key_env = 'NO_SUCH'", "'NO_SUCH' gave none"),
+        ("key_env = 'NO_SUCH'", "'NO_SUCH' returned none"),
         ("key_command = 'no-such-program x'", "cannot run key_command"),
         ("key_command = 'false'", "exit code 1"),
-        ("key_command = 'true'", "'true' gave none"),
+        ("key_command = 'true'", "'true' returned none"),
         ('key_command = "echo \'x"', "cannot run key_command"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_file_that_is_not_a_database_is_a_clear_error_and_stays(tmp_path):
     path = tmp_path / "own.sqlite3"
     path.write_bytes(b"not a database at all, but long enough to look like one" * 20)
     database = Database(path, FIRST)
-    with pytest.raises(OSError, match="can't be used"):
+    with pytest.raises(OSError, match="cannot be used"):
         names(database)
     database.close()
     assert path.read_bytes().startswith(b"not a database")

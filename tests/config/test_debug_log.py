@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, SandboxClientError
 from sandtui.config import debug_log as module
-from sandtui.config.debug_log import HEAD, LogError, debug_log, words_of
+from sandtui.config.debug_log import HEAD, LogError, debug_log, loggable_arguments
 from sandtui.fleet.commands.line import masking
 from sandtui.fleet.commands.line.masking import name_secrets
 from tests.probes import session_of
@@ -86,8 +86,8 @@ def test_a_mistaken_call_is_reported_and_loses_nothing(tmp_path):
 
 
 def test_of_a_command_line_only_the_programs_part_is_reported():
-    assert words_of(["--log=/x", "--local", "run", "--env", "TOKEN=canary"]) == ["--log", "--local", "run"]
-    assert words_of([]) == []
+    assert loggable_arguments(["--log=/x", "--local", "run", "--env", "TOKEN=canary"]) == ["--log", "--local", "run"]
+    assert loggable_arguments([]) == []
 
 
 # A secret is something that no line would hold by itself.

@@ -31,7 +31,7 @@ def test_an_unfinished_launch_is_found_by_the_next_run(path):
     journal.note("one", 1, "creating", None)
     journal.close()
     (found,) = LaunchJournal(path).unfinished()
-    assert (found.launch_id, found.context, found.may_go_on) == ("one", "local", True)
+    assert (found.launch_id, found.context, found.can_resume) == ("one", "local", True)
     assert [(item.step, item.sandbox_id) for item in found.items] == [
         ("starting", "sbx_0"),
         ("creating", None),
@@ -58,7 +58,7 @@ def test_a_launch_that_is_tried_again_keeps_what_it_made(path):
 def test_secrets_are_not_written_and_only_the_user_can_read_it(path):
     journal = LaunchJournal(path)
     journal.begin("one", "local", requests(secrets={"KEY": "hunter2-canary"}))
-    assert journal.unfinished()[0].may_go_on is False
+    assert journal.unfinished()[0].can_resume is False
     journal.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert all(b"hunter2-canary" not in file.read_bytes() for file in path.parent.iterdir())

@@ -63,10 +63,10 @@ def test_what_only_writing_shows(tmp_path, monkeypatch, number):
 def test_a_damaged_or_newer_database_is_named(tmp_path, name):
     path = tmp_path / f"{name}.sqlite3"
     path.write_bytes(os.urandom(5000))
-    assert f"{path} can't be used: it is damaged or not a database. Move it away" in told(tmp_path)
+    assert f"{path} cannot be used: it is damaged or not a database. Move it away" in told(tmp_path)
     path.unlink()
     path.mkdir()
-    assert f"{path} can't be used: it is a directory" in told(tmp_path)
+    assert f"{path} cannot be used: it is a directory" in told(tmp_path)
     path.rmdir()
     with sqlite3.connect(path) as newer:
         newer.execute("PRAGMA user_version = 99")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandtui.clock import ManualClock
-from sandtui.local.drivers.agent_instance import HostedInstance
+from sandtui.local.drivers.agent_instance import AgentInstance
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.settings import PlatformSettings
 from tests.local.ordinary import ordinary_sandbox, run
@@ -75,7 +75,7 @@ async def served(isolated: Api) -> AsyncIterator[Api]:
 
 
 @pytest.fixture(params=["none", "tun", "veth"])
-async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[HostedInstance]:
+async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[AgentInstance]:
     """A sandbox that an ordinary user started, when these tests run as root; with and without a carried network."""
     async with ordinary_sandbox(request.param) as instance:
         yield instance

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, PATH
 from sandtui.local.drivers.base import Command
 from sandtui.local.drivers.channel import Channel
@@ -27,7 +27,7 @@ ENV = {"PATH": PATH, "HOME": "/root"}
 @asynccontextmanager
 async def ordinary_sandbox(
     network: str, *, nested: bool = False, watched: tuple[int, int] | None = None
-) -> AsyncIterator[HostedInstance]:
+) -> AsyncIterator[AgentInstance]:
     """A sandbox that an ordinary user started, when these tests run as root."""
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root can become an ordinary user; the other tests are one already")
@@ -54,7 +54,7 @@ async def ordinary_sandbox(
         reply = json.loads(launched.stdout)
         if "pid" not in reply:
             pytest.skip(f"an ordinary user may not use namespaces here: {reply}")
-        instance = HostedInstance(box, ENV, "/workspace", await Channel.connect(box, SOCKET_NAME))
+        instance = AgentInstance(box, ENV, "/workspace", await Channel.connect(box, SOCKET_NAME))
         yield instance
         instance.close()
         os.kill(reply["pid"], signal.SIGKILL)
@@ -70,7 +70,7 @@ def _runs_for_nobody(python: str) -> bool:
     return done.returncode == 0
 
 
-async def run(instance: HostedInstance, text: str) -> tuple[str, int]:
+async def run(instance: AgentInstance, text: str) -> tuple[str, int]:
     command = await instance.run(Command(["/bin/sh", "-c", text]))
     output = b"".join([chunk async for chunk in command.output("stdout")])
     code = await command.wait()

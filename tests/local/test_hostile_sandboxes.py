@@ -287,8 +287,8 @@ async def test_no_output_is_gathered_without_measure(
     done = await connected.execute_command(box, "yes | head -c 300000; yes | head -c 300001 >&2; exit 3")
     assert (done.exit_code, len(done.stdout)) == (3, 100_000)
     assert done.stderr[100_000:] == (
-        "\nsandbox: stdout was cut at 100000 bytes, 200000 dropped\n"
-        "\nsandbox: stderr was cut at 100000 bytes, 200001 dropped\n"
+        "\nsandbox: stdout was truncated to 100000 bytes, 200000 dropped\n"
+        "\nsandbox: stderr was truncated to 100000 bytes, 200001 dropped\n"
     )
 
 
@@ -301,7 +301,7 @@ async def test_binary_output_comes_whole_or_says_that_it_is_cut(
     done = await connected.execute_command(box, f"head -c 12000000 {source}; exit 5", timeout=60)
     assert done.exit_code == 5
     if done.stderr:
-        (cut,) = re.findall(r"sandbox: stdout was cut at (\d+) bytes", done.stderr)
+        (cut,) = re.findall(r"sandbox: stdout was truncated to (\d+) bytes", done.stderr)
         assert len(done.stdout) <= int(cut) < 12_000_000
     elif source == "/dev/zero":
         assert done.stdout == "\0" * 12_000_000
@@ -312,7 +312,7 @@ async def test_both_streams_may_be_full(served: Api, connected: AsyncSandboxClie
     done = await connected.execute_command(box, "yes | head -c 40000000 & yes '\"' | head -c 40000000 >&2; wait")
     assert done.exit_code == 0
     assert len(done.stdout) + len(done.stderr) > 20_000_000
-    assert re.findall(r"sandbox: (\w+) was cut at", done.stderr) == ["stdout", "stderr"]
+    assert re.findall(r"sandbox: (\w+) was truncated to", done.stderr) == ["stdout", "stderr"]
 
 
 async def test_characters_are_not_torn_where_output_comes_in_parts(served: Api) -> None:

@@ -120,7 +120,7 @@ def test_a_command_that_runs_when_the_platform_stops_learns_why(state_dir: Path)
             reply = waiting.result(timeout=30)
         out, err = process.communicate(timeout=30)
     assert reply.status_code == 500
-    assert "is being stopped" in reply.json()["detail"]
+    assert "is stopping" in reply.json()["detail"]
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -270,7 +270,7 @@ def test_a_platform_on_demand_ends_on_its_own(state_dir: Path) -> None:
 def test_a_platform_that_cannot_start_quotes_its_log(state_dir: Path) -> None:
     state_dir.mkdir(mode=0o700)
     (state_dir / "platform.sqlite3").write_bytes(b"this is no database, " * 100)
-    with pytest.raises(LocalError, match=r"(?s)could not be started.*platform\.sqlite3"):
+    with pytest.raises(LocalError, match=r"(?s)did not start.*platform\.sqlite3"):
         service.ensure(PlatformSettings(state_dir=state_dir, driver="process"))
 
 
@@ -420,7 +420,7 @@ def test_where_nothing_isolates_the_driver_has_to_be_named(state_dir: Path, noth
         # Who wants it isolated does not get what is not.
         other = program("local", "env", "--driver", "namespace", *where)
         assert (other.returncode, other.stdout) == (1, "")
-        assert "runs with the process driver, not namespace" in other.stderr
+        assert "uses the process driver, not namespace" in other.stderr
     finally:
         service.stop(PlatformSettings(state_dir=state_dir))
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.terminal import PLAIN, TRUE, Emulation, Pen, TerminalText
-from sandtui.terminal.colours import Colours
-from sandtui.terminal.emulation import LONGEST_STRING
+from sandtui.terminal.colors import Colors
+from sandtui.terminal.emulation import MAX_STRING
 from sandtui.terminal.keys import focus_bytes, key_bytes, mouse_bytes, paste_bytes
 from sandtui.terminal.modes import Modes
 from sandtui.terminal.pen import BOLD, REVERSE, UNDERLINE, sgr
@@ -234,7 +234,7 @@ def test_what_never_ends_does_not_fill_the_memory(start):
         terminal.feed(b"1" * 65536)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 16 * LONGEST_STRING
+    assert peak < 16 * MAX_STRING
     terminal.feed(b"\x18\x1b\\\x1b[2J\x1b[Hback")
     assert shown(terminal)[0] == "back"
 
@@ -331,7 +331,7 @@ def test_focus_is_reported_when_it_is_asked_for():
     assert focus_bytes(False, Modes(focus_events=True)) == b"\x1b[O"
 
 
-THEME = Colours(0xD5DAF0, 0x16161E, 0xFFFFFF, tuple(range(16)))
+THEME = Colors(0xD5DAF0, 0x16161E, 0xFFFFFF, tuple(range(16)))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ THEME = Colours(0xD5DAF0, 0x16161E, 0xFFFFFF, tuple(range(16)))
 )
 def test_a_program_learns_the_colours_of_the_theme(asked, answer):
     terminal = fed(b"")
-    terminal.colours = lambda: THEME
+    terminal.colors = lambda: THEME
     terminal.feed(asked)
     assert terminal.take_replies() == answer
     assert shown(terminal) == [""] * 4
@@ -363,7 +363,7 @@ def test_without_a_theme_no_colour_is_reported():
 
 def test_questions_without_end_do_not_fill_the_memory():
     terminal = fed(b"")
-    terminal.colours = lambda: THEME
+    terminal.colors = lambda: THEME
     for _ in range(100):
         terminal.feed(b"\x1b]4" + b";1;?" * 5000 + b"\x07")
     assert len(terminal.take_replies()) < 80_000

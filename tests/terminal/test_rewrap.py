@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandtui.terminal import PLAIN, Emulation, Pen, TerminalText
-from sandtui.terminal.lines import Kept
+from sandtui.terminal.lines import StoredLine
 from sandtui.terminal.rewrap import cells_in, rewrap
 from tests.terminal.judge import SIZE, VERDICTS
 from tests.terminal.resizes import RESIZES
@@ -113,7 +113,7 @@ def test_no_row_is_wider_than_the_width_and_each_cell_keeps_its_pen(pieces, widt
         terminal.grid.pen = pen
         terminal.grid.write(text)
     line = terminal.grid.rows[0]
-    rows = [line.keep()]
+    rows = [line.compact()]
     wanted = [(char, pen) for char, pen in zip(line.chars, line.pens, strict=True)]
     for width in widths:
         rows = rewrap(rows, width)
@@ -123,7 +123,7 @@ def test_no_row_is_wider_than_the_width_and_each_cell_keeps_its_pen(pieces, widt
         assert all(cell[0] == " " for cell in wanted[len(got) :])
 
 
-def cells_of_row(row: Kept):
+def cells_of_row(row: StoredLine):
     line = row.line(0)
     return list(zip(line.chars, line.pens, strict=True))[: cells_in(row)]
 

@@ -14,7 +14,7 @@ from sandtui.cli.doctor.finding import Finding
 from sandtui.client.toolkit import prime_folder
 from sandtui.config.paths import Paths
 
-OLDEST = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 def python() -> Finding:
@@ -24,8 +24,8 @@ def python() -> Finding:
     except PackageNotFoundError:
         return Finding("python", "error", "textual is not installed", "Reinstall sandtui in an environment of its own.")
     words = f"{'.'.join(map(str, sys.version_info[:3]))}, sandtui {__version__}, textual {textual}"
-    if sys.version_info[:2] < OLDEST:
-        return Finding("python", "error", words, f"Python {'.'.join(map(str, OLDEST))} or later is required.")
+    if sys.version_info[:2] < MIN_PYTHON:
+        return Finding("python", "error", words, f"Python {'.'.join(map(str, MIN_PYTHON))} or later is required.")
     return Finding("python", "ok", words)
 
 

@@ -19,10 +19,10 @@ from sandtui.config.paths import Paths
 from sandtui.config.settings import Settings, SettingsError, load_settings
 from sandtui.fleet.keymap import read_keymap
 
-MOST_SECONDS_OFF = 60.0
+MAX_CLOCK_OFFSET = 60.0
 """Tokens are renewed a minute early: a clock that is off by more costs further requests, for tokens or refused."""
 
-PATIENCE = 10.0
+CONNECT_SECONDS = 10.0
 
 
 async def examine(
@@ -72,7 +72,7 @@ async def _connection(config: Config, transport: httpx.AsyncBaseTransport | None
     began = time.monotonic()
     try:
         way = transport or environment_transport()
-        async with httpx.AsyncClient(transport=way, timeout=PATIENCE, trust_env=False) as plain:
+        async with httpx.AsyncClient(transport=way, timeout=CONNECT_SECONDS, trust_env=False) as plain:
             reply = await plain.get(config.base_url)
     except ConfigurationError as error:
         yield Finding("connection", "error", str(error), "Change the variable, or unset it.")
@@ -87,7 +87,7 @@ async def _connection(config: Config, transport: httpx.AsyncBaseTransport | None
     yield _clock(reply.headers.get("Date", ""), datetime.now(UTC))
     client = AsyncSandboxClient(config=config, transport=transport, keep_tokens=False)
     try:
-        page = await asyncio.wait_for(client.list(per_page=1), PATIENCE * 2)
+        page = await asyncio.wait_for(client.list(per_page=1), CONNECT_SECONDS * 2)
     except UnauthorizedError as error:
         yield Finding("permission", "error", str(error), "Create a new key, or run `prime login`.")
     except PermissionDeniedError as error:
@@ -107,7 +107,7 @@ def _clock(date: str, now: datetime) -> Finding:
         off = (now - parsedate_to_datetime(date)).total_seconds()
     except (TypeError, ValueError):
         return Finding("clock", "ok", "not reported by the platform")
-    if abs(off) > MOST_SECONDS_OFF:
+    if abs(off) > MAX_CLOCK_OFFSET:
         words = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the platform's"
         return Finding("clock", "error", words, "Synchronize it: timedatectl set-ntp true")
     return Finding("clock", "ok", f"within {abs(off):.0f} s of the platform's")

@@ -84,7 +84,7 @@ def bulk_delete(
     lists = {"sandbox_ids": sandbox_ids, "labels": labels}
     body |= {key: list(value) for key, value in lists.items() if value is not None}
     body |= {key: text for key, text in {"team_id": team_id, "user_id": user_id}.items() if text}
-    # By ids a retry is harmless; by labels it could hit sandboxes created meanwhile.
+    # By ids a retry is harmless; by labels it could hit sandboxes created in the meantime.
     repeat = Repeat.SAFE if sandbox_ids is not None else Repeat.UNSENT
     return Call(
         "DELETE",

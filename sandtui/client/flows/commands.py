@@ -128,7 +128,7 @@ class Commands(Flows):
                     if event.HasField("end"):
                         exit_code = event.end.exit_code
         except rpc.RPCError as error:
-            failure: SandboxClientError = await rpc.meaning(self._session, error, sandbox_id, too_slow)
+            failure: SandboxClientError = await rpc.exception_for(self._session, error, sandbox_id, too_slow)
         except TransportFault as fault:
             failure = await broken_stream(self._session, sandbox_id, fault, too_slow)
         else:

@@ -153,7 +153,7 @@ class Files(Flows):
             await target.open()
             summing = None
             if checksum:
-                flow = self._sha256_there(sandbox_id, file_path)
+                flow = self._remote_sha256(sandbox_id, file_path)
                 summing = await cleanup.enter_async_context(self._session.port.concurrently(flow))
             try:
                 await self._receive(sandbox_id, file_path, target, seconds, known, mark)
@@ -161,7 +161,7 @@ class Files(Flows):
                     try:
                         expected = await summing
                     except BREAKS:
-                        expected = await self._sha256_there(sandbox_id, file_path)
+                        expected = await self._remote_sha256(sandbox_id, file_path)
                     _compare(sandbox_id, file_path, target.sha256.hexdigest(), expected)
             except BaseException as error:
                 # Not an Exception: a cancellation, with either port.
@@ -239,9 +239,9 @@ class Files(Flows):
         await target.check_whole()
 
     async def _verify(self, sandbox_id: str, file_path: str, sent: str) -> None:
-        _compare(sandbox_id, file_path, await self._sha256_there(sandbox_id, file_path), sent)
+        _compare(sandbox_id, file_path, await self._remote_sha256(sandbox_id, file_path), sent)
 
-    async def _sha256_there(self, sandbox_id: str, file_path: str) -> str:
+    async def _remote_sha256(self, sandbox_id: str, file_path: str) -> str:
         """Return the sha256 of a file, computed in the sandbox."""
         script = f"sha256sum < {path_word(file_path)}"
         result = await Commands(self._session).execute_command(sandbox_id, script, timeout=900)

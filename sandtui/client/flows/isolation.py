@@ -26,11 +26,11 @@ async def ensure_isolated(session: Session, sandbox: Sandbox) -> None:
         problem = await _isolation_problem(session, sandbox)
     except BaseException:
         # Cancelled: a sandbox that may have a network must not be left running.
-        await port.shielded(_remove_again(session, sandbox.id))
+        await port.shielded(_delete_created(session, sandbox.id))
         raise
     if problem is None:
         return
-    outcome = await port.shielded(_remove_again(session, sandbox.id))
+    outcome = await port.shielded(_delete_created(session, sandbox.id))
     raise APIError(f"network_access=False could not be ensured ({problem}); {outcome}", sandbox_id=sandbox.id)
 
 
@@ -55,7 +55,7 @@ async def _isolation_problem(session: Session, sandbox: Sandbox) -> str | None:
     return None if response.policy.allowlist == [] else "the platform holds another policy"
 
 
-async def _remove_again(session: Session, sandbox_id: str) -> str:
+async def _delete_created(session: Session, sandbox_id: str) -> str:
     """Delete a sandbox and describe the result."""
     try:
         await Sandboxes(session).delete(sandbox_id)

@@ -28,7 +28,7 @@ STATUS_TIMEOUT = 30
 OUTPUT_WINDOW = 10 * 1024 * 1024
 """Bytes of output per stream with a status: the last ones (WIRE.md 3)."""
 
-LONGEST_POLL = 20.0
+MAX_POLL = 20.0
 _LOST = "lost"
 _EXIT_CODE = re.compile(r"-?[0-9]{1,10}")
 
@@ -141,7 +141,7 @@ class Jobs(Flows):
                     command=command,
                 )
             await port.sleep(min(pause, left))
-            pause = min(pause * 1.5, max(LONGEST_POLL, poll_interval))
+            pause = min(pause * 1.5, max(MAX_POLL, poll_interval))
 
     async def batch_job_statuses(self, jobs: Sequence[BackgroundJob], timeout: float = 30) -> BatchJobStatusReply:
         """Get the status of 1 to 100 jobs of VMs from the platform (WIRE.md 2.10)."""

@@ -37,7 +37,7 @@ TAIL_WINDOW = 256 * 1024
 MAX_SSH_COMMAND = 64 * 1024
 """Maximum bytes of a command over SSH: servers drop the connection on much longer requests."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.1, 1.0
 
 
 class Streams(Flows):
@@ -108,7 +108,7 @@ class Streams(Flows):
                         yield CommandEnded(event.end.exit_code)
         except rpc.RPCError as error:
             raise_if_too_long(error, sandbox_id, command, env)
-            raise await rpc.meaning(self._session, error, sandbox_id, too_slow) from None
+            raise await rpc.exception_for(self._session, error, sandbox_id, too_slow) from None
         except TransportFault as fault:
             if not ended:
                 raise await broken_stream(self._session, sandbox_id, fault, too_slow) from None
@@ -144,7 +144,7 @@ class Streams(Flows):
                     return
                 if port.monotonic() > deadline:
                     raise command_timeout(sandbox_id, command, timeout)
-                pause = _FIRST_PAUSE if pieces else min(pause * 1.5, _LONGEST_PAUSE)
+                pause = _FIRST_PAUSE if pieces else min(pause * 1.5, _MAX_PAUSE)
                 if not pieces:
                     await port.sleep(pause)
         finally:

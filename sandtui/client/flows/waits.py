@@ -31,7 +31,7 @@ BUILD_PAUSE = 10.0
 PROBE_COMMAND = "echo 'sandbox ready'"
 PROBE_TIMEOUT = 10
 _FIRST_POLLS, _FIRST_DELAY, _LATER_DELAY = 5, 1.0, 2.0
-_OFTEN_POLLS, _OFTEN_DELAY = 8, 0.4
+_FREQUENT_POLLS, _FREQUENT_DELAY = 8, 0.4
 _NOT_YET = frozenset({"aborted", "deadline_exceeded", "unavailable"})
 
 
@@ -150,9 +150,9 @@ def poll_pause(polls: int) -> float:
     A local sandbox starts in milliseconds and a hosted one in seconds, so polling starts fast: pauses of up to 0.4 s
     for eight polls, then 1 s, and later 2 s, as in the SDK.
     """
-    if polls <= _OFTEN_POLLS:
-        return min(_OFTEN_DELAY, 0.05 * (1 << polls))
-    return _FIRST_DELAY if polls <= _OFTEN_POLLS + _FIRST_POLLS else _LATER_DELAY
+    if polls <= _FREQUENT_POLLS:
+        return min(_FREQUENT_DELAY, 0.05 * (1 << polls))
+    return _FIRST_DELAY if polls <= _FREQUENT_POLLS + _FIRST_POLLS else _LATER_DELAY
 
 
 def time_budget(max_attempts: int) -> float:

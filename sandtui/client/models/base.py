@@ -138,7 +138,7 @@ class AnswerModel(WireModel):
 class RowsModel(WireModel):
     """A response with rows, limited in number against hostile or faulty servers."""
 
-    MOST_PARTS: ClassVar[int] = 500_000
+    MAX_PARTS: ClassVar[int] = 500_000
     """Maximum number of objects and lists in a response: parsed, they take a hundred times their size on the wire."""
 
 

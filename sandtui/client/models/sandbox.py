@@ -248,7 +248,7 @@ class DeleteReply(AnswerModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _told(cls, data: object, info: ValidationInfo) -> object:
+    def _without_unknown(cls, data: object, info: ValidationInfo) -> object:
         # Any other JSON object, such as a sandbox, must not count as deleted.
         if info.mode == "json" and isinstance(data, dict) and "success" not in data:
             raise ValueError("success is missing")

@@ -1,1 +1,1 @@
-"""The init process of one sandbox: a small stand-alone program that needs only the standard library."""
+"""The init process of a sandbox: a small stand-alone program that only needs the standard library."""

@@ -1,4 +1,4 @@
-"""Starts commands: a child in a session of its own, its pipes, its user."""
+"""Starts commands as child processes, each with its own session, pipes and user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ChildCommand:
-    """What to run, as the platform sent it."""
+    """A command as the platform sent it."""
 
     def __init__(self, argv: list[str], env: dict[str, str], cwd: str, user: str | None) -> None:
         self.argv = argv
@@ -27,7 +27,7 @@ class ChildCommand:
 
     @classmethod
     def parse(cls, message: dict[str, Any]) -> ChildCommand:
-        """Read a command from a message; the platform's own code wrote it."""
+        """Read a command from a message, which the platform's own code wrote."""
         user = message.get("user")
         return cls(
             argv=[str(part) for part in message["argv"]],
@@ -38,7 +38,7 @@ class ChildCommand:
 
 
 class SpawnError(Exception):
-    """The command could not be started; the text says which step failed."""
+    """A command could not be started; the text names the step that failed."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -46,7 +46,7 @@ class SpawnError(Exception):
 
 
 class Identity:
-    """Who a command runs as."""
+    """The user that a command runs as."""
 
     def __init__(self, uid: int, gid: int, home: str, name: str) -> None:
         self.uid = uid
@@ -61,7 +61,7 @@ def spawn(
     """Start a command and return its pid once the new program runs."""
     identity = find_identity(command.user) if command.user else None
     if identity is not None:
-        # The command's own /dev/stdout must be its to open again.
+        # The command must be able to open its /dev/stdout.
         for fd in {stdin, stdout, stderr}:
             try:
                 os.fchown(fd, identity.uid, identity.gid)
@@ -91,7 +91,7 @@ def _become(
     die_with_us: bool,
     terminal: bool,
 ) -> NoReturn:
-    """Turn this new process into the command; never returns, whatever happens."""
+    """Turn this new process into the command; never returns."""
     step = "start"
     try:
         os.setsid()
@@ -103,7 +103,7 @@ def _become(
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         for target, fd in enumerate(streams):
-            # Descriptors above 2 all close on exec, so nothing else is handed on.
+            # Descriptors above 2 are close-on-exec, so no others are inherited.
             os.dup2(fd, target)
         if terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -142,7 +142,7 @@ def _unspare() -> None:
 def find_identity(user: str) -> Identity:
     """Look up ``USER`` or ``USER:GROUP``, by name or number, in the sandbox's own files.
 
-    The files are read by hand: the C library would load code from the sandbox to do it.
+    The files are parsed here, since the C library would load code from the sandbox to do it.
     """
     wanted, _, wanted_group = user.partition(":")
     entry = _find("/etc/passwd", wanted, 7)
@@ -176,7 +176,7 @@ def _find(path: str, wanted: str, columns: int) -> list[str] | None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return every process below ``pid``, where the system has a /proc to tell."""
+    """Return all processes below ``pid``, if the system has a /proc."""
     children: dict[int, list[int]] = {}
     try:
         names = os.listdir("/proc")
@@ -186,7 +186,7 @@ def descendants(pid: int) -> list[int]:
         if name.isdecimal():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    # The name in parentheses may hold anything, so the fields are counted from its end.
+                    # The name in parentheses may contain anything, so count the fields from its end.
                     parent = int(file.read().rpartition(b")")[2].split()[1])
             except (OSError, IndexError, ValueError):
                 continue
@@ -201,7 +201,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def outcome(status: int) -> dict[str, Any]:
-    """Return how a child ended, as the platform reads it."""
+    """Return how a child ended, in the form that the platform reads."""
     if os.WIFSIGNALED(status):
         return {"signal": os.WTERMSIG(status)}
     return {"exit": os.waitstatus_to_exitcode(status)}

@@ -1,4 +1,4 @@
-"""One request of the platform to the agent; closing the connection ends what it asked for."""
+"""A connection of the platform to the agent, for one request; closing it ends what it started."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHUNK = 65536
 
 
 class PlatformConnection:
-    """One request of the platform; closing it ends what it asked for."""
+    """A connection for one request; closing it ends what it started."""
 
     def __init__(self, agent: Agent, sock: socket.socket) -> None:
         self._agent = agent
@@ -41,7 +41,7 @@ class PlatformConnection:
         agent.selector.register(sock, selectors.EVENT_READ, self._readable)
 
     def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
-        """Send a message; a platform that doesn't read is dropped."""
+        """Send a message; close the connection if the platform does not read."""
         data = encode(message)
         try:
             sent = socket.send_fds(self._sock, [data], fds or [])
@@ -53,7 +53,7 @@ class PlatformConnection:
             self.close()
 
     def close(self) -> None:
-        """End the connection and whatever hangs on it."""
+        """Close the connection and end what depends on it."""
         if self._sock.fileno() < 0:
             return
         self._agent.selector.unregister(self._sock)
@@ -106,7 +106,7 @@ class PlatformConnection:
         self.send(self._agent.state())
 
     def _do_begin(self, message: dict[str, Any]) -> None:
-        """Start the sandbox's life: its start command, if any, and its last moment."""
+        """Start the sandbox: its start command, if any, and its lifetime."""
         if not self._agent.started:
             if message.get("lifetime") is not None:
                 self._agent.deadline = time.monotonic() + float(message["lifetime"])
@@ -198,20 +198,20 @@ class PlatformConnection:
             os.close(fd)
 
     def _do_listen(self, message: dict[str, Any]) -> None:
-        """Listen on a port of the sandbox' loopback for the platform."""
+        """Listen on a port of the sandbox's loopback for the platform."""
         with socket.create_server(("127.0.0.1", int(message["port"]))) as listener:
             listener.setblocking(False)
             self.send({"port": listener.getsockname()[1]}, [listener.fileno()])
 
     def _do_network(self, message: dict[str, Any]) -> None:
-        """Hand out the network device; the platform carries its packets."""
+        """Send the network device, whose packets the platform carries."""
         if self._agent.device is None:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         descriptor, link = self._agent.device
         self.send({"link": link}, [descriptor])
 
     def _do_dial(self, message: dict[str, Any]) -> None:
-        """Connect to a port of the sandbox; the answer comes once it is known whether somebody listens."""
+        """Connect to a port of the sandbox; the response is sent once the connection is open or refused."""
         self._dial(int(message["port"]), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 
     def _dial(self, port: int, addresses: list[tuple[int, str]]) -> None:
@@ -220,7 +220,7 @@ class PlatformConnection:
         target.setblocking(False)
         code = target.connect_ex((host, port))
         if code == errno.EINPROGRESS:
-            # A full queue of the listener: waiting here would stop the whole sandbox.
+            # The listener's queue is full: waiting here would block the whole sandbox.
             self._dialing = target
             self._agent.selector.register(target, selectors.EVENT_WRITE, lambda: self._dialed(target, port, addresses))
             return
@@ -239,7 +239,7 @@ class PlatformConnection:
             else:
                 self.send({"error": os.strerror(errno.ECONNREFUSED), "errno": errno.ECONNREFUSED})
         except OSError as error:
-            # Without IPv6 the first refusal is what counts.
+            # Without IPv6, the first refusal counts.
             self.send({"error": error.strerror or str(error), "errno": errno.ECONNREFUSED})
         finally:
             target.close()

@@ -1,4 +1,4 @@
-"""Mounts the file system that holds all files of a sandbox; it goes with the sandbox' last process."""
+"""Mounts the file system with all files of a sandbox, which ends with the sandbox's last process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _AUTOCLEAR: Final = 4
 _CONFIGURATION: Final = struct.Struct("=II 5Q4I 64s64s32s 2Q 8Q")
 _ATTEMPTS: Final = 100
 _FLAGS: Final = libc.MS_NOSUID | libc.MS_NODEV
-# Nothing of a sandbox outlives the machine, so that nothing has to reach the disk in order; what is freed inside is
-# given back to the machine.
+# The files of a sandbox do not survive a restart of the machine, so the order of writes does not matter. Freed space
+# is returned to the machine.
 _OPTIONS: Final = "discard,noinit_itable,nobarrier"
 
 
 def mount_image(image: str, target: str, owner: int) -> None:
-    """Mount an ext4 image; the kernel lets go of its device as soon as nothing is mounted from it."""
+    """Mount an ext4 image; the kernel releases its loop device once nothing is mounted from it."""
     file = os.open(image, os.O_RDWR | os.O_CLOEXEC)
     try:
         device, path = _attach(file)
@@ -42,7 +42,7 @@ def mount_image(image: str, target: str, owner: int) -> None:
 
 
 def _attach(file: int) -> tuple[int, str]:
-    """Give a file a loop device; return its descriptor and its path."""
+    """Attach a file to a loop device; return the device's descriptor and path."""
     control = os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC)
     try:
         for _ in range(_ATTEMPTS):
@@ -56,7 +56,7 @@ def _attach(file: int) -> tuple[int, str]:
                 os.close(device)
                 if error.errno != errno.EBUSY:
                     raise
-                continue  # another launch was faster
+                continue  # taken by another launch
             return device, path
     finally:
         os.close(control)

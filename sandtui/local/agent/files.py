@@ -1,4 +1,4 @@
-"""Looks at and changes the files of a sandbox, for clients that want more than reading and writing whole ones."""
+"""The file service of the agent, for clients that need more than reading and writing whole files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 PAGE = 1000
-"""Entries of a directory in one reply."""
+"""Entries of a directory in one response."""
 _OPEN_FLAGS = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND
 
 
 def call(tree: Tree, message: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one call; OSError says why it can't be done."""
+    """Carry out a call; raise an OSError if it fails."""
     path = str(message["path"])
     match message.get("call"):
         case "stat":
@@ -41,10 +41,10 @@ def call(tree: Tree, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_file(tree: Tree, path: str, flags: int, mode: int) -> int:
-    """Open a regular file with flags of open(2); a directory, device, socket or pipe is refused."""
+    """Open a regular file with flags of open(2); directories, devices, sockets and pipes are refused."""
     directory, name = tree.walk(path)
     try:
-        # Non-blocking: a named pipe without a writer would hang the only thread there is.
+        # Non-blocking: opening a named pipe without a writer would block the only thread.
         safe = flags & _OPEN_FLAGS | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
         fd = os.open(name, safe, mode & 0o777, dir_fd=directory)
     finally:
@@ -56,7 +56,7 @@ def open_file(tree: Tree, path: str, flags: int, mode: int) -> int:
 
 
 def attributes(found: os.stat_result) -> dict[str, Any]:
-    """Return what a client may know of a file."""
+    """Return the attributes of a file that clients may see."""
     return {
         "mode": found.st_mode,
         "size": found.st_size,
@@ -89,7 +89,7 @@ def _list(tree: Tree, path: str, start: int) -> dict[str, Any]:
             try:
                 found = os.stat(entry, dir_fd=directory, follow_symlinks=False)
             except FileNotFoundError:
-                continue  # removed meanwhile
+                continue  # removed in the meantime
             entries.append({"name": entry, **attributes(found)})
         return {"entries": entries, "next": start + PAGE if start + PAGE < len(names) else None}
     finally:

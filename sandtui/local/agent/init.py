@@ -1,4 +1,4 @@
-"""The agent's loop: answers the platform over a socket and reaps every child; it is process 1."""
+"""The event loop of the agent: serves the platform over a socket and reaps all children, as process 1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHUNK = 65536
 
 
 class Agent:
-    """One sandbox's init. Single-threaded: nothing it does may block for long."""
+    """The init process of a sandbox. Single-threaded: nothing may block for long."""
 
     def __init__(
         self, listener: socket.socket, log: int, tree: Tree, device: tuple[int, str] | None = None, *, is_init: bool
@@ -46,7 +46,7 @@ class Agent:
         self._disk_next = 0.0
         self._disk_is_due = False
         self.over = ""
-        """What the sandbox has had too much of, which ends it."""
+        """The exceeded limit that ends the sandbox."""
         self._listener = listener
         self._log = log
         self._log_left = LOG_LIMIT
@@ -55,11 +55,11 @@ class Agent:
 
     @property
     def selector_fd(self) -> int:
-        """The descriptor behind the selector."""
+        """The descriptor of the selector."""
         return int(self.selector.fileno()) if hasattr(self.selector, "fileno") else -1
 
     def run(self) -> None:
-        """Serve until told to shut down."""
+        """Serve until shutdown."""
         alarm, wakeup = socket.socketpair()
         for sock in (alarm, wakeup, self._listener):
             sock.setblocking(False)
@@ -72,7 +72,7 @@ class Agent:
         self.selector.register(self._listener, selectors.EVENT_READ, self._accept)
         while True:
             left = CHECK_SECONDS if self.deadline is None else self.deadline - time.monotonic()
-            # What a command started may outlive it, so that one more look is always due.
+            # Children of a command may outlive it, so one more check is always due.
             self._has_others = self._has_others or bool(self.running)
             if self.memory is not None and self._has_others:
                 left = min(left, MEMORY_SECONDS)
@@ -82,23 +82,23 @@ class Agent:
             self.check_memory()
             self.check_disk()
             if os.fstat(self._log).st_nlink == 0:
-                # Someone removed the state directory: no platform can find this sandbox any more.
+                # The state directory was removed: no platform can find this sandbox again.
                 self.shutdown()
             if self.deadline is not None and time.monotonic() >= self.deadline:
-                self.log("the lifetime is over and no platform came to end this sandbox")
+                self.log("the lifetime is over and no platform has ended this sandbox")
                 self.shutdown()
 
     def take_turn(self, seconds: float) -> None:
-        """Wait for what happens next and see to it."""
+        """Wait for events and handle them."""
         for key, _ in self.selector.select(seconds):
-            # One event may end what the next was about: a client that goes while its connection comes about.
+            # Handling one event may invalidate a later one, such as that of a connection that was closed.
             if self.selector.get_map().get(key.fd) is not key:
                 continue
             try:
                 key.data()
             except Exception as error:
-                # One request that can't be answered must not end the whole sandbox.
-                self.log(f"the agent failed at a request: {type(error).__name__}: {error}")
+                # One failed request must not end the whole sandbox.
+                self.log(f"the agent failed to handle a request: {type(error).__name__}: {error}")
                 if isinstance(key.fileobj, socket.socket) and key.fileobj is not self._listener:
                     self._drop(key)
 
@@ -126,7 +126,7 @@ class Agent:
         self.selector.register(output, selectors.EVENT_READ, lambda: self._copy_to_log(output))
 
     def log(self, text: str) -> None:
-        """Write a line of our own to the sandbox's log."""
+        """Write a line of the agent to the sandbox's log."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         try:
             os.write(self._log, f"{stamp} sandbox: {text}\n".encode())
@@ -134,26 +134,26 @@ class Agent:
             pass  # a full disk must not end the sandbox
 
     def state(self) -> dict[str, Any]:
-        """Return what a platform wants to know when it finds us again."""
+        """Return the state that a new platform needs to know."""
         return {"started": self.started, "start_exit": self.start_exit, "over": bool(self.over), "of": self.over}
 
     def check_memory(self) -> None:
-        """End everything once the processes hold more than they may; only where no control group does it."""
+        """End the sandbox if its processes exceed the memory limit; only used without a control group."""
         now = time.monotonic()
         if self.memory is None or self.over or now < self._memory_next:
             return
         self._memory_next = now + MEMORY_SECONDS
         pids = descendants(os.getpid())
-        # Children of commands that have ended; without any process there is nothing to wake up for.
+        # Children of commands that have ended. Without processes, there is nothing to wake up for.
         self._has_others = bool(pids)
         if self._meter.read(pids, self.memory) > self.memory:
             self._end_over("memory", pids)
 
     def check_disk(self) -> None:
-        """End everything once there are more bytes or files than there may be; only where nothing else bounds them."""
+        """End the sandbox if it has too many bytes or files; only used without another limit."""
         if self.disk is None or self.over:
             return
-        # Files may come without any process: somebody uploads them.
+        # Files can also be added by uploads, without any process.
         self._disk_is_due = time.monotonic() < self._disk_next
         if self._disk_is_due:
             return
@@ -172,9 +172,9 @@ class Agent:
             watcher.send(self.state())
 
     def shutdown(self) -> None:
-        """End every process of the sandbox and ourselves."""
+        """End all processes of the sandbox, and this one."""
         if not self.is_init:
-            # Orphans come back to us, so another look finds whatever the last one missed.
+            # Orphans become our children, so each round finds what the last one missed.
             for _ in range(200):
                 left = descendants(os.getpid()) or list(self.running)
                 if not left:
@@ -182,7 +182,7 @@ class Agent:
                 for pid in left:
                     _kill(pid)
                 self._wait_all()
-        os._exit(0)  # the kernel kills all that is left of a process namespace with its first process
+        os._exit(0)  # the kernel kills the rest of a process namespace with its first process
 
     def _accept(self) -> None:
         try:
@@ -230,7 +230,7 @@ class Agent:
             try:
                 os.write(self._log, kept)
             except OSError:
-                return  # the disk is full; what comes when it no longer is may be kept again
+                return  # the disk is full; later output may be stored again
             self._log_left -= len(kept)
             if self._log_left == 0:
                 self.log(f"the log is full at {LOG_LIMIT} bytes; later output is dropped")

@@ -77,7 +77,7 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, options
 
 
 def make_private() -> None:
-    """Keep every later mount of this namespace to itself."""
+    """RetentionLimits every later mount of this namespace to itself."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
@@ -179,7 +179,7 @@ class _CapData(ctypes.Structure):
 
 
 def reduce_capabilities() -> None:
-    """Keep, for this process and all it starts, only what ordinary programs expect of root."""
+    """RetentionLimits, for this process and all it starts, only what ordinary programs expect of root."""
     with open("/proc/sys/kernel/cap_last_cap") as file:
         last = int(file.read())
     for capability in range(last + 1):

@@ -196,7 +196,7 @@ def _read_line(fd: int) -> dict[str, Any]:
 
 
 def _close_all_but(kept: set[int]) -> None:
-    """Keep no descriptor of the host: whoever reaches this process must find nothing to use.
+    """RetentionLimits no descriptor of the host: whoever reaches this process must find nothing to use.
 
     What is kept is ours alone: no command may read the sandbox' packets, or hold on to what says that it lives.
     """

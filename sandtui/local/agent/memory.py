@@ -1,4 +1,4 @@
-"""Counts the memory of a sandbox where no control group does."""
+"""Measures the memory of a sandbox without a control group."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _READINGS_BETWEEN: Final = 4
 
 
 class Meter:
-    """Adds up what processes hold, and what stays in memory without any process: files, segments, memfds.
+    """Adds up the memory of processes, and what exists without any process: files, segments and memfds.
 
-    ``is_alone`` says that the file systems in memory are this sandbox' own.
+    ``is_alone``: the in-memory file systems belong to this sandbox only.
     """
 
     def __init__(self, *, is_alone: bool) -> None:
@@ -26,9 +26,9 @@ class Meter:
         self._memfds = 0
 
     def read(self, pids: list[int], limit: int) -> int:
-        """Return the bytes held; what several share is told apart only when it may matter."""
+        """Return the used bytes; shared pages are only counted exactly when it may matter."""
         if self._readings % _READINGS_BETWEEN == 0:
-            # A look at every descriptor of every process, which is not to be had for nothing.
+            # This reads all descriptors of all processes, which is expensive.
             self._memfds = _memfds(pids)
         self._readings += 1
         files = self._files() if self._is_alone else 0
@@ -36,7 +36,7 @@ class Meter:
         if total <= limit:
             return total
         own, shared = _proportional(pids)
-        # What is mapped of a file in memory counts on both sides, and nothing tells how much of it that is.
+        # Mapped pages of in-memory files count on both sides, and the kernel does not report how many there are.
         return own + max(shared, files + _memfds(pids))
 
     def _files(self) -> int:
@@ -49,7 +49,7 @@ class Meter:
             total += (found.f_blocks - found.f_bfree) * found.f_frsize
         try:
             with open(_SEGMENTS, "rb") as table:
-                # The last columns but one: how much of it is in memory.
+                # The next-to-last columns have the resident pages.
                 total += sum(int(line.split()[-2]) for line in table.readlines()[1:])
         except (OSError, ValueError, IndexError):
             pass
@@ -69,7 +69,7 @@ def _resident(pids: list[int]) -> int:
 
 
 def _proportional(pids: list[int]) -> tuple[int, int]:
-    """Return what processes hold, each shared page once: of files on disk and their own, and of files in memory."""
+    """Return the memory of processes, each shared page counted once: private and file pages, and in-memory files."""
     total = shared = 0
     for pid in pids:
         try:
@@ -85,13 +85,13 @@ def _proportional(pids: list[int]) -> tuple[int, int]:
 
 
 def _memfds(pids: list[int]) -> int:
-    """Return the size of all files in memory that have no name, however many processes hold them."""
+    """Return the size of all unnamed in-memory files, each counted once."""
     found: dict[int, int] = {}
     for pid in pids:
         try:
             names = os.listdir(f"/proc/{pid}/fd")
         except OSError:
-            continue  # it has ended, or does not want to be looked into
+            continue  # it has ended, or is not readable
         for name in names:
             path = f"/proc/{pid}/fd/{name}"
             try:

@@ -1,4 +1,4 @@
-"""The network of one sandbox: its loopback, and a device whose packets the platform carries."""
+"""The network of a sandbox: its loopback, and a device whose packets the platform carries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESOLVER: Final = "10.0.2.3"
 MTU: Final = 65520
 
 LINKS: Final = ("tun", "veth")
-"""The ways in which packets leave a sandbox for the platform, the better one first."""
+"""The kinds of network device, the better one first."""
 
 _SIOCADDRT, _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x890B, 0x8913, 0x8914
 _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFMTU = 0x8916, 0x891C, 0x8922
@@ -35,22 +35,22 @@ _ETH_P_IP, _SOL_PACKET, _PACKET_VNET_HDR = 0x0800, 263, 15
 
 
 def loopback_up() -> None:
-    """Switch the loopback device on."""
+    """Enable the loopback device."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         _up(probe, b"lo")
 
 
 def open_tun(node: int, proc: int) -> int:
-    """Open the machine's TUN node, given as an O_PATH descriptor, in this process' network namespace.
+    """Open the machine's TUN node, given as an O_PATH descriptor, in this process's network namespace.
 
-    ``proc`` is the /proc of the machine, which this process need not see any more.
+    ``proc`` is the /proc of the machine, which this process may no longer see.
     """
-    # Not sooner: a TUN descriptor belongs to the network namespace in which it was opened.
+    # Not earlier: a TUN descriptor belongs to the network namespace in which it was opened.
     return os.open(f"self/fd/{node}", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=proc)
 
 
 def make_tun(tun: int) -> int:
-    """Make the sandbox' device from an open TUN descriptor and return the descriptor."""
+    """Create the sandbox's device from an open TUN descriptor; return the descriptor."""
     ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", NAME, _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR))
     ioctl(tun, _TUNSETVNETHDRSZ, struct.pack("i", 10))
     _configure()
@@ -58,13 +58,13 @@ def make_tun(tun: int) -> int:
 
 
 def make_veth() -> int:
-    """Make the sandbox' device as one end of a pair; return a packet socket on the other end.
+    """Create the sandbox's device as one end of a veth pair; return a packet socket on the other end.
 
-    Both ends lie in the sandbox, where nobody has the rights to touch them: the machine gets no device.
+    Both ends are in the sandbox, where nobody may change them: the machine gets no device.
     """
     _create_pair()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        # Without ARP every frame has the sender's own address, so that the other end itself takes none.
+        # Without ARP, every frame is addressed to its own sender, so the other end does not process it.
         _up(probe, NAME, _IFF_NOARP)
         ioctl(probe, _SIOCSIFMTU, struct.pack("16si20x", PEER, MTU))
         _up(probe, PEER, _IFF_NOARP)
@@ -82,7 +82,7 @@ def _configure() -> None:
         ioctl(probe, _SIOCSIFNETMASK, struct.pack("16s16s8x", NAME, _address("255.255.255.0")))
         ioctl(probe, _SIOCSIFMTU, struct.pack("16si20x", NAME, MTU))
         _up(probe, NAME)
-        # struct rtentry: to everywhere, through the gateway.
+        # struct rtentry: the default route, through the gateway.
         anywhere = _address("0.0.0.0")  # noqa: S104
         name = ctypes.create_string_buffer(NAME)
         route = struct.pack(

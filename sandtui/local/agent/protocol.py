@@ -1,4 +1,4 @@
-"""The framing between platform and agent: a length, then one JSON object; descriptors ride along."""
+"""The framing between platform and agent: a length, then a JSON object, with descriptors as ancillary data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_MESSAGE = 4 * 1024 * 1024
-"""Neither side accepts more: each treats what the other sends as untrusted."""
+"""The most bytes that either side accepts, since neither trusts the other."""
 
 MAX_FDS = 4
-"""The most descriptors that one message carries."""
+"""The most descriptors of a message."""
 
 _HEADER = struct.Struct("!I")
 
 
 class ProtocolError(Exception):
-    """The other side sent something that is no message."""
+    """The other side sent something that is not a message."""
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -31,17 +31,17 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 class Decoder:
-    """Turns a byte stream back into messages."""
+    """Splits a byte stream into messages."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Add bytes that have arrived."""
+        """Add received bytes."""
         self._buffer += data
 
     def next(self) -> dict[str, Any] | None:
-        """Return the next whole message, or None while it is incomplete."""
+        """Return the next complete message, or None if there is none yet."""
         if len(self._buffer) < _HEADER.size:
             return None
         (length,) = _HEADER.unpack_from(self._buffer)

@@ -8,7 +8,7 @@ import stat
 from collections import deque
 
 MAX_LINKS = 40
-# A directory that may be searched but not listed can still be passed through where O_PATH exists.
+# With O_PATH, a directory that may be searched but not listed can be passed through.
 _DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -17,7 +17,7 @@ def _parts(path: str) -> list[str]:
 
 
 class PendingFile:
-    """A file being written beside its target; it takes the target's place on commit."""
+    """A file being written beside its target, which it replaces on commit."""
 
     def __init__(self, fd: int, directory: int, temporary: str, name: str) -> None:
         self.fd = fd
@@ -26,7 +26,7 @@ class PendingFile:
         self._name = name
 
     def commit(self) -> None:
-        """Put the file in its place; the caller has already synced its content."""
+        """Replace the target; the caller has already synced the content."""
         try:
             os.rename(self._temporary, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         except OSError:
@@ -35,7 +35,7 @@ class PendingFile:
         self._close()
 
     def abort(self) -> None:
-        """Throw away what was written."""
+        """Remove the file."""
         try:
             os.unlink(self._temporary, dir_fd=self._directory)
         except OSError:
@@ -50,7 +50,7 @@ class PendingFile:
 
 
 class Tree:
-    """The files of a sandbox. Each step of a path is taken by descriptor, so nothing can be swapped."""
+    """The files of a sandbox. Paths are resolved step by step with descriptors, so that nothing can be swapped."""
 
     def __init__(self, root: str) -> None:
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -61,10 +61,10 @@ class Tree:
         return (self._root,)
 
     def open_read(self, path: str) -> int:
-        """Open a regular file; a directory, device, socket or pipe is refused."""
+        """Open a regular file; directories, devices, sockets and pipes are refused."""
         directory, name = self.walk(path, create=False)
         try:
-            # Non-blocking: a named pipe without a writer would hang the only thread there is.
+            # Non-blocking: opening a named pipe without a writer would block the only thread.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
             fd = os.open(name, flags, dir_fd=directory)
         finally:
@@ -77,7 +77,7 @@ class Tree:
         return fd
 
     def open_write(self, path: str) -> PendingFile:
-        """Open a new file beside the target, making its parents; a link is followed within the root."""
+        """Open a new file beside the target, creating its parents; links are followed within the root."""
         directory, name = self.walk(path, create=True)
         try:
             mode = 0o644
@@ -100,12 +100,12 @@ class Tree:
         return PendingFile(fd, directory, temporary, name)
 
     def walk(self, path: str, *, create: bool = False, follow: bool = True) -> tuple[int, str]:
-        """Return the directory that holds the last component and its name there.
+        """Return the directory of the last component, and the component's name in it.
 
         Links are followed within the root, the last one only with ``follow``.
         """
         if "\0" in path:
-            raise OSError(errno.EINVAL, "a path can't hold a NUL byte")
+            raise OSError(errno.EINVAL, "a path must not contain a NUL byte")
         todo = deque(_parts(path))
         inside: list[str] = []
         here = os.dup(self._root)
@@ -114,7 +114,7 @@ class Tree:
             while todo:
                 part = todo.popleft()
                 if part == "..":
-                    # Down again from the root: ".." of a directory that is moved meanwhile may lead out of it.
+                    # Start again from the root: ".." of a directory that is being moved may lead out of it.
                     del inside[-1:]
                     here = self._descend(inside, here)
                     continue
@@ -140,7 +140,7 @@ class Tree:
                 os.close(here)
 
     def _descend(self, names: list[str], old: int) -> int:
-        """Return the directory that plain names lead to, in place of another."""
+        """Return the directory at a path of plain names, and close another."""
         here = os.dup(self._root)
         try:
             for name in names:

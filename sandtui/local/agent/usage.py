@@ -1,4 +1,4 @@
-"""Counts the disk that a sandbox uses where nothing but watching can bound it."""
+"""Measures the disk usage of a sandbox if nothing else can limit it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS_BETWEEN: Final = 0.5
 _STEP_SECONDS: Final = 0.005
 _URGENT_SECONDS: Final = 0.03
 _ENTRIES_PER_TURN: Final = 128
-# A round that took long is not begun again soon: all sandboxes of a machine together must leave it to its work.
+# After a long round, wait before the next: all sandboxes of a machine together must not slow it down.
 _REST: Final = 40
 _LONGEST_REST: Final = 60.0
 _MOVED_BYTES: Final = 1024 * 1024
@@ -24,7 +24,7 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DiskMeter:
-    """Walks through the files of a sandbox, a few milliseconds at a time.
+    """Walks the files of a sandbox, a few milliseconds at a time.
 
     ``root`` is a descriptor of its root without what is mounted in it.
     """
@@ -44,7 +44,7 @@ class DiskMeter:
 
     @property
     def is_walking(self) -> bool:
-        """Whether a round is not at its end."""
+        """Whether a round is in progress."""
         return self._walk is not None
 
     @property
@@ -53,13 +53,13 @@ class DiskMeter:
         return 0.05 if self._walk is not None else SECONDS_BETWEEN
 
     def is_over(self, pids: list[int]) -> bool:
-        """Look on for a moment; return whether the sandbox has more than it may."""
+        """Continue for a moment; return whether the sandbox exceeds its limits."""
         now = time.monotonic()
         if self._walk is None:
             free = self._free_now()
             gone, files = self._free[0] - free[0], self._free[1] - free[1]
             moved = abs(gone) >= _MOVED_BYTES or abs(files) >= _MOVED_FILES
-            # Where so much has gone that it may be too much, there is no rest.
+            # If the usage may have exceeded the limits, do not wait.
             urgent = self._last_used + gone > self._size or self._last_count + files > self._inodes
             if not urgent and (now < self._next or not (moved or now >= self._latest)):
                 return False
@@ -87,10 +87,10 @@ class DiskMeter:
 
 
 def walk(root: int) -> Iterator[tuple[int, int]]:
-    """Yield the bytes and the number of files, a few at a time.
+    """Yield bytes and the number of files, a few at a time.
 
-    A directory is left by ``..``, so that no depth costs descriptors or long paths; what is moved meanwhile is found
-    the next time.
+    A directory is left through ``..``, so that depth costs no descriptors or long paths; files that are moved in the
+    meantime are found in the next round.
     """
     here = os.open(".", _DIRECTORY, dir_fd=root)
     try:
@@ -101,7 +101,7 @@ def walk(root: int) -> Iterator[tuple[int, int]]:
                 try:
                     below = os.open(levels[-1].pop(), _DIRECTORY, dir_fd=here)
                 except OSError:
-                    continue  # gone meanwhile
+                    continue  # removed in the meantime
                 levels.append([])
             else:
                 levels.pop()
@@ -122,7 +122,7 @@ def walk(root: int) -> Iterator[tuple[int, int]]:
 
 
 def _files(directory: int, inner: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield what a directory holds, and leave the directories in it in ``inner``."""
+    """Yield the content of a directory, and add its subdirectories to ``inner``."""
     used = count = 0
     try:
         with os.scandir(directory) as entries:
@@ -130,12 +130,12 @@ def _files(directory: int, inner: list[str]) -> Iterator[tuple[int, int]]:
                 try:
                     found = entry.stat(follow_symlinks=False)
                 except OSError:
-                    continue  # gone meanwhile
+                    continue  # removed in the meantime
                 names = 1
                 if stat.S_ISDIR(found.st_mode):
                     inner.append(entry.name)
                 else:
-                    # One with several names counts once, as far as all of them are here.
+                    # A file with several names counts once, if all of them are here.
                     names = max(1, found.st_nlink)
                 used += found.st_blocks * 512 // names
                 count += 1
@@ -148,13 +148,13 @@ def _files(directory: int, inner: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def unlinked(pids: list[int], device: int) -> int:
-    """Return the bytes of files without a name that processes still hold."""
+    """Return the bytes of unlinked files that processes hold open."""
     found: dict[int, int] = {}
     for pid in pids:
         try:
             names = os.listdir(f"/proc/{pid}/fd")
         except OSError:
-            continue  # it has ended, or does not want to be looked into
+            continue  # it has ended, or is not readable
         for name in names:
             try:
                 entry = os.stat(f"/proc/{pid}/fd/{name}")

@@ -1,7 +1,7 @@
-"""The /usr/local of a sandbox: the platform's Python as in Python's own images, beside what the machine has there.
+"""The /usr/local of a sandbox: the platform's Python, as in Python's own images, and the machine's own files there.
 
-Every login shell resets PATH, but /usr/local/bin is always on it. The Python there is a virtual environment, so that
-``pip`` installs into the sandbox and not into the machine.
+Login shells reset PATH, but /usr/local/bin is always on it. The Python there is a virtual environment, so that ``pip``
+installs into the sandbox and not into the machine.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 PLACE: Final = "/usr/local"
 
-# What programs are installed into; all else below /usr/local is a package of its own.
+# Directories that programs are installed into; all others below /usr/local are packages.
 _SHARED: Final = ("bin", "etc", "games", "include", "lib", "lib64", "libexec", "sbin", "share", "src")
-# Only what everyone may list is taken apart: a sandbox must not learn the names in a closed directory.
+# Only directories that everyone may list are split: a sandbox must not learn the names in others.
 _OPEN: Final = 0o005
 _LONGEST_SHEBANG: Final = 120
 _PIP: Final = """\
@@ -30,7 +30,7 @@ sys.exit(main())
 
 
 class Python:
-    """An interpreter of the machine. ``pip`` is a path on which it finds pip, "" for its own, None for nowhere."""
+    """An interpreter of the machine. ``pip`` is a path to import pip from, "" for its own, or None."""
 
     def __init__(self, executable: str, prefix: str, version: str, library: str, pip: str | None) -> None:
         self.executable = executable
@@ -41,7 +41,7 @@ class Python:
 
 
 def make_environment(top: str, python: Python, *, place: str = PLACE, owner: int = 0) -> None:
-    """Make a virtual environment in ``top`` that will be seen as ``place``; what the machine has stays importable."""
+    """Create a virtual environment in ``top``, to be seen as ``place``; packages of the machine stay importable."""
     home = os.path.dirname(python.executable)
     short = ".".join(python.version.split(".")[:2])
     for name in ("bin", "lib"):
@@ -64,7 +64,7 @@ def make_environment(top: str, python: Python, *, place: str = PLACE, owner: int
 
 
 def show_machine(top: str, shown: str, owner: int) -> None:
-    """Link into ``top`` what the machine has in its own /usr/local, which the sandbox sees as ``shown``."""
+    """Link the content of the machine's /usr/local, which the sandbox sees as ``shown``, into ``top``."""
     for entry in os.scandir(PLACE):
         inside = f"{top}/{entry.name}"
         if entry.is_symlink():
@@ -77,7 +77,7 @@ def show_machine(top: str, shown: str, owner: int) -> None:
 
 
 def deep_directory(top: str, name: str, owner: int) -> None:
-    """Make a directory below ``top`` and all on the way to it."""
+    """Create a directory below ``top`` and its parents."""
     path = top
     for part in name.strip("/").split("/"):
         path = f"{path}/{part}"
@@ -85,7 +85,7 @@ def deep_directory(top: str, name: str, owner: int) -> None:
 
 
 def directory(name: str, owner: int) -> None:
-    """Make a directory of the sandbox unless it exists."""
+    """Create a directory of the sandbox unless it exists."""
     try:
         os.mkdir(name, 0o755)
     except FileExistsError:
@@ -95,7 +95,7 @@ def directory(name: str, owner: int) -> None:
 
 
 def link(target: str, name: str, owner: int) -> None:
-    """Make a link of the sandbox unless the name is taken."""
+    """Create a link of the sandbox unless the name is taken."""
     try:
         os.symlink(target, name)
     except FileExistsError:
@@ -108,7 +108,7 @@ def _show_entries(source: str, top: str, shown: str, owner: int) -> None:
     for entry in os.scandir(source):
         name = entry.name
         if os.path.isdir(f"{top}/{name}"):
-            # The library of our own Python: Debian's keeps what the machine installed beside it.
+            # The library of our own Python: Debian has the machine's packages beside it.
             name += "/dist-packages"
             if not os.path.isdir(f"{source}/{name}"):
                 continue
@@ -128,5 +128,5 @@ def _write(path: str, text: str, mode: int, owner: int) -> None:
 def _shebang(python: str) -> str:
     if len(python) <= _LONGEST_SHEBANG and not any(char.isspace() for char in python):
         return f"#!{python}\n"
-    # A kernel cuts such a line at its length or at a blank; a shell runs this one, and Python reads a string.
+    # The kernel truncates long shebang lines and splits them at spaces. A shell runs this; Python sees a string.
     return f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n"

@@ -1,4 +1,4 @@
-"""Who the caller is: the one user of this platform, who is in no team and keeps no secrets outside of sandboxes."""
+"""The account behind the API key: one user, in no team, without stored secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandtui.local import wire
 from sandtui.local.control.api_key import Row, refuse
 from sandtui.local.settings import USER_ID
 
-# What the official command line asks for beside sandboxes. The words say more than a bare 404 would.
+# What the official command line asks for beside sandboxes. The sentence says more than a bare 404 would.
 _NOT_OFFERED: Final = (
     ("/secrets", "Secrets of an account are"),
     ("/user", "Changes of an account are"),
@@ -30,10 +30,10 @@ _NOT_OFFERED: Final = (
 
 
 class AccountRoutes:
-    """Answers about the account behind the API key."""
+    """Answers calls about the account behind the API key."""
 
     def rows(self) -> list[Row]:
-        """Return the calls, what is offered first."""
+        """Return the calls, those that are offered first."""
         return [
             ("GET", "/user/whoami", self.whoami),
             ("GET", "/user/teams", self.teams),
@@ -63,7 +63,7 @@ class AccountRoutes:
         return wire.AsciiJSONResponse({"data": [], "total_count": 0})
 
     async def secrets(self, request: Request) -> Response:
-        """GET /secrets/: none, since a sandbox is given its own when it is created."""
+        """GET /secrets: always empty, since each sandbox gets its secrets when it is created."""
         return wire.AsciiJSONResponse({"data": []})
 
 

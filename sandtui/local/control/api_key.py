@@ -1,4 +1,4 @@
-"""The control plane's door: the API key, and the sandbox that a path names."""
+"""Checks the API key of calls to the control plane, and looks up the sandbox that a path names."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PREFIX = "/api/v1"
 
 Handler = Callable[[Request], Awaitable[Response]]
 Row = tuple[str, str, Handler]
-"""Method (``*`` for every one), path below the prefix, handler."""
+"""Method (``*`` for all), path below the prefix, handler."""
 
 
 class ApiKeyGuard:
-    """Opens routes to whoever has the API key."""
+    """Guards routes with the API key."""
 
     def __init__(self, registry: Registry, api_key: str) -> None:
         self._registry = registry
@@ -37,14 +37,14 @@ class ApiKeyGuard:
         ]
 
     def sandbox(self, request: Request) -> SandboxRecord:
-        """Return the sandbox of a request's path, or raise the 404."""
+        """Return the sandbox of a request's path, or raise a 404."""
         record = self._registry.get(request.path_params["id"])
         if record is None:
             raise wire.problem(HTTPStatus.NOT_FOUND, "Sandbox not found")
         return record
 
     def running(self, request: Request) -> SandboxRecord:
-        """Return the sandbox of a request's path, or raise the 404 or the 409 that says what it is instead."""
+        """Return the sandbox of a request's path; raise a 404 if there is none, or a 409 if it is not RUNNING."""
         record = self.sandbox(request)
         if record.status != "RUNNING":
             raise wire.problem(HTTPStatus.CONFLICT, f"The sandbox is {record.status}, not RUNNING.")
@@ -54,7 +54,7 @@ class ApiKeyGuard:
         async def guarded(request: Request) -> Response:
             kind, _, key = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not same(key.strip(), self._api_key):
-                text = "The API key is missing or wrong; `sandtui local env` prints the right one."
+                text = "The API key is missing or invalid; `sandtui local env` prints it."
                 raise wire.problem(HTTPStatus.UNAUTHORIZED, text)
             return await handler(request)
 
@@ -62,7 +62,7 @@ class ApiKeyGuard:
 
 
 def refuse(what: str) -> Handler:
-    """Return a handler for a part of the API that this platform doesn't have."""
+    """Return a handler for a part of the API that this platform does not implement."""
 
     async def refused(request: Request) -> Response:
         raise wire.not_offered(what)

@@ -1,4 +1,4 @@
-"""One timer for all sandboxes: says which of them has reached its next moment."""
+"""One timer for all sandboxes, which reports when the next deadline of one has passed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandtui.clock import Clock
 
 
 class Deadlines:
-    """Calls ``due`` with a sandbox's id when its time has come; a later entry doesn't undo an earlier."""
+    """Calls ``due`` with the id of a sandbox at each of its deadlines; a new deadline does not replace earlier ones."""
 
     def __init__(self, clock: Clock, due: Callable[[str], Awaitable[None]]) -> None:
         self._clock = clock
@@ -21,7 +21,7 @@ class Deadlines:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, sandbox_id: str, when: datetime) -> None:
-        """Ask to be called for a sandbox at a time."""
+        """Add a deadline for a sandbox."""
         heapq.heappush(self._heap, (when, sandbox_id))
         if self._heap[0] == (when, sandbox_id):
             self._changed.set()

@@ -19,8 +19,8 @@ from sandtui.local.store.records import SandboxRecord
 from sandtui.local.store.registry import Registry
 
 
-class EgressBody(wire.RequestModel):
-    """A whole policy; it replaces the one before."""
+class EgressBody(wire.RequestBody):
+    """A whole policy; it replaces the previous one."""
 
     allowlist: list[str] | None = None
     denylist: list[str] | None = None
@@ -32,7 +32,7 @@ class EgressBody(wire.RequestModel):
 
 
 class EgressRoutes:
-    """Reads and replaces policies. ``applied_generation`` is what the driver has seen to be in force."""
+    """Reads and replaces policies. ``applied_generation`` is the generation that the driver has confirmed."""
 
     def __init__(self, access: ApiKeyGuard, registry: Registry, driver: Driver) -> None:
         self._access = access
@@ -49,13 +49,13 @@ class EgressRoutes:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}/egress-policy."""
-        return wire.AsciiJSONResponse(await self._reply(self._access.sandbox(request)))
+        return wire.AsciiJSONResponse(await self._response(self._access.sandbox(request)))
 
     async def put(self, request: Request) -> Response:
         """PUT /sandbox/{id}/egress-policy."""
         sandbox_id = self._access.sandbox(request).id
         body = await wire.read_body(request, EgressBody)
-        # One after the other, each to its end: a reply then tells of a policy that held.
+        # One change of a sandbox at a time, each to its end, so that a response describes a policy that was in force.
         async with self._changing.setdefault(sandbox_id, asyncio.Lock()):
             old = self._access.running(request)
             changes: dict[str, Any] = {
@@ -70,11 +70,11 @@ class EgressRoutes:
                 raise wire.invalid(_field(refused.param, body), refused.details) from refused
             record = await self._registry.change(sandbox_id, **changes)
             await self._driver.apply_egress(record)
-            return wire.AsciiJSONResponse(await self._reply(record))
+            return wire.AsciiJSONResponse(await self._response(record))
 
-    async def _reply(self, record: SandboxRecord) -> dict[str, Any]:
+    async def _response(self, record: SandboxRecord) -> dict[str, Any]:
         applied = 0 if record.is_finished else await self._driver.applied_egress(record)
-        # A container that was made without a network has no lists, and nothing allowed.
+        # A container that was created without a network has no lists, and nothing is allowed.
         allow = record.network_allowlist if record.network_access else []
         return {
             "policy": {"allowlist": allow, "denylist": record.network_denylist if record.network_access else None},
@@ -85,7 +85,7 @@ class EgressRoutes:
 
 
 def _field(param: str, body: EgressBody) -> str:
-    """Return the field of this call for one of a create, where a switch says what is a list here."""
+    """Return this call's name for a field of a create request, which has a switch where this call has a list."""
     if param == "network_access":
         return "denylist" if body.denylist is not None else "allowlist"
     return param.removeprefix("network_")

@@ -1,4 +1,4 @@
-"""Trouble on demand: faults by probability, for tests and demonstrations; the same seed draws the same faults."""
+"""Fault injection: faults by probability, for tests and demonstrations. The same seed draws the same faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sandtui.local.control.api_key import PREFIX
 from sandtui.local.wire import AsciiJSONResponse
 
-_ASKED: Final = "this is trouble that was asked for."
+_INJECTED: Final = "this fault is injected."
 SHIFT_KEY: Final = "sandtui.shift"
 _SLOW_SECONDS: Final = (0.1, 1.5)
 _ERRORS: Final = (500, 502, 503, 504)
@@ -20,34 +20,38 @@ _CODES: Final = {401: "unauthenticated", 409: "unavailable", 429: "resource_exha
 
 
 class Broken(Exception):
-    """A reply that is broken off on purpose."""
+    """A response that is cut off on purpose."""
 
 
 @dataclass(frozen=True)
 class FaultSettings:
-    """How probable each kind of trouble is, from 0 to 1."""
+    """The probability of each kind of fault, from 0 to 1."""
 
     rate: float = 0.0
     """429 with Retry-After."""
     error: float = 0.0
     """500, 502, 503 or 504; half of them after the request was carried out."""
     slow: float = 0.0
-    """A reply that comes late."""
+    """A late response."""
     stall: float = 0.0
-    """A reply that never comes; the request was carried out."""
+    """No response; the request is carried out."""
     reset: float = 0.0
-    """A reply that breaks off in its middle; the request was carried out."""
+    """A response that is cut off in the middle; the request is carried out."""
     token: float = 0.0
     """Gateway: a token that has expired."""
     conflict: float = 0.0
     """Gateway: 409, as while a sandbox starts."""
     shift: float = 0.0
-    """List: later pages repeat rows, as when sandboxes are made meanwhile."""
+    """List: later pages repeat rows, as happens when sandboxes are created between two requests."""
     seed: int = 1
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``KIND=PROBABILITY,...``; ``all`` stands for every kind. ValueError says what is wrong."""
+        """Parse ``KIND=PROBABILITY,...``, where ``all`` stands for every kind.
+
+        Raises:
+            ValueError: the text is not valid; its message says why.
+        """
         kinds = [field.name for field in fields(cls) if field.name != "seed"]
         values: dict[str, Any] = {}
         for part in text.split(","):
@@ -59,15 +63,15 @@ class FaultSettings:
             try:
                 value = int(number) if name == "seed" else float(number)
             except ValueError as error:
-                raise ValueError(f"{part.strip()!r}: {number!r} is no number") from error
+                raise ValueError(f"{part.strip()!r}: {number!r} is not a number") from error
             if name != "seed" and not 0 <= value <= 1:
-                raise ValueError(f"{part.strip()!r}: a probability goes from 0 to 1")
+                raise ValueError(f"{part.strip()!r}: a probability must be from 0 to 1")
             values |= dict.fromkeys(kinds, value) | values if name == "all" else {name: value}
         return cls(**values)
 
 
 class FaultInjection:
-    """Stands between the clients and the platform."""
+    """Middleware between the clients and the platform that answers some requests with a fault."""
 
     def __init__(self, app: ASGIApp, settings: FaultSettings) -> None:
         self._app = app
@@ -75,7 +79,7 @@ class FaultInjection:
         self._random = Random(settings.seed)  # noqa: S311
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or not."""
+        """Pass a request on, or answer it with a fault."""
         path = str(scope.get("path", ""))
         if scope["type"] != "http" or path == "/healthz":
             await self._app(scope, receive, send)
@@ -84,18 +88,16 @@ class FaultInjection:
         if self._strikes("slow"):
             await asyncio.sleep(self._random.uniform(*_SLOW_SECONDS))
         if self._strikes("rate"):
-            await self._refuse(429, "Too many requests; this is trouble that was asked for.", scope, receive, send)
+            await self._refuse(429, f"Too many requests; {_INJECTED}", scope, receive, send)
         elif is_gateway and self._strikes("token"):
-            await self._refuse(401, "The token has expired; this is trouble that was asked for.", scope, receive, send)
+            await self._refuse(401, f"The token has expired; {_INJECTED}", scope, receive, send)
         elif is_gateway and self._strikes("conflict"):
-            await self._refuse(
-                409, "The sandbox is starting; this is trouble that was asked for.", scope, receive, send
-            )
+            await self._refuse(409, f"The sandbox is starting; {_INJECTED}", scope, receive, send)
         elif self._strikes("error"):
             if self._random.random() < 0.5:
                 await self._app(scope, receive, _drop)
             status = self._random.choice(_ERRORS)
-            await self._refuse(status, f"The platform failed; {_ASKED}", scope, receive, send)
+            await self._refuse(status, f"The platform failed; {_INJECTED}", scope, receive, send)
         elif self._strikes("stall"):
             await self._app(scope, receive, _drop)
             while (await receive())["type"] != "http.disconnect":
@@ -122,20 +124,20 @@ class FaultInjection:
 
 
 async def _drop(message: Message) -> None:
-    """Send nothing."""
+    """Discard a message."""
 
 
 class _Breaking:
-    """Sends half of the first part of a body, then breaks off."""
+    """Sends half of the first part of a body, then fails."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
 
     async def send(self, message: Message) -> None:
-        """Send a part of a reply."""
+        """Send a part of a response, or fail in the middle of it."""
         if message["type"] != "http.response.body":
             await self._send(message)
             return
         body = bytes(message.get("body", b""))
         await self._send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        raise Broken("trouble that was asked for")
+        raise Broken(_INJECTED)

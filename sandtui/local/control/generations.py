@@ -1,4 +1,4 @@
-"""What the client that asks can read: the generations of the official SDK differ (client/WIRE.md 0)."""
+"""What a client can read: the versions of the official SDK differ (client/WIRE.md 0)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NO_STRINGS_FROM: Final = (0, 4, 0)
 
 
 def start_command_for(user_agent: str, command: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
-    """Return a start command in a shape that the client reads, or None, which all read.
+    """Return a start command in a shape that the client can read, or None, which all can.
 
-    A container's is a string, a VM's an object. A client of the official SDK fails at a whole list for one row of the
-    other shape. Of its command line only the name is known, not the version that it holds.
+    The command is a string for containers and an object for VMs. A client of the official SDK rejects a whole list for
+    one row of the other shape. The official command line sends only its own name, not the version of its SDK.
     """
     version = _SDK.search(user_agent)
     if version is None:

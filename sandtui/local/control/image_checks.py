@@ -12,15 +12,15 @@ from sandtui.local.control.api_key import Row
 from sandtui.local.drivers.base import Driver
 
 
-class ImageBody(wire.RequestModel):
-    """The image to look for."""
+class ImageBody(wire.RequestBody):
+    """The image to check."""
 
     image: wire.Text
     registry_credentials_id: str | None = None
 
 
 class ImageRoutes:
-    """Answers whether a sandbox could be made of an image."""
+    """Answers whether a sandbox can be created from an image."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -33,14 +33,14 @@ class ImageRoutes:
         ]
 
     async def credentials(self, request: Request) -> Response:
-        """GET /template/registry-credentials: there are none, and no call of the API makes one."""
+        """GET /template/registry-credentials: always empty, since the API has no call to add any."""
         return wire.AsciiJSONResponse({"credentials": []})
 
     async def check(self, request: Request) -> Response:
         """POST /template/check-docker-image."""
         body = await wire.read_body(request, ImageBody)
         if body.registry_credentials_id is not None:
-            raise wire.problem(HTTPStatus.NOT_FOUND, "Registry credentials not found; the local platform keeps none.")
-        trouble = await self._driver.image_trouble(body.image)
-        details = trouble or f"A sandbox of the {self._driver.name} driver can be made of it."
-        return wire.AsciiJSONResponse({"accessible": trouble is None, "details": details})
+            raise wire.problem(HTTPStatus.NOT_FOUND, "Registry credentials not found; the local platform has none.")
+        error = await self._driver.image_error(body.image)
+        details = error or f"A sandbox of the {self._driver.name} driver can be created from it."
+        return wire.AsciiJSONResponse({"accessible": error is None, "details": details})

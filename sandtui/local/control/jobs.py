@@ -1,4 +1,4 @@
-"""The batch status of background jobs (client/WIRE.md 2.10): their exit files are read where they lie."""
+"""The batch status of background jobs, from their exit files in the sandboxes (client/WIRE.md 2.10)."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from starlette.responses import Response
 from sandtui.local import wire
 from sandtui.local.control.api_key import Row
 from sandtui.local.control.lifecycle import Lifecycle
-from sandtui.local.drivers.base import DriverError, FileTrouble
+from sandtui.local.drivers.base import DriverError, FileFailed
 from sandtui.local.store.registry import Registry
 
 _AT_ONCE: Final = 16
 _MAX_EXIT_FILE: Final = 64
 
 
-class JobId(wire.RequestModel):
-    """One job."""
+class JobId(wire.RequestBody):
+    """The reference to one job."""
 
     sandbox_id: wire.SandboxId
     job_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
 
 
-class JobsBody(wire.RequestModel):
-    """The jobs of a batch."""
+class JobsBody(wire.RequestBody):
+    """The jobs to report on."""
 
     jobs: list[JobId] = Field(min_length=1, max_length=100)
 
 
 class JobRoutes:
-    """Answers for many jobs at once."""
+    """Reports the status of many jobs at once."""
 
     def __init__(self, registry: Registry, lifecycle: Lifecycle) -> None:
         self._registry = registry
@@ -49,14 +49,14 @@ class JobRoutes:
         body = await wire.read_body(request, JobsBody)
         keys = [(job.sandbox_id, job.job_id) for job in body.jobs]
         if len(set(keys)) != len(keys):
-            raise wire.problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The same job is named twice.")
+            raise wire.problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The same job is listed twice.")
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def look(sandbox_id: str, job_id: str) -> dict[str, Any]:
+        async def probe(sandbox_id: str, job_id: str) -> dict[str, Any]:
             async with gate:
                 return {"sandbox_id": sandbox_id, "job_id": job_id, **await self._status(sandbox_id, job_id)}
 
-        rows = await asyncio.gather(*(look(*key) for key in keys))
+        rows = await asyncio.gather(*(probe(*key) for key in keys))
         return wire.AsciiJSONResponse(
             {
                 "statuses": [row for row in rows if "code" not in row],
@@ -77,12 +77,12 @@ class JobRoutes:
                 text = (await file.read(0, _MAX_EXIT_FILE)).strip()
             finally:
                 file.close()
-        except FileTrouble:
+        except FileFailed:
             return {"completed": False}
         except DriverError as error:
             return {"code": "RUNTIME_ERROR", "message": str(error)}
         if not text:
-            return {"completed": False}  # the file is there before its content is
+            return {"completed": False}  # the file exists before its content does
         if not text.isdigit():
-            return {"code": "RUNTIME_ERROR", "message": "The job's exit file holds no number."}
+            return {"code": "RUNTIME_ERROR", "message": "The job's exit file does not hold a number."}
         return {"completed": True, "exit_code": int(text)}

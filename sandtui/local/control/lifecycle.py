@@ -1,4 +1,4 @@
-"""The life of a sandbox: from PENDING to RUNNING to its end, whoever or whatever ends it."""
+"""The life cycle of sandboxes: from PENDING to RUNNING to the end, whatever ends them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Moves sandboxes through their states. Each change is durable before anyone is told of it."""
+    """Moves sandboxes through their states. Each change is durable before it is reported."""
 
     def __init__(self, registry: Registry, driver: Driver, clock: Clock) -> None:
         self._registry = registry
@@ -39,18 +39,18 @@ class Lifecycle:
         self._active: dict[str, datetime] = {}
         self._busy: dict[str, int] = {}
         self.on_end: list[Callable[[str], Awaitable[None]]] = []
-        """Called once a sandbox' end is written down, before its files are removed."""
+        """Called when the end of a sandbox is stored, before its files are removed."""
 
     async def open(self) -> None:
-        """Find again what an earlier platform left, finish what was half-made and clear away the rest."""
+        """Adopt the sandboxes of an earlier platform, finish what was interrupted and clean up the rest."""
         self._deadlines.open()
         live = [record for record in self._registry if not record.is_finished]
         for record in live:
             if record.driver not in ("", self._driver.name):
-                reason = f"The platform was started again with another driver ({self._driver.name})."
+                reason = f"The platform was restarted with another driver ({self._driver.name})."
                 await self._finish(record.id, SandboxStatus.ERROR, error_type=LOST, error_message=reason)
             elif record.status in CHANGING_STATUSES:
-                self._spawn(record.id, self._bring_up(record))
+                self._spawn(record.id, self._start(record))
             else:
                 await self._adopt_or_give_up(record)
         known = {record.id for record in live if not self._is_finished(record.id)}
@@ -59,7 +59,7 @@ class Lifecycle:
                 await self._discard(sandbox_id)
 
     async def close(self) -> None:
-        """End every sandbox that can't go on without the platform."""
+        """End all sandboxes that cannot run without the platform."""
         await self._deadlines.close()
         if not self._driver.keeps_sandboxes:
             live = [record.id for record in self._registry if not record.is_finished]
@@ -72,28 +72,28 @@ class Lifecycle:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def create(self, record: SandboxRecord) -> None:
-        """Accept a new sandbox; it comes up on its own.
+        """Add a new sandbox and start it in the background.
 
         Raises:
-            DiskFull: it can't be written down, and does not exist.
+            DiskFull: it could not be stored, and is not added.
         """
         await self._registry.add(record)
-        self._spawn(record.id, self._bring_up(record))
+        self._spawn(record.id, self._start(record))
 
     async def end(self, sandbox_id: str, reason: str) -> None:
-        """End a sandbox on someone's wish; nothing happens to one that has ended."""
+        """End a sandbox on request; no effect if it has ended."""
         await self._finish(sandbox_id, SandboxStatus.TERMINATED, termination_reason=reason)
 
     def instance(self, sandbox_id: str) -> Instance | None:
-        """Return a sandbox that runs."""
+        """Return a running sandbox, or None."""
         return self._instances.get(sandbox_id)
 
     def is_busy(self, sandbox_id: str) -> bool:
-        """Whether something is done with a sandbox now."""
+        """Whether a sandbox is in use now."""
         return sandbox_id in self._busy
 
-    async def ending(self, sandbox_id: str) -> None:
-        """Wait until a sandbox that has come to its end by itself is written down as ended."""
+    async def wait_ended(self, sandbox_id: str) -> None:
+        """Wait until a sandbox that is ending by itself is stored as ended."""
         life = self._tasks.get(sandbox_id)
         if life is not None:
             await asyncio.wait([life], timeout=_ENDING_SECONDS)
@@ -102,7 +102,7 @@ class Lifecycle:
 
     @contextlib.contextmanager
     def activity(self, sandbox_id: str) -> Iterator[None]:
-        """Keep a sandbox from being taken for idle while something is done with it."""
+        """RetentionLimits a sandbox from becoming idle while it is in use."""
         self._busy[sandbox_id] = self._busy.get(sandbox_id, 0) + 1
         try:
             yield
@@ -113,14 +113,14 @@ class Lifecycle:
             if sandbox_id in self._instances:
                 self._active[sandbox_id] = self._clock.now()
 
-    async def _bring_up(self, record: SandboxRecord) -> None:
+    async def _start(self, record: SandboxRecord) -> None:
         try:
             if record.status is SandboxStatus.PENDING:
                 await self._driver.admit(record)
                 record = await self._registry.change(record.id, status=SandboxStatus.PROVISIONING)
             self._driver.note(record.id, f"{self._driver.name} driver: {self._driver.isolation}")
             instance = await self._driver.start(record)
-            # Whoever reads RUNNING may use the sandbox at once.
+            # A client that reads RUNNING may use the sandbox at once.
             self._instances[record.id] = instance
             now, name = self._clock.now(), self._driver.name
             record = await self._registry.change(record.id, status=SandboxStatus.RUNNING, started_at=now, driver=name)
@@ -134,31 +134,31 @@ class Lifecycle:
         except (DriverError, OSError) as error:
             await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=str(error))
         except Exception as error:
-            # A fault of ours must not leave a sandbox on its way for ever.
+            # An internal error must not leave a sandbox PENDING forever.
             _log.exception("sandbox %s could not be started", record.id)
-            reason = f"The local platform failed at this ({type(error).__name__}); its log has the reason."
+            reason = f"Internal error ({type(error).__name__}); see the log of the local platform."
             await self._finish(record.id, SandboxStatus.ERROR, error_type=START_FAILED, error_message=reason)
 
     async def _adopt_or_give_up(self, record: SandboxRecord) -> None:
         try:
             await self._adopt(record)
         except Exception as error:
-            # Whatever one sandbox made of itself, the platform starts.
-            _log.exception("sandbox %s could not be found again", record.id)
-            reason = f"The sandbox could not be found again when the platform started: {error}"
+            # The platform must start, whatever happened in a single sandbox.
+            _log.exception("sandbox %s could not be adopted", record.id)
+            reason = f"The sandbox could not be adopted when the platform started: {error}"
             await self._finish(record.id, SandboxStatus.ERROR, error_type=LOST, error_message=reason)
 
     async def _adopt(self, record: SandboxRecord) -> None:
         instance = await self._driver.adopt(record)
         if instance is not None:
             if not self._driver.keeps_sandboxes:
-                self._driver.note(record.id, "found again by a new platform")
+                self._driver.note(record.id, "adopted by a new platform")
             self._watch(record, instance)
             return
         if record.expires_at is not None and record.expires_at <= self._clock.now():
             await self._finish(record.id, SandboxStatus.TIMEOUT, **_lifetime_over(record))
             return
-        reason = "The platform had ended without notice, and the sandbox was gone when it started again."
+        reason = "The platform was killed, and the sandbox no longer existed when it was restarted."
         await self._finish(record.id, SandboxStatus.ERROR, error_type=LOST, error_message=reason)
 
     def _watch(self, record: SandboxRecord, instance: Instance) -> None:
@@ -170,7 +170,7 @@ class Lifecycle:
 
     async def _supervise(self, sandbox_id: str, instance: Instance) -> None:
         ending = await instance.ended()
-        status, values = _verdict(ending)
+        status, values = _status_of(ending)
         await self._finish(sandbox_id, status, **values)
 
     def _schedule(self, record: SandboxRecord) -> None:
@@ -191,36 +191,36 @@ class Lifecycle:
         now = self._clock.now()
         idle_at = self._idle_at(record)
         if record.expires_at is not None and record.expires_at <= now:
-            self._begin_end(sandbox_id, SandboxStatus.TIMEOUT, **_lifetime_over(record))
+            self._start_ending(sandbox_id, SandboxStatus.TIMEOUT, **_lifetime_over(record))
         elif idle_at is not None and idle_at <= now:
-            reason = f"Nothing was done with it for {record.idle_timeout_minutes} minutes."
-            self._begin_end(sandbox_id, SandboxStatus.TERMINATED, termination_reason=reason)
+            reason = f"The sandbox was idle for {record.idle_timeout_minutes} minutes."
+            self._start_ending(sandbox_id, SandboxStatus.TERMINATED, termination_reason=reason)
         else:
             self._schedule(record)
 
     async def _finish(self, sandbox_id: str, status: SandboxStatus, **values: Any) -> None:
-        """End a sandbox, or wait for the end that it is already coming to."""
-        # In a task of its own: a request that is broken off must not leave the end half-done.
-        await asyncio.shield(self._begin_end(sandbox_id, status, **values))
+        """End a sandbox, or wait for the end that is in progress."""
+        # In a separate task: a cancelled request must not leave the end incomplete.
+        await asyncio.shield(self._start_ending(sandbox_id, status, **values))
 
-    def _begin_end(self, sandbox_id: str, status: SandboxStatus, **values: Any) -> asyncio.Task[None]:
+    def _start_ending(self, sandbox_id: str, status: SandboxStatus, **values: Any) -> asyncio.Task[None]:
         task = self._ending.get(sandbox_id)
         if task is None:
-            work = self._carry_out_end(sandbox_id, status, values)
+            work = self._complete_end(sandbox_id, status, values)
             task = asyncio.create_task(work, name=f"end of {sandbox_id}")
             self._ending[sandbox_id] = task
             task.add_done_callback(lambda done: self._settled(sandbox_id, done, self._ending))
         return task
 
-    async def _carry_out_end(self, sandbox_id: str, status: SandboxStatus, values: dict[str, Any]) -> None:
-        """Write down the end, then carry it out: a platform killed in between finds out and goes on."""
+    async def _complete_end(self, sandbox_id: str, status: SandboxStatus, values: dict[str, Any]) -> None:
+        """Store the end, then carry it out: a platform that is killed in between is able to continue."""
         if self._is_finished(sandbox_id):
             return
         self._instances.pop(sandbox_id, None)
         self._active.pop(sandbox_id, None)
         life = self._tasks.pop(sandbox_id, None)
         if life is not None:
-            # First of all, so that nothing can write RUNNING over the end.
+            # First of all, so that nothing can store RUNNING after the end.
             life.cancel()
             await asyncio.wait([life])
         self._instances.pop(sandbox_id, None)
@@ -228,35 +228,35 @@ class Lifecycle:
         try:
             record = await self._registry.change(sandbox_id, **values)
         except DiskFull:
-            # What it leaves free is what its record may need.
+            # The record may need the space that this frees.
             await self._discard(sandbox_id)
-            record = await self._write_down(sandbox_id, values)
+            record = await self._store_end(sandbox_id, values)
         why = record.error_message or record.termination_reason or "it ended by itself"
         self._driver.note(sandbox_id, f"{status.value.lower()}: {why}")
         for ended in self.on_end:
-            await self._tell(ended, sandbox_id)
+            await self._notify(ended, sandbox_id)
         await self._discard(sandbox_id)
 
-    async def _write_down(self, sandbox_id: str, values: dict[str, Any]) -> SandboxRecord:
+    async def _store_end(self, sandbox_id: str, values: dict[str, Any]) -> SandboxRecord:
         try:
             return await self._registry.change(sandbox_id, **values)
         except DiskFull:
-            _log.warning("the end of %s can't be written down: the disk is full", sandbox_id)
-            return self._registry.owe(sandbox_id, **values)
+            _log.warning("the end of %s cannot be stored: the disk is full", sandbox_id)
+            return self._registry.defer(sandbox_id, **values)
 
-    async def _tell(self, ended: Callable[[str], Awaitable[None]], sandbox_id: str) -> None:
+    async def _notify(self, ended: Callable[[str], Awaitable[None]], sandbox_id: str) -> None:
         try:
             await ended(sandbox_id)
         except DiskFull:
-            _log.warning("what belongs to %s can't be struck off the records: the disk is full", sandbox_id)
+            _log.warning("records that belong to %s cannot be removed: the disk is full", sandbox_id)
 
     async def _discard(self, sandbox_id: str) -> None:
         try:
             await self._driver.discard(sandbox_id)
         except Exception:
-            # Of whatever kind: one sandbox that can't be cleared away must not hold up the platform. What is left
-            # is found and tried again when the platform starts the next time.
-            _log.exception("sandbox %s could not be cleared away", sandbox_id)
+            # Of any kind: one sandbox that cannot be cleaned up must not block the platform. What is left is cleaned
+            # up at the next start.
+            _log.exception("sandbox %s could not be cleaned up", sandbox_id)
 
     def _is_finished(self, sandbox_id: str) -> bool:
         record = self._registry.get(sandbox_id)
@@ -279,8 +279,8 @@ def _lifetime_over(record: SandboxRecord) -> dict[str, str]:
     return {"error_type": ErrorType.TIMEOUT.value, "error_message": text}
 
 
-def _verdict(ending: Ending) -> tuple[SandboxStatus, dict[str, Any]]:
-    """Return the status that an end means, and the words for it."""
+def _status_of(ending: Ending) -> tuple[SandboxStatus, dict[str, Any]]:
+    """Return the status and the fields for the end of a sandbox."""
     values: dict[str, Any] = {"exit_code": ending.exit_code, "error_type": ending.error_type}
     if ending.exit_code == 0 and ending.error_type is None:
         return SandboxStatus.TERMINATED, values | {"termination_reason": "The start command ended."}

@@ -15,8 +15,8 @@ from sandtui.local.control.api_key import ApiKeyGuard, Row
 from sandtui.local.gateway.exposures import Exposures
 
 
-class ExposeBody(wire.RequestModel):
-    """The body of an exposure."""
+class ExposeBody(wire.RequestBody):
+    """The port to expose."""
 
     port: int
     name: str | None = Field(default=None, max_length=50)
@@ -34,12 +34,12 @@ class ExposeBody(wire.RequestModel):
             raise ValueError(f"must be from {MIN_PORT} to {MAX_PORT}")
         if value in RESERVED_PORTS:
             reserved = ", ".join(str(port) for port in sorted(RESERVED_PORTS))
-            raise ValueError(f"can't be exposed: the platform itself uses {reserved}")
+            raise ValueError(f"cannot be exposed: the platform itself uses {reserved}")
         return value
 
 
 class PortRoutes:
-    """Expose, list and unexpose."""
+    """Exposes ports, lists exposures and removes them."""
 
     def __init__(self, access: ApiKeyGuard, exposures: Exposures) -> None:
         self._access = access
@@ -60,16 +60,18 @@ class PortRoutes:
         body = await wire.read_body(request, ExposeBody)
         record = self._access.running(request)
         exposure = await self._exposures.add(record.id, body.port, body.name, body.protocol)
-        return wire.AsciiJSONResponse(exposure.reply())
+        return wire.AsciiJSONResponse(exposure.response())
 
     async def list(self, request: Request) -> Response:
         """GET /sandbox/{id}/expose."""
         record = self._access.sandbox(request)
-        return wire.AsciiJSONResponse({"exposures": [exposure.reply() for exposure in self._exposures.of(record.id)]})
+        return wire.AsciiJSONResponse(
+            {"exposures": [exposure.response() for exposure in self._exposures.of(record.id)]}
+        )
 
     async def list_all(self, request: Request) -> Response:
         """GET /sandbox/expose/all."""
-        return wire.AsciiJSONResponse({"exposures": [exposure.reply() for exposure in self._exposures.of()]})
+        return wire.AsciiJSONResponse({"exposures": [exposure.response() for exposure in self._exposures.of()]})
 
     async def unexpose(self, request: Request) -> Response:
         """DELETE /sandbox/{id}/expose/{exposure}."""
@@ -78,4 +80,4 @@ class PortRoutes:
         if exposure is None or exposure.sandbox_id != record.id:
             raise wire.problem(HTTPStatus.NOT_FOUND, "Exposure not found")
         await self._exposures.remove(exposure)
-        return wire.AsciiJSONResponse({"success": True, "message": f"Port {exposure.port} is not exposed any more"})
+        return wire.AsciiJSONResponse({"success": True, "message": f"Port {exposure.port} is no longer exposed"})

@@ -1,4 +1,4 @@
-"""How long what is left of ended sandboxes is kept: their logs and records."""
+"""How long the logs and records of ended sandboxes are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 from sandtui.clock import Clock
 from sandtui.local.drivers.logs import SandboxLogs, StoredLog
 from sandtui.local.files import remove_leftovers
-from sandtui.local.settings import Keep
+from sandtui.local.settings import RetentionLimits
 from sandtui.local.store.disk import Disk, DiskFull
 from sandtui.local.store.records import SandboxRecord
 from sandtui.local.store.registry import Registry
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Removes the oldest of what is left of ended sandboxes, at the start and while the platform runs."""
+    """Removes the oldest logs and records of ended sandboxes, at the start and while the platform runs."""
 
     def __init__(
         self,
         registry: Registry,
         logs: SandboxLogs | None,
         clock: Clock,
-        keep: Keep,
+        keep: RetentionLimits,
         state_dir: Path,
         disk: Disk,
     ) -> None:
@@ -49,19 +49,19 @@ class Retention:
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Remove what is too old or too much, and keep doing it."""
+        """Remove what is past the limits, and check again regularly."""
         await asyncio.to_thread(remove_leftovers, self._state_dir, self._clock.now())
         await self._sweep()
         self._task = asyncio.create_task(self._run(), name="retention")
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop checking."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     async def ended(self, sandbox_id: str) -> None:
-        """Take note that a sandbox has ended: there may be too many by now."""
+        """Check soon: another sandbox has ended."""
         self._has_ended = True
 
     async def _run(self) -> None:
@@ -71,7 +71,7 @@ class Retention:
             looked = self._clock.now()
             await asyncio.to_thread(self._disk.refill)
             with contextlib.suppress(DiskFull):
-                await self._registry.settle()
+                await self._registry.store_deferred()
             if self._has_ended or looked - swept >= _LONGEST_PAUSE:
                 self._has_ended, swept = False, looked
                 await self._sweep()
@@ -82,8 +82,8 @@ class Retention:
             if self._logs is not None:
                 await self._remove_logs(self._logs)
         except Exception:
-            # Whatever can't be removed now may be the next time; the platform goes on.
-            _log.exception("what is left of ended sandboxes could not be cleared away")
+            # Whatever cannot be removed now may be removable next time; the platform must keep running.
+            _log.exception("the logs and records of ended sandboxes could not be removed")
 
     async def _forget_records(self) -> None:
         oldest = self._clock.now() - timedelta(days=self._keep.record_days)
@@ -95,7 +95,7 @@ class Retention:
                 await asyncio.to_thread(_remove, self._logs, part)
 
     async def _remove_logs(self, logs: SandboxLogs) -> None:
-        # Listed before the registry is asked: a sandbox is on record before it has a log.
+        # List the logs before asking the registry: a sandbox is recorded before it has a log.
         stored = await asyncio.to_thread(logs.stored)
         known = [(self._registry.get(log.sandbox_id), log) for log in stored]
         ended = [(_ended_at(record, log), log) for record, log in known if record is None or record.is_finished]
@@ -114,7 +114,7 @@ def _ended_at(record: SandboxRecord | None, log: StoredLog) -> datetime:
 
 
 def _surplus(records: list[SandboxRecord], oldest: datetime, most: int) -> list[str]:
-    """Return the ids of the ended sandboxes that are no longer kept, oldest first."""
+    """Return the ids of ended sandboxes that are past the limits, oldest first."""
     ended = sorted((record.terminated_at or record.updated_at, record.id) for record in records if record.is_finished)
     too_many = max(0, len(ended) - most)
     return [key for number, (when, key) in enumerate(ended) if number < too_many or when < oldest]

@@ -1,4 +1,4 @@
-"""The control plane: sandboxes are made, listed and ended here."""
+"""The control plane: creates, lists and ends sandboxes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sandtui.local.store.registry import Filter, Registry
 USER_NAMESPACE: Final = "sandboxes"
 MAX_PER_PAGE: Final = 1000
 
-# The order counts: these must be matched before /sandbox/{id}.
+# The order matters: these must match before /sandbox/{id}.
 _NOT_OFFERED: Final = (
     ("/sandbox/{id}/checkpoints", "Checkpoints are"),
     ("/sandbox/checkpoints{rest:path}", "Checkpoints are"),
@@ -112,13 +112,13 @@ class ControlPlane:
             team_id=query.get("team_id") or None,
             user_id=query.get("user_id") or None,
         )
-        # Only trouble that was asked for shifts a page; sandboxes made between two pages do the same.
+        # Only an injected fault shifts a page, as sandboxes created between two requests would.
         offset = max(0, (page - 1) * per_page - int(request.scope.get(SHIFT_KEY, 0)))
         records, total = self._registry.select(wanted, offset, per_page)
         has_next = page * per_page < total
         return wire.AsciiJSONResponse(
             {
-                "sandboxes": [wire.sandbox_reply(record, _agent(request)) for record in records],
+                "sandboxes": [wire.sandbox_response(record, _agent(request)) for record in records],
                 "total": total,
                 "page": page,
                 "per_page": per_page,
@@ -130,20 +130,20 @@ class ControlPlane:
 
     async def get(self, request: Request) -> Response:
         """GET /sandbox/{id}."""
-        return wire.AsciiJSONResponse(wire.sandbox_reply(self._access.sandbox(request), _agent(request)))
+        return wire.AsciiJSONResponse(wire.sandbox_response(self._access.sandbox(request), _agent(request)))
 
     async def delete(self, request: Request) -> Response:
         """DELETE /sandbox/{id}."""
         record = self._access.sandbox(request)
         if record.is_finished:
-            return wire.AsciiJSONResponse({"success": True, "message": f"Sandbox {record.id} had ended already"})
-        await self._lifecycle.end(record.id, "It was deleted.")
+            return wire.AsciiJSONResponse({"success": True, "message": f"Sandbox {record.id} has already ended"})
+        await self._lifecycle.end(record.id, "The sandbox was deleted.")
         return wire.AsciiJSONResponse({"success": True, "message": f"Sandbox {record.id} deleted"})
 
     async def delete_many(self, request: Request) -> Response:
         """DELETE /sandbox."""
         body = await wire.read_body(request, wire.BulkDeleteBody)
-        # The scope narrows what ids and labels name, and on its own names all that is in it.
+        # The scope narrows down the sandboxes that ids and labels select; alone, it selects all that it covers.
         scope = Filter(
             labels=frozenset(body.labels or ()),
             team_id=body.team_id or None,
@@ -161,8 +161,8 @@ class ControlPlane:
         else:
             active = replace(scope, is_active=True)
             ids = [record.id for record in self._registry.select(active, 0, len(self._registry))[0]]
-        # One after the other a large fleet would outlast the client's patience.
-        await asyncio.gather(*(self._lifecycle.end(sandbox_id, "It was deleted.") for sandbox_id in ids))
+        # All at once: for a large fleet, one by one would take longer than clients wait.
+        await asyncio.gather(*(self._lifecycle.end(sandbox_id, "The sandbox was deleted.") for sandbox_id in ids))
         message = f"{len(ids)} deleted, {len(failed)} failed"
         return wire.AsciiJSONResponse({"succeeded": ids, "failed": failed, "message": message})
 
@@ -196,8 +196,8 @@ class ControlPlane:
         return wire.AsciiJSONResponse({"statuses": statuses, "errors": errors})
 
     def _created(self, record: SandboxRecord, request: Request) -> dict[str, object]:
-        # The newest SDK takes the token from here and saves itself the first call for one.
-        return {**wire.sandbox_reply(record, _agent(request)), "gatewayAuth": self._gateway(record)}
+        # The newest SDK takes the token from here and skips its first call for one.
+        return {**wire.sandbox_response(record, _agent(request)), "gatewayAuth": self._gateway(record)}
 
     def _gateway(self, record: SandboxRecord) -> dict[str, str]:
         token, expires = self._tokens.issue(record.id, self._clock.now())

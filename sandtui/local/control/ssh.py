@@ -1,4 +1,4 @@
-"""The control plane's calls for SSH sessions; one reply serves both forms (client/WIRE.md 7)."""
+"""The control plane's calls for SSH sessions; one response serves both forms (client/WIRE.md 7)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandtui.local.ssh.sessions import SessionBody, SshSessions
 
 
 class SshRoutes:
-    """Opens and closes sessions."""
+    """Opens and closes SSH sessions."""
 
     def __init__(
         self,
@@ -72,9 +72,9 @@ class SshRoutes:
         record = self._access.sandbox(request)
         session = self._sessions.find(request.path_params["session"])
         if session is None:
-            # Clients repeat a close whose answer they did not get.
+            # Clients repeat a close whose response was lost.
             return wire.AsciiJSONResponse(
-                {"success": True, "message": "The SSH session was closed already, or never open"}
+                {"success": True, "message": "The SSH session is already closed, or was never opened"}
             )
         if session.sandbox_id != record.id:
             raise wire.problem(HTTPStatus.NOT_FOUND, "SSH session not found")

@@ -1,1 +1,1 @@
-"""What makes a sandbox real: one interface, one module for each way to do it."""
+"""The drivers, which run sandboxes: one interface, and a module for each driver."""

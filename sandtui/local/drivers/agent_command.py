@@ -1,4 +1,4 @@
-"""One command in a sandbox, carried out by its agent; its streams are descriptors of ours."""
+"""One command that a sandbox's agent runs; its streams are descriptors of this process."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class AgentCommand:
                 await readable(fd)
                 continue
             except OSError as error:
-                # A terminal ends this way once its last process has.
+                # How a terminal reports that its last process has ended.
                 if error.errno == errno.EIO:
                     return
                 raise
             if not data:
                 return
             yield data
-            # A process that writes without pause always has more: the others must get their turn all the same.
+            # A process that writes without pause always has more: yield to other tasks.
             await asyncio.sleep(0)
 
     async def write(self, data: bytes) -> None:
@@ -59,28 +59,28 @@ class AgentCommand:
                 await writable(fd)
 
     def close_input(self) -> None:
-        """End the input."""
+        """Close the input."""
         fd = self._fds.pop("stdin", -1)
         if fd >= 0:
             os.close(fd)
 
     def resize(self, cols: int, rows: int) -> None:
-        """Change the size of the terminal."""
+        """Resize the terminal."""
         if "pty" in self._fds:
             fcntl.ioctl(self._fds["pty"], termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     async def wait(self) -> int:
         """Return the exit code."""
-        reply = await self._channel.receive()
-        reply.close()
-        return exit_code(reply.message)
+        response = await self._channel.receive()
+        response.close()
+        return exit_code(response.message)
 
     async def kill(self, signal: int) -> None:
-        """Send a signal to the command's process group."""
+        """Send a signal to the process group of the command."""
         await self._channel.send({"op": "kill", "signal": signal})
 
     def close(self) -> None:
-        """Let go of the command; the agent kills it if it still runs."""
+        """Close the streams; the agent kills the command if it still runs."""
         self._channel.close()
         for fd in self._fds.values():
             os.close(fd)

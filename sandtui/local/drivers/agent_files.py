@@ -1,4 +1,4 @@
-"""Files of a sandbox, opened by its agent and read and written here, in threads."""
+"""Files of a sandbox that its agent opened; they are read and written here, in threads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sandtui.local.drivers.agent_responses import raise_error
-from sandtui.local.drivers.base import FileTrouble
+from sandtui.local.drivers.base import FileFailed
 from sandtui.local.drivers.channel import Channel
 
 _T = TypeVar("_T")
 
 
 class _AgentFile:
-    """A descriptor used in threads; closing waits for a thread that still uses it."""
+    """A descriptor used in threads; it is closed once no thread uses it."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -27,7 +27,7 @@ class _AgentFile:
         try:
             return await asyncio.shield(self._work)
         except OSError as error:
-            raise FileTrouble(error.errno or errno.EIO, error.strerror or str(error)) from error
+            raise FileFailed(error.errno or errno.EIO, error.strerror or str(error)) from error
 
     def _close_fd(self) -> None:
         fd, self._fd = self._fd, -1
@@ -36,44 +36,44 @@ class _AgentFile:
         if self._work is None or self._work.done():
             os.close(fd)
         else:
-            # The number must not be given to another file while a thread still writes to it.
+            # The number must not be reused for another file while a thread still writes to it.
             self._work.add_done_callback(lambda _: os.close(fd))
 
 
 class AgentReadFile(_AgentFile):
-    """A file that an agent opened for us."""
+    """A file that an agent opened for reading."""
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
         self.size = os.fstat(fd).st_size
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Return bytes from a place in the file."""
+        """Return up to ``length`` bytes from an offset."""
         return await self._in_thread(os.pread, length, offset)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._close_fd()
 
 
 class AgentWriteFile(_AgentFile):
-    """A file that an agent made beside its target."""
+    """A temporary file that an agent created beside its target."""
 
     def __init__(self, channel: Channel, fd: int) -> None:
         super().__init__(fd)
         self._channel = channel
 
     async def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append bytes."""
         await self._in_thread(_write_all, data)
 
     async def commit(self) -> None:
-        """Make the file durable and put it in its place."""
+        """Sync the file and move it to its target."""
         await self._in_thread(os.fsync)
-        raise_error(await self._channel.ask({"op": "commit"}), FileTrouble)
+        raise_error(await self._channel.ask({"op": "commit"}), FileFailed)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; the agent removes it unless it was committed."""
         self._channel.close()
         self._close_fd()
 

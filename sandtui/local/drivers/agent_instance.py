@@ -1,4 +1,4 @@
-"""One sandbox behind an agent: commands and files through its socket."""
+"""A sandbox behind an agent: commands and files through the agent's socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandtui.local.drivers.base import (
     Command,
     CommandFailed,
     Ending,
-    FileTrouble,
+    FileFailed,
     PortClosed,
     SandboxGone,
 )
@@ -36,7 +36,7 @@ SOCKET_NAME = "agent.sock"
 DIAL_SECONDS = 10.0
 
 
-class HostedInstance:
+class AgentInstance:
     """A sandbox whose agent listens in ``directory``."""
 
     def __init__(self, directory: Path, env: dict[str, str], cwd: str, watch: Channel) -> None:
@@ -55,82 +55,82 @@ class HostedInstance:
         channel = await self._connect()
         try:
             try:
-                reply = await channel.ask({"op": "exec", **self.describe(command)})
+                response = await channel.ask({"op": "exec", **self.describe(command)})
             except ProtocolError as error:
                 raise CommandFailed(errno.E2BIG, os.strerror(errno.E2BIG)) from error
-            raise_error(reply, CommandFailed)
-            pid = reply.message.get("pid")
-            return AgentCommand(channel, pid if isinstance(pid, int) else 0, streams(reply, command))
+            raise_error(response, CommandFailed)
+            pid = response.message.get("pid")
+            return AgentCommand(channel, pid if isinstance(pid, int) else 0, streams(response, command))
         except BaseException:
             channel.close()
             raise
 
     async def open_read(self, path: str) -> AgentReadFile:
-        """Open a regular file within the sandbox."""
+        """Open a regular file inside the sandbox."""
         with await self._connect() as channel:
-            reply = await _ask_about(path, channel, {"op": "open_read", "path": self.inside(path)})
-            raise_error(reply, FileTrouble)
-            return AgentReadFile(regular_file(reply))
+            response = await _ask_about(path, channel, {"op": "open_read", "path": self.inside(path)})
+            raise_error(response, FileFailed)
+            return AgentReadFile(regular_file(response))
 
     async def open_write(self, path: str) -> AgentWriteFile:
-        """Open a file within the sandbox for being replaced."""
+        """Open a file inside the sandbox for replacing it."""
         channel = await self._connect()
         try:
-            reply = await _ask_about(path, channel, {"op": "open_write", "path": self.inside(path)})
-            raise_error(reply, FileTrouble)
-            return AgentWriteFile(channel, regular_file(reply))
+            response = await _ask_about(path, channel, {"op": "open_write", "path": self.inside(path)})
+            raise_error(response, FileFailed)
+            return AgentWriteFile(channel, regular_file(response))
         except BaseException:
             channel.close()
             raise
 
     async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Look at or change files."""
+        """Make a call of the agent's file service."""
         if "to" in arguments:
             arguments["to"] = self.inside(arguments["to"])
         with await self._connect() as channel:
-            reply = await _ask_about(
+            response = await _ask_about(
                 path, channel, {"op": "files", "call": call, "path": self.inside(path), **arguments}
             )
-            raise_error(reply, FileTrouble)
-            reply.close()
-            return reply.message
+            raise_error(response, FileFailed)
+            response.close()
+            return response.message
 
     async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
-        """Open a regular file."""
+        """Open a regular file with flags of open(2)."""
         with await self._connect() as channel:
-            reply = await _ask_about(
+            response = await _ask_about(
                 path, channel, {"op": "open", "path": self.inside(path), "flags": flags, "mode": mode}
             )
-            raise_error(reply, FileTrouble)
-            fd = regular_file(reply)
-            reply.fds.clear()
+            raise_error(response, FileFailed)
+            fd = regular_file(response)
+            response.fds.clear()
             return fd
 
     async def network(self) -> tuple[int, str]:
-        """Return the descriptor from which the sandbox' packets come, the caller's to close, and its kind of link."""
+        """Return the descriptor of the network device, which the caller must close, and its kind."""
         with await self._connect() as channel:
-            reply = await channel.ask({"op": "network"})
-            raise_error(reply, FileTrouble)
-            return network_device(reply)
+            response = await channel.ask({"op": "network"})
+            raise_error(response, FileFailed)
+            return network_device(response)
 
     async def listen(self, port: int) -> socket.socket:
         """Listen on a port of the sandbox."""
         with await self._connect() as channel:
-            reply = await channel.ask({"op": "listen", "port": port})
-            raise_error(reply, FileTrouble)
-            return connection(reply)
+            response = await channel.ask({"op": "listen", "port": port})
+            raise_error(response, FileFailed)
+            return connection(response)
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to a port of the sandbox."""
         with await self._connect() as channel:
-            reply = await channel.ask({"op": "dial", "port": port}, DIAL_SECONDS)
-            if "error" in reply.message:
-                reply.close()
+            response = await channel.ask({"op": "dial", "port": port}, DIAL_SECONDS)
+            if "error" in response.message:
+                response.close()
                 raise PortClosed(f"Nothing in the sandbox listens on port {port}.")
-            return connection(reply)
+            return connection(response)
 
     async def ended(self) -> Ending:
-        """Wait until the start command or the agent itself ends, or memory runs out."""
+        """Wait until the start command or the agent ends, or a limit is exceeded."""
         watching = asyncio.ensure_future(self._agent_ended())
         over = asyncio.ensure_future(self._over.wait())
         try:
@@ -138,9 +138,9 @@ class HostedInstance:
             self.check_memory()
             if self._over.is_set():
                 if self._over_disk:
-                    text = f"The sandbox used more than its {self.disk_gb:g} GB of disk, or too many files."
+                    text = f"The sandbox exceeded its {self.disk_gb:g} GB of disk, or has too many files."
                     return Ending(137, "DISK_FULL", text)
-                return Ending(137, "OOM_KILLED", f"The sandbox used more than its {self.memory_gb:g} GB of memory.")
+                return Ending(137, "OOM_KILLED", f"The sandbox exceeded its {self.memory_gb:g} GB of memory.")
             return watching.result()
         finally:
             for task in (watching, over):
@@ -148,18 +148,18 @@ class HostedInstance:
             await asyncio.wait({watching, over})
 
     def check_memory(self) -> bool:
-        """Return whether the sandbox has gone over its memory; then it is at its end."""
+        """Return whether the sandbox has exceeded its memory, and so is ending."""
         if not self._over.is_set() and self.group is not None and self.group.oom_kills():
             self._over.set()
         return self._over.is_set()
 
-    async def overran(self) -> bool:
-        """Return whether the sandbox has gone over its memory or disk, asking those who know."""
+    async def exceeded_limits(self) -> bool:
+        """Return whether the sandbox has exceeded its memory or disk, according to its cgroup and its agent."""
         with contextlib.suppress(SandboxGone):
             with await self._connect() as channel:
-                reply = await channel.ask({"op": "check_memory"})
-                reply.close()
-            self._note_over(reply.message)
+                response = await channel.ask({"op": "check_memory"})
+                response.close()
+            self._note_over(response.message)
         return self.check_memory()
 
     def _note_over(self, state: dict[str, Any]) -> None:
@@ -170,20 +170,20 @@ class HostedInstance:
     async def _agent_ended(self) -> Ending:
         try:
             while True:
-                reply = await self._watch.receive()
-                reply.close()
-                self._note_over(reply.message)
-                if (ending := ending_of(reply.message)) is not None:
+                response = await self._watch.receive()
+                response.close()
+                self._note_over(response.message)
+                if (ending := ending_of(response.message)) is not None:
                     return ending
         except SandboxGone:
             return Ending(None, None, "The sandbox's first process died.")
 
     def inside(self, path: str) -> str:
-        """Return the path by which the agent knows a file."""
+        """Return the path under which the agent knows a file."""
         return path
 
     def describe(self, command: Command) -> dict[str, Any]:
-        """Return a command as the agent reads it."""
+        """Return a command in the form that the agent reads."""
         return {
             "argv": list(command.argv),
             "env": {**self._env, **command.env},
@@ -194,7 +194,7 @@ class HostedInstance:
         }
 
     def close(self) -> None:
-        """Stop watching; the sandbox itself goes on."""
+        """Stop watching; the sandbox continues to run."""
         self._watch.close()
 
     async def _connect(self) -> Channel:
@@ -206,11 +206,11 @@ async def _ask_about(path: str, channel: Channel, message: dict[str, Any]) -> Ag
         return await channel.ask(message)
     except ProtocolError as error:
         # Only a path can make such a message too long.
-        raise FileTrouble(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)) from error
+        raise FileFailed(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)) from error
 
 
 def ending_of(state: dict[str, Any]) -> Ending | None:
-    """Return how the start command ended, if it did."""
+    """Return how the start command ended, or None if it has not."""
     result = state.get("start_exit")
     if not isinstance(result, dict):
         return None

@@ -1,4 +1,4 @@
-"""What an agent answers is checked here: it runs beside what the sandbox runs, and is not trusted."""
+"""Validates the responses of agents, which run beside the programs of a sandbox and are not trusted."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ import socket
 import stat
 from typing import Any
 
-from sandtui.local.drivers.base import Command, CommandFailed, FileTrouble, SandboxGone
+from sandtui.local.drivers.base import Command, CommandFailed, FileFailed, SandboxGone
 from sandtui.local.drivers.channel import AgentResponse
 
 
-def raise_error(reply: AgentResponse, kind: type[CommandFailed] | type[FileTrouble]) -> None:
-    """Raise the error that the agent tells, as one of the driver's."""
-    if "error" in reply.message:
-        reply.close()
-        code = reply.message.get("errno")
-        raise kind(code if isinstance(code, int) else 0, str(reply.message["error"])[:4000])
+def raise_error(response: AgentResponse, kind: type[CommandFailed] | type[FileFailed]) -> None:
+    """Raise the error in an agent's response as a driver error."""
+    if "error" in response.message:
+        response.close()
+        code = response.message.get("errno")
+        raise kind(code if isinstance(code, int) else 0, str(response.message["error"])[:4000])
 
 
-def streams(reply: AgentResponse, command: Command) -> dict[str, int]:
-    """Return the descriptors of a command's streams, which must be what was asked for."""
+def streams(response: AgentResponse, command: Command) -> dict[str, int]:
+    """Return the descriptors of a command's streams, which must match the request."""
     if command.pty is not None:
         names, is_kind = ["pty"], stat.S_ISCHR
     else:
         names, is_kind = ["stdout", "stderr", "stdin"][: 3 if command.stdin else 2], stat.S_ISFIFO
-    if len(reply.fds) != len(names) or not all(is_kind(os.fstat(fd).st_mode) for fd in reply.fds):
-        reply.close()
-        raise SandboxGone("The sandbox's agent didn't send the streams of the command.")
-    return dict(zip(names, reply.fds, strict=True))
+    if len(response.fds) != len(names) or not all(is_kind(os.fstat(fd).st_mode) for fd in response.fds):
+        response.close()
+        raise SandboxGone("The sandbox's agent did not send the streams of the command.")
+    return dict(zip(names, response.fds, strict=True))
 
 
-def regular_file(reply: AgentResponse) -> int:
-    """Return the descriptor of a file, which must be a regular one: others can hold us up."""
-    if len(reply.fds) != 1 or not stat.S_ISREG(os.fstat(reply.fds[0]).st_mode):
-        reply.close()
-        raise SandboxGone("The sandbox's agent didn't send a regular file.")
-    return reply.fds[0]
+def regular_file(response: AgentResponse) -> int:
+    """Return the descriptor of a file, which must be a regular one: reading others can block."""
+    if len(response.fds) != 1 or not stat.S_ISREG(os.fstat(response.fds[0]).st_mode):
+        response.close()
+        raise SandboxGone("The sandbox's agent did not send a regular file.")
+    return response.fds[0]
 
 
-def network_device(reply: AgentResponse) -> tuple[int, str]:
-    """Return the descriptor of a sandbox' network device and its kind of link, which must fit each other."""
-    link = reply.message.get("link")
-    if len(reply.fds) == 1:
-        mode = os.fstat(reply.fds[0]).st_mode
+def network_device(response: AgentResponse) -> tuple[int, str]:
+    """Return the descriptor of a sandbox's network device and its kind, which must match."""
+    link = response.message.get("link")
+    if len(response.fds) == 1:
+        mode = os.fstat(response.fds[0]).st_mode
         if link == "tun" and stat.S_ISCHR(mode):
-            return reply.fds.pop(), "tun"
-        if link == "veth" and stat.S_ISSOCK(mode) and _family(reply.fds[0]) == socket.AF_PACKET:
-            return reply.fds.pop(), "veth"
-    reply.close()
-    raise SandboxGone("The sandbox's agent didn't send its network device.")
+            return response.fds.pop(), "tun"
+        if link == "veth" and stat.S_ISSOCK(mode) and _family(response.fds[0]) == socket.AF_PACKET:
+            return response.fds.pop(), "veth"
+    response.close()
+    raise SandboxGone("The sandbox's agent did not send its network device.")
 
 
 def _family(descriptor: int) -> int:
@@ -57,24 +57,24 @@ def _family(descriptor: int) -> int:
         return sock.family
 
 
-def connection(reply: AgentResponse) -> socket.socket:
+def connection(response: AgentResponse) -> socket.socket:
     """Return a TCP socket that the agent opened."""
-    if len(reply.fds) != 1 or not stat.S_ISSOCK(os.fstat(reply.fds[0]).st_mode):
-        reply.close()
-        raise SandboxGone("The sandbox's agent didn't send a connection.")
-    sock = socket.socket(fileno=reply.fds.pop())
+    if len(response.fds) != 1 or not stat.S_ISSOCK(os.fstat(response.fds[0]).st_mode):
+        response.close()
+        raise SandboxGone("The sandbox's agent did not send a connection.")
+    sock = socket.socket(fileno=response.fds.pop())
     if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
         sock.close()
-        raise SandboxGone("The sandbox's agent didn't send a connection.")
+        raise SandboxGone("The sandbox's agent did not send a connection.")
     sock.setblocking(False)
     return sock
 
 
 def exit_code(result: dict[str, Any]) -> int:
-    """Return the exit code as a shell tells it: 128 and the signal for who was killed."""
+    """Return the exit code as a shell reports it, which is 128 plus the signal for a killed process."""
     signal, code = result.get("signal"), result.get("exit")
     if isinstance(signal, int):
         return 128 + signal
     if isinstance(code, int):
         return code
-    raise SandboxGone("The sandbox's agent didn't say how the command ended.")
+    raise SandboxGone("The sandbox's agent did not report how the command ended.")

@@ -14,7 +14,7 @@ from sandtui.cancellation import run_to_end
 from sandtui.local.agent import libc
 from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.control.images import Catalogue
-from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import PATH, find_agent, launch, reap
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
@@ -51,7 +51,7 @@ class AgentDriver:
         self._sandboxes = state_dir / "sandboxes"
         self.logs = SandboxLogs(state_dir / "logs")
         self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
-        self._instances: dict[str, HostedInstance] = {}
+        self._instances: dict[str, AgentInstance] = {}
         self._children: dict[str, int] = {}
 
     async def open(self) -> None:
@@ -86,9 +86,9 @@ class AgentDriver:
     async def admit(self, record: SandboxRecord) -> None:
         """Let every sandbox in; the machine's own limits are the only ones."""
 
-    async def image_trouble(self, image: str) -> str | None:
+    async def image_error(self, image: str) -> str | None:
         """Return why an image can't be had; nothing is pulled here, so only its name counts."""
-        return self._images.trouble(image)
+        return self._images.error(image)
 
     async def apply_egress(self, record: SandboxRecord) -> None:
         """Do nothing: lists that would need it are refused."""
@@ -97,10 +97,10 @@ class AgentDriver:
         """Return the newest generation: everything or nothing was decided when the sandbox was made."""
         return record.network_generation if record.id in self._instances else 0
 
-    async def start(self, record: SandboxRecord) -> HostedInstance:
+    async def start(self, record: SandboxRecord) -> AgentInstance:
         """Make a sandbox and start it."""
-        if (trouble := self._images.trouble(record.docker_image)) is not None:
-            raise ImageUnavailable(trouble)
+        if (reason := self._images.error(record.docker_image)) is not None:
+            raise ImageUnavailable(reason)
         self.note(record.id, f"image {record.docker_image!r} is a name only; see above for the base")
         await self.discard(record.id)
         directory = self._sandboxes / record.id
@@ -117,7 +117,7 @@ class AgentDriver:
         except (OSError, SandboxGone) as error:
             raise DriverError(f"The sandbox could not be started: {error}") from error
 
-    async def adopt(self, record: SandboxRecord) -> HostedInstance | None:
+    async def adopt(self, record: SandboxRecord) -> AgentInstance | None:
         """Find a sandbox again that an earlier platform started."""
         try:
             return await self._attach(record)
@@ -199,11 +199,11 @@ class AgentDriver:
     def _working_directory(self, root: Path) -> str:
         return WORKING_DIRECTORY
 
-    def _instance(self, record: SandboxRecord, watch: Channel) -> HostedInstance:
+    def _instance(self, record: SandboxRecord, watch: Channel) -> AgentInstance:
         directory = self._sandboxes / record.id
         root = directory / "root"
         env = self._environment(record, root)
-        return HostedInstance(directory, env, self._working_directory(root), watch)
+        return AgentInstance(directory, env, self._working_directory(root), watch)
 
     async def _terminate(self, sandbox_id: str, directory: Path) -> None:
         """Ask the agent to end; what it leaves is killed afterwards."""
@@ -239,7 +239,7 @@ class AgentDriver:
             }
         )
 
-    async def _attach(self, record: SandboxRecord) -> HostedInstance:
+    async def _attach(self, record: SandboxRecord) -> AgentInstance:
         channel = await Channel.connect(self._sandboxes / record.id, SOCKET_NAME)
         try:
             instance = self._instance(record, channel)

@@ -1,4 +1,4 @@
-"""The interface between the platform and whatever runs its sandboxes."""
+"""The interface between the platform and the drivers, which run its sandboxes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from sandtui.local.store.records import SandboxRecord
 Stream = Literal["stdout", "stderr"]
 
 MAX_WORD: Final = 32 * os.sysconf("SC_PAGE_SIZE") - 1
-"""Bytes of one argument or variable that Linux hands to a program."""
+"""The most bytes of an argument or variable that Linux passes to a program."""
 
 COMMAND_TOO_LONG = "The command or its variables are too long. Upload it as a file and run that file."
 
 
 class DriverError(Exception):
-    """A sandbox could not be made or reached; the text is for people."""
+    """A sandbox could not be created or reached; the text is for users."""
 
 
 class Refused(DriverError):
-    """A request for something that this driver can't honour."""
+    """A request that this driver does not support."""
 
     def __init__(self, param: str, details: str) -> None:
         super().__init__(details)
@@ -34,15 +34,15 @@ class Refused(DriverError):
 
 
 class SandboxGone(DriverError):
-    """The sandbox doesn't answer any more."""
+    """The sandbox no longer responds."""
 
 
 class ImageUnavailable(DriverError):
-    """The image of a sandbox can't be had."""
+    """The image of a sandbox is not available."""
 
 
 class NeverStarted(DriverError):
-    """A sandbox could not be brought up; ``error_type`` is the platform's word for the cause."""
+    """A sandbox could not be started; ``error_type`` is the platform's name for the cause."""
 
     def __init__(self, error_type: str, text: str) -> None:
         super().__init__(text)
@@ -50,15 +50,15 @@ class NeverStarted(DriverError):
 
 
 class CommandFailed(DriverError):
-    """A command could not be started; ``code`` is the system's error number."""
+    """A command could not be started; ``code`` is the errno."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
 
 
-class FileTrouble(DriverError):
-    """A file could not be opened; ``code`` is the system's error number."""
+class FileFailed(DriverError):
+    """A file operation failed; ``code`` is the errno."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -66,29 +66,29 @@ class FileTrouble(DriverError):
 
 
 class PortClosed(DriverError):
-    """Nobody listens on a port of the sandbox."""
+    """Nothing listens on a port of the sandbox."""
 
 
 def size_of(text: str) -> int:
-    """Return the bytes of a text, which may hold half a character."""
+    """Return the size of a text in bytes; it may contain lone surrogates."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run in a sandbox."""
+    """A command to run in a sandbox."""
 
     argv: Sequence[str]
     env: dict[str, str] = field(default_factory=dict)
     cwd: str | None = None
     user: str | None = None
     stdin: bool = False
-    """Whether the command reads what :meth:`RunningCommand.write` sends; /dev/null otherwise."""
+    """Whether the command reads what :meth:`RunningCommand.write` sends; otherwise it reads /dev/null."""
     pty: tuple[int, int] | None = None
-    """Columns and rows of a terminal; everything then comes as ``stdout``."""
+    """Columns and rows of a terminal; all output is then ``stdout``."""
 
     def check_length(self) -> None:
-        """Refuse what no program can be started with, whatever runs the sandbox.
+        """Refuse a command that no program could be started with.
 
         Raises:
             CommandFailed: an argument or a variable is too long.
@@ -108,39 +108,39 @@ class Ending:
 
 
 class RunningCommand(Protocol):
-    """A command that runs. Closing it kills its process group unless it has ended by itself."""
+    """A running command. Closing it kills its process group unless it has ended."""
 
     @property
     def pid(self) -> int:
-        """The process as the sandbox numbers it."""
+        """The process id inside the sandbox."""
         ...
 
     def output(self, stream: Stream) -> AsyncIterator[bytes]:
-        """Yield what the command writes to one stream, until its end."""
+        """Yield what the command writes to a stream, until its end."""
         ...
 
     async def wait(self) -> int:
-        """Return the exit code; a command killed by signal n has 128 + n."""
+        """Return the exit code; 128 + n for a command that was killed by signal n."""
         ...
 
     async def kill(self, signal: int) -> None:
-        """Send a signal to the command's process group."""
+        """Send a signal to the process group of the command."""
         ...
 
     async def write(self, data: bytes) -> None:
-        """Write to its input or terminal; OSError when nobody reads there."""
+        """Write to its input or terminal; raise an OSError if nothing reads it."""
         ...
 
     def close_input(self) -> None:
-        """End its input; a terminal has no end."""
+        """Close its input; no effect on a terminal."""
         ...
 
     def resize(self, cols: int, rows: int) -> None:
-        """Change the size of its terminal."""
+        """Resize its terminal."""
         ...
 
     def close(self) -> None:
-        """Let go of the command and its streams."""
+        """Close the command and its streams."""
         ...
 
 
@@ -149,15 +149,15 @@ class ReadableFile(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes in the file when it was opened."""
+        """The size in bytes when the file was opened."""
         ...
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Return bytes from a place in the file; fewer only at its end."""
+        """Return ``length`` bytes from an offset; fewer only at the end of the file."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
@@ -165,51 +165,51 @@ class WritableFile(Protocol):
     """A file being written; it replaces its target only on commit."""
 
     async def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append bytes."""
         ...
 
     async def commit(self) -> None:
-        """Make the file durable and put it in its place."""
+        """Sync the file and move it to its target."""
         ...
 
     def close(self) -> None:
-        """Let go of the file; without a commit nothing of it is left."""
+        """Close the file; unless it was committed, it is removed."""
         ...
 
 
 class Instance(Protocol):
-    """One sandbox that runs."""
+    """A running sandbox."""
 
     async def run(self, command: Command) -> RunningCommand:
         """Start a command."""
         ...
 
     async def open_read(self, path: str) -> ReadableFile:
-        """Open a regular file within the sandbox."""
+        """Open a regular file inside the sandbox."""
         ...
 
     async def open_write(self, path: str) -> WritableFile:
-        """Open a file within the sandbox for being replaced; parents are made."""
+        """Open a file inside the sandbox for replacing it; its parents are created."""
         ...
 
     async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Look at or change files, as :mod:`sandtui.local.agent.files` describes; FileTrouble says what went wrong."""
+        """Make a call of the file service (:mod:`sandtui.local.agent.files`); raise a FileFailed if it fails."""
         ...
 
     async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
-        """Open a regular file with flags of open(2); the descriptor is the caller's to close."""
+        """Open a regular file with flags of open(2); the caller must close the descriptor."""
         ...
 
     async def listen(self, port: int) -> socket.socket:
-        """Listen on a port of the sandbox' own loopback, any free one for 0; FileTrouble says what went wrong."""
+        """Listen on a port of the sandbox's loopback, for 0 on any free one; raise a FileFailed if it fails."""
         ...
 
     async def dial(self, port: int) -> socket.socket:
-        """Connect to a port of the sandbox' own loopback; the socket is the caller's to close."""
+        """Connect to a port of the sandbox's loopback; the caller must close the socket."""
         ...
 
-    async def overran(self) -> bool:
-        """Return whether the sandbox has gone over its memory and is coming to its end."""
+    async def exceeded_limits(self) -> bool:
+        """Return whether the sandbox has exceeded its memory, and so is ending."""
         ...
 
     async def ended(self) -> Ending:
@@ -218,93 +218,93 @@ class Instance(Protocol):
 
 
 class Driver(Protocol):
-    """A way to run sandboxes."""
+    """Runs sandboxes."""
 
     name: str
     keeps_sandboxes: bool
-    """Whether sandboxes go on when the platform is stopped cleanly."""
+    """Whether sandboxes continue to run when the platform is stopped."""
 
     @property
     def logs(self) -> SandboxLogs | None:
-        """The logs that are kept on disk, also of sandboxes that have ended; None where there are none."""
+        """The logs on disk, including those of ended sandboxes; None if there are none."""
         ...
 
     @property
     def isolation(self) -> str:
-        """A sentence that says what keeps a sandbox apart from the machine, and what doesn't."""
+        """A sentence about what separates a sandbox from the machine, and what does not."""
         ...
 
     @property
     def warning(self) -> str:
-        """What everyone who starts or uses the platform has to know about its isolation, or nothing."""
+        """What all users of the platform must know about its isolation; may be empty."""
         ...
 
     def fleet(self) -> list[SandboxRecord]:
-        """Return the sandboxes that are there from the beginning, oldest first."""
+        """Return the initial sandboxes, oldest first."""
         ...
 
     def may_end(self, record: SandboxRecord) -> bool:
-        """Whether a sandbox can end without being told to, so that its end has to be waited for."""
+        """Whether a sandbox can end by itself, so that its end must be awaited."""
         ...
 
     async def open(self) -> None:
-        """Get ready."""
+        """Prepare for the other calls."""
         ...
 
     def check(self, record: SandboxRecord) -> None:
-        """Raise :class:`Refused` for what can't be honoured."""
+        """Raise :class:`Refused` for what is not supported."""
         ...
 
     async def admit(self, record: SandboxRecord) -> None:
         """Wait until there is room for a sandbox; it is PENDING until then."""
         ...
 
-    async def image_trouble(self, image: str) -> str | None:
-        """Return why an image can't be had, or None."""
+    async def image_error(self, image: str) -> str | None:
+        """Return why an image is not available, or None if it is."""
         ...
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
-        """Raise :class:`Refused` for egress lists that can't be kept to.
+        """Raise :class:`Refused` for egress lists that cannot be enforced.
 
-        ``old`` is what the sandbox has until now, None for one that is to be made.
+        ``old`` is the sandbox's current record, or None for a new sandbox.
         """
         ...
 
     async def apply_egress(self, record: SandboxRecord) -> None:
-        """Hand new egress lists, which were checked, to where they are kept to."""
+        """Apply new egress lists, which were checked."""
         ...
 
     async def applied_egress(self, record: SandboxRecord) -> int:
-        """Return the generation of the lists in force, as it was observed; 0 for none.
+        """Return the generation of the lists in force, as observed; 0 if there are none.
 
-        One that is on its way is given a moment to arrive.
+        Waits a moment for one that is being applied.
         """
         ...
 
     async def start(self, record: SandboxRecord) -> Instance:
-        """Make a sandbox and start it; :class:`ImageUnavailable` when its image can't be had."""
+        """Create a sandbox and start it; raise :class:`ImageUnavailable` if its image is not available."""
         ...
 
     async def adopt(self, record: SandboxRecord) -> Instance | None:
-        """Find a sandbox again that an earlier platform started; None when it is gone."""
+        """Return a running sandbox that an earlier platform started, or None if it is gone."""
         ...
 
     async def discard(self, sandbox_id: str) -> None:
-        """End every process of a sandbox and remove its files. Works for what is half-made or gone."""
+        """End all processes of a sandbox and remove its files. Works for incomplete and missing sandboxes."""
         ...
 
     async def remains(self) -> list[str]:
-        """Return the ids of which anything but a log is left."""
+        """Return the ids of sandboxes with anything left but a log."""
         ...
 
     async def log(self, record: SandboxRecord) -> str:
-        """Return the log of a sandbox, also of one that has ended."""
+        """Return the log of a sandbox, even of an ended one."""
         ...
 
     def note(self, sandbox_id: str, text: str) -> None:
-        """Write a line of the platform's own to a sandbox's log."""
+        """Write a line of the platform to the log of a sandbox."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything; sandboxes are ended before by :meth:`discard`."""
+        """Close everything; sandboxes are ended before, with :meth:`discard`."""
         ...

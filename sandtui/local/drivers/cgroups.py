@@ -1,4 +1,4 @@
-"""Limits by control groups, version 2 or 1, where this process may make groups of its own."""
+"""Limits by control groups, version 2 or 1, if this process may create groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Final, Self
 from sandtui.local.drivers.base import DriverError
 
 AGENT_BYTES: Final = 16 * 1024 * 1024
-"""Room for the agent, which counts to its sandbox' group."""
+"""Memory for the agent, which is in the group of its sandbox."""
 MAX_PROCESSES: Final = 4096
 _PERIOD: Final = 100_000
 _FILE: Final = "cgroups.json"
@@ -25,7 +25,7 @@ _OWN: Final = Path("/proc/self/cgroup")
 
 
 class ControlGroup:
-    """The group of one sandbox. Its place is kept in the sandbox' directory: a later platform may have another."""
+    """The group of one sandbox. Its path is saved with the sandbox, since a later platform may use another parent."""
 
     def __init__(self, version: int, paths: dict[str, Path]) -> None:
         self._version = version
@@ -33,7 +33,7 @@ class ControlGroup:
 
     @classmethod
     def load(cls, directory: Path) -> Self | None:
-        """Find the group of a sandbox, or None when it has none."""
+        """Return the saved group of a sandbox, or None if it has none."""
         try:
             values = json.loads((directory / _FILE).read_text())
             return cls(int(values["version"]), {key: Path(path) for key, path in values["paths"].items()})
@@ -41,12 +41,12 @@ class ControlGroup:
             return None
 
     def save(self, directory: Path) -> None:
-        """Write down where it is, before it is made."""
+        """Save the paths; call it before the group is created."""
         values = {"version": self._version, "paths": {key: str(path) for key, path in self.paths.items()}}
         (directory / _FILE).write_text(json.dumps(values))
 
     def create(self, memory_gb: float, cores: float) -> list[str]:
-        """Make it; return the files into which the sandbox' first process must write itself."""
+        """Create the group; return the files to which the sandbox's first process must write its pid."""
         memory = str(int(memory_gb * 1024**3) + AGENT_BYTES)
         quota = max(1000, int(cores * _PERIOD))
         values: dict[str, list[tuple[str, str, bool]]]
@@ -70,10 +70,10 @@ class ControlGroup:
                         (group / name).write_text(value)
         except OSError as error:
             raise DriverError(f"The limits of the sandbox could not be set: {error}") from error
-        return [str(group / "cgroup.procs") for group in self._places]
+        return [str(group / "cgroup.procs") for group in self._directories]
 
     def oom_kills(self) -> int:
-        """Return how many processes were killed for memory."""
+        """Return the number of processes that were killed for lack of memory."""
         name = "memory.events" if self._version == 2 else "memory.oom_control"
         try:
             lines = (self.paths["memory"] / name).read_text().splitlines()
@@ -82,9 +82,9 @@ class ControlGroup:
         return int(dict(line.split(" ", 1) for line in lines if " " in line).get("oom_kill", "0"))
 
     def remove(self) -> None:
-        """Kill what is left in it and remove it."""
+        """Kill the processes that are left in the group and remove it."""
         end = time.monotonic() + _END_SECONDS
-        for group in self._places:
+        for group in self._directories:
             while True:
                 try:
                     group.rmdir()
@@ -92,47 +92,47 @@ class ControlGroup:
                     break
                 except OSError as error:
                     if error.errno != errno.EBUSY or time.monotonic() >= end:
-                        raise DriverError(f"The group {group} can't be removed: {error.strerror}.") from error
+                        raise DriverError(f"The group {group} cannot be removed: {error.strerror}.") from error
                     _kill_all(group)
                     time.sleep(0.005)
             if self._version == 1:
-                # The last one takes the parent along; a parent of version 2 has been told what to hand on.
+                # Remove the parent if it is empty; with version 2, it delegates the controllers.
                 with contextlib.suppress(OSError):
                     group.parent.rmdir()
 
     @property
-    def _places(self) -> list[Path]:
+    def _directories(self) -> list[Path]:
         return sorted(set(self.paths.values()))
 
 
 class Cgroups:
-    """Where a platform makes the groups of its sandboxes."""
+    """The parent groups in which a platform creates the groups of its sandboxes."""
 
     def __init__(self, version: int, parents: dict[str, Path]) -> None:
         self.version = version
         self.parents = parents
-        """By controller; with version 2 all of them are the same directory."""
+        """By controller; with version 2, all are the same directory."""
 
     @property
     def has_cores(self) -> bool:
-        """Whether cores are limited too."""
+        """Whether cores can be limited too."""
         return "cpu" in self.parents
 
     def group(self, sandbox_id: str) -> ControlGroup:
-        """Return the group that a sandbox will have."""
+        """Return the group for a sandbox; it is not created yet."""
         return ControlGroup(
             self.version, {controller: parent / sandbox_id for controller, parent in self.parents.items()}
         )
 
     def close(self) -> None:
-        """Remove the parents, unless groups are left in them."""
+        """Remove the parents unless they contain groups."""
         for parent in set(self.parents.values()):
             with contextlib.suppress(OSError):
                 parent.rmdir()
 
 
 def find_cgroups(state_dir: Path) -> Cgroups | None:
-    """Return the groups that this process may make, tried out, or None."""
+    """Return the groups that this process may create, after a test, or None."""
     name = f"sandtui-{hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]}"
     try:
         mounts = _mounts()
@@ -149,7 +149,7 @@ def _version_2(mounts: dict[str, Path], own: dict[str, str], name: str) -> Cgrou
     top = mounts.get("cgroup2")
     if top is None:
         return None
-    # A group that has processes can't hand controllers on, so a sibling of ours is made, or one below the root.
+    # A group with processes cannot delegate controllers, so use a sibling of ours, or a group below the root.
     for above in ((top / own.get("", "/").lstrip("/")).parent, top):
         if not above.is_relative_to(top) or not os.access(above, os.W_OK):
             continue
@@ -157,11 +157,11 @@ def _version_2(mounts: dict[str, Path], own: dict[str, str], name: str) -> Cgrou
             if not {"memory", "pids"} <= set((above / "cgroup.controllers").read_text().split()):
                 continue
             parent = above / name
-            for place in (above, parent):
+            for group in (above, parent):
                 parent.mkdir(exist_ok=True)
-                there = (place / "cgroup.controllers").read_text().split()
-                wanted = [f"+{one}" for one in ("memory", "cpu", "pids") if one in there]
-                (place / "cgroup.subtree_control").write_text(" ".join(wanted))
+                available = (group / "cgroup.controllers").read_text().split()
+                wanted = [f"+{one}" for one in ("memory", "cpu", "pids") if one in available]
+                (group / "cgroup.subtree_control").write_text(" ".join(wanted))
             handed = set((parent / "cgroup.subtree_control").read_text().split())
         except OSError:
             continue
@@ -176,8 +176,8 @@ def _version_1(mounts: dict[str, Path], own: dict[str, str], name: str) -> Cgrou
         top = mounts.get(controller)
         if top is None:
             continue
-        # Below our own group, so that its limits hold for the sandboxes as well; in a container without a
-        # namespace for groups its path names a place that only the machine sees.
+        # Below our own group, so that its limits apply to the sandboxes too. In a container without a cgroup
+        # namespace, the path of the group exists only on the host.
         ours = top / own.get(controller, "/").lstrip("/")
         parents[controller] = (ours if ours.is_dir() else top) / name
     return Cgroups(1, parents) if "memory" in parents else None
@@ -227,7 +227,7 @@ def _own_groups() -> list[tuple[str, str]]:
 def _make(group: Path) -> None:
     for _ in range(10):
         with contextlib.suppress(FileNotFoundError):
-            # The end of another sandbox may take the parent away in between.
+            # Another sandbox may end and remove the parent at the same time.
             group.mkdir(parents=True, exist_ok=True)
             return
     group.mkdir(parents=True, exist_ok=True)

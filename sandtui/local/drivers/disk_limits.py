@@ -1,4 +1,4 @@
-"""Bounds the disk and the inodes of a whole sandbox: by a project quota, else by a file system of its own."""
+"""Limits the disk space and inodes of a sandbox, with a project quota or a file system for each sandbox."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ from sandtui.local.files import remove_tree
 from sandtui.local.store.disk import is_full
 
 BYTES_PER_INODE: Final = 8192
-LEAST_INODES: Final = 16384
+MIN_INODES: Final = 16384
 
 
 def inodes_for(size: int) -> int:
-    """Return how many files a disk may hold."""
-    return max(LEAST_INODES, size // BYTES_PER_INODE)
+    """Return the number of files that a disk may hold."""
+    return max(MIN_INODES, size // BYTES_PER_INODE)
 
 
 class DiskLimit(Protocol):
-    """A way to bound what all files of a sandbox take."""
+    """Limits the space of all files of a sandbox."""
 
     name: str
     text: str
-    """What is limited and how, for people."""
+    """A description of the limits for users."""
 
     def open(self) -> None:
-        """Get ready, in the thread of the event loop."""
+        """Prepare; called in the thread of the event loop."""
         ...
 
     def prepare(self, root: Path, size: int, first_uid: int) -> str | None:
-        """Bound a new root; return the image that has to be mounted there, if any. It may block."""
+        """Limit a new root; return the image to mount there, if any. May block."""
         ...
 
     def give_up(self, root: Path, agent: int) -> None:
-        """Spare the disk what is still to be written for a sandbox that is about to be ended."""
+        """Discard unwritten data of a sandbox that is about to be ended."""
         ...
 
     def release(self, root: Path, first_uid: int) -> None:
-        """Let go of what is kept outside of the sandbox' directory, which is gone."""
+        """Release what is stored outside of the sandbox's directory, which is already removed."""
         ...
 
 
-# Calls of quotactl(2), here for project quotas alone.
+# Calls of quotactl(2), used for project quotas.
 _QUOTACTL_FD: Final = 443  # Linux 5.14, the same number on every architecture
 _SET_QUOTA: Final = 0x800008 << 8 | 2
 _GET_ATTRIBUTES: Final = 0x801C581F
@@ -67,32 +67,32 @@ _INHERIT: Final = 0x200
 _LIMITS: Final = struct.Struct("=8QI4x")
 _SPACE_AND_INODES: Final = 1 | 4
 _UNIT: Final = 1024
-_RESOURCE: Final = 24  # the capability that no quota holds for
+_RESOURCE: Final = 24  # CAP_SYS_RESOURCE, which exempts from quotas
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ProjectQuota:
-    """Each sandbox is a project of the file system that the state directory lies on.
+    """Each sandbox is a project of the file system of the state directory.
 
-    Its number is that of the first of its users, which the locks of this machine keep from being given twice. Only the
-    machine's root can change the project of a file: in a user namespace the kernel refuses it.
+    The project's number is the sandbox's first user id, which the locks of this machine keep unique. Only root of the
+    machine can change the project of a file; in a user namespace, the kernel refuses it.
     """
 
     name = "quota"
     text = "disk space and inodes are limited by a project quota"
 
     def open(self) -> None:
-        """Have quotas hold for what the platform writes for a sandbox, too."""
-        hold_to_quotas()
-        # Threads that were there before still have the right.
+        """Apply quotas to the platform's own writes to sandboxes."""
+        enforce_quotas()
+        # Existing threads keep the capability.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     def prepare(self, root: Path, size: int, first_uid: int) -> None:
-        """Bound a new root."""
+        """Set the limits of a new root."""
         fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # The limit first: an id that was used before may have files that count.
+            # The limit first: a reused id may have files that count.
             _set_limits(fd, first_uid, size, inodes_for(size))
             found = list(_ATTRIBUTES.unpack(fcntl.ioctl(fd, _GET_ATTRIBUTES, bytes(_ATTRIBUTES.size))))
             found[0], found[3] = found[0] | _INHERIT, first_uid
@@ -101,10 +101,10 @@ class ProjectQuota:
             os.close(fd)
 
     def give_up(self, root: Path, agent: int) -> None:
-        """Do nothing: files that are removed are not written any more."""
+        """Do nothing: data of removed files is not written."""
 
     def release(self, root: Path, first_uid: int) -> None:
-        """Take the limit away; without one the file system forgets an unused project."""
+        """Remove the limit; the file system then removes the unused project."""
         above = next(path for path in root.parents if path.is_dir())
         fd = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -124,21 +124,21 @@ def _set_limits(fd: int, project: int, size: int, inodes: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def hold_to_quotas() -> None:
-    """Have quotas hold for this thread and those that it starts from now on."""
+def enforce_quotas() -> None:
+    """Apply quotas to this thread and to those that it starts from now on."""
     if os.geteuid() == 0:
         libc.set_aside(_RESOURCE)
 
 
 def try_quota(directory: Path, project: int) -> str | None:
-    """Return why project quotas can't be used in a directory, or None; tried, since much may stand in the way."""
+    """Return why project quotas do not work in a directory, or None. Tested, since much can prevent them."""
     outcome: list[str | None] = ["no reason given"]
 
     def work() -> None:
-        hold_to_quotas()
+        enforce_quotas()
         outcome[0] = _try_quota(directory, project)
 
-    # In a thread of its own, which alone gives up the right to go over quotas.
+    # A separate thread, since it gives up the capability to exceed quotas.
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
@@ -162,7 +162,7 @@ def _try_quota(directory: Path, project: int) -> str | None:
     except OSError as error:
         if error.errno in (errno.ESRCH, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS):
             return "the file system of the state directory has no project quotas, or they are off"
-        return f"project quotas can't be set: {error.strerror}"
+        return f"project quotas cannot be set: {error.strerror}"
     finally:
         with contextlib.suppress(OSError):
             remove_tree(root)
@@ -189,14 +189,14 @@ _BLOCK: Final = 4096
 _BLOCKS_PER_GROUP: Final = 8 * _BLOCK
 _INODE: Final = 256
 _SPARE_BLOCKS: Final = 256
-# What the kernel keeps back for its own use.
+# What the kernel reserves for its own use.
 _RESERVED_SHARE, _RESERVED_BLOCKS = 50, 4096
 _FEATURES: Final = (
     "none,dir_index,dir_nlink,ext_attr,extent,extra_isize,filetype,flex_bg,huge_file,large_file,sparse_super,uninit_bg,"
     "64bit"
 )
 _TEMPLATES: Final = 16
-_LEAST_FREE: Final = 4 * 1024 * 1024
+_MIN_FREE: Final = 4 * 1024 * 1024
 _LOOP_MAJOR: Final = 7
 _GET_STATUS: Final = 0x4C05
 _STATUS_BYTES: Final = 232
@@ -205,9 +205,9 @@ _WITHOUT_WRITING: Final = 2
 
 
 class ImageLimit:
-    """Each sandbox has an ext4 file system in a sparse file, mounted where that sandbox alone sees it.
+    """Each sandbox has an ext4 file system in a sparse file, mounted where only that sandbox sees it.
 
-    The kernel gives up the mount and its loop device with the sandbox' last process, whatever becomes of the platform.
+    The kernel removes the mount and its loop device with the last process of the sandbox, even without the platform.
     """
 
     name = "image"
@@ -219,15 +219,15 @@ class ImageLimit:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Begin without templates: those of another version may be others."""
+        """Remove old templates, which another version may have made with other parameters."""
         remove_tree(self._templates)
 
     def prepare(self, root: Path, size: int, first_uid: int) -> str:
-        """Make an image beside a root."""
+        """Create an image beside a root."""
         image = root.with_name("disk.img")
         found = os.statvfs(root)
-        if found.f_bavail * found.f_frsize < _LEAST_FREE:
-            # What a sandbox writes would seem to work and be lost.
+        if found.f_bavail * found.f_frsize < _MIN_FREE:
+            # Writes in the sandbox would seem to succeed and be lost.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         template = self._template(size)
         if template is None:
@@ -237,7 +237,7 @@ class ImageLimit:
         return str(image)
 
     def give_up(self, root: Path, agent: int) -> None:
-        """Drop what is not written yet: unmounting would write gigabytes that are removed right after."""
+        """Shut the file system down without writing: unmounting could write gigabytes that are removed right after."""
         with contextlib.suppress(OSError):
             top = os.open(f"/proc/{agent}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -250,7 +250,7 @@ class ImageLimit:
         """Do nothing: the image was in the directory of the sandbox."""
 
     def _template(self, size: int) -> Path | None:
-        """Return an empty image, made once for each size; None when there are too many of them."""
+        """Return an empty image, created once per size, or None if there are too many."""
         template = self._templates / f"{size}.img"
         with self._lock:
             if not template.exists():
@@ -275,16 +275,16 @@ class ImageLimit:
         )
         if done.returncode != 0:
             reason = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
-            raise DriverError(f"The disk of the sandbox could not be made: {reason}")
+            raise DriverError(f"The disk of the sandbox could not be created: {reason}")
 
 
 def layout(size: int) -> tuple[int, int]:
-    """Return the blocks and inodes of a file system that has ``size`` bytes for files."""
+    """Return the blocks and inodes of a file system with ``size`` bytes for files."""
     inodes = inodes_for(size)
     blocks = -(-size // _BLOCK)
     blocks += min(blocks // _RESERVED_SHARE, _RESERVED_BLOCKS) + inodes * _INODE // _BLOCK + _SPARE_BLOCKS
     groups = blocks // _BLOCKS_PER_GROUP + 1
-    # Two bitmaps and the rounding of the table in each group, and its descriptor in some of them.
+    # Each group has two bitmaps and a rounded inode table; some have copies of the descriptors.
     return blocks + groups * 4 + groups * 64 // _BLOCK * 16, inodes
 
 
@@ -302,7 +302,7 @@ def _copy_sparse(source: Path, target: Path) -> None:
                 start = os.lseek(reading.fileno(), end, os.SEEK_DATA)
             except OSError as error:
                 if error.errno == errno.ENXIO:
-                    return  # nothing but a hole is left
+                    return  # the rest is a hole
                 raise
             end = os.lseek(reading.fileno(), start, os.SEEK_HOLE)
             while start < end:
@@ -311,7 +311,7 @@ def _copy_sparse(source: Path, target: Path) -> None:
 
 
 def _is_mounted_from(image: Path, device: int) -> bool:
-    """Return whether a device is the loop device of an image: nothing else may ever be shut down."""
+    """Return whether a device is the loop device of an image; nothing else may ever be shut down."""
     if os.major(device) != _LOOP_MAJOR:
         return False
     found = image.stat()
@@ -325,6 +325,6 @@ def _is_mounted_from(image: Path, device: int) -> bool:
     return struct.unpack_from("=2Q", status) == (found.st_dev, found.st_ino)
 
 
-def find_program() -> str | None:
-    """Return the program that makes an ext4 file system."""
+def find_mkfs() -> str | None:
+    """Return the path of mkfs.ext4, or None."""
     return shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

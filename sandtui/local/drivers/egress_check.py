@@ -1,4 +1,4 @@
-"""The egress lists of a sandbox whose network lets everything or nothing through."""
+"""Checks egress lists for drivers that can only allow everything or nothing."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from sandtui.local.store.records import SandboxRecord
 
 
 def refuse_egress_rules(record: SandboxRecord) -> None:
-    """Refuse lists of addresses: only 'everything' and 'nothing' can be kept to."""
+    """Refuse lists of addresses."""
     for param, rules in (
         ("network_allowlist", record.network_allowlist),
         ("network_denylist", record.network_denylist),
     ):
         if rules:
-            raise Refused(param, "this local platform can allow all addresses or none, but not a list of them")
+            raise Refused(param, "this local platform can only allow all addresses or none")
 
 
 def refuse_other_access(record: SandboxRecord, old: SandboxRecord | None) -> None:
-    """Refuse to give a sandbox that runs a network, or to take it away."""
+    """Refuse to add a network to a running sandbox, or to remove it."""
     if old is not None and record.network_access != old.network_access:
         has, other = ("a", "without one") if old.network_access else ("no", "with one")
-        details = f"this sandbox was made with {has} network, which can't change here; create another {other}"
+        details = f"this sandbox was created with {has} network, which cannot be changed here; create another {other}"
         raise Refused("network_access", details)

@@ -1,4 +1,4 @@
-"""Sandboxes as containers of Docker or Podman: real images, the engine's own isolation and limits."""
+"""Sandboxes as containers of Docker or Podman: real images, with the isolation and limits of the engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from sandtui.local.control.images import form_trouble
+from sandtui.local.control.images import reference_error
 from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
@@ -22,19 +22,19 @@ from sandtui.local.store.records import SandboxRecord
 
 WORKING_DIRECTORY: Final = "/workspace"
 MAX_PROCESSES: Final = 4096
-# It takes orphans up and can be told to end, which `tail -f /dev/null` as the first process would not do.
+# It reaps orphans and stops on SIGTERM, which `tail -f /dev/null` as the first process would not do.
 _STAY: Final = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
 _SANDBOX, _STATE = "sandtui.sandbox", "sandtui.state"
-# What images need to install packages and to become users of their own; no raw packets, devices or audit records.
+# What images need to install packages and to switch users; no raw packets, devices or audit records.
 CAPABILITIES: Final = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
     "SYS_CHROOT",
 )  # fmt: skip
-_MOST_KEPT: Final = 10_000
+_MAX_LOGGED: Final = 10_000
 
 
 async def find_engine() -> EngineApi | None:
-    """Return the first engine that answers, or None."""
+    """Return the first engine that responds, or None."""
     for path in engine_sockets():
         api = EngineApi(path)
         try:
@@ -47,7 +47,7 @@ async def find_engine() -> EngineApi | None:
 
 
 class EngineDriver:
-    """Each sandbox is a container."""
+    """Runs each sandbox as a container."""
 
     name = "engine"
     warning = ""
@@ -64,23 +64,23 @@ class EngineDriver:
 
     @property
     def isolation(self) -> str:
-        """Say what keeps containers apart."""
+        """Describe the isolation of containers."""
         return (
             f"containers of {self._version or 'the container engine'}, with its isolation and its limits on memory, "
-            "cores and processes; few capabilities, and none to be gained (sudo and the like don't work); "
+            "cores and processes; few capabilities, and no way to gain more (sudo does not work); "
             "network_access=false gives no network at all; disk is not limited."
         )
 
     def fleet(self) -> list[SandboxRecord]:
-        """Return the sandboxes that are there from the beginning: none."""
+        """Return no sandboxes: this driver starts without any."""
         return []
 
     def may_end(self, record: SandboxRecord) -> bool:
-        """Return True: its start command ends, or it runs out of memory."""
+        """Return True: its start command can end, or it can run out of memory."""
         return True
 
     async def open(self) -> None:
-        """Get ready."""
+        """Read the version of the engine and open the logs."""
         self.logs.open()
         found = await self._api.call("GET", "/version")
         platform = found.get("Platform") or {}
@@ -90,48 +90,48 @@ class EngineDriver:
         self._version = f"{str(name).split('/')[0]} {found.get('Version', '')}".strip()
 
     async def close(self) -> None:
-        """Let go of the engine."""
+        """Close the connections to the engine."""
         await self._api.close()
 
     def check(self, record: SandboxRecord) -> None:
-        """Refuse what can't be honoured."""
+        """Refuse what the driver does not support."""
         refuse_other_architecture(record.arch, self._architecture)
         self.check_egress(record)
         if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs to give")
+            raise Refused("gpu_count", "this local platform has no GPUs")
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
-        """Refuse lists that can't be kept to."""
+        """Refuse lists that the driver cannot enforce."""
         refuse_other_access(record, old)
         refuse_egress_rules(record)
 
     async def admit(self, record: SandboxRecord) -> None:
-        """Let every sandbox in; the engine's own limits are the only ones."""
+        """Admit every sandbox; only the engine limits them."""
 
-    async def image_trouble(self, image: str) -> str | None:
-        """Return why an image can't be had, without pulling it."""
-        if (trouble := form_trouble(image)) is not None:
-            return trouble
+    async def image_error(self, image: str) -> str | None:
+        """Return why an image is not available, without pulling it; None if it is."""
+        if (reason := reference_error(image)) is not None:
+            return reason
         if await self._has(image):
             return None
         try:
             await self._api.call("GET", f"/distribution/{image_path(image).removeprefix('/images/')}/json")
         except DriverError as error:
-            return f"The image {image!r} is not here, and no registry was found to have it: {error}"
+            return f"The image {image!r} is not on this machine and was not found in a registry: {error}"
         return None
 
     async def apply_egress(self, record: SandboxRecord) -> None:
         """Do nothing: lists that would need it are refused."""
 
     async def applied_egress(self, record: SandboxRecord) -> int:
-        """Return the newest generation: everything or nothing was decided when the container was made."""
+        """Return the newest generation: access was decided when the container was created."""
         return record.network_generation if record.status == "RUNNING" else 0
 
     async def start(self, record: SandboxRecord) -> EngineInstance:
-        """Pull the image where it is needed, make the container and start it."""
+        """Pull the image if needed, create the container and start it."""
         await self.discard(record.id)
-        if (trouble := form_trouble(record.docker_image)) is not None:
-            raise ImageUnavailable(trouble)
+        if (reason := reference_error(record.docker_image)) is not None:
+            raise ImageUnavailable(reason)
         if not await self._has(record.docker_image):
             await self._pull(record)
         body = self.description(record)
@@ -140,12 +140,12 @@ class EngineDriver:
         instance = self._instance(record)
         folders = f"{WORKING_DIRECTORY} /sandbox-workspace /tmp"
         with contextlib.suppress(DriverError):
-            # A start command that has ended already is an end of its own, and told as such.
+            # A start command that has already ended is reported as the end of the sandbox.
             await instance.output(f"mkdir -p {folders}; chmod 1777 /tmp")
         return instance
 
     async def adopt(self, record: SandboxRecord) -> EngineInstance | None:
-        """Find a sandbox again that an earlier platform started."""
+        """Return a running sandbox that an earlier platform started, or None."""
         try:
             found = await self._api.call("GET", f"/containers/{_name(record.id)}/json")
         except DriverError:
@@ -153,14 +153,14 @@ class EngineDriver:
         return self._instance(record) if found["State"].get("Running") else None
 
     async def discard(self, sandbox_id: str) -> None:
-        """End the container of a sandbox; its log is kept."""
+        """Remove the container of a sandbox; its log is kept."""
         async with self._keeping_log:
             with contextlib.suppress(DriverError):
                 text = await self._container_log(sandbox_id)
                 if text:
                     await asyncio.to_thread(self.logs.append, sandbox_id, text)
-                if len(self._log_kept) >= _MOST_KEPT:
-                    self._log_kept.clear()  # what is forgotten costs a request to the engine
+                if len(self._log_kept) >= _MAX_LOGGED:
+                    self._log_kept.clear()  # costs one request per container to the engine
                 self._log_kept.add(sandbox_id)
         try:
             await self._api.call("DELETE", f"/containers/{_name(sandbox_id)}", params={"force": 1, "v": 1})
@@ -169,14 +169,14 @@ class EngineDriver:
                 raise
 
     async def remains(self) -> list[str]:
-        """Return the ids of which a container is left."""
+        """Return the ids of sandboxes that still have a container."""
         filters = json.dumps({"label": [f"{_STATE}={self._state}"]})
         rows = await self._api.call("GET", "/containers/json", params={"all": 1, "filters": filters})
         return sorted(row["Labels"][_SANDBOX] for row in rows)
 
     async def log(self, record: SandboxRecord) -> str:
         """Return the log of a sandbox."""
-        # A sandbox is known to have ended before its container's log is kept: until then the container has it.
+        # A sandbox is recorded as ended before its log is saved; until then, the container has the log.
         async with self._keeping_log:
             kept = await asyncio.to_thread(self.logs.tail, record.id)
             if record.is_finished and record.id in self._log_kept:
@@ -187,7 +187,7 @@ class EngineDriver:
                 return kept
 
     def note(self, sandbox_id: str, text: str) -> None:
-        """Write a line of the platform's own to a sandbox's log."""
+        """Write a line of the platform to the log of a sandbox."""
         self.logs.note(sandbox_id, text)
 
     async def _has(self, image: str) -> bool:
@@ -206,20 +206,20 @@ class EngineDriver:
         )
         params = {"fromImage": name, "tag": tag or ("" if "@" in image else "latest")}
         self.note(record.id, f"pulling {image}")
-        told = ""
+        last_status = ""
         try:
             async for row in self._api.lines("POST", "/images/create", params=params):
                 if "error" in row:
                     raise ImageUnavailable(f"The image {image!r} could not be pulled: {row['error']}")
                 status = str(row.get("status", ""))
-                if status and status != told and not row.get("progress"):
-                    told = status
+                if status and status != last_status and not row.get("progress"):
+                    last_status = status
                     self.note(record.id, f"pulling: {status}")
         except EngineError as error:
             raise ImageUnavailable(f"The image {image!r} could not be pulled: {error}") from error
 
     def description(self, record: SandboxRecord) -> dict[str, Any]:
-        """Return the container of a sandbox as the engine reads it."""
+        """Return the container of a sandbox in the form that the engine reads."""
         argv = record.argv()
         memory = int(record.memory_gb * 1024**3)
         return {
@@ -257,7 +257,7 @@ def _name(sandbox_id: str) -> str:
 
 
 def _unframe(raw: bytes) -> bytes:
-    """Take the engine's eight-byte frames off a log."""
+    """Remove the engine's eight-byte frame headers from a log."""
     out, at = bytearray(), 0
     while at + 8 <= len(raw):
         length = int.from_bytes(raw[at + 4 : at + 8], "big")

@@ -1,4 +1,4 @@
-"""The Docker API over a Unix socket, as Docker and Podman serve it."""
+"""The Docker API over a Unix socket, as served by Docker and Podman."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_HEAD: Final = 65536
 
 
 class EngineError(DriverError):
-    """The engine refused; ``status`` is its HTTP status."""
+    """The engine refused a call; ``status`` is its HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -28,7 +28,7 @@ class EngineError(DriverError):
 
 
 def engine_sockets() -> list[Path]:
-    """Return where an engine may listen, the most explicit place first."""
+    """Return the sockets on which an engine may listen, the most explicit first."""
     found = []
     host = os.environ.get("DOCKER_HOST", "")
     if host.startswith("unix://"):
@@ -53,39 +53,41 @@ class EngineApi:
         await self._http.aclose()
 
     async def call(self, method: str, path: str, *, wait: bool = False, **options: Any) -> Any:
-        """Make a call and return its JSON; ``wait`` for one that takes as long as it takes."""
+        """Make a call and return its JSON; with ``wait``, without a timeout."""
         try:
             timeout = httpx.Timeout(None, connect=_SECONDS) if wait else httpx.Timeout(_SECONDS)
-            reply = await self._http.request(method, path, timeout=timeout, **options)
+            response = await self._http.request(method, path, timeout=timeout, **options)
         except httpx.HTTPError as error:
-            raise DriverError(f"The container engine doesn't answer: {error or type(error).__name__}.") from error
-        if reply.status_code >= 400:
-            raise EngineError(reply.status_code, _reason(reply))
+            raise DriverError(f"The container engine does not respond: {error or type(error).__name__}.") from error
+        if response.status_code >= 400:
+            raise EngineError(response.status_code, _reason(response))
         try:
-            return reply.json() if reply.content else {}
+            return response.json() if response.content else {}
         except ValueError:
-            return reply.content
+            return response.content
 
     async def lines(self, method: str, path: str, **options: Any) -> AsyncIterator[dict[str, Any]]:
-        """Make a call and yield the JSON lines of its reply as they come."""
+        """Make a call and yield the JSON lines of its response as they arrive."""
         timeout = httpx.Timeout(None, connect=_SECONDS)
         try:
-            async with self._http.stream(method, path, timeout=timeout, **options) as reply:
-                if reply.status_code >= 400:
-                    await reply.aread()
-                    raise EngineError(reply.status_code, _reason(reply))
-                async for line in reply.aiter_lines():
+            async with self._http.stream(method, path, timeout=timeout, **options) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    raise EngineError(response.status_code, _reason(response))
+                async for line in response.aiter_lines():
                     if line.strip():
                         yield json.loads(line)
         except (httpx.HTTPError, ValueError) as error:
-            raise DriverError(f"The container engine broke off: {error or type(error).__name__}.") from error
+            raise DriverError(
+                f"The container engine closed the connection: {error or type(error).__name__}."
+            ) from error
 
     async def hijack(self, path: str, body: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Make a call whose connection becomes a stream of bytes both ways."""
+        """Make a call whose connection becomes a byte stream in both directions."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(self.path), limit=_MAX_HEAD)
         except OSError as error:
-            raise DriverError(f"The container engine doesn't answer: {error.strerror}.") from error
+            raise DriverError(f"The container engine does not respond: {error.strerror}.") from error
         data = json.dumps(body).encode("ascii")
         head = (
             f"POST {VERSION}{path} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
@@ -100,18 +102,18 @@ class EngineApi:
                 raise EngineError(status, text.partition("\r\n\r\n")[2] or text)
         except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             writer.close()
-            raise DriverError("The container engine broke off.") from error
+            raise DriverError("The container engine closed the connection.") from error
         except EngineError:
             writer.close()
             raise
         return reader, writer
 
 
-def _reason(reply: httpx.Response) -> str:
+def _reason(response: httpx.Response) -> str:
     try:
-        return str(reply.json()["message"])
+        return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
-        return reply.text.strip()[:1000] or f"status {reply.status_code}"
+        return response.text.strip()[:1000] or f"status {response.status_code}"
 
 
 def image_path(image: str) -> str:

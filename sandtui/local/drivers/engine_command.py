@@ -1,4 +1,4 @@
-"""One command in a container: an exec of the engine, its streams taken apart."""
+"""One command in a container: an exec of the engine, with demultiplexed streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from sandtui.local.drivers.base import Command, CommandFailed, DriverError, SandboxGone, Stream
 from sandtui.local.drivers.engine_api import EngineApi, EngineError
 
-# The first line on stderr (or on the terminal) is the number of the process: the engine tells only the machine's.
+# The first line on stderr (or the terminal) is the pid in the container; the engine only reports the machine's.
 _WRAPPER: Final = 'echo $$ >&2; exec "$@"'
 _START_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = (0.02, 0.5)
@@ -51,8 +51,8 @@ class EngineCommand:
         if command.user:
             body["User"] = command.user
         try:
-            reply = await api.call("POST", f"/containers/{container}/exec", json=body)
-            self._id = str(reply["Id"])
+            response = await api.call("POST", f"/containers/{container}/exec", json=body)
+            self._id = str(response["Id"])
             start = {"Detach": False, "Tty": body["Tty"]}
             self._reader, self._writer = await api.hijack(f"/exec/{self._id}/start", start)
         except EngineError as error:
@@ -83,7 +83,7 @@ class EngineCommand:
             try:
                 found = await self._api.call("GET", f"/exec/{self._id}/json")
             except EngineError as error:
-                raise SandboxGone("The container is gone.") from error
+                raise SandboxGone("The container no longer exists.") from error
             if not found.get("Running") and found.get("ExitCode") is not None:
                 code = int(found["ExitCode"])
                 return 128 - code if code < 0 else code
@@ -96,7 +96,7 @@ class EngineCommand:
             pause = min(pause * 1.5, longest)
 
     async def kill(self, signal: int) -> None:
-        """Send a signal to the command's process group."""
+        """Send a signal to the process group of the command."""
         await kill_group(self._api, self._container, self.pid, signal)
 
     async def write(self, data: bytes) -> None:
@@ -105,13 +105,13 @@ class EngineCommand:
         await self._writer.drain()
 
     def close_input(self) -> None:
-        """End the input."""
+        """Close the input."""
         if self._command.pty is None:
             with contextlib.suppress(OSError, RuntimeError):
                 self._writer.write_eof()
 
     def resize(self, cols: int, rows: int) -> None:
-        """Change the size of the terminal."""
+        """Resize the terminal."""
 
         async def change() -> None:
             with contextlib.suppress(DriverError):
@@ -120,7 +120,7 @@ class EngineCommand:
         _keep(asyncio.ensure_future(change()))
 
     def close(self) -> None:
-        """Let go of the command; it is killed if it still runs."""
+        """Close the streams; kill the command if it still runs."""
         if self._splitting is not None:
             self._splitting.cancel()
         self._writer.close()
@@ -144,20 +144,20 @@ class EngineCommand:
                         raise CommandFailed(2, seen.decode("utf-8", "replace").strip() or "it did not start")
                     seen += chunk
         except TimeoutError as error:
-            raise DriverError("The container engine doesn't start the command.") from error
+            raise DriverError("The container engine did not start the command.") from error
         line, _, rest = seen.partition(b"\n")
         if not line.strip().isdigit():
             raise CommandFailed(2, seen.decode("utf-8", "replace").strip())
         self.pid = int(line)
         if rest:
-            # Nobody else reads yet, so that it can go back to the front.
+            # Nothing else reads yet, so the rest can go back to the front.
             queue = self._queues[stream]
             waiting = [queue.get_nowait() for _ in range(queue.qsize())]
             for chunk in [rest, *waiting]:
                 queue.put_nowait(chunk)
 
     async def _split(self) -> None:
-        """Take the streams apart; a reader that is slow slows the command."""
+        """Demultiplex the streams; a slow reader slows the command down."""
         try:
             if self._command.pty is not None:
                 while chunk := await self._reader.read(_CHUNK):
@@ -173,14 +173,14 @@ class EngineCommand:
                         left -= len(chunk)
                         await self._queues["stderr" if head[0] == 2 else "stdout"].put(chunk)
         except (asyncio.IncompleteReadError, OSError):
-            pass  # that is how both sides end
+            pass  # both sides end this way
         self._ended.set()
         for queue in self._queues.values():
             await queue.put(b"")
 
 
 def _wrapper(pty: tuple[int, int] | None) -> str:
-    # The engine sizes a terminal only once it is there, which is too late for a program that looks at once.
+    # The engine sets the terminal size only after the start, too late for a program that reads it at once.
     return _WRAPPER if pty is None else f"stty cols {pty[0]} rows {pty[1]} 2> /dev/null; {_WRAPPER}"
 
 
@@ -188,8 +188,8 @@ async def kill_group(api: EngineApi, container: str, pid: int, signal: int) -> N
     """Send a signal to a process group in a container."""
     body = {"Cmd": ["/bin/sh", "-c", f"kill -{int(signal)} -- -{int(pid)}"], "User": "0"}
     with contextlib.suppress(EngineError):
-        reply = await api.call("POST", f"/containers/{container}/exec", json=body)
-        await api.call("POST", f"/exec/{reply['Id']}/start", json={"Detach": True})
+        response = await api.call("POST", f"/containers/{container}/exec", json=body)
+        await api.call("POST", f"/exec/{response['Id']}/start", json={"Detach": True})
 
 
 _running: set[asyncio.Future[Any]] = set()

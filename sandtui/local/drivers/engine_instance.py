@@ -1,4 +1,4 @@
-"""One container as a sandbox: commands by the engine, files through commands."""
+"""A container as a sandbox: commands through the engine, files through commands."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import socket
 import tempfile
 from typing import Any, Final
 
-from sandtui.local.drivers.base import Command, DriverError, Ending, FileTrouble, PortClosed, SandboxGone
+from sandtui.local.drivers.base import Command, DriverError, Ending, FileFailed, PortClosed, SandboxGone
 from sandtui.local.drivers.engine_api import EngineApi
 from sandtui.local.drivers.engine_command import EngineCommand
 
 DIAL_SECONDS: Final = 5.0
 _NOT_OFFERED: Final = "The container engine driver has no file service; use commands, uploads and downloads."
-# Each says by its exit code what is wrong, since there is no other way to tell.
+# Each reports an error by its exit code, since there is no other channel.
 _READ: Final = (
     'if [ -d "$1" ]; then exit 21; elif [ ! -e "$1" ]; then exit 2; elif [ ! -f "$1" ]; then exit 22; '
     'elif [ ! -r "$1" ]; then exit 13; fi; exec cat -- "$1"'
@@ -32,7 +32,7 @@ _CHUNK: Final = 1024 * 1024
 
 
 class EngineInstance:
-    """A container that runs."""
+    """A running container."""
 
     def __init__(self, api: EngineApi, container: str, env: dict[str, str], cwd: str, memory_gb: float) -> None:
         self._api = api
@@ -48,35 +48,35 @@ class EngineInstance:
         return await EngineCommand.start(self._api, self._container, command, env, command.cwd or self._cwd)
 
     async def open_read(self, path: str) -> SpooledFile:
-        """Read a file out of the container; it is kept here until it is closed."""
+        """Read a file out of the container into a temporary file."""
         target = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             code = await self._pipe([_READ, path], target=target)
             if code:
-                raise FileTrouble(code if code in errno.errorcode else errno.EIO, os.strerror(code))
+                raise FileFailed(code if code in errno.errorcode else errno.EIO, os.strerror(code))
             return SpooledFile(target)
         except BaseException:
             target.close()
             raise
 
     async def open_write(self, path: str) -> EngineWriteFile:
-        """Write a file beside its target."""
+        """Write a temporary file beside its target."""
         folder, _, name = path.rpartition("/")
         temporary = f"{folder}/.{name[:200]}.{secrets.token_hex(6)}"
         running = await self.run(Command(["/bin/sh", "-c", _WRITE, "sh", path, temporary], stdin=True, cwd="/"))
         return EngineWriteFile(self, running, path, temporary)
 
     async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Refuse: only an agent could do this."""
-        raise FileTrouble(errno.ENOSYS, _NOT_OFFERED)
+        """Refuse: this needs an agent."""
+        raise FileFailed(errno.ENOSYS, _NOT_OFFERED)
 
     async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
-        """Refuse: only an agent could do this."""
-        raise FileTrouble(errno.ENOSYS, _NOT_OFFERED)
+        """Refuse: this needs an agent."""
+        raise FileFailed(errno.ENOSYS, _NOT_OFFERED)
 
     async def listen(self, port: int) -> socket.socket:
-        """Refuse: only an agent could do this."""
-        raise FileTrouble(errno.ENOSYS, "The container engine driver can't listen in a sandbox.")
+        """Refuse: this needs an agent."""
+        raise FileFailed(errno.ENOSYS, "The container engine driver cannot listen in a sandbox.")
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to a port at the container's address."""
@@ -86,7 +86,7 @@ class EngineInstance:
         addresses = [settings.get("IPAddress"), *(network.get("IPAddress") for network in networks)]
         address = next((one for one in addresses if one), None)
         if address is None:
-            raise PortClosed("The container has no network, so that its ports can't be reached.")
+            raise PortClosed("The container has no network, so its ports cannot be reached.")
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
@@ -101,8 +101,8 @@ class EngineInstance:
             raise
         return sock
 
-    async def overran(self) -> bool:
-        """Return whether a process of the container was killed for memory."""
+    async def exceeded_limits(self) -> bool:
+        """Return whether a process of the container was killed for lack of memory."""
         if not self._over.is_set():
             with contextlib.suppress(DriverError):
                 text = await self.output(_OOM)
@@ -115,7 +115,7 @@ class EngineInstance:
         """Wait until the container ends."""
         waiting = asyncio.ensure_future(self._api.call("POST", f"/containers/{self._container}/wait", wait=True))
         over = asyncio.ensure_future(self._over.wait())
-        text = f"The sandbox used more than its {self._memory_gb:g} GB of memory."
+        text = f"The sandbox exceeded its {self._memory_gb:g} GB of memory."
         try:
             await asyncio.wait({waiting, over}, return_when=asyncio.FIRST_COMPLETED)
             if over.done():
@@ -126,14 +126,14 @@ class EngineInstance:
                 return Ending(137, "OOM_KILLED", text)
             return Ending(code)
         except DriverError as error:
-            return Ending(None, None, f"The container is gone: {error}")
+            return Ending(None, None, f"The container no longer exists: {error}")
         finally:
             for task in (waiting, over):
                 task.cancel()
             await asyncio.wait({waiting, over})
 
     async def output(self, script: str) -> str:
-        """Run a script as root and return what it prints."""
+        """Run a script as root and return its output."""
         running = await self.run(Command(["/bin/sh", "-c", script], cwd="/", user="0"))
         try:
             parts = [chunk async for chunk in running.output("stdout")]
@@ -142,7 +142,7 @@ class EngineInstance:
             running.close()
 
     async def finish(self, path: str, temporary: str, script: str = _COMMIT) -> int:
-        """Carry out the last step of a write."""
+        """Run the last step of a write and return its exit code."""
         return await self._pipe([script, path, temporary])
 
     async def _pipe(self, arguments: list[str], target: Any = None) -> int:
@@ -166,16 +166,16 @@ class SpooledFile:
         self.size = os.fstat(file.fileno()).st_size
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Return bytes from a place in the file."""
+        """Return up to ``length`` bytes from an offset."""
         return os.pread(self._file.fileno(), min(length, self.size), offset)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 class EngineWriteFile:
-    """A file being written in a container."""
+    """A temporary file in a container that replaces its target on commit."""
 
     def __init__(self, instance: EngineInstance, running: EngineCommand, path: str, temporary: str) -> None:
         self._instance = instance
@@ -185,23 +185,23 @@ class EngineWriteFile:
         self._done = False
 
     async def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append bytes."""
         try:
             for start in range(0, len(data), _CHUNK):
                 await self._running.write(data[start : start + _CHUNK])
         except OSError as error:
             await self._raise(await self._running.wait())
-            raise SandboxGone("The container broke off.") from error
+            raise SandboxGone("The container closed the connection.") from error
 
     async def commit(self) -> None:
-        """Put the file in its place."""
+        """Move the file to its target."""
         self._running.close_input()
         await self._raise(await self._running.wait())
         await self._raise(await self._instance.finish(self._path, self._temporary))
         self._done = True
 
     def close(self) -> None:
-        """Let go of the file; without a commit nothing of it is left."""
+        """Close the file; unless it was committed, it is removed."""
         self._running.close()
         if not self._done:
             task = asyncio.ensure_future(self._instance.finish(self._path, self._temporary, 'rm -f -- "$2"'))
@@ -210,4 +210,4 @@ class EngineWriteFile:
     async def _raise(self, code: int) -> None:
         if code:
             self._done = code == errno.EISDIR
-            raise FileTrouble(code if code in errno.errorcode else errno.EIO, os.strerror(code))
+            raise FileFailed(code if code in errno.errorcode else errno.EIO, os.strerror(code))

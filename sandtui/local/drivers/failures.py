@@ -1,8 +1,8 @@
-"""The ways in which a simulated sandbox fails, each with the reason that a platform would give.
+"""The failures of simulated sandboxes, each with the reason that a platform would give.
 
-A sandbox fails when its ``advanced_configs`` say so: ``{"simulate": "OOM_KILLED"}``, one of the names below, or
-``{"simulate": "failure"}`` for any of them. ``"after": 30`` is the number of seconds until then; without it some
-time that fits.
+A sandbox fails if its ``advanced_configs`` say so: ``{"simulate": "OOM_KILLED"}``, one of the names below, or
+``{"simulate": "failure"}`` for any of them. ``"after": 30`` is the number of seconds until then; the default is a
+plausible random time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Stage = Literal["queued", "starting", "running"]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedFailure:
-    """One way to fail. ``seconds`` are the shortest and the longest time that a sandbox spends in the stage before."""
+    """A kind of failure. ``seconds`` are the minimum and the maximum time in its stage."""
 
     name: str
     weight: int
@@ -34,15 +34,15 @@ class SimulatedFailure:
     messages: tuple[str, ...]
     exit_code: int | None = None
     typed: bool = True
-    """Whether the platform gives a type of error; for a command that failed it gives the exit code alone."""
+    """Whether the platform reports an error type; for a failed command, it only reports the exit code."""
 
     @property
     def error_type(self) -> str | None:
-        """The platform's word for the cause."""
+        """The platform's name for the cause."""
         return self.name if self.typed else None
 
     def message(self, record: SandboxRecord, random: Random) -> str:
-        """Return the reason in words."""
+        """Return the reason as text."""
         text = random.choice(self.messages)
         return text.format(image=record.docker_image, memory=record.memory_gb, disk=record.disk_size_gb)
 
@@ -52,16 +52,16 @@ FAILURES: Final = (
         "IMAGE_PULL_FAILED", 4, "starting", (1.0, 8.0),
         (
             "The image {image} could not be pulled: manifest unknown.",
-            "The image {image} could not be pulled: the registry wants a login.",
+            "The image {image} could not be pulled: the registry requires a login.",
             "The image {image} could not be pulled: too many requests, try again later.",
         ),
     ),
     SimulatedFailure(
-        "OOM_KILLED", 6, "running", (4.0, 90.0), ("The sandbox used more than its {memory:g} GB of memory.",), 137
+        "OOM_KILLED", 6, "running", (4.0, 90.0), ("The sandbox exceeded its {memory:g} GB of memory.",), 137
     ),
     SimulatedFailure(
         "QUOTA_EXCEEDED", 3, "queued", (0.5, 3.0),
-        ("The team's quota of cores is used up.", "The team's quota of running sandboxes is used up."),
+        ("The team's quota of cores is exhausted.", "The team's quota of running sandboxes is used up."),
     ),
     SimulatedFailure(
         "NO_CAPACITY", 2, "queued", (20.0, 60.0),
@@ -81,7 +81,7 @@ FAILURES: Final = (
     ),
     SimulatedFailure("DISK_FULL", 2, "running", (10.0, 120.0), ("The sandbox filled its disk of {disk:g} GB.",), 1),
     SimulatedFailure(
-        "SANDBOX_LOST", 1, "running", (10.0, 120.0), ("The machine that ran the sandbox does not answer any more.",)
+        "SANDBOX_LOST", 1, "running", (10.0, 120.0), ("The machine that ran the sandbox no longer responds.",)
     ),
     SimulatedFailure(
         "COMMAND_FAILED", 3, "running", (2.0, 60.0), ("The start command ended with exit code 1.",), 1, False
@@ -99,21 +99,21 @@ _BY_NAME: Final = {failure.name: failure for failure in FAILURES}
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What will become of one sandbox."""
+    """How and when a sandbox will fail."""
 
     failure: SimulatedFailure
     message: str
     after: timedelta
-    """Time between the beginning of the stage and the failure."""
+    """Time from the start of the stage to the failure."""
 
 
 def any_failure(random: Random) -> SimulatedFailure:
-    """Choose a failure by weight."""
+    """Return a random failure, by weight."""
     return random.choices(FAILURES, [failure.weight for failure in FAILURES])[0]
 
 
 def fate_of(record: SandboxRecord, seed: int) -> Fate | None:
-    """Return how a sandbox is going to fail, or None. It is the same each time for the same name and seed."""
+    """Return how a sandbox will fail, or None. The same name and seed give the same result."""
     if not record.advanced_configs:
         return None
     wanted = record.advanced_configs.get(KEY)
@@ -126,8 +126,8 @@ def fate_of(record: SandboxRecord, seed: int) -> Fate | None:
 
 
 def _after(configs: Mapping[str, Any], failure: SimulatedFailure, random: Random) -> timedelta:
-    told = configs.get(AFTER_KEY)
+    delay = configs.get(AFTER_KEY)
     usual = random.uniform(*failure.seconds)
-    if isinstance(told, int | float) and 0 <= told < _FOR_EVER:
-        return timedelta(seconds=told)
+    if isinstance(delay, int | float) and 0 <= delay < _FOR_EVER:
+        return timedelta(seconds=delay)
     return timedelta(seconds=usual)

@@ -1,4 +1,4 @@
-"""The logs of sandboxes, one file each; they outlive their sandboxes."""
+"""The logs of sandboxes, one file each; they remain after their sandboxes."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _log = logging.getLogger(__name__)
 
 
 class StoredLog(NamedTuple):
-    """One log on disk."""
+    """A log on disk."""
 
     sandbox_id: str
     size: int
-    """Bytes."""
+    """In bytes."""
     changed_at: datetime
 
 
 class SandboxLogs:
-    """The logs in one directory."""
+    """The logs in a directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def open(self) -> None:
-        """Make the directory, or check it."""
+        """Create or check the directory."""
         private_directory(self._directory, "directory")
 
     def path(self, sandbox_id: str) -> Path:
-        """Return where the log of a sandbox is."""
+        """Return the path of a sandbox's log."""
         return self._directory / f"{sandbox_id}{_ENDING}"
 
     def append(self, sandbox_id: str, text: str) -> None:
-        """Add text to a log, as far as there is space: a full disk must not keep a sandbox from being ended."""
+        """Append text to a log if there is space: a full disk must not prevent the end of a sandbox."""
         try:
             fd = os.open(self.path(sandbox_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -48,15 +48,15 @@ class SandboxLogs:
             finally:
                 os.close(fd)
         except OSError as error:
-            _log.warning("the log of %s can't be written: %s", sandbox_id, error)
+            _log.warning("the log of %s cannot be written: %s", sandbox_id, error)
 
     def note(self, sandbox_id: str, text: str) -> None:
-        """Add a line of the platform's own."""
+        """Append a line of the platform."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.append(sandbox_id, f"{stamp} platform: {text}\n")
 
     def tail(self, sandbox_id: str) -> str:
-        """Return a log, its beginning left out when it is very long; nothing when there is none."""
+        """Return a log, without the beginning of a very long one; empty if there is none."""
         try:
             with self.path(sandbox_id).open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -77,5 +77,5 @@ class SandboxLogs:
         return found
 
     def remove(self, sandbox_id: str) -> None:
-        """Remove the log of a sandbox, if there is one."""
+        """Remove the log of a sandbox if it exists."""
         self.path(sandbox_id).unlink(missing_ok=True)

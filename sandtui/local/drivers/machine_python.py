@@ -1,4 +1,4 @@
-"""What a sandbox has to know of the Python that it gets."""
+"""Describes the Python interpreter that sandboxes get."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandtui.local.drivers.agent_processes import INTERPRETER
 from sandtui.local.drivers.base import DriverError
 
 _SECONDS: Final = 30.0
-# pip as installed, else the one that Python brings for new virtual environments.
+# pip as installed, or the version that Python bundles for new virtual environments.
 _ASK: Final = """
 import glob, importlib.util, json, os, platform, sys, sysconfig
 pip = None
@@ -32,11 +32,11 @@ print(json.dumps({
 
 @functools.cache
 def machine_python(executable: Path = INTERPRETER) -> dict[str, Any]:
-    """Describe an interpreter for :class:`sandtui.local.agent.usr_local.Python`; asks it, once."""
+    """Describe an interpreter for :class:`sandtui.local.agent.usr_local.Python`; the result is cached."""
     try:
         done = subprocess.run(  # noqa: S603
             [executable, "-I", "-c", _ASK], cwd="/", check=True, capture_output=True, text=True, timeout=_SECONDS
         )
         return {"executable": str(executable.resolve()), **json.loads(done.stdout)}
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise DriverError(f"The Python of the sandboxes, {executable}, can't be asked: {error}") from error
+        raise DriverError(f"The Python interpreter of sandboxes, {executable}, cannot be run: {error}") from error

@@ -16,13 +16,13 @@ from typing import Any, Final
 from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
 from sandtui.local.control.images import Catalogue
-from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.architecture import refuse_other_architecture
-from sandtui.local.drivers.base import DriverError, FileTrouble, Refused, SandboxGone
+from sandtui.local.drivers.base import DriverError, FileFailed, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
-from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_program, inodes_for, try_quota
+from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_mkfs, inodes_for, try_quota
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
 from sandtui.local.drivers.machine_python import machine_python
@@ -187,13 +187,13 @@ class NamespaceDriver(AgentDriver):
             return await self._carrier.applied(record.id, record.network_generation)
         return await super().applied_egress(record)
 
-    async def _attach(self, record: SandboxRecord) -> HostedInstance:
+    async def _attach(self, record: SandboxRecord) -> AgentInstance:
         instance = await super()._attach(record)
         if self._carrier is not None and _may_have_link(record):
             self._carried[record.id] = record
             try:
                 await self._carry(record.id, instance)
-            except FileTrouble:
+            except FileFailed:
                 del self._carried[record.id]
                 # Made by a platform that carried nothing; it keeps what it got then.
                 if record.network_access:
@@ -210,7 +210,7 @@ class NamespaceDriver(AgentDriver):
     def _not_carried(self, sandbox_id: str, error: str) -> None:
         self.note(sandbox_id, f"this sandbox has no network: its packets can't be carried ({error})")
 
-    async def _carry(self, sandbox_id: str, instance: HostedInstance) -> None:
+    async def _carry(self, sandbox_id: str, instance: AgentInstance) -> None:
         assert self._carrier is not None
         device, link = await instance.network()
         try:
@@ -351,7 +351,7 @@ async def find_disk_limit(state_dir: Path, *, mapped: bool) -> tuple[DiskLimit |
         if reason is None:
             return ProjectQuota(), ""
         reasons.append(reason)
-    if (program := find_program()) is None:
+    if (program := find_mkfs()) is None:
         reasons.append("mkfs.ext4 is not installed")
     else:
         image = ImageLimit(state_dir, program)

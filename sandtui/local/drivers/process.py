@@ -1,4 +1,4 @@
-"""Plain processes, the last resort: the same agent, a directory of its own, no isolation at all."""
+"""Plain processes, the last resort: the same agent and a directory per sandbox, without isolation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from sandtui.local.agent.usr_local import PLACE, Python, make_environment
 from sandtui.local.drivers.agent_files import AgentReadFile
-from sandtui.local.drivers.agent_instance import SOCKET_NAME, HostedInstance
+from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import PATH, reap
 from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
 from sandtui.local.drivers.architecture import refuse_other_architecture
-from sandtui.local.drivers.base import Command, FileTrouble, Refused, SandboxGone
+from sandtui.local.drivers.base import Command, FileFailed, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.egress_check import refuse_egress_rules
 from sandtui.local.drivers.machine_python import machine_python
@@ -27,18 +27,18 @@ from sandtui.local.store.records import SandboxRecord
 
 _DIRECTORIES = ("app", "data", "home", "root", "sandbox-workspace", "tmp", "var/tmp", "workspace")
 _SHUTDOWN_SECONDS = 5.0
-# Background jobs of the SDKs write to the real /tmp here, and their state is read back as a file.
+# Background jobs of the SDKs write to the real /tmp here, and their state is read as a file.
 _JOB_FILE = re.compile(r"/tmp/job_[0-9a-f]{8}\.(exit|stdout\.log|stderr\.log)")  # noqa: S108
 
 
 class ProcessDriver(AgentDriver):
-    """Each sandbox is a directory and a group of processes."""
+    """Runs each sandbox as a directory and a group of processes."""
 
     name = "process"
 
     @property
     def isolation(self) -> str:  # type: ignore[override]
-        """Say what is not kept apart: nearly everything."""
+        """Describe what is not isolated, which is nearly everything."""
         return (
             "plain processes: NOT isolated. Commands run as you, on your files and your network; "
             f"only uploads and downloads stay within the sandbox's own directory; {self._limits}."
@@ -46,30 +46,30 @@ class ProcessDriver(AgentDriver):
 
     @property
     def warning(self) -> str:  # type: ignore[override]
-        """What everyone who starts or uses the platform has to know."""
+        """What all users of the platform must know about its isolation."""
         return (
             "Sandboxes are plain processes of this machine, NOT isolated: they run as you, on your files and network."
         )
 
     def check(self, record: SandboxRecord) -> None:
-        """Refuse what can't be honoured."""
+        """Refuse what the driver does not support."""
         refuse_other_architecture(record.arch)
         self.check_egress(record)
         if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs to give")
+            raise Refused("gpu_count", "this local platform has no GPUs")
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
-        """Refuse all but the machine's whole network."""
+        """Refuse everything but unrestricted network access."""
         if not record.network_access:
             raise Refused(
                 "network_access",
-                "can't be false here: this platform runs plain processes, which all have the machine's network",
+                "cannot be false: this platform runs plain processes, which all have the machine's network",
             )
         refuse_egress_rules(record)
 
     async def discard(self, sandbox_id: str) -> None:
-        """End every process of a sandbox and remove its files."""
-        # What an agent that died too early left behind could fill the directory while it is removed.
+        """End all processes of a sandbox and remove its files."""
+        # Processes left by an agent that died early could fill the directory while it is removed.
         await asyncio.to_thread(_kill_marked, sandbox_id)
         await super().discard(sandbox_id)
         await asyncio.to_thread(_kill_marked, sandbox_id)
@@ -83,7 +83,7 @@ class ProcessDriver(AgentDriver):
         top = f"{root}{PLACE}"
         Path(top).mkdir(parents=True)
         make_environment(top, Python(**machine_python()), place=top)
-        # A login shell resets PATH.
+        # Login shells reset PATH.
         for profile in (".profile", ".zprofile"):
             (root / HOME.lstrip("/") / profile).write_text(f'PATH={shlex.quote(f"{top}/bin")}:"$PATH"\n')
 
@@ -99,14 +99,14 @@ class ProcessDriver(AgentDriver):
     def _working_directory(self, root: Path) -> str:
         return f"{root}{WORKING_DIRECTORY}"
 
-    def _instance(self, record: SandboxRecord, watch: Channel) -> HostedInstance:
+    def _instance(self, record: SandboxRecord, watch: Channel) -> AgentInstance:
         directory = self._sandboxes / record.id
         root = directory / "root"
         env = self._environment(record, root)
         return _PlainInstance(directory, env, self._working_directory(root), watch)
 
     async def _terminate(self, sandbox_id: str, directory: Path) -> None:
-        # Only the agent knows its orphans; it ends them one and all before it goes.
+        # Only the agent knows its orphans; it ends all of them before it exits.
         try:
             with await Channel.connect(directory, SOCKET_NAME) as channel:
                 await channel.ask({"op": "shutdown"}, _SHUTDOWN_SECONDS)
@@ -114,11 +114,11 @@ class ProcessDriver(AgentDriver):
             return
 
 
-class _PlainInstance(HostedInstance):
-    """Paths of the sandbox mean its directory where it has them, else the machine's."""
+class _PlainInstance(AgentInstance):
+    """Maps paths into the sandbox's directory if they exist there, and otherwise to the machine."""
 
     def describe(self, command: Command) -> dict[str, Any]:
-        """Return a command as the agent reads it."""
+        """Return a command in the form that the agent reads."""
         described = super().describe(command)
         if command.cwd is not None:
             inside = f"{self._directory}/root{posixpath.normpath('/' + command.cwd)}"
@@ -127,17 +127,17 @@ class _PlainInstance(HostedInstance):
         return described
 
     def inside(self, path: str) -> str:
-        """Return a path within the sandbox's directory: commands know it by the machine's path, uploads need not."""
+        """Return a path relative to the sandbox's directory: commands use machine paths, uploads need not."""
         for root in (f"{self._directory}/root", os.path.realpath(self._directory / "root")):
             if f"{path}/".startswith(f"{root}/"):
                 return path.removeprefix(root) or "/"
         return path
 
     async def open_read(self, path: str) -> AgentReadFile:
-        """Open a regular file within the sandbox's directory."""
+        """Open a regular file in the sandbox's directory."""
         try:
             return await super().open_read(path)
-        except FileTrouble:
+        except FileFailed:
             if not _JOB_FILE.fullmatch(path):
                 raise
             try:
@@ -153,7 +153,7 @@ class _PlainInstance(HostedInstance):
 
 
 def _kill_marked(sandbox_id: str) -> None:
-    """Kill what an agent that died too early left behind: each process carries its sandbox's id."""
+    """Kill the processes left by an agent that died early; each has its sandbox's id in its environment."""
     if sys.platform != "linux":
         return
     mark = f"{MARKER}={sandbox_id}".encode()

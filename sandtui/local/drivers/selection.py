@@ -1,4 +1,4 @@
-"""Finds the best driver that works on this machine, or says why the wanted one doesn't."""
+"""Selects the best driver that works on this machine, or explains why the requested one does not."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, 
 _LINK_NAMES: Final = {"tun": "no TUN device", "veth": "no veth pair"}
 
 
-async def choose(settings: PlatformSettings, state_dir: Path, clock: Clock) -> Driver:
-    """Return the driver for these settings, tried out where it may fail."""
+async def select_driver(settings: PlatformSettings, state_dir: Path, clock: Clock) -> Driver:
+    """Return the driver for the settings, tested if it may fail.
+
+    Raises:
+        LocalError: the requested driver, or any that isolates, does not work here.
+    """
     images = Catalogue(settings.images)
     if settings.driver == "simulated":
         return SimulatedDriver(clock, images, settings.fleet, settings.seed)
@@ -35,8 +39,8 @@ async def choose(settings: PlatformSettings, state_dir: Path, clock: Clock) -> D
         api = await find_engine()
         if api is None:
             raise LocalError(
-                "No container engine answers. Start Docker or Podman (`podman system service --time=0 "
-                "unix:///PATH/podman.sock`), and name its socket in DOCKER_HOST when it is in no usual place."
+                "No container engine responds. Start Docker or Podman (`podman system service --time=0 "
+                "unix:///PATH/podman.sock`), and set DOCKER_HOST if its socket is not in a usual place."
             )
         return EngineDriver(api, state_dir)
     mode = await find_mode(state_dir, settings.links)
@@ -50,44 +54,44 @@ async def choose(settings: PlatformSettings, state_dir: Path, clock: Clock) -> D
     reason = mode.reason.rstrip(".")
     if settings.driver == "namespace":
         raise LocalError(
-            f"The namespace driver doesn't work here: {reason}. Allow unprivileged user "
+            f"The namespace driver does not work here: {reason}. Allow unprivileged user "
             "namespaces (inside Docker: --security-opt seccomp=unconfined), or use --driver process, "
             "which does not isolate."
         )
-    # An engine isolates well, but its images have to be there or be pulled: the second choice.
+    # A container engine isolates well, but needs images: the second choice.
     if (api := await find_engine()) is not None:
         return EngineDriver(api, state_dir)
     raise NothingIsolatesError(
-        f"Nothing on this machine can isolate sandboxes: namespaces don't work ({reason}), and no container engine "
-        "answers. Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined), start Docker "
-        "or Podman, or name the driver to have sandboxes that are NOT isolated: "
+        f"Nothing on this machine can isolate sandboxes: namespaces do not work ({reason}), and no container engine "
+        "responds. Allow unprivileged user namespaces (inside Docker: --security-opt seccomp=unconfined), start Docker "
+        "or Podman, or select the driver for sandboxes that are NOT isolated: "
         "`sandtui local env --driver process` or `sandtui serve --driver process`."
     )
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How namespaces work on this machine; ``reason`` says why they, or a carried network, don't."""
+    """How namespaces work on this machine; ``reason`` says why they, or a network of their own, do not."""
 
     mapped: bool | None
-    """Whether sandboxes get users of their own; None when there are no namespaces at all."""
+    """Whether sandboxes get their own user ids; None if namespaces do not work at all."""
     link: str | None
-    """How packets reach the platform; None when they can't."""
+    """The kind of network device; None if none works."""
     reason: str
     disk: DiskLimit | None = None
-    """What bounds the disk of a sandbox; None when nothing does, for ``disk_reason``."""
+    """The disk limit; None if none works, for ``disk_reason``."""
     disk_reason: str = ""
 
 
 async def find_mode(state_dir: Path, links: Sequence[str] = LINKS) -> Mode:
-    """Find out how this machine can isolate, by trying.
+    """Find out, by probing, how this machine can isolate.
 
     Raises:
-        LocalError: a trial failed for a reason that says nothing about the machine.
+        LocalError: a probe failed for a reason that says nothing about the machine.
     """
     try:
         reasons = []
-        # Only root can give sandboxes users of their own; where even that is refused, anyone's way is left.
+        # Only root can map other user ids; if even that is refused, the unprivileged way remains.
         for mapped in (True, False) if os.geteuid() == 0 else (False,):
             reason = await probe(state_dir, mapped=mapped)
             if reason is None:
@@ -95,8 +99,8 @@ async def find_mode(state_dir: Path, links: Sequence[str] = LINKS) -> Mode:
                 return Mode(mapped, link, why, *await find_disk_limit(state_dir, mapped=mapped))
             reasons.append(reason)
     except DriverError as error:
-        # Not a limit of the machine, so nothing that isolates less may take its place.
-        raise LocalError(f"Whether this machine can isolate sandboxes can't be found out. {error}") from error
+        # Not a limit of the machine, so no driver with less isolation may be used instead.
+        raise LocalError(f"Cannot determine whether this machine can isolate sandboxes. {error}") from error
     return Mode(None, None, reasons[-1])
 
 
@@ -111,10 +115,8 @@ async def _find_link(state_dir: Path, links: Sequence[str], *, mapped: bool) -> 
 
 
 def _check_out_of_sight(state_dir: Path) -> None:
-    """Every sandbox sees the machine's programs; what all sandboxes keep must not lie among them."""
+    """Raise a LocalError for a state directory among the programs of the machine, which all sandboxes can read."""
     shown = [Path("/", name) for name in HOST_DIRECTORIES] + [Path(sys.base_prefix)]
     for path in shown:
         if state_dir.is_relative_to(path.resolve()):
-            raise LocalError(
-                f"The state directory {state_dir} lies in {path}, which every sandbox can read. {ELSEWHERE}"
-            )
+            raise LocalError(f"The state directory {state_dir} is in {path}, which all sandboxes can read. {ELSEWHERE}")

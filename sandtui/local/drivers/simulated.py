@@ -1,4 +1,4 @@
-"""Sandboxes without processes: for demonstrations, snapshots and load."""
+"""Simulated sandboxes without processes, for demonstrations, snapshots and load tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandtui.local.drivers.architecture import refuse_other_architecture
 from sandtui.local.drivers.base import (
     Command,
     Ending,
-    FileTrouble,
+    FileFailed,
     ImageUnavailable,
     NeverStarted,
     Refused,
@@ -29,29 +29,29 @@ from sandtui.local.drivers.base import (
     Stream,
 )
 from sandtui.local.drivers.failures import Fate, Stage, fate_of
-from sandtui.local.drivers.simulated_files import SimulatedFiles, made_up_files
-from sandtui.local.drivers.simulated_fleet import made_up_use, make_fleet
+from sandtui.local.drivers.simulated_files import SimulatedFiles, sample_files
+from sandtui.local.drivers.simulated_fleet import make_fleet, simulated_usage
 from sandtui.local.store.records import SandboxRecord
 
 ADMIT_SECONDS = 0.5
 START_SECONDS = 1.5
 
-MEASURING = "c=/sys/fs/cgroup;"
-LOOKING_FOR_JOBS = re.compile(r"LC_ALL=C; export LC_ALL; cd /tmp .*?printf '\\n@(?P<mark>[0-9a-f]+) %s '", re.DOTALL)
-"""So begins the command by which the dashboard measures use."""
+USAGE_COMMAND = "c=/sys/fs/cgroup;"
+JOB_SCAN = re.compile(r"LC_ALL=C; export LC_ALL; cd /tmp .*?printf '\\n@(?P<mark>[0-9a-f]+) %s '", re.DOTALL)
+"""The start of the command with which the dashboard measures usage."""
 
 _UNKNOWN = (
-    "this sandbox is simulated: no program runs in it. It knows cat, date, echo, env, exit, false, "
+    "this sandbox is simulated and runs no programs. It has cat, date, echo, env, exit, false, "
     "hostname, pwd, sleep, true, uname and whoami."
 )
 
 
 class SimulatedDriver:
-    """Plays a fleet; with the same seed and clock it is always the same."""
+    """Simulates a fleet; with the same seed and clock, it is always the same."""
 
     name = "simulated"
     logs = None
-    isolation = "simulated: no process runs, commands are answered from a small built-in set."
+    isolation = "simulated: no processes; a few commands are built in."
     warning = ""
     keeps_sandboxes = True
 
@@ -63,67 +63,67 @@ class SimulatedDriver:
         self._instances: dict[str, _Instance] = {}
 
     def fleet(self) -> list[SandboxRecord]:
-        """Return the sandboxes that are there from the beginning, oldest first."""
+        """Return the initial sandboxes, oldest first."""
         return make_fleet(self._fleet, self._seed, self._clock.now())
 
     def may_end(self, record: SandboxRecord) -> bool:
-        """Return whether it was told to fail: nothing else ends a sandbox in which nothing runs."""
+        """Return whether it is set to fail: nothing else ends a simulated sandbox."""
         return fate_of(record, self._seed) is not None
 
     async def open(self) -> None:
-        """Get ready."""
+        """Do nothing: there is nothing to prepare."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Do nothing: there is nothing to close."""
 
     def check(self, record: SandboxRecord) -> None:
-        """Refuse what can't be honoured."""
+        """Refuse what the driver does not support."""
         refuse_other_architecture(record.arch)
         if "\0" in record.name:
-            raise Refused("name", "can't hold a NUL byte")
+            raise Refused("name", "must not contain a NUL byte")
 
     async def admit(self, record: SandboxRecord) -> None:
-        """Wait a moment, as in a queue."""
-        # Counted from the record's own last change, so that a test's clock decides alone.
+        """Wait for a moment, as in a queue."""
+        # Relative to the record's last change, so that only the clock of a test decides.
         await self._fail(record, "queued")
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=ADMIT_SECONDS))
 
-    async def image_trouble(self, image: str) -> str | None:
-        """Return why an image can't be had, by its name."""
-        return self._images.trouble(image)
+    async def image_error(self, image: str) -> str | None:
+        """Return why an image is not available, by its name; None if it is."""
+        return self._images.error(image)
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
-        """Take any lists: a sandbox in which nothing runs connects to nothing."""
+        """Accept all lists: a simulated sandbox makes no connections."""
 
     async def apply_egress(self, record: SandboxRecord) -> None:
-        """Take note that nothing has to be done."""
+        """Do nothing: there is no network."""
 
     async def applied_egress(self, record: SandboxRecord) -> int:
-        """Return the newest generation of a sandbox that runs."""
+        """Return the newest generation."""
         return record.network_generation if record.status == "RUNNING" else 0
 
     async def start(self, record: SandboxRecord) -> _Instance:
-        """Take the time that a real start would take."""
+        """Wait as long as a real start would take."""
         await self._fail(record, "starting")
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=START_SECONDS))
-        if (trouble := self._images.trouble(record.docker_image)) is not None:
-            raise ImageUnavailable(trouble)
+        if (reason := self._images.error(record.docker_image)) is not None:
+            raise ImageUnavailable(reason)
         return self._instance(record)
 
     async def adopt(self, record: SandboxRecord) -> _Instance | None:
-        """Find a sandbox again; the simulated ones never get lost."""
+        """Return a sandbox of an earlier platform; simulated ones always exist."""
         return self._instance(record)
 
     async def discard(self, sandbox_id: str) -> None:
-        """Forget a sandbox."""
+        """Remove a sandbox."""
         self._instances.pop(sandbox_id, None)
 
     async def remains(self) -> list[str]:
-        """Return what is left of others; nothing ever is."""
+        """Return no ids: nothing remains of simulated sandboxes."""
         return []
 
     async def log(self, record: SandboxRecord) -> str:
-        """Return a log that fits the sandbox's state."""
+        """Return a log that matches the sandbox's state."""
         lines = [(record.created_at, f"platform: simulated sandbox on {record.docker_image}")]
         if record.started_at is not None:
             lines.append((record.started_at, "platform: running"))
@@ -134,10 +134,10 @@ class SimulatedDriver:
         return "".join(f"{when:%Y-%m-%dT%H:%M:%SZ} {text}\n" for when, text in lines)
 
     def note(self, sandbox_id: str, text: str) -> None:
-        """Drop the platform's own lines: the log is made from the record."""
+        """Discard the line: the log is generated from the record."""
 
     async def _fail(self, record: SandboxRecord, stage: Stage) -> None:
-        """Wait and fail, when that is what a sandbox is to do at this stage."""
+        """Wait and fail if the sandbox is set to fail at this stage."""
         fate = fate_of(record, self._seed)
         if fate is None or fate.failure.stage != stage:
             return
@@ -157,7 +157,7 @@ class _Instance:
         self._clock = clock
         self._fate = fate
         self._begun = clock.now() if record.started_at is None else record.started_at
-        self._files: dict[str, bytes] = made_up_files(record)
+        self._files: dict[str, bytes] = sample_files(record)
         self._served: set[asyncio.Task[None]] = set()
 
     async def run(self, command: Command) -> _Command:
@@ -167,20 +167,20 @@ class _Instance:
 
     async def open_read(self, path: str) -> _ReadFile:
         if path not in self._files:
-            raise FileTrouble(errno.ENOENT, "No such file or directory")
+            raise FileFailed(errno.ENOENT, "No such file or directory")
         return _ReadFile(self._files[path])
 
     async def open_write(self, path: str) -> _WriteFile:
         return _WriteFile(self._files, path)
 
     async def files(self, call: str, path: str, **arguments: Any) -> dict[str, Any]:
-        raise FileTrouble(errno.ENOSYS, "a simulated sandbox has no file system")
+        raise FileFailed(errno.ENOSYS, "a simulated sandbox has no file system")
 
     async def open_descriptor(self, path: str, flags: int, mode: int) -> int:
-        raise FileTrouble(errno.ENOSYS, "a simulated sandbox has no file system")
+        raise FileFailed(errno.ENOSYS, "a simulated sandbox has no file system")
 
     async def listen(self, port: int) -> socket.socket:
-        raise FileTrouble(errno.ENOSYS, "a simulated sandbox has no network")
+        raise FileFailed(errno.ENOSYS, "a simulated sandbox has no network")
 
     async def dial(self, port: int) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -189,7 +189,7 @@ class _Instance:
         task.add_done_callback(self._served.discard)
         return ours
 
-    async def overran(self) -> bool:
+    async def exceeded_limits(self) -> bool:
         return False
 
     async def ended(self) -> Ending:
@@ -202,7 +202,7 @@ class _Instance:
 
 
 async def _serve_page(sock: socket.socket, name: str, port: int) -> None:
-    """Answer whatever is asked on a port with one plain page."""
+    """Answer every request with a plain page."""
     loop = asyncio.get_running_loop()
     sock.setblocking(False)
     body = f"simulated: port {port} of {name}\n".encode("utf-8", "replace")
@@ -213,7 +213,7 @@ async def _serve_page(sock: socket.socket, name: str, port: int) -> None:
 
 
 class _Shell:
-    """The few commands that a simulated sandbox knows."""
+    """The few commands that a simulated sandbox has."""
 
     def __init__(
         self, record: SandboxRecord, clock: Clock, files: dict[str, bytes], env: dict[str, str], cwd: str
@@ -225,14 +225,14 @@ class _Shell:
         self._cwd = cwd
 
     async def run(self, text: str) -> tuple[str, str, int]:
-        """Return what a command line prints and its exit code."""
-        if text.startswith(MEASURING):
-            return made_up_use(self._record, self._clock.now()), "", 0
-        if look := LOOKING_FOR_JOBS.match(text):
+        """Return the output, the errors and the exit code of a command line."""
+        if text.startswith(USAGE_COMMAND):
+            return simulated_usage(self._record, self._clock.now()), "", 0
+        if look := JOB_SCAN.match(text):
             # No program runs here, so there are no jobs.
             now = int(self._clock.now().timestamp())
             return f"\n@{look['mark']} now {now}\n\n@{look['mark']} files \n@{look['mark']} end ", "", 0
-        looked = SimulatedFiles(self._files, int(self._record.created_at.timestamp())).answer(text, self._cwd)
+        looked = SimulatedFiles(self._files, int(self._record.created_at.timestamp())).run(text, self._cwd)
         if looked is not None:
             return looked
         try:
@@ -305,13 +305,13 @@ class _Command:
         self.pid = next(_pids)
 
     async def write(self, data: bytes) -> None:
-        """Take what is written; the built-in commands read nothing."""
+        """Discard the input: the built-in commands read none."""
 
     def close_input(self) -> None:
-        """Nothing reads it."""
+        """Do nothing: no command reads the input."""
 
     def resize(self, cols: int, rows: int) -> None:
-        """Nothing is drawn."""
+        """Do nothing: no command draws on the terminal."""
 
     async def output(self, stream: Stream) -> AsyncIterator[bytes]:
         try:

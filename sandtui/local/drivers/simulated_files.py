@@ -1,7 +1,7 @@
-"""The files of a simulated sandbox: a few that are made up, and what was written to it.
+"""The files of a simulated sandbox: a few generated ones, and those that were written to it.
 
-The dashboard lists by commands of a POSIX shell. No shell runs here, so the few commands that only look are known by
-their form; all others fail as unknown programs do.
+The dashboard lists files with commands of a POSIX shell. There is no shell here, so the few read-only commands are
+recognized by their text; all others fail like unknown programs.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _FREE_KIB, _TOTAL_KIB = 31_000_000, 40_000_000
 _LISTS = re.compile(
     r"LC_ALL=C; export LC_ALL; d=(?P<path>.+?); command -v find .*?(?P<part>///kinds|find .*)", re.DOTALL
 )
-_LOOKS = re.compile(r'LC_ALL=C; export LC_ALL; p=(?P<path>.+?); \[ -e "\$p" \] \|\| exit .*')
+_STATS = re.compile(r'LC_ALL=C; export LC_ALL; p=(?P<path>.+?); \[ -e "\$p" \] \|\| exit .*')
 _MEASURES = re.compile(r"cd -- (?P<path>.+?) \|\| exit [0-9]+; find \. -type f -exec stat -c %s .*")
 _ROOTS = re.compile(r"///entries\\n'; find (?P<roots>.*?) ! -name \. -exec", re.DOTALL)
 
-Answer = tuple[str, str, int]
+Result = tuple[str, str, int]
 
 
-def made_up_files(record: SandboxRecord) -> dict[str, bytes]:
-    """Return what lies in a sandbox from the beginning."""
+def sample_files(record: SandboxRecord) -> dict[str, bytes]:
+    """Return the initial files of a sandbox."""
     steps = "".join(f"step {step:4}  loss {2.4 - step / 900:.4f}\n" for step in range(0, 1000, 25))
     config = f'image = "{record.docker_image}"\ncores = {record.cpu_cores:g}\nmemory_gb = {record.memory_gb:g}\n'
     text = {
-        "README.md": f"# {record.name}\n\nA simulated sandbox on {record.docker_image}: nothing here was computed.\n",
+        "README.md": f"# {record.name}\n\nA simulated sandbox on {record.docker_image}: none of the data is real.\n",
         "config.toml": config,
         "outputs/metrics.json": '{"accuracy": 0.874, "loss": 1.2889, "steps": 975}\n',
         "outputs/train.log": steps,
@@ -45,15 +45,15 @@ def made_up_files(record: SandboxRecord) -> dict[str, bytes]:
 
 
 class SimulatedFiles:
-    """Answers the commands that look at files. ``files`` maps whole paths to contents and may change meanwhile."""
+    """Answers commands that read files. ``files`` maps full paths to contents and may change in the meantime."""
 
     def __init__(self, files: dict[str, bytes], modified: int) -> None:
         self._files = files
         self._modified = modified
 
-    def answer(self, text: str, cwd: str) -> Answer | None:
-        """Return output, errors and exit code, or None for a command of another kind."""
-        for pattern, command in ((_LISTS, self._list), (_LOOKS, self._look), (_MEASURES, self._measure)):
+    def run(self, text: str, cwd: str) -> Result | None:
+        """Return output, errors and exit code, or None for other commands."""
+        for pattern, command in ((_LISTS, self._list), (_STATS, self._stat), (_MEASURES, self._measure)):
             found = pattern.match(text)
             if found is None:
                 continue
@@ -64,7 +64,7 @@ class SimulatedFiles:
             return command(posixpath.normpath(posixpath.join(cwd, word)), text)
         return None
 
-    def _list(self, path: str, text: str) -> Answer:
+    def _list(self, path: str, text: str) -> Result:
         if not self._exists(path):
             return "", "", NO_SUCH
         if not self._is_folder(path):
@@ -82,15 +82,15 @@ class SimulatedFiles:
         ]
         return self._packed(f"///entries\n{self._records(path, names)}///end\n")
 
-    def _look(self, path: str, _: str) -> Answer:
+    def _stat(self, path: str, _: str) -> Result:
         return (f"{self._header(path)}\n", "", 0) if self._exists(path) else ("", "", NO_SUCH)
 
-    def _measure(self, path: str, _: str) -> Answer:
+    def _measure(self, path: str, _: str) -> Result:
         sizes = [len(data) for name, data in self._files.items() if name.startswith(self._inside(path))]
         return f"{sum(sizes)} {len(sizes)}\n", "", 0
 
     def _below(self, path: str) -> list[str]:
-        """Return the names of all that is under a directory, relative to it."""
+        """Return the names of everything below a directory, relative to it."""
         start = self._inside(path)
         found: set[str] = set()
         for name in (*self._files, *(f"{folder}/." for folder in _FOLDERS)):
@@ -117,5 +117,5 @@ class SimulatedFiles:
         return path.rstrip("/") + "/"
 
     @staticmethod
-    def _packed(text: str) -> Answer:
+    def _packed(text: str) -> Result:
         return base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii") + "\n", "", 0

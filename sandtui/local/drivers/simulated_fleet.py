@@ -1,4 +1,4 @@
-"""A made-up fleet that looks like a real one; the same seed and time make the same fleet."""
+"""A simulated fleet that looks like a real one; the same seed and time give the same fleet."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _OLDEST = timedelta(days=6)
 _HOUR = timedelta(hours=1)
 
 _RECENT = 0.2
-"""The share of what went wrong that did so in the last hour."""
+"""The share of failures that happened in the last hour."""
 
 _DOOMED = 0.012
-"""The share of what runs that fails within half an hour."""
+"""The share of running sandboxes that fail within half an hour."""
 
 _STUCK = 0.06
-"""The share of what is on its way that has been for too long, and fails in the end."""
+"""The share of pending sandboxes that have been pending for too long, and fail in the end."""
 
 
 class _Kind(NamedTuple):
-    """One sort of sandbox that people run."""
+    """A kind of sandbox that people run."""
 
     weight: int
     name: str
@@ -62,7 +62,7 @@ _STATUSES = {
     SandboxStatus.PROVISIONING: 3,
     SandboxStatus.PAUSED: 1,
 }
-# The first few show every state, so that a small fleet does too.
+# The first few have all statuses, so that even a small fleet does.
 _FIRST = (
     SandboxStatus.RUNNING, SandboxStatus.PENDING, SandboxStatus.RUNNING, SandboxStatus.ERROR,
     SandboxStatus.PROVISIONING, SandboxStatus.TIMEOUT, SandboxStatus.TERMINATED, SandboxStatus.RUNNING,
@@ -71,9 +71,9 @@ _FIRST = (
 
 
 def make_fleet(count: int, seed: int, now: datetime) -> list[SandboxRecord]:
-    """Return ``count`` sandboxes, oldest first, whose times are counted back from ``now``."""
+    """Return ``count`` sandboxes, oldest first, with times relative to ``now``."""
     random = Random(f"fleet {seed}")  # noqa: S311
-    # A second source: what goes wrong changes nothing about the others.
+    # A separate source of randomness, so that failures do not change the rest.
     bad_luck = Random(f"bad luck {seed}")  # noqa: S311
     records = [_with_bad_luck(bad_luck, _make(random, number, now), now) for number in range(count)]
     records.sort(key=lambda record: (record.created_at, record.id))
@@ -118,7 +118,7 @@ def _pick_status(random: Random) -> SandboxStatus:
 
 
 def _age(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
-    """Give a record the times and the reason that fit its status."""
+    """Give a record the times and the reason for its status."""
     values = {name: getattr(record, name) for name in record.__slots__}
     lifetime = timedelta(minutes=record.timeout_minutes)
     start = timedelta(milliseconds=random.randint(900, 14000))
@@ -137,7 +137,7 @@ def _age(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
         values["error_type"] = "TIMEOUT"
         values["error_message"] = f"The lifetime of {record.timeout_minutes} minutes is over."
     elif record.status is SandboxStatus.ERROR:
-        # Drawn so that the fleet of a seed stays the same; how it failed comes later.
+        # Drawn so that the fleet of a seed stays the same; the failure is chosen later.
         random.random()
     else:
         values["termination_reason"] = random.choice(("deleted", "deleted", "start command ended"))
@@ -146,7 +146,7 @@ def _age(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
 
 
 def _with_bad_luck(random: Random, record: SandboxRecord, now: datetime) -> SandboxRecord:
-    """Let a record fail, in a way and at a time of its own: some long ago, some in the last hour, some soon."""
+    """Let a record fail, long ago, in the last hour or soon."""
     if record.status is SandboxStatus.ERROR:
         return _failed(random, record, now)
     if record.status is SandboxStatus.TIMEOUT and random.random() < _RECENT:
@@ -181,7 +181,7 @@ def _failed(random: Random, record: SandboxRecord, now: datetime) -> SandboxReco
 
 
 def _moved(record: SandboxRecord, ended: datetime) -> SandboxRecord:
-    """Return a record that ended at another time and went the same way before."""
+    """Return a record that ended at another time, with its earlier times moved as well."""
     assert record.terminated_at is not None
     assert record.started_at is not None
     later = ended - record.terminated_at
@@ -195,8 +195,8 @@ def _recently(random: Random, now: datetime) -> datetime:
     return now - _HOUR * random.uniform(0.01, 0.98)
 
 
-def made_up_use(record: SandboxRecord, now: datetime) -> str:
-    """Return what a sandbox without processes would tell of its use: of three, one rests."""
+def simulated_usage(record: SandboxRecord, now: datetime) -> str:
+    """Return what a real sandbox would report as its usage; one in three is idle."""
     number = crc32(record.id.encode())
     share = number % 17 / 10_000 if number % 3 == 0 else 0.03 + number % 83 / 100
     age = max(1.0, (now - (record.started_at or record.created_at)).total_seconds())

@@ -1,4 +1,4 @@
-"""The gateway: commands and files of one sandbox, opened by that sandbox's own token."""
+"""The gateway: commands and files of one sandbox, authorized by that sandbox's own token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandtui.local.drivers.base import (
     COMMAND_TOO_LONG,
     Command,
     CommandFailed,
-    FileTrouble,
+    FileFailed,
     Instance,
     ReadableFile,
     SandboxGone,
@@ -33,9 +33,9 @@ PREFIX: Final = "/{namespace}/{id}"
 MAX_READ: Final = 10 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
 MAX_UNSIZED: Final = MAX_UPLOAD
-"""Bytes that are sent of a file that does not say how long it is, as some of /proc."""
+"""The most bytes sent of a file that does not report its size, such as some in /proc."""
 
-_Work = Callable[[Request, Instance], Awaitable[Response]]
+_Handler = Callable[[Request, Instance], Awaitable[Response]]
 
 _FILE_STATUS: Final = {
     errno.ENOENT: HTTPStatus.NOT_FOUND,
@@ -68,42 +68,42 @@ class Gateway:
         self._executions = Execution()
 
     async def close(self) -> None:
-        """Let go of what commands left running."""
+        """Stop reading from processes that commands left running."""
         await self._executions.close()
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes of the calls."""
         return [
-            Route(PREFIX + "/exec", self._opened(self.execute), methods=["POST"]),
-            Route(PREFIX + "/upload", self._opened(self.upload), methods=["POST"]),
-            Route(PREFIX + "/download", self._opened(self.download), methods=["GET"]),
-            Route(PREFIX + "/read-file", self._opened(self.read_file), methods=["GET"]),
-            Route(PREFIX + "/authorize", self._opened(self.authorize), methods=["POST"]),
+            Route(PREFIX + "/exec", self._authorized(self.execute), methods=["POST"]),
+            Route(PREFIX + "/upload", self._authorized(self.upload), methods=["POST"]),
+            Route(PREFIX + "/download", self._authorized(self.download), methods=["GET"]),
+            Route(PREFIX + "/read-file", self._authorized(self.read_file), methods=["GET"]),
+            Route(PREFIX + "/authorize", self._authorized(self.authorize), methods=["POST"]),
         ]
 
     async def execute(self, request: Request, instance: Instance) -> Response:
-        """POST /exec: run a command line; the answer comes when its shell ends."""
+        """POST /exec: run a command line; the response is sent when its shell ends."""
         body = await wire.read_body(request, wire.ExecBody)
         command = Command(["/bin/sh", "-c", body.command], body.env or {}, body.working_dir or None, body.user or None)
         try:
             done = await self._executions.run(request, instance, command, body.timeout)
         except TimedOut as error:
-            # What it had written comes with the refusal: clients that don't know of it pass it over.
-            detail = f"The command was ended after its {body.timeout:g} seconds."
+            # The refusal includes the output so far; clients that do not know the fields ignore them.
+            detail = f"The command was ended after its timeout of {body.timeout:g} seconds."
             return Response(error.so_far.refusal(detail), HTTPStatus.REQUEST_TIMEOUT, media_type="application/json")
         except CommandFailed as error:
             if error.code == errno.E2BIG:
                 raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, COMMAND_TOO_LONG) from error
             code = 127 if error.code == errno.ENOENT else 126
             done = not_started(f"sandbox: {error}\n".encode("utf-8", "replace").decode(), code)
-        if done.exit_code == 137 and await instance.overran():
-            # Not the command alone: the whole sandbox has come to its end, and the client looks up why.
-            await self._lifecycle.ending(request.path_params["id"])
+        if done.exit_code == 137 and await instance.exceeded_limits():
+            # Not only the command: the whole sandbox is ending, and the client will look up why.
+            await self._lifecycle.wait_ended(request.path_params["id"])
             raise _not_running("ERROR")
         return Response(done.body(), media_type="application/json")
 
     async def upload(self, request: Request, instance: Instance) -> Response:
-        """POST /upload: put a file in its place, whole or not at all."""
+        """POST /upload: write a file, completely or not at all."""
         path = _path(request)
         if path.endswith("/"):
             raise wire.invalid("path", "must name a file, not a directory")
@@ -120,7 +120,7 @@ class Gateway:
             file.close()
             raise
         if len(head) < _CHUNK:
-            # All there is, whatever the file's size says: /proc has files of no size, /sys such that hold less.
+            # The whole file, whatever its size says: files in /proc report 0, some in /sys more than they hold.
             file.close()
             return Response(head, media_type="application/octet-stream")
         sized = file.size >= len(head)
@@ -129,7 +129,7 @@ class Gateway:
         return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
 
     async def read_file(self, request: Request, instance: Instance) -> Response:
-        """GET /read-file: a window of a text file."""
+        """GET /read-file: a range of a text file."""
         path = _path(request)
         offset, length = _integer(request, "offset"), _integer(request, "length")
         if length is not None and length < 0:
@@ -138,10 +138,10 @@ class Gateway:
         try:
             total = file.size
             if offset is None and length is None and total > MAX_READ:
-                detail = f"The file has {total} bytes; over {MAX_READ} it can only be read in parts."
+                detail = f"The file has {total} bytes; files over {MAX_READ} bytes can only be read in parts."
                 raise wire.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
             start = max(0, total + offset) if offset is not None and offset < 0 else offset or 0
-            # Files of /proc say that they are empty and aren't, so the read decides, not the size.
+            # Files in /proc report a size of 0 and are not empty, so the read decides, not the size.
             data = await file.read(start, min(MAX_READ if length is None else length, MAX_READ))
         finally:
             file.close()
@@ -157,38 +157,38 @@ class Gateway:
         )
 
     async def authorize(self, request: Request, instance: Instance) -> Response:
-        """POST /authorize: let a key into an SSH session."""
+        """POST /authorize: add a public key to an SSH session."""
         body = await wire.read_body(request, AuthorizeBody)
         self._ssh.authorize(request.path_params["id"], body.session_id, body.public_key)
         return wire.AsciiJSONResponse({"success": True})
 
-    def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
-        async def opened(request: Request) -> Response:
+    def _authorized(self, work: _Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def authorized(request: Request) -> Response:
             if not self._tokens.opens(request, self._clock.now()):
-                raise wire.problem(HTTPStatus.UNAUTHORIZED, "The token is missing, wrong or old.")
+                raise wire.problem(HTTPStatus.UNAUTHORIZED, "The token is missing, invalid or expired.")
             sandbox_id = request.path_params["id"]
             record = self._registry.get(sandbox_id)
             if record is None:
-                raise _vanished()
+                raise _not_found()
             instance = self._lifecycle.instance(sandbox_id)
             if instance is None:
-                # The client looks up the reason, which gives its user the right exception.
-                state = "coming to its end" if record.status == "RUNNING" else record.status
+                # The client looks up the reason to raise the right exception.
+                state = "ending" if record.status == "RUNNING" else record.status
                 raise _not_running(state)
             try:
                 with self._lifecycle.activity(sandbox_id):
                     return await work(request, instance)
-            except FileTrouble as error:
+            except FileFailed as error:
                 status = _FILE_STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
                 raise wire.problem(status, f"{request.query_params.get('path', '')}: {error}") from error
             except SandboxGone as error:
-                await self._lifecycle.ending(sandbox_id)
+                await self._lifecycle.wait_ended(sandbox_id)
                 record = self._registry.get(sandbox_id)
                 if record is not None and record.is_finished:
                     raise _not_running(record.status) from error
-                raise _vanished() from error
+                raise _not_found() from error
 
-        return opened
+        return authorized
 
 
 def _not_running(state: str) -> wire.WireError:
@@ -196,8 +196,8 @@ def _not_running(state: str) -> wire.WireError:
     return wire.WireError(HTTPStatus.CONFLICT, {"error": "sandbox_not_running", "detail": detail})
 
 
-def _vanished() -> wire.WireError:
-    body = {"error": "sandbox_not_found", "detail": "The sandbox is gone."}
+def _not_found() -> wire.WireError:
+    body = {"error": "sandbox_not_found", "detail": "The sandbox no longer exists."}
     return wire.WireError(HTTPStatus.BAD_GATEWAY, body)
 
 
@@ -219,7 +219,7 @@ def _integer(request: Request, name: str) -> int | None:
 
 
 async def _head(file: ReadableFile) -> bytes:
-    """Return the beginning of a file: less than a chunk only when there is no more."""
+    """Return the first chunk of a file; it is shorter than a chunk only at the end of the file."""
     head = b""
     while len(head) < _CHUNK:
         data = await file.read(len(head), _CHUNK - len(head))
@@ -230,20 +230,20 @@ async def _head(file: ReadableFile) -> bytes:
 
 
 async def _stream(file: ReadableFile, head: bytes, length: int, *, whole: bool) -> AsyncIterator[bytes]:
-    """Send a file up to a length, which it must have when it is to be ``whole``."""
+    """Send a file up to a length; if ``whole``, the file must have that length."""
     offset = len(head)
     try:
         yield head
         while offset < length:
             data = await file.read(offset, min(_CHUNK, length - offset))
             if not data and whole:
-                # Too short for the length that was promised: breaking off is the only honest answer.
+                # The promised length can't be met; cutting the response off is the only way to say so.
                 raise SandboxGone("The file became shorter while it was sent.")
             if not data:
                 return
             offset += len(data)
             yield data
         if not whole:
-            raise SandboxGone(f"The file has no size and does not end within {length:,} bytes.")
+            raise SandboxGone(f"The file reports no size and has more than {length:,} bytes.")
     finally:
         file.close()

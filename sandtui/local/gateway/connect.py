@@ -1,4 +1,4 @@
-"""Connect RPC over HTTP/1.1: envelopes, unary bodies, and errors in their own shape (client/WIRE.md 3.2)."""
+"""Connect RPC over HTTP/1.1: envelopes, unary bodies and error bodies (client/WIRE.md 3.2)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STATUS: Final = {
 
 
 class ConnectRpcError(Exception):
-    """A call that failed; ``code`` is one of Connect's."""
+    """A failed call; ``code`` is an error code of Connect."""
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -46,21 +46,21 @@ class ConnectRpcError(Exception):
         self.status = _STATUS[code] if status is None else status
 
     def body(self) -> dict[str, str]:
-        """Return it as JSON has it."""
+        """Return the error as JSON."""
         return {"code": self.code, "message": str(self)}
 
     def response(self) -> Response:
-        """Return it as the answer to a whole call."""
+        """Return the error as the response to a unary call."""
         return AsciiJSONResponse(self.body(), self.status)
 
 
 def too_large(text: str) -> ConnectRpcError:
-    """Return the error for what is too large; not with 429, which asks to be tried again."""
+    """Return the error for a message over the limit, with status 413, since clients retry a 429."""
     return ConnectRpcError("resource_exhausted", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def timeout_of(request: Request) -> float | None:
-    """Return the seconds that the client gives us, or None."""
+    """Return the client's timeout in seconds, or None if it sent none."""
     text = request.headers.get("connect-timeout-ms", "")
     if not text:
         return None
@@ -100,7 +100,7 @@ async def read_stream(request: Request, kind: type[M]) -> AsyncIterator[M]:
                 body = _expand(body, encoding)
             yield _parse(kind, body)
     if buffer:
-        raise ConnectRpcError("invalid_argument", "The stream ends within a message.")
+        raise ConnectRpcError("invalid_argument", "The stream ends in the middle of a message.")
 
 
 async def read_one(request: Request, kind: type[M]) -> M:
@@ -108,7 +108,7 @@ async def read_one(request: Request, kind: type[M]) -> M:
     found: M | None = None
     async for message in read_stream(request, kind):
         if found is not None:
-            raise ConnectRpcError("invalid_argument", "The call takes one message.")
+            raise ConnectRpcError("invalid_argument", "The call takes exactly one message.")
         found = message
     if found is None:
         raise ConnectRpcError("invalid_argument", "The call's message is missing.")
@@ -116,12 +116,12 @@ async def read_one(request: Request, kind: type[M]) -> M:
 
 
 def unary(message: Message) -> Response:
-    """Return the answer to a unary call."""
+    """Return the response to a unary call."""
     return Response(message.SerializeToString(), media_type=UNARY_TYPE)
 
 
 class ConnectStream(Response):
-    """The answer to a streaming call. A client that goes away cancels the work behind it at once."""
+    """The response to a streaming call. When the client disconnects, the work behind it is cancelled at once."""
 
     def __init__(self, messages: AsyncGenerator[Message, None]) -> None:
         super().__init__(media_type=STREAM_TYPE)
@@ -131,7 +131,7 @@ class ConnectStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the messages, then the end of the stream with its error, if any."""
         sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -151,13 +151,13 @@ class ConnectStream(Response):
         except ConnectRpcError as error:
             end = {"error": error.body()}
         finally:
-            # Not left to the garbage collector: what is behind it holds a process.
+            # Not left to the garbage collector, since the generator holds a process.
             await self._messages.aclose()
         body = _envelope(_END, json.dumps(end).encode("ascii"))
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _left(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -174,7 +174,7 @@ def _check_type(request: Request, wanted: str) -> None:
 
 def _check_size(size: int) -> None:
     if size > MAX_MESSAGE:
-        raise too_large(f"A message may have at most {MAX_MESSAGE:,} bytes. Upload what is larger as a file.")
+        raise too_large(f"A message may have at most {MAX_MESSAGE:,} bytes. Upload larger data as a file.")
 
 
 def _expand(body: bytes, encoding: str) -> bytes:
@@ -184,13 +184,13 @@ def _expand(body: bytes, encoding: str) -> bytes:
         raise ConnectRpcError("unimplemented", "The encoding must be gzip or identity.")
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        # Bounded: a few bytes can be made to unpack to gigabytes.
+        # Bounded: a few bytes can decompress to gigabytes.
         data = unpacker.decompress(body, MAX_MESSAGE + 1)
     except zlib.error as error:
-        raise ConnectRpcError("invalid_argument", "The message is not gzip.") from error
+        raise ConnectRpcError("invalid_argument", "The message is not valid gzip.") from error
     _check_size(len(data))
     if not unpacker.eof:
-        raise ConnectRpcError("invalid_argument", "The compressed message is cut off.")
+        raise ConnectRpcError("invalid_argument", "The compressed message is truncated.")
     return data
 
 
@@ -198,4 +198,4 @@ def _parse(kind: type[M], body: bytes) -> M:
     try:
         return kind.FromString(body)
     except DecodeError as error:
-        raise ConnectRpcError("invalid_argument", "The message can't be read.") from error
+        raise ConnectRpcError("invalid_argument", "The message cannot be decoded.") from error

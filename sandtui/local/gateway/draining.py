@@ -1,4 +1,4 @@
-"""What an ended process has left in its streams: all of it is read, however busy this machine is."""
+"""Reads all that an ended process left in its output streams, however busy the machine is."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, Final
 
 TURNS: Final = 10
 TURN_SECONDS: Final = 0.01
-MOST: Final = 1024 * 1024
-"""More than a pipe or a terminal holds: what comes after it was written by somebody else, after the end."""
+MAX_BYTES: Final = 1024 * 1024
+"""More than a pipe or a terminal holds: anything beyond was written by another process, after the end."""
 
 
 class Flow:
-    """Counts what the readers of a process took, and how many of them wait for their own reader."""
+    """Counts the chunks read from a process, and the readers that are blocked by their consumer."""
 
     def __init__(self) -> None:
         self.moved = 0
         self.held = 0
 
-    async def hand_on(self, chunk: bytes, to: Callable[[bytes], Awaitable[None]]) -> None:
-        """Hand a chunk on; as long as that takes, silence means nothing."""
+    async def forward(self, chunk: bytes, to: Callable[[bytes], Awaitable[None]]) -> None:
+        """Pass a chunk to a consumer; until it is taken, a silent stream does not count as drained."""
         self.moved += len(chunk)
         self.held += 1
         try:
@@ -32,11 +32,11 @@ class Flow:
 async def drain(reading: asyncio.Future[Any], flow: Flow) -> None:
     """Wait until the readers have taken what a process wrote before its end.
 
-    Children in the background may hold the streams open, and write to them, for long; they are not waited for.
-    The wait is counted in turns of the event loop, in each of which a reader empties its pipe: on a busy machine a
-    clock alone would run out before the readers had a turn, and the output would be lost.
+    Background children may keep the streams open, and write to them, for a long time; they are not waited for. The
+    wait is counted in turns of the event loop, in each of which a reader empties its pipe: on a busy machine, a time
+    limit alone could pass before the readers had a turn, and the output would be lost.
     """
-    limit = flow.moved + MOST
+    limit = flow.moved + MAX_BYTES
     turns = 0
     while not reading.done() and turns < TURNS and flow.moved < limit:
         await asyncio.wait({reading}, timeout=TURN_SECONDS)

@@ -1,4 +1,4 @@
-"""One command from start to answer: its output, its time limit, and a client that may go away."""
+"""Runs one command: its output, its timeout, and a client that may disconnect."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from sandtui.local.drivers.base import Command, Instance, RunningCommand, Stream
 from sandtui.local.gateway.draining import Flow, drain
 
 MAX_OUTPUT: Final = 32 * 1024 * 1024
-"""Bytes of each stream that a reply holds."""
-MAX_SPELLED: Final = 63 * 1024 * 1024
-"""Bytes that JSON may take for both together: clients don't read replies of any length, ours no more than 64 MiB."""
+"""The most bytes of each stream in a response."""
+MAX_ENCODED: Final = 63 * 1024 * 1024
+"""The most bytes of both streams together as JSON: clients limit a response, ours to 64 MiB."""
 
 
 class TimedOut(Exception):
-    """The command took longer than it may. ``so_far`` is what it had written."""
+    """The command exceeded its timeout. ``so_far`` has its output until then."""
 
     def __init__(self, so_far: Executed) -> None:
-        super().__init__("the command took longer than it may")
+        super().__init__("the command exceeded its timeout")
         self.so_far = so_far
 
 
 class _Budget:
-    """The bytes that the streams of one command share."""
+    """The bytes that the two streams of a command share."""
 
     def __init__(self) -> None:
-        self._left = MAX_SPELLED
+        self._disconnected = MAX_ENCODED
 
     def take(self, size: int) -> bool:
-        """Take bytes, if so many are left."""
-        if size > self._left:
+        """Take bytes; return False if fewer are left."""
+        if size > self._disconnected:
             return False
-        self._left -= size
+        self._disconnected -= size
         return True
 
 
 class _Collector:
-    """Keeps the first part of a stream, as JSON spells it, and lets the rest pass, so that the writer never blocks."""
+    """Stores the first part of a stream as JSON text and discards the rest, so that the writer never blocks."""
 
     def __init__(self, flow: Flow, budget: _Budget) -> None:
         self._flow = flow
@@ -60,61 +60,61 @@ class _Collector:
             self._add(chunk)
 
     def take(self, note: str = "") -> bytes:
-        """Return what has come so far, and a note, as the inside of a JSON string; nothing more is kept then."""
+        """Return the output so far, and a note, as the inside of a JSON string; store nothing more from then on."""
         if self._is_open:
-            self._json += _spelled(self._decoder.decode(b"", final=True))
+            self._json += _json_text(self._decoder.decode(b"", final=True))
         self._is_open = False
-        taken, self._json = bytes(self._json) + _spelled(note), bytearray()
+        taken, self._json = bytes(self._json) + _json_text(note), bytearray()
         return taken
 
     def _add(self, chunk: bytes) -> None:
         kept = chunk[: MAX_OUTPUT - self.kept] if self._is_open else b""
-        spelled = _spelled(self._decoder.decode(kept))
-        if not self._budget.take(len(spelled)):
-            # A byte that is no text takes up to six in JSON: cut to a whole chunk, which is close enough.
+        encoded = _json_text(self._decoder.decode(kept))
+        if not self._budget.take(len(encoded)):
+            # A byte that is not text takes up to six in JSON. Cutting at a whole chunk is close enough.
             kept = b""
         else:
-            self._json += spelled
+            self._json += encoded
         self.kept += len(kept)
         self.dropped += len(chunk) - len(kept)
         self._is_open = self._is_open and len(kept) == len(chunk)
 
 
-def _spelled(text: str) -> bytes:
+def _json_text(text: str) -> bytes:
     return json.dumps(text, ensure_ascii=False)[1:-1].encode()
 
 
 @dataclass(frozen=True)
 class Executed:
-    """What a command has come to."""
+    """The output and exit code of a command."""
 
     exit_code: int
     stdout: bytes
-    """As the inside of a JSON string, as is ``stderr``."""
+    """The inside of a JSON string, like ``stderr``."""
     stderr: bytes
 
     def body(self) -> bytes:
-        """Return it as the JSON of a reply."""
+        """Return the JSON body of a response."""
         return b'{"stdout":"%b","stderr":"%b","exit_code":%d}' % (self.stdout, self.stderr, self.exit_code)
 
     def refusal(self, detail: str) -> bytes:
-        """Return it as the JSON of a refusal, for a command that has no exit code."""
-        return b'{"detail":"%b","stdout":"%b","stderr":"%b"}' % (_spelled(detail), self.stdout, self.stderr)
+        """Return the JSON body of an error response, for a command without an exit code."""
+        return b'{"detail":"%b","stdout":"%b","stderr":"%b"}' % (_json_text(detail), self.stdout, self.stderr)
 
 
 def not_started(text: str, exit_code: int) -> Executed:
-    """Return what a command that could not be started has come to."""
-    return Executed(exit_code, b"", _spelled(text))
+    """Return the result of a command that could not be started."""
+    return Executed(exit_code, b"", _json_text(text))
 
 
 class Execution:
-    """Runs commands to their end."""
+    """Runs commands, and reads the output of background children that outlive them."""
 
     def __init__(self) -> None:
         self._leftovers: set[asyncio.Task[None]] = set()
 
     async def run(self, request: Request, instance: Instance, command: Command, timeout: float) -> Executed:
-        """Run a command; past its time, or when the client goes, its process group is killed."""
+        """Run a command; kill its process group when the timeout passes or the client disconnects."""
         command.check_length()
         running = await instance.run(command)
         flow = Flow()
@@ -122,7 +122,7 @@ class Execution:
         out, err = _Collector(flow, budget), _Collector(flow, budget)
         reading: asyncio.Future[Any] = asyncio.gather(out.fill(running, "stdout"), err.fill(running, "stderr"))
         waiting = asyncio.ensure_future(running.wait())
-        leaving = asyncio.ensure_future(_left(request))
+        leaving = asyncio.ensure_future(_disconnected(request))
         kept = False
         try:
             await asyncio.wait({waiting, leaving}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -131,8 +131,8 @@ class Execution:
                     raise ClientDisconnect
                 raise TimedOut(Executed(-1, out.take(), err.take(_note(out, err))))
             code = waiting.result()
-            # The shell has ended; what it wrote is in the pipes. A child in the background may hold
-            # them open for long: it goes on, its output read and dropped.
+            # The shell has ended, and its output is in the pipes. A background child may keep them open for a
+            # long time: it continues, and its output is read and discarded.
             await drain(reading, flow)
             done = Executed(code, out.take(), err.take(_note(out, err)))
             if not reading.done():
@@ -150,7 +150,7 @@ class Execution:
                 running.close()
 
     async def close(self) -> None:
-        """Let go of commands whose children still hold their streams."""
+        """Stop reading from background children of past commands."""
         for task in list(self._leftovers):
             task.cancel()
         if self._leftovers:
@@ -168,7 +168,7 @@ class Execution:
         task.add_done_callback(self._leftovers.discard)
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -177,5 +177,5 @@ def _note(out: _Collector, err: _Collector) -> str:
     notes = []
     for name, collector in (("stdout", out), ("stderr", err)):
         if collector.dropped:
-            notes.append(f"\nsandbox: {name} was cut at {collector.kept} bytes, {collector.dropped} dropped\n")
+            notes.append(f"\nsandbox: {name} was truncated to {collector.kept} bytes, {collector.dropped} dropped\n")
     return "".join(notes)

@@ -1,4 +1,4 @@
-"""Exposed ports: each is a public loopback port for as long as its sandbox runs (client/WIRE.md 2.11)."""
+"""Exposed ports: each has a public loopback port while its sandbox runs (client/WIRE.md 2.11)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandtui.local.store.database import Store
 from sandtui.local.store.disk import DiskFull
 
 MAX_EACH = 50
-"""Exposures of one sandbox; the real service's limit is not known."""
+"""The most exposures of a sandbox; the limit of the real service is not known."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Exposure:
     external_port: int
     created_at: str
 
-    def reply(self) -> dict[str, Any]:
+    def response(self) -> dict[str, Any]:
         """Return it as the SDKs read it: ``url`` for HTTP, the external endpoint for TCP."""
         endpoint = f"{LOOPBACK}:{self.external_port}"
         is_tcp = self.protocol == "TCP"
@@ -54,7 +54,7 @@ class Exposure:
 
 
 class Exposures:
-    """All exposed ports. They are durable, keep their public port over a restart and die with their sandbox."""
+    """All exposed ports: stored, with the same public port after a restart, and removed with their sandbox."""
 
     def __init__(self, store: Store, lifecycle: Lifecycle, clock: Clock) -> None:
         self._store = store
@@ -64,7 +64,7 @@ class Exposures:
         lifecycle.on_end.append(self._sandbox_ended)
 
     async def open(self) -> None:
-        """Open again what an earlier platform had promised; forget what has no sandbox any more."""
+        """Listen again on the public ports of stored exposures; remove those whose sandbox is gone."""
         for body in self._store.documents("exposures"):
             exposure = Exposure(**body)
             if self._lifecycle.instance(exposure.sandbox_id) is None:
@@ -76,24 +76,24 @@ class Exposures:
                     _log.warning("port %s of %s is not exposed: the disk is full", exposure.port, exposure.sandbox_id)
 
     async def close(self) -> None:
-        """Stop listening; the exposures stay on record."""
+        """Stop listening; the exposures stay stored."""
         for _, forwarder in self._open.values():
             await forwarder.close()
         self._open.clear()
 
     async def add(self, sandbox_id: str, port: int, name: str | None, protocol: str) -> Exposure:
-        """Expose a port; the same port with the same protocol again is the same exposure."""
+        """Expose a port; for a port and protocol that are already exposed, return that exposure."""
         for known in self.of(sandbox_id):
             if (known.port, known.protocol) == (port, protocol):
                 return known
         if len(self.of(sandbox_id)) >= MAX_EACH:
-            raise wire.problem(429, f"A sandbox may expose at most {MAX_EACH} ports; remove one first.")
+            raise wire.problem(429, f"A sandbox can expose at most {MAX_EACH} ports; remove one first.")
         when = wire.timestamp(self._clock.now())
         exposure_id = f"exp_{secrets.token_hex(10)}"
         exposure = await self._listen(Exposure(exposure_id, sandbox_id, port, name, protocol, 0, when), 0)
         if self._lifecycle.instance(sandbox_id) is None:
             await self.remove(exposure)
-            raise wire.problem(409, "The sandbox has ended meanwhile.")
+            raise wire.problem(409, "The sandbox has ended.")
         return exposure
 
     async def remove(self, exposure: Exposure) -> None:
@@ -104,12 +104,12 @@ class Exposures:
         await self._store.remove("exposures", exposure.id)
 
     def get(self, exposure_id: str) -> Exposure | None:
-        """Return an exposure, or None."""
+        """Return an exposure, or None if it does not exist."""
         found = self._open.get(exposure_id)
         return None if found is None else found[0]
 
     def of(self, sandbox_id: str | None = None) -> list[Exposure]:
-        """Return the exposures of a sandbox, or of all, oldest first."""
+        """Return the exposures of a sandbox, or all, oldest first."""
         return [exposure for exposure, _ in self._open.values() if sandbox_id in (None, exposure.sandbox_id)]
 
     async def _listen(self, exposure: Exposure, port: int) -> Exposure:

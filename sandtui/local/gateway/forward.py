@@ -1,4 +1,4 @@
-"""Carries bytes between a loopback port and a sandbox, both ways; of HTTP what the policy for web pages leaves."""
+"""Forwards a loopback port to a sandbox; HTTP is filtered by the policy for web pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandtui.local.gateway.web_policy import WebPolicy
 from sandtui.local.gateway.web_relay import WebRelay
 
 MAX_CONNECTIONS: Final = 1000
-"""Connections of one port at once, as far as the limit of descriptors allows."""
+"""The most simultaneous connections of a port, if the descriptor limit allows as many."""
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -23,42 +23,42 @@ Dial = Callable[[], Awaitable[socket.socket]]
 
 
 class Head:
-    """Gives a client a time for the head of its first request; only HTTP has one."""
+    """Limits the time that a client has to send the head of its first request; used for HTTP only."""
 
     def __init__(self) -> None:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, transport: asyncio.Transport) -> None:
-        """Close the connection should the head not come in time."""
+        """Close the connection unless the head arrives in time."""
         self._timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
 
     def end(self) -> None:
-        """Wait no longer."""
+        """Cancel the limit: the head has arrived."""
         if self._timer is not None:
             self._timer.cancel()
 
 
 class ForwardEnd(asyncio.Protocol):
-    """One of two connections whose bytes go to the other."""
+    """One of two connections that are joined: what it receives is sent to the other."""
 
     def __init__(self, closed: Callable[[], None] | None = None, head: Head | None = None) -> None:
         self.head = head
         self.peer: ForwardEnd | None = None
         self.transport: asyncio.Transport | None = None
         self.receive: Callable[[bytes], None] | None = None
-        """Takes what comes in the place of the peer; an empty text is the end."""
+        """Receives data in place of the peer; empty data is the end of the stream."""
         self._closed = closed
         self._ended = False
         self._is_full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take hold of the connection."""
+        """Store the transport and start the limit for the head."""
         self.transport = cast("asyncio.Transport", transport)
         if self.head is not None:
             self.head.begin(self.transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand bytes on."""
+        """Pass data to the peer."""
         if self.receive is not None:
             self.receive(data)
             return
@@ -66,7 +66,7 @@ class ForwardEnd(asyncio.Protocol):
             self.peer.write(data)
 
     def eof_received(self) -> bool:
-        """Hand the end of one direction on; the other may go on for long."""
+        """Pass the end of this direction to the peer; the other direction may stay open for a long time."""
         self._ended = True
         peer = self.peer
         if peer is None or peer.transport is None:
@@ -81,12 +81,12 @@ class ForwardEnd(asyncio.Protocol):
         return True
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send data to this connection."""
         if self.transport is not None:
             self.transport.write(data)
 
     def write_eof(self) -> None:
-        """Say that no more bytes come; when the other end has said so too, that is all."""
+        """Send the end of the stream; close the connection if the other end has sent its own."""
         if self.transport is None:
             return
         if self._ended:
@@ -96,17 +96,17 @@ class ForwardEnd(asyncio.Protocol):
             self.transport.write_eof()
 
     def close(self) -> None:
-        """Close the connection once all is sent."""
+        """Close the connection once everything is sent."""
         if self.transport is not None:
             self.transport.close()
 
     def abort(self) -> None:
-        """Break the connection off."""
+        """Reset the connection."""
         if self.transport is not None:
             self.transport.abort()
 
     def pause(self, is_paused: bool) -> None:
-        """Read no more for now, or go on, unless the other side is full."""
+        """Pause or resume reading; it stays paused while the peer's buffer is full."""
         if self.transport is None:
             return
         if is_paused:
@@ -115,19 +115,19 @@ class ForwardEnd(asyncio.Protocol):
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
-        """Let the other side wait: this one reads too slowly."""
+        """Pause the peer: this connection reads too slowly."""
         self._is_full = True
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Let the other side go on."""
+        """Resume the peer."""
         self._is_full = False
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End the other side too, with a reset when this one broke."""
+        """Close the peer too; abort it if this connection failed."""
         if self.head is not None:
             self.head.end()
         peer, self.peer, self.transport = self.peer, None, None
@@ -138,9 +138,9 @@ class ForwardEnd(asyncio.Protocol):
 
 
 async def join(first: socket.socket, second: socket.socket, policy: WebPolicy | None = None) -> None:
-    """Carry bytes between two connected sockets until both directions have ended; closes both.
+    """Carry data between two connected sockets until both directions have ended, then close both.
 
-    With a policy they speak HTTP: the first has to send a head in time, and what passes is up to the policy.
+    With a policy, the sockets carry HTTP: the first must send a head in time, and the policy filters the messages.
     """
     loop = asyncio.get_running_loop()
     ends = asyncio.Event(), asyncio.Event()
@@ -166,13 +166,13 @@ async def join(first: socket.socket, second: socket.socket, policy: WebPolicy | 
             relay.close()
         for side in sides:
             side.abort()
-        # Only then are the sockets closed; closing one under its transport would hand its number to another.
+        # Close the sockets only now: closing one under its transport would free its number for another.
         for end in ends:
             await end.wait()
 
 
 class Forwarder:
-    """A loopback port that leads into a sandbox, whose name below localhost is ``label``."""
+    """A loopback port that leads into a sandbox, whose host name below localhost is ``label``."""
 
     def __init__(self, dial: Dial, *, is_http: bool, label: str = "sandbox") -> None:
         self._dial = dial
@@ -183,7 +183,7 @@ class Forwarder:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self, port: int = 0) -> int:
-        """Listen, on ``port`` when it is free, and return the port."""
+        """Listen on ``port`` if it is free, otherwise on another; return the port."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -203,7 +203,7 @@ class Forwarder:
         return int(listener.getsockname()[1])
 
     async def close(self) -> None:
-        """Stop listening and cut every connection."""
+        """Stop listening and cut all connections."""
         tasks = list(self._connections)
         if self._accepting is not None:
             tasks.append(self._accepting)
@@ -220,7 +220,7 @@ class Forwarder:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError:
-                # Out of descriptors, most likely: those who wait stay in the queue.
+                # Most likely out of descriptors; waiting connections stay in the queue.
                 await asyncio.sleep(0.1)
                 continue
             if len(self._connections) >= min(MAX_CONNECTIONS, room(4)):
@@ -237,7 +237,7 @@ class Forwarder:
                 target = await self._dial()
             except DriverError as error:
                 if self._is_http:
-                    await _answer(client, str(error))
+                    await _send_error(client, str(error))
                 client.close()
                 return
             await join(client, target, self._policy)
@@ -248,8 +248,8 @@ class Forwarder:
             raise
 
 
-async def _answer(client: socket.socket, detail: str) -> None:
-    """Say in HTTP why there is no answer; a closed connection would tell a browser nothing."""
+async def _send_error(client: socket.socket, detail: str) -> None:
+    """Send the reason as an HTTP error; a browser shows nothing useful for a closed connection."""
     loop = asyncio.get_running_loop()
     body = json.dumps({"error": "bad_gateway", "detail": detail}).encode()
     head = (
@@ -257,7 +257,7 @@ async def _answer(client: socket.socket, detail: str) -> None:
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     with contextlib.suppress(TimeoutError):
-        # The request is read first: a reset would otherwise overtake the answer.
+        # Read the request first: otherwise a reset would overtake the response.
         async with asyncio.timeout(5.0):
             await loop.sock_recv(client, 65536)
             await loop.sock_sendall(client, head.encode("ascii") + body)

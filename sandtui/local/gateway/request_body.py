@@ -1,4 +1,4 @@
-"""The body of a request as a client sends it: read within a time, and out of the way before an early answer."""
+"""Reads the body of a request within a time limit, and discards what is left of it after an early response."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from starlette.types import Message, Receive, Scope, Send
 from sandtui.local.wire import problem
 
 PIECE_SECONDS: Final = 60.0
-"""Seconds that are waited for a piece of a body, of :data:`PIECE_BYTES` or what is left."""
+"""The most seconds for a piece of a body, of :data:`PIECE_BYTES` or the rest."""
 
 PIECE_BYTES: Final = 1024
-"""Fewer bytes in that time are no progress: a byte a minute would hold a connection for ever."""
+"""Fewer bytes in that time are no progress; otherwise a byte a minute could hold a connection forever."""
 
 DROPPED_BYTES: Final = 512 * 1024 * 1024
 DROPPED_SECONDS: Final = 60.0
-"""What is read of a body that nobody wants, at most; then the answer is sent and the connection closed."""
+"""The most that is read of a body that nobody wants; then the response is sent and the connection closed."""
 
 LINGER_SECONDS: Final = 2.0
-"""Seconds that such a client has to read the answer: closing while it sends would take the answer from it."""
+"""Seconds that such a client has to read the response, which would be lost if the connection closed while it sends."""
 
 _STREAMS: Final = "/StreamInput"
-"""The call whose body is what somebody types: pauses belong to it."""
+"""The call whose body is a user's typing, so pauses are normal."""
 
 
 class BodyReader:
-    """Stands between the server and the application for one request.
+    """Middleware between the server and the application, for one request.
 
-    Most clients look for an answer only once they have sent everything, and lose it when the connection is cut. So an
-    answer that comes before the end of the body waits for that end, within bounds.
+    Most clients read a response only after they have sent the whole body, and lose it if the connection is cut before.
+    A response that is ready earlier therefore waits for the end of the body, within limits.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self._receive = receive
         self._send = send
-        self._is_coming = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        # Such a client sends nothing before it is told to go on.
+        self._is_incomplete = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        # Such a client sends nothing until it is asked to continue.
         self._is_held_back = headers.get("expect", "").lower() == "100-continue"
         self._is_cut = False
         self._is_slow = False
-        self._waited, self._come = 0.0, 0
+        self._waited, self._received = 0.0, 0
         self._may_pause = str(scope.get("path", "")).endswith(_STREAMS)
 
     async def receive(self) -> Message:
-        """Return the next part of the request."""
+        """Return the next message of the request."""
         self._is_held_back = False
-        if not self._is_coming or self._may_pause:
-            return self._noted(await self._receive())
+        if not self._is_incomplete or self._may_pause:
+            return self._track(await self._receive())
         began = time.monotonic()
         try:
             async with asyncio.timeout(max(0.0, PIECE_SECONDS - self._waited)):
@@ -61,16 +61,16 @@ class BodyReader:
             self._is_slow = True
             text = f"The request's body paused for more than {PIECE_SECONDS:g} seconds."
             raise problem(HTTPStatus.REQUEST_TIMEOUT, text) from error
-        # What the application takes to use a piece is not the client's time.
+        # The time that the application takes to process a piece does not count against the client.
         self._waited += time.monotonic() - began
-        self._come += len(message.get("body", b""))
-        if self._come >= PIECE_BYTES:
-            self._waited, self._come = 0.0, 0
-        return self._noted(message)
+        self._received += len(message.get("body", b""))
+        if self._received >= PIECE_BYTES:
+            self._waited, self._received = 0.0, 0
+        return self._track(message)
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer."""
-        if message["type"] == "http.response.start" and self._is_coming and not self._is_cut:
+        """Send a message of the response, after the rest of the request where it is the first."""
+        if message["type"] == "http.response.start" and self._is_incomplete and not self._is_cut:
             gives_up = self._is_held_back or self._is_slow
             self._is_cut = gives_up or not await self._drop_rest(DROPPED_BYTES, DROPPED_SECONDS)
             if self._is_cut:
@@ -82,18 +82,18 @@ class BodyReader:
         await self._send(message)
 
     async def _drop_rest(self, limit: int | None, seconds: float) -> bool:
-        """Read what is left of the body; return whether that was all."""
+        """Read the rest of the body; return whether its end was reached."""
         dropped = 0
         try:
             async with asyncio.timeout(seconds):
-                while self._is_coming and (limit is None or dropped < limit):
-                    dropped += len(self._noted(await self._receive()).get("body", b""))
-                    await asyncio.sleep(0)  # a client that sends without pause always has more
+                while self._is_incomplete and (limit is None or dropped < limit):
+                    dropped += len(self._track(await self._receive()).get("body", b""))
+                    await asyncio.sleep(0)  # a fast client always has more
         except TimeoutError:
             return False
-        return not self._is_coming
+        return not self._is_incomplete
 
-    def _noted(self, message: Message) -> Message:
+    def _track(self, message: Message) -> Message:
         if message["type"] != "http.request" or not message.get("more_body", False):
-            self._is_coming = False
+            self._is_incomplete = False
         return message

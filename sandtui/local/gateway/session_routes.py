@@ -27,11 +27,11 @@ SIGNALS: Final = frozenset({9, 15})
 _MAX_SIDE: Final = 1000
 _MARGIN: Final = 0.05
 
-_Work = Callable[[Request, str, Instance], Awaitable[Response]]
+_Handler = Callable[[Request, str, Instance], Awaitable[Response]]
 
 
 class SessionRoutes:
-    """Answers the service's calls; errors before a stream starts are a whole reply, later ones its last message."""
+    """Answers the calls of the service. An error before a stream starts is the response, later its last message."""
 
     def __init__(self, registry: Registry, lifecycle: Lifecycle, tokens: GatewayTokens, clock: Clock) -> None:
         self._registry = registry
@@ -43,8 +43,8 @@ class SessionRoutes:
         lifecycle.on_end.append(self._sessions.drop)
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
-        calls: dict[str, _Work] = {
+        """Return the routes of the service."""
+        calls: dict[str, _Handler] = {
             "Start": self.start,
             "Connect": self.connect,
             "List": self.list,
@@ -53,22 +53,22 @@ class SessionRoutes:
             "Update": self.update,
             "StreamInput": self.stream_input,
         }
-        rows = [Route(PREFIX + name, self._opened(call), methods=["POST"]) for name, call in calls.items()]
-        return [*rows, Route(PREFIX + "{method}", self._opened(_unknown), methods=["POST"])]
+        rows = [Route(PREFIX + name, self._authorized(call), methods=["POST"]) for name, call in calls.items()]
+        return [*rows, Route(PREFIX + "{method}", self._authorized(_unknown), methods=["POST"])]
 
     async def close(self) -> None:
-        """End every session."""
+        """End all sessions."""
         await self._sessions.close()
 
     async def start(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """Start: run a command, or attach to the one that the same uuid has started already."""
+        """Start: run a command, or attach to the one that was started with the same uuid."""
         message = await connect.read_one(request, messages.StartRequest)
         uuid = message.session_uuid or None
         timeout = connect.timeout_of(request)
         lock = self._starting.setdefault((sandbox_id, uuid), asyncio.Lock()) if uuid else asyncio.Lock()
         try:
             async with lock:
-                # The same start may be sent twice while the first is under way.
+                # The same start may be sent again while the first is in progress.
                 session = self._sessions.by_uuid(sandbox_id, uuid) if uuid else None
                 if session is None:
                     try:
@@ -83,19 +83,19 @@ class SessionRoutes:
         return self._stream(sandbox_id, session)
 
     async def connect(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """Connect: attach to a session; what it wrote meanwhile is not told again."""
+        """Connect: attach to a session; output that was written in the meantime is not repeated."""
         message = await connect.read_one(request, messages.ConnectRequest)
         session = self._sessions.find(sandbox_id, message.session)
         return self._stream(sandbox_id, session, connect.timeout_of(request))
 
     async def list(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """List: the sessions whose process runs."""
+        """List: the sessions with a running process."""
         await connect.read_unary(request, messages.Empty)
         rows = [_info(session) for session in self._sessions.of(sandbox_id)]
         return connect.unary(messages.ListResponse(sessions=rows))
 
     async def send_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """SendInput: write to a process, once for each ``input_uuid``."""
+        """SendInput: write to a process, once per ``input_uuid``."""
         message = await connect.read_unary(request, messages.SendInputRequest)
         session = self._sessions.find(sandbox_id, message.session)
         writing = session.write(_data(message.input), message.input_uuid or None)
@@ -103,7 +103,7 @@ class SessionRoutes:
         return connect.unary(messages.Empty())
 
     async def send_signal(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """SendSignal: SIGTERM or SIGKILL for the process group, once for each ``signal_uuid``."""
+        """SendSignal: send SIGTERM or SIGKILL to the process group, once per ``signal_uuid``."""
         message = await connect.read_unary(request, messages.SendSignalRequest)
         session = self._sessions.find(sandbox_id, message.session)
         number = message.signal
@@ -113,7 +113,7 @@ class SessionRoutes:
         return connect.unary(messages.Empty())
 
     async def update(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """Update: the size of a terminal."""
+        """Update: resize the terminal."""
         message = await connect.read_unary(request, messages.UpdateRequest)
         session = self._sessions.find(sandbox_id, message.session)
         if message.HasField("pty"):
@@ -121,7 +121,7 @@ class SessionRoutes:
         return connect.unary(messages.Empty())
 
     async def stream_input(self, request: Request, sandbox_id: str, instance: Instance) -> Response:
-        """StreamInput: a stream of writes to one process; the first message says to which."""
+        """StreamInput: a stream of writes to the process that the first message names."""
         session: CommandSession | None = None
         async for message in connect.read_stream(request, messages.StreamInputRequest):
             if message.HasField("start"):
@@ -148,9 +148,9 @@ class SessionRoutes:
     ) -> CommandSession:
         command = _command(message)
         command.check_length()
-        # The client's own clock runs as well; ours must be the first to say so.
+        # The client has its own timer; ours must expire first.
         limit = None if timeout is None else max(0.01, timeout - _MARGIN)
-        session = CommandSession(await instance.run(command), command, uuid, instance.overran, limit)
+        session = CommandSession(await instance.run(command), command, uuid, instance.exceeded_limits, limit)
         self._sessions.add(sandbox_id, session)
         return session
 
@@ -160,21 +160,21 @@ class SessionRoutes:
             with self._lifecycle.activity(sandbox_id):
                 try:
                     async for event in stream:
-                        if event.end.exit_code == 137 and await session.overran():
-                            await self._lifecycle.ending(sandbox_id)
-                            raise ConnectRpcError("not_found", "The sandbox used more than its memory and was ended.")
+                        if event.end.exit_code == 137 and await session.exceeded_limits():
+                            await self._lifecycle.wait_ended(sandbox_id)
+                            raise ConnectRpcError("not_found", "The sandbox ran out of memory and was ended.")
                         yield messages.EventResponse(event=event)
                 finally:
                     await stream.aclose()
 
         return connect.ConnectStream(events())
 
-    def _opened(self, work: _Work) -> Callable[[Request], Awaitable[Response]]:
-        async def opened(request: Request) -> Response:
+    def _authorized(self, work: _Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def authorized(request: Request) -> Response:
             sandbox_id = request.path_params["id"]
             try:
                 if not self._tokens.opens(request, self._clock.now()):
-                    raise ConnectRpcError("unauthenticated", "The token is missing, wrong or old.")
+                    raise ConnectRpcError("unauthenticated", "The token is missing, invalid or expired.")
                 instance = self._lifecycle.instance(sandbox_id)
                 if instance is None:
                     record = self._registry.get(sandbox_id)
@@ -188,11 +188,11 @@ class SessionRoutes:
             except ConnectRpcError as error:
                 return error.response()
 
-        return opened
+        return authorized
 
 
 async def _unknown(request: Request, sandbox_id: str, instance: Instance) -> Response:
-    raise ConnectRpcError("unimplemented", "There is no such method.")
+    raise ConnectRpcError("unimplemented", "Unknown method.")
 
 
 async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
@@ -200,13 +200,13 @@ async def _in_time(work: Awaitable[None], timeout: float | None) -> None:
         async with asyncio.timeout(timeout):
             await work
     except TimeoutError as error:
-        raise ConnectRpcError("deadline_exceeded", "The process didn't take it in time.") from error
+        raise ConnectRpcError("deadline_exceeded", "The process did not read the input in time.") from error
 
 
 async def _failed(error: CommandFailed) -> AsyncGenerator[messages.EventResponse, None]:
-    """Tell of a command that could not start as a shell would: the sandbox itself is well."""
+    """Report a command that could not start the way a shell would: the sandbox itself is fine."""
     code = 127 if error.code == errno.ENOENT else 126
-    # A name in the error may be no UTF-8.
+    # A name in the error may not be valid UTF-8.
     reason = str(error).encode("utf-8", "replace")
     end = messages.Event.End(exit_code=code, exited=True, status=f"exit status {code}", error=reason.decode())
     for event in (
@@ -225,7 +225,7 @@ def _command(message: messages.StartRequest) -> Command:
     if not words[0]:
         raise ConnectRpcError("invalid_argument", "The command is missing.")
     if any("\0" in text for text in texts) or any(not name or "=" in name for name in env):
-        raise ConnectRpcError("invalid_argument", "The command holds a NUL byte or a malformed variable.")
+        raise ConnectRpcError("invalid_argument", "The command contains a NUL byte or a malformed variable.")
     pty = _size(message.pty) if message.HasField("pty") else None
     return Command(words, env, spec.cwd or None, spec.user or None, stdin=message.stdin, pty=pty)
 

@@ -1,4 +1,4 @@
-"""Command sessions: processes that run on while clients attach, write to them and leave again (client/WIRE.md 3.2)."""
+"""Command sessions: processes that clients attach to, write to and leave while they run (client/WIRE.md 3.2)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sandtui.local.gateway.draining import Flow, drain
 
 KEEPALIVE_SECONDS: Final = 15.0
 REMEMBERED_SECONDS: Final = 120.0
-"""How long an ended session can still be attached to; its end is told again."""
+"""How long clients can attach to an ended session, to read its end again."""
 ALONE_SECONDS: Final = 60.0
-"""How long a session with a uuid waits for its client to come back; the SDK tries for 16 s."""
+"""How long a session with a uuid runs without a client; the SDK tries to reconnect for 16 s."""
 _MAX_UUIDS: Final = 1024
 
 
 class _Subscriber:
-    """One client that listens. A slow one slows the process, as a pipe would; one that has gone doesn't."""
+    """An attached client. A slow one slows the process down, as a pipe would; a disconnected one does not."""
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[Event | None] = asyncio.Queue(32)
@@ -39,8 +39,8 @@ class _Subscriber:
                 task.cancel()
 
 
-class _Once:
-    """Requests that must have their effect once, however often they are sent."""
+class _Deduplicator:
+    """Requests that must take effect only once, however often they are sent."""
 
     def __init__(self) -> None:
         self._known: dict[str, asyncio.Future[None]] = {}
@@ -59,7 +59,7 @@ class _Once:
                 del self._known[next(iter(self._known))]
             self._known[key] = task
         try:
-            # A request that is given up goes on: its repetition must find the same effect.
+            # A cancelled request continues: its repetition must find the same effect.
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
@@ -67,7 +67,7 @@ class _Once:
             raise
 
     async def close(self) -> None:
-        """Give up what is under way: nothing may wait for a descriptor that is about to be closed."""
+        """Cancel what is in progress: nothing may wait for a descriptor that is about to be closed."""
         for task in self._running:
             task.cancel()
         if self._running:
@@ -80,18 +80,18 @@ class _Once:
 
 
 class CommandSession:
-    """One process and whoever is attached to it."""
+    """A process and the clients attached to it."""
 
     def __init__(
         self,
         running: RunningCommand,
         command: Command,
         uuid: str | None,
-        overran: Callable[[], Awaitable[bool]],
+        exceeded_limits: Callable[[], Awaitable[bool]],
         limit: float | None = None,
     ) -> None:
         self.uuid = uuid
-        self.overran = overran
+        self.exceeded_limits = exceeded_limits
         self.command = command
         self.end: Event | None = None
         self.ended_at = 0.0
@@ -101,24 +101,24 @@ class CommandSession:
         self._running = running
         self._subscribers: set[_Subscriber] = set()
         self._writing = asyncio.Lock()
-        self._once = _Once()
+        self._deduplicator = _Deduplicator()
         self._flow = Flow()
         self._life = asyncio.create_task(self._live(), name="command session")
-        # The client may be gone before it listens for the first time.
+        # The client may disconnect before it listens for the first time.
         loop = asyncio.get_running_loop()
         self._alone: asyncio.TimerHandle | None = loop.call_later(ALONE_SECONDS, self._stop)
-        # A timer of its own: whoever listens may be busy, or gone, when the time is over.
+        # A separate timer: the client may be busy, or gone, when the limit passes.
         self._expiry = None if limit is None else loop.call_later(limit, self._expire)
 
     @property
     def pid(self) -> int:
-        """The process as the sandbox numbers it."""
+        """The process id inside the sandbox."""
         return self._running.pid
 
     async def attach(self, limit: float | None = None) -> AsyncGenerator[Event, None]:
-        """Yield the start, the output from now on and the end; whoever stops listening detaches.
+        """Yield the start, the output from now on and the end; closing the generator detaches.
 
-        ``limit`` is in seconds and bounds the listening, not the process.
+        ``limit`` is in seconds, for listening; it does not end the process.
         """
         clock = asyncio.get_running_loop().time
         ends = None if limit is None else clock() + limit
@@ -131,13 +131,13 @@ class CommandSession:
         try:
             while self.end is None or not subscriber.events.empty():
                 if self.lost and subscriber.events.empty():
-                    raise ConnectRpcError("not_found", "The sandbox is gone.")
+                    raise ConnectRpcError("not_found", "The sandbox no longer exists.")
                 left = KEEPALIVE_SECONDS if ends is None else min(KEEPALIVE_SECONDS, ends - clock())
                 if left <= 0:
                     raise ConnectRpcError("deadline_exceeded", f"The process did not end within {limit:g} seconds.")
                 try:
-                    # Around this wait alone: a timeout around a yield would strike whoever reads from here. And not
-                    # wait_for, which drops a cancellation that comes together with an event (Python 3.11).
+                    # Around this wait only: a timeout around a yield would cancel the consumer. And not wait_for,
+                    # which loses a cancellation that coincides with an event (Python 3.11).
                     async with asyncio.timeout(left):
                         event = await subscriber.events.get()
                 except TimeoutError:
@@ -147,7 +147,7 @@ class CommandSession:
                 if event is not None:
                     yield event
             if self.expired:
-                raise ConnectRpcError("deadline_exceeded", "The command took longer than it may.")
+                raise ConnectRpcError("deadline_exceeded", "The command exceeded its timeout.")
             yield self.end or Event()
         finally:
             subscriber.gone.set()
@@ -155,7 +155,7 @@ class CommandSession:
             self._check_alone()
 
     async def write(self, data: bytes, key: str | None = None) -> None:
-        """Write to the process' input, once for each key."""
+        """Write to the input of the process, once per key."""
         if self.end is not None:
             raise ConnectRpcError("failed_precondition", "The process has ended.")
 
@@ -164,18 +164,18 @@ class CommandSession:
                 try:
                     await self._running.write(data)
                 except OSError as error:
-                    raise ConnectRpcError("failed_precondition", "The process reads no input.") from error
+                    raise ConnectRpcError("failed_precondition", "The process has closed its input.") from error
 
-        await self._once.run(f"input {key}" if key else None, work())
+        await self._deduplicator.run(f"input {key}" if key else None, work())
 
     async def signal(self, number: int, key: str | None = None) -> None:
-        """Send a signal to the process group, once for each key."""
+        """Send a signal to the process group, once per key."""
         if self.end is not None:
             raise ConnectRpcError("failed_precondition", "The process has ended.")
-        await self._once.run(f"signal {key}" if key else None, self._running.kill(number))
+        await self._deduplicator.run(f"signal {key}" if key else None, self._running.kill(number))
 
     def resize(self, cols: int, rows: int) -> None:
-        """Change the size of the terminal."""
+        """Resize the terminal."""
         if self.command.pty is None:
             raise ConnectRpcError("failed_precondition", "The session has no terminal.")
         self._running.resize(cols, rows)
@@ -186,7 +186,7 @@ class CommandSession:
         await asyncio.wait([self._life])
 
     def _stop(self) -> None:
-        """End the process. Once: a second cancellation would strike the clearing away, and leave the process alive."""
+        """End the process, once: a second cancellation would interrupt the cleanup and leave the process running."""
         if not self._stopping:
             self._stopping = True
             self._life.cancel()
@@ -209,7 +209,7 @@ class CommandSession:
         reading = asyncio.gather(*(self._pump(stream) for stream in streams))
         try:
             code = await self._running.wait()
-            # However slowly it is taken, all of it is handed on.
+            # All output is passed on, however slowly clients read it.
             await drain(reading, self._flow)
             self._settle(code)
         except SandboxGone:
@@ -228,11 +228,11 @@ class CommandSession:
                 await asyncio.wait([reading])
                 if not reading.cancelled():
                     reading.exception()
-                await self._once.close()
+                await self._deduplicator.close()
             finally:
                 self._running.close()
             for subscriber in list(self._subscribers):
-                # Wakes one that waits; a full queue has enough to wake it already.
+                # Wake a client that waits; one with a full queue is already awake.
                 if not subscriber.events.full():
                     subscriber.events.put_nowait(None)
 
@@ -250,17 +250,17 @@ class CommandSession:
                 await subscriber.offer(event)
 
         async for chunk in self._running.output(stream):
-            await self._flow.hand_on(chunk, offer)
+            await self._flow.forward(chunk, offer)
 
 
 class Sessions:
-    """All sessions, by sandbox. They end with the platform: their output goes through it."""
+    """All sessions, by sandbox. They end with the platform, since their output goes through it."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, list[CommandSession]] = {}
 
     def add(self, sandbox_id: str, session: CommandSession) -> None:
-        """Keep a new session until it has been over for a while."""
+        """Add a session; it is removed a while after its process has ended."""
         now = time.monotonic()
         kept = [
             known
@@ -270,11 +270,11 @@ class Sessions:
         self._sessions[sandbox_id] = [*kept, session]
 
     def of(self, sandbox_id: str) -> list[CommandSession]:
-        """Return the sessions of a sandbox whose process runs."""
+        """Return the sessions of a sandbox with a running process."""
         return [session for session in self._sessions.get(sandbox_id, ()) if not session.ended_at]
 
     def by_uuid(self, sandbox_id: str, uuid: str) -> CommandSession | None:
-        """Return the session with a uuid, or None."""
+        """Return the session with a uuid, or None if there is none."""
         return next((session for session in self._sessions.get(sandbox_id, ()) if session.uuid == uuid), None)
 
     def find(self, sandbox_id: str, selector: Selector) -> CommandSession:
@@ -282,20 +282,20 @@ class Sessions:
         if selector.HasField("session_uuid"):
             found = self.by_uuid(sandbox_id, selector.session_uuid)
         else:
-            # Numbers come round again: the latest has it.
+            # Process ids are reused: the latest session is meant.
             rows = reversed(self._sessions.get(sandbox_id, ()))
             found = next((session for session in rows if session.pid == selector.pid), None)
         if found is None:
-            raise ConnectRpcError("not_found", "There is no such session.")
+            raise ConnectRpcError("not_found", "Session not found.")
         return found
 
     async def drop(self, sandbox_id: str) -> None:
-        """Forget the sessions of a sandbox that has ended."""
+        """Remove the sessions of a sandbox that has ended."""
         for session in self._sessions.pop(sandbox_id, ()):
             session.lost = session.lost or session.end is None
             await session.close()
 
     async def close(self) -> None:
-        """End every session."""
+        """End all sessions."""
         for sandbox_id in list(self._sessions):
             await self.drop(sandbox_id)

@@ -1,4 +1,4 @@
-"""The short-lived gateway tokens, each good for one sandbox alone."""
+"""The short-lived gateway tokens, each valid for one sandbox."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ LIFETIME = timedelta(hours=1)
 
 
 def same(given: str, expected: str) -> bool:
-    """Compare secrets in a time that tells nothing."""
+    """Compare secrets in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode("utf-8"))
 
 
 class GatewayTokens:
-    """Issues and checks tokens. They hold all they need, and end with the key of the run that issued them."""
+    """Issues and checks tokens. They contain all that is needed, and are valid until the platform stops."""
 
     def __init__(self, api_key: str) -> None:
         self._secret = hmac.digest(api_key.encode("utf-8"), b"gateway tokens", hashlib.sha256)
 
     def issue(self, sandbox_id: str, now: datetime) -> tuple[str, datetime]:
-        """Return a token for one sandbox and the time at which it ends."""
+        """Return a token for a sandbox and its expiry."""
         expires = (now + LIFETIME).replace(microsecond=0)
         claim = f"{sandbox_id}.{int(expires.timestamp())}".encode()
         token = base64.urlsafe_b64encode(claim + b"." + self._sign(claim)).decode("ascii")
         return token.rstrip("="), expires
 
     def accepts(self, token: str, sandbox_id: str, now: datetime) -> bool:
-        """Return whether a token opens this sandbox at this time."""
+        """Return whether a token is valid for a sandbox at a time."""
         try:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -44,7 +44,7 @@ class GatewayTokens:
         return owner == sandbox_id and now < datetime.fromtimestamp(int(until), UTC)
 
     def opens(self, request: Request, now: datetime) -> bool:
-        """Return whether a request's token opens the sandbox of its path."""
+        """Return whether the token of a request is valid for the sandbox in its path."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         return kind.lower() == "bearer" and self.accepts(token.strip(), request.path_params["id"], now)
 

@@ -1,4 +1,4 @@
-"""Receives one file of a multipart form and writes it as it comes."""
+"""Receives one file of a multipart form and writes it as it arrives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH: Final = 1024 * 1024
 
 
 class _UploadForm:
-    """Picks the content of the one part that is wanted."""
+    """Extracts the content of the wanted part of a form."""
 
     def __init__(self, boundary: bytes) -> None:
         self.pending = bytearray()
@@ -49,7 +49,7 @@ class _UploadForm:
         self._parser.write(data)
 
     def take(self) -> bytes:
-        """Return the content that has come since the last time."""
+        """Return the content since the last call."""
         data = bytes(self.pending)
         self.pending.clear()
         return data
@@ -92,7 +92,7 @@ def too_large() -> wire.WireError:
 
 
 async def receive_file(request: Request, open_file: Callable[[], Awaitable[WritableFile]]) -> int:
-    """Write the uploaded file and return its size; after any trouble the target is as it was."""
+    """Write the uploaded file and return its size; if the upload fails, the target is unchanged."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 200:
@@ -111,7 +111,7 @@ async def receive_file(request: Request, open_file: Callable[[], Awaitable[Writa
             if len(form.pending) >= _BATCH:
                 await file.write(form.take())
         if not form.found or not form.complete:
-            raise wire.invalid(FIELD, "the form has no complete part of this name")
+            raise wire.invalid(FIELD, "the form has no complete part with this name")
         if form.pending:
             await file.write(form.take())
         await file.commit()

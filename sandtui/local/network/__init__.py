@@ -1,1 +1,1 @@
-"""A network for sandboxes without rights on the machine: their packets end here and go on as ordinary sockets."""
+"""An unprivileged network for sandboxes: their packets are received here and carried on over ordinary sockets."""

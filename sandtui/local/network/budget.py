@@ -1,4 +1,4 @@
-"""How much of the worker one sandbox may use: connections, the bytes they hold, and this process's descriptors."""
+"""The share of the worker that a sandbox may use: connections, buffered bytes and file descriptors."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from contextlib import suppress
 from typing import Final
 
 MAX_FLOWS: Final = 1000
-"""Connections of one sandbox, and as many flows of datagrams."""
+"""The most connections of a sandbox, and the most UDP flows."""
 
-BYTES: Final = 16 * 1024 * 1024
-"""What the connections of one sandbox hold together before each has to do with the least."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""The most bytes that all connections of a sandbox buffer before each gets only the minimum."""
 
-LEAST: Final = 16 * 1024
-MOST: Final = 4 * 1024 * 1024
+MIN_SHARE: Final = 16 * 1024
+MAX_SHARE: Final = 4 * 1024 * 1024
 
 _RESERVE: Final = 64
-"""Descriptors that no connection takes: for devices of new sandboxes, and what the worker needs itself."""
+"""Descriptors that are not used for connections: for devices of new sandboxes and for the worker itself."""
 
 
 def raise_descriptor_limit() -> int:
-    """Let this process have as many descriptors as it may; return how many connections may take."""
+    """Raise the descriptor limit of this process to the maximum; return how many descriptors connections may use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(OSError, ValueError):
@@ -33,23 +33,23 @@ def raise_descriptor_limit() -> int:
 
 
 class Descriptors:
-    """Divides the descriptors of the worker: one sandbox alone gets half of them, the rest is the others'."""
+    """Divides the descriptors of the worker: a sandbox alone may use half of them, the rest is left for others."""
 
     def __init__(self, limit: int = 1 << 20) -> None:
         self._limit = limit
         self._used: dict[ConnectionBudget, int] = {}
 
     def join(self, budget: ConnectionBudget) -> None:
-        """Count a sandbox in."""
-        # Its device takes one.
+        """Add a sandbox."""
+        # Its device uses one.
         self._used[budget] = 1
 
     def leave(self, budget: ConnectionBudget) -> None:
-        """Count a sandbox out."""
+        """Remove a sandbox and release its descriptors."""
         self._used.pop(budget, None)
 
     def take(self, budget: ConnectionBudget, count: int) -> bool:
-        """Take descriptors for a sandbox, or return False when others need them."""
+        """Take descriptors for a sandbox; return False if too few are left for it."""
         used = self._used.get(budget, 0)
         total = sum(self._used.values())
         fair = self._limit // (2 * max(1, len(self._used)))
@@ -58,45 +58,45 @@ class Descriptors:
         self._used[budget] = used + count
         return True
 
-    def give_back(self, budget: ConnectionBudget, count: int) -> None:
-        """Give descriptors of a sandbox back."""
+    def release(self, budget: ConnectionBudget, count: int) -> None:
+        """Release descriptors of a sandbox."""
         if budget in self._used:
             self._used[budget] -= count
 
 
 class ConnectionBudget:
-    """What one sandbox has."""
+    """The descriptors and the buffered bytes of one sandbox."""
 
     def __init__(self, descriptors: Descriptors | None = None) -> None:
         self._descriptors = descriptors or Descriptors()
         self._descriptors.join(self)
         self.held = 0
-        """Bytes that its connections hold now."""
+        """Bytes that its connections buffer now."""
 
     @property
     def is_spent(self) -> bool:
-        """Whether its connections hold all that they may together."""
-        return self.held >= BYTES
+        """Whether its connections buffer all that they may."""
+        return self.held >= MAX_BYTES
 
     def share(self, flows: int) -> int:
-        """Return the bytes that one of some connections may hold."""
-        return LEAST if self.is_spent else max(LEAST, min(MOST, BYTES // max(1, flows)))
+        """Return the bytes that each of ``flows`` connections may buffer."""
+        return MIN_SHARE if self.is_spent else max(MIN_SHARE, min(MAX_SHARE, MAX_BYTES // max(1, flows)))
 
     def take(self, count: int = 1) -> bool:
-        """Take descriptors for a connection."""
+        """Take descriptors for a connection; return False if too few are left."""
         return self._descriptors.take(self, count)
 
-    def give_back(self, count: int = 1) -> None:
-        """Give them back."""
-        self._descriptors.give_back(self, count)
+    def release(self, count: int = 1) -> None:
+        """Release descriptors of a connection."""
+        self._descriptors.release(self, count)
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release all descriptors."""
         self._descriptors.leave(self)
 
 
 def close_all(descriptors: list[int | None]) -> None:
-    """Close descriptors that nobody took."""
+    """Close descriptors that were not taken over."""
     for descriptor in descriptors:
         if descriptor is not None:
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The little of DNS that rules for names need: which name is asked for, and which addresses it has (RFC 1035)."""
+"""The part of DNS that rules for host names need: the name of a query and the addresses of a response (RFC 1035)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _REFUSED: Final = 5
 _OPCODE: Final = 0x78
 
 
-def question(message: bytes) -> str | None:
-    """Return the name that a message asks for, in lower case, or None.
+def queried_name(message: bytes) -> str | None:
+    """Return the host name that a message queries, in lower case, or None.
 
-    What another reader could take for another name is None: pointers in a question, and anything but a query.
+    Messages that another parser could read differently are None: pointers in a queried_name, and all but plain queries.
     """
     if len(message) < 12 or int.from_bytes(message[4:6], "big") != 1 or message[2] & _OPCODE:
         return None
@@ -25,7 +25,7 @@ def question(message: bytes) -> str | None:
 
 
 def addresses(message: bytes) -> list[str]:
-    """Return the IPv4 addresses of an answer."""
+    """Return the IPv4 addresses in a response."""
     found: list[str] = []
     asked = _name(message, 12) if len(message) >= 12 else None
     if asked is None:
@@ -45,12 +45,12 @@ def addresses(message: bytes) -> list[str]:
 
 
 def refused(message: bytes) -> bytes:
-    """Return the answer that says no to a question."""
+    """Return the response that refuses a query."""
     return message[:2] + bytes((message[2] | 0x80, message[3] & 0xF0 | _REFUSED)) + message[4:]
 
 
 def name_server(path: Path = Path("/etc/resolv.conf")) -> str | None:
-    """Return the machine's first IPv4 name server."""
+    """Return the first IPv4 name server of the machine, or None."""
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:

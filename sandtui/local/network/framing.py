@@ -1,4 +1,4 @@
-"""How the packets of a sandbox come to the platform: bare from a TUN device, in Ethernet frames from a veth pair."""
+"""Converts between packets and what the device carries: bare packets for TUN, Ethernet frames for a veth pair."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ _BUFFER: Final = 4 * 1024 * 1024
 _SO_RCVBUFFORCE: Final = 33
 _IPV4: Final = b"\x08\x00"
 _GATEWAY: Final = b"\x02\0\0\0\0\x02"
-# csum_start of virtio_net_hdr counts from the frame's first byte, csum_offset from there.
+# csum_start of virtio_net_hdr is an offset from the start of the frame; csum_offset is relative to it.
 _CSUM_START: Final = struct.Struct("<H")
 _CSUM_START_AT: Final = 6
 
 
 class Framing(Protocol):
-    """Takes packets out of frames and puts them in."""
+    """Extracts packets from the frames of a device and wraps packets in frames."""
 
     def prepare(self, device: int) -> int:
-        """Make a device hold much and return how many bytes it holds before it drops packets."""
+        """Set a large buffer for a device; return the bytes that it holds before it drops packets."""
         ...
 
     def unwrap(self, frame: bytes) -> bytes:
-        """Return the packet of a frame, its virtio header first; nothing for what is no IPv4."""
+        """Return the packet of a frame with its virtio header, or nothing if it is not IPv4."""
         ...
 
     def wrap(self, packet: bytes) -> bytes:
-        """Return the frame of a packet."""
+        """Return the frame for a packet."""
         ...
 
 
 class Tun:
-    """A TUN device: the frame is the packet, and a full queue makes the sandbox wait."""
+    """A TUN device: the frame is the packet, and a full queue blocks the sandbox."""
 
     def prepare(self, device: int) -> int:
-        """Return that it drops nothing."""
+        """Return an unlimited size, since a TUN device drops nothing."""
         return sys.maxsize
 
     def unwrap(self, frame: bytes) -> bytes:
-        """Return the packet of a frame."""
+        """Return the frame unchanged."""
         return frame
 
     def wrap(self, packet: bytes) -> bytes:
-        """Return the frame of a packet."""
+        """Return the packet unchanged."""
         return packet
 
 
@@ -60,7 +60,7 @@ class Ethernet:
         self._sandbox = bytes(6)
 
     def prepare(self, device: int) -> int:
-        """Ask for a large buffer; half of what we get goes to the kernel's own book-keeping."""
+        """Set a large receive buffer; half of its size is for the kernel's own data."""
         with socket.socket(fileno=os.dup(device)) as sock:
             for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):  # the first is for root
                 with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ class Ethernet:
             return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
 
     def unwrap(self, frame: bytes) -> bytes:
-        """Return the packet of a frame; its sender is where answers go."""
+        """Return the packet of a frame, and store its sender as the target of replies."""
         head = frame[VNET_SIZE : VNET_SIZE + _ETHERNET_SIZE]
         if head[12:] != _IPV4:
             return b""
@@ -77,13 +77,13 @@ class Ethernet:
         return frame[:VNET_SIZE] + frame[VNET_SIZE + _ETHERNET_SIZE :]
 
     def wrap(self, packet: bytes) -> bytes:
-        """Return the frame of a packet."""
+        """Return the Ethernet frame for a packet."""
         header = bytearray(packet[:VNET_SIZE])
         (start,) = _CSUM_START.unpack_from(header, _CSUM_START_AT)
         _CSUM_START.pack_into(header, _CSUM_START_AT, start + _ETHERNET_SIZE)
         return bytes(header) + self._sandbox + _GATEWAY + _IPV4 + packet[VNET_SIZE:]
 
 
-def link_of(name: str) -> Framing:
-    """Return the framing of a kind of device, as :data:`sandtui.local.agent.network.LINKS` names it."""
+def framing_of(name: str) -> Framing:
+    """Return the framing of a kind of device, as named in :data:`sandtui.local.agent.network.LINKS`."""
     return Ethernet() if name == "veth" else Tun()

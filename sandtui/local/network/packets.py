@@ -1,4 +1,4 @@
-"""IPv4, TCP and UDP as they come out of a TUN device and go into it (RFC 791, 9293, 768)."""
+"""IPv4, TCP and UDP packets as read from and written to a TUN device (RFC 791, 9293, 768)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TCP: Final = 6
 UDP: Final = 17
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
-# virtio_net_hdr: the kernel is told that our checksums are still to be made, which it then never does,
-# since the packet stays on this machine.
+# virtio_net_hdr: it says that our checksums are not computed yet. The kernel never computes them either, since the
+# packets stay on this machine.
 _NEEDS_CSUM: Final = 1
 _VNET: Final = struct.Struct("<BBHHHH")
 _IP: Final = struct.Struct("!BBHHHBBH4s4s")
@@ -24,7 +24,7 @@ _WORD: Final = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A TCP segment."""
+    """A TCP segment with its addresses."""
 
     source: str
     source_port: int
@@ -40,7 +40,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A UDP datagram."""
+    """A UDP datagram with its addresses."""
 
     source: str
     source_port: int
@@ -50,13 +50,13 @@ class Datagram:
 
 
 def parse(packet: bytes) -> Segment | Datagram | None:
-    """Return what a packet holds; None for anything that is not handled."""
+    """Return the content of a packet, or None for packets that are not handled."""
     packet = packet[VNET_SIZE:]
     if len(packet) < 20 or packet[0] >> 4 != 4:
         return None
     head = (packet[0] & 15) * 4
     _, _, length, _, fragment, _, protocol, _, source, target = _IP.unpack_from(packet)
-    # The device's packets are never too big for it, so that a fragment is somebody's trick.
+    # Packets never exceed the device's MTU, so a fragment is malicious.
     if head < 20 or length > len(packet) or length < head or fragment & 0x3FFF:
         return None
     body = packet[head:length]
@@ -76,7 +76,7 @@ def parse(packet: bytes) -> Segment | Datagram | None:
 
 
 def build_segment(segment: Segment) -> bytes:
-    """Return a segment as the device takes it."""
+    """Return the packet of a segment."""
     options = segment.options + b"\0" * (-len(segment.options) % 4)
     body = _TCP.pack(
         segment.source_port, segment.target_port, segment.seq & 0xFFFFFFFF, segment.ack & 0xFFFFFFFF,
@@ -86,13 +86,13 @@ def build_segment(segment: Segment) -> bytes:
 
 
 def build_datagram(datagram: Datagram) -> bytes:
-    """Return a datagram as the device takes it."""
+    """Return the packet of a datagram."""
     head = _UDP.pack(datagram.source_port, datagram.target_port, 8 + len(datagram.data), 0)
     return _wrap(UDP, datagram.source, datagram.target, head, datagram.data, 6)
 
 
 def option(segment: Segment, kind: int) -> bytes | None:
-    """Return the value of a TCP option, or None."""
+    """Return the value of a TCP option, or None if it is not set."""
     options, at = segment.options, 0
     while at < len(options):
         if options[at] == 0:
@@ -113,7 +113,7 @@ def _wrap(protocol: int, source: str, target: str, head: bytes, data: bytes, off
     size = len(head) + len(data)
     ip = bytearray(_IP.pack(0x45, 0, 20 + size, 0, 0x4000, 64, protocol, 0, *ends))
     ip[10:12] = (~_sum(bytes(ip)) & _WORD).to_bytes(2, "big")
-    # What the kernel would add its sum to: the pseudo header's, as it expects of an unfinished checksum.
+    # For an unfinished checksum, the kernel expects the sum of the pseudo header.
     pseudo = _sum(ends[0] + ends[1] + struct.pack("!HH", protocol, size))
     body = bytearray(head)
     body[offset : offset + 2] = pseudo.to_bytes(2, "big")

@@ -1,4 +1,4 @@
-"""Which addresses a sandbox may reach at all, whatever its lists say: not this machine, nor what stands around it."""
+"""The addresses that a sandbox may reach whatever its lists say: not this machine, and not its local networks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 
 _NONLOCAL_BIND: Final = Path("/proc/sys/net/ipv4/ip_nonlocal_bind")
 
-# This machine's loopback, the sandbox' own network, and everybody at once.
+# This machine's loopback, the sandbox's own network, multicast and broadcast.
 _NEVER: Final = [
     ipaddress.IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "10.0.2.0/24", "224.0.0.0/3")
 ]  # fmt: skip
 
-# Networks that are not the Internet's: offices, homes, providers and container bridges (RFC 1918, 6598), neighbours
-# and clouds' accounts of themselves (RFC 3927; two clouds have such an address elsewhere), protocol assignments and
+# Networks that are not part of the Internet: private networks and carrier NAT (RFC 1918, 6598), link-local addresses
+# and metadata services of clouds (RFC 3927; two clouds have them at other addresses), protocol assignments and
 # benchmarks (RFC 6890, 2544).
 _PRIVATE: Final = [
     ipaddress.IPv4Network(text)
@@ -28,26 +28,26 @@ _PRIVATE: Final = [
 
 
 class Reach:
-    """Refuses this machine's addresses and private networks but those that were ``allowed`` by name."""
+    """Rejects this machine's addresses and private networks, except those that are ``allowed``."""
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self._allowed = [read_network(text) for text in allowed]
 
     def covers(self, address: str) -> bool:
-        """Return whether an address may be reached; the one a name leads to is asked about like any other."""
+        """Return whether an address may be reached, whether or not it was the result of a lookup."""
         number = ipaddress.IPv4Address(address)
         if any(number in network for network in _NEVER):
             return False
         if any(number in network for network in self._allowed):
             return True
-        return not any(number in network for network in _PRIVATE) and not _is_ours(address)
+        return not any(number in network for network in _PRIVATE) and not _is_own_address(address)
 
 
 def read_network(text: str) -> ipaddress.IPv4Network:
-    """Return the IPv4 network or the one address that a text names.
+    """Return the IPv4 network or single address in a text.
 
     Raises:
-        ValueError: it names none.
+        ValueError: the text is neither.
     """
     try:
         return ipaddress.IPv4Network(text, strict=False)
@@ -55,8 +55,8 @@ def read_network(text: str) -> ipaddress.IPv4Network:
         raise ValueError(f"{text!r} is not an IPv4 address or network, as in 192.168.1.0/24") from None
 
 
-def _is_ours(address: str) -> bool:
-    """Return whether an address is this machine's; asked each time, for it gets and loses some while it runs."""
+def _is_own_address(address: str) -> bool:
+    """Return whether an address is one of this machine's; checked each time, since they change while it runs."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             if _binds_anything():

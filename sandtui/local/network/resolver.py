@@ -1,4 +1,4 @@
-"""The sandbox' resolver over TCP (RFC 7766): each question is read and checked here, before any is passed on."""
+"""The resolver of a sandbox over TCP (RFC 7766): each query is parsed and checked before it is forwarded."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ from typing import Final, Protocol
 from sandtui.local.network import dns
 
 _IDLE_SECONDS: Final = 30.0
-_ANSWER_SECONDS: Final = 15.0
-_LEAST: Final = 12
+_RESPONSE_SECONDS: Final = 15.0
+_MIN_MESSAGE: Final = 12
 
 
-Ask = Callable[[bytes], Awaitable[bytes]]
+Resolve = Callable[[bytes], Awaitable[bytes]]
 
 
 class Names(Protocol):
-    """What a sandbox' rules say of names."""
+    """The rules of a sandbox for host names."""
 
     def allows_lookup(self, message: bytes) -> bool:
-        """Return whether a question may be asked."""
+        """Return whether a query is allowed."""
         ...
 
     def learn(self, name: str, addresses: list[str]) -> None:
-        """Remember which addresses a name led to."""
+        """Store the addresses that a name resolved to."""
         ...
 
 
-async def answer_questions(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, names: Names, ask: Ask, *, learns: bool = True
+async def serve_queries(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, names: Names, resolve: Resolve, *, learns: bool = True
 ) -> None:
-    """Serve one connection until its end, one question after the other."""
+    """Serve one connection to its end, one query at a time."""
     try:
         while True:
             async with asyncio.timeout(_IDLE_SECONDS):
                 message = await _receive(reader)
-            if len(message) < _LEAST:
+            if len(message) < _MIN_MESSAGE:
                 break
             if names.allows_lookup(message):
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    reply = await ask(message)
-                if learns and (name := dns.question(reply)) is not None:
-                    names.learn(name, dns.addresses(reply))
+                async with asyncio.timeout(_RESPONSE_SECONDS):
+                    response = await resolve(message)
+                if learns and (name := dns.queried_name(response)) is not None:
+                    names.learn(name, dns.addresses(response))
             else:
-                reply = dns.refused(message)
-            writer.write(len(reply).to_bytes(2, "big") + reply)
+                response = dns.refused(message)
+            writer.write(len(response).to_bytes(2, "big") + response)
             await writer.drain()
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
-        pass  # The other side asks again, over another connection.
+        pass  # The client retries over another connection.
     finally:
         writer.close()
 
 
-async def pass_on(message: bytes, server: str | None) -> bytes:
-    """Return a name server's answer to a question.
+async def forward_query(message: bytes, server: str | None) -> bytes:
+    """Return a name server's response to a query.
 
     Raises:
-        OSError: there is none, or it can't be reached.
-        IncompleteReadError: it broke off.
+        OSError: there is no name server, or it cannot be reached.
+        IncompleteReadError: the response was cut off.
     """
     if server is None:
         raise OSError("this machine has no IPv4 name server")

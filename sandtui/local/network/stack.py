@@ -1,4 +1,4 @@
-"""All connections of one sandbox, and the rules that they keep to."""
+"""All connections of one sandbox, and the egress rules for them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from sandtui.local.network.budget import MAX_FLOWS, ConnectionBudget, Descriptor
 from sandtui.local.network.framing import Framing, Tun
 from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
 from sandtui.local.network.reach import Reach
-from sandtui.local.network.resolver import answer_questions, pass_on
+from sandtui.local.network.resolver import forward_query, serve_queries
 from sandtui.local.network.tcp import ROOM, Key, TcpFlow, refusal
 
 RESOLVER: Final = "10.0.2.3"
 UDP_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 30.0
 _FRAME: Final = 65600
-_LEAST_ROOM: Final = 4096
+_MIN_WINDOW: Final = 4096
 _BATCH: Final = 64
 _MAX_NAMES: Final = 10_000
 _MAX_ALIASES: Final = 64
-_MOST_WAITING: Final = 64 * 1024
+_MAX_WAITING: Final = 64 * 1024
 _DNS: Final = 53
 _DNS_COST: Final = 3
 
 
 class Stack:
-    """Reads the packets of a sandbox' device and carries them on."""
+    """Reads the packets of a sandbox's device and carries their data over sockets of this machine."""
 
     def __init__(
         self, device: int, policy: Policy, link: Framing | None = None, reach: Reach | None = None,
@@ -53,7 +53,7 @@ class Stack:
         self._budget = ConnectionBudget(descriptors)
 
     def close(self) -> None:
-        """Cut everything."""
+        """Close all connections."""
         asyncio.get_running_loop().remove_reader(self._device)
         for task in self._tasks:
             task.cancel()
@@ -65,12 +65,12 @@ class Stack:
         os.close(self._device)
 
     def set_policy(self, policy: Policy) -> None:
-        """Take new rules; connections that they don't allow are reset."""
+        """Apply new rules; connections that they do not allow are reset."""
         self._policy = policy
         for flow in list(self._tcp.values()):
-            # A connection for DNS that nobody looked into until now may be one that has to be.
+            # A DNS connection that was not inspected under the old rules may have to be under the new ones.
             target = flow.key[2], flow.key[3]
-            if not self.allows(*target) or (target[0] != RESOLVER and self._asks_names(*target)):
+            if not self.allows(*target) or (target[0] != RESOLVER and self._is_dns(*target)):
                 flow.reset()
         for datagrams in list(self._udp.values()):
             if not self.allows(datagrams.key[2], datagrams.key[3]):
@@ -82,12 +82,12 @@ class Stack:
         return len(self._tcp)
 
     def write(self, packet: bytes) -> None:
-        """Give the sandbox a packet; a full queue loses it, as on any network."""
+        """Send a packet to the sandbox; a full queue drops it, as on any network."""
         with contextlib.suppress(OSError):
             os.write(self._device, self._link.wrap(packet))
 
     def learn(self, name: str, addresses: list[str]) -> None:
-        """Remember which addresses a name led to."""
+        """Store the addresses that a name resolved to, so that rules for names apply to them."""
         for address in addresses:
             while len(self._names) >= _MAX_NAMES:
                 del self._names[next(iter(self._names))]
@@ -96,22 +96,22 @@ class Stack:
                 names.add(name)
 
     def allows_lookup(self, message: bytes) -> bool:
-        """Return whether a question may be asked."""
-        name = dns.question(message)
+        """Return whether a query is allowed."""
+        name = dns.queried_name(message)
         return self._policy.allows_all or (name is not None and self._policy.allows_lookup(name))
 
     def allows(self, address: str, port: int) -> bool:
         """Whether the rules let the sandbox reach a port."""
         if address == RESOLVER:
             return port == _DNS and not self._policy.blocks_all
-        # The lists first: the other question costs a system call.
+        # The lists first: the other check costs a system call.
         names = frozenset(self._names.get(address, ()))
         return self._policy.allows(address, port, names) and self._reach.covers(address)
 
-    def _asks_names(self, address: str, port: int) -> bool:
-        """Return whether what is sent to an address are questions for names that the lists have a say in.
+    def _is_dns(self, address: str, port: int) -> bool:
+        """Return whether traffic to an address consists of DNS queries that the lists apply to.
 
-        Another resolver than ours would find the addresses of denied names; one that is allowed answers what it likes.
+        Another resolver could return the addresses of denied names; one that is allowed may return what it likes.
         """
         return address == RESOLVER or (port == _DNS and bool(self._policy.deny))
 
@@ -122,7 +122,7 @@ class Stack:
             except BlockingIOError:
                 return
             except OSError:
-                # The sandbox and its device are gone.
+                # The sandbox and its device no longer exist.
                 asyncio.get_running_loop().remove_reader(self._device)
                 return
             found = parse(self._link.unwrap(frame))
@@ -144,28 +144,28 @@ class Stack:
             refusal(segment, self.write)
 
     def _room(self) -> int:
-        """Return the bytes that one connection may have on their way: together they must fit into the device."""
-        return max(_LEAST_ROOM, min(ROOM, self._capacity // max(1, self.connections)))
+        """Return the bytes that one connection may have in flight: all of them must fit into the device."""
+        return max(_MIN_WINDOW, min(ROOM, self._capacity // max(1, self.connections)))
 
     def _share(self) -> int:
-        """Return the bytes that one connection may hold here."""
+        """Return the bytes that one connection may buffer here."""
         return self._budget.share(self.connections)
 
     def _hold(self, more: int) -> None:
-        """Take note that the connections hold more bytes, or less."""
+        """Count bytes that the connections buffer in addition, or no longer."""
         self._budget.held += more
 
     def _may_open(self, key: Key) -> bool:
         return self.connections < MAX_FLOWS and self._budget.take(self._cost(key))
 
     def _cost(self, key: Key) -> int:
-        """Return how many descriptors a connection takes; the rules may change its like, but not it itself."""
+        """Return the descriptors that a connection uses; the rules can change the cost of later ones, not its own."""
         return _DNS_COST if key[3] == _DNS else 1
 
     def _over(self, key: Key) -> None:
         if self._tcp.pop(key, None) is not None:
-            self._budget.give_back(self._cost(key))
-            # What was broken off before it was open would hold its descriptor on.
+            self._budget.release(self._cost(key))
+            # A connection that is aborted before it is open would hold its descriptor.
             self._opening.pop(key).cancel()
 
     async def _connect(self, flow: TcpFlow, syn: Segment) -> None:
@@ -173,7 +173,7 @@ class Stack:
         try:
             if target is None:
                 raise OSError
-            if self._asks_names(syn.target, syn.target_port):
+            if self._is_dns(syn.target, syn.target_port):
                 await self._resolve(flow, syn.target)
                 return
             loop = asyncio.get_running_loop()
@@ -184,7 +184,7 @@ class Stack:
             refusal(syn, self.write)
 
     async def _resolve(self, flow: TcpFlow, target: str) -> None:
-        """End a connection for DNS here: its questions are checked like those in datagrams."""
+        """Terminate a DNS connection here and check its queries, like those in datagrams."""
         ours, theirs = socket.socketpair()
         for sock in (ours, theirs):
             sock.setblocking(False)
@@ -192,18 +192,18 @@ class Stack:
         reader, writer = await asyncio.open_connection(sock=theirs)
         learns = target == RESOLVER
 
-        def ask(message: bytes) -> Awaitable[bytes]:
-            return pass_on(message, self._real(target))
+        def resolve(message: bytes) -> Awaitable[bytes]:
+            return forward_query(message, self._real(target))
 
-        await answer_questions(reader, writer, self, ask, learns=learns)
+        await serve_queries(reader, writer, self, resolve, learns=learns)
 
     def _datagram(self, datagram: Datagram) -> None:
         key = (datagram.source, datagram.source_port, datagram.target, datagram.target_port)
         if not self.allows(datagram.target, datagram.target_port):
             return
-        if self._asks_names(*key[2:]) and not self.allows_lookup(datagram.data):
+        if self._is_dns(*key[2:]) and not self.allows_lookup(datagram.data):
             if len(datagram.data) >= 12:
-                self._answer(key, dns.refused(datagram.data))
+                self._deliver(key, dns.refused(datagram.data))
             return
         flow = self._udp.get(key)
         if flow is None:
@@ -218,20 +218,20 @@ class Stack:
             self._spawn(flow.open(target))
         flow.send(datagram.data)
 
-    def _answer(self, key: Key, data: bytes) -> None:
+    def _deliver(self, key: Key, data: bytes) -> None:
         source, sport, target, dport = key
         self.write(build_datagram(Datagram(target, dport, source, sport, data[:65000])))
 
-    def answer(self, key: Key, data: bytes) -> None:
-        """Give the sandbox a datagram that came back."""
-        if key[2] == RESOLVER and (name := dns.question(data)) is not None:
+    def deliver(self, key: Key, data: bytes) -> None:
+        """Send a received datagram to the sandbox."""
+        if key[2] == RESOLVER and (name := dns.queried_name(data)) is not None:
             self.learn(name, dns.addresses(data))
-        self._answer(key, data)
+        self._deliver(key, data)
 
     def forget(self, key: Key) -> None:
-        """Take note that a flow of datagrams is over."""
+        """Remove a UDP flow that has ended."""
         if self._udp.pop(key, None) is not None:
-            self._budget.give_back()
+            self._budget.release()
 
     def _real(self, address: str) -> str | None:
         return dns.name_server() if address == RESOLVER else address
@@ -244,7 +244,7 @@ class Stack:
 
 
 class _UdpFlow(asyncio.DatagramProtocol):
-    """The datagrams between one port of the sandbox and one address."""
+    """The datagrams between a port of the sandbox and an address."""
 
     def __init__(self, stack: Stack, key: Key) -> None:
         self.key = key
@@ -255,7 +255,7 @@ class _UdpFlow(asyncio.DatagramProtocol):
         self._is_over = False
 
     async def open(self, target: str) -> None:
-        """Connect to the other side."""
+        """Connect to the target."""
         loop = asyncio.get_running_loop()
         try:
             await loop.create_datagram_endpoint(lambda: self, remote_addr=(target, self.key[3]))
@@ -263,7 +263,7 @@ class _UdpFlow(asyncio.DatagramProtocol):
             self._stack.forget(self.key)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send what has waited."""
+        """Send the datagrams that were queued until now."""
         self._transport = cast("asyncio.DatagramTransport", transport)
         if self._is_over:
             self._transport.abort()
@@ -276,22 +276,22 @@ class _UdpFlow(asyncio.DatagramProtocol):
     def send(self, data: bytes) -> None:
         """Send a datagram of the sandbox."""
         if self._transport is None:
-            if sum(map(len, self._waiting)) + len(data) <= _MOST_WAITING:
+            if sum(map(len, self._waiting)) + len(data) <= _MAX_WAITING:
                 self._waiting.append(data)
-        elif cast("asyncio.WriteTransport", self._transport).get_write_buffer_size() <= _MOST_WAITING:
+        elif cast("asyncio.WriteTransport", self._transport).get_write_buffer_size() <= _MAX_WAITING:
             self._transport.sendto(data)
             self._touch()
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Hand a datagram on."""
+        """Pass a datagram to the sandbox."""
         self._touch()
-        self._stack.answer(self.key, data)
+        self._stack.deliver(self.key, data)
 
     def error_received(self, error: Exception) -> None:
-        """Nobody listens there: datagrams get no answer."""
+        """Ignore the error: a datagram to a closed port gets no response."""
 
     def abort(self) -> None:
-        """Forget the flow."""
+        """Close the flow without notice to the sandbox."""
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()

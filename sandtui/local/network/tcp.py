@@ -1,4 +1,4 @@
-"""One TCP connection of a sandbox: ended here, carried on by a socket of the machine (RFC 9293, the server's half)."""
+"""One TCP connection of a sandbox: terminated here, carried on by a socket of this machine (RFC 9293, server side)."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import contextlib
 from collections.abc import Callable
 from typing import Final, cast
 
-from sandtui.local.network.budget import LEAST, MOST
+from sandtui.local.network.budget import MAX_SHARE, MIN_SHARE
 from sandtui.local.network.packets import ACK, FIN, PSH, RST, SYN, Segment, build_segment, option
 
 MTU: Final = 65520
 MSS: Final = MTU - 40
 _SCALE: Final = 7
 ROOM: Final = 1024 * 1024
-"""Bytes that a sandbox may have on their way to us."""
+"""The most bytes that a sandbox may have in flight to us."""
 _RETRY_SECONDS: Final = 0.5
 _MAX_RETRIES: Final = 12
 _MASK: Final = 0xFFFFFFFF
 
 _SCRATCH: Final = memoryview(bytearray(256 * 1024))
-"""Where every connection's bytes arrive; they are taken out before another's come."""
+"""The receive buffer of all connections; data is copied out before the next read."""
 
 Key = tuple[str, int, str, int]
 
 
 class TcpFlow(asyncio.BufferedProtocol):
-    """The state of one connection. Nothing is lost on the way to a local device but by a full queue."""
+    """The state of one connection. On the way to a local device, only a full queue loses packets."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class TcpFlow(asyncio.BufferedProtocol):
         write: Callable[[bytes], None],
         over: Callable[[Key], None],
         room: Callable[[], int] = lambda: ROOM,
-        share: Callable[[], int] = lambda: MOST,
+        share: Callable[[], int] = lambda: MAX_SHARE,
         hold: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.key: Key = (syn.source, syn.source_port, syn.target, syn.target_port)
@@ -44,14 +44,14 @@ class TcpFlow(asyncio.BufferedProtocol):
         self._share = share
         self._hold = hold
         self._held = 0
-        self._high = LEAST
+        self._high = MIN_SHARE
         self._transport: asyncio.Transport | None = None
         self._next = (syn.seq + 1) & _MASK
-        """The byte that the sandbox sends next."""
+        """The sequence number of the next byte from the sandbox."""
         self._base = 1
-        """Our number of the first byte that it has not acknowledged."""
+        """Our sequence number of the first byte that is not acknowledged."""
         self._sent = 0
-        """How many bytes of the buffer are on their way."""
+        """The bytes of the buffer that are in flight."""
         self._buffer = bytearray()
         self._window = syn.window
         scale = option(syn, 3)
@@ -66,18 +66,18 @@ class TcpFlow(asyncio.BufferedProtocol):
         self._retries = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Answer the sandbox' SYN: somebody listens."""
+        """Answer the sandbox's SYN: the connection to the target is open."""
         self._transport = cast("asyncio.Transport", transport)
         self._high = min(ROOM, self._share())
         self._transport.set_write_buffer_limits(high=self._high)
         self._answer_syn()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next bytes of the machine's side go: no more of them than may be held."""
+        """Return a buffer for the next bytes of the target, no larger than what may be buffered."""
         return _SCRATCH[: max(1, min(len(_SCRATCH), self._share() - len(self._buffer)))]
 
     def buffer_updated(self, count: int) -> None:
-        """Hand bytes of the machine's side on."""
+        """Pass bytes of the target to the sandbox."""
         self._buffer += _SCRATCH[:count]
         self._push()
         self._count()
@@ -85,20 +85,20 @@ class TcpFlow(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _count(self) -> None:
-        """Tell how much is held: for the sandbox, and of what it sent once that begins to wait."""
+        """Report the buffered bytes: those for the sandbox, and those of the sandbox once the socket is full."""
         waiting = self._transport.get_write_buffer_size() if self._is_full and self._transport is not None else 0
         held = len(self._buffer) + waiting
         self._hold(held - self._held)
         self._held = held
 
     def eof_received(self) -> bool:
-        """Hand the end of the machine's side on."""
+        """Pass the end of the target's stream to the sandbox."""
         self._heard_fin = True
         self._push()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Reset the sandbox' side when the machine's broke."""
+        """Reset the sandbox's side if the target's side failed."""
         self._transport = None
         if error is not None:
             self.reset()
@@ -106,24 +106,24 @@ class TcpFlow(asyncio.BufferedProtocol):
             self.eof_received()
 
     def pause_writing(self) -> None:
-        """Let the sandbox wait."""
+        """Stop acknowledging: the socket is full."""
         self._is_full = True
         self._count()
         self._send(ACK, self._sent)
 
     def resume_writing(self) -> None:
-        """Let the sandbox go on."""
+        """Acknowledge again."""
         self._is_full = False
         self._count()
         self._send(ACK, self._sent)
 
     def reset(self) -> None:
-        """Break the connection off on both sides."""
+        """Reset the connection on both sides."""
         self._send(RST | ACK, self._sent)
         self.abort()
 
     def abort(self) -> None:
-        """Forget the connection."""
+        """Close the connection without notice to the sandbox."""
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
@@ -134,12 +134,12 @@ class TcpFlow(asyncio.BufferedProtocol):
         self._over(self.key)
 
     def receive(self, segment: Segment) -> None:
-        """Take a segment of the sandbox."""
+        """Process a segment of the sandbox."""
         if segment.flags & RST:
             self.abort()
             return
         if self._transport is None and not self._heard_fin:
-            return  # still connecting: a SYN that was sent again
+            return  # still connecting: a retransmitted SYN
         if segment.flags & SYN:
             if self._base == 1 and not self._sent:
                 self._answer_syn()
@@ -183,14 +183,16 @@ class TcpFlow(asyncio.BufferedProtocol):
         skip = (self._next - segment.seq) & _MASK
         data = segment.data
         if skip and skip <= len(data):
-            data, skip = data[skip:], 0  # part of it was here before
+            data, skip = data[skip:], 0  # part of it was received before
         if skip:
             self._send(ACK, self._sent)
             return
         if data and self._transport is not None and not self._their_fin:
             waiting = self._transport.get_write_buffer_size()
-            if waiting and waiting + len(data) > self._high + (LEAST if self._share() <= LEAST else self._room()):
-                return  # It sends more than it was told that there is room for, and has to send that again.
+            if waiting and waiting + len(data) > self._high + (
+                MIN_SHARE if self._share() <= MIN_SHARE else self._room()
+            ):
+                return  # It exceeds the window and must be sent again.
             self._transport.write(data)
             if self._is_full:
                 self._count()
@@ -204,7 +206,7 @@ class TcpFlow(asyncio.BufferedProtocol):
         self._send(ACK, self._sent)
 
     def _push(self) -> None:
-        """Send what the sandbox has room for."""
+        """Send as much as the window of the sandbox allows."""
         while self._sent < len(self._buffer) and self._sent < self._window:
             size = min(self._mss, len(self._buffer) - self._sent, self._window - self._sent)
             at = self._sent
@@ -219,10 +221,10 @@ class TcpFlow(asyncio.BufferedProtocol):
     def _arm(self) -> None:
         if self._timer is None:
             delay = _RETRY_SECONDS * min(2**self._retries, 16)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._again)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._retransmit)
 
-    def _again(self) -> None:
-        """Send again what was not acknowledged, or ask whether there is room by now."""
+    def _retransmit(self) -> None:
+        """Retransmit what was not acknowledged, or probe the window."""
         self._timer = None
         if self._window:
             self._retries += 1
@@ -230,7 +232,7 @@ class TcpFlow(asyncio.BufferedProtocol):
                 self.reset()
                 return
         self._sent = 0
-        # It is sent again behind the bytes.
+        # The FIN is sent again after the data.
         self._our_fin = self._our_fin and self._fin_acknowledged
         if self._buffer and not self._window:
             self._send(ACK | PSH, 0, bytes(self._buffer[:1]))
@@ -252,7 +254,7 @@ class TcpFlow(asyncio.BufferedProtocol):
 
 
 def refusal(segment: Segment, write: Callable[[bytes], None]) -> None:
-    """Answer a segment that belongs to no connection, or to one that is not allowed."""
+    """Reset a segment of an unknown connection, or of one that is not allowed."""
     if segment.flags & RST:
         return
     length = len(segment.data) + bool(segment.flags & SYN) + bool(segment.flags & FIN)

@@ -1,4 +1,4 @@
-"""The process that carries the packets of all sandboxes of a platform, so that its own answers are not slowed."""
+"""The process that carries the packets of all sandboxes, apart from the platform so as not to slow it down."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.egress import Policy
 from sandtui.local.network.budget import Descriptors, close_all, raise_descriptor_limit
-from sandtui.local.network.framing import link_of
+from sandtui.local.network.framing import framing_of
 from sandtui.local.network.reach import Reach
 from sandtui.local.network.stack import Stack
 from sandtui.local.readiness import readable
 
 
 async def work(sock: socket.socket, reach: Reach, descriptors: Descriptors) -> None:
-    """Take devices and rules from the platform until it is gone; tell it what is kept to from then on."""
+    """Receive devices and rules from the platform until it closes the socket; confirm the rules that are in force."""
     stacks: dict[str, Stack] = {}
     decoder = Decoder()
     waiting: list[int | None] = []
@@ -37,15 +37,15 @@ async def work(sock: socket.socket, reach: Reach, descriptors: Descriptors) -> N
             os.set_inheritable(fd, False)
         waiting += fds
         if flags & socket.MSG_CTRUNC and not fds:
-            # There was no descriptor left for it. The next one must not be taken for this sandbox'.
+            # There was no descriptor left for it. The next one must not be used for this sandbox.
             waiting.append(None)
         if not data:
             return
         try:
             decoder.feed(data)
             while (message := decoder.next()) is not None:
-                if (reply := _take(message, waiting, stacks, reach, descriptors)) is not None:
-                    await asyncio.get_running_loop().sock_sendall(sock, encode(reply))
+                if (response := _take(message, waiting, stacks, reach, descriptors)) is not None:
+                    await asyncio.get_running_loop().sock_sendall(sock, encode(response))
         except (ProtocolError, KeyError, IndexError, ConnectionError):
             return
 
@@ -53,7 +53,7 @@ async def work(sock: socket.socket, reach: Reach, descriptors: Descriptors) -> N
 def _take(
     message: dict[str, Any], waiting: list[int | None], stacks: dict[str, Stack], reach: Reach, descriptors: Descriptors
 ) -> dict[str, Any] | None:
-    """Do what a message says and return the reply; what fails is this sandbox' trouble alone."""
+    """Carry out a message and return the response; an error concerns only this sandbox."""
     name = str(message["id"])
     if message["op"] in ("remove", "add") and (old := stacks.pop(name, None)) is not None:
         old.close()
@@ -65,7 +65,7 @@ def _take(
         if message["op"] == "add":
             if device is None:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            stacks[name] = Stack(device, policy, link_of(str(message["link"])), reach, descriptors)
+            stacks[name] = Stack(device, policy, framing_of(str(message["link"])), reach, descriptors)
         elif name in stacks:
             stacks[name].set_policy(policy)
         else:
@@ -77,9 +77,9 @@ def _take(
 
 
 def main() -> None:
-    """Run on the socket whose descriptor is the first argument; private networks that may be reached follow."""
+    """Run on the socket whose descriptor is the first argument; the other arguments are reachable private networks."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the platform's end ends us, and not before
+        signal.signal(number, signal.SIG_IGN)  # ends with the platform, not before
     descriptors = Descriptors(raise_descriptor_limit())
     asyncio.run(work(socket.socket(fileno=int(sys.argv[1])), Reach(sys.argv[2:]), descriptors))
 

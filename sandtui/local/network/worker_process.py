@@ -1,4 +1,4 @@
-"""The platform's side of the worker that carries packets."""
+"""The worker process that carries packets, as the platform sees it."""
 
 from __future__ import annotations
 
@@ -19,61 +19,61 @@ from sandtui.local.readiness import readable
 from sandtui.local.store.records import SandboxRecord
 
 MAX_QUEUED: Final = 32 * 1024 * 1024
-"""Bytes that wait for a worker before it is taken for stuck."""
+"""Bytes queued for the worker before it counts as stuck."""
 
 APPLY_SECONDS: Final = 5.0
-"""How long a question for the rules in force waits for those that are on their way."""
+"""Seconds to wait for rules that were sent before reporting the rules in force."""
 
 _log = logging.getLogger(__name__)
 
 
 class PacketWorker:
-    """Starts the worker when the first sandbox needs it, and hands devices and rules to it."""
+    """Starts the worker when the first sandbox needs it, and sends it devices and rules."""
 
     def __init__(
         self,
-        again: Callable[[], Awaitable[None]],
-        failed: Callable[[str, str], None],
+        on_restart: Callable[[], Awaitable[None]],
+        on_error: Callable[[str, str], None],
         allow_private: Sequence[str] = (),
     ) -> None:
-        self._again = again
-        self._failed = failed
+        self._on_restart = on_restart
+        self._on_error = on_error
         self._allow_private = allow_private
         self._watching: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
         self._restarting: asyncio.Future[None] | None = None
         self._applied: dict[str, int] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._queue: deque[tuple[bytes, list[int]]] = deque()
         self._queued = 0
 
     def add(self, record: SandboxRecord, device: int, link: str) -> None:
-        """Carry the packets of a sandbox; the descriptor stays the caller's."""
+        """Carry the packets of a sandbox; the descriptor remains the caller's."""
         self._applied.setdefault(record.id, 0)
         self._send({"op": "add", "link": link, **_rules(record)}, [device])
 
     def set_policy(self, record: SandboxRecord) -> None:
-        """Hand on the rules of a sandbox."""
+        """Send the rules of a sandbox."""
         self._send({"op": "policy", **_rules(record)}, [])
 
     def remove(self, sandbox_id: str) -> None:
-        """Let a sandbox go."""
+        """Stop carrying the packets of a sandbox."""
         self._applied.pop(sandbox_id, None)
-        self._tell()
+        self._wake()
         if self._sock is not None:
             self._send({"op": "remove", "id": sandbox_id}, [])
 
     async def applied(self, sandbox_id: str, generation: int) -> int:
-        """Return the generation of a sandbox' rules that the worker keeps to; it may be on its way for a moment."""
+        """Return the generation of the rules that the worker applies, after a short wait for ``generation``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(APPLY_SECONDS):
                 while self._applied.get(sandbox_id, generation) < generation:
-                    await self._news.wait()
+                    await self._changed.wait()
         return self._applied.get(sandbox_id, 0)
 
     async def close(self) -> None:
-        """End the worker."""
+        """Stop the worker."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -92,16 +92,16 @@ class PacketWorker:
     def _send(self, message: dict[str, object], fds: list[int]) -> None:
         sock = self._open()
         data = encode(message)
-        # Copies: what has to wait for a busy worker outlives the caller's.
+        # Duplicates, since a message that waits for a busy worker outlives the caller's descriptors.
         self._queue.append((data, [os.dup(fd) for fd in fds]))
         self._queued += len(data)
         self._flush(sock)
         if self._queued > MAX_QUEUED and self._process is not None:
-            # It has stood still for very long. Another one is told everything from the beginning.
+            # It has been stuck for very long. A new worker gets everything from the start.
             self._process.kill()
 
     def _flush(self, sock: socket.socket) -> None:
-        """Send what the worker has room for, and the rest when there is room again."""
+        """Send what the worker has room for, and the rest when there is room on_restart."""
         loop = asyncio.get_running_loop()
         try:
             while self._queue:
@@ -116,12 +116,12 @@ class PacketWorker:
         except BlockingIOError:
             loop.add_writer(sock, self._flush, sock)
         except OSError:
-            self._drop(sock)  # It died, which is heard elsewhere.
+            self._drop(sock)  # It died, which :meth:`_watch` notices.
         else:
             loop.remove_writer(sock)
 
     def _drop(self, sock: socket.socket) -> None:
-        """Give up what waits for a worker."""
+        """Discard what is queued for a worker."""
         if sock.fileno() >= 0:
             asyncio.get_running_loop().remove_writer(sock)
         while self._queue:
@@ -143,9 +143,9 @@ class PacketWorker:
         return self._sock
 
     async def _watch(self, sock: socket.socket) -> None:
-        """Hear what the worker has taken over; start another when it dies.
+        """Read the worker's confirmations; start another worker if it dies.
 
-        Its connections are lost then, the sandboxes are not.
+        That loses the connections of the sandboxes, but no sandbox.
         """
         fd = os.dup(sock.fileno())
         decoder = Decoder()
@@ -163,26 +163,26 @@ class PacketWorker:
                     if message["id"] in self._applied:
                         self._applied[message["id"]] = message["generation"]
                         if "error" in message:
-                            self._failed(message["id"], str(message["error"]))
-                self._tell()
+                            self._on_error(message["id"], str(message["error"]))
+                self._wake()
         except (OSError, ProtocolError, KeyError):
-            pass  # it is of no more use
+            pass  # the worker is unusable
         finally:
             os.close(fd)
-        _log.error("The process that carries packets died; another is started.")
-        # What nobody carries, nobody keeps to.
+        _log.error("The process that carries packets died; starting another.")
+        # Without a worker, no rules are in force.
         self._applied = dict.fromkeys(self._applied, 0)
         self._drop(sock)
         sock.close()
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)
         self._sock = self._process = None
-        self._restarting = asyncio.ensure_future(self._again())
+        self._restarting = asyncio.ensure_future(self._on_restart())
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         """Wake those who wait for a generation."""
-        self._news.set()
-        self._news.clear()
+        self._changed.set()
+        self._changed.clear()
 
 
 def _rules(record: SandboxRecord) -> dict[str, object]:

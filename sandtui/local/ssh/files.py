@@ -1,4 +1,4 @@
-"""SFTP and SCP. Every path is opened within the sandbox, by its agent; nothing here touches a path itself."""
+"""SFTP and SCP. The sandbox's agent opens every path inside the sandbox; the platform resolves none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncssh
 from asyncssh import constants as sftp
 
-from sandtui.local.drivers.base import DriverError, FileTrouble, Instance
+from sandtui.local.drivers.base import DriverError, FileFailed, Instance
 
 HOME: Final = b"/root"
 _CHUNK: Final = 1024 * 1024
@@ -26,7 +26,7 @@ class SandboxFiles(asyncssh.SFTPServer):
         self._instance = instance
 
     async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
-        """Open a file."""
+        """Open a file with the flags of protocol version 3."""
         access = {
             sftp.FXF_READ: os.O_RDONLY,
             sftp.FXF_WRITE: os.O_WRONLY,
@@ -44,11 +44,11 @@ class SandboxFiles(asyncssh.SFTPServer):
             fd = await self._instance.open_descriptor(_whole(path), access, mode)
         except DriverError as error:
             raise _system_error(error) from error
-        # The library's own calls on open files want a Python file.
+        # The library's methods for open files need a Python file object.
         return FileIO(fd, {os.O_RDONLY: "r", os.O_WRONLY: "w"}.get(access & os.O_ACCMODE, "r+"))
 
     def open56(self, path: bytes, desired_access: int, flags: int, attrs: asyncssh.SFTPAttrs) -> object:
-        """Refuse: only version 3 of the protocol is spoken."""
+        """Refuse: only version 3 of the protocol is supported."""
         raise asyncssh.SFTPOpUnsupported("Only version 3 is supported")
 
     def read(self, file_obj: object, offset: int, size: int) -> bytes:
@@ -73,14 +73,14 @@ class SandboxFiles(asyncssh.SFTPServer):
         os.fsync(_fd(file_obj))
 
     def fstat(self, file_obj: object) -> asyncssh.SFTPAttrs:
-        """Look at an open file; who owns it is not told, since its users have other numbers out here."""
+        """Return the attributes of an open file, without its owner, who has another number on the machine."""
         found = os.fstat(_fd(file_obj))
         return asyncssh.SFTPAttrs(
             size=found.st_size, permissions=found.st_mode, atime=int(found.st_atime), mtime=int(found.st_mtime)
         )
 
     def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
-        """Change an open file."""
+        """Change the attributes of an open file."""
         fd = _fd(file_obj)
         if attrs.size is not None:
             os.ftruncate(fd, attrs.size)
@@ -90,21 +90,21 @@ class SandboxFiles(asyncssh.SFTPServer):
             os.utime(fd, (attrs.atime, attrs.mtime))
 
     async def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
-        """Look at a file, links followed."""
+        """Return the attributes of a file; links are followed."""
         return _attributes(await self._call("stat", path))
 
     async def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
-        """Look at a file or link."""
+        """Return the attributes of a file or link."""
         return _attributes(await self._call("stat", path, follow=False))
 
     async def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """Change a file."""
+        """Change the attributes of a file."""
         values = {"size": attrs.size, "mode": attrs.permissions, "uid": attrs.uid, "gid": attrs.gid}
         await self._call("set", path, **values, atime=attrs.atime, mtime=attrs.mtime)
 
     async def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """Refuse: links have nothing worth changing."""
-        raise asyncssh.SFTPOpUnsupported("Links can't be changed")
+        """Refuse: links have no attributes worth changing."""
+        raise asyncssh.SFTPOpUnsupported("Attributes of links cannot be changed")
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         """Yield the entries of a directory."""
@@ -118,7 +118,7 @@ class SandboxFiles(asyncssh.SFTPServer):
             start = page.get("next")
 
     async def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """Make a directory."""
+        """Create a directory."""
         await self._call("mkdir", path, mode=0o755 if attrs.permissions is None else attrs.permissions)
 
     async def rmdir(self, path: bytes) -> None:
@@ -130,19 +130,19 @@ class SandboxFiles(asyncssh.SFTPServer):
         await self._call("remove", path)
 
     async def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Rename; what is there already stays."""
+        """Rename a file; an existing target is an error."""
         await self._call("rename", oldpath, to=_whole(newpath))
 
     async def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Rename; what is there already is replaced."""
+        """Rename a file; an existing target is replaced."""
         await self._call("rename", oldpath, to=_whole(newpath), replace=True)
 
     async def readlink(self, path: bytes) -> bytes:
-        """Return where a link leads, as the sandbox sees it."""
+        """Return the target of a link, as seen in the sandbox."""
         return os.fsencode(str((await self._call("readlink", path))["target"]))
 
     async def symlink(self, oldpath: bytes, newpath: bytes) -> None:
-        """Make a link."""
+        """Create a link."""
         await self._call("symlink", newpath, target=os.fsdecode(oldpath))
 
     def link(self, oldpath: bytes, newpath: bytes) -> None:
@@ -158,35 +158,35 @@ class SandboxFiles(asyncssh.SFTPServer):
         raise asyncssh.SFTPOpUnsupported("Locks are not supported")
 
     def statvfs(self, path: bytes) -> os.statvfs_result:
-        """Refuse: the machine's disk is nobody's business."""
-        raise asyncssh.SFTPOpUnsupported("The disk's size is not told")
+        """Refuse: the size of the machine's disk is not disclosed."""
+        raise asyncssh.SFTPOpUnsupported("The disk size is not disclosed")
 
     def fstatvfs(self, file_obj: object) -> os.statvfs_result:
-        """Refuse: the machine's disk is nobody's business."""
-        raise asyncssh.SFTPOpUnsupported("The disk's size is not told")
+        """Refuse: the size of the machine's disk is not disclosed."""
+        raise asyncssh.SFTPOpUnsupported("The disk size is not disclosed")
 
     def realpath(self, path: bytes) -> bytes:
-        """Return a path from the root on."""
+        """Return an absolute path."""
         return os.fsencode(_whole(path))
 
     def map_path(self, path: bytes) -> bytes:
-        """Return a path from the root on."""
+        """Return an absolute path."""
         return os.fsencode(_whole(path))
 
     def reverse_map_path(self, path: bytes) -> bytes:
-        """Return a path as it is."""
+        """Return a path unchanged."""
         return path
 
     def format_user(self, uid: int | None) -> str:
-        """Return a number: names would be the machine's, not the sandbox'."""
+        """Return the number: names would be those of the machine, not of the sandbox."""
         return "" if uid is None else str(uid)
 
     def format_group(self, gid: int | None) -> str:
-        """Return a number: names would be the machine's, not the sandbox'."""
+        """Return the number: names would be those of the machine, not of the sandbox."""
         return "" if gid is None else str(gid)
 
     def exit(self) -> None:
-        """End the channel with a status: OpenSSH's scp takes none for a failure."""
+        """Send an exit status: OpenSSH's scp treats a missing one as a failure."""
         self.channel.exit(0)
 
     async def _call(self, call: str, path: bytes, **arguments: Any) -> dict[str, Any]:
@@ -218,5 +218,5 @@ def _attributes(row: dict[str, Any]) -> asyncssh.SFTPAttrs:
 
 
 def _system_error(error: DriverError) -> OSError:
-    code = error.code if isinstance(error, FileTrouble) else errno.EIO
+    code = error.code if isinstance(error, FileFailed) else errno.EIO
     return OSError(code or errno.EIO, str(error))

@@ -12,7 +12,7 @@ _CHUNK = 65536
 
 
 async def relay(reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes], sock: socket.socket) -> None:
-    """Carry bytes between a channel and a connected socket until both directions have ended."""
+    """Carry data between a channel and a connected socket until both directions have ended."""
     from_sock, to_sock = await asyncio.open_connection(sock=sock)
 
     async def inward() -> None:
@@ -39,7 +39,7 @@ async def relay(reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[by
 
 
 class ReverseListener(asyncssh.SSHListener):
-    """A port in the sandbox whose connections go to the client."""
+    """A listening port in the sandbox whose connections are forwarded to the client."""
 
     def __init__(self, connection: asyncssh.SSHServerConnection, sock: socket.socket, host: str) -> None:
         super().__init__()
@@ -55,11 +55,11 @@ class ReverseListener(asyncssh.SSHListener):
         return self._port
 
     def close(self) -> None:
-        """Stop listening; connections go on."""
+        """Stop listening; open connections continue."""
         self._accepting.cancel()
 
     async def wait_closed(self) -> None:
-        """Wait until nobody listens any more."""
+        """Wait until the port is closed."""
         await asyncio.wait([self._accepting])
 
     async def _accept(self) -> None:

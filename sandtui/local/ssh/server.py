@@ -15,7 +15,7 @@ from asyncssh.connection import SSHConnection
 from asyncssh.stream import SSHTCPStreamSession
 
 from sandtui.local.control.lifecycle import Lifecycle
-from sandtui.local.drivers.base import DriverError, FileTrouble, Instance
+from sandtui.local.drivers.base import DriverError, FileFailed, Instance
 from sandtui.local.files import read_private, write_private
 from sandtui.local.gateway.forward import LOOPBACK
 from sandtui.local.settings import LocalError
@@ -31,12 +31,12 @@ _PEEK_SECONDS: Final = 2.0
 _MAX_PREAMBLE: Final = 256
 _OWN_NAMES: Final = frozenset({"localhost", LOOPBACK, "::1", "0.0.0.0", "::", ""})  # noqa: S104
 
-# asyncssh tells each log-in; a platform's log has no use for that.
+# asyncssh logs each login, which is noise in a platform's log.
 logging.getLogger("asyncssh").setLevel(logging.ERROR)
 
 
 class SshServer:
-    """Accepts connections and hands them to their sandboxes."""
+    """Accepts connections and passes them to their sandboxes."""
 
     def __init__(self, sessions: SshSessions, lifecycle: Lifecycle) -> None:
         self._sessions = sessions
@@ -51,7 +51,7 @@ class SshServer:
         sessions.on_close.append(self._cut)
 
     async def open(self, host: str, key_path: Path) -> None:
-        """Listen; the host key is made once, so that clients which remember it are not alarmed."""
+        """Listen. The host key is created once, so that clients which remember it do not warn of a change."""
         key = await asyncio.to_thread(_host_key, key_path)
         self.host_key = key.export_public_key().decode("ascii").strip()
         self._options = await asyncssh.SSHServerConnectionOptions.construct(
@@ -77,7 +77,7 @@ class SshServer:
         self._spawn(self._accept(listener))
 
     async def close(self) -> None:
-        """Stop listening and cut every connection."""
+        """Stop listening and close all connections."""
         for connection in list(self._connections):
             connection.abort()
         for task in list(self._tasks):
@@ -88,7 +88,7 @@ class SshServer:
             self._listener.close()
 
     def instance(self, connection: SSHConnection) -> Instance:
-        """Return the sandbox that a connection has logged in to."""
+        """Return the sandbox that a connection is logged in to."""
         sandbox_id = str(connection.get_extra_info("sandbox_id"))
         instance = self._lifecycle.instance(sandbox_id)
         if instance is None:
@@ -154,7 +154,7 @@ class SshServer:
 
 
 class _Login(asyncssh.SSHServer):
-    """Lets in the key of a session under the session's name, and decides what may be forwarded."""
+    """Authenticates with the key and the name of a session, and decides which ports may be forwarded."""
 
     def __init__(self, server: SshServer, sessions: SshSessions, announced: str | None) -> None:
         self._server = server
@@ -164,19 +164,19 @@ class _Login(asyncssh.SSHServer):
         self._connection: asyncssh.SSHServerConnection
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Take hold of the connection."""
+        """Store the connection."""
         self._connection = conn
 
     def begin_auth(self, username: str) -> bool:
-        """Nobody comes in without a key."""
+        """Require authentication."""
         return True
 
     def public_key_auth_supported(self) -> bool:
-        """Keys are the only way in."""
+        """Return that only public keys are supported."""
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Return whether a key opens the session of this name."""
+        """Return whether a key is authorized for the session with this name."""
         if self._announced not in (None, username):
             return False
         session = self._sessions.admits(username, key.public_data)
@@ -207,18 +207,18 @@ class _Login(asyncssh.SSHServer):
         return SSHTCPStreamSession[bytes](carry)
 
     async def server_requested(self, listen_host: str, listen_port: int) -> asyncssh.SSHListener | Literal[False]:
-        """Listen in the sandbox, on its loopback, and forward connections to the client."""
+        """Listen on the sandbox's loopback and forward connections to the client."""
         try:
             sock = await self._server.instance(self._connection).listen(listen_port)
-        except (FileTrouble, DriverError):
+        except (FileFailed, DriverError):
             return False
         return ReverseListener(self._connection, sock, listen_host)
 
 
 async def read_preamble(sock: socket.socket) -> str | None:
-    """Take the line with which the VM form begins off a connection; the container form has none.
+    """Read the line that the VM form of a connection starts with; return None for the container form, which has none.
 
-    The bytes are peeked at first, so that an SSH banner stays where it is.
+    The data is peeked at first, so that an SSH banner stays in the socket.
     """
     loop = asyncio.get_running_loop()
     sock.setblocking(False)
@@ -236,14 +236,14 @@ async def read_preamble(sock: socket.socket) -> str | None:
         if newline or not PREAMBLE.startswith(seen[: len(PREAMBLE)]) or len(seen) >= _MAX_PREAMBLE:
             return None
         if loop.time() >= end:
-            return None  # a client that waits for our banner before it sends its own
-        # Peeked bytes keep the socket readable: waiting for it would spin.
+            return None  # the client waits for our banner before it sends its own
+        # Peeked data keeps the socket readable: waiting for it would spin.
         await asyncio.sleep(0.01)
 
 
 def _hang_up(sock: socket.socket) -> None:
-    # Its transport closes it: were it closed here, the transport would go on with a number
-    # that may be another connection's by then.
+    # The transport closes the socket: if it were closed here, the transport would use a descriptor that may be
+    # another connection's by then.
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
@@ -257,4 +257,4 @@ def _host_key(path: Path) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text)
     except (asyncssh.KeyImportError, ValueError) as error:
-        raise LocalError(f"The file {path} is not an SSH key. Remove it; a new one is made then.") from error
+        raise LocalError(f"The file {path} is not an SSH key. Remove it to have a new one created.") from error

@@ -1,4 +1,4 @@
-"""SSH sessions: which key may log in under which name, and until when (client/WIRE.md 7)."""
+"""SSH sessions: the keys that may log in, the user names and the expiry (client/WIRE.md 7)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from sandtui.local.control.lifecycle import Lifecycle
 DEFAULT_TTL: Final = 900
 MAX_TTL: Final = 3600
 MAX_SESSIONS: Final = 100
-"""Open sessions of one sandbox."""
+"""The most open sessions of a sandbox."""
 
 PublicKey = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
-class SessionBody(wire.RequestModel):
-    """What opens a session: the VM form brings its key along."""
+class SessionBody(wire.RequestBody):
+    """The body of a new session; the VM form includes the public key."""
 
     public_key: PublicKey | None = None
     ttl_seconds: int | None = Field(default=None, ge=1, le=MAX_TTL)
 
 
-class AuthorizeBody(wire.RequestModel):
-    """What lets a key into a session of the container form."""
+class AuthorizeBody(wire.RequestBody):
+    """The body that authorizes a key for a session of the container form."""
 
     session_id: wire.SandboxId
     public_key: PublicKey
@@ -42,7 +42,7 @@ class AuthorizeBody(wire.RequestModel):
 
 @dataclass(frozen=True)
 class SshSession:
-    """One session; its id is the user name to log in with."""
+    """A session; its id is the user name of the login."""
 
     id: str
     sandbox_id: str
@@ -53,13 +53,13 @@ class SshSession:
 
 
 class SshSessions:
-    """The open sessions. They end with the platform: their connections go through it."""
+    """The open sessions. They end with the platform, which carries their connections."""
 
     def __init__(self, lifecycle: Lifecycle, clock: Clock) -> None:
         self._clock = clock
         self._sessions: dict[str, SshSession] = {}
         self.on_close: list[Callable[[str], Awaitable[None]]] = []
-        """Called with the id of a session that was closed before its time."""
+        """Called with the id of a session that was closed before its expiry."""
         lifecycle.on_end.append(self._sandbox_ended)
 
     def add(self, sandbox_id: str, body: SessionBody) -> SshSession:
@@ -67,7 +67,9 @@ class SshSessions:
         now = self._clock.now()
         self._sessions = {name: session for name, session in self._sessions.items() if session.expires_at > now}
         if sum(session.sandbox_id == sandbox_id for session in self._sessions.values()) >= MAX_SESSIONS:
-            raise wire.problem(HTTPStatus.TOO_MANY_REQUESTS, f"A sandbox may have {MAX_SESSIONS} open SSH sessions.")
+            raise wire.problem(
+                HTTPStatus.TOO_MANY_REQUESTS, f"A sandbox can have at most {MAX_SESSIONS} open SSH sessions."
+            )
         ttl = body.ttl_seconds or DEFAULT_TTL
         key = None if body.public_key is None else read_key(body.public_key)
         name = f"ssh-{secrets.token_hex(16)}"
@@ -77,26 +79,26 @@ class SshSessions:
         return session
 
     def authorize(self, sandbox_id: str, session_id: str, public_key: str) -> None:
-        """Let a key into a session of this sandbox."""
+        """Authorize a key for a session of this sandbox."""
         session = self.find(session_id)
         if session is None or session.sandbox_id != sandbox_id:
-            raise wire.problem(HTTPStatus.NOT_FOUND, "SSH session not found, or its time is over")
+            raise wire.problem(HTTPStatus.NOT_FOUND, "SSH session not found or expired")
         self._sessions[session_id] = replace(session, key=read_key(public_key))
 
     def find(self, session_id: str) -> SshSession | None:
-        """Return a session whose time is not over."""
+        """Return a session that has not expired, or None."""
         session = self._sessions.get(session_id)
         return None if session is None or session.expires_at <= self._clock.now() else session
 
     def admits(self, session_id: str, key: bytes) -> SshSession | None:
-        """Return the session that a key opens, or None."""
+        """Return the session that a key is authorized for, or None."""
         session = self.find(session_id)
         if session is None or session.key is None or not hmac.compare_digest(session.key, key):
             return None
         return session
 
     async def close(self, session: SshSession) -> None:
-        """Close a session and cut its connections."""
+        """Close a session and its connections."""
         self._sessions.pop(session.id, None)
         for closed in self.on_close:
             await closed(session.id)
@@ -107,8 +109,8 @@ class SshSessions:
 
 
 def read_key(text: str) -> bytes:
-    """Return the binary form of a public key in OpenSSH's notation."""
+    """Return the binary form of a public key in OpenSSH format."""
     try:
         return asyncssh.import_public_key(text).public_data
     except (asyncssh.KeyImportError, ValueError) as error:
-        raise wire.invalid("public_key", "must be a public key in OpenSSH's notation") from error
+        raise wire.invalid("public_key", "must be a public key in OpenSSH format") from error

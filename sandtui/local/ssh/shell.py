@@ -18,7 +18,7 @@ _CHUNK: Final = 65536
 
 
 async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Instance) -> None:
-    """Run what a client asked for, a shell when it asked for nothing, and tell how it ended."""
+    """Run the requested command, or a shell if there is none, and report how it ended."""
     try:
         running = await instance.run(_command(process))
     except CommandFailed as error:
@@ -32,19 +32,19 @@ async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Insta
     is_terminal = bool(process.term_type)
     streams: list[Stream] = ["stdout"] if is_terminal else ["stdout", "stderr"]
     flow = Flow()
-    reading = asyncio.gather(*(_hand_out(running, stream, process, flow) for stream in streams))
-    writing = asyncio.ensure_future(_hand_in(running, process))
+    reading = asyncio.gather(*(_send_output(running, stream, process, flow) for stream in streams))
+    writing = asyncio.ensure_future(_send_input(running, process))
     waiting = asyncio.ensure_future(running.wait())
     leaving = asyncio.ensure_future(process.wait_closed())
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             return
-        # However slowly the client reads, it gets all; one that leaves ends the wait.
+        # However slowly the client reads, it gets all the output; a disconnected client ends the wait.
         draining = asyncio.ensure_future(drain(reading, flow))
         await asyncio.wait({draining, leaving}, return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
-        # A child in the background may hold the streams for long; the channel is over, as with OpenSSH's server.
+        # A background child may keep the streams open for long; the channel is closed, as in OpenSSH's server.
         process.exit(waiting.result())
     except DriverError:
         process.exit(255)
@@ -55,7 +55,7 @@ async def run_process(process: asyncssh.SSHServerProcess[bytes], instance: Insta
         await asyncio.wait(tasks)
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
-                task.exception()  # taken note of: the channel is over
+                task.exception()  # retrieved: the channel is closed
         running.close()
 
 
@@ -72,7 +72,7 @@ def _command(process: asyncssh.SSHServerProcess[bytes]) -> Command:
     return Command(argv, env, stdin=True, pty=pty)
 
 
-async def _hand_out(
+async def _send_output(
     running: RunningCommand, stream: Stream, process: asyncssh.SSHServerProcess[bytes], flow: Flow
 ) -> None:
     writer = process.stdout if stream == "stdout" else process.stderr
@@ -83,10 +83,10 @@ async def _hand_out(
 
     with contextlib.suppress(OSError, asyncssh.Error):
         async for chunk in running.output(stream):
-            await flow.hand_on(chunk, write)
+            await flow.forward(chunk, write)
 
 
-async def _hand_in(running: RunningCommand, process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def _send_input(running: RunningCommand, process: asyncssh.SSHServerProcess[bytes]) -> None:
     while True:
         try:
             data = await process.stdin.read(_CHUNK)
@@ -104,4 +104,4 @@ async def _hand_in(running: RunningCommand, process: asyncssh.SSHServerProcess[b
                 with contextlib.suppress(DriverError):
                     await running.kill(number)
         except OSError:
-            return  # it reads no more
+            return  # it has closed its input

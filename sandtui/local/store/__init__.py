@@ -1,1 +1,1 @@
-"""What is kept: records, secrets, and the disk under them."""
+"""Storage: records, secrets, and the space on their disk."""

@@ -1,4 +1,4 @@
-"""The durable side: SQLite in one writer thread; a write returns when it is safe from a killed process."""
+"""Durable storage in SQLite, in one writer thread: a write returns when it would survive a killed process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Settle = Callable[[BaseException | None], object]
 
 
 class _Job(NamedTuple):
-    """Statements that belong together; what ``frees`` space may use the disk's reserve."""
+    """Statements of one transaction; if it ``frees`` space, it may use the disk's reserve."""
 
     statements: Sequence[_Statement]
     frees: bool
@@ -40,7 +40,7 @@ class _Job(NamedTuple):
 
 
 class Store:
-    """The records on disk. Many writes that arrive together share one transaction."""
+    """The stored records. Writes that arrive together share one transaction."""
 
     def __init__(self, path: Path, vault: Vault, disk: Disk) -> None:
         self._path = path
@@ -53,15 +53,17 @@ class Store:
     def open(self) -> list[SandboxRecord]:
         """Open the database, start the writer and return all records, oldest first."""
         try:
-            # Made by hand so that no moment exists in which others could read it.
+            # Created explicitly, so that other users can never read it.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(_SCHEMA)
-            # What is overwritten or deleted must not stay readable in the file.
+            # Overwritten and deleted data must not stay readable in the file.
             connection.execute("PRAGMA secure_delete=ON")
-            hidden = {key: self._vault.reveal(body) for key, body in connection.execute("SELECT id, body FROM secrets")}
+            hidden = {
+                key: self._vault.decrypt(body) for key, body in connection.execute("SELECT id, body FROM secrets")
+            }
             rows = [(key, json.loads(body)) for key, body in connection.execute("SELECT id, body FROM sandboxes")]
             for kind, key, body in connection.execute("SELECT kind, id, body FROM documents"):
                 self._documents.setdefault(kind, {})[key] = json.loads(body)
@@ -69,7 +71,8 @@ class Store:
             if _is_full(error):
                 raise LocalError(str(self._disk.full())) from error
             raise LocalError(
-                f"The records in {self._path} can't be read ({error}). Move the file away to start afresh. {ELSEWHERE}"
+                f"The records in {self._path} cannot be read ({error}). Move the file away to start without records. "
+                f"{ELSEWHERE}"
             ) from error
         self._thread = threading.Thread(target=self._write, args=(connection,), name="store", daemon=True)
         self._thread.start()
@@ -77,10 +80,10 @@ class Store:
         return sorted(records, key=lambda record: record.created_at)
 
     async def save(self, *records: SandboxRecord) -> None:
-        """Write records; on return they outlive this process.
+        """Write records durably.
 
         Raises:
-            DiskFull: there is no space; that of ended sandboxes is written with the reserve then.
+            DiskFull: there is no space. Records of ended sandboxes may use the reserve.
         """
         statements = [statement for record in records for statement in self._statements(record)]
         await self._run(statements, frees=all(record.is_finished for record in records))
@@ -95,15 +98,15 @@ class Store:
         await self._run(statements, frees=True)
 
     def documents(self, kind: str) -> list[dict[str, Any]]:
-        """Return all documents of a kind, as they are now."""
+        """Return all current documents of a kind."""
         return list(self._documents.get(kind, {}).values())
 
     def document(self, kind: str, key: str) -> dict[str, Any] | None:
-        """Return one document, or None."""
+        """Return a document, or None if it does not exist."""
         return self._documents.get(kind, {}).get(key)
 
     async def put(self, kind: str, key: str, body: dict[str, Any]) -> None:
-        """Write a document; on return it outlives this process."""
+        """Write a document durably."""
         bodies = self._documents.setdefault(kind, {})
         before = bodies.get(key)
         bodies[key] = body
@@ -117,16 +120,16 @@ class Store:
             raise
 
     async def remove(self, kind: str, key: str) -> None:
-        """Remove a document, if there is one."""
+        """Remove a document if it exists."""
         self._documents.get(kind, {}).pop(key, None)
         await self._run([("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, key))], frees=True)
 
     def _statements(self, record: SandboxRecord) -> Iterator[_Statement]:
         yield "INSERT OR REPLACE INTO sandboxes VALUES (?, ?)", (record.id, json.dumps(record.to_row()))
         if record.secrets:
-            # A sandbox that has ended needs its secrets no more; their names stay for the replies.
+            # An ended sandbox needs no secrets; their names remain for responses.
             kept = dict.fromkeys(record.secrets, "") if record.is_finished else record.secrets
-            yield "INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, self._vault.hide(kept))
+            yield "INSERT OR REPLACE INTO secrets VALUES (?, ?)", (record.id, self._vault.encrypt(kept))
 
     async def _run(self, statements: Sequence[_Statement], *, frees: bool = False) -> None:
         if self._thread is None:
@@ -143,11 +146,11 @@ class Store:
                 done.set_exception(error)
 
         self._jobs.put(_Job(statements, frees, lambda error: loop.call_soon_threadsafe(settle, error)))
-        # A caller that goes away must not take the others' write with it.
+        # A cancelled caller must not cancel the writes of others.
         await asyncio.shield(done)
 
     def close(self) -> None:
-        """Finish every write that was asked for and close the database."""
+        """Finish all pending writes and close the database."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
@@ -173,7 +176,7 @@ class Store:
                 try:
                     job.settle(error)
                 except RuntimeError:
-                    continue  # its event loop is gone: nobody waits any more
+                    continue  # the event loop has closed: nobody waits for the result
         connection.close()
 
     def _commit_all(
@@ -183,7 +186,7 @@ class Store:
         if error is None or not _is_full(error):
             yield from ((job, error) for job in batch)
             return
-        # One that needs much must not take the others with it.
+        # A job that fails for lack of space must not fail the others.
         for job in batch:
             error = _commit(connection, job.statements)
             if job.frees and error is not None and _is_full(error):
@@ -191,7 +194,7 @@ class Store:
             yield job, self._disk.full() if error is not None and _is_full(error) else error
 
     def _commit_in_need(self, connection: sqlite3.Connection, job: _Job) -> BaseException | None:
-        """Write where there is no space: into the write-ahead log from its beginning, then into the reserve."""
+        """Write although the disk is full: first into the start of the write-ahead log, then into the reserve."""
         _rewind_log(connection)
         error = _commit(connection, job.statements)
         if error is not None and _is_full(error) and self._disk.release():
@@ -201,13 +204,13 @@ class Store:
 
 
 def _rewind_log(connection: sqlite3.Connection) -> None:
-    # Not truncated: what the file has, nobody can take.
+    # Not truncated: other programs cannot take the space that the file has.
     with contextlib.suppress(sqlite3.Error):
         connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
 
 def _is_full(error: BaseException) -> bool:
-    # Space for the file that readers share is asked for in a way of its own.
+    # The shared-memory file of the log reports a full disk with other codes.
     codes = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN")
     return is_full(error) or getattr(error, "sqlite_errorname", "") in codes
 

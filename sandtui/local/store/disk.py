@@ -1,4 +1,4 @@
-"""The disk under the state directory: whether it has room, and a reserve for what frees room when it has none."""
+"""The disk of the state directory: its free space, and a reserve for writes that free space when it is full."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 RESERVE_BYTES: Final = 1024 * 1024
-LEAST_BYTES: Final = 1024 * 1024
+MIN_BYTES: Final = 1024 * 1024
 """Bytes that must be free for a new sandbox: its directories, its log and its record."""
-_LEAST_FILES: Final = 64
+_MIN_FILES: Final = 64
 _FOR_RECORDS: Final = 512 * 1024
 _PAGE: Final = 16 * 1024
 _NAME: Final = "reserve"
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class DiskFull(OSError):
-    """There is no space for what was asked; the text says where, and what to do."""
+    """There is no space left; the message says where, and what to do."""
 
     def __init__(self, text: str) -> None:
         super().__init__(errno.ENOSPC, text)
@@ -31,12 +31,12 @@ class DiskFull(OSError):
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether an error means that a disk, or what a user may have of it, is full."""
+    """Return whether an error means that a disk or a quota is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class Disk:
-    """Looks after the space of one state directory."""
+    """Manages the space of a state directory."""
 
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir
@@ -44,7 +44,7 @@ class Disk:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Keep a reserve; give it up when there is too little space even to start."""
+        """Create the reserve; give it up if there is too little space even to start."""
         if self._free() < _FOR_RECORDS:
             self.release()
         else:
@@ -56,26 +56,26 @@ class Disk:
         return self._free() < _PAGE
 
     def full(self) -> DiskFull:
-        """Return the error for a disk without space."""
+        """Return the error for a full disk."""
         return DiskFull(
             f"The disk of the local platform is full ({self._free() // 1024:,} KiB free in {self._directory}). "
             "Delete sandboxes or files to free space."
         )
 
     def check(self) -> None:
-        """Refuse to begin what needs space.
+        """Check that there is space for a new sandbox.
 
         Raises:
-            DiskFull: there is too little for a new sandbox.
+            DiskFull: there is not enough.
         """
         found = os.statvfs(self._directory)
-        few_files = found.f_files > 0 and found.f_favail < _LEAST_FILES
-        # A reserve that is in use is not space for anything new.
-        if few_files or found.f_bavail * found.f_frsize < LEAST_BYTES + RESERVE_BYTES - self._reserved():
+        few_files = found.f_files > 0 and found.f_favail < _MIN_FILES
+        # A used reserve is not space for anything new.
+        if few_files or found.f_bavail * found.f_frsize < MIN_BYTES + RESERVE_BYTES - self._reserved():
             raise self.full()
 
     def release(self) -> bool:
-        """Give up the reserve; return whether there was one."""
+        """Give up the reserve; return whether it existed."""
         with self._lock:
             try:
                 if not self._reserve.stat().st_size:
@@ -87,19 +87,19 @@ class Disk:
         return True
 
     def refill(self) -> None:
-        """Take the reserve back, when there is space again."""
+        """Create the reserve again once there is space."""
         with self._lock:
             try:
                 fd = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:
                     missing = RESERVE_BYTES - os.fstat(fd).st_size
-                    if missing > 0 and self._free() >= missing + LEAST_BYTES:
-                        # Written, not only made long: it must hold blocks on every file system.
+                    if missing > 0 and self._free() >= missing + MIN_BYTES:
+                        # Written, not only extended: it must occupy blocks on every file system.
                         os.pwrite(fd, bytes(missing), RESERVE_BYTES - missing)
                 finally:
                     os.close(fd)
             except OSError as error:
-                _log.warning("no reserve can be kept in %s: %s", self._directory, error)
+                _log.warning("no reserve can be created in %s: %s", self._directory, error)
 
     def _reserved(self) -> int:
         try:

@@ -1,4 +1,4 @@
-"""The record of one sandbox: what was asked for and what became of it."""
+"""The record of one sandbox: its request and its state."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, FINISHED_STATUS
 
 _TIMES = ("created_at", "updated_at", "started_at", "terminated_at")
 
-# An unwritten start command and the usual idle one both mean: nothing to run, just stay.
+# A missing start command and the default one both mean that nothing is run.
 IDLE_COMMANDS = (None, "", DEFAULT_START_COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxRecord:
-    """One sandbox. Never changed in place: a change makes a new record."""
+    """One sandbox. Immutable: a change creates a new record."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class SandboxRecord:
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
     network_generation: int = 1
-    """How many times the lists were set, their creation included."""
+    """How many times the lists were set, including at creation."""
     timeout_minutes: int = 60
     idle_timeout_minutes: int | None = None
     environment_vars: dict[str, str] | None = None
@@ -59,29 +59,29 @@ class SandboxRecord:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the sandbox has ended for good."""
+        """Whether the sandbox has ended."""
         return self.status in FINISHED_STATUSES
 
     @property
     def expires_at(self) -> datetime | None:
-        """When its lifetime ends; it is counted from the start (client/WIRE.md 5)."""
+        """The end of its lifetime, which begins when it runs (client/WIRE.md 5)."""
         if self.started_at is None or self.timeout_minutes <= 0:
             return None
         return self.started_at + timedelta(minutes=self.timeout_minutes)
 
     def argv(self) -> list[str] | None:
-        """Return what the start command runs, or None when the sandbox only has to stay."""
+        """Return the command line of the start command, or None if there is nothing to run."""
         command = self.start_command
         if isinstance(command, dict):
             return [command["executable"], *command.get("args", [])]
         return None if command in IDLE_COMMANDS else ["/bin/sh", "-c", str(command)]
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of every command, secrets among them."""
+        """Return the environment of its commands, including secrets."""
         return {**(self.environment_vars or {}), **(self.secrets or {})}
 
     def to_row(self) -> dict[str, Any]:
-        """Return plain values for the store; secrets are kept apart."""
+        """Return plain values for the store, without secrets, which are stored separately."""
         row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "secrets"}
         for name in _TIMES:
             row[name] = None if row[name] is None else row[name].isoformat()
@@ -89,7 +89,7 @@ class SandboxRecord:
 
     @classmethod
     def from_row(cls, row: dict[str, Any], secrets: dict[str, str] | None) -> SandboxRecord:
-        """Read a record back; fields that this version does not know are left out."""
+        """Return a stored record; fields that this version does not know are ignored."""
         known = {f.name for f in dataclasses.fields(cls)}
         values = {name: value for name, value in row.items() if name in known}
         for name in _TIMES:

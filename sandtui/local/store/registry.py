@@ -1,4 +1,4 @@
-"""The read side: every record in memory, newest last; each change is written through to the store."""
+"""The records in memory, oldest first; each change is written to the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandtui.local.store.records import SandboxRecord
 
 @dataclass(frozen=True)
 class Filter:
-    """What a listing asks for; every given part must match."""
+    """The conditions of a listing; all that are set must match."""
 
     labels: frozenset[str] = frozenset()
     status: str | None = None
@@ -26,11 +26,11 @@ class Filter:
 
     @property
     def matches_all(self) -> bool:
-        """Whether nothing is filtered out."""
+        """Whether no condition is set."""
         return self == Filter()
 
     def matches(self, record: SandboxRecord) -> bool:
-        """Return whether a record belongs into the listing."""
+        """Return whether a record matches."""
         return (
             (self.status is None or record.status == self.status)
             and (self.is_active is not True or not record.is_finished)
@@ -48,12 +48,12 @@ class Registry:
         self._clock = clock
         self._records: dict[str, SandboxRecord] = {}
         self._by_key: dict[str, str] = {}
-        # Readers see a change only once it is durable; the next change builds on it at once.
+        # Readers see a change only once it is durable; the next change is based on it at once.
         self._unsaved: dict[str, SandboxRecord] = {}
-        self._owed: dict[str, SandboxRecord] = {}
+        self._deferred: dict[str, SandboxRecord] = {}
 
     def load(self, records: Iterable[SandboxRecord]) -> None:
-        """Take over what is already durable, oldest first."""
+        """Add stored records, oldest first."""
         for record in records:
             self._remember(record)
 
@@ -64,19 +64,19 @@ class Registry:
         return iter(self._records.values())
 
     def get(self, sandbox_id: str) -> SandboxRecord | None:
-        """Return a record, or None."""
+        """Return a record, or None if it does not exist."""
         return self._records.get(sandbox_id)
 
     def by_idempotency_key(self, key: str) -> SandboxRecord | None:
-        """Return what an earlier create with the same key made."""
+        """Return the record that an earlier request with the same key created, or None."""
         found = self._by_key.get(key)
         return None if found is None else self._records[found]
 
     async def add(self, record: SandboxRecord) -> None:
-        """Add a new sandbox. It can be found by its key at once, so that a repeated create never doubles.
+        """Add a new sandbox. It can be found by its key at once, so that a repeated request creates no second one.
 
         Raises:
-            DiskFull: it could not be written down, and is not there.
+            DiskFull: it could not be stored, and is not added.
         """
         self._remember(record)
         try:
@@ -86,10 +86,10 @@ class Registry:
             raise
 
     async def change(self, sandbox_id: str, **changes: Any) -> SandboxRecord:
-        """Change a record and return the new one once it is durable.
+        """Change a record; return the new one once it is durable.
 
         Raises:
-            DiskFull: it could not be written down; nothing has changed.
+            DiskFull: it could not be stored; nothing has changed.
         """
         latest = self._unsaved.get(sandbox_id) or self._records[sandbox_id]
         record = dataclasses.replace(latest, updated_at=self._clock.now(), **changes)
@@ -103,32 +103,32 @@ class Registry:
         self._saved(record)
         return record
 
-    def owe(self, sandbox_id: str, **changes: Any) -> SandboxRecord:
-        """Change a record for which there is no space on the disk; it is written down as soon as there is."""
+    def defer(self, sandbox_id: str, **changes: Any) -> SandboxRecord:
+        """Change a record that cannot be stored on a full disk; it is stored once there is space."""
         record = dataclasses.replace(self._records[sandbox_id], updated_at=self._clock.now(), **changes)
-        self._records[sandbox_id] = self._owed[sandbox_id] = record
+        self._records[sandbox_id] = self._deferred[sandbox_id] = record
         return record
 
-    async def settle(self) -> None:
-        """Write down what is owed.
+    async def store_deferred(self) -> None:
+        """Store deferred changes.
 
         Raises:
             DiskFull: there is still no space.
         """
-        if owed := dict(self._owed):
-            await self._store.save(*owed.values())
-            for sandbox_id in owed:
-                self._owed.pop(sandbox_id, None)
+        if deferred := dict(self._deferred):
+            await self._store.save(*deferred.values())
+            for sandbox_id in deferred:
+                self._deferred.pop(sandbox_id, None)
 
     async def forget(self, sandbox_ids: Iterable[str]) -> None:
-        """Forget ended sandboxes for good."""
+        """Remove ended sandboxes permanently."""
         ended = [record for key in sandbox_ids if (record := self._records.get(key)) is not None and record.is_finished]
         await self._store.forget(*(record.id for record in ended))
         for record in ended:
             self._drop(record)
 
     def select(self, wanted: Filter, offset: int, limit: int) -> tuple[list[SandboxRecord], int]:
-        """Return one page, newest first, and how many there are in all."""
+        """Return one page, newest first, and the total number of matches."""
         newest = reversed(self._records.values())
         if wanted.matches_all:
             total = len(self._records)
@@ -137,7 +137,7 @@ class Registry:
         return found[offset : offset + limit], len(found)
 
     def count(self, *statuses: SandboxStatus) -> int:
-        """Return how many sandboxes are in one of the states."""
+        """Return the number of sandboxes with one of the statuses."""
         return sum(record.status in statuses for record in self._records.values())
 
     def _saved(self, record: SandboxRecord) -> None:
@@ -146,7 +146,7 @@ class Registry:
 
     def _drop(self, record: SandboxRecord) -> None:
         self._records.pop(record.id, None)
-        self._owed.pop(record.id, None)
+        self._deferred.pop(record.id, None)
         if record.idempotency_key and self._by_key.get(record.idempotency_key) == record.id:
             del self._by_key[record.idempotency_key]
 

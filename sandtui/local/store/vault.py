@@ -1,4 +1,4 @@
-"""Hides secrets at rest with a key that only this user can read."""
+"""Encrypts stored secrets with a key that only the current user can read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Vault:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the key, or make one the first time."""
+        """Read the key; create it the first time."""
         known = read_private(path)
         if known is None:
             known = Fernet.generate_key().decode("ascii")
@@ -29,16 +29,16 @@ class Vault:
             return cls(known.strip().encode("ascii"))
         except ValueError as error:
             raise LocalError(
-                f"The file {path} is not a key. Put the right one back, or remove it; "
-                "then the secrets of the sandboxes on record are lost."
+                f"The file {path} is not a key. Restore the right one, or remove the file; "
+                "the stored secrets of sandboxes are lost then."
             ) from error
 
-    def hide(self, values: dict[str, str]) -> str:
-        """Return secrets as they may be stored."""
+    def encrypt(self, values: dict[str, str]) -> str:
+        """Return secrets in encrypted form."""
         return self._fernet.encrypt(json.dumps(values).encode("utf-8")).decode("ascii")
 
-    def reveal(self, text: str) -> dict[str, str]:
-        """Return secrets that were stored; none that another key has hidden."""
+    def decrypt(self, text: str) -> dict[str, str]:
+        """Return stored secrets; none if they were encrypted with another key."""
         try:
             values: dict[str, str] = json.loads(self._fernet.decrypt(text.encode("ascii")))
         except (InvalidToken, ValueError):

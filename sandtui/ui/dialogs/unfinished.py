@@ -51,7 +51,7 @@ class UnfinishedDialog(Dialog[Answer]):
             )
             with Horizontal(id="dialog-buttons"):
                 yield Button("Later", id="later", compact=True)
-                if launch.may_go_on:
+                if launch.can_resume:
                     yield Button("Go on", id="go_on", variant="primary", compact=True)
                 yield Button("Clean up", id="clean_up", variant="error", compact=True)
 
@@ -66,6 +66,6 @@ class UnfinishedDialog(Dialog[Answer]):
         self.dismiss("later")
 
     def _why_not(self) -> list[Content]:
-        if self._unfinished.may_go_on:
+        if self._unfinished.can_resume:
             return []
         return [content(Piece("It had secrets, which were not kept: it can only be cleaned up.", "busy"))]

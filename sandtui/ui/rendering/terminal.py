@@ -13,7 +13,7 @@ from textual.color import Color as ThemeColor
 
 from sandtui.terminal import TRUE, Pen, TextRun
 from sandtui.terminal import pen as pens
-from sandtui.terminal.colours import Colours
+from sandtui.terminal.colors import Colors
 from sandtui.terminal.widths import cells_of
 
 UNKNOWN = "\ufffd"
@@ -41,7 +41,7 @@ def style_of(pen: Pen, base: Style, reverse_screen: bool = False) -> Style:
     )
 
 
-def colours_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colours:
+def colors_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colors:
     """Return the colours that a theme gives a terminal, for programs that ask."""
 
     def named(name: str, otherwise: tuple[int, int, int]) -> int:
@@ -51,7 +51,7 @@ def colours_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colours:
 
     foreground = named("foreground", ansi.foreground_color)
     palette = tuple(red << 16 | green << 8 | blue for red, green, blue in map(ansi.ansi_colors.__getitem__, range(16)))
-    return Colours(foreground, named("background", ansi.background_color), foreground, palette)
+    return Colors(foreground, named("background", ansi.background_color), foreground, palette)
 
 
 def segment(run: TextRun, style: Style) -> Segment:

@@ -132,4 +132,4 @@ class ContextSwitcher:
 
 def _words(context: Context) -> str:
     marks = [word for word, is_so in (("read-only", context.read_only), ("PRODUCTION", context.production)) if is_so]
-    return " · ".join([context.words, *marks])
+    return " · ".join([context.description, *marks])

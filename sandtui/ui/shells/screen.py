@@ -12,7 +12,7 @@ from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.actions.shell import LEAVE_KEY
 from sandtui.fleet.shells import LiveShell, ShellBoard, ShellState
 from sandtui.fleet.text.sanitize import clean
-from sandtui.terminal.colours import Colours
+from sandtui.terminal.colors import Colors
 from sandtui.terminal.keys import key_bytes
 from sandtui.ui.chrome.key_hints import Hint
 from sandtui.ui.chrome.line import ChromeLine
@@ -20,7 +20,7 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.rendering.terminal import colours_of
+from sandtui.ui.rendering.terminal import colors_of
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.shells import tabs as looks
@@ -101,7 +101,7 @@ class ShellScreen(AppScreen):
             self._forget(other)
         for other in self.board.shells:
             self._listen(other)
-            other.terminal.colours = self._colours
+            other.terminal.colors = self._colors
         self._front = shell
         self._subscriptions_of[shell].append(self.listen(shell.on_output, self.view.changed))
         self.view.set_typing(shell.state is not ShellState.ENDED)
@@ -110,8 +110,8 @@ class ShellScreen(AppScreen):
         self.view.keep_place(lambda: shell.resize((size.width, size.height)))
         self._state_changed()
 
-    def _colours(self) -> Colours:
-        return colours_of(self.app.theme_variables, self.app.ansi_theme)
+    def _colors(self) -> Colors:
+        return colors_of(self.app.theme_variables, self.app.ansi_theme)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is possible depends on who has the keys and how the shell stands."""

@@ -37,7 +37,7 @@ HEADER = {
 def store(request):
     store = FleetStore(ManualClock(NOW))
     records = make_fleet(600, request.param, NOW)
-    store.apply(Sandbox.model_validate(wire.sandbox_reply(record)) for record in records)
+    store.apply(Sandbox.model_validate(wire.sandbox_response(record)) for record in records)
     running = [row.id for row in store if row.status == "RUNNING"]
     store.mark_deleting(running[:5])
     store.mark_deleted(running[5:9])

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from sandtui.local.control.images import Catalogue
-from sandtui.local.drivers.agent_instance import HostedInstance
+from sandtui.local.drivers.agent_instance import AgentInstance
 from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed
-from sandtui.local.drivers.base import FileTrouble
+from sandtui.local.drivers.base import FileFailed
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
-from sandtui.local.drivers.selection import choose
+from sandtui.local.drivers.selection import select_driver
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.settings import LocalError, PlatformSettings
 from sandtui.local.store.records import SandboxRecord
@@ -131,7 +131,7 @@ async def test_the_mode_of_an_ordinary_user_when_root_uses_it(tmp_path: Path, st
     assert await driver.remains() == []
 
 
-async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance) -> None:
+async def test_an_ordinary_user_gets_the_same_isolation(ordinary: AgentInstance) -> None:
     assert await run(ordinary, "id -u; hostname; pwd") == ("0\nordinary\n/workspace\n", 0)
     assert await run(ordinary, "cat /proc/self/uid_map") == (f"{0:>10} {NOBODY:>10} {1:>10}\n", 0)
     devices = (await run(ordinary, "tail -n +3 /proc/net/dev | cut -d: -f1 | sort"))[0].split()
@@ -145,7 +145,7 @@ async def test_an_ordinary_user_gets_the_same_isolation(ordinary: HostedInstance
     assert (await run(ordinary, "python -c 'print(1)'; echo x > /dev/stderr"))[0] == "1\n"
 
 
-async def test_an_ordinary_users_sandbox_has_a_python_of_its_own(ordinary: HostedInstance) -> None:
+async def test_an_ordinary_users_sandbox_has_a_python_of_its_own(ordinary: AgentInstance) -> None:
     shell = "env -i /bin/sh -lc 'command -v python; command -v python3; touch /usr/local/bin/tool'"
     found, code = await run(ordinary, shell)
     assert (found, code) == ("/usr/local/bin/python\n/usr/local/bin/python3\n", 0)
@@ -153,7 +153,7 @@ async def test_an_ordinary_users_sandbox_has_a_python_of_its_own(ordinary: Hoste
         assert (await run(ordinary, "python -m venv --without-pip v && v/bin/python -c 'print(1)'"))[0] == "1\n"
 
 
-async def test_an_ordinary_user_moves_files(ordinary: HostedInstance) -> None:
+async def test_an_ordinary_user_moves_files(ordinary: AgentInstance) -> None:
     file = await ordinary.open_write("/workspace/a/b")
     await file.write(b"data")
     await file.commit()
@@ -163,7 +163,7 @@ async def test_an_ordinary_user_moves_files(ordinary: HostedInstance) -> None:
     assert await read.read(1, 2) == b"at"
     read.close()
     for path in ("/etc/new", "/usr/bin/sh"):
-        with pytest.raises(FileTrouble):
+        with pytest.raises(FileFailed):
             await ordinary.open_write(path)
 
 
@@ -230,7 +230,7 @@ async def test_a_trial_that_fails_for_another_reason_selects_nothing(
     clock = LocalPlatform(PlatformSettings(state_dir=state_dir)).clock
     for driver in ("auto", "namespace"):
         with pytest.raises(LocalError, match="No module named"):
-            await choose(PlatformSettings(state_dir=state_dir, driver=driver), state_dir, clock)
+            await select_driver(PlatformSettings(state_dir=state_dir, driver=driver), state_dir, clock)
 
 
 async def test_without_namespaces_or_an_engine_auto_starts_nothing(
@@ -247,9 +247,9 @@ async def test_without_namespaces_or_an_engine_auto_starts_nothing(
     clock = LocalPlatform(PlatformSettings(state_dir=state_dir)).clock
     for name in ("auto", "namespace"):
         with pytest.raises(LocalError, match="--driver process") as caught:
-            await choose(PlatformSettings(state_dir=state_dir, driver=name), state_dir, clock)
+            await select_driver(PlatformSettings(state_dir=state_dir, driver=name), state_dir, clock)
         assert "Operation not permitted" in str(caught.value)
-    plain = await choose(PlatformSettings(state_dir=state_dir, driver="process"), state_dir, clock)
+    plain = await select_driver(PlatformSettings(state_dir=state_dir, driver="process"), state_dir, clock)
     assert "NOT isolated" in plain.warning
 
 
@@ -260,10 +260,10 @@ async def test_the_state_must_lie_where_no_sandbox_sees_it(monkeypatch: pytest.M
     monkeypatch.setattr("sandtui.local.drivers.selection.probe", works)
     settings = PlatformSettings(state_dir=state_dir, driver="namespace")
     clock = LocalPlatform(settings).clock
-    assert isinstance(await choose(settings, state_dir, clock), NamespaceDriver)
+    assert isinstance(await select_driver(settings, state_dir, clock), NamespaceDriver)
     for place in ("/usr/share/state", "/etc/state", f"{sys.base_prefix}/state"):
-        with pytest.raises(LocalError, match="every sandbox can read"):
-            await choose(settings, Path(place).resolve(), clock)
+        with pytest.raises(LocalError, match="all sandboxes can read"):
+            await select_driver(settings, Path(place).resolve(), clock)
 
 
 async def test_a_state_directory_too_deep_for_a_socket(start: Start, state_dir: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandtui.local.control import faults as trouble
+from sandtui.local.control import faults
 from sandtui.local.control.faults import FaultSettings
 from tests.local.rpc import Rpc, RpcError
 from tests.local.support import Api, Start, serving_in_process
@@ -27,12 +27,12 @@ def test_settings_are_read(text: str, wanted: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", ["", "error", "error=", "error=2", "error=-1", "nothing=1", "seed=x", "error=nan"])
 def test_malformed_settings_say_what_is_wrong(text: str) -> None:
-    with pytest.raises(ValueError, match=r"KIND=PROBABILITY|no number|from 0 to 1"):
+    with pytest.raises(ValueError, match=r"KIND=PROBABILITY|not a number|from 0 to 1"):
         FaultSettings.parse(text)
 
 
 async def statuses(start: Start, text: str, **more: Any) -> list[int]:
-    api = await start("simulated", trouble=text, fleet=20, **more)
+    api = await start("simulated", faults=text, fleet=20, **more)
     found = [(await api.call("GET", "/sandbox")).status_code for _ in range(200)]
     await api.platform.__aexit__(None, None, None)
     return found
@@ -47,7 +47,7 @@ async def test_a_seed_draws_the_same_faults_at_about_the_asked_rate(start: Start
 
 
 async def test_rate_limits_say_when_to_come_back(start: Start) -> None:
-    api = await start("simulated", trouble="rate=1")
+    api = await start("simulated", faults="rate=1")
     reply = await api.call("GET", "/sandbox")
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
     assert (await api.http.get("/healthz")).status_code == 200
@@ -56,8 +56,8 @@ async def test_rate_limits_say_when_to_come_back(start: Start) -> None:
 @pytest.mark.parametrize(
     ("text", "status", "code"), [("token=1", 401, "unauthenticated"), ("conflict=1", 409, "unavailable")]
 )
-async def test_the_gateway_has_trouble_of_its_own(start: Start, text: str, status: int, code: str) -> None:
-    api = await start("process", trouble=text)
+async def test_the_gateway_has_faults_of_its_own(start: Start, text: str, status: int, code: str) -> None:
+    api = await start("process", faults=text)
     box = await api.running()
     reply = await api.run(box, "true")
     assert reply.status_code == status
@@ -69,7 +69,7 @@ async def test_the_gateway_has_trouble_of_its_own(start: Start, text: str, statu
 
 
 async def test_pages_shift_under_the_reader(start: Start) -> None:
-    api = await start("simulated", trouble="shift=1", fleet=60)
+    api = await start("simulated", faults="shift=1", fleet=60)
     pages = []
     for page in (1, 2, 3):
         reply = (await api.call("GET", "/sandbox", params={"page": page, "per_page": 20})).json()
@@ -79,7 +79,7 @@ async def test_pages_shift_under_the_reader(start: Start) -> None:
 
 
 async def test_a_reply_breaks_off_though_the_request_was_carried_out(start: Start) -> None:
-    platform = (await start("simulated", trouble="reset=1")).platform
+    platform = (await start("simulated", faults="reset=1")).platform
     async with serving_in_process(platform) as api:
         with pytest.raises(httpx.RemoteProtocolError):
             await api.create(name="made anyway")
@@ -87,7 +87,7 @@ async def test_a_reply_breaks_off_though_the_request_was_carried_out(start: Star
 
 
 async def test_a_stalled_reply_ends_with_its_client(start: Start) -> None:
-    platform = (await start("simulated", trouble="stall=1")).platform
+    platform = (await start("simulated", faults="stall=1")).platform
     async with serving_in_process(platform) as api:
         with pytest.raises(httpx.ReadTimeout):
             await api.call("GET", "/sandbox", timeout=0.3)
@@ -104,7 +104,7 @@ async def test_a_slow_reply_is_the_right_one(start: Start, monkeypatch: pytest.M
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
 
-    api: Api = await start("simulated", trouble="slow=1")
-    monkeypatch.setattr(trouble, "asyncio", Asyncio)
+    api: Api = await start("simulated", faults="slow=1")
+    monkeypatch.setattr(faults, "asyncio", Asyncio)
     assert (await api.call("GET", "/sandbox")).status_code == 200
     assert len(slept) == 1 and 0.1 <= slept[0] <= 1.5

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandtui.local.control.images import Catalogue, form_trouble
+from sandtui.local.control.images import Catalogue, reference_error
 from tests.local.support import Api, Start
 
 JOBS = "/sandbox/background-jobs/status:batchGet"
@@ -60,19 +60,19 @@ async def test_a_malformed_batch_is_a_422(simulated: Api, body: dict[str, Any]) 
     "image", ["i", "python:3.11-slim", "ghcr.io/a/b:1", "localhost:5000/x", "a/b@sha256:" + "0" * 64]
 )
 def test_references_of_the_right_form(image: str) -> None:
-    assert form_trouble(image) is None
+    assert reference_error(image) is None
 
 
 @pytest.mark.parametrize("image", ["UPPER", "a b", "a::b", ":tag", "a/", "/a", "a@b", "-a", "a:" + "t" * 129])
 def test_references_of_the_wrong_form(image: str) -> None:
-    assert "not a valid reference" in (form_trouble(image) or "")
+    assert "not a valid reference" in (reference_error(image) or "")
 
 
 def test_only_listed_images_are_there() -> None:
     catalogue = Catalogue(("python:*", "local/app"))
-    assert catalogue.trouble("python:3.11") is None
-    assert catalogue.trouble("local/app") is None
-    assert "python:*" in (catalogue.trouble("node:20") or "")
+    assert catalogue.error("python:3.11") is None
+    assert catalogue.error("local/app") is None
+    assert "python:*" in (catalogue.error("node:20") or "")
 
 
 @pytest.mark.parametrize("driver", ["process", "simulated"])

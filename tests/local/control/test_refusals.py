@@ -64,7 +64,7 @@ async def test_a_restore_is_not_offered(api: Api, fields: dict[str, object]) -> 
 @pytest.mark.parametrize("body", [{"name": "box"}, {"name": "box", "docker_image": None, "checkpoint_id": None}])
 async def test_without_a_checkpoint_an_image_is_needed(api: Api, body: dict[str, object]) -> None:
     reply = await api.call("POST", "/sandbox", json=body)
-    assert (reply.status_code, reply.json()["errors"]) == (422, [{"param": "docker_image", "details": "is needed"}])
+    assert (reply.status_code, reply.json()["errors"]) == (422, [{"param": "docker_image", "details": "is required"}])
 
 
 class Restore(CreateSandboxRequest):
@@ -81,7 +81,7 @@ async def test_the_client_says_what_was_refused(monkeypatch: pytest.MonkeyPatch,
             with pytest.raises(RequestRejectedError) as refused:
                 await client.create(CreateSandboxRequest(**BODY, arch="arm64"))
             assert set(refused.value.fields) == {"arch"}
-            assert "can't be 'arm64' here: sandboxes of this local platform are amd64" in str(refused.value)
+            assert "cannot be 'arm64': sandboxes of this local platform are amd64" in str(refused.value)
             with pytest.raises(NotOfferedError) as missing:
                 await client.create(Restore(**BODY, checkpoint_id="ckp_1"))
             assert str(missing.value) == "HTTP 501: Checkpoints are not offered by the local platform."

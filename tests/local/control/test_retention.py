@@ -11,7 +11,7 @@ import pytest
 from sandtui.clock import ManualClock
 from sandtui.local.control.retention import LOG_IS_GONE
 from sandtui.local.drivers.logs import SandboxLogs
-from sandtui.local.settings import Keep
+from sandtui.local.settings import RetentionLimits
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
 from tests.local.test_serve import serving, until
 
@@ -38,7 +38,7 @@ async def ended(api: Api, size: int | None = None, **fields: object) -> str:
 
 
 async def test_old_logs_go_while_the_platform_runs(start: Start, clock: ManualClock, state_dir: Path) -> None:
-    api = await start("process", clock=clock, keep=Keep(log_days=7, log_bytes=10**9))
+    api = await start("process", clock=clock, retention=RetentionLimits(log_days=7, log_bytes=10**9))
     living = await api.running(vm=True, timeout_minutes=-1)
     old = await ended(api)
     clock.advance(days=4)
@@ -53,7 +53,7 @@ async def test_old_logs_go_while_the_platform_runs(start: Start, clock: ManualCl
 
 
 async def test_the_oldest_logs_go_when_all_are_too_large(start: Start, clock: ManualClock, state_dir: Path) -> None:
-    api = await start("process", clock=clock, keep=Keep(log_bytes=2500))
+    api = await start("process", clock=clock, retention=RetentionLimits(log_bytes=2500))
     living = await api.running()
     (state_dir / "logs" / f"{living}.log").write_bytes(b"x" * 1_000_000)
     boxes = []
@@ -66,10 +66,11 @@ async def test_the_oldest_logs_go_when_all_are_too_large(start: Start, clock: Ma
 
 
 @pytest.mark.parametrize(
-    ("keep", "left"), [(Keep(log_days=2), {"sbx_2", "sbx_1", "sbx_0"}), (Keep(log_bytes=200), {"sbx_1", "sbx_0"})]
+    ("keep", "left"),
+    [(RetentionLimits(log_days=2), {"sbx_2", "sbx_1", "sbx_0"}), (RetentionLimits(log_bytes=200), {"sbx_1", "sbx_0"})],
 )
 async def test_logs_of_which_no_record_is_left_are_bounded_at_the_start(
-    start: Start, clock: ManualClock, state_dir: Path, keep: Keep, left: set[str]
+    start: Start, clock: ManualClock, state_dir: Path, keep: RetentionLimits, left: set[str]
 ) -> None:
     logs = state_dir / "logs"
     logs.mkdir(parents=True, mode=0o700)
@@ -80,7 +81,7 @@ async def test_logs_of_which_no_record_is_left_are_bounded_at_the_start(
         when = (clock.now() - timedelta(days=age)).timestamp()
         os.utime(path, (when, when))
     (logs / "no log").write_text("of somebody else")
-    await start("process", clock=clock, keep=keep)
+    await start("process", clock=clock, retention=keep)
     assert logs_in(state_dir) == left
     assert (logs / "no log").exists()
 
@@ -105,9 +106,11 @@ async def test_a_log_that_cannot_be_removed_keeps_no_other(
     await eventually(lambda: logs_in(state_dir) == set())
 
 
-@pytest.mark.parametrize("keep", [Keep(records=2), Keep(record_days=2)])
-async def test_records_are_bounded_too(start: Start, clock: ManualClock, state_dir: Path, keep: Keep) -> None:
-    api = await start("simulated", clock=clock, keep=keep)
+@pytest.mark.parametrize("keep", [RetentionLimits(records=2), RetentionLimits(record_days=2)])
+async def test_records_are_bounded_too(
+    start: Start, clock: ManualClock, state_dir: Path, keep: RetentionLimits
+) -> None:
+    api = await start("simulated", clock=clock, retention=keep)
     living = await api.started(vm=True, timeout_minutes=-1)
     boxes = []
     for number in range(4):
@@ -127,7 +130,7 @@ async def test_records_are_bounded_too(start: Start, clock: ManualClock, state_d
     assert (await api.create(idempotency_key="key-0"))["id"] not in boxes
     assert (await api.create(idempotency_key="key-3"))["id"] == boxes[3]
     await api.platform.__aexit__(None, None, None)
-    again = await start("simulated", clock=clock, keep=keep)
+    again = await start("simulated", clock=clock, retention=keep)
     rows = {row["id"] for row in (await again.call("GET", "/sandbox")).json()["sandboxes"]}
     assert {living, *boxes[2:]} <= rows
     assert not rows & {*boxes[:2]}
@@ -137,7 +140,7 @@ async def test_records_are_bounded_too(start: Start, clock: ManualClock, state_d
 
 
 async def test_a_made_up_fleet_stays_whole(start: Start, clock: ManualClock) -> None:
-    api = await start("simulated", clock=clock, fleet=50, keep=Keep(records=3))
+    api = await start("simulated", clock=clock, fleet=50, retention=RetentionLimits(records=3))
     assert (await api.call("GET", "/sandbox?per_page=1")).json()["total"] == 50
 
 

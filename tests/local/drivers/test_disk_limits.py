@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandtui.local.drivers.disk_limits import ImageLimit, find_program, inodes_for, layout
+from sandtui.local.drivers.disk_limits import ImageLimit, find_mkfs, inodes_for, layout
 from sandtui.local.drivers.namespace import find_disk_limit
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, cleared, namespaces_work, processes_of
 from tests.local.test_serve import execute, running, serving
@@ -178,13 +178,13 @@ async def test_without_a_program_for_file_systems_it_is_said_what_is_missing(
 ) -> None:
     await namespaces_work(tmp_path, mapped=True)
     monkeypatch.setattr("sandtui.local.drivers.namespace.try_quota", lambda *_: "no project quotas")
-    monkeypatch.setattr("sandtui.local.drivers.namespace.find_program", lambda: None)
+    monkeypatch.setattr("sandtui.local.drivers.namespace.find_mkfs", lambda: None)
     limit, reason = await find_disk_limit(tmp_path, mapped=True)
     assert (limit, reason) == (None, "no project quotas; mkfs.ext4 is not installed")
 
 
 def test_an_image_is_small_until_it_is_filled(tmp_path: Path) -> None:
-    if (program := find_program()) is None:
+    if (program := find_mkfs()) is None:
         pytest.skip("mkfs.ext4 is not installed")
     limit = ImageLimit(tmp_path, program)
     limit.open()
@@ -202,7 +202,7 @@ def test_an_image_is_small_until_it_is_filled(tmp_path: Path) -> None:
 
 
 def test_no_image_is_made_where_not_even_a_beginning_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if (program := find_program()) is None:
+    if (program := find_mkfs()) is None:
         pytest.skip("mkfs.ext4 is not installed")
     limit, root = ImageLimit(tmp_path, program), tmp_path / "box" / "root"
     limit.open()
@@ -219,7 +219,7 @@ def test_no_image_is_made_where_not_even_a_beginning_fits(tmp_path: Path, monkey
 
 async def test_the_disk_of_the_machine_is_never_shut_down(bounded: Api, tmp_path: Path) -> None:
     """What is not written is dropped for the file system of a sandbox alone, whatever process is named."""
-    program = find_program()
+    program = find_mkfs()
     if program is None:
         pytest.skip("mkfs.ext4 is not installed")
     box = await bounded.running(disk_size_gb=SMALLEST_GB)

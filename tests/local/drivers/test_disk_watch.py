@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandtui.local.agent.usage import DiskMeter, walk
-from sandtui.local.drivers.agent_instance import HostedInstance
+from sandtui.local.drivers.agent_instance import AgentInstance
 from sandtui.local.drivers.disk_limits import inodes_for
 from sandtui.local.drivers.selection import Mode
 from tests.local.ordinary import ordinary_sandbox, run
@@ -47,7 +47,7 @@ async def watched(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-async def of_an_ordinary_user() -> AsyncIterator[HostedInstance]:
+async def of_an_ordinary_user() -> AsyncIterator[AgentInstance]:
     async with ordinary_sandbox("none", watched=(SIZE, inodes_for(SIZE))) as instance:
         yield instance
 
@@ -97,13 +97,13 @@ async def test_what_fits_continues(watched: Api) -> None:
 
 
 @pytest.mark.parametrize("how", ["many files", "names alone", "behind a closed door"])
-async def test_the_disk_of_an_ordinary_user_is_watched(of_an_ordinary_user: HostedInstance, how: str) -> None:
+async def test_the_disk_of_an_ordinary_user_is_watched(of_an_ordinary_user: AgentInstance, how: str) -> None:
     assert (await run(of_an_ordinary_user, "head -c 50M /dev/zero > /workspace/fine; sleep 1; echo well")) == (
         "well\n",
         0,
     )
     assert (await run(of_an_ordinary_user, f"{GREEDY[how]}; sleep 60"))[1] == 137
-    assert await of_an_ordinary_user.overran()
+    assert await of_an_ordinary_user.exceeded_limits()
 
 
 def test_a_walk_finds_every_file_once(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ async def test_a_slow_reader_is_waited_for():
         await ready.wait()
         taken.append(chunk)
 
-    reading = asyncio.ensure_future(flow.hand_on(b"last words", slow))
+    reading = asyncio.ensure_future(flow.forward(b"last words", slow))
     draining = asyncio.ensure_future(drain(reading, flow))
     for _ in range(30):
         await asyncio.wait({draining}, timeout=0.01)
@@ -89,7 +89,7 @@ async def test_a_child_that_continues_is_not_waited_for(chunk):
 
     async def child():
         while True:
-            await flow.hand_on(chunk, take)
+            await flow.forward(chunk, take)
             await asyncio.sleep(0.001)
 
     reading = asyncio.ensure_future(child())

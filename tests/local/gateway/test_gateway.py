@@ -285,7 +285,7 @@ async def test_the_first_log_line_says_what_isolates(real: Api) -> None:
 
 async def test_background_jobs_of_the_sdk_can_be_followed(real: Api) -> None:
     box = await real.running()
-    # What SDK 0.2.26 sends (wire.md 4).
+    # What SDK 0.2.26 sends (client/WIRE.md 4).
     job = "/tmp/job_0a1b2c3d"
     inner = f"(exit 5) > {job}.stdout.log 2> {job}.stderr.log; echo $? > {job}.exit"
     await real.output(box, f"nohup sh -c '{inner}' < /dev/null > /dev/null 2>&1 &")

@@ -13,7 +13,7 @@ import pytest
 from sandtui.local.gateway import web_relay
 from sandtui.local.gateway.forward import Forwarder
 from sandtui.local.gateway.web_policy import Refusal, WebPolicy, label_of
-from sandtui.local.gateway.web_relay import is_request, looks_like_answer
+from sandtui.local.gateway.web_relay import is_request, looks_like_response
 from tests.local.support import GIVE_UP_SECONDS
 
 BROWSER = b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: cross-site\r\n"
@@ -437,7 +437,7 @@ async def test_a_slow_reader_holds_up_the_sandbox_and_not_the_platform(web: Web)
             total += len(data)
 
 
-@pytest.mark.parametrize("check", [is_request, looks_like_answer])
+@pytest.mark.parametrize("check", [is_request, looks_like_response])
 def test_beginnings_are_decided_in_the_same_way_however_they_come(check: Callable[[bytes], Any]) -> None:
     for whole in (
         request(b"x"),
@@ -464,7 +464,7 @@ def test_the_name_of_a_sandbox_is_one_label(name: str) -> None:
     assert not set(label) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
     policy = WebPolicy(label)
     asked = h11.Request(method="GET", target="/", headers=[("Host", f"{label}.localhost")])
-    assert not isinstance(policy.judge(asked), Refusal)
+    assert not isinstance(policy.evaluate(asked), Refusal)
 
 
 def test_the_dashboard_opens_a_page_by_the_name_under_which_it_answers() -> None:

@@ -146,7 +146,7 @@ async def test_a_change_is_refused_as_a_create_is(
                 assert other["param"] == told["param"].removeprefix("network_"), lists
             assert other["details"].replace("network_", "") == told["details"].replace("network_", ""), lists
         elif changed.status_code == 422:
-            assert "was made with" in changed.json()["errors"][0]["details"], lists
+            assert "was created with" in changed.json()["errors"][0]["details"], lists
         else:
             reply = changed.json()
             assert (reply["generation"], reply["applied"]) == (expected["generation"] + 1, True), lists
@@ -163,7 +163,7 @@ async def test_what_was_made_without_a_network_does_not_get_one(isolated: Api) -
     for body in ({"denylist": []}, {"allowlist": ["a.com"]}, {"denylist": ["a.com"]}, {}):
         reply = await isolated.call("PUT", path, json=body)
         (error,) = reply.json()["errors"]
-        assert (reply.status_code, "made with no network" in error["details"]) == (422, True), body
+        assert (reply.status_code, "created with no network" in error["details"]) == (422, True), body
     assert (await isolated.call("GET", path)).json() == before
     reply = await isolated.call("PUT", path, json={"allowlist": []})
     assert (reply.json()["generation"], reply.json()["applied"]) == (2, True)

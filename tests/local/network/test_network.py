@@ -22,7 +22,7 @@ from sandtui.local.drivers.namespace import probe
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
 from sandtui.local.network import stack as stack_module
-from sandtui.local.network.budget import BYTES, LEAST, MAX_FLOWS, ConnectionBudget, Descriptors
+from sandtui.local.network.budget import MAX_BYTES, MAX_FLOWS, MIN_SHARE, ConnectionBudget, Descriptors
 from sandtui.local.network.packets import (
     ACK,
     FIN,
@@ -37,7 +37,7 @@ from sandtui.local.network.packets import (
     parse,
 )  # fmt: skip
 from sandtui.local.network.reach import Reach, read_network
-from sandtui.local.network.resolver import answer_questions
+from sandtui.local.network.resolver import serve_queries
 from sandtui.local.network.stack import RESOLVER, Stack
 from sandtui.local.network.worker import work
 from tests.local.gateway.test_ports import expose, page, serve
@@ -378,7 +378,7 @@ async def test_names_are_kept_to_by_what_the_resolver_says(wire: Any, monkeypatc
     box.send(build_datagram(Datagram("10.0.2.100", 5000, RESOLVER, 53, dns_message("stolen-secret.attacker.org"))))
     answer = await box.receive()
     assert (answer.source, answer.source_port, answer.data[3] & 15) == (RESOLVER, 53, 5), "the question went out"
-    box.stack.answer(("10.0.2.100", 5000, RESOLVER, 53), dns_message("a.example.com", "198.51.100.7"))
+    box.stack.deliver(("10.0.2.100", 5000, RESOLVER, 53), dns_message("a.example.com", "198.51.100.7"))
     await box.receive()
     assert box.stack.allows("198.51.100.7", 443)
     assert not box.stack.allows("198.51.100.8", 443)
@@ -408,7 +408,7 @@ def test_any_bytes_are_a_packet_or_nothing(data: bytes) -> None:
     found = parse(data)
     if isinstance(found, Segment):
         option(found, 2)
-    dns.question(data)
+    dns.queried_name(data)
     dns.addresses(data)
 
 
@@ -498,7 +498,7 @@ class Lists:
         self.learned: dict[str, list[str]] = {}
 
     def allows_lookup(self, message: bytes) -> bool:
-        return dns.question(message) in self._allowed
+        return dns.queried_name(message) in self._allowed
 
     def learn(self, name: str, addresses: list[str]) -> None:
         self.learned[name] = addresses
@@ -508,14 +508,14 @@ async def test_allowed_questions_over_tcp_are_passed_on_and_their_answers_learne
     asked = []
 
     async def ask(message: bytes) -> bytes:
-        asked.append(dns.question(message))
+        asked.append(dns.queried_name(message))
         return dns_message("a.example.com", "198.51.100.7")
 
     lists = Lists("a.example.com")
     ended = asyncio.Event()
 
     async def resolver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await answer_questions(reader, writer, lists, ask)
+        await serve_queries(reader, writer, lists, ask)
         ended.set()
 
     async with await asyncio.start_server(resolver, "127.0.0.1", 0) as listening:
@@ -532,12 +532,12 @@ async def test_allowed_questions_over_tcp_are_passed_on_and_their_answers_learne
 
 def test_a_question_that_can_be_read_in_two_ways_has_no_name() -> None:
     plain = dns_message("a.example.com")
-    assert dns.question(plain) == "a.example.com"
+    assert dns.queried_name(plain) == "a.example.com"
     pointer = plain[:12] + b"\x01x\xc0\x14" + b"\0\1\0\1" + b"\x07example\x03com\0"
     update = plain[:2] + b"\x28" + plain[3:]
     two = plain[:5] + b"\x02" + plain[6:]
     for message in (pointer, update, two, plain[:14], b""):
-        assert dns.question(message) is None
+        assert dns.queried_name(message) is None
 
 
 PRIVATE = (
@@ -551,7 +551,7 @@ PRIVATE = (
 async def test_no_list_opens_private_addresses_not_even_by_a_name(wire: Any, address: str) -> None:
     for policy in (Policy(), Policy.of(["*.example.com", "0.0.0.0/0", address], None), Policy.of(None, ["1.2.3.4"])):
         box = wire(policy, [])
-        box.stack.answer(("10.0.2.100", 5000, RESOLVER, 53), dns_message("rebind.example.com", address))
+        box.stack.deliver(("10.0.2.100", 5000, RESOLVER, 53), dns_message("rebind.example.com", address))
         await box.receive()
         for port in (80, 53, 443):
             box.send(segment(SYN, 7, 0, (address, port)))
@@ -634,7 +634,7 @@ async def test_unread_connections_hold_little_and_leave_the_others_alone(carried
             greedy, "python3 /tmp/p.py > /dev/null 2>&1 & while ! test -e /tmp/open; do sleep 0.05; done"
         )
         await settled(lambda: given)
-        assert peak(worker_pid()) - before < 6 * BYTES
+        assert peak(worker_pid()) - before < 6 * MAX_BYTES
         # Neither the other sandbox nor the same one is cut off.
         for box in (other, greedy):
             assert await carried.output(box, connect(host, port, "s.sendall(b'y'); print(s.recv(1))")) == "b'y'\n"
@@ -671,15 +671,15 @@ def test_one_sandbox_has_no_more_than_half_of_the_descriptors() -> None:
     assert all(one.take() for one in late)
     greedy.close()
     assert all(modest.take() for _ in range(40))
-    modest.give_back(80)
+    modest.release(80)
     assert all(late[0].take() for _ in range(60))
 
 
 def test_a_share_shrinks_with_the_connections_and_with_what_is_held() -> None:
     budget = ConnectionBudget()
-    assert budget.share(1) > budget.share(100) > budget.share(MAX_FLOWS) >= LEAST
-    budget.held = BYTES
-    assert budget.share(1) == LEAST
+    assert budget.share(1) > budget.share(100) > budget.share(MAX_FLOWS) >= MIN_SHARE
+    budget.held = MAX_BYTES
+    assert budget.share(1) == MIN_SHARE
 
 
 async def test_a_device_that_cannot_be_used_is_the_trouble_of_its_sandbox_alone(tmp_path: Path) -> None:

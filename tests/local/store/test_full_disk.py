@@ -17,7 +17,7 @@ import pytest
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient, StorageFullError
 from sandtui.clock import ManualClock
 from sandtui.local.store.database import Store
-from sandtui.local.store.disk import LEAST_BYTES, RESERVE_BYTES, Disk, DiskFull
+from sandtui.local.store.disk import MIN_BYTES, RESERVE_BYTES, Disk, DiskFull
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
 from tests.local.test_serve import PROGRAM, execute, running, serving, until
 
@@ -207,7 +207,7 @@ def test_nothing_stays_half_made_when_the_disk_fills_while_sandboxes_come_up(dis
         filler = disk.outside / "filler"
         with filler.open("ab", buffering=0) as file:
             left = os.statvfs(disk.outside)
-            file.write(bytes(max(0, left.f_bavail * left.f_frsize - LEAST_BYTES - 100_000)))
+            file.write(bytes(max(0, left.f_bavail * left.f_frsize - MIN_BYTES - 100_000)))
         replies = [client.post("/sandbox", json=BODY) for _ in range(30)]
         assert {reply.status_code for reply in replies} <= {201, 507}
         assert replies[-1].status_code == 507

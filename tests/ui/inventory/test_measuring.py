@@ -9,7 +9,7 @@ from sandtui.client.models import CommandResponse
 from sandtui.fleet.inventory.bulk import State
 from sandtui.fleet.inventory.bulk_plan import MEASURE, make_plan
 from sandtui.fleet.inventory.usage import COMMAND
-from sandtui.local.drivers.simulated import MEASURING
+from sandtui.local.drivers.simulated import USAGE_COMMAND
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.inventory.screen import FleetScreen
@@ -188,7 +188,7 @@ async def test_read_only_measures_nothing():
 
 async def test_made_up_sandboxes_tell_made_up_use():
     """A demonstration has something to show; its sandboxes know the command by its beginning."""
-    assert COMMAND.startswith(MEASURING)
+    assert COMMAND.startswith(USAGE_COMMAND)
     app = World()
     async with app.run_test() as pilot:
         await settled(pilot)

@@ -19,7 +19,7 @@ from sandtui.ui.inventory.screen import FleetScreen
 from tests.ui.world import World, refused, settled, until
 
 CONTEXTS = [
-    Context("look", "profile", Profile(read_only=True), words="[b]words[/b]"),
+    Context("look", "profile", Profile(read_only=True), description="[b]words[/b]"),
     Context("prod", "profile", production=True),
     Context("gone", "profile"),
 ]

@@ -1,4 +1,4 @@
-"""What a terminal says when a program asks for its colours: by it vim, fzf and delta decide between dark and light."""
+"""The terminal's reply to a query for its colors, with which vim, fzf and delta detect a dark or light background."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _LEVELS = (0, 95, 135, 175, 215, 255)
 
 
 @dataclass(frozen=True, slots=True)
-class Colours:
-    """The colours in use, each as ``0xRRGGBB``; ``palette`` has the first sixteen."""
+class Colors:
+    """The current colors, each as ``0xRRGGBB``; ``palette`` has the first sixteen."""
 
     foreground: int
     background: int
@@ -17,11 +17,11 @@ class Colours:
     palette: tuple[int, ...]
 
     def special(self, number: int) -> int | None:
-        """Return what OSC 10, 11 or 12 asks for."""
+        """Return the color that OSC 10, 11 or 12 queries, or None."""
         return {10: self.foreground, 11: self.background, 12: self.cursor}.get(number)
 
     def indexed(self, number: int) -> int | None:
-        """Return a colour of the palette of 256: the first are the theme's, the others are xterm's."""
+        """Return a color of the 256-color palette: the first sixteen are the theme's, the rest xterm's."""
         if 0 <= number < 16:
             return self.palette[number]
         if 16 <= number < 232:
@@ -30,6 +30,6 @@ class Colours:
         return (8 + 10 * (number - 232)) * 0x010101 if 232 <= number < 256 else None
 
 
-def spec(colour: int) -> str:
-    """Return a colour as XParseColor reads it, and as every terminal answers."""
-    return "rgb:" + "/".join(f"{colour >> shift & 255:02x}" * 2 for shift in (16, 8, 0))
+def spec(color: int) -> str:
+    """Return a color in the format of XParseColor, as terminals reply."""
+    return "rgb:" + "/".join(f"{color >> shift & 255:02x}" * 2 for shift in (16, 8, 0))
