@@ -1,5 +1,6 @@
 """What every test starts from: an empty home, a fixed environment, and a real platform on demand."""
 
+import gc
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -24,6 +25,17 @@ import platformdirs.unix  # noqa: E402, F401
 import pytest  # noqa: E402
 
 from tests.skips import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected, and never look at them again: a million objects that all stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
