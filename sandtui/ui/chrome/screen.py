@@ -62,6 +62,10 @@ class AppScreen(ScreenGate[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the chrome around the body."""
+        # Textual tells the width later, which would style each widget a second time.
+        width = self.app.size.width
+        _, fitting = max(each for each in self.HORIZONTAL_BREAKPOINTS if each[0] <= width)
+        self.add_class(fitting, update=False)
         yield ChromeLine(id="header")
         yield from self.compose_body()
         yield ChromeLine(id="activity")
