@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, SandboxFileDeniedError
+from tests import commands
 from tests.conftest import start_platform
 from tests.e2e.terminal import Terminal
 from tests.e2e.test_dashboard import SANDTUI, environment
@@ -42,10 +43,7 @@ async def boxes(platform_process):
 
 
 async def sandtui(env, *words, code=0):
-    def work():
-        return subprocess.run([*SANDTUI, *map(str, words)], env=env, capture_output=True, text=True)
-
-    done = await asyncio.to_thread(work)
+    done = await asyncio.to_thread(commands.run, words, env=env)
     assert done.returncode == code, done.stderr
     return done
 
@@ -120,10 +118,7 @@ async def test_a_directory_is_kept_equal(remote, boxes, tmp_path):
 
 
 async def piped(env, *words, data=b"", code=0):
-    def work():
-        return subprocess.run([*SANDTUI, *map(str, words)], env=env, capture_output=True, input=data)
-
-    done = await asyncio.to_thread(work)
+    done = await asyncio.to_thread(commands.run, words, env=env, data=data, text=False)
     assert done.returncode == code, done.stderr
     return done
 
@@ -219,7 +214,6 @@ async def test_what_went_wrong_is_reported_with_the_path_that_was_typed(remote, 
     (tmp_path / "tree" / "sub").mkdir(parents=True)
     (tmp_path / "tree" / "sub" / "x").write_text("1")
     await boxes("echo 1 > /workspace/a; mkdir -p /workspace/t/s; echo 1 > /workspace/t/s/x")
-    here = {"cwd": tmp_path, "env": remote, "capture_output": True, "text": True}
     for words, message in (
         (("cp-a:/workspace/a", "/proc/nope"), "/proc/nope can't be written: No such file or directory"),
         (("-r", "cp-a:/workspace/t", "/proc/nope"), "/proc/nope/s can't be made: No such file or directory"),
@@ -231,7 +225,7 @@ async def test_what_went_wrong_is_reported_with_the_path_that_was_typed(remote, 
         (("-r", "tree", "cp-a:/proc/nope"), "/proc/nope"),
         (("cp-a:/workspace/a", "cp-b:/proc/nope"), "/proc/nope: No such file or directory"),
     ):
-        done = await asyncio.to_thread(subprocess.run, [*SANDTUI, "cp", *words], **here)
+        done = await asyncio.to_thread(commands.run, ["cp", *words], env=remote, cwd=tmp_path)
         assert done.returncode in {1, 2}
         assert message in done.stderr
         assert ".part" not in done.stderr

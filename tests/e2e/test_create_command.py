@@ -2,10 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
+
+from tests import commands
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
 
@@ -20,14 +21,7 @@ def run(platform_process, tmp_path):
             "PRIME_API_BASE_URL": platform_process.base_url,
             **more,
         }
-        return subprocess.run(
-            [*SANDTUI, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-        )
+        return commands.run(arguments, env=environment)
 
     return call
 
