@@ -112,3 +112,17 @@ def test_no_line_has_a_stronger_background():
         for share in re.findall(r"background: \$primary (\d+)%", line)
     }
     assert max(shares) == UNDER_THE_CURSOR
+
+
+async def test_what_a_table_draws_dim_can_be_read_on_textuals_themes():
+    world = World(fleet=3)
+    async with world.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        table = world.screen.query_one(FleetTable)
+        for name, theme in world.available_themes.items():
+            world.theme = name
+            await until(pilot, lambda theme=theme: world.current_theme is theme)
+            _, ground = table.background_colors
+            if ground.ansi is None:
+                color = Color.from_rich_color(table.role_style("dim").color)
+                assert contrast(color.hex, ground.hex) >= AA, name

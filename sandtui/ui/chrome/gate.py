@@ -59,6 +59,8 @@ class Tick(Message, bubble=False):
 class ScreenGate(Screen[ScreenResultType]):
     """A screen that hears nothing while it can't draw."""
 
+    _was_resumed = False
+
     @property
     def is_open(self) -> bool:
         """Whether the screen is composed and has not begun to close."""
@@ -146,6 +148,10 @@ class ScreenGate(Screen[ScreenResultType]):
             self._was_composed = True
         elif isinstance(message, events.ScreenSuspend) and (self._pruning or not self._was_composed):
             return
+        elif isinstance(message, events.ScreenResume) and not self._was_resumed:
+            # Its widgets have just got their styles, and nothing has changed since.
+            self._was_resumed = True
+            message.refresh_styles = False
         await super()._dispatch_message(message)
 
     def _push_result_callback(self, *arguments: Any, **named: Any) -> None:

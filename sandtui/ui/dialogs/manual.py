@@ -19,7 +19,7 @@ from sandtui.manual import TOPICS, terminal_page, title
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.manual import page_lines
 from sandtui.ui.rendering.text import Content, Piece, Role, content
-from sandtui.ui.theme.roles import RoleView, role_css
+from sandtui.ui.theme.roles import RoleView
 
 TOPIC_OF_SCOPE: Mapping[str, str] = {
     "app": "start",
@@ -70,7 +70,7 @@ class ManualView(RoleView, can_focus=True):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"manual-view--match"}
-    DEFAULT_CSS = f"ManualView {{ overflow: hidden scroll; }}\n{role_css('ManualView')}"
+    DEFAULT_CSS = "ManualView { overflow: hidden scroll; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", "up", show=False),
         Binding("down,j,enter", "scroll_down", "down", show=False),

@@ -14,7 +14,6 @@ from textual.strip import Strip
 
 from sandtui.fleet.files.entry import Entry
 from sandtui.ui.rendering.text import Piece
-from sandtui.ui.theme.roles import role_css
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
 STRIPS_KEPT = 400
@@ -32,7 +31,7 @@ class FileTable(CursorView, can_focus=True):
         &:focus > .file-table--cursor { background: $primary 15%; text-style: bold; }
         & > .file-table--range { background: $primary 11%; }
     }
-    """ + role_css("FileTable")
+    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"file-table--cursor", "file-table--range"}
 
     @dataclass

@@ -26,7 +26,6 @@ from sandtui.fleet.inventory.view import FleetView
 from sandtui.ui.inventory.columns import FROZEN, GAP, MIN_WIDTH, SHOWN_FIRST, Cell, Placed, choose, fit_cell, layout
 from sandtui.ui.inventory.groups import group_pieces
 from sandtui.ui.rendering.text import Piece, fit, sort_arrow, width_of
-from sandtui.ui.theme.roles import role_css
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
 PREFIX = 3
@@ -77,7 +76,7 @@ class FleetTable(CursorView, can_focus=True):
         & > .fleet-table--range { background: $primary 11%; }
         & > .fleet-table--bar { color: $primary; }
     }
-    """ + role_css("FleetTable")
+    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "fleet-table--head",
         "fleet-table--cursor",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import get_args
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.scroll_view import ScrollView
+from textual.style import Style as VisualStyle
 
 from sandtui.ui.rendering.text import STYLES, Piece, Role
 from sandtui.ui.theme.ink import ink_style
@@ -14,20 +15,8 @@ from sandtui.ui.theme.ink import ink_style
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def role_css(widget: str) -> str:
-    """Return the style sheet of a widget's component classes, one for each role."""
-    rules = []
-    for role in ROLES:
-        *attributes, colour = STYLES[role].split()
-        style = f"text-style: {' '.join(attributes)};" if attributes else ""
-        rules.append(f"{widget} > .role--{role} {{ color: {colour}; {style} }}")
-    return "\n".join(rules)
-
-
 class RoleView(ScrollView):
     """A scrolled view whose lines are pieces with roles."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in ROLES}
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -42,7 +31,10 @@ class RoleView(ScrollView):
         """Return the style of a role in the theme that is in use, without a background."""
         style = self._role_styles.get(role)
         if style is None:
-            style = self.get_component_rich_style(f"role--{role}", partial=True)
+            # A component class for each role would be ten more nodes of each view that Textual styles again and again.
+            on_view = VisualStyle(background=self.background_colors[1])
+            drawn = (on_view + VisualStyle.parse(STYLES[role], self.app.theme_variables)).rich_style
+            style = Style(color=drawn.color, bold=drawn.bold or None, strike=drawn.strike or None)
             self._role_styles[role] = style
         return style
 

@@ -19,7 +19,7 @@ from textual.timer import Timer
 from sandtui.ui.rendering.row_index import RowIndex
 from sandtui.ui.rendering.text import Piece, width_of
 from sandtui.ui.rendering.wrap import wrapped
-from sandtui.ui.theme.roles import RoleView, role_css
+from sandtui.ui.theme.roles import RoleView
 
 LineSource = Callable[[int], list[Piece]]
 
@@ -43,7 +43,7 @@ class OutputView(RoleView, can_focus=True):
         height: 1fr; background: $surface; scrollbar-size: 1 1;
         & > .output-view--cursor { background: $primary 15%; }
     }
-    """ + role_css("OutputView")
+    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"output-view--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),

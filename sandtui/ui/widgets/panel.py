@@ -15,5 +15,9 @@ def mark_active(widget: Widget) -> None:
     focus moves inside it: 20 ms for each Tab in the create form.
     """
     for node in widget.ancestors_with_self:
-        if isinstance(node, Widget) and node.has_class(PANEL):
-            node.set_class(node.has_focus_within, ACTIVE)
+        if not isinstance(node, Widget) or not node.has_class(PANEL):
+            continue
+        if node.has_class(ACTIVE) is not node.has_focus_within:
+            node.set_class(node.has_focus_within, ACTIVE, update=False)
+            # Its frame alone looks different: Textual would style all that is in it anew.
+            node.app.stylesheet.apply(node)
