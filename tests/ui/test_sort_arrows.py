@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandtui.fleet.fields import COLUMNS
 from sandtui.fleet.files.pane import ORDERS as FILE_ORDERS
 from sandtui.fleet.files.pane import Pane, in_order
 from sandtui.fleet.inventory.order import SORT_ORDERS
@@ -25,7 +26,7 @@ def order_of(values: Sequence[Any]) -> str:
     return up + ("↓" if all(a >= b for a, b in pairwise(values)) else "")
 
 
-FLEET: dict[str, Shown] = {
+OF_ROWS: dict[str, Shown] = {
     "status": lambda row: row.status_key,
     "name": lambda row: row.sandbox.name.lower(),
     "id": lambda row: row.id,
@@ -39,12 +40,14 @@ FLEET: dict[str, Shown] = {
     ).lower(),
     "gpu": lambda row: (row.sandbox.gpu_count, row.sandbox.gpu_type or ""),
     "disk": lambda row: row.sandbox.disk_size_gb,
-    "region": lambda row: row.sandbox.region or "",
-    "user": lambda row: row.sandbox.user_id or "",
-    "team": lambda row: row.sandbox.team_id or "",
     "used": lambda row: -1 if row.used is None else row.used,
     "memused": lambda row: -1 if row.memory_used is None else row.memory_used,
 }
+
+FLEET: dict[str, Shown] = {
+    column.id: OF_ROWS.get(column.id, lambda row, text=column.text: (text(row) or "").lower()) for column in COLUMNS
+}
+"""What each column shows; of most it is the text of the cell."""
 
 FILES: dict[str, Shown] = {
     "name": lambda entry: entry.name.lower(),
