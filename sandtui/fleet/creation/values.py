@@ -40,6 +40,17 @@ def optional(text: str) -> str | None:
     return text or None
 
 
+def one_of(*choices: str) -> Callable[[str], str | None]:
+    """Return a reader for one of some words, which may be left out."""
+
+    def read(text: str) -> str | None:
+        if text and text not in choices:
+            raise FieldProblem(f"must be {' or '.join(choices)}")
+        return text or None
+
+    return read
+
+
 def minutes(text: str) -> int:
     """Read ``90m``, ``24h``, ``1d 2h`` or a plain number of minutes.
 
