@@ -415,6 +415,23 @@ FIELDS: tuple[Field, ...] = (
         shared=True,
     ),
     Field(
+        name="arch",
+        title="Arch",
+        form=FormEntry(
+            section="Placement",
+            hint="amd64 or arm64; default: amd64",
+            choices=("amd64", "arm64"),
+            read=values.one_of("amd64", "arm64"),
+            write=_written("arch"),
+        ),
+        column=ColumnEntry(
+            id="arch", heading="ARCH", width=5, position=16, keep=13, sort=_lower("arch"), text=_of("arch")
+        ),
+        filter=FilterEntry("arch", _text("arch")),
+        shared=True,
+        detail=True,
+    ),
+    Field(
         name="labels",
         title="Labels",
         form=FormEntry(section="Basics", hint="space-separated", read=values.words, write=_labels),

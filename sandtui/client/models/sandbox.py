@@ -162,6 +162,7 @@ class Sandbox(WireModel):
     gpu_count: int = 0
     gpu_type: str | None = None
     vm: bool = False
+    arch: str | None = None
     network_access: bool = True
     network_allowlist: list[str] | None = None
     network_denylist: list[str] | None = None
