@@ -177,9 +177,9 @@ def _gpu(row: Row) -> str | None:
     return f"{sandbox.gpu_count}x{sandbox.gpu_type}" if sandbox.gpu_count else None
 
 
-def _or_less(share: float | None) -> float:
-    """Put what was not measured below all that was."""
-    return -1.0 if share is None else share
+def _or_less(value: float | None) -> float:
+    """Put rows without a value below all that have one."""
+    return -1.0 if value is None else value
 
 
 def _rounded(value: float | None) -> float | None:
@@ -502,7 +502,22 @@ FIELDS: tuple[Field, ...] = (
         ),
     ),
     Field(name="error_message", title="Error"),
-    Field(name="exit_code", title="Exit code"),
+    Field(
+        name="exit_code",
+        title="Exit code",
+        column=ColumnEntry(
+            id="exit",
+            heading="EXIT",
+            width=4,
+            position=17,
+            keep=14,
+            right=True,
+            sort=lambda row: _or_less(row.sandbox.exit_code),
+            sort_title="exit code",
+            descending=True,
+            text=lambda row: None if row.sandbox.exit_code is None else str(row.sandbox.exit_code),
+        ),
+    ),
     Field(name="disk_mount_path", title="Mount", detail=True, exported=False),
     Field(
         name="region",

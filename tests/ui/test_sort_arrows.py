@@ -40,6 +40,7 @@ OF_ROWS: dict[str, Shown] = {
     ).lower(),
     "gpu": lambda row: (row.sandbox.gpu_count, row.sandbox.gpu_type or ""),
     "disk": lambda row: row.sandbox.disk_size_gb,
+    "exit": lambda row: -1 if row.sandbox.exit_code is None else row.sandbox.exit_code,
     "used": lambda row: -1 if row.used is None else row.used,
     "memused": lambda row: -1 if row.memory_used is None else row.memory_used,
 }
