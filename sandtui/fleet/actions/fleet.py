@@ -29,6 +29,7 @@ ACTIONS = (
     Action("fleet.sort", ("o",), "sort", "Sort by next column"),
     Action("fleet.reverse", ("O",), "reverse", "Reverse sort order"),
     Action("fleet.views", ("v",), "views", "Open or save a view", 55, command="views"),
+    Action("fleet.failed", ("F",), "failed", "Show failed sandboxes, newest first", command="failed"),
     Action("fleet.group", ("z",), "group", "Group by…"),
     Action("fleet.fold", ("Z",), "fold", "Collapse or expand all groups"),
     Action("fleet.columns", ("c",), "columns", "Configure columns", command="columns"),

@@ -1,4 +1,4 @@
-"""Ways to look at the fleet that are one key away: six that come with it, and those that were saved."""
+"""Views of the fleet that are one key away: the built-in ones, and those that the user saved."""
 
 from __future__ import annotations
 
@@ -18,29 +18,32 @@ class SavedView:
     words: str = ""
 
 
+FAILED_KEY = "E"
+IDLE_KEY = "f"
+
 BUILT_IN: tuple[SavedView, ...] = (
-    SavedView("m", "mine", "mine", words="what you made"),
-    SavedView("b", "broken", "status:error ended<1h", "age", True, words="ended in error in the last hour"),
-    SavedView("E", "errors", "status:error", words="all that ended in error, newest first"),
-    SavedView("e", "expiring", "left<1h", "left", False, words="ends within the hour, soonest first"),
+    SavedView("m", "mine", "mine", words="created by you"),
+    SavedView("b", "just failed", "status:error ended<1h", words="failed in the last hour, newest first"),
+    SavedView(FAILED_KEY, "failed", "status:error", words="failed sandboxes, newest first"),
+    SavedView("e", "expiring", "left<1h", "left", False, words="less than 1 h left"),
     SavedView(
         "s",
         "stuck",
         "(status:pending,provisioning age>10m) or status:deleting",
         "age",
         False,
-        words="takes too long to come or go",
+        words="pending for more than 10 min, or deleting",
     ),
     SavedView(
-        "f",
-        "forgotten",
+        IDLE_KEY,
+        "idle",
         "status:running age>4h untouched -used>2%",
         "age",
         False,
-        words="runs for hours, unused as far as known",
+        words="running for more than 4 h with no known activity",
     ),
 )
-"""The views that come with it; their letters can't be taken."""
+"""The built-in views; their keys are reserved."""
 
 EVERYTHING_KEY = "a"
 SAVE_KEY, REMOVE_KEY = "S", "D"
@@ -48,7 +51,7 @@ TAKEN = frozenset({view.key for view in BUILT_IN} | {EVERYTHING_KEY, SAVE_KEY, R
 
 
 def check_key(key: str) -> str:
-    """Return what is wrong with a letter for a view, or an empty text."""
+    """Return what is wrong with the key of a new view; empty if it is valid."""
     if len(key) != 1 or not key.isalnum() or not key.isascii():
-        return "one letter or digit calls a view"
-    return f'"{key}" is taken by a view that comes with it' if key in TAKEN else ""
+        return "The key must be one letter or digit"
+    return f'"{key}" is used by a built-in view' if key in TAKEN else ""

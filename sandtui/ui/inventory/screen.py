@@ -23,6 +23,8 @@ from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.saved_views import (
     BUILT_IN,
     EVERYTHING_KEY,
+    FAILED_KEY,
+    IDLE_KEY,
     REMOVE_KEY,
     SAVE_KEY,
     SavedView,
@@ -62,7 +64,6 @@ MOST_SHELLS = 12
 
 NO_GROUPS = "none"
 
-FORGOTTEN = "f"
 
 WIDE = 110
 """So wide a window has room for the bars of the last hour."""
@@ -384,6 +385,9 @@ class FleetScreen(AppScreen):
             chosen.sort, chosen.descending, chosen.active_only = view.order.id, view.descending, view.active_only
         self.services.save_preferences()
 
+    def action_failed(self) -> None:
+        self.show_view(FAILED_KEY)
+
     def action_views(self) -> None:
         """Choose a view by its letter, or save this one."""
         saved = self.preferences.views
@@ -406,7 +410,7 @@ class FleetScreen(AppScreen):
         """Show a view by its letter."""
         view = next((each for each in (*BUILT_IN, *self.preferences.views) if each.key == key), None)
         wanted = view or SavedView(EVERYTHING_KEY, "everything", "")
-        if key == FORGOTTEN:
+        if key == IDLE_KEY:
             self.services.platform.learn_exposures()
         if self._view is not None:
             if self._view.order.id != wanted.sort:
@@ -415,7 +419,7 @@ class FleetScreen(AppScreen):
                 self._view.reverse()
             self._view.group_by(grouping(wanted.group))
             if self._view.active_only:
-                # A view shows all that its words name: with ended ones hidden, "broken" would be empty.
+                # A view shows all that its words name: with ended ones hidden, "failed" would be empty.
                 self._view.active_only = False
                 self.ask_soon()
                 self.remember()

@@ -27,7 +27,7 @@ HEADER = {
     "◌": "status:pending",
     "‖": "status:paused",
     "⌫": "status:deleting",
-    "✖": VIEWS["errors"].query,
+    "✖": VIEWS["failed"].query,
     "○": "status:terminated,timeout",
 }
 """What finds the sandboxes that the header counts with a sign."""
@@ -66,20 +66,20 @@ def test_the_header_counts_what_its_words_find(store):
 @pytest.mark.parametrize("later", LATER)
 def test_the_errors_of_the_last_hour_are_those_of_the_view(store, later):
     moment = NOW + timedelta(seconds=later)
-    rows = found(store, VIEWS["broken"].query, later)
+    rows = found(store, VIEWS["just failed"].query, later)
     assert store.totals.errors_since(moment) == len(rows)
     steps = store.totals.errors_in_steps(moment, 12)
     assert len(steps) == 12
     assert min(steps) >= 0
     assert sum(steps) == len(rows)
-    assert {row.id for row in rows} <= {row.id for row in found(store, VIEWS["errors"].query)}
+    assert {row.id for row in rows} <= {row.id for row in found(store, VIEWS["failed"].query)}
 
 
 def test_an_hour_ends_for_the_count_as_it_does_for_the_view():
     store = FleetStore(ManualClock(NOW))
     for number, seconds in enumerate((0, 1, 3599, 3600, 3601)):
         store.apply([sandbox(number, status="ERROR", terminated_at=NOW - timedelta(seconds=seconds))])
-    assert store.totals.errors_since(NOW) == len(found(store, VIEWS["broken"].query)) == 3
+    assert store.totals.errors_since(NOW) == len(found(store, VIEWS["just failed"].query)) == 3
 
 
 def test_what_fails_between_two_listings_failed_now():
@@ -87,7 +87,7 @@ def test_what_fails_between_two_listings_failed_now():
     long_ago = NOW - timedelta(hours=5)
     store.apply([sandbox(1, created_at=long_ago, started_at=long_ago, updated_at=long_ago)])
     store.apply_statuses([SandboxStatusRow(sandbox_id="sbx_0001", status="ERROR")])
-    assert store.totals.errors_since(NOW) == len(found(store, VIEWS["broken"].query)) == 1
+    assert store.totals.errors_since(NOW) == len(found(store, VIEWS["just failed"].query)) == 1
     store.apply([sandbox(1, created_at=long_ago, status="ERROR", terminated_at=NOW - timedelta(minutes=90))])
     assert store.totals.errors_since(NOW) == 0
 

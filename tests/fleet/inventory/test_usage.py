@@ -274,7 +274,7 @@ def test_apart_from_use_a_query_leaves_out_nothing_that_it_could_find(words, sig
 
 
 def test_what_is_known_to_work_is_not_forgotten(fleet):
-    text = next(view.query for view in BUILT_IN if view.name == "forgotten")
+    text = next(view.query for view in BUILT_IN if view.name == "idle")
     later = NOW.timestamp() + 5 * 3600
     assert [row.sandbox.name for row in parse(text).select(list(fleet), later)] == ["rest", "unknown"]
 

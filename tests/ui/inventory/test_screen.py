@@ -162,6 +162,17 @@ async def test_the_list_catches_up_when_it_is_in_front_again():
         assert fleet.view.count == 39
 
 
+async def test_one_key_shows_the_failed_ones():
+    app = World(fleet=60)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("a", "F")
+        await until(pilot, lambda: app.screen.view.count and app.screen.view.query.text == "status:error")
+        rows = app.screen.view.rows
+        assert {row.status for row in rows} == {"ERROR"}
+        assert [row.created for row in rows] == sorted((row.created for row in rows), reverse=True)
+
+
 @pytest.mark.parametrize("start", [(), ("G",), ("j", "j", "j")], ids=["top", "end", "fourth"])
 async def test_after_grouping_the_head_of_the_first_group_is_in_view(start):
     app = World(fleet=120)
