@@ -16,6 +16,7 @@ from sandtui.cli.streams import piped_input
 from sandtui.cli.usage import UsageError, complain
 from sandtui.clock import SystemClock
 from sandtui.directories import describe
+from sandtui.fleet.text.sanitize import clean
 from sandtui.saving import check_new_path
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("-n", "--no-stdin", action="store_true", help="do not read standard input")
     parser.add_argument("--stdin", action="store_true", help="wait for standard input without a time limit")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each sandbox as it ends")
+    parser.add_argument("--dry-run", action="store_true", help="print the matching sandboxes, without running anything")
     parser.add_argument("--no-diff", action="store_true", help="do not mark differences between groups")
     parser.add_argument("--save", type=Path, metavar="PATH", help="save all output to a new directory or .jsonl file")
     parser.add_argument(
@@ -68,7 +70,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("-j", "--parallel", type=_number, metavar="N", help="parallelism (default: 64)")
     parser.add_argument("--at-once", type=_number, dest="parallel", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.set_defaults(run=run, connects=True, changes=lambda _: "a command may change anything")
+    parser.set_defaults(
+        run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "a command may change anything"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -122,6 +126,10 @@ async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namesp
         connection = await connect_command(arguments)
         async with AsyncSandboxClient(config=connection.config) as client:
             query, running = await selection.select(client, text)
+            if arguments.dry_run:
+                for row in running:
+                    print(_matching(row, as_json=arguments.json))
+                return 0
             await selection.confirm(arguments, "run the command in", query, running)
             return await _fan_out(client, running, command, stdin, arguments)
     except (ConnectError, SandboxClientError) as error:
@@ -168,6 +176,12 @@ async def _fan_out(
             return max(exit_code(fan_out), 1)
         complain(f"saved {what} to {arguments.save}")
     return INTERRUPTED if stopped else exit_code(fan_out)
+
+
+def _matching(row: Row, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"id": row.id, "name": row.sandbox.name})
+    return f"{clean(row.id)}  {clean(row.sandbox.name)}"
 
 
 def _progress(fan_out: FanOut) -> None:

@@ -51,6 +51,17 @@ def test_groups_exit_codes_and_files(run, three, tmp_path):  # noqa: F811
     assert [json.loads(line)["exit_code"] for line in failing.stdout.splitlines()] == [7, 7, 7]
 
 
+def test_a_dry_run_lists_the_sandboxes_and_runs_nothing(run, three):  # noqa: F811
+    mark = "rm -f /tmp/ran; "
+    assert run("run", "#e2e-run", "--", mark + "true").returncode == 0
+    listed = run("--read-only", "run", "#e2e-run", "--dry-run", "--", "touch /tmp/ran")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == set(three)
+    as_json = run("run", "#e2e-run", "--dry-run", "--json", "--", "touch /tmp/ran")
+    assert {json.loads(line)["name"] for line in as_json.stdout.splitlines()} == {"run-0", "run-1", "run-2"}
+    assert run("run", "#e2e-run", "--", "test ! -e /tmp/ran").returncode == 0
+
+
 def test_wrong_usage_and_nothing_to_run_in(run):  # noqa: F811
     for arguments in (
         ["colour:red", "--", "true"],
