@@ -90,19 +90,12 @@ class TerminalText:
             parts.append(self._whole(line) if joined else self.plain(line) + "\n")
         return "".join(parts).rstrip("\n")
 
-    def search(self, needle: str, start: int, step: int) -> int | None:
-        """Return the next line on which a match begins, going up (-1) or down (1) from ``start``, wrapping once.
+    def holds(self, line: int, needle: str) -> bool:
+        """Return whether a match begins on a line; it may span wrapped lines.
 
-        A needle in lower case matches any case; a capital makes the search exact. Matches may span wrapped lines.
+        A needle in lower case matches any case; a capital makes the search exact.
         """
-        if not needle:
-            return None
-        count = self.end - self.first
-        for distance in range(1, count + 1):
-            line = self.first + (start - self.first + distance * step) % count
-            if self._begins(line, needle):
-                return line
-        return None
+        return bool(self._begins(line, needle))
 
     def last_line(self, line: int, needle: str) -> int:
         """Return the line on which a match ends that begins on ``line``."""

@@ -156,7 +156,7 @@ async def test_states_of_logs_and_jobs_name_the_users_keys():
     app = odd_world(fleet=30)
     async with app.run_test(size=WIDE) as pilot:
         await opened(pilot, LogScreen)
-        app.screen.pane.needle = "error"
+        app.screen.pane.search.needle = "error"
         app.screen.pane.view.following = False
         app.screen.update_chrome()
         await until(pilot, lambda: f"{ODD['log.next_hit']} next" in text_of(app))

@@ -1,9 +1,9 @@
-"""A log as lines to be shown, and where a text is found in it."""
+"""A log as lines to be shown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_LINES = 200_000
@@ -64,36 +64,3 @@ def without_stamp(line: str) -> str:
     """Return a line without the time at its beginning."""
     match = _STAMP.match(line)
     return line[match.end() :] if match else line
-
-
-def find(lines: Sequence[str], needle: str, start: int, step: int) -> int | None:
-    """Return the next line from ``start`` on that holds a text, round the end; lower case matches any case."""
-    return find_among(len(lines), lambda place: lines[place], needle, start, step)
-
-
-def find_among(count: int, text_of: Callable[[int], str], needle: str, start: int, step: int) -> int | None:
-    """Return what :func:`find` does of ``count`` lines, each asked for only when it is looked at."""
-    if not needle or not count:
-        return None
-    exact = needle != needle.lower()
-    for offset in range(count):
-        place = (start + step * offset) % count
-        line = text_of(place)
-        if needle in (line if exact else line.lower()):
-            return place
-    return None
-
-
-def split(line: str, needle: str) -> list[tuple[str, bool]]:
-    """Return the parts of a line, and whether each is what was looked for."""
-    if not needle:
-        return [(line, False)]
-    text = line if needle != needle.lower() else line.lower()
-    if len(text) != len(line):
-        return [(line, False)]  # Some letters change their length with their case: then nothing is marked.
-    parts: list[tuple[str, bool]] = []
-    start = 0
-    while (at := text.find(needle, start)) >= 0:
-        parts += [(line[start:at], False), (line[at : at + len(needle)], True)]
-        start = at + len(needle)
-    return [part for part in [*parts, (line[start:], False)] if part[0]]

@@ -19,8 +19,8 @@ from sandtui.fleet.commands.line.history import PastCommand
 from sandtui.fleet.commands.line.masking import told
 from sandtui.fleet.commands.line.timeouts import next_timeout
 from sandtui.fleet.inventory.row import Row
-from sandtui.fleet.text.log_lines import find_among, split
 from sandtui.fleet.text.sanitize import clean, output_line
+from sandtui.fleet.text.search import Lines
 from sandtui.saving import write_new
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
@@ -30,7 +30,7 @@ from sandtui.ui.commands.console_rows import ConsoleRows
 from sandtui.ui.commands.past_commands import ask_history, search_commands
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.new_file import ask_new_file
-from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.status import status_pieces
 from sandtui.ui.rendering.text import Content, Piece
@@ -58,7 +58,7 @@ class ConsoleScreen(AppScreen):
 
     def __init__(self, services: Services, sandbox_id: str) -> None:
         super().__init__(services)
-        self._needle = ""
+        self._search = SearchControl(self, services, "output", "Search the output", self._searched)
         self.sandbox_id = sandbox_id
         self._worker: Worker[Run] | None = None
         self._way: Worker[None] | None = None
@@ -104,9 +104,7 @@ class ConsoleScreen(AppScreen):
         ]
         if self._offer:
             return [Piece(columns(self._offer, self.size.width - 16), "info")], right
-        keys = f"{self.services.key_of('output.next_hit')} {self.services.key_of('output.previous_hit')}"
-        sought = [Piece("search: ", "dim"), Piece(f"{clean(self._needle)}  ", "key"), Piece(keys, "dim")]
-        return (sought if self._needle else []), right
+        return self._search.status(), right
 
     def hint_scopes(self) -> tuple[str, ...]:
         """While typing only control keys are ours."""
@@ -266,7 +264,7 @@ class ConsoleScreen(AppScreen):
             self.console.past = [past.command for past in reversed(found)]
 
     def _row_pieces(self, row: int) -> list[Piece]:
-        return self.marked_hits(self.rows.pieces(row))
+        return self._search.marked(self.rows.pieces(row))
 
     def _changed(self) -> None:
         if self._painting is None:
@@ -319,13 +317,6 @@ class ConsoleScreen(AppScreen):
         line = self.rows.line(row) if row < len(self.rows) else -1
         return line if 0 <= line < len(self.console.lines) else None
 
-    def marked_hits(self, pieces: list[Piece]) -> list[Piece]:
-        """Return pieces with what was looked for marked."""
-        if not self._needle:
-            return pieces
-        parts = ((piece, text, hit) for piece in pieces for text, hit in split(piece.text, self._needle))
-        return [Piece(text, "key") if hit else Piece(text, piece.role, piece.ink) for piece, text, hit in parts]
-
     def why_not(self, action: str) -> str:
         """Return that there is no output yet, or that its end is followed already."""
         if action in NEEDS_OUTPUT and not self.console.lines:
@@ -364,19 +355,13 @@ class ConsoleScreen(AppScreen):
         self.services.notifier.notify("Long lines are wrapped." if view.wrap else "Long lines are cut.")
 
     def action_search(self) -> None:
-        def answered(needle: str | None) -> None:
-            if needle:
-                self._needle = needle
-                self.output_view.refresh()
-                self._go(self.line_at_cursor or 0, -1)
-
-        self.app.push_screen(ValueDialog("Search the output", "a text", "error", lambda _: "", self._needle), answered)
+        self._search.ask()
 
     def action_next_hit(self) -> None:
-        self._go((self.line_at_cursor or 0) + 1, 1)
+        self._search.go(1)
 
     def action_previous_hit(self) -> None:
-        self._go((self.line_at_cursor or 0) - 1, -1)
+        self._search.go(-1)
 
     def action_rerun(self) -> None:
         line = self.line_at_cursor
@@ -419,14 +404,23 @@ class ConsoleScreen(AppScreen):
         if not self.output_view.following:
             self.output_view.keep(self.rows.row_of(line))
 
-    def _go(self, start: int, step: int) -> None:
+    def _searched(self) -> Searched:
         lines = self.console.lines
-        found = find_among(len(lines), lambda place: output_line(lines[place].text), self._needle, start, step)
-        if found is None:
-            key = self.services.key_of("output.search")
-            words = f"{clean(self._needle)} is not in the output." if self._needle else f"{key} asks what to look for."
-            self.services.notifier.notify(words)
-            return
-        self.console.folded -= {lines[found].run}
-        self.draw()
-        self.output_view.go_to_text(self.rows.row_of(found), self._needle)
+
+        def go_to(line: int) -> None:
+            # The match may be in output that is folded.
+            self.console.folded -= {lines[line].run}
+            self.draw()
+            self.output_view.go_to_text(self.rows.row_of(line), self._search.needle)
+
+        def redraw() -> None:
+            self.output_view.refresh()
+            self.update_news()
+
+        return Searched(
+            Lines.of(len(lines), lambda line: output_line(lines[line].text)),
+            self.line_at_cursor or 0,
+            self.output_view.following,
+            go_to,
+            redraw,
+        )

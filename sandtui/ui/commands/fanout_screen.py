@@ -28,8 +28,8 @@ from sandtui.fleet.inventory.bulk import State
 from sandtui.fleet.inventory.bulk_plan import TYPE_THE_COUNT_ABOVE, make_plan
 from sandtui.fleet.inventory.query import QueryError, parse
 from sandtui.fleet.inventory.row import Row, seconds
-from sandtui.fleet.text.log_lines import find, split
 from sandtui.fleet.text.sanitize import clean
+from sandtui.fleet.text.search import Lines
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
@@ -37,6 +37,7 @@ from sandtui.ui.commands.fanout import Fold, Results, counts, ends, short_time, 
 from sandtui.ui.commands.past_commands import ask_history, search_commands
 from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.plan import PlanDialog
+from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece, width_of
@@ -68,7 +69,7 @@ class FanOutScreen(AppScreen):
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
         self.wanted = ""
-        self._needle = ""
+        self._search = SearchControl(self, services, "results", "Search the answers", self._searched)
         self.fan_out = fan_out
         self._timeout = TIMEOUTS[1]
         self._confirmed = False
@@ -113,7 +114,7 @@ class FanOutScreen(AppScreen):
         if self.fan_out is None:
             words = f"enter runs it in {len(self.rows):,} sandboxes · nothing is sent until then"
             return [Piece(words, "dim")], []
-        return ends(self.fan_out), [Piece(short_time(self.fan_out.seconds()), "dim")]
+        return [*self._search.status(), *ends(self.fan_out)], [Piece(short_time(self.fan_out.seconds()), "dim")]
 
     def on_mount(self) -> None:
         search_commands(self.services, "", "", self.whenever_open(self._remember))
@@ -348,7 +349,7 @@ class FanOutScreen(AppScreen):
         return [Piece(" · ", "dim"), Piece(clean(self.rows[number].sandbox.name), "dim")]
 
     def _result_line(self, number: int) -> list[Piece]:
-        return self.marked_hits(self.results.line(number, max(20, self.results_view.text_width)))
+        return self._search.marked(self.results.line(number, max(20, self.results_view.text_width)))
 
     def _live_line(self, number: int) -> list[Piece]:
         return tail_pieces(self._tail[number]) if number < len(self._tail) else []
@@ -371,16 +372,6 @@ class FanOutScreen(AppScreen):
     def results_view(self) -> OutputView:
         """Where the answers are."""
         return self.query_one("#results", OutputView)
-
-    def marked_hits(self, pieces: list[Piece]) -> list[Piece]:
-        """Return pieces with what was looked for marked."""
-        if not self._needle:
-            return pieces
-        return [
-            Piece(text, "busy" if hit else piece.role)
-            for piece in pieces
-            for text, hit in split(piece.text, self._needle)
-        ]
 
     def why_not(self, action: str) -> str:
         """Return that nothing runs, has failed or was answered."""
@@ -557,19 +548,13 @@ class FanOutScreen(AppScreen):
         ask_new_file(self.app, "Save all answers", "answers", write, label="a new folder or .jsonl file")
 
     def action_search(self) -> None:
-        def answered(needle: str | None) -> None:
-            if needle:
-                self._needle = needle
-                self.results_view.refresh()
-                self._go(self.results_view.cursor, 1)
-
-        self.app.push_screen(ValueDialog("Search", "a text", "error", lambda _: "", self._needle), answered)
+        self._search.ask()
 
     def action_next_hit(self) -> None:
-        self._go(self.results_view.cursor + 1, 1)
+        self._search.go(1)
 
     def action_previous_hit(self) -> None:
-        self._go(self.results_view.cursor - 1, -1)
+        self._search.go(-1)
 
     def action_copy(self) -> None:
         selected = self.get_selected_text()
@@ -587,14 +572,17 @@ class FanOutScreen(AppScreen):
         lines += [line.text for line in body.lines] if body is not None else []
         self.services.clipboard.copy_lines(lines, f"{len(lines):,} lines")
 
-    def _go(self, start: int, step: int) -> None:
+    def _searched(self) -> Searched:
         view = self.results_view
-        texts = [view.plain(number) for number in range(len(self.results))]
-        line = find(texts, self._needle, start, step)
-        if line is None:
-            key = self.services.key_of("results.search")
-            self.services.notifier.notify(
-                f"{self._needle} is not there." if self._needle else f"{key} asks what to look for."
-            )
-        else:
-            view.go_to_text(line, self._needle)
+
+        def redraw() -> None:
+            view.refresh()
+            self.update_news()
+
+        return Searched(
+            Lines.of(len(self.results), view.plain),
+            view.cursor,
+            view.following,
+            lambda line: view.go_to_text(line, self._search.needle),
+            redraw,
+        )

@@ -15,6 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from sandtui.fleet.text.search import Lines, Search
 from sandtui.manual import TOPICS, terminal_page, title
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.manual import page_lines
@@ -93,19 +94,14 @@ class ManualView(RoleView, can_focus=True):
         self._lay_out()
 
     def find(self, needle: str, step: int) -> bool:
-        """Go to the next line that holds a text, or with ``step`` -1 to the one before; whether there is one."""
-        hits = [index for index, strip in enumerate(self._strips) if needle.lower() in strip.text.lower()]
-        if not hits:
-            self._match = None
-            self.refresh()
-            return False
-        here = self._match if self._match is not None else self.scroll_offset.y - 1
-        ahead = [hit for hit in hits if hit > here] if step > 0 else [hit for hit in reversed(hits) if hit < here]
-        self._match = ahead[0] if ahead else hits[0 if step > 0 else -1]
-        if not self.scroll_offset.y <= self._match < self.scroll_offset.y + self.size.height:
+        """Go to the next line that holds a text, or with ``step`` -1 to the previous; return whether there is one."""
+        lines = Lines.of(len(self._strips), lambda index: self._strips[index].text)
+        cursor = self._match if self._match is not None else self.scroll_offset.y - 1
+        self._match = Search(needle).go(lines, cursor, step)
+        if self._match is not None and not 0 <= self._match - self.scroll_offset.y < self.size.height:
             self.scroll_to(y=self._match - self.size.height // 3, animate=False, immediate=True, force=True)
         self.refresh()
-        return True
+        return self._match is not None
 
     def on_resize(self) -> None:
         """Lay the page out for the new width."""
@@ -196,7 +192,7 @@ class ManualDialog(Dialog[None]):
         """Go to the next or the previous match."""
         if not self._needle:
             self.action_search()
-        elif self.query_one(ManualView).find(self._needle, step):
+        elif self.query_one(ManualView).find(self._needle.lower(), step):
             self._tell(KEYS)
         else:
             self._tell(f"No match for {self._needle} on this page")

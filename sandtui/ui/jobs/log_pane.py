@@ -14,9 +14,9 @@ from sandtui.client import SandboxClientError
 from sandtui.directories import describe
 from sandtui.fleet.jobs.job import Job, JobState
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
-from sandtui.fleet.text.log_lines import find, split
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.fleet.text.search import Lines
+from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.jobs.saving import LogSaving
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece
@@ -43,7 +43,7 @@ class JobLogPane(Vertical):
         self.job: Job | None = None
         self.stream = "stdout"
         self.window: LogWindow | None = None
-        self._needle = ""
+        self._search = SearchControl(self, services, "job_log", "Search what is read of the log", self._searched)
         self._lines: list[str] = []
         self._state = ""
         self._kept = False
@@ -129,20 +129,13 @@ class JobLogPane(Vertical):
         self._draw_frame()
 
     def action_search(self) -> None:
-        def answered(needle: str | None) -> None:
-            if needle:
-                self._needle = needle
-                self.view.refresh()
-                self._go_to(find(self._lines, needle, self.view.cursor, -1))
-
-        dialog = ValueDialog("Search what is read of the log", "a text", "error", lambda _: "", self._needle)
-        self.app.push_screen(dialog, answered)
+        self._search.ask()
 
     def action_next_hit(self) -> None:
-        self._go_to(find(self._lines, self._needle, self.view.cursor + 1, 1))
+        self._search.go(1)
 
     def action_previous_hit(self) -> None:
-        self._go_to(find(self._lines, self._needle, self.view.cursor - 1, -1))
+        self._search.go(-1)
 
     def action_copy(self) -> None:
         if self.view.cursor < len(self._lines):
@@ -284,27 +277,27 @@ class JobLogPane(Vertical):
         parts.append(f"{len(window.lines):,} lines, {held} of {short_size(window.total)}")
         if window.skipped:
             parts.append(f"{short_size(window.skipped)} passed over")
-        if self._needle:
-            parts.append(f"search: {clean(self._needle)}")
+        if self._search.needle:
+            parts.append(f"search: {clean(self._search.needle)} {self._search.search.status}".rstrip())
         self.border_subtitle = Content(" · ".join(parts))
 
     def _line(self, number: int) -> list[Piece]:
         if number >= len(self._lines):
             return []
-        return [Piece(text, "key" if hit else "text") for text, hit in split(self._lines[number], self._needle)]
+        return self._search.marked([Piece(self._lines[number])])
 
     def _most_cells(self, number: int) -> int:
         return most_cells(self._lines[number]) if number < len(self._lines) else 0
 
-    def _go_to(self, line: int | None) -> None:
-        if line is None:
-            key = self.services.key_of("job_log.search")
-            words = (
-                f"{self._needle} is not in what is read of the log."
-                if self._needle
-                else f"{key} asks what to look for."
-            )
-            self.services.notifier.notify(words)
-        else:
-            self.view.go_to_text(line, self._needle)
-        self._draw_frame()
+    def _searched(self) -> Searched:
+        def redraw() -> None:
+            self.view.refresh()
+            self._draw_frame()
+
+        return Searched(
+            Lines.of(len(self._lines), lambda line: self._lines[line]),
+            self.view.cursor,
+            self.view.following,
+            lambda line: self.view.go_to_text(line, self._search.needle),
+            redraw,
+        )

@@ -16,9 +16,11 @@ from textual.widget import Widget
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.text.log_lines import LogLook, arrange
 from sandtui.fleet.text.sanitize import clean
+from sandtui.fleet.text.search import Lines
 from sandtui.saving import write_new
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.new_file import ask_new_file
+from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import LogArrived
@@ -83,15 +85,7 @@ class LogScreen(AppScreen):
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell what is looked for, what is left out, and which logs are in view."""
         pane, key = self.pane, self.services.key_of
-        left = (
-            [
-                Piece("search: ", "dim"),
-                Piece(f"{clean(pane.needle)}  ", "key"),
-                Piece(f"{key('log.next_hit')} next, {key('log.previous_hit')} before  ", "dim"),
-            ]
-            if pane.needle
-            else []
-        )
+        left = self._search_of(pane).status()
         if pane.look.only:
             left += [
                 Piece("only ", "dim"),
@@ -179,21 +173,13 @@ class LogScreen(AppScreen):
         self.app.push_screen(ValueDialog("Only lines with", "a text, !text for those without", "error", _any), answered)
 
     def action_search(self) -> None:
-        pane = self.pane
-
-        def answered(needle: str | None) -> None:
-            if needle:
-                pane.needle = needle
-                pane.view.refresh()
-                self._go(pane.view.cursor, 1)
-
-        self.app.push_screen(ValueDialog("Search the log", "a text", "error", _any, pane.needle), answered)
+        self._search_of(self.pane).ask()
 
     def action_next_hit(self) -> None:
-        self._go(self.pane.view.cursor + 1, 1)
+        self._search_of(self.pane).go(1)
 
     def action_previous_hit(self) -> None:
-        self._go(self.pane.view.cursor - 1, -1)
+        self._search_of(self.pane).go(-1)
 
     def action_next_log(self) -> None:
         self._go_to_log(1)
@@ -236,13 +222,25 @@ class LogScreen(AppScreen):
         self._arrange(self.pane)
         self.update_chrome()
 
-    def _go(self, start: int, step: int) -> None:
-        pane = self.pane
-        if not pane.find(start, step):
-            key = self.services.key_of("log.search")
-            words = f"{clean(pane.needle)} is not in the log." if pane.needle else f"{key} asks what to look for."
-            self.services.notifier.notify(words)
-        self.update_chrome()
+    def _search_of(self, pane: LogPane) -> SearchControl:
+        """Return the search of one log: each keeps what is searched for in it."""
+        return SearchControl(self, self.services, "log", "Search the log", lambda: self._searched(pane), pane.search)
+
+    def _searched(self, pane: LogPane) -> Searched:
+        view = pane.view
+
+        def redraw() -> None:
+            view.refresh()
+            pane.note_end()
+            self.update_chrome()
+
+        return Searched(
+            Lines.of(len(pane.shown), lambda line: pane.shown[line]),
+            view.cursor,
+            view.following,
+            lambda line: view.go_to_text(line, pane.search.needle),
+            redraw,
+        )
 
     def _go_to_log(self, step: int) -> None:
         self._current = (self._current + step) % len(self.sandbox_ids)

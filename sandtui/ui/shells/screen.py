@@ -12,13 +12,14 @@ from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.actions.shell import LEAVE_KEY
 from sandtui.fleet.shells import LiveShell, ShellBoard, ShellState
 from sandtui.fleet.text.sanitize import clean
+from sandtui.fleet.text.search import Lines
 from sandtui.terminal.colors import Colors
 from sandtui.terminal.keys import key_bytes
 from sandtui.ui.chrome.key_hints import Hint
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.ask import AskDialog
-from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.terminal import colors_of
 from sandtui.ui.rendering.text import Piece
@@ -37,7 +38,7 @@ class ShellScreen(AppScreen):
     def __init__(self, services: Services, front: LiveShell) -> None:
         super().__init__(services)
         self._front = front
-        self._needle = ""
+        self._search = SearchControl(self, services, "shell", "Search scrollback", self._searched)
         self._subscriptions_of: dict[LiveShell, list[Callable[[], None]]] = {}
 
     def compose_body(self) -> Iterable[Widget]:
@@ -85,7 +86,8 @@ class ShellScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Tell how the shell stands."""
-        return looks.state(self._front, self.view.typing, self.view.lines_below, self.services.key_of)
+        left, right = looks.state(self._front, self.view.typing, self.view.lines_below, self.services.key_of)
+        return left, right if self.view.typing else [*self._search.place(), *right]
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.show, self._front)
@@ -154,19 +156,13 @@ class ShellScreen(AppScreen):
         self._set_typing(True)
 
     def action_search(self) -> None:
-        def answered(needle: str | None) -> None:
-            if needle:
-                self._needle = needle
-                self._find(-1)
-
-        dialog = ValueDialog("Search what scrolled by", "a text", "error", lambda _: "", self._needle)
-        self.app.push_screen(dialog, answered)
+        self._search.ask()
 
     def action_next_hit(self) -> None:
-        self._find(1)
+        self._search.go(1)
 
     def action_previous_hit(self) -> None:
-        self._find(-1)
+        self._search.go(-1)
 
     def action_range(self) -> None:
         view = self.view
@@ -274,12 +270,21 @@ class ShellScreen(AppScreen):
     def _keys_of(self, action_id: str) -> frozenset[str]:
         return frozenset(self.services.keymap.of(BY_ID[action_id]))
 
-    def _find(self, step: int) -> None:
-        if not self._needle:
-            key = self.services.key_of("shell.search")
-            self.services.notifier.notify(f"{key} asks what to look for.")
-        elif not self.view.search(self._needle, step):
-            self.services.notifier.notify(f"{self._needle} is nowhere in what scrolled by.")
+    def _searched(self) -> Searched:
+        view, text = self.view, self.view.text
+
+        def redraw() -> None:
+            view.searched_for = self._search.needle
+            view.refresh()
+            self.update_news()
+
+        return Searched(
+            Lines(text.first, text.end, text.holds),
+            view.cursor_line,
+            view.lines_below == 0,
+            lambda line: view.go_to_text(line, self._search.needle),
+            redraw,
+        )
 
     def _step(self, step: int) -> None:
         shells = self.board.shells

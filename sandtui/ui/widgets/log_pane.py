@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from sandtui.fleet.text.log_lines import LogLook, LogText, find, has_stamps, split
+from sandtui.fleet.text.log_lines import LogLook, LogText, has_stamps
+from sandtui.fleet.text.search import Search, split
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.rendering.wrap import most_cells
 from sandtui.ui.widgets.output_view import OutputView
@@ -23,7 +24,7 @@ class LogPane(Vertical):
         self.text = LogText()
         self.look = LogLook()
         self.shown: list[str] = []
-        self.needle = ""
+        self.search = Search()
         self.state = "loading …"
         self.asked_at: float | None = None
         self.arranging = False
@@ -101,18 +102,10 @@ class LogPane(Vertical):
         """Whether lines begin with their time."""
         return has_stamps(self.text.lines)
 
-    def find(self, start: int, step: int) -> bool:
-        """Go to the next line from ``start`` on that holds what is looked for; return whether there is one."""
-        line = find(self.shown, self.needle, start, step)
-        if line is not None:
-            self.view.go_to_text(line, self.needle)
-        self.note_end()
-        return line is not None
-
     def _line(self, number: int) -> list[Piece]:
         if number >= len(self.shown):
             return []
-        return [Piece(text, "key" if hit else "text") for text, hit in split(self.shown[number], self.needle)]
+        return [Piece(text, "key" if hit else "text") for text, hit in split(self.shown[number], self.search.needle)]
 
 
 def _again(before: list[str], cursor: int, now: list[str]) -> int | None:

@@ -100,7 +100,7 @@ class TerminalView(Widget, can_focus=True):
         self.passed_on = passed_on
         self.cursor_line = 0
         self.range_start: int | None = None
-        self.found = ""
+        self.searched_for = ""
         self._watching = False
         self._top: int | None = None
         """The first line in view; None to follow the end."""
@@ -228,18 +228,14 @@ class TerminalView(Widget, can_focus=True):
         self.refresh()
         self.post_message(self.Moved())
 
-    def search(self, needle: str, step: int) -> bool:
-        """Go to the next line (1) or the one before (-1) that holds a text; return whether there is one."""
-        self.found = needle
-        line = self.text.search(needle, self.cursor_line, step)
-        if line is not None:
-            self.go_to(line)
-            below = self.text.last_line(line, needle) - (self.top + self.size.height - 1)
-            if 0 < below <= line - self.top:
-                # What was found goes on below: both parts are to be seen.
-                self._top = self.top + below
-        self.refresh()
-        return line is not None
+    def go_to_text(self, line: int, needle: str) -> None:
+        """Put the cursor on a line on which a text begins, and show all of the text."""
+        self.go_to(line)
+        below = self.text.last_line(line, needle) - (self.top + self.size.height - 1)
+        if 0 < below <= line - self.top:
+            # It goes on below: both parts are to be seen.
+            self._top = self.top + below
+            self.refresh()
 
     def copied(self) -> str:
         """Return the text of the range, or of the line under the cursor."""
@@ -408,7 +404,7 @@ class TerminalView(Widget, can_focus=True):
         strip = strip.crop_extend(0, width, self._style(PLAIN, reverse))
         if not self.typing and not self._watching:
             strip = self._reading(strip, line)
-        if self.found:
+        if self.searched_for:
             strip = self._with_hits(strip, line)
         if self.text_selection is not None:
             span = self.text_selection.get_span(line - self.text.first)
@@ -438,7 +434,7 @@ class TerminalView(Widget, can_focus=True):
 
     def _with_hits(self, strip: Strip, line: int) -> Strip:
         style = self._background("terminal-view--found")
-        for start, end in self.text.matches(line, self.found):
+        for start, end in self.text.matches(line, self.searched_for):
             strip = _painted(strip, start, end, style)
         return strip
 

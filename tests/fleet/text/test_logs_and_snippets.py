@@ -15,45 +15,13 @@ from sandtui.fleet.text.log_lines import (
     LogText,
     arrange,
     filtered,
-    find,
     has_stamps,
-    split,
     without_stamp,
 )
 from tests.fleet.factory import sandbox
 from tests.sources import parse
 
 LINES = ["starting", "Error: one", "fine", "error: two"]
-
-
-@pytest.mark.parametrize(
-    ("needle", "start", "step", "line"),
-    [
-        ("error", 0, 1, 1),
-        ("error", 2, 1, 3),
-        ("error", 4, 1, 1),
-        ("Error", 2, 1, 1),
-        ("error", 0, -1, 3),
-        ("x", 0, 1, None),
-    ],
-)
-def test_a_text_is_found_round_the_end(needle, start, step, line):
-    assert find(LINES, needle, start, step) == line
-
-
-def test_nothing_is_found_in_nothing():
-    assert find([], "a", 0, 1) is None
-    assert find(LINES, "", 0, 1) is None
-
-
-@given(st.text(max_size=30), st.text(max_size=3))
-def test_the_parts_of_a_line_are_the_line(line, needle):
-    parts = split(line, needle)
-    assert "".join(text for text, _ in parts) == line
-    exact = needle != needle.lower()
-    for text, hit in parts:
-        if hit and needle:
-            assert (text if exact else text.lower()) == needle
 
 
 @pytest.mark.parametrize(
