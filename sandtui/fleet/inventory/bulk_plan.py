@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.inventory.row import Row
+from sandtui.fleet.ports.exposures import parse_exposure
 
 TYPE_THE_COUNT_ABOVE = 10
 LABELS_NAMED = 4
@@ -45,6 +46,11 @@ def _running(row: Row) -> bool:
     return row.status == SandboxStatus.RUNNING
 
 
+def _has_ports(row: Row) -> bool:
+    # A VM's ports are opened by network rules.
+    return _running(row) and not row.sandbox.vm
+
+
 def _any(_: Row) -> bool:
     return True
 
@@ -65,7 +71,15 @@ DELETE_BY_LABEL = Verb(
 )
 RUN = Verb("run", "Run a command in", "and fold equal outputs together", _running, asks="command", example="uname -a")
 UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
-EXPOSE = Verb("expose", "Expose a port of", "over HTTP", _running, asks="port", example="8000")
+EXPOSE = Verb(
+    "expose",
+    "Expose a port of",
+    "for anyone who has the address",
+    _has_ports,
+    asks="port",
+    example="8000, 8000 http web or 5432 tcp",
+    warning="Anyone who has the address can reach the port.",
+)
 JOB = Verb("job", "Start a job in", "in the background of each", _running, asks="command", example="python train.py")
 COPY = Verb("copy", "Copy the ids of", "to the clipboard, one a line", _any, dangerous=False)
 
@@ -179,6 +193,9 @@ def check_value(verb: Verb, value: str) -> str:
     """Return what is wrong with the value of a verb, or an empty text."""
     if not value.strip():
         return f"the {verb.asks} is missing"
-    if verb is EXPOSE and not (value.strip().isdecimal() and 1 <= int(value) <= 65535):
-        return "a port is a number from 1 to 65535"
+    if verb is EXPOSE:
+        try:
+            parse_exposure(value)
+        except ValueError as problem:
+            return str(problem)
     return ""

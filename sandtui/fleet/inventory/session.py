@@ -20,13 +20,13 @@ from sandtui.fleet.commands.fanout import FanOut, Target
 from sandtui.fleet.commands.fanout.grouping import end_of
 from sandtui.fleet.commands.fanout.run import MAX_TOTAL
 from sandtui.fleet.commands.line.masking import told
-from sandtui.fleet.inventory.bulk import AT_ONCE, BulkRun
+from sandtui.fleet.inventory.bulk import BulkRun
 from sandtui.fleet.inventory.bulk_plan import Plan
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
-from sandtui.fleet.inventory.verbs import batch_size, work_of
+from sandtui.fleet.inventory.verbs import at_once, batch_size, work_of
 from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.jobs.keeper import JobKeeper
 from sandtui.fleet.jobs.watcher import JobWatcher
@@ -162,9 +162,7 @@ class FleetSession:
     def bulk(self, plan: Plan) -> BulkRun:
         """Return what carries out a plan; its ``run`` begins it."""
         work = work_of(plan, self.client, self.store, self.history, self.jobs)
-        batch = batch_size(plan)
-        # Large batches are few a minute (client/WIRE.md 2.1); two at a time keep the platform busy.
-        return BulkRun(plan.title, plan.rows, work, self.clock, at_once=AT_ONCE if batch == 1 else 2, batch=batch)
+        return BulkRun(plan.title, plan.rows, work, self.clock, at_once=at_once(plan), batch=batch_size(plan))
 
     async def delete(self, sandbox_ids: Sequence[str]) -> DeleteOutcome:
         """Delete sandboxes by id, a few at a time; one that is gone already counts as deleted."""

@@ -8,14 +8,18 @@ from pathlib import Path, PurePosixPath
 from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxClientError
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory import usage
-from sandtui.fleet.inventory.bulk import Outcome, Work
+from sandtui.fleet.inventory.bulk import AT_ONCE, Outcome, Work
 from sandtui.fleet.inventory.bulk_plan import Plan
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
+from sandtui.fleet.ports.exposing import EXPOSE_AT_ONCE, Exposing
 
 DELETE_BATCH = 100
 """Ids in one bulk delete, as the official command sends them; 50 a minute are allowed (client/WIRE.md 2.1, 2.6)."""
+
+BATCHES_AT_ONCE = 2
+"""Large batches are few a minute; two at a time keep the platform busy."""
 
 FEW = 10
 """So many are deleted one by one, which tells of each as it goes."""
@@ -31,6 +35,13 @@ def batch_size(plan: Plan) -> int:
     return DELETE_BATCH if plan.verb is plans.DELETE and len(plan.rows) > FEW else 1
 
 
+def at_once(plan: Plan) -> int:
+    """Return how many requests run at the same time."""
+    if plan.verb is plans.EXPOSE:
+        return EXPOSE_AT_ONCE
+    return AT_ONCE if batch_size(plan) == 1 else BATCHES_AT_ONCE
+
+
 def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: History, jobs: JobBoard) -> Work:
     """Return what carries out a plan."""
     if plan.verb is plans.DELETE:
@@ -43,11 +54,6 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         await client.upload_file(sandbox_id, target, local)
         history.note(sandbox_id, f"uploaded {target}")
         return Outcome(True, target)
-
-    async def expose(sandbox_id: str) -> Outcome:
-        port = await client.expose(sandbox_id, int(value))
-        history.note(sandbox_id, f"exposed port {value}: {port.url}")
-        return Outcome(True, port.url)
 
     async def job(sandbox_id: str) -> Outcome:
         started = await jobs.start(sandbox_id, value, plan.folder or None)
@@ -64,7 +70,9 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         history.note(sandbox_id, words, touches=False)
         return Outcome(True, words)
 
-    verbs = {plans.UPLOAD: upload, plans.EXPOSE: expose, plans.JOB: job, plans.MEASURE: measure}
+    if plan.verb is plans.EXPOSE:
+        return _each(Exposing(client, history, value).expose)
+    verbs = {plans.UPLOAD: upload, plans.JOB: job, plans.MEASURE: measure}
     return _each(verbs[plan.verb])
 
 

@@ -102,5 +102,5 @@ class PlanDialog(Dialog[bool]):
             return "esc = Cancel"
         if not self._plan.count:
             return "enter = Cancel"
-        verb = "deletes" if self._plan.verb.warning else "does it"
+        verb = "deletes" if self._plan.verb.id.startswith("delete") else "does it"
         return f"y {verb} · enter = Cancel"

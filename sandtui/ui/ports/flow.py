@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import Any
 
 from textual.app import App
 
 from sandtui.client import SandboxClientError
-from sandtui.fleet.inventory.bulk import BulkRun, Outcome
+from sandtui.fleet.inventory.bulk_plan import EXPOSE, make_plan
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.ports.exposures import PortBoard, PortRow, plain_fault
 from sandtui.fleet.ports.forward import Direction, ForwardSpec, parse_forward
@@ -34,7 +34,8 @@ class PortsFlow:
             if answer and one is not None:
                 self._work(self._expose(board, one.id, *answer))
             elif answer:
-                self._expose_many(rows, answer)
+                wanted = " ".join(str(part) for part in answer if part)
+                self.services.bulk.confirm(make_plan(EXPOSE, rows, value=wanted))
 
         self.app.push_screen(dialog, answered)
         if one is not None:
@@ -92,35 +93,6 @@ class PortsFlow:
             return
         self.services.notifier.notify(f"Exposed at {exposed.url or exposed.external_endpoint}.")
         await board.probe([exposed.exposure_id])
-
-    def _expose_many(self, rows: list[Row], answer: Exposure) -> None:
-        port, protocol, name = answer
-        session = self.services.platform.session
-        if session is None:
-            return
-        client = session.client
-
-        async def work(sandbox_ids: Iterable[str]) -> dict[str, Outcome]:
-            outcomes = {}
-            for sandbox_id in sandbox_ids:
-                try:
-                    exposed = await client.expose(sandbox_id, port, name, protocol)
-                except SandboxClientError as error:
-                    outcomes[sandbox_id] = Outcome(False, plain_fault(error, port))
-                else:
-                    outcomes[sandbox_id] = Outcome(True, exposed.url or exposed.external_endpoint or "exposed")
-            return outcomes
-
-        title = f"Expose port {port} of {len(rows):,} sandboxes"
-        run = BulkRun(title, rows, work, self.services.clock, at_once=2)
-
-        def answered(confirmed: bool | None) -> None:
-            if confirmed:
-                self.services.bulk.run(run)
-                self.services.bulk.show(run)
-
-        question = f"This makes {len(rows):,} ports public: anyone who has an address can reach it."
-        self.app.push_screen(AskDialog(title, question, "Expose"), answered)
 
     async def _unexpose(self, board: PortBoard, row: PortRow) -> None:
         try:

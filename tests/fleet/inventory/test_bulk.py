@@ -54,9 +54,11 @@ def test_a_plan_says_how_many_of_what_and_leaves_out_what_cannot_be():
     [
         (plans.RUN, " ", "missing"),
         (plans.RUN, "ls", ""),
-        (plans.EXPOSE, "80a", "from 1 to 65535"),
-        (plans.EXPOSE, "70000", "from 1 to 65535"),
+        (plans.EXPOSE, "80a", "a port is needed"),
+        (plans.EXPOSE, "70000", "from 22 to 9000"),
         (plans.EXPOSE, "8000", ""),
+        (plans.EXPOSE, "5432 tcp db", ""),
+        (plans.EXPOSE, "5432 tcp db more", "too much"),
     ],
 )
 def test_values_are_checked_before_anything_is_sent(verb, value, words):

@@ -12,8 +12,8 @@ from sandtui.fleet.jobs.job import Job, JobKey, JobState
 from sandtui.fleet.ports.exposures import plain_fault
 from sandtui.fleet.ports.forward import Direction, Forward, ForwardSpec, ForwardState
 from sandtui.ui.chrome.work import work_pieces
-from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.bulk import BulkDialog
+from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.qr import QrDialog
 from sandtui.ui.ports.expose_dialog import ExposeDialog
 from sandtui.ui.ports.forwards import line
@@ -271,7 +271,7 @@ async def test_a_port_of_all_marked_sandboxes_is_exposed():
         await until(pilot, lambda: isinstance(app.screen, ExposeDialog))
         app.screen.query(Input).first().value = "8000"
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, AskDialog))
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog))
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
