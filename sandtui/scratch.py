@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sandtui.locks import is_held
+
 PREFIX: Final = "sandtui-"
 OWNER_FILE: Final = ".sandtui-owner"
 """Lies in each directory and is locked by its owner: the kernel releases the lock when the process ends."""
@@ -60,11 +62,4 @@ def _is_orphan(owner: Path) -> bool:
     found = owner.lstat()
     if found.st_uid != os.geteuid() or time.time() - found.st_mtime < GRACE_SECONDS:
         return False
-    fd = os.open(owner, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True
+    return not is_held(owner)

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from sandtui.config.database import Database
 from sandtui.directories import make_private
+from sandtui.locks import is_held
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS owners (entry TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;"
 """A separate table, so that earlier versions can read and write the other tables as before."""
@@ -148,18 +149,11 @@ class Owners:
         if not token.isalnum():
             return False  # it is part of a file's name
         try:
-            descriptor = os.open(self._file(token), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            return is_held(self._file(token))
         except FileNotFoundError:
             return False
         except OSError:
             return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
 
     def _sweep(self) -> None:
         """Remove the files of processes that have ended."""

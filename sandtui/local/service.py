@@ -25,6 +25,7 @@ from sandtui.local.identity import proves
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, PlatformSettings
 from sandtui.local.store.disk import Disk
+from sandtui.locks import is_held
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 60.0
@@ -261,18 +262,11 @@ def _is_locked(settings: PlatformSettings) -> bool:
     """Return whether a process holds the lock of the state directory; the lock ends with the process."""
     path = settings.state_dir / LOCK_NAME
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return is_held(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise LocalError(f"The state directory {settings.state_dir} cannot be read: {error.strerror}.") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _is_platform(endpoint: Endpoint) -> bool:

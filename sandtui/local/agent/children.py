@@ -12,7 +12,7 @@ from sandtui.local.agent import libc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any, NoReturn
 
 
@@ -173,6 +173,17 @@ def _find(path: str, wanted: str, columns: int) -> list[str] | None:
     except OSError:
         pass
     return None
+
+
+def open_files(pids: list[int]) -> Iterator[str]:
+    """Yield the paths under ``/proc`` of all that some processes have open."""
+    for pid in pids:
+        try:
+            names = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            continue  # it has ended, or is not readable
+        for name in names:
+            yield f"/proc/{pid}/fd/{name}"
 
 
 def descendants(pid: int) -> list[int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sandtui.local.agent.children import open_files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -87,17 +89,11 @@ def _proportional(pids: list[int]) -> tuple[int, int]:
 def _memfds(pids: list[int]) -> int:
     """Return the size of all unnamed in-memory files, each counted once."""
     found: dict[int, int] = {}
-    for pid in pids:
+    for path in open_files(pids):
         try:
-            names = os.listdir(f"/proc/{pid}/fd")
+            if os.readlink(path).startswith(_MEMFD):
+                entry = os.stat(path)
+                found[entry.st_ino] = entry.st_blocks * 512
         except OSError:
-            continue  # it has ended, or is not readable
-        for name in names:
-            path = f"/proc/{pid}/fd/{name}"
-            try:
-                if os.readlink(path).startswith(_MEMFD):
-                    entry = os.stat(path)
-                    found[entry.st_ino] = entry.st_blocks * 512
-            except OSError:
-                continue
+            continue
     return sum(found.values())

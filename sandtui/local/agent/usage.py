@@ -6,6 +6,8 @@ import os
 import stat
 import time
 
+from sandtui.local.agent.children import open_files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,16 +152,11 @@ def _files(directory: int, inner: list[str]) -> Iterator[tuple[int, int]]:
 def unlinked(pids: list[int], device: int) -> int:
     """Return the bytes of unlinked files that processes hold open."""
     found: dict[int, int] = {}
-    for pid in pids:
+    for path in open_files(pids):
         try:
-            names = os.listdir(f"/proc/{pid}/fd")
+            entry = os.stat(path)
         except OSError:
-            continue  # it has ended, or is not readable
-        for name in names:
-            try:
-                entry = os.stat(f"/proc/{pid}/fd/{name}")
-            except OSError:
-                continue
-            if entry.st_dev == device and entry.st_nlink == 0:
-                found[entry.st_ino] = entry.st_blocks * 512
+            continue
+        if entry.st_dev == device and entry.st_nlink == 0:
+            found[entry.st_ino] = entry.st_blocks * 512
     return sum(found.values())

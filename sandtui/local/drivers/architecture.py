@@ -1,4 +1,4 @@
-"""The processor architectures of sandboxes."""
+"""The hardware of sandboxes: processor architectures and GPUs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import platform
 from typing import Final
 
 from sandtui.local.drivers.base import Refused
+from sandtui.local.store.records import SandboxRecord
 
 _ALIASES: Final = {"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64"}
 
@@ -24,3 +25,10 @@ def refuse_other_architecture(wanted: str | None, own: str = "") -> None:
         raise Refused(
             "arch", f"cannot be {wanted!r}: sandboxes of this local platform are {own}; request that, or omit it"
         )
+
+
+def refuse_hardware(record: SandboxRecord, own: str = "") -> None:
+    """Refuse a sandbox that needs hardware this platform does not have; ``own`` is its architecture."""
+    refuse_other_architecture(record.arch, own)
+    if record.gpu_count:
+        raise Refused("gpu_count", "this local platform has no GPUs")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandtui.local.control.images import reference_error
-from sandtui.local.drivers.architecture import refuse_other_architecture
-from sandtui.local.drivers.base import DriverError, ImageUnavailable, Refused
+from sandtui.local.drivers.architecture import refuse_hardware
+from sandtui.local.drivers.base import DriverError, ImageUnavailable
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
 from sandtui.local.drivers.engine_instance import EngineInstance
@@ -95,10 +95,8 @@ class EngineDriver:
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what the driver does not support."""
-        refuse_other_architecture(record.arch, self._architecture)
+        refuse_hardware(record, self._architecture)
         self.check_egress(record)
-        if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs")
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
         """Refuse lists that the driver cannot enforce."""

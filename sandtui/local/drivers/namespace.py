@@ -19,7 +19,7 @@ from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import LaunchFailed, launch
 from sandtui.local.drivers.agents import AgentDriver
-from sandtui.local.drivers.architecture import refuse_other_architecture
+from sandtui.local.drivers.architecture import refuse_hardware
 from sandtui.local.drivers.base import DriverError, FileFailed, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_mkfs, inodes_for, try_quota
@@ -158,10 +158,8 @@ class NamespaceDriver(AgentDriver):
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what can't be honoured."""
-        refuse_other_architecture(record.arch)
+        refuse_hardware(record)
         self.check_egress(record)
-        if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs to give")
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
         """Refuse lists that can't be kept to."""

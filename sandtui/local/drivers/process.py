@@ -18,7 +18,7 @@ from sandtui.local.drivers.agent_files import AgentReadFile
 from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import PATH, reap
 from sandtui.local.drivers.agents import HOME, MARKER, WORKING_DIRECTORY, AgentDriver
-from sandtui.local.drivers.architecture import refuse_other_architecture
+from sandtui.local.drivers.architecture import refuse_hardware
 from sandtui.local.drivers.base import Command, FileFailed, Refused, SandboxGone
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.egress_check import refuse_egress_rules
@@ -53,10 +53,8 @@ class ProcessDriver(AgentDriver):
 
     def check(self, record: SandboxRecord) -> None:
         """Refuse what the driver does not support."""
-        refuse_other_architecture(record.arch)
+        refuse_hardware(record)
         self.check_egress(record)
-        if record.gpu_count:
-            raise Refused("gpu_count", "this local platform has no GPUs")
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
         """Refuse everything but unrestricted network access."""

@@ -8,7 +8,7 @@ from sandtui.config.recordings import Recording
 from sandtui.fleet.recordings import Player
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.text import Piece, fit, width_of
-from sandtui.ui.rendering.units import duration
+from sandtui.ui.rendering.units import duration, size_text
 
 NAME = 40
 NARROW_NAME = 22
@@ -27,7 +27,7 @@ def line(recording: Recording, width: int) -> list[Piece]:
     pieces = [
         Piece(f" {moment:<18} ", "dim"),
         Piece(f"{fit(name, _name(width))} ", "text" if header is not None else "dim"),
-        Piece(f"{_size(recording.size):>8}  ", "text"),
+        Piece(f"{size_text(recording.size):>8}  ", "text"),
     ]
     room = width - sum(width_of(piece.text) for piece in pieces)
     if header is None:
@@ -59,10 +59,6 @@ def _moment(timestamp: int) -> str:
         return f"{datetime.fromtimestamp(timestamp, UTC).astimezone():%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):
         return "?"
-
-
-def _size(count: int) -> str:
-    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
 
 
 def _clock(seconds: float) -> str:

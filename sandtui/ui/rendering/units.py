@@ -81,22 +81,22 @@ def clock_time(moment: datetime, now: datetime) -> str:
 
 def size_text(size: float) -> str:
     """Return a number of bytes, in units of a thousand: ``812 B``, ``4.1 kB``, ``812.0 MB``."""
-    if size < 1000:
-        return f"{int(size)} B"
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
-        if size < 999.95:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} TB"
+    return _in_units(size, 1)
 
 
 def short_size(count: int) -> str:
-    """Return bytes as people read them: ``88 kB``, ``1.2 MB``."""
-    if count < 1000:
-        return f"{count} B"
-    value = float(count)
+    """Return a number of bytes in two or three digits, where only its order matters: ``88 kB``, ``1.2 MB``."""
+    return _in_units(count, 0)
+
+
+def _in_units(size: float, digits: int) -> str:
+    """Return a number of bytes with ``digits`` after the point; numbers below 10 of a unit always have one."""
+    if size < 1000:
+        return f"{int(size)} B"
     for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 1000 or unit == "TB":
-            break
-    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+        size /= 1000
+        text = f"{size:.{digits if size >= 9.95 else 1}f}"
+        # Rounded up, it may be a whole one of the next unit.
+        if float(text) < 1000 or unit == "TB":
+            return f"{text} {unit}"
+    raise AssertionError("the last unit takes every size")

@@ -11,17 +11,21 @@ from sandtui.ui.theme.roles import RoleView
 HEAD_LINES = 1
 
 
+CURSOR_KEYS: list[BindingType] = [
+    Binding("up,k", "move(-1)", "up", show=False),
+    Binding("down,j", "move(1)", "down", show=False),
+    Binding("pageup", "page(-1)", "page up", show=False),
+    Binding("pagedown", "page(1)", "page down", show=False),
+    Binding("home,g", "first", "first", show=False),
+    Binding("end,G", "last", "last", show=False),
+]
+"""Moves the cursor in every view of lines or rows."""
+
+
 class CursorView(RoleView):
     """The cursor is moved by keys and kept in view. Which lines there are, and what moving means, the table knows."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "first", "first", show=False),
-        Binding("end,G", "last", "last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = CURSOR_KEYS
 
     _cursor = 0
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import var
@@ -20,6 +20,7 @@ from sandtui.ui.rendering.row_index import RowIndex
 from sandtui.ui.rendering.text import Piece, width_of
 from sandtui.ui.rendering.wrap import wrapped
 from sandtui.ui.theme.roles import RoleView
+from sandtui.ui.widgets.cursor_view import CURSOR_KEYS
 
 LineSource = Callable[[int], list[Piece]]
 
@@ -45,14 +46,7 @@ class OutputView(RoleView, can_focus=True):
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"output-view--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "first", "first", show=False),
-        Binding("end,G", "last", "last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = CURSOR_KEYS
 
     following = var(True, init=False)
     """Whether the end stays in view as more comes."""
