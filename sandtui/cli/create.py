@@ -113,9 +113,9 @@ async def _follow(launch: Launch, *, wait: bool, client: AsyncSandboxClient) -> 
 
     def report() -> None:
         for item in launch.items:
-            news = item.step in {Step.STARTING, Step.READY, Step.FAILED} and reported.get(item.place) is not item.step
+            news = item.step in {Step.STARTING, Step.READY, Step.FAILED} and reported.get(item.index) is not item.step
             if news and (wait or item.step is not Step.READY):
-                reported[item.place] = item.step
+                reported[item.index] = item.step
                 print(json.dumps(_row(item)), flush=True)
 
     launch.on_change.subscribe(report)

@@ -400,7 +400,7 @@ async def _(pilot):
     await pilot.press("n")
     await front(pilot, CreateScreen)
     # The platform's word on the image comes later than the form.
-    await until(pilot, lambda: "can use it" in text_of(pilot.app))
+    await until(pilot, lambda: "image available" in text_of(pilot.app))
 
 
 @state("create, with errors", "create")

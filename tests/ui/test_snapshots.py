@@ -149,8 +149,8 @@ async def launch_board(pilot):
     await pilot.pause()
     # The states of a launch under way, at fixed times: which of them comes when is not ours to choose.
     for item in launch.items:
-        item.began, item.sandbox_id = 0.0, f"sbx_{item.place:04}"
-        item.step, item.ended = (Step.READY, 1.5) if item.place < 20 else (Step.STARTING, None)
+        item.began, item.sandbox_id = 0.0, f"sbx_{item.index:04}"
+        item.step, item.ended = (Step.READY, 1.5) if item.index < 20 else (Step.STARTING, None)
     launch.items[3].step, launch.items[3].problem = Step.FAILED, "HTTP 402: the balance is too low"
     launch.items[39].step, launch.items[39].began = Step.QUEUED, None
     launch.launch_id = "0badcafe"

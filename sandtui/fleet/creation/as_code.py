@@ -1,4 +1,4 @@
-"""A request as code: the SDK's snippet, and the line for curl. Secrets are taken from the environment there."""
+"""Requests as code: a Python script for the SDK, and curl commands. Both read secrets from the environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEFT_OUT = {"idempotency_key", "secrets"}
 
 
 def sdk_snippet(requests: Sequence[CreateSandboxRequest]) -> str:
-    """Return a Python script that creates the sandboxes with the SDK; of a fleet, what is common is said once."""
+    """Return a Python script that creates the sandboxes with the SDK; common fields are written once."""
     each = [_fields(request) for request in requests]
     missing = object()
     common = {key: value for key, value in each[0].items() if all(row.get(key, missing) == value for row in each)}
@@ -45,14 +45,14 @@ def sdk_snippet(requests: Sequence[CreateSandboxRequest]) -> str:
 
 
 def curl_lines(requests: Sequence[CreateSandboxRequest], base_url: str) -> str:
-    """Return the commands that create the sandboxes with curl; the key and secrets come from the environment."""
+    """Return curl commands that create the sandboxes; the API key and secrets come from the environment."""
     return "".join(_curl(request, base_url) for request in requests)
 
 
 def _curl(request: CreateSandboxRequest, base_url: str) -> str:
     text = json.dumps(_fields(request))
     if request.secrets:
-        # Double quotes, for the shell has to put the secrets in, but it must touch nothing else.
+        # Double quotes, because the shell inserts the secrets; everything else is escaped.
         kept = "".join("\\" + letter if letter in '\\"$`' else letter for letter in text[:-1])
         names = ", ".join(f'\\"{name}\\": \\"${name}\\"' for name in request.secrets)
         quoted = f'"{kept}, \\"secrets\\": {{{names}}}}}"'
@@ -66,7 +66,7 @@ def _curl(request: CreateSandboxRequest, base_url: str) -> str:
 
 
 def shell_line(values: Mapping[str, str], defaults: Mapping[str, str]) -> str:
-    """Return the ``sandtui create`` line that does what the form does; secrets as they were typed are left out."""
+    """Return the ``sandtui create`` command of a form, without secrets that were typed."""
     changes = [
         f"--set {word(f'{key}={value}')}"
         for key, value in values.items()

@@ -1,4 +1,4 @@
-"""A launch under way: each of its sandboxes from queued to reachable, written down before anything is sent."""
+"""A launch: each of its sandboxes from queued to reachable, recorded before anything is sent."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from sandtui.fleet.signals import Signal
 
 CREATES_AT_ONCE = 16
 GATHER_SECONDS = 0.1
-"""How long those that were made are gathered, to be asked about together."""
+"""Created sandboxes are collected for this long, to be polled together."""
 
 
 class Step(Enum):
-    """How far a sandbox of the launch is."""
+    """The steps of a sandbox in a launch."""
 
     QUEUED = "queued"
     CREATING = "creating"
@@ -47,10 +47,10 @@ UNFINISHED = frozenset({Step.QUEUED, Step.CREATING, Step.STARTING})
 class LaunchItem:
     """One sandbox of a launch. Times are in seconds on the monotonic clock.
 
-    ``error`` is why it failed; ``unsure`` says that the platform may have made it all the same.
+    ``error`` is why it failed; ``unsure`` says that the platform may have created it anyway.
     """
 
-    place: int
+    index: int
     request: CreateSandboxRequest
     step: Step = Step.QUEUED
     sandbox_id: str | None = None
@@ -62,27 +62,27 @@ class LaunchItem:
 
 
 class Journal(Protocol):
-    """Where launches are written down, so that none is forgotten."""
+    """Records launches, so that no sandbox is forgotten."""
 
     def begin(self, launch_id: str, context: str, requests: Sequence[CreateSandboxRequest]) -> None:
-        """Write down what is about to be made, without secrets."""
+        """Record what is about to be created, without secrets."""
         ...
 
-    def write(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
-        """Write down how far one is; when this returns it can't be lost. Called from a thread."""
+    def write(self, launch_id: str, index: int, step: str, sandbox_id: str | None) -> None:
+        """Record the step of one; it is on the disk when this returns. Called from a thread."""
         ...
 
-    def note(self, launch_id: str, place: int, step: str, sandbox_id: str | None) -> None:
-        """Write down how far one is, soon."""
+    def note(self, launch_id: str, index: int, step: str, sandbox_id: str | None) -> None:
+        """Record the step of one, soon."""
         ...
 
     def finish(self, launch_id: str) -> None:
-        """Note that nothing of it is unknown any more."""
+        """Record that the state of every sandbox of the launch is known."""
         ...
 
 
 class Launch:
-    """Makes the sandboxes of a plan. ``on_change`` is called after every step of one."""
+    """Creates the sandboxes of a plan. ``on_change`` tells of every step of one."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Launch:
         on_created: Callable[[Sandbox], None] = lambda _: None,
     ) -> None:
         self.launch_id = plan.launch_id
-        self.items = [LaunchItem(place, request) for place, request in enumerate(plan.requests)]
+        self.items = [LaunchItem(index, request) for index, request in enumerate(plan.requests)]
         self.on_change: Signal[[]] = Signal()
         self._client = client
         self._clock = clock
@@ -103,9 +103,9 @@ class Launch:
         self.on_created = on_created
 
     def resume(self, steps: Sequence[tuple[str, str | None]]) -> None:
-        """Take over how far an earlier run came: ``(step, sandbox id)`` for each, in order.
+        """Continue an earlier run: ``(step, sandbox id)`` for each sandbox, in order.
 
-        What was under way is queued again: its key makes the platform answer with the sandbox that it has made.
+        What was in progress is queued again: its idempotency key makes the platform return the existing sandbox.
         """
         for item, (step, sandbox_id) in zip(self.items, steps, strict=True):
             item.sandbox_id = sandbox_id
@@ -114,21 +114,21 @@ class Launch:
 
     @property
     def counts(self) -> Counter[Step]:
-        """How many are at each step."""
+        """The number of sandboxes at each step."""
         return Counter(item.step for item in self.items)
 
     @property
     def running(self) -> bool:
-        """Whether something is still to come."""
+        """Whether a sandbox is not ready or failed yet."""
         return any(item.step in UNFINISHED for item in self.items)
 
     @property
     def ids(self) -> list[str]:
-        """The sandboxes that were made and not deleted again."""
+        """The sandboxes that were created and not deleted."""
         return [item.sandbox_id for item in self.items if item.sandbox_id and item.step is not Step.DELETED]
 
     async def create(self) -> None:
-        """Make all that is queued, without waiting for any to run."""
+        """Create all that are queued, without waiting for any to run."""
         gate = asyncio.Semaphore(CREATES_AT_ONCE)
 
         async def make(item: LaunchItem) -> None:
@@ -139,9 +139,9 @@ class Launch:
         await self._finish()
 
     async def run(self) -> None:
-        """Make all that is queued, and wait until each answers or has failed.
+        """Create all that are queued, and wait until each is reachable or has failed.
 
-        Cancelling leaves what was made; what was not sent stays queued.
+        After cancelling, created sandboxes stay, and what was not sent stays queued.
 
         Raises:
             OSError: the journal can't be written; nothing was sent.
@@ -168,7 +168,7 @@ class Launch:
             await self._finish()
 
     def retry_failed(self) -> int:
-        """Queue the failed ones again; return how many. One that was made is made anew, with a key of its own."""
+        """Queue the failed ones again; return how many. One that had been created gets a new idempotency key."""
         again = [item for item in self.items if item.step is Step.FAILED]
         for item in again:
             if item.sandbox_id is not None:
@@ -180,7 +180,7 @@ class Launch:
         return len(again)
 
     async def delete_made(self) -> int:
-        """Delete all that this launch has made; return how many.
+        """Delete all sandboxes of this launch; return how many.
 
         Raises:
             SandboxClientError: one could not be deleted; the others are.
@@ -205,23 +205,23 @@ class Launch:
         return deleted
 
     async def _finish(self) -> None:
-        """Note that nothing is unknown any more, if that is so: what is unsure is offered at the next start."""
+        """Record the end of the launch, unless a result is unknown: that is offered at the next start."""
         if not any(item.unsure for item in self.items):
             await asyncio.to_thread(self._journal.finish, self.launch_id)
 
     async def _begin(self) -> list[LaunchItem]:
-        """Write down what is about to be made, and return it."""
+        """Record what is about to be created, and return it."""
         requests = [item.request for item in self.items]
         await asyncio.to_thread(self._journal.begin, self.launch_id, self._context, requests)
         return [item for item in self.items if item.step is Step.QUEUED]
 
     async def _make(self, item: LaunchItem) -> None:
-        """Make one. That it was asked for is written down before it is: a kill at any moment leaves no unknown one."""
+        """Create one. The request is recorded before it is sent: a kill at any moment leaves no unknown sandbox."""
         item.began = self._clock.monotonic()
         item.error, item.unsure, item.step = None, False, Step.CREATING
         self.on_change()
         try:
-            await asyncio.to_thread(self._journal.write, self.launch_id, item.place, Step.CREATING.value, None)
+            await asyncio.to_thread(self._journal.write, self.launch_id, item.index, Step.CREATING.value, None)
         except asyncio.CancelledError:
             item.step = Step.QUEUED
             raise
@@ -230,11 +230,11 @@ class Launch:
             return
         item.unsure = True
         try:
-            # Cancelled meanwhile it may have been made nevertheless: then it is known, and can be deleted.
+            # If it is cancelled meanwhile, the sandbox may exist nevertheless: then it is known, and can be deleted.
             sandbox = await self._client.create(item.request, on_abandoned=partial(self._made, item))
         except SandboxClientError as error:
-            item.unsure = may_have_been_made(error)
-            # Where it is not known whether it was made, the journal keeps saying that it was asked for.
+            item.unsure = may_exist(error)
+            # If the result is unknown, the journal keeps the step of the request.
             self._fail(item, error)
         else:
             self._made(item, sandbox)
@@ -245,7 +245,7 @@ class Launch:
         self._move(item, Step.STARTING)
 
     async def _wait(self, starting: asyncio.Queue[LaunchItem | None]) -> None:
-        """Wait for the ones that were made, in groups of those that were made at about the same time."""
+        """Wait for created sandboxes, in groups of those that were created at about the same time."""
         more = True
         async with asyncio.TaskGroup() as groups:
             while more:
@@ -278,12 +278,12 @@ class Launch:
     def _move(self, item: LaunchItem, step: Step) -> None:
         item.step = step
         noted = Step.CREATING if item.unsure else step
-        self._journal.note(self.launch_id, item.place, noted.value, item.sandbox_id)
+        self._journal.note(self.launch_id, item.index, noted.value, item.sandbox_id)
         self.on_change()
 
 
-def may_have_been_made(error: SandboxClientError) -> bool:
-    """Whether the platform may have made a sandbox although it did not say so."""
+def may_exist(error: SandboxClientError) -> bool:
+    """Whether the platform may have created the sandbox although the request failed."""
     return isinstance(error, (APITimeoutError, ServerError)) or (
         isinstance(error, ConnectionFailedError) and error.sent
     )
@@ -295,10 +295,10 @@ async def clean_up(
     known: Sequence[str],
     unknown: Sequence[CreateSandboxRequest] = (),
 ) -> int:
-    """Delete all that a launch has made, known or not; return how many.
+    """Delete all sandboxes of a launch, known or not; return how many.
 
-    A fleet is found by its label. A sandbox made alone has none: it is asked for again by the key of its request,
-    to which the platform answers with the one that it has made.
+    A fleet is found by its label. A single sandbox has none: its request is sent again, and its idempotency key makes
+    the platform return the existing sandbox.
 
     Raises:
         SandboxClientError: one could not be deleted; the others are.
@@ -323,5 +323,5 @@ async def clean_up(
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether an error says that there is no such sandbox any more."""
+    """Whether an error says that the sandbox no longer exists."""
     return isinstance(error, SandboxClientError) and error.status_code == 404

@@ -16,7 +16,7 @@ from sandtui.fleet.fields import LAUNCH_LABEL
 
 @dataclass(frozen=True, slots=True)
 class LaunchPlan:
-    """The requests of a launch, or what is wrong, by field. Each request carries its own idempotency key."""
+    """The requests of a launch, each with its own idempotency key; or what is wrong, by field."""
 
     launch_id: str
     requests: tuple[CreateSandboxRequest, ...] = ()
@@ -24,30 +24,30 @@ class LaunchPlan:
 
     @property
     def cores(self) -> float:
-        """Cores of all together."""
+        """Cores of all sandboxes together."""
         return sum(request.cpu_cores for request in self.requests)
 
     @property
     def memory_gb(self) -> float:
-        """Memory of all together, in GB."""
+        """Memory of all sandboxes together, in GB."""
         return sum(request.memory_gb for request in self.requests)
 
     @property
     def disk_gb(self) -> float:
-        """Disk of all together, in GB."""
+        """Disk of all sandboxes together, in GB."""
         return sum(request.disk_size_gb for request in self.requests)
 
 
 def new_launch_id() -> str:
-    """Return the name of a new launch."""
+    """Return a random id."""
     return secrets.token_hex(4)
 
 
 def plan_launch(values: Mapping[str, str], launch_id: str) -> LaunchPlan:
     """Expand a form: one request for each number and each combination of the matrix.
 
-    ``{i}`` and ``{i:03}`` in the name, the start command and the variables become the number; names of a matrix's
-    fields in braces become its values.
+    ``{i}`` and ``{i:03}`` in the name, the start command and the variables become the index; names of the matrix in
+    braces become its values.
     """
     problems: dict[str, str] = {}
     count = start = 1
@@ -85,7 +85,7 @@ def plan_launch(values: Mapping[str, str], launch_id: str) -> LaunchPlan:
 
 
 def read_matrix(text: str) -> list[dict[str, str]]:
-    """Read ``memory_gb=2,4 SEED=1,2``: every combination, fields of the form by their names, others as variables.
+    """Read ``memory_gb=2,4 SEED=1,2`` into every combination. Names that are not fields of the form are variables.
 
     Raises:
         FieldProblem: an entry is not ``name=value,value``.
@@ -121,13 +121,13 @@ def _fill(values: Mapping[str, str], row: Mapping[str, str], place: int) -> dict
 
 
 class _Pattern(string.Formatter):
-    """Fills ``{i:03}`` and ``{field}``; braces that mean nothing here stay as they are."""
+    """Fills ``{i:03}`` and ``{field}``; other braces stay as they are."""
 
     def __init__(self, row: Mapping[str, str], place: int) -> None:
         self._known: dict[str, object] = {"i": place, **row}
 
     def format(self, text: str, /, *_: object, **__: object) -> str:
-        """Fill a text."""
+        """Return the text with its placeholders filled."""
         parts: list[str] = []
         try:
             pieces = list(self.parse(text))

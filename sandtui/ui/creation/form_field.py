@@ -1,4 +1,4 @@
-"""One line of the create form: a label, a field of the right kind, and what is allowed or wrong beside it."""
+"""One line of the create form: a label, an input, and the hint or the error beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANY = frozenset({"labels"})
 
 
 class FieldLine(Horizontal):
-    """A field. ``value`` is its text in the spelling of the form, whatever it is typed into."""
+    """A field. ``value`` is its text in the syntax of the form, whichever widget it is typed into."""
 
     def __init__(self, field: FormField, value: str, choices: Choices) -> None:
         super().__init__(classes="field-line -pairs" if field.id in PAIRS else "field-line")
@@ -33,14 +33,13 @@ class FieldLine(Horizontal):
             self._editor = SuggestInput(value, choices, many=field.id in MANY, id=identity)
 
     def compose(self) -> Iterable[Widget]:
-        """Label, field, words."""
         yield Static(Content(f"{self.field.label:<12}"), classes="field-label")
         yield self._editor
         yield Static(classes="field-words")
 
     @property
     def value(self) -> str:
-        """The text of the field."""
+        """The text of the field, in the syntax of the form."""
         return self._editor.text if isinstance(self._editor, PairRows) else self._editor.value
 
     @value.setter
@@ -51,14 +50,14 @@ class FieldLine(Horizontal):
             self._editor.value = value
 
     def focus_field(self) -> None:
-        """Put the cursor into the field."""
+        """Focus the field."""
         if isinstance(self._editor, PairRows):
             self._editor.focus_first()
         else:
             self._editor.focus()
 
     def show_words(self, problem: str | None, note: Piece | None = None) -> None:
-        """Show the problem; or else the note, the suggestions while the cursor is here, or the hint."""
+        """Show the error; or else the note, the suggestions while the field has the focus, or the hint."""
         if problem:
             piece = Piece(f"✖ {clean(problem)}", "bad")
         elif note is not None:

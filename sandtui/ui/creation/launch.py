@@ -1,4 +1,4 @@
-"""The board of a launch: a sign for each sandbox, the failures with their reasons, then every one with its time."""
+"""The lines of a launch: a symbol for each sandbox, failures with their reasons, then each sandbox with its time."""
 
 from __future__ import annotations
 
@@ -20,17 +20,14 @@ SIGNS: dict[Step, tuple[str, Role]] = {
 
 NAME_WIDTH = 28
 INDENT = 5
-"""Cells before a reason that stands below its sandbox."""
+"""Cells before a reason on a line below its sandbox."""
 
 BESIDE = 54
 """Cells of a line before the reason."""
 
 
 class Board:
-    """The lines of a board, each made when it is looked at: only those in view cost anything.
-
-    First signs for all, then the failures with their reasons, then every one with its time.
-    """
+    """The lines of a launch, built on demand: only those in view cost anything."""
 
     def __init__(self, launch: Launch, width: int) -> None:
         self._items = launch.items
@@ -49,8 +46,8 @@ class Board:
         """Return one line; ``now`` is in seconds on the monotonic clock."""
         if number < self._grid:
             return self._signs(number * self._per_line)
-        place = number - self._grid
-        item = self._listed[place] if place < len(self._listed) else ""
+        index = number - self._grid
+        item = self._listed[index] if index < len(self._listed) else ""
         if isinstance(item, str):
             return [Piece(item, "bad")] if item else []
         return _item(item, now, beside=self._fits(item))
@@ -59,7 +56,7 @@ class Board:
         return BESIDE + width_of(clean(item.problem)) <= self._per_line
 
     def _with_reason(self, item: LaunchItem, width: int) -> list[LaunchItem | str]:
-        """Return a failure, and its reason below it when there is no room beside it."""
+        """Return a failure, with its reason below it if there is no room beside it."""
         if self._fits(item):
             return [item]
         indent = " " * INDENT
@@ -77,7 +74,7 @@ class Board:
 
 
 def summary(launch: Launch) -> list[Piece]:
-    """Return how many are how far."""
+    """Return the number of sandboxes at each step."""
     counts = launch.counts
     pieces: list[Piece] = []
     for step, (sign, role) in SIGNS.items():

@@ -1,4 +1,4 @@
-"""The board of a launch: what is made, what failed and why, and what to do about it."""
+"""The screen of a launch: its progress, what failed and why, and what to do about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sandtui.ui.widgets.output_view import OutputView
 
 
 class LaunchScreen(AppScreen):
-    """One launch, live. It goes on when the screen is left, and can be opened again."""
+    """One launch, live. Leaving the screen does not stop it, and it can be opened again."""
 
     SCOPE = "launch"
     BINDINGS: ClassVar[list[BindingType]] = bindings("launch")
@@ -37,84 +37,72 @@ class LaunchScreen(AppScreen):
         self._stale = False
 
     def compose_body(self) -> Iterable[Widget]:
-        """One view of lines."""
         with Vertical(id="launch-panel", classes="panel"):
             yield OutputView(self._line, follows=False, id="board")
 
     def crumbs(self) -> list[str]:
-        """Fleet, launch."""
         return ["Fleet", f"Launch {clean(self.launch.launch_id)}"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell how far it is."""
-        return summary(self.launch), [Piece("under way" if self.launch.running else "done", "dim")]
+        return summary(self.launch), [Piece("launching…" if self.launch.running else "complete", "dim")]
 
     def on_mount(self) -> None:
-        """Draw."""
         total = len(self.launch.items)
         self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
         self.listen(self.launch.on_change, self._changed)
         self._draw()
 
     def tick(self) -> None:
-        """Let the times grow."""
         super().tick()
         if self.launch.running:
             self._draw()
 
     def on_launch_changed(self, _: LaunchChanged) -> None:
-        """It came to its end, or was changed from here."""
         self._draw()
 
     def why_not(self, action: str) -> str:
-        """Return that there is nothing to stop, to repeat, to delete or to copy."""
+        """Return why an action is not available."""
         launch = self.launch
         if action == "cancel" and not launch.running:
-            return "This launch is over: there is nothing to stop."
+            return "Launch complete: nothing to stop"
         if action == "retry" and not launch.counts[Step.FAILED]:
-            return "None of this launch has failed."
+            return "Nothing failed in this launch"
         if action == "copy" and not launch.ids:
-            return "Nothing was made yet: there are no ids to copy."
+            return "No sandboxes created yet"
         if action == "delete" and not launch.ids and not any(item.unsure for item in launch.items):
-            return "Nothing was made: there is nothing to delete."
+            return "No sandboxes to delete"
         return ""
 
     def action_cancel(self) -> None:
-        """Send nothing more; what was made stays."""
         self.services.launches.cancel(self.launch)
-        self.services.notifier.notify(
-            "The launch is stopped: what was made stays, what was not sent stays queued.", "warning"
-        )
+        self.services.notifier.notify("Launch stopped. Created sandboxes stay; the rest stays queued.", "warning")
 
     def action_retry(self) -> None:
-        """Make the failed ones again."""
         count = self.launch.retry_failed()
-        self.services.notifier.notify(f"Trying {count} again.")
+        self.services.notifier.notify(f"Retrying {count}")
         self.services.launches.run(self.launch)
 
     def action_delete(self) -> None:
-        """Ask, and delete all that this launch made."""
         count = len(self.launch.ids)
-        question = f"Delete the {count} sandboxes that this launch made?"
+        question = f"Delete all {count} sandboxes of this launch?"
         if any(item.unsure for item in self.launch.items):
-            question += " Those of which it is not known whether they were made are looked for and deleted too."
+            question += " Requests without a known result are looked up, and deleted too."
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:
                 self.services.launches.cancel(self.launch)
                 self.services.launches.delete(self.launch)
 
-        self.app.push_screen(AskDialog("Delete a launch", question, f"Delete {count}"), answered)
+        self.app.push_screen(AskDialog("Delete launch", question, f"Delete {count}"), answered)
 
     def action_code(self) -> None:
-        """Show the launch as code."""
         requests = [item.request for item in self.launch.items]
         base_url = (
             self.services.platform.connection.config.base_url if self.services.platform.connection is not None else ""
         )
         texts = [
-            CodeText("1", "the SDK script", sdk_snippet(requests)),
-            CodeText("2", "the curl lines", curl_lines(requests, base_url)),
+            CodeText("1", "Python", sdk_snippet(requests)),
+            CodeText("2", "curl", curl_lines(requests, base_url)),
         ]
 
         def chosen(text: str | None) -> None:
@@ -124,11 +112,9 @@ class LaunchScreen(AppScreen):
         self.app.push_screen(CodeDialog(texts), chosen)
 
     def action_copy(self) -> None:
-        """Copy the ids of what was made."""
         self.services.clipboard.copy(" ".join(self.launch.ids))
 
     def action_back(self) -> None:
-        """Back to the fleet; the launch goes on."""
         self.app.pop_screen()
 
     def _line(self, number: int) -> list[Piece]:
@@ -137,7 +123,7 @@ class LaunchScreen(AppScreen):
     def _changed(self) -> None:
         if not self._stale:
             self._stale = True
-            # A launch of hundreds changes hundreds of times a second: ten drawings are enough.
+            # A launch of hundreds changes hundreds of times a second: ten repaints are enough.
             self.set_timer(0.1, self._draw)
 
     def _draw(self) -> None:

@@ -1,4 +1,4 @@
-"""Rows of a key and its value, for variables and secrets; a whole ``.env`` can be pasted."""
+"""Rows of KEY and value for variables and secrets; a ``.env`` file can be pasted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REFERENCES = ("@env:", "@file:")
 
 
 class _PairInput(Input):
-    """A field of a row. In the key's place ``=`` goes on to the value; several lines that are pasted become rows."""
+    """A field of a row. ``=`` in the key moves to the value; pasted lines become rows."""
 
     async def _on_key(self, event: events.Key) -> None:
         row = self.parent
         if not isinstance(row, PairRow) or self is not row.key or event.character is None:
             return
-        # Keys that were typed ahead arrive here although the cursor is in the value's place by now.
+        # Keys that were typed ahead arrive here although the cursor has moved to the value.
         late = self.screen.focused is row.value and event.is_printable
         if late:
             row.value.insert_text_at_cursor(event.character)
@@ -55,13 +55,12 @@ class PairRow(Horizontal):
         self.value = _PairInput(value, compact=True, placeholder=example, classes="pair-value", password=masked)
 
     def compose(self) -> Iterable[Widget]:
-        """The two fields."""
         yield self.key
         yield self.value
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing stands there."""
+        """Whether both fields are empty."""
         return not (self.key.value or self.value.value)
 
     @property
@@ -84,12 +83,11 @@ class PairRows(Vertical):
         self._rows = self._read(text)
 
     def compose(self) -> Iterable[Widget]:
-        """The rows."""
         yield from self._rows
 
     @property
     def text(self) -> str:
-        """What stands there; the secrets too."""
+        """All rows, secrets included."""
         return " ".join(row.word for row in self._rows if not row.is_empty)
 
     @text.setter
@@ -100,11 +98,11 @@ class PairRows(Vertical):
             self.mount(*self._rows)
 
     def focus_first(self) -> None:
-        """Put the cursor into the first row."""
+        """Focus the first row."""
         self._rows[0].key.focus()
 
     def add_pairs(self, pairs: Iterable[str]) -> None:
-        """Add ``KEY=value`` words as rows; a key that is there gets the new value."""
+        """Add ``KEY=value`` words as rows; an existing key gets the new value."""
         by_key = {row.key.value: row for row in self._rows}
         for pair in pairs:
             key, _, value = pair.partition("=")
@@ -117,7 +115,6 @@ class PairRows(Vertical):
             self._add_empty()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Keep an empty row at the end."""
         row = event.input.parent
         if not isinstance(row, PairRow) or row not in self._rows:
             return
@@ -127,7 +124,6 @@ class PairRows(Vertical):
             self._add_empty()
 
     def on_descendant_blur(self, _: events.DescendantBlur) -> None:
-        """Take away rows that were emptied, once the cursor has left them."""
         self.call_after_refresh(self._prune)
 
     def _prune(self) -> None:

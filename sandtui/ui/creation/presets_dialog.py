@@ -1,4 +1,4 @@
-"""Choose a preset, delete one of your own, or keep the form as one."""
+"""Load, edit, copy or delete a preset, or save the form as one."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NAME_WIDTH = 20
 
 @dataclass(frozen=True, slots=True)
 class PresetChoice:
-    """What is to be done with a preset: ``use``, ``edit``, ``copy``, ``delete``, ``save`` or ``take`` from a file."""
+    """What to do with a preset: ``use``, ``edit``, ``copy``, ``delete``, ``save``, or ``take`` from a file."""
 
     act: str
     name: str
 
 
 class PresetsDialog(Dialog[PresetChoice]):
-    """Answers what was chosen, or None."""
+    """Lists the presets; returns the choice, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close", show=False),
@@ -45,58 +45,51 @@ class PresetsDialog(Dialog[PresetChoice]):
         self._presets = presets
 
     def compose(self) -> Iterable[Widget]:
-        """The list and a field for a new name."""
         with Vertical(id="dialog", classes="help") as dialog:
             dialog.border_title = Content("Presets")
             yield OptionMenu(*(self._option(preset) for preset in self._presets), id="help-list", compact=True)
             yield Input(
-                placeholder="a name keeps the form; the path of a .toml file takes it over",
+                placeholder="name: save as preset · path to .toml: import it",
                 id="preset-name",
                 compact=True,
             )
-            keys = "enter use · e edit · y copy · D delete · tab name a new one · esc close"
+            keys = "enter load · e edit · y copy · D delete · tab save as… · esc close"
             yield Static(content(Piece(keys, "dim")), id="dialog-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Use it."""
         event.stop()
         self.dismiss(PresetChoice("use", event.option.id or ""))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the form under the name."""
         event.stop()
         name = event.value.strip()
         if name:
             self.dismiss(PresetChoice("take" if name.endswith(".toml") or "/" in name else "save", name))
 
     def action_delete(self) -> None:
-        """Delete the one under the cursor, if it is the user's own."""
         if (preset := self._chosen) is not None and not preset.built_in:
             self.dismiss(PresetChoice("delete", preset.name))
 
     def action_edit(self) -> None:
-        """Edit the file of the one under the cursor; one of the app's becomes the user's own by that."""
         if (preset := self._chosen) is not None:
             self.dismiss(PresetChoice("edit", preset.name))
 
     def action_copy(self) -> None:
-        """Copy the file of the one under the cursor, to share it."""
         if (preset := self._chosen) is not None:
             self.dismiss(PresetChoice("copy", preset.name))
 
     @property
     def _chosen(self) -> Preset | None:
-        place = self.query_one(OptionList).highlighted
-        return None if place is None else self._presets[place]
+        index = self.query_one(OptionList).highlighted
+        return None if index is None else self._presets[index]
 
     def action_close(self) -> None:
-        """Close."""
         self.dismiss(None)
 
     @staticmethod
     def _option(preset: Preset) -> Option:
         words = preset.description or ", ".join(preset.fields)
-        kind = "comes with sandtui" if preset.built_in else "your own"
+        kind = "built-in" if preset.built_in else "custom"
         return Option(
             content(
                 Piece(f"{clean(preset.name):<{NAME_WIDTH}}", "key"), Piece(clean(words)), Piece(f"  ({kind})", "dim")

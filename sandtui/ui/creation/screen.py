@@ -1,4 +1,4 @@
-"""The create form: each field is checked as it is typed, with the reason beside it."""
+"""The create form: each field is checked while typing, with the error beside it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.services.bundle import Services
 
 CHECK_SECONDS = 0.15
-"""How long typing may go on before the whole plan is made anew: a fleet of hundreds takes longer than a key may."""
+"""The pause in typing before the plan of a fleet is computed: hundreds of requests take longer than a key may."""
 
 IMAGE_SECONDS = 0.7
-"""How long an image's name must stand before the platform is asked about it."""
+"""The pause in typing before the platform is asked about an image."""
 
 
 class CreateScreen(AppScreen):
-    """Make one sandbox, or a fleet."""
+    """Create one sandbox or a fleet."""
 
     SCOPE = "create"
     BINDINGS: ClassVar[list[BindingType]] = bindings("create")
@@ -69,21 +69,20 @@ class CreateScreen(AppScreen):
 
     @property
     def keeps_draft(self) -> bool:
-        """A form that was filled like a sandbox leaves the draft alone."""
+        """A form for a clone does not replace the draft."""
         return self._like is None
 
     @property
     def plan(self) -> LaunchPlan:
-        """What would be made of the form as it stands."""
+        """The requests of the form as it is."""
         return self._plan
 
     @property
     def is_sending(self) -> bool:
-        """Whether the platform has been asked and has not answered."""
+        """Whether a create request is waiting for its response."""
         return self._sending
 
     def compose_body(self) -> Iterable[Widget]:
-        """The fields by section, and the review beside them."""
         draft = draft_from(self._like) if self._like is not None else self.services.drafts.values
         session = self.services.platform.session
         assert session is not None
@@ -101,26 +100,23 @@ class CreateScreen(AppScreen):
                 yield Static(id="review-text")
 
     def crumbs(self) -> list[str]:
-        """Fleet, new."""
         return ["Fleet", "New sandbox"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell what is wrong, or that all is well."""
         if self._sending:
             return [Piece("◐ creating …", "busy")], []
         problems = self.problems()
         submit = self.services.key_of("create.submit")
         if not problems:
             many = len(self._plan.requests)
-            what = "it" if many == 1 else f"{many} sandboxes"
-            return [Piece(f"✓ ready: {submit} creates {what}", "good")], []
+            what = "create" if many == 1 else f"create {many} sandboxes"
+            return [Piece(f"✓ valid · {submit} to {what}", "good")], []
         first = next(iter(problems))
         label = BY_ID[first].label if first in BY_ID else first
-        count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
+        count = f"{len(problems)} error" + ("s" if len(problems) > 1 else "")
         return [Piece(f"✖ {clean(label)}: {clean(problems[first])}", "bad")], [Piece(count, "bad")]
 
     def on_mount(self) -> None:
-        """Check what stands there."""
         self.query_one("#form").border_title = Content("New sandbox")
         self.query_one("#review").border_title = Content("Review")
         self._at_first = self.values()
@@ -128,7 +124,6 @@ class CreateScreen(AppScreen):
         self.services.launches.recall_images(self)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Check soon after each key."""
         event.stop()
         if self._timer is not None:
             self._timer.stop()
@@ -138,47 +133,43 @@ class CreateScreen(AppScreen):
             self.check_form()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the next field: only ctrl+s creates."""
         event.stop()
+        # Enter never creates: a form of this size would be sent by accident.
         self.focus_next()
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
-        """The words beside a field depend on where the cursor is."""
         self._show_words()
 
     def on_images_known(self, message: ImagesKnown) -> None:
-        """Offer what was used before."""
         self._choices.add_images(message.images)
         self._show_words()
 
     def on_image_checked(self, message: ImageChecked) -> None:
-        """Show what the platform says about the image, if it is still the one that stands there."""
         if message.image != self._image:
             return
         if message.accessible is None:
             self._image_note = None
         elif message.accessible:
-            self._image_note = Piece("✓ the platform can use it", "good")
+            self._image_note = Piece("✓ image available", "good")
         else:
-            self._image_note = Piece(f"▲ {clean(message.details) or 'the platform can not use it'}", "busy")
+            self._image_note = Piece(f"▲ {clean(message.details) or 'image not available'}", "busy")
         self._show_words()
 
     def on_create_finished(self, message: CreateFinished) -> None:
-        """Show the new sandbox, or the platform's words at the fields that they belong to."""
         self._sending = False
         if message.sandbox is not None:
             self.services.drafts.keep({})
             with following(message.trace):
-                self.services.notifier.notify(f"Created {message.sandbox.name}.")
+                self.services.notifier.notify(f"Created {message.sandbox.name}")
             self.services.navigator.show_created(message.sandbox)
             return
         self._refused = dict(getattr(message.error, "fields", {}))
         self._refused_values = self.values()
         if message.unsure:
-            # The same request again, with the same key, can't make a second one.
+            # The same request with the same idempotency key can't create a second one.
             self._unsure = (self._refused_values, self._plan)
             again = self.services.key_of("create.submit")
-            note = f" It may have been made all the same: {again} asks again and makes no second one."
+            note = f" It may have been created anyway: {again} retries without creating a second one."
         else:
             note = ""
         words = describe(message.error) if message.error is not None else ""
@@ -188,7 +179,6 @@ class CreateScreen(AppScreen):
         self.action_next_problem()
 
     def action_submit(self) -> None:
-        """Create the sandbox or the fleet, or go to what is wrong."""
         if self._sending:
             return
         self.check_form()
@@ -207,25 +197,25 @@ class CreateScreen(AppScreen):
         self.services.launches.create(self, self._plan)
 
     def on_unmount(self) -> None:
-        """Nothing typed lives on in the fields."""
+        # Nothing that was typed, secrets above all, outlives the screen.
         self._refused_values, self._unsure = {}, None
 
     def keep_draft(self) -> None:
-        """Keep what was typed; secrets only where they are references."""
+        """Save what was typed as the draft; of secrets only references."""
         if self.keeps_draft:
             self.services.drafts.keep(secret_free(self.values()))
 
     def problems(self) -> dict[str, str]:
-        """Return what is wrong, by field: the platform's words and our own."""
+        """Return what is wrong, by field: the platform's errors and our own."""
         return {**self._refused, **self._plan.problems}
 
     def check_form(self) -> None:
-        """Check every field, and show what would be made."""
+        """Check every field, and show what would be created."""
         self._timer = None
         if not self.is_mounted or self._sending:
             return
         values = self.values()
-        # The platform's words stand until the field that they are about is changed.
+        # An error of the platform stays until its field is changed.
         self._refused = {
             field: words
             for field, words in self._refused.items()
@@ -244,7 +234,7 @@ class CreateScreen(AppScreen):
         self._update_activity()
 
     def _watch_image(self, values: dict[str, str]) -> None:
-        """Have the platform asked about the image, once its name has stood for a moment; only containers have that."""
+        """Ask the platform about the image of a container after a pause in typing."""
         image = values["docker_image"].strip()
         if image == self._image:
             return
@@ -261,9 +251,9 @@ class CreateScreen(AppScreen):
             line.show_words(problems.get(line.field.id), note)
 
     def why_not(self, action: str) -> str:
-        """Return that the form has no error to go to."""
+        """Return why an action is not available."""
         if action == "next_problem" and not self.problems():
-            return f"No field is wrong: {self.services.key_of('create.submit')} creates it."
+            return f"No errors: {self.services.key_of('create.submit')} to create"
         return ""
 
     def line(self, field: str) -> FieldLine:
@@ -275,13 +265,12 @@ class CreateScreen(AppScreen):
         return {line.field.id: line.value for line in self.lines}
 
     def fill(self, values: Mapping[str, str]) -> None:
-        """Put texts into the fields; those that are not named get their defaults."""
+        """Set the text of every field; those that are not given get their defaults."""
         for line in self.lines:
             line.value = values.get(line.field.id, line.field.default)
         self.check_form()
 
     def action_next_problem(self) -> None:
-        """Go to the next field that is wrong."""
         order = [field.id for field in FIELDS]
         wrong = [field for field in order if field in self.problems()]
         if not wrong:
@@ -296,7 +285,6 @@ class CreateScreen(AppScreen):
         target.focus_field()
 
     def action_presets(self) -> None:
-        """Choose a preset, or keep the form as one."""
         store = self.services.presets
         presets = []
         for name in store.names():
@@ -307,7 +295,6 @@ class CreateScreen(AppScreen):
         self.app.push_screen(PresetsDialog(presets), self._preset_chosen)
 
     def action_code(self) -> None:
-        """Show the form as code."""
         self.check_form()
         if not self._plan.requests:
             self.action_next_problem()
@@ -317,10 +304,10 @@ class CreateScreen(AppScreen):
             self.services.platform.connection.config.base_url if self.services.platform.connection is not None else ""
         )
         texts = [
-            CodeText("1", "the SDK script", sdk_snippet(requests)),
-            CodeText("2", "the curl line", curl_lines(requests, base_url)),
-            CodeText("3", "the preset", to_toml(values)),
-            CodeText("4", "the shell line", shell_line(values, DEFAULTS)),
+            CodeText("1", "Python", sdk_snippet(requests)),
+            CodeText("2", "curl", curl_lines(requests, base_url)),
+            CodeText("3", "preset", to_toml(values)),
+            CodeText("4", "shell", shell_line(values, DEFAULTS)),
         ]
 
         def chosen(text: str | None) -> None:
@@ -330,11 +317,10 @@ class CreateScreen(AppScreen):
         self.app.push_screen(CodeDialog(texts), chosen)
 
     def action_edit(self) -> None:
-        """Edit the form as a text; secrets that were typed stay in the form and out of the file."""
+        """Edit the form in the editor; secrets that were typed stay in the form and never reach the file."""
         self.services.terminal.edit_text(self._edited or to_editable(self.values()), "sandbox.toml", self._take_edited)
 
     def action_back(self) -> None:
-        """Leave; ask first when something would be lost."""
         lost = self._lost()
         if not lost:
             self._leave()
@@ -344,15 +330,15 @@ class CreateScreen(AppScreen):
             if leave:
                 self._leave()
 
-        self.app.push_screen(AskDialog("Leave the form?", lost, "Leave"), answered)
+        self.app.push_screen(AskDialog("Close the form?", lost, "Close"), answered)
 
     def _lost(self) -> str:
         values = self.values()
         if any(only_values(values[field.id]) for field in FIELDS if field.secret):
-            return "The secrets that you typed are kept nowhere: they would be lost."
+            return "Secrets are not saved and will be lost."
         if not self.keeps_draft and values != self._at_first:
             presets = self.services.key_of("create.presets")
-            return f"What you changed here is not kept as a draft: it would be lost. {presets} keeps it as a preset."
+            return f"Changes to a clone are not saved as a draft and will be lost. {presets} saves them as a preset."
         return ""
 
     def _leave(self) -> None:
@@ -365,7 +351,7 @@ class CreateScreen(AppScreen):
         except PresetError as error:
             self._edited = text
             key = self.services.key_of("create.edit")
-            self.services.notifier.notify(f"Not taken over: {error}. {key} opens the text again.", "error")
+            self.services.notifier.notify(f"Form not changed: {error}. {key} opens the text again.", "error")
             return
         self._edited = ""
         typed = self.values()
@@ -384,10 +370,10 @@ class CreateScreen(AppScreen):
             elif choice.act == "take":
                 preset = store.take(choice.name)
                 self.fill({**DEFAULTS, **preset.fields})
-                say(f"Took over {preset.name}; it is a preset of your own now.")
+                say(f'Preset "{preset.name}" imported')
             elif choice.act == "delete":
                 store.delete(choice.name)
-                say(f"Deleted the preset {choice.name}.")
+                say(f'Preset "{choice.name}" deleted')
             elif choice.act == "copy":
                 preset = store.load(choice.name)
                 self.services.clipboard.copy_text(to_toml({**DEFAULTS, **preset.fields}, preset.description))
@@ -396,7 +382,7 @@ class CreateScreen(AppScreen):
             else:
                 path = store.save(choice.name, self.values())
                 left = any(only_values(self.values()[key]) for key in BY_ID if BY_ID[key].secret)
-                say(f"Kept as {path}." + (" Secrets that you typed are left out." if left else ""))
+                say(f"Saved to {path}" + (" without the secrets that you typed" if left else ""))
         except PresetError as error:
             say(str(error), "error")
 
@@ -409,9 +395,9 @@ class CreateScreen(AppScreen):
                 edited = read_preset(text, name)
                 path = store.save(name, {**DEFAULTS, **edited.fields}, edited.description)
             except PresetError as error:
-                self.services.notifier.notify(f"{name} is as it was: {error}", "error")
+                self.services.notifier.notify(f'Preset "{name}" not changed: {error}', "error")
             else:
-                self.services.notifier.notify(f"Kept as {path}.")
+                self.services.notifier.notify(f"Saved to {path}")
 
         self.services.terminal.edit_text(
             to_toml({**DEFAULTS, **preset.fields}, preset.description), f"{name}.toml", done
@@ -419,5 +405,5 @@ class CreateScreen(AppScreen):
 
 
 def secret_free(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields with only those secrets that are references."""
+    """Return the fields, of secrets only those that are references."""
     return {key: only_references(value) if BY_ID[key].secret else value for key, value in values.items()}

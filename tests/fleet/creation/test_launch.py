@@ -17,7 +17,7 @@ from sandtui.client.port import Outcome
 from sandtui.clock import SystemClock
 from sandtui.fleet.creation.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.creation.form import DEFAULTS, read_form
-from sandtui.fleet.creation.launch import Launch, Step, clean_up, may_have_been_made
+from sandtui.fleet.creation.launch import Launch, Step, clean_up, may_exist
 from sandtui.fleet.creation.launch_plan import plan_launch
 from tests.client.fakes import body_of, token_reply
 from tests.probes import session_of
@@ -365,5 +365,5 @@ def test_the_script_makes_what_the_form_says(monkeypatch, count):
 
 
 def test_what_found_no_space_was_not_made() -> None:
-    assert not may_have_been_made(StorageFullError("HTTP 507: full", status_code=507))
-    assert may_have_been_made(ServerError("HTTP 500: failed", status_code=500))
+    assert not may_exist(StorageFullError("HTTP 507: full", status_code=507))
+    assert may_exist(ServerError("HTTP 500: failed", status_code=500))

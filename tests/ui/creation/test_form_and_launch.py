@@ -208,7 +208,7 @@ async def test_what_may_have_been_made_is_asked_for_again_with_the_same_key():
         await open_form(pilot)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.services.notifier.messages and not app.screen.is_sending)
-        assert "makes no second one" in app.services.notifier.messages[-1].text
+        assert "without creating a second one" in app.services.notifier.messages[-1].text
         (unfinished,) = app.services.launches.journal.unfinished()
         assert len(unfinished.unknown) == 1
         transports[0].answer = None
@@ -381,7 +381,7 @@ async def test_an_edited_text_fills_the_form_and_a_broken_one_is_not_lost(monkey
         assert (values["memory_gb"], values["labels"], values["secrets"]) == ("4", "x", "A=hunter2")
         await pilot.press("ctrl+t")
         await pilot.pause()
-        assert "Not taken over" in app.services.notifier.messages[-1].text
+        assert "Form not changed" in app.services.notifier.messages[-1].text
         assert app.screen.values()["memory_gb"] == "4"
         await pilot.press("ctrl+t")
         await pilot.pause()
