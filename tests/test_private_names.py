@@ -30,7 +30,7 @@ def reached(tree: ast.Module) -> list[str]:
     found = []
     for node in ast.walk(tree):
         names = []
-        if isinstance(node, ast.Attribute) and not is_own(node.value):
+        if isinstance(node, ast.Attribute) and not is_own(node.value) and ast.unparse(node) != "os._exit":
             names = [node.attr]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or "", *(alias.name for alias in node.names)]
@@ -70,9 +70,16 @@ def test_a_private_name_is_seen(line):
 
 @pytest.mark.parametrize(
     "line",
-    ["self._answer()", "super()._start()", "cls._made = 1", "type(x).__name__", "from __future__ import annotations"],
+    [
+        "self._answer()",
+        "super()._start()",
+        "os._exit(0)",
+        "cls._made = 1",
+        "type(x).__name__",
+        "from __future__ import annotations",
+    ],
 )
-def test_ones_own_names_are_not(line):
+def test_own_names_and_public_ones_of_python_are_allowed(line):
     assert reached(parse(line)) == []
 
 
