@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 
 
-class PlatformConnection:
+class AgentConnection:
     """A connection for one request; closing it ends what it started."""
 
     def __init__(self, agent: Agent, sock: socket.socket) -> None:

@@ -9,7 +9,7 @@ import socket
 import time
 
 from sandtui.local.agent.children import ChildCommand, SpawnError, descendants, outcome, spawn
-from sandtui.local.agent.connection import PlatformConnection
+from sandtui.local.agent.connection import AgentConnection
 from sandtui.local.agent.memory import Meter
 from sandtui.local.agent.tree import Tree
 from sandtui.local.agent.usage import DiskMeter
@@ -36,7 +36,7 @@ class Agent:
         self.is_init = is_init
         self.selector = selectors.DefaultSelector()
         self.running: dict[int, Callable[[int], None]] = {}
-        self.watchers: set[PlatformConnection] = set()
+        self.watchers: set[AgentConnection] = set()
         self.started = False
         self.start_exit: dict[str, Any] | None = None
         self.deadline: float | None = None
@@ -189,7 +189,7 @@ class Agent:
             sock, _ = self._listener.accept()
         except OSError:
             return
-        PlatformConnection(self, sock)
+        AgentConnection(self, sock)
 
     def _reap(self, alarm: socket.socket) -> None:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandtui.local.agent.connection import PlatformConnection
+from sandtui.local.agent.connection import AgentConnection
 from sandtui.local.agent.init import Agent
 from sandtui.local.agent.protocol import encode
 from sandtui.local.agent.tree import Tree
@@ -29,7 +29,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
 def connected(agent: Agent) -> tuple[socket.socket, socket.socket]:
     """Return both ends of a connection: the agent's and the platform's."""
     ours, theirs = socket.socketpair()
-    PlatformConnection(agent, ours)
+    AgentConnection(agent, ours)
     return ours, theirs
 
 

@@ -1,0 +1,25 @@
+"""A class name means one thing in the whole program."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import sandtui
+from tests.sources import parsed
+
+PACKAGE = Path(sandtui.__file__).parent
+
+SHARED = {
+    *("Bulk", "Entry", "Event", "Group", "Host", "Item", "Journal", "Kind", "Outcome", "Page", "Place", "Plan"),
+    *("State", "Totals", "Word"),
+}
+"""Names in ``fleet`` and ``ui`` that still have two meanings. No name may be added."""
+
+
+def test_no_class_name_is_defined_twice():
+    modules = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].append(path.relative_to(PACKAGE).as_posix())
+    assert {name: found for name, found in modules.items() if len(found) > 1 and name not in SHARED} == {}
