@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.local.owned_platform import OwnedPlatform
     from sandtui.ui.app import SandtuiApp
-    from sandtui.ui.startup import Opening
+    from sandtui.ui.startup import StartupOptions
 
     user = Paths.of_user()
     try:
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             return replace(connection, config=config)
 
         # The state of a simulated fleet is useless to the next run; a crash report is not.
-        app = SandtuiApp(Opening(connect, settings), paths=user.with_temporary_state(folder / "state"))
+        app = SandtuiApp(StartupOptions(connect, settings), paths=user.with_temporary_state(folder / "state"))
         try:
             app.run()
         finally:

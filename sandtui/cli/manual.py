@@ -68,12 +68,12 @@ def _show(text: str) -> None:
     from rich.console import Console
     from rich.theme import Theme
 
-    from sandtui.ui.rendering.manual import PLAIN_STYLES, Page
+    from sandtui.ui.rendering.manual import PLAIN_STYLES, ManualPage
 
     columns, rows = shutil.get_terminal_size()
     console = Console(width=min(columns, PAGE_WIDTH), highlight=False, theme=Theme(PLAIN_STYLES))
     with console.capture() as capture:
-        console.print(Page(text))
+        console.print(ManualPage(text))
     shown = capture.get()
     command = _pager(os.environ)
     if shown.count("\n") < rows or command is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from sandtui.cli.parsing import Given
-    from sandtui.ui.startup import Opening
+    from sandtui.ui.startup import StartupOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,9 +126,9 @@ def _dashboard(options: Options) -> int:
         print("sandtui: the dashboard is drawn on standard error, which is redirected; remove `2>`")
         return USAGE_ERROR
     draw_in_utf8()
-    from sandtui.ui.garbage_collection import collect_nothing_more, collect_nothing_yet
+    from sandtui.ui.garbage_collection import pause_collections, stop_collections
 
-    collect_nothing_yet()
+    pause_collections()
 
     from sandtui.ui.app import SandtuiApp
 
@@ -136,22 +136,22 @@ def _dashboard(options: Options) -> int:
     try:
         app.run()
     finally:
-        collect_nothing_more()
+        stop_collections()
     return app.return_code or 0
 
 
-def _opening(options: Options) -> Opening:
+def _opening(options: Options) -> StartupOptions:
     """Read the settings and choose the context; called in a thread, behind the first frame.
 
     Raises:
-        OpeningError: the settings, the arguments or the state directory are not valid.
+        StartupError: the settings, the arguments or the state directory are not valid.
     """
     from sandtui.cli.connect import connect_to
     from sandtui.config.contexts import contexts
     from sandtui.config.paths import Paths
     from sandtui.config.settings import SettingsError, load_settings
     from sandtui.config.state_check import check_state
-    from sandtui.ui.startup import Opening, OpeningError
+    from sandtui.ui.startup import StartupError, StartupOptions
 
     try:
         paths = Paths.of_user()
@@ -159,6 +159,6 @@ def _opening(options: Options) -> Opening:
         first = options.context(settings)
         check_state(paths)
     except (UsageError, SettingsError, OSError) as error:
-        raise OpeningError(str(error)) from None
+        raise StartupError(str(error)) from None
     to = partial(connect_to, read_only=options.read_only, answer=paths.plain_processes)
-    return Opening(partial(to, first), settings, contexts(settings), to, first.name)
+    return StartupOptions(partial(to, first), settings, contexts(settings), to, first.name)

@@ -1,4 +1,4 @@
-"""Which keys the actions have: those of the registry, changed by the user's settings; what can't be is told."""
+"""The keys of all actions: the defaults of the registry with the user's changes, and problems with those."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from difflib import get_close_matches
 
 from sandtui.fleet.actions import ACTIONS, BY_ID, FORBIDDEN_KEYS, GLOBAL, Action
 
-TOGETHER = (frozenset({"console", "output"}), frozenset({"fanout", "results"}), frozenset({"files", "queue"}))
-"""Scopes that are on one screen at the same time."""
+SHARED_SCREENS = (frozenset({"console", "output"}), frozenset({"fanout", "results"}), frozenset({"files", "queue"}))
+"""Scopes that share a screen."""
 
-LEAVING = "terminal.out"
-"""The action that must have a key: a shell gets all others."""
+DETACH = "terminal.out"
+"""The action that must have a key, because a shell gets all others."""
 
 LABELS: Mapping[str, str] = {
     "question_mark": "?",
@@ -37,7 +37,7 @@ LABELS: Mapping[str, str] = {
     "right": "→",
     "plus": "+",
 }
-"""How people write keys whose names are others."""
+"""How keys are written, if not by their names."""
 
 _NAMES = {label: name for name, label in LABELS.items()}
 _KEY = re.compile(r"(?:(?:ctrl|shift|alt)\+)*(?:[a-zA-Z0-9]|[a-z][a-z0-9_]+)")
@@ -45,55 +45,55 @@ _KEY = re.compile(r"(?:(?:ctrl|shift|alt)\+)*(?:[a-zA-Z0-9]|[a-z][a-z0-9_]+)")
 
 @dataclass(frozen=True, slots=True)
 class Keymap:
-    """The keys as they are now. ``changed`` holds those that the user has set; ``problems`` are sentences."""
+    """The current keys. ``changed`` are those set by the user; ``problems`` are messages about invalid settings."""
 
     changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     def of(self, action: Action) -> tuple[str, ...]:
-        """Return the keys of an action; there may be none."""
+        """Return the keys of an action, possibly none."""
         return self.changed.get(action.id, action.keys)
 
 
 def key_label(key: str) -> str:
-    """Return a key as people write it."""
+    """Return a key as it is written in texts."""
     return LABELS.get(key, key)
 
 
 def read_keymap(changes: Mapping[str, Sequence[str]]) -> Keymap:
-    """Check the user's keys. What is wrong is left out and told; the rest holds."""
+    """Return the keymap with the user's changes. Invalid changes are ignored and reported."""
     problems: list[str] = []
     changed: dict[str, tuple[str, ...]] = {}
     for action_id, written in changes.items():
         if action_id not in BY_ID:
             close = get_close_matches(action_id, BY_ID, 1)
-            more = f"; is {close[0]} meant?" if close else ""
-            problems.append(f"[keys] {action_id}: there is no such action{more}")
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(f"[keys] {action_id}: no such action{hint}")
             continue
-        keys, trouble = _read_keys(written)
-        if not keys and action_id == LEAVING:
-            trouble = "without a key no shell could be left"
-        if trouble:
-            problems.append(f"[keys] {action_id}: {trouble}")
+        keys, problem = _read_keys(written)
+        if not keys and action_id == DETACH:
+            problem = "cannot be empty, because no other key detaches from a shell"
+        if problem:
+            problems.append(f"[keys] {action_id}: {problem}")
         else:
             changed[action_id] = keys
     for action_id, keys in list(changed.items()):
-        others = [action for action in _beside(BY_ID[action_id]) if action.id != action_id]
+        others = [action for action in _on_same_screen(BY_ID[action_id]) if action.id != action_id]
         taken = {key: action for action in others for key in changed.get(action.id, action.keys)}
         for key in keys:
             if key in taken:
                 problems.append(
-                    f"[keys] {action_id}: {key_label(key)} is {taken[key].id} there; give that another key first"
+                    f"[keys] {action_id}: {key_label(key)} is already used by {taken[key].id}; change that key first"
                 )
                 changed.pop(action_id, None)
     return Keymap(changed, tuple(problems))
 
 
 def table(keymap: Keymap) -> list[tuple[str, str, str, str]]:
-    """Return what every key does: screen, keys, id, and a sentence, in the order of the registry."""
+    """Return the table of keys: scope, keys, id and help of each action, in the order of the registry."""
     return [
         (
-            "everywhere" if action.scope == GLOBAL else action.scope,
+            "global" if action.scope == GLOBAL else action.scope,
             " ".join(map(key_label, keymap.of(action))),
             action.id,
             action.help,
@@ -102,8 +102,8 @@ def table(keymap: Keymap) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _beside(action: Action) -> list[Action]:
-    scopes = next((group for group in TOGETHER if action.scope in group), {action.scope})
+def _on_same_screen(action: Action) -> list[Action]:
+    scopes = next((group for group in SHARED_SCREENS if action.scope in group), {action.scope})
     return [other for other in ACTIONS if other.scope in scopes]
 
 
@@ -114,15 +114,15 @@ def _read_keys(written: Sequence[str]) -> tuple[tuple[str, ...], str]:
             continue
         key = _key_name(text.strip())
         if not _KEY.fullmatch(key):
-            return (), f"{text!r} is no key; they are written as r, D, ctrl+r, f5, space, ?"
+            return (), f"{text!r} is not a key; examples: r, D, ctrl+r, f5, space, ?"
         if key in FORBIDDEN_KEYS:
-            return (), f"{text} is needed by terminals and text fields; choose another"
+            return (), f"{text} is reserved for terminals and text fields; choose another key"
         keys.append(key)
     return tuple(dict.fromkeys(keys)), ""
 
 
 def _key_name(text: str) -> str:
-    """Return a key by the name under which it arrives: ``?`` is ``question_mark``."""
+    """Return Textual's name of a key: ``?`` is ``question_mark``."""
     *modifiers, last = text.split("+") if len(text) > 1 else [text]
     if last in _NAMES:
         last = _NAMES[last]

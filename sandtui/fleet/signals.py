@@ -1,4 +1,4 @@
-"""News with any number of listeners."""
+"""Signals with any number of subscribers."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ P = ParamSpec("P")
 
 
 class Signal(Generic[P]):
-    """Called with news, calls every listener with them, in the order in which they came."""
+    """Calling it calls all subscribers with the same arguments, in the order of subscription."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[P, object]] = []
 
-    def __call__(self, *news: P.args, **named: P.kwargs) -> None:
-        """Tell all who listen now; one that begins or ends meanwhile changes nothing about this call."""
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call all current subscribers; subscribing or unsubscribing meanwhile does not affect this call."""
         for listener in list(self._listeners):
-            listener(*news, **named)
+            listener(*args, **kwargs)
 
     def subscribe(self, listener: Callable[P, object]) -> Callable[[], None]:
-        """Have a listener called from now on; return what ends that. To end it twice does nothing."""
+        """Add a subscriber; return a function that removes it, and may be called repeatedly."""
 
-        def entry(*news: P.args, **named: P.kwargs) -> None:
-            listener(*news, **named)
+        def entry(*args: P.args, **kwargs: P.kwargs) -> None:
+            listener(*args, **kwargs)
 
         self._listeners.append(entry)
 
-        def end() -> None:
+        def unsubscribe() -> None:
             if entry in self._listeners:
                 self._listeners.remove(entry)
 
-        return end
+        return unsubscribe

@@ -1,4 +1,4 @@
-"""Runs actions: each says why when it can't be done, and what changes something keeps to the rules of the context."""
+"""Runs actions: gives the reason if one is not possible, and applies the rules of the context to dangerous ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from textual.dom import DOMNode
 from sandtui.fleet.actions import BY_ID, GLOBAL, Action, opens
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.services.bundle import Services
-from sandtui.ui.tracing import carrying_on
+from sandtui.ui.tracing import with_current_trace_async
 
 
 class ActionRunner:
-    """Stands between a key and the method that it is bound to."""
+    """Runs between a key and the method that it is bound to."""
 
     def __init__(self, app: App[Any], services: Services) -> None:
         self._app, self._services = app, services
@@ -23,10 +23,10 @@ class ActionRunner:
     async def run(
         self, action: object, namespace: DOMNode | None, run: Callable[[], Coroutine[object, object, bool]]
     ) -> bool:
-        """Run an action: in a read-only context what changes something is not there, in production it is asked for."""
+        """Run an action. Dangerous actions are refused in a read-only context, and confirmed in production."""
         services = self._services
         known = self.find(action, namespace) if isinstance(action, str) else None
-        # A screen, a dialog or a pane may say why one of its actions can't be done now.
+        # A screen, a dialog or a pane may give a reason why its action is not possible now.
         explain: Callable[[str], str] | None = getattr(namespace, "why_not", None)
         if isinstance(action, str) and explain is not None and (reason := explain(_name(action))):
             if known is not None:
@@ -38,19 +38,19 @@ class ActionRunner:
             return await run()
         if not services.contexts.may(known):
             other = services.key_of("app.context")
-            self._refuse(known, f"This context is read-only: {known.title} is switched off. {other} chooses another.")
+            self._refuse(known, f'Read-only context: "{known.title}" is disabled. Press {other} to switch context')
             return True
         screen = self._app.screen
         where = [*screen.crumbs(), screen.subject()] if isinstance(screen, AppScreen) else []
         with services.notifier.doing(" › ".join([known.title, *filter(None, where)])):
             if services.contexts.production:
-                going_on = carrying_on(run)
-                services.contexts.ask(known, lambda: self._app.call_later(going_on))
+                confirmed = with_current_trace_async(run)
+                services.contexts.ask(known, lambda: self._app.call_later(confirmed))
                 return True
             return await run()
 
     def find(self, action: str, namespace: DOMNode | None) -> Action | None:
-        """Return the action of the registry that a binding of a screen or of the app means."""
+        """Return the registered action of a binding of a screen or of the app."""
         name = action.partition("(")[0]
         if name in BY_ID:
             return BY_ID[name]

@@ -1,4 +1,4 @@
-"""Which tool of this machine can fill its clipboard. The terminal is asked besides, by OSC 52."""
+"""Finds the clipboard tool of this machine. The terminal is asked too, with OSC 52."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HELPERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def helper(environ: Mapping[str, str], platform: str = sys.platform) -> tuple[str, ...] | None:
-    """Return the command that takes the text on its input, or None.
+    """Return the command that copies its standard input, or None.
 
-    Over SSH there is none: the clipboard of the far machine is not the one that somebody pastes from.
+    Over SSH there is none: the user does not paste from the clipboard of the remote machine.
     """
     if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
         return None

@@ -1,4 +1,4 @@
-"""Puts the dashboard together: makes every service, once the settings are known. Imported after the first frame."""
+"""The composition root: creates all services once the settings are read. Imported after the first frame."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
 from sandtui.ui.services.work import Work
-from sandtui.ui.startup import Opening
+from sandtui.ui.startup import StartupOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
-    """What tests replace."""
+class Overrides:
+    """What tests override."""
 
     clock: Clock
     make_client: ClientFactory | None = None
@@ -54,15 +54,15 @@ class Seams:
 
 def make_services(
     app: App[Any],
-    opening: Opening,
+    options: StartupOptions,
     paths: Paths,
-    seams: Seams,
+    overrides: Overrides,
     is_ending: Callable[[], bool],
     run_action: Callable[[str], None],
 ) -> Services:
-    """Make all services of an app. Nothing is sent yet."""
-    clock = seams.clock
-    settings = opening.settings or Settings()
+    """Create the services of an app. No request is sent yet."""
+    clock = overrides.clock
+    settings = options.settings or Settings()
     keymap = read_keymap(settings.keys)
     app.set_keymap(textual_keymap(keymap))
     key_to = partial(key_of, keymap=keymap)
@@ -70,7 +70,7 @@ def make_services(
     work = Work(app, is_ending)
     notifier = Notifier(app, clock, SqliteActivity(paths.activity), RequestBook(clock))
     platform = Platform(
-        app, clock, work, notifier, opening.connect, seams.make_client or default_client, seams.pace, job_file
+        app, clock, work, notifier, options.connect, overrides.make_client or default_client, overrides.pace, job_file
     )
     pages = LazyPages(app)
     navigator = Navigator(app, pages, key_to, notifier, platform)
@@ -104,9 +104,9 @@ def make_services(
         transfers=transfers,
         switcher=ContextSwitcher(
             app,
-            opening.contexts,
-            opening.connect_to,
-            opening.context,
+            options.contexts,
+            options.connect_to,
+            options.context,
             key_to,
             work,
             notifier,
@@ -123,7 +123,7 @@ def make_services(
 
 
 def close_databases(services: Services) -> None:
-    """Write down what was collected, and close every file; the program ends."""
+    """Save collected data and close all files, at shutdown."""
     services.launches.journal.close()
     services.command_history.close()
     services.notifier.keep_requests()

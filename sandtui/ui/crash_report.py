@@ -1,4 +1,4 @@
-"""What is left of a crash: a file that can be sent to somebody, without secrets, and two lines on the terminal."""
+"""Crash reports: a file without secrets that can be shared, and two lines on the terminal."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from sandtui.fleet.text.sanitize import clean
 
 LOG = logging.getLogger("sandtui.ui")
 
-KEPT = 10
-"""Reports that are kept; the oldest go first."""
+MOST_REPORTS = 10
+"""Older reports are deleted."""
 
 LAST_MESSAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known when something broke: where it was, what was said, the last requests, what must not be told."""
+class CrashDetails:
+    """What a report contains besides the error, and the secrets to redact."""
 
     where: Sequence[str]
-    said: Sequence[str] = ()
+    messages: Sequence[str] = ()
     secrets: Sequence[str] = ()
     requests: Sequence[Request] = ()
 
 
-def tell(folder: Path, error: BaseException, known: Circumstances) -> str:
-    """Write the report of a crash and return what is said on the terminal; without a file, the report itself."""
-    path, text = keep_report(folder, error, known)
-    kept = f"A report without secrets is in {clean(str(path))}" if path is not None else text
-    return f"sandtui broke: {type(error).__name__}. Sandboxes go on.\n{kept}"
+def report_crash(folder: Path, error: BaseException, details: CrashDetails) -> str:
+    """Save the report of a crash; return a message for the terminal, or the report itself if it could not be saved."""
+    path, text = save_report(folder, error, details)
+    saved = f"Crash report, without secrets: {clean(str(path))}" if path is not None else text
+    return f"sandtui crashed: {type(error).__name__}. Your sandboxes are still running.\n{saved}"
 
 
-def keep_report(folder: Path, error: BaseException, known: Circumstances) -> tuple[Path | None, str]:
-    """Write the report of an error to a file of its own; return its path, None without one, and the report."""
+def save_report(folder: Path, error: BaseException, details: CrashDetails) -> tuple[Path | None, str]:
+    """Save the report of an error to a new file; return its path, or None if that failed, and the report."""
     requests = [
-        f"{request.method} {request.path} {request.status or 'no reply'} {request.milliseconds} ms {request.problem}"
-        for request in known.requests
+        f"{request.method} {request.path} {request.status or 'no response'} {request.milliseconds} ms {request.problem}"
+        for request in details.requests
     ]
-    text = report(error, known.where, known.said, known.secrets, requests)
+    text = report(error, details.where, details.messages, details.secrets, requests)
     LOG.error("%s", text)
     return write_report(folder, text), text
 
@@ -56,13 +56,13 @@ def keep_report(folder: Path, error: BaseException, known: Circumstances) -> tup
 def report(
     error: BaseException,
     where: Sequence[str],
-    said: Sequence[str],
+    messages: Sequence[str],
     secrets: Sequence[str],
     requests: Sequence[str] = (),
 ) -> str:
-    """Return the text of a report: versions, where it was, the traceback without variables, what went before.
+    """Return a report: versions, location, traceback without variables, last messages and requests.
 
-    ``secrets`` are taken out wherever they stand, and so is whatever looks like one.
+    ``secrets`` are redacted everywhere, and so is whatever looks like one.
     """
     trace = "".join(traceback.format_exception(error))
     parts = [
@@ -71,21 +71,21 @@ def report(
         "",
         *masked_lines(trace, secrets),
         "",
-        "Said before:",
-        *(line for text in said[-LAST_MESSAGES:] for line in masked_lines(text, secrets)),
+        "Last messages:",
+        *(line for text in messages[-LAST_MESSAGES:] for line in masked_lines(text, secrets)),
         "",
-        "The last requests:",
+        "Last requests:",
         *(line for text in requests for line in masked_lines(text, secrets)),
     ]
     return "\n".join(parts) + "\n"
 
 
 def write_report(folder: Path, text: str) -> Path | None:
-    """Keep a report where only this user can read it; None when that can't be."""
+    """Write a report that only this user can read; return None if that failed."""
     path = folder / f"crash-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.txt"
     try:
         write_private(path, text)
-        for old in sorted(folder.glob("crash-*.txt"))[:-KEPT]:
+        for old in sorted(folder.glob("crash-*.txt"))[:-MOST_REPORTS]:
             with contextlib.suppress(OSError):
                 old.unlink()
     except OSError:

@@ -1,9 +1,9 @@
-"""Input in order: a key, a paste or a click is delivered when the one before has had its effect.
+"""Delivers input in order: a key, a paste or a click once the previous one has taken effect.
 
-Textual hands a key to the widget that has the focus and goes on at once; what the key does (move the focus, open a
-screen, run a binding) happens later, in other queues. Keys that arrive together would overtake it. So after each
-delivery an acknowledgement travels the same way as the key: through the queue of the focused widget, then of each
-ancestor, then of the app. It passes behind everything that the key has caused there.
+Textual passes a key to the focused widget and continues at once; its effect (moving the focus, opening a screen,
+running a binding) happens later, in other queues, where keys that arrive together would overtake it. So after each
+delivery an acknowledgment takes the same route as the key: through the queues of the focused widget, of each ancestor
+and of the app. It arrives after everything that the key has caused there.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 LONGEST_WAIT = 2.0
-"""Seconds that a key waits for the one before: a handler that hangs must not take the keyboard with it."""
+"""Seconds that a key waits for the previous one: a handler that hangs must not block the keyboard."""
 
 CHECK_SECONDS = 0.05
-"""How often it is checked whether a queue that is waited for has ended."""
+"""How often to check whether the queue of a wait has ended."""
 
 MOST_ROUNDS = 12
-"""Rounds of acknowledgements for one key: what a key causes may cause more."""
+"""Rounds of acknowledgments for one key: its effects may have effects."""
 
 IN_ORDER = (events.Key, events.Paste, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp)
 
 
 class Dispatcher:
-    """Delivers an app's input.
+    """Delivers the input of an app.
 
-    ``resolve`` returns the events that one stands for where the user is now; ``deliver`` hands one of them to Textual.
-    Both are called in the app's own queue.
+    ``resolve`` returns the events that an event stands for on the current screen; ``deliver`` passes one to Textual.
+    Both are called in the queue of the app.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Dispatcher:
         self._settling: asyncio.Task[None] | None = None
 
     async def take(self, event: events.Event) -> None:
-        """Deliver an event now, or after those that came before it."""
+        """Deliver an event now, or after those before it."""
         if self._settling is None:
             before = self._state()
             if await self._next(event):
-                self._settling = asyncio.create_task(self._go_on(before), name="input")
+                self._settling = asyncio.create_task(self._deliver_pending(before), name="input")
         else:
             last = self._waiting[-1] if self._waiting else None
             if isinstance(event, events.MouseMove) and isinstance(last, events.MouseMove):
@@ -69,27 +69,27 @@ class Dispatcher:
             self._waiting.append(event)
 
     def clear(self) -> None:
-        """Forget what is not delivered yet."""
+        """Discard pending events."""
         self._waiting.clear()
 
     @property
     def is_idle(self) -> bool:
-        """Whether every event has been delivered and has had its effect."""
+        """Whether all events were delivered and have taken effect."""
         return self._settling is None
 
     async def _next(self, event: events.Event) -> bool:
-        """Deliver an event, or the first of those that it stands for; whether it can have an effect."""
-        meant = self._resolve(event)
-        self._waiting.extendleft(reversed(meant[1:]))
-        if not meant:
+        """Deliver an event, or the first of those that it stands for; return whether it can have an effect."""
+        resolved = self._resolve(event)
+        self._waiting.extendleft(reversed(resolved[1:]))
+        if not resolved:
             return bool(self._waiting)
-        if isinstance(meant[0], events.MouseEvent) and self._hits_what_is_gone(meant[0]):
+        if isinstance(resolved[0], events.MouseEvent) and self._hits_removed_widget(resolved[0]):
             return False
-        await self._deliver(meant[0])
-        return isinstance(meant[0], IN_ORDER)
+        await self._deliver(resolved[0])
+        return isinstance(resolved[0], IN_ORDER)
 
-    def _hits_what_is_gone(self, event: events.MouseEvent) -> bool:
-        """Whether a widget is drawn where the mouse is, but removed already: Textual asks for its parent, and fails."""
+    def _hits_removed_widget(self, event: events.MouseEvent) -> bool:
+        """Whether the widget drawn under the mouse was removed already: Textual would look up its parent, and fail."""
         if not self._app.screen_stack or self._app.mouse_captured:
             return False
         try:
@@ -98,7 +98,7 @@ class Dispatcher:
             return False
         return not widget.is_attached
 
-    async def _go_on(self, before: _State) -> None:
+    async def _deliver_pending(self, before: _State) -> None:
         try:
             await self._settle(before)
             while self._waiting:
@@ -119,7 +119,7 @@ class Dispatcher:
             delivered.set()
 
     async def _settle(self, before: _State) -> None:
-        """Wait until what the last event has caused is done."""
+        """Wait until the last event has taken effect."""
         end = monotonic() + LONGEST_WAIT
         state = before
         for _ in range(MOST_ROUNDS):
@@ -139,7 +139,7 @@ class Dispatcher:
             state = now
 
     async def _wait(self, event: asyncio.Event, node: MessagePump, end: float) -> bool:
-        """Wait for what a queue is to do; whether it was done, or never will be since the queue has ended."""
+        """Wait until a queue has set an event; return False on timeout, but True if the queue has ended."""
         while not event.is_set():
             if node is not self._app and not node.is_attached:
                 break
@@ -152,7 +152,7 @@ class Dispatcher:
         return True
 
     def _is_quiet(self, state: _State) -> bool:
-        """Whether no queue of the app and of the screen in front holds anything."""
+        """Whether the queues of the app and of the current screen are empty."""
         if self._app.message_queue_size:
             return False
         front = state.front
@@ -173,7 +173,7 @@ class Dispatcher:
 
 
 class _State:
-    """Which screen is in front, which widget has the focus, and the queues that a key passes."""
+    """The current screen, the focused widget, and the queues that a key passes."""
 
     def __init__(self, front: Screen[object] | None, focused: Widget | None, chain: list[MessagePump]) -> None:
         self.front, self.focused, self.chain = front, focused, chain

@@ -1,4 +1,4 @@
-"""Exceptions in a screen: it closes and says so, and the program lives on. Only what can't draw at all ends it."""
+"""Contains exceptions: the broken screen closes with a notice, and the program continues if it can still draw."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("sandtui.ui")
 
 MOST_FAULTS, FAULTS_SECONDS = 5, 10.0
-"""More faults in so short a time are no accident of one screen: then the program ends with a report."""
+"""More faults within this time end the program with a report."""
 
 
-class Host(Protocol):
-    """What this asks of the app."""
+class RecoverableApp(Protocol):
+    """What is needed of the app."""
 
     @property
     def is_leaving(self) -> bool:
-        """Whether the program is ending."""
+        """Whether the program is shutting down."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether screens can be closed and notices shown."""
+        """Whether screens can be closed and notifications shown."""
 
     def write_report(self, error: BaseException) -> str:
-        """Keep a report of an error; return where it is, empty when it could not be written."""
+        """Save a report of an error; return its path, or an empty text if that failed."""
 
     def notify_error(self, text: str) -> None:
-        """Tell the user."""
+        """Notify the user."""
 
     def close_broken(self, screen: Screen[Any]) -> bool:
-        """Close a screen; whether there is one left."""
+        """Close a screen; return whether another one is left."""
 
 
 class Faults:
-    """Decides what an exception ends."""
+    """Decides whether an exception closes a screen or ends the program."""
 
-    def __init__(self, app: Host) -> None:
+    def __init__(self, app: RecoverableApp) -> None:
         self._app = app
         self._times: deque[float] = deque(maxlen=MOST_FAULTS)
 
     def contain(self, error: BaseException, node: MessagePump | None = None) -> bool:
         """Close the screen in which an exception was raised; return False when the program must end.
 
-        ``node`` is where it was raised, by default the widget, screen or app whose queue is being worked on.
+        ``node`` is where it was raised, by default the widget, screen or app whose queue is being processed.
         """
         app = self._app
         if node is None:
             node = active_message_pump.get(None)
         screen = _screen_of(node)
         if app.is_leaving:
-            LOG.error("an error while leaving", exc_info=error)
+            LOG.error("an error during shutdown", exc_info=error)
             return True
         if screen is not None and isinstance(screen, ScreenGate) and screen.is_closing:
-            # It was left while this was under way: there is nothing to close, and nothing that anybody misses.
+            # It was closed meanwhile: there is nothing left to close, and nobody misses the result.
             level = logging.DEBUG if isinstance(error, WIDGETS_ARE_GONE) else logging.ERROR
-            LOG.log(level, "an error in a screen that was left", exc_info=error)
+            LOG.log(level, "an error in a screen that was closed", exc_info=error)
             return True
         if not app.is_ready or self._too_many():
             return False
         report = app.write_report(error)
-        where = f"Report: {report}" if report else "No report could be written."
+        where = f"Report: {report}" if report else "The report could not be saved."
         if screen is None:
             app.notify_error(f"Internal error ({type(error).__name__}). {where}")
         elif app.close_broken(screen):
@@ -97,6 +97,6 @@ def _title(screen: Screen[object]) -> str:
     name = type(screen).__name__
     for ending in ("Screen", "Dialog"):
         name = name.removesuffix(ending)
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    title = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
     kind = "dialog" if type(screen).__name__.endswith("Dialog") else "screen"
-    return f"The {words} {kind}"
+    return f"The {title} {kind}"

@@ -1,34 +1,34 @@
-"""Keep full garbage collections away from frames: one of them walks through all that stays until the program ends."""
+"""Avoids full garbage collections, which traverse all long-lived objects and would delay frames."""
 
 from __future__ import annotations
 
 import gc
 
 THRESHOLDS = 5_000, 10, 20
-"""Collections are for cycles alone, and the screens make few: a refresh of 1,000 sandboxes should not start one."""
+"""Collections only free cycles, and there are few: a refresh of 1,000 sandboxes should not start one."""
 
 _frozen_rows: int | None = None
 
 
-def collect_nothing_yet() -> None:
-    """Switch collections off until :func:`spare_what_stays`: what is imported at the start is no garbage."""
+def pause_collections() -> None:
+    """Disable collections until :func:`freeze_live_objects`: imports at startup create no garbage."""
     gc.disable()
 
 
-def collect_nothing_more() -> None:
-    """Take everything out of the interpreter's last collections: the process ends, and frees its memory at once.
+def stop_collections() -> None:
+    """Exclude all objects from the interpreter's final collections: exiting frees the memory anyway.
 
-    After hours of use they took seconds on a busy machine, in which a program whose window was closed lived on.
+    After hours of use they took seconds on a busy machine, during which the process outlived its window.
     """
     gc.disable()
     gc.freeze()
 
 
-def spare_what_stays(rows: int) -> None:
-    """Take what is alive out of later collections: at the first call in this process, and when the fleet has grown.
+def freeze_live_objects(rows: int) -> None:
+    """Exclude live objects from later collections, at the first call and whenever the number of rows has grown.
 
-    The program itself (modules, models, style sheets) costs a full collection 25 to 45 ms, 10,000 sandboxes as much
-    again; none of it ever becomes garbage. `rows` is the number of sandboxes that are known.
+    The program itself (modules, models, stylesheets) adds 25 to 45 ms to a full collection, and 10,000 sandboxes as
+    much again; none of it ever becomes garbage.
     """
     global _frozen_rows
     if _frozen_rows is None or rows > _frozen_rows * 1.2 + 500:

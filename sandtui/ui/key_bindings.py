@@ -1,4 +1,4 @@
-"""Bindings, key hints and help, made from the registry of actions."""
+"""Bindings, key hints and help, generated from the registry of actions."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ KeyOf = Callable[[str], str]
 
 
 NO_KEY = "no_key"
-"""Stands for the key of an action that is to have none: for an empty text Textual keeps the old ones."""
+"""Placeholder for an action without a key: for an empty text Textual would use the default keys."""
 
 PALETTE = "app.command_palette"
-"""The palette finds what has no key."""
+"""The action that opens the palette, which lists actions without keys too."""
 
 PRIORITY = frozenset({"console.interrupt", "fanout.interrupt", PALETTE})
-"""Actions whose key must win over the text field that has the focus.
-"""
+"""Actions whose keys take precedence over the focused text field."""
 
 
 def bindings(scope: str) -> list[BindingType]:
-    """Return the bindings of a scope; each carries the id under which it can be remapped."""
+    """Return the bindings of a scope, with the ids by which they are remapped."""
     return [
         Binding(
             ",".join(action.keys),
@@ -43,12 +42,12 @@ def bindings(scope: str) -> list[BindingType]:
 
 
 def textual_keymap(keymap: Keymap) -> dict[str, str]:
-    """Return the user's changes as Textual takes them."""
+    """Return the user's keys in the format of Textual."""
     return {action_id: ",".join(keys) or NO_KEY for action_id, keys in keymap.changed.items()}
 
 
 def hints(*scopes: str, keymap: Keymap = DEFAULT, allowed: Callable[[Action], bool] = lambda _: True) -> list[Hint]:
-    """Return the hints of the allowed actions of some scopes that have a key, in the order of the registry."""
+    """Return the hints of the allowed actions of some scopes that have keys, in the order of the registry."""
     actions = [action for scope in scopes for action in in_scope(scope)]
     return [
         Hint(key_label(keys[0]), action.title, action.hint, action.id)
@@ -58,7 +57,7 @@ def hints(*scopes: str, keymap: Keymap = DEFAULT, allowed: Callable[[Action], bo
 
 
 def key_of(action_id: str, keymap: Keymap = DEFAULT) -> str:
-    """Return the key of an action as a text names it: the first that it has, else its command, else the palette."""
+    """Return the key of an action for a text: its first key, or its command, or the key of the palette."""
     action = BY_ID[action_id]
     keys = keymap.of(action)
     if keys:
@@ -69,7 +68,7 @@ def key_of(action_id: str, keymap: Keymap = DEFAULT) -> str:
 
 
 def help_hint(typing: bool, keymap: Keymap = DEFAULT) -> Hint:
-    """Return the hint for help; in a text field ``?`` is a letter and only the function key works."""
+    """Return the hint for help. In a text field ``?`` is a character, so the function key is shown."""
     action = BY_ID[f"{GLOBAL}.help"]
     keys = keymap.of(action) or action.keys
     return Hint(key_label(keys[-1 if typing else 0]), action.title, action.hint, action.id)

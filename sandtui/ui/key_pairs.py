@@ -1,4 +1,4 @@
-"""What a key means where the user is: pairs that terminals can't tell apart are decided by what can take them."""
+"""Resolves keys that terminals cannot tell apart by what the current screen can handle."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sandtui.ui.driver.input import AltKey
 
 
 def resolve(app: App[Any], in_shell: Callable[[], bool], event: events.Event) -> Sequence[events.Event]:
-    """Return the events that one of the terminal stands for; none once the program is ending.
+    """Return the events that a terminal event stands for; none during shutdown.
 
-    ``in_shell`` tells whether a shell has all keys.
+    ``in_shell`` returns whether a shell gets all keys.
     """
     if app._exit:
         return ()
@@ -28,7 +28,7 @@ def resolve(app: App[Any], in_shell: Callable[[], bool], event: events.Event) ->
     if isinstance(event, AltKey):
         return _alt(app, event, in_shell=shell_has_keys)
     if event.key == "ctrl+j" and event.character == "\n" and not shell_has_keys:
-        # Keypad Enter of many terminals; with the kitty protocol ctrl+j comes without a character.
+        # Keypad Enter in many terminals; with the kitty protocol ctrl+j has no character.
         return (events.Key("enter", "\r"),)
     return (event,)
 

@@ -1,4 +1,4 @@
-"""News for screens. Names are in the past tense."""
+"""Messages to screens, named in the past tense."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sandtui.fleet.inventory.refresh import Freshness
 from sandtui.fleet.inventory.usage import Sample
 
 
-class Outcome(Message, bubble=False):
-    """What came of something that was asked for; ``trace`` are the requests that were made for it."""
+class TracedMessage(Message, bubble=False):
+    """The result of a request; ``trace`` is the trace of the requests made for it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -22,34 +22,34 @@ class Outcome(Message, bubble=False):
 
 @dataclass
 class ConnectionChanged(Message, bubble=False):
-    """A platform was connected to, or could not be."""
+    """A connection was made, or failed."""
 
 
 @dataclass
 class SandboxesChanged(Message, bubble=False):
-    """Rows of the store came, changed or went."""
+    """Rows of the store were added, changed or removed."""
 
 
 @dataclass
 class FreshnessChanged(Message, bubble=False):
-    """The data became better or worse."""
+    """The freshness of the data has changed."""
 
     freshness: Freshness
 
 
 @dataclass
-class CreateFinished(Outcome, bubble=False):
-    """A sandbox was made, or refused."""
+class CreateFinished(TracedMessage, bubble=False):
+    """A sandbox was created, or creating it failed."""
 
     sandbox: Sandbox | None
     error: Exception | None = None
     unsure: bool = False
-    """Whether the platform may have made it without saying so."""
+    """Whether the platform may have created it although the request failed."""
 
 
 @dataclass
 class ImageChecked(Message, bubble=False):
-    """The platform said whether an image can be used; None when it could not say."""
+    """The platform has checked whether an image is available; None if it could not."""
 
     image: str
     accessible: bool | None
@@ -58,29 +58,29 @@ class ImageChecked(Message, bubble=False):
 
 @dataclass
 class ImagesKnown(Message, bubble=False):
-    """The images that were used before, the latest first."""
+    """The images used before, latest first."""
 
     images: list[str]
 
 
 @dataclass
 class LaunchChanged(Message, bubble=False):
-    """A launch came to its end."""
+    """A launch has ended."""
 
 
 @dataclass
 class TransfersChanged(Message, bubble=False):
-    """Transfers came, changed or went."""
+    """Transfers were added, changed or removed."""
 
 
 @dataclass
 class ExposuresArrived(Message, bubble=False):
-    """It is known which sandboxes serve a port."""
+    """The exposed ports were fetched."""
 
 
 @dataclass
-class UsageArrived(Outcome, bubble=False):
-    """A sandbox told what it uses, or could not."""
+class UsageArrived(TracedMessage, bubble=False):
+    """The usage of a sandbox was measured, or measuring failed."""
 
     sample: Sample | None
     error: SandboxClientError | None = None
@@ -88,12 +88,12 @@ class UsageArrived(Outcome, bubble=False):
 
 @dataclass
 class JobsChanged(Message, bubble=False):
-    """Background jobs came, changed or went."""
+    """Background jobs were added, changed or removed."""
 
 
 @dataclass
-class LogArrived(Outcome, bubble=False):
-    """A log was fetched, as lines that are safe to draw, or could not be."""
+class LogArrived(TracedMessage, bubble=False):
+    """A log was fetched, as lines that are safe to draw, or fetching it failed."""
 
     sandbox_id: str
     lines: list[str]

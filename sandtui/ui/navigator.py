@@ -1,4 +1,4 @@
-"""Where the user can go: opens screens by name, and goes back."""
+"""Opens screens by name, and goes back."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import Platform
 
 MOST_LOGS = 16
-"""Logs that stand side by side."""
+"""Logs shown side by side."""
 
 
-class Page(Protocol):
-    """A full screen that can be gone back to."""
+class ReopenableScreen(Protocol):
+    """A full screen that can be opened again."""
 
     def again(self) -> Screen[None]:
-        """Return a screen like it."""
+        """Return a new screen with the same arguments."""
         ...
 
     @property
-    def may_return(self) -> bool:
-        """Whether what it showed is still there."""
+    def can_reopen(self) -> bool:
+        """Whether the object that it shows still exists."""
         ...
 
 
 class FleetPage(Protocol):
-    """What others ask of the fleet's screen."""
+    """What other parts need of the list of sandboxes."""
 
     @property
     def marked(self) -> list[Row]:
-        """The sandboxes that are marked."""
+        """The marked sandboxes."""
         ...
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
-        """Mark some, and nothing else."""
+        """Mark exactly these sandboxes."""
         ...
 
     def show_sandbox(self, sandbox_id: str) -> None:
-        """Put the cursor on one."""
+        """Move the cursor to a sandbox."""
         ...
 
 
 class JobsPage(Protocol):
-    """What others ask of the jobs' screen."""
+    """What other parts need of the jobs screen."""
 
     def show_job(self, key: object) -> None:
-        """Put the cursor on a job."""
+        """Move the cursor to a job."""
         ...
 
 
 class Pages(Protocol):
-    """Makes the screens. They are imported when they are first shown."""
+    """Creates the screens, which are imported when they are first shown."""
 
     def fleet(self) -> Screen[None]: ...
     def detail(self, sandbox_id: str) -> Screen[None]: ...
@@ -82,56 +82,56 @@ class Pages(Protocol):
 
 
 class Navigator:
-    """Brings screens to the front. Below all of ours lies Textual's own empty one."""
+    """Opens and closes screens. Textual's own empty screen is at the bottom of the stack."""
 
     def __init__(self, app: App[Any], pages: Pages, key_of: KeyOf, notifier: Notifier, platform: Platform) -> None:
         self._app, self._pages, self._key_of = app, pages, key_of
         self._notifier, self._platform = notifier, platform
         self._left: Screen[Any] | None = None
-        """The screen that was left last, when no other was opened since."""
+        """The last closed screen, unless another was opened since."""
 
-    # Back and forth
+    # Previous screen
 
     @property
     def fleet_is_in_front(self) -> bool:
-        """Whether the fleet is what the user sees."""
+        """Whether the list of sandboxes is the current screen."""
         return self._pages.is_fleet(self._app.screen)
 
     def go_to_fleet(self) -> None:
-        """Leave all screens above the fleet."""
+        """Close all screens above the list of sandboxes."""
         front = self._app.screen
         while len(self._app.screen_stack) > 2 and not self.fleet_is_in_front:
             self._app.pop_screen()
         self.note_left(front)
 
     def go_to_previous(self) -> None:
-        """Go to the screen before this one: the one below it, or the one that was left for it."""
+        """Go to the previous screen: the one below, or the one closed last."""
         left = self._left
-        if left is not None and cast("Page", left).may_return:
-            self._app.push_screen(cast("Page", left).again())
+        if left is not None and cast("ReopenableScreen", left).can_reopen:
+            self._app.push_screen(cast("ReopenableScreen", left).again())
         elif left is None and len(self._app.screen_stack) > 2:
             self._app.pop_screen()
         else:
-            self._notifier.notify("There is no screen to go back to.", "warning")
+            self._notifier.notify("No previous screen", "warning")
 
     def note_opened(self, screen: object) -> None:
-        """Note that a screen is opened: going back leads below it."""
+        """Note that a screen was opened: going back closes it."""
         if isinstance(screen, Screen) and self._pages.is_page(screen):
             self._left = None
 
     def note_left(self, screen: Screen[Any]) -> None:
-        """Note that a screen may have been left: going back opens it again."""
+        """Note that a screen may have been closed: going back opens it again."""
         if self._pages.is_page(screen) and not screen.is_current:
             self._left = screen
 
     def forget_previous(self) -> None:
-        """Forget which screen was left: it belongs to another platform."""
+        """Forget the closed screen, because it belongs to another platform."""
         self._left = None
 
-    # Screens that end by themselves
+    # Closing
 
     def close(self, screen: Screen[Any]) -> None:
-        """Remove a screen from wherever it stands in the stack; what waits for its answer gets none."""
+        """Remove a screen from anywhere in the stack; its callback is not called."""
         if screen is self._app.screen:
             App.pop_screen(self._app)
         elif any(each is screen for each in self._app._screen_stack):
@@ -140,13 +140,13 @@ class Navigator:
             self._app.call_next(self._app._replace_screen, screen)
 
     def close_broken(self, screen: Screen[Any]) -> bool:
-        """Close a screen that broke, and open the fleet anew if it is that; whether there is a screen left."""
+        """Close a broken screen, and reopen the list of sandboxes if it is that; return whether a screen is left."""
         if screen is self._app.screen_stack[0]:
             return False
         self.close(screen)
         if self._pages.is_fleet(screen):
             fleet = self.open_fleet()
-            # Below everything that is open.
+            # Below all open screens.
             self._app._screen_stack.remove(fleet)
             self._app._screen_stack.insert(1, fleet)
         return True
@@ -154,25 +154,25 @@ class Navigator:
     # The fleet
 
     def open_fleet(self) -> Screen[None]:
-        """Show the fleet; return its screen."""
+        """Show the list of sandboxes; return its screen."""
         screen = self._pages.fleet()
         self._app.push_screen(screen)
         return screen
 
     @property
     def marked(self) -> list[Row]:
-        """What is marked in the fleet."""
+        """The marked sandboxes."""
         fleet = next((screen for screen in self._app.screen_stack if self._pages.is_fleet(screen)), None)
         return cast("FleetPage", fleet).marked if fleet is not None else []
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
-        """Go to the fleet and mark some sandboxes there."""
+        """Go to the list of sandboxes and mark some there."""
         self.go_to_fleet()
         if self.fleet_is_in_front:
             cast("FleetPage", self._app.screen).mark(sandbox_ids)
 
     def show_created(self, sandbox: Sandbox) -> None:
-        """Go back to the fleet with the cursor on a new sandbox."""
+        """Go to the list of sandboxes, with the cursor on a new one."""
         self.go_to_fleet()
         if self.fleet_is_in_front:
             cast("FleetPage", self._app.screen).show_sandbox(sandbox.id)
@@ -180,11 +180,9 @@ class Navigator:
     # The other screens
 
     def open_detail(self, sandbox_id: str) -> None:
-        """Show everything about a sandbox."""
         self._app.push_screen(self._pages.detail(sandbox_id))
 
     def open_console(self, sandbox_id: str) -> None:
-        """Open the console of a sandbox."""
         self._app.push_screen(self._pages.console(sandbox_id))
 
     def open_fan_out(self, rows: Sequence[Row]) -> None:
@@ -193,71 +191,67 @@ class Navigator:
             self._app.push_screen(self._pages.fan_out(rows, None))
 
     def open_latest_fan_out(self) -> None:
-        """Show the command that last ran on many sandboxes."""
+        """Show the last command that ran in several sandboxes."""
         session = self._platform.session
         if session is not None and session.fan_outs:
             self._app.push_screen(self._pages.fan_out(session.fan_outs[-1].rows, session.fan_outs[-1]))
         else:
             mark, run = self._key_of("fleet.mark"), self._key_of("fleet.exec")
-            self._notifier.refuse(f"Nothing ran on many sandboxes yet: mark some with {mark}, then {run}.", "fan-outs")
+            self._notifier.refuse(f"No multi-sandbox run yet: mark some with {mark}, then press {run}", "last run")
 
     def open_ports(self, sandbox_id: str | None, marked: Sequence[str] = ()) -> None:
-        """Show all exposed ports and forwards; a new one is for the marked sandboxes, or for this one."""
+        """Show exposed ports and forwards; new ones are for the marked sandboxes, or for this one."""
         if self._platform.session is not None:
             self._app.push_screen(self._pages.ports(sandbox_id, tuple(marked)))
 
     def open_shells(self, sandbox_ids: Sequence[str]) -> None:
-        """Show shells in some sandboxes, the first in front; those that go on there are taken up again."""
+        """Show shells in some sandboxes, the first in front; shells that still run there are reused."""
         screen = self._pages.shells(sandbox_ids)
         if screen is not None:
             self._app.push_screen(screen)
 
     def attach_shell(self, sandbox_id: str) -> None:
-        """Hand the whole terminal to a shell in a sandbox."""
+        """Open a shell full screen."""
         self._pages.attach_shell(sandbox_id)
 
     def open_recordings(self) -> None:
-        """Show what was recorded."""
         self._app.push_screen(self._pages.recordings())
 
     def open_files(self, sandbox_ids: Sequence[str]) -> None:
-        """Browse files: this machine beside the first of some sandboxes; copies go to all of them."""
+        """Browse files: the local ones beside the first of some sandboxes; copies go to all of them."""
         if self._platform.session is not None:
             self._app.push_screen(self._pages.files(sandbox_ids))
 
     def open_jobs(self, targets: Sequence[str] = (), sandbox_id: str | None = None) -> None:
-        """Show the jobs of the fleet, or of one sandbox; a new one is for the targets."""
+        """Show the jobs of all sandboxes, or of one; new jobs are for the targets."""
         if self._platform.session is not None:
             self._app.push_screen(self._pages.jobs(tuple(targets), sandbox_id))
 
     def show_job(self, job: Job) -> None:
-        """Put the cursor on a job, when the jobs are in front."""
+        """Move the cursor to a job if the jobs screen is current."""
         screen = self._app.screen
         if self._pages.is_jobs(screen):
             screen.call_later(cast("JobsPage", screen).show_job, job.key)
 
     def open_log(self, sandbox_id: str) -> None:
-        """Show the log of a sandbox."""
         self.open_logs([sandbox_id])
 
     def open_logs(self, sandbox_ids: Sequence[str]) -> None:
         """Show the logs of some sandboxes side by side."""
         if len(sandbox_ids) > MOST_LOGS:
-            text = f"The logs of the first {MOST_LOGS} are shown: each is fetched anew every few seconds."
+            text = f"Showing the first {MOST_LOGS} of {len(sandbox_ids):,} logs: mark fewer sandboxes to see the others"
             self._notifier.notify(text, "warning")
         self._app.push_screen(self._pages.logs(sandbox_ids[:MOST_LOGS]))
 
     def open_create(self, like: Sandbox | None = None) -> None:
-        """Open the create form, filled like a sandbox or with what was left there."""
+        """Open the create form with the fields of a sandbox, or with the draft."""
         if self._platform.session is None:
-            self._notifier.refuse("There is no connection yet.", "new")
+            self._notifier.refuse("Not connected yet", "new")
             return
         self._app.push_screen(self._pages.create(like))
 
     def open_launch(self, launch: Launch) -> None:
-        """Show the board of a launch."""
         self._app.push_screen(self._pages.launch(launch))
 
     def open_activity(self) -> None:
-        """Show what happened."""
         self._app.push_screen(self._pages.activity())

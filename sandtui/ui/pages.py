@@ -1,4 +1,4 @@
-"""Makes the screens, each with the services. They are imported when they are first shown."""
+"""Creates the screens with their services. They are imported when they are first shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LazyPages:
-    """The screens of the dashboard. The bundle of services is given once it is made."""
+    """The screens of the dashboard. The services are set once they are created."""
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
@@ -30,105 +30,89 @@ class LazyPages:
         self.job_flow: JobFlow
 
     def fleet(self) -> Screen[None]:
-        """Return the fleet."""
         return FleetScreen(self.services)
 
     def detail(self, sandbox_id: str) -> Screen[None]:
-        """Return everything about a sandbox."""
         from sandtui.ui.inventory.detail_screen import DetailScreen
 
         return DetailScreen(self.services, sandbox_id)
 
     def console(self, sandbox_id: str) -> Screen[None]:
-        """Return the console of a sandbox."""
         from sandtui.ui.commands.console_screen import ConsoleScreen
 
         return ConsoleScreen(self.services, sandbox_id)
 
     def fan_out(self, rows: Sequence[Row], run: FanOut | None) -> Screen[None]:
-        """Return the command line for many sandboxes, with what ran there last."""
         from sandtui.ui.commands.fanout_screen import FanOutScreen
 
         return FanOutScreen(self.services, rows, run)
 
     def ports(self, sandbox_id: str | None, marked: Sequence[str]) -> Screen[None]:
-        """Return exposed ports and forwards."""
         from sandtui.ui.ports.screen import PortsScreen
 
         return PortsScreen(self.services, sandbox_id, tuple(marked))
 
     def shells(self, sandbox_ids: Sequence[str]) -> Screen[None] | None:
-        """Return shells in those sandboxes that are known, None when none is."""
+        """Return shells in the sandboxes that exist, or None if none does."""
         from sandtui.ui.shells.screen import ShellScreen, open_shells
 
         shells = open_shells(self.services, sandbox_ids)
         return ShellScreen(self.services, shells[0]) if shells else None
 
     def attach_shell(self, sandbox_id: str) -> None:
-        """Hand the whole terminal to a shell."""
         from sandtui.ui.shells.attach import attach_shell
 
         attach_shell(self._app, self.services, sandbox_id)
 
     def recordings(self) -> Screen[None]:
-        """Return what was recorded."""
         from sandtui.ui.recordings.screen import RecordingsScreen
 
         return RecordingsScreen(self.services)
 
     def files(self, sandbox_ids: Sequence[str]) -> Screen[None]:
-        """Return the files of this machine beside those of some sandboxes."""
         from sandtui.ui.files.screen import FilesScreen
 
         return FilesScreen(self.services, sandbox_ids)
 
     def jobs(self, targets: Sequence[str], sandbox_id: str | None) -> Screen[None]:
-        """Return the jobs of the fleet, or of one sandbox."""
         from sandtui.ui.jobs.screen import JobsScreen
 
         return JobsScreen(self.services, self.job_flow, tuple(targets), sandbox_id)
 
     def logs(self, sandbox_ids: Sequence[str]) -> Screen[None]:
-        """Return logs side by side."""
         from sandtui.ui.logs.screen import LogScreen
 
         return LogScreen(self.services, sandbox_ids)
 
     def create(self, like: Sandbox | None) -> Screen[None]:
-        """Return the create form."""
         from sandtui.ui.creation.screen import CreateScreen
 
         return CreateScreen(self.services, like)
 
     def launch(self, launch: Launch) -> Screen[None]:
-        """Return the board of a launch."""
         from sandtui.ui.creation.launch_screen import LaunchScreen
 
         return LaunchScreen(self.services, launch)
 
     def activity(self) -> Screen[None]:
-        """Return what happened."""
         from sandtui.ui.activity.screen import ActivityScreen
 
         return ActivityScreen(self.services)
 
     def is_page(self, screen: Screen[Any]) -> bool:
-        """Whether a screen is a full one, and no dialog."""
         return isinstance(screen, AppScreen)
 
     def is_fleet(self, screen: Screen[Any]) -> bool:
-        """Whether a screen is the fleet's."""
         return isinstance(screen, FleetScreen)
 
     def is_jobs(self, screen: Screen[Any]) -> bool:
-        """Whether a screen is the jobs'."""
         from sandtui.ui.jobs.screen import JobsScreen
 
         return isinstance(screen, JobsScreen)
 
 
 def load_all() -> None:
-    """Import every screen and SSH, in a thread: the first key that asks for one should not wait for it."""
+    """Import all screens and SSH, in a thread, so that the first key that needs one does not wait."""
     import sandtui.fleet.ports.link
     import sandtui.ui.activity.screen
     import sandtui.ui.commands.console_screen
@@ -144,4 +128,4 @@ def load_all() -> None:
     import sandtui.ui.ports.screen
     import sandtui.ui.recordings.screen
     import sandtui.ui.shells.screen  # noqa: F401
-    from sandtui.client.toolkit import SSHChannel  # noqa: F401 - asyncssh comes with it
+    from sandtui.client.toolkit import SSHChannel  # noqa: F401 - imports asyncssh

@@ -1,6 +1,6 @@
-"""The end of the program: by its own key, by a signal, or because its terminal is gone.
+"""Shutdown: by key, by signal, or because the terminal is gone.
 
-However it comes, what is being copied and created is written down first, and every step has a bound.
+In each case the state of transfers and launches is saved first, and every step is bounded.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from sandtui.ui.driver import TerminalDriver
 LOG = logging.getLogger("sandtui.ui")
 
 CODES = {signal.SIGHUP: 129, signal.SIGTERM: 143}
-"""The exit code for each signal, as a shell would tell it."""
+"""The exit code for each signal, as a shell would report it."""
 
 GONE_SECONDS = 1.2
-"""How long the last steps may take when nobody waits at a terminal any more."""
+"""How long the last steps may take in total when the terminal is gone."""
 
 STEP_SECONDS = 5.0
-"""How long one of them may take otherwise: a platform that does not answer must not hold the user."""
+"""How long each of them may take otherwise: a platform that does not respond must not hold up the user."""
 
 HARD_SECONDS = {signal.SIGHUP: 1.8, signal.SIGTERM: 8.0}
-"""When the process ends without its last steps: something in it hangs."""
+"""When the process exits without its last steps, because something hangs."""
 
 THREADS_SECONDS = 5.0
-"""How long threads may go on when everything else is done, such as one that looks up a name."""
+"""How long threads, such as a name lookup, may continue when everything else is done."""
 
 
 class Shutdown:
-    """Ends the app, in time."""
+    """Ends the app within bounded time."""
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
@@ -46,30 +46,30 @@ class Shutdown:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the program is ending: nothing new begins."""
+        """Whether the program is shutting down, so that nothing new starts."""
         return self._app._exit
 
-    def on_signals(self) -> None:
-        """Have the signals of a closed terminal and of ``kill`` end the app."""
+    def handle_signals(self) -> None:
+        """Exit on SIGHUP and SIGTERM."""
         loop = asyncio.get_running_loop()
         for number in CODES:
-            loop.add_signal_handler(number, self._leave, number)
+            loop.add_signal_handler(number, self._exit_on, number)
 
     def terminal_gone(self) -> None:
-        """End as by the signal of a closed terminal, which does not always come."""
-        self._leave(signal.SIGHUP)
+        """Exit as on SIGHUP, which does not always arrive."""
+        self._exit_on(signal.SIGHUP)
 
     def begin(self) -> None:
-        """The program ends now: ctrl+c, a signal again once the terminal is left, must not cut its last steps short.
+        """Ignore ctrl+c: once the terminal is left it is a signal again, and would interrupt the last steps.
 
-        They are bounded, and so is the wait for them.
+        They are bounded anyway.
         """
         if self._takes_signals():
-            # Not by the loop, which would put the usual handler back when it closes.
-            signal.signal(signal.SIGINT, _go_on)
+            # Not in the loop, which would restore the default handler when it closes.
+            signal.signal(signal.SIGINT, _log_interrupt)
 
     async def bounded(self, step: Awaitable[object]) -> None:
-        """Do one of the last steps; one that takes too long is left, one that fails is logged."""
+        """Run one of the last steps; it is abandoned if it takes too long, and logged if it fails."""
         left = STEP_SECONDS if self._end is None else max(0.05, self._end - monotonic())
         try:
             async with asyncio.timeout(left):
@@ -77,11 +77,11 @@ class Shutdown:
         except TimeoutError:
             LOG.warning("a step of the shutdown took too long")
         except Exception:
-            # The next steps matter as much.
+            # The next steps must still run.
             LOG.exception("a step of the shutdown failed")
 
-    def begin_last(self) -> None:
-        """Note that only threads are waited for from now on, and not the terminal."""
+    def begin_final(self) -> None:
+        """From now on wait only for threads, not for the terminal."""
         driver = self._app._driver
         if isinstance(driver, TerminalDriver):
             driver.finish()
@@ -89,17 +89,17 @@ class Shutdown:
             self._end_within(THREADS_SECONDS, self._app.return_code or 0)
 
     def finished(self) -> None:
-        """The app has ended; what follows in this process has its own time."""
+        """The app has ended; later code in this process is not bounded."""
         if self._hard is not None:
             self._hard.cancel()
         if self._takes_signals():
-            # The interpreter's own end takes every handler away but this.
+            # The interpreter removes all handlers but this one when it exits.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _takes_signals(self) -> bool:
         return not self._app.is_headless and threading.current_thread() is threading.main_thread()
 
-    def _leave(self, number: signal.Signals) -> None:
+    def _exit_on(self, number: signal.Signals) -> None:
         code = CODES[number]
         if self._hard is not None:
             self._hard.cancel()
@@ -118,10 +118,10 @@ class Shutdown:
         LOG.error("the shutdown hangs; ending now")
         driver = self._app._driver
         if driver is not None:
-            # Bounded itself, and nothing when the terminal was left already.
+            # Bounded, and without effect if the terminal was left already.
             driver.stop_application_mode()
         os._exit(code)
 
 
-def _go_on(number: int, frame: object) -> None:
-    LOG.info("an interrupt while the program ends")
+def _log_interrupt(number: int, frame: object) -> None:
+    LOG.info("interrupted during shutdown")

@@ -1,4 +1,4 @@
-"""The first frame. What takes long to load comes after it, in a thread: this module imports next to nothing."""
+"""Startup: the first frame and its options. Imports little; slow imports follow in a thread."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """What the dashboard is opened with. ``connect`` finds the platform, ``connect_to`` that of another context.
+class StartupOptions:
+    """The options of the dashboard. ``connect`` connects to the platform, ``connect_to`` to that of another context.
 
-    ``context`` is the name of the first one, if it is among the ``contexts``.
+    ``context`` is the name of the first context, if it is one of ``contexts``.
     """
 
     connect: Connector
@@ -30,13 +30,12 @@ class Opening:
     context: str = ""
 
 
-class OpeningError(Exception):
-    """The dashboard can't be opened; the text says what to do."""
+class StartupError(Exception):
+    """The dashboard cannot start; the text says what to do."""
 
 
-class OpeningLine(ChromeLine):
-    """Stands at the top of the empty screen until the fleet screen is loaded, some tenths of a second."""
+class StartupLine(ChromeLine):
+    """The header of the empty screen until the first screen is loaded, some tenths of a second."""
 
     def on_mount(self) -> None:
-        """Say what is going on."""
-        self.show([Piece(" sandtui", "key"), Piece("  opening …", "dim")], [])
+        self.show([Piece(" sandtui", "key"), Piece("  starting…", "dim")], [])

@@ -1,7 +1,7 @@
-"""The whole terminal for another program: an editor, a shell in a sandbox, the user's own shell after ctrl+z.
+"""Lends the terminal to another program: an editor, a shell in a sandbox, or the user's shell after ctrl+z.
 
-It is given away in one place and always taken back, whatever happens meanwhile: the other program can't be started,
-fails, is stopped, or this program is told to end. What takes long (a connection) is done before.
+It is lent in one place and always taken back, whatever happens: the other program cannot be started, fails or is
+stopped, or this program shuts down. Slow steps, such as connecting, are done before.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ EDITORS = ("nano", "vim", "vi")
 """Tried in this order when neither VISUAL nor EDITOR is set."""
 
 END_SECONDS = 1.0
-"""How long a program that has the terminal may take to end when this one ends."""
+"""How long the other program may take to end when this one shuts down."""
 
 CONTINUED_SECONDS = 0.2
 
 
 class TerminalLoanError(Exception):
-    """The terminal could not be given away; the text says why and what to do."""
+    """The terminal could not be lent; the text says why and what to do."""
 
 
 @contextmanager
 def lent(app: App[Any]) -> Iterator[None]:
-    """Give the terminal away for a block.
+    """Lend the terminal for a block.
 
     Raises:
-        TerminalLoanError: there is no terminal to give away, or it does not take what is written to it.
+        TerminalLoanError: there is no terminal, or it does not accept output.
     """
     driver = app._driver
     if driver is None or not driver.can_suspend:
-        raise TerminalLoanError("this terminal can't be handed to another program")
-    # Nothing is painted meanwhile. From the first moment to the last at which ctrl+c is a signal it is not ours.
-    with _interrupts_are_theirs(), app.batch_update():
+        raise TerminalLoanError("this terminal cannot be lent to another program")
+    # Nothing is painted meanwhile. All the time that ctrl+c is a signal, it is for the other program.
+    with _ignoring_interrupts(), app.batch_update():
         app._suspend_signal()
         driver.suspend_application_mode()
         try:
             if isinstance(driver, TerminalDriver) and not driver.is_left:
-                raise TerminalLoanError("the terminal takes no output at the moment; try again")
+                raise TerminalLoanError("the terminal does not accept output now; retry later")
             with (
                 driver.no_automatic_restart(),
                 redirect_stdout(sys.__stdout__),
@@ -63,7 +63,7 @@ def lent(app: App[Any]) -> Iterator[None]:
             if not app._exit:
                 driver.resume_application_mode()
                 app._resume_signal()
-                # Drawn once the batch has ended, whatever happened inside.
+                # Redrawn after the batch, whatever happened inside.
                 app.call_later(app.refresh, layout=True)
 
 
@@ -71,7 +71,7 @@ def editor_command() -> list[str]:
     """Return the user's editor: ``$VISUAL``, ``$EDITOR``, or one that is installed.
 
     Raises:
-        TerminalLoanError: there is none, or the variable can't be read as a command.
+        TerminalLoanError: there is none, or the variable is not a valid command.
     """
     for name in ("VISUAL", "EDITOR"):
         if written := os.environ.get(name, "").strip():
@@ -84,14 +84,14 @@ def editor_command() -> list[str]:
     for editor in EDITORS:
         if found := shutil.which(editor):
             return [found]
-    raise TerminalLoanError("no editor found: set EDITOR to one, such as EDITOR=nano")
+    raise TerminalLoanError("no editor found: set EDITOR, for example EDITOR=nano")
 
 
 async def run_in_terminal(app: App[Any], command: Sequence[str]) -> int:
-    """Run a program that has the whole terminal until it ends; return its exit code.
+    """Run a program in the terminal until it ends; return its exit code.
 
     Raises:
-        TerminalLoanError: it can't be started.
+        TerminalLoanError: it cannot be started.
     """
     program = command[0]
     if shutil.which(program) is None:
@@ -109,23 +109,23 @@ async def run_in_terminal(app: App[Any], command: Sequence[str]) -> int:
 
 
 def stop_process(app: App[Any], notify: Callable[[str, Severity], object]) -> None:
-    """Stop this process and all of its job until the shell continues them, as ctrl+z does."""
+    """Suspend this process group until the shell continues it, as ctrl+z does."""
     driver = app._driver
     if not isinstance(driver, TerminalDriver):
-        notify("Suspending works only in a terminal.", "warning")
+        notify("Suspending needs a terminal", "warning")
         return
     if not driver._auto_restart:
-        # Another program has the terminal, and has been stopped with us.
+        # Another program has the terminal, and was stopped together with us.
         os.kill(os.getpid(), signal.SIGSTOP)
         return
     continued: list[bool] = []
     try:
         _stop_in(app, driver, continued)
     except TerminalLoanError as error:
-        notify(f"Not suspended: {error}.", "warning")
+        notify(f"Not suspended: {error}", "warning")
         return
     if not continued:
-        notify("Can't suspend: no shell would bring sandtui back.", "warning")
+        notify("Not suspended: no shell could resume sandtui", "warning")
 
 
 def _stop_in(app: App[Any], driver: TerminalDriver, continued: list[bool]) -> None:
@@ -136,8 +136,8 @@ def _stop_in(app: App[Any], driver: TerminalDriver, continued: list[bool]) -> No
         signal.signal(signal.SIGCONT, lambda *_: continued.append(True))
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         try:
-            # The whole group: what started us (make, a wrapper) must not hold the terminal. The kernel does not
-            # stop a group that no shell could continue.
+            # The whole group: our parent (make, a wrapper) must not hold the terminal. The kernel does not stop a
+            # group that no shell could continue.
             os.kill(0, signal.SIGTSTP)
             end = monotonic() + CONTINUED_SECONDS
             while not continued and monotonic() < end:
@@ -147,19 +147,19 @@ def _stop_in(app: App[Any], driver: TerminalDriver, continued: list[bool]) -> No
 
 
 @contextmanager
-def _interrupts_are_theirs() -> Iterator[None]:
-    """Ctrl+c goes to every program of the terminal; what it means is the business of the one that has it."""
-    before = signal.signal(signal.SIGINT, _leave_it_to_them)
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ignore ctrl+c, which every program of the terminal gets, but which is meant for the other one."""
+    before = signal.signal(signal.SIGINT, _ignore_interrupt)
     try:
         yield
     finally:
-        # When the program began to end meanwhile, its own handler stays.
-        if signal.getsignal(signal.SIGINT) is _leave_it_to_them:
+        # If shutdown has started meanwhile, its handler stays.
+        if signal.getsignal(signal.SIGINT) is _ignore_interrupt:
             signal.signal(signal.SIGINT, before)
 
 
-def _leave_it_to_them(number: int, frame: object) -> None:
-    """Unlike a signal that is ignored, it is back to normal in a program that is started."""
+def _ignore_interrupt(number: int, frame: object) -> None:
+    """Do nothing. A handler, unlike SIG_IGN, is not inherited by a program that is started."""
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -173,14 +173,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _why_not_found(program: str) -> str:
-    if os.path.sep in program and os.path.isfile(program):  # noqa: PTH113 - a name as the user wrote it
-        return "it is not executable"
+    if os.path.sep in program and os.path.isfile(program):  # noqa: PTH113 - a name as the user typed it
+        return "not executable"
     return "not found"
 
 
 def _why_not_started(error: OSError) -> str:
     if error.errno == errno.ENOEXEC:
-        return "it can't be run: the file has no `#!` line and is no program"
+        return "cannot be executed: the file has no `#!` line and is not a binary"
     if error.errno == errno.ENOENT:
         return "its interpreter was not found"
     return error.strerror or str(error)

@@ -1,9 +1,9 @@
-"""Timers that run once do run, and no timer holds the event loop.
+"""Works around two faults of Textual's timers.
 
-Textual leaves out a tick whose time has passed. Of a timer that runs once this is the only one: what waits for it waits
-for ever, with a short delay or on a busy machine. Worse, with an interval that is negative or shorter than a turn of
-its loop, it looks for the next tick for ever and holds the event loop: a notice does so whose time ran out while it was
-being drawn. Every widget makes its timers by the same class, so this is put right there and nowhere else.
+Textual skips a tick whose time has passed. If that is the only tick of a one-shot timer, because of a short delay or a
+busy machine, the timer never fires. Worse, with an interval that is negative or shorter than a turn of the event loop,
+it searches for the next tick forever and blocks the loop: this happens to a notification that expires while it is being
+drawn. All widgets create their timers with the same class, so it is replaced there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SHORTEST_SECONDS = 0.001
 
 
 class SureTimer(Timer):
-    """Textual's timer, without the two faults above."""
+    """Textual's timer without these two faults."""
 
     def __init__(self, event_target: Any, interval: float, **options: Any) -> None:
         if options.get("repeat") is not None:
@@ -26,5 +26,5 @@ class SureTimer(Timer):
 
 
 def install() -> None:
-    """Have all widgets make such timers; a second call does nothing."""
+    """Make all widgets use these timers; idempotent."""
     textual.message_pump.Timer = SureTimer  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How the requests of a flow find the entry of the activity that they belong to, past dialogs and screens."""
+"""Carries the trace of an action through callbacks, so that its requests are filed under its activity entry."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from sandtui.fleet.activity.trace import current_trace, following
 T = TypeVar("T")
 
 
-def carrying(function: Callable[..., T]) -> Callable[..., T]:
-    """Return a function that runs as a part of what goes on now."""
+def with_current_trace(function: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that runs in the current trace."""
     trace = current_trace()
 
-    def carried(*arguments: object) -> T:
+    def traced(*arguments: object) -> T:
         with following(trace):
             return function(*arguments)
 
-    return carried
+    return traced
 
 
-def carrying_on(function: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-    """Return the same of a function that is awaited."""
+def with_current_trace_async(function: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    """Return a coroutine function that runs in the current trace."""
     trace = current_trace()
 
-    async def carried() -> T:
+    async def traced() -> T:
         with following(trace):
             return await function()
 
-    return carried
+    return traced

@@ -1,4 +1,4 @@
-"""Which program of this machine shows a web page beside the terminal. A text browser would take the terminal over."""
+"""Opens URLs in a graphical browser: a text browser would take over the terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 _RESERVED = "%:/?#[]@!&()*+,;=-._~"
-"""What may stand in an address as it is. Quotes, ``$`` and backticks may not: openers are shell scripts."""
+"""Characters that need no encoding. Quotes, ``$`` and backticks are encoded, because openers are shell scripts."""
 
 
 def opener(environ: Mapping[str, str]) -> list[str] | None:
-    """Return the command that opens an address, without the address; None where there is no graphical one."""
+    """Return the command that opens a URL, without the URL; None if there is no graphical browser."""
     if sys.platform == "darwin":
         return ["open"]
     if environ.get("WSL_DISTRO_NAME") and shutil.which("wslview"):
@@ -25,10 +25,10 @@ def opener(environ: Mapping[str, str]) -> list[str] | None:
 
 
 def encoded(url: str) -> str:
-    """Return an address as it may be given to a program: in ASCII, with everything encoded that is no part of one.
+    """Return a URL that is safe to pass to a program: in ASCII, with everything else percent-encoded.
 
     Raises:
-        ValueError: it is no address of a web page.
+        ValueError: not the URL of a web page.
     """
     import httpx
 
@@ -37,16 +37,16 @@ def encoded(url: str) -> str:
     except httpx.InvalidURL as error:
         raise ValueError(str(error)) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError("it is no address of a web page")
+        raise ValueError("not the URL of a web page")
     return quote(str(parsed), safe=_RESERVED)
 
 
 def open_page(command: Sequence[str], url: str) -> None:
-    """Start the command on an address; it may stay as long as the browser does, also after this program's end.
+    """Start the command on a URL; it may run as long as the browser does, even after this program ends.
 
     Raises:
-        OSError: it can't be started.
-        ValueError: it is no address of a web page.
+        OSError: it cannot be started.
+        ValueError: not the URL of a web page.
     """
     url = encoded(url)
     null = subprocess.DEVNULL

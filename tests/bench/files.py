@@ -241,7 +241,7 @@ async def listing(bench: Bench) -> None:
     """A directory of 10,000 entries, from the key to the painted frame."""
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.files.screen import FilesScreen
-    from sandtui.ui.startup import Opening
+    from sandtui.ui.startup import StartupOptions
 
     await bench.sh(
         f"mkdir -p /workspace/many; cd /workspace/many; i=0; while [ $i -lt {ENTRIES} ]; do : > f$i; i=$((i+1)); done"
@@ -252,7 +252,7 @@ async def listing(bench: Bench) -> None:
         return Connection(config, "bench")
 
     paths = Paths(bench.folder / "config", bench.folder / "state")
-    app = SandtuiApp(Opening(connect), paths=paths, ticking=False)
+    app = SandtuiApp(StartupOptions(connect), paths=paths, ticking=False)
     times: list[float] = []
     async with app.run_test(size=(120, 36)) as pilot:
         while app.services.platform.session is None or app.services.platform.session.store.get(bench.box) is None:

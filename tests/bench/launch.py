@@ -20,7 +20,7 @@ from sandtui.fleet.creation.launch import Step
 from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
 from sandtui.fleet.inventory.session import Connection
 from sandtui.ui.app import SandtuiApp
-from sandtui.ui.startup import Opening
+from sandtui.ui.startup import StartupOptions
 from tests.bench.client import PEERS_FLEET, SDK, run
 from tests.conftest import PlatformProcess, start_platform
 from tests.probes import session_of
@@ -49,7 +49,9 @@ async def launch(platform: PlatformProcess, folder: Path, count: int) -> tuple[f
     async def connect() -> Connection:
         return Connection(config, "bench")
 
-    app = SandtuiApp(Opening(connect), make_client=client, paths=Paths(folder / "config", folder / f"state-{count}"))
+    app = SandtuiApp(
+        StartupOptions(connect), make_client=client, paths=Paths(folder / "config", folder / f"state-{count}")
+    )
     late = 0.0
 
     async def heartbeat() -> None:

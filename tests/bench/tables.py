@@ -17,7 +17,7 @@ from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.inventory.view import FleetView
-from sandtui.ui.garbage_collection import spare_what_stays
+from sandtui.ui.garbage_collection import freeze_live_objects
 from sandtui.ui.inventory.columns import COLUMNS_BY_ID, SHOWN_FIRST
 from sandtui.ui.inventory.table import FleetTable
 from tests.probes import has_painted, strips
@@ -70,7 +70,7 @@ class TableBench(App[None]):
         self.store.apply(sandboxes)
         self.displayed_at = 0.0
         # As the dashboard does after a sweep: full collections would walk through every sandbox. Both have it.
-        spare_what_stays(len(sandboxes))
+        freeze_live_objects(len(sandboxes))
 
     async def painted(self) -> None:
         """Wait until all that was asked for is on the screen."""

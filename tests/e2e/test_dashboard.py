@@ -76,7 +76,7 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.until("enter open")
         assert f"● RUNNING    {name}" in terminal.text, "enter cancels"
         await terminal.press("D")
-        await terminal.until("y deletes")
+        await terminal.until("y confirm")
         await asyncio.sleep(0.2)
         await terminal.press("y")
         await terminal.until(f"○ TERMINATED {name}")
@@ -126,7 +126,7 @@ async def test_without_a_key_the_local_platform_starts_and_is_found_again(tmp_pa
 
 async def test_a_wrong_key_is_reported_and_the_terminal_left_as_it_was(remote):
     async with Terminal(SANDTUI, {**remote, "PRIME_API_KEY": "wrong"}) as terminal:
-        await terminal.until("key refused")
+        await terminal.until("API key rejected")
         await terminal.until("PRIME_API_KEY")
         await leave(terminal)
 
@@ -141,7 +141,7 @@ async def test_an_unreachable_platform_is_reported(remote, unused_tcp_port):
 
 async def test_a_small_window_is_reported(remote):
     async with Terminal(SANDTUI, remote, columns=60, lines=15) as terminal:
-        await terminal.until("this window is 60x15")
+        await terminal.until("Terminal too small: 60×15")
         await leave(terminal)
 
 
@@ -228,7 +228,7 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
             terminal.process.kill()
             await terminal.ended()
         async with Terminal(SANDTUI, env) as terminal:
-            await terminal.until("A launch was not finished")
+            await terminal.until("Unfinished launch")
             await terminal.press("tab")
             # An answer counts only once the question could be read.
             await asyncio.sleep(0.3)
@@ -239,7 +239,7 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
             await leave(terminal)
         async with Terminal(SANDTUI, env) as terminal:
             await terminal.until("30 sandboxes")
-            assert "was not finished" not in terminal.text
+            assert "Unfinished launch" not in terminal.text
             await leave(terminal)
     finally:
         process.terminate()

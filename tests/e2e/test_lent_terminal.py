@@ -40,7 +40,7 @@ def editor(tmp_path, kind):
 
 EDITORS = {
     "missing": "nosuch: not found",
-    "not executable": "it is not executable",
+    "not executable": "not executable",
     "no interpreter line": "no `#!` line",
     "no interpreter": "its interpreter was not found",
     "unquoted": "EDITOR is not a command",
@@ -190,7 +190,7 @@ async def test_ctrl_z_without_job_control_says_why_not(remote, controls):
     async with Terminal(SANDTUI, remote, controls=controls) as terminal:
         await terminal.until("live")
         await terminal.press("ctrl+z")
-        await terminal.until("Can't suspend")
+        await terminal.until("Not suspended")
         await terminal.press("n")
         await terminal.until("New sandbox")
         await terminal.press("escape")

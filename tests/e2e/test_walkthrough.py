@@ -118,7 +118,7 @@ SHOWN = [
     ],
     [
         ("1", ShowsLines("● RUNNING    demo-", 1)),
-        ("D", all_of("y deletes")),
+        ("D", all_of("y confirm")),
         ("y", all_of("○ TERMINATED demo-2")),
         ("esc", ShowsLines("● RUNNING    demo-", 2)),
     ],

@@ -24,13 +24,13 @@ def test_keys_are_written_as_people_write_them():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"fleet.delte": ("x",)}, "no such action; is fleet.delete meant"),
-        ({"fleet.delete": ("no such key",)}, "is no key"),
-        ({"fleet.delete": ("ctrl+",)}, "is no key"),
-        ({"fleet.delete": ("ctrl+w",)}, "needed by terminals"),
-        ({"fleet.delete": ("x",)}, "x is fleet.exec there"),
-        ({"output.follow": ("ctrl+l",)}, "ctrl+l is console.clear there"),
-        ({"fleet.open": ("f9",), "fleet.mark": ("f9",)}, "f9 is fleet."),
+        ({"fleet.delte": ("x",)}, "no such action; did you mean fleet.delete?"),
+        ({"fleet.delete": ("no such key",)}, "is not a key"),
+        ({"fleet.delete": ("ctrl+",)}, "is not a key"),
+        ({"fleet.delete": ("ctrl+w",)}, "reserved for terminals"),
+        ({"fleet.delete": ("x",)}, "x is already used by fleet.exec"),
+        ({"output.follow": ("ctrl+l",)}, "ctrl+l is already used by console.clear"),
+        ({"fleet.open": ("f9",), "fleet.mark": ("f9",)}, "f9 is already used by fleet."),
     ],
 )
 def test_an_impossible_key_is_reported_and_left_out(changes, words):

@@ -352,7 +352,7 @@ class Round:
 
     def _look_at_end(self) -> None:
         self._terminal.pump(0.3)
-        if _TRACEBACK in self._last_words() or "sandtui broke" in self._last_words():
+        if _TRACEBACK in self._last_words() or "sandtui crashed" in self._last_words():
             detail = "\n".join(path.read_text(errors="replace") for path in self.world.crash_reports()[-1:])
             raise Fault("traceback at the end", detail or self._last_words())
         self._look()

@@ -5,7 +5,7 @@ import stat
 import pytest
 from pydantic import BaseModel
 
-from sandtui.ui.crash_report import KEPT, report, write_report
+from sandtui.ui.crash_report import MOST_REPORTS, report, write_report
 from tests.probes import break_down
 from tests.ui.world import World, settled
 
@@ -45,7 +45,7 @@ def test_no_secret_is_in_a_report(make):
 
 
 def test_reports_are_private_and_not_kept_for_ever(tmp_path):
-    paths = [write_report(tmp_path / "crashes", f"{number}\n") for number in range(KEPT + 3)]
+    paths = [write_report(tmp_path / "crashes", f"{number}\n") for number in range(MOST_REPORTS + 3)]
     assert stat.S_IMODE(paths[-1].stat().st_mode) == 0o600
     assert sorted((tmp_path / "crashes").iterdir()) == paths[3:]
     (tmp_path / "file").write_text("")
@@ -63,7 +63,7 @@ async def test_the_app_ends_with_two_lines_and_the_place_of_the_report(monkeypat
         except ValueError:
             break_down(app)
         (text,) = shown
-        assert text.startswith("sandtui broke: ValueError.")
+        assert text.startswith("sandtui crashed: ValueError.")
         assert len(text.splitlines()) == 2
         (path,) = app.paths.crashes.iterdir()
         assert str(path) in text

@@ -31,7 +31,7 @@ from tests.ui.recordings import test_recordings
 from tests.ui.shells import test_shell
 from tests.ui.world import World, settled, stop_blinking, until
 
-LEAVE_KEY = "ctrl+right_square_bracket"
+DETACH_KEY = "ctrl+right_square_bracket"
 
 STATES = {}
 """By name: the scopes whose keys are pressed, how many sandboxes there are, and what brings the screen to the front."""
@@ -348,7 +348,7 @@ async def activity(pilot):
 @state("shell", "shell")
 async def _(pilot):
     app, _ = await test_shell.opened(pilot)
-    await pilot.press(LEAVE_KEY)
+    await pilot.press(DETACH_KEY)
     await until(pilot, lambda: not app.screen.takes_all_keys)
 
 
@@ -500,7 +500,7 @@ async def restored(pilot, screens, focus):
     if list(app.screen_stack) != screens:
         return False
     if app.front is not None and app.front.takes_all_keys:
-        await pilot.press(LEAVE_KEY)
+        await pilot.press(DETACH_KEY)
     if focus is not None and focus.is_attached:
         app.screen.set_focus(focus)
     app.clear_notifications()

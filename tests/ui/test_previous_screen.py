@@ -19,7 +19,7 @@ async def test_it_goes_back_and_forth():
         await pilot.press("minus")
         await pilot.pause()
         assert isinstance(app.screen, FleetScreen)
-        assert "no screen" in app.services.notifier.messages[-1].text
+        assert "No previous screen" in app.services.notifier.messages[-1].text
         await pilot.press("b")
         await shows(pilot, JobsScreen)
         await pilot.press("minus")
@@ -75,10 +75,10 @@ async def test_the_tour_and_what_is_said_name_the_users_keys():
         app = await settled(pilot)
         app.screen.show_rows()
         shown = ["".join(piece.text for piece in line) for line in app.screen.table.empty]
-        assert any(line.strip().startswith("f7  create a sandbox") for line in shown)
-        assert any("to all of them with :bulk" in line for line in shown)
-        assert any("f8 takes commands" in line for line in shown)
+        assert any(line.strip().startswith("f7  create one or many sandboxes") for line in shown)
+        assert any("mark (:bulk for bulk actions)" in line for line in shown)
+        assert any("(f8 for commands)" in line for line in shown)
         await pilot.press("s")
         await pilot.pause()
-        assert app.services.notifier.messages[-1].text == "There is no sandbox yet: f7 creates one."
+        assert app.services.notifier.messages[-1].text == "No sandboxes yet: press f7 to create one"
         assert [entry.kind for entry in app.services.notifier.activity.search("shell")] == []

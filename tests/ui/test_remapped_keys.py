@@ -18,7 +18,7 @@ async def test_a_changed_key_works_and_is_shown_and_the_old_one_does_not():
         await settled(pilot)
         await until(pilot, lambda: app.screen.target is not None)
         fleet = app.screen
-        assert "fleet.nonsense: there is no such action" in app.services.notifier.messages[0].text
+        assert "fleet.nonsense: no such action" in app.services.notifier.messages[0].text
         hints = fleet.query_one("#hints").render().plain
         assert "f9 open" in hints
         assert "f2 help" in hints

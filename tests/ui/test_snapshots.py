@@ -227,7 +227,7 @@ def test_log(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
         await pilot.press("L")
-        await until(pilot, lambda: app.screen.pane.state != "loading …")
+        await until(pilot, lambda: app.screen.pane.state != "loading…")
 
     picture(snap_compare, size, steps)
 
@@ -284,7 +284,7 @@ def test_results_of_many(snap_compare, size):
         app.screen.query_one(Input).value = "22"
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query("#bulk-list") and app.screen.run.is_over)
-        await until(pilot, lambda: "again on the failed" in text_of(app))
+        await until(pilot, lambda: "retry failed" in text_of(app))
 
     picture(snap_compare, size, steps)
 

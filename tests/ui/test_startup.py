@@ -10,7 +10,7 @@ from sandtui.config.paths import Paths
 from sandtui.fleet.inventory.session import ConnectError
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.inventory.screen import FleetScreen
-from sandtui.ui.startup import Opening, OpeningError, OpeningLine
+from sandtui.ui.startup import StartupError, StartupLine, StartupOptions
 from tests.ui.world import until
 
 
@@ -31,7 +31,7 @@ def app_behind(gate, tmp_path, result=None):
         gate.wait()
         if result is not None:
             raise result
-        return Opening(no_connection)
+        return StartupOptions(no_connection)
 
     return SandtuiApp(prepare, paths=Paths(tmp_path / "config", tmp_path / "state"), ticking=False)
 
@@ -39,7 +39,7 @@ def app_behind(gate, tmp_path, result=None):
 async def test_the_first_frame_stands_until_the_fleet_is_loaded(gate, tmp_path):
     app = app_behind(gate, tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert "sandtui  opening" in app.query_one(OpeningLine).render().plain
+        assert "sandtui  starting" in app.query_one(StartupLine).render().plain
         await pilot.press("question_mark", "n", "ctrl+p", "colon")
         assert len(app.screen_stack) == 1
         assert not app.is_open
@@ -60,7 +60,7 @@ async def test_the_program_can_be_left_before_it_is_loaded(gate, tmp_path):
 
 
 async def test_what_is_wrong_with_the_settings_ends_the_program(gate, tmp_path, capsys):
-    app = app_behind(gate, tmp_path, OpeningError("[bold]config.toml[/bold], line 3: no such key"))
+    app = app_behind(gate, tmp_path, StartupError("[bold]config.toml[/bold], line 3: no such key"))
     gate.set()
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.return_code is not None)

@@ -27,7 +27,7 @@ from sandtui.local.settings import PlatformSettings
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.services.context_switcher import ConnectTo
-from sandtui.ui.startup import Opening
+from sandtui.ui.startup import StartupOptions
 from tests.ui.stylesheets import parse_once
 
 parse_once()
@@ -63,7 +63,7 @@ class World(SandtuiApp):
         self.platform = LocalPlatform(local, clock=self.local_clock)
         folder = Path(self.folder.name)
         super().__init__(
-            Opening(self._start, settings, contexts, connect_to),
+            StartupOptions(self._start, settings, contexts, connect_to),
             clock=ManualClock(NOW),
             make_client=self._client,
             paths=Paths(folder / "config", folder / "user-state"),

@@ -1,7 +1,7 @@
-"""Every action there is, once: bindings, palette, ``:`` commands, key hints and help are made from this list.
+"""The registry of actions: bindings, palette, ``:`` commands, key hints, help and manual are generated from it.
 
-One module for each screen or group of screens. Grammar of the keys: lower case looks, a capital
-changes, ``:`` names, ``/`` narrows, Escape undoes one step, space marks, ``?`` explains.
+One module for each screen or group of screens. Conventions of the keys: lower case shows, capitals change something,
+``:`` runs by name, ``/`` filters or searches, Escape goes back one step, space marks, ``?`` shows help.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ OPENING = frozenset(
         "recordings.play",
     }
 )  # fmt: skip
-"""Actions that change nothing, and after which keys are meant for the screen, the menu or the field that opens."""
+"""Actions that change nothing, and open a screen, a menu or a field for which the next keys are meant."""
 
 
 PANES = {"console": ("output",), "fanout": ("results",), "files": ("queue",), "jobs": ("job_log",)}
-"""The scopes of the panes beside that of their screen."""
+"""The scopes of panes, by the scope of their screen."""
 
 
 def opens(action: Action) -> bool:
-    """Whether something is expected to open: when it does not, the keys typed for it must do nothing else."""
+    """Whether an action opens something. If it fails to, the keys typed for it must have no other effect."""
     return action.dangerous or action.id in OPENING
 
 
 def in_scope(scope: str) -> list[Action]:
-    """Return the actions of a scope, in the order of the list."""
+    """Return the actions of a scope, in the order of the registry."""
     return [action for action in ACTIONS if action.scope == scope]

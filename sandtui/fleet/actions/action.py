@@ -1,4 +1,4 @@
-"""What an action is, and which keys none may have."""
+"""An action, and the keys that no action may have."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ FORBIDDEN_KEYS = frozenset(
         "ctrl+at",
     }
 )
-"""Keys that terminals, multiplexers or text fields need."""
+"""Keys reserved for terminals, multiplexers or text fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a user can do.
+    """Something that a user can do.
 
-    ``id`` is ``scope.name``: the scope is the screen, or ``app``. ``keys`` are in Textual's spelling.
-    ``title`` has three words at most; ``help`` is a sentence. ``hint`` orders the key footer: the
-    smaller, the longer it stays when the line gets narrow; 0 keeps it out. ``dangerous`` actions
-    change something outside: they are confirmed, or gone in read-only mode. ``command`` is the name
-    under ``:``.
+    ``id`` is ``scope.name``; the scope is a screen, a pane or ``app``. ``keys`` are Textual's names. ``title`` has at
+    most three words; ``help`` is an imperative without a full stop. ``hint`` is the rank in the footer of key hints:
+    the smaller, the later it is dropped in a narrow window; 0 leaves it out. ``dangerous`` actions change something on
+    the platform: they are confirmed in production and disabled in read-only mode. ``command`` is the name after ``:``.
     """
 
     id: str
@@ -38,10 +37,10 @@ class Action:
 
     @property
     def scope(self) -> str:
-        """The screen it belongs to."""
+        """The screen or pane that it belongs to."""
         return self.id.partition(".")[0]
 
     @property
     def name(self) -> str:
-        """The name inside its scope."""
+        """The name within the scope."""
         return self.id.partition(".")[2]

@@ -1,4 +1,4 @@
-"""What was done and what went wrong."""
+"""The activity log."""
 
 from sandtui.fleet.actions.action import Action
 

@@ -1,4 +1,4 @@
-"""The console of a sandbox and its output."""
+"""The console of a sandbox, and its output."""
 
 from sandtui.fleet.actions.action import Action
 

@@ -1,4 +1,4 @@
-"""The create form and the board of a launch."""
+"""The create form, and the progress of a launch."""
 
 from sandtui.fleet.actions.action import Action
 

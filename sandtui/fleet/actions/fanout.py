@@ -1,4 +1,4 @@
-"""One command on many sandboxes: typing it, and reading what they said."""
+"""One command in several sandboxes: the prompt, and the results."""
 
 from sandtui.fleet.actions.action import Action
 

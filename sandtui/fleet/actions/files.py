@@ -1,4 +1,4 @@
-"""The file browser, its queue, and the preview."""
+"""The file browser, its transfers, and the preview."""
 
 from sandtui.fleet.actions.action import Action
 

@@ -1,4 +1,4 @@
-"""The fleet, work on many of it, and one sandbox of it."""
+"""The list of sandboxes, bulk actions, and the details of a sandbox."""
 
 from sandtui.fleet.actions.action import Action
 

@@ -1,4 +1,4 @@
-"""The background jobs of the fleet and their logs."""
+"""Background jobs, and their logs."""
 
 from sandtui.fleet.actions.action import Action
 

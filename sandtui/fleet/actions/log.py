@@ -1,4 +1,4 @@
-"""The logs of one sandbox or several."""
+"""Logs of one or several sandboxes."""
 
 from sandtui.fleet.actions.action import Action
 

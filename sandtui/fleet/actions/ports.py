@@ -1,4 +1,4 @@
-"""The exposed ports."""
+"""Exposed ports and port forwards."""
 
 from sandtui.fleet.actions.action import Action
 

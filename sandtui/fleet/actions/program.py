@@ -1,4 +1,4 @@
-"""What works on every screen."""
+"""Global actions."""
 
 from sandtui.fleet.actions.action import Action
 

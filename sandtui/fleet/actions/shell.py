@@ -1,16 +1,16 @@
-"""Shells in sandboxes, and the recordings of them."""
+"""Shells, and their recordings."""
 
 from sandtui.fleet.actions.action import Action
 
-LEAVE_KEY = "ctrl+right_square_bracket"
-"""The one key that a shell does not get; pressed twice it gets it once. Every terminal has it, few programs use it."""
+DETACH_KEY = "ctrl+right_square_bracket"
+"""The only key that a shell does not get, unless pressed twice. Every terminal has it, few programs use it."""
 
 ACTIONS = (
-    Action("terminal.out", (LEAVE_KEY,), "detach", "Detach", 10),
+    Action("terminal.out", (DETACH_KEY,), "detach", "Detach", 10),
     Action("terminal.again", ("enter",), "reconnect", "Reconnect", 20),
     Action("shell.back", ("escape", "q"), "back", "Back (shells keep running)", 10),
     Action("shell.type", ("i", "enter"), "attach", "Attach", 15),
-    Action("shell.send_key", (LEAVE_KEY,), "send ctrl+]", "Attach and send ctrl+] to the shell"),
+    Action("shell.send_key", (DETACH_KEY,), "send ctrl+]", "Attach and send ctrl+] to the shell"),
     Action("shell.next_tab", ("right_square_bracket", "tab"), "next tab", "Next tab", 30),
     Action("shell.previous_tab", ("left_square_bracket", "shift+tab"), "previous tab", "Previous tab"),
     Action("shell.new_tab", ("T",), "new tab", "New shell in this sandbox", 50, dangerous=True),

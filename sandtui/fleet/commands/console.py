@@ -19,7 +19,7 @@ from sandtui.fleet.commands.line.carry import Carried, NotKept
 from sandtui.fleet.commands.line.completion import Completion
 from sandtui.fleet.commands.line.timeouts import TIMEOUTS
 from sandtui.fleet.signals import Signal
-from sandtui.fleet.text.output_lines import Output, OutputLine, Stream
+from sandtui.fleet.text.output_lines import Output, OutputLine, OutputStream
 
 if TYPE_CHECKING:
     import asyncssh
@@ -147,28 +147,32 @@ class Console:
         run = Run(len(self.runs) + 1, command, self.clock.monotonic())
         self.runs.append(run)
         first, *others = command.split("\n")
-        self._add(Stream.COMMAND, [first], run)
-        self._add(Stream.CONTINUED, others, run)
+        self._add(OutputStream.COMMAND, [first], run)
+        self._add(OutputStream.CONTINUED, others, run)
         token = secrets.token_hex(16) if carry.may_change(command) else None
         try:
             run.exit_code = await self._run(run, timeout, token)
         except SandboxClientError as error:
             run.problem, run.timed_out = error.explanation, isinstance(error, CommandTimeoutError)
-            self._end(run, RunState.FAILED, Stream.PROBLEM, run.problem)
+            self._end(run, RunState.FAILED, OutputStream.PROBLEM, run.problem)
             await self._forget(token)
         except asyncio.CancelledError:
             run.problem = "stopped"
-            self._end(run, RunState.CANCELLED, Stream.PROBLEM, run.problem)
+            self._end(run, RunState.CANCELLED, OutputStream.PROBLEM, run.problem)
             # Nothing that we put there stays in the sandbox.
             await run_to_end(self._forget(token))
             raise
         else:
-            self._end(run, RunState.DONE, Stream.RESULT, "")
+            self._end(run, RunState.DONE, OutputStream.RESULT, "")
         return run
 
     def output_of(self, number: int) -> list[OutputLine]:
         """Return the lines that a run printed, as far as they are kept; ``number`` counts from 1."""
-        return [line for line in self.lines if line.run == number and line.stream in {Stream.STDOUT, Stream.STDERR}]
+        return [
+            line
+            for line in self.lines
+            if line.run == number and line.stream in {OutputStream.STDOUT, OutputStream.STDERR}
+        ]
 
     def size_of(self, number: int) -> int:
         """Return how many lines a run has printed."""
@@ -226,7 +230,7 @@ class Console:
                 self.carried = carry.carry_on(carried, await self._ask(carry.reading(token)))
             except (NotKept, SandboxClientError) as error:
                 self.output.end_run()
-                self._add(Stream.PROBLEM, [f"what it changed in the shell is not kept: {error}"], run)
+                self._add(OutputStream.PROBLEM, [f"what it changed in the shell is not kept: {error}"], run)
         return exit_code
 
     async def _ask(self, text: str) -> str:
@@ -259,7 +263,7 @@ class Console:
 
     async def _show(self, run: Run, stdout: str, stderr: str) -> None:
         outputs = await asyncio.to_thread(lambda: (_split(stdout), _split(stderr)))
-        for stream, lines in zip((Stream.STDOUT, Stream.STDERR), outputs, strict=True):
+        for stream, lines in zip((OutputStream.STDOUT, OutputStream.STDERR), outputs, strict=True):
             self._add(stream, lines, run)
 
     async def _stream(self, run: Run, sent: _Sent) -> int:
@@ -268,7 +272,7 @@ class Console:
         async with aclosing(events) as stream:  # type: ignore[type-var] # both ways are generators
             async for event in stream:
                 if isinstance(event, CommandOutput):
-                    self.output.feed(Stream(event.stream), event.data, run.number)
+                    self.output.feed(OutputStream(event.stream), event.data, run.number)
                     self.on_change()
                 elif isinstance(event, CommandEnded):
                     exit_code = event.exit_code
@@ -284,7 +288,7 @@ class Console:
         channel = SSHChannel(self.sandbox_id, self._connection, AsyncExitStack())
         return channel.run(sent.text, sent.directory, sent.variables, sent.timeout)
 
-    def _end(self, run: Run, state: RunState, stream: Stream, text: str) -> None:
+    def _end(self, run: Run, state: RunState, stream: OutputStream, text: str) -> None:
         run.state = state
         if run.ended is None:
             run.ended = self.clock.monotonic()
@@ -292,7 +296,7 @@ class Console:
         self._add(stream, [text], run)
         self.on_end(run)
 
-    def _add(self, stream: Stream, texts: list[str], run: Run) -> None:
+    def _add(self, stream: OutputStream, texts: list[str], run: Run) -> None:
         self.output.add(stream, texts, run.number)
         self.on_change()
 

@@ -32,7 +32,7 @@ BUILT_IN: tuple[SavedView, ...] = (
         "(status:pending,provisioning age>10m) or status:deleting",
         "age",
         False,
-        words="pending for more than 10 min, or deleting",
+        words="pending >10 min or deleting",
     ),
     SavedView(
         IDLE_KEY,
@@ -40,7 +40,7 @@ BUILT_IN: tuple[SavedView, ...] = (
         "status:running age>4h untouched -used>2%",
         "age",
         False,
-        words="running for more than 4 h with no known activity",
+        words="running >4 h with no known activity",
     ),
 )
 """The built-in views; their keys are reserved."""

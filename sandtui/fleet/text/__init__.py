@@ -1,1 +1,1 @@
-"""Text from outside: made safe to draw, and output turned into lines."""
+"""Text from outside: made safe to draw, and split into lines."""

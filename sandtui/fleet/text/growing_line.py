@@ -1,4 +1,4 @@
-"""A line of output that comes in pieces: its last state is kept, whatever it wrote over before."""
+"""A line of output that arrives in pieces, of which only the last state is stored."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from sandtui.fleet.text.carriage_returns import is_blank
 from sandtui.fleet.text.sgr import PLAIN, Ink, ink_after
 
 MAX_LINE = 100_000
-"""Characters of one line that are kept: a program that never ends its line must not fill the memory with it."""
+"""Maximum characters of a line: a program that never ends its line must not fill the memory."""
 
 
 class GrowingLine:
-    """A line without its line break. Of its last state the first ``limit`` characters are kept.
+    """A line without its line break. The first ``limit`` characters of its last state are stored.
 
-    Carriage returns take effect before anything is cut, so that a progress bar may rewrite its line for hours. However
-    the pieces are cut, the result is that of the whole line.
+    Carriage returns take effect before the line is cut, so that a progress bar may rewrite it for hours. The result
+    does not depend on how the line is split into pieces.
     """
 
     __slots__ = (
@@ -33,15 +33,15 @@ class GrowingLine:
     def __init__(self, limit: int = MAX_LINE, ink: Ink = PLAIN) -> None:
         self.limit = limit
         self.text = ""
-        """What the line shows; it has no carriage return, and is not safe to draw."""
+        """What the line shows, without carriage returns; not safe to draw."""
         self.ink = ink
-        """How ``text`` begins."""
+        """The ink at the start of ``text``."""
         self.cut = 0
-        """Characters after ``text`` that were too many."""
+        """Number of characters cut after ``text``."""
         self.over = False
-        """Whether ``text`` was written over something: nothing that stands before the line matters then."""
-        # The segment is what follows the last carriage return. While it is blank what was there before still shows: it
-        # is held back, for what looks like the beginning of a text may turn out to be that of a colour code.
+        """Whether ``text`` has overwritten something, so that what precedes the line does not matter."""
+        # The segment is what follows the last carriage return. While it is blank, the state before is still shown: what
+        # looks like the start of a text may turn out to be the start of a color code.
         self._segment = ""
         self._segment_ink = ink
         self._surplus = 0
@@ -51,23 +51,23 @@ class GrowingLine:
 
     @property
     def end_ink(self) -> Ink:
-        """How what follows looks: colours last over the end of a line."""
+        """The ink at the end of the line, which continues in the next line."""
         return self._clipped_ink if self._clipped_ink is not None else ink_after(self._segment, self._segment_ink)
 
     @property
     def raw(self) -> str:
-        """The shortest that another line can be fed to stand as this one, but for colours that were set before."""
+        """The shortest input that makes another line equal to this one, apart from inherited colors."""
         before = "\r" if self.over else ""
         if not self._returned or not is_blank(self._segment):
             return before + self._segment
         return f"{before}{self.text}\r{self._segment}"
 
     def feed(self, piece: str) -> None:
-        """Add what came next."""
+        """Add the next piece."""
         first, *states = piece.split("\r")
         self._grow(first)
         if len(states) > 2 and "\x1b" not in piece:
-            # All but the last that shows something are written over, and none sets a colour.
+            # All but the last visible state are overwritten, and none sets a color.
             states = [*[state for state in states[:-1] if state][-1:], states[-1]]
         for state in states:
             self._return()
@@ -92,7 +92,7 @@ class GrowingLine:
 
 
 def settled(line: str, limit: int = MAX_LINE) -> str:
-    """Return what a whole line shows in the end, cut to ``limit`` characters."""
+    """Return what a complete line finally shows, cut to ``limit`` characters."""
     if "\r" not in line:
         return line[:limit]
     whole = GrowingLine(limit)

@@ -1,4 +1,4 @@
-"""From bytes as they come to lines: each stream decoded on its own, the last line growing until it ends."""
+"""Turns output bytes into lines: each stream is decoded separately, and its last line grows until it ends."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sandtui.fleet.text.growing_line import MAX_LINE, GrowingLine
 from sandtui.fleet.text.sgr import PLAIN, Ink, ink_after
 
 MAX_LINES = 20_000
-"""Lines of output that are kept; older ones are dropped, and the view says how many."""
+"""Maximum lines of output; older ones are dropped, and the view shows how many."""
 
 MAX_CHARACTERS = 64 * 1024 * 1024
-"""Of all lines together: the longest lines must not fill the memory either."""
+"""Maximum of all lines together: long lines must not fill the memory either."""
 
 
-class Stream(Enum):
-    """Where a line came from."""
+class OutputStream(Enum):
+    """The origin of a line."""
 
     COMMAND = "command"
     CONTINUED = "continued"
@@ -30,46 +30,45 @@ class Stream(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """One line in its last state, not yet safe to draw.
+    """A line in its last state, not yet safe to draw.
 
-    ``run`` is the number of the command that it belongs to; ``ink`` is how its text looks before its own codes:
-    colours last over the end of a line.
+    ``run`` is the number of its command; ``ink`` is the ink that the previous line ended with.
     """
 
-    stream: Stream
+    stream: OutputStream
     text: str
     run: int
     ink: Ink = PLAIN
 
 
-_PRINTED = frozenset({Stream.STDOUT, Stream.STDERR})
+_PRINTED = frozenset({OutputStream.STDOUT, OutputStream.STDERR})
 
 
 class Output:
-    """The lines of a console, the oldest dropped when there are too many."""
+    """The lines of a console; the oldest are dropped if there are too many."""
 
     def __init__(self) -> None:
         self.lines: list[OutputLine] = []
         self.dropped = 0
-        self._decoders: dict[Stream, codecs.IncrementalDecoder] = {}
-        self._open: dict[Stream, int] = {}
-        self._growing: dict[Stream, GrowingLine] = {}
-        self._inks: dict[Stream, Ink] = {}
+        self._decoders: dict[OutputStream, codecs.IncrementalDecoder] = {}
+        self._open: dict[OutputStream, int] = {}
+        self._growing: dict[OutputStream, GrowingLine] = {}
+        self._inks: dict[OutputStream, Ink] = {}
         self._characters = 0
         self.sizes: Counter[int] = Counter()
-        """How many lines each run has printed, those that were dropped included."""
+        """The number of lines that each run has printed, including dropped ones."""
 
     @property
     def settled(self) -> int:
-        """How many of the lines, from the first, do not grow any more."""
+        """The number of lines, from the first, that do not grow any more."""
         return min(self._open.values(), default=len(self.lines))
 
-    def add(self, stream: Stream, texts: list[str], run: int) -> None:
-        """Add whole lines."""
+    def add(self, stream: OutputStream, texts: list[str], run: int) -> None:
+        """Add complete lines."""
         self._extend(stream, texts, run)
         self._trim()
 
-    def feed(self, stream: Stream, data: bytes, run: int) -> None:
+    def feed(self, stream: OutputStream, data: bytes, run: int) -> None:
         """Add bytes that a stream of a running command wrote."""
         decoder = self._decoders.get(stream)
         if decoder is None:
@@ -78,7 +77,7 @@ class Output:
         if first or others:
             self._grow(stream, first, run)
         if others:
-            # What follows the last line break is a line that has only begun; nothing is no line yet.
+            # After the last line break a new line starts, unless nothing follows.
             *whole, last = others
             self._close(stream)
             self._extend(stream, whole, run)
@@ -87,21 +86,21 @@ class Output:
         self._trim()
 
     def end_run(self) -> None:
-        """Note that the command has ended: no line grows any more."""
+        """End the open lines, because the command has ended."""
         self._decoders.clear()
         self._open.clear()
         self._growing.clear()
         self._inks.clear()
 
     def clear(self) -> None:
-        """Forget all lines."""
+        """Remove all lines."""
         self.lines.clear()
         self._characters = 0
         self.dropped = 0
         self._open.clear()
         self._growing.clear()
 
-    def _extend(self, stream: Stream, texts: list[str], run: int) -> None:
+    def _extend(self, stream: OutputStream, texts: list[str], run: int) -> None:
         for text in texts[-MAX_LINES:]:
             ink = self._inks.get(stream, PLAIN)
             if "\r" not in text and len(text) <= MAX_LINE:
@@ -114,26 +113,26 @@ class Output:
                 self._append(stream, line.text, run, line.ink)
                 self._inks[stream] = line.end_ink
 
-    def _grow(self, stream: Stream, text: str, run: int) -> None:
-        """Go on with the line that is not ended, or begin one."""
+    def _grow(self, stream: OutputStream, text: str, run: int) -> None:
+        """Append to the open line, or start one."""
         line = self._growing.get(stream)
         if line is None:
             line = self._growing[stream] = GrowingLine(ink=self._inks.get(stream, PLAIN))
         line.feed(text)
-        place = self._open.get(stream)
-        if place is None:
+        index = self._open.get(stream)
+        if index is None:
             self._open[stream] = len(self.lines)
             self._append(stream, line.text, run, line.ink)
         else:
-            self._characters += len(line.text) - len(self.lines[place].text)
-            self.lines[place] = OutputLine(stream, line.text, run, line.ink)
+            self._characters += len(line.text) - len(self.lines[index].text)
+            self.lines[index] = OutputLine(stream, line.text, run, line.ink)
 
-    def _close(self, stream: Stream) -> None:
-        """End the line that is not ended."""
+    def _close(self, stream: OutputStream) -> None:
+        """End the open line."""
         self._open.pop(stream, None)
         self._inks[stream] = self._growing.pop(stream).end_ink
 
-    def _append(self, stream: Stream, text: str, run: int, ink: Ink) -> None:
+    def _append(self, stream: OutputStream, text: str, run: int, ink: Ink) -> None:
         self.lines.append(OutputLine(stream, text, run, ink))
         self._characters += len(text)
         if stream in _PRINTED:
@@ -149,6 +148,6 @@ class Output:
         if surplus > 0:
             del self.lines[:surplus]
             self.dropped += surplus
-            self._open = {stream: place - surplus for stream, place in self._open.items() if place >= surplus}
-            # An unfinished line that was dropped begins anew with what comes next.
+            self._open = {stream: index - surplus for stream, index in self._open.items() if index >= surplus}
+            # An open line that was dropped starts again with the next piece.
             self._growing = {stream: line for stream, line in self._growing.items() if stream in self._open}

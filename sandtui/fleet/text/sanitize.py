@@ -1,8 +1,8 @@
-"""The border for text from outside: what stands on screen comes through here, or through :func:`clean`."""
+"""The boundary for text from outside: all of it passes here, or :func:`clean`, before it is drawn."""
 
 from __future__ import annotations
 
-from sandtui.fleet.text.carriage_returns import COLOUR_CODE, last_state
+from sandtui.fleet.text.carriage_returns import COLOR_CODE, last_state
 from sandtui.printable import clean
 
 __all__ = ["TAB_WIDTH", "clean", "clean_line", "clean_lines", "output_line"]
@@ -13,7 +13,7 @@ TAB_WIDTH = 8
 def clean_lines(text: str) -> list[str]:
     """Return the lines of ``text``, each safe to draw, with tabs expanded.
 
-    A carriage return rewrites its line: only what follows the last one stays.
+    A carriage return rewrites its line: only what follows the last one is left.
     """
     lines = text.split("\n")
     if lines and not lines[-1]:
@@ -32,9 +32,9 @@ def clean_line(line: str) -> str:
 
 
 def output_line(line: str) -> str:
-    """Return one line of a command's output, safe to draw, without its colours.
+    """Return a line of command output, safe to draw, without its colors.
 
-    Programs colour even what goes into a pipe; the codes for colours and for erasing the rest of a line say
-    nothing in a view of plain lines. Everything else that starts with an escape stays visible.
+    Some programs color even what goes into a pipe. Codes for colors, and for erasing the rest of a line, mean nothing
+    in a view of plain lines. Other escape sequences stay visible.
     """
-    return clean_line(COLOUR_CODE.sub("", line) if "\x1b" in line else line)
+    return clean_line(COLOR_CODE.sub("", line) if "\x1b" in line else line)

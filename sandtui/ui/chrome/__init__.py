@@ -1,1 +1,1 @@
-"""What every screen has around its body: header, status line, key hints."""
+"""The frame of every screen: header, status line, key hints."""

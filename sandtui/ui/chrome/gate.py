@@ -1,7 +1,7 @@
-"""The gate in front of every screen: nothing reaches one before it is composed or after it has begun to close.
+"""The gate of every screen: no message reaches it before it is composed or after it starts to close.
 
-Ticks, timers, messages, results of workers, changes of the fleet and resizes come at any time; a screen without its
-widgets can't take them. They all pass here, so that no screen needs a check of its own.
+Ticks, timers, messages, results of workers, changes of the fleet and resizes arrive at any time, but a screen without
+its widgets cannot handle them. They are all filtered here, so that no screen needs checks of its own.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ NEWS = (
     events.DescendantBlur,
     messages.InvokeLater,
 )
-"""Textual's own messages that a closing screen must not get, besides all of ours."""
+"""Textual's messages that a closing screen must not get, in addition to all of ours."""
 
 READING_SECONDS = 0.15
-"""How long a question must have stood before a key can be an answer to it."""
+"""How long a question must have been visible before a key counts as its answer."""
 
 HARMLESS_KEYS = frozenset({"escape", "tab", "shift+tab"})
 
@@ -53,29 +53,29 @@ WIDGETS_ARE_GONE = (QueryError, NoScreen, MountError)
 
 
 class Tick(Message, bubble=False):
-    """A second has passed."""
+    """Posted once a second."""
 
 
 class ScreenGate(Screen[ScreenResultType]):
-    """A screen that hears nothing while it can't draw."""
+    """A screen that gets no messages while it has no widgets."""
 
     _was_resumed = False
 
     @property
     def is_open(self) -> bool:
-        """Whether the screen is composed and has not begun to close."""
+        """Whether the screen is composed and not closing."""
         return self.is_mounted and not self.is_closing
 
     @property
     def is_closing(self) -> bool:
-        """Whether the screen has been left, or the program is ending."""
+        """Whether the screen was left or the program is shutting down."""
         if self._pruning or self._closing or self._closed or not self.is_attached:
             return True
-        # From Python 3.12 on a screen is composed before it is put on the stack: Textual's tasks start at once.
+        # With the eager tasks of Python 3.12 a screen may be composed before it is on the stack.
         return self._was_pushed and not any(screen is self for screen in self.app.screen_stack)
 
     def whenever_open(self, callback: Callable[..., object]) -> Callable[..., None]:
-        """Return a function that calls ``callback`` while the screen is open and else does nothing."""
+        """Return a function that calls ``callback`` only while the screen is open."""
 
         def call(*arguments: object) -> None:
             if self.is_open:
@@ -84,18 +84,18 @@ class ScreenGate(Screen[ScreenResultType]):
         return call
 
     def listen(self, signal: Signal[P], callback: Callable[P, object]) -> Callable[[], None]:
-        """Have ``callback`` called with what a signal tells until the screen closes; return what ends that before."""
+        """Subscribe ``callback`` to a signal until the screen closes; return a function that unsubscribes earlier."""
 
-        def call(*news: P.args, **named: P.kwargs) -> None:
+        def call(*args: P.args, **kwargs: P.kwargs) -> None:
             if self.is_open:
-                callback(*news, **named)
+                callback(*args, **kwargs)
 
-        end = signal.subscribe(call)
-        self._subscriptions.append(end)
-        return end
+        unsubscribe = signal.subscribe(call)
+        self._subscriptions.append(unsubscribe)
+        return unsubscribe
 
     def of_screen(self, flow: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T | None]:
-        """Return a coroutine of this screen that ends quietly when the screen closed while it was waiting."""
+        """Return a coroutine that ends quietly if the screen closes while it is waiting."""
 
         async def run() -> T | None:
             try:
@@ -107,14 +107,14 @@ class ScreenGate(Screen[ScreenResultType]):
 
         return run()
 
-    # Textual's ways to be called later
+    # Deferred calls
 
     def call_after_refresh(self, callback: Callable[..., object], *args: Any, **kwargs: Any) -> bool:
-        """Call after the next refresh, if the screen is open then."""
+        """Call after the next refresh if the screen is still open."""
         return super().call_after_refresh(self._later, partial(callback, *args, **kwargs))
 
     def set_timer(self, delay: float, callback: Any = None, **kwargs: Any) -> Timer:
-        """Call after some seconds, if the screen is open then."""
+        """Call after ``delay`` seconds if the screen is still open."""
         return super().set_timer(delay, callback and partial(self._later, callback), **kwargs)
 
     async def _later(self, callback: Callable[..., Any]) -> None:
@@ -129,7 +129,7 @@ class ScreenGate(Screen[ScreenResultType]):
             await result
 
     async def _invoke_and_clear_callbacks(self) -> None:
-        # Widgets have their callbacks run by the screen in front, which must not end by a fault of theirs.
+        # The current screen runs the callbacks of widgets; an error of theirs must not end it.
         callbacks, self._callbacks = self._callbacks, []
         for callback, pump in callbacks:
             if isinstance(pump, Widget) and not can_draw(pump):
@@ -159,9 +159,8 @@ class ScreenGate(Screen[ScreenResultType]):
         super()._push_result_callback(*arguments, **named)
 
     def on_unmount(self) -> None:
-        """Hear nothing more."""
-        for end in self._subscriptions:
-            end()
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -173,14 +172,13 @@ class ScreenGate(Screen[ScreenResultType]):
 class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
     """A dialog behind the gate. ``ModalScreen`` comes first: Textual takes default styles from the first base.
 
-    Where ``READ_FIRST`` is set, keys that were typed before it could be read count for nothing.
+    With ``READ_FIRST``, keys that were typed before the dialog could be read are ignored.
     """
 
     READ_FIRST: ClassVar[bool] = False
     _drawn_at: float | None = None
 
     def on_mount(self) -> None:
-        """Note when there is something to read."""
         self.call_after_refresh(self._note_drawn)
 
     def render(self) -> RenderableType:
@@ -190,11 +188,11 @@ class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
 
     @property
     def can_be_read(self) -> bool:
-        """Whether it has stood long enough for an answer to be meant."""
+        """Whether it has been visible long enough for a key to be meant for it."""
         return self._was_readable_at(monotonic())
 
     def accepts(self, event: events.Event) -> bool:
-        """Whether a key or a paste is delivered. What goes back or moves the focus always is: it does no harm."""
+        """Whether an event is delivered. Keys that close or move the focus always are: they do no harm."""
         if not self.READ_FIRST or (isinstance(event, events.Key) and event.key in HARMLESS_KEYS):
             return True
         return not isinstance(event, events.Key | events.Paste) or self._was_readable_at(event.time)
@@ -207,12 +205,12 @@ class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
 
 
 def still_open(screen: Screen[Any]) -> Callable[[], bool]:
-    """Return what tells whether a screen can still take what was begun for it."""
+    """Return a function that tells whether a screen is still open."""
     return lambda: not isinstance(screen, ScreenGate) or screen.is_open
 
 
 def can_draw(widget: Widget) -> bool:
-    """Whether a widget is composed, and neither it nor its screen has begun to close."""
+    """Whether a widget is composed, and neither it nor its screen is closing."""
     if not widget.is_mounted or not widget.is_attached or widget._pruning or widget._closing or widget._closed:
         return False
     screen = widget if isinstance(widget, Screen) else widget.screen

@@ -1,4 +1,4 @@
-"""The key footer: hints by priority, never cut in the middle, help always last."""
+"""The footer of key hints: by priority, never cut, help always at the right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A key and what it does. ``rank`` orders what goes first when the line is short: the larger."""
+    """A key and what it does. When the line is short, hints with a larger ``rank`` are dropped first."""
 
     key: str
     title: str
@@ -28,12 +28,12 @@ class Hint:
 
     @property
     def width(self) -> int:
-        """Cells that the hint takes."""
+        """Width in cells."""
         return width_of(self.key) + 1 + width_of(self.title)
 
 
 class KeyHints(Widget):
-    """One line of hints; a click does what its key does."""
+    """A line of hints; a click on a hint runs its action."""
 
     DEFAULT_CSS = """
     KeyHints { height: 1; width: 1fr; padding: 0 1; }
@@ -53,35 +53,32 @@ class KeyHints(Widget):
         self._spans: list[tuple[int, int, str]] = []
 
     def show(self, hints: Sequence[Hint], help_hint: Hint | None) -> None:
-        """Offer these hints."""
         self.hints, self.help_hint = hints, help_hint
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Take the whole width."""
         return container.width
 
     def render(self) -> Content:
-        """Draw as many hints as fit, in their order."""
+        """Draw the hints that fit, in their order."""
         width = self.content_size.width
-        kept = self._fitting(width)
+        fitting = self._fitting(width)
         pieces: list[Piece] = []
         self._spans = []
-        place = 0
-        for hint in kept:
-            self._spans.append((place, place + hint.width, hint.action))
+        column = 0
+        for hint in fitting:
+            self._spans.append((column, column + hint.width, hint.action))
             pieces += [Piece(hint.key, "key"), Piece(f" {hint.title}", "dim"), Piece(" " * GAP)]
-            place += hint.width + GAP
+            column += hint.width + GAP
         if self.help_hint is not None:
-            gap = max(0, width - place - self.help_hint.width)
-            self._spans.append((place + gap, width, self.help_hint.action))
+            gap = max(0, width - column - self.help_hint.width)
+            self._spans.append((column + gap, width, self.help_hint.action))
             pieces += [Piece(" " * gap), Piece(self.help_hint.key, "key"), Piece(f" {self.help_hint.title}", "dim")]
         return content(*pieces)
 
     def on_click(self, event: events.Click) -> None:
-        """Do what the hint under the mouse says."""
-        place = event.x - 1
+        column = event.x - 1
         for start, end, action in self._spans:
-            if start <= place < end and action:
+            if start <= column < end and action:
                 self.post_message(self.Chosen(action))
                 return
 

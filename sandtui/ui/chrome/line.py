@@ -1,4 +1,4 @@
-"""A line of the chrome: pieces at the left, pieces at the right, whatever the width."""
+"""A line of text with a left and a right part, for any width."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandtui.ui.rendering.text import Piece, content, fit, width_of
 
 
 class ChromeLine(Widget):
-    """One line. What does not fit is cut from the left part first: the right part is short and matters."""
+    """A line whose left part is cut first when it does not fit: the right part is short and important."""
 
     DEFAULT_CSS = """
     ChromeLine { height: 1; width: 1fr; }
@@ -21,15 +21,13 @@ class ChromeLine(Widget):
     right: reactive[list[Piece]] = reactive(list)
 
     def show(self, left: list[Piece], right: list[Piece]) -> None:
-        """Draw these pieces, when they are others than now."""
+        """Draw these pieces if they have changed."""
         self.left, self.right = left, right
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Take the whole width."""
         return container.width
 
     def render(self) -> Content:
-        """Draw the line."""
         width = self.size.width
         right = _cut(self.right, width)
         left = _cut(self.left, max(0, width - _width(right) - (1 if right else 0)))
@@ -43,13 +41,13 @@ def _width(pieces: list[Piece]) -> int:
 
 def _cut(pieces: list[Piece], width: int) -> list[Piece]:
     room = width
-    kept: list[Piece] = []
+    fitted: list[Piece] = []
     for piece in pieces:
         wide = width_of(piece.text)
         if wide > room:
             if room > 0:
-                kept.append(Piece(fit(piece.text, room), piece.role))
+                fitted.append(Piece(fit(piece.text, room), piece.role))
             break
-        kept.append(piece)
+        fitted.append(piece)
         room -= wide
-    return kept
+    return fitted

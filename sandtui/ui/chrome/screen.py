@@ -1,4 +1,4 @@
-"""What every screen has: one header line, a body, a line for what goes on, one line of key hints."""
+"""The base of all full screens: a header, a body, a status line and key hints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MIN_WIDTH, MIN_HEIGHT = 80, 24
 
 
 class AppScreen(ScreenGate[None]):
-    """A full screen of the program. ``SCOPE`` names its actions in the registry."""
+    """A full screen. ``SCOPE`` is the scope of its actions in the registry."""
 
     SCOPE: ClassVar[str] = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own shape
@@ -43,26 +43,26 @@ class AppScreen(ScreenGate[None]):
         self.services = services
 
     def __new__(cls, *arguments: object, **named: object) -> Self:
-        """Remember how the screen was opened: it can be opened again like that."""
+        """Remember the arguments, to be able to open the screen again."""
         screen = super().__new__(cls)
-        # What a subclass takes, only it knows.
+        # Only the subclass knows its arguments.
         screen._opened = partial(cast("Callable[..., Self]", cls), *arguments, **named)
         return screen
 
     _opened: Callable[[], Self]
 
     def again(self) -> Self:
-        """Return a screen like this one, to be shown again after this one was left."""
+        """Return a new screen with the same arguments, to show after this one was closed."""
         return self._opened()
 
     @property
-    def may_return(self) -> bool:
-        """Whether what it showed is still there."""
+    def can_reopen(self) -> bool:
+        """Whether the object that it shows still exists."""
         return True
 
     def compose(self) -> ComposeResult:
-        """Lay out the chrome around the body."""
-        # Textual tells the width later, which would style each widget a second time.
+        """Compose the frame around the body."""
+        # Textual sets the class later, which would style each widget a second time.
         width = self.app.size.width
         _, fitting = max(each for each in self.HORIZONTAL_BREAKPOINTS if each[0] <= width)
         self.add_class(fitting, update=False)
@@ -72,87 +72,85 @@ class AppScreen(ScreenGate[None]):
         yield KeyHints(id="hints")
 
     def compose_body(self) -> Iterable[Widget]:
-        """Return the widgets between header and activity line."""
+        """Return the widgets between header and status line."""
         raise NotImplementedError
 
     @property
     def takes_all_keys(self) -> bool:
-        """Whether the keys of the app do not work now: a shell has them."""
+        """Whether a shell gets all keys, so that global keys do not work."""
         return False
 
     def crumbs(self) -> list[str]:
-        """Return where we are, from general to special; outside text is made safe by the caller."""
+        """Return the path to this screen, such as fleet and sandbox. Text from outside must be made safe here."""
         return []
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Return what the line above the hints shows when nothing is wrong."""
+        """Return the left and right parts of the status line while there is no problem."""
         return [], []
 
     @property
     def is_covered(self) -> bool:
-        """Whether another full screen is in front: then nothing is drawn, for Textual would paint both."""
+        """Whether another full screen is in front. Then nothing is drawn, because Textual would paint both."""
         stack = self.app.screen_stack
         above = stack[stack.index(self) + 1 :] if self in stack else []
         return any(isinstance(screen, AppScreen) for screen in above)
 
     def hint_scopes(self) -> tuple[str, ...]:
-        """Return the scopes whose actions work now."""
+        """Return the scopes whose actions are available now."""
         return (self.SCOPE,)
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes of the screen and all its panes, whichever is in use."""
+        """The scopes of the screen and all its panes, focused or not."""
         return (self.SCOPE, *PANES.get(self.SCOPE, ()))
 
     def subject(self) -> str:
-        """Return what an action of this screen is done to, for the activity, where the crumbs do not say it."""
+        """Return the object of an action for the activity log, if the crumbs do not name it."""
         return ""
 
     def why_not(self, action: str) -> str:
-        """Return why an action can't be done now and what to do instead, or an empty text when it can.
+        """Return why an action is not possible now and what to do instead, or an empty text if it is possible.
 
-        The key of an action that can't be done answers with this sentence.
+        The text is shown when the key of the action is pressed.
         """
         return ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Do only what can be done."""
         return not (self.is_mounted and self.why_not(action))
 
     @property
     def has_selection(self) -> bool:
-        """Whether a text is selected, on the screen or in the field: then ctrl+c copies, as everywhere."""
+        """Whether text is selected, on the screen or in the focused field: then ctrl+c copies."""
         field = self.focused
         return bool(self.get_selected_text() or (isinstance(field, Input | TextArea) and field.selected_text))
 
     def offered_hints(self) -> list[Hint]:
-        """Return the hints of the actions that work now."""
+        """Return the hints of the available actions."""
         return hints(*self.hint_scopes(), keymap=self.services.keymap, allowed=self.services.contexts.may)
 
     def owner_of(self, scope: str) -> DOMNode:
-        """Return who carries out the actions of a scope: the screen, or one of its panes."""
+        """Return the screen, or the pane that runs the actions of a scope."""
         return self
 
     def run_flow(self, flow: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
-        """Start a coroutine of this screen. It goes on when the screen closes; what it would draw then is dropped."""
+        """Start a coroutine of this screen. It continues when the screen closes, but draws nothing then."""
         self.services.work.start(self.of_screen(flow), group, exclusive=exclusive)
 
     def on_tick(self, _: Tick) -> None:
-        """Let the time pass."""
         self.tick()
 
     def tick(self) -> None:
-        """Draw again what depends on the time; called once a second."""
+        """Redraw what depends on the time; called once a second."""
         self.update_news()
 
     def update_news(self) -> None:
-        """Draw header and activity line."""
+        """Redraw header and status line."""
         if self.is_open and not self.is_covered:
             self._update_header()
             self._update_activity()
 
     def update_chrome(self) -> None:
-        """Draw header, activity line and hints."""
+        """Redraw header, status line and hints."""
         if not self.is_open or self.is_covered:
             return
         self.update_news()
@@ -161,47 +159,38 @@ class AppScreen(ScreenGate[None]):
         self.query_one("#hints", KeyHints).show(self.offered_hints(), help_)
 
     def on_mount(self) -> None:
-        """Draw the chrome for the first time."""
         self.update_chrome()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what happened while another screen was in front."""
         self.update_chrome()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Say so when the window is too small."""
         self.call_after_refresh(self.update_chrome)
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
-        """Other keys work now."""
         self.update_chrome()
 
     def on_connection_changed(self, _: ConnectionChanged) -> None:
-        """Draw the connection's state."""
         self.update_chrome()
 
     def on_freshness_changed(self, _: FreshnessChanged) -> None:
-        """Draw the age of the data."""
         self.update_news()
 
     def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
-        """Draw the counts."""
         self.update_news()
 
     def on_transfers_changed(self, _: TransfersChanged) -> None:
-        """Draw how far they are."""
         self.update_news()
 
     def on_key_hints_chosen(self, message: KeyHints.Chosen) -> None:
-        """Do what a clicked hint says."""
         self.services.run_action(message.action)
 
     def _update_header(self) -> None:
         platform, clock = self.services.platform, self.services.clock
         left = [Piece(" sandtui", "key"), Piece("  ")]
         crumbs = self.crumbs()
-        for place, crumb in enumerate(crumbs):
-            last = place == len(crumbs) - 1
+        for index, crumb in enumerate(crumbs):
+            last = index == len(crumbs) - 1
             left += [Piece(crumb, "bright" if last else "dim"), Piece("" if last else " › ", "dim")]
         if platform.session is not None:
             left += [Piece("    "), *count_pieces(platform.session.store.counts)]
@@ -233,7 +222,7 @@ class AppScreen(ScreenGate[None]):
         if problem:
             left = problem
         elif width < MIN_WIDTH or height < MIN_HEIGHT:
-            left = [Piece(f"this window is {width}x{height}; {MIN_WIDTH}x{MIN_HEIGHT} shows everything", "busy")]
+            left = [Piece(f"Terminal too small: {width}×{height} (need {MIN_WIDTH}×{MIN_HEIGHT})", "busy")]
         if platform.session is not None and platform.session.transfers is not None:
             right = [*summary_pieces(platform.session.transfers.totals), *right]
         if platform.session is not None:

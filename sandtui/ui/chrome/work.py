@@ -1,4 +1,4 @@
-"""What goes on behind every screen: transfers, jobs and forwards."""
+"""The summary of background work in the status line: transfers, jobs and port forwards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandtui.ui.rendering.units import long_duration
 
 
 def work_pieces(jobs: int, forwards: int) -> list[Piece]:
-    """Return what goes on behind every screen: jobs that run and ports that are forwarded."""
+    """Return the numbers of running jobs and active port forwards."""
     pieces = [Piece(f"⚙ {jobs} {'job' if jobs == 1 else 'jobs'}   ", "info")] if jobs else []
     if forwards:
         pieces.append(Piece(f"⇄ {forwards} {'forward' if forwards == 1 else 'forwards'}   ", "info"))
@@ -16,7 +16,7 @@ def work_pieces(jobs: int, forwards: int) -> list[Piece]:
 
 
 def summary_pieces(totals: Totals) -> list[Piece]:
-    """Return what every screen tells about the transfers; nothing when there is nothing to tell."""
+    """Return the state of the transfers; empty if there are none."""
     pieces: list[Piece] = []
     if totals.active or totals.queued:
         count = totals.active + totals.queued
@@ -25,7 +25,7 @@ def summary_pieces(totals: Totals) -> list[Piece]:
             Piece(f"⇅ {count} {'transfer' if count == 1 else 'transfers'} {totals.fraction:.0%}{left}  ", "busy")
         )
     if totals.asking:
-        pieces.append(Piece(f"? {totals.asking} asking  ", "busy"))
+        pieces.append(Piece(f"? {totals.asking} waiting for you  ", "busy"))
     if totals.paused:
         pieces.append(Piece(f"‖ {totals.paused} paused  ", "info"))
     if totals.failed:

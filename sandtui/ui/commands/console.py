@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandtui.fleet.commands.console import Console, Run, RunState
-from sandtui.fleet.text.output_lines import OutputLine, Stream
+from sandtui.fleet.text.output_lines import OutputLine, OutputStream
 from sandtui.fleet.text.sanitize import clean, clean_line
 from sandtui.fleet.text.sgr import PLAIN, styled
 from sandtui.ui.rendering.text import Piece, Role
@@ -15,15 +15,15 @@ def line_pieces(line: OutputLine, run: Run, job_key: str = "") -> list[Piece]:
 
     With ``job_key`` a command that took too long names the key that begins it in the background.
     """
-    if line.stream is Stream.COMMAND:
+    if line.stream is OutputStream.COMMAND:
         return [Piece("$ ", "key"), Piece(clean_line(line.text), "bright")]
-    if line.stream is Stream.CONTINUED:
+    if line.stream is OutputStream.CONTINUED:
         return [Piece("> ", "key"), Piece(clean_line(line.text), "bright")]
-    if line.stream is Stream.STDOUT:
+    if line.stream is OutputStream.STDOUT:
         return [Piece("  "), *_coloured(line, "text")]
-    if line.stream is Stream.STDERR:
+    if line.stream is OutputStream.STDERR:
         return [Piece("! ", "busy"), *_coloured(line, "busy")]
-    if line.stream is Stream.PROBLEM:
+    if line.stream is OutputStream.PROBLEM:
         hint = [Piece(f"  {job_key} begins it anew as a background job", "dim")] if run.timed_out and job_key else []
         return [Piece("✖ ", "bad"), Piece(clean(line.text), "bad"), *hint]
     return _result(run)

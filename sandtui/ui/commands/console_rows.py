@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from sandtui.fleet.commands.console import Console
-from sandtui.fleet.text.output_lines import OutputLine, Stream
+from sandtui.fleet.text.output_lines import OutputLine, OutputStream
 from sandtui.ui.commands.console import folded_pieces, line_pieces
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.wrap import most_cells
 
-_PRINTED = frozenset({Stream.STDOUT, Stream.STDERR})
+_PRINTED = frozenset({OutputStream.STDOUT, OutputStream.STDERR})
 _SIGN_CELLS = 2
 _UNKNOWN = 1 << 30
 
@@ -78,7 +78,7 @@ class ConsoleRows:
             return []
         # Runs are numbered from 1 and never removed, so the number is the place.
         run = self._console.runs[line.run - 1]
-        if line.stream is Stream.COMMAND and line.run in self._console.folded:
+        if line.stream is OutputStream.COMMAND and line.run in self._console.folded:
             return folded_pieces(line, run, self._console.size_of(line.run))
         return line_pieces(line, run, self._job_key)
 
@@ -97,5 +97,5 @@ class ConsoleRows:
         console = self._console
         for number in range(start, len(console.lines)):
             line = console.lines[number]
-            if line.run not in console.folded or line.stream is Stream.COMMAND:
+            if line.run not in console.folded or line.stream is OutputStream.COMMAND:
                 yield console.dropped + number

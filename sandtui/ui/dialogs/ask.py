@@ -1,4 +1,4 @@
-"""A question with yes and no; no has the focus, and nothing but ``y`` or the button says yes."""
+"""A question to confirm; Cancel has the focus, and only ``y`` or the other button confirms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandtui.ui.rendering.text import Content, Piece, content
 
 
 class AskDialog(Dialog[bool]):
-    """Answers True only to ``y`` or to the button."""
+    """Returns whether the user confirmed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "confirm", "yes", show=False),
@@ -31,21 +31,18 @@ class AskDialog(Dialog[bool]):
         self._heading, self.question, self._yes, self._danger = title, question, yes, danger
 
     def compose(self) -> Iterable[Widget]:
-        """Question and buttons."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(clean(self._heading))
             yield Static(content(Piece(clean(self.question), "busy" if self._danger else "text")))
             with Horizontal(id="dialog-buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(self._yes, id="confirm", variant="error" if self._danger else "primary", compact=True)
-                yield Static(content(Piece("y does it · enter = Cancel", "dim")), id="dialog-keys")
+                yield Static(content(Piece("y confirm · enter/esc cancel", "dim")), id="dialog-keys")
 
     @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:
-        """Yes."""
         self.dismiss(True)
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
-        """No."""
         self.dismiss(False)

@@ -1,4 +1,4 @@
-"""The progress of work on many sandboxes, and what came of each."""
+"""Progress and results of a bulk action."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandtui.fleet.keymap import Keymap
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.key_bindings import bindings, key_of
-from sandtui.ui.rendering.plan import item_pieces, progress_words
+from sandtui.ui.rendering.plan import item_pieces, progress_text
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.text_panel import TextPanel
@@ -27,7 +27,7 @@ _FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 
 
 
 class BulkDialog(Dialog[str]):
-    """Shows a run; answers ``retry``, ``mark`` or an empty text. Closing it leaves the run at work."""
+    """Shows a bulk run, which continues when the dialog is closed. Returns ``retry``, ``mark`` or an empty text."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("bulk")
     AUTO_FOCUS = "OutputView"
@@ -40,7 +40,6 @@ class BulkDialog(Dialog[str]):
         self._painting: Timer | None = None
 
     def compose(self) -> Iterable[Widget]:
-        """Bar, list, keys."""
         with Vertical(id="dialog", classes="help") as dialog:
             dialog.border_title = Content(clean(self.run.title))
             yield TextPanel(id="bulk-progress")
@@ -48,34 +47,29 @@ class BulkDialog(Dialog[str]):
             yield Static(id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Listen to the run."""
         self.listen(self.run.on_change, self._changed)
         self._draw()
 
     def why_not(self, action: str) -> str:
-        """Return that it is over, not over yet, or that nothing has failed."""
+        """Return why a key has nothing to act on, or an empty text."""
         if action == "cancel" and self.run.is_over:
-            return "It is over: there is nothing to stop."
+            return "Already finished"
         if action in {"retry", "mark"} and not self.run.is_over:
-            return "It is still at work: wait for its end, or cancel it."
+            return f"Still running: wait for it, or press {key_of('bulk.cancel', self._keymap)} to cancel the rest"
         if action in {"retry", "mark"} and not self.run.failed_ids:
-            return "None of them has failed."
+            return "None failed"
         return ""
 
     def action_cancel(self) -> None:
-        """Begin nothing more."""
         self.run.cancel()
 
     def action_retry(self) -> None:
-        """Do it again to those on which it failed."""
         self.dismiss("retry")
 
     def action_mark(self) -> None:
-        """Mark those on which it failed."""
         self.dismiss("mark")
 
     def action_close(self) -> None:
-        """Go back; the run goes on."""
         self.dismiss("")
 
     def _changed(self) -> None:
@@ -86,19 +80,18 @@ class BulkDialog(Dialog[str]):
         self._painting = None
         run = self.run
         self._items = sorted(run.items, key=lambda item: _FIRST[item.state])
-        self.query_one("#bulk-progress", TextPanel).show(progress_words(run, self._clock.monotonic()))
+        self.query_one("#bulk-progress", TextPanel).show(progress_text(run, self._clock.monotonic()))
         self.query_one(OutputView).show(len(self._items))
         self.query_one("#dialog-keys", Static).update(content(*self._keys()))
 
     def _keys(self) -> list[Piece]:
-        close = ("close", "goes on behind" if not self.run.is_over else "closes")
         if not self.run.is_over:
-            offered = [("cancel", "cancel"), close]
+            offered = [("cancel", "cancel the rest"), ("close", "close (continues in the background)")]
+        elif self.run.failed_ids:
+            offered = [("retry", "retry failed"), ("mark", "mark failed"), ("close", "close")]
         else:
-            offered = (
-                [("retry", "again on the failed"), ("mark", "marks them"), close] if self.run.failed_ids else [close]
-            )
+            offered = [("close", "close")]
         pieces: list[Piece] = []
-        for name, words in offered:
-            pieces += [Piece(key_of(f"bulk.{name}", self._keymap), "key"), Piece(f" {words}   ", "dim")]
+        for name, text in offered:
+            pieces += [Piece(key_of(f"bulk.{name}", self._keymap), "key"), Piece(f" {text}   ", "dim")]
         return [*pieces[:-1], Piece(pieces[-1].text.rstrip(), "dim")]

@@ -1,4 +1,4 @@
-"""A short list to choose from, by arrows or by letter."""
+"""A menu: the user selects an entry with arrow keys and Enter, or by its key."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from sandtui.ui.widgets.option_menu import OptionMenu
 
 TITLE_WIDTH = 22
 ALONE_WIDTH = 60
-"""Cells of a title that has no words beside it."""
+"""Width of a title without a text beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One line. ``key`` is the letter that chooses it; texts may come from outside."""
+    """An entry. ``key`` is the character that selects it; title and text may come from outside."""
 
     id: str
     key: str
     title: str
-    words: str = ""
+    text: str = ""
 
 
 class ChooseDialog(Dialog[str]):
-    """Answers the id of what was chosen, or an empty text. ``extra`` maps further keys to answers."""
+    """Returns the id of the choice, or an empty text. ``extra`` maps further keys to results."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close", show=False),
@@ -48,64 +48,58 @@ class ChooseDialog(Dialog[str]):
         self.choices = one_key_each(choices, [key for key, _ in extra])
 
     def compose(self) -> Iterable[Widget]:
-        """The list and how to use it."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(clean(self._heading))
             yield OptionMenu(*map(self._option, self.choices), id="choices", compact=True)
-            yield Static(
-                content(Piece(self._note or "its key or enter chooses · esc closes", "dim")), id="choices-keys"
-            )
+            yield Static(content(Piece(self._note or "enter select · esc close", "dim")), id="choices-keys")
 
     def on_key(self, event: events.Key) -> None:
-        """A letter chooses."""
         found = [choice.id for choice in self.choices if choice.key and choice.key == event.character]
-        found += [answer for key, answer in self._extra if key == event.character]
+        found += [result for key, result in self._extra if key == event.character]
         if found:
             event.stop()
             event.prevent_default()
             self.dismiss(found[0])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take it."""
         event.stop()
         self.dismiss(event.option.id or "")
 
     def action_close(self) -> None:
-        """Choose nothing."""
         self.dismiss("")
 
     @staticmethod
     def _option(choice: Choice) -> Option:
-        width = TITLE_WIDTH if choice.words else ALONE_WIDTH
-        text = content(
+        width = TITLE_WIDTH if choice.text else ALONE_WIDTH
+        line = content(
             Piece(f"{choice.key:<3}", "key"),
             Piece(fit(clean(choice.title), width) + "  "),
-            Piece(clean(choice.words), "dim"),
+            Piece(clean(choice.text), "dim"),
         )
-        return Option(text, id=choice.id)
+        return Option(line, id=choice.id)
 
 
 def one_key_each(choices: Sequence[Choice], taken: Sequence[str] = ()) -> list[Choice]:
-    """Return choices of which no two have the same key, nor one of those that are ``taken``.
+    """Return the choices with distinct keys, none of which is ``taken``.
 
-    The first keeps its key; a later one gets another letter of its title, a digit, or none.
+    Of two with the same key the first keeps it; the other gets another letter of its title, a digit, or none.
     """
     used = {*taken}
-    kept = []
+    distinct = []
     for choice in choices:
         if choice.key in used:
             letters = [letter for letter in choice.title.lower() if letter.isascii() and letter.isalnum()]
-            # Not a key that a choice further down has by itself.
+            # Leave alone the keys of the choices below.
             wanted = used | {other.key for other in choices}
             key = next((letter for letter in (*letters, *"123456789") if letter not in wanted), "")
             choice = replace(choice, key=key)
         if choice.key:
             used.add(choice.key)
-        kept.append(choice)
-    return kept
+        distinct.append(choice)
+    return distinct
 
 
 class DecideDialog(ChooseDialog):
-    """A choice that comes unasked, of which some destroy: nothing that was typed before counts."""
+    """A menu that opens by itself and offers destructive choices: keys typed before it opened do not count."""
 
     READ_FIRST = True

@@ -1,4 +1,4 @@
-"""The form as code, ready to copy."""
+"""Shows a form or a launch as code, ready to copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandtui.ui.rendering.text import Content, Piece, content, lines
 
 @dataclass(frozen=True, slots=True)
 class CodeText:
-    """One way to write it; ``key`` copies it."""
+    """The code in one language; ``key`` copies it."""
 
     key: str
     title: str
@@ -26,7 +26,7 @@ class CodeText:
 
 
 class CodeDialog(Dialog[str]):
-    """Answers the text to copy, or nothing."""
+    """Returns the text to copy, or an empty text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "close", show=False),
@@ -38,22 +38,19 @@ class CodeDialog(Dialog[str]):
         self._texts = texts
 
     def compose(self) -> Iterable[Widget]:
-        """All of them, one below the other."""
         with Vertical(id="dialog", classes="help code") as dialog:
-            dialog.border_title = Content("As code")
+            dialog.border_title = Content("Export")
             with VerticalScroll(id="dialog-list"):
                 yield Static(self._all())
-            keys = " · ".join(f"{text.key} copies {text.title}" for text in self._texts)
-            yield Static(content(Piece(f"{keys} · esc closes", "dim")), id="dialog-keys")
+            keys = " · ".join(f"{text.key} copy {text.title}" for text in self._texts)
+            yield Static(content(Piece(f"{keys} · esc close", "dim")), id="dialog-keys")
 
     def action_choose(self, number: int) -> None:
-        """Copy one of them."""
         for text in self._texts:
             if text.key == str(number):
                 self.dismiss(text.text)
 
     def action_close(self) -> None:
-        """Close."""
         self.dismiss("")
 
     def _all(self) -> Content:
@@ -66,6 +63,6 @@ class CodeDialog(Dialog[str]):
 
 
 def _indented(line: str) -> str:
-    """Return a line whose indentation is kept: Textual takes blanks away at the beginning of a line."""
+    """Return a line with its indentation protected: Textual strips leading spaces."""
     bare = line.lstrip(" ")
     return "\N{NO-BREAK SPACE}" * (len(line) - len(bare)) + bare

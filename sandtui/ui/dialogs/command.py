@@ -1,4 +1,4 @@
-"""The command line: actions by name, completed as you type."""
+"""The command line: runs an action by name, with completion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandtui.ui.rendering.text import Content, Piece, content
 
 
 class CommandDialog(Dialog[str]):
-    """Answers the id of the action that was named."""
+    """Returns the id of the action to run, or an empty text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
@@ -27,20 +27,18 @@ class CommandDialog(Dialog[str]):
         self._by_name = {action.command: action for action in actions}
 
     def compose(self) -> Iterable[Widget]:
-        """The line and the names that there are."""
         names = sorted(self._by_name)
         with Vertical(id="dialog", classes="command") as dialog:
             dialog.border_title = Content("Command")
-            yield Input(placeholder="a name", compact=True, suggester=SuggestFromList(names), id="command-name")
+            yield Input(placeholder="command name", compact=True, suggester=SuggestFromList(names), id="command-name")
             yield Static(content(Piece("  ".join(names), "dim")), id="dialog-keys")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show the commands that begin so."""
         event.stop()
         self._show(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Run the command, also by a beginning that only one has."""
+        """Run the command; an unambiguous prefix is enough."""
         event.stop()
         name = event.value.strip().removeprefix(":")
         matches = [known for known in self._by_name if known.startswith(name)]
@@ -50,18 +48,17 @@ class CommandDialog(Dialog[str]):
         elif not name:
             self.dismiss("")
         else:
-            words = f"no command here is called {clean(name)}: " + "  ".join(sorted(self._by_name))
-            self.query_one("#dialog-keys", Static).update(content(Piece(words, "bad")))
+            text = f'no command "{clean(name)}" on this screen; available: {"  ".join(sorted(self._by_name))}'
+            self.query_one("#dialog-keys", Static).update(content(Piece(text, "bad")))
 
     def action_close(self) -> None:
-        """Close without doing anything."""
         self.dismiss("")
 
-    def _show(self, beginning: str) -> None:
-        beginning = beginning.strip().removeprefix(":")
-        matches = [self._by_name[name] for name in sorted(self._by_name) if name.startswith(beginning)]
-        if beginning and matches:
-            words = "   ".join(f"{action.command}: {action.help}" for action in matches[:2])
+    def _show(self, prefix: str) -> None:
+        prefix = prefix.strip().removeprefix(":")
+        matches = [self._by_name[name] for name in sorted(self._by_name) if name.startswith(prefix)]
+        if prefix and matches:
+            text = "   ".join(f"{action.command}: {action.help}" for action in matches[:2])
         else:
-            words = "  ".join(sorted(self._by_name))
-        self.query_one("#dialog-keys", Static).update(content(Piece(words, "dim")))
+            text = "  ".join(sorted(self._by_name))
+        self.query_one("#dialog-keys", Static).update(content(Piece(text, "dim")))

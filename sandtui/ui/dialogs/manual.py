@@ -1,4 +1,4 @@
-"""The manual, opened at the page of the screen in front."""
+"""The manual, opened at the page about the current screen."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ KEYS = "/ search · n N next or previous match · ] [ page · esc close"
 
 
 class ManualView(RoleView, can_focus=True):
-    """A page that scrolls. Laying it out would block the event loop, so it is done in a thread."""
+    """A scrolling page. It is laid out in a thread, because that would block the event loop."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"manual-view--match"}
@@ -94,7 +94,7 @@ class ManualView(RoleView, can_focus=True):
         self._lay_out()
 
     def find(self, needle: str, step: int) -> bool:
-        """Go to the next line that holds a text, or with ``step`` -1 to the previous; return whether there is one."""
+        """Go to the next match of a text, or with ``step`` -1 to the previous one; return whether there is one."""
         lines = Lines.of(len(self._strips), lambda index: self._strips[index].text)
         cursor = self._match if self._match is not None else self.scroll_offset.y - 1
         self._match = Search(needle).go(lines, cursor, step)
@@ -104,11 +104,10 @@ class ManualView(RoleView, can_focus=True):
         return self._match is not None
 
     def on_resize(self) -> None:
-        """Lay the page out for the new width."""
         self._lay_out()
 
     def notify_style_update(self) -> None:
-        """Take the colors of a new theme."""
+        """Use the colors of the new theme."""
         super().notify_style_update()
         if self.is_mounted:
             self._lay_out()
@@ -126,7 +125,6 @@ class ManualView(RoleView, can_focus=True):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line."""
         index = self.scroll_offset.y + y
         base = self.rich_style
         strip = self._strips[index] if index < len(self._strips) else Strip([Segment("")])
@@ -136,7 +134,7 @@ class ManualView(RoleView, can_focus=True):
 
 
 class ManualDialog(Dialog[None]):
-    """Shows a page of the manual; others are a key away."""
+    """Shows a page of the manual; keys turn to the other pages."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,f1", "close", "close", show=False),
@@ -154,7 +152,6 @@ class ManualDialog(Dialog[None]):
         self._needle = ""
 
     def compose(self) -> Iterable[Widget]:
-        """The page, and a field to search it."""
         with Vertical(id="dialog", classes="manual"):
             yield ManualView()
             field = Input(placeholder="search", id="manual-search", compact=True)
@@ -163,7 +160,6 @@ class ManualDialog(Dialog[None]):
             yield Static(content(Piece(KEYS, "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Show the page."""
         self._show()
 
     def action_close(self) -> None:
@@ -175,40 +171,36 @@ class ManualDialog(Dialog[None]):
             self.dismiss(None)
 
     def action_search(self) -> None:
-        """Ask what to search for."""
         field = self.query_one("#manual-search", Input)
         field.display = True
         field.value = ""
         field.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Search the page, then those after it."""
         event.stop()
         self._end_search(event.input)
         self._needle = event.value.strip()
         self.action_find(1)
 
     def action_find(self, step: int) -> None:
-        """Go to the next or the previous match."""
         if not self._needle:
             self.action_search()
         elif self.query_one(ManualView).find(self._needle.lower(), step):
-            self._tell(KEYS)
+            self._show_hint(KEYS)
         else:
-            self._tell(f"No match for {self._needle} on this page")
+            self._show_hint(f"No match for {self._needle} on this page")
 
     def action_turn(self, step: int) -> None:
-        """Show the next page, or the one before."""
         self._topic = TOPICS[(TOPICS.index(self._topic) + step) % len(TOPICS)]
         self._show()
 
     def _show(self) -> None:
         self.query_one("#dialog").border_title = Content(f"Manual: {title(self._topic)}")
-        self._tell(KEYS)
+        self._show_hint(KEYS)
         # The heading is the title of the dialog.
         self.query_one(ManualView).show(terminal_page(self._topic, commands=False).partition("\n")[2])
 
-    def _tell(self, text: str) -> None:
+    def _show_hint(self, text: str) -> None:
         self.query_one("#dialog-keys", Static).update(content(Piece(text, "dim")))
 
     def _end_search(self, field: Input) -> None:

@@ -1,4 +1,4 @@
-"""Where something is to be saved: a file that does not exist yet."""
+"""Asks where to save something: a file that must not exist."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def ask_new_file(
     example: str,
     save: Callable[[Path], None],
     *,
-    label: str = "a new file",
+    label: str = "new file",
     value: str = "",
 ) -> None:
-    """Ask for the path of a new file or folder, and give it to ``save``; nothing that exists is accepted."""
+    """Ask for the path of a new file or directory, and pass it to ``save``; existing paths are rejected."""
 
-    def answered(text: str | None) -> None:
+    def on_result(text: str | None) -> None:
         if text:
             save(typed_path(text))
 
-    app.push_screen(ValueDialog(title, label, example, check_new_file, value), answered)
+    app.push_screen(ValueDialog(title, label, example, check_new_file, value), on_result)

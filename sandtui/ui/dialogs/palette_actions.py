@@ -1,4 +1,4 @@
-"""What the command palette finds: every action of the screen that it was opened on, with its key."""
+"""The entries of the command palette: every action of the screen that it was opened on, with its key."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 OURS_INSTEAD = frozenset({"Keys", "Quit"})
-"""Commands of Textual's palette for which there are actions of ours."""
+"""Commands of Textual's palette that duplicate our own actions."""
 
-TITLE, NAMED, TOLD = 1.0, 0.8, 0.5
-"""How much a match counts: in the title, in the action's name, and in the sentence about it."""
+TITLE, NAME, HELP = 1.0, 0.8, 0.5
+"""What a match in the title, the name or the help text of an action adds to the score."""
 
 LAST = 1000.0
-"""Taken off the score of what can't be done now."""
+"""Subtracted from the score of actions that are not possible now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the palette. ``reason`` is why it can't be done now."""
+class PaletteEntry:
+    """A line of the palette. ``reason`` tells why the action is not possible now."""
 
     title: str
     help: str
@@ -45,18 +45,18 @@ class Entry:
 
     @property
     def line(self) -> Text:
-        """The line as it is drawn."""
+        """The entry as drawn: title and key, and below them the reason."""
         text = Text(self.title, style="dim" if self.reason else "")
         text.append(f"   {self.key}" if self.key else "", "dim")
         text.append(f"\n{clean(self.reason)}" if self.reason else "", "dim italic")
         return text
 
 
-def entries(app: App[Any], services: Services, screen: Screen[Any]) -> list[Entry]:
-    """Return what can be done on a screen, then on every screen, then what can't be done now."""
+def entries(app: App[Any], services: Services, screen: Screen[Any]) -> list[PaletteEntry]:
+    """Return the actions of a screen, then the global ones, then those that are not possible now."""
     found = [*_of_screen(app, services, screen), *_of_program(app, services, screen)]
     textuals = [
-        Entry(command.title, command.help, command.callback)
+        PaletteEntry(command.title, command.help, command.callback)
         for command in App.get_system_commands(app, screen)
         if command.title not in OURS_INSTEAD
     ]
@@ -65,65 +65,63 @@ def entries(app: App[Any], services: Services, screen: Screen[Any]) -> list[Entr
 
 
 def scopes_of(screen: Screen[Any]) -> list[str]:
-    """Return the scopes of a screen and its panes, those of the pane in use first."""
+    """Return the scopes of a screen and its panes, those of the focused pane first."""
     if isinstance(screen, AppScreen):
         return list(dict.fromkeys([*screen.hint_scopes(), *screen.scopes]))
     ids = [getattr(binding, "id", None) or "" for binding in type(screen).BINDINGS]
     return list(dict.fromkeys(each.partition(".")[0] for each in ids if "." in each))
 
 
-def _of_screen(app: App[Any], services: Services, screen: Screen[Any]) -> Iterator[Entry]:
+def _of_screen(app: App[Any], services: Services, screen: Screen[Any]) -> Iterator[PaletteEntry]:
     for scope in scopes_of(screen):
         owner = screen.owner_of(scope) if isinstance(screen, AppScreen) else screen
         for action in in_scope(scope):
             yield _entry(services, action, services.keymap.of(action), _why_not(services, action, owner))
 
 
-def _of_program(app: App[Any], services: Services, screen: Screen[Any]) -> Iterator[Entry]:
+def _of_program(app: App[Any], services: Services, screen: Screen[Any]) -> Iterator[PaletteEntry]:
     taken = {key for scope in scopes_of(screen)[:1] for action in in_scope(scope) for key in services.keymap.of(action)}
     for action in in_scope(GLOBAL):
         if action.id == PALETTE:
             continue
         reason = _why_not(services, action, app)
         if not reason and not isinstance(screen, AppScreen) and action.name != "quit":
-            reason = "Close the dialog first."
+            reason = "Close the dialog first"
         yield _entry(services, action, [key for key in services.keymap.of(action) if key not in taken], reason)
 
 
-def _entry(services: Services, action: Action, keys: tuple[str, ...] | list[str], reason: str) -> Entry:
+def _entry(services: Services, action: Action, keys: tuple[str, ...] | list[str], reason: str) -> PaletteEntry:
     title = action.title[:1].upper() + action.title[1:]
     run = partial(services.notifier.refuse, reason, action.title) if reason else partial(services.run_action, action.id)
     key = " ".join(map(key_label, keys)) or (f":{action.command}" if action.command else "")
-    return Entry(title, action.help, run, f"{action.name} {action.command}".replace("_", " "), key, reason)
+    return PaletteEntry(title, action.help, run, f"{action.name} {action.command}".replace("_", " "), key, reason)
 
 
 def _why_not(services: Services, action: Action, owner: object) -> str:
     if not services.contexts.may(action):
-        return f"Read-only context: {services.key_of('app.context')} chooses another."
+        return f"Read-only context: press {services.key_of('app.context')} to switch"
     explain: Callable[[str], str] | None = getattr(owner, "why_not", None)
-    if explain is not None and (words := explain(action.name)):
-        return words
+    if explain is not None and (reason := explain(action.name)):
+        return reason
     check = cast("App[None]", owner).check_action
-    return "" if check(action.name, ()) is not False else "Not possible now."
+    return "" if check(action.name, ()) is not False else "Not possible now"
 
 
 def action_provider(services: Services) -> type[Provider]:
-    """Return what gives the palette its entries."""
+    """Return the class that gives the palette its entries."""
 
     class ActionProvider(Provider):
-        """Gives the palette its entries, as they were when it was opened."""
+        """Offers the entries as they were when the palette was opened."""
 
         async def startup(self) -> None:
-            """Collect what is offered."""
             self._entries = entries(self.app, services, self.screen)
 
         async def discover(self) -> Hits:
-            """Offer everything."""
             for entry in self._entries:
                 yield DiscoveryHit(entry.line, entry.run, entry.title, None if entry.reason else entry.help)
 
         async def search(self, query: str) -> Hits:
-            """Offer what matches; what can't be done comes last."""
+            """Yield the matches; actions that are not possible now come last."""
             matcher = self.matcher(query)
             words = query.lower().split()
             for entry in self._entries:
@@ -131,9 +129,9 @@ def action_provider(services: Services) -> type[Provider]:
                 if all(word in entry.title.lower() for word in words):
                     score += TITLE
                 elif all(word in entry.name for word in words):
-                    score += NAMED
+                    score += NAME
                 elif all(word in f"{entry.title} {entry.help}".lower() for word in words):
-                    score += TOLD
+                    score += HELP
                 if score > 0:
                     help_ = None if entry.reason else entry.help
                     yield Hit(score - (LAST if entry.reason else 0), entry.line, entry.run, entry.title, help_)

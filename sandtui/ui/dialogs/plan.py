@@ -1,4 +1,4 @@
-"""The question before something is done to sandboxes: it names them, and Cancel has the focus."""
+"""Asks to confirm an action on sandboxes: names them; Cancel has the focus."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from textual.widgets import Button, Input, Static
 
 from sandtui.fleet.inventory.bulk_plan import Plan
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.plan import SHOWN, plan_list, plan_words
+from sandtui.ui.rendering.plan import SHOWN, plan_list, plan_text
 from sandtui.ui.rendering.text import Content, Piece, content
 
 FRAME = 11
-"""Lines of the dialog around names and words, of the window around it, and the one that counts what is not named."""
+"""Lines around the names and the text: dialog, window, and the line that counts the sandboxes not named."""
 FEWEST = 2
 TEXT_WIDTH = 66
 
 
 class PlanDialog(Dialog[bool]):
-    """Answers True only to ``y``, to the button, or to the typed count of a large plan.
+    """Returns whether the user confirmed; a large plan is confirmed by typing its count.
 
-    ``more`` shows the plan that takes what this one spares.
+    ``more`` opens the plan that includes the sandboxes that this one spares.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "confirm", "yes", show=False),
         Binding("n,escape,q", "cancel", "no", show=False),
-        Binding("i", "more", "take more", show=False),
+        Binding("i", "more", "include", show=False),
     ]
     AUTO_FOCUS = "#cancel"
     READ_FIRST = True
@@ -45,17 +45,16 @@ class PlanDialog(Dialog[bool]):
         self._more = more
 
     def compose(self) -> Iterable[Widget]:
-        """List, warning, buttons."""
         plan = self._plan
         count = plan.count
-        words = plan_words(plan, self._where)
-        # Names give way, so that the buttons are in view.
-        room = self.app.size.height - FRAME - 2 * plan.needs_count - len(words.wrap(TEXT_WIDTH))
+        text = plan_text(plan, self._where)
+        # Fewer names are listed if the buttons would not fit otherwise.
+        room = self.app.size.height - FRAME - 2 * plan.needs_count - len(text.wrap(TEXT_WIDTH))
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(plan.title)
             with VerticalScroll(id="dialog-list", can_focus=False):
                 yield Static(plan_list(plan, self._now, min(SHOWN, max(FEWEST, room))))
-            yield Static(words, id="dialog-warning")
+            yield Static(text, id="dialog-warning")
             if plan.needs_count:
                 yield Input(placeholder=f"type {count} to confirm", id="count", compact=True)
             with Horizontal(id="dialog-buttons"):
@@ -66,19 +65,17 @@ class PlanDialog(Dialog[bool]):
                 yield Static(content(Piece(self._keys(), "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        """Have a large plan's number typed."""
         if self._plan.needs_count:
             self.query_one("#count", Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in the field confirms, when the count is right."""
         event.stop()
         if event.value.strip() == str(self._plan.count):
             self.action_confirm()
 
     @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:
-        """Do it, unless the count is still needed."""
+        """Confirm, unless the count is still to be typed."""
         if not self._plan.count:
             return
         if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(self._plan.count):
@@ -87,20 +84,18 @@ class PlanDialog(Dialog[bool]):
         self.dismiss(True)
 
     def action_more(self) -> None:
-        """Show the plan with what this one spares."""
+        """Open the plan that includes what this one spares."""
         if self._more is not None:
             self.dismiss(False)
             self._more()
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
-        """Do nothing."""
         self.dismiss(False)
 
     def _keys(self) -> str:
         if self._plan.needs_count:
-            return "esc = Cancel"
+            return "enter confirm · esc cancel"
         if not self._plan.count:
-            return "enter = Cancel"
-        verb = "deletes" if self._plan.verb.id.startswith("delete") else "does it"
-        return f"y {verb} · enter = Cancel"
+            return "enter/esc cancel"
+        return "y confirm · enter/esc cancel"

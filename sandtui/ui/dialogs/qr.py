@@ -1,4 +1,4 @@
-"""An address as a QR code, for the camera of a telephone."""
+"""A URL as a QR code, to open it on a phone."""
 
 from __future__ import annotations
 
@@ -16,26 +16,23 @@ from sandtui.ui.rendering.text import Piece, content, lines, outside
 
 
 class QrDialog(Dialog[None]):
-    """Shows the code of an address until a key is pressed."""
+    """Shows the QR code of a URL."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,Q,enter", "close", "close", show=False)]
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
-        self._address = address
-        self._code = qr_code(address)
+        self._url = url
+        self._code = qr_code(url)
 
     def compose(self) -> Iterable[Widget]:
-        """Code and address."""
         with Vertical(id="qr"):
             yield Static(lines(self._code))
-            yield Static(content(outside(self._address)), id="qr-address")
-            yield Static(content(Piece("esc closes", "dim")))
+            yield Static(content(outside(self._url)), id="qr-url")
+            yield Static(content(Piece("esc close", "dim")))
 
     def on_mount(self) -> None:
-        """Take the code's own width."""
         self.query_one("#qr").styles.width = max(len(row.plain) for row in self._code)
 
     def action_close(self) -> None:
-        """Close."""
         self.dismiss(None)

@@ -1,6 +1,6 @@
-"""Why something can't be done, in the place of the question or the form that did not open.
+"""Explains why an action is not possible, in place of the dialog or form that would have opened.
 
-Whoever types ahead types an answer: it ends here and does nothing else.
+It swallows what a user types ahead for that dialog, so that the keys do nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandtui.ui.rendering.text import Content, Piece, content
 
 
 class RefusalDialog(Dialog[None]):
-    """Says why not, and takes every key until it is closed. ``heading`` and ``reason`` may come from outside."""
+    """Shows the reason and takes every key until it is closed. ``heading`` and ``reason`` may come from outside."""
 
     READ_FIRST = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
@@ -30,22 +30,19 @@ class RefusalDialog(Dialog[None]):
         self.heading, self.reason = clean(heading), clean(reason)
 
     def compose(self) -> Iterable[Widget]:
-        """The reason and how to go on."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(self.heading)
             yield Static(content(Piece(self.reason, "busy")))
-            yield Static(content(Piece("enter or esc close", "dim")), id="dialog-keys")
+            yield Static(content(Piece("enter/esc close", "dim")), id="dialog-keys")
 
     def on_key(self, event: events.Key) -> None:
-        """Take every key."""
         if event.key == "escape":
             return
         event.stop()
         event.prevent_default()
-        # No letter closes it: what is typed may be a name or a command, of which the rest would go astray.
+        # No letter closes it: the rest of a name or command that is being typed would act on the screen below.
         if event.key == "enter":
             self.dismiss()
 
     def action_close(self) -> None:
-        """Close."""
         self.dismiss()

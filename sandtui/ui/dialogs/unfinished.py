@@ -1,4 +1,4 @@
-"""The offer about a launch that an earlier run did not see to its end."""
+"""Asks what to do with a launch that was interrupted when an earlier run ended."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.text import Content, Piece, content, lines, outside
 from sandtui.ui.rendering.units import clock_time
 
-Answer = Literal["later", "go_on", "clean_up"]
+Decision = Literal["later", "resume", "clean_up"]
 
 
-class UnfinishedDialog(Dialog[Answer]):
-    """Answers what is to be done; Later has the focus and changes nothing."""
+class UnfinishedDialog(Dialog[Decision]):
+    """Returns the decision; Later has the focus and changes nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "later", "later", show=False)]
     AUTO_FOCUS = "#later"
@@ -30,21 +30,20 @@ class UnfinishedDialog(Dialog[Answer]):
         self._unfinished = unfinished
 
     def compose(self) -> Iterable[Widget]:
-        """What is known, and the three answers."""
         launch = self._unfinished
         made = sum(item.sandbox_id is not None for item in launch.items)
-        what = "all that carry its label" if len(launch.items) > 1 else "what answers to that key"
+        which = "the sandboxes with its label" if len(launch.items) > 1 else "the sandbox"
         with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content("A launch was not finished")
+            dialog.border_title = Content("Unfinished launch")
             yield Static(
                 lines(
                     [
                         content(Piece("Launch ", "dim"), outside(launch.launch_id, "bright")),
-                        content(Piece("begun ", "dim"), Piece(clock_time(launch.began, launch.began))),
-                        content(Piece(f"{made} of {len(launch.items)} are known to be made; others may be.", "busy")),
+                        content(Piece("started ", "dim"), Piece(clock_time(launch.began, launch.began))),
+                        content(Piece(f"{made} of {len(launch.items)} created; the rest unknown", "busy")),
                         content(""),
-                        content(Piece("Go on makes the missing ones: a key in each request keeps it from", "dim")),
-                        content(Piece(f"being made twice. Clean up deletes {what}.", "dim")),
+                        content(Piece("Resume creates the missing ones (idempotency keys prevent", "dim")),
+                        content(Piece(f"duplicates). Clean up deletes {which}.", "dim")),
                         *self._why_not(),
                     ]
                 )
@@ -52,20 +51,19 @@ class UnfinishedDialog(Dialog[Answer]):
             with Horizontal(id="dialog-buttons"):
                 yield Button("Later", id="later", compact=True)
                 if launch.can_resume:
-                    yield Button("Go on", id="go_on", variant="primary", compact=True)
+                    yield Button("Resume", id="resume", variant="primary", compact=True)
                 yield Button("Clean up", id="clean_up", variant="error", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Take the answer."""
         event.stop()
-        answers: dict[str | None, Answer] = {"go_on": "go_on", "clean_up": "clean_up"}
-        self.dismiss(answers.get(event.button.id, "later"))
+        decisions: dict[str | None, Decision] = {"resume": "resume", "clean_up": "clean_up"}
+        self.dismiss(decisions.get(event.button.id, "later"))
 
     def action_later(self) -> None:
-        """Do nothing now; the offer comes again at the next start."""
+        """Close; the dialog opens again at the next start."""
         self.dismiss("later")
 
     def _why_not(self) -> list[Content]:
         if self._unfinished.can_resume:
             return []
-        return [content(Piece("It had secrets, which were not kept: it can only be cleaned up.", "busy"))]
+        return [content(Piece("It had secrets, which are not saved: it can only be cleaned up.", "busy"))]

@@ -1,4 +1,4 @@
-"""One line that is asked for, checked before it is taken."""
+"""Asks for one line of text, and validates it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandtui.ui.rendering.text import Content, Piece, content
 
 
 class ValueDialog(Dialog[str]):
-    """Answers the line, or an empty text. ``check`` returns what is wrong with a line."""
+    """Returns the text, or an empty one. ``check`` returns what is wrong with a text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
@@ -26,14 +26,12 @@ class ValueDialog(Dialog[str]):
         self._check, self._value = check, value
 
     def compose(self) -> Iterable[Widget]:
-        """The line, and what is expected."""
         with Vertical(id="dialog", classes="command") as dialog:
             dialog.border_title = Content(clean(self._heading))
-            yield Input(self._value, placeholder=f"{self._label}, such as {self._example}", compact=True, id="value")
-            yield Static(content(Piece("enter goes on · esc closes", "dim")), id="dialog-keys")
+            yield Input(self._value, placeholder=f"{self._label}, e.g. {self._example}", compact=True, id="value")
+            yield Static(content(Piece("enter OK · esc cancel", "dim")), id="dialog-keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take it, or say what is wrong."""
         event.stop()
         problem = self._check(event.value)
         if problem:
@@ -42,5 +40,4 @@ class ValueDialog(Dialog[str]):
             self.dismiss(event.value.strip())
 
     def action_close(self) -> None:
-        """Take nothing."""
         self.dismiss("")

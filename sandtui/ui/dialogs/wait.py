@@ -1,4 +1,4 @@
-"""Something that the user waits for and can cancel."""
+"""A wait that the user can cancel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandtui.ui.rendering.text import Content, Piece, content
 
 
 class WaitDialog(Dialog[None]):
-    """Says what is waited for. Escape cancels it; ``close`` removes the dialog when it is over by itself."""
+    """Escape cancels the wait; ``close`` removes the dialog when the wait is over by itself."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+c", "cancel", "cancel", show=False)]
 
@@ -26,19 +26,17 @@ class WaitDialog(Dialog[None]):
         self._finished = False
 
     def compose(self) -> Iterable[Widget]:
-        """Text and key."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(clean(self._heading))
-            yield Static(content(Piece(f"{clean(self._text)} …")))
-            yield Static(content(Piece("esc cancels", "dim")), id="dialog-keys")
+            yield Static(content(Piece(f"{clean(self._text)}…")))
+            yield Static(content(Piece("esc cancel", "dim")), id="dialog-keys")
 
     def action_cancel(self) -> None:
-        """Wait no more."""
         if not self._finished:
             self.dismiss(None)
 
     def finish(self) -> None:
-        """Close without cancelling: what was waited for has come, or never will."""
+        """Close without canceling: the wait is over."""
         if not self._finished:
             self._finished = True
             if not self.is_closing:

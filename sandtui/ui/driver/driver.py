@@ -1,7 +1,7 @@
-"""Textual's driver for Linux and macOS with reader, writer and signals of our own.
+"""Textual's driver for Linux and macOS, with our own reader, writer and signal handlers.
 
-Nothing that the terminal does, or that is done to it, blocks the event loop: reading and writing are done in threads,
-and every wait for them has a bound. A terminal that is gone is reported to the app, which ends.
+The terminal never blocks the event loop: threads read and write, and every wait for them is bounded. When the terminal
+is gone, the app is notified and exits.
 """
 
 from __future__ import annotations
@@ -36,40 +36,40 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("sandtui.ui")
 
 LAST_WRITES_SECONDS = 1.0
-"""How long leaving the terminal may wait for it to take what was written."""
+"""How long to wait at the end for the terminal to accept the remaining output."""
 
 REPORT_SECONDS = 0.1
-"""How long after the signal of a resize the terminal's own report of it may come."""
+"""How long after SIGWINCH the terminal's own resize report may arrive."""
 
 READ_SIZE = 1 << 16
 
 KITTY_FLAGS = KITTY_DISAMBIGUATE_ESCAPE_CODES | KITTY_REPORT_ALL_KEYS | KITTY_REPORT_ASSOCIATED_TEXT
 
 ENTER = "\x1b[?1049h\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h\x1b[?25l\x1b[?1004h"
-"""Other screen, mouse reports, no cursor, reports of focus."""
+"""Alternate screen, mouse reports, no cursor, focus reports."""
 
 ENTER_AFTER_INPUT = "\x1b[?2048$p\x1b[?2004h\x1b[?7l"
-"""Ask for in-band resizes; bracketed paste; no automatic wrap."""
+"""Query for in-band resizes; bracketed paste; no automatic wrap."""
 
 LEAVE = "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1004l"
 
 
-class Host(Protocol):
-    """What the driver needs of the app besides Textual's own."""
+class TerminalOwner(Protocol):
+    """What the driver needs of the app, in addition to Textual's own methods."""
 
     def terminal_gone(self) -> None:
-        """End: nobody is at the other end of the terminal any more."""
+        """Exit, because the terminal is gone."""
 
     def repaint(self) -> None:
-        """Draw the whole screen anew."""
+        """Redraw the whole screen."""
 
     def stop_requested(self) -> None:
-        """Stop the process, as ctrl+z and SIGTSTP ask for."""
+        """Suspend the process, after ctrl+z or SIGTSTP."""
 
 
 class TerminalDriver(LinuxDriver):
-    """Draws on the terminal of standard error and reads from that of standard input."""
+    """Writes to the terminal of standard error, and reads from that of standard input."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -85,49 +85,49 @@ class TerminalDriver(LinuxDriver):
         self.take_signals()
 
     def take_signals(self) -> None:
-        """Handle the signals of stopping and continuing in the loop.
+        """Handle SIGTSTP and SIGCONT in the event loop.
 
-        Textual's handlers would write to the terminal wherever in the program the signal comes.
+        Textual's handlers would write to the terminal wherever the signal interrupts the program.
         """
-        self._loop.add_signal_handler(signal.SIGTSTP, lambda: self._host.stop_requested())
-        # In two turns: what continued the process now may still be on its way to the loop's handlers.
-        self._loop.call_soon(self._loop.call_soon, self._take_continuing)
+        self._loop.add_signal_handler(signal.SIGTSTP, lambda: self._owner.stop_requested())
+        # After two turns of the loop: a SIGCONT that continued the process just now may still be pending.
+        self._loop.call_soon(self._loop.call_soon, self._handle_continue)
 
-    def _take_continuing(self) -> None:
+    def _handle_continue(self) -> None:
         self._loop.add_signal_handler(signal.SIGCONT, self._continued)
 
     @property
-    def _host(self) -> Host:
-        return cast("Host", self._app)
+    def _owner(self) -> TerminalOwner:
+        return cast("TerminalOwner", self._app)
 
     @property
     def is_started(self) -> bool:
-        """Whether the terminal is ours now."""
+        """Whether the terminal is in application mode."""
         return self._output is not None
 
     @property
     def is_left(self) -> bool:
-        """Whether the terminal has taken all that it was told, and is as it was found."""
+        """Whether application mode was left and all output accepted."""
         return self._output is None and not (self._untaken is not None and self._untaken.is_writing)
 
-    # What Textual calls
+    # Called by Textual
 
     def write(self, data: str) -> None:
-        """Draw; while the terminal is not ours, nothing is drawn."""
+        """Write, in application mode only."""
         if self._output is not None:
             self._output.write(data)
 
     def flush(self) -> None:
-        """Nothing is held back: the thread writes as it can."""
+        """Do nothing: the thread writes without buffering."""
 
     def send_message(self, message: Message) -> None:
-        """Give a message to the app, from any thread, in order."""
-        # The loop may be closed by now.
+        """Post a message to the app from any thread, in order."""
+        # The loop may be closed already.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._app.post_message, message)
 
     def start_application_mode(self) -> None:
-        """Take the terminal."""
+        """Enter application mode."""
         if self._output is not None:
             return
         untaken, self._untaken = self._untaken, None
@@ -141,20 +141,20 @@ class TerminalDriver(LinuxDriver):
             self._write_mode(f"\x1b[>{KITTY_FLAGS}u")
         self._reader = _InputThread(self)
         self._reader.start()
-        # Apple's terminal shows a letter of the query for synchronised updates.
+        # Apple's terminal would show a letter of the query for synchronized updates.
         if self.input_tty and os.environ.get("TERM_PROGRAM", "") != "Apple_Terminal":
             self._write_mode("\x1b[?2026$p")
         self._write_mode(ENTER_AFTER_INPUT)
 
     def disable_input(self) -> None:
-        """Read no more; what is typed from now on is for whoever has the terminal next."""
+        """Stop reading; keys typed from now on are for the next program."""
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.end()
             self._loop.remove_signal_handler(signal.SIGWINCH)
 
     def stop_application_mode(self) -> None:
-        """Leave the terminal as it was found."""
+        """Leave application mode and restore the terminal."""
         if self._output is None:
             return
         self.disable_input()
@@ -166,7 +166,7 @@ class TerminalDriver(LinuxDriver):
         output, self._output = self._output, None
         if not output.stop(LAST_WRITES_SECONDS):
             self._untaken = output
-            LOG.warning("the terminal did not take all that was written")
+            LOG.warning("the terminal did not accept all output")
         self._in_band_window_resize = False
         self._mouse_pixels = False
         if self.attrs_before is not None:
@@ -174,14 +174,14 @@ class TerminalDriver(LinuxDriver):
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
 
     def close(self) -> None:
-        """Everything was ended with the application mode."""
+        """Do nothing: leaving application mode has stopped everything."""
 
     def finish(self) -> None:
-        """Let nothing that is said from now on wait for a terminal that takes nothing, or fail on one that is gone."""
+        """If the terminal is stuck or gone, redirect output to /dev/null, so that it neither blocks nor fails."""
         if self._untaken is not None and self._untaken.is_writing and not self._is_gone:
-            # When it reads again, it finds its modes restored.
+            # When the terminal reads again, its modes are restored.
             self._untaken.discard_untaken(LAST_WRITES_SECONDS)
-        # Another program may have had it last. To poll is not enough: the kernel calls a full one writable.
+        # Another program may have used it last. Polling is not enough: the kernel calls a full terminal writable.
         probe = TerminalOutput(self._output_fileno, self.terminal_gone, lambda: None, self._untaken)
         probe.start()
         probe.write("\x1b[0m")
@@ -191,7 +191,7 @@ class TerminalDriver(LinuxDriver):
                 os.dup2(nowhere, number)
             os.close(nowhere)
 
-    # What the terminal does
+    # The terminal
 
     def _write_mode(self, data: str) -> None:
         if self._output is not None:
@@ -215,13 +215,13 @@ class TerminalDriver(LinuxDriver):
             attributes[tty.CC][termios.VTIME] = 0
             termios.tcsetattr(self.fileno, termios.TCSANOW, attributes)
         except termios.error:
-            # No terminal, or none any more: reading will tell.
+            # Not a terminal, or gone: reading will fail.
             self.attrs_before = None
 
     def _window_changed(self) -> None:
         if self._in_band_window_resize:
-            # The report tells pixels too, but may not come: the window can change just before the terminal turns
-            # reports on, or a multiplexer between us and it may drop them.
+            # The report includes pixels, but may not arrive: the window may change just before the terminal turns
+            # reports on, or a multiplexer may drop them.
             self._loop.call_later(REPORT_SECONDS, self._send_missed_size)
         else:
             self._send_size()
@@ -235,27 +235,27 @@ class TerminalDriver(LinuxDriver):
         self._app.post_message(events.Resize.from_dimensions((width, height), None))
 
     def _continued(self) -> None:
-        """Take the terminal up again after SIGCONT: a shell may have changed its modes meanwhile."""
-        # A closed window sends this signal too.
+        """Enter application mode again after SIGCONT: a shell may have changed the modes."""
+        # Closing a window sends SIGCONT too.
         if self._output is None or not self._auto_restart or self._is_gone:
             return
         self.stop_application_mode()
         self.start_application_mode()
-        self._host.repaint()
+        self._owner.repaint()
 
     def terminal_gone(self) -> None:
-        """Report, from any thread, that nobody is at the other end any more."""
+        """Report from any thread that the terminal is gone."""
         self._is_gone = True
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._host.terminal_gone)
+            self._loop.call_soon_threadsafe(self._owner.terminal_gone)
 
     def _caught_up(self) -> None:
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._host.repaint)
+            self._loop.call_soon_threadsafe(self._owner.repaint)
 
 
 class _InputThread:
-    """Reads the terminal until it is told to end."""
+    """Reads the terminal until it is ended."""
 
     def __init__(self, driver: TerminalDriver) -> None:
         self._driver = driver
@@ -266,9 +266,9 @@ class _InputThread:
         self._thread.start()
 
     def end(self) -> None:
-        """End, and drop what was typed but not read."""
+        """End, and discard input that was not read."""
         with suppress(OSError):
-            # When the terminal is gone the thread has ended by itself.
+            # If the terminal is gone, the thread has ended by itself.
             os.write(self._wake_write, b"x")
         self._thread.join(LAST_WRITES_SECONDS)
         os.close(self._wake_write)
@@ -282,7 +282,7 @@ class _InputThread:
                 try:
                     selector.register(driver.fileno, selectors.EVENT_READ)
                 except OSError:
-                    # A file can't be waited for: there is no terminal to read.
+                    # A regular file cannot be polled: there is no terminal to read.
                     return
                 selector.register(self._wake_read, selectors.EVENT_READ)
                 while True:
@@ -305,7 +305,7 @@ class _InputThread:
 
 
 def _read(fileno: int) -> bytes | None:
-    """Return what was typed, None when nothing was; empty when the terminal is gone."""
+    """Return the input, None if there is none, or an empty value if the terminal is gone."""
     try:
         return os.read(fileno, READ_SIZE)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""What the terminal sends, as Textual's events.
+"""Parses terminal input into Textual's events.
 
-The bytes are first cut into whole units (text, control sequences, mouse reports, pastes) and only then looked up in
-Textual's tables. A unit that means nothing is dropped alone: no byte can end the program or swallow the keys behind it.
+The bytes are first split into units (text, control sequences, mouse reports, pastes), which are then looked up in
+Textual's tables. An unknown unit is dropped: no byte can crash the program or swallow the keys that follow.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ ESCAPE_SECONDS = 0.03
 """How long Escape waits for the rest of a sequence. Terminals send a sequence in one write; see ``$ESCDELAY``."""
 
 SEQUENCE_SECONDS = 0.5
-"""How long a sequence that has begun may take to arrive: a slow connection can cut it anywhere."""
+"""How long to wait for the rest of a sequence, which a slow connection may split anywhere."""
 
 PASTE_SECONDS = 3.0
-"""How long a paste may pause. Without an end the keys would be taken for pasted text for ever."""
+"""How long a paste may pause. If its end never arrives, later keys must not count as pasted text."""
 
 LONGEST_SEQUENCE = 1 << 20
-"""Bytes; text from an input method comes as one control sequence, about six bytes for each character."""
+"""In bytes; an input method sends text as one control sequence of about six bytes per character."""
 
 MOST_CELLS = 10_000
-"""A coordinate or a size beyond is no terminal's."""
+"""Larger coordinates and sizes are invalid."""
 
 WORD_KEYS = frozenset({"\x1bb", "\x1bf", "\x1b\x7f"})
-"""Alt and a key that go by words in a text field."""
+"""Alt and a key that move or delete by words in a text field."""
 
 PASTE_START, PASTE_END = b"\x1b[200~", b"\x1b[201~"
 
 _CSI = re.compile(rb"\x1b\[(?P<parameters>[0-?]*)(?P<intermediates>[ -/]*)(?P<final>[@-~])")
 _CSI_PREFIX = re.compile(rb"\x1b\[[0-?]*[ -/]*")
 _SS3 = re.compile(rb"\x1bO\d*[A-Za-z]")
-# Responses to queries. They are told from alt and a key by what must follow.
+# Responses to queries. What must follow distinguishes them from alt and a key.
 _STRING_START = re.compile(rb"\x1b(?:\]\d{1,4};|P[\d;]*[>+$|!=]|_G)")
 _STRING_PREFIX = re.compile(rb"\x1b(?:\]\d{0,4}|P[\d;]*|_)")
-# Another sequence breaks off a string that has no end: keys and reports behind it are not part of it.
+# Another sequence ends an unterminated string: keys and reports after it are not part of it.
 _STRING_END = re.compile(rb"\x07|\x1b\\|\x9c|(?=\x1b[^\\])")
 
 _KITTY_KEY = re.compile(r"([\d:]*)(?:;([\d:]*))?(?:;([\d:]*))?")
@@ -55,21 +55,21 @@ _SIZE_REPORT = re.compile(r"48;(\d{1,6})(?::[\d:]*)?;(\d{1,6})(?::[\d:]*)?;(\d{1
 _CURSOR_REPORT = re.compile(r"(\d{1,5});(\d{1,5})")
 
 _RELEASED = "3"
-"""The event type of a key that was released, in the kitty protocol."""
+"""The event type of a key release in the kitty protocol."""
 
 
 class CommittedText(events.Paste):
-    """Text that came in one piece from an input method or the emoji picker: it is typed, and never a key."""
+    """Text in one piece from an input method or the emoji picker: inserted as text, never handled as a key."""
 
 
-# Widgets take it like a paste.
+# Widgets handle it like a paste.
 CommittedText.handler_name = events.Paste.handler_name
 
 
 class AltKey(events.Key):
-    """Alt and a key, or Escape and a key close together: without the kitty protocol both are the same bytes.
+    """Alt and a key, or Escape followed by a key: without the kitty protocol both send the same bytes.
 
-    ``mapped`` is the key that stands for the pair in a text field (alt+b goes a word back), ``parts`` the two keys.
+    ``mapped`` is what the pair means in a text field (alt+b moves back a word), ``parts`` are the two keys.
     """
 
     def __init__(self, key: str, mapped: events.Key | None, parts: tuple[events.Key, ...]) -> None:
@@ -79,7 +79,7 @@ class AltKey(events.Key):
 
 
 class InputReader:
-    """Cuts bytes into events. ``now`` is a monotonic time in seconds."""
+    """Turns bytes into events. ``now`` is a monotonic time in seconds."""
 
     def __init__(self, escape_seconds: float | None = None) -> None:
         self._buffer = bytearray()
@@ -90,17 +90,17 @@ class InputReader:
         self._alone = False
         self._escape_seconds = _escape_seconds() if escape_seconds is None else escape_seconds
         self.deadline: float | None = None
-        """When :meth:`expire` must be called, if nothing more comes; None when nothing is incomplete."""
+        """When :meth:`expire` must be called unless more input arrives; None if nothing is incomplete."""
 
     def feed(self, data: bytes, now: float) -> list[Message]:
         """Return the events that are complete with these bytes."""
-        # Alt and a key come alone; Escape and a key that was typed later may come together with others.
+        # Alt and a key arrive alone; Escape and a key typed after it may arrive together with others.
         self._alone = not self._buffer and len(data) == 2
         self._buffer += data
         return list(self._read(now))
 
     def expire(self, now: float) -> list[Message]:
-        """Give up waiting for the rest of what is incomplete, when its time is over."""
+        """Stop waiting for the rest of an incomplete unit once its time is over."""
         if self.deadline is None or now < self.deadline:
             return []
         self.deadline = None
@@ -117,7 +117,7 @@ class InputReader:
         return found
 
     def resized(self, size: tuple[int, int], pixels: tuple[int, int] | None) -> None:
-        """Note the window's size in cells and pixels, by which mouse reports in pixels are read."""
+        """Set the window size in cells and pixels, to convert mouse reports in pixels."""
         self._tables.terminal_size = size
         self._tables.terminal_pixel_size = pixels
         self._tables.mouse_pixels = pixels is not None
@@ -127,7 +127,7 @@ class InputReader:
             if self._paste is not None:
                 end = self._buffer.find(PASTE_END)
                 if end < 0:
-                    # The end may be cut in two.
+                    # The end marker may be split.
                     safe = max(0, len(self._buffer) - len(PASTE_END) + 1)
                     self._paste += self._buffer[:safe]
                     del self._buffer[:safe]
@@ -157,11 +157,11 @@ class InputReader:
             else:
                 yield from self._sequence(unit)
         if self._paste is None:
-            # A character may be cut in two as well.
+            # A character may be split too.
             self.deadline = now + SEQUENCE_SECONDS if self._decoder.getstate()[0] else None
 
     def _unit(self) -> int | None:
-        """Return the length of the sequence at the beginning of the buffer; None when more must come first."""
+        """Return the length of the sequence at the start of the buffer; None if it is incomplete."""
         data = self._buffer
         if len(data) < 2:
             return None
@@ -186,7 +186,7 @@ class InputReader:
             # Alt and a character of several bytes.
             width = 2 if second < 0xE0 else 3 if second < 0xF0 else 4
             rest = data[2 : 1 + width]
-            wrong = next((place for place, byte in enumerate(rest) if byte & 0xC0 != 0x80), None)
+            wrong = next((index for index, byte in enumerate(rest) if byte & 0xC0 != 0x80), None)
             if wrong is not None:
                 return 2 + wrong
             return 1 + width if len(data) > width else None
@@ -197,7 +197,7 @@ class InputReader:
         if len(data) == 2:
             return None
         if data[2] == ord("M"):
-            # A mouse report as X10 has it: three raw bytes, which need be no text.
+            # An X10 mouse report: three raw bytes, which need not be valid text.
             return 6 if len(data) >= 6 else None
         if data[2] == ord("["):
             # The function keys of the Linux console.
@@ -205,17 +205,17 @@ class InputReader:
         prefix = _CSI_PREFIX.match(data)
         assert prefix is not None
         if prefix[0].endswith(b"$") and prefix[0].decode("ascii") in ANSI_SEQUENCES_KEYS:
-            # rxvt ends some keys with what in other sequences comes before the end.
+            # rxvt ends some keys with a character that precedes the end of other sequences.
             return prefix.end()
         if match := _CSI.match(data):
             return match.end()
         if prefix.end() < len(data):
-            # A byte that can't stand in a sequence ends it: what came is dropped, the byte is read anew.
+            # A byte that is invalid in a sequence ends it: the sequence is dropped, the byte is read again.
             return prefix.end()
         return None if len(data) < LONGEST_SEQUENCE else len(data)
 
     def _give_up(self) -> list[Message]:
-        """Read an incomplete sequence as the keys that it also may be."""
+        """Interpret an incomplete sequence as single keys."""
         data = bytes(self._buffer)
         if len(data) == 1:
             self._buffer.clear()
@@ -229,7 +229,7 @@ class InputReader:
     def _text(self, text: str) -> list[Message]:
         found: list[Message] = []
         for character in text:
-            # What was no UTF-8 is no text.
+            # Drop invalid UTF-8.
             if character != "\N{REPLACEMENT CHARACTER}":
                 found += self._keys(character)
         return found
@@ -238,7 +238,7 @@ class InputReader:
         try:
             return self._decode(unit)
         except (ValueError, OverflowError, KeyError, IndexError):
-            # A number out of range, or parts that Textual does not expect.
+            # A number out of range, or parameters that Textual does not expect.
             return []
 
     def _decode(self, unit: bytes) -> list[Message]:
@@ -277,12 +277,12 @@ class InputReader:
         return self._keys(sequence) if sequence in ANSI_SEQUENCES_KEYS else []
 
     def _kitty(self, code: str, modifiers: str, text: str, final: str) -> list[Message]:
-        """Read a key of the kitty protocol, or text that an input method commits."""
+        """Parse a key of the kitty protocol, or text from an input method."""
         modifier, _, kind = modifiers.partition(":")
         if kind == _RELEASED:
             return []
         characters = [chr(int(part)) for part in text.split(":") if part and int(part) <= 0x10FFFF]
-        # Half a surrogate pair can't be written anywhere, and a control character is no text.
+        # A lone surrogate cannot be encoded, and a control character is not text.
         typed = "".join(each for each in characters if each.isprintable() or each in "\u200d\ufe0e\ufe0f\n\t ")
         if len(characters) > 1:
             return [CommittedText(typed)] if typed else []
@@ -326,7 +326,7 @@ class InputReader:
         self, buttons: int, column: int, line: int, *, released: bool = False, legacy: bool = False
     ) -> list[Message]:
         if legacy and buttons & 3 == 3 and not buttons & 0b1100000:
-            # The older reports say only that a button was released.
+            # The older reports do not tell which button was released.
             buttons, released = buttons & ~3 | self._pressed, True
         if buttons < 0 or buttons & ~0b1111111 or not (1 <= column <= MOST_CELLS and 1 <= line <= MOST_CELLS):
             return []

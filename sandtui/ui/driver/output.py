@@ -1,4 +1,4 @@
-"""What goes to the terminal, written by a thread: a terminal that does not read must not hold up the program."""
+"""Writes to the terminal in a thread, so that a terminal that does not read cannot block the program."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from contextlib import suppress
 from time import sleep
 
 MOST_PENDING = 8 << 20
-"""Bytes that wait for a terminal that does not read; what is drawn beyond is dropped and drawn anew later."""
+"""Maximum bytes pending for a terminal that does not read; drawings beyond are dropped and redrawn later."""
 
 PIECE = 1 << 16
 
 SLICE = 2048
-"""Bytes that are written at once: so much of a drawing still comes when the rest of it is given up."""
+"""Bytes per write: at most this much of a drawing is still written when the rest is discarded."""
 
 CANCEL = b"\x18\x1b\\"
-"""Ends whatever sequence or string a drawing was cut off in."""
+"""Ends the sequence or string in which a drawing was cut off."""
 
 RETRY_SECONDS = 0.01
 
 END_OF_FRAME = b"\x1b[?2026l"
-"""Ends a synchronised update, of which the end may have been dropped."""
+"""Ends a synchronized update, whose end may have been dropped."""
 
 
 class TerminalOutput:
-    """Writes to a terminal in order. ``gone`` is called, in the thread, when nobody is there any more.
+    """Writes to a terminal in order.
 
-    ``caught_up`` is called when something had been dropped and all the rest is written. What it writes comes behind
-    what ``after`` had begun to write when it was stopped.
+    ``gone`` is called, in the thread, when the terminal is gone. ``caught_up`` is called when output was dropped and
+    all the rest is written. Writing starts when ``after``, an output that was stopped, has finished.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class TerminalOutput:
         self._thread = threading.Thread(target=self._run, name="sandtui-output", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def write(self, text: str, *, needed: bool = False) -> None:
-        """Write a text soon. What is ``needed``, such as a change of mode, is never dropped."""
+        """Queue a text. ``needed`` output, such as a mode change, is never dropped."""
         data = text.encode("utf-8", "replace")
         with self._changed:
             if self._ended:
@@ -73,13 +73,13 @@ class TerminalOutput:
 
     @property
     def is_writing(self) -> bool:
-        """Whether the terminal has not taken all yet."""
+        """Whether output is still pending."""
         return self._thread.is_alive()
 
     def stop(self, seconds: float) -> bool:
-        """Write what waits, for so long at most, and end; return whether all of it was written.
+        """Write pending output for at most ``seconds``, then end; return whether all of it was written.
 
-        What is needed is written even later, should the terminal take it before the process is gone.
+        Needed output is written even later, if the terminal accepts it before the process exits.
         """
         with self._changed:
             written = self._changed.wait_for(lambda: self._ended or not self._pending, seconds)
@@ -89,17 +89,17 @@ class TerminalOutput:
             self._changed.notify_all()
         if written:
             self._thread.join(seconds)
-        # Else the thread is stuck in a write; as a daemon it keeps nothing alive.
+        # Otherwise the thread is stuck in a write; as a daemon it does not keep the process alive.
         return written
 
     def discard_untaken(self, seconds: float) -> None:
-        """Take back what the kernel holds for a terminal that does not read, so that it finds what is needed there.
+        """Discard what the kernel holds for a terminal that does not read, to make room for needed output.
 
-        Only after :meth:`stop`, and in the main thread. What was drawn is lost.
+        Only after :meth:`stop`, and in the main thread. Drawings are lost.
         """
         with suppress(termios.error):
             termios.tcflush(self._fileno, termios.TCOFLUSH)
-        # The kernel wakes nobody for the room that this makes: the write that waits for it is begun again by a signal.
+        # The kernel does not wake the blocked write for the room that this makes, so a signal restarts it.
         before = signal.signal(signal.SIGUSR1, lambda *_: None)
         try:
             if self._thread.ident is not None and self._thread.is_alive():
@@ -121,7 +121,7 @@ class TerminalOutput:
             try:
                 self._write(data, needed=needed)
             except OSError:
-                # EIO and the like: the window was closed, or the connection to it is lost.
+                # EIO and the like: the window was closed, or its connection is lost.
                 with self._changed:
                     self._ended = True
                     self._pieces.clear()
@@ -157,6 +157,6 @@ class TerminalOutput:
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
                     raise
-                # Another program has left the terminal in non-blocking mode. The kernel calls a full one writable.
+                # Another program left the terminal in non-blocking mode. The kernel calls a full terminal writable.
                 select.select([], [self._fileno], [], 1.0)
                 sleep(RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""The columns of the fleet table: what each shows and which give way when the window is narrow."""
+"""The columns of the list of sandboxes: what each shows, and which are dropped first in a narrow window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandtui.fleet.fields import ColumnEntry
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.status import glyph, look
+from sandtui.ui.rendering.status import glyph, status_style
 from sandtui.ui.rendering.text import Piece, Role, fit, outside, width_of
 from sandtui.ui.rendering.units import NONE, age, number, time_left
 
@@ -23,10 +23,10 @@ MAX_GROWTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; its id is that of the order it sorts by. ``keep`` orders the sacrifice: larger numbers go first.
+    """A column; its id is that of the order that it sorts by.
 
-    ``width`` is in cells; ``grows`` says that it takes a share of what is left over. ``timed`` cells may look
-    different although the row is the same. ``fit`` cuts a cell in a way of its own.
+    ``width`` is in cells; ``grows`` is its share of spare cells. In a narrow window columns with a larger ``keep`` are
+    dropped first. ``timed`` cells change with time although the row does not. ``fit`` replaces the usual cutting.
     """
 
     id: str
@@ -41,8 +41,8 @@ class Column:
 
 
 def _status(row: Row, _: datetime) -> Cell:
-    shape = look(row.status)
-    return [glyph(row.status), Piece(" "), Piece(shape.word, shape.role)]
+    style = status_style(row.status)
+    return [glyph(row.status), Piece(" "), Piece(style.word, style.role)]
 
 
 def _name(row: Row, _: datetime) -> Cell:
@@ -72,11 +72,11 @@ def _labels(row: Row, _: datetime) -> Cell:
 
 
 def _fit_labels(cell: Cell, width: int) -> Cell:
-    """Show as many whole labels as there is room for, and how many more there are."""
+    """Keep as many whole labels as fit, and add the number of the others."""
     fitted: Cell = []
     room = width
-    for place, piece in enumerate(cell):
-        left = len(cell) - place - 1
+    for index, piece in enumerate(cell):
+        left = len(cell) - index - 1
         more = f" +{left}" if left else ""
         gap = 1 if fitted else 0
         if gap + width_of(piece.text) + len(more) > room:
@@ -131,7 +131,7 @@ _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),
 }
-"""The columns that are more than a text."""
+"""How to draw the columns that are not plain text."""
 
 _FITS: Mapping[str, Callable[[Cell, int], Cell]] = {"labels": _fit_labels}
 
@@ -154,17 +154,17 @@ COLUMNS: tuple[Column, ...] = tuple(_column(entry) for entry in ENTRIES)
 
 COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
 SHOWN_FIRST = tuple(entry.id for entry in ENTRIES if entry.shown)
-"""The columns until the user chooses others."""
+"""The columns shown by default."""
 
 FROZEN = 2
-"""So many columns stay when the others are moved sideways."""
+"""Number of columns that stay in place while the others scroll sideways."""
 
 GAP = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A column with the place, in cells, and the width that it got."""
+    """A column with its start and width in cells."""
 
     column: Column
     start: int
@@ -172,7 +172,7 @@ class Placed:
 
 
 def choose(ids: Sequence[str], widths: Mapping[str, int]) -> list[Column]:
-    """Return columns by their ids, with the widths that somebody gave them; unknown ids are left out."""
+    """Return the columns with these ids and the user's widths; unknown ids are left out."""
     chosen = [COLUMNS_BY_ID[column_id] for column_id in ids if column_id in COLUMNS_BY_ID]
     return [
         replace(column, width=max(MIN_WIDTH, widths[column.id]), grows=0) if column.id in widths else column
@@ -181,17 +181,17 @@ def choose(ids: Sequence[str], widths: Mapping[str, int]) -> list[Column]:
 
 
 def layout(width: int, columns: Sequence[Column], turn: int = 0) -> list[Placed]:
-    """Choose the columns that fit in ``width`` cells and share out what is left.
+    """Choose the columns that fit in ``width`` cells and share out the spare cells.
 
-    With ``turn`` 1 the first columns are shown in their order, with 2 from the one after the frozen ones on,
-    and so on: what there was no room for takes its turn.
+    ``turn`` scrolls sideways: with 1 the first columns are shown in their order, with 2 one column after the frozen
+    ones is skipped, and so on.
     """
-    kept = _by_turn(width, columns, turn - 1) if turn else _by_need(width, columns)
-    spare = max(0, width - _needed(kept))
-    shares = sum(column.grows for column in kept) or 1
+    fitting = _by_turn(width, columns, turn - 1) if turn else _by_need(width, columns)
+    spare = max(0, width - _needed(fitting))
+    shares = sum(column.grows for column in fitting) or 1
     placed: list[Placed] = []
     start = 0
-    for column in kept:
+    for column in fitting:
         wide = column.width + min(spare * column.grows // shares, MAX_GROWTH)
         placed.append(Placed(column, start, wide))
         start += wide + GAP
@@ -206,12 +206,12 @@ def _by_need(width: int, columns: Sequence[Column]) -> list[Column]:
 
 
 def _by_turn(width: int, columns: Sequence[Column], skip: int) -> list[Column]:
-    kept = list(columns[:FROZEN])
+    fitting = list(columns[:FROZEN])
     for column in columns[FROZEN + skip :]:
-        if _needed([*kept, column]) > width:
+        if _needed([*fitting, column]) > width:
             break
-        kept.append(column)
-    return kept
+        fitting.append(column)
+    return fitting
 
 
 def _needed(columns: Sequence[Column]) -> int:

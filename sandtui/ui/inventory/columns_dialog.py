@@ -1,4 +1,4 @@
-"""Which columns the fleet shows, in which order and how wide."""
+"""Chooses which columns the list of sandboxes shows, in which order and how wide."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.widgets.option_menu import OptionMenu
 
 STEP = 2
-Answer = tuple[list[str], dict[str, int]]
+ColumnLayout = tuple[list[str], dict[str, int]]
+"""The ids of the shown columns in order, and the widths that the user set."""
 
 
-class ColumnsDialog(Dialog[Answer]):
-    """Answers the ids of the columns in order and the widths that were given, or nothing on Escape."""
+class ColumnsDialog(Dialog[ColumnLayout]):
+    """Returns the new layout, or None on Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "show_or_hide", "show", show=False),
@@ -29,7 +30,7 @@ class ColumnsDialog(Dialog[Answer]):
         Binding("K", "shift(-1)", "up", show=False),
         Binding("plus", "widen(1)", "wider", show=False),
         Binding("minus", "widen(-1)", "narrower", show=False),
-        Binding("0", "reset", "as at first", show=False),
+        Binding("0", "reset", "reset", show=False),
         Binding("j", "cursor(1)", "down", show=False),
         Binding("k", "cursor(-1)", "up", show=False),
         Binding("escape,q", "close", "close", show=False),
@@ -43,65 +44,57 @@ class ColumnsDialog(Dialog[Answer]):
         self._widths = dict(widths)
 
     def compose(self) -> Iterable[Widget]:
-        """The columns and the keys."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content("Columns")
             yield OptionMenu(*self._options(), id="choices", compact=True)
-            words = "space shows or hides · J K move it · + - width · 0 as at first · enter takes it"
-            yield Static(content(Piece(words, "dim")), id="choices-keys")
+            hint = "space toggle · J/K move · +/- width · 0 reset · enter apply · esc cancel"
+            yield Static(content(Piece(hint, "dim")), id="choices-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take the columns as they are."""
         event.stop()
         self.dismiss(([column_id for column_id in self._order if column_id in self._shown], self._widths))
 
     def action_show_or_hide(self) -> None:
-        """Show or hide a column; one stays in any case."""
         column_id = self._current()
         if self._shown != {column_id}:
             self._shown ^= {column_id}
             self._draw()
 
     def action_shift(self, step: int) -> None:
-        """Move a column."""
-        place = self._place()
-        to = place + step
+        index = self._index()
+        to = index + step
         if 0 <= to < len(self._order):
-            self._order.insert(to, self._order.pop(place))
+            self._order.insert(to, self._order.pop(index))
             self._draw(to)
 
     def action_widen(self, step: int) -> None:
-        """Make a column wider or narrower."""
         column_id = self._current()
         width = self._widths.get(column_id, COLUMNS_BY_ID[column_id].width)
         self._widths[column_id] = max(MIN_WIDTH, width + step * STEP)
         self._draw()
 
     def action_reset(self) -> None:
-        """Go back to the columns that come with it."""
         self._order = [column.id for column in COLUMNS]
         self._shown = set(SHOWN_FIRST)
         self._widths = {}
         self._draw(0)
 
     def action_cursor(self, step: int) -> None:
-        """Move the cursor."""
         choices = self.query_one(OptionList)
-        choices.highlighted = max(0, min(self._place() + step, len(self._order) - 1))
+        choices.highlighted = max(0, min(self._index() + step, len(self._order) - 1))
 
     def action_close(self) -> None:
-        """Leave the columns as they were."""
         self.dismiss(None)
 
-    def _place(self) -> int:
+    def _index(self) -> int:
         return self.query_one(OptionList).highlighted or 0
 
     def _current(self) -> str:
-        return self._order[self._place()]
+        return self._order[self._index()]
 
-    def _draw(self, place: int | None = None) -> None:
+    def _draw(self, index: int | None = None) -> None:
         choices = self.query_one(OptionList)
-        at = self._place() if place is None else place
+        at = self._index() if index is None else index
         choices.clear_options()
         choices.add_options(self._options())
         choices.highlighted = at
@@ -113,9 +106,9 @@ class ColumnsDialog(Dialog[Answer]):
         column = COLUMNS_BY_ID[column_id]
         shown = column_id in self._shown
         width = self._widths.get(column_id)
-        words = f"{width} cells" if width is not None else f"{column.width} cells or more" if column.grows else ""
+        text = f"width {width}" if width is not None else f"min width {column.width}" if column.grows else ""
         return content(
             Piece("✓ " if shown else "  ", "key"),
             Piece(f"{column.title:<12}", "text" if shown else "dim"),
-            Piece(words, "dim"),
+            Piece(text, "dim"),
         )

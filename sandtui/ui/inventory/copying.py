@@ -1,4 +1,4 @@
-"""What of a sandbox can be copied."""
+"""What can be copied of a sandbox, and its page in the web console."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.services.bundle import Services
 
 SHOWN = 36
-"""Letters of each text in the list."""
+"""Characters of each text shown in the menu."""
 
 
 def choose_copy(app: App[Any], services: Services, row: Row) -> None:
-    """Ask what of a sandbox to copy, or again of what was copied before."""
+    """Ask what to copy of a sandbox; texts that were copied before are offered too."""
     session, clipboard = services.platform.session, services.clipboard
     ports = session.exposures.get(row.id, []) if session is not None else []
     offers = {"id": row.id, "name": row.sandbox.name, "image": row.sandbox.docker_image}
-    offers |= {f"url of {port.port}": port.url or port.external_endpoint or "" for port in ports}
+    offers |= {f"URL of port {port.port}": port.url or port.external_endpoint or "" for port in ports}
     offers |= {"SDK script": attach_script(row.sandbox), "description": description(row.sandbox)}
-    offers |= {f"again {index}": text for index, text in enumerate(clipboard.copied, 1)}
+    offers |= {f"recent {index}": text for index, text in enumerate(clipboard.copied, 1)}
     choices = [
         Choice(name, str(index) if index < 10 else "", name, text.strip().replace("\n", " ")[:SHOWN])
         for index, (name, text) in enumerate(offers.items(), 1)
@@ -33,15 +33,15 @@ def choose_copy(app: App[Any], services: Services, row: Row) -> None:
         if name:
             clipboard.copy_text(offers[name])
 
-    app.push_screen(ChooseDialog(f"Copy of {row.sandbox.name}", choices), chosen)
+    app.push_screen(ChooseDialog(f"Copy from {row.sandbox.name}", choices), chosen)
 
 
-def open_web_page(services: Services, sandbox_id: str) -> None:
-    """Open the platform's web page, with the id ready to be pasted: a single sandbox has no documented address."""
+def open_web_console(services: Services, sandbox_id: str) -> None:
+    """Open the web console and copy the id to paste there: a single sandbox has no documented URL."""
     connection = services.platform.connection
     page = connection.config.frontend_url if connection is not None else None
     if page is None:
-        services.notifier.notify("No web page of this platform is known; PRIME_FRONTEND_URL may name one.", "warning")
+        services.notifier.notify("No web console known for this platform; set PRIME_FRONTEND_URL", "warning")
         return
     services.clipboard.copy_text(clean(sandbox_id))
     services.clipboard.open_url(page)

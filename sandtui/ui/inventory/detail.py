@@ -1,4 +1,4 @@
-"""Everything about one sandbox, as lines of a label and a value."""
+"""The description of one sandbox: lines of a label and a value."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ from sandtui.fleet.fields import FIELDS
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.status import status_pieces
 from sandtui.ui.rendering.text import Content, Piece, content, lines, outside
-from sandtui.ui.rendering.units import NONE, clock_time, duration, long_duration, number, since, time_left
+from sandtui.ui.rendering.units import DUE, NONE, clock_time, duration, long_duration, number, since, time_left
 
 LABEL_WIDTH = 9
 
 ADVICE = {
-    "OOM_KILLED": "It used more memory than it had: create it again with more memory.",
-    "TIMEOUT": "Its lifetime was over: create it again with a longer one, or split the work.",
-    "IMAGE_PULL_FAILED": "Check the image's name and tag, and the registry credentials.",
-    "QUOTA_EXCEEDED": "Delete sandboxes that are not needed, or ask for a larger quota.",
-    "NO_CAPACITY": "Try again later, ask for less, or leave the region open.",
-    "START_TIMEOUT": "Try again; if it happens often, report the sandbox's id to the platform.",
-    "START_FAILED": "Check the start command, and that the image is for this kind of machine.",
-    "NETWORK_FAILED": "Create it again; long downloads should be able to resume.",
-    "DISK_FULL": "Create it again with a larger disk.",
-    "SANDBOX_LOST": "Create it again; files that were not copied out are lost.",
+    "OOM_KILLED": "Out of memory: clone it with more memory ({clone})",
+    "TIMEOUT": "Reached its timeout: clone it with a longer one ({clone})",
+    "IMAGE_PULL_FAILED": "Check the image name, the tag and the registry credentials",
+    "QUOTA_EXCEEDED": "Delete unused sandboxes, or ask for a larger quota",
+    "NO_CAPACITY": "Retry later, ask for less, or do not set a region",
+    "START_TIMEOUT": "Retry; if it keeps failing, report the sandbox id to support",
+    "START_FAILED": "Check the start command and the architecture of the image",
+    "NETWORK_FAILED": "Clone it ({clone}); make long downloads resumable",
+    "DISK_FULL": "Clone it with a larger disk ({clone})",
+    "SANDBOX_LOST": "Clone it ({clone}); files that were not copied out are lost",
 }
-"""The advice for each kind of end."""
+"""Advice by error type; ``{clone}`` stands for the key that clones."""
 
 
-def detail(row: Row, now: datetime, width: int, *, full: bool) -> Content:
-    """Return the description of a sandbox in ``width`` cells; ``full`` adds what the panel leaves out."""
+def detail(row: Row, now: datetime, width: int, key: KeyOf, *, full: bool) -> Content:
+    """Return the description, ``width`` cells wide; ``full`` adds what the inspector leaves out."""
     sandbox = row.sandbox
     rows = [
         content(outside(sandbox.id, "dim")),
         _status_line(row, now, full=full),
         content(""),
-        *_problem(sandbox),
+        *_reason(sandbox, key("detail.clone" if full else "fleet.clone")),
         _line("Image", outside(sandbox.docker_image)),
         _line("Size", _size(sandbox)),
         *_use(row, now, full=full),
-        _line("GPU", outside(f"{sandbox.gpu_count} x {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
+        _line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
         _line("Kind", Piece("VM" if sandbox.vm else "container")),
         _line("Network", _network(sandbox)),
         content(""),
         _line("Created", *_moment(sandbox.created_at, now)),
         _line("Started", *_moment(sandbox.started_at, now)),
         _line("Lifetime", Piece(_lifetime(sandbox))),
-        _line("Left", time_left(sandbox.expires_at, now)),
+        _line("Expires", *_expiry(sandbox, now)),
         content(""),
         _line("Labels", outside("  ".join(sandbox.labels), "info") if sandbox.labels else _none()),
         _line("Env", *_environment(sandbox, full)),
@@ -73,25 +74,26 @@ def _status_line(row: Row, now: datetime, *, full: bool) -> Content:
     passed = since(row.sandbox.started_at, now)
     pieces = status_pieces(row.status)
     if passed is not None and not row.sandbox.is_finished:
-        # Beside the list a second less is a paint less.
+        # The inspector shows no seconds, so that it is redrawn less often.
         pieces.append(Piece(f"   for {long_duration(passed) if full else duration(passed)}", "dim"))
     if row.missing:
-        pieces.append(Piece("   not in the last listing", "busy"))
+        pieces.append(Piece("   no longer listed", "busy"))
     return content(*pieces)
 
 
-def _problem(sandbox: Sandbox) -> list[Content]:
+def _reason(sandbox: Sandbox, clone_key: str) -> list[Content]:
     rows: list[Content] = []
-    cause = sandbox.error_message or sandbox.termination_reason
-    if sandbox.error_type or cause or sandbox.exit_code is not None:
-        words = [word for word in (sandbox.error_type, cause) if word]
-        if sandbox.exit_code is not None:
-            words.append(f"exit code {sandbox.exit_code}")
-        role = "bad" if sandbox.status in {"ERROR", "TIMEOUT"} else "dim"
-        rows.append(_line("Ended", Piece(clean(" · ".join(words)), role)))  # type: ignore[arg-type]
+    cause = (sandbox.error_message or sandbox.termination_reason or "").removesuffix(".")
+    reason = " · ".join(filter(None, (sandbox.error_type, cause)))
+    exit_code = "" if sandbox.exit_code is None else f"exit code {sandbox.exit_code}"
+    if exit_code and exit_code not in reason:
+        reason = f"{reason} ({exit_code})" if reason else exit_code
+    if reason:
+        failed = sandbox.status in {"ERROR", "TIMEOUT"}
+        rows.append(_line("Reason", Piece(clean(reason), "bad" if failed else "dim")))
     advice = ADVICE.get(sandbox.error_type or "")
     if advice:
-        rows.append(_line("", Piece(advice, "info")))
+        rows.append(_line("", Piece(advice.replace("{clone}", clone_key), "info")))
     return [*rows, content("")] if rows else []
 
 
@@ -99,7 +101,7 @@ def _more(sandbox: Sandbox, now: datetime) -> list[Content]:
     command = sandbox.start_command
     if isinstance(command, dict):
         command = " ".join([str(command.get("executable", "")), *map(str, command.get("args") or [])])
-    shown = outside(command) if command and command != DEFAULT_START_COMMAND else Piece("idle (default)", "dim")
+    shown = outside(command) if command and command != DEFAULT_START_COMMAND else Piece("none (stays idle)", "dim")
     return [
         content(""),
         _line("Name", outside(sandbox.name)),
@@ -129,15 +131,15 @@ def _size(sandbox: Sandbox) -> Piece:
 
 
 def _use(row: Row, now: datetime, *, full: bool) -> list[Content]:
-    """What it was found to use, if anybody measured it."""
+    """Return the usage line if the sandbox was measured."""
     if row.measured is None:
         return []
-    words = [] if row.used is None else [f"{share(row.used)} cpu"]
-    words += [] if row.memory_used is None else [f"{share(row.memory_used)} memory"]
+    shares = [] if row.used is None else [f"{share(row.used)} cpu"]
+    shares += [] if row.memory_used is None else [f"{share(row.memory_used)} memory"]
     passed = since(row.measured.moment, now) or 0
-    # Beside the list there is no room for when it was.
+    # The inspector has no room for the time of the measurement.
     ago = [Piece(f"  measured {duration(passed)} ago", "dim")] if full else []
-    return [_line("Used", Piece(" · ".join(words)), *ago)]
+    return [_line("Used", Piece(" · ".join(shares)), *ago)]
 
 
 def _network(sandbox: Sandbox) -> Piece:
@@ -156,9 +158,14 @@ def _moment(moment: datetime | None, now: datetime) -> list[Piece]:
     return [Piece(clock_time(moment, now)), Piece(f"  {duration(passed)} ago", "dim")]
 
 
+def _expiry(sandbox: Sandbox, now: datetime) -> list[Piece]:
+    left = time_left(sandbox.expires_at, now)
+    return [left] if left.text == NONE or left.text == DUE else [Piece("in "), left]
+
+
 def _lifetime(sandbox: Sandbox) -> str:
     if sandbox.timeout_minutes <= 0:
-        return "without end"
+        return "no limit"
     text = duration(sandbox.timeout_minutes * 60)
     if sandbox.idle_timeout_minutes:
         text += f" · idle {duration(sandbox.idle_timeout_minutes * 60)}"
@@ -178,6 +185,6 @@ def _secrets(sandbox: Sandbox, full: bool) -> list[Piece]:
     names = list(sandbox.secrets or {})
     if not names:
         return [_none()]
-    # Values never come back from the platform; only the names are shown even if one does.
+    # The platform never returns values; even if it did, only names are shown.
     text = "  ".join(names) if full else f"{len(names)} name{'s' * (len(names) > 1)}"
     return [outside(text), Piece(" (values masked)", "dim")]

@@ -1,4 +1,4 @@
-"""What stands where no row is: the cause, and one key that helps."""
+"""What the empty list shows: the reason, and the key that helps."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ Lines = list[list[Piece]]
 
 
 def not_connected(problem: ConnectError, key: KeyOf) -> Lines:
-    """Say why there is no platform."""
+    """Return why the platform cannot be reached, with advice."""
     advice = [[Piece(line, "dim")] for text in problem.advice.splitlines() for line in wrap(clean(text), 60)]
-    words = [[Piece(line, "bad")] for text in problem.message.splitlines() for line in wrap(clean(text), 60)]
-    return [*words, [], *advice, [], _again(key)]
+    message = [[Piece(line, "bad")] for text in problem.message.splitlines() for line in wrap(clean(text), 60)]
+    return [*message, [], *advice, [], _retry(key)]
 
 
-def _again(key: KeyOf) -> list[Piece]:
-    again = [Piece(key("app.refresh"), "key"), Piece(" tries again   ", "dim")]
-    return [*again, Piece(key("app.context"), "key"), Piece(" another context", "dim")]
+def _retry(key: KeyOf) -> list[Piece]:
+    retry = [Piece(key("app.refresh"), "key"), Piece(" retry   ", "dim")]
+    return [*retry, Piece(key("app.context"), "key"), Piece(" switch context", "dim")]
 
 
 def connecting() -> Lines:
-    """Say that it takes a moment."""
-    return [[Piece("◌ ", "waiting"), Piece("connecting …", "dim")]]
+    """Return what is shown until the first connection."""
+    return [[Piece("◌ ", "waiting"), Piece("Connecting…", "dim")]]
 
 
 def why_empty(freshness: Freshness, known: int, query: str, key: KeyOf) -> Lines:
-    """Say why a connected platform's list is empty; ``known`` counts all sandboxes, whatever the filter."""
+    """Return why the list is empty while connected; ``known`` counts all sandboxes, whatever the filter."""
     if freshness.phase is Phase.LOADING:
-        return [[Piece("◌ ", "waiting"), Piece("loading the fleet …", "dim")]]
+        return [[Piece("◌ ", "waiting"), Piece("Loading sandboxes…", "dim")]]
     if freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED} and not known:
         return [
-            [Piece("No data yet", "bright")],
+            [Piece("Not connected", "bright")],
             [],
             *[[Piece(line, "bad")] for line in wrap(clean(freshness.problem), 60)],
             [],
-            _again(key),
+            _retry(key),
         ]
     if not known:
         return [[Piece("No sandboxes yet", "bright")], [], *_tour(key)]
     if query:
         return [
-            [Piece("No sandbox matches ", "bright"), Piece(clean(query), "info")],
+            [Piece("No sandboxes match ", "bright"), Piece(clean(query), "info")],
             [],
-            [Piece(key("fleet.back"), "key"), Piece(" clears the filter", "dim")],
+            [Piece(key("fleet.back"), "key"), Piece(" clear the filter", "dim")],
         ]
     return [
-        [Piece("All sandboxes have ended", "bright")],
+        [Piece("No running sandboxes", "bright")],
         [],
-        [Piece(key("fleet.active"), "key"), Piece(" shows them", "dim")],
+        [Piece("press ", "dim"), Piece(key("fleet.active"), "key"), Piece(" to show ended ones", "dim")],
     ]
 
 
 TOUR = (
-    ("fleet.new", "create a sandbox, or a fleet of hundreds"),
-    ("fleet.open", "see everything about one"),
-    ("fleet.exec", "run commands in it, or in all that are marked"),
-    ("fleet.shell", "open a shell there"),
-    ("fleet.mark", "mark, then do something to all of them with {fleet.many}"),
-    ("fleet.filter", "find: words, #label, status:running, age>2h"),
-    ("app.context", "work with another platform or account"),
-    ("app.help", "see the keys that work here; {app.command} takes commands"),
+    ("fleet.new", "create one or many sandboxes"),
+    ("fleet.open", "open a sandbox"),
+    ("fleet.exec", "run a command (marked or current)"),
+    ("fleet.shell", "open a shell"),
+    ("fleet.mark", "mark ({fleet.many} for bulk actions)"),
+    ("fleet.filter", "filter: text, #label, status:running, age>2h"),
+    ("app.context", "switch context"),
+    ("app.help", "keyboard shortcuts ({app.command} for commands)"),
 )
-"""What a newcomer needs first, in the order in which it is needed; in braces the keys of other actions."""
+"""What a newcomer needs first, in that order; an action id in braces stands for its key."""
 
 
 def _tour(key: KeyOf) -> Lines:
-    rows = [(key(action_id), re.sub(r"\{(.+?)\}", lambda match: key(match[1]), words)) for action_id, words in TOUR]
+    rows = [(key(action_id), re.sub(r"\{(.+?)\}", lambda match: key(match[1]), text)) for action_id, text in TOUR]
     keys = max(len(name) for name, _ in rows)
-    width = max(len(words) for _, words in rows)
-    return [[Piece(f"{name:>{keys}}", "key"), Piece(f"  {words:<{width}}", "dim")] for name, words in rows]
+    width = max(len(text) for _, text in rows)
+    return [[Piece(f"{name:>{keys}}", "key"), Piece(f"  {text:<{width}}", "dim")] for name, text in rows]

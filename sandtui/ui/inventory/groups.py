@@ -1,4 +1,4 @@
-"""How the line of a group looks: its value, how many of each status, and what they hold."""
+"""The header line of a group: its value, the number of sandboxes by status, and their resources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandtui.ui.rendering.units import number
 
 
 def group_pieces(group: Group) -> list[Piece]:
-    """Return the pieces of a group's line."""
+    """Return the header line of a group."""
     pieces = [
         Piece("▸ " if group.collapsed else "▾ ", "key"),
         outside(group.key, "bright"),
@@ -20,5 +20,5 @@ def group_pieces(group: Group) -> list[Piece]:
         held = f"   {number(round(group.cores, 1))} cores · {number(round(group.memory_gb, 1))} GB"
         pieces.append(Piece(held, "dim"))
     if group.gpus:
-        pieces.append(Piece(f" · {group.gpus} GPUs", "dim"))
+        pieces.append(Piece(f" · {group.gpus} {'GPU' if group.gpus == 1 else 'GPUs'}", "dim"))
     return pieces

@@ -1,4 +1,4 @@
-"""The fleet at a glance: what it holds, what ends next, what broke, and how it went in the last hour."""
+"""The overview line: resources, next expiry, failures, and a chart of the last hour."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.totals import Totals
+from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.bars import spark
-from sandtui.ui.rendering.text import Piece, outside
+from sandtui.ui.rendering.text import Piece, fit, width_of
 from sandtui.ui.rendering.units import number, time_left
 
 COLUMNS = 12
 MINUTES_EACH = 5
+NAME_WIDTH = 24
 
 
-def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime) -> list[Piece]:
-    """Return the sums, the next to end and the errors of the last hour."""
+def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime, width: int) -> list[Piece]:
+    """Return the totals, the failures of the last hour and the next sandbox to expire, whose name is cut to fit."""
     pieces = [
         Piece(number(round(totals.cores, 1)), "bright"),
         Piece(" cores  ", "dim"),
@@ -23,34 +25,36 @@ def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime) -> l
         Piece(" GB  ", "dim"),
     ]
     if totals.gpus:
-        pieces += [Piece(f"{totals.gpus:,}", "bright"), Piece(" GPUs  ", "dim")]
+        pieces += [Piece(f"{totals.gpus:,}", "bright"), Piece(" GPU  " if totals.gpus == 1 else " GPUs  ", "dim")]
     errors = totals.errors_since(now)
-    pieces += [Piece(f"✖ {errors:,}" if errors else "no", "bad" if errors else "dim"), Piece(" errors in 1h   ", "dim")]
+    pieces += [Piece(f"✖ {errors:,}" if errors else "0", "bad" if errors else "dim"), Piece(" failed (1 h)   ", "dim")]
     soonest = totals.soonest_expiry
     if soonest is not None and next_to_end is not None:
         left = time_left(datetime.fromtimestamp(soonest[0], UTC), now)
-        # The name last: it is what may be cut where there is no room.
-        pieces += [Piece("next end in ", "dim"), left, Piece(" ", "dim"), outside(next_to_end.sandbox.name)]
+        before, between = Piece("next to expire: ", "dim"), Piece(" in ", "dim")
+        room = width - sum(width_of(piece.text) for piece in (*pieces, before, between, left))
+        name = fit(clean(next_to_end.sandbox.name), max(1, min(room, NAME_WIDTH))).rstrip()
+        pieces += [before, Piece(name), between, left]
     return pieces
 
 
 def unmeasured_pieces(count: int, key: str) -> list[Piece]:
-    """Return that a filter can't be answered for some, and the key that measures them, when that is offered."""
-    verb = "runs and is" if count == 1 else "run and are"
-    pieces = [Piece(f"{count:,} {verb} not measured", "busy")]
-    pieces += [Piece(", ", "busy"), Piece(key, "key"), Piece(" measures them", "busy")] if key else []
+    """Return how many sandboxes a filter on usage leaves out, and the key that measures them unless it is empty."""
+    pieces = [Piece(f"{count:,} running, not measured", "busy")]
+    pieces += [Piece(" (", "busy"), Piece(key, "key"), Piece(" to measure)", "busy")] if key else []
     return [*pieces, Piece("   ")]
 
 
 def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
-    """Return starts and failures of the last hour as two rows of bars."""
+    """Return starts and failures of the last hour as bars of five minutes each."""
     starts = _sums(totals.starts, int(now.timestamp()) // 60)
     failures = totals.errors_in_steps(now, COLUMNS)
     return [
-        Piece("1h starts ", "dim"),
+        Piece("starts ", "dim"),
         Piece(spark(starts), "good"),
-        Piece("  fails ", "dim"),
+        Piece("  failures ", "dim"),
         Piece(spark(failures), "bad" if any(failures) else "dim"),
+        Piece(" (last hour)", "dim"),
     ]
 
 

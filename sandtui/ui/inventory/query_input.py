@@ -1,4 +1,4 @@
-"""The field for a filter: it offers what exists and underlines what it does not understand."""
+"""The filter field: completes names and labels, and underlines errors."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ Completer = Callable[[str], str | None]
 
 
 class _MistakeHighlighter(Highlighter):
-    """Underlines a part of the line."""
+    """Underlines the error."""
 
     def __init__(self) -> None:
         self.span: tuple[int, int] | None = None
 
     def highlight(self, text: Text) -> None:
-        """Underline it; the terminal's own red stays readable on both themes."""
+        # The terminal's own red is readable on both themes.
         if self.span is not None:
             start, end = self.span
             text.stylize("underline bold red", start, end)
 
 
 class _QuerySuggester(Suggester):
-    """Asks for the rest of the line at each key."""
+    """Completes the line after each key; nothing is cached, because the sandboxes change."""
 
     def __init__(self, completer: Completer) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._completer = completer
 
     async def get_suggestion(self, value: str) -> str | None:
-        """Return the completed line, or None."""
         return self._completer(value)
 
 
 class QueryInput(Input):
-    """One line of the filter's language. ``completer`` returns a line completed, or None."""
+    """A filter expression. ``completer`` returns the completed line, or None."""
 
     def __init__(self, completer: Completer, placeholder: str, *, id: str | None = None) -> None:  # noqa: A002
         self._mistakes = _MistakeHighlighter()
@@ -51,7 +50,7 @@ class QueryInput(Input):
         )
 
     def show_mistake(self, column: int | None, length: int = 1) -> None:
-        """Underline ``length`` letters from a column, or nothing."""
+        """Underline ``length`` characters from a column on; None clears the underline."""
         span = None if column is None else (column, column + length)
         if span != self._mistakes.span:
             self._mistakes.span = span

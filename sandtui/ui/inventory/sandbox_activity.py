@@ -1,4 +1,4 @@
-"""What happened to a sandbox, what it serves and what it uses, as lines below its description."""
+"""The right pane of the details: usage, ports, jobs, and events of this session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandtui.fleet.inventory.usage import Usage
 from sandtui.fleet.jobs.job import Job
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.bars import BARS
-from sandtui.ui.rendering.jobs import SIGNS, command_words
+from sandtui.ui.rendering.jobs import SIGNS, command_text
 from sandtui.ui.rendering.text import Content, Piece, content, lines, outside
 from sandtui.ui.rendering.units import clock_time, long_duration
 
@@ -29,18 +29,18 @@ def activity(
     jobs: Sequence[Job],
     key: KeyOf,
 ) -> Content:
-    """Return the sections that have something to tell; ``key`` is that of an action."""
+    """Return the sections that are not empty."""
     rows: list[Content] = []
     if usage is not None and usage.latest is not None:
         rows += [content(""), *_usage(usage, measuring, key("detail.measure"))]
     elif measuring:
-        rows += [content(""), content(Piece("Uses     ", "dim"), Piece("asking the sandbox …", "waiting"))]
+        rows += [content(""), content(Piece("Usage     ", "dim"), Piece("measuring…", "waiting"))]
     if ports:
         rows += [content(""), content(Piece("Ports", "dim"))]
         rows += [_port(port) for port in ports]
     if jobs:
-        shows = key("detail.jobs")
-        more = f"  {len(jobs) - JOBS_SHOWN} more: {shows}" if len(jobs) > JOBS_SHOWN else f"  {shows} shows their logs"
+        jobs_key = key("detail.jobs")
+        more = f"  {len(jobs) - JOBS_SHOWN} more ({jobs_key})" if len(jobs) > JOBS_SHOWN else f"  {jobs_key} for logs"
         rows += [content(""), content(Piece("Jobs", "dim"), Piece(more, "dim"))]
         rows += [_job(job, now) for job in jobs[:JOBS_SHOWN]]
     if events:
@@ -54,7 +54,8 @@ def _usage(usage: Usage, measuring: bool, key: str) -> list[Content]:
     assert sample is not None
     rows = [
         content(
-            Piece("Uses", "dim"), Piece(f"     ● live, {key} ends it" if measuring else f"     {key} goes on", "dim")
+            Piece("Usage     ", "dim"),
+            Piece(f"● live ({key} to stop)" if measuring else f"paused ({key} to resume)", "dim"),
         )
     ]
     if usage.cpu:
@@ -68,15 +69,15 @@ def _usage(usage: Usage, measuring: bool, key: str) -> list[Content]:
     if sample.processes is not None:
         facts.append(f"{sample.processes} processes")
     if sample.uptime is not None:
-        facts.append(f"its machine is up {long_duration(sample.uptime)}")
+        facts.append(f"host uptime {long_duration(sample.uptime)}")
     return [*rows, content(Piece("  " + " · ".join(facts), "dim"))] if facts else rows
 
 
-def _bars(name: str, values: list[float], words: str) -> Content:
+def _bars(name: str, values: list[float], text: str) -> Content:
     shown = values[-WIDTH:]
     top = max(shown) or 1.0
     bars = "".join(BARS[min(len(BARS) - 1, int(value / top * (len(BARS) - 1)))] for value in shown)
-    return content(Piece(f"  {name:<7}", "dim"), Piece(f"{bars:<{WIDTH}}", "info"), Piece(f"  {words}"))
+    return content(Piece(f"  {name:<7}", "dim"), Piece(f"{bars:<{WIDTH}}", "info"), Piece(f"  {text}"))
 
 
 def _port(port: ExposedPort) -> Content:
@@ -89,8 +90,8 @@ def _job(job: Job, now: datetime) -> Content:
     seconds = job.seconds(now)
     end = f"exit {job.exit_code}" if job.exit_code is not None else job.state.value
     took = f"  {long_duration(seconds)}" if seconds is not None else ""
-    words = Piece(f"  {end}{took}  ", "bad" if job.exit_code else "dim")
-    return content(Piece("  "), SIGNS[job.state], words, Piece(command_words(job)))
+    outcome = Piece(f"  {end}{took}  ", "bad" if job.exit_code else "dim")
+    return content(Piece("  "), SIGNS[job.state], outcome, Piece(command_text(job)))
 
 
 def _event(event: Event, now: datetime) -> Content:

@@ -1,4 +1,4 @@
-"""The home screen: the fleet, filtered and sorted, with the chosen sandbox beside it."""
+"""The home screen: the list of sandboxes, filtered and sorted, with an inspector for the current one."""
 
 from __future__ import annotations
 
@@ -28,25 +28,24 @@ from sandtui.fleet.inventory.saved_views import (
     REMOVE_KEY,
     SAVE_KEY,
     SavedView,
-    check_key,
 )
 from sandtui.fleet.inventory.view import FleetView
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
-from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.inventory import empty
 from sandtui.ui.inventory.columns import SHOWN_FIRST
-from sandtui.ui.inventory.columns_dialog import Answer, ColumnsDialog
-from sandtui.ui.inventory.copying import choose_copy, open_web_page
+from sandtui.ui.inventory.columns_dialog import ColumnLayout, ColumnsDialog
+from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.detail import detail
 from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmeasured_pieces
 from sandtui.ui.inventory.query_input import QueryInput
+from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
-from sandtui.ui.rendering.text import Content, Piece, sort_arrow
+from sandtui.ui.rendering.text import Content, Piece, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.text_panel import TextPanel
 
@@ -66,17 +65,17 @@ NO_GROUPS = "none"
 
 
 WIDE = 110
-"""So wide a window has room for the bars of the last hour."""
+"""Window width in cells from which long texts and the bars of the last hour fit."""
 
 TYPING_SECONDS = 0.4
-"""The platform is asked for what the filter names so long after the last key, not for each beginning of a label."""
+"""Pause after the last key before the filter is sent to the platform, to spare a request for each prefix of a label."""
 
 STILL_SECONDS = 1.5
-"""So long after a cursor key no row changes its place: what the user aims at stays where it is."""
+"""How long rows keep their position after a cursor key, so that the row that the user aims at does not move away."""
 
 
 class FleetScreen(AppScreen):
-    """All sandboxes."""
+    """The list of all sandboxes."""
 
     SCOPE = "fleet"
     BINDINGS: ClassVar[list[BindingType]] = bindings("fleet")
@@ -92,10 +91,9 @@ class FleetScreen(AppScreen):
         self._asking: Timer | None = None
 
     def compose_body(self) -> Iterable[Widget]:
-        """Filter, table and the panel beside it."""
         with Horizontal(id="filter-bar"):
             yield Static(Content(f" {self.services.key_of('fleet.filter')} "), id="filter-sign")
-            yield QueryInput(self._complete, "words, #label, status:running, age>2h", id="filter")
+            yield QueryInput(self._complete, "filter: text, #label, status:running, age>2h", id="filter")
             yield ChromeLine(id="filter-counts")
         yield ChromeLine(id="overview")
         with Horizontal(id="fleet-body"):
@@ -110,21 +108,17 @@ class FleetScreen(AppScreen):
         return self._view
 
     def crumbs(self) -> list[str]:
-        """We are at the top."""
         return ["Fleet"]
 
     def on_mount(self) -> None:
-        """Draw what is known already."""
         self._connect_view()
         self.apply_preferences()
         self.show_rows()
 
     def on_screen_resume(self) -> None:
-        """Take over what came while another screen was in front."""
         self._take_over()
 
     def tick(self) -> None:
-        """Let the ages grow."""
         super().tick()
         if self._view is not None and self._view.retime():
             self.show_rows()
@@ -134,19 +128,19 @@ class FleetScreen(AppScreen):
             self._show_inspector()
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell about marks, order and what is hidden."""
+        """Return the status line: a filter error, or the range, the marks and what is hidden."""
         if self._problem is not None:
             where = f"✖ filter, column {self._problem.column + 1}: "
             return [Piece(where, "bad"), Piece(clean(self._problem.message), "bad")], []
         if self._view is None:
             return [], []
         shows = self.services.key_of("fleet.active")
-        left = [Piece(f"ended ones are hidden, {shows} shows them", "dim")] if self._view.active_only else []
+        left = [Piece(f"ended sandboxes hidden ({shows} to show)", "dim")] if self._view.active_only else []
         if count := len(self.table.range_ids):
             left = [
-                Piece(f"range of {count}: ", "key"),
+                Piece(f"range: {count} {'row' if count == 1 else 'rows'} · ", "key"),
                 Piece(
-                    f"{self.services.key_of('fleet.mark')} marks it, {self.services.key_of('fleet.back')} ends it",
+                    f"{self.services.key_of('fleet.mark')} mark · {self.services.key_of('fleet.back')} cancel",
                     "dim",
                 ),
             ]
@@ -156,16 +150,17 @@ class FleetScreen(AppScreen):
             left = [*unmeasured_pieces(unmeasured, self.services.key_of("fleet.measure") if offered else ""), *left]
         if not marks:
             return left, []
-        return left, [Piece(f"{marks:,} marked ({self._view.marks_hidden:,} hidden by filter)", "key")]
+        hidden = self._view.marks_hidden
+        note = f" ({hidden:,} hidden by the filter)" if hidden else ""
+        return left, [Piece(f"{marks:,} marked{note}", "key")]
 
     def on_connection_changed(self, _: ConnectionChanged) -> None:
-        """Start with the rows of the new connection."""
         self._connect_view()
         self.apply_preferences()
         self.show_rows()
 
     def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
-        """Take over the changed rows, or their looks alone while the cursor is being moved."""
+        """Show the changed rows; while the cursor is being moved, redraw them in place only."""
         if self.is_covered:
             return
         left = self._still_until - self.services.clock.monotonic()
@@ -177,25 +172,22 @@ class FleetScreen(AppScreen):
             self._take_over()
 
     def on_freshness_changed(self, message: FreshnessChanged) -> None:
-        """The reason why the list is empty may be another."""
         if self.is_covered:
             return
         self._show_empty()
         self.table.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
 
     def on_exposures_arrived(self, _: ExposuresArrived) -> None:
-        """What is forgotten may be less."""
         if self._view is not None:
             self._view.refilter()
             self.show_rows()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter at each key; a query that can't be read leaves the last result."""
         event.stop()
         self.filter_by(event.value)
 
     def filter_by(self, text: str) -> None:
-        """Show what matches; a query that can't be read leaves the last result and is underlined."""
+        """Show the matching sandboxes; an invalid query is underlined and leaves the last result."""
         field = self.query_one(QueryInput)
         try:
             query = self._parse(text)
@@ -211,13 +203,11 @@ class FleetScreen(AppScreen):
         self.show_rows(by_user=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Leave the field, keep the filter."""
         event.stop()
         self._ask_platform()
         self.leave_filter()
 
     def on_fleet_table_cursor_moved(self, message: FleetTable.CursorMoved) -> None:
-        """Show the sandbox under the cursor."""
         if message.by_user:
             self._still_until = self.services.clock.monotonic() + STILL_SECONDS
         self._show_inspector()
@@ -225,12 +215,12 @@ class FleetScreen(AppScreen):
             self._update_activity()
 
     def show_sandbox(self, sandbox_id: str) -> None:
-        """Put the cursor on a sandbox, when the filter shows it."""
+        """Move the cursor to a sandbox if the filter shows it."""
         self._take_over()
         self.table.move_to(sandbox_id)
 
     def show_rows(self, *, by_user: bool = False) -> None:
-        """Draw the rows of the view as they are now; ``by_user`` when it was the user who asked for other ones."""
+        """Redraw the rows of the view; ``by_user`` tells whether the user asked for other rows."""
         self._show_empty()
         if self._view is not None:
             self.table.show(self._view, by_user=by_user)
@@ -246,11 +236,9 @@ class FleetScreen(AppScreen):
 
     @property
     def marked(self) -> list[Row]:
-        """The sandboxes that are marked."""
         return self._view.marked if self._view is not None else []
 
     def show_marks(self) -> None:
-        """Draw the marks as they are now."""
         self.table.refresh_lines_changed()
         self._update_activity()
 
@@ -278,7 +266,7 @@ class FleetScreen(AppScreen):
             self._take_over()
 
     def ask_soon(self) -> None:
-        """Ask the platform for what the filter names, once nobody types any more."""
+        """Send the filter to the platform once the user stops typing."""
         if self._asking is not None:
             self._asking.stop()
         self._asking = self.set_timer(TYPING_SECONDS, self._ask_platform)
@@ -307,19 +295,20 @@ class FleetScreen(AppScreen):
             return
         known, shown = len(session.store), self._view.count
         noun = "sandbox" if known == 1 else "sandboxes"
-        text = f"{shown:,} shown of {known:,} " if shown != known else f"{known:,} {noun} "
+        text = f"{shown:,} of {known:,} " if shown != known else f"{known:,} {noun} "
         line.show(self._who_filters(), [Piece(text, "dim")])
 
     def _who_filters(self) -> list[Piece]:
-        """Tell which part of the filter the platform does."""
+        """Return which part of the filter the platform applies."""
         session = self.services.platform.session
         if self._view is None or session is None:
             return []
         server = session.refresher.answerable(self._view.query.server)
         if not server:
             return []
-        here = " · here: the rest" if self._view.query.has_more_than(server) else ""
-        return [Piece(f"⇡ server: {clean(server.text)}{here}", "dim")]
+        rest = " (rest locally)" if self._view.query.has_more_than(server) else ""
+        text = "API" if self.size.width < WIDE else "filtered by API"
+        return [Piece(f"⇡ {text}: {clean(server.text)}{rest}", "dim")]
 
     def _show_overview(self) -> None:
         line = self.query_one("#overview", ChromeLine)
@@ -331,17 +320,20 @@ class FleetScreen(AppScreen):
         soonest = totals.soonest_expiry
         row = session.store.get(soonest[1]) if soonest is not None else None
         right = history_pieces(totals, now) if self.size.width >= WIDE else []
-        line.show([Piece(" "), *overview_pieces(totals, row, now)], [*right, Piece(" ")])
+        room = self.size.width - sum(width_of(piece.text) for piece in right) - 3
+        line.show([Piece(" "), *overview_pieces(totals, row, now, room)], [*right, Piece(" ")])
 
     def _show_inspector(self) -> None:
         row = self.target
         panel, text = self.query_one("#inspector"), self.query_one("#inspector-text", TextPanel)
         if not panel.display:
             return
-        panel.border_title = Content(clean(row.sandbox.name) if row is not None else "nothing chosen")
-        text.show(
-            Content("") if row is None else detail(row, self.services.clock.now(), panel.content_size.width, full=False)
-        )
+        panel.border_title = Content(clean(row.sandbox.name) if row is not None else "no selection")
+        if row is None:
+            text.show(Content(""))
+        else:
+            now, width = self.services.clock.now(), panel.content_size.width
+            text.show(detail(row, now, width, self.services.key_of, full=False))
 
     def _show_empty(self) -> None:
         bridge = self.services.platform
@@ -358,11 +350,10 @@ class FleetScreen(AppScreen):
 
     @property
     def preferences(self) -> Preferences:
-        """What is remembered."""
         return self.services.preferences
 
     def apply_preferences(self) -> None:
-        """Show the list as it was left."""
+        """Restore columns, order and inspector as they were left."""
         chosen = self.preferences
         self.table.set_columns(chosen.columns or SHOWN_FIRST, chosen.widths)
         self._inspector = chosen.inspector
@@ -378,7 +369,7 @@ class FleetScreen(AppScreen):
                 self.ask_soon()
 
     def remember(self) -> None:
-        """Keep the order and what is hidden for the next time."""
+        """Save the order and what is hidden."""
         chosen, view = self.preferences, self._view
         chosen.inspector = self._inspector
         if view is not None:
@@ -389,17 +380,16 @@ class FleetScreen(AppScreen):
         self.show_view(FAILED_KEY)
 
     def action_views(self) -> None:
-        """Choose a view by its letter, or save this one."""
         saved = self.preferences.views
-        choices = [Choice(EVERYTHING_KEY, EVERYTHING_KEY, "everything", "no filter, newest first")]
+        choices = [Choice(EVERYTHING_KEY, EVERYTHING_KEY, "all", "all sandboxes, newest first")]
         choices += [Choice(view.key, view.key, view.name, view.words or view.query) for view in (*BUILT_IN, *saved)]
-        note = f"{SAVE_KEY} saves the filter, order and groups of now · {REMOVE_KEY} forgets a saved one"
+        note = f"{SAVE_KEY} save current view · {REMOVE_KEY} delete a saved view"
 
         def chosen(key: str | None) -> None:
             if key == SAVE_KEY:
-                self._ask_letter()
+                self._ask_view_name()
             elif key == REMOVE_KEY:
-                self._ask_which_to_forget()
+                self._ask_which_to_delete()
             elif key:
                 self.show_view(key)
 
@@ -407,9 +397,9 @@ class FleetScreen(AppScreen):
         self.app.push_screen(dialog, chosen)
 
     def show_view(self, key: str) -> None:
-        """Show a view by its letter."""
+        """Show a view by its key."""
         view = next((each for each in (*BUILT_IN, *self.preferences.views) if each.key == key), None)
-        wanted = view or SavedView(EVERYTHING_KEY, "everything", "")
+        wanted = view or SavedView(EVERYTHING_KEY, "all", "")
         if key == IDLE_KEY:
             self.services.platform.learn_exposures()
         if self._view is not None:
@@ -419,58 +409,56 @@ class FleetScreen(AppScreen):
                 self._view.reverse()
             self._view.group_by(grouping(wanted.group))
             if self._view.active_only:
-                # A view shows all that its words name: with ended ones hidden, "failed" would be empty.
+                # With ended sandboxes hidden, a view of failed ones would be empty.
                 self._view.active_only = False
                 self.ask_soon()
                 self.remember()
         field = self.query_one("#filter", Input)
         field.value = wanted.query
-        # At once, not when the field tells: what follows is about the rows of the view.
+        # At once, not on the change event of the field: what follows needs the rows of the view.
         self.filter_by(wanted.query)
         self.leave_filter()
-        # What the cursor was on may be anywhere in the other list, or nowhere.
+        # The sandbox that was under the cursor may be anywhere in the new list, or not in it.
         self.table.action_first()
 
-    def _ask_letter(self) -> None:
-        def answered(text: str | None) -> None:
-            view = self._view
-            if not text or view is None:
-                return
-            key, _, name = text.partition(" ")
-            group = view.grouping.id if view.grouping is not None else ""
-            saved = SavedView(
-                key, name.strip() or view.query.text, view.query.text, view.order.id, view.descending, group
-            )
-            self.preferences.keep_view(saved)
-            self.services.save_preferences()
-            self.services.notifier.notify(f"Saved: {self.services.key_of('fleet.views')} {key} shows {saved.name}.")
-
-        def check(text: str) -> str:
-            return check_key(text.strip().partition(" ")[0])
-
-        self.app.push_screen(ValueDialog("Save this view", "a letter, then a name", "g busy ones", check), answered)
-
-    def _ask_which_to_forget(self) -> None:
-        saved = self.preferences.views
-        if not saved:
-            self.services.notifier.refuse("There is no saved view to forget.", "views")
+    def _ask_view_name(self) -> None:
+        view = self._view
+        if view is None:
             return
 
-        def answered(key: str | None) -> None:
+        def on_result(answer: tuple[str, str] | None) -> None:
+            if answer is None:
+                return
+            name, key = answer
+            group = view.grouping.id if view.grouping is not None else ""
+            saved = SavedView(key, name, view.query.text, view.order.id, view.descending, group)
+            self.preferences.keep_view(saved)
+            self.services.save_preferences()
+            self.services.notifier.notify(f'View "{name}" saved ({self.services.key_of("fleet.views")} {key})')
+
+        taken = [each.key for each in self.preferences.views]
+        self.app.push_screen(SaveViewDialog(view.query.text or "all", taken), on_result)
+
+    def _ask_which_to_delete(self) -> None:
+        saved = self.preferences.views
+        if not saved:
+            self.services.notifier.refuse("No saved views", "views")
+            return
+
+        def on_result(key: str | None) -> None:
             if key and self.preferences.drop_view(key):
                 self.services.save_preferences()
 
         choices = [Choice(view.key, view.key, view.name, view.query) for view in saved]
-        self.app.push_screen(ChooseDialog("Forget a view", choices), answered)
+        self.app.push_screen(ChooseDialog("Delete a view", choices), on_result)
 
     def action_group(self) -> None:
-        """Choose what rows are put together by."""
         view = self._view
         if view is None:
             return
         letters = "123456789"
         options = groupings(view.store.totals.labels)
-        choices = [Choice(NO_GROUPS, "0", "no groups")]
+        choices = [Choice(NO_GROUPS, "0", "none")]
         choices += [Choice(each.id, key, each.title) for key, each in zip(letters, options, strict=False)]
         choices += [Choice(each.id, "", each.title) for each in options[len(letters) :]]
 
@@ -483,58 +471,51 @@ class FleetScreen(AppScreen):
         self.app.push_screen(ChooseDialog("Group by", choices), chosen)
 
     def _show_first_group(self) -> None:
-        """Begin at the top after grouping: beside the cursor's row the first heads would lie above the window."""
+        """Go to the top after grouping, or the first group headers would be above the window."""
         if self._view is not None and self._view.grouping is not None:
             self.table.action_first()
 
     def action_fold(self) -> None:
-        """Close all groups, or open them."""
         if self._view is not None and self._view.grouping is not None:
             self._view.toggle_all_groups()
             self.show_rows(by_user=True)
 
     def action_columns(self) -> None:
-        """Choose the columns."""
         chosen = self.preferences
 
-        def answered(answer: Answer | None) -> None:
-            if answer is not None:
-                chosen.columns, chosen.widths = answer
+        def on_result(layout: ColumnLayout | None) -> None:
+            if layout is not None:
+                chosen.columns, chosen.widths = layout
                 self.table.set_columns(chosen.columns, chosen.widths)
                 self.services.save_preferences()
 
-        self.app.push_screen(ColumnsDialog(chosen.columns, chosen.widths), answered)
+        self.app.push_screen(ColumnsDialog(chosen.columns, chosen.widths), on_result)
 
     def on_fleet_table_column_resized(self, message: FleetTable.ColumnResized) -> None:
-        """Keep the width that was pulled with the mouse."""
         chosen = self.preferences
         chosen.widths[message.column_id] = message.width
         self.table.set_columns(chosen.columns or SHOWN_FIRST, chosen.widths)
         self.services.save_preferences()
 
     def on_fleet_table_sort_chosen(self, message: FleetTable.SortChosen) -> None:
-        """Sort by the column whose head was clicked."""
         if self._view is not None:
             self._view.sort_by(message.column_id)
             self.remember()
             self.show_rows(by_user=True)
 
     def action_sort(self) -> None:
-        """Take the next order."""
         if self._view is not None:
             self._view.sort_by_next()
             self.show_rows(by_user=True)
         self.remember()
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
         if self._view is not None:
             self._view.reverse()
             self.show_rows(by_user=True)
         self.remember()
 
     def action_active(self) -> None:
-        """Hide or show what has ended."""
         if self._view is not None:
             self._view.active_only = not self._view.active_only
             self.show_rows(by_user=True)
@@ -542,14 +523,12 @@ class FleetScreen(AppScreen):
         self.remember()
 
     def action_inspector(self) -> None:
-        """Hide or show the panel beside the list."""
         self._inspector = not self._inspector
         self.set_class(not self._inspector, "-no-inspector")
         self.remember()
 
     @on(FleetTable.Opened)
     def action_open(self) -> None:
-        """Show everything about the sandbox, or open and close the group."""
         line = self.table.cursor_line
         if isinstance(line, Group) and self._view is not None:
             self._view.toggle_group(line.id)
@@ -558,14 +537,11 @@ class FleetScreen(AppScreen):
             self.services.navigator.open_detail(line.id)
 
     def action_exec(self) -> None:
-        """Open the console of the sandbox, or the command line for all that are marked."""
         marked = self._view.marked if self._view is not None else []
         running = [row for row in marked if row.status == "RUNNING"]
         if len(running) > 1:
             if len(running) < len(marked):
-                self.services.notifier.notify(
-                    f"{len(marked) - len(running):,} of the marked do not run and are left out."
-                )
+                self.services.notifier.notify(f"{len(marked) - len(running):,} marked sandboxes skipped (not running)")
             self.services.navigator.open_fan_out(running)
         elif marked and not running:
             self.services.notifier.refuse(self.services.bulk.why_none(RUN, marked), "exec")
@@ -575,83 +551,69 @@ class FleetScreen(AppScreen):
             self.services.navigator.open_console(row.id)
 
     def action_fan_outs(self) -> None:
-        """Show the command that last ran on many."""
         self.services.navigator.open_latest_fan_out()
 
     def action_shell(self) -> None:
-        """Open a shell."""
         rows = self._view.marked if self._view is not None and self._view.marks else [self.target]
         if len(rows) > MOST_SHELLS:
             self.services.notifier.notify(
-                f"{len(rows):,} are marked: shells are opened in {MOST_SHELLS} at most.", "warning"
+                f"{len(rows):,} sandboxes marked, but at most {MOST_SHELLS} shells open at once: mark fewer", "warning"
             )
         else:
             self.services.navigator.open_shells([row.id for row in rows if row is not None])
 
     def action_whole_shell(self) -> None:
-        """Hand the terminal to a shell."""
         if (row := self.target) is not None:
             self.services.navigator.attach_shell(row.id)
 
     def action_recordings(self) -> None:
-        """Show what was recorded."""
         self.services.navigator.open_recordings()
 
     def action_files(self) -> None:
-        """Browse the files of the sandbox, or of all that are marked."""
         marked = self._view.marked if self._view is not None else []
         rows = marked or ([self.target] if self.target is not None else [])
         running = [row.id for row in rows if row.status == "RUNNING"]
         if running:
             self.services.navigator.open_files(running)
         else:
-            why = self.services.bulk.why_none(RUN, rows) + " " if marked else ""
-            self.services.notifier.refuse(f"{why}Files can be seen in a running sandbox: choose one first.", "files")
+            why = self.services.bulk.why_none(RUN, rows) if marked else "Select a running sandbox to browse its files"
+            self.services.notifier.refuse(why, "files")
 
     def action_ports(self) -> None:
-        """Show the exposed ports."""
         row = self.target
         marks = [*self._view.marks] if self._view is not None else []
         self.services.navigator.open_ports(row.id if row is not None else None, marks)
 
     def action_jobs(self) -> None:
-        """Show the background jobs; a new one is for the marked, or for this one."""
         row, marks = self.target, self._view.marks if self._view is not None else ()
         self.services.navigator.open_jobs([*marks] or ([row.id] if row is not None else []))
 
     def action_logs(self) -> None:
-        """Read the log, or those of the marked side by side."""
         if self._view is not None and self._view.marks:
             self.services.navigator.open_logs([row.id for row in self._view.marked])
         elif (row := self.target) is not None:
             self.services.navigator.open_log(row.id)
 
     def action_new(self) -> None:
-        """Open the create form."""
         self.services.navigator.open_create()
 
     def action_clone(self) -> None:
-        """Open the create form with the fields of this sandbox."""
         if (row := self.target) is not None:
             self.services.navigator.open_create(row.sandbox)
 
     def action_copy(self) -> None:
-        """Copy the id."""
         if (row := self.target) is not None:
             self.services.clipboard.copy(row.id)
 
     def action_copy_more(self) -> None:
-        """Choose what to copy."""
         if (row := self.target) is not None:
             choose_copy(self.app, self.services, row)
 
     def action_web(self) -> None:
-        """Open the platform's web page."""
         if (row := self.target) is not None:
-            open_web_page(self.services, row.id)
+            open_web_console(self.services, row.id)
 
     def action_mark(self) -> None:
-        """Mark the sandbox, the range or the group, and go to the next line."""
         view, line = self._view, self.table.cursor_line
         if view is None or line is None:
             return
@@ -667,7 +629,6 @@ class FleetScreen(AppScreen):
         self.show_marks()
 
     def action_range(self) -> None:
-        """Begin a range here; the second time mark it."""
         if self.table.range_ids:
             self.action_mark()
         else:
@@ -675,57 +636,54 @@ class FleetScreen(AppScreen):
             self.show_marks()
 
     def action_mark_all(self) -> None:
-        """Mark all that the filter shows."""
         if self._view is not None:
             self._view.mark_all()
             self.show_marks()
 
     def action_invert(self) -> None:
-        """Mark what is not marked, of what the filter shows, and unmark the rest of it."""
         if self._view is not None:
             self._view.invert_marks()
             self.show_marks()
 
     def action_unmark(self) -> None:
-        """Take all marks away."""
         if self._view is not None:
             self._view.unmark_all()
             self.table.set_anchor(False)
             self.show_marks()
 
     def chosen_rows(self) -> Sequence[Row]:
-        """Return the marked rows, or the one under the cursor when the user has put the cursor there."""
+        """Return the marked rows, or the current one if the user has moved the cursor to it."""
         if self._view is None:
             return []
         if self._view.marks:
             return self._view.marked
         row = self.target
         if row is not None and not self.table.armed:
-            self.services.notifier.refuse("The list moved under the cursor: choose the sandbox again.", "delete")
+            key = self.services.key_of("fleet.delete")
+            reason = f"Nothing is selected: the list changed. Move the cursor, then press {key}"
+            self.services.notifier.refuse(reason, "delete")
             return []
         return [row] if row is not None else []
 
     def action_delete(self) -> None:
-        """Ask, and delete the marked sandboxes or this one."""
         rows = self.chosen_rows()
         if rows:
             self.services.bulk.ask(DELETE, rows, self._hidden_marks())
 
     def action_many(self) -> None:
-        """Choose what to do to the marked sandboxes, or to all that the filter shows."""
         view = self._view
         if view is None or not view.store.rows:
             return
         if view.marks:
-            self.services.bulk.choose(view.marked, self._hidden_marks(), "Marked sandboxes")
+            self.services.bulk.choose(view.marked, self._hidden_marks(), f"Bulk actions · {len(view.marks):,} marked")
         elif view.count:
-            what = f"All that match {view.query.text}" if view.query else "All sandboxes"
-            # Only a filter of labels alone names what the platform would delete by them.
+            matching = f" matching {view.query.text}" if view.query else ""
+            what = f"Bulk actions · {view.count:,} {'sandbox' if view.count == 1 else 'sandboxes'}{matching}"
+            # The platform can delete by label only what a filter of nothing but labels matches.
             labels = view.query.labels if len(view.query.labels) == len(view.query.term.terms) else ()
             self.services.bulk.choose(view.rows, 0, what, labels)
 
     def action_measure(self) -> None:
-        """Measure what the marked sandboxes use, or what the filter can't be answered for, or all that it shows."""
         view = self._view
         if view is None:
             return
@@ -736,7 +694,7 @@ class FleetScreen(AppScreen):
             self.services.bulk.ask(MEASURE, rows, shown={row.id for row in view.rows})
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
-        """Mark these sandboxes and no others."""
+        """Mark exactly these sandboxes."""
         if self._view is not None:
             self._view.unmark_all()
             self._view.mark(sandbox_id for sandbox_id in sandbox_ids if sandbox_id in self._view.store)
@@ -746,16 +704,14 @@ class FleetScreen(AppScreen):
         return self._view.marks_hidden if self._view is not None and self._view.marks else 0
 
     def action_filter(self) -> None:
-        """Type a filter."""
         self.query_one("#filter", Input).focus()
 
     def leave_filter(self) -> None:
-        """Go back to the list, which is the one that was asked for: what the cursor is on counts as chosen."""
+        """Focus the list; as the user asked for this list, the sandbox under the cursor counts as selected."""
         self.table.arm()
         self.table.focus()
 
     def action_back(self) -> None:
-        """Undo one step: leave the field, end the range, clear the filter, take the marks away."""
         field = self.query_one("#filter", Input)
         if field.has_focus:
             self.leave_filter()
@@ -777,43 +733,43 @@ class FleetScreen(AppScreen):
 
     @property
     def table(self) -> FleetTable:
-        """The table."""
         return self.query_one(FleetTable)
 
     @property
     def target(self) -> Row | None:
-        """The sandbox under the cursor."""
         line = self.table.cursor_line
         return line if isinstance(line, Row) else None
 
     def subject(self) -> str:
-        """Return what is marked, or else under the cursor."""
+        """Return the number of marked sandboxes, or the name of the current one."""
         marks = len(self._view.marks) if self._view is not None else 0
         if marks:
             return f"{marks:,} marked"
         return self.target.sandbox.name if self.target is not None else ""
 
     def why_not(self, action: str) -> str:
-        """Return why there is nothing that an action could be done to."""
+        """Return why an action has nothing to act on, or an empty text."""
         view, key = self._view, self.services.key_of
         if action == "inspector" and self.has_class("-narrow"):
-            return f"The inspector needs a wider window: {key('fleet.open')} shows all about the sandbox."
+            return f"The window is too narrow for the inspector: press {key('fleet.open')} for details"
         if action in NEEDS_ROW | NEEDS_LINE | NEEDS_ROWS | NEEDS_VIEW and view is None:
-            return f"Not connected yet: {key('app.refresh')} tries again."
+            return f"Not connected: press {key('app.refresh')} to retry"
         if view is None or (action in WORKS_ON_MARKS and view.marks):
             return ""
         if action == "unmark":
-            return "" if view.marks or self.table.range_ids else f"Nothing is marked: {key('fleet.mark')} marks."
+            return (
+                "" if view.marks or self.table.range_ids else f"No marks: press {key('fleet.mark')} to mark a sandbox"
+            )
         if action == "fold":
-            return "" if view.grouping is not None else f"The list is not grouped: {key('fleet.group')} groups it."
+            return "" if view.grouping is not None else f"Not grouped: press {key('fleet.group')} to group"
         if action == "back":
             return self._nothing_to_undo(view)
         if action in NEEDS_ROWS:
-            # What is asked about use may match only once it is measured.
+            # Sandboxes may match a filter on usage only once they are measured.
             rows = view.measurable if action == "measure" else view.count
             return "" if rows else self._why_empty(view)
         if action == "range" and isinstance(self.table.cursor_line, Group):
-            return f"A range begins at a sandbox: {key('fleet.mark')} marks the whole group."
+            return f"A range starts at a sandbox: press {key('fleet.mark')} to mark the whole group"
         if action in NEEDS_LINE:
             return "" if self.table.cursor_line is not None else self._why_empty(view)
         if action in NEEDS_ROW and self.target is None:
@@ -822,14 +778,14 @@ class FleetScreen(AppScreen):
 
     def _why_empty(self, view: FleetView) -> str:
         if not view.store.rows:
-            return f"There is no sandbox yet: {self.services.key_of('fleet.new')} creates one."
+            return f"No sandboxes yet: press {self.services.key_of('fleet.new')} to create one"
         if not view.count:
             clear, ended = self.services.key_of("fleet.back"), self.services.key_of("fleet.active")
-            return f"Nothing is shown: {clear} clears the filter, {ended} shows what has ended."
-        return "Put the cursor on a sandbox first."
+            return f"No sandboxes match: {clear} clears the filter, {ended} shows ended ones"
+        return "Select a sandbox first"
 
     def _nothing_to_undo(self, view: FleetView) -> str:
         field = self.query_one(QueryInput)
         if field.has_focus or field.value or view.marks or self.table.range_ids:
             return ""
-        return f"Nothing to undo: no filter, no marks. {self.services.key_of('app.quit')} quits."
+        return f"No filter and no marks to clear. Press {self.services.key_of('app.quit')} to quit"

@@ -1,8 +1,8 @@
-"""The table of sandboxes, drawn line by line from the rows of a view.
+"""The list of sandboxes, drawn line by line from the rows of a view.
 
-The cursor is an id and not a position: whatever comes, goes or is sorted, it stays on its sandbox and on its
-line of the screen. When its sandbox goes, the neighbour is shown and nothing destructive is armed until the
-user moves. A line is drawn anew only when it looks different from what is on the screen."""
+The cursor is an id, not an index: whatever is added, removed or sorted, it stays on its sandbox and on its line of the
+screen. When its sandbox is removed, the neighbor gets the cursor, but destructive actions are disarmed until the user
+moves it. Only lines that changed are redrawn."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from sandtui.ui.rendering.text import Piece, fit, sort_arrow, width_of
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
 PREFIX = 3
-"""Cells before the first column: the cursor's bar, the mark and a blank."""
+"""Cells before the first column: the cursor bar, the mark and a space."""
 
 STRIPS_KEPT = 400
 
 
 class _RowKey(NamedTuple):
-    """What the look of a row's line depends on."""
+    """All that the appearance of a row depends on."""
 
     id: str
     version: int
@@ -47,22 +47,22 @@ class _RowKey(NamedTuple):
 
 
 class FleetTable(CursorView, can_focus=True):
-    """Rows of a :class:`FleetView` with a cursor. ``clock`` gives the time that ages are counted from."""
+    """Rows of a :class:`FleetView` with a cursor. ``clock`` returns the time from which ages are computed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "pan(-1)", "columns left", show=False),
-        Binding("right", "pan(1)", "columns right", show=False),
+        Binding("left", "pan(-1)", "scroll columns left", show=False),
+        Binding("right", "pan(1)", "scroll columns right", show=False),
     ]
 
     @dataclass
     class SortChosen(Message):
-        """The head of a column was clicked."""
+        """A column header was clicked."""
 
         column_id: str
 
     @dataclass
     class ColumnResized(Message):
-        """The border of a column's head was moved."""
+        """The border of a column header was dragged."""
 
         column_id: str
         width: int
@@ -86,19 +86,19 @@ class FleetTable(CursorView, can_focus=True):
 
     @dataclass
     class CursorMoved(Message):
-        """The cursor stands on another line, or on none. ``by_user`` tells keys and mouse from news."""
+        """The cursor is on another line, or on none. ``by_user`` tells keys and mouse from refreshes."""
 
         line_id: str | None
         by_user: bool
 
     @dataclass
     class Opened(Message):
-        """A line was clicked twice."""
+        """A line was double-clicked."""
 
         line_id: str
 
     def __init__(self, clock: Callable[[], datetime] | None = None, *, id: str | None = None) -> None:  # noqa: A002
-        # Textual asks for the styles while the widget is being made.
+        # Textual reads the styles during construction.
         self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
         self._drawn: dict[int, Hashable] = {}
         super().__init__(id=id)
@@ -114,11 +114,10 @@ class FleetTable(CursorView, can_focus=True):
         self._armed = True
         self._anchor_id: str | None = None
         self.empty: list[list[Piece]] = []
-        """What stands in the middle when there is no row."""
+        """Shown in the middle while there are no rows."""
 
     @property
     def cursor_line(self) -> Group | Row | None:
-        """The group or row under the cursor."""
         if self._cursor_id is None or self._view is None or self._cursor >= self._view.line_count:
             return None
         return self._view.line(self._cursor)
@@ -136,19 +135,19 @@ class FleetTable(CursorView, can_focus=True):
 
     @property
     def armed(self) -> bool:
-        """Whether the user has chosen the row under the cursor, rather than been moved to it by news."""
+        """Whether the user moved the cursor to its row; False when a refresh did."""
         return self._armed
 
     @property
     def range_ids(self) -> list[str]:
         """The ids between the anchor and the cursor; empty without an anchor."""
-        place = self._anchor_place()
-        if place is None or self._view is None:
+        index = self._anchor_index()
+        if index is None or self._view is None:
             return []
-        return list(self._view.row_ids(min(place, self._cursor), max(place, self._cursor)))
+        return list(self._view.row_ids(min(index, self._cursor), max(index, self._cursor)))
 
     def set_anchor(self, anchored: bool) -> None:
-        """Begin a range at the cursor, or end it."""
+        """Start a range at the cursor, or cancel it."""
         self._anchor_id = self._cursor_id if anchored else None
         self.refresh_lines_changed()
 
@@ -161,50 +160,50 @@ class FleetTable(CursorView, can_focus=True):
         return list(self._view.row_ids(top, top + self.body_height - 1))
 
     def arm(self) -> None:
-        """Take the row under the cursor as chosen: the user has just said that this is the list that was wanted."""
+        """Count the row under the cursor as selected by the user."""
         self._lost_id = None
         self._armed = True
 
     def show(self, view: FleetView, *, by_user: bool = False) -> None:
-        """Draw the lines of a view; cursor and scroll stay with their sandbox.
+        """Show a view; cursor and scroll position stay with their sandbox.
 
-        ``by_user`` says that a key of the user made it another list, so that a cursor that has to move stays armed.
+        ``by_user``: the user asked for this list, so that a cursor that has to move stays armed.
         """
         if view is not self._view:
-            # Another platform: nothing of what was chosen there means anything here.
+            # Another platform: a range of the last one means nothing here.
             self._anchor_id = None
         self._view = view
-        place = None if self.wanted_id is None else view.place(self.wanted_id)
-        if place is not None:
-            # Back on the row that was chosen; but from one that counts as chosen too, news may not lead away.
+        index = None if self.wanted_id is None else view.place(self.wanted_id)
+        if index is not None:
+            # Back on the row that was selected, unless the neighbor counts as selected meanwhile.
             self._armed = by_user or self._lost_id is None or not self._armed
             self._lost_id = None
         else:
             if self._cursor_id is not None and self._lost_id is None:
                 self._lost_id = self._cursor_id
-            place = self._neighbour(view)
-            stays = place is not None and view.line(place).id == self._cursor_id
+            index = self._neighbor(view)
+            stays = index is not None and view.line(index).id == self._cursor_id
             if self._lost_id is not None and not stays:
                 self._armed = self._armed and by_user
         line = self._cursor - self.scroll_offset.y
         self._resize()
-        self._put_cursor(place, by_user=False)
-        if place is not None:
-            self.scroll_lines(place - max(0, min(line, self.body_height - 1)))
+        self._put_cursor(index, by_user=False)
+        if index is not None:
+            self.scroll_lines(index - max(0, min(line, self.body_height - 1)))
         else:
             self.scroll_lines(0)
         self.refresh_lines_changed()
 
     def move_to(self, sandbox_id: str) -> bool:
-        """Put the cursor on an id; return whether it is there."""
-        place = None if self._view is None else self._view.place(sandbox_id)
-        if place is None:
+        """Move the cursor to a sandbox; return whether it is in the list."""
+        index = None if self._view is None else self._view.place(sandbox_id)
+        if index is None:
             return False
-        self.go(place)
+        self.go(index)
         return True
 
     def refresh_lines_changed(self) -> None:
-        """Draw anew what looks different from what is on the screen, and nothing else."""
+        """Redraw the lines, or cells, that differ from what is on the screen."""
         if not self.size:
             return
         now = self._clock()
@@ -214,7 +213,7 @@ class FleetTable(CursorView, can_focus=True):
             if key == drawn and y in self._drawn:
                 continue
             if isinstance(key, _RowKey) and isinstance(drawn, _RowKey) and key[:-1] == drawn[:-1]:
-                # Only ages grew: their cells alone are painted.
+                # Only ages changed: redraw their cells.
                 changed += (Region(PREFIX + each.start, y, each.width, 1) for each in self.placed if each.column.timed)
             else:
                 changed.append(Region(0, y, self.size.width, 1))
@@ -222,35 +221,33 @@ class FleetTable(CursorView, can_focus=True):
             self.refresh(*changed)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse points; open on the second click; sort by a column's head."""
         if event.y < HEAD_LINES:
             self.head_clicked(event.x)
             return
-        place = self.scroll_offset.y + event.y - HEAD_LINES
-        if 0 <= place < self.line_count:
-            self.go(place)
+        index = self.scroll_offset.y + event.y - HEAD_LINES
+        if 0 <= index < self.line_count:
+            self.go(index)
             if event.chain == 2 and self._cursor_id is not None:
                 self.post_message(self.Opened(self._cursor_id))
 
     def on_resize(self) -> None:
-        """Choose the columns anew and keep the cursor in view."""
         self.place_columns()
         self._resize()
         if self.line_count:
             self.reveal()
 
     def notify_style_update(self) -> None:
-        """Forget what was drawn: the theme or the focus has changed."""
+        """Redraw all lines: the theme or the focus has changed."""
         super().notify_style_update()
         self.forget_drawn()
 
     def forget_drawn(self) -> None:
-        """Draw every line anew."""
+        """Redraw all lines."""
         self._strips.clear()
         self._drawn.clear()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen, or take it from those drawn before."""
+        """Draw a line of the screen, or take it from the cache."""
         now = self._clock()
         key = self._key(y, now)
         self._drawn[y] = key
@@ -261,18 +258,18 @@ class FleetTable(CursorView, can_focus=True):
         return strip
 
     def _key(self, y: int, now: datetime) -> Hashable:
-        """Return all that the look of a line depends on; width, columns and theme empty the cache instead."""
+        """Return all that the appearance of a line depends on; width, columns and theme clear the cache instead."""
         view = self._view
         if y < HEAD_LINES:
             return ("head", None if view is None else (view.order.id, view.rising))
         if view is None or not view.line_count:
             index = y - self._first_empty_line()
             return ("empty", *(self.empty[index] if 0 <= index < len(self.empty) else ()))
-        place = self.scroll_offset.y + y - HEAD_LINES
-        if place >= view.line_count:
+        index = self.scroll_offset.y + y - HEAD_LINES
+        if index >= view.line_count:
             return None
-        line = view.line(place)
-        at_cursor = place == self._cursor
+        line = view.line(index)
+        at_cursor = index == self._cursor
         if isinstance(line, Group):
             return (line.id, line.version, at_cursor, at_cursor and self.has_focus)
         return _RowKey(
@@ -281,7 +278,7 @@ class FleetTable(CursorView, can_focus=True):
             line.id in view.marks,
             at_cursor,
             at_cursor and self.has_focus,
-            self._in_range(place),
+            self._in_range(index),
             tuple(tuple(placed.column.cell(line, now)) for placed in self.placed if placed.column.timed),
         )
 
@@ -291,13 +288,13 @@ class FleetTable(CursorView, can_focus=True):
             return self._head(width)
         if view is None or not view.line_count:
             return self._empty_line(y, width)
-        place = self.scroll_offset.y + y - HEAD_LINES
-        if place >= view.line_count:
+        index = self.scroll_offset.y + y - HEAD_LINES
+        if index >= view.line_count:
             return Strip.blank(width, self.rich_style)
-        line = view.line(place)
-        base = self._base_style(place)
+        line = view.line(index)
+        base = self._base_style(index)
         bar = base + self.get_component_rich_style("fleet-table--bar", partial=True)
-        segments = [Segment("▌" if place == self._cursor else " ", bar)]
+        segments = [Segment("▌" if index == self._cursor else " ", bar)]
         if isinstance(line, Group):
             segments += self.segments(group_pieces(line), base)
         else:
@@ -317,10 +314,10 @@ class FleetTable(CursorView, can_focus=True):
                 pieces += fit_cell(cell, placed.width, right=placed.column.right)
         return pieces
 
-    def _base_style(self, place: int) -> Style:
-        if place == self._cursor:
+    def _base_style(self, index: int) -> Style:
+        if index == self._cursor:
             return self.get_component_rich_style("fleet-table--cursor")
-        if self._in_range(place):
+        if self._in_range(index):
             return self.get_component_rich_style("fleet-table--range")
         return self.rich_style
 
@@ -343,35 +340,34 @@ class FleetTable(CursorView, can_focus=True):
 
     @property
     def line_count(self) -> int:
-        """How many rows and heads of groups there are."""
+        """The number of rows and group headers."""
         return 0 if self._view is None else self._view.line_count
 
-    def _anchor_place(self) -> int | None:
+    def _anchor_index(self) -> int | None:
         return None if self._anchor_id is None or self._view is None else self._view.place(self._anchor_id)
 
-    def _in_range(self, place: int) -> bool:
-        anchor = self._anchor_place()
-        return anchor is not None and min(anchor, self._cursor) <= place <= max(anchor, self._cursor)
+    def _in_range(self, index: int) -> bool:
+        anchor = self._anchor_index()
+        return anchor is not None and min(anchor, self._cursor) <= index <= max(anchor, self._cursor)
 
-    def _neighbour(self, view: FleetView) -> int | None:
+    def _neighbor(self, view: FleetView) -> int | None:
         if not view.line_count:
             return None
         here = None if self._cursor_id is None else view.place(self._cursor_id)
         return here if here is not None else min(self._cursor, view.line_count - 1)
 
-    def put_cursor(self, place: int) -> None:
-        """Put the cursor on a line, as the user wants it: what is there may be acted on."""
+    def put_cursor(self, index: int) -> None:
+        """Move the cursor on behalf of the user: its row counts as selected."""
         self._lost_id = None
         self._armed = True
-        self._put_cursor(place, by_user=True)
+        self._put_cursor(index, by_user=True)
 
     def redraw_cursor(self) -> None:
-        """Draw anew what looks different."""
         self.refresh_lines_changed()
 
-    def _put_cursor(self, place: int | None, *, by_user: bool) -> None:
-        line_id = None if place is None or self._view is None else self._view.line(place).id
-        self._cursor = place or 0
+    def _put_cursor(self, index: int | None, *, by_user: bool) -> None:
+        line_id = None if index is None or self._view is None else self._view.line(index).id
+        self._cursor = index or 0
         if line_id != self._cursor_id:
             self._cursor_id = line_id
             self.post_message(self.CursorMoved(line_id, by_user))
@@ -381,13 +377,13 @@ class FleetTable(CursorView, can_focus=True):
         if size.width != self.virtual_size.width:
             self.virtual_size = size
         elif size != self.virtual_size:
-            # Only the number of lines is another: telling the scroll bar saves laying out the whole screen.
+            # Only the number of lines changed: updating the scroll bar alone avoids a layout of the whole screen.
             self.set_reactive(FleetTable.virtual_size, size)
             self.vertical_scrollbar.window_virtual_size = size.height
 
     @property
     def columns_hidden(self) -> int:
-        """How many chosen columns there is no room for."""
+        """The number of columns that do not fit."""
         return len(self._columns) - len(self.placed)
 
     def set_columns(self, ids: Sequence[str], widths: Mapping[str, int]) -> None:
@@ -397,18 +393,18 @@ class FleetTable(CursorView, can_focus=True):
         self.place_columns()
 
     def place_columns(self) -> None:
-        """Choose the columns that there is room for."""
+        """Choose the columns that fit."""
         room = self.size.width - PREFIX
         self.placed = layout(room, self._columns, self._pan)
         free = room - self.scrollbar_size_vertical
         if self.placed and self.placed[-1].start + self.placed[-1].width > free:
-            # What growing columns leave over is mostly enough for the scroll bar; here it would cover the last one.
+            # Growing columns usually leave a cell for the scroll bar; here it would cover the last column.
             self.placed = layout(free, self._columns, self._pan)
         self.forget_drawn()
         self.refresh()
 
     def action_pan(self, step: int) -> None:
-        """Show the columns further left or right; the first two stay."""
+        """Scroll the columns sideways; the first two stay."""
         placed = [each.column for each in self.placed]
         if step > 0 and (placed[-1:] == self._columns[-1:] and (self._pan or not self.columns_hidden)):
             return
@@ -416,37 +412,34 @@ class FleetTable(CursorView, can_focus=True):
         self.place_columns()
 
     def head_clicked(self, x: int) -> None:
-        """Sort by the column whose head was clicked."""
         inside = x - PREFIX
         placed = next((each for each in self.placed if each.start <= inside < each.start + each.width), None)
         if placed is not None and self._border_at(x) is None:
             self.post_message(self.SortChosen(placed.column.id))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Take hold of the border between two columns' heads."""
+        """Start to drag the border between two column headers."""
         if event.y < HEAD_LINES and (placed := self._border_at(event.x)) is not None:
             self._sizing = placed
             self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Make the column wider or narrower."""
         if self._sizing is not None:
             width = max(MIN_WIDTH, event.x - PREFIX - self._sizing.start)
             self.post_message(self.ColumnResized(self._sizing.column.id, width))
 
     def on_mouse_up(self, _: events.MouseUp) -> None:
-        """Let the border go."""
         if self._sizing is not None:
             self._sizing = None
             self.release_mouse()
 
     def head(self, sorted_by: str | None, rising: bool) -> str:
-        """Return the line of heads; an arrow shows by what the lines are sorted, and which way."""
+        """Return the line of column headers, with an arrow for the sort order."""
         cells = [" " * PREFIX]
         for index, placed in enumerate(self.placed):
             title = placed.column.title
             if placed.column.id == sorted_by:
-                # The arrow stays where the title has to be cut.
+                # The title is cut, not the arrow.
                 title = fit(title, min(width_of(title), placed.width - 1)) + sort_arrow(rising)
             cells.append(" " * GAP * bool(index) + fit(title, placed.width, right=placed.column.right))
         return "".join(cells)

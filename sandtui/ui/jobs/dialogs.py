@@ -16,7 +16,7 @@ from sandtui.fleet.jobs.job import Chain, Job
 from sandtui.fleet.text.sanitize import clean
 from sandtui.saving import check_new_path, typed_path
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.jobs import command_words
+from sandtui.ui.rendering.jobs import command_text
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.widgets.check import Check
 
@@ -91,7 +91,7 @@ class ThenDialog(_Form[Chain]):
         chain = self._job.chain or Chain()
         with Vertical(id="dialog", classes="command form") as dialog:
             dialog.border_title = Content(f"When job {self._job.key.job_id} is done")
-            yield Static(content(Piece(command_words(self._job), "dim")))
+            yield Static(content(Piece(command_text(self._job), "dim")))
             yield Static(content(Piece("Download this file of the sandbox (may stay empty)", "dim")))
             yield Input(chain.download, placeholder="/workspace/result.json", compact=True, id="then-download")
             yield Static(content(Piece("to this new file here", "dim")))

@@ -22,7 +22,7 @@ from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.messages import JobsChanged
-from sandtui.ui.rendering.jobs import command_words
+from sandtui.ui.rendering.jobs import command_text
 from sandtui.ui.rendering.units import long_duration
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.services.notifier import Severity
@@ -146,7 +146,7 @@ class JobFlow:
 
     def stop(self, job: Job) -> None:
         """Ask, and stop a job."""
-        question = f"{command_words(job)} — TERM to all that it started, KILL after five seconds."
+        question = f"{command_text(job)} — TERM to all that it started, KILL after five seconds."
 
         def answered(confirmed: bool | None) -> None:
             if confirmed:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sandtui.fleet.jobs.job import ChainStep, Job, JobState
 from sandtui.fleet.jobs.progress import expected_end, progress_of
 from sandtui.fleet.text.sanitize import clean, output_line
-from sandtui.ui.rendering.jobs import SIGNS, command_words
+from sandtui.ui.rendering.jobs import SIGNS, command_text
 from sandtui.ui.rendering.text import Piece, Role, fit
 from sandtui.ui.rendering.units import NONE, SOON_SECONDS, aware, clock_time, duration, long_duration, short_size
 
@@ -50,7 +50,7 @@ def line(job: Job, facts: Facts, width: int) -> list[Piece]:
     running = job.state is JobState.RUNNING
     role: Role = "text" if running else "dim"
     name = clean(job.sandbox_name or job.key.sandbox_id)
-    command = fit(command_words(job), command_width(width))
+    command = fit(command_text(job), command_width(width))
     pieces = [SIGNS[job.state], Piece(" ")]
     runtime = _runtime(job, facts)
     if width < 100:

@@ -1,4 +1,4 @@
-"""What is seen behind a dialog."""
+"""The background of a dialog."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Backdrop(BackgroundScreen):
-    """The dimmed screen behind a dialog, with each style dimmed once: Textual does it anew for each piece of text."""
+    """The dimmed screen behind a dialog, with each style dimmed once: Textual would dim each segment."""
 
     @classmethod
     def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
-        """Dim segments, and leave out links and whatever could be clicked."""
+        """Dim the segments, and drop links and other clickable metadata."""
         for segment in segments:
             text, style, control = segment
             yield segment if control else Segment(text, _dimmed(style or _PLAIN, color))

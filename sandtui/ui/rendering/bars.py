@@ -1,4 +1,4 @@
-"""Numbers as small bars in one line."""
+"""Bar charts one line high."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def spark(values: list[int]) -> str:
-    """Return a bar for each value; the highest is full, none is the lowest."""
+    """Return a bar for each value; the largest value has a full bar, zero the lowest."""
     top = max(values, default=0)
     if not top:
         return BARS[0] * len(values)

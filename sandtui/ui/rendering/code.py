@@ -1,4 +1,4 @@
-"""Text in the colours of its language."""
+"""Syntax highlighting."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROLES: tuple[tuple[object, Role], ...] = (
 
 
 def code_lines(text: str, name: str) -> list[list[Piece]]:
-    """Return the lines of a text, coloured by what its name says it is. Not from the event loop: it takes a while."""
+    """Return the highlighted lines of a file; its name tells the language. Slow: call it in a thread."""
     lines: list[list[Piece]] = [[]]
     for kind, value in _lexer(name).get_tokens(text):
         role = _role(kind)

@@ -1,4 +1,4 @@
-"""What every list of jobs shows of one: its state and its command."""
+"""How a job is shown in every list: its state and its command."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SIGNS: dict[JobState, Piece] = {
 _shown_command = lru_cache(4096)(kept_command)
 
 
-def command_words(job: Job) -> str:
-    """Return the command as it may be shown."""
+def command_text(job: Job) -> str:
+    """Return the command of a job, shortened and safe to draw."""
     if not job.command:
-        return "(its command is not known)"
+        return "(command unknown)"
     return clean(_shown_command(job.command).replace("\n", " "))

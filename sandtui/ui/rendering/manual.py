@@ -1,4 +1,4 @@
-"""A page of the manual as Rich draws it: headings at the left, code without a ground of its own."""
+"""A page of the manual as Rich renders it: headings at the left, code without a background."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN_STYLES: Mapping[str, str] = {
     "markdown.link": "none",
     "markdown.link_url": "underline",
 }
-"""Styles that read well on a terminal of any colors."""
+"""Styles that are readable on any terminal background."""
 
 
 class _Heading(Heading):
@@ -39,8 +39,8 @@ class _Code(CodeBlock):
         yield Padding(text, (0, 0, 0, 2))
 
 
-class Page(Markdown):
-    """A page of Markdown."""
+class ManualPage(Markdown):
+    """Markdown of which links are shown as plain text."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -54,6 +54,6 @@ class Page(Markdown):
 
 
 def page_lines(text: str, width: int, styles: Mapping[str, Style | str]) -> Iterable[list[Segment]]:
-    """Return the lines of a page; it takes some 50 ms for a long one, and is called in a thread."""
+    """Return the lines of a page. A long one takes about 50 ms: call it in a thread."""
     console = Console(file=StringIO(), width=width, theme=Theme(styles), color_system="truecolor", force_terminal=True)
-    yield from console.render_lines(Page(text), pad=False)
+    yield from console.render_lines(ManualPage(text), pad=False)

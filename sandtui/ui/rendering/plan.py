@@ -1,4 +1,4 @@
-"""How a plan looks before it is carried out, and a run while it is."""
+"""Texts of a bulk plan, and of a bulk run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from sandtui.fleet.inventory.bulk import BulkRun, Item, State
 from sandtui.fleet.inventory.bulk_plan import Plan
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.status import count_pieces, status_pieces
+from sandtui.ui.rendering.status import status_count_pieces, status_pieces
 from sandtui.ui.rendering.text import Content, Piece, Role, content, fit, lines, outside
 from sandtui.ui.rendering.units import age, long_duration
 
@@ -24,7 +24,7 @@ MARKS: dict[State, tuple[str, Role]] = {
 
 
 def plan_list(plan: Plan, now: datetime, most: int = SHOWN) -> Content:
-    """Return the sandboxes, the first of them by name."""
+    """Return the first sandboxes, and the number of the others."""
     rows = [
         content(
             Piece(fit(clean(row.sandbox.name), 26), "bright"),
@@ -41,39 +41,40 @@ def plan_list(plan: Plan, now: datetime, most: int = SHOWN) -> Content:
     return lines(rows)
 
 
-def plan_words(plan: Plan, where: str) -> Content:
-    """Return the sums, what is left out, what it means, and on which platform."""
+def plan_text(plan: Plan, where: str) -> Content:
+    """Return the warning, the counts, the context and what is skipped."""
     rows: list[Content] = []
     if plan.value:
         rows.append(content(Piece(f"{plan.verb.asks}: ", "dim"), outside(plan.value, "bright")))
     if plan.folder:
         rows.append(content(Piece("working directory: ", "dim"), outside(plan.folder, "bright")))
     if plan.verb.warning:
-        words = plan.verb.warning
-        if len(plan.rows) == 1:
-            words = words.replace("All their processes end and their", "Its processes end and its")
-        rows.append(content(Piece(words, "busy")))
-    sums = [*count_pieces(plan.statuses)]
+        rows.append(content(Piece(plan.verb.warning, "busy")))
+    if plan.statuses:
+        rows.append(content(*status_count_pieces(plan.statuses)))
     if len(plan.rows) > 1 and plan.common_labels:
-        named = "  ".join(f"{label} {count:,}" for label, count in plan.common_labels)
-        sums += [Piece("   "), outside(named, "info")]
-    rows += [content(*sums), content(Piece(f"context: {clean(where)}", "dim"))]
+        labels = ", ".join(f"{label} ×{count:,}" for label, count in plan.common_labels)
+        rows.append(content(Piece("labels: ", "dim"), outside(labels, "info")))
+    rows.append(content(Piece(f"context: {clean(where)}", "dim")))
     for reason, number in plan.spared.items():
-        left_out = Piece(f"left out: {number:,} {reason}   ", "busy")
-        rows.append(content(left_out, Piece("i", "key"), Piece(" takes them" if number > 1 else " takes it", "dim")))
-    rows += [content(Piece(f"with {number:,} {reason}", "busy")) for reason, number in plan.unspared.items()]
+        rows.append(
+            content(Piece(f"{number:,} skipped {reason}   ", "busy"), Piece("i", "key"), Piece(" include", "dim"))
+        )
+    rows += [content(Piece(f"includes {number:,} {reason}", "busy")) for reason, number in plan.unspared.items()]
     if plan.passed_over:
-        rows.append(content(Piece(f"{plan.passed_over:,} others are left out: it can't be done to them now", "dim")))
+        rows.append(content(Piece(f"{plan.passed_over:,} skipped (not eligible)", "dim")))
     if plan.by_label:
-        words = f"{plan.count:,} carry it now, {plan.hidden:,} of them are not shown here"
-        rows.append(content(Piece(words, "bad" if plan.hidden else "text")))
+        noun = "this label" if len(plan.by_label) == 1 else "these labels"
+        note = f", {plan.hidden:,} of them not visible here" if plan.hidden else ""
+        verb = "has" if plan.count == 1 else "have"
+        rows.append(content(Piece(f"{plan.count:,} {verb} {noun}{note}", "bad" if plan.hidden else "text")))
     elif plan.hidden:
-        rows.append(content(Piece(f"▲ {plan.hidden:,} of them are hidden by the filter", "busy")))
+        rows.append(content(Piece(f"▲ includes {plan.hidden:,} not visible (hidden by the filter)", "busy")))
     return lines(rows)
 
 
-def progress_words(run: BulkRun, now: float) -> Content:
-    """Return the bar and the counts of a run."""
+def progress_text(run: BulkRun, now: float) -> Content:
+    """Return the progress bar and the counts of a run."""
     total = len(run.items)
     over = total - run.remaining
     filled = BAR_WIDTH * over // max(1, total)
@@ -86,19 +87,19 @@ def progress_words(run: BulkRun, now: float) -> Content:
         Piece(f"   ✖ {run.count(State.FAILED):,}", "bad" if run.count(State.FAILED) else "dim"),
     ]
     if run.remaining:
-        pieces.append(Piece(f"   {run.remaining:,} to go", "busy"))
+        pieces.append(Piece(f"   {run.remaining:,} left", "busy"))
     if cancelled := run.count(State.CANCELLED):
-        pieces.append(Piece(f"   {cancelled:,} cancelled", "info"))
+        pieces.append(Piece(f"   {cancelled:,} canceled", "info"))
     return content(*pieces, Piece(f"   {long_duration(took)}", "dim"))
 
 
 def item_pieces(item: Item) -> list[Piece]:
-    """Return the line of one sandbox."""
+    """Return the result line of one sandbox."""
     mark, role = MARKS[item.state]
-    words = clean(item.words) or item.state.value
+    result = clean(item.words) or item.state.value
     return [
         Piece(f"{mark} ", role),
         Piece(fit(clean(item.name), 26), "bright"),
         Piece("  "),
-        Piece(words, role if item.state in {State.FAILED, State.CANCELLED} else "dim"),
+        Piece(result, role if item.state in {State.FAILED, State.CANCELLED} else "dim"),
     ]

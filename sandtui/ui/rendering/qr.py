@@ -1,11 +1,11 @@
-"""A text as a QR code, two of its squares in each character."""
+"""QR codes, two modules in each character cell."""
 
 from __future__ import annotations
 
 from sandtui.ui.rendering.text import Content
 
 QUIET = 2
-"""Light squares around the code: readers need some, and a terminal has little room."""
+"""Width of the light border in modules: scanners need some, and a terminal has little room."""
 
 _HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
 
@@ -13,17 +13,17 @@ _HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (Fal
 def qr_code(text: str) -> list[Content]:
     """Return the lines of the code.
 
-    Light squares are drawn and dark ones left out, white on black, so that it can be read without colours too.
+    Light modules are drawn, white on black, and dark ones left blank, so that it is readable without colors too.
 
     Raises:
-        ValueError: the text is too long for a code.
+        ValueError: the text is too long for a QR code.
     """
     import segno
 
     try:
         rows = [list(row) for row in segno.make_qr(text, error="l").matrix_iter(border=QUIET)]
     except segno.DataOverflowError as error:
-        raise ValueError("it is too long for a QR code") from error
+        raise ValueError("too long for a QR code") from error
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))
     drawn: list[Content] = []

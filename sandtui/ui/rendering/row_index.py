@@ -1,4 +1,4 @@
-"""Which rows of the screen show which lines, when a line may take more than one."""
+"""Maps lines to screen rows, when a line may take several rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import accumulate
 
 
 class RowIndex:
-    """The heights of some lines, in rows, as sums: both directions are found by bisection.
+    """Cumulative heights of lines in rows; both directions are looked up by bisection.
 
-    Rows are counted inside from the first that ever was, so that lines that are dropped in front cost nothing more.
+    Internally rows are counted from the first line ever added, so that dropping lines in front is cheap.
     """
 
     def __init__(self) -> None:
@@ -22,38 +22,36 @@ class RowIndex:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return (self._ends[-1] if self._ends else self._start) - self._start
 
     def row(self, line: int) -> int:
-        """Return the first row of a line; of one that is not counted, the end."""
+        """Return the first row of a line, or the end if the line is unknown."""
         return (self._ends[min(line, len(self._ends)) - 1] if line > 0 and self._ends else self._start) - self._start
 
     def height(self, line: int) -> int:
-        """Return how many rows a line takes; one that is not counted takes one."""
+        """Return the number of rows of a line, or 1 if the line is unknown."""
         return self.row(line + 1) - self.row(line) if line < len(self._ends) else 1
 
     def find(self, row: int) -> tuple[int, int]:
-        """Return the line that a row shows, and which of its rows it is."""
+        """Return the line at a row, and the index of the row within it."""
         line = bisect_right(self._ends, row + self._start)
         return line, row - self.row(line)
 
     def append(self, height: int) -> None:
-        """Add a line at the end."""
         self._ends.append((self._ends[-1] if self._ends else self._start) + height)
 
     def prepend(self, heights: Sequence[int]) -> None:
-        """Add lines in front."""
         first = self._start - sum(heights)
         self._ends[:0] = list(accumulate(heights, initial=first))[1:]
         self._start = first
 
     def drop(self, lines: int) -> None:
-        """Forget the first lines."""
+        """Remove the first lines."""
         if lines > 0 and self._ends:
             self._start = self._ends[min(lines, len(self._ends)) - 1]
             del self._ends[:lines]
 
     def truncate(self, lines: int) -> None:
-        """Forget all but the first lines."""
+        """Remove all but the first lines."""
         del self._ends[max(0, lines) :]

@@ -1,4 +1,4 @@
-"""How a status looks: a glyph, a word and a meaning, never a colour alone."""
+"""How a status is drawn: a glyph, a word and a role, never a color alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sandtui.ui.rendering.text import Piece, Role
 
 
 @dataclass(frozen=True, slots=True)
-class StatusLook:
-    """The signs of one status; ``word`` has ten letters at most, to fit its column."""
+class StatusStyle:
+    """The appearance of a status; ``word`` has at most ten letters, to fit its column."""
 
     glyph: str
     ascii: str
@@ -21,22 +21,22 @@ class StatusLook:
     role: Role
 
 
-LOOKS: dict[str, StatusLook] = {
-    "RUNNING": StatusLook("●", "*", "RUNNING", "good"),
-    "PROVISIONING": StatusLook("◐", "~", "PROVISION", "busy"),
-    "PENDING": StatusLook("◌", ".", "PENDING", "waiting"),
-    "PAUSED": StatusLook("‖", "=", "PAUSED", "info"),
-    "ERROR": StatusLook("✖", "x", "ERROR", "bad"),
-    "TERMINATED": StatusLook("○", "o", "TERMINATED", "dim"),
-    "TIMEOUT": StatusLook("○", "o", "TIMEOUT", "dim"),
-    "DELETING": StatusLook("⌫", "-", "DELETING", "struck"),
+STATUS_STYLES: dict[str, StatusStyle] = {
+    "RUNNING": StatusStyle("●", "*", "RUNNING", "good"),
+    "PROVISIONING": StatusStyle("◐", "~", "PROVISION", "busy"),
+    "PENDING": StatusStyle("◌", ".", "PENDING", "waiting"),
+    "PAUSED": StatusStyle("‖", "=", "PAUSED", "info"),
+    "ERROR": StatusStyle("✖", "x", "ERROR", "bad"),
+    "TERMINATED": StatusStyle("○", "o", "TERMINATED", "dim"),
+    "TIMEOUT": StatusStyle("○", "o", "TIMEOUT", "dim"),
+    "DELETING": StatusStyle("⌫", "-", "DELETING", "struck"),
 }
 
 SHOWN_ORDER = ("RUNNING", "PROVISIONING", "PENDING", "PAUSED", "DELETING", "ERROR", "TIMEOUT", "TERMINATED")
 
 
 def unicode_terminal() -> bool:
-    """Whether glyphs beyond ASCII can be shown here."""
+    """Whether the terminal shows glyphs beyond ASCII."""
     if os.environ.get("SANDTUI_GLYPHS") == "ascii":
         return False
     return "utf" in locale.getpreferredencoding(False).lower()
@@ -45,28 +45,28 @@ def unicode_terminal() -> bool:
 _UNICODE = unicode_terminal()
 
 
-def look(status: str) -> StatusLook:
-    """Return the look of a status; words that we do not know are shown as they are."""
-    known = LOOKS.get(status)
+def status_style(status: str) -> StatusStyle:
+    """Return the appearance of a status; an unknown one is shown as it is."""
+    known = STATUS_STYLES.get(status)
     if known is not None:
         return known
-    return StatusLook("?", "?", clean(status or "unknown")[:10], "waiting")
+    return StatusStyle("?", "?", clean(status or "unknown")[:10], "waiting")
 
 
 def glyph(status: str) -> Piece:
-    """Return the sign of a status."""
-    shape = look(status)
-    return Piece(shape.glyph if _UNICODE else shape.ascii, shape.role if shape.role != "struck" else "dim")
+    """Return the glyph of a status."""
+    style = status_style(status)
+    return Piece(style.glyph if _UNICODE else style.ascii, style.role if style.role != "struck" else "dim")
 
 
 def status_pieces(status: str) -> list[Piece]:
-    """Return glyph, blank and word."""
-    shape = look(status)
-    return [glyph(status), Piece(" "), Piece(shape.word, shape.role)]
+    """Return the glyph and the word of a status."""
+    style = status_style(status)
+    return [glyph(status), Piece(" "), Piece(style.word, style.role)]
 
 
 def count_pieces(counts: Counter[str]) -> list[Piece]:
-    """Return how many there are of each sign, as ``●12  ✖1``: statuses that share a sign are added."""
+    """Return counts by glyph, such as ``●12  ✖1``; statuses that share a glyph are added."""
     known = [status for status in SHOWN_ORDER if counts.get(status)]
     others = sorted(status for status in counts if status not in SHOWN_ORDER)
     sums: dict[Piece, int] = {}
@@ -76,4 +76,15 @@ def count_pieces(counts: Counter[str]) -> list[Piece]:
     pieces: list[Piece] = []
     for sign, count in sums.items():
         pieces += [Piece("  " if pieces else ""), Piece(f"{sign.text}{count:,}", sign.role)]
+    return pieces
+
+
+def status_count_pieces(counts: Counter[str]) -> list[Piece]:
+    """Return counts by status in words, such as ``● 12 running, ✖ 1 error``."""
+    known = [status for status in SHOWN_ORDER if counts.get(status)]
+    others = sorted(status for status in counts if status not in SHOWN_ORDER)
+    pieces: list[Piece] = []
+    for status in (*known, *others):
+        word = clean(status).lower() or "unknown"
+        pieces += [Piece(", " if pieces else ""), glyph(status), Piece(f" {counts[status]:,} {word}")]
     return pieces

@@ -1,4 +1,4 @@
-"""How a terminal's cells look: its pens as styles, and its text as text whose width everybody agrees on."""
+"""Renders cells of the terminal emulation: pens as styles, text of exactly the width of its cells."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ UNKNOWN = "\ufffd"
 
 
 def style_of(pen: Pen, base: Style, reverse_screen: bool = False) -> Style:
-    """Return the style of a pen. Nothing blinks, and links are underlined but never handed to the outer terminal."""
-    fg = _colour(pen.fg) or base.color
-    bg = _colour(pen.bg) or base.bgcolor
+    """Return the style of a pen. Nothing blinks; links are underlined but not passed to the outer terminal."""
+    fg = _color(pen.fg) or base.color
+    bg = _color(pen.bg) or base.bgcolor
     if bool(pen.flags & pens.REVERSE) != reverse_screen:
-        # Swapped here and not by an attribute: the terminal's own colours are the theme's.
+        # Swapped here instead of by an attribute, because the default colors are those of the theme.
         fg, bg = bg, fg
     if pen.flags & pens.HIDDEN:
         fg = bg
@@ -42,11 +42,11 @@ def style_of(pen: Pen, base: Style, reverse_screen: bool = False) -> Style:
 
 
 def colors_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colors:
-    """Return the colours that a theme gives a terminal, for programs that ask."""
+    """Return the terminal colors of a theme, for programs that query them."""
 
     def named(name: str, otherwise: tuple[int, int, int]) -> int:
-        colour = ThemeColor.parse(variables[name])
-        red, green, blue = otherwise if colour.ansi is not None else colour.rgb
+        color = ThemeColor.parse(variables[name])
+        red, green, blue = otherwise if color.ansi is not None else color.rgb
         return red << 16 | green << 8 | blue
 
     foreground = named("foreground", ansi.foreground_color)
@@ -55,30 +55,30 @@ def colors_of(variables: Mapping[str, str], ansi: TerminalTheme) -> Colors:
 
 
 def segment(run: TextRun, style: Style) -> Segment:
-    """Return a run as a segment that is exactly as wide as the run's cells."""
+    """Return a segment exactly as wide as the cells of the run."""
     text = run.text
     if text.isascii():
         return Segment(text, style)
-    return Segment(text if cell_len(text) == run.cells else _agreed(text, run.cells), style)
+    return Segment(text if cell_len(text) == run.cells else _of_width(text, run.cells), style)
 
 
-def _agreed(text: str, cells: int) -> str:
-    """Replace what the screen's library would draw wider or narrower than the emulation has it."""
+def _of_width(text: str, cells: int) -> str:
+    """Replace characters that Rich draws wider or narrower than the emulation."""
     parts = []
     chars = cells_of(text)
-    for place, char in enumerate(chars):
+    for index, char in enumerate(chars):
         if char:
-            wide = 2 if place + 1 < len(chars) and chars[place + 1] == "" else 1
+            wide = 2 if index + 1 < len(chars) and chars[index + 1] == "" else 1
             parts.append(char if cell_len(char) == wide else UNKNOWN * wide)
     joined = "".join(parts)
     if cell_len(joined) == cells:
         return joined
-    # Signs that merge with their neighbours, such as the letters of flags.
+    # Characters that merge with their neighbors, such as the letters of flags.
     plain = "".join(char if char.isascii() else UNKNOWN for char in chars)
     return plain[:cells].ljust(cells)
 
 
-def _colour(number: int | None) -> Color | None:
+def _color(number: int | None) -> Color | None:
     if number is None:
         return None
     if number < TRUE:

@@ -1,4 +1,4 @@
-"""From text of any origin to content that is drawn literally, in cells."""
+"""Text with a role, turned into Textual content that is drawn literally; widths are in cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.text.sgr import Ink
 
 Role = Literal["text", "dim", "bright", "good", "busy", "waiting", "info", "bad", "key", "struck"]
-"""What a piece of text means. The theme decides how that looks."""
+"""What a text means; the theme decides how it looks."""
 
 STYLES: dict[Role, str] = {
     "text": "$foreground",
@@ -33,7 +33,7 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some text with one meaning; already safe to draw. ``ink`` is the colour that a program gave it."""
+    """A text with one role, already safe to draw. ``ink`` is the color that a program gave it."""
 
     text: str
     role: Role = "text"
@@ -41,12 +41,12 @@ class Piece:
 
 
 def outside(text: str, role: Role = "text") -> Piece:
-    """Return a piece of text that came from outside, made safe."""
+    """Return a text from outside, made safe to draw."""
     return Piece(clean(text), role)
 
 
 def content(*pieces: Piece | str) -> Content:
-    """Join pieces to content for a widget. A bare string is our own text."""
+    """Join pieces into content for a widget. A plain string must be our own text."""
     parts = [piece if isinstance(piece, Piece) else Piece(piece) for piece in pieces]
     joined = Content("")
     for part in parts:
@@ -60,7 +60,7 @@ def lines(rows: list[Content]) -> Content:
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Cut or pad text to exactly ``width`` cells; what is cut ends in an ellipsis."""
+    """Cut or pad a text to exactly ``width`` cells; a cut text ends with an ellipsis."""
     have = cell_len(text)
     if have > width:
         if width <= 1:
@@ -71,12 +71,12 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 
 def sort_arrow(rising: bool) -> str:
-    """Return the sign beside what a table is sorted by: up when what is shown rises from line to line."""
+    """Return the arrow beside the sort column; ``rising`` tells whether shown values increase downwards."""
     return "↑" if rising else "↓"
 
 
 def width_of(text: str) -> int:
-    """Return the width in cells."""
+    """Return the width of a text in cells."""
     return cell_len(text)
 
 

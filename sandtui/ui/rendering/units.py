@@ -1,4 +1,4 @@
-"""Numbers and times as people read them; each column keeps one form."""
+"""Numbers, sizes and times as people read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sandtui.ui.rendering.text import Piece
 
 NONE = "—"
+DUE = "due!"
 
 SOON_SECONDS = 600
 VERY_SOON_SECONDS = 120
@@ -38,59 +39,59 @@ def long_duration(seconds: float) -> str:
 
 
 def since(moment: datetime | None, now: datetime) -> float | None:
-    """Return the seconds from a moment until now, or None; a time without zone is UTC."""
+    """Return the seconds from a moment until now, or None; a time without a zone is UTC."""
     if moment is None:
         return None
     return (now - aware(moment)).total_seconds()
 
 
 def aware(moment: datetime) -> datetime:
-    """Return a moment with its zone; one without is UTC."""
+    """Return a moment with a zone; without one it is UTC."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def age(moment: datetime | None, now: datetime) -> Piece:
-    """Return how old something is."""
+    """Return the time since a moment."""
     seconds = since(moment, now)
     return Piece(NONE, "dim") if seconds is None else Piece(duration(seconds))
 
 
 def time_left(expires: datetime | None, now: datetime) -> Piece:
-    """Return a countdown; ``!`` and a colour mark the last minutes."""
+    """Return the time until a moment; ``!`` and a color mark the last minutes."""
     passed = since(expires, now)
     if passed is None:
         return Piece(NONE, "dim")
     left = -passed
     if left <= 0:
-        return Piece("due!", "bad")
+        return Piece(DUE, "bad")
     if left < VERY_SOON_SECONDS:
         return Piece(duration(left) + "!", "bad")
     return Piece(duration(left) + "!", "busy") if left < SOON_SECONDS else Piece(duration(left))
 
 
 def number(value: float) -> str:
-    """Return a size without needless digits: ``4``, ``0.5``."""
+    """Return a number without trailing zeros: ``4``, ``0.5``."""
     return f"{value:g}"
 
 
 def clock_time(moment: datetime, now: datetime) -> str:
-    """Return the local time of day of a moment, with the date when that is another day."""
+    """Return the local time of a moment: the time of day, or date and time on another day."""
     here, today = aware(moment).astimezone(), aware(now).astimezone()
     return here.strftime("%H:%M:%S" if here.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
 def size_text(size: float) -> str:
-    """Return a number of bytes, in units of a thousand: ``812 B``, ``4.1 kB``, ``812.0 MB``."""
+    """Return a number of bytes, in powers of 1000: ``812 B``, ``4.1 kB``, ``812.0 MB``."""
     return _in_units(size, 1)
 
 
 def short_size(count: int) -> str:
-    """Return a number of bytes in two or three digits, where only its order matters: ``88 kB``, ``1.2 MB``."""
+    """Return a number of bytes in two or three digits: ``88 kB``, ``1.2 MB``."""
     return _in_units(count, 0)
 
 
 def _in_units(size: float, digits: int) -> str:
-    """Return a number of bytes with ``digits`` after the point; numbers below 10 of a unit always have one."""
+    """Return a number of bytes with ``digits`` decimals, but always with one below 10."""
     if size < 1000:
         return f"{int(size)} B"
     for unit in ("kB", "MB", "GB", "TB"):

@@ -1,4 +1,4 @@
-"""Cutting pieces to a width, in cells."""
+"""Wraps pieces to a width in cells."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sandtui.ui.rendering.text import Piece, width_of
 
 
 def most_cells(text: str) -> int:
-    """Return quickly how many cells a line may take at most."""
+    """Return a fast upper bound of the width of a line in cells."""
     return len(text) if text.isascii() else 2 * len(text)
 
 
 def wrapped(pieces: list[Piece], width: int) -> list[list[Piece]]:
-    """Return the pieces as lines of at most ``width`` cells (2 or more); there is always one."""
+    """Return the pieces as at least one line of at most ``width`` (2 or more) cells."""
     lines: list[list[Piece]] = [[]]
     room = width
     for piece in pieces:
@@ -32,7 +32,7 @@ def wrapped(pieces: list[Piece], width: int) -> list[list[Piece]]:
 
 
 def _end(text: str, start: int, room: int) -> int:
-    """Return where what fits from ``start`` on ends."""
+    """Return the end of the part that fits from ``start`` on."""
     part = text[start : start + room]
     if part.isascii() or width_of(part) <= room:
         return start + len(part)

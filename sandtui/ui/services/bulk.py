@@ -100,7 +100,7 @@ class Bulk:
             with self._notifier.doing(words):
                 self._contexts.sure(words, verb.words, go_on)
 
-        self._app.push_screen(ChooseDialog(f"{what}: {len(rows):,}", choices), chosen)
+        self._app.push_screen(ChooseDialog(what, choices), chosen)
 
     def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0, shown: Set[str] | None = None) -> None:
         """Ask for the verb's value, when it needs one, and show the plan.

@@ -17,7 +17,7 @@ from sandtui.directories import describe
 from sandtui.fleet.creation.launch import Launch, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.inventory.session import FleetSession
-from sandtui.ui.dialogs.unfinished import Answer, UnfinishedDialog
+from sandtui.ui.dialogs.unfinished import Decision, UnfinishedDialog
 from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown, LaunchChanged
 from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.contexts import Contexts
@@ -183,12 +183,12 @@ class Launches:
         if any(launch.launch_id == unfinished.launch_id for launch in self.all):
             return
 
-        def answered(answer: Answer | None) -> None:
-            if answer == "clean_up":
+        def on_result(decision: Decision | None) -> None:
+            if decision == "clean_up":
                 words = f"delete all that launch {unfinished.launch_id} has made."
                 with self._notifier.doing(f"clean up › {unfinished.launch_id}"):
                     self._contexts.sure("clean up", words, lambda: self._clean_up(unfinished))
-            elif answer == "go_on":
+            elif decision == "resume":
                 requests = tuple(item.request for item in unfinished.items)
                 launch = self.make(LaunchPlan(unfinished.launch_id, requests))
                 launch.resume([(item.step, item.sandbox_id) for item in unfinished.items])
@@ -196,7 +196,7 @@ class Launches:
             else:
                 self._release(unfinished)
 
-        self._app.push_screen(UnfinishedDialog(unfinished), answered)
+        self._app.push_screen(UnfinishedDialog(unfinished), on_result)
 
     def _release(self, unfinished: UnfinishedLaunch) -> None:
         """Give a launch of an earlier run back, to be offered at the next start."""

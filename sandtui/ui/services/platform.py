@@ -28,7 +28,7 @@ from sandtui.fleet.inventory.session import ConnectError, Connection, FleetSessi
 from sandtui.fleet.jobs.keeper import JobKeeper
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.sanitize import clean, clean_lines
-from sandtui.ui.garbage_collection import spare_what_stays
+from sandtui.ui.garbage_collection import freeze_live_objects
 from sandtui.ui.messages import (
     ConnectionChanged,
     ExposuresArrived,
@@ -272,7 +272,7 @@ class Platform:
 
     def _freshness_changed(self, freshness: Freshness) -> None:
         if freshness.phase is Phase.LIVE and self.session is not None:
-            spare_what_stays(len(self.session.store))
+            freeze_live_objects(len(self.session.store))
         # How old the data is, the screens see by themselves once a second.
         said, self._said = self._said, replace(freshness, fresh_at=None)
         if self._said != said:

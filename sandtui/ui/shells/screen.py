@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from sandtui.fleet.actions import BY_ID
-from sandtui.fleet.actions.shell import LEAVE_KEY
+from sandtui.fleet.actions.shell import DETACH_KEY
 from sandtui.fleet.shells import LiveShell, ShellBoard, ShellState
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.text.search import Lines
@@ -64,7 +64,7 @@ class ShellScreen(AppScreen):
         return self.is_mounted and self.view.typing
 
     @property
-    def may_return(self) -> bool:
+    def can_reopen(self) -> bool:
         """Whether the shell was not ended."""
         return self.services.platform.session is not None and self._front in self.board.shells
 
@@ -109,7 +109,7 @@ class ShellScreen(AppScreen):
         self.view.set_typing(shell.state is not ShellState.ENDED)
         self.view.show(shell.text, self._send)
         size = self.view.size
-        self.view.keep_place(lambda: shell.resize((size.width, size.height)))
+        self.view.keep_position(lambda: shell.resize((size.width, size.height)))
         self._state_changed()
 
     def _colors(self) -> Colors:
@@ -152,7 +152,7 @@ class ShellScreen(AppScreen):
         self._set_typing(True)
 
     def action_send_key(self) -> None:
-        self._send(key_bytes(LEAVE_KEY, None, self._front.terminal.modes))
+        self._send(key_bytes(DETACH_KEY, None, self._front.terminal.modes))
         self._set_typing(True)
 
     def action_search(self) -> None:
@@ -235,7 +235,7 @@ class ShellScreen(AppScreen):
     # Events
 
     def on_terminal_view_resized(self, message: TerminalView.Resized) -> None:
-        self.view.keep_place(lambda: self._front.resize((message.columns, message.lines)))
+        self.view.keep_position(lambda: self._front.resize((message.columns, message.lines)))
         self.view.changed()
 
     def on_terminal_view_moved(self, _: TerminalView.Moved) -> None:
@@ -244,9 +244,9 @@ class ShellScreen(AppScreen):
     def on_terminal_view_link_chosen(self, message: TerminalView.LinkChosen) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self.services.clipboard.open_url(message.address)
+                self.services.clipboard.open_url(message.url)
 
-        self.app.push_screen(AskDialog("Open a link of the sandbox", message.address, "Open"), answered)
+        self.app.push_screen(AskDialog("Open a link of the sandbox", message.url, "Open"), answered)
 
     def _send(self, data: bytes) -> None:
         self.services.platform.touch()

@@ -1,1 +1,1 @@
-"""Colours: the two themes, and what each colour stands for."""
+"""Colors: the themes, and the roles of text."""

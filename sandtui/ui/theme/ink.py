@@ -1,4 +1,4 @@
-"""The colours of a program's output in the terms of the terminal."""
+"""The colors of command output as Rich styles."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import lru_cache
 from rich.color import Color
 from rich.style import Style
 
-from sandtui.fleet.text.sgr import Colour, Ink
+from sandtui.fleet.text.sgr import Ink, InkColor
 
 
 @lru_cache(maxsize=4096)
 def ink_style(ink: Ink) -> Style:
-    """Return the style of some ink; what it leaves open is the theme's."""
+    """Return the style of an ink; what it does not set comes from the theme."""
     return Style(
-        color=_colour(ink.colour),
-        bgcolor=_colour(ink.background),
+        color=_color(ink.color),
+        bgcolor=_color(ink.background),
         bold=ink.bold or None,
         dim=ink.dim or None,
         italic=ink.italic or None,
@@ -25,7 +25,7 @@ def ink_style(ink: Ink) -> Style:
     )
 
 
-def _colour(colour: Colour | None) -> Color | None:
-    if colour is None:
+def _color(color: InkColor | None) -> Color | None:
+    if color is None:
         return None
-    return Color.from_ansi(colour) if isinstance(colour, int) else Color.from_rgb(*colour)
+    return Color.from_ansi(color) if isinstance(color, int) else Color.from_rgb(*color)

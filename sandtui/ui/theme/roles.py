@@ -1,4 +1,4 @@
-"""The theme's colours for each role, for widgets that draw their lines themselves."""
+"""The theme's style of each role, for widgets that draw their own lines."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class RoleView(ScrollView):
         self._role_styles: dict[Role, Style] = {}
 
     def notify_style_update(self) -> None:
-        """Forget the styles: the theme has changed."""
+        """Clear the cached styles: the theme has changed."""
         super().notify_style_update()
         self._role_styles.clear()
 
     def role_style(self, role: Role) -> Style:
-        """Return the style of a role in the theme that is in use, without a background."""
+        """Return the style of a role in the current theme, without a background."""
         style = self._role_styles.get(role)
         if style is None:
-            # A component class for each role would be ten more nodes of each view that Textual styles again and again.
+            # With a component class for each role, Textual would restyle ten more nodes of each view again and again.
             on_view = VisualStyle(background=self.background_colors[1])
             drawn = (on_view + VisualStyle.parse(STYLES[role], self.app.theme_variables)).rich_style
             style = Style(color=drawn.color, bold=drawn.bold or None, strike=drawn.strike or None)
@@ -39,7 +39,7 @@ class RoleView(ScrollView):
         return style
 
     def segments(self, pieces: list[Piece], base: Style) -> list[Segment]:
-        """Return the segments that draw some pieces on a base style."""
+        """Return the pieces as segments, drawn on a base style."""
         return [Segment(piece.text, self._style(piece, base)) for piece in pieces if piece.text]
 
     def _style(self, piece: Piece, base: Style) -> Style:

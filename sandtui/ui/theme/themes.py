@@ -1,4 +1,4 @@
-"""Our two themes: quiet grounds, colour for status and focus only."""
+"""The built-in themes: quiet backgrounds, color for status and focus only."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LIGHT = Theme(
 SIXTEEN = Theme(
     name="sandtui-16",
     dark=True,
-    # Each is one of the 16 colours: what lies between them would be drawn as some grey.
+    # Each is one of the 16 colors: the terminal would show anything between them as gray.
     primary="#55ffff",
     secondary="#aaaaaa",
     accent="#55ffff",
@@ -90,40 +90,40 @@ SIXTEEN = Theme(
         "input-selection-background": "#0000aa",
     },
 )
-"""For terminals of 16 colours: ours there, unless the settings name another."""
+"""The default on terminals with 16 colors."""
 
 THEMES = (DARK, LIGHT, SIXTEEN)
 
 
-def begin_looks(app: App[None], wanted: UiSettings, chosen_last: str) -> str:
-    """Give an app our themes, the one to begin with, and its animations; return what there is to say about it."""
+def apply_theme(app: App[None], wanted: UiSettings, chosen_last: str) -> str:
+    """Apply the theme and animations of the settings; return a problem to report, or an empty text."""
     for theme in THEMES:
         app.register_theme(theme)
-    if has_few_colours(app):
+    if has_few_colors(app):
         chosen_last = SIXTEEN.name
     app.theme, problem = first_theme(wanted.theme, chosen_last, app.available_themes)
-    app.set_class(app.no_color or has_few_colours(app), "-plain")
+    app.set_class(app.no_color or has_few_colors(app), "-plain")
     if "TEXTUAL_ANIMATIONS" not in os.environ:
         app.animation_level = animation_level(wanted.animations, os.environ)
     return problem
 
 
-def last_looks(app: App[None], chosen_last: str) -> None:
-    """Give an app the theme of the last time, until its settings are read."""
+def apply_last_theme(app: App[None], chosen_last: str) -> None:
+    """Apply the theme of the last session until the settings are read."""
     for theme in THEMES:
         app.register_theme(theme)
-    app.theme, _ = first_theme("", SIXTEEN.name if has_few_colours(app) else chosen_last, app.available_themes)
+    app.theme, _ = first_theme("", SIXTEEN.name if has_few_colors(app) else chosen_last, app.available_themes)
 
 
-def has_few_colours(app: App[None]) -> bool:
-    """Return whether the terminal has 16 colours at most."""
+def has_few_colors(app: App[None]) -> bool:
+    """Return whether the terminal has at most 16 colors."""
     return app.console.color_system in {None, "standard", "windows"}
 
 
 def first_theme(wanted: str, chosen_last: str, known: Container[str]) -> tuple[str, str]:
-    """Return the theme to begin with, and what to say when the wanted one does not exist."""
+    """Return the initial theme, and a problem to report if the wanted one does not exist."""
     if wanted and wanted not in known:
-        return DARK.name, f"There is no theme {wanted!r}; the command palette lists all under Theme."
+        return DARK.name, f'No theme "{wanted}": the command palette lists the themes under "Theme"'
     for name in (wanted, chosen_last.strip()):
         if name in known:
             return name, ""
@@ -131,6 +131,6 @@ def first_theme(wanted: str, chosen_last: str, known: Container[str]) -> tuple[s
 
 
 def animation_level(wanted: bool | None, environ: Mapping[str, str]) -> AnimationLevel:
-    """Return how much moves: over a slow link, which SSH may be, nothing does unless it is asked for."""
-    moves = not environ.get("SSH_CONNECTION") if wanted is None else wanted
-    return "full" if moves else "none"
+    """Return the animation level: none over SSH, which may be slow, unless the settings ask for it."""
+    animated = not environ.get("SSH_CONNECTION") if wanted is None else wanted
+    return "full" if animated else "none"

@@ -1,4 +1,4 @@
-"""A box that is empty when it is off: Textual's own tells that by colour alone."""
+"""A checkbox that is empty when off: Textual's own differs by color alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textual.widgets import Checkbox
 
 
 class Check(Checkbox):
-    """A :class:`Checkbox` that can be read without colours."""
+    """A :class:`Checkbox` that is readable without colors."""
 
     BUTTON_INNER = " "
 
@@ -16,6 +16,5 @@ class Check(Checkbox):
         super().__init__(Content(label), value, compact=compact, id=id)
 
     def watch_value(self) -> None:
-        """Draw the sign, or none."""
         self.BUTTON_INNER = "X" if self.value else " "
         super().watch_value()

@@ -1,4 +1,4 @@
-"""Lines with a cursor below a head: what the tables share."""
+"""The base of tables: a header, lines and a cursor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CURSOR_KEYS: list[BindingType] = [
 
 
 class CursorView(RoleView):
-    """The cursor is moved by keys and kept in view. Which lines there are, and what moving means, the table knows."""
+    """Moves the cursor by keys and scrolls it into view. Subclasses provide the lines and move the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = CURSOR_KEYS
 
@@ -31,36 +31,36 @@ class CursorView(RoleView):
 
     @property
     def cursor(self) -> int:
-        """The place of the cursor among the lines."""
+        """The index of the line under the cursor."""
         return self._cursor
 
     @property
     def line_count(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         raise NotImplementedError
 
     @property
     def body_height(self) -> int:
-        """How many lines there is room for below the head."""
+        """The number of lines that fit below the header."""
         return max(1, self.size.height - HEAD_LINES)
 
-    def put_cursor(self, place: int) -> None:
-        """Put the cursor on a line, as the user wants it."""
+    def put_cursor(self, index: int) -> None:
+        """Move the cursor on behalf of the user."""
         raise NotImplementedError
 
     def redraw_cursor(self) -> None:
-        """Draw the cursor where it is now."""
+        """Redraw after a move."""
         self.refresh()
 
-    def go(self, place: int) -> None:
-        """Put the cursor on a line, or on the nearest that there is, and show it."""
+    def go(self, index: int) -> None:
+        """Move the cursor to a line, or to the nearest one, and scroll to it."""
         if self.line_count:
-            self.put_cursor(max(0, min(place, self.line_count - 1)))
+            self.put_cursor(max(0, min(index, self.line_count - 1)))
             self.reveal()
             self.redraw_cursor()
 
     def reveal(self) -> None:
-        """Scroll no further than the cursor needs."""
+        """Scroll as little as needed to show the cursor."""
         top = self.scroll_offset.y
         if self._cursor < top:
             self.scroll_lines(self._cursor)
@@ -68,23 +68,21 @@ class CursorView(RoleView):
             self.scroll_lines(self._cursor - self.body_height + 1)
 
     def scroll_lines(self, top: int) -> None:
-        """Make a line the first in view, at once."""
+        """Make a line the first in view, without animation."""
         top = max(0, min(top, self.line_count - self.body_height))
         if top != self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
     def action_move(self, step: int) -> None:
-        """Move the cursor by some lines."""
+        """Move the cursor by ``step`` lines."""
         self.go(self._cursor + step)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by some screens."""
+        """Move the cursor by ``pages`` screens."""
         self.go(self._cursor + pages * max(1, self.body_height - 1))
 
     def action_first(self) -> None:
-        """Move the cursor to the first line."""
         self.go(0)
 
     def action_last(self) -> None:
-        """Move the cursor to the last line."""
         self.go(self.line_count - 1)

@@ -1,4 +1,4 @@
-"""A list of options that can be paged through in a window of any size."""
+"""A list of options that works in a window of any size."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from textual.widgets import OptionList
 
 
 class OptionMenu(OptionList):
-    """Textual's list, which fails on a page when it has no room to draw a line."""
+    """Textual's list; the original crashes on page keys when no line fits."""
 
     def action_page_up(self) -> None:
-        """Go a page up."""
         if self.scrollable_content_region:
             super().action_page_up()  # type: ignore[no-untyped-call]
 
     def action_page_down(self) -> None:
-        """Go a page down."""
         if self.scrollable_content_region:
             super().action_page_down()  # type: ignore[no-untyped-call]

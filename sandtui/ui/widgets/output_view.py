@@ -1,4 +1,4 @@
-"""Lines of output, drawn one by one: only what is seen is made safe and formatted."""
+"""A view of lines: only the visible ones are made safe and formatted."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from sandtui.ui.widgets.cursor_view import CURSOR_KEYS
 LineSource = Callable[[int], list[Piece]]
 
 COUNTING_SECONDS, COUNTING_PAUSE = 0.006, 0.005
-"""For counting the rows of wrapped lines at once, and between such slices: keys go first."""
+"""Wrapped lines are measured in slices of this length, with pauses in which keys are handled."""
 
 NARROWEST = 2
-"""Cells that a wrapped line is cut to at least: a wide character must fit."""
+"""Minimum width of wrapped lines in cells: a wide character must fit."""
 
 
 class OutputView(RoleView, can_focus=True):
     """A read-only view of lines with a cursor. With ``follows`` it stays at the end until the user scrolls away.
 
-    ``source`` turns a line's number into pieces; ``at_most``, when it is given, says quickly how many cells a line may
-    take. What is followed, what is in view and where lines are cut is decided here, for every view of lines: only the
-    user's keys and mouse pause following, whatever changes the size of the view or of its lines.
+    ``source`` returns the pieces of a line by its index; ``at_most`` may return a fast upper bound of its width in
+    cells. Following, scrolling and wrapping are implemented here for all views of lines. Only keys and mouse pause
+    following; a change of the size of the view or of its lines does not.
     """
 
     DEFAULT_CSS = """
@@ -49,27 +49,27 @@ class OutputView(RoleView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = CURSOR_KEYS
 
     following = var(True, init=False)
-    """Whether the end stays in view as more comes."""
+    """Whether the view stays at the end as lines arrive."""
 
     wrap = var(False, init=False)
-    """Whether lines are cut to the width of the view and go on in the next row."""
+    """Whether long lines continue in the next row."""
 
     class CursorMoved(Message):
-        """The user put the cursor on another line."""
+        """The user moved the cursor to another line."""
 
         def __init__(self, view: OutputView) -> None:
             super().__init__()
             self.view = view
 
     class TopReached(Message):
-        """The user went to the first line, or scrolled there."""
+        """The user moved or scrolled to the first line."""
 
         def __init__(self, view: OutputView) -> None:
             super().__init__()
             self.view = view
 
     class FollowingChanged(Message):
-        """The end is followed now, or no more."""
+        """Following was resumed or paused."""
 
         def __init__(self, view: OutputView) -> None:
             super().__init__()
@@ -86,13 +86,13 @@ class OutputView(RoleView, can_focus=True):
         super().__init__(id=id)
         self._source, self._at_most = source, at_most
         self.follows = follows
-        """Whether this view has an end that is worth following."""
+        """Whether this view can follow its end."""
         self.set_reactive(OutputView.following, follows)
         self._count = 0
         self._widest = 0
         self._cursor = 0
         self._hold = 0, 0
-        """A line, and how many rows below the top of the view it begins: what stays in place when rows change."""
+        """The line that stays in place when rows change, and its offset in rows from the top of the view."""
         self._index: RowIndex | None = None
         self._index_width = 0
         self._next: RowIndex | None = None
@@ -106,37 +106,35 @@ class OutputView(RoleView, can_focus=True):
 
     @property
     def allow_select(self) -> bool:
-        """Text can be selected with the mouse."""
         return True
 
     @property
     def cursor(self) -> int:
-        """The line under the cursor."""
         return self._cursor
 
     @property
     def count(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         return self._count
 
     @property
     def rows(self) -> int:
-        """How many rows of the screen the lines take."""
+        """The number of rows of all lines."""
         return self._count if self._index is None else self._index.rows
 
     @property
     def text_width(self) -> int:
-        """How many cells a line has room for without scrolling."""
+        """The width available to a line without scrolling sideways."""
         if self.wrap:
-            # The column of the scroll bar stays free: whether there is one depends on where lines are cut.
+            # The column of the scroll bar is reserved: whether there is one depends on the wrapping.
             return max(NARROWEST, self.size.width - self.styles.scrollbar_size_vertical)
         return self.scrollable_content_region.width
 
     def show(self, count: int, *, same: int = 0, shift: int = 0) -> None:
-        """Draw the lines 0 to ``count`` of the source; go to the end when following.
+        """Show ``count`` lines of the source; go to the end when following.
 
-        ``shift`` lines came in front since the last time, or were dropped there when it is negative. Of those that
-        were there before, the first ``same`` look as they did.
+        ``shift`` lines were added in front since the last call, or removed if it is negative. Of the old lines the
+        first ``same`` have not changed.
         """
         self._cut.clear()
         held, below = self._hold
@@ -145,7 +143,7 @@ class OutputView(RoleView, can_focus=True):
         self._count = count
         self._cursor = max(0, min(self._cursor, count - 1))
         self._hold = max(0, min(held, count - 1)), below
-        self._keep_counted(same, shift)
+        self._keep_heights(same, shift)
         self._count_rows()
         self._lay_out()
 
@@ -159,24 +157,24 @@ class OutputView(RoleView, can_focus=True):
         self.cursor_put()
 
     def pause(self) -> None:
-        """Stay where it is."""
+        """Stop following."""
         self._hold_here()
         self.following = False
 
     def restart(self) -> None:
-        """Forget the place and the widths: what comes is something else."""
+        """Reset position and width, because other content follows."""
         self._cursor, self._hold, self._widest = 0, (0, 0), 0
         self.following = self.follows
         self.scroll_to(x=0, animate=False, immediate=True, force=True)
 
     def plain(self, line: int) -> str:
-        """Return the text of a line as it is shown."""
+        """Return the text of a line as shown."""
         return "".join(piece.text for piece in self._source(line)) if 0 <= line < self._count else ""
 
     # The cursor
 
     def action_move(self, step: int) -> None:
-        """Move the cursor by some lines; inside one that is higher than the view, by rows."""
+        """Move the cursor by lines; within a line that is higher than the view, scroll by rows."""
         top, height = self._top_row, self._height_in_view
         first, rows = self._row(self._cursor), self._rows_of(self._cursor)
         in_view = first < top + height and first + rows > top
@@ -190,7 +188,7 @@ class OutputView(RoleView, can_focus=True):
             self._move_to(self._cursor + step)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by some screens."""
+        """Move the cursor by ``pages`` screens."""
         top, height = self._top_row, self._height_in_view
         first, rows = self._row(self._cursor), self._rows_of(self._cursor)
         if first < top + height and first + rows > top:
@@ -198,7 +196,6 @@ class OutputView(RoleView, can_focus=True):
         self._go_to_row(first + pages * max(1, height - 1))
 
     def action_first(self) -> None:
-        """Go to the first line."""
         self._go_to_row(0)
 
     def action_last(self) -> None:
@@ -206,22 +203,21 @@ class OutputView(RoleView, can_focus=True):
         self.follow()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse points."""
         line, _ = self._line_of(self._top_row + event.y)
         if line < self._count:
             self.go_to(line)
 
     def go_to(self, line: int) -> None:
-        """Put the cursor on a line and show it, as the user wants it."""
+        """Move the cursor to a line on behalf of the user, and scroll to it."""
         self._move_to(line)
 
     def cursor_put(self) -> None:
-        """Do what follows when the user has put the cursor somewhere, maybe where it was."""
+        """Called when the user has moved the cursor, possibly to the same line."""
         if self._cursor == 0:
             self.post_message(self.TopReached(self))
 
     def go_to_text(self, line: int, needle: str) -> None:
-        """Put the cursor on a line and show the part of it that holds a text; lower case matches any case."""
+        """Move the cursor to a line and scroll to a text in it; a lower-case needle matches any case."""
         self.go_to(line)
         text = self.plain(self._cursor)
         at = (text if needle != needle.lower() else text.lower()).find(needle)
@@ -246,7 +242,7 @@ class OutputView(RoleView, can_focus=True):
             self._moved()
 
     def keep(self, line: int) -> None:
-        """Put the cursor on the line that it was on before others came above it; it stays where it was seen."""
+        """Move the cursor to the new index of its line after others were inserted above; it stays in place."""
         line = max(0, min(line, self._count - 1))
         held, below = self._hold
         if held == self._cursor:
@@ -258,11 +254,11 @@ class OutputView(RoleView, can_focus=True):
 
     @property
     def reachable(self) -> int:
-        """How many of the lines, from the first, the cursor can be on."""
+        """The number of lines, from the first, that the cursor can be on."""
         return self._count
 
     def _move_to(self, line: int, *, from_below: bool = False) -> None:
-        """Put the cursor on a line and show all of it, or its nearer end."""
+        """Move the cursor to a line and show all of it, or its nearer end."""
         if not self._count:
             return
         self._put_cursor(line)
@@ -276,7 +272,7 @@ class OutputView(RoleView, can_focus=True):
         self.cursor_put()
 
     def _go_to_row(self, row: int) -> None:
-        """Put the cursor on the line of a row and show that row, and the whole line when there is room."""
+        """Move the cursor to the line at a row; show that row, and the whole line if it fits."""
         if not self._count:
             return
         row = max(0, min(row, self.rows - 1))
@@ -288,7 +284,7 @@ class OutputView(RoleView, can_focus=True):
 
     def _put_cursor(self, line: int) -> None:
         if self.following:
-            # From here on the place is what was scrolled to.
+            # From here on the scroll position counts.
             self._scroll_rows(self.rows)
         before, self._cursor = self._cursor, max(0, min(line, self.reachable - 1))
         if before != self._cursor:
@@ -301,7 +297,7 @@ class OutputView(RoleView, can_focus=True):
         self.refresh()
 
     def _reveal(self, row: int, rows: int) -> None:
-        """Scroll no further than some rows need."""
+        """Scroll as little as needed to show some rows."""
         top, height = self._top_row, self._height_in_view
         if row < top:
             self._scroll_rows(row)
@@ -320,7 +316,7 @@ class OutputView(RoleView, can_focus=True):
 
     @property
     def _top_row(self) -> int:
-        """The first row in view: at the end it is worked out, for a scroll bar may have come since it was set."""
+        """The first row in view; computed while following, because a scroll bar may have appeared since."""
         if self.following:
             return max(0, self.rows - self._height_in_view)
         return max(0, self.scroll_offset.y)
@@ -348,8 +344,8 @@ class OutputView(RoleView, can_focus=True):
             return max(1, -(-sum(len(piece.text) for piece in pieces) // width))
         return len(wrapped(pieces, width))
 
-    def _keep_counted(self, same: int, shift: int) -> None:
-        """Keep of what was counted what still holds, when lines have changed."""
+    def _keep_heights(self, same: int, shift: int) -> None:
+        """Keep the heights that are still valid after lines have changed."""
         index, fresh = self._index, self._next
         if fresh is not None:
             fresh.drop(-shift)
@@ -358,7 +354,7 @@ class OutputView(RoleView, can_focus=True):
             return
         index.drop(-shift)
         if fresh is not None or not same:
-            # All is counted anew; what was counted before is drawn until that is done.
+            # All lines are measured again; the old heights are used until that is done.
             index.truncate(self._count)
             self._next = fresh if fresh is not None else RowIndex()
             self._next_width = self._next_width if fresh is not None else self._index_width
@@ -368,7 +364,7 @@ class OutputView(RoleView, can_focus=True):
             index.prepend([self._height(line, self._index_width) for line in range(shift)])
 
     def _count_rows(self) -> None:
-        """Count the rows of lines that are not counted, some milliseconds at a time."""
+        """Measure lines that have no height yet, for some milliseconds at a time."""
         if self._counting is not None:
             self._counting.stop()
             self._counting = None
@@ -393,7 +389,7 @@ class OutputView(RoleView, can_focus=True):
         if self._next is not None:
             held, below = self._hold
             if below < 0 and self._index is not None:
-                # The top of the view is inside a line: about the same part of it stays there.
+                # The top of the view is inside a line: about the same part of it stays at the top.
                 self._hold = held, below * self._index_width // width
             self._index, self._index_width, self._next = self._next, width, None
             self._cut.clear()
@@ -406,7 +402,7 @@ class OutputView(RoleView, can_focus=True):
     # Scrolling
 
     def watch_scroll_y(self, old: float, new: float) -> None:
-        """Tell the user's scrolling from what follows from another layout: only the former pauses."""
+        """Tell scrolling by the user from scrolling by a new layout: only the former pauses following."""
         super().watch_scroll_y(old, new)
         if self._scrolling:
             return
@@ -419,21 +415,17 @@ class OutputView(RoleView, can_focus=True):
             self.post_message(self.TopReached(self))
 
     def watch_following(self) -> None:
-        """Tell it."""
         self.post_message(self.FollowingChanged(self))
 
     def watch_wrap(self) -> None:
-        """Cut the lines anew."""
         self.scroll_to(x=0, animate=False, immediate=True, force=True)
         self._count_rows()
         self._lay_out()
 
     def watch_show_horizontal_scrollbar(self) -> None:
-        """Another height is left for the lines."""
         self._lay_out()
 
     def on_resize(self) -> None:
-        """Cut the lines anew, and keep the place."""
         self._count_rows()
         self._lay_out()
 
@@ -442,7 +434,7 @@ class OutputView(RoleView, can_focus=True):
         return self.size, self.virtual_size, self.max_scroll_y
 
     def _lay_out(self) -> None:
-        """Bring the place over to rows that have changed: the end, or what is held."""
+        """Restore the position after rows have changed: the end, or the line held in place."""
         self._measure()
         if self.following:
             self._cursor = max(0, self._count - 1)
@@ -459,7 +451,7 @@ class OutputView(RoleView, can_focus=True):
         self.refresh()
 
     def _hold_here(self) -> None:
-        """Hold the cursor's line in its place, or when it is not in view the first that is."""
+        """Hold the line of the cursor in place, or the first visible line if the cursor is not in view."""
         top, height = self._top_row, self._height_in_view
         row = self._row(self._cursor)
         if row < top + height and row + self._rows_of(self._cursor) > top:
@@ -489,21 +481,18 @@ class OutputView(RoleView, can_focus=True):
     # Drawing
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return the selected text."""
         text = "\n".join(self.plain(line) for line in range(self._count))
         return selection.extract(text), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Draw the selection."""
         self.refresh()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Draw some lines; what they look like may have changed since they were cut."""
+        """Draw some lines; they may have changed since they were wrapped."""
         self._cut.clear()
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
         width = self.size.width
         line, part = self._line_of(self._top_row + y)
         base = self.rich_style

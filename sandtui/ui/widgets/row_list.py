@@ -1,4 +1,4 @@
-"""A list of rows that have keys: the cursor stays on its row, and that on its line, whatever comes above."""
+"""A list of rows identified by keys: the cursor stays on its row, in place, whatever is inserted above."""
 
 from __future__ import annotations
 
@@ -21,38 +21,37 @@ class RowList(OutputView):
 
         @property
         def control(self) -> RowList:
-            """The list."""
             return self.rows
 
     def __init__(self, source: LineSource, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(source, follows=False, id=id)
         self._keys: Sequence[Hashable] = ()
-        self._told: Hashable | None = None
+        self._announced: Hashable | None = None
 
     @property
     def key(self) -> Hashable | None:
-        """The key of the row under the cursor, or None when there is no row."""
+        """The key of the row under the cursor, or None if there are no rows."""
         return self._keys[self.cursor] if self.cursor < len(self._keys) else None
 
     def show_rows(self, keys: Sequence[Hashable], *, lines: int | None = None) -> None:
-        """Draw rows with these keys; ``lines`` is how many to draw when there are none, or notes below them."""
+        """Show rows with these keys; ``lines`` is the number of lines if it differs, because of notes."""
         old = self.key
         self._keys = keys
         self.show(max(len(keys), 1) if lines is None else lines)
         if old is not None and old != self.key and old in keys:
             self.keep(keys.index(old))
-        self._told = self.key
+        self._announced = self.key
         if self.key != old:
             self.post_message(self.Moved(self))
 
     @property
     def reachable(self) -> int:
-        """How many rows the cursor can be on; notes below them are none."""
+        """The number of lines that the cursor can be on; it skips notes below the rows."""
         return max(1, len(self._keys))
 
     def cursor_put(self) -> None:
-        """Tell when the cursor is on another row."""
+        """Announce when the cursor is on another row."""
         super().cursor_put()
-        if self.key != self._told:
-            self._told = self.key
+        if self.key != self._announced:
+            self._announced = self.key
             self.post_message(self.Moved(self))

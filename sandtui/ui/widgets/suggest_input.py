@@ -1,4 +1,4 @@
-"""A text field that offers what was used before: the rest in grey, down and up for the others."""
+"""A text field with suggestions: the first one in gray behind the text, down and up for the others."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 Choices = Callable[[str], Sequence[str]]
-"""From the word that is typed to what it could become, the best first."""
+"""Returns the completions of a word, best first."""
 
 
 class _FirstChoice(Suggester):
-    """Offers the first choice that begins with the word."""
+    """Suggests the first choice that starts with the word."""
 
     def __init__(self, field: SuggestInput) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._field = field
 
     async def get_suggestion(self, value: str) -> str | None:
-        """Return the line with its last word completed, or None."""
         before, word = self._field.parts(value)
         if not word:
             return None
@@ -33,20 +32,19 @@ class _FirstChoice(Suggester):
 
 
 class _Chips(Highlighter):
-    """Draws each word that is finished as a chip; reversed colours hold in every theme and without colours."""
+    """Draws each finished word as a chip, in reverse video: that works in every theme and without colors."""
 
     def highlight(self, text: Text) -> None:
-        """Reverse the words that a blank follows."""
         for word in re.finditer(r"\S+(?=\s)", text.plain):
             text.stylize("reverse", *word.span())
 
 
 class SuggestInput(Input):
-    """One line. With ``many`` it holds several words and each is completed; otherwise the whole line is."""
+    """A line. With ``many`` each word is completed separately, otherwise the whole line is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "choose(1)", "next suggestion", show=False),
-        Binding("up", "choose(-1)", "suggestion before", show=False),
+        Binding("up", "choose(-1)", "previous suggestion", show=False),
     ]
 
     def __init__(self, value: str, choices: Choices, *, many: bool = False, id: str | None = None) -> None:  # noqa: A002
@@ -54,19 +52,19 @@ class SuggestInput(Input):
         self._many = many
         self._typed = ""
         self._offered: list[str] = []
-        self._place = 0
+        self._chosen = 0
         super().__init__(
             value, compact=True, id=id, suggester=_FirstChoice(self), highlighter=_Chips() if many else None
         )
 
     def choices(self, word: str) -> list[str]:
-        """Return what the word could become; words that stand in the line already are left out."""
+        """Return the completions of a word, without those already in the line."""
         taken = set(self.parts(self.value)[0].split()) if self._many else set()
         return [choice for choice in self._choices(word) if choice not in taken]
 
     @property
     def offered(self) -> list[str]:
-        """What the word that is being typed could become."""
+        """The completions of the current word."""
         word = self.parts(self.value)[1]
         return [choice for choice in self.choices(word) if choice != word]
 
@@ -78,12 +76,12 @@ class SuggestInput(Input):
         return value[: len(value) - len(word)], word
 
     def action_choose(self, step: int) -> None:
-        """Put the next choice in the place of the word."""
+        """Replace the word by the next choice."""
         before, word = self.parts(self.value)
-        if not self._offered or word != self._offered[self._place]:
-            # The word as it was typed is one of the choices: going on after the last leads back to it.
-            self._offered, self._place = [word, *(choice for choice in self.choices(word) if choice != word)], 0
+        if not self._offered or word != self._offered[self._chosen]:
+            # The typed word itself is one of the choices: after the last one comes the typed word again.
+            self._offered, self._chosen = [word, *(choice for choice in self.choices(word) if choice != word)], 0
         if len(self._offered) > 1:
-            self._place = (self._place + step) % len(self._offered)
-            self.value = before + self._offered[self._place]
+            self._chosen = (self._chosen + step) % len(self._offered)
+            self.value = before + self._offered[self._chosen]
             self.cursor_position = len(self.value)

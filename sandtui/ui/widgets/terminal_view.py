@@ -1,4 +1,4 @@
-"""A terminal on the screen: draws the lines that changed, at most once a frame, and sends keys, mouse and pastes."""
+"""A terminal: draws the lines that changed, at most once a frame, and sends keys, mouse events and pastes."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ WHEEL_LINES = 3
 
 FRAME_SECONDS = 1 / 30
 HURRIED_FRAME_SECONDS = 1 / 20
-"""In a flood, where every frame draws all lines anew: keys matter more than what nobody can read."""
+"""Interval of frames in a flood of output, in which each frame draws all lines: keys take precedence."""
 
 SHARE_FOR_DRAWING = 0.25
 SLOWEST_FRAME_SECONDS = 0.5
-"""A flood of colours takes long to draw: it gets no more of the time than that share, but a frame at least so often."""
+"""A flood of colors is slow to draw: frames take at most this share of the time, but come at least this often."""
 
 QUIET_SECONDS = 0.2
 SETTLE_SECONDS, SETTLE_PAUSE_SECONDS = 0.2, 0.01
 SETTLED_AT_ONCE = 100
-"""Lines: the slowest, of wide characters, take some milliseconds."""
+"""Lines wrapped in one slice; the slowest, of wide characters, take some milliseconds."""
 
 HELD_SECONDS = 0.15
-"""How long a program may hold its half-drawn screen back (synchronised output)."""
+"""How long a program may defer drawing (synchronized output)."""
 
 STYLES_KEPT = 4096
 
 
 class TerminalView(Widget, can_focus=True):
-    """Shows a terminal. ``send`` gets what is typed; ``passed_on`` are the keys that are not sent to the program.
+    """Shows a terminal. ``send`` gets the input; the keys in ``passed_on`` are not sent to the program.
 
-    While ``typing`` every other key goes to the program. Otherwise the keys move a cursor through the scrollback.
+    While ``typing``, all other keys go to the program. Otherwise they move a cursor through the scrollback.
     """
 
     DEFAULT_CSS = """
@@ -76,21 +76,21 @@ class TerminalView(Widget, can_focus=True):
     ]
 
     class Resized(Message):
-        """The view has another size now: the program should be told."""
+        """The view was resized; the program should be notified."""
 
         def __init__(self, columns: int, lines: int) -> None:
             super().__init__()
             self.columns, self.lines = columns, lines
 
     class Moved(Message):
-        """Another part of the scrollback is in view."""
+        """The scroll position has changed."""
 
     class LinkChosen(Message):
-        """A link in the terminal was clicked with ctrl held."""
+        """A link was clicked with ctrl held."""
 
-        def __init__(self, address: str) -> None:
+        def __init__(self, url: str) -> None:
             super().__init__()
-            self.address = address
+            self.url = url
 
     def __init__(self, passed_on: frozenset[str], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -103,7 +103,7 @@ class TerminalView(Widget, can_focus=True):
         self.searched_for = ""
         self._watching = False
         self._top: int | None = None
-        """The first line in view; None to follow the end."""
+        """The first line in view; None while following the end."""
         self._painted_at = 0.0
         self._paint_due = False
         self._drawn_whole_at = 0.0
@@ -117,21 +117,21 @@ class TerminalView(Widget, can_focus=True):
 
     @property
     def terminal(self) -> Emulation:
-        """What is shown."""
+        """The emulation of the shown terminal."""
         return self.text.terminal
 
     @property
     def top(self) -> int:
-        """The number of the first line in view."""
+        """The index of the first line in view."""
         end = self.text.end - self.size.height
         if self._watching and end > self.text.top:
-            # A recorded terminal may be taller than this one: what is written is at its cursor, not at its end.
+            # A recorded terminal may be taller than this one: output appears at its cursor, not at its end.
             end = min(end, max(self.text.top, self.text.top + self.terminal.cursor[1] + 1 - self.size.height))
         return max(self.text.first, end if self._top is None else min(self._top, end))
 
     @property
     def lines_below(self) -> int:
-        """How many lines are below what is in view."""
+        """The number of lines below the view."""
         return max(0, self.text.end - self.top - self.size.height)
 
     def show(self, text: TerminalText, send: Callable[[bytes], None]) -> None:
@@ -143,7 +143,7 @@ class TerminalView(Widget, can_focus=True):
         self.changed()
 
     def set_typing(self, typing: bool) -> None:
-        """Send keys to the program, or read its scrollback with them."""
+        """Send keys to the program, or scroll with them."""
         if typing != self.typing:
             self.typing = typing
             self.range_start, self._top = None, None if typing else self._top
@@ -152,7 +152,7 @@ class TerminalView(Widget, can_focus=True):
             self.refresh()
 
     def set_watching(self) -> None:
-        """Neither type nor read: the keys are the screen's, and the end is followed."""
+        """Neither type nor scroll: the screen gets the keys, and the end is followed."""
         self.typing, self._watching = False, True
 
     @property
@@ -171,7 +171,7 @@ class TerminalView(Widget, can_focus=True):
         return self._settling is None
 
     def changed(self) -> None:
-        """Draw what has changed, soon: at once after a pause, else with the next frame."""
+        """Schedule drawing of changes: at once after a pause, otherwise with the next frame."""
         if not self._paint_due and self.is_attached:
             self._paint_due = True
             self._spacing = FRAME_SECONDS
@@ -184,16 +184,16 @@ class TerminalView(Widget, can_focus=True):
             else:
                 self.set_timer(wait, self._paint)
 
-    def keep_place(self, change: Callable[[], None]) -> None:
-        """Have the size changed: lines are wrapped anew, and what is read stays in view."""
+    def keep_position(self, change: Callable[[], None]) -> None:
+        """Apply a change of size, which wraps lines anew, and keep the scroll position."""
         self._carry(change)
-        # While a window is drawn larger its size changes many times; what is out of view can wait for the end.
+        # While a window is dragged its size changes many times; lines out of view are wrapped at the end.
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(SETTLE_SECONDS, lambda: self._settle(self.terminal.settling()))
 
     def _settle(self, settling: Settling) -> None:
-        """Wrap the scrollback in slices, between which keys and frames come through."""
+        """Wrap the scrollback in slices, between which keys and frames are handled."""
         if not settling.is_ready:
             settling.step(SETTLED_AT_ONCE)
             self._settling = self.set_timer(SETTLE_PAUSE_SECONDS, lambda: self._settle(settling))
@@ -202,7 +202,7 @@ class TerminalView(Widget, can_focus=True):
             self._carry(settling.commit)
 
     def _carry(self, change: Callable[[], None]) -> None:
-        """Have lines get other numbers, and find those anew that are in view when the end is not followed."""
+        """Apply a change that renumbers lines, and restore the position unless the end is followed."""
         if self._top is None and self.typing:
             change()
         else:
@@ -213,10 +213,10 @@ class TerminalView(Widget, can_focus=True):
             self.cursor_line, self.range_start, self._top = found[0] or 0, found[1], found[2]
         self.refresh()
 
-    # Reading
+    # Scrollback
 
     def go_to(self, line: int) -> None:
-        """Put the reading cursor on a line and show it."""
+        """Move the scrollback cursor to a line and scroll to it."""
         self.cursor_line = max(self.text.first, min(line, self.text.end - 1))
         top, height = self.top, self.size.height
         if self.cursor_line < top:
@@ -229,21 +229,21 @@ class TerminalView(Widget, can_focus=True):
         self.post_message(self.Moved())
 
     def go_to_text(self, line: int, needle: str) -> None:
-        """Put the cursor on a line on which a text begins, and show all of the text."""
+        """Move the scrollback cursor to the line on which a match starts, and show the whole match."""
         self.go_to(line)
         below = self.text.last_line(line, needle) - (self.top + self.size.height - 1)
         if 0 < below <= line - self.top:
-            # It goes on below: both parts are to be seen.
+            # The match continues below the view: show both parts.
             self._top = self.top + below
             self.refresh()
 
     def copied(self) -> str:
-        """Return the text of the range, or of the line under the cursor."""
+        """Return the text of the range, or of the current line."""
         other = self.cursor_line if self.range_start is None else self.range_start
         return self.text.copy(min(other, self.cursor_line), max(other, self.cursor_line))
 
     def scroll_lines(self, step: int) -> None:
-        """Scroll the view; at the end it follows again."""
+        """Scroll; at the end, follow again."""
         self._top = self.top + step
         if self.lines_below == 0:
             self._top = None
@@ -253,29 +253,24 @@ class TerminalView(Widget, can_focus=True):
         self.post_message(self.Moved())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The keys that move are there for reading only."""
+        """Disable the keys that move the cursor while they go to the program."""
         return not (self.typing or self._watching)
 
     def action_move(self, step: int) -> None:
-        """Move the reading cursor by some lines."""
         self.go_to(self.cursor_line + step)
 
     def action_page(self, pages: int) -> None:
-        """Move the reading cursor by some screens."""
         self.go_to(self.cursor_line + pages * max(1, self.size.height - 1))
 
     def action_first(self) -> None:
-        """Go to the oldest line."""
         self.go_to(self.text.first)
 
     def action_last(self) -> None:
-        """Go to the newest line."""
         self.go_to(self.text.end - 1)
 
     # Events
 
     def on_key(self, event: events.Key) -> None:
-        """Send the key to the program."""
         if not self.typing or event.key in self.passed_on:
             return
         event.stop()
@@ -283,49 +278,43 @@ class TerminalView(Widget, can_focus=True):
         self._send_at_end(key_bytes(event.key, event.character, self.terminal.modes))
 
     def on_paste(self, event: events.Paste) -> None:
-        """Send what was pasted."""
         if self.typing:
             event.stop()
             self._send_at_end(paste_bytes(event.text, self.terminal.modes))
 
     def on_focus(self) -> None:
-        """Tell the program, if it wants to know."""
+        """Notify the program if it asked for focus events."""
         if self.typing:
             self.send(focus_bytes(True, self.terminal.modes))
         self._touch_cursor()
 
     def on_blur(self) -> None:
-        """Tell the program, if it wants to know."""
+        """Notify the program if it asked for focus events."""
         if self.typing:
             self.send(focus_bytes(False, self.terminal.modes))
         self._touch_cursor()
 
-    # The mouse: to the program if it has asked for it, else it scrolls and follows links
+    # The mouse: sent to the program if it asked for it, otherwise scrolls and opens links
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Press."""
-        if self._tell("press", event.button, event):
+        if self._send_mouse("press", event.button, event):
             self.capture_mouse()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """Let go."""
         self.release_mouse()
-        self._tell("release", event.button, event)
+        self._send_mouse("release", event.button, event)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Move."""
-        self._tell("move", event.button, event)
+        self._send_mouse("move", event.button, event)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Turn the wheel up."""
         self._wheel(event, -1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Turn the wheel down."""
         self._wheel(event, 1)
 
     def on_click(self, event: events.Click) -> None:
-        """Follow a link, with ctrl held."""
+        """Open a link if ctrl is held."""
         if event.ctrl and not self.terminal.modes.mouse:
             column = 0
             for run in self.text.runs(self.top + event.y):
@@ -336,19 +325,19 @@ class TerminalView(Widget, can_focus=True):
     def _wheel(self, event: events.MouseEvent, step: int) -> None:
         event.stop()
         modes = self.terminal.modes
-        if self._tell("scroll", 1 if step < 0 else 2, event):
+        if self._send_mouse("scroll", 1 if step < 0 else 2, event):
             return
         if self.typing and self.terminal.is_alternate and modes.alternate_scroll:
-            # Programs like less have no scrollback here: the wheel moves their text, as in xterm.
+            # Programs such as less have no scrollback here: as in xterm, the wheel sends arrow keys.
             self.send(key_bytes("up" if step < 0 else "down", None, modes) * WHEEL_LINES)
         else:
             self.scroll_lines(step * WHEEL_LINES)
 
-    def _tell(self, kind: str, button: int, event: events.MouseEvent) -> bool:
+    def _send_mouse(self, kind: str, button: int, event: events.MouseEvent) -> bool:
         if not self.typing or event.shift:
             return False
         modes = self.terminal.modes
-        # A program is told of its own cells only, wherever a drag has gone.
+        # A drag may leave the view, but the program gets positions inside it only.
         x, y = max(0, min(event.x, self.size.width - 1)), max(0, min(event.y, self.size.height - 1))
         if kind in {"press", "release"} and not 1 <= button <= 3:
             return False
@@ -359,27 +348,24 @@ class TerminalView(Widget, can_focus=True):
         return bool(data)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Tell the size."""
         self.post_message(self.Resized(event.size.width, event.size.height))
 
     def notify_style_update(self) -> None:
-        """Forget the styles: the theme has changed."""
+        """Clear the cached styles: the theme has changed."""
         super().notify_style_update()
         self._styles.clear()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Take what there is."""
         return container.height
 
-    # Selecting with the mouse, when the program does not want it
+    # Selection with the mouse, unless the program uses the mouse
 
     @property
     def allow_select(self) -> bool:
-        """Text can be selected unless the program has taken the mouse."""
+        """Whether text can be selected: not while the program uses the mouse."""
         return not self.terminal.modes.mouse
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return the selected text."""
         first = self.text.first if selection.start is None else selection.start.y + self.text.first
         last = self.text.end - 1 if selection.end is None else selection.end.y + self.text.first
         parts = []
@@ -391,13 +377,11 @@ class TerminalView(Widget, can_focus=True):
         return "\n".join(parts), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Draw the selection."""
         self.refresh()
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line."""
         line, width = self.top + y, self.size.width
         reverse = self.terminal.modes.reverse_screen
         strip = Strip([segment(run, self._style(run.pen, reverse)) for run in self.text.runs(line)])
@@ -415,7 +399,7 @@ class TerminalView(Widget, can_focus=True):
         shown = self.terminal.modes.cursor_visible and (self.typing or self._watching)
         if shown and line == self.text.top + row and column < width:
             strip = _painted(strip, column, column + self._cursor_width(row, column), self._cursor_style())
-        # What the mouse selects is found by these; making them costs more than the line itself.
+        # Selection needs these offsets; adding them costs more than the line itself.
         return strip if self._hurried else strip.apply_offsets(0, line - self.text.first)
 
     def _reading(self, strip: Strip, line: int) -> Strip:
@@ -447,7 +431,7 @@ class TerminalView(Widget, can_focus=True):
             return self._background("terminal-view--cursor-away")
         if self.terminal.modes.cursor_shape == "block":
             return self.get_component_rich_style("terminal-view--cursor", partial=True)
-        # A bar between two cells can't be drawn with cells: bar and underline are both drawn below the character.
+        # A bar cannot be drawn between two cells: bar and underline are both drawn below the character.
         return Style(underline=True, bold=True)
 
     def _style(self, pen: Pen, reverse: bool) -> Style:
@@ -486,7 +470,7 @@ class TerminalView(Widget, can_focus=True):
         grid.changed.clear()
 
     def _hurry(self, now: float) -> None:
-        """Note whether whole screens follow each other as fast as they can be drawn."""
+        """Detect a flood: whole screens as fast as they can be drawn."""
         self._hurried = now - self._drawn_whole_at < self._spacing + 2 * FRAME_SECONDS
         self._drawn_whole_at = now
         if self._hurried and self._quiet is None:
@@ -517,7 +501,7 @@ class TerminalView(Widget, can_focus=True):
 
 
 def _painted(strip: Strip, start: int, end: int, style: Style) -> Strip:
-    """Return a strip with some of its cells in another style."""
+    """Return a strip with a style added to some of its cells."""
     start, end = max(0, start), min(end, strip.cell_length)
     if start >= end:
         return strip

@@ -1,4 +1,4 @@
-"""A text that is often given anew and seldom another."""
+"""A text that is updated often but rarely changes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from textual.widgets import Static
 
 
 class TextPanel(Static):
-    """Draws only a text that looks different, and lays out only one of another height."""
+    """Redraws only if the text has changed, and lays out only if its height has."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._shown = Content("")
 
     def show(self, text: Content) -> None:
-        """Draw a text."""
         same = text.plain == self._shown.plain
         if same and text.spans == self._shown.spans:
             return

@@ -9,7 +9,7 @@ from sandtui.client import AsyncSandboxClient, Config
 from sandtui.clock import ManualClock
 from sandtui.fleet.commands.console import Console, RunState
 from sandtui.fleet.text.growing_line import MAX_LINE
-from sandtui.fleet.text.output_lines import MAX_LINES, Output, Stream
+from sandtui.fleet.text.output_lines import MAX_LINES, Output, OutputStream
 from tests.client.fakes import SANDBOX, FakePlatform, token_reply
 from tests.fleet.factory import NOW
 from tests.probes import session_of
@@ -91,9 +91,9 @@ PIECES = st.lists(st.binary(max_size=12), max_size=20)
 def test_pieces_make_the_lines_that_the_whole_makes(pieces):
     output = Output()
     for piece in pieces:
-        output.feed(Stream.STDOUT, piece, 1)
+        output.feed(OutputStream.STDOUT, piece, 1)
     whole = Output()
-    whole.feed(Stream.STDOUT, b"".join(pieces), 1)
+    whole.feed(OutputStream.STDOUT, b"".join(pieces), 1)
     assert [line.text for line in output.lines] == [line.text for line in whole.lines]
 
 
@@ -101,28 +101,30 @@ def test_pieces_make_the_lines_that_the_whole_makes(pieces):
 def test_two_streams_do_not_mix(out, err):
     both, alone = Output(), Output()
     for place in range(max(len(out), len(err))):
-        for stream, pieces in ((Stream.STDOUT, out), (Stream.STDERR, err)):
+        for stream, pieces in ((OutputStream.STDOUT, out), (OutputStream.STDERR, err)):
             if place < len(pieces):
                 both.feed(stream, pieces[place], 1)
     for piece in out:
-        alone.feed(Stream.STDOUT, piece, 1)
-    assert [line.text for line in both.lines if line.stream is Stream.STDOUT] == [line.text for line in alone.lines]
+        alone.feed(OutputStream.STDOUT, piece, 1)
+    assert [line.text for line in both.lines if line.stream is OutputStream.STDOUT] == [
+        line.text for line in alone.lines
+    ]
 
 
 def test_a_line_grows_until_it_ends():
     output = Output()
     for piece, shown in ((b"10", "10"), (b"%\xe2\x82", "10%"), (b"\xac", "10%€"), (b"\nnext", "10%€")):
-        output.feed(Stream.STDOUT, piece, 1)
+        output.feed(OutputStream.STDOUT, piece, 1)
         assert output.lines[0].text == shown
     assert [line.text for line in output.lines] == ["10%€", "next"]
 
 
 def test_what_is_kept_is_bounded():
     output = Output()
-    output.feed(Stream.STDOUT, b"open", 1)
-    output.add(Stream.STDERR, [str(number) for number in range(MAX_LINES + 10)], 1)
+    output.feed(OutputStream.STDOUT, b"open", 1)
+    output.add(OutputStream.STDERR, [str(number) for number in range(MAX_LINES + 10)], 1)
     assert len(output.lines) == MAX_LINES
-    output.feed(Stream.STDOUT, b"x" * (MAX_LINE + 50), 1)
+    output.feed(OutputStream.STDOUT, b"x" * (MAX_LINE + 50), 1)
     assert len(output.lines[-1].text) == MAX_LINE
     assert len(output.lines) == MAX_LINES
     assert output.dropped == 2
@@ -132,11 +134,11 @@ def test_the_characters_of_all_lines_are_bounded_too(monkeypatch):
     monkeypatch.setattr("sandtui.fleet.text.output_lines.MAX_CHARACTERS", 1000)
     output = Output()
     for number in range(50):
-        output.feed(Stream.STDOUT, f"{number:03}{'x' * 300}\n".encode(), 1)
-        output.feed(Stream.STDERR, b"y" * 40, 1)
+        output.feed(OutputStream.STDOUT, f"{number:03}{'x' * 300}\n".encode(), 1)
+        output.feed(OutputStream.STDERR, b"y" * 40, 1)
         assert sum(len(line.text) for line in output.lines) <= 1000
     assert output.lines[-1].text.startswith("049") or output.lines[-1].text.startswith("y")
     assert output.dropped + len(output.lines) == sum(output.sizes.values())
     output.clear()
-    output.feed(Stream.STDOUT, b"x" * 900, 2)
+    output.feed(OutputStream.STDOUT, b"x" * 900, 2)
     assert len(output.lines) == 1

@@ -16,7 +16,7 @@ from sandtui.fleet.inventory.usage import Sample
 from sandtui.fleet.inventory.view import FleetView
 from sandtui.local import wire
 from sandtui.local.drivers.simulated_fleet import make_fleet
-from sandtui.ui.rendering.status import LOOKS, count_pieces
+from sandtui.ui.rendering.status import STATUS_STYLES, count_pieces
 from tests.fleet.factory import NOW, sandbox
 
 VIEWS = {view.name: view for view in BUILT_IN}
@@ -59,7 +59,7 @@ def test_the_header_counts_what_its_words_find(store):
     shown = [piece.text.strip() for piece in count_pieces(store.counts) if piece.text.strip()]
     assert shown == [f"{sign}{len(found(store, text)):,}" for sign, text in HEADER.items() if found(store, text)]
     assert sum(store.counts.values()) == len(store) == len(found(store, ""))
-    for status in (*store.counts, *LOOKS):
+    for status in (*store.counts, *STATUS_STYLES):
         assert store.counts[status] == len(found(store, f"status:{status.lower()}"))
 
 

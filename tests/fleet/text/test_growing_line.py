@@ -14,7 +14,7 @@ from sandtui.fleet.commands.fanout.live import Live
 from sandtui.fleet.jobs.log_window import LogWindow
 from sandtui.fleet.text.carriage_returns import last_state
 from sandtui.fleet.text.growing_line import MAX_LINE, GrowingLine, settled
-from sandtui.fleet.text.output_lines import Output, Stream
+from sandtui.fleet.text.output_lines import Output, OutputStream
 from sandtui.fleet.text.sanitize import output_line
 from sandtui.fleet.text.sgr import PLAIN, ink_after, styled
 
@@ -76,7 +76,7 @@ def test_a_line_is_bounded_whatever_is_fed():
     assert (line.text, line.cut) == ("x" * 999 + "y", 69_999 + 100_000 + 500)
     line.feed("\rnew")
     assert (line.text, line.cut) == ("new", 0)
-    assert line.ink.colour == 1, "what was cut has still set the colour"
+    assert line.ink.color == 1, "what was cut has still set the colour"
 
 
 BAR = b"".join(b"\rprogress %05d of 90000 bytes ....." % number for number in range(1, 3001))
@@ -89,7 +89,7 @@ def test_a_bar_that_ran_for_long_does_not_stand_still(step, end):
     assert len(data) > MAX_LINE
     output, live = Output(), Live(50_000)
     for start in range(0, len(data), step):
-        output.feed(Stream.STDOUT, data[start : start + step], 1)
+        output.feed(OutputStream.STDOUT, data[start : start + step], 1)
         live.feed("stdout", data[start : start + step])
     before = "" if b"\r" in end else "progress 03000 of 90000 bytes ....."
     assert [output_line(line.text) for line in output.lines] == [f"{before}done"]
@@ -102,7 +102,7 @@ def test_a_bar_that_ran_for_long_does_not_stand_still(step, end):
 
 def test_whole_lines_are_settled_before_they_are_cut():
     output = Output()
-    output.add(Stream.STDOUT, [BAR.decode() + "done", "next\r"], 1)
+    output.add(OutputStream.STDOUT, [BAR.decode() + "done", "next\r"], 1)
     assert [line.text for line in output.lines] == ["progress 03000 of 90000 bytes .....done", "next"]
     assert settled(BAR.decode(), 5) == "progr"
 

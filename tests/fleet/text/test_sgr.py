@@ -10,8 +10,8 @@ from sandtui.fleet.text.sgr import PLAIN, Ink, ink_after, styled
     ("line", "pieces"),
     [
         ("plain", [("plain", PLAIN)]),
-        ("\x1b[31mred\x1b[0m x", [("red", Ink(colour=1)), (" x", PLAIN)]),
-        ("\x1b[1;92mok\x1b[m", [("ok", Ink(colour=10, bold=True))]),
+        ("\x1b[31mred\x1b[0m x", [("red", Ink(color=1)), (" x", PLAIN)]),
+        ("\x1b[1;92mok\x1b[m", [("ok", Ink(color=10, bold=True))]),
         ("\x1b[38;5;208mx\x1b[39;48;2;1;2;3my", [("x", Ink(208)), ("y", Ink(None, (1, 2, 3)))]),
         ("\x1b[38:2::255:0:9mx", [("x", Ink((255, 0, 9)))]),
         ("\x1b[38:5:9mx\x1b[4:3my", [("x", Ink(9)), ("y", Ink(9, underline=True))]),

@@ -92,7 +92,7 @@ async def test_output_is_coloured_and_nothing_else_passes():
         assert text[4] == "! warning: 2 files are larger than 100 MB"
         assert text[5] == "! ␛]0;title␇␛[2J[@click=app.quit]x[/]"
         blue = screen.rows.pieces(1)[1]
-        assert (blue.text, blue.ink.colour, blue.ink.bold) == ("data", 4, True)
+        assert (blue.text, blue.ink.color, blue.ink.bold) == ("data", 4, True)
 
 
 async def test_several_lines_are_one_command():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sandtui.clock import ManualClock
 from sandtui.fleet.commands.console import Console, Run
 from sandtui.fleet.text import output_lines as output
-from sandtui.fleet.text.output_lines import Stream
+from sandtui.fleet.text.output_lines import OutputStream
 from sandtui.ui.commands.console_rows import ConsoleRows
 from sandtui.ui.rendering.text import Piece, width_of
 from sandtui.ui.rendering.wrap import wrapped
@@ -34,7 +34,7 @@ def test_rows_that_were_followed_are_those_made_at_once(steps):
         console = Console(SimpleNamespace(), "sbx", ManualClock(NOW))
         rows = ConsoleRows(console)
         console.runs.append(Run(1, "first", 0.0))
-        console.output.add(Stream.COMMAND, ["first"], 1)
+        console.output.add(OutputStream.COMMAND, ["first"], 1)
         before = []
         for what, text in steps:
             run = console.runs[-1]
@@ -42,7 +42,7 @@ def test_rows_that_were_followed_are_those_made_at_once(steps):
                 console.output.end_run()
                 run = Run(len(console.runs) + 1, "next", 0.0)
                 console.runs.append(run)
-                console.output.add(Stream.COMMAND, ["next"], run.number)
+                console.output.add(OutputStream.COMMAND, ["next"], run.number)
             elif what == "fold":
                 console.folded ^= {run.number}
             elif what == "clear":
@@ -50,7 +50,9 @@ def test_rows_that_were_followed_are_those_made_at_once(steps):
             elif what == "end":
                 console.output.end_run()
             else:
-                console.output.feed(Stream.STDOUT if what == "out" else Stream.STDERR, text.encode(), run.number)
+                console.output.feed(
+                    OutputStream.STDOUT if what == "out" else OutputStream.STDERR, text.encode(), run.number
+                )
             same, gone = rows.update()
             fresh = ConsoleRows(console)
             fresh.update()

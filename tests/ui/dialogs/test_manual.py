@@ -85,7 +85,7 @@ async def test_search_goes_from_match_to_match():
     app = World(fleet=3)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, "f3")
-        await pilot.press("slash", *"IDLE", "enter")
+        await pilot.press("slash", *"TIMEOUT", "enter")
         await until(pilot, lambda: "idle timeout" in drawn(app))
         await pilot.press("slash", *"nowhere", "enter")
         await until(pilot, lambda: "No match for nowhere" in str(app.screen.query_one("#dialog-keys").render()))

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 import sandtui.ui
 from sandtui.fleet.actions import in_scope
 from sandtui.fleet.inventory.preferences import NOTIFY
-from sandtui.fleet.keymap import TOGETHER
+from sandtui.fleet.keymap import SHARED_SCREENS
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from tests.ui.jobs.test_jobs import opened
 from tests.ui.world import World, until
@@ -36,7 +36,7 @@ def test_a_dialog_has_one_entry_for_each_key(dialog):
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("scopes", TOGETHER, ids=lambda scopes: " ".join(sorted(scopes)))
+@pytest.mark.parametrize("scopes", SHARED_SCREENS, ids=lambda scopes: " ".join(sorted(scopes)))
 def test_scopes_that_are_on_one_screen_have_one_action_for_each_key(scopes):
     keys = Counter(key for scope in scopes for action in in_scope(scope) for key in action.keys)
     assert [key for key, count in keys.items() if count > 1] == []

@@ -86,9 +86,9 @@ REFUSED = {
     "files": (("f",), "3 marked sandboxes have ended. U clears the marks."),
     "measure": (("M",), "3 marked sandboxes have ended. U clears the marks."),
     "no context to go to": (("at",), "There is only this one"),
-    "nothing launched": (("l",), "Nothing was launched"),
-    "nothing ran on many": (("X",), "Nothing ran on many"),
-    "no view to forget": (("v", "D"), "no saved view"),
+    "nothing launched": (("l",), "No launch in this session"),
+    "nothing ran on many": (("X",), "No multi-sandbox run"),
+    "no view to forget": (("v", "D"), "No saved views"),
 }
 
 
@@ -116,7 +116,7 @@ async def test_what_a_read_only_context_refuses_takes_the_answer(kind):
                 continue
             if screen.check_action(action.name, ()) is False:
                 continue
-            await answered_in_vain(pilot, app, action.keys[:1], "read-only")
+            await answered_in_vain(pilot, app, action.keys[:1], "Read-only context")
             assert app.screen is screen
 
 

@@ -110,7 +110,7 @@ async def test_the_web_page_is_opened_beside_the_terminal_or_its_address_copied(
         await settled(pilot)
         row = app.screen.target
         await pilot.press("W")
-        assert "No web page" in app.services.notifier.messages[-1].text
+        assert "No web console" in app.services.notifier.messages[-1].text
         connection = app.services.platform.connection
         app.services.platform.connection = replace(
             connection, config=replace(connection.config, frontend_url="https://page.test")
@@ -145,7 +145,7 @@ async def open_log(pilot, text):
 
     app.services.platform.session.client.get_logs = get_logs
     await pilot.press("L")
-    await until(pilot, lambda: app.screen.pane.state != "loading …")
+    await until(pilot, lambda: app.screen.pane.state != "loading…")
     return app.screen
 
 
@@ -206,7 +206,7 @@ async def test_a_log_is_fetched_again_and_what_is_paused_stays_in_its_place():
             screen.tick()
             await until(pilot, lambda count=count: len(screen.pane.shown) == count)
         assert view.cursor == 98, "following ended when the cursor left the end"
-        assert "+2 lines" in str(screen.pane.border_subtitle)
+        assert "paused · 2 new" in str(screen.pane.border_subtitle)
         await pilot.press("f")
         assert view.cursor == 102
         assert screen.pane.unseen == 0

@@ -64,7 +64,7 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         fleet, view = app.screen, app.screen.view
         before = [row.id for row in view.rows]
         idle = [row.id for row in view.rows if row.sandbox.idle_timeout_minutes]
-        assert f"{len(before)} run and are not measured, M measures them" in text_of(app)
+        assert f"{len(before)} running, not measured (M to measure)" in text_of(app)
         assert asked == [], "nothing is asked by itself"
         run = await measured(pilot)
         assert sorted(asked) == sorted(set(before) - set(idle))
@@ -96,7 +96,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         await pilot.pause()
         await pilot.press("M")
         await plan_shown(pilot)
-        assert "left out: 1 whose idle limit a command begins anew i takes it" in " ".join(text_of(app).split())
+        assert "1 skipped whose idle limit a command begins anew i include" in " ".join(text_of(app).split())
         await pilot.press("y")
         assert isinstance(app.screen, PlanDialog), "there is nothing to do"
         await pilot.press("i")
@@ -131,7 +131,7 @@ async def test_a_comparison_that_nothing_passes_yet_offers_to_measure_what_could
         fleet = app.screen
         fleet.query_one("#filter", Input).value = "used>2%"
         fleet.table.focus()
-        await until(pilot, lambda: "22 run and are not measured" in text_of(app))
+        await until(pilot, lambda: "22 running, not measured" in text_of(app))
         assert fleet.view.count == 0
         await measured(pilot)
         await pilot.press("escape")
@@ -181,7 +181,7 @@ async def test_read_only_measures_nothing():
         await until(pilot, lambda: "not measured" in text_of(app))
         assert "M measures" not in text_of(app)
         await pilot.press("M")
-        await refused(pilot, "read-only")
+        await refused(pilot, "Read-only")
         assert isinstance(app.screen, FleetScreen)
         assert asked == []
 

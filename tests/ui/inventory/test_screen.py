@@ -11,6 +11,7 @@ from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.inventory.columns_dialog import ColumnsDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
+from sandtui.ui.inventory.save_view_dialog import free_key
 from tests.probes import text_of
 from tests.ui.world import World, settled, until
 
@@ -34,10 +35,11 @@ async def test_a_view_is_a_letter_away_and_can_be_saved_and_forgotten():
         assert left == sorted(left)
         assert 0 < len(left) < 22
         await pilot.press("v", "S")
-        app.screen.query_one(Input).value = "m taken"
+        app.screen.query_one("#view-name", Input).value = "soon over"
+        app.screen.query_one("#view-key", Input).value = "m"
         await pilot.press("enter")
-        assert app.screen is not fleet, "a letter that is taken is refused"
-        app.screen.query_one(Input).value = "x soon over"
+        assert app.screen is not fleet, "the key of a built-in view is refused"
+        app.screen.query_one("#view-key", Input).value = "x"
         await pilot.press("enter")
         await pilot.press("v", "a")
         await pilot.pause()
@@ -236,3 +238,11 @@ async def test_what_news_has_moved_under_the_cursor_is_not_acted_on_even_after_a
         app.services.platform.session.store.remove([gone])
         await until(pilot, lambda: fleet.target is not None and fleet.target.id != gone)
         assert not fleet.table.armed
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "key"),
+    [("gpu nodes", "", "g"), ("gpu nodes", "g", "p"), ("mine", "", "i"), ("éèê", "", "c"), ("", "", "c")],
+)
+def test_a_view_saved_without_a_key_gets_the_first_free_one(name, taken, key):
+    assert free_key(name, taken) == key

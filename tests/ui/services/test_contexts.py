@@ -73,7 +73,7 @@ async def test_a_read_only_context_has_nothing_that_changes_something():
         fleet = app.screen
         for action in (each for each in ACTIONS if each.scope == "fleet" and each.dangerous):
             await pilot.press(action.keys[0])
-            await refused(pilot, "read-only")
+            await refused(pilot, "Read-only")
             assert app.screen is fleet, action.id
         assert "new" not in fleet.query_one("#hints").render().plain
         session = app.services.platform.session
@@ -97,7 +97,7 @@ async def test_a_read_only_context_has_nothing_that_changes_something():
         await pilot.press("escape")
         await pilot.press("at")
         await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
-        assert [choice.words.endswith("in use") for choice in app.screen.choices][:2] == [True, False]
+        assert [choice.text.endswith("in use") for choice in app.screen.choices][:2] == [True, False]
         await pilot.press("escape")
         await go_to(app, pilot, "2")
         assert "READ-ONLY" not in header(app)
