@@ -66,6 +66,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.client
 	$(BIN)/python -m tests.bench.launch
 	$(BIN)/python -m tests.bench.local
+	$(BIN)/python -m tests.bench.sandboxes
 	$(BIN)/python -m tests.bench.isolation
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.fleet_live

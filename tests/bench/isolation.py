@@ -20,7 +20,7 @@ from unittest import mock
 
 import httpx
 
-from sandtui.local.drivers import agent_processes, namespace, selection
+from sandtui.local.drivers import launcher, namespace, selection
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.settings import PlatformSettings
 from tests.bench.local import BODY, row
@@ -41,55 +41,53 @@ lock_down = _mask_proc = _nothing
 def open_agent(folder: Path) -> Path:
     """Return an agent without the lock-down."""
     package = folder / "sandtui" / "local" / "agent"
-    shutil.copytree(agent_processes.AGENT.parent, package)
+    shutil.copytree(launcher.AGENT.parent, package)
     with (package / "isolate.py").open("a") as file:
         file.write(OPEN)
     return package / "__main__.py"
 
 
-async def create(platform: LocalPlatform, agent: Path) -> float:
+async def create(platform: LocalPlatform) -> float:
     """Return the milliseconds until a sandbox runs; it is deleted afterwards."""
     key = {"authorization": f"Bearer {platform.api_key}"}
     transport = httpx.ASGITransport(platform.app)
     async with httpx.AsyncClient(transport=transport, base_url=f"{platform.base_url}/api/v1", headers=key) as http:
-        with mock.patch.object(agent_processes, "AGENT", agent):
-            start = time.perf_counter()
-            box = (await http.post("/sandbox", json=BODY)).json()["id"]
-            while (found := (await http.get(f"/sandbox/{box}")).json())["status"] != "RUNNING":
-                assert found["status"] != "ERROR", found
-                await asyncio.sleep(0.001)
-            took = time.perf_counter() - start
+        start = time.perf_counter()
+        box = (await http.post("/sandbox", json=BODY)).json()["id"]
+        while (found := (await http.get(f"/sandbox/{box}")).json())["status"] != "RUNNING":
+            assert found["status"] != "ERROR", found
+            await asyncio.sleep(0.001)
+        took = time.perf_counter() - start
         await http.delete(f"/sandbox/{box}")
     return took * 1000
 
 
 async def measure(folder: Path) -> None:
     """Measure all ways in turn and print their medians."""
-    usual, stripped = agent_processes.AGENT, open_agent(folder)
+    usual, stripped = launcher.AGENT, open_agent(folder)
 
     async def no_limit(state_dir: Path, *, mapped: bool) -> tuple[None, str]:
         return None, "left out to measure it"
 
     async with AsyncExitStack() as stack:
 
-        async def platform(name: str, finds: Callable[..., object]) -> LocalPlatform:
-            with mock.patch.object(selection, "find_disk_limit", finds):
+        async def platform(name: str, agent: Path, finds: Callable[..., object]) -> LocalPlatform:
+            with mock.patch.object(selection, "find_disk_limit", finds), mock.patch.object(launcher, "AGENT", agent):
                 return await stack.enter_async_context(
                     LocalPlatform(PlatformSettings(folder / name, driver="namespace"))
                 )
 
-        whole = await platform("whole", namespace.find_disk_limit)
-        unlimited = await platform("unlimited", no_limit)
+        limit = namespace.find_disk_limit
         ways = {
-            "create to RUNNING": (whole, usual),
-            "without the lock-down": (whole, stripped),
-            "without a limit of the disk": (unlimited, usual),
-            "without both": (unlimited, stripped),
+            "create to RUNNING": await platform("whole", usual, limit),
+            "without the lock-down": await platform("open", stripped, limit),
+            "without a limit of the disk": await platform("unlimited", usual, no_limit),
+            "without both": await platform("neither", stripped, no_limit),
         }
         samples: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(WARM_UP + ROUNDS):
             for name, way in ways.items():
-                took = await create(*way)
+                took = await create(way)
                 if turn >= WARM_UP:
                     samples[name].append(took)
     base = statistics.median(samples["create to RUNNING"])

@@ -230,17 +230,24 @@ async def memory(bench: Bench, many: list[str]) -> None:
         many += await asyncio.gather(*(bench.create() for _ in range(25)))
     seconds = time.perf_counter() - start
     row(f"{len(many)} sandboxes at once", f"{more / seconds:.1f} creates/s")
-    agents = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                if b"sandtui/local/agent/__main__.py" in (entry / "cmdline").read_bytes():
-                    agents.append(pss(entry))
-            except OSError:
-                continue
+    agents = [pss(agent) for agent in agents_of(bench.platform)]
     row("memory of an idle sandbox", f"{statistics.median(agents) / 1024:.2f} MB")
     platform = pss(Path("/proc", str(bench.platform.pid)))
     row("memory of the platform", f"{platform / 1024:.0f} MB")
+
+
+def agents_of(platform: PlatformProcess) -> list[Path]:
+    """Return the agents of a platform and what they are forks of, each as its directory in /proc."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == platform.pid and b"sandtui/local/agent/__main__.py" in (entry / "cmdline").read_bytes():
+                    found.append(entry)
+            except OSError:
+                continue
+    return found
 
 
 def pss(process: Path) -> int:

@@ -1,6 +1,5 @@
 """Sandboxes that an ordinary user started, for tests that run as root."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
-from sandtui.local.drivers.agent_processes import AGENT, INTERPRETER, PATH
+from sandtui.local.drivers.agent_processes import PATH
 from sandtui.local.drivers.base import Command
 from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.launcher import AGENT, INTERPRETER, Launcher, LaunchFailed
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import isolation_spec
 
@@ -46,18 +46,17 @@ async def ordinary_sandbox(
     isolation = isolation_spec("ordinary", network, None, nested=nested, watched=watched)
     isolation |= {"python": machine_python(Path(python))}
     spec = {"directory": str(box), "root": str(box / "root"), "log": str(box / "log"), "isolation": isolation}
-    launched = subprocess.run(
-        [python, "-I", "-S", str(package / "agent" / "__main__.py")],
-        input=json.dumps(spec), capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
-    )  # fmt: skip
+    command = [python, "-I", "-S", str(package / "agent" / "__main__.py")]
     try:
-        reply = json.loads(launched.stdout)
-        if "pid" not in reply:
-            pytest.skip(f"an ordinary user may not use namespaces here: {reply}")
+        async with Launcher(command, user=NOBODY) as launcher:
+            try:
+                pid = await launcher.launch(spec)
+            except LaunchFailed as error:
+                pytest.skip(f"an ordinary user may not use namespaces here: {error}")
         instance = AgentInstance(box, ENV, "/workspace", await Channel.connect(box, SOCKET_NAME))
         yield instance
         instance.close()
-        os.kill(reply["pid"], signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     finally:
         shutil.rmtree(top, ignore_errors=True)
 

@@ -287,8 +287,12 @@ def test_a_stale_endpoint_is_not_believed(state_dir: Path) -> None:
 def test_the_agent_needs_only_the_standard_library() -> None:
     agent = Path(service.__file__).parent / "agent" / "__main__.py"
     python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
-    done = subprocess.run([python, "-I", "-S", str(agent)], input="{}", capture_output=True, text=True)
-    assert "KeyError: 'directory'" in done.stderr
+    ours, theirs = socket.socketpair()
+    with ours, subprocess.Popen([python, "-I", "-S", str(agent)], stdin=theirs, stderr=subprocess.PIPE) as process:
+        theirs.close()
+        assert ours.recv(1) == b"r", process.communicate()
+        ours.close()
+        assert (process.communicate()[1], process.returncode) == (b"", 0)
 
 
 def test_whatever_is_not_kept_apart_is_said_on_every_way_in(state_dir: Path) -> None:
@@ -331,7 +335,7 @@ def test_every_start_of_an_interpreter_says_what_it_does_not_import() -> None:
     package = Path(service.__file__).resolve().parent.parent
     known = {
         "local/interpreter.py": "-P",
-        "local/drivers/agent_processes.py": "-I",
+        "local/drivers/launcher.py": "-I",
         "local/drivers/machine_python.py": "-I",
     }
     found = set()

@@ -11,6 +11,6 @@ for _name, _path in (("sandtui", os.path.dirname(_LOCAL)), ("sandtui.local", _LO
     _shell.__path__ = [_path]
     sys.modules[_name] = _shell
 
-from sandtui.local.agent.main import main  # noqa: E402
+from sandtui.local.agent.zygote import main  # noqa: E402
 
 main()

@@ -36,7 +36,9 @@ def mount_image(image: str, target: str, owner: int) -> None:
         libc.mount(path, target, "ext4", _FLAGS, _OPTIONS)
     finally:
         os.close(device)
-    os.rmdir(f"{target}/lost+found")
+    # Not removed: to free its blocks would wait for the disk of the machine.
+    os.rename(f"{target}/lost+found", f"{target}/root")
+    os.chown(f"{target}/root", owner, owner)
     os.chown(target, owner, owner)
     os.chmod(target, 0o755)  # noqa: S103
 

@@ -263,8 +263,7 @@ def _limit_processes() -> None:
 def _limit_inotify(isolation: Isolation) -> None:
     for name in _INOTIFY:
         try:
-            with open(f"/proc/sys/fs/inotify/max_user_{name}", "rb") as file:
-                granted = int(file.read())
+            granted = int(libc.read_file(f"/proc/sys/fs/inotify/max_user_{name}"))
             _set_sysctl(isolation, f"user/max_inotify_{name}", max(1, granted // _PART))
         except FileNotFoundError:
             pass  # a kernel without inotify
@@ -366,8 +365,7 @@ def _own_network_files(isolation: Isolation) -> None:
     for name, text in own.items():
         target = f"etc/{name}"
         if os.path.isfile(target) and not os.path.islink(target):
-            with open(f"run/.{name}", "w", encoding="ascii") as file:
-                file.write(text)
+            libc.write_file(f"run/.{name}", text.encode())
             libc.mount(f"run/.{name}", target, None, libc.MS_BIND)
             os.unlink(f"run/.{name}")
     if isolation.is_carried:
@@ -377,20 +375,17 @@ def _own_network_files(isolation: Isolation) -> None:
     resolver = os.path.realpath("/etc/resolv.conf")
     if resolver.startswith("/run/") and os.path.isfile(resolver):
         os.makedirs(os.path.dirname(resolver).lstrip("/"), exist_ok=True)
-        with open(resolver, "rb") as source, open(resolver.lstrip("/"), "wb") as copy:
-            copy.write(source.read(65536))
+        libc.write_file(resolver.lstrip("/"), libc.read_file(resolver))
 
 
 def _own_resolver() -> None:
     """Name the platform's resolver, also where resolv.conf is a link into /run."""
-    text = f"nameserver {network.RESOLVER}\n"
+    text = f"nameserver {network.RESOLVER}\n".encode()
     resolver = os.path.realpath("/etc/resolv.conf")
     if resolver.startswith("/run/"):
         os.makedirs(os.path.dirname(resolver).lstrip("/"), exist_ok=True)
-        with open(resolver.lstrip("/"), "w", encoding="ascii") as file:
-            file.write(text)
+        libc.write_file(resolver.lstrip("/"), text)
     elif os.path.isfile("etc/resolv.conf"):
-        with open("run/.resolv", "w", encoding="ascii") as file:
-            file.write(text)
+        libc.write_file("run/.resolv", text)
         libc.mount("run/.resolv", "etc/resolv.conf", None, libc.MS_BIND)
         os.unlink("run/.resolv")

@@ -8,7 +8,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Callable
+    from typing import Any, Final
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUTS: Final = 0x04000000
@@ -33,6 +34,7 @@ PR_CAPBSET_DROP: Final = 24
 PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
 
+_PR_SET_NAME: Final = 15
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
@@ -53,27 +55,75 @@ KEPT_CAPABILITIES: Final = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31})
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def _call(name: str, *arguments: Any) -> Callable[..., int]:
+    """Look a call up and say what it takes: once, not in every fork of this process."""
+    found: Any = getattr(_libc, name, None)
+    if found is None:
+        return _is_missing
+    found.argtypes = arguments
+    call: Callable[..., int] = found
+    return call
+
+
+def _is_missing(*_: object) -> int:
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
+_unshare = _call("unshare", ctypes.c_int)
+_setns = _call("setns", ctypes.c_int, ctypes.c_int)
+_mount = _call("mount", *[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p)
+_pivot_root = _call("pivot_root", ctypes.c_char_p, ctypes.c_char_p)
+_umount2 = _call("umount2", ctypes.c_char_p, ctypes.c_int)
+_prctl = _call("prctl", ctypes.c_int, *[ctypes.c_ulong] * 4)
+_capget = _call("capget", ctypes.c_void_p, ctypes.c_void_p)
+_capset = _call("capset", ctypes.c_void_p, ctypes.c_void_p)
+
+
 def _check(result: int, what: str) -> None:
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
 
 
+def read_file(path: str) -> bytes:
+    """Return the content of a small file; unlike ``open`` it costs a fork next to no memory."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 65536)
+    finally:
+        os.close(fd)
+
+
+def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
+    """Write a small file, one of the kernel's or one that is made."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def set_name(name: str) -> None:
+    """Say what this process is in lists of processes, where forks all have the same command line."""
+    text = ctypes.create_string_buffer(name.encode())
+    _prctl(_PR_SET_NAME, ctypes.addressof(text), 0, 0, 0)
+
+
 def unshare(flags: int) -> None:
     """Give this process namespaces of its own."""
-    _check(_libc.unshare(flags), "unshare")
+    _check(_unshare(flags), "unshare")
 
 
 def enter_network(namespace: int) -> None:
     """Move this process into a network namespace."""
-    _check(_libc.setns(namespace, CLONE_NEWNET), "setns")
+    _check(_setns(namespace, CLONE_NEWNET), "setns")
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     """Mount a file system."""
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
-    result = _libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])
-    _check(result, f"mount {target}")
+    _check(_mount(*encoded[:3], flags, encoded[3]), f"mount {target}")
 
 
 def make_private() -> None:
@@ -83,8 +133,8 @@ def make_private() -> None:
 
 def pivot_root_here() -> None:
     """Make the current directory the root and drop the old one."""
-    _check(_libc.pivot_root(b".", b"."), "pivot_root")
-    _check(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+    _check(_pivot_root(b".", b"."), "pivot_root")
+    _check(_umount2(b".", MNT_DETACH), "umount of the old root")
 
 
 def open_alone(path: str) -> int:
@@ -138,8 +188,7 @@ def _mounts_below(top: str) -> list[str]:
 
 def prctl(option: int, value: int) -> None:
     """Change an attribute of this process."""
-    result = _libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
-    _check(result, f"prctl {option}")
+    _check(_prctl(option, value, 0, 0, 0), f"prctl {option}")
 
 
 class _FilterProgram(ctypes.Structure):
@@ -149,9 +198,7 @@ class _FilterProgram(ctypes.Structure):
 def filter_calls(program: bytes) -> None:
     """Have the kernel run a seccomp program of eight-byte steps before each call of this process."""
     given = _FilterProgram(len(program) // 8, program)
-    none = ctypes.c_ulong(0)
-    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
-    _check(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(given), none, none), "seccomp")
+    _check(_prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(given), 0, 0), "seccomp")
 
 
 def own_keyring() -> bool:
@@ -178,25 +225,27 @@ class _CapData(ctypes.Structure):
     ]
 
 
+_Capabilities = _CapData * 2
+
+
 def reduce_capabilities() -> None:
-    """RetentionLimits, for this process and all it starts, only what ordinary programs expect of root."""
-    with open("/proc/sys/kernel/cap_last_cap") as file:
-        last = int(file.read())
+    """Keep, for this process and all it starts, only what ordinary programs expect of root."""
+    last = int(read_file("/proc/sys/kernel/cap_last_cap"))
     for capability in range(last + 1):
         if capability not in KEPT_CAPABILITIES:
             prctl(PR_CAPBSET_DROP, capability)
     mask = sum(1 << capability for capability in KEPT_CAPABILITIES)
-    data = (_CapData * 2)(
+    data = _Capabilities(
         _CapData(mask & 0xFFFFFFFF, mask & 0xFFFFFFFF, 0),
         _CapData(mask >> 32, mask >> 32, 0),
     )
-    _check(_libc.capset(ctypes.byref(_CapHeader(_CAP_VERSION_3, 0)), data), "capset")
+    _check(_capset(ctypes.byref(_CapHeader(_CAP_VERSION_3, 0)), data), "capset")
 
 
 def set_aside(capability: int) -> None:
     """Do without a capability from now on; it can be taken up again, and programs that are started have it."""
     header = _CapHeader(_CAP_VERSION_3, 0)
-    data = (_CapData * 2)()
-    _check(_libc.capget(ctypes.byref(header), data), "capget")
+    data = _Capabilities()
+    _check(_capget(ctypes.byref(header), data), "capget")
     data[capability // 32].effective &= ~(1 << capability % 32)
-    _check(_libc.capset(ctypes.byref(header), data), "capset")
+    _check(_capset(ctypes.byref(header), data), "capset")

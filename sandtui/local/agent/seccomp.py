@@ -59,6 +59,8 @@ _NETLINK: Final = (0, 4)  # addresses and routes, as getifaddrs(3) asks for them
 # Linux, 32-bit uname and sizes (which only say something else), no address randomization, and "what is it now".
 _PERSONALITIES: Final = (0x0, 0x8, 0x20000, 0x20008, 0x40000, 0xFFFFFFFF)
 
+_programs: dict[tuple[str, bool], bytes] = {}
+
 _LOAD, _AND, _EQUAL, _GREATER, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
 _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
@@ -72,7 +74,15 @@ def is_supported() -> bool:
 
 def refuse_calls(*, nested: bool) -> None:
     """Refuse calls from now on, for this process and all that it starts; ``nested`` leaves those for namespaces."""
-    libc.filter_calls(_program(*_MACHINES[os.uname().machine], nested=nested))
+    libc.filter_calls(program(nested=nested))
+
+
+def program(*, nested: bool) -> bytes:
+    """Return the filter of this machine, built once for all forks of this process."""
+    key = os.uname().machine, nested
+    if key not in _programs:
+        _programs[key] = _program(*_MACHINES[key[0]], nested=nested)
+    return _programs[key]
 
 
 def _program(column: int, architecture: int, *, nested: bool) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -15,12 +16,14 @@ from sandtui.local.agent import libc
 from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
-from sandtui.local.drivers.agent_processes import PATH, find_agent, launch, reap
+from sandtui.local.drivers.agent_processes import PATH, find_agent, reap
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
 from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.launcher import Launcher, LauncherDied
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
+from sandtui.local.drivers.spares import Spare, Spares, make_directory
 from sandtui.local.files import private_directory, remove_tree
 from sandtui.local.readiness import readable
 from sandtui.local.store.records import SandboxRecord
@@ -29,9 +32,12 @@ MARKER = "SANDTUI_SANDBOX_ID"
 HOME = "/root"
 WORKING_DIRECTORY = "/workspace"
 
+_log = logging.getLogger(__name__)
+
 _LAUNCHES_AT_ONCE = 8
 _END_SECONDS = 10.0
 WATCH_SECONDS = 0.5
+_CHECKED_AT_ONCE = 50
 # An agent ends by itself this long after its lifetime, should no platform be there to do it.
 _GRACE_SECONDS = 60.0
 
@@ -50,6 +56,8 @@ class AgentDriver:
         self._watching: asyncio.Task[None] | None = None
         self._sandboxes = state_dir / "sandboxes"
         self.logs = SandboxLogs(state_dir / "logs")
+        self._launcher = Launcher()
+        self._spares = Spares(state_dir / "spares", self._cgroups, self._launcher)
         self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._instances: dict[str, AgentInstance] = {}
         self._children: dict[str, int] = {}
@@ -62,6 +70,8 @@ class AgentDriver:
         if sys.platform == "linux":
             # Agents whose launcher is done become our children, so that no dead one is left unreaped.
             libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+        self._launcher.open()
+        await self._spares.open()
         self._watching = asyncio.create_task(self._watch_memory(), name="memory")
 
     async def close(self) -> None:
@@ -69,6 +79,8 @@ class AgentDriver:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
+        await self._spares.close()
+        await self._launcher.close()
         if self._cgroups is not None:
             self._cgroups.close()
         for instance in self._instances.values():
@@ -102,15 +114,16 @@ class AgentDriver:
         if (reason := self._images.error(record.docker_image)) is not None:
             raise ImageUnavailable(reason)
         self.note(record.id, f"image {record.docker_image!r} is a name only; see above for the base")
-        await self.discard(record.id)
         directory = self._sandboxes / record.id
         root = directory / "root"
+        if directory.exists():
+            # An earlier platform was killed while it began with this one.
+            await self.discard(record.id)
         try:
-            directory.mkdir(mode=0o700)
-            root.mkdir(mode=0o755)
-            root.chmod(0o755)  # whatever the umask is: the sandbox's users have to get in
             async with self._launching:
                 await self._launch_whole(record, directory, root)
+            if not self._launching.locked():
+                self._spares.refill()
             return await self._attach(record)
         except ProtocolError as error:
             raise DriverError(f"The sandbox could not be started: {COMMAND_TOO_LONG}") from error
@@ -132,12 +145,7 @@ class AgentDriver:
             await self._end(sandbox_id, directory)
         if instance is not None:
             instance.close()
-        child = self._children.pop(sandbox_id, None)
-        if child is not None:
-            await asyncio.to_thread(reap, child)
-        if (group := ControlGroup.load(directory)) is not None:
-            await asyncio.to_thread(group.remove)
-        await asyncio.to_thread(remove_tree, directory)
+        await asyncio.to_thread(_clear_away, directory, self._children.pop(sandbox_id, None))
         self._released(sandbox_id)
 
     async def remains(self) -> list[str]:
@@ -180,7 +188,9 @@ class AgentDriver:
     async def _watch_memory(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for instance in list(self._instances.values()):
+            for number, instance in enumerate(list(self._instances.values())):
+                if number % _CHECKED_AT_ONCE == _CHECKED_AT_ONCE - 1:
+                    await asyncio.sleep(0)
                 instance.check_memory()
 
     async def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any] | None:
@@ -205,7 +215,7 @@ class AgentDriver:
         env = self._environment(record, root)
         return AgentInstance(directory, env, self._working_directory(root), watch)
 
-    async def _terminate(self, sandbox_id: str, directory: Path) -> None:
+    async def _terminate(self, directory: Path, agent: int | None) -> None:
         """Ask the agent to end; what it leaves is killed afterwards."""
 
     def _released(self, sandbox_id: str) -> None:
@@ -223,21 +233,40 @@ class AgentDriver:
         await run_to_end(launch_and_note())
 
     async def _launch(self, record: SandboxRecord, directory: Path, root: Path) -> int:
-        groups: list[str] = []
-        if self._cgroups is not None:
-            group = self._cgroups.group(record.id)
-            group.save(directory)
-            groups = await asyncio.to_thread(group.create, record.memory_gb, record.cpu_cores)
-        isolation = await self._isolation(record, root)
-        return await launch(
-            {
+        spare = self._spares.take(directory)
+        try:
+            groups = await asyncio.to_thread(self._furnish, record, directory, spare)
+            spec = {
                 "cgroups": groups,
                 "directory": str(directory),
                 "root": str(root),
                 "log": str(self.logs.path(record.id)),
-                "isolation": isolation,
+                "isolation": await self._isolation(record, root),
             }
-        )
+            if spare is not None:
+                try:
+                    return await spare.launch.carry_out(spec)
+                except LauncherDied as error:
+                    if error.has_begun(spec):
+                        raise
+                    _log.warning("a waiting launcher is replaced: %s", error)
+                    spec["cgroups"] = spare.group.make()
+        finally:
+            if spare is not None:
+                spare.launch.close()
+        return await self._launcher.launch(spec)
+
+    def _furnish(self, record: SandboxRecord, directory: Path, spare: Spare | None) -> list[str]:
+        """Make directory and control group; return the files into which the first process has to write itself."""
+        if spare is not None:
+            spare.group.limit(record.memory_gb, record.cpu_cores)
+            return []
+        make_directory(directory)
+        if self._cgroups is None:
+            return []
+        group = self._cgroups.group(record.id)
+        group.save(directory)
+        return group.create(record.memory_gb, record.cpu_cores)
 
     async def _attach(self, record: SandboxRecord) -> AgentInstance:
         channel = await Channel.connect(self._sandboxes / record.id, SOCKET_NAME)
@@ -264,13 +293,13 @@ class AgentDriver:
 
     async def _end(self, sandbox_id: str, directory: Path) -> None:
         if sys.platform != "linux":
-            await self._terminate(sandbox_id, directory)
+            await self._terminate(directory, None)
             return
-        fd = await find_agent(directory)
-        if fd is None:
+        if (found := await find_agent(directory)) is None:
             return
+        agent, fd = found
         try:
-            await self._terminate(sandbox_id, directory)
+            await self._terminate(directory, agent)
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
             # Killing the first process of a process namespace kills all others, and waits for them.
@@ -281,3 +310,12 @@ class AgentDriver:
                 raise DriverError(f"The processes of {sandbox_id} don't end.") from error
         finally:
             os.close(fd)
+
+
+def _clear_away(directory: Path, child: int | None) -> None:
+    """Remove what a sandbox whose processes have ended leaves behind."""
+    if child is not None:
+        reap(child)
+    if (group := ControlGroup.load(directory)) is not None:
+        group.remove()
+    remove_tree(directory)

@@ -46,7 +46,22 @@ class ControlGroup:
         (directory / _FILE).write_text(json.dumps(values))
 
     def create(self, memory_gb: float, cores: float) -> list[str]:
-        """Create the group; return the files to which the sandbox's first process must write its pid."""
+        """Create the group with its limits; return the files to which the first process must write its pid."""
+        files = self.make()
+        self.limit(memory_gb, cores)
+        return files
+
+    def make(self) -> list[str]:
+        """Create the group without limits; return the files to which a process must write its pid."""
+        try:
+            for group in self._directories:
+                _make(group)
+        except OSError as error:
+            raise DriverError(f"The limits of the sandbox could not be set: {error}") from error
+        return [str(group / "cgroup.procs") for group in self._directories]
+
+    def limit(self, memory_gb: float, cores: float) -> None:
+        """Set the limits, before anything of a sandbox runs in the group."""
         memory = str(int(memory_gb * 1024**3) + AGENT_BYTES)
         quota = max(1000, int(cores * _PERIOD))
         values: dict[str, list[tuple[str, str, bool]]]
@@ -64,13 +79,11 @@ class ControlGroup:
             }
         try:
             for controller, group in self.paths.items():
-                _make(group)
                 for name, value, is_needed in values[controller]:
                     with contextlib.nullcontext() if is_needed else contextlib.suppress(OSError):
                         (group / name).write_text(value)
         except OSError as error:
             raise DriverError(f"The limits of the sandbox could not be set: {error}") from error
-        return [str(group / "cgroup.procs") for group in self._directories]
 
     def oom_kills(self) -> int:
         """Return the number of processes that were killed for lack of memory."""

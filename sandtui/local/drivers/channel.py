@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -82,10 +83,13 @@ class Channel:
         except TimeoutError as error:
             raise SandboxGone("The sandbox's agent doesn't answer.") from error
 
-    async def send(self, message: dict[str, Any]) -> None:
-        """Send a message."""
+    async def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Send a message, and descriptors with it."""
+        data = encode(message)
         try:
-            await asyncio.get_running_loop().sock_sendall(self._sock, encode(message))
+            # A new connection has room; only what it has not waits.
+            sent = socket.send_fds(self._sock, [data], fds) if fds else 0
+            await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
         except OSError as error:
             raise SandboxGone("The sandbox's agent is gone.") from error
 

@@ -37,6 +37,7 @@ class HostUsers:
         self._places = tuple(places)
         self._directory: Path | None = None
         self._taken: dict[str, int] = {}
+        self._numbers: set[int] = set()
         self._locks: dict[str, int] = {}
         self._released: list[int] = []
         self._next = 0
@@ -60,16 +61,17 @@ class HostUsers:
             number = (uid - FIRST_UID) // USER_RANGE
             if 0 <= number < RANGES:
                 self._taken[sandbox_id] = number
+                self._numbers.add(number)
                 # The sandbox itself has it unless it died, or comes from a version without locks.
                 if (lock := self._lock(number)) is not None:
                     self._locks[sandbox_id] = lock
 
     def take(self, sandbox_id: str) -> tuple[int, int]:
         """Return the first user of a free range, and the lock that the sandbox has to hold on to."""
-        taken = set(self._taken.values())
         for number in self._candidates():
-            if number not in taken and (lock := self._lock(number)) is not None:
+            if number not in self._numbers and (lock := self._lock(number)) is not None:
                 self._taken[sandbox_id], self._locks[sandbox_id] = number, lock
+                self._numbers.add(number)
                 return FIRST_UID + number * USER_RANGE, lock
         raise DriverError("All users that this machine has for sandboxes are taken.")
 
@@ -85,6 +87,7 @@ class HostUsers:
             os.close(lock)
         number = self._taken.pop(sandbox_id, None)
         if number is not None:
+            self._numbers.discard(number)
             heapq.heappush(self._released, number)
 
     def close(self) -> None:

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from sandtui.local.drivers.agent_processes import INTERPRETER
 from sandtui.local.drivers.base import DriverError
+from sandtui.local.drivers.launcher import INTERPRETER
 
 _SECONDS: Final = 30.0
 # pip as installed, or the version that Python bundles for new virtual environments.

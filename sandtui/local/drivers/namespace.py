@@ -16,15 +16,14 @@ from typing import Any, Final
 from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
 from sandtui.local.control.images import Catalogue
-from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
-from sandtui.local.drivers.agent_processes import LaunchFailed, launch
+from sandtui.local.drivers.agent_instance import AgentInstance
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.architecture import refuse_hardware
-from sandtui.local.drivers.base import DriverError, FileFailed, Refused, SandboxGone
-from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.base import DriverError, FileFailed, Refused
 from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_mkfs, inodes_for, try_quota
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
+from sandtui.local.drivers.launcher import Launcher, LaunchFailed
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
 from sandtui.local.network.worker_process import PacketWorker
@@ -246,14 +245,9 @@ class NamespaceDriver(AgentDriver):
             record.name, network, first_uid, size, lock, nested=self._nested, image=image, watched=watched
         )
 
-    async def _terminate(self, sandbox_id: str, directory: Path) -> None:
-        if self._disk is None:
-            return
-        with contextlib.suppress(SandboxGone):
-            with await Channel.connect(directory, SOCKET_NAME) as channel:
-                agent = channel.peer_pid
-            if agent:
-                await asyncio.to_thread(self._disk.give_up, directory / "root", agent)
+    async def _terminate(self, directory: Path, agent: int | None) -> None:
+        if self._disk is not None and agent is not None:
+            await asyncio.to_thread(self._disk.give_up, directory / "root", agent)
 
     def _released(self, sandbox_id: str) -> None:
         first_uid = self._users.first_uid(sandbox_id)
@@ -321,7 +315,8 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: D
             "cgroups": [],
             "isolation": isolation_spec("probe", network, first_uid, image=image),
         }
-        pid = await launch(spec)
+        async with Launcher() as launcher:
+            pid = await launcher.launch(spec)
         os.kill(pid, 9)
     except LaunchFailed as error:
         if error.code not in _NOT_SUPPORTED:

@@ -103,7 +103,7 @@ class ProcessDriver(AgentDriver):
         env = self._environment(record, root)
         return _PlainInstance(directory, env, self._working_directory(root), watch)
 
-    async def _terminate(self, sandbox_id: str, directory: Path) -> None:
+    async def _terminate(self, directory: Path, agent: int | None) -> None:
         # Only the agent knows its orphans; it ends all of them before it exits.
         try:
             with await Channel.connect(directory, SOCKET_NAME) as channel:

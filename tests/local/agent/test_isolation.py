@@ -11,8 +11,8 @@ import pytest
 
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_instance import AgentInstance
-from sandtui.local.drivers.agent_processes import INTERPRETER, LaunchFailed
 from sandtui.local.drivers.base import FileFailed
+from sandtui.local.drivers.launcher import INTERPRETER, Launcher, LaunchFailed
 from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.drivers.namespace import NamespaceDriver
 from sandtui.local.drivers.selection import select_driver
@@ -223,10 +223,10 @@ async def test_the_machines_own_network_is_given_only_when_asked_for(start: Star
 async def test_a_trial_that_fails_for_another_reason_selects_nothing(
     monkeypatch: pytest.MonkeyPatch, state_dir: Path
 ) -> None:
-    async def broken(spec: dict[str, Any]) -> int:
+    async def broken(self: Launcher, spec: dict[str, Any]) -> int:
         raise LaunchFailed("ModuleNotFoundError: No module named 'struct'", None)
 
-    monkeypatch.setattr("sandtui.local.drivers.namespace.launch", broken)
+    monkeypatch.setattr(Launcher, "launch", broken)
     clock = LocalPlatform(PlatformSettings(state_dir=state_dir)).clock
     for driver in ("auto", "namespace"):
         with pytest.raises(LocalError, match="No module named"):

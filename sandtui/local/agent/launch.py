@@ -1,0 +1,280 @@
+"""Starts an agent: the launcher sets the scene, reports the agent's pid to the platform and goes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+
+from sandtui.local.agent import isolate, libc, network
+from sandtui.local.agent.init import Agent
+from sandtui.local.agent.protocol import Decoder, encode
+from sandtui.local.agent.tree import Tree
+from sandtui.local.agent.usage import DiskMeter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+SOCKET_NAME = "agent.sock"
+_CHUNK = 65536
+
+
+def launch(connection: socket.socket) -> None:
+    """Build the sandbox that the platform describes; tell it the agent's pid, or what went wrong."""
+    platform = _Platform(connection)
+    child = 0
+    try:
+        _introduce(connection)
+        os.setsid()
+        spec = _join_groups(platform)
+        os.chdir(spec["directory"])
+        child, line = _fork_agent(spec, platform)
+    except BaseException as error:
+        line = _failure(error)
+    # A platform that died meanwhile reads no more; then nobody wants this sandbox.
+    if "ready" in line and platform.tell({"pid": child}):
+        os._exit(0)
+    if child:
+        os.kill(child, signal.SIGKILL)
+    platform.tell(line)
+
+
+class _Platform:
+    """The connection over which a launch is asked for."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._decoder = Decoder()
+        self._fds: list[int] = []
+
+    def receive(self) -> dict[str, Any]:
+        """Return the next message; without a platform, end."""
+        while (message := self._decoder.next()) is None:
+            data, fds, _, _ = socket.recv_fds(self.connection, _CHUNK, 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+            if not data:
+                os._exit(1)
+            self._fds += fds
+            self._decoder.feed(data)
+        if self._fds:
+            message["isolation"]["lock"] = self._fds.pop()
+        return message
+
+    def tell(self, message: dict[str, Any]) -> bool:
+        """Answer; return whether anybody is there."""
+        try:
+            self.connection.sendall(encode(message))
+        except OSError:
+            return False
+        return True
+
+
+def _join_groups(platform: _Platform) -> dict[str, Any]:
+    """Join the control groups and return what to build, which may come much later."""
+    while True:
+        spec = platform.receive()
+        for group in spec.get("cgroups", []):
+            libc.write_file(group, str(os.getpid()).encode())
+        if "directory" in spec:
+            return spec
+        platform.tell({"placed": True})
+
+
+def _introduce(connection: socket.socket) -> None:
+    """Hand out what means this process and no later one with its number: the agent has its parent by our end."""
+    if sys.platform != "linux":
+        connection.sendall(encode({"launcher": os.getpid()}))
+        return
+    handle = os.pidfd_open(os.getpid())
+    socket.send_fds(connection, [encode({"launcher": os.getpid()})], [handle])
+    os.close(handle)
+
+
+def _fork_agent(spec: dict[str, Any], platform: _Platform) -> tuple[int, dict[str, Any]]:
+    """Fork the agent and return its pid with what became of it."""
+    isolation = isolate.Isolation(**spec["isolation"]) if spec["isolation"] else None
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # A relative name: the directory's full path may be longer than a socket's address can be.
+    listener.bind(SOCKET_NAME)
+    log = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    up, report = os.pipe()
+    ours, theirs = socket.socketpair()
+    node = proc = -1
+    if isolation is not None:
+        if isolation.network == "tun":
+            node = os.open(network.DEVICE, os.O_PATH)
+        isolate.leave_host(isolation)
+        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    spare_agent()
+    child = os.fork()
+    if child == 0:
+        platform.connection.close()
+        os.close(up)
+        ours.close()
+        _run_agent(spec, isolation, listener, log, report, theirs)
+    os.close(report)
+    theirs.close()
+    try:
+        return child, _attend(child, isolation, _Up(up, platform.connection), ours, node, proc)
+    except BaseException as error:
+        return child, _failure(error)
+
+
+def _attend(
+    child: int, isolation: isolate.Isolation | None, up: _Up, ours: socket.socket, node: int, proc: int
+) -> dict[str, Any]:
+    """Do for the agent what it has no rights to; return its last word."""
+    line = up.read()
+    if isolation is not None and line == {"unshared": True}:
+        assert isolation.first_uid is not None
+        process = os.open(str(child), os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
+        first = isolation.first_uid  # the same on both sides: the sandbox' own namespace gives them their numbers
+        isolate.write_maps(process, first, first, first, isolate.USER_RANGE)
+        ours.send(b"g")
+        line = up.read()
+    if line == {"networked": True}:
+        # The agent is the sandbox' own user by now, and the node may be open to the machine's root alone.
+        libc.enter_network(_receive_descriptor(ours))
+        socket.send_fds(ours, [b"t"], [network.open_tun(node, proc)])
+        line = up.read()
+    return line
+
+
+def spare_agent() -> None:
+    """Let the kernel, when memory runs out, look at everything else first; commands undo it for themselves."""
+    try:
+        libc.write_file("/proc/self/oom_score_adj", b"-900")
+    except OSError:
+        pass  # not root, or not Linux
+
+
+def _run_agent(
+    spec: dict[str, Any],
+    isolation: isolate.Isolation | None,
+    listener: socket.socket,
+    log: int,
+    report: int,
+    launcher: socket.socket,
+) -> NoReturn:
+    device: tuple[int, str] | None = None
+    libc.set_name("sandtui-agent")
+    try:
+        if isolation is None:
+            os.setsid()
+            if sys.platform == "linux":
+                libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+                libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+                libc.own_keyring()
+        else:
+            libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+            isolate.build_root(isolation, spec["root"])
+            if isolation.first_uid is not None:
+                isolate.take_users(isolation, lambda: _ask_for_users(report, launcher))
+            descriptor = isolate.become_root(isolation, lambda: _ask_for_tun(report, launcher))
+            if isolation.is_carried:
+                device = descriptor, isolation.network
+            isolate.lock_down(isolation)
+            # Changing users has undone this; until all is ready, no launcher means no sandbox.
+            libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        tree = Tree("/" if isolation is not None else spec["root"])
+        null = os.open("/dev/null", os.O_RDWR)
+        listener.listen(128)
+        agent = Agent(listener, log, tree, device, is_init=isolation is not None)
+        if isolation is not None and isolation.watched is not None and isolation.files >= 0:
+            agent.disk = DiskMeter(isolation.files, *isolation.watched)
+        gc.collect()
+        gc.freeze()
+        for fd, target in ((null, 0), (null, 1), (log, 2)):
+            os.dup2(fd, target)
+        if sys.platform == "linux":
+            libc.prctl(libc.PR_SET_PDEATHSIG, 0)
+        _say(report, {"ready": True})
+        kept = [device[0]] if device is not None else []
+        if isolation is not None and isolation.lock is not None:
+            kept.append(isolation.lock)
+        if agent.disk is not None:
+            kept.append(agent.disk.root)
+        _close_all_but({0, 1, 2, log, listener.fileno(), *tree.descriptors, agent.selector_fd, *kept})
+    except BaseException as error:
+        _say(report, _failure(error))
+        os._exit(1)
+    try:
+        agent.run()
+    except BaseException as error:
+        agent.log(f"the agent failed: {type(error).__name__}: {error}")
+    os._exit(1)
+
+
+def _ask_for_users(report: int, launcher: socket.socket) -> None:
+    """Let the launcher map the users of our namespace."""
+    _say(report, {"unshared": True})
+    if launcher.recv(1) != b"g":
+        os._exit(1)
+
+
+def _ask_for_tun(report: int, launcher: socket.socket) -> int:
+    """Let the launcher open the TUN node in our network namespace."""
+    namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    socket.send_fds(launcher, [b"n"], [namespace])
+    os.close(namespace)
+    _say(report, {"networked": True})
+    return _receive_descriptor(launcher)
+
+
+def _receive_descriptor(sock: socket.socket) -> int:
+    _, fds, _, _ = socket.recv_fds(sock, 1, 1, socket.MSG_CMSG_CLOEXEC)
+    if not fds:
+        raise OSError("the other side of the launch is gone")
+    return fds[0]
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, OSError):
+        return {"error": str(error), "errno": error.errno}
+    return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _say(report: int, message: dict[str, Any]) -> None:
+    os.write(report, json.dumps(message).encode() + b"\n")
+
+
+class _Up:
+    """What the agent says while it is set up."""
+
+    def __init__(self, pipe: int, platform: socket.socket) -> None:
+        self._pipe = pipe
+        self._platform = platform
+        self._poll = select.poll()
+        for fd in (pipe, platform.fileno()):
+            self._poll.register(fd, select.POLLIN)
+
+    def read(self) -> dict[str, Any]:
+        """Return the next line; a platform that hangs up meanwhile wants this sandbox no more."""
+        data = b""
+        while not data.endswith(b"\n"):
+            if any(fd == self._platform.fileno() for fd, _ in self._poll.poll()):
+                raise OSError("the platform has given this sandbox up")
+            more = os.read(self._pipe, 4096)
+            if not more:
+                return {"error": "the sandbox's first process died while it was being set up"}
+            data += more
+        message: dict[str, Any] = json.loads(data)
+        return message
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """RetentionLimits no descriptor of the host: whoever reaches this process must find nothing to use.
+
+    What is kept is ours alone: no command may read the sandbox' packets, or hold on to what says that it lives.
+    """
+    low = 3
+    for fd in sorted(fd for fd in kept if fd >= low):
+        os.set_inheritable(fd, False)
+        if fd > low:  # an empty range would be taken as one without an end
+            os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, 4096)
