@@ -1,11 +1,11 @@
-"""Run as a file by ``python -I -S``, before anything of the package is importable."""
+"""Runs as a file with ``python -I -S``, before the package can be imported."""
 
 import os
 import sys
 
 _AGENT = os.path.dirname(os.path.realpath(__file__))
 _LOCAL = os.path.dirname(_AGENT)
-# The parents stay empty shells here: their own __init__ must never cost an agent any memory.
+# The parent packages stay empty: importing them would cost memory in every agent.
 for _name, _path in (("sandtui", os.path.dirname(_LOCAL)), ("sandtui.local", _LOCAL)):
     _shell = type(sys)(_name)
     _shell.__path__ = [_path]

@@ -1,4 +1,4 @@
-"""Builds the namespaces and the root of one sandbox, then becomes its process 1."""
+"""Creates the namespaces and the root of a sandbox, then becomes its process 1."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OWN_DIRECTORIES: Final = (
     "tmp", "var", "var/tmp", "workspace",
 )  # fmt: skip
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
-# What /proc tells of the whole machine, whatever namespace asks; and what it would let its root change.
+# Parts of /proc that describe the whole machine in every namespace, or that its root could change.
 MASKED: Final = (
     "acpi", "asound", "config.gz", "interrupts", "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg",
     "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "mtrr", "pagetypeinfo", "sched_debug", "scsi",
@@ -34,24 +34,24 @@ MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
 USER_RANGE: Final = 65536
 
 _MAX_PROCESSES = 4096
-# Quotas that the kernel charges to the user who started us, on top of our own: no sandbox gets more than a part.
+# Limits of the kernel for the user who started us, in addition to our own: a sandbox only gets a part of them.
 _PART = 4
 _INOTIFY: Final = ("instances", "watches")
 _MOST_SIGNALS, _MOST_QUEUE_BYTES = 8192, 409_600
 _OWN_PROCESSES = 2048
 _NAMESPACED_LIMITS = (5, 14)
-"""The first Linux that counts the processes of a user in each user namespace by themselves."""
+"""The first Linux version that counts processes of a user per user namespace."""
 
 
 class Isolation:
-    """What to build.
+    """The sandbox to create.
 
-    ``first_uid`` is the host user that sandbox root becomes; None means ourselves. ``network`` is ``none`` for
-    loopback alone, ``tun`` or ``veth`` for a device whose packets the platform carries, ``host`` for the
-    machine's own. ``python`` is the interpreter that the sandbox has, as :class:`usr_local.Python` describes it.
-    ``lock`` is a descriptor to keep: it says for our whole life that our users are taken. ``nested`` lets programs
-    build namespaces of their own. ``image`` is a file system that holds all files of the sandbox; ``watched`` is how
-    many bytes and files it may have where only watching bounds them.
+    ``first_uid`` is the host user for root of the sandbox; None means the current user. ``network`` is ``none`` for
+    loopback only, ``tun`` or ``veth`` for a device whose packets the platform carries, or ``host`` for the machine's
+    own. ``python`` is the sandbox's interpreter, as described by :class:`usr_local.Python`. ``lock`` is a descriptor
+    to keep open, which marks the user ids as used. ``nested`` allows programs to create namespaces. ``image`` is a
+    file system for all files of the sandbox; ``watched`` are the limits of bytes and files if only watching enforces
+    them.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class Isolation:
 
     @property
     def is_carried(self) -> bool:
-        """Whether the platform carries the sandbox' packets."""
+        """Whether the platform carries the packets of the sandbox."""
         return self.network in network.LINKS
 
 
 def leave_host(isolation: Isolation) -> None:
-    """First step, still outside: the namespaces that the next child will be born into."""
+    """First step, still outside: create the namespaces for the next child."""
     if isolation.first_uid is None:
         uid, gid = os.geteuid(), os.getegid()
         libc.unshare(libc.CLONE_NEWUSER)
@@ -95,13 +95,13 @@ def leave_host(isolation: Isolation) -> None:
 
 
 def write_maps(process: int, first: int, outer_uid: int, outer_gid: int, count: int) -> None:
-    """Say which users of the namespace around it the users of a process' namespace are, beginning with ``first``.
+    """Map user ids of a process's namespace, starting at ``first``, to those of the parent namespace.
 
-    ``process`` is its directory in /proc.
+    ``process`` is the directory of the process in /proc.
     """
     texts = [("uid_map", f"{first} {outer_uid} {count}"), ("gid_map", f"{first} {outer_gid} {count}")]
     if count == 1:
-        # An ordinary user may map a group only after giving up setgroups(2).
+        # Without privileges, a group can only be mapped after setgroups(2) is denied.
         texts.insert(0, ("setgroups", "deny"))
     for name, text in texts:
         fd = os.open(name, os.O_WRONLY, dir_fd=process)
@@ -136,10 +136,10 @@ def build_root(isolation: Isolation, root: str) -> None:
     _make_devices(owned, owner)
     libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m,nr_inodes=16k")
     libc.mount("proc", "proc", "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
-    # Kept, as it is about to become read-only: the limits of our own users can be set once they are there.
+    # Kept open, since it becomes read-only: the limits of our own users can only be set once those are mapped.
     isolation.sysctl = os.open("proc/sys", os.O_RDONLY | os.O_DIRECTORY)
     if not isolation.nested:
-        # Whoever has lost sight of a part of one proc may not mount another.
+        # The kernel refuses another mount of proc to processes that see only a part of one.
         _mask_proc()
     _own_network_files(isolation)
     libc.pivot_root_here()
@@ -147,10 +147,10 @@ def build_root(isolation: Isolation, root: str) -> None:
 
 
 def take_users(isolation: Isolation, map_users: Callable[[], None]) -> None:
-    """Third step, where the sandbox gets users of its own: become the first of them.
+    """Third step, if the sandbox has its own user ids: become the first of them.
 
-    ``map_users`` has someone with more rights map them. Then the same users move into a second namespace: the kernel
-    keeps its quotas for each user, and only a namespace around theirs bounds what all of them have together.
+    ``map_users`` has a privileged process map them. Then the same users enter a second namespace: the kernel counts its
+    quotas per user, and only a parent namespace limits what all of them use together.
     """
     first = isolation.first_uid
     assert first is not None
@@ -161,7 +161,7 @@ def take_users(isolation: Isolation, map_users: Callable[[], None]) -> None:
     _lower_limits()
     _limit_inotify(isolation)
     ready, go = os.pipe()
-    # Nobody else is here yet who could use it: the helper must be able to reach us.
+    # No other process is in the sandbox yet; the helper must be able to access this one.
     libc.prctl(libc.PR_SET_DUMPABLE, 1)
     helper = os.fork()
     if helper == 0:
@@ -187,10 +187,10 @@ def _become_user(number: int) -> None:
 
 
 def become_root(isolation: Isolation, open_tun: Callable[[], int]) -> int:
-    """Next step, once our users are mapped: the remaining namespaces, as root of the sandbox only.
+    """Next step, once the users are mapped: create the other namespaces, as root of the sandbox only.
 
-    ``open_tun`` gets the TUN descriptor from someone with more rights. Returns the descriptor from which the
-    packets of the sandbox come, or -1.
+    ``open_tun`` gets the TUN descriptor from a privileged process. Return the descriptor for the packets of the
+    sandbox, or -1.
     """
     own = 0 if isolation.network == "host" else libc.CLONE_NEWNET
     libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | own)
@@ -203,7 +203,7 @@ def become_root(isolation: Isolation, open_tun: Callable[[], int]) -> int:
 
 
 def lock_down(isolation: Isolation) -> None:
-    """Last step: give up every right that only the setting-up needed."""
+    """Last step: drop all privileges that were only needed for the setup."""
     if isolation.file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (isolation.file_size, isolation.file_size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -211,21 +211,21 @@ def lock_down(isolation: Isolation) -> None:
         _lower_limits()
         _limit_processes()
     _limit_inotify(isolation)
-    # Only now, so that the sandbox' own user has it; where all of that user's keys are taken, the filter is enough.
+    # Not earlier, so that the sandbox's own user gets it. If that user's keys are used up, the filter suffices.
     if not libc.own_keyring() and not seccomp.is_supported():
-        raise OSError("the sandbox can be given no keyring of its own")
+        raise OSError("the sandbox cannot get a keyring of its own")
     if not isolation.nested:
         _forbid_user_namespaces(isolation)
     libc.reduce_capabilities()
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     if seccomp.is_supported():
         seccomp.refuse_calls(nested=isolation.nested)
-    # Without CAP_SYS_PTRACE nobody in the sandbox can now look into this process or borrow its descriptors.
+    # Without CAP_SYS_PTRACE, nothing in the sandbox can now inspect this process or take its descriptors.
     libc.prctl(libc.PR_SET_DUMPABLE, 0)
 
 
 def _mask_proc() -> None:
-    """Hide what tells of the whole machine or of its users: proc knows namespaces for the rest alone."""
+    """Hide parts of proc that describe the whole machine or its users in every namespace."""
     for name in MASKED:
         path = f"proc/{name}"
         if os.path.isdir(path):
@@ -243,11 +243,11 @@ def _forbid_user_namespaces(isolation: Isolation) -> None:
         _set_sysctl(isolation, "user/max_user_namespaces", 0)
     except OSError:
         if not seccomp.is_supported():
-            raise  # else the calls are refused as well
+            raise  # otherwise the calls are refused as well
 
 
 def _lower_limits() -> None:
-    """Take a part alone of what the kernel grants to the user who started us."""
+    """Take only a part of what the kernel allows the user who started us."""
     _lower(resource.RLIMIT_SIGPENDING, _PART, _MOST_SIGNALS)
     _lower(resource.RLIMIT_MSGQUEUE, _PART, _MOST_QUEUE_BYTES)
 
@@ -256,7 +256,7 @@ def _limit_processes() -> None:
     if _kernel_version() >= _NAMESPACED_LIMITS:
         _lower(resource.RLIMIT_NPROC, _PART, _OWN_PROCESSES)
     else:
-        # All processes of the user are counted, and room for others must be left.
+        # All processes of the user count, so leave room for others.
         _lower(resource.RLIMIT_NPROC, 2, None)
 
 
@@ -296,7 +296,7 @@ def _show_host(name: str, owner: int) -> None:
     elif os.path.isdir(host):
         directory(name, owner)
         if name == "usr" and not os.path.isdir(usr_local.PLACE):
-            # Nothing can be made in a directory of the machine, so that it is shown part by part.
+            # Nothing can be created in a directory of the machine, so its entries are shown one by one.
             for part in os.listdir(host):
                 if part != "local":
                     _show_host(f"{name}/{part}", owner)
@@ -306,18 +306,18 @@ def _show_host(name: str, owner: int) -> None:
 
 
 def _show_interpreter(isolation: Isolation, owner: int) -> None:
-    """Show the Python that runs the platform, wherever it lives."""
+    """Show the Python that runs the platform, wherever it is."""
     prefix = isolation.python.prefix.strip("/")
     if prefix and prefix.split("/")[0] not in HOST_DIRECTORIES:
         deep_directory(".", prefix, owner)
         libc.bind_read_only(f"/{prefix}", prefix)
     if f"{prefix}/".startswith("root/"):
-        # Every user of the sandbox may run it, so that all may pass through here; nobody else may look around.
+        # Every user of the sandbox may run it, so all may pass through here; only the owner may list it.
         os.chmod("root", 0o711)  # noqa: S103
 
 
 def _own_usr_local(isolation: Isolation, owner: int) -> None:
-    """Lay a /usr/local of the sandbox' own over the machine's, whose content is linked into it."""
+    """Mount a /usr/local of the sandbox over the machine's, whose content is linked into it."""
     python = isolation.python
     deep_directory(".", USR_LOCAL, owner)
     if os.path.isdir(usr_local.PLACE):
@@ -328,7 +328,7 @@ def _own_usr_local(isolation: Isolation, owner: int) -> None:
     usr_local.make_environment(USR_LOCAL, python, owner=owner)
     if os.path.isdir(usr_local.PLACE):
         usr_local.show_machine(USR_LOCAL, f"/{MACHINE_USR_LOCAL}", owner)
-    # Some systems keep it behind a link into /var.
+    # Some systems have a link into /var there.
     target = os.path.realpath(usr_local.PLACE).strip("/")
     if target.split("/")[0] not in HOST_DIRECTORIES:
         deep_directory(".", target, owner)
@@ -357,7 +357,7 @@ def _make_devices(owned: str, owner: int) -> None:
 
 
 def _own_network_files(isolation: Isolation) -> None:
-    """Lay the sandbox's own name files over the host's, which are read-only."""
+    """Mount the sandbox's own name files over those of the host, which are read-only."""
     own = {
         "hostname": f"{isolation.hostname}\n",
         "hosts": f"127.0.0.1 localhost {isolation.hostname}\n::1 localhost ip6-localhost\n",
@@ -371,7 +371,7 @@ def _own_network_files(isolation: Isolation) -> None:
     if isolation.is_carried:
         _own_resolver()
         return
-    # Many systems keep resolv.conf behind a link into /run, which is not the host's here.
+    # In many systems, resolv.conf is a link into /run, which is not the host's here.
     resolver = os.path.realpath("/etc/resolv.conf")
     if resolver.startswith("/run/") and os.path.isfile(resolver):
         os.makedirs(os.path.dirname(resolver).lstrip("/"), exist_ok=True)
@@ -379,7 +379,7 @@ def _own_network_files(isolation: Isolation) -> None:
 
 
 def _own_resolver() -> None:
-    """Name the platform's resolver, also where resolv.conf is a link into /run."""
+    """Set the platform's resolver, even if resolv.conf is a link into /run."""
     text = f"nameserver {network.RESOLVER}\n".encode()
     resolver = os.path.realpath("/etc/resolv.conf")
     if resolver.startswith("/run/"):

@@ -1,4 +1,4 @@
-"""Starts an agent: the launcher sets the scene, reports the agent's pid to the platform and goes."""
+"""Starts an agent: the launcher creates the sandbox, reports the agent's pid to the platform and exits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 65536
 
 
 def launch(connection: socket.socket) -> None:
-    """Build the sandbox that the platform describes; tell it the agent's pid, or what went wrong."""
+    """Build the sandbox that the platform describes; send it the agent's pid, or the error."""
     platform = _Platform(connection)
     child = 0
     try:
@@ -36,7 +36,7 @@ def launch(connection: socket.socket) -> None:
         child, line = _fork_agent(spec, platform)
     except BaseException as error:
         line = _failure(error)
-    # A platform that died meanwhile reads no more; then nobody wants this sandbox.
+    # A platform that died does not read this; then nobody needs the sandbox.
     if "ready" in line and platform.tell({"pid": child}):
         os._exit(0)
     if child:
@@ -45,7 +45,7 @@ def launch(connection: socket.socket) -> None:
 
 
 class _Platform:
-    """The connection over which a launch is asked for."""
+    """The connection to the platform that requested the launch."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -53,7 +53,7 @@ class _Platform:
         self._fds: list[int] = []
 
     def receive(self) -> dict[str, Any]:
-        """Return the next message; without a platform, end."""
+        """Return the next message; exit if the platform has closed the connection."""
         while (message := self._decoder.next()) is None:
             data, fds, _, _ = socket.recv_fds(self.connection, _CHUNK, 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
             if not data:
@@ -65,7 +65,7 @@ class _Platform:
         return message
 
     def tell(self, message: dict[str, Any]) -> bool:
-        """Answer; return whether anybody is there."""
+        """Send a message; return whether the platform still listens."""
         try:
             self.connection.sendall(encode(message))
         except OSError:
@@ -74,7 +74,7 @@ class _Platform:
 
 
 def _join_groups(platform: _Platform) -> dict[str, Any]:
-    """Join the control groups and return what to build, which may come much later."""
+    """Join the control groups and return the specification, which may arrive much later."""
     while True:
         spec = platform.receive()
         for group in spec.get("cgroups", []):
@@ -85,7 +85,7 @@ def _join_groups(platform: _Platform) -> dict[str, Any]:
 
 
 def _introduce(connection: socket.socket) -> None:
-    """Hand out what means this process and no later one with its number: the agent has its parent by our end."""
+    """Send a pidfd of this process; through it, the platform recognizes the agent's parent."""
     if sys.platform != "linux":
         connection.sendall(encode({"launcher": os.getpid()}))
         return
@@ -95,10 +95,10 @@ def _introduce(connection: socket.socket) -> None:
 
 
 def _fork_agent(spec: dict[str, Any], platform: _Platform) -> tuple[int, dict[str, Any]]:
-    """Fork the agent and return its pid with what became of it."""
+    """Fork the agent; return its pid and its result."""
     isolation = isolate.Isolation(**spec["isolation"]) if spec["isolation"] else None
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # A relative name: the directory's full path may be longer than a socket's address can be.
+    # A relative name, since the full path may be too long for a socket address.
     listener.bind(SOCKET_NAME)
     log = os.open(spec["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     up, report = os.pipe()
@@ -127,17 +127,17 @@ def _fork_agent(spec: dict[str, Any], platform: _Platform) -> tuple[int, dict[st
 def _attend(
     child: int, isolation: isolate.Isolation | None, up: _Up, ours: socket.socket, node: int, proc: int
 ) -> dict[str, Any]:
-    """Do for the agent what it has no rights to; return its last word."""
+    """Do the privileged steps for the agent; return its last message."""
     line = up.read()
     if isolation is not None and line == {"unshared": True}:
         assert isolation.first_uid is not None
         process = os.open(str(child), os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
-        first = isolation.first_uid  # the same on both sides: the sandbox' own namespace gives them their numbers
+        first = isolation.first_uid  # the same on both sides: the sandbox's own namespace renumbers them
         isolate.write_maps(process, first, first, first, isolate.USER_RANGE)
         ours.send(b"g")
         line = up.read()
     if line == {"networked": True}:
-        # The agent is the sandbox' own user by now, and the node may be open to the machine's root alone.
+        # The agent runs as the sandbox's own user by now, and only root of the machine may access the node.
         libc.enter_network(_receive_descriptor(ours))
         socket.send_fds(ours, [b"t"], [network.open_tun(node, proc)])
         line = up.read()
@@ -145,7 +145,7 @@ def _attend(
 
 
 def spare_agent() -> None:
-    """Let the kernel, when memory runs out, look at everything else first; commands undo it for themselves."""
+    """Make this process the last choice of the OOM killer; commands undo it for themselves."""
     try:
         libc.write_file("/proc/self/oom_score_adj", b"-900")
     except OSError:
@@ -178,7 +178,7 @@ def _run_agent(
             if isolation.is_carried:
                 device = descriptor, isolation.network
             isolate.lock_down(isolation)
-            # Changing users has undone this; until all is ready, no launcher means no sandbox.
+            # The change of user has reset this; until everything is ready, the sandbox must end with the launcher.
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
         tree = Tree("/" if isolation is not None else spec["root"])
         null = os.open("/dev/null", os.O_RDWR)
@@ -210,14 +210,14 @@ def _run_agent(
 
 
 def _ask_for_users(report: int, launcher: socket.socket) -> None:
-    """Let the launcher map the users of our namespace."""
+    """Have the launcher map the users of our namespace."""
     _say(report, {"unshared": True})
     if launcher.recv(1) != b"g":
         os._exit(1)
 
 
 def _ask_for_tun(report: int, launcher: socket.socket) -> int:
-    """Let the launcher open the TUN node in our network namespace."""
+    """Have the launcher open the TUN node in our network namespace."""
     namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     socket.send_fds(launcher, [b"n"], [namespace])
     os.close(namespace)
@@ -228,7 +228,7 @@ def _ask_for_tun(report: int, launcher: socket.socket) -> int:
 def _receive_descriptor(sock: socket.socket) -> int:
     _, fds, _, _ = socket.recv_fds(sock, 1, 1, socket.MSG_CMSG_CLOEXEC)
     if not fds:
-        raise OSError("the other side of the launch is gone")
+        raise OSError("the other side of the launch has ended")
     return fds[0]
 
 
@@ -243,7 +243,7 @@ def _say(report: int, message: dict[str, Any]) -> None:
 
 
 class _Up:
-    """What the agent says while it is set up."""
+    """The messages of the agent during its setup."""
 
     def __init__(self, pipe: int, platform: socket.socket) -> None:
         self._pipe = pipe
@@ -253,7 +253,7 @@ class _Up:
             self._poll.register(fd, select.POLLIN)
 
     def read(self) -> dict[str, Any]:
-        """Return the next line; a platform that hangs up meanwhile wants this sandbox no more."""
+        """Return the next message; raise an error if the platform closes the connection in the meantime."""
         data = b""
         while not data.endswith(b"\n"):
             if any(fd == self._platform.fileno() for fd, _ in self._poll.poll()):
@@ -267,14 +267,14 @@ class _Up:
 
 
 def _close_all_but(kept: set[int]) -> None:
-    """RetentionLimits no descriptor of the host: whoever reaches this process must find nothing to use.
+    """Close all other descriptors of the host: a process that takes over this one must find nothing to use.
 
-    What is kept is ours alone: no command may read the sandbox' packets, or hold on to what says that it lives.
+    The remaining ones are close-on-exec: commands may not read the sandbox's packets, or hold its lock.
     """
     low = 3
     for fd in sorted(fd for fd in kept if fd >= low):
         os.set_inheritable(fd, False)
-        if fd > low:  # an empty range would be taken as one without an end
+        if fd > low:  # an empty range would mean one without an end
             os.closerange(low, fd)
         low = fd + 1
     os.closerange(low, 4096)

@@ -1,4 +1,4 @@
-"""The few Linux calls that Python's standard library does not have."""
+"""The few Linux calls that are missing in Python's standard library."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _KEYCTL: Final = {"x86_64": 250, "aarch64": 219, "riscv64": 219}
 _KEYCTL_JOIN_SESSION_KEYRING: Final = 1
 _CAP_VERSION_3: Final = 0x20080522
 
-# What a container engine leaves to root by default, without the raw sockets and device nodes:
+# The default of container engines for root, without raw sockets and device nodes:
 # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot, setfcap.
 KEPT_CAPABILITIES: Final = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31})
 
@@ -111,7 +111,7 @@ def set_name(name: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Give this process namespaces of its own."""
+    """Move this process into new namespaces."""
     _check(_unshare(flags), "unshare")
 
 
@@ -127,18 +127,18 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, options
 
 
 def make_private() -> None:
-    """RetentionLimits every later mount of this namespace to itself."""
+    """Keep all later mounts inside this namespace."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
 def pivot_root_here() -> None:
-    """Make the current directory the root and drop the old one."""
+    """Make the current directory the root and unmount the old one."""
     _check(_pivot_root(b".", b"."), "pivot_root")
     _check(_umount2(b".", MNT_DETACH), "umount of the old root")
 
 
 def open_alone(path: str) -> int:
-    """Open a directory as it is without what is or will be mounted in it."""
+    """Open a directory without what is or will be mounted in it."""
     flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
     found = _libc.syscall(ctypes.c_long(_OPEN_TREE), ctypes.c_int(_AT_FDCWD), ctypes.c_char_p(os.fsencode(path)), flags)
     _check(found, "open_tree")
@@ -155,7 +155,7 @@ class _MountAttributes(ctypes.Structure):
 
 
 def bind_read_only(source: str, target: str) -> None:
-    """Show a host directory or file, with all that is mounted below it, and let nothing write there."""
+    """Mount a host directory or file read-only, with everything that is mounted below it."""
     mount(source, target, None, MS_BIND | MS_REC)
     wanted = _MountAttributes(_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV, 0, 0, 0)
     result = _libc.syscall(
@@ -168,9 +168,9 @@ def bind_read_only(source: str, target: str) -> None:
     )
     if result == 0:
         return
-    # Linux before 5.12 can only be told so mount by mount.
+    # Linux before 5.12 needs a call for each mount.
     for point in _mounts_below(os.path.realpath(target)):
-        # The flags that a mount already has are locked in a user namespace, so they are said again.
+        # In a user namespace, existing flags of a mount are locked and must be repeated.
         flags = os.statvfs(point).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
         mount(None, point, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | flags)
 
@@ -196,15 +196,15 @@ class _FilterProgram(ctypes.Structure):
 
 
 def filter_calls(program: bytes) -> None:
-    """Have the kernel run a seccomp program of eight-byte steps before each call of this process."""
+    """Run a seccomp program of eight-byte instructions before each system call of this process."""
     given = _FilterProgram(len(program) // 8, program)
     _check(_prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(given), 0, 0), "seccomp")
 
 
 def own_keyring() -> bool:
-    """Leave the session keyring that we came with for an empty one; say whether that is done.
+    """Replace the inherited session keyring with an empty one; return whether that worked.
 
-    A kernel without keyrings has none to leave.
+    On a kernel without keyrings, there is none to replace.
     """
     number = _KEYCTL.get(os.uname().machine)
     if number is None:
@@ -229,7 +229,7 @@ _Capabilities = _CapData * 2
 
 
 def reduce_capabilities() -> None:
-    """Keep, for this process and all it starts, only what ordinary programs expect of root."""
+    """Keep, for this process and its children, only the capabilities that ordinary programs expect of root."""
     last = int(read_file("/proc/sys/kernel/cap_last_cap"))
     for capability in range(last + 1):
         if capability not in KEPT_CAPABILITIES:
@@ -243,7 +243,7 @@ def reduce_capabilities() -> None:
 
 
 def set_aside(capability: int) -> None:
-    """Do without a capability from now on; it can be taken up again, and programs that are started have it."""
+    """Drop a capability from the effective set; it can be raised again, and started programs have it."""
     header = _CapHeader(_CAP_VERSION_3, 0)
     data = _Capabilities()
     _check(_capget(ctypes.byref(header), data), "capget")

@@ -1,7 +1,7 @@
 """The system calls that are refused in a sandbox: about those that container engines refuse by default.
 
-It is a list of what is refused: any other would end programs that nobody thought of. Calls that the kernel got after
-the list was written are unknown to a sandbox as they are to an older kernel.
+It is a deny list, since an allow list would break programs that use other calls. Calls that were added to the kernel
+later fail in a sandbox as on an older kernel.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from typing import Final
 
 _MACHINES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-"""By machine: its column in the tables below, and the kernel's number for its calls."""
+"""By machine: its column in the tables below, and the kernel's number of its architecture."""
 
 _NEWEST: Final = 469  # file_setattr, Linux 6.17; calls of the x32 ABI have far higher numbers
 
-# Calls that act on the whole machine, that reach deep into the kernel, or that need rights nobody has in a sandbox.
+# Calls that affect the whole machine, that reach deep into the kernel, or that need privileges no sandbox has.
 _REFUSED: Final = {
     "_sysctl": (156, None), "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "clock_settime": (227, 112),
     "create_module": (174, None), "delete_module": (176, 106), "fanotify_init": (300, 262),
@@ -40,7 +40,7 @@ _REFUSED: Final = {
     "ustat": (136, None), "vhangup": (153, 58),
 }  # fmt: skip
 
-# What it takes to build another sandbox inside; with a user namespace of its own any program would have the rights.
+# Calls to create a nested sandbox; with a user namespace of its own, any program would have the privileges.
 _NESTING: Final = {
     "fsconfig": (431, 431), "fsmount": (432, 432), "fsopen": (430, 430), "fspick": (433, 433), "mount": (165, 40),
     "mount_setattr": (442, 442), "move_mount": (429, 429), "open_tree": (428, 428), "open_tree_attr": (467, 467),
@@ -56,7 +56,7 @@ _CLONE_NEWTIME: Final = 0x80  # in clone(2) these bits are a signal
 _SOCK_PACKET: Final = 10
 _AF_NETLINK: Final = 16
 _NETLINK: Final = (0, 4)  # addresses and routes, as getifaddrs(3) asks for them; sockets, as ss(8) does
-# Linux, 32-bit uname and sizes (which only say something else), no address randomization, and "what is it now".
+# Linux, 32-bit uname and sizes (which only change what is reported), no address randomization, and the query.
 _PERSONALITIES: Final = (0x0, 0x8, 0x20000, 0x20008, 0x40000, 0xFFFFFFFF)
 
 _programs: dict[tuple[str, bool], bytes] = {}
@@ -68,12 +68,12 @@ _NUMBER, _ARCHITECTURE = 0, 4
 
 
 def is_supported() -> bool:
-    """Say whether the calls of this machine are known."""
+    """Return whether the system calls of this machine are known."""
     return os.uname().machine in _MACHINES and sys.maxsize > 1 << 32
 
 
 def refuse_calls(*, nested: bool) -> None:
-    """Refuse calls from now on, for this process and all that it starts; ``nested`` leaves those for namespaces."""
+    """Refuse calls from now on, for this process and its children; ``nested`` allows those for namespaces."""
     libc.filter_calls(program(nested=nested))
 
 
@@ -86,7 +86,7 @@ def program(*, nested: bool) -> bytes:
 
 
 def _program(column: int, architecture: int, *, nested: bool) -> bytes:
-    """Return the filter as the kernel's small machine runs it."""
+    """Return the filter as a BPF program."""
     unknown, denied = _ERRNO | errno.ENOSYS, _ERRNO | errno.EPERM
     code = [
         _step(_LOAD, _ARCHITECTURE),
@@ -103,7 +103,7 @@ def _program(column: int, architecture: int, *, nested: bool) -> bytes:
     if not nested:
         code += _case(_CLONE[column], _any_bit(_NAMESPACES, denied))
         code += _case(_UNSHARE[column], _any_bit(_NAMESPACES | _CLONE_NEWTIME, denied))
-        # Its flags lie in memory, where no filter sees them: the C library goes on with clone(2).
+        # Its flags are in memory, out of reach of a filter: the C library falls back to clone(2).
         code += _case(_CLONE3, [_step(_RETURN, unknown)])
     for numbers in _SOCKETS:
         code += _case(numbers[column], _socket())
@@ -114,12 +114,12 @@ def _program(column: int, architecture: int, *, nested: bool) -> bytes:
 
 
 def _socket() -> list[bytes]:
-    """Allow the families that programs live on; refuse as a kernel does that was built without the others."""
+    """Allow the socket families that programs need; refuse others like a kernel that was built without them."""
     family, protocol = _ERRNO | errno.EAFNOSUPPORT, _ERRNO | errno.EPROTONOSUPPORT
     internet = [
         _argument(1),
         _step(_AND, 0xF),
-        # The old way to a packet socket, which the kernel takes with this family.
+        # The old way to create a packet socket, accepted with this family.
         _step(_EQUAL, _SOCK_PACKET, 0, 1),
         _step(_RETURN, family),
         _step(_RETURN, _ALLOW),
@@ -144,12 +144,12 @@ def _any_bit(bits: int, otherwise: int) -> list[bytes]:
 
 
 def _case(value: int, steps: list[bytes]) -> list[bytes]:
-    """Take steps, the last of which returns, when what was loaded is this value."""
+    """Run instructions, the last of which returns, if the loaded value is this one."""
     return [_step(_EQUAL, value, 0, len(steps)), *steps]
 
 
 def _argument(index: int) -> bytes:
-    # The lower half, which is all that the kernel reads of these; both machines have it first.
+    # The lower half, which is all that the kernel reads of these; both machines store it first.
     return _step(_LOAD, 16 + 8 * index)
 
 

@@ -1,7 +1,7 @@
-"""The prepared process of a platform: it has imported the agent, and every sandbox begins as a fork of it.
+"""The zygote of a platform: a process that has imported the agent, and of which every sandbox is a fork.
 
-It is told nothing about any sandbox. All that comes here is the socket over which a fork talks to the platform, so that
-nothing of one sandbox can be found in the memory of the next, and this process never grows.
+It knows nothing about any sandbox. It only receives the socket over which a fork talks to the platform, so that no data
+of one sandbox is in the memory of the next, and it never grows.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def main() -> None:
-    """Serve on the socket that is standard input."""
-    # Nothing that is meant for the platform's terminal or its process group reaches sandboxes.
+    """Serve on the socket at standard input."""
+    # Signals for the platform's terminal or process group must not reach sandboxes.
     os.setsid()
     os.umask(0o022)
     libc.set_name("sandtui-zygote")
@@ -40,11 +40,11 @@ def main() -> None:
 
 
 def serve(requests: socket.socket) -> None:
-    """Fork a launcher for each socket that arrives, until the platform is gone."""
-    # The kernel reaps launchers. Agents, which outlive theirs, become children of the platform.
+    """Fork a launcher for each received socket, until the platform closes the connection."""
+    # The kernel reaps launchers. Agents, which outlive them, become children of the platform.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _warm_up()
-    # A collection would write to every object, and each sandbox then have a copy of its own.
+    # A garbage collection would write to all objects, so that each sandbox would get its own copies.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -60,7 +60,7 @@ def serve(requests: socket.socket) -> None:
 
 
 def _warm_up() -> None:
-    """Do once what every fork will do, so that what Python sets up for it the first time is there, and shared."""
+    """Do what every fork will do, so that Python's one-time initialization is done and shared."""
     ours, theirs = socket.socketpair()
     decoder = Decoder()
     for _ in range(_TIMES):

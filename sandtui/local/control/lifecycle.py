@@ -102,7 +102,7 @@ class Lifecycle:
 
     @contextlib.contextmanager
     def activity(self, sandbox_id: str) -> Iterator[None]:
-        """RetentionLimits a sandbox from becoming idle while it is in use."""
+        """Keep a sandbox from becoming idle while it is in use."""
         self._busy[sandbox_id] = self._busy.get(sandbox_id, 0) + 1
         try:
             yield

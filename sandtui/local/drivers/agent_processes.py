@@ -1,4 +1,4 @@
-"""The agents as processes of this machine: started, found again, and made sure to be gone."""
+"""Agents as processes of this machine: starts them, finds running ones, and makes sure that they are gone."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def reap(pid: int) -> None:
-    """Make sure that a child of ours is dead and gone; one of another parent is left to it."""
+    """Kill and reap a child process; a process of another parent is left alone."""
     with contextlib.suppress(ChildProcessError, ProcessLookupError):
         if os.waitpid(pid, os.WNOHANG)[0] == 0:
-            # As long as it is not reaped, its number can't mean anything else.
+            # Until it is reaped, its number cannot belong to another process.
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
 
 async def find_agent(directory: Path) -> tuple[int, int] | None:
-    """Return the pid of a sandbox' agent, and a descriptor that means it and no later process with its number."""
+    """Return the pid of a sandbox's agent and a pidfd of it, or None if there is none."""
     try:
         with await Channel.connect(directory, SOCKET_NAME) as channel:
             pid = channel.peer_pid
@@ -33,7 +33,7 @@ async def find_agent(directory: Path) -> tuple[int, int] | None:
             return None
         fd = os.pidfd_open(pid)
         try:
-            # Only now is it sure: it still listened after the descriptor was there.
+            # Connect again: if it still listens, the descriptor is not that of a later process with the same number.
             (await Channel.connect(directory, SOCKET_NAME)).close()
         except BaseException:
             os.close(fd)

@@ -1,4 +1,4 @@
-"""What the drivers with real processes share: launching, finding and ending sandboxes by their agents."""
+"""The common part of drivers with real processes: launching, finding and ending sandboxes through their agents."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LAUNCHES_AT_ONCE = 8
 _END_SECONDS = 10.0
 WATCH_SECONDS = 0.5
 _CHECKED_AT_ONCE = 50
-# An agent ends by itself this long after its lifetime, should no platform be there to do it.
+# Without a platform, an agent ends its sandbox this long after its lifetime.
 _GRACE_SECONDS = 60.0
 
 
@@ -63,12 +63,12 @@ class AgentDriver:
         self._children: dict[str, int] = {}
 
     async def open(self) -> None:
-        """Get ready."""
+        """Prepare the directories and watch the memory of sandboxes."""
         private_directory(self._sandboxes, "directory")
         self.logs.open()
         await asyncio.to_thread(machine_python)
         if sys.platform == "linux":
-            # Agents whose launcher is done become our children, so that no dead one is left unreaped.
+            # Agents become our children when their launcher exits, so that all of them are reaped.
             libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
         self._launcher.open()
         await self._spares.open()
@@ -88,32 +88,32 @@ class AgentDriver:
         self._instances.clear()
 
     def fleet(self) -> list[SandboxRecord]:
-        """Return the sandboxes that are there from the beginning: none."""
+        """Return no sandboxes: this driver starts without any."""
         return []
 
     def may_end(self, record: SandboxRecord) -> bool:
-        """Return True: its start command ends, or it runs out of memory."""
+        """Return True: its start command can end, or it can run out of memory."""
         return True
 
     async def admit(self, record: SandboxRecord) -> None:
-        """Let every sandbox in; the machine's own limits are the only ones."""
+        """Admit every sandbox; only the machine limits them."""
 
     async def image_error(self, image: str) -> str | None:
-        """Return why an image can't be had; nothing is pulled here, so only its name counts."""
+        """Return why an image is not available; nothing is pulled, so only its name counts."""
         return self._images.error(image)
 
     async def apply_egress(self, record: SandboxRecord) -> None:
         """Do nothing: lists that would need it are refused."""
 
     async def applied_egress(self, record: SandboxRecord) -> int:
-        """Return the newest generation: everything or nothing was decided when the sandbox was made."""
+        """Return the newest generation: access was decided when the sandbox was created."""
         return record.network_generation if record.id in self._instances else 0
 
     async def start(self, record: SandboxRecord) -> AgentInstance:
-        """Make a sandbox and start it."""
+        """Create a sandbox and start it."""
         if (reason := self._images.error(record.docker_image)) is not None:
             raise ImageUnavailable(reason)
-        self.note(record.id, f"image {record.docker_image!r} is a name only; see above for the base")
+        self.note(record.id, f"image {record.docker_image!r} is only a name; the line above describes the base")
         directory = self._sandboxes / record.id
         root = directory / "root"
         if directory.exists():
@@ -131,14 +131,14 @@ class AgentDriver:
             raise DriverError(f"The sandbox could not be started: {error}") from error
 
     async def adopt(self, record: SandboxRecord) -> AgentInstance | None:
-        """Find a sandbox again that an earlier platform started."""
+        """Return a running sandbox that an earlier platform started, or None."""
         try:
             return await self._attach(record)
         except SandboxGone:
             return None
 
     async def discard(self, sandbox_id: str) -> None:
-        """End every process of a sandbox and remove its files."""
+        """End all processes of a sandbox and remove its files."""
         instance = self._instances.pop(sandbox_id, None)
         directory = self._sandboxes / sandbox_id
         if directory.is_dir():
@@ -149,19 +149,19 @@ class AgentDriver:
         self._released(sandbox_id)
 
     async def remains(self) -> list[str]:
-        """Return the ids of which anything but a log is left."""
+        """Return the ids of sandboxes with anything left but a log."""
         return sorted(path.name for path in self._sandboxes.iterdir())
 
     async def log(self, record: SandboxRecord) -> str:
-        """Return the log of a sandbox, its beginning left out when it is very long."""
+        """Return the log of a sandbox, without the beginning of a very long one."""
         return await asyncio.to_thread(self.logs.tail, record.id)
 
     def note(self, sandbox_id: str, text: str) -> None:
-        """Write a line of the platform's own to a sandbox's log."""
+        """Write a line of the platform to the log of a sandbox."""
         self.logs.note(sandbox_id, text)
 
     async def measure(self, sandbox_id: str) -> dict[str, Any]:
-        """Return how many processes a sandbox has and how much memory they hold."""
+        """Return the number of processes of a sandbox and their memory."""
         with await Channel.connect(self._sandboxes / sandbox_id, SOCKET_NAME) as channel:
             reply = await channel.ask({"op": "stats"})
             reply.close()
@@ -169,12 +169,12 @@ class AgentDriver:
 
     @property
     def _limits(self) -> str:
-        """What is limited and how, for people."""
+        """A description of the limits for users."""
         if sys.platform != "linux":
             return "memory, cores and disk are not limited"
         if self._cgroups is None:
             return (
-                "memory, that of files in memory included, is watched and a sandbox over it ended; "
+                "memory, including in-memory files, is watched, and a sandbox that exceeds it is ended; "
                 f"cores are not limited; {self._disk_limit}"
             )
         limited = "memory and cores are" if self._cgroups.has_cores else "memory is"
@@ -182,7 +182,7 @@ class AgentDriver:
 
     @property
     def _disk_limit(self) -> str:
-        """What of the disk is limited and how, for people."""
+        """A description of the disk limits for users."""
         return "disk is not limited"
 
     async def _watch_memory(self) -> None:
@@ -219,12 +219,12 @@ class AgentDriver:
         """Ask the agent to end; what it leaves is killed afterwards."""
 
     def _released(self, sandbox_id: str) -> None:
-        """Take note that nothing of a sandbox is left."""
+        """Release what is reserved for a removed sandbox."""
 
     async def _launch_whole(self, record: SandboxRecord, directory: Path, root: Path) -> None:
-        """Launch an agent; one that is not wanted any more is launched to its end all the same.
+        """Launch an agent, to the end even if it is no longer wanted.
 
-        A launch broken off half-way would leave an agent that no socket leads to and that nothing could end.
+        A cancelled launch could leave an agent without a socket, which nothing could end.
         """
 
         async def launch_and_note() -> None:
@@ -302,12 +302,12 @@ class AgentDriver:
             await self._terminate(directory, agent)
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
-            # Killing the first process of a process namespace kills all others, and waits for them.
+            # Killing the first process of a process namespace kills the others, and waits for them.
             try:
                 async with asyncio.timeout(_END_SECONDS):
                     await readable(fd)
             except TimeoutError as error:
-                raise DriverError(f"The processes of {sandbox_id} don't end.") from error
+                raise DriverError(f"The processes of {sandbox_id} do not end.") from error
         finally:
             os.close(fd)
 

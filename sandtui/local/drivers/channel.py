@@ -1,4 +1,4 @@
-"""The platform's end of the socket to an agent. What comes from there is not trusted."""
+"""The platform's end of the socket to an agent. The agent is not trusted."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class AgentResponse:
-    """A message of the agent and the descriptors that came with it; ours to close."""
+    """A message of the agent and the descriptors that came with it, which the receiver must close."""
 
     def __init__(self, message: dict[str, Any], fds: list[int]) -> None:
         self.message = message
         self.fds = fds
 
     def close(self) -> None:
-        """Close every descriptor."""
+        """Close all descriptors."""
         while self.fds:
             os.close(self.fds.pop())
 
 
 class Channel:
-    """One connection to an agent. Closing it ends what was asked for over it."""
+    """A connection to an agent. Closing it ends what was started over it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -51,13 +51,13 @@ class Channel:
         try:
             address = str(directory / name)
             if len(os.fsencode(address)) > 100 and sys.platform == "linux":
-                # A socket's address is short; the way through a descriptor always fits.
+                # Socket addresses are short; a path through a descriptor always fits.
                 holder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
                 address = f"/proc/self/fd/{holder}/{name}"
             await _connect(sock, address)
         except OSError as error:
             sock.close()
-            raise SandboxGone("The sandbox's agent doesn't answer.") from error
+            raise SandboxGone("The sandbox's agent does not respond.") from error
         except BaseException:
             sock.close()
             raise
@@ -68,20 +68,20 @@ class Channel:
 
     @property
     def peer_pid(self) -> int | None:
-        """The agent's pid as the kernel knows it, where it tells."""
+        """The agent's pid as reported by the kernel, if it does."""
         if not hasattr(socket, "SO_PEERCRED"):
             return None
         raw = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         return int.from_bytes(raw[:4], sys.byteorder)
 
     async def ask(self, message: dict[str, Any], timeout: float = REPLY_SECONDS) -> AgentResponse:
-        """Send a message and return its reply."""
+        """Send a message and return the response."""
         await self.send(message)
         try:
             async with asyncio.timeout(timeout):
                 return await self.receive()
         except TimeoutError as error:
-            raise SandboxGone("The sandbox's agent doesn't answer.") from error
+            raise SandboxGone("The sandbox's agent does not respond.") from error
 
     async def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Send a message, and descriptors with it."""
@@ -91,7 +91,7 @@ class Channel:
             sent = socket.send_fds(self._sock, [data], fds) if fds else 0
             await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
         except OSError as error:
-            raise SandboxGone("The sandbox's agent is gone.") from error
+            raise SandboxGone("The sandbox's agent has ended.") from error
 
     async def receive(self) -> AgentResponse:
         """Return the next message of the agent."""
@@ -99,7 +99,7 @@ class Channel:
             try:
                 message = self._decoder.next()
             except ProtocolError as error:
-                raise SandboxGone(f"The sandbox's agent talks nonsense: {error}.") from error
+                raise SandboxGone(f"The sandbox's agent sent an invalid message: {error}.") from error
             if message is not None:
                 fds, self._fds = self._fds, []
                 return AgentResponse(message, fds)
@@ -109,12 +109,12 @@ class Channel:
                 await readable(self._sock.fileno())
                 continue
             except OSError as error:
-                raise SandboxGone("The sandbox's agent is gone.") from error
+                raise SandboxGone("The sandbox's agent has ended.") from error
             for fd in fds:
                 os.set_inheritable(fd, False)
             self._fds += fds
             if not data or len(self._fds) > MAX_FDS:
-                raise SandboxGone("The sandbox's agent is gone.")
+                raise SandboxGone("The sandbox's agent has ended.")
             self._decoder.feed(data)
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class Channel:
 
 
 async def _connect(sock: socket.socket, address: str) -> None:
-    # A full queue of a busy agent answers EAGAIN on a Unix socket, which the event loop takes for an error.
+    # The full queue of a busy agent causes EAGAIN on a Unix socket, which the event loop treats as an error.
     for attempt in range(60):
         try:
             sock.connect(address)

@@ -1,8 +1,7 @@
-"""The users of this machine that stand for those of a sandbox: each range belongs to one sandbox of the machine.
+"""Ranges of this machine's user ids for the users of sandboxes, each used by one sandbox of the machine.
 
-Several platforms may run as root, each with a state directory of its own. Which ranges are taken is therefore told by
-locks that the kernel keeps: a sandbox' first process holds that of its range and lets go with its life, whatever
-becomes of the platform.
+Several platforms may run as root, each with its own state directory. Used ranges are therefore marked with locks of the
+kernel: the first process of a sandbox holds the lock of its range until it ends, with or without the platform.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from sandtui.local.agent.isolate import USER_RANGE
 from sandtui.local.drivers.base import DriverError
 from sandtui.local.settings import LocalError
 
-# A range that no distribution gives to people or services; systemd's containers use the same.
+# A range that no distribution assigns to people or services; systemd uses the same for its containers.
 FIRST_UID: Final = 524288
 RANGES: Final = 28000
 PROBE_UID: Final = FIRST_UID + RANGES * USER_RANGE
-"""The users of trials, beyond those of sandboxes."""
+"""The user ids for probes, beyond those of sandboxes."""
 
 PLACES: Final = ("/run/sandtui", "/var/lib/sandtui", f"{tempfile.gettempdir()}/sandtui")
 
 
 class HostUsers:
-    """Gives sandboxes their ranges."""
+    """Assigns ranges of user ids to sandboxes."""
 
     def __init__(self, places: Iterable[str] = PLACES) -> None:
         self._places = tuple(places)
@@ -43,10 +42,10 @@ class HostUsers:
         self._next = 0
 
     def open(self, found: dict[str, int]) -> None:
-        """Begin with the sandboxes of an earlier platform, whose first users are given.
+        """Start with the sandboxes of an earlier platform, given with their first user ids.
 
         Raises:
-            LocalError: there is no place for the locks.
+            LocalError: there is no directory for the locks.
         """
         reasons = []
         for place in self._places:
@@ -56,32 +55,32 @@ class HostUsers:
             except OSError as error:
                 reasons.append(f"{place}: {error.strerror or error}")
         else:
-            raise LocalError(f"The users of sandboxes can't be kept apart on this machine ({'; '.join(reasons)}).")
+            raise LocalError(f"No directory for the locks of user ids can be used ({'; '.join(reasons)}).")
         for sandbox_id, uid in found.items():
             number = (uid - FIRST_UID) // USER_RANGE
             if 0 <= number < RANGES:
                 self._taken[sandbox_id] = number
                 self._numbers.add(number)
-                # The sandbox itself has it unless it died, or comes from a version without locks.
+                # The sandbox holds its own lock unless it has ended, or comes from a version without locks.
                 if (lock := self._lock(number)) is not None:
                     self._locks[sandbox_id] = lock
 
     def take(self, sandbox_id: str) -> tuple[int, int]:
-        """Return the first user of a free range, and the lock that the sandbox has to hold on to."""
+        """Return the first user id of a free range, and a lock for the sandbox to hold."""
         for number in self._candidates():
             if number not in self._numbers and (lock := self._lock(number)) is not None:
                 self._taken[sandbox_id], self._locks[sandbox_id] = number, lock
                 self._numbers.add(number)
                 return FIRST_UID + number * USER_RANGE, lock
-        raise DriverError("All users that this machine has for sandboxes are taken.")
+        raise DriverError("All user ids for sandboxes are in use on this machine.")
 
     def first_uid(self, sandbox_id: str) -> int | None:
-        """Return the first user of a sandbox' range, while it has one."""
+        """Return the first user id of a sandbox's range, or None."""
         number = self._taken.get(sandbox_id)
         return None if number is None else FIRST_UID + number * USER_RANGE
 
     def release(self, sandbox_id: str) -> None:
-        """Take note that nothing of a sandbox is left."""
+        """Release the range of a removed sandbox."""
         lock = self._locks.pop(sandbox_id, None)
         if lock is not None:
             os.close(lock)
@@ -91,13 +90,13 @@ class HostUsers:
             heapq.heappush(self._released, number)
 
     def close(self) -> None:
-        """Let go of all locks; sandboxes that go on hold theirs themselves."""
+        """Release all locks; running sandboxes hold their own."""
         for lock in self._locks.values():
             os.close(lock)
         self._locks.clear()
 
     def _candidates(self) -> Iterable[int]:
-        """Yield what was given back, then what was never tried, then all again: others may have let go."""
+        """Yield released ranges, then unused ones, then all again, since others may have released theirs."""
         while self._released:
             yield heapq.heappop(self._released)
         while self._next < RANGES:
@@ -120,11 +119,11 @@ class HostUsers:
 
 
 def _own_directory(path: Path) -> Path:
-    """Make a directory of ours alone; where everybody may write, someone else may have been faster."""
+    """Create a directory for this user, or check its owner: anyone may create it in a shared directory."""
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise PermissionError("belongs to someone else")
+        raise PermissionError("belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o700)
     users = path / "users"

@@ -1,4 +1,4 @@
-"""The platform's end of the prepared process of which every agent is a fork."""
+"""The platform's end of the zygote, of which every agent is a fork."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class LaunchFailed(DriverError):
-    """A sandbox could not be set up; ``code`` is the error number of the call that failed, if it was one."""
+    """A sandbox could not be set up; ``code`` is the errno of the call that failed, if there is one."""
 
     def __init__(self, reason: str, code: int | None) -> None:
         super().__init__(f"The sandbox could not be set up: {reason}")
@@ -44,23 +44,23 @@ class LaunchFailed(DriverError):
 
 
 class LauncherDied(LaunchFailed):
-    """A launcher died before it said what became of the sandbox."""
+    """A launcher died before it reported a result."""
 
     def __init__(self, how: str) -> None:
         super().__init__(f"its launcher died ({how})", None)
 
     @staticmethod
     def has_begun(spec: dict[str, Any]) -> bool:
-        """Whether anything may be left of the sandbox, so that it cannot be tried again."""
+        """Whether anything of the sandbox may remain, so that the launch cannot be repeated."""
         return Path(spec["directory"], SOCKET_NAME).exists()
 
 
 class _NotTakenError(Exception):
-    """The prepared process died, or stands still, before it began with a launch."""
+    """The zygote died, or does not respond, before it began a launch."""
 
 
 class Launcher:
-    """Starts agents. The prepared process is started when it is first needed, and again when it dies."""
+    """Starts agents. The zygote is started when it is first needed, and again if it dies."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Launcher:
         self._watching: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Start the prepared process, so that nobody has to wait for it."""
+        """Start the zygote, so that no launch waits for it."""
         self._prepared()
 
     async def __aenter__(self) -> Self:
@@ -89,15 +89,15 @@ class Launcher:
 
     @property
     def pid(self) -> int | None:
-        """The prepared process, while there is one."""
+        """The pid of the zygote, or None."""
         return None if self._zygote is None else self._zygote.pid
 
     async def launch(self, spec: dict[str, Any]) -> int:
-        """Start an agent and return its pid; it answers on its socket from then on.
+        """Start an agent and return its pid; it accepts connections from then on.
 
         Raises:
             LaunchFailed: the sandbox could not be set up.
-            DriverError: there was no answer in time.
+            DriverError: there was no response in time.
         """
         try:
             return await self._launch(spec)
@@ -112,10 +112,10 @@ class Launcher:
             return await launch.carry_out(spec)
 
     async def begin(self) -> AgentLaunch:
-        """Begin with a launch, which is the caller's to carry out and to close.
+        """Begin a launch, which the caller must complete or close.
 
         Raises:
-            LaunchFailed: there is no prepared process, and none can be started.
+            LaunchFailed: there is no zygote, and none can be started.
         """
         reason = ""
         for _ in range(_ATTEMPTS):
@@ -139,7 +139,7 @@ class Launcher:
         return launch
 
     async def close(self) -> None:
-        """End the prepared process; sandboxes go on."""
+        """End the zygote; sandboxes continue to run."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -164,7 +164,7 @@ class Launcher:
                 self._watching.cancel()
 
     async def _watch(self, zygote: _Zygote) -> None:
-        """Start another prepared process when one dies that had worked, but not over and over."""
+        """Start another zygote if one dies that has worked, but not repeatedly."""
         earliest = time.monotonic() + _LEAST_SECONDS
         has_worked = await zygote.ended()
         if self._zygote is not zygote:
@@ -178,7 +178,7 @@ class Launcher:
 
 
 class _Zygote:
-    """One prepared process. It ends with our end of its socket, whatever becomes of this process."""
+    """One zygote process. It ends when this end of its socket is closed, even if this process dies."""
 
     def __init__(self, command: Sequence[str], user: int | None) -> None:
         ours, theirs = socket.socketpair()
@@ -208,10 +208,10 @@ class _Zygote:
         return self._process.pid
 
     async def hand_over(self, connection: socket.socket) -> None:
-        """Have a launch begin that talks over a connection.
+        """Start a launcher for a connection.
 
         Raises:
-            OSError: it is gone.
+            OSError: the zygote has ended.
         """
         while True:
             try:
@@ -222,7 +222,7 @@ class _Zygote:
                 return
 
     async def ended(self) -> bool:
-        """Wait for its end; return whether it had been ready for work."""
+        """Wait for its end; return whether it had been ready."""
         fd, has_worked = os.dup(self._sock.fileno()), False
         try:
             while True:
@@ -239,7 +239,7 @@ class _Zygote:
             os.close(fd)
 
     async def end(self) -> str:
-        """Make sure that it is gone, which ends no launch that has begun, and return its last words."""
+        """Make sure that it has ended, without ending launches in progress; return its error output."""
         if self._ending is None:
             self._ending = asyncio.create_task(self._end(), name="end of a zygote")
         return await asyncio.shield(self._ending)
@@ -251,24 +251,24 @@ class _Zygote:
         try:
             words = os.read(self._words, 65536)
         except BlockingIOError:
-            words = b""  # a launcher that goes on has the other end, too
+            words = b""  # a launcher that still runs has the other end too
         finally:
             os.close(self._words)
         return words.decode("utf-8", "replace").strip()[-_LAST_WORDS:]
 
 
 class AgentLaunch:
-    """One launch: the launcher, a fork of the prepared process, talks to us over a channel of its own."""
+    """A launch: the launcher, a fork of the zygote, communicates over its own channel."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._handle: int | None = None
 
     async def begin(self, zygote: _Zygote, connection: socket.socket, seconds: float) -> None:
-        """Have the launcher made.
+        """Have the zygote fork the launcher.
 
         Raises:
-            _NotTakenError: it was not.
+            _NotTakenError: it did not.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -283,7 +283,7 @@ class AgentLaunch:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the launcher waits for what it has to do."""
+        """Whether the launcher waits for its specification."""
         if self._handle is None:
             return True
         poll = select.poll()
@@ -291,7 +291,7 @@ class AgentLaunch:
         return not poll.poll(0)
 
     async def join(self, groups: Sequence[str]) -> None:
-        """Have the launcher, and with it all that it will start, join control groups."""
+        """Have the launcher, and so all processes that it starts, join control groups."""
         try:
             reply = await self._channel.ask({"cgroups": list(groups)}, _LAUNCH_SECONDS)
         except SandboxGone as error:
@@ -316,13 +316,13 @@ class AgentLaunch:
         return int(reply.message["pid"])
 
     async def _ended(self) -> None:
-        """Wait for the launcher's end, from which on its agent is a child of ours."""
+        """Wait for the launcher's end; from then on, its agent is a child of this process."""
         if self._handle is not None:
             await readable(self._handle)
             _reap(self._handle)
 
     async def give_up(self) -> None:
-        """Hang up and wait until the launcher has ended."""
+        """Close the connection and wait until the launcher has ended."""
         self._channel.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAUNCH_SECONDS):
@@ -330,7 +330,7 @@ class AgentLaunch:
         self.close()
 
     def close(self) -> None:
-        """Hang up; a launcher that is not done kills what it has begun."""
+        """Close the connection; an unfinished launcher kills what it has started."""
         self._channel.close()
         if self._handle is not None:
             _reap(self._handle)
@@ -339,7 +339,7 @@ class AgentLaunch:
 
 
 def _reap(handle: int) -> None:
-    """Reap a launcher that has ended, unless the prepared process has: it does not when it is dead."""
+    """Reap a launcher that has ended, unless the zygote did, which it does not if it is dead."""
     with contextlib.suppress(ChildProcessError):
         os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOHANG)
 

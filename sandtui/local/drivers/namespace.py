@@ -1,4 +1,4 @@
-"""Sandboxes in Linux namespaces, built with nothing but Python and the kernel."""
+"""Sandboxes in Linux namespaces, which need nothing but Python and the kernel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from sandtui.local.network.worker_process import PacketWorker
 from sandtui.local.store.disk import Disk
 from sandtui.local.store.records import SandboxRecord
 
-# What a kernel without a feature, or one that refuses it to us, says; anything else is a fault of ours.
+# Errors of a kernel without a feature, or one that refuses it to us; any other is a bug.
 _NOT_SUPPORTED: Final = frozenset(
     {
         errno.EACCES, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV, errno.ENOENT, errno.ENOSPC, errno.ENOSYS,
@@ -41,35 +41,34 @@ _NOT_SUPPORTED: Final = frozenset(
 _PROBE_DISK: Final = 32 * 1024 * 1024
 
 _COMMON = (
-    "user, process, mount, UTS and IPC namespaces over this machine's programs, read-only; "
-    "files of other sandboxes and of this machine's users are out of sight; "
+    "user, process, mount, UTS and IPC namespaces, with this machine's programs read-only; "
+    "files of other sandboxes and of this machine's users are hidden; "
 )
 _CARRIED = (
-    "each sandbox has a network and ports of its own; its IPv4 connections are carried by this platform, "
-    "which keeps to egress lists, and lead neither to this machine nor to private networks{private}; "
-    "network_access=false gives loopback alone; "
+    "each sandbox has its own network and ports; the platform carries its IPv4 connections and enforces egress lists; "
+    "this machine and private networks are not reachable{private}; network_access=false means loopback only; "
 )
 _SHARED = (
-    "network_access=false gives a network namespace with loopback alone, "
-    "true this machine's own network, as --share-network asks: its ports, its loopback services and its abstract "
-    "Unix sockets included; "
+    "network_access=false means a network namespace with loopback only, "
+    "true this machine's own network (--share-network), including its ports, loopback services and abstract "
+    "Unix sockets; "
 )
-_FILTERED = "system calls are filtered much as Docker does, and nothing inside can build namespaces of its own; "
+_FILTERED = "system calls are filtered much as in Docker, and programs cannot create namespaces; "
 _NESTED = (
-    "system calls are filtered much as Docker does, but for those that build namespaces, as --allow-nested asks: "
-    "inside them any program has rights that reach far more of this machine's kernel, and nothing of /proc is hidden; "
+    "system calls are filtered much as in Docker, except those that create namespaces (--allow-nested): "
+    "in these, programs reach far more of this machine's kernel, and nothing of /proc is hidden; "
 )
-_UNFILTERED = "no filter for system calls, for this machine's processor; "
-_NONE = "every sandbox has loopback alone, and network access is refused; "
+_UNFILTERED = "system calls are not filtered on this machine's processor; "
+_NONE = "sandboxes have loopback only, and network access is refused; "
 
 
 class NamespaceDriver(AgentDriver):
-    """Each sandbox has its own namespaces.
+    """Runs each sandbox in its own namespaces.
 
-    ``mapped``: it also has host users of its own (needs root). ``link`` is how its packets reach the platform;
-    without one, only ``shared`` gives a sandbox a network: the machine's own. ``reason`` says why there is no link.
-    ``nested`` lets programs in a sandbox build namespaces of their own. ``disk`` bounds what all files of a sandbox
-    take; ``disk_reason`` says why nothing does.
+    ``mapped``: it also has its own host users (needs root). ``link`` is the kind of its network device; without one,
+    only ``shared`` gives a sandbox a network, the machine's own. ``reason`` says why there is no link. ``nested``
+    allows programs in a sandbox to create namespaces. ``disk`` limits the files of a sandbox; ``disk_reason`` says
+    why nothing does.
     """
 
     name = "namespace"
@@ -101,17 +100,17 @@ class NamespaceDriver(AgentDriver):
         self._mapped = mapped
         self._users = HostUsers()
         self._carried: dict[str, SandboxRecord] = {}
-        who = "root of a sandbox is an unprivileged user of its own here" if mapped else (
-            "root of a sandbox is you here"
+        who = "root of a sandbox is an unprivileged user of this machine" if mapped else (
+            "root of a sandbox is you on this machine"
         )  # fmt: skip
-        but = f" but {', '.join(allow_private)}" if allow_private else ""
+        but = f", except {', '.join(allow_private)}" if allow_private else ""
         network = _CARRIED.format(private=but) if self._carrier is not None else _SHARED if shared else _NONE
         calls = _UNFILTERED if not seccomp.is_supported() else _NESTED if nested else _FILTERED
         self.isolation = f"{_COMMON}{network}{calls}images are not pulled; {self._limits}; {who}."
 
     @property
     def warning(self) -> str:  # type: ignore[override]
-        """What everyone who starts or uses the platform has to know."""
+        """What all users of the platform must know about its isolation."""
         found = []
         if self._shared:
             found.append(
@@ -119,30 +118,30 @@ class NamespaceDriver(AgentDriver):
                 "and no two of them can listen on the same port."
             )
         elif self._carrier is None:
-            found.append(f"No sandbox has a network here: {self._why}.")
+            found.append(f"Sandboxes have no network: {self._why}.")
         if not self._mapped and os.geteuid() == 0:
             found.append(
-                "Sandboxes can be given no users of their own here: root of a sandbox is root of this machine, "
-                "and reads what root alone may read in /etc."
+                "Sandboxes have no users of their own here: root of a sandbox is root of this machine, "
+                "and can read what only root may read in /etc."
             )
         if self._nested:
             found.append(
-                "Programs in sandboxes may build namespaces of their own (--allow-nested): "
-                "there they reach far more of this machine's kernel."
+                "Programs in sandboxes may create namespaces (--allow-nested), "
+                "in which they reach far more of this machine's kernel."
             )
         elif not seccomp.is_supported():
-            found.append("System calls of sandboxes are not filtered: this machine's processor is unknown here.")
+            found.append("System calls of sandboxes are not filtered: this machine's processor is not supported.")
         return " ".join(found)
 
     @property
     def _why(self) -> str:
-        return self._reason.rstrip(".") or "neither a TUN device nor a veth pair can be made"
+        return self._reason.rstrip(".") or "neither a TUN device nor a veth pair can be created"
 
     async def open(self) -> None:
-        """Get ready."""
+        """Prepare the directories and the user ids."""
         await super().open()
         if self._mapped:
-            # The owner of a root says which users its sandbox has.
+            # The owner of a root shows which user ids its sandbox has.
             found = {path.parent.name: path.stat().st_uid for path in self._sandboxes.glob("*/root")}
             self._users.open(found)
         if self._disk is not None:
@@ -156,16 +155,16 @@ class NamespaceDriver(AgentDriver):
             await self._carrier.close()
 
     def check(self, record: SandboxRecord) -> None:
-        """Refuse what can't be honoured."""
+        """Refuse what the driver does not support."""
         refuse_hardware(record)
         self.check_egress(record)
 
     def check_egress(self, record: SandboxRecord, old: SandboxRecord | None = None) -> None:
-        """Refuse lists that can't be kept to."""
+        """Refuse lists that cannot be enforced."""
         if record.network_access and self._carrier is None and not self._shared:
             raise Refused(
                 "network_access",
-                f"can't be true here ({self._why}); create the sandbox with network_access=false, "
+                f"cannot be true here ({self._why}); create the sandbox with network_access=false, "
                 "or start the platform with --share-network to give sandboxes this machine's own network",
             )
         if self._carrier is None or (old is not None and old.id not in self._carried):
@@ -173,13 +172,13 @@ class NamespaceDriver(AgentDriver):
             refuse_egress_rules(record)
 
     async def apply_egress(self, record: SandboxRecord) -> None:
-        """Hand the lists to the worker that carries the sandbox' packets."""
+        """Send the lists to the worker that carries the sandbox's packets."""
         if self._carrier is not None and record.id in self._carried:
             self._carried[record.id] = record
             self._carrier.set_policy(record)
 
     async def applied_egress(self, record: SandboxRecord) -> int:
-        """Return the generation that the worker has taken over."""
+        """Return the generation that the worker has confirmed."""
         if self._carrier is not None and record.id in self._carried:
             return await self._carrier.applied(record.id, record.network_generation)
         return await super().applied_egress(record)
@@ -192,26 +191,26 @@ class NamespaceDriver(AgentDriver):
                 await self._carry(record.id, instance)
             except FileFailed:
                 del self._carried[record.id]
-                # Made by a platform that carried nothing; it keeps what it got then.
+                # Created by a platform without a worker; it keeps its network.
                 if record.network_access:
                     self.note(record.id, "this sandbox has the machine's own network")
         return instance
 
     async def _carry_all(self) -> None:
-        """Hand every device to a new worker, when the old one died."""
+        """Send all devices to a new worker after the old one died."""
         for sandbox_id, instance in list(self._instances.items()):
             if sandbox_id in self._carried:
                 with contextlib.suppress(DriverError):
                     await self._carry(sandbox_id, instance)
 
     def _not_carried(self, sandbox_id: str, error: str) -> None:
-        self.note(sandbox_id, f"this sandbox has no network: its packets can't be carried ({error})")
+        self.note(sandbox_id, f"this sandbox has no network: its packets cannot be carried ({error})")
 
     async def _carry(self, sandbox_id: str, instance: AgentInstance) -> None:
         assert self._carrier is not None
         device, link = await instance.network()
         try:
-            # Only now: its rules may have changed, or it may have ended, while the agent was asked.
+            # Look it up again: its rules may have changed, or it may have ended, while the agent was asked.
             if (record := self._carried.get(sandbox_id)) is not None:
                 self._carrier.add(record, device, link)
         finally:
@@ -222,7 +221,7 @@ class NamespaceDriver(AgentDriver):
         if self._disk is not None:
             return self._disk.text
         return (
-            "disk space and inodes are watched and a sandbox over them ended, which may come late "
+            "disk space and inodes are watched, and a sandbox that exceeds them is ended, perhaps late "
             f"({self._disk_reason or 'no way to limit them works here'})"
         )
 
@@ -259,7 +258,7 @@ class NamespaceDriver(AgentDriver):
 
 
 def _may_have_link(record: SandboxRecord) -> bool:
-    """Whether packets may leave a sandbox: by what it has now, or by lists that allow nothing and can be replaced."""
+    """Whether packets may leave a sandbox: now, or after a change of lists that currently allow nothing."""
     return record.network_access or record.network_allowlist is not None
 
 
@@ -274,7 +273,7 @@ def isolation_spec(
     image: str | None = None,
     watched: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Return what the agent has to build; ``lock`` is a descriptor that it keeps."""
+    """Return what the agent has to build; ``lock`` is a descriptor that it holds."""
     return {
         "image": image,
         "watched": watched,
@@ -289,13 +288,13 @@ def isolation_spec(
 
 
 async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: DiskLimit | None = None) -> str | None:
-    """Try to start a sandbox in one mode; return None, or why this machine doesn't have what it needs.
+    """Try to start a sandbox in one mode; return None, or what is missing on this machine.
 
     Raises:
         DriverError: it failed for another reason, which says nothing about the machine.
     """
     if sys.platform != "linux":
-        return "namespaces exist on Linux only"
+        return "namespaces are only available on Linux"
     directory = state_dir / f"probe-{secrets.token_hex(4)}"
     root = directory / "root"
     try:
@@ -303,7 +302,7 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: D
         first_uid = PROBE_UID if mapped else None
         if first_uid is not None:
             os.chown(root, first_uid, first_uid)
-        # Asked here, so that nobody waits for it later.
+        # Done here, so that no sandbox waits for it later.
         await asyncio.to_thread(machine_python)
         image = None
         if disk is not None and first_uid is not None:
@@ -324,7 +323,7 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: D
         return error.reason
     except OSError as error:
         if error.errno not in _NOT_SUPPORTED:
-            raise DriverError(f"The namespaces of this machine can't be tried: {error}") from error
+            raise DriverError(f"The namespaces of this machine cannot be tested: {error}") from error
         return str(error)
     finally:
         with contextlib.suppress(OSError):
@@ -333,10 +332,10 @@ async def probe(state_dir: Path, *, mapped: bool, network: str = "none", disk: D
 
 
 async def find_disk_limit(state_dir: Path, *, mapped: bool) -> tuple[DiskLimit | None, str]:
-    """Return what bounds the disk of a sandbox here, tried out, or None and why nothing does."""
+    """Return a tested disk limit for sandboxes, or None and why there is none."""
     if not mapped:
-        return None, "a limit takes root, who can set quotas and mount file systems"
-    # Where nothing can be written, what a trial finds means nothing; no sandbox is made there either.
+        return None, "a limit needs root, to set quotas or mount file systems"
+    # On a full disk, a probe says nothing; no sandbox is created there either.
     is_full = await asyncio.to_thread(_is_full, state_dir)
     reasons = []
     if not is_full:
@@ -354,7 +353,7 @@ async def find_disk_limit(state_dir: Path, *, mapped: bool) -> tuple[DiskLimit |
             image.open()
             reason = await probe(state_dir, mapped=mapped, disk=image)
         except (DriverError, OSError) as error:
-            # Files are kept apart all the same, so that this is no reason not to start.
+            # Files are still isolated, so this is no reason not to start.
             reason = str(error)
         if reason is None:
             return image, ""

@@ -1,4 +1,4 @@
-"""Launchers that wait in control groups of their own: the kernel takes its time to move a process into one."""
+"""Spare launchers that wait in their control groups, since the kernel is slow to move a process into a group."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Spare(NamedTuple):
-    """What a sandbox can begin with: a directory, which names its group, and a launcher in that group."""
+    """What a sandbox can start with: a directory, which names its group, and a launcher in that group."""
 
     directory: Path
     group: ControlGroup
@@ -30,7 +30,7 @@ class Spare(NamedTuple):
 
 
 class Spares:
-    """Has a few of them ready. What a killed platform leaves of them is found by their directories."""
+    """Keeps a few spares ready. Those of a killed platform are found by their directories."""
 
     def __init__(self, directory: Path, cgroups: Cgroups | None, launcher: Launcher) -> None:
         self._directory = directory
@@ -40,13 +40,13 @@ class Spares:
         self._refilling: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Clear away what an earlier platform left, and make the first ones."""
+        """Remove the spares of an earlier platform, and create the first ones."""
         await asyncio.to_thread(private_directory, self._directory, "directory")
         await asyncio.to_thread(self._clear_away)
         self.refill()
 
     def take(self, directory: Path) -> Spare | None:
-        """Return one, the caller's from now on, whose directory becomes that of a sandbox; or None."""
+        """Return a spare, which belongs to the caller and whose directory becomes the sandbox's; or None."""
         while self._ready:
             spare = self._ready.pop()
             if spare.launch.is_alive:
@@ -56,13 +56,13 @@ class Spares:
         return None
 
     def refill(self) -> None:
-        """Make those that are missing, unless that is being done."""
+        """Create missing spares, unless that is in progress."""
         if self._cgroups is not None and len(self._ready) < _COUNT and self._refilling is None:
             self._refilling = asyncio.create_task(self._make_missing(self._cgroups), name="spares")
             self._refilling.add_done_callback(self._refilled)
 
     async def close(self) -> None:
-        """End them all."""
+        """End all spares."""
         if self._refilling is not None:
             await asyncio.wait([self._refilling], timeout=_CLOSE_SECONDS)
         if self._refilling is not None:
@@ -75,7 +75,7 @@ class Spares:
     def _refilled(self, task: asyncio.Task[None]) -> None:
         self._refilling = None
         if not task.cancelled() and (error := task.exception()) is not None:
-            # Every sandbox can begin without one.
+            # Every sandbox can start without a spare.
             _log.warning("no spare launcher can be made: %s", error)
 
     async def _make_missing(self, cgroups: Cgroups) -> None:
@@ -93,7 +93,7 @@ class Spares:
             self._ready.append(Spare(directory, group, launch))
 
     def _clear_away(self, kept: Collection[str] = ()) -> None:
-        """Remove what belongs to none that can be taken."""
+        """Remove everything that does not belong to an available spare."""
         for directory in self._directory.iterdir():
             if directory.name not in kept:
                 with contextlib.suppress(DriverError, OSError):
@@ -103,11 +103,11 @@ class Spares:
 
 
 def make_directory(directory: Path) -> None:
-    """Make the directory of a sandbox with an empty root."""
+    """Create the directory of a sandbox with an empty root."""
     root = directory / "root"
     directory.mkdir(mode=0o700)
     root.mkdir(mode=0o755)
-    root.chmod(0o755)  # whatever the umask is: the sandbox's users have to get in
+    root.chmod(0o755)  # whatever the umask is, since the sandbox's users need access
 
 
 def _furnish(directory: Path, group: ControlGroup) -> list[str]:

@@ -182,7 +182,7 @@ async def test_what_cannot_be_kept_to_is_refused(real: Api) -> None:
         ({"network_allowlist": ["example.com"]}, "network_allowlist"),
         ({"network_denylist": ["10.0.0.0/8"]}, "network_denylist"),
     ]
-    is_carried = "carried by this platform" in real.platform.driver.isolation
+    is_carried = "platform carries its IPv4 connections" in real.platform.driver.isolation
     for fields, param in (
         *([] if is_carried else lists),
         ({"network_allowlist": ["http://example.com"]}, "network_allowlist"),
@@ -199,7 +199,7 @@ async def test_what_cannot_be_kept_to_is_refused(real: Api) -> None:
 async def test_without_a_carried_network_none_is_given_rather_than_the_machines(start: Start, tmp_path: Path) -> None:
     await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
     api = await start("namespace", links=())
-    assert "No sandbox has a network here" in api.platform.driver.warning
+    assert "Sandboxes have no network" in api.platform.driver.warning
     body = {"name": "n", "docker_image": "i"}
     for fields in ({}, {"network_access": True}, {"vm": True}, {"vm": True, "network_denylist": []}):
         reply = await api.call("POST", "/sandbox", json={**body, **fields})

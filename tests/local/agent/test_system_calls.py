@@ -151,10 +151,10 @@ def test_what_is_filtered_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path:
     def driver(**options: bool) -> NamespaceDriver:
         return NamespaceDriver(tmp_path, Catalogue(("*",)), mapped=True, link="veth", **options)
 
-    assert "filtered much as Docker does, and nothing inside" in driver().isolation
+    assert "filtered much as in Docker, and programs cannot" in driver().isolation
     assert driver().warning == ""
     monkeypatch.setattr(seccomp, "is_supported", lambda: False)
-    assert "no filter for system calls" in driver().isolation
+    assert "system calls are not filtered" in driver().isolation
     assert "not filtered" in driver().warning
 
 

@@ -124,5 +124,5 @@ def test_the_locks_lie_where_nobody_else_can_put_his_own(tmp_path: Path) -> None
     assert good.stat().st_mode & 0o077 == 0
     assert not (tmp_path / "elsewhere").exists()
     users.close()
-    with pytest.raises(LocalError, match="can't be kept apart"):
+    with pytest.raises(LocalError, match="locks of user ids"):
         HostUsers([str(link), str(file)]).open({})

@@ -731,7 +731,7 @@ async def test_a_worker_without_descriptors_survives_the_next_create(carried: Ap
         assert await carried.output(first, connect(host, port)) == "in\n"
         # Each has its own device: the rules of the third are not those of the one that came before.
         assert "Refused" in (await carried.run(third, connect(host, port))).json()["stderr"]
-        assert "packets can't be carried" in (await carried.call("GET", f"/sandbox/{second}/logs")).json()["logs"]
+        assert "packets cannot be carried" in (await carried.call("GET", f"/sandbox/{second}/logs")).json()["logs"]
 
 
 async def test_a_worker_that_stands_still_holds_nobody_up(carried: Api, monkeypatch: pytest.MonkeyPatch) -> None:
