@@ -10,7 +10,7 @@ from tests.sources import parsed
 PACKAGE = Path(sandtui.__file__).parent
 
 SHARED = {
-    *("Bulk", "Entry", "Event", "Group", "Host", "Item", "Journal", "Kind", "Outcome", "Page", "Place", "Plan"),
+    *("Bulk", "Entry", "Event", "Group", "Item", "Journal", "Kind", "Outcome", "Place", "Plan"),
     *("State", "Totals", "Word"),
 }
 """Names in ``fleet`` and ``ui`` that still have two meanings. No name may be added."""

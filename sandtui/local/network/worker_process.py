@@ -101,7 +101,7 @@ class PacketWorker:
             self._process.kill()
 
     def _flush(self, sock: socket.socket) -> None:
-        """Send what the worker has room for, and the rest when there is room on_restart."""
+        """Send what the worker has room for, and the rest when there is room again."""
         loop = asyncio.get_running_loop()
         try:
             while self._queue:
