@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.inventory.demo import MOST_BORN, Life
+from sandtui.fleet.inventory.demo import MAX_OWN, Life
 from tests.client.fakes import body_of
 from tests.probes import session_of
 
@@ -54,5 +54,5 @@ async def test_a_fleet_lives_and_only_its_own_children_are_ended(seed):
             await Life(client, seed, sleep).run()
     assert "sbx_first" in platform.alive
     assert platform.deleted
-    assert len(platform.alive) <= MOST_BORN + 150
+    assert len(platform.alive) <= MAX_OWN + 150
     assert all(each["name"].startswith("rollout-") and each["labels"] == ["rl"] for each in platform.alive.values())

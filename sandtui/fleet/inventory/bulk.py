@@ -1,4 +1,4 @@
-"""One piece of work on many sandboxes: some at a time, with what came of each."""
+"""One operation on many sandboxes: a few at a time, with a result for each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sandtui.fleet.signals import Signal
 AT_ONCE = 10
 
 Work = Callable[[Sequence[str]], Awaitable[Mapping[str, "Outcome"]]]
-"""Does it to some ids, and tells what came of each; what it leaves out counts as failed."""
+"""Does the operation for some ids and returns a result for each; an id without one counts as failed."""
 
 
 class State(Enum):
-    """How the work on one sandbox stands."""
+    """The state of the operation on one sandbox."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -31,7 +31,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether it was done, and a few words about it."""
+    """Whether it succeeded, and a short text about it."""
 
     done: bool
     words: str = ""
@@ -39,7 +39,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Item:
-    """The work on one sandbox. ``words`` come from outside and are not safe to draw."""
+    """The operation on one sandbox. ``words`` come from outside and are not safe to draw."""
 
     id: str
     name: str
@@ -48,7 +48,7 @@ class Item:
 
 
 class BulkRun:
-    """Carries out some work on many sandboxes; ``on_change`` is called after each step.
+    """Runs an operation on many sandboxes; ``on_change`` tells of each step.
 
     ``at_once`` requests run at the same time, each about ``batch`` ids.
     """
@@ -71,33 +71,33 @@ class BulkRun:
         self._counts = dict.fromkeys(State, 0) | {State.WAITING: len(self.items)}
 
     def count(self, state: State) -> int:
-        """Return how many are in a state."""
+        """Return the number of sandboxes in a state."""
         return self._counts[state]
 
     @property
     def remaining(self) -> int:
-        """How many are not finished."""
+        """The number of sandboxes that are not finished."""
         return self.count(State.WAITING) + self.count(State.RUNNING)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether the operation has ended."""
         return self.ended is not None
 
     @property
     def failed_ids(self) -> list[str]:
-        """The ids on which it was not done."""
+        """The ids that failed or were cancelled."""
         return [item.id for item in self.items if item.state in {State.FAILED, State.CANCELLED}]
 
     async def run(self) -> None:
-        """Work until all is done or it is cancelled; failures end nothing but themselves."""
+        """Run until all are done or it is cancelled; a failure does not stop the others."""
         self._task = asyncio.ensure_future(self._all())
         try:
             await self._task
         except asyncio.CancelledError:
             for item in self.items:
                 if item.state in {State.WAITING, State.RUNNING}:
-                    self._set(item, State.CANCELLED, "not done" if item.state is State.WAITING else "cut short")
+                    self._set(item, State.CANCELLED, "not started" if item.state is State.WAITING else "interrupted")
             self._waiting.clear()
             if not self._task.cancelled():
                 self._task.cancel()
@@ -107,12 +107,12 @@ class BulkRun:
             self.on_change()
 
     def cancel(self) -> None:
-        """Begin nothing more and drop what runs; what was sent may still happen."""
+        """Start nothing more and stop waiting; what was sent may still happen."""
         if self._task is not None:
             self._task.cancel()
 
     def prepare_retry(self) -> int:
-        """Put what failed back in the queue, for another :meth:`run`; return how many."""
+        """Queue the failed ones again, for another :meth:`run`; return how many."""
         failed = [item for item in self.items if item.state in {State.FAILED, State.CANCELLED}]
         for item in failed:
             self._set(item, State.WAITING, "")
@@ -138,7 +138,7 @@ class BulkRun:
             except (SandboxClientError, OSError) as error:
                 outcomes = {item.id: Outcome(False, str(error)) for item in some}
             for item in some:
-                outcome = outcomes.get(item.id, Outcome(False, "the platform said nothing about it"))
+                outcome = outcomes.get(item.id, Outcome(False, "no result from the platform"))
                 self._set(item, State.DONE if outcome.done else State.FAILED, outcome.words)
             self.on_change()
 

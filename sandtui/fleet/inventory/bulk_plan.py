@@ -1,4 +1,4 @@
-"""What is about to be done to how many sandboxes, said before it happens."""
+"""What an operation would do to which sandboxes, shown before it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LABELS_NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Something that can be done to many. ``asks`` is the question for its value, when it needs one."""
+    """An operation on many sandboxes. ``asks`` names the value that it needs, if any."""
 
     id: str
     title: str
@@ -27,13 +27,13 @@ class Verb:
     example: str = ""
     warning: str = ""
     spares: Callable[[Row], str] = lambda _: ""
-    """Why a sandbox is left out unless somebody asks for it; an empty text when it is not."""
+    """Why a sandbox is skipped by default; empty if it is not."""
     typed: bool = True
-    """Whether a large number is typed to confirm, when it is dangerous."""
+    """Whether the number is typed to confirm a dangerous operation on many."""
 
     @property
     def menu_title(self) -> str:
-        """The title where no number follows."""
+        """The title without a number behind it."""
         first, _, last = self.title.rpartition(" ")
         return first if last in {"in", "to", "of"} else self.title
 
@@ -58,54 +58,54 @@ def _any(_: Row) -> bool:
 DELETE = Verb(
     "delete",
     "Delete",
-    "end them for good",
+    "permanently",
     _alive,
-    warning="All their processes end and their files are gone. This can't be undone.",
+    warning="Ends their processes and deletes their files. This cannot be undone.",
 )
 DELETE_BY_LABEL = Verb(
     "delete_by_label",
-    "Delete everything that carries",
-    "on the platform, whatever is shown here",
+    "Delete all with label",
+    "including those not shown",
     _alive,
-    warning="The platform deletes by label, not by what this screen shows. This can't be undone.",
+    warning="Deletes every sandbox with this label, including those not shown. This cannot be undone.",
 )
-RUN = Verb("run", "Run a command in", "and fold equal outputs together", _running, asks="command", example="uname -a")
+RUN = Verb("run", "Run a command in", "and fold identical output", _running, asks="command", example="uname -a")
 UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
 EXPOSE = Verb(
     "expose",
     "Expose a port of",
-    "for anyone who has the address",
+    "to anyone who has the URL",
     _has_ports,
     asks="port",
     example="8000, 8000 http web or 5432 tcp",
-    warning="Anyone who has the address can reach the port.",
+    warning="Anyone who has the URL can reach the port.",
 )
 JOB = Verb("job", "Start a job in", "in the background of each", _running, asks="command", example="python train.py")
-COPY = Verb("copy", "Copy the ids of", "to the clipboard, one a line", _any, dangerous=False)
+COPY = Verb("copy", "Copy the ids of", "to the clipboard, one per line", _any, dangerous=False)
 
 MEASURE = Verb(
     "measure",
-    "Measure the use of",
-    "by one command in each",
+    "Measure CPU and memory of",
+    "runs one command in each",
     _running,
-    spares=lambda row: "whose idle limit a command begins anew" if row.sandbox.idle_timeout_minutes else "",
+    spares=lambda row: "with an idle timeout, which a command resets" if row.sandbox.idle_timeout_minutes else "",
     typed=False,
 )
 
-_TABLE = "a new file, no secrets in it"
-CSV = Verb("csv", "Write a CSV file of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
-JSON = Verb("json", "Write a JSON file of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
+_TABLE = "without secrets"
+CSV = Verb("csv", "Export as CSV:", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
+JSON = Verb("json", "Export as JSON:", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
 
 VERBS = (RUN, UPLOAD, EXPOSE, JOB, MEASURE, COPY, CSV, JSON, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A verb and the sandboxes that it can be done to. ``passed_over`` are those that it can't.
+    """An operation and its sandboxes. ``passed_over`` counts those that are not eligible.
 
-    ``spared`` are left out, each reason with their number; ``unspared`` are taken although there is one.
-    ``folder`` is where a job begins, when that is not where the platform begins it.
-    What the platform does by label reaches sandboxes that are not known here: ``reach`` is its own count.
+    ``spared`` are skipped by default, counted by reason; ``unspared`` are included in spite of one.
+    ``folder`` is the working directory of a job, if it is not the platform's default.
+    A deletion by label also reaches sandboxes that are unknown here: ``reach`` is the platform's count.
     """
 
     verb: Verb
@@ -123,7 +123,7 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """What it does, with the number: ``Delete 214 sandboxes``."""
+        """The operation with its number: ``Delete 214 sandboxes``."""
         count = self.count
         if self.by_label:
             return f"{self.verb.title} {' '.join(f'#{label}' for label in self.by_label)}"
@@ -131,26 +131,26 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """How many sandboxes it reaches."""
+        """The number of sandboxes that it affects."""
         return len(self.rows) if self.reach is None else self.reach
 
     @property
     def needs_count(self) -> bool:
-        """Whether the number must be typed to confirm."""
+        """Whether the number is typed to confirm."""
         return self.verb.dangerous and self.verb.typed and (bool(self.by_label) or self.count > TYPE_THE_COUNT_ABOVE)
 
     @property
     def common_labels(self) -> list[tuple[str, int]]:
-        """The labels that most of them carry."""
+        """The most frequent labels."""
         return self.labels.most_common(LABELS_NAMED)
 
 
 def make_plan(
     verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "", folder: str = "", *, spare: bool = True
 ) -> Plan:
-    """Return what would be done to some rows; ``hidden`` says how many of them are not on the screen.
+    """Return the plan for some rows, of which ``hidden`` are not on the screen.
 
-    What the verb spares is left out, unless ``spare`` is false.
+    What the verb spares is skipped, unless ``spare`` is false.
     """
     able = tuple(row for row in rows if verb.possible(row))
     reasons = Counter(reason for row in able if (reason := verb.spares(row)))
@@ -170,29 +170,29 @@ def make_plan(
 
 
 def why_none(verb: Verb, rows: Sequence[Row], *, marked: bool) -> str:
-    """Return why something can be done to none of some sandboxes, as a sentence; ``marked`` are named as such."""
+    """Return why none of some sandboxes is eligible; ``marked`` ones are named as such."""
     ended = sum(row.sandbox.is_finished for row in rows)
     others = len(rows) - ended
     kind = "marked sandbox" if marked else "sandbox"
     parts = [f"{ended:,} {kind}{' has' if ended == 1 else 'es have'} ended"] if ended else []
     if others:
         subject = f"{others:,}" if ended else f"{others:,} {kind}{'' if others == 1 else 'es'}"
-        parts.append(f"{subject} {'does' if others == 1 else 'do'} not run")
+        parts.append(f"{subject} {'is' if others == 1 else 'are'} not running")
     if not parts:
-        parts = ["there is no sandbox"]
+        parts = ["no sandboxes"]
     return f"{verb.menu_title}: {', '.join(parts)}."
 
 
 def label_plan(labels: Sequence[str], known: Sequence[Row], shown: int, reach: int) -> Plan:
-    """Return what a deletion by label would do; ``reach`` is how many the platform says carry the labels."""
+    """Return the plan of a deletion by label; ``reach`` is the platform's count of sandboxes with the labels."""
     plan = make_plan(DELETE_BY_LABEL, known, max(0, reach - shown))
     return replace(plan, reach=reach, by_label=tuple(labels), passed_over=0)
 
 
 def check_value(verb: Verb, value: str) -> str:
-    """Return what is wrong with the value of a verb, or an empty text."""
+    """Return what is wrong with the value of a verb; empty if it is valid."""
     if not value.strip():
-        return f"the {verb.asks} is missing"
+        return f"{verb.asks} is required"
     if verb is EXPOSE:
         try:
             parse_exposure(value)

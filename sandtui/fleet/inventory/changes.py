@@ -1,4 +1,4 @@
-"""What the store tells those who watch it."""
+"""What the store tells its listeners."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sandtui.fleet.inventory.row import Row
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """The ids that came, changed and went with one update of the store.
+    """The ids that were added, changed and removed by one update of the store.
 
-    ``before`` holds the rows that changed or went as they were.
+    ``before`` holds the former versions of rows that were changed or removed.
     """
 
     added: frozenset[str] = frozenset()
@@ -24,7 +24,7 @@ class ChangeSet:
         return bool(self.added or self.changed or self.removed)
 
     def then(self, later: ChangeSet) -> ChangeSet:
-        """Return both changes as one, as seen by somebody who saw neither yet."""
+        """Return both changes as one."""
         added = (self.added - later.removed) | (later.added - self.removed)
         removed = (self.removed - later.added) | (later.removed - self.added)
         back = (self.removed & later.added) | self.changed | later.changed

@@ -1,4 +1,4 @@
-"""The life of a made-up fleet: sandboxes are born like those that are there, and some are ended."""
+"""The life of the demo fleet: sandboxes are created like existing ones, and some are deleted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PAUSE = 0.8
 
 SAMPLES = 200
 UNLUCKY = 0.15
-"""The share of the children that fail, each in one of the ways that the simulation knows."""
+"""The share of new sandboxes that fail, each in one of the ways of the simulation."""
 
-MOST_BORN = 50
-"""How many of its own children a life remembers, to end them: what the user works with it leaves alone."""
+MAX_OWN = 50
+"""How many of its own sandboxes it remembers, to delete them: it leaves alone what others created."""
 
 
 class Life:
-    """Makes events until it is cancelled. The same seed makes the same choices for the same fleet."""
+    """Creates and deletes sandboxes until cancelled. The same seed makes the same choices for the same fleet."""
 
     def __init__(
         self, client: AsyncSandboxClient, seed: int, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -29,11 +29,11 @@ class Life:
         self._client = client
         self._random = Random(f"life {seed}")  # noqa: S311 - a play
         self._sleep = sleep
-        self._born: deque[str] = deque()
+        self._own: deque[str] = deque()
         self._number = 0
 
     async def run(self) -> None:
-        """Live; a platform that does not answer is waited for."""
+        """Run until cancelled; errors of the platform are ignored."""
         samples: list[Sandbox] = []
         while True:
             await self._sleep(self._random.expovariate(1 / PAUSE))
@@ -45,14 +45,14 @@ class Life:
                 continue
 
     async def _event(self, samples: list[Sandbox]) -> None:
-        if len(self._born) >= MOST_BORN or (self._born and self._random.random() < 0.4):
-            place = self._random.randrange(len(self._born))
-            sandbox_id = self._born[place]
-            del self._born[place]
+        if len(self._own) >= MAX_OWN or (self._own and self._random.random() < 0.4):
+            index = self._random.randrange(len(self._own))
+            sandbox_id = self._own[index]
+            del self._own[index]
             await self._client.delete(sandbox_id)
         elif samples:
             made = await self._client.create(self._child(self._random.choice(samples)))
-            self._born.append(made.id)
+            self._own.append(made.id)
 
     def _child(self, parent: Sandbox) -> CreateSandboxRequest:
         self._number += 1

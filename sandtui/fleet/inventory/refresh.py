@@ -1,8 +1,8 @@
-"""Keeping the store fresh within the platform's limits.
+"""Keeps the store fresh within the platform's limits.
 
-What is changing and what is on the screen is asked about often, by batch status; behind it the part of the
-fleet that the filter's labels and status name, as the platform finds it; behind that the whole fleet, by pages.
-Failures slow the questions down, a key press or coming back to the window speeds them up again.
+What is changing or on the screen is polled often, by batch status; less often the part of the fleet that the filter's
+labels and status select, as the platform finds it; least often the whole fleet, by pages. Failures slow the polling
+down; a key press or a return to the window speeds it up again.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = ["MAX_BATCH", "PAGE_SIZE", "SECONDS_PER_PAGE", "Freshness", "Pace", "P
 PAGE_SIZE = 100
 PAGES_AT_ONCE = 4
 MAX_BATCH = 100
-MOST_BATCHES = 10
-MOST_FETCHED = 20
+MAX_BATCHES = 10
+MAX_FETCHED = 20
 NO_FILTER = ServerFilter()
 
 
 class Phase(Enum):
-    """How good the data is."""
+    """The state of the connection."""
 
     LOADING = "loading"
     LIVE = "live"
@@ -50,7 +50,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What the header says about the data. ``retry_at`` is on the monotonic clock."""
+    """The state that the header shows. ``retry_at`` is on the monotonic clock."""
 
     phase: Phase = Phase.LOADING
     fresh_at: datetime | None = None
@@ -61,7 +61,7 @@ class Freshness:
 
 
 class Refresher:
-    """Fills a store from a client until it is cancelled. ``on_freshness`` hears of each change of state."""
+    """Fills a store from a client until it is cancelled; ``on_freshness`` is called at each change of state."""
 
     def __init__(
         self,
@@ -84,12 +84,12 @@ class Refresher:
         self._whole_due = clock.monotonic()
         self._batches = True
         self.visible_ids: Callable[[], Sequence[str]] = lambda: ()
-        """Tells which sandboxes are on the screen."""
+        """Returns the sandboxes on the screen."""
         self.freshness = Freshness()
 
     @property
     def part(self) -> ServerFilter:
-        """The part of the fleet that the platform is asked for; false when it is the whole."""
+        """The part of the fleet that the platform is asked for; false if it is the whole."""
         return self._part
 
     def ask_for(self, part: ServerFilter) -> None:
@@ -102,25 +102,25 @@ class Refresher:
                 self._wake.set()
 
     def answerable(self, part: ServerFilter) -> ServerFilter:
-        """Return what of a filter the platform can answer: it knows teams and users by their whole ids alone."""
+        """Return the part of a filter that the platform can apply: teams and users only by their whole ids."""
         team = part.team if any(row.sandbox.team_id == part.team for row in self._store) else None
         user = part.user if any(row.sandbox.user_id == part.user for row in self._store) else None
         return replace(part, team=team, user=user)
 
     def refresh_now(self) -> None:
-        """Sweep at once, whatever the back-off."""
+        """List the whole fleet now, regardless of the back-off."""
         self._want_sweep = True
         self._wake.set()
 
     def touch(self) -> None:
-        """Note that somebody is there."""
+        """Note that the user is active."""
         stopped = self._rhythm.stopped
         if self._rhythm.touch():
             self._want_sweep = self._want_sweep or stopped
             self._wake.set()
 
     def expect_changes(self) -> None:
-        """Look at the changing rows now: something was just done to one."""
+        """Poll the changing rows now: one was just acted on."""
         self._wake.set()
 
     def set_visible(self, visible: bool) -> None:
@@ -132,10 +132,10 @@ class Refresher:
             self.refresh_now()
 
     async def run(self) -> None:
-        """Ask and ask again until cancelled."""
+        """Poll until cancelled."""
         while True:
             try:
-                await self._next_question()
+                await self._poll_next()
             except SandboxClientError as error:
                 self._store.abandon_sweep()
                 self._due = self._clock.monotonic() + self._note_failure(error)
@@ -146,41 +146,41 @@ class Refresher:
         """List the whole fleet once; return the number of pages.
 
         Raises:
-            SandboxClientError: a page could not be had; what came before it is in the store.
+            SandboxClientError: a page failed; the pages before it are in the store.
         """
         self._store.begin_sweep()
         last, pages = await self._list(NO_FILTER)
         self._store.end_sweep(last.total)
-        self._say(Freshness(Phase.LIVE, self._clock.now()))
+        self._report(Freshness(Phase.LIVE, self._clock.now()))
         return pages
 
     async def sweep_part(self) -> int:
-        """List the part that the filter names; ask by id about what was thought to be in it and was not listed.
+        """List the part that the filter selects; poll what was expected in it and not listed.
 
         Raises:
-            SandboxClientError: a page or a status could not be had.
+            SandboxClientError: a page or a status failed.
         """
         part = self._part
         expected = [row.id for row in self._store if part.matches(row)]
         self._store.begin_sweep()
         _, pages = await self._list(part)
         absent = self._store.end_partial_sweep(expected)
-        await self._poll(absent[: MAX_BATCH * MOST_BATCHES])
-        self._say(Freshness(Phase.LIVE, self._clock.now()))
+        await self._poll(absent[: MAX_BATCH * MAX_BATCHES])
+        self._report(Freshness(Phase.LIVE, self._clock.now()))
         return pages
 
     async def poll_changing(self) -> None:
-        """Ask for the status of what is changing and of what is on the screen; what has changed is fetched whole."""
+        """Poll what is changing or on the screen; fetch what has changed."""
         wanted = dict.fromkeys(self._store.changing)
         if self._due - self._clock.monotonic() > self._rhythm.visible_pause:
             rows = (self._store.get(sandbox_id) for sandbox_id in self.visible_ids())
             wanted.update(dict.fromkeys(row.id for row in rows if row is not None and not row.sandbox.is_finished))
-        await self._poll(list(wanted)[: MAX_BATCH * MOST_BATCHES])
+        await self._poll(list(wanted)[: MAX_BATCH * MAX_BATCHES])
 
-    async def _next_question(self) -> None:
+    async def _poll_next(self) -> None:
         now = self._clock.monotonic()
         if self._rhythm.failures and now < self._due and not self._want_sweep:
-            return  # The platform is being left alone; a key or a new filter does not change that.
+            return  # Backing off; neither a key nor a new filter changes that.
         whole = self._want_sweep or (now >= self._due and (not self._part or now >= self._whole_due))
         if whole or self._want_part or now >= self._due:
             self._want_part = False
@@ -195,14 +195,14 @@ class Refresher:
             await self.poll_changing()
 
     async def _list(self, part: ServerFilter) -> tuple[SandboxPage, int]:
-        """Put every page into the store; return the last and their number."""
+        """Put every page into the store; return the last page and the number of pages."""
         reply = await self._page(1, part)
         pages = max(1, -(-reply.total // max(1, reply.per_page)))
-        # Several at once bring a first list sooner; they cost more work for each page, so later ones come in turn.
+        # Concurrent pages complete the first list sooner but cost more per page, so later lists are read page by page.
         at_once = 1 if self.freshness.phase is Phase.LIVE else PAGES_AT_ONCE
         page = 1
         while reply.has_next and reply.sandboxes:
-            self._say_loading(page, pages)
+            self._report_loading(page, pages)
             some = range(page + 1, max(page + 1, min(page + at_once, pages)) + 1)
             replies = await asyncio.gather(*(self._page(number, part) for number in some))
             page, reply = some[-1], replies[-1]
@@ -230,14 +230,14 @@ class Refresher:
             try:
                 reply = await self._client.get_sandbox_statuses(batch)
             except NotFoundError:
-                # An older platform has no batch status: the sweeps tell.
+                # An older platform has no batch status: the listings have to do.
                 self._batches = False
                 return
             gone = [row.sandbox_id for row in reply.errors if row.code == "NOT_FOUND"]
             moved = [row.sandbox_id for row in reply.statuses if row.status != before.get(row.sandbox_id)]
             self._store.remove(gone)
             self._store.apply_statuses(reply.statuses)
-            await self._fetch(moved[:MOST_FETCHED])
+            await self._fetch(moved[:MAX_FETCHED])
 
     async def _fetch(self, sandbox_ids: list[str]) -> None:
         async def one(sandbox_id: str) -> Sandbox | None:
@@ -257,7 +257,7 @@ class Refresher:
         pause = self._rhythm.after_refusal(error.retry_after, limited=limited)
         phase = Phase.UNAUTHORIZED if isinstance(error, UnauthorizedError) else Phase.OFFLINE
         retry_at = self._clock.monotonic() + pause
-        self._say(Freshness(phase, self.freshness.fresh_at, str(error), retry_at))
+        self._report(Freshness(phase, self.freshness.fresh_at, str(error), retry_at))
         return pause
 
     async def _wait(self) -> None:
@@ -268,10 +268,10 @@ class Refresher:
             elif self._rhythm.visible and pause > self._rhythm.visible_pause and self.visible_ids():
                 pause = self._rhythm.visible_pause
         if self._want_sweep or self._want_part or pause <= 0:
-            pause = 0.05  # even a platform that answers at once is not asked without a breath
+            pause = 0.05  # minimum pause between polls
         self._wake.clear()
         if self._rhythm.stopped and not self._want_sweep:
-            self._say(Freshness(Phase.STOPPED, self.freshness.fresh_at))
+            self._report(Freshness(Phase.STOPPED, self.freshness.fresh_at))
             await self._wake.wait()
             return
         sleeper = asyncio.ensure_future(self._clock.sleep(pause))
@@ -282,11 +282,11 @@ class Refresher:
             sleeper.cancel()
             waker.cancel()
 
-    def _say_loading(self, page: int, pages: int) -> None:
+    def _report_loading(self, page: int, pages: int) -> None:
         if self.freshness.phase is not Phase.LIVE:
-            self._say(Freshness(Phase.LOADING, self.freshness.fresh_at, page=page, pages=pages))
+            self._report(Freshness(Phase.LOADING, self.freshness.fresh_at, page=page, pages=pages))
 
-    def _say(self, freshness: Freshness) -> None:
+    def _report(self, freshness: Freshness) -> None:
         if freshness != self.freshness:
             self.freshness = freshness
             self._on_freshness(freshness)

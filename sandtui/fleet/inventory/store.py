@@ -1,9 +1,8 @@
-"""The sandboxes that are known, and what changed about them.
+"""The known sandboxes, and what changed about them.
 
-The store owns the state; screens only show it. Rules for merging what the platform says:
-a finished sandbox never comes back to life; a sandbox missing from one complete listing is only marked, and
-removed when it is missing again; what was deleted here can't be brought back by a page that was on its way.
-What a sandbox was found to use is kept as long as its row.
+The store owns the state; screens only show it. Rules for merging what the platform returns: a finished sandbox never
+becomes active again; a sandbox missing from one complete listing is only marked, and removed when it is missing again;
+a page that was requested before a deletion does not bring the sandbox back. Measured usage lasts as long as the row.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ TOMBSTONE_SECONDS = 60.0
 
 
 class FleetStore:
-    """All rows by id. Every method that changes something returns, and announces, what changed."""
+    """All rows by id. Every method that changes something returns the change and tells the listeners."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -37,7 +36,7 @@ class FleetStore:
         self._before: dict[str, Row] = {}
         self.totals = Totals()
         self.total: int | None = None
-        """How many sandboxes the platform says there are, once it has said so."""
+        """The platform's own count of sandboxes, once known."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -54,12 +53,12 @@ class FleetStore:
 
     @property
     def rows(self) -> Mapping[str, Row]:
-        """All rows by id; not to be changed."""
+        """All rows by id; read-only."""
         return self._rows
 
     @property
     def counts(self) -> Counter[str]:
-        """How many rows there are of each status; not to be changed."""
+        """The number of rows of each status; read-only."""
         return self.totals.counts
 
     @property
@@ -68,7 +67,7 @@ class FleetStore:
         return list(self.totals.changing)
 
     def watch(self, watcher: Callable[[ChangeSet], None]) -> Callable[[], None]:
-        """Call ``watcher`` with every change; return what ends that."""
+        """Call ``watcher`` with every change; return a function that ends it."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
@@ -77,7 +76,7 @@ class FleetStore:
         self._seen = set()
 
     def apply(self, sandboxes: Iterable[Sandbox]) -> ChangeSet:
-        """Take what the platform said about some sandboxes."""
+        """Merge sandboxes as the platform returned them."""
         added: set[str] = set()
         changed: set[str] = set()
         for sandbox in sandboxes:
@@ -94,7 +93,7 @@ class FleetStore:
         return self._announce(added, changed - added)
 
     def end_sweep(self, total: int | None = None) -> ChangeSet:
-        """End a complete listing: what it did not have is marked, and removed the second time."""
+        """End a complete listing: what it lacks is marked, and removed the second time."""
         seen, self._seen = self._seen, None
         if seen is None:
             return ChangeSet()
@@ -142,7 +141,7 @@ class FleetStore:
         return self._announce((), changed)
 
     def measure(self, sandbox_id: str, sample: Sample) -> ChangeSet:
-        """Keep what a look inside a sandbox says about its use; one that says nothing changes nothing."""
+        """Store the usage that a sample shows; an empty sample changes nothing."""
         row = self._rows.get(sandbox_id)
         found = None if row is None else measured(sample, row.sandbox.started_at, self._clock.now())
         if row is None or found is None:
@@ -155,7 +154,7 @@ class FleetStore:
         return self._set_deleting(sandbox_ids, self._clock.monotonic())
 
     def unmark_deleting(self, sandbox_ids: Iterable[str]) -> ChangeSet:
-        """Show rows as they were: their deletion failed."""
+        """Show rows as before: their deletion failed."""
         return self._set_deleting(sandbox_ids, None)
 
     def mark_deleted(self, sandbox_ids: Iterable[str]) -> ChangeSet:
@@ -170,7 +169,7 @@ class FleetStore:
         return self._announce((), changed)
 
     def remove(self, sandbox_ids: Iterable[str]) -> ChangeSet:
-        """Forget rows: the platform does not know them any more."""
+        """Remove rows that no longer exist on the platform."""
         removed: set[str] = set()
         for sandbox_id in sandbox_ids:
             row = self._rows.get(sandbox_id)

@@ -1,4 +1,4 @@
-"""What the fleet amounts to, kept up row by row so that no screen has to count."""
+"""Counts and sums of the fleet, updated row by row so that no screen has to count."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Totals:
         self.deleting: dict[str, None] = {}
         self.labels: Counter[str] = Counter()
         self.starts: Counter[int] = Counter()
-        """How many started in each minute since 1970."""
+        """Starts in each minute since 1970."""
         self._ends: list[tuple[float, str]] = []
         self._expiring: dict[str, float] = {}
         self._errors: list[tuple[float, str]] = []
 
     def add(self, row: Row) -> None:
-        """Count a row in."""
+        """Add a row."""
         sandbox = row.sandbox
         self._count(row, 1)
         self.labels.update(sandbox.labels)
@@ -53,7 +53,7 @@ class Totals:
             insort(self._errors, (ended(row), row.id))
 
     def drop(self, row: Row) -> None:
-        """Count a row out, as it was counted in."""
+        """Subtract a row that was added."""
         self._count(row, -1)
         for label in row.sandbox.labels:
             self.labels[label] -= 1
@@ -63,19 +63,19 @@ class Totals:
         self.deleting.pop(row.id, None)
         self._expiring.pop(row.id, None)
         if row.status == SandboxStatus.ERROR:
-            place = bisect_left(self._errors, (ended(row), row.id))
-            del self._errors[place]
+            index = bisect_left(self._errors, (ended(row), row.id))
+            del self._errors[index]
 
     @property
     def soonest_expiry(self) -> tuple[float, str] | None:
-        """When (seconds since 1970) the first sandbox reaches its end, and which."""
-        # Entries of rows that changed since stay in the heap until they come to its top.
+        """The next expiry, in seconds since 1970, and the id of its sandbox."""
+        # Stale entries stay in the heap until they reach its top.
         while self._ends and self._expiring.get(self._ends[0][1]) != self._ends[0][0]:
             heappop(self._ends)
         return self._ends[0] if self._ends else None
 
     def errors_since(self, moment: datetime, back: float = HOUR) -> int:
-        """How many ended in error less than ``back`` seconds before ``moment``, as ``status:error ended<1h`` finds."""
+        """Return how many failed less than ``back`` seconds before ``moment``: what ``status:error ended<1h`` finds."""
         return len(self._errors) - bisect_right(self._errors, seconds(moment) - back, key=_moment)
 
     def errors_in_steps(self, moment: datetime, steps: int, back: float = HOUR) -> list[int]:
@@ -105,6 +105,6 @@ def _moment(entry: tuple[float, str]) -> float:
 
 
 def ended(row: Row) -> float:
-    """Return when a sandbox ended, as far as is known, in seconds since 1970."""
+    """Return the best known time of a sandbox's end, in seconds since 1970."""
     moment = row.sandbox.terminated_at or row.sandbox.updated_at
     return row.created if moment is None else seconds(moment)

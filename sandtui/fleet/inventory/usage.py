@@ -1,4 +1,4 @@
-"""What a running sandbox uses: one small command, only on request: it resets the idle clock."""
+"""The usage of a running sandbox, read by one small command; only on request, because it resets the idle timeout."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 KEPT = 60
 SECONDS = 15
-"""So long the command may take."""
+"""The time limit of the command."""
 
 GIGABYTE = 1024**3
 UNLIMITED = 1 << 60
 """A control group of the first version writes "no limit" as a number beyond this."""
 
 _NUMBERS = r"s/^.*) \([A-Za-z]\( -*[0-9][0-9]*\)\{30,\}\)$/\1/p"
-"""What follows the name in /proc/PID/stat: a process may call itself anything, but in 15 bytes nothing like this."""
+"""What follows the name in /proc/PID/stat; the 15 bytes of a process name can't imitate it."""
 
 COMMAND = (
     "c=/sys/fs/cgroup; i=/proc/1/stat; p='/proc/[0-9]*/stat'; "
@@ -37,7 +37,7 @@ COMMAND = (
     "t=$((t + ${12} + ${13} + ${14} + ${15})); r=$((r + ${22})); done; "
     'echo "ticks $t"; echo "resident $r"; }'
 )
-"""Reads what control groups, processes and the file system tell; what is not there is left out.
+"""Reads control groups, processes and the file system; what is missing is left out.
 
 Where no control group can be read, the times of all processes and of the children that they waited for are
 added up (proc_pid_stat(5), fields 14 to 17, and 24 for memory). ``first`` is when process 1 began, in ticks.
@@ -46,7 +46,7 @@ added up (proc_pid_stat(5), fields 14 to 17, and 24 for memory). ``first`` is wh
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look: microseconds of processor so far, bytes, KiB, and the sandbox's own clock in seconds.
+    """One sample: CPU time in microseconds, memory in bytes, disk in KiB, and the sandbox's own clock in seconds.
 
     ``age`` is that of the sandbox's first process: the clock may be that of the machine below.
     """
@@ -62,12 +62,12 @@ class Sample:
 
 
 def read_sample(output: str) -> Sample:
-    """Read what the command printed; what can't be read is None."""
+    """Parse the output of the command; what can't be parsed is None."""
     words = {line.split(maxsplit=1)[0]: line.split()[1:] for line in output.splitlines() if line.strip()}
 
-    def number(name: str, place: int = 0) -> int | None:
+    def number(name: str, index: int = 0) -> int | None:
         values = words.get(name, [])
-        text = values[place] if place < len(values) else ""
+        text = values[index] if index < len(values) else ""
         return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
 
     try:
@@ -90,7 +90,7 @@ def read_sample(output: str) -> Sample:
 
 
 _DIGITS = 20
-"""No honest number is longer, and reading very long ones takes long."""
+"""No valid number is longer, and parsing very long ones is slow."""
 
 
 def _processor(microseconds: int | None, nanoseconds: int | None, ticks: int | None, hertz: int) -> int | None:
@@ -102,7 +102,7 @@ def _processor(microseconds: int | None, nanoseconds: int | None, ticks: int | N
 
 
 def _memory(held: int | None, cache: int | None, resident: int | None, page: int) -> int | None:
-    """Return the bytes in use: without files that are kept only as long as nobody needs the room."""
+    """Return the bytes in use, without the cache of files that the kernel can drop."""
     if held is not None:
         return max(0, held - (cache or 0))
     return None if resident is None else resident * page
@@ -110,7 +110,7 @@ def _memory(held: int | None, cache: int | None, resident: int | None, page: int
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a sandbox was found to use: cores, as a mean since it started, and bytes of memory; None if unknown."""
+    """Measured usage: cores, as a mean since the start, and bytes of memory; None if unknown."""
 
     moment: datetime
     cores: float | None
@@ -118,9 +118,9 @@ class Measured:
 
 
 def measured(sample: Sample, started: datetime | None, now: datetime) -> Measured | None:
-    """Return what a look says, or None when it says nothing.
+    """Return the usage that a sample shows, or None if it shows none.
 
-    ``started`` is what the platform says; the age of the sandbox's first process is preferred.
+    ``started`` comes from the platform; the age of the sandbox's first process is preferred.
     """
     age = sample.age
     if age is None and started is not None:
@@ -132,7 +132,7 @@ def measured(sample: Sample, started: datetime | None, now: datetime) -> Measure
 
 
 def share(value: float) -> str:
-    """Return a share for people: ``0%``, ``<0.1%``, ``4.2%``, ``97%``."""
+    """Format a share: ``0%``, ``<0.1%``, ``4.2%``, ``97%``."""
     percent = value * 100
     if 0 < percent < 0.05:
         return "<0.1%"
@@ -141,14 +141,14 @@ def share(value: float) -> str:
 
 @dataclass(slots=True)
 class Usage:
-    """The last looks at a sandbox. ``cpu`` is in cores, ``memory`` in bytes."""
+    """The latest samples of a sandbox. ``cpu`` is in cores, ``memory`` in bytes."""
 
     cpu: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     memory: deque[int] = field(default_factory=lambda: deque(maxlen=KEPT))
     latest: Sample | None = None
 
     def add(self, sample: Sample) -> None:
-        """Take a look in; the processor is known from the second on."""
+        """Add a sample; CPU usage is known from the second one on."""
         before, self.latest = self.latest, sample
         if sample.memory is not None:
             self.memory.append(sample.memory)

@@ -1,4 +1,4 @@
-"""How each verb is carried out on some sandboxes."""
+"""How each verb is carried out."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ DELETE_BATCH = 100
 """Ids in one bulk delete, as the official command sends them; 50 a minute are allowed (client/WIRE.md 2.1, 2.6)."""
 
 BATCHES_AT_ONCE = 2
-"""Large batches are few a minute; two at a time keep the platform busy."""
+"""Few large batches are allowed per minute; two at a time keep the platform busy."""
 
 FEW = 10
-"""So many are deleted one by one, which tells of each as it goes."""
+"""Up to this many are deleted one by one, with a result for each as it happens."""
 
 UPLOAD_FOLDER = "/workspace"
-MOST_WORDS = 200
+MAX_REASON_LENGTH = 200
 
 One = Callable[[str], Awaitable[Outcome]]
 
 
 def batch_size(plan: Plan) -> int:
-    """Return how many ids go into one request."""
+    """Return the number of ids in one request."""
     return DELETE_BATCH if plan.verb is plans.DELETE and len(plan.rows) > FEW else 1
 
 
 def at_once(plan: Plan) -> int:
-    """Return how many requests run at the same time."""
+    """Return the number of concurrent requests."""
     if plan.verb is plans.EXPOSE:
         return EXPOSE_AT_ONCE
     return AT_ONCE if batch_size(plan) == 1 else BATCHES_AT_ONCE
 
 
 def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: History, jobs: JobBoard) -> Work:
-    """Return what carries out a plan."""
+    """Return the operation of a plan."""
     if plan.verb is plans.DELETE:
         return _deleting(client, store) if len(plan.rows) <= FEW else _deleting_many(client, store)
     value = plan.value.strip()
@@ -64,7 +64,7 @@ def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: 
         if not store.measure(sandbox_id, usage.read_sample(reply.stdout)):
             why = reply.stderr.strip().partition("\n")[0]
             return Outcome(
-                False, f"nothing can be read there (exit {reply.exit_code}){why and f': {why[:MOST_WORDS]}'}"
+                False, f"no usage could be read (exit {reply.exit_code}){why and f': {why[:MAX_REASON_LENGTH]}'}"
             )
         words = "uses " + _use(store, sandbox_id)
         history.note(sandbox_id, words, touches=False)
@@ -103,7 +103,7 @@ def _deleting(client: AsyncSandboxClient, store: FleetStore) -> Work:
             await client.delete(sandbox_id)
         except NotFoundError:
             store.remove([sandbox_id])
-            return Outcome(True, "was gone already")
+            return Outcome(True, "already deleted")
         except SandboxClientError as error:
             store.unmark_deleting([sandbox_id])
             return Outcome(False, str(error))
@@ -126,7 +126,7 @@ def _deleting_many(client: AsyncSandboxClient, store: FleetStore) -> Work:
         store.mark_deleted(gone)
         left = [sandbox_id for sandbox_id in sandbox_ids if sandbox_id not in gone]
         store.unmark_deleting(left)
-        told = {sandbox_id: Outcome(True, "deleted") for sandbox_id in gone}
-        return told | {each: Outcome(False, refused.get(each, "the platform did not delete it")) for each in left}
+        results = {sandbox_id: Outcome(True, "deleted") for sandbox_id in gone}
+        return results | {each: Outcome(False, refused.get(each, "no result from the platform")) for each in left}
 
     return work

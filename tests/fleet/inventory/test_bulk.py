@@ -52,7 +52,7 @@ def test_a_plan_says_how_many_of_what_and_leaves_out_what_cannot_be():
 @pytest.mark.parametrize(
     ("verb", "value", "words"),
     [
-        (plans.RUN, " ", "missing"),
+        (plans.RUN, " ", "is required"),
         (plans.RUN, "ls", ""),
         (plans.EXPOSE, "80a", "a port is needed"),
         (plans.EXPOSE, "70000", "from 22 to 9000"),
@@ -124,7 +124,7 @@ async def test_cancelling_begins_nothing_more_and_says_what_was_cut_short():
     await task
     assert len(begun) == 2
     assert run.count(State.CANCELLED) == 30
-    assert [item.words for item in run.items[:3]] == ["cut short", "cut short", "not done"]
+    assert [item.words for item in run.items[:3]] == ["interrupted", "interrupted", "not started"]
 
 
 class FakeClient:

@@ -221,11 +221,11 @@ def test_the_filter_compares_what_was_measured_and_nothing_else(fleet, text, nam
 @pytest.mark.parametrize(
     ("text", "column", "words"),
     [
-        ("used<1", 5, "share of its cores such as 2%"),
-        ("x used<", 6, "share of its cores such as 2%"),
-        ("memused>2GB", 8, "share of its memory such as 2%"),
-        ("used:1%", 0, "no filter is called"),
-        ("used~1", 0, "holds no text"),
+        ("used<1", 5, "percentage of its cores such as 2%"),
+        ("x used<", 6, "percentage of its cores such as 2%"),
+        ("memused>2GB", 8, "percentage of its memory such as 2%"),
+        ("used:1%", 0, "unknown field"),
+        ("used~1", 0, "not a text field"),
         ("colour>4", 0, "memused"),
     ],
 )
@@ -295,8 +295,8 @@ def test_the_exports_hold_the_usage(fleet):
 def test_a_plan_leaves_those_with_an_idle_limit_alone_unless_asked():
     rows = list(store_with(*(sandbox(number) for number in range(12)), sandbox(20, idle_timeout_minutes=5)))
     plan = make_plan(plans.MEASURE, rows)
-    assert plan.title == "Measure the use of 12 sandboxes"
-    assert plan.spared == {"whose idle limit a command begins anew": 1}
+    assert plan.title == "Measure CPU and memory of 12 sandboxes"
+    assert plan.spared == {"with an idle timeout, which a command resets": 1}
     assert not plan.needs_count
     whole = make_plan(plans.MEASURE, rows, spare=False)
     assert (len(whole.rows), whole.spared, sum(whole.unspared.values())) == (13, {}, 1)
@@ -333,7 +333,7 @@ async def test_many_are_measured_with_what_came_of_each():
     assert [item.state for item in run.items] == [State.DONE, State.FAILED, State.FAILED]
     assert [item.words.partition(". ")[0] for item in run.items] == [
         "uses 97% of 1 core, 50% of 2 GB",
-        "nothing can be read there (exit 127)",
+        "no usage could be read (exit 127)",
         "it broke",
     ]
     assert session.store.get("sbx_0001").used == 0.97

@@ -96,7 +96,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         await pilot.pause()
         await pilot.press("M")
         await plan_shown(pilot)
-        assert "1 skipped whose idle limit a command begins anew i include" in " ".join(text_of(app).split())
+        assert "1 skipped with an idle timeout, which a command resets i include" in " ".join(text_of(app).split())
         await pilot.press("y")
         assert isinstance(app.screen, PlanDialog), "there is nothing to do"
         await pilot.press("i")

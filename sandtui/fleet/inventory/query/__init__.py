@@ -1,11 +1,11 @@
-"""The filter's language: one line, applied at each key stroke.
+"""The filter language: one line, applied at each key press.
 
-Plain words are looked up in name, image and labels; lower case matches any case, a capital makes a word exact. An
-id is found by ``id:`` and its beginning, or by a word of at least eight characters that it begins with.
-``#x`` or ``label:x`` asks for a label (``#x=`` for one that starts so), ``status:a,b`` for one of some statuses,
-``image:glob`` for an image, ``name~regex`` for a pattern, ``age>2h`` and ``cpu>=4`` compare, as do
-``used<2%`` and ``memused>80%`` with what was measured. ``!`` or ``-`` before a term turns it round, ``or`` and
-parentheses join terms, quotes hold blanks together.
+Plain words match the name, image and labels; lower case matches any case, a capital makes a word exact. An
+id matches ``id:`` and its beginning, or a word of at least eight characters that it starts with.
+``#x`` or ``label:x`` selects a label (``#x=`` by its beginning), ``status:a,b`` one of several statuses,
+``image:glob`` an image, ``name~regex`` a pattern, ``age>2h`` and ``cpu>=4`` compare, as do
+``used<2%`` and ``memused>80%`` with what was measured. ``!`` or ``-`` before a term negates it, ``or`` and
+parentheses combine terms, and quotes keep spaces.
 """
 
 from sandtui.fleet.inventory.query.completion import complete

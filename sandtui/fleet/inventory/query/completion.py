@@ -1,4 +1,4 @@
-"""What the filter could go on with: keys, statuses, and the labels, images and people that exist."""
+"""Completion for the filter: fields, statuses, and the labels, images and users of the fleet."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandtui.fleet.inventory.row import DELETING, Row
 STATUSES = (*(str(status).lower() for status in SandboxStatus), DELETING.lower())
 _OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", "unmeasured", *(f"{name}>" for name in COMPARED))
 _MAX_ROWS = 5000
-"""Rows looked through for values; a suggestion must never hold up the next key."""
+"""Rows that are searched for values; a suggestion must not delay the next key."""
 
 
 def complete(text: str, labels: Iterable[str], rows: Iterable[Row]) -> str | None:
-    """Return the line with its last word completed, or None. Values come from the fleet that is there."""
+    """Return the line with its last word completed, or None. Values come from the fleet."""
     last = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
     sign = last[:1] if last[:1] in ("!", "-", "(") else ""
     word = last[len(sign) :]

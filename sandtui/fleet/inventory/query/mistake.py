@@ -1,8 +1,8 @@
-"""What is wrong with a query, and where."""
+"""What is wrong with a filter, and where."""
 
 
 class QueryError(ValueError):
-    """A query that can't be understood; ``column`` is where, counted from 0, and ``length`` how far."""
+    """An invalid filter; ``column``, counted from 0, and ``length`` mark the place of the error."""
 
     def __init__(self, message: str, column: int, length: int = 1) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""From a line to a query."""
+"""Parses a filter."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
 @dataclass(frozen=True, slots=True)
 class ServerFilter:
-    """The part of a query that the platform can answer (client/WIRE.md 2.5): all labels, one status, team and user.
+    """The part of a filter that the platform can apply (client/WIRE.md 2.5): all labels, one status, team and user.
 
-    ``active`` leaves out what has ended.
+    ``active`` excludes ended sandboxes.
     """
 
     labels: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class ServerFilter:
 
     @property
     def text(self) -> str:
-        """The same in the filter's language; what has ended is hidden by a key instead."""
+        """The same in the filter language; ended sandboxes are hidden by a key instead."""
         words = [f"#{label}" for label in self.labels]
         words += [f"status:{self.status.lower()}"] if self.status else []
         words += [f"team:{self.team}"] if self.team else []
@@ -72,7 +72,7 @@ class ServerFilter:
         return " ".join([*words, "active"] if self.active else words)
 
     def matches(self, row: Row) -> bool:
-        """Whether the platform would list the row, going by what is known of it."""
+        """Whether the platform would list the row, as far as is known."""
         sandbox = row.sandbox
         if self.status is not None and sandbox.status != self.status:
             return False
@@ -99,33 +99,33 @@ class Query:
         return self.term.select(rows, now)
 
     def narrows(self, earlier: Query) -> bool:
-        """Whether its matches are surely among those of the earlier one, at the same time."""
+        """Whether every match is certainly one of the earlier filter's, at the same time."""
         return self.term.implies(earlier.term) and not self.is_timed and not earlier.is_timed
 
     @property
     def is_timed(self) -> bool:
-        """Whether what matches changes with the time alone."""
+        """Whether the matches change with the time alone."""
         return is_timed(self.term)
 
     @property
     def asks_use(self) -> bool:
-        """Whether what matches depends on what was measured."""
+        """Whether the matches depend on measured usage."""
         return asks_use(self.term)
 
     @property
     def apart_from_use(self) -> Query:
-        """The query without what it says about use: what has to be measured for it to be answered."""
+        """The query without its terms about usage: what must be measured to answer it."""
         term = apart_from_use(self.term)
         return Query(self.text, term if isinstance(term, All) else All((term,)))
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that every match carries in full."""
+        """The labels that every match has."""
         return tuple(term.text for term in self.term.terms if isinstance(term, Label) and not term.beginning)
 
     @property
     def server(self) -> ServerFilter:
-        """What of it the platform can do."""
+        """The part that the platform can apply."""
         status: str | None = None
         owners: dict[str, str] = {}
         for term in self.term.terms:
@@ -139,7 +139,7 @@ class Query:
         return ServerFilter(self.labels, status, owners.get("team"), owners.get("user"))
 
     def has_more_than(self, server: ServerFilter) -> bool:
-        """Whether some of it must be done here when the platform does so much."""
+        """Whether a part is left to be applied here after the platform's."""
         done_there = sum(value is not None for value in (server.status, server.team, server.user))
         return len(self.term.terms) > len(server.labels) + done_there
 
@@ -152,7 +152,7 @@ EVERYTHING = Query("", All(()))
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What some words stand for."""
+    """What ``mine`` and ``untouched`` stand for."""
 
     me: str | None
     touched: AbstractSet[str]
@@ -164,45 +164,45 @@ def parse(text: str, me: str | None = None, touched: AbstractSet[str] = frozense
     ``touched`` are the ids of what is not ``untouched``; the set may grow later.
 
     Raises:
-        QueryError: an unknown key, a value that does not fit its key, or a quote or parenthesis without its end.
+        QueryError: an unknown field, a value that does not fit its field, or an unclosed quote or parenthesis.
     """
     found = tokens(text)
-    term, place = _alternatives(found, 0, _Known(me, touched))
-    assert place == len(found), "the lexer pairs all parentheses"
+    term, index = _alternatives(found, 0, _Known(me, touched))
+    assert index == len(found), "the lexer pairs all parentheses"
     if isinstance(term, All):
         return Query(text, term)
     return Query(text, All((term,)))
 
 
-def _alternatives(found: list[Token], place: int, known: _Known) -> tuple[Term, int]:
+def _alternatives(found: list[Token], index: int, known: _Known) -> tuple[Term, int]:
     parts: list[Term] = []
     while True:
-        part, place = _sequence(found, place, known)
+        part, index = _sequence(found, index, known)
         parts.append(part)
-        if place >= len(found) or found[place].kind != "or":
-            return (parts[0] if len(parts) == 1 else AnyOf(tuple(parts))), place
-        joint = found[place]
-        if part == All(()) or place + 1 >= len(found) or found[place + 1].kind in {")", "or"}:
-            raise QueryError('"or" stands between two terms; quote it to look for the word', joint.column, 2)
-        place += 1
+        if index >= len(found) or found[index].kind != "or":
+            return (parts[0] if len(parts) == 1 else AnyOf(tuple(parts))), index
+        joint = found[index]
+        if part == All(()) or index + 1 >= len(found) or found[index + 1].kind in {")", "or"}:
+            raise QueryError('"or" needs a term on both sides; quote it to search for the word', joint.column, 2)
+        index += 1
 
 
-def _sequence(found: list[Token], place: int, known: _Known) -> tuple[Term, int]:
+def _sequence(found: list[Token], index: int, known: _Known) -> tuple[Term, int]:
     terms: list[Term] = []
-    while place < len(found) and found[place].kind not in {")", "or"}:
-        token = found[place]
+    while index < len(found) and found[index].kind not in {")", "or"}:
+        token = found[index]
         if token.kind == "(":
-            term, place = _alternatives(found, place + 1, known)
+            term, index = _alternatives(found, index + 1, known)
         else:
             term = Word(token.text, token.text != token.text.lower()) if token.kind == "quoted" else _term(token, known)
-        place += 1
+        index += 1
         if token.sign:
             terms.append(Not(term))
         elif isinstance(term, All):
             terms += term.terms
         else:
             terms.append(term)
-    return All(tuple(terms)), place
+    return All(tuple(terms)), index
 
 
 def _term(token: Token, known: _Known) -> Term:
@@ -227,20 +227,20 @@ def _term(token: Token, known: _Known) -> Term:
         return _field(name, key, value, body, column, known.me)
     if sign == "~":
         if name not in TEXTS and name != "label":
-            raise QueryError(f'"{key}" holds no text to search; there are {", ".join(("label", *TEXTS))}', column)
+            raise QueryError(f'"{key}" is not a text field; use {", ".join(("label", *TEXTS))}', column)
         return _pattern(name, value, column, column + len(key) + 1)
     if name not in COMPARED:
         # run=42 is a label more often than a comparison: a word finds it.
         if sign == "=":
             return Word(body, body != body.lower())
-        raise QueryError(f'"{key}" can\'t be compared; there are {", ".join(COMPARED)}', column, len(key))
+        raise QueryError(f'"{key}" can\'t be compared; use {", ".join(COMPARED)}', column, len(key))
     return _compare(name, sign, value, column + len(key) + len(sign), len(body))
 
 
 def _field(name: str, key: str, value: str, body: str, column: int, me: str | None) -> Term:
     if name not in KEYS:
         # An image such as node:20 is typed more often than a wrong key: say how to look for it.
-        raise QueryError(f'no filter is called "{key}"; quote "{body}", or use {", ".join(KEYS)}', column, len(key))
+        raise QueryError(f'unknown field "{key}"; quote "{body}", or use {", ".join(KEYS)}', column, len(key))
     if name == "label":
         return _label(value, column, len(body))
     if not value:
@@ -260,24 +260,24 @@ def _field(name: str, key: str, value: str, body: str, column: int, me: str | No
 
 def _label(value: str, column: int, length: int) -> Term:
     if not value:
-        raise QueryError("a label is missing after # or label:", column, length)
+        raise QueryError("missing label after # or label:", column, length)
     return Label(value, beginning=value.endswith("="))
 
 
 def _mine(me: str | None, column: int, length: int) -> Term:
     if me is None:
-        raise QueryError("this platform did not tell who you are; name the user: user:ID", column, length)
+        raise QueryError("your user id is unknown on this platform; use user:ID", column, length)
     return Text.of("user", me)
 
 
 def _pattern(name: str, value: str, column: int, start: int) -> Term:
     if not value:
-        raise QueryError("a pattern is missing after ~", column, start - column)
+        raise QueryError("missing pattern after ~", column, start - column)
     try:
         return Pattern(name, re.compile(value, re.NOFLAG if value != value.lower() else re.IGNORECASE))
     except (re.error, RecursionError, OverflowError) as error:
         at = start + (getattr(error, "pos", 0) or 0)
-        raise QueryError(f"not a pattern: {error}", min(at, start + len(value) - 1), 1) from None
+        raise QueryError(f"invalid pattern: {error}", min(at, start + len(value) - 1), 1) from None
 
 
 def _compare(name: str, sign: str, value: str, start: int, length: int) -> Term:
@@ -285,15 +285,15 @@ def _compare(name: str, sign: str, value: str, start: int, length: int) -> Term:
     if name in TIMES:
         match = _DURATION.fullmatch(value.lower())
         if match is None:
-            raise QueryError(f"{name} is compared with a time such as 90s, 15m, 2h or 3d", where, len(value))
+            raise QueryError(f"{name} needs a duration such as 90s, 15m, 2h or 3d", where, len(value))
         return CompareTime(name, sign, float(match[1]) * _UNITS[match[2] or "m"])
     if name in SHARES:
         match = _PERCENT.fullmatch(value)
         if match is None:
             whole = "cores" if name == "used" else "memory"
-            raise QueryError(f"{name} is compared with a share of its {whole} such as 2% or 0.5%", where, len(value))
+            raise QueryError(f"{name} needs a percentage of its {whole} such as 2% or 0.5%", where, len(value))
         return CompareUse(name, sign, float(match[1]) / 100)
     match = _SIZE.fullmatch(value)
     if match is None:
-        raise QueryError(f"{name} is compared with a number such as 4 or 0.5", where, len(value))
+        raise QueryError(f"{name} needs a number such as 4 or 0.5", where, len(value))
     return Compare(name, sign, float(match[1]))

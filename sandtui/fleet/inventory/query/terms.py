@@ -1,4 +1,4 @@
-"""What a query is made of. Terms test one row, or take those that pass out of many at once."""
+"""The terms of a query. A term tests one row, or selects the matches out of many at once."""
 
 from __future__ import annotations
 
@@ -43,36 +43,34 @@ class Term:
         return [row for row in rows if matches(row, now)]
 
     def implies(self, other: Term) -> bool:
-        """Whether every row that passes this passes the other too, as far as is known."""
+        """Whether every row that passes this certainly passes the other."""
         return self == other
 
 
 class FacetTerm(Term):
-    """A condition on shared fields: it is judged once for all sandboxes that are alike."""
+    """A term about shared fields, evaluated once for all sandboxes that are alike."""
 
     __slots__ = ()
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Judge each kind once."""
         return _select_alike(self, rows, now)
 
 
 ID_LENGTH = 8
-"""Characters from which on a bare word may be the beginning of an id.
+"""The minimum length of a plain word that matches the beginning of an id.
 
-Ids are mostly hexadecimal and share how they begin: anything shorter is in many of them by chance.
+Ids are mostly hexadecimal and have a common prefix: anything shorter matches many by chance.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Word(Term):
-    """A text in a sandbox's name, image or labels, or the beginning of its id. ``exact`` minds the case."""
+    """A text in a sandbox's name, image or labels, or the beginning of its id. ``exact`` is case-sensitive."""
 
     text: str
     exact: bool = False
 
     def matches(self, row: Row, now: float) -> bool:
-        """Look it up."""
         if self._may_be_id and row.id.startswith(self.text):
             return True
         if not self.exact:
@@ -85,7 +83,7 @@ class Word(Term):
         return len(self.text) >= ID_LENGTH
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Look it up in all; this runs at each key stroke over everything."""
+        """Match many rows; this runs at each key press over the whole fleet."""
         if self.exact:
             return Term.select(self, rows, now)
         text = self.text
@@ -94,7 +92,7 @@ class Word(Term):
         return [row for row in rows if text in row.haystack]
 
     def implies(self, other: Term) -> bool:
-        """A longer word implies the words in it; one that may be an id, those that begin the same id."""
+        """A word implies the words that it contains; one that may be an id implies its beginnings."""
         if not isinstance(other, Word) or (other.exact and not self.exact):
             return False
         if other.text not in (self.text if self.exact == other.exact else self.text.lower()):
@@ -104,25 +102,23 @@ class Word(Term):
 
 @dataclass(frozen=True, slots=True)
 class Label(FacetTerm):
-    """A label, whole or by its beginning."""
+    """A label, or the beginning of one."""
 
     text: str
     beginning: bool = False
 
     def matches(self, row: Row, now: float) -> bool:
-        """Look for it among the labels."""
         labels = row.sandbox.labels
         return any(label.startswith(self.text) for label in labels) if self.beginning else self.text in labels
 
 
 @dataclass(frozen=True, slots=True)
 class Status(Term):
-    """One of some statuses, in capitals, each by its beginning; the whole of a known one stands for itself alone."""
+    """One of several statuses, in capitals, each by its beginning; a complete one matches only itself."""
 
     words: tuple[str, ...]
 
     def matches(self, row: Row, now: float) -> bool:
-        """Compare with the status that is shown."""
         status = row.status.upper()
         return status in self.words or status.startswith(_beginnings(self.words))
 
@@ -136,14 +132,14 @@ TEXTS: Mapping[str, Callable[[Row], str]] = {key: entry.value for key, entry in 
 """The texts that ``key:value`` and ``key~pattern`` look at."""
 
 SHARED_TEXTS = frozenset(field.filter.key for field in SHARED if field.filter is not None)
-"""Those that many sandboxes have in common."""
+"""Those that many sandboxes share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text(Term):
-    """A field that contains a value in any case, or matches it when it has ``*`` or ``?``. An id begins with it.
+    """A field that contains a value in any case, or matches a glob with ``*`` or ``?``. An id must start with it.
 
-    ``typed`` is the value as it was written, which may be the whole of an id; empty when it can't be.
+    ``typed`` is the value as typed, which may be a complete id; empty for a glob.
     """
 
     name: str
@@ -153,40 +149,38 @@ class Text(Term):
 
     @classmethod
     def of(cls, name: str, value: str) -> Text:
-        """Return the term, with its pattern made once."""
+        """Return the term with its glob compiled."""
         lowered = value.lower()
         glob = re.compile(translate(lowered)) if "*" in lowered or "?" in lowered else None
         return cls(name, lowered, "" if glob else value, glob)
 
     def matches(self, row: Row, now: float) -> bool:
-        """Compare."""
         text = TEXTS[self.name](row).lower()
         if self._glob is not None:
             return self._glob.match(text) is not None
-        # A few hexadecimal digits are somewhere in very many ids.
+        # A few hexadecimal digits occur in very many ids.
         return text.startswith(self.value) if self.name == "id" else self.value in text
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Compare each text once where many have the same."""
+        """Compare shared texts once."""
         return _select_alike(self, rows, now) if self.name in SHARED_TEXTS else Term.select(self, rows, now)
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern(Term):
-    """A regular expression found in a field, in any label, or in everything that free text looks at."""
+    """A regular expression in a field, in any label, or in everything that plain words match."""
 
     name: str
     regex: re.Pattern[str]
 
     def matches(self, row: Row, now: float) -> bool:
-        """Search."""
         if self.name == "label":
             return any(self.regex.search(label) for label in row.sandbox.labels)
         text = row.haystack if not self.name else TEXTS[self.name](row)
         return self.regex.search(text) is not None
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Search each text once where many have the same."""
+        """Search shared texts once."""
         search = self.regex.search
         if self.name == "name":
             return [row for row in rows if search(row.name)]
@@ -201,33 +195,33 @@ NUMBERS: Mapping[str, Callable[[Row], float | None]] = {
 """The numbers that can be compared; sizes are in GB."""
 
 TIMES = ("age", "left", "ended")
-"""What can be compared with a duration: time since creation, until the end, since the end."""
+"""What is compared with a duration: the time since creation, until expiry, since the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compare(FacetTerm):
-    """A number against a limit."""
+    """Compares a number with a limit."""
 
     name: str
     sign: str
     limit: float
 
     def matches(self, row: Row, now: float) -> bool:
-        """Compare; what has no such number does not pass."""
+        """Compare; a row without the number does not pass."""
         number = NUMBERS[self.name](row)
         return number is not None and OPERATORS[self.sign](number, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class CompareTime(Term):
-    """An age or a time left, in seconds, against a limit."""
+    """Compares an age or a time left with a limit, in seconds."""
 
     name: str
     sign: str
     limit: float
 
     def matches(self, row: Row, now: float) -> bool:
-        """Compare; what has no end has no time left to compare."""
+        """Compare; a row without an expiry does not pass ``left``."""
         if self.name == "age":
             return row.created > 0 and OPERATORS[self.sign](now - row.created, self.limit)
         if self.name == "ended":
@@ -237,43 +231,39 @@ class CompareTime(Term):
 
 @dataclass(frozen=True, slots=True)
 class Untouched(Term):
-    """What is not among the sandboxes that were worked with. The set may grow while the query is in use."""
+    """Sandboxes that were not worked with. The set may grow while the query is in use."""
 
     touched: AbstractSet[str]
 
     def matches(self, row: Row, now: float) -> bool:
-        """Look it up."""
         return row.id not in self.touched
 
 
 @dataclass(frozen=True, slots=True)
 class Not(Term):
-    """What does not pass another term."""
+    """Negates another term."""
 
     term: Term
 
     def matches(self, row: Row, now: float) -> bool:
-        """Turn it round."""
         return not self.term.matches(row, now)
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Leave out those that pass the other."""
         passed = set(map(id, self.term.select(rows, now)))
         return [row for row in rows if id(row) not in passed]
 
 
 @dataclass(frozen=True, slots=True)
 class All(Term):
-    """Every one of some terms."""
+    """All of several terms."""
 
     terms: tuple[Term, ...]
 
     def matches(self, row: Row, now: float) -> bool:
-        """Ask each."""
         return all(term.matches(row, now) for term in self.terms)
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Let each term pass on fewer to the next."""
+        """Each term narrows the rows for the next."""
         chosen = list(rows) if not self.terms else rows
         for term in self.terms:
             chosen = term.select(chosen, now)
@@ -287,22 +277,20 @@ class All(Term):
 
 @dataclass(frozen=True, slots=True)
 class AnyOf(Term):
-    """At least one of some terms."""
+    """At least one of several terms."""
 
     terms: tuple[Term, ...]
 
     def matches(self, row: Row, now: float) -> bool:
-        """Ask until one says yes."""
         return any(term.matches(row, now) for term in self.terms)
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Let each term choose, and put what they chose together."""
         chosen = {id(row) for term in self.terms for row in term.select(rows, now)}
         return [row for row in rows if id(row) in chosen]
 
 
 def is_timed(term: Term) -> bool:
-    """Whether the answer may change with the time alone."""
+    """Whether the matches may change with the time alone."""
     if isinstance(term, Not):
         return is_timed(term.term)
     if isinstance(term, All | AnyOf):
@@ -311,7 +299,7 @@ def is_timed(term: Term) -> bool:
 
 
 def _select_alike(term: Term, rows: Sequence[Row], now: float) -> list[Row]:
-    """Return the rows that pass a term whose verdict is the same for all that are alike: each kind is judged once."""
+    """Return the rows that pass a term about shared fields: the term is evaluated once for all that are alike."""
     verdicts: dict[Facets, bool] = {}
     known, matches = verdicts.get, term.matches
 

@@ -1,4 +1,4 @@
-"""Terms about what was measured. What nobody measured passes no comparison, and so passes each that is turned round."""
+"""Terms about measured usage. A row without a measurement fails every comparison, and so passes every negated one."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ SHARES: dict[str, Callable[[Row], float | None]] = {
     "used": lambda row: row.used,
     "memused": lambda row: row.memory_used,
 }
-"""Shares of what a sandbox has: of its cores as a mean since it started, of its memory when it was measured."""
+"""Shares of a sandbox's cores, as a mean since its start, and of its memory when measured."""
 
 
 def is_unmeasured(row: Row) -> bool:
-    """Whether a sandbox runs and nobody measured it."""
+    """Whether a sandbox is running and not measured."""
     return row.measured is None and row.status == SandboxStatus.RUNNING
 
 
 @dataclass(frozen=True, slots=True)
 class CompareUse(Term):
-    """A share against a limit; 1 is all that the sandbox has."""
+    """Compares a share with a limit; 1 is all that the sandbox has."""
 
     name: str
     sign: str
     limit: float
 
     def matches(self, row: Row, now: float) -> bool:
-        """Compare; what nobody measured does not pass."""
+        """Compare; a row without a measurement does not pass."""
         share = SHARES[self.name](row)
         return share is not None and OPERATORS[self.sign](share, self.limit)
 
     def select(self, rows: Sequence[Row], now: float) -> list[Row]:
-        """Compare where there is something to compare: mostly few are measured."""
+        """Compare only measured rows: they are mostly few."""
         return Term.select(self, [row for row in rows if row.measured is not None], now)
 
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured(Term):
-    """What runs and was not measured yet."""
+    """Running and not measured."""
 
     def matches(self, row: Row, now: float) -> bool:
         """Look at the row."""
@@ -49,7 +49,7 @@ class Unmeasured(Term):
 
 
 def asks_use(term: Term) -> bool:
-    """Whether the answer depends on what was measured."""
+    """Whether the matches depend on measured usage."""
     if isinstance(term, Not):
         return asks_use(term.term)
     if isinstance(term, All | AnyOf):
@@ -58,7 +58,7 @@ def asks_use(term: Term) -> bool:
 
 
 def apart_from_use(term: Term) -> Term:
-    """Return a term that every row passes that could pass this one, whatever is measured there."""
+    """Return a term for every row that could pass this one, whatever its usage."""
     if isinstance(term, All):
         return All(tuple(apart_from_use(part) for part in term.terms if not isinstance(part, CompareUse | Unmeasured)))
     if isinstance(term, AnyOf):
