@@ -101,7 +101,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         assert isinstance(app.screen, PlanDialog), "there is nothing to do"
         await pilot.press("i")
         await plan_shown(pilot)
-        assert "Measure the use of 1 sandbox" in text_of(app)
+        assert "Measure CPU and memory of 1 sandbox" in text_of(app)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         assert asked == [row.id]
