@@ -93,8 +93,8 @@ MEASURE = Verb(
 )
 
 _TABLE = "without secrets"
-CSV = Verb("csv", "Export as CSV:", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
-JSON = Verb("json", "Export as JSON:", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
+CSV = Verb("csv", "Export CSV of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
+JSON = Verb("json", "Export JSON of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
 
 VERBS = (RUN, UPLOAD, EXPOSE, JOB, MEASURE, COPY, CSV, JSON, DELETE)
 
