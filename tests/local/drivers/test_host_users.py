@@ -106,7 +106,7 @@ def test_there_is_an_end_of_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     users.open({})
     for name in "abc":
         users.take(name)
-    with pytest.raises(DriverError, match="taken"):
+    with pytest.raises(DriverError, match="in use"):
         users.take("d")
     users.release("b")
     assert users.take("d")[0] == FIRST_UID + EACH
