@@ -54,7 +54,6 @@ def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
         Piece(spark(starts), "good"),
         Piece("  failures ", "dim"),
         Piece(spark(failures), "bad" if any(failures) else "dim"),
-        Piece(" (last hour)", "dim"),
     ]
 
 

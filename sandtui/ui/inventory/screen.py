@@ -321,7 +321,10 @@ class FleetScreen(AppScreen):
         row = session.store.get(soonest[1]) if soonest is not None else None
         right = history_pieces(totals, now) if self.size.width >= WIDE else []
         room = self.size.width - sum(width_of(piece.text) for piece in right) - 3
-        line.show([Piece(" "), *overview_pieces(totals, row, now, room)], [*right, Piece(" ")])
+        left, period = overview_pieces(totals, row, now, room), " (last hour)"
+        if right and sum(width_of(piece.text) for piece in left) + len(period) <= room:
+            right.append(Piece(period, "dim"))
+        line.show([Piece(" "), *left], [*right, Piece(" ")])
 
     def _show_inspector(self) -> None:
         row = self.target
