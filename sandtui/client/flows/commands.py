@@ -66,7 +66,7 @@ class _BoundedOutput:
     def note(self) -> str:
         if not self._dropped:
             return ""
-        return f"\nsandbox: {self._name} was cut at {len(self._data)} bytes, {self._dropped} dropped\n"
+        return f"\nsandbox: {self._name} was truncated to {len(self._data)} bytes, {self._dropped} dropped\n"
 
 
 class Commands(Flows):

@@ -582,7 +582,7 @@ async def test_this_machines_address_is_out_of_reach_in_every_form(carrying: Any
             assert "in" not in reply["stdout"], form
         await serve(api, box, 8000)
         assert (await page((await expose(api, box, 8000))["url"])).status_code == 200
-    assert "neither to this machine nor to private networks;" in api.platform.driver.isolation
+    assert "this machine and private networks are not reachable;" in api.platform.driver.isolation
 
 
 # What one sandbox may use of the worker, and whose trouble its trouble is.
