@@ -36,11 +36,11 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
         ConnectError: there is no key, or the local platform cannot be started.
     """
     from sandtui.config.contexts import resolve
-    from sandtui.fleet.commands.line.masking import name_secrets
+    from sandtui.fleet.commands.line.redaction import add_secrets
     from sandtui.fleet.inventory.session import ConnectError
 
     def finished(connection: Connection) -> Connection:
-        name_secrets(connection.config.api_key)
+        add_secrets(connection.config.api_key)
         config = replace(connection.config, read_only=read_only or context.read_only)
         return replace(connection, config=config, production=context.production)
 

@@ -25,7 +25,7 @@ from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.transfers.model import Place, Spec, Transfer
+    from sandtui.fleet.transfers.model import Location, Transfer, TransferSpec
     from sandtui.fleet.transfers.queue import TransferQueue
 
 STREAM_FILE = ".sandtui-stream"
@@ -139,7 +139,7 @@ def _copy(arguments: argparse.Namespace, source_text: str, target_text: str) -> 
     existing = Existing(arguments.existing or "overwrite")
     consent = arguments.overwrite or arguments.existing is not None
 
-    async def specs(client: AsyncSandboxClient) -> list[Spec]:
+    async def specs(client: AsyncSandboxClient) -> list[TransferSpec]:
         sources, targets = await ends(client, source_text, target_text, arguments, "copy to or from")
         if arguments.target == _STREAM and len(sources) > 1:
             raise UsageError(f"{len(sources):,} sandboxes match, but - is one file; use a directory as the target")
@@ -180,23 +180,25 @@ def as_typed(message: str, arguments: argparse.Namespace) -> str:
     return message
 
 
-def make_spec(source: Place, target: Place, arguments: argparse.Namespace, **options: object) -> Spec:
+def make_spec(source: Location, target: Location, arguments: argparse.Namespace, **options: object) -> TransferSpec:
     """Return the spec of a copy. Replacing files in a sandbox needs no consent."""
-    from sandtui.fleet.transfers.model import Spec
+    from sandtui.fleet.transfers.model import TransferSpec
 
     options["consent"] = bool(options.get("consent")) or target.sandbox_id is not None
     options |= {"checksum": not arguments.no_checksum, "allow_git": arguments.allow_git}
-    return Spec(source, target, "cp", **options)  # type: ignore[arg-type]
+    return TransferSpec(source, target, "cp", **options)  # type: ignore[arg-type]
 
 
-async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace) -> list[Spec]:
+async def agreed(
+    client: AsyncSandboxClient, specs: list[TransferSpec], arguments: argparse.Namespace
+) -> list[TransferSpec]:
     """Ask once, before anything is written, whether local files may be replaced; return the confirmed copies.
 
     Raises:
         UsageError: the answer is no, or there is nobody to ask.
     """
     from sandtui.client import SandboxClientError
-    from sandtui.fleet.transfers.carrier import Carrier
+    from sandtui.fleet.transfers.executor import TransferExecutor
     from sandtui.fleet.transfers.model import Transfer, TransferError
 
     paths: list[str] = []
@@ -204,7 +206,9 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
         if spec.consent or not await asyncio.to_thread(os.path.lexists, spec.target.path):
             continue
         try:
-            found = await Carrier(client, Transfer("asked", spec), Path(), NullJournal(), lambda: None, {}).compare()
+            found = await TransferExecutor(
+                client, Transfer("asked", spec), Path(), NullJournal(), lambda: None, {}
+            ).compare()
         except (FilesError, TransferError, SandboxClientError):
             continue  # the copy itself reports the error, and replaces nothing
         paths += [join(spec.target.path, path) if path else spec.target.path for path in found.replaced]
@@ -225,7 +229,7 @@ async def agreed(client: AsyncSandboxClient, specs: list[Spec], arguments: argpa
 class NullJournal:
     """A journal that stores nothing: an interrupted script is run again by its author."""
 
-    def keep(self, transfer: Transfer, place: int) -> None:
+    def save(self, transfer: Transfer, index: int) -> None:
         """Write nothing."""
 
     def note_files(self, transfer_id: str, items: Sequence[tuple[str, tuple[int, int]]]) -> None:
@@ -254,13 +258,16 @@ async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandbox
 
 
 async def transfer_all(
-    client: AsyncSandboxClient, specs: list[Spec], arguments: argparse.Namespace, omitted: set[str] | None = None
+    client: AsyncSandboxClient,
+    specs: list[TransferSpec],
+    arguments: argparse.Namespace,
+    omitted: set[str] | None = None,
 ) -> int:
     """Carry out some copies and report how each ended; return the exit code.
 
     Skipped files in ``omitted`` were reported before; new ones are added to it.
     """
-    from sandtui.fleet.transfers.model import State
+    from sandtui.fleet.transfers.model import TransferState
     from sandtui.fleet.transfers.queue import TransferQueue
 
     with temporary_directory("cp") as spool:
@@ -275,7 +282,7 @@ async def transfer_all(
             while len(reported) < len(transfers):
                 changed.clear()
                 for transfer in transfers:
-                    if transfer.state is State.ASKING:
+                    if transfer.state is TransferState.ASKING:
                         # The file appeared after the check.
                         transfer.problem = "the target now exists; add --overwrite to replace it"
                         queue.cancel(transfer.id)
@@ -329,7 +336,7 @@ def report_risks(files: Sequence[tuple[str, str]], arguments: argparse.Namespace
         complain(f"warning: {as_typed(path, arguments)} came from a sandbox and is run by {program} automatically")
 
 
-def _id(spec: Spec) -> str:
+def _id(spec: TransferSpec) -> str:
     """Return an id for a copy: the same for the same download, so that it resumes when run again.
 
     Uploads get random ids: two programs may write to one target, and must not share a temporary name.

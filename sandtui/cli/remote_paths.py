@@ -15,14 +15,14 @@ from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.files.local import LocalSide
-    from sandtui.fleet.files.remote import SandboxSide
-    from sandtui.fleet.transfers.model import Place
+    from sandtui.fleet.files.local import LocalFileSystem
+    from sandtui.fleet.files.remote import SandboxFileSystem
+    from sandtui.fleet.transfers.model import Location
 
 
 async def ends(
     client: AsyncSandboxClient, source_text: str, target_text: str, arguments: argparse.Namespace, action: str
-) -> tuple[list[Place], list[Place]]:
+) -> tuple[list[Location], list[Location]]:
     """Return what source and target stand for; ask before acting on many sandboxes.
 
     Raises:
@@ -52,36 +52,36 @@ def split(text: str) -> tuple[str | None, str]:
 
 
 async def with_final_paths(
-    client: AsyncSandboxClient, sources: list[Place], targets: list[Place], *, recursive: bool
-) -> list[tuple[Place, Place]]:
+    client: AsyncSandboxClient, sources: list[Location], targets: list[Location], *, recursive: bool
+) -> list[tuple[Location, Location]]:
     """Pair each source with the final path of its copy.
 
     Raises:
         UsageError: a source does not exist, or is a directory without ``recursive``.
     """
-    from sandtui.fleet.files.entry import Kind
-    from sandtui.fleet.files.local import LocalSide
-    from sandtui.fleet.files.remote import SandboxSide
+    from sandtui.fleet.files.entry import FileKind
+    from sandtui.fleet.files.local import LocalFileSystem
+    from sandtui.fleet.files.remote import SandboxFileSystem
 
-    def side(place: Place) -> LocalSide | SandboxSide:
-        return LocalSide() if place.sandbox_id is None else SandboxSide(client, place.sandbox_id)
+    def side(place: Location) -> LocalFileSystem | SandboxFileSystem:
+        return LocalFileSystem() if place.sandbox_id is None else SandboxFileSystem(client, place.sandbox_id)
 
-    pairs: list[tuple[Place, Place]] = []
+    pairs: list[tuple[Location, Location]] = []
     names = [as_name(place.name, place.sandbox_id or "") for place in sources]
     for source, name in zip(sources, names, strict=True):
         for target in targets:
-            found = await side(source).look(source.path)
+            found = await side(source).stat(source.path)
             if found is None and len(sources) == 1:
                 raise UsageError(f"{source.label}: no such file or directory")
-            if found is not None and found.kind is Kind.FOLDER and not recursive:
+            if found is not None and found.kind is FileKind.FOLDER and not recursive:
                 raise UsageError(f"{source.label} is a directory (use -r to copy it)")
             path = target.path
             if len(sources) > 1:
                 path = join(path, name if names.count(name) == 1 else f"{name}-{source.sandbox_id}")
                 path = join(path, base(source.path))
             else:
-                existing = await side(target).look(path)
-                if path.endswith("/") or (existing is not None and existing.kind is Kind.FOLDER):
+                existing = await side(target).stat(path)
+                if path.endswith("/") or (existing is not None and existing.kind is FileKind.FOLDER):
                     path = join(path, base(source.path))
             pairs.append((source, replace(target, path=path)))
     return pairs
@@ -93,13 +93,13 @@ async def _places(
     query: str | None,
     arguments: argparse.Namespace,
     action: str,
-) -> list[Place]:
-    from sandtui.fleet.files.remote import SandboxSide
-    from sandtui.fleet.transfers.model import Place
+) -> list[Location]:
+    from sandtui.fleet.files.remote import SandboxFileSystem
+    from sandtui.fleet.transfers.model import Location
 
     name, path = end
     if name is None:
-        return [Place(whole(path) + ("/" if path.endswith("/") else ""))]
+        return [Location(whole(path) + ("/" if path.endswith("/") else ""))]
     if name:
         found = [(each.id, each.name) for each in await find_named(client, name)]
         if len(found) > 1:
@@ -116,9 +116,9 @@ async def _places(
     for sandbox_id, title in found:
         inside = path
         if not path.startswith("/"):
-            here = (await SandboxSide(client, sandbox_id).read_folder(".")).path
+            here = (await SandboxFileSystem(client, sandbox_id).read_folder(".")).path
             inside = here if path == "." else f"{here.rstrip('/')}/{path.removeprefix('./')}"
-        places.append(Place(inside, sandbox_id, title))
+        places.append(Location(inside, sandbox_id, title))
     return places
 
 

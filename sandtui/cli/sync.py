@@ -27,8 +27,8 @@ from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.transfers.equal import Difference
-    from sandtui.fleet.transfers.model import Spec
+    from sandtui.fleet.transfers.model import TransferSpec
+    from sandtui.fleet.transfers.sync import Difference
 
 SHOWN = 40
 POLL_SECONDS = 0.7
@@ -105,9 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
 
 
-async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[Spec]:
-    from sandtui.fleet.files.entry import Kind
-    from sandtui.fleet.files.local import LocalSide
+async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> list[TransferSpec]:
+    from sandtui.fleet.files.entry import FileKind
+    from sandtui.fleet.files.local import LocalFileSystem
     from sandtui.fleet.transfers.model import Existing
 
     sources, targets = await ends(client, arguments.source, arguments.target, arguments, "sync with")
@@ -115,8 +115,8 @@ async def _specs(client: AsyncSandboxClient, arguments: argparse.Namespace) -> l
         raise UsageError("cannot sync several sandboxes into one directory; use `sandtui cp -r`")
     source = replace(sources[0], path=sources[0].path.rstrip("/") or "/")
     if source.sandbox_id is None:
-        found = await LocalSide().look(source.path)
-        if found is None or found.kind is not Kind.FOLDER:
+        found = await LocalFileSystem().stat(source.path)
+        if found is None or found.kind is not FileKind.FOLDER:
             raise UsageError(f"{source.path} is not a directory")
     options: dict[str, object] = {
         "existing": Existing.DIFFERENT,
@@ -137,15 +137,17 @@ async def _sync(client: AsyncSandboxClient, arguments: argparse.Namespace) -> in
 
 async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) -> int:
     from sandtui.fleet.transfers.autorun import found as run_by_programs
-    from sandtui.fleet.transfers.carrier import Carrier
-    from sandtui.fleet.transfers.equal import omitted
+    from sandtui.fleet.transfers.executor import TransferExecutor
     from sandtui.fleet.transfers.model import Transfer, TransferError
+    from sandtui.fleet.transfers.sync import omitted
 
     arguments.yes = True  # a dry run changes nothing
     code = 0
     for spec in await _specs(client, arguments):
         try:
-            found = await Carrier(client, Transfer("dry", spec), Path(), NullJournal(), lambda: None, {}).compare()
+            found = await TransferExecutor(
+                client, Transfer("dry", spec), Path(), NullJournal(), lambda: None, {}
+            ).compare()
         except (FilesError, TransferError) as error:
             # The other sandboxes are still compared.
             complain(clean(as_typed(f"{spec.source.label}: {error}", arguments)))
@@ -160,7 +162,7 @@ async def _dry_run(client: AsyncSandboxClient, arguments: argparse.Namespace) ->
     return code
 
 
-def _print(spec: Spec, found: Difference, arguments: argparse.Namespace) -> None:
+def _print(spec: TransferSpec, found: Difference, arguments: argparse.Namespace) -> None:
     """Print what would be done."""
     extra = found.extra if spec.delete else ()
     if arguments.json:

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from sandtui.config.database import Database
-from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.entry import ActivityEntry
 from sandtui.fleet.activity.requests import Request, Trace, dump_requests, load_requests
-from sandtui.fleet.commands.line.masking import HIDDEN, masked
+from sandtui.fleet.commands.line.redaction import HIDDEN, redact
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -48,13 +48,13 @@ class SqliteActivity:
         self._database = database(path)
         self._added = False
 
-    def add(self, entry: Entry, secrets: Sequence[str] = ()) -> None:
+    def add(self, entry: ActivityEntry, secrets: Sequence[str] = ()) -> None:
         """Queue an entry for storing; ``secrets``, and text that looks like one, are redacted."""
         text = entry.text
         for secret in secrets:
             if secret:
                 text = text.replace(secret, HIDDEN)
-        parts = (entry.moment.isoformat(), entry.context, entry.kind, masked(text.strip()) or "")
+        parts = (entry.moment.isoformat(), entry.context, entry.kind, redact(text.strip()) or "")
         # SQLite does not accept lone surrogates.
         row = tuple(each.encode("utf-8", "replace").decode() for each in parts)
 
@@ -89,7 +89,7 @@ class SqliteActivity:
 
         self._database.later(write)
 
-    def search(self, text: str) -> list[Entry]:
+    def search(self, text: str) -> list[ActivityEntry]:
         """Return the entries that contain every word, ignoring case, in themselves or their requests, newest first.
 
         Blocks; do not call it in the event loop.
@@ -112,11 +112,11 @@ class SqliteActivity:
             ).fetchall()
 
         return [
-            Entry(datetime.fromisoformat(moment), context, kind, text, trace, total, failed)  # type: ignore[arg-type]
+            ActivityEntry(datetime.fromisoformat(moment), context, kind, text, trace, total, failed)  # type: ignore[arg-type]
             for moment, context, kind, text, trace, total, failed in self._database.run(read)
         ]
 
-    def requests_of(self, entry: Entry) -> list[Request]:
+    def requests_of(self, entry: ActivityEntry) -> list[Request]:
         """Return the stored requests of an entry, in order.
 
         Blocks; do not call it in the event loop.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandtui.config.database import Database
 from sandtui.fleet.commands.line.history import PastCommand
-from sandtui.fleet.commands.line.masking import masked
+from sandtui.fleet.commands.line.redaction import redact
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -41,7 +41,7 @@ class SqliteCommandHistory:
 
     def add(self, sandbox_id: str, sandbox_name: str, command: str) -> None:
         """Queue a command for storing; a known command becomes the newest."""
-        text = masked(command) if len(command) <= MAX_LENGTH else None
+        text = redact(command) if len(command) <= MAX_LENGTH else None
         if text is None:
             return
         # SQLite does not accept lone surrogates.

@@ -1,7 +1,7 @@
 """The debug log: what the program and its client did, in a small file that only the user can read.
 
-It has all messages of loggers below `sandtui`, and the warnings of asyncio. Secrets are masked when a line is written,
-whoever logged it: known values, and text that looks like one (:mod:`sandtui.fleet.commands.line.masking`).
+It has all messages of loggers below `sandtui`, and the warnings of asyncio. Secrets are redacted when a line is
+written, whoever logged it: known values, and text that looks like one (:mod:`sandtui.fleet.commands.line.redaction`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from queue import SimpleQueue
 
 from sandtui import __version__
 from sandtui.directories import describe, make_private
-from sandtui.fleet.commands.line.masking import masked_lines, name_secrets
+from sandtui.fleet.commands.line.redaction import add_secrets, redact_lines
 
 HEAD = "# sandtui debug log"
 SIZE = 2_000_000
@@ -47,7 +47,7 @@ def debug_log(path: Path, argv: Sequence[str] = ()) -> Iterator[None]:
     Raises:
         LogError: the file cannot be written, or is not a log of sandtui.
     """
-    name_secrets(os.environ.get("PRIME_API_KEY", ""))
+    add_secrets(os.environ.get("PRIME_API_KEY", ""))
     try:
         check(path)
         make_private(path.parent)
@@ -134,8 +134,8 @@ class MaskingFormatter(logging.Formatter):
         head = (
             f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03}Z {record.process} {record.levelname:<7} {record.name}:"
         )
-        # Truncate after masking: half a secret would not be recognized.
-        lines = masked_lines(text.replace("\r", "\n"))
+        # Truncate after redaction: half a secret would not be recognized.
+        lines = redact_lines(text.replace("\r", "\n"))
         return "\n".join(f"{head} {line[:MAX_LINE]}" for line in lines[:MAX_LINES])
 
 

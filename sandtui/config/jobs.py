@@ -49,7 +49,7 @@ def database(path: Path) -> Database:
 
 
 class JobFile:
-    """A :class:`~sandtui.fleet.jobs.keeper.JobKeeper` in a file that only the user can read."""
+    """A :class:`~sandtui.fleet.jobs.storage.JobStorage` in a file that only the user can read."""
 
     def __init__(self, path: Path, owners: Owners | None = None) -> None:
         self._database = database(path)
@@ -80,7 +80,7 @@ class JobFile:
 
         return self._database.run(read)
 
-    def keep(self, context: str, jobs: Sequence[Job]) -> None:
+    def save(self, context: str, jobs: Sequence[Job]) -> None:
         """Store jobs.
 
         Raises:
@@ -100,7 +100,7 @@ class JobFile:
                 job.stdout_size,
                 job.stderr_size,
                 _text(job.last_line),
-                _text(job.words),
+                _text(job.note),
                 int(job.mine),
             )
             for job in jobs
@@ -138,7 +138,7 @@ class JobFile:
         if keys:
             self._database.run(write)
 
-    def keep_chain(self, context: str, key: JobKey, chain: Chain | None) -> None:
+    def save_chain(self, context: str, key: JobKey, chain: Chain | None) -> None:
         """Store what is to happen after a job; it is on the disk when this returns.
 
         Raises:
@@ -151,7 +151,7 @@ class JobFile:
             if chain is None:
                 connection.execute(f"DELETE FROM chains WHERE {_KEY}", (context, *key))  # noqa: S608 - our own text
                 return
-            values = (chain.download, chain.target, int(chain.delete), chain.step.value, _text(chain.words))
+            values = (chain.download, chain.target, int(chain.delete), chain.step.value, _text(chain.note))
             connection.execute(
                 "INSERT INTO chains (context, sandbox_id, job_id, download, target, remove, step, words) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET download = excluded.download, "
@@ -179,7 +179,7 @@ class JobFile:
 
         return self._database.run(write)
 
-    def keep_log(self, context: str, key: JobKey, stream: str, text: str, start: int, total: int) -> None:
+    def save_log(self, context: str, key: JobKey, stream: str, text: str, start: int, total: int) -> None:
         """Store the end of a log; it replaces the one stored before.
 
         Raises:
@@ -198,7 +198,7 @@ class JobFile:
 
         self._database.run(write)
 
-    def log(self, context: str, key: JobKey, stream: str) -> tuple[str, int, int] | None:
+    def load_log(self, context: str, key: JobKey, stream: str) -> tuple[str, int, int] | None:
         """Return a stored log: its text, its offset in bytes, and the size of the whole log.
 
         Raises:

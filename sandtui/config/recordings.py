@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sandtui.directories import make_private
-from sandtui.fleet.recordings.asciicast import Header, parse_header
+from sandtui.fleet.recordings.asciicast import CastHeader, parse_header
 from sandtui.saving import free_name
 
 SUFFIX, UNFINISHED = ".cast", ".cast.part"
@@ -26,7 +26,7 @@ class Recording:
     """A recording. ``unfinished``: cut off, or still being recorded. ``problem``: why it cannot be played."""
 
     path: Path
-    header: Header | None
+    header: CastHeader | None
     size: int
     unfinished: bool
     problem: str = ""

@@ -18,8 +18,8 @@ from sandtui.config.database import Database
 from sandtui.config.owners import SCHEMA as _OWNERS
 from sandtui.config.owners import Claims, Owners, Standing, owners_beside
 from sandtui.fleet.files.names import decode, encode
-from sandtui.fleet.transfers.carrier import Signature
-from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
+from sandtui.fleet.transfers.executor import Signature
+from sandtui.fleet.transfers.model import Existing, Location, Transfer, TransferSpec, TransferState
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS transfers (
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID;
 """
 
-_OVER = (State.DONE.value, State.CANCELLED.value)
+_OVER = (TransferState.DONE.value, TransferState.CANCELLED.value)
 
 
 def database(path: Path) -> Database:
@@ -73,7 +73,7 @@ class TransferJournal:
         """Return the database for journals."""
         return TransferDatabase(path, owners)
 
-    def keep(self, transfer: Transfer, place: int) -> None:
+    def save(self, transfer: Transfer, index: int) -> None:
         """Queue the state of a transfer for storing, in order; a finished one is removed."""
         if transfer.state.value in _OVER:
             self.drop(transfer.id)
@@ -85,7 +85,7 @@ class TransferJournal:
         row = (
             transfer.id,
             self._context,
-            place,
+            index,
             spec.batch,
             encode(spec.source.path),
             spec.source.sandbox_id,
@@ -192,7 +192,7 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
     (id_, _, _, batch, source, source_box, source_name, target, target_box, target_name, *rest) = row
     options, state, total, done, problem = rest
     chosen = json.loads(str(options))
-    spec = Spec(
+    spec = TransferSpec(
         _place(source, source_box, source_name),
         _place(target, target_box, target_name),
         str(batch),
@@ -205,12 +205,14 @@ def _transfer(row: tuple[object, ...]) -> Transfer:
         bool(chosen.get("consent", True)),
         bool(chosen.get("allow_git", False)),
     )
-    return Transfer(str(id_), spec, State(state), total=_number(total), done=_number(done), problem=str(problem))
+    return Transfer(
+        str(id_), spec, TransferState(state), total=_number(total), done=_number(done), problem=str(problem)
+    )
 
 
-def _place(path: object, box: object, name: object) -> Place:
+def _place(path: object, box: object, name: object) -> Location:
     assert isinstance(path, bytes)
-    return Place(decode(path), None if box is None else str(box), str(name))
+    return Location(decode(path), None if box is None else str(box), str(name))
 
 
 def _number(value: object) -> int:

@@ -26,7 +26,7 @@ from sandtui.ui.jobs.flow import JobFlow
 from sandtui.ui.key_bindings import key_of, textual_keymap
 from sandtui.ui.navigator import Navigator
 from sandtui.ui.pages import LazyPages
-from sandtui.ui.services.bulk import Bulk
+from sandtui.ui.services.bulk import BulkActions
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.services.clipboard import Clipboard
 from sandtui.ui.services.context_switcher import ContextSwitcher
@@ -35,7 +35,7 @@ from sandtui.ui.services.drafts import Drafts
 from sandtui.ui.services.files import LocalFiles
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
-from sandtui.ui.services.platform import ClientFactory, Platform, default_client
+from sandtui.ui.services.platform import ClientFactory, PlatformConnection, default_client
 from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
@@ -69,7 +69,7 @@ def make_services(
     job_file = JobFile(paths.jobs)
     work = Work(app, is_ending)
     notifier = Notifier(app, clock, SqliteActivity(paths.activity), RequestBook(clock))
-    platform = Platform(
+    platform = PlatformConnection(
         app, clock, work, notifier, options.connect, overrides.make_client or default_client, overrides.pace, job_file
     )
     pages = LazyPages(app)
@@ -99,7 +99,7 @@ def make_services(
         recordings=Recordings(app, clock, paths.recordings, work, notifier),
         terminal=TerminalLender(app, work, notifier),
         contexts=contexts,
-        bulk=Bulk(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator),
+        bulk=BulkActions(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator),
         launches=launches,
         transfers=transfers,
         switcher=ContextSwitcher(

@@ -14,7 +14,7 @@ from pathlib import Path
 from sandtui import __version__
 from sandtui.config.paths import write_private
 from sandtui.fleet.activity.requests import Request
-from sandtui.fleet.commands.line.masking import masked_lines
+from sandtui.fleet.commands.line.redaction import redact_lines
 from sandtui.fleet.text.sanitize import clean
 
 LOG = logging.getLogger("sandtui.ui")
@@ -69,13 +69,13 @@ def report(
         f"sandtui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}",
         *map(clean, where),
         "",
-        *masked_lines(trace, secrets),
+        *redact_lines(trace, secrets),
         "",
         "Last messages:",
-        *(line for text in messages[-LAST_MESSAGES:] for line in masked_lines(text, secrets)),
+        *(line for text in messages[-LAST_MESSAGES:] for line in redact_lines(text, secrets)),
         "",
         "Last requests:",
-        *(line for text in requests for line in masked_lines(text, secrets)),
+        *(line for text in requests for line in redact_lines(text, secrets)),
     ]
     return "\n".join(parts) + "\n"
 

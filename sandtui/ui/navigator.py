@@ -15,7 +15,7 @@ from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.jobs.job import Job
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.services.notifier import Notifier
-from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.platform import PlatformConnection
 
 MOST_LOGS = 16
 """Logs shown side by side."""
@@ -84,7 +84,9 @@ class Pages(Protocol):
 class Navigator:
     """Opens and closes screens. Textual's own empty screen is at the bottom of the stack."""
 
-    def __init__(self, app: App[Any], pages: Pages, key_of: KeyOf, notifier: Notifier, platform: Platform) -> None:
+    def __init__(
+        self, app: App[Any], pages: Pages, key_of: KeyOf, notifier: Notifier, platform: PlatformConnection
+    ) -> None:
         self._app, self._pages, self._key_of = app, pages, key_of
         self._notifier, self._platform = notifier, platform
         self._left: Screen[Any] | None = None

@@ -20,7 +20,7 @@ from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
 from sandtui.fleet.inventory.session import Connection
-from sandtui.fleet.transfers.model import ENDED, Existing, Place, Spec, State
+from sandtui.fleet.transfers.model import ENDED, Existing, Location, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.bench.client import ROOT, SDK
 from tests.conftest import PlatformProcess, start_platform
@@ -57,20 +57,20 @@ class Bench:
         self.platform, self.client, self.box, self.folder = platform, client, box, folder
         self.queue = TransferQueue(client, SystemClock(), Unwritten(), folder / "spool")
 
-    async def copy(self, source: Place, target: Place, *, checksum: bool = True) -> None:
+    async def copy(self, source: Location, target: Location, *, checksum: bool = True) -> None:
         """Copy by the queue."""
         changed = asyncio.Event()
         self.queue.on_change.subscribe(changed.set)
-        spec = Spec(source, target, "bench", Existing.OVERWRITE, checksum=checksum)
+        spec = TransferSpec(source, target, "bench", Existing.OVERWRITE, checksum=checksum)
         (transfer,) = self.queue.add([spec])
         while transfer.state not in ENDED:
             changed.clear()
             await changed.wait()
-        assert transfer.state is State.DONE, transfer.problem
+        assert transfer.state is TransferState.DONE, transfer.problem
 
-    def there(self, path: str) -> Place:
+    def there(self, path: str) -> Location:
         """Return a place in the sandbox."""
-        return Place(path, self.box, "bench")
+        return Location(path, self.box, "bench")
 
     async def curl(self, *arguments: str) -> None:
         """Run curl against the sandbox's gateway."""
@@ -114,10 +114,10 @@ async def large(bench: Bench) -> None:
     query = f"sandbox_id={bench.box}"
 
     async def ours_up(checksum: bool) -> None:
-        await bench.copy(Place(str(source)), bench.there("/workspace/ours"), checksum=checksum)
+        await bench.copy(Location(str(source)), bench.there("/workspace/ours"), checksum=checksum)
 
     async def ours_down(checksum: bool) -> None:
-        await bench.copy(bench.there("/workspace/ours"), Place(str(back)), checksum=checksum)
+        await bench.copy(bench.there("/workspace/ours"), Location(str(back)), checksum=checksum)
 
     async def curl_up() -> None:
         await bench.curl("-F", f"file=@{source}", f"/upload?path=/workspace/curl&{query}")
@@ -165,10 +165,10 @@ async def small(bench: Bench) -> None:
     tar = bench.folder / "small.tar"
 
     async def ours_up() -> None:
-        await bench.copy(Place(str(here)), bench.there("/workspace/small"))
+        await bench.copy(Location(str(here)), bench.there("/workspace/small"))
 
     async def ours_down() -> None:
-        await bench.copy(bench.there("/workspace/small"), Place(str(back)))
+        await bench.copy(bench.there("/workspace/small"), Location(str(back)))
 
     async def tar_up() -> None:
         await asyncio.to_thread(subprocess.run, ["tar", "-cf", str(tar), "-C", str(here), "."], check=True)

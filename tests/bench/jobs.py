@@ -102,7 +102,7 @@ async def bench_jobs(platform: PlatformProcess, folder: Path) -> None:
         async def ours() -> tuple[float, int, JobBoard]:
             board = JobBoard(client, store, History(store, clock), clock)
             before, start = transport.requests, time.perf_counter()
-            await board.look(sandbox_ids)
+            await board.poll(sandbox_ids)
             return time.perf_counter() - start, transport.requests - before, board
 
         while True:

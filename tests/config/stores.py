@@ -5,7 +5,7 @@ from sandtui.config.jobs import JobFile
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.transfers import TransferJournal
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
-from sandtui.fleet.transfers.model import Place, Spec, Transfer
+from sandtui.fleet.transfers.model import Location, Transfer, TransferSpec
 
 KEY = JobKey("sbx_1", "0a1b2c3d")
 
@@ -33,7 +33,7 @@ class Transfers:
         self.journal = TransferJournal(self.file, "local")
 
     def begin(self):
-        self.journal.keep(Transfer("one", Spec(Place("/a"), Place("/b", "sbx_1"), "batch")), 0)
+        self.journal.save(Transfer("one", TransferSpec(Location("/a"), Location("/b", "sbx_1"), "batch")), 0)
         self.journal.unfinished()  # what was asked for before is done then
 
     def claim(self):
@@ -52,15 +52,15 @@ class Chains:
         self.file = JobFile(folder / "jobs.sqlite3")
 
     def begin(self):
-        self.file.keep("local", [Job(KEY, JobState.DONE)])
-        self.file.keep_chain("local", KEY, Chain(delete=True))
+        self.file.save("local", [Job(KEY, JobState.DONE)])
+        self.file.save_chain("local", KEY, Chain(delete=True))
         self.file.claim_chain("local", KEY)
 
     def claim(self):
         return int(self.file.claim_chain("local", KEY))
 
     def finish(self):
-        self.file.keep_chain("local", KEY, Chain(delete=True, step=ChainStep.DONE))
+        self.file.save_chain("local", KEY, Chain(delete=True, step=ChainStep.DONE))
 
     def close(self):
         self.file.close()

@@ -9,14 +9,14 @@ from sandtui.client import RequestReport
 from sandtui.config import activity as module
 from sandtui.config.activity import SqliteActivity
 from sandtui.config.database import Database
-from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.entry import ActivityEntry
 from sandtui.fleet.activity.requests import Trace
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 
 
 def entry(number, text, kind="information", context="local"):
-    return Entry(NOW + timedelta(seconds=number), context, kind, text)
+    return ActivityEntry(NOW + timedelta(seconds=number), context, kind, text)
 
 
 def test_entries_are_found_by_their_words_and_by_the_next_run(tmp_path):
@@ -74,7 +74,7 @@ def traced(number, text, *statuses):
     trace = Trace()
     for status in statuses:
         trace.take(RequestReport("GET", f"http://p.test/{number}", (), status, 0.1, 1), NOW)
-    return Entry(NOW + timedelta(seconds=number), "local", "did", text, trace.id), trace
+    return ActivityEntry(NOW + timedelta(seconds=number), "local", "did", text, trace.id), trace
 
 
 def test_the_requests_behind_an_entry_are_kept_and_found(tmp_path):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, SandboxClientError
 from sandtui.config import debug_log as module
 from sandtui.config.debug_log import HEAD, LogError, debug_log, loggable_arguments
-from sandtui.fleet.commands.line import masking
-from sandtui.fleet.commands.line.masking import name_secrets
+from sandtui.fleet.commands.line import redaction
+from sandtui.fleet.commands.line.redaction import add_secrets
 from tests.probes import session_of
 
 LOG = logging.getLogger("sandtui.test")
@@ -22,7 +22,7 @@ LOG = logging.getLogger("sandtui.test")
 
 @pytest.fixture(autouse=True)
 def _no_names(monkeypatch):
-    monkeypatch.setattr(masking, "named_secrets", set())
+    monkeypatch.setattr(redaction, "registered_secrets", set())
     monkeypatch.delenv("PRIME_API_KEY", raising=False)
 
 
@@ -98,11 +98,11 @@ around = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 @settings(deadline=None, max_examples=60)
 @given(word, around, around)
-def test_no_named_secret_reaches_it(tmp_path_factory, secret, before, after):
+def test_no_registered_secret_reaches_it(tmp_path_factory, secret, before, after):
     path = tmp_path_factory.mktemp("log") / "debug.log"
     text = before + secret + after
     with debug_log(path):
-        name_secrets(secret)
+        add_secrets(secret)
         LOG.info("%s", text)
         LOG.info(text.replace("%", "%%"))
         LOG.warning("so %r", {"value": secret})

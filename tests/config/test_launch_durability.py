@@ -208,7 +208,7 @@ def test_what_is_promised_to_be_on_the_disk_waits_for_the_disk(monkeypatch, tmp_
         file.close()
     else:
         jobs = JobFile(folder / "x.sqlite3")
-        jobs.keep_chain("local", JobKey("sbx_1", "0a1b2c3d"), Chain(delete=True))
+        jobs.save_chain("local", JobKey("sbx_1", "0a1b2c3d"), Chain(delete=True))
         jobs.close()
     assert modes == ["PRAGMA synchronous = FULL"]
     assert {each.stat().st_ino for each in (folder, folder.parent, tmp_path)} <= set(synced)

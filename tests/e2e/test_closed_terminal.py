@@ -52,7 +52,7 @@ async def test_a_window_that_is_closed_while_a_shell_draws(platform_process, rem
     async with Terminal([*SANDTUI, "--log", str(log)], remote, controls=controls) as terminal:
         await choose(terminal, name)
         await terminal.press("s")
-        await terminal.until("every key goes to the sandbox")
+        await terminal.until("ctrl+] detach")
         await terminal.press(*"seq 2000; seq 3000; seq 4000")
         terminal.write("\r")
         await terminal.until(NUMBERS)
@@ -109,7 +109,7 @@ async def test_a_terminal_that_is_not_read_does_not_hold_up_the_end(platform_pro
         await choose(terminal, name)
         if where == "tab":
             await terminal.press("s")
-            await terminal.until("every key goes to the sandbox")
+            await terminal.until("ctrl+] detach")
             terminal.write("seq 100000000\r")
             await terminal.until(NUMBERS)
             terminal.stall()

@@ -101,7 +101,7 @@ async def test_no_git_directory_of_this_machine_is_written_to(remote, boxes, tmp
     before = contents(repository / ".git")
     target = repository if command[0] == "sync" else tmp_path
     done = await sandtui(remote, *command, "cp-a:/workspace/repo", target, code=3)
-    assert done.stderr.count("is git's own") == 7
+    assert done.stderr.count("is a .git directory") == 7
     assert "use --allow-git to copy" in done.stderr
     assert contents(repository / ".git") == before
     assert {name for name in contents(repository) if not name.startswith(".git/")} == {"code.py"}

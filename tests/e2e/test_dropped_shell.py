@@ -1,4 +1,4 @@
-"""A shell over a real SSH connection that is cut on its way: the tab says so and connects again on the offered key."""
+"""A shell over a real SSH connection that is cut on its way: the tab says so and reconnects on the offered key."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -119,8 +119,8 @@ async def test_a_connection_that_is_cut_is_reported_and_opened_again(platform_pr
         await patiently(pilot, lambda: "first-42" in shown())
         made.cut()
         await patiently(pilot, lambda: shell.state is ShellState.LOST)
-        await patiently(pilot, lambda: "enter connects again" in activity())
-        assert "the connection to the shell broke" in activity()
+        await patiently(pilot, lambda: "enter reconnect" in activity())
+        assert "connection to the shell lost" in activity()
         assert "first-42" in shown(), "what it showed stays"
         await patiently(pilot, lambda: app.closed == app.opened)
         await pilot.press(*"lost", "enter")

@@ -51,7 +51,7 @@ async def test_files_go_there_are_edited_and_a_killed_queue_continues(remote, tm
         await terminal.until("filebox  /workspace/tree")
         await terminal.until("file 23")
         await terminal.press("e")
-        await terminal.until("file 0 was written to the sandbox")
+        await terminal.until("file 0 saved to the sandbox")
         await terminal.press("v")
         await terminal.until("edited")
         await terminal.press("escape", "tab")
@@ -60,7 +60,7 @@ async def test_files_go_there_are_edited_and_a_killed_queue_continues(remote, tm
         terminal.process.kill()
         await terminal.ended()
     async with Terminal(SANDTUI, env) as terminal:
-        await terminal.until("1 transfer was not finished")
+        await terminal.until("1 unfinished transfer")
         # An answer counts only once the question could be read.
         await asyncio.sleep(0.3)
         await terminal.press("g")

@@ -98,7 +98,7 @@ async def test_a_shell_that_a_stopped_platform_keeps_waiting(platform, tmp_path,
             process.send_signal(signal.SIGCONT)
             await terminal.until("leaves it")
             await terminal.press(*"exit 3", "enter")
-            await terminal.until("ended with exit code 3")
+            await terminal.until("exited with code 3")
         else:
             await terminal.press("escape")
             await terminal.until(lambda text: "Connecting to" not in text and "enter open" in text)
@@ -115,7 +115,7 @@ async def test_a_shell_on_a_platform_that_is_gone_is_reported(platform, tmp_path
         process.terminate()
         process.wait(timeout=30)
         await terminal.press("S")
-        await terminal.until(lambda text: "No shell in gone" in text or "Connecting to gone" in text)
+        await terminal.until(lambda text: "Can't open a shell in gone" in text or "Connecting to gone" in text)
         await terminal.press("escape")
         await terminal.until(lambda text: "Connecting to" not in text)
         assert b"\x1b[?1049l" not in terminal.raw
@@ -132,7 +132,7 @@ async def test_a_shell_in_a_sandbox_that_ended_is_reported(platform_process, rem
         async with AsyncSandboxClient(config=config) as client:
             await client.delete(sandbox_id)
         await terminal.press("S")
-        await terminal.until("No shell in over")
+        await terminal.until("Can't open a shell in over")
         await terminal.until(lambda text: "Connecting to" not in text and "TERMINATED over" in text)
         await terminal.press("S")
         await terminal.until("status is")

@@ -37,12 +37,12 @@ def three(platform_process):
 def test_groups_exit_codes_and_files(run, three, tmp_path):  # noqa: F811
     same = run("run", "#e2e-run", "--", "echo", "a  b")
     assert (same.returncode, same.stderr) == (0, "")
-    assert "── 3 the same, exit 0" in same.stdout
+    assert "── 3 identical, exit 0" in same.stdout
     assert "   a  b\n" in same.stdout, "several words are passed on as they are"
     text = 'if [ "$NUMBER" = 1 ]; then echo odd >&2; exit 4; fi; echo even'
     some = run("run", "#e2e-run", "--save", str(tmp_path / "out"), "--", text)
     assert some.returncode == 1
-    assert "── 2 the same, exit 0" in some.stdout
+    assert "── 2 identical, exit 0" in some.stdout
     assert "── run-1, exit 4" in some.stdout
     results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {row["id"] for row in results} == set(three)
@@ -117,7 +117,7 @@ def piped(platform_process, home, *words, data=b"", **options):
 def test_standard_input_reaches_each(three, platform_process, tmp_path):
     data = bytes(range(256)) * 300
     done = piped(platform_process, tmp_path, "run", "#e2e-run", "--", "md5sum; ls -A /tmp | grep -c stdin", data=data)
-    assert b"3 the same, exit 1" in done.stdout
+    assert b"3 identical, exit 1" in done.stdout
     assert hashlib.md5(data).hexdigest().encode() in done.stdout
     assert b"\n   0\n" in done.stdout, "nothing of it stays"
     (tmp_path / "file").write_bytes(b"from a file")
@@ -149,7 +149,7 @@ def test_many_are_asked_about(three, run):  # noqa: F811
     assert int(told[1]) >= 3
     for words in (["--yes", ""], ["--all"], ["--all", ""], ["-y", "  "]):
         done = run("run", *words, "--", "true")
-        assert (done.returncode, f"{told[1]} the same" in done.stdout) == (0, True), done.stderr
+        assert (done.returncode, f"{told[1]} identical" in done.stdout) == (0, True), done.stderr
 
 
 def test_one_query_goes_before_the_dashes(three, run):  # noqa: F811

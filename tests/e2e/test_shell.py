@@ -32,7 +32,7 @@ async def test_a_shell_in_its_pane(platform_process, remote, tmp_path, vm):
         await terminal.press(*name, "enter")
         await terminal.until(lambda text: f"● RUNNING    {name}" in text and "enter open" in text)
         await terminal.press("s")
-        await terminal.until("every key goes to the sandbox")
+        await terminal.until("ctrl+] detach")
         # Keys that are sandtui's everywhere else go to the shell here: ctrl+p is the command before.
         await terminal.press(*"echo sum-$((40+2)); stty size", "enter")
         await terminal.until("sum-42")
@@ -40,7 +40,7 @@ async def test_a_shell_in_its_pane(platform_process, remote, tmp_path, vm):
         await terminal.press(*"echo q?:1", "enter", "\x10", "\x10", "enter")
         await terminal.until(lambda text: text.count("sum-42") == 2)
         await terminal.press(*r"printf '\033]52;c;aGVsbG8=\007\033]0;evil\007\n'; echo ready", "enter")
-        await terminal.until("5 characters into your clipboard")
+        await terminal.until("5 characters to your clipboard")
         assert b"\x1b]52" not in terminal.raw, "nothing is copied before the user says so"
         assert b"evil\x07" not in terminal.raw
         await terminal.press(LEAVE)

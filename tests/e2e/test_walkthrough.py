@@ -89,7 +89,7 @@ SHOWN = [
         ("enter", ShowsLines("● RUNNING    demo-", 1)),
         ("s", all_of("root@demo-2:/workspace#")),
         ("enter", ShowsLines("root@demo-2:/workspace#", 2)),
-        ("ctrl+]", all_of("the shell goes on")),
+        ("ctrl+]", all_of("detached")),
         ("q", all_of(FLEET, no=["root@demo-2:/workspace#"])),
     ],
     [
@@ -102,7 +102,7 @@ SHOWN = [
     ],
     [
         ("esc", ShowsLines("● RUNNING    demo-", 1)),
-        ("p", all_of("No port is exposed")),
+        ("p", all_of("No exposed ports")),
         ("n", all_of("Expose a port of demo-2")),
         ("enter", all_of("http://127.0.0.1:", "nothing listens on 8000")),
         ("-", ShowsLines("● RUNNING    demo-", 1)),
@@ -110,7 +110,7 @@ SHOWN = [
     ],
     [
         ("t", all_of("uname -n; nproc")),
-        ("/", all_of("words that a line holds")),
+        ("/", all_of("filter entries")),
         ("enter", all_of("Exposed at", no=["uname -n; nproc"])),
         ("enter", all_of("curl -sS")),
         ("Y", all_of("Copied")),

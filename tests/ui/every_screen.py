@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from sandtui.client import CreateSandboxRequest
 from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.creation.launch_plan import LaunchPlan
-from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.files.preview import FileReader
 from sandtui.fleet.recordings import Player
 from sandtui.fleet.shells import ShellState
 from sandtui.ui.activity.screen import ActivityScreen
@@ -66,7 +66,7 @@ async def files(pilot: Pilot[None], app: World) -> None:
 
 async def preview(pilot: Pilot[None], app: World) -> None:
     session = app.services.platform.session
-    app.push_screen(PreviewScreen(app.services, Reader(session.client, None, str(Path(__file__))), "local"))
+    app.push_screen(PreviewScreen(app.services, FileReader(session.client, None, str(Path(__file__))), "local"))
 
 
 async def jobs(pilot: Pilot[None], app: World) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.files.preview import FileReader
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.files.edit_flow import edit
 from tests.ui.world import World, settled, until, wait_a_turn
@@ -81,7 +81,9 @@ async def test_a_file_is_changed_but_a_screen_that_was_left_hears_nothing(monkey
     async with app.run_test() as pilot:
         await form(pilot)
         told = []
-        edit(app, app.services, Reader(app.services.platform.session.client, None, str(file)), lambda: told.append(1))
+        edit(
+            app, app.services, FileReader(app.services.platform.session.client, None, str(file)), lambda: told.append(1)
+        )
         await over(app)
         assert editor.opened
         assert (file.read_text(), told) == ("memory_gb = 8\n", [])

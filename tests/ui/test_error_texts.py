@@ -90,8 +90,8 @@ async def test_a_file_that_cannot_be_written(monkeypatch, tmp_path, way):
             app.services.files.write(path, "text", "A table")
         else:
             app.services.files.save(path, refuse)
-        words = await said(pilot, "was not written")
-    assert words == f"{path} was not written: Read-only file system"
+        words = await said(pilot, "not saved")
+    assert words == f"{path} not saved: Read-only file system"
 
 
 async def test_a_file_that_exists_is_left_alone(tmp_path):
@@ -100,8 +100,8 @@ async def test_a_file_that_exists_is_left_alone(tmp_path):
     async with World().run_test() as pilot:
         app = await settled(pilot)
         app.services.files.write(path, "new", "A table")
-        words = await said(pilot, "was not written")
-    assert words == f"{path} was not written: already exists: choose another name"
+        words = await said(pilot, "not saved")
+    assert words == f"{path} not saved: already exists: choose another name"
     assert path.read_text() == "old"
 
 
@@ -111,7 +111,7 @@ async def test_a_history_that_cannot_be_read(monkeypatch):
         monkeypatch.setattr(app.services.command_history, "search", refuse)
         search_commands(app.services, "", None, lambda found: None)
         words = await said(pilot, "history")
-    assert words == "The history of commands can't be read: /there/.file.0a1b: Read-only file system"
+    assert words == "Can't read the command history: /there/.file.0a1b: Read-only file system"
 
 
 async def test_a_recording_that_cannot_be_removed(monkeypatch):

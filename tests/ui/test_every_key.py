@@ -12,7 +12,7 @@ from sandtui.fleet.creation.launch import Step
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.inventory.bulk import BulkRun, Outcome
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
-from sandtui.fleet.transfers.model import State
+from sandtui.fleet.transfers.model import TransferState
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.files.preview import PreviewScreen
@@ -179,7 +179,7 @@ async def _(pilot):
     app = pilot.app
     # A question about what is there already would be in front of everything.
     app.services.transfers.queue.transfers += [
-        each for each in test_files.transfers() if each.state is not State.ASKING
+        each for each in test_files.transfers() if each.state is not TransferState.ASKING
     ]
     app.screen.query_one("#queue").focus()
     app.services.transfers.changed()

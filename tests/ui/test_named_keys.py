@@ -36,13 +36,13 @@ FIXED = {
 
 NOT_KEYS = (
     " · ",
-    "esc ends it, nothing is changed",
-    "enter runs it in ",
+    "esc cancel (nothing is changed)",
+    "enter: run in ",
     "  ! failures only",
     "/ holds ",
     "curl -sS",
     "/workspace, ../data",
-    "`exit` or ctrl+d leaves it",
+    "`exit` or ctrl+d to leave",
     "with N sandboxes",
     ", then Count > 1",
     " failed (1 h)",
@@ -162,13 +162,13 @@ async def test_states_of_logs_and_jobs_name_the_users_keys():
         app.screen.pane.view.following = False
         app.screen.update_chrome()
         await until(pilot, lambda: f"{ODD['log.next_hit']} next" in text_of(app))
-        assert f"{ODD['log.follow']} follows" in text_of(app)
+        assert f"{ODD['log.follow']} to follow" in text_of(app)
         assert named_defaults(app, {"log", GLOBAL}) == []
         app.action_fleet()
         await EVERY_SCREEN[JobsScreen](pilot, app)
         await until(pilot, lambda: isinstance(app.screen, JobsScreen) and app.screen.is_mounted)
         app.screen.query_one("#jobs-filter").value = "nothing like it"
-        await until(pilot, lambda: f"{ODD['jobs.back']} clears it" in text_of(app))
+        await until(pilot, lambda: f"{ODD['jobs.back']} to clear it" in text_of(app))
 
 
 async def test_the_key_that_leaves_a_shell_is_the_users_own():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandtui.fleet.files.preview import Reader
+from sandtui.fleet.files.preview import FileReader
 from sandtui.ui.files.preview import PreviewScreen
 from sandtui.ui.logs.screen import LogScreen
 from sandtui.ui.widgets.output_view import OutputView
@@ -62,7 +62,7 @@ async def preview(pilot, tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     path.write_text(TEXT)
     app = await settled(pilot)
-    screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
+    screen = PreviewScreen(app.services, FileReader(app.services.platform.session.client, None, str(path)), "local")
     app.push_screen(screen)
     await until(pilot, lambda: screen.is_mounted and screen.query_one(OutputView).count == len(LINES))
     return screen.query_one(OutputView)
@@ -179,7 +179,7 @@ async def test_a_file_that_is_followed_is_paused_by_scrolling_up_and_shows_progr
     path.write_text("".join(f"{number}\n" for number in range(60)))
     async with World().run_test(size=(80, 24)) as pilot:
         app = await settled(pilot)
-        screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
+        screen = PreviewScreen(app.services, FileReader(app.services.platform.session.client, None, str(path)), "local")
         app.push_screen(screen)
         await until(pilot, lambda: screen.is_mounted and screen.query_one(OutputView).count == 60)
         view = screen.query_one(OutputView)

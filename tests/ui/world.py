@@ -138,7 +138,7 @@ def without_live_channels(app: SandtuiApp) -> None:
     start = work.worker
 
     def worker(flow: Any, group: str, *, exclusive: bool = False) -> Any:
-        if group.startswith("way "):
+        if group.startswith("live "):
             flow.close()
             return None
         return start(flow, group, exclusive=exclusive)

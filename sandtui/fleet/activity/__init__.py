@@ -1,1 +1,1 @@
-"""What was done and what went wrong, and the requests behind it."""
+"""The activity log: actions and errors, with their API requests."""

@@ -1,4 +1,4 @@
-"""What was done and what went wrong: the kinds of entries, and who keeps them."""
+"""Entries of the activity log, and the interface of their storage."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Literal, Protocol
 from sandtui.fleet.activity.requests import Request, Trace
 
 Kind = Literal["did", "information", "warning", "error"]
-"""``did`` is what the user asked for, the others are what was said."""
+"""``did`` is an action of the user, the others are notifications."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line. ``context`` is the connection that it belongs to, ``trace`` names the requests behind it.
+class ActivityEntry:
+    """One entry. ``context`` is the connection that it belongs to, ``trace`` identifies its requests.
 
-    ``requests`` and ``failed`` count them, as far as they were made when the entry was read.
+    ``requests`` and ``failed`` are their numbers at the time the entry was read.
     """
 
     moment: datetime
@@ -30,34 +30,34 @@ class Entry:
 
 
 class Activity(Protocol):
-    """Keeps entries between runs, without secrets."""
+    """Stores entries between runs, without secrets."""
 
-    def add(self, entry: Entry, secrets: Sequence[str] = ()) -> None:
-        """Keep an entry, soon; ``secrets`` are taken out of it, and so is what looks like one."""
+    def add(self, entry: ActivityEntry, secrets: Sequence[str] = ()) -> None:
+        """Store an entry, asynchronously; ``secrets`` and anything that looks like one are redacted."""
         ...
 
     def keep_traces(self, traces: Sequence[Trace]) -> None:
-        """Keep the requests behind entries, soon, in place of what was kept of them before."""
+        """Store the requests of entries, asynchronously, replacing earlier ones."""
         ...
 
-    def search(self, text: str) -> list[Entry]:
-        """Return the entries that hold every word, in themselves or their requests, newest first.
+    def search(self, text: str) -> list[ActivityEntry]:
+        """Return the entries that contain every word, in the entry or its requests, newest first.
 
-        Not from the event loop.
+        Blocks: not for the event loop.
 
         Raises:
-            OSError: they can't be read.
+            OSError: the storage can't be read.
         """
         ...
 
-    def requests_of(self, entry: Entry) -> list[Request]:
-        """Return what is kept of the requests behind an entry, in their order; not from the event loop.
+    def requests_of(self, entry: ActivityEntry) -> list[Request]:
+        """Return the stored requests of an entry, in order. Blocks: not for the event loop.
 
         Raises:
-            OSError: they can't be read.
+            OSError: the storage can't be read.
         """
         ...
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Finish pending writes."""
         ...

@@ -1,8 +1,8 @@
-"""The requests behind what the user did: who caused them, what is kept of them, and how to make one by hand.
+"""The API requests behind the user's actions: tracing them, storing them, and repeating one with curl.
 
-A *trace* is one thing that was done, such as a deletion, with the requests that were made for it. It travels by a
-context variable (:mod:`sandtui.fleet.activity.trace`), so that no layer between a key and the client
-hands it on. What is kept of a request is masked when it is taken.
+A *trace* is one action, such as a deletion, with its requests. It is passed in a context variable
+(:mod:`sandtui.fleet.activity.trace`), so that no layer between a key and the client has to hand it on. Requests are
+redacted when they are recorded.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from urllib.parse import quote, urlencode, urlsplit
 from sandtui.client import RequestReport, shell_words
 from sandtui.clock import Clock
 from sandtui.fleet.activity.trace import current_trace
-from sandtui.fleet.commands.line.masking import HIDDEN, is_secret_name, masked
+from sandtui.fleet.commands.line.redaction import HIDDEN, is_secret_name, redact
 
 KEPT = 10
-"""Requests of a trace that are kept: so many of the first, and so many of those that failed."""
+"""Requests stored per trace: this many of the first, and this many failed ones."""
 
 LATEST = 100
-"""Requests of the program as a whole that are kept while it runs, for the report of a crash."""
+"""Recent requests of the whole program held in memory, for crash reports."""
 
 LONGEST_BODY = 2000
-"""Characters of a body that are kept; a longer one is not kept at all, for half a body is no request."""
+"""Maximum characters of a stored body; a longer one is not stored, since half a body is useless."""
 
 _LONGEST = 1000
 _VALUES = frozenset({"env", "environment", "environment_vars", "environmentvars", "secrets", "headers"})
-"""Fields of a body whose values are all left out, whatever their names."""
+"""Fields of a body whose values are all redacted, whatever their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is kept of a request: nothing of it is secret. ``query`` is encoded, ``body`` is JSON."""
+    """A recorded request, without secrets. ``query`` is encoded, ``body`` is JSON."""
 
     moment: datetime
     method: str
@@ -53,40 +53,40 @@ class Request:
 
     @property
     def failed(self) -> bool:
-        """Whether it was refused, or got no reply."""
+        """Whether it was rejected, or got no response."""
         return self.status is None or self.status >= 400
 
     @property
     def path(self) -> str:
-        """The path, with what was asked."""
+        """The path with the query."""
         path = urlsplit(self.url).path
         return f"{path}?{self.query}" if self.query else path
 
 
 @dataclass(slots=True)
 class Trace:
-    """The requests of one thing that was done: how many, and the first and the failed ones of them."""
+    """The requests of one action: their number, and the first and the failed ones."""
 
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     total: int = 0
     failed: int = 0
     requests: list[Request] = field(default_factory=list)
     wanted: bool = False
-    """Whether an entry of the activity refers to it: only then it is kept."""
+    """Whether an activity entry refers to it: only then it is stored."""
     changed: bool = False
 
     def take(self, report: RequestReport, moment: datetime) -> None:
-        """Take note of a request; it is masked only if it is kept."""
+        """Record a request; it is redacted only if it is stored."""
         bad = report.status is None or report.status >= 400
         self.total += 1
         self.failed += bad
         self.changed = True
         if self.total - self.failed <= KEPT if not bad else self.failed <= KEPT:
-            self.requests.append(kept(report, moment))
+            self.requests.append(redacted_request(report, moment))
 
 
 class RequestBook:
-    """Hears of every request of a client (``client.observe(book)``) and gives it to its trace."""
+    """Observes every request of a client (``client.observe(book)``) and adds it to its trace."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class RequestBook:
         self._changed: dict[str, Trace] = {}
 
     def __call__(self, report: RequestReport) -> None:
-        """Take note of a request."""
+        """Record a request."""
         now = self._clock.now()
         self._latest.append((now, report))
         trace = current_trace()
@@ -104,18 +104,18 @@ class RequestBook:
                 self._changed[trace.id] = trace
 
     def want(self, trace: Trace) -> None:
-        """Have a trace kept: an entry refers to it."""
+        """Mark a trace for storing, since an entry refers to it."""
         trace.wanted = True
         if trace.total:
             self._changed[trace.id] = trace
 
     def take_changed(self) -> list[Trace]:
-        """Return the wanted traces that changed since the last time."""
+        """Return the marked traces that changed since the last call."""
         changed, self._changed = list(self._changed.values()), {}
         return changed
 
     def latest_failure(self) -> Trace:
-        """Return a trace of the last request that failed, for trouble that no user caused."""
+        """Return a trace of the last failed request, for errors that no user action caused."""
         trace = Trace()
         for moment, report in reversed(self._latest):
             if report.status is None or report.status >= 400:
@@ -124,12 +124,12 @@ class RequestBook:
         return trace
 
     def latest(self) -> list[Request]:
-        """Return the last requests, the oldest first; nothing in them is secret."""
-        return [kept(report, moment) for moment, report in self._latest]
+        """Return the last requests, oldest first, redacted."""
+        return [redacted_request(report, moment) for moment, report in self._latest]
 
 
-def kept(report: RequestReport, moment: datetime) -> Request:
-    """Return what may be kept of a request."""
+def redacted_request(report: RequestReport, moment: datetime) -> Request:
+    """Return a request as it may be stored: redacted."""
     hide = _hider(report.secrets)
     pairs = [(name, HIDDEN if is_secret_name(name) else hide(value)) for name, value in report.query]
     return Request(
@@ -148,44 +148,44 @@ def kept(report: RequestReport, moment: datetime) -> Request:
 
 
 def curl_line(request: Request) -> str:
-    """Return the command that makes a request again, with the key or token as a variable of the shell."""
+    """Return the curl command that repeats a request, with the key or token as a shell variable."""
     variable = "SANDBOX_TOKEN" if request.by_token else "PRIME_API_KEY"
     url = f"{request.url}?{request.query}" if request.query else request.url
-    words = ["curl", "-sS"]
+    text = ["curl", "-sS"]
     if request.method != "GET":
-        words += ["-X", shell_words.word(request.method)]
-    words += [shell_words.word(url), "-H", f'"Authorization: Bearer ${variable}"']
+        text += ["-X", shell_words.word(request.method)]
+    text += [shell_words.word(url), "-H", f'"Authorization: Bearer ${variable}"']
     if request.body:
-        words += ["-H", "'Content-Type: application/json'", "-d", shell_words.word(request.body)]
-    return " ".join(words)
+        text += ["-H", "'Content-Type: application/json'", "-d", shell_words.word(request.body)]
+    return " ".join(text)
 
 
 def dump_requests(requests: Sequence[Request]) -> str:
-    """Return requests as text, for a database."""
+    """Serialize requests, for a database."""
     return json.dumps([{**asdict(request), "moment": request.moment.isoformat()} for request in requests])
 
 
 def load_requests(text: str) -> list[Request]:
-    """Return requests from such a text.
+    """Deserialize requests.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: the text is invalid.
     """
     try:
         return [Request(**{**row, "moment": datetime.fromisoformat(row["moment"])}) for row in json.loads(text)]
     except (TypeError, KeyError) as error:
-        raise ValueError(f"these are no requests: {error}") from None
+        raise ValueError(f"invalid request data: {error}") from None
 
 
-def _hider(words: Sequence[str]) -> Callable[[str], str]:
-    # A short word would be found in any text, but a secret may be short: then the masks by name must do.
-    ours = sorted({word for word in words if len(word) >= 4}, key=len, reverse=True)
+def _hider(message: Sequence[str]) -> Callable[[str], str]:
+    # A short secret would match in any text: it is redacted only by name.
+    ours = sorted({word for word in message if len(word) >= 4}, key=len, reverse=True)
 
     def hide(text: str) -> str:
         for word in ours:
             text = text.replace(word, HIDDEN)
-        # A blank at the beginning means that a command is not kept at all.
-        return masked(text) or ("" if not text.strip() else HIDDEN)
+        # A leading space would mean that a command is not recorded at all.
+        return redact(text) or ("" if not text.strip() else HIDDEN)
 
     return hide
 
@@ -214,7 +214,7 @@ def _masked_value(value: Any, hide: Callable[[str], str]) -> Any:
 
 
 def _all_hidden(value: Any) -> Any:
-    """Return a value with its shape, and nothing that was in it."""
+    """Return a value of the same shape with all content redacted."""
     if isinstance(value, dict):
         return {str(name): _all_hidden(each) for name, each in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What goes on belongs to a trace, by a context variable: tasks inherit it from whoever starts them."""
+"""The current trace, in a context variable: tasks inherit it from their creator."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CAUSE: ContextVar[Trace | None] = ContextVar("sandtui_trace", default=None)
 
 
 def current_trace() -> Trace | None:
-    """Return the trace that what runs now belongs to."""
+    """Return the current trace."""
     return _CAUSE.get()
 
 
 @contextmanager
 def following(trace: Trace | None) -> Iterator[None]:
-    """Make what is done inside, and what is started there, belong to a trace, or to none."""
+    """Set the current trace for a block and the tasks started in it; None for no trace."""
     before = _CAUSE.set(trace)
     try:
         yield

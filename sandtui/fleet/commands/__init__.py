@@ -1,1 +1,1 @@
-"""Commands in sandboxes: the line that is typed, the console of one sandbox, and one command on many."""
+"""Commands in sandboxes: the command line, the console of one sandbox, and runs in many sandboxes."""

@@ -1,4 +1,4 @@
-"""A console on one sandbox: the commands that were run there and what they said."""
+"""The console of one sandbox: its runs and their output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, CommandTimeoutError, SandboxClientError
 from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput
 from sandtui.clock import Clock
-from sandtui.fleet.commands.console_run import Run, RunState
-from sandtui.fleet.commands.line import carry, completion
-from sandtui.fleet.commands.line.carry import Carried, NotKept
+from sandtui.fleet.commands.console_run import ConsoleRun, RunState
+from sandtui.fleet.commands.line import completion, shell_state
 from sandtui.fleet.commands.line.completion import Completion
+from sandtui.fleet.commands.line.shell_state import Carried, StateLostError
 from sandtui.fleet.commands.line.timeouts import TIMEOUTS
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.output_lines import Output, OutputLine, OutputStream
@@ -24,16 +24,16 @@ from sandtui.fleet.text.output_lines import Output, OutputLine, OutputStream
 if TYPE_CHECKING:
     import asyncssh
 
-__all__ = ["Console", "Run", "RunState"]
+__all__ = ["Console", "ConsoleRun", "RunState"]
 
 
 CARRY_SECONDS = 20
-"""That it may take to read back what a command changed."""
+"""Timeout for reading back the shell state after a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What goes to the sandbox for a command; ``timeout`` is in seconds."""
+    """What is sent to the sandbox for a command; ``timeout`` is in seconds."""
 
     text: str
     directory: str | None
@@ -42,12 +42,12 @@ class _Sent:
 
 
 class Console:
-    """Runs commands in one sandbox, one at a time, and keeps what they print.
+    """Runs commands in one sandbox, one at a time, and collects their output.
 
-    Directory and exported variables go from one command to the next (see ``commandline.carry``). Output is shown as
-    it comes where there is a way: a VM's command session, or an SSH connection into a container that is kept while
-    the console is open. Otherwise it comes when the command has ended. ``on_change`` is called after each change of
-    the runs or the lines.
+    Directory and exported variables carry over to the next command (see ``shell_state``). Output is live where the
+    platform supports it: through a VM's command session, or an SSH connection to a container that stays open as long
+    as the console. Otherwise it arrives when the command has ended. ``on_change`` is called after each change of the
+    runs or the lines.
     """
 
     def __init__(self, client: AsyncSandboxClient, sandbox_id: str, clock: Clock, *, vm: bool = False) -> None:
@@ -55,15 +55,15 @@ class Console:
         self.sandbox_id = sandbox_id
         self.clock = clock
         self.on_change: Signal[[]] = Signal()
-        self.on_end: Signal[[Run]] = Signal()
-        self.runs: list[Run] = []
+        self.on_end: Signal[[ConsoleRun]] = Signal()
+        self.runs: list[ConsoleRun] = []
         self.carried = Carried()
         self.timeout = TIMEOUTS[1]
-        """Seconds that a command may take."""
+        """The timeout of a command in seconds."""
         self.folded: set[int] = set()
-        """Numbers of the runs of which only the command is shown."""
+        """Numbers of the collapsed runs."""
         self.clearings = 0
-        """How often the view was emptied."""
+        """How often the view was cleared."""
         self.past: list[str] = []
         """Commands of earlier sessions, oldest first."""
         self._vm = vm
@@ -74,33 +74,33 @@ class Console:
 
     @property
     def lines(self) -> list[OutputLine]:
-        """The lines that are kept."""
+        """The lines in memory."""
         return self.output.lines
 
     @property
     def settled(self) -> int:
-        """How many of the lines, from the first, do not grow any more."""
+        """The number of leading lines that are complete."""
         return self.output.settled
 
     @property
     def dropped(self) -> int:
-        """How many lines before them are gone."""
+        """The number of lines that were dropped at the start."""
         return self.output.dropped
 
     @property
-    def running(self) -> Run | None:
-        """The command that is running now."""
+    def running(self) -> ConsoleRun | None:
+        """The running command."""
         last = self.runs[-1] if self.runs else None
         return last if last is not None and last.state is RunState.RUNNING else None
 
     @property
     def live(self) -> bool:
-        """Whether output is shown as it comes."""
+        """Whether output is live."""
         return self._vm or self._connection is not None
 
     @property
     def history(self) -> list[str]:
-        """The commands so far, oldest first, each once in a row; one that begins with a blank is not kept."""
+        """The commands so far, oldest first, without adjacent duplicates or those that start with a space."""
         commands: list[str] = []
         for command in (*self.past, *(run.command for run in self.runs)):
             if command[:1] not in {" ", "\t"} and (not commands or commands[-1] != command):
@@ -108,9 +108,9 @@ class Console:
         return commands
 
     async def keep_open(self) -> None:
-        """Hold a connection into a container until cancelled, so that its output comes live.
+        """Hold an SSH connection to a container until cancelled, for live output.
 
-        A platform or a sandbox without SSH is no error: commands then tell what they printed at their end.
+        A platform or sandbox without SSH is no error: output then arrives at the end of a command.
         """
         if self._vm:
             return
@@ -125,7 +125,7 @@ class Console:
             self._connection = None
             self.on_change()
 
-    async def run(self, command: str, timeout: int) -> Run:
+    async def run(self, command: str, timeout: int) -> ConsoleRun:
         """Run a command to its end and return it. ``timeout`` is in seconds.
 
         Raises:
@@ -140,16 +140,16 @@ class Console:
             self._idle.set()
 
     async def until_idle(self) -> None:
-        """Wait until no command runs, and what a stopped one has left in the sandbox is gone."""
+        """Wait until no command runs and the temporary files of an interrupted one are removed."""
         await self._idle.wait()
 
-    async def _run_to_its_end(self, command: str, timeout: int) -> Run:
-        run = Run(len(self.runs) + 1, command, self.clock.monotonic())
+    async def _run_to_its_end(self, command: str, timeout: int) -> ConsoleRun:
+        run = ConsoleRun(len(self.runs) + 1, command, self.clock.monotonic())
         self.runs.append(run)
         first, *others = command.split("\n")
         self._add(OutputStream.COMMAND, [first], run)
         self._add(OutputStream.CONTINUED, others, run)
-        token = secrets.token_hex(16) if carry.may_change(command) else None
+        token = secrets.token_hex(16) if shell_state.may_change(command) else None
         try:
             run.exit_code = await self._run(run, timeout, token)
         except SandboxClientError as error:
@@ -159,7 +159,7 @@ class Console:
         except asyncio.CancelledError:
             run.problem = "stopped"
             self._end(run, RunState.CANCELLED, OutputStream.PROBLEM, run.problem)
-            # Nothing that we put there stays in the sandbox.
+            # Leave no temporary files in the sandbox.
             await run_to_end(self._forget(token))
             raise
         else:
@@ -167,7 +167,7 @@ class Console:
         return run
 
     def output_of(self, number: int) -> list[OutputLine]:
-        """Return the lines that a run printed, as far as they are kept; ``number`` counts from 1."""
+        """Return the lines of a run that are still in memory; ``number`` counts from 1."""
         return [
             line
             for line in self.lines
@@ -175,66 +175,68 @@ class Console:
         ]
 
     def size_of(self, number: int) -> int:
-        """Return how many lines a run has printed."""
+        """Return the number of lines of a run."""
         return self.output.sizes.get(number, 0)
 
     async def complete(self, before: str) -> Completion:
-        """Return how the path before the cursor may go on, by one small command.
+        """Complete the path before the cursor, with one short command.
 
         Raises:
-            SandboxClientError: the sandbox could not be asked.
+            SandboxClientError: the command failed.
         """
         word = completion.word_before(before)
-        reply = await self.client.execute_command(
+        response = await self.client.execute_command(
             self.sandbox_id,
-            carry.plain(completion.looking(word), self.carried),
+            shell_state.plain(completion.listing_command(word), self.carried),
             self.carried.directory,
             self.carried.exported,
             completion.SECONDS,
         )
-        return completion.complete(word, reply.stdout)
+        return completion.complete(word, response.stdout)
 
     async def start_job(self, command: str) -> str:
-        """Start a command in the background, where and with what it would run here; return the job's id.
+        """Start a command as a background job, with the console's directory and variables; return the job id.
 
         Raises:
-            SandboxClientError: it was not started.
+            SandboxClientError: the job was not started.
         """
         job = await self.client.start_background_job(
             self.sandbox_id,
-            carry.plain(command, self.carried),
+            shell_state.plain(command, self.carried),
             self.carried.directory,
             self.carried.exported or None,
         )
         return job.job_id
 
     def clear(self) -> None:
-        """Empty the view; the history of commands stays."""
+        """Clear the view; the command history stays."""
         self.clearings += 1
         self.output.clear()
         self.on_change()
 
-    async def _run(self, run: Run, timeout: int, token: str | None) -> int:
-        """Run the command; with a token, read back what it changed before it counts as ended."""
+    async def _run(self, run: ConsoleRun, timeout: int, token: str | None) -> int:
+        """Run the command; with a token, read back the shell state before the command counts as ended."""
         carried = self.carried
         if token is None:
-            text, place = carry.plain(run.command, carried), carried.directory
+            text, directory = shell_state.plain(run.command, carried), carried.directory
         else:
-            # The script goes to the directory by itself: one that is gone must not keep the user in it.
-            text, place = carry.recording(run.command, carried, token), None
-        sent = _Sent(text, place, carried.exported, timeout)
+            # The script changes to the directory itself: a deleted one must not lock the user in.
+            text, directory = shell_state.recording(run.command, carried, token), None
+        sent = _Sent(text, directory, carried.exported, timeout)
         exit_code = await (self._stream(run, sent) if self.live else self._execute(run, sent))
         run.ended = self.clock.monotonic()
         if token is not None:
             try:
-                self.carried = carry.carry_on(carried, await self._ask(carry.reading(token)))
-            except (NotKept, SandboxClientError) as error:
+                self.carried = shell_state.carry_on(carried, await self._ask(shell_state.reading(token)))
+            except (StateLostError, SandboxClientError) as error:
                 self.output.end_run()
-                self._add(OutputStream.PROBLEM, [f"what it changed in the shell is not kept: {error}"], run)
+                self._add(
+                    OutputStream.PROBLEM, [f"changes to the shell's directory and variables are lost: {error}"], run
+                )
         return exit_code
 
     async def _ask(self, text: str) -> str:
-        """Return what a small command prints, run the same way as the user's: SSH may have a user of its own."""
+        """Run a short command over the same connection as the user's: SSH may log in as another user."""
         sent = _Sent(text, None, {}, CARRY_SECONDS)
         if not self.live:
             return (await self.client.execute_command(self.sandbox_id, text, timeout=CARRY_SECONDS)).stdout
@@ -248,25 +250,25 @@ class Console:
     async def _forget(self, token: str | None) -> None:
         if token is not None:
             with suppress(SandboxClientError, OSError):
-                await self._ask(carry.forgetting(token))
+                await self._ask(shell_state.forgetting(token))
 
-    async def _execute(self, run: Run, sent: _Sent) -> int:
+    async def _execute(self, run: ConsoleRun, sent: _Sent) -> int:
         try:
-            reply = await self.client.execute_command(
+            response = await self.client.execute_command(
                 self.sandbox_id, sent.text, sent.directory, sent.variables, sent.timeout
             )
         except CommandTimeoutError as error:
             await self._show(run, error.stdout, error.stderr)
             raise
-        await self._show(run, reply.stdout, reply.stderr)
-        return reply.exit_code
+        await self._show(run, response.stdout, response.stderr)
+        return response.exit_code
 
-    async def _show(self, run: Run, stdout: str, stderr: str) -> None:
+    async def _show(self, run: ConsoleRun, stdout: str, stderr: str) -> None:
         outputs = await asyncio.to_thread(lambda: (_split(stdout), _split(stderr)))
         for stream, lines in zip((OutputStream.STDOUT, OutputStream.STDERR), outputs, strict=True):
             self._add(stream, lines, run)
 
-    async def _stream(self, run: Run, sent: _Sent) -> int:
+    async def _stream(self, run: ConsoleRun, sent: _Sent) -> int:
         exit_code = -1
         events = self._events(sent)
         async with aclosing(events) as stream:  # type: ignore[type-var] # both ways are generators
@@ -288,7 +290,7 @@ class Console:
         channel = SSHChannel(self.sandbox_id, self._connection, AsyncExitStack())
         return channel.run(sent.text, sent.directory, sent.variables, sent.timeout)
 
-    def _end(self, run: Run, state: RunState, stream: OutputStream, text: str) -> None:
+    def _end(self, run: ConsoleRun, state: RunState, stream: OutputStream, text: str) -> None:
         run.state = state
         if run.ended is None:
             run.ended = self.clock.monotonic()
@@ -296,7 +298,7 @@ class Console:
         self._add(stream, [text], run)
         self.on_end(run)
 
-    def _add(self, stream: OutputStream, texts: list[str], run: Run) -> None:
+    def _add(self, stream: OutputStream, texts: list[str], run: ConsoleRun) -> None:
         self.output.add(stream, texts, run.number)
         self.on_change()
 

@@ -1,4 +1,4 @@
-"""One command of a console and what came of it."""
+"""A run of the console."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class RunState(Enum):
-    """How a command stands."""
+    """The state of a run."""
 
     RUNNING = "running"
     DONE = "done"
@@ -16,8 +16,8 @@ class RunState(Enum):
 
 
 @dataclass(slots=True)
-class Run:
-    """One command and what came of it. Times are in seconds on the monotonic clock."""
+class ConsoleRun:
+    """One command and its result. Times are in seconds on the monotonic clock."""
 
     number: int
     command: str

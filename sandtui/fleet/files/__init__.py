@@ -1,1 +1,1 @@
-"""Directories on this machine and in sandboxes: what is in them, and small changes to them."""
+"""Directories and files, on this machine and in sandboxes: listing, preview and small changes."""

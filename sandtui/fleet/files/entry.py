@@ -1,4 +1,4 @@
-"""What a directory holds."""
+"""Directory entries and listings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Kind(Enum):
-    """What an entry is."""
+class FileKind(Enum):
+    """The type of an entry."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -17,17 +17,17 @@ class Kind(Enum):
     OTHER = "other"
 
 
-def kind_of(mode: int) -> Kind:
-    """Return the kind that a file's mode tells."""
+def kind_of(mode: int) -> FileKind:
+    """Return the kind for a file mode."""
     if stat.S_ISREG(mode):
-        return Kind.FILE
+        return FileKind.FILE
     if stat.S_ISDIR(mode):
-        return Kind.FOLDER
-    return Kind.LINK if stat.S_ISLNK(mode) else Kind.OTHER
+        return FileKind.FOLDER
+    return FileKind.LINK if stat.S_ISLNK(mode) else FileKind.OTHER
 
 
 def special(mode: int) -> str:
-    """Return what something is called that is neither file, directory nor link."""
+    """Return the name of a special file's type: device, socket, named pipe."""
     named = (
         (stat.S_ISFIFO, "named pipe"),
         (stat.S_ISSOCK, "socket"),
@@ -38,11 +38,11 @@ def special(mode: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a directory. ``size`` is in bytes, ``modified`` in seconds since 1970.
+class FileEntry:
+    """One directory entry. ``size`` is in bytes, ``modified`` in seconds since 1970.
 
-    ``mode`` has the kind and the permissions. ``target`` is where a link leads, as it is written in the link, and
-    ``leads_to`` what it finds there: None when it finds nothing.
+    ``mode`` holds the kind and the permissions. ``target`` is the target of a link as it is written in the link,
+    ``leads_to`` the kind of the target: None for a broken link.
     """
 
     name: str
@@ -50,38 +50,38 @@ class Entry:
     size: int
     modified: int
     target: str = ""
-    leads_to: Kind | None = None
+    leads_to: FileKind | None = None
 
     @property
-    def kind(self) -> Kind:
-        """What it is."""
+    def kind(self) -> FileKind:
+        """The type."""
         return kind_of(self.mode)
 
     @property
     def is_folder(self) -> bool:
-        """Whether it can be entered."""
-        return Kind.FOLDER in {self.kind, self.leads_to}
+        """Whether it is a directory or a link to one."""
+        return FileKind.FOLDER in {self.kind, self.leads_to}
 
     @property
     def permissions(self) -> int:
-        """The permissions alone."""
+        """The permission bits."""
         return stat.S_IMODE(self.mode)
 
     @property
     def is_hidden(self) -> bool:
-        """Whether its name begins with a dot."""
+        """Whether the name starts with a dot."""
         return self.name.startswith(".")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A directory at one moment. ``free`` and ``capacity`` are of its file system, in bytes, None when not known.
+    """The content of a directory. ``free`` and ``capacity`` of its file system are in bytes, None when unknown.
 
-    ``refused`` counts the names that tried to lead out of the directory and were left out.
+    ``refused`` counts the unsafe names (leading out of the directory) that were left out.
     """
 
     path: str
-    entries: Sequence[Entry]
+    entries: Sequence[FileEntry]
     free: int | None = None
     capacity: int | None = None
     refused: int = 0
@@ -89,9 +89,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class TreeItem:
-    """Something under a root; ``path`` is relative to it, and empty for the root itself.
+    """An item of a tree; ``path`` is relative to the root, and empty for the root itself.
 
-    ``target`` is what is written in a link, and empty for everything else.
+    ``target`` is the target as written in a link, and empty for everything else.
     """
 
     path: str
@@ -101,14 +101,14 @@ class TreeItem:
     target: str = ""
 
     @property
-    def kind(self) -> Kind:
-        """What it is."""
+    def kind(self) -> FileKind:
+        """The type."""
         return kind_of(self.mode)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How much is under a directory."""
+    """The size of a directory in bytes, and its number of files."""
 
     size: int
     files: int

@@ -1,23 +1,23 @@
-"""Listing a sandbox's directory: one command for any POSIX shell with ``find`` and ``stat``, and its strict reader.
+"""Listing a sandbox's directory: one command for any POSIX shell with ``find`` and ``stat``, and its strict parser.
 
-The tools of GNU, BusyBox and toybox agree on ``stat -c``. A record is ``MODE SIZE TIME //./NAME`` and a line break:
-no path that ``find`` prints has two slashes in a row, so that names may hold everything else, line breaks included.
-Times are seconds since 1970 and never a locale's date.
+GNU, BusyBox and toybox agree on ``stat -c``. A record is ``MODE SIZE TIME //./NAME`` and a newline: ``find`` never
+prints two slashes in a row, so names may contain anything else, including newlines. Times are seconds since 1970,
+independent of the locale.
 """
 
 from __future__ import annotations
 
 import re
 
-from sandtui.fleet.files.entry import Entry, Kind, Listing, TreeItem, kind_of
+from sandtui.fleet.files.entry import FileEntry, FileKind, Listing, TreeItem, kind_of
 from sandtui.fleet.files.names import FilesError, NoSuchFileError, decode, is_safe, is_safe_path
-from sandtui.fleet.files.shell import PACK, Words, unpack
+from sandtui.fleet.files.shell import PACK, ShellArguments, unpack
 
 NO_SUCH, NO_FOLDER, NO_ACCESS, NO_TOOLS = 44, 45, 46, 47
-"""Exit codes of the commands here."""
+"""Exit codes of the commands in this module."""
 
 LINKS_READ = 200
-"""Links of a directory whose targets are told: each costs a process in the sandbox."""
+"""Links per directory whose targets are read: each costs a process in the sandbox."""
 
 _STAT = "stat -c '%f %s %Y //%n'"
 _STAT_THROUGH = "stat -L -c '%f %s %Y //%n'"
@@ -54,30 +54,30 @@ def list_command(path: str) -> str:
     )
 
 
-def walk_command(path: str, words: Words, roots: str) -> str:
-    """Return the command that lists all that is under some ``roots`` of a directory; links are not followed."""
+def walk_command(path: str, arguments: ShellArguments, roots: str) -> str:
+    """Return the command that lists everything under some ``roots`` of a directory; links are not followed."""
     return _enter(path) + (
-        f"{words.preamble}{{ printf '///entries\\n'; find {roots} ! -name . -exec {_STAT} {{}} +; "
+        f"{arguments.preamble}{{ printf '///entries\\n'; find {roots} ! -name . -exec {_STAT} {{}} +; "
         f"printf '///targets\\n'; {_READ_ALL_LINKS.format(roots=roots)}; "
         f"printf '///end\\n'; }} 2>/dev/null | {PACK}"
     )
 
 
 def stat_command(path: str) -> str:
-    """Return the command that looks at one path, links followed."""
-    words = Words()
-    word = words.add(path)
+    """Return the command that stats one path, following links."""
+    arguments = ShellArguments()
+    word = arguments.add(path)
     return (
-        f'LC_ALL=C; export LC_ALL; {words.preamble}p={word}; [ -e "$p" ] || exit {NO_SUCH}; '
+        f'LC_ALL=C; export LC_ALL; {arguments.preamble}p={word}; [ -e "$p" ] || exit {NO_SUCH}; '
         "stat -L -c '%f %s %Y' \"$p\""
     )
 
 
 def read_listing(output: str, path: str) -> Listing:
-    """Return what the command of :func:`list_command` told about a directory.
+    """Parse the output of :func:`list_command`.
 
     Raises:
-        FilesError: it is not what that command prints.
+        FilesError: the output is invalid.
     """
     parts = _sections(unpack(output), _SECTIONS)
     through = {name: kind_of(mode) for mode, _, _, name in _records(parts[b"kinds"])}
@@ -88,9 +88,9 @@ def read_listing(output: str, path: str) -> Listing:
         if not is_safe(name):
             refused += 1
             continue
-        is_link = kind_of(mode) is Kind.LINK
+        is_link = kind_of(mode) is FileKind.LINK
         target = decode(targets.get(raw, b"")) if is_link else ""
-        entries.append(Entry(name, mode, size, modified, target, through.get(raw) if is_link else None))
+        entries.append(FileEntry(name, mode, size, modified, target, through.get(raw) if is_link else None))
     space = _SPACE.search(parts[b"space"])
     real = decode(parts[b""].removesuffix(b"\n"))
     return Listing(
@@ -103,13 +103,13 @@ def read_listing(output: str, path: str) -> Listing:
 
 
 def read_tree(output: str) -> tuple[list[TreeItem], int]:
-    """Return what the command of :func:`walk_command` told, parents first, and how many names were refused.
+    """Parse the output of :func:`walk_command`: the items, parents first, and the number of refused names.
 
     Raises:
-        FilesError: it is not what that command prints.
+        FilesError: the output is invalid.
     """
     data = unpack(output)
-    # Where the files are made up there are no links to tell of.
+    # The simulated platform has no links.
     names = (b"entries", b"targets") if b"///targets\n" in data else (b"entries",)
     parts = _sections(data, names)
     targets = _targets(parts.get(b"targets", b""))
@@ -117,7 +117,7 @@ def read_tree(output: str) -> tuple[list[TreeItem], int]:
     for mode, size, modified, raw in _records(parts[b"entries"]):
         path = decode(raw)
         if is_safe_path(path):
-            target = decode(targets.get(raw, b"")) if kind_of(mode) is Kind.LINK else ""
+            target = decode(targets.get(raw, b"")) if kind_of(mode) is FileKind.LINK else ""
             items.append(TreeItem(path, mode, size, modified, target))
         else:
             refused += 1
@@ -126,35 +126,35 @@ def read_tree(output: str) -> tuple[list[TreeItem], int]:
 
 
 def read_stat(output: str) -> TreeItem:
-    """Return what the command of :func:`stat_command` told.
+    """Parse the output of :func:`stat_command`.
 
     Raises:
-        FilesError: it is not what that command prints.
+        FilesError: the output is invalid.
     """
     header = _HEADER.fullmatch(output.strip().encode("ascii", "replace"))
     if header is None:
-        raise FilesError("the sandbox did not say what is at that path")
+        raise FilesError("unexpected response to stat")
     return TreeItem("", int(header[1], 16), int(header[2]), int(header[3]))
 
 
 def explain(code: int, path: str, stderr: str) -> FilesError:
-    """Return the error that the exit code of a command here stands for."""
+    """Return the error for an exit code of a command in this module."""
     if code == NO_SUCH:
-        return NoSuchFileError(f"{path} is not there")
-    words = {
-        NO_FOLDER: f"{path} is no directory",
+        return NoSuchFileError(f"{path}: no such file or directory")
+    texts = {
+        NO_FOLDER: f"{path} is not a directory",
         NO_ACCESS: f"{path} can't be read: permission denied",
-        NO_TOOLS: "this sandbox has no find and stat, so its directories can't be listed",
+        NO_TOOLS: "directories can't be listed: the sandbox has no find or stat",
     }
-    return FilesError(words.get(code) or f"{path}: {stderr.strip()[-200:] or f'the command ended with {code}'}")
+    return FilesError(texts.get(code) or f"{path}: {stderr.strip()[-200:] or f'exit code {code}'}")
 
 
 def _enter(path: str) -> str:
-    words = Words()
-    word = words.add(path)
-    # A variable of its own: the words that follow may number theirs from one again.
+    arguments = ShellArguments()
+    word = arguments.add(path)
+    # A variable of its own: the arguments that follow may count theirs from one again.
     return (
-        f"LC_ALL=C; export LC_ALL; {words.preamble}d={word}; "
+        f"LC_ALL=C; export LC_ALL; {arguments.preamble}d={word}; "
         f"command -v find >/dev/null && command -v stat >/dev/null || exit {NO_TOOLS}; "
         f'[ -e "$d" ] || exit {NO_SUCH}; [ -d "$d" ] || exit {NO_FOLDER}; '
         f'cd -- "$d" 2>/dev/null && [ -r . ] || exit {NO_ACCESS}; '
@@ -162,18 +162,18 @@ def _enter(path: str) -> str:
 
 
 def _sections(data: bytes, names: tuple[bytes, ...]) -> dict[bytes, bytes]:
-    """Cut at the lines ``///NAME``: three slashes stand in no path that ``find`` prints.
+    """Split at the lines ``///NAME``: ``find`` never prints three slashes in a path.
 
-    Where links lead stands in the last part, because anything may be written in a link.
+    Link targets are the last section, because a target may contain anything.
     """
     if not data.endswith(_END):
-        raise FilesError("the listing broke off; try again, or list a smaller directory")
+        raise FilesError("incomplete listing: try again, or list a smaller directory")
     parts: dict[bytes, bytes] = {}
     rest, current = data.removesuffix(_END), b""
     for name in names:
         parts[current], mark, rest = rest.partition(b"///" + name + b"\n")
         if not mark:
-            raise FilesError("the listing has a line that can't be read")
+            raise FilesError("invalid line in the listing")
         current = name
     parts[current] = rest
     return parts
@@ -185,25 +185,25 @@ def _records(data: bytes) -> list[tuple[int, int, int, bytes]]:
     headers, *names = data.split(b" //./")
     records = []
     header = headers
-    for place, part in enumerate(names):
-        if place == len(names) - 1:
+    for index, part in enumerate(names):
+        if index == len(names) - 1:
             if not part.endswith(b"\n"):
-                raise FilesError("the listing broke off; try again")
+                raise FilesError("incomplete listing: try again")
             name, following = part[:-1], b""
         else:
             name, _, following = part.rpartition(b"\n")
         found = _HEADER.fullmatch(header)
         if found is None:
-            raise FilesError("the listing has a line that can't be read")
+            raise FilesError("invalid line in the listing")
         records.append((int(found[1], 16), int(found[2]), int(found[3]), name))
         header = following
     if header:
-        raise FilesError("the listing has a line that can't be read")
+        raise FilesError("invalid line in the listing")
     return records
 
 
 def _targets(data: bytes) -> dict[bytes, bytes]:
-    """Read pairs of a name and a target; the target ends in a line break and an ``x`` that we have put there."""
+    """Parse pairs of name and target; a target ends in a newline and an ``x`` that the command adds."""
     fields = data.split(b"\0")
     return {
         name.removeprefix(b"./"): target.removesuffix(b"x").removesuffix(b"\n")

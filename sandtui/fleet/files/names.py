@@ -1,7 +1,7 @@
-"""Names of files: bytes that nobody promises to be text, and that strangers choose.
+"""File names: untrusted bytes that may not be valid text.
 
-A name is held as a string with the bytes that are no UTF-8 as lone surrogates (``os.fsdecode``); so every name of a
-file system survives, and only :mod:`sandtui.fleet.text.sanitize` makes it fit to be drawn.
+A name is a string in which bytes that are not UTF-8 are lone surrogates (``os.fsdecode``). So every name survives a
+round trip, and only :mod:`sandtui.fleet.text.sanitize` makes it safe to draw.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import hashlib
 import posixpath
 
 MAX_TEMPORARY = 100
-"""Bytes of a name that a temporary one beside it takes over: file systems allow 255."""
+"""Bytes of a name that its temporary name repeats: file systems allow 255."""
 
 
 class FilesError(Exception):
-    """Something that was asked of a file system could not be done; the text says what to do."""
+    """A file operation failed; the message says what to do."""
 
 
 class NoSuchFileError(FilesError):
-    """There is nothing of that name."""
+    """No such file or directory."""
 
 
 def decode(name: bytes) -> str:
-    """Return the bytes of a name as a string."""
+    """Convert a name from bytes to a string."""
     return name.decode("utf-8", "surrogateescape")
 
 
 def encode(name: str) -> bytes:
-    """Return the bytes of a name."""
+    """Convert a name from a string to bytes."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def is_text(path: str) -> bool:
-    """Whether a path is UTF-8 throughout, as the platform's own routes need it."""
+    """Whether a path is valid UTF-8, as the platform's file routes require."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -41,7 +41,7 @@ def is_text(path: str) -> bool:
 
 
 def is_safe(name: str) -> bool:
-    """Whether a name stays in its directory: one that came from outside may try not to."""
+    """Whether a name stays in its directory; one from outside may be crafted to escape."""
     return name not in {"", ".", ".."} and "/" not in name and "\0" not in name
 
 
@@ -51,25 +51,25 @@ def is_safe_path(path: str) -> bool:
 
 
 def check_name(name: str) -> str:
-    """Return a name that somebody typed, when it can be one.
+    """Validate a typed name and return it.
 
     Raises:
-        FilesError: it is empty, ``.`` or ``..``, has a slash or is too long.
+        FilesError: it is empty, ``.`` or ``..``, contains a slash or is too long.
     """
     if not is_safe(name):
-        raise FilesError("a name can't be empty, . or .., and has no slash")
+        raise FilesError("a name can't be empty, . or .., or contain a slash")
     if len(encode(name)) > 255:
-        raise FilesError("a name has 255 bytes at most")
+        raise FilesError("a name can have at most 255 bytes")
     return name
 
 
 def join(folder: str, name: str) -> str:
-    """Return the path of something in a folder."""
+    """Join a directory and a name."""
     return posixpath.join(folder, name)
 
 
 def parent(path: str) -> str:
-    """Return the folder above a path; the root is above itself."""
+    """Return the parent directory of a path; the root is its own parent."""
     return posixpath.dirname(path.rstrip("/")) or "/"
 
 
@@ -79,17 +79,17 @@ def base(path: str) -> str:
 
 
 def beside(path: str, suffix: str) -> str:
-    """Return a hidden name beside a path, for what is on its way to it."""
+    """Return a hidden name beside a path, for a file in transit."""
     folder, name = posixpath.split(path)
     whole = encode(name)
     short = whole[:MAX_TEMPORARY].decode("utf-8", "ignore")
     if whole != encode(short):
-        # Two names that begin alike, or are not text, must not meet under the same one.
+        # Names with the same start, or that are not text, must not get the same temporary name.
         short += f"~{hashlib.sha256(whole).hexdigest()[:8]}"
     return posixpath.join(folder, f".{short}.{suffix}")
 
 
 def as_name(text: str, fallback: str) -> str:
-    """Return a text from outside, such as a sandbox's name, as one name for a directory."""
+    """Turn a text from outside, such as a sandbox's name, into a directory name."""
     name = "".join("_" if c == "/" or not c.isprintable() else c for c in text).strip()
     return name if is_safe(name) and len(encode(name)) <= 200 and not name.startswith("-") else fallback

@@ -1,6 +1,6 @@
-"""One pane of the file browser: a directory, what of it is shown, in which order, and what is marked.
+"""The state of one pane of the file browser: directory, filter, order and marks.
 
-Marks and the cursor are names and not positions: a refresh moves neither.
+Marks and the cursor are stored as names, not positions: a refresh moves neither.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandtui.fleet.files.entry import Entry, Listing
+from sandtui.fleet.files.entry import FileEntry, Listing
+from sandtui.fleet.files.filesystem import FileSystem
 from sandtui.fleet.files.names import base, parent
-from sandtui.fleet.files.side import Side
 
 UP = ".."
-"""The name of the line that leads to the directory above."""
+"""The name of the row for the parent directory."""
 
-Key = Callable[[Entry], Any]
+Key = Callable[[FileEntry], Any]
 
 ORDERS: dict[str, Key] = {
     "name": lambda entry: (entry.name.lower(), entry.name),
@@ -26,17 +26,17 @@ ORDERS: dict[str, Key] = {
 }
 
 DESCENDING = frozenset({"size", "modified"})
-"""Orders that start with the largest or the newest."""
+"""Orders that start with the largest or newest."""
 
 
 def in_order(
-    entries: Sequence[Entry], order: str, *, descending: bool, sizes: Mapping[str, int] | None = None
-) -> list[Entry]:
-    """Return entries in an order, directories first; ``sizes`` are those of directories that were measured."""
+    entries: Sequence[FileEntry], order: str, *, descending: bool, sizes: Mapping[str, int] | None = None
+) -> list[FileEntry]:
+    """Sort entries, directories first; ``sizes`` are those of measured directories."""
     measured = sizes or {}
     key = ORDERS[order]
     if order == "size":
-        # The size of a directory's own record is not shown, so it does not order anything either.
+        # The size of a directory itself is not shown, so it does not affect the order either.
         key = lambda entry: measured.get(entry.name, 0) if entry.is_folder else entry.size  # noqa: E731
     by_name = entries if order == "name" else sorted(entries, key=ORDERS["name"])
     ordered = sorted(by_name, key=key, reverse=descending)
@@ -45,9 +45,9 @@ def in_order(
 
 @dataclass
 class Pane:
-    """What a pane shows. ``places`` remembers the cursor's name in each directory that was seen."""
+    """The state of a pane. ``cursors`` remembers the entry under the cursor in each visited directory."""
 
-    side: Side
+    side: FileSystem
     title: str
     path: str = "."
     order: str = "name"
@@ -59,18 +59,18 @@ class Pane:
     problem: str = ""
     loading: bool = False
     marks: set[str] = field(default_factory=set)
-    places: dict[str, str] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    rows: list[Entry] = field(default_factory=list)
-    _sorted: tuple[object, list[Entry]] = (None, [])
+    rows: list[FileEntry] = field(default_factory=list)
+    _sorted: tuple[object, list[FileEntry]] = (None, [])
 
     @property
     def is_root(self) -> bool:
-        """Whether there is nothing above."""
+        """Whether this is the root directory."""
         return self.path == "/"
 
-    def take(self, listing: Listing, now: float, ordered: list[Entry]) -> None:
-        """Show what a directory holds now; ``ordered`` is what :func:`in_order` has made of it, in a thread."""
+    def take(self, listing: Listing, now: float, ordered: list[FileEntry]) -> None:
+        """Show a new listing; ``ordered`` are its entries, sorted by :func:`in_order` in a thread."""
         if listing.path != self.path:
             self.marks.clear()
             self.sizes.clear()
@@ -81,7 +81,7 @@ class Pane:
         self.arrange()
 
     def arrange(self) -> None:
-        """Choose the rows anew, and order them when the order is another one."""
+        """Recompute the rows; sort again only when the order has changed."""
         if self.listing is None:
             return
         key = self._order_key
@@ -95,7 +95,7 @@ class Pane:
             if (self.hidden or not entry.is_hidden) and (not wanted or wanted in entry.name.lower())
         ]
         if not self.is_root and not self.filter:
-            self.rows.insert(0, Entry(UP, 0o040755, 0, 0))
+            self.rows.insert(0, FileEntry(UP, 0o040755, 0, 0))
 
     def next_order(self) -> None:
         """Sort by the next column."""
@@ -109,19 +109,19 @@ class Pane:
         measured = tuple(sorted(self.sizes.items())) if self.order == "size" else ()
         return (id(self.listing), self.order, self.descending, measured)
 
-    def destination(self, entry: Entry) -> str:
-        """Return the path that an entry stands for."""
+    def destination(self, entry: FileEntry) -> str:
+        """Return the path of an entry."""
         return parent(self.path) if entry.name == UP else self.path.rstrip("/") + "/" + entry.name
 
     def cursor_after(self, came_from: str) -> str:
-        """Return the name for the cursor: where it was, the directory that was left, or the first entry."""
+        """Return the entry for the cursor: the directory that was left, the last position, or the first entry."""
         if parent(came_from) == self.path and came_from != self.path:
             return base(came_from)
         first = next((row.name for row in self.rows if row.name != UP), "")
-        return self.places.get(self.path, first)
+        return self.cursors.get(self.path, first)
 
-    def chosen(self, under_cursor: str | None) -> list[Entry]:
-        """Return what an action is about: the marked entries, else the one under the cursor."""
+    def chosen(self, under_cursor: str | None) -> list[FileEntry]:
+        """Return the target of an action: the marked entries, or else the one under the cursor."""
         entries = self._sorted[1]
         if self.marks:
             return [entry for entry in entries if entry.name in self.marks]
@@ -129,7 +129,7 @@ class Pane:
 
     @property
     def marked_size(self) -> int:
-        """Bytes of the marked files, with the directories that were measured."""
+        """Bytes of the marked files and measured directories."""
         entries = self.listing.entries if self.listing is not None else ()
         return sum(
             self.sizes.get(entry.name, 0) if entry.is_folder else entry.size

@@ -1,4 +1,4 @@
-"""The beginning of a file, however large it is: windows of it, what kind it is, what an archive holds."""
+"""Previewing a file of any size: reading windows, detecting its type, listing archives."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxFileNotFoundError
 from sandtui.fleet.files.names import FilesError, NoSuchFileError, is_text
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.files.shell import PACK, Words, unpack
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.files.shell import PACK, ShellArguments, unpack
 
 WINDOW = 64 * 1024
-"""Bytes of a file that are looked at together."""
+"""Bytes per window."""
 
-NAMES_SHOWN = 2000
-"""Names of an archive's listing."""
+MAX_NAMES = 2000
+"""Lines of an archive's listing."""
 
 ZIP_TAIL = 1024 * 1024
-"""Bytes at the end of a zip file in which its listing is looked for."""
+"""Bytes at the end of a zip file that are searched for its directory."""
 
 _READ_SECONDS = 60
 
 
-class Looks(Enum):
-    """What a file looks like by its first bytes."""
+class FileType(Enum):
+    """The type of a file, detected from its first bytes."""
 
     TEXT = "text"
     BYTES = "bytes"
@@ -41,7 +41,7 @@ class Looks(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class FileWindow:
     """A part of a file. ``total`` is the size of the whole file, in bytes."""
 
     offset: int
@@ -50,100 +50,100 @@ class Window:
 
     @property
     def end(self) -> int:
-        """The offset after its last byte."""
+        """The offset after the last byte."""
         return self.offset + len(self.data)
 
 
-class Reader:
-    """Reads windows of one file, on this machine when there is no ``sandbox_id``."""
+class FileReader:
+    """Reads windows of one file; of this machine when ``sandbox_id`` is None."""
 
     def __init__(self, client: AsyncSandboxClient, sandbox_id: str | None, path: str) -> None:
         self._client, self.sandbox_id, self.path = client, sandbox_id, path
 
-    async def window(self, offset: int, length: int = WINDOW) -> Window:
+    async def window(self, offset: int, length: int = WINDOW) -> FileWindow:
         """Return a part of the file; a negative offset counts from its end.
 
         Raises:
-            FilesError: it can't be read.
+            FilesError: the file can't be read.
         """
         if self.sandbox_id is None:
-            return await asyncio.to_thread(_read_here, self.path, offset, length)
+            return await asyncio.to_thread(_read_local, self.path, offset, length)
         if is_text(self.path):
             read = await self._read_text(offset, length)
             if read is not None:
                 return read
         return await self._read_bytes(offset, length)
 
-    async def names(self, looks: Looks) -> list[str]:
-        """Return the lines of an archive's listing.
+    async def names(self, looks: FileType) -> list[str]:
+        """List the content of an archive.
 
         Raises:
-            FilesError: it can't be read as one.
+            FilesError: it is not a valid archive.
         """
-        if looks is Looks.ZIP:
+        if looks is FileType.ZIP:
             tail = await self.window(-ZIP_TAIL, ZIP_TAIL)
             return await asyncio.to_thread(_zip_names, tail.data)
         if self.sandbox_id is None:
             return await asyncio.to_thread(_tar_names, self.path)
-        words = Words()
-        word = words.add(self.path)
-        command = f"{words.preamble}tar -tvf {word} 2>&1 | head -n {NAMES_SHOWN}"
-        reply = await SandboxSide(self._client, self.sandbox_id).run(command, self.path, _READ_SECONDS)
-        return reply.stdout.splitlines()
+        arguments = ShellArguments()
+        word = arguments.add(self.path)
+        command = f"{arguments.preamble}tar -tvf {word} 2>&1 | head -n {MAX_NAMES}"
+        response = await SandboxFileSystem(self._client, self.sandbox_id).run(command, self.path, _READ_SECONDS)
+        return response.stdout.splitlines()
 
-    async def _read_text(self, offset: int, length: int) -> Window | None:
-        """Read by the platform's own call, which tells text; None when the file is something else."""
+    async def _read_text(self, offset: int, length: int) -> FileWindow | None:
+        """Read through the platform's own call, which supports text only; None when the file is not text."""
         assert self.sandbox_id is not None
         try:
-            reply = await self._client.read_file(self.sandbox_id, self.path, offset=offset, length=length)
+            response = await self._client.read_file(self.sandbox_id, self.path, offset=offset, length=length)
         except SandboxFileNotFoundError:
-            raise NoSuchFileError(f"{self.path} is not there") from None
+            raise NoSuchFileError(f"{self.path}: no such file or directory") from None
         except SandboxClientError as error:
             raise FilesError(f"{self.path} can't be read: {error}") from error
-        if "\ufffd" in reply.content or "\0" in reply.content:
+        if "\ufffd" in response.content or "\0" in response.content:
             return None
-        data = reply.content.encode("utf-8", "surrogateescape")
-        total = reply.total_size if reply.total_size is not None else reply.size
-        start = reply.offset if reply.offset is not None else max(0, offset)
-        return Window(start, data, max(total, start + len(data)))
+        data = response.content.encode("utf-8", "surrogateescape")
+        total = response.total_size if response.total_size is not None else response.size
+        start = response.offset if response.offset is not None else max(0, offset)
+        return FileWindow(start, data, max(total, start + len(data)))
 
-    async def _read_bytes(self, offset: int, length: int) -> Window:
+    async def _read_bytes(self, offset: int, length: int) -> FileWindow:
         assert self.sandbox_id is not None
-        words = Words()
-        word = words.add(self.path)
+        arguments = ShellArguments()
+        word = arguments.add(self.path)
         part = f"tail -c {-offset} {word}" if offset < 0 else f"tail -c +{offset + 1} {word}"
-        command = f"{words.preamble}[ -r {word} ] && wc -c < {word} && {part} | head -c {length} | {PACK}"
-        reply = await SandboxSide(self._client, self.sandbox_id).run(command, self.path, _READ_SECONDS)
-        size, _, packed = reply.stdout.partition("\n")
-        if reply.exit_code != 0 or not size.strip().isdecimal():
-            raise FilesError(f"{self.path} can't be read: {reply.stderr.strip()[-200:] or 'permission denied'}")
+        command = f"{arguments.preamble}[ -r {word} ] && wc -c < {word} && {part} | head -c {length} | {PACK}"
+        response = await SandboxFileSystem(self._client, self.sandbox_id).run(command, self.path, _READ_SECONDS)
+        size, _, packed = response.stdout.partition("\n")
+        if response.exit_code != 0 or not size.strip().isdecimal():
+            raise FilesError(f"{self.path} can't be read: {response.stderr.strip()[-200:] or 'permission denied'}")
         total = int(size)
         data = unpack(packed) if packed.strip() else b""
-        return Window(max(0, total + offset) if offset < 0 else offset, data, total)
+        return FileWindow(max(0, total + offset) if offset < 0 else offset, data, total)
 
 
-def looks_like(data: bytes) -> Looks:
-    """Return what a file is by its beginning."""
+def looks_like(data: bytes) -> FileType:
+    """Detect the type of a file from its first bytes."""
     if image_facts(data) is not None:
-        return Looks.IMAGE
+        return FileType.IMAGE
     if data[:4] == b"PK\x03\x04":
-        return Looks.ZIP
+        return FileType.ZIP
     if data[257:262] == b"ustar" or data[:2] == b"\x1f\x8b" or data[:6] == b"\xfd7zXZ\0" or data[:3] == b"BZh":
-        return Looks.TAR
+        return FileType.TAR
     if b"\0" in data:
-        return Looks.BYTES
+        return FileType.BYTES
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A letter that the window's end has cut is no reason.
+        # A character may be cut by the end of the window.
         if len(data) - error.start > 3:
-            return Looks.BYTES
+            return FileType.BYTES
     control = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\b" for byte in data[:4096])
-    return Looks.BYTES if control * 20 > min(len(data), 4096) else Looks.TEXT
+    return FileType.BYTES if control * 20 > min(len(data), 4096) else FileType.TEXT
 
 
 def image_facts(data: bytes) -> str | None:
-    """Return kind and size of an image by its header, or None when it is none."""
+    """Return format and size of an image from its header, or None when it is not an image."""
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return f"PNG image, {width:,} x {height:,} pixels"
@@ -164,8 +164,8 @@ def image_facts(data: bytes) -> str | None:
     return None
 
 
-def hex_lines(window: Window) -> list[str]:
-    """Return bytes as offset, hexadecimal numbers and letters, sixteen a line."""
+def hex_lines(window: FileWindow) -> list[str]:
+    """Format bytes as a hex dump, sixteen per line."""
     lines = []
     for start in range(0, len(window.data), 16):
         part = window.data[start : start + 16]
@@ -175,17 +175,17 @@ def hex_lines(window: Window) -> list[str]:
     return lines
 
 
-def _read_here(path: str, offset: int, length: int) -> Window:
+def _read_local(path: str, offset: int, length: int) -> FileWindow:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             total = os.fstat(descriptor).st_size
             start = max(0, total + offset) if offset < 0 else offset
-            return Window(start, os.pread(descriptor, length, start), total)
+            return FileWindow(start, os.pread(descriptor, length, start), total)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        raise NoSuchFileError(f"{path} is not there") from None
+        raise NoSuchFileError(f"{path}: no such file or directory") from None
     except OSError as error:
         raise FilesError(f"{path} can't be read: {error.strerror}") from None
 
@@ -197,18 +197,18 @@ def _tar_names(path: str) -> list[str]:
             for member in tar:
                 slash = "/" if member.isdir() else ""
                 lines.append(f"{member.mode & 0o777:03o} {member.size:>12,}  {member.name}{slash}")
-                if len(lines) >= NAMES_SHOWN:
+                if len(lines) >= MAX_NAMES:
                     break
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise FilesError(f"{path} can't be read as an archive: {error}") from None
+        raise FilesError(f"{path} is not a valid archive: {error}") from None
     return lines
 
 
 def _zip_names(data: bytes) -> list[str]:
     try:
-        # Only the end is here: the library finds the listing in it and corrects the offsets.
+        # Only the end of the file is available: zipfile finds the directory in it and corrects the offsets.
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            found = archive.infolist()[:NAMES_SHOWN]
+            found = archive.infolist()[:MAX_NAMES]
     except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise FilesError(f"it can't be read as an archive: {error}") from None
+        raise FilesError(f"not a valid archive: {error}") from None
     return [f"{each.file_size:>12,}  {each.filename}" for each in found]

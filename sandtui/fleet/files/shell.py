@@ -1,4 +1,4 @@
-"""Commands for any POSIX shell: names as words, and bytes through a channel that only carries text."""
+"""Building commands for any POSIX shell: quoted paths of any bytes, and binary output encoded as text."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from sandtui.client.shell_words import as_operand, word
 from sandtui.fleet.files.names import FilesError, encode, is_text
 
 MAX_COMMAND = 90_000
-"""Characters of one command: the kernel takes 131,072 bytes for one argument."""
+"""Characters of one command: the kernel allows 131,072 bytes per argument."""
 
 PACK = "{ if command -v base64 >/dev/null 2>&1; then base64; else od -An -v -tx1; fi; }"
-"""Turns bytes into text, by what there is."""
+"""Encodes bytes as text, with the tool that is available."""
 
 _HEX = re.compile(rb"[0-9a-f]{2}(?:\s+[0-9a-f]{2})*")
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]")
 
 
-class Words:
-    """The words of one command. ``preamble`` sets the variables that some of them stand for."""
+class ShellArguments:
+    """The quoted arguments of one command. ``preamble`` sets the variables that some of them use."""
 
     def __init__(self) -> None:
         self.preamble = ""
         self._count = 0
 
     def add(self, text: str) -> str:
-        """Return a word that the shell reads as this path, and no program as an option."""
+        """Quote a path so that no program takes it for an option."""
         return self.exactly(as_operand(text))
 
     def exactly(self, text: str) -> str:
-        """Return a word that the shell reads as exactly this text.
+        """Quote a text.
 
-        Text that is no UTF-8 can't be part of a command: the shell makes it of octal numbers. The ``x`` keeps the
-        line breaks at its end, which the shell would cut; a dash is a number too, for at the beginning it would be
-        an option of printf.
+        Text that is not UTF-8 can't be part of a command: the shell builds it from octal numbers. The ``x`` protects
+        trailing newlines, which the shell would strip; a dash is encoded too, since a leading one would be an option
+        of printf.
         """
         if is_text(text):
             return word(text)
@@ -46,15 +46,15 @@ class Words:
 
 
 def raw_word(text: str) -> bytes:
-    """Return a word for a script that is a file, where every byte but NUL may stand."""
+    """Quote a text for a script file, which may contain any byte but NUL."""
     return b"'" + encode(text).replace(b"'", b"'\\''") + b"'"
 
 
 def unpack(text: str) -> bytes:
-    """Return the bytes that :data:`PACK` has made text of.
+    """Decode the output of :data:`PACK`.
 
     Raises:
-        FilesError: it is neither of the two forms.
+        FilesError: it is neither base64 nor the output of ``od``.
     """
     data = text.encode("ascii", "replace").strip()
     if _HEX.fullmatch(data):
@@ -62,4 +62,4 @@ def unpack(text: str) -> bytes:
     try:
         return base64.b64decode(b"".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise FilesError("what the sandbox answered is not what was asked for; it may have been cut") from None
+        raise FilesError("unexpected or incomplete output of a command in the sandbox: try again") from None

@@ -13,11 +13,11 @@ from sandtui.fleet.inventory.saved_views import SavedView, check_key
 MOST_VIEWS = 50
 NOTIFY = {
     "app": "in the app",
-    "bell": "in the app and by the terminal's bell",
-    "osc9": "in the app and by the desktop, through the terminal (OSC 9)",
-    "off": "not at all",
+    "bell": "in the app + terminal bell",
+    "osc9": "in the app + desktop notification (OSC 9)",
+    "off": "no notifications",
 }
-"""How the end of a job can be told."""
+"""How sandtui can notify when a job ends."""
 
 
 @dataclass(slots=True)

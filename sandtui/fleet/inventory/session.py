@@ -15,11 +15,11 @@ from sandtui.client import (
     SandboxClientError,
 )
 from sandtui.clock import Clock
-from sandtui.fleet.commands.console import Console, Run
+from sandtui.fleet.commands.console import Console, ConsoleRun
 from sandtui.fleet.commands.fanout import FanOut, Target
 from sandtui.fleet.commands.fanout.grouping import end_of
 from sandtui.fleet.commands.fanout.run import MAX_TOTAL
-from sandtui.fleet.commands.line.masking import told
+from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.inventory.bulk import BulkRun
 from sandtui.fleet.inventory.bulk_plan import Plan
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
@@ -28,7 +28,7 @@ from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.inventory.verbs import at_once, batch_size, work_of
 from sandtui.fleet.jobs.board import JobBoard
-from sandtui.fleet.jobs.keeper import JobKeeper
+from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.jobs.watcher import JobWatcher
 from sandtui.fleet.ports.exposures import PortBoard
 from sandtui.fleet.ports.forwards import ForwardBoard
@@ -93,7 +93,7 @@ class FleetSession:
         clock: Clock,
         on_freshness: Callable[[Freshness], None] = lambda _: None,
         pace: Pace | None = None,
-        keeper: JobKeeper | None = None,
+        storage: JobStorage | None = None,
         context: str = "",
     ) -> None:
         self.client = client
@@ -109,7 +109,7 @@ class FleetSession:
         self.fan_outs: list[FanOut] = []
         """Commands that ran on many, oldest first."""
         self.shells = ShellBoard(client)
-        self.jobs = JobBoard(client, self.store, self.history, clock, keeper, context)
+        self.jobs = JobBoard(client, self.store, self.history, clock, storage, context)
         self.job_watcher = JobWatcher(self.jobs)
         self._consoles: dict[str, Console] = {}
 
@@ -123,9 +123,9 @@ class FleetSession:
             self._consoles[sandbox_id] = console
         return self._consoles[sandbox_id]
 
-    def _note_run(self, sandbox_id: str, run: Run) -> None:
+    def _note_run(self, sandbox_id: str, run: ConsoleRun) -> None:
         end = f"exit {run.exit_code}" if run.exit_code is not None else run.state.value
-        self.history.note(sandbox_id, f"$ {told(run.command)}  {end}", bad=run.exit_code != 0)
+        self.history.note(sandbox_id, f"$ {redact_for_log(run.command)}  {end}", bad=run.exit_code != 0)
 
     def fan_out(self, command: str, rows: Sequence[Row], timeout: int, *, live: bool = False) -> FanOut:
         """Return what runs a command in many sandboxes; its ``run`` begins it.
@@ -133,7 +133,7 @@ class FleetSession:
         ``timeout`` is in seconds, for each; with ``live`` containers too answer line by line.
         """
 
-        words = told(command)
+        words = redact_for_log(command)
 
         def note(target: Target) -> None:
             self.history.note(target.id, f"$ {words}  {end_of(target)}", bad=not target.succeeded)

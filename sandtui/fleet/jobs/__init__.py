@@ -1,1 +1,1 @@
-"""Background jobs of the whole fleet: found, watched, started, stopped, and kept when their sandbox is gone."""
+"""Background jobs of the fleet: polling, starting, killing, logs, and storage beyond the life of their sandbox."""

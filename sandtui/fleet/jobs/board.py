@@ -1,4 +1,4 @@
-"""Every job of the fleet as it was last seen, and what can be done with it."""
+"""Every known job of the fleet, and the operations on jobs."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from dataclasses import dataclass, replace
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxNotRunningError
 from sandtui.clock import Clock
-from sandtui.fleet.commands.line.masking import told
+from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
-from sandtui.fleet.jobs.command_text import kept_command
+from sandtui.fleet.jobs.command_text import redacted_command
 from sandtui.fleet.jobs.job import Chain, Job, JobKey, JobState
-from sandtui.fleet.jobs.keeper import JobKeeper, NoKeeper
 from sandtui.fleet.jobs.logs import JobLogs
-from sandtui.fleet.jobs.look import LOOK_TIMEOUT, Look, look_command, new_mark, read_look
-from sandtui.fleet.jobs.merge import is_news, merged
-from sandtui.fleet.jobs.stopping import stop_job
+from sandtui.fleet.jobs.merge import is_changed, merged
+from sandtui.fleet.jobs.poll import POLL_TIMEOUT, PollResult, new_delimiter, parse_poll, poll_command
+from sandtui.fleet.jobs.storage import JobStorage, NoJobStorage
+from sandtui.fleet.jobs.termination import kill_job
 from sandtui.fleet.signals import Signal
 
-LOOKS_AT_ONCE = 16
-MOST_EACH = 500
-"""Jobs of one sandbox that are remembered: one that makes up a million must not fill the memory."""
+SANDBOX_ENDED = "sandbox ended"
+KILLED_FROM_HERE = "killed from here"
 
-SENDS_TO_THREAD = 30_000
-"""Characters of an answer from which on it is read in a thread."""
+POLLS_AT_ONCE = 16
+MAX_JOBS_PER_SANDBOX = 500
+"""Jobs remembered per sandbox: a sandbox that reports a million must not fill the memory."""
+
+PARSE_IN_THREAD = 30_000
+"""Characters of output above which it is parsed in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that ended. ``away`` says that it did so while the program was not running."""
+    """A job that ended. ``away``: it ended while sandtui was not running."""
 
     job: Job
     away: bool = False
@@ -41,8 +44,8 @@ class Ended:
 class JobBoard:
     """The jobs by key.
 
-    ``on_change`` is called when a job changes, ``on_end`` with those that were seen running and are over.
-    ``problems`` says which sandboxes could not be asked, and why.
+    ``on_change`` is called when a job changes, ``on_end`` with jobs that were seen running and have ended.
+    ``problems`` maps the sandboxes that could not be polled to the reason; the empty id stands for the storage.
     """
 
     def __init__(
@@ -51,20 +54,20 @@ class JobBoard:
         store: FleetStore,
         history: History,
         clock: Clock,
-        keeper: JobKeeper | None = None,
+        storage: JobStorage | None = None,
         context: str = "",
     ) -> None:
         self.client, self.store, self.clock = client, store, clock
         self.history = history
-        self._keeper: JobKeeper = keeper or NoKeeper()
+        self._storage: JobStorage = storage or NoJobStorage()
         self._context = context
-        self.logs = JobLogs(client, self._keeper, context)
+        self.logs = JobLogs(client, self._storage, context)
         self.jobs: dict[JobKey, Job] = {}
         self.problems: dict[str, str] = {}
-        self.crowded: set[str] = set()
-        """Sandboxes with more jobs than were told of."""
-        self.looked_at: dict[str, float] = {}
-        """When each sandbox was asked last, in seconds on the monotonic clock."""
+        self.truncated: set[str] = set()
+        """Sandboxes with more jobs than are listed."""
+        self.polled_at: dict[str, float] = {}
+        """When each sandbox was last polled, in seconds on the monotonic clock."""
         self.on_change: Signal[[]] = Signal()
         self.on_end: Signal[[Sequence[Ended]]] = Signal()
         self.loaded = False
@@ -72,72 +75,74 @@ class JobBoard:
         self._dirty: dict[JobKey, Job] = {}
         self._from_before: set[JobKey] = set()
         self._took: dict[str, list[float]] = {}
-        self._gate = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._gate = asyncio.Semaphore(POLLS_AT_ONCE)
         store.watch(self._sandboxes_changed)
 
-    # What is known
+    # State
 
     def of(self, sandbox_id: str) -> list[Job]:
-        """Return the jobs of a sandbox, the latest first."""
+        """Return the jobs of a sandbox, latest first."""
         jobs = [self.jobs[key] for key in self._by_sandbox.get(sandbox_id, ())]
         return sorted(jobs, key=lambda job: job.started.timestamp() if job.started else 0.0, reverse=True)
 
     @property
     def running(self) -> list[Job]:
-        """The jobs that run."""
+        """The running jobs."""
         return [job for job in self.jobs.values() if job.state is JobState.RUNNING]
 
     def usual_seconds(self, job: Job) -> float | None:
-        """Return how long the command of a job took before, in the middle of what was seen."""
+        """Return the median runtime of earlier jobs with the same command, in seconds."""
         took = self._took.get(job.command) if job.command else None
         return statistics.median(took) if took else None
 
     async def load(self) -> None:
-        """Take over what was kept by earlier runs.
+        """Load the jobs that earlier runs stored.
 
         Raises:
-            OSError: it can't be read; the board begins empty.
+            OSError: the storage can't be read; the board starts empty.
         """
         self.loaded = True
-        for job in await asyncio.to_thread(self._keeper.load, self._context):
+        for job in await asyncio.to_thread(self._storage.load, self._context):
             if job.key not in self.jobs:
-                self.put(job, keep=False)
+                self.put(job, save=False)
                 self.history.touched.add(job.key.sandbox_id)
                 if job.state is JobState.RUNNING:
                     self._from_before.add(job.key)
         self.on_change()
 
     async def save(self) -> None:
-        """Write down what changed; what can't be written now is tried again the next time."""
+        """Store changed jobs. What can't be written is retried with the next change."""
         dirty, self._dirty = self._dirty, {}
         if not dirty:
             return
-        jobs = [replace(job, command=kept_command(job.command)) for job in dirty.values()]
+        jobs = [replace(job, command=redacted_command(job.command)) for job in dirty.values()]
         try:
-            await asyncio.to_thread(self._keeper.keep, self._context, jobs)
+            await asyncio.to_thread(self._storage.save, self._context, jobs)
         except OSError as error:
             self._dirty = dirty | self._dirty
             self.problems[""] = str(error)
         else:
             self.problems.pop("", None)
 
-    # Looking
+    # Polling
 
-    async def look(self, sandbox_ids: Iterable[str]) -> None:
-        """Ask some sandboxes for their jobs, with one command each and some at once."""
-        await asyncio.gather(*(self._look_at(sandbox_id) for sandbox_id in sandbox_ids))
-        self.give_up_the_gone()
+    async def poll(self, sandbox_ids: Iterable[str]) -> None:
+        """Poll sandboxes for their jobs: one command in each, at most ``POLLS_AT_ONCE`` at a time."""
+        await asyncio.gather(*(self._poll_one(sandbox_id) for sandbox_id in sandbox_ids))
+        self.mark_lost()
         await self.save()
 
-    async def _look_at(self, sandbox_id: str) -> None:
+    async def _poll_one(self, sandbox_id: str) -> None:
         async with self._gate:
-            mark = new_mark()
-            over = [key.job_id for key in self._by_sandbox.get(sandbox_id, ()) if self._is_settled(key)]
-            self.looked_at[sandbox_id] = self.clock.monotonic()
+            delimiter = new_delimiter()
+            finished = [key.job_id for key in self._by_sandbox.get(sandbox_id, ()) if self._is_settled(key)]
+            self.polled_at[sandbox_id] = self.clock.monotonic()
             try:
-                reply = await self.client.execute_command(sandbox_id, look_command(mark, over), timeout=LOOK_TIMEOUT)
+                response = await self.client.execute_command(
+                    sandbox_id, poll_command(delimiter, finished), timeout=POLL_TIMEOUT
+                )
             except SandboxNotRunningError:
-                self._lose(self._by_sandbox.get(sandbox_id, ()), "its sandbox ended")
+                self._lose(self._by_sandbox.get(sandbox_id, ()), SANDBOX_ENDED)
                 self.on_change()
                 return
             except SandboxClientError as error:
@@ -145,85 +150,85 @@ class JobBoard:
                 self.on_change()
                 return
             now = self.clock.now()
-            if len(reply.stdout) > SENDS_TO_THREAD:
-                look = await asyncio.to_thread(read_look, reply.stdout, mark, sandbox_id, now)
+            if len(response.stdout) > PARSE_IN_THREAD:
+                result = await asyncio.to_thread(parse_poll, response.stdout, delimiter, sandbox_id, now)
             else:
-                look = read_look(reply.stdout, mark, sandbox_id, now)
-            if look.complete:
+                result = parse_poll(response.stdout, delimiter, sandbox_id, now)
+            if result.complete:
                 self.problems.pop(sandbox_id, None)
             else:
-                reason = reply.stderr.strip()[-200:] or f"exit code {reply.exit_code}"
-                self.problems[sandbox_id] = f"its shell did not tell of its jobs: {reason}"
-            self._take(sandbox_id, look)
+                reason = response.stderr.strip()[-200:] or f"exit code {response.exit_code}"
+                self.problems[sandbox_id] = f"job scan failed: {reason}"
+            self._apply(sandbox_id, result)
 
     def _is_settled(self, key: JobKey) -> bool:
         return self.jobs[key].state in {JobState.DONE, JobState.FAILED}
 
-    def _take(self, sandbox_id: str, look: Look) -> None:
+    def _apply(self, sandbox_id: str, result: PollResult) -> None:
         known = self._by_sandbox.setdefault(sandbox_id, set())
         row = self.store.get(sandbox_id)
         name = row.sandbox.name if row is not None else ""
         ended: list[Job] = []
-        found = {job.key for job in look.jobs}
-        for job in look.jobs:
+        found = {job.key for job in result.jobs}
+        for job in result.jobs:
             old = self.jobs.get(job.key)
-            if old is None and len(known) >= MOST_EACH:
-                self.crowded.add(sandbox_id)
+            if old is None and len(known) >= MAX_JOBS_PER_SANDBOX:
+                self.truncated.add(sandbox_id)
                 continue
             new = merged(old, job, name, self.clock.now())
             if new != old:
                 self.put(new)
             if old is not None and old.state is JobState.RUNNING and new.state.is_over:
                 ended.append(new)
-        if look.complete and not look.more:
+        if result.complete and not result.more:
             gone = [key for key in known - found if self.jobs[key].state is JobState.RUNNING]
-            ended += self._lost(gone, "its files are gone from the sandbox")
-        if look.more:
-            self.crowded.add(sandbox_id)
+            ended += self._lost(gone, "job files deleted in the sandbox")
+        if result.more:
+            self.truncated.add(sandbox_id)
         if known:
             self.history.touched.add(sandbox_id)
-        self._tell(ended)
+        self._report_ended(ended)
         self.on_change()
 
-    def give_up_the_gone(self) -> None:
-        """Give up running jobs whose sandbox is not there any more, once a whole listing was seen."""
+    def mark_lost(self) -> None:
+        """Mark running jobs lost when their sandbox is gone. Does nothing before the first complete listing."""
         if self.store.total is None:
             return
         for sandbox_id in {job.key.sandbox_id for job in self.running}:
             row = self.store.get(sandbox_id)
             if row is None or row.sandbox.is_finished:
-                self._lose(self._by_sandbox.get(sandbox_id, ()), "its sandbox ended")
+                self._lose(self._by_sandbox.get(sandbox_id, ()), SANDBOX_ENDED)
 
     def _sandboxes_changed(self, change: ChangeSet) -> None:
         for sandbox_id in (change.changed | change.removed) & self._by_sandbox.keys():
             row = self.store.get(sandbox_id)
             if row is None or row.sandbox.is_finished:
-                self._lose(self._by_sandbox[sandbox_id], "its sandbox ended")
+                self._lose(self._by_sandbox[sandbox_id], SANDBOX_ENDED)
                 self.on_change()
 
-    def _lose(self, keys: Iterable[JobKey], words: str) -> None:
+    def _lose(self, keys: Iterable[JobKey], note: str) -> None:
         running = [key for key in keys if self.jobs[key].state is JobState.RUNNING]
-        self._tell(self._lost(running, words))
+        self._report_ended(self._lost(running, note))
 
-    def _lost(self, keys: Sequence[JobKey], words: str) -> list[Job]:
+    def _lost(self, keys: Sequence[JobKey], note: str) -> list[Job]:
         jobs = []
         for key in keys:
             row = self.store.get(key.sandbox_id)
             ended = row.sandbox.terminated_at if row is not None else None
             if ended is None or ended.tzinfo is None:
                 ended = self.clock.now()
-            lost = replace(self.jobs[key], state=JobState.LOST, words=words, ended=ended)
+            lost = replace(self.jobs[key], state=JobState.LOST, note=note, ended=ended)
             self.put(lost)
             jobs.append(lost)
         return jobs
 
-    def _tell(self, jobs: Sequence[Job]) -> None:
+    def _report_ended(self, jobs: Sequence[Job]) -> None:
         if jobs:
             self.on_end([Ended(job, job.key in self._from_before) for job in jobs])
             self._from_before.difference_update(job.key for job in jobs)
 
-    def put(self, job: Job, *, keep: bool = True) -> None:
-        """Take a job as it is now in place of what was known of it; ``keep`` has it written down with the others."""
+    def put(self, job: Job, *, save: bool = True) -> None:
+        """Replace what is known of a job; ``save`` stores it with the next changes."""
         old = self.jobs.get(job.key)
         self.jobs[job.key] = job
         self._by_sandbox.setdefault(job.key.sandbox_id, set()).add(job.key)
@@ -231,24 +236,24 @@ class JobBoard:
             seconds = job.seconds(self.clock.now())
             if seconds is not None:
                 self._took.setdefault(job.command, []).append(seconds)
-        if keep and is_news(old, job):
+        if save and is_changed(old, job):
             self._dirty[job.key] = job
 
-    # Doing
+    # Operations
 
     async def start(self, sandbox_id: str, command: str, working_dir: str | None = None) -> Job:
-        """Start a job and return it.
+        """Start a background job.
 
         Raises:
-            SandboxClientError: it was not started.
+            SandboxClientError: the job was not started.
         """
-        made = await self.client.start_background_job(sandbox_id, command, working_dir)
-        job = self.adopt(sandbox_id, made.job_id, command, working_dir)
+        started = await self.client.start_background_job(sandbox_id, command, working_dir)
+        job = self.adopt(sandbox_id, started.job_id, command, working_dir)
         await self.save()
         return job
 
     def adopt(self, sandbox_id: str, job_id: str, command: str, working_dir: str | None = None) -> Job:
-        """Take in a job that was started from here a moment ago."""
+        """Add a job that was just started from here."""
         row = self.store.get(sandbox_id)
         job = Job(
             JobKey(sandbox_id, job_id),
@@ -260,60 +265,60 @@ class JobBoard:
             working_dir=working_dir or "",
         )
         self.put(job)
-        self.history.note(sandbox_id, f"job {job_id}: {told(command)}")
+        self.history.note(sandbox_id, f"job {job_id}: {redact_for_log(command)}")
         self.on_change()
         return job
 
-    async def stop(self, key: JobKey) -> str:
-        """Stop a job with all that it started; return ``stopped``, ``over`` or ``gone``, see :func:`stop_job`.
+    async def kill(self, key: JobKey) -> str:
+        """Kill a job with its child processes; return ``stopped``, ``over`` or ``gone``, see :func:`kill_job`.
 
         Raises:
-            SandboxClientError: the sandbox could not be asked, or did not stop it.
+            SandboxClientError: the sandbox could not be reached, or the job was not killed.
         """
-        word = await stop_job(self.client, key)
-        if word == "stopped" and key in self.jobs:
-            self.put(replace(self.jobs[key], words="stopped from here"))
-            self.history.note(key.sandbox_id, f"job {key.job_id} stopped")
-        await self.look([key.sandbox_id])
+        outcome = await kill_job(self.client, key)
+        if outcome == "stopped" and key in self.jobs:
+            self.put(replace(self.jobs[key], note=KILLED_FROM_HERE))
+            self.history.note(key.sandbox_id, f"job {key.job_id} killed")
+        await self.poll([key.sandbox_id])
         job = self.jobs.get(key)
-        if word == "stopped" and job is not None and job.state.is_over and not job.words:
-            self.put(replace(job, words="stopped from here"))
+        if outcome == "stopped" and job is not None and job.state.is_over and not job.note:
+            self.put(replace(job, note=KILLED_FROM_HERE))
             self.on_change()
             await self.save()
-        return word
+        return outcome
 
     async def set_chain(self, key: JobKey, chain: Chain | None) -> None:
-        """Set what happens when a job is done, or nothing; it is written down before this returns.
+        """Set or clear what happens when a job succeeds; it is stored before this returns.
 
         Raises:
-            OSError: it could not be written down, and so is not set.
+            OSError: it could not be stored, and so is not set.
         """
         await self.save()
-        await asyncio.to_thread(self._keeper.keep_chain, self._context, key, chain)
+        await asyncio.to_thread(self._storage.save_chain, self._context, key, chain)
         if key in self.jobs:
             self.jobs[key] = replace(self.jobs[key], chain=chain)
             self.on_change()
 
     async def claim_chain(self, key: JobKey) -> bool:
-        """Take what is to happen after a job for this process.
+        """Claim a job's chain for this process; False when another running process has it.
 
         Raises:
-            OSError: it can't be told whether another one has it.
+            OSError: the storage could not be read or written.
         """
-        return await asyncio.to_thread(self._keeper.claim_chain, self._context, key)
+        return await asyncio.to_thread(self._storage.claim_chain, self._context, key)
 
-    async def forget_gone(self) -> int:
-        """Forget the jobs that are over and whose sandbox is gone; return how many.
+    async def remove_finished(self) -> int:
+        """Remove finished jobs of deleted sandboxes; return how many.
 
         Raises:
-            OSError: they could not be forgotten on the disk.
+            OSError: the storage could not be written; nothing is removed.
         """
         keys = []
         for key, job in self.jobs.items():
             row = self.store.get(key.sandbox_id)
             if job.state.is_over and (row is None or row.sandbox.is_finished):
                 keys.append(key)
-        await asyncio.to_thread(self._keeper.forget, self._context, keys)
+        await asyncio.to_thread(self._storage.forget, self._context, keys)
         for key in keys:
             del self.jobs[key]
             self._by_sandbox[key.sandbox_id].discard(key)

@@ -1,14 +1,14 @@
-"""The command of a job: read back from the shell text that launched it, and kept without its secrets."""
+"""The command of a job: parsed from the shell script that launched it, and redacted for storage."""
 
 from __future__ import annotations
 
 import re
 import shlex
 
-from sandtui.fleet.commands.line.masking import HIDDEN, masked
+from sandtui.fleet.commands.line.redaction import HIDDEN, redact
 
-LONGEST = 2000
-"""Characters of a command that are kept."""
+MAX_CHARACTERS = 2000
+"""Characters of a command that are stored."""
 
 _WORD = r"(?:'[^']*'|\"'\"|[^\s'\";|&()])*+"
 _PREFIXES = (
@@ -18,10 +18,10 @@ _PREFIXES = (
 
 
 def command_of(cmdline: str, job_id: str) -> str:
-    """Return what a job runs, from the command line of the shell that runs it; empty when it can't be told.
+    """Return what a job runs, from the command line of its shell; empty when it is not recognized.
 
-    All launches so far run the command in a subshell, then write its exit code (client/WIRE.md 4). Variables that were
-    set for the job are left out: they are where secrets are.
+    All known launchers run the command in a subshell, then write its exit code (client/WIRE.md 4). Variables that were
+    set for the job are left out, since they may hold secrets.
     """
     script = cmdline.replace("\0", " ")
     opening = script.find("(")
@@ -41,22 +41,22 @@ def command_of(cmdline: str, job_id: str) -> str:
         return ""
     if body.startswith("sh -c '") or (body.startswith("sh -c ") and whole and " " not in body[6:]):
         body = _unquoted(body)
-    return body.strip()[:LONGEST]
+    return body.strip()[:MAX_CHARACTERS]
 
 
-def kept_command(command: str) -> str:
-    """Return a command as it may be shown and written down: without what looks secret."""
-    return (masked(command.strip()) or "")[:LONGEST]
+def redacted_command(command: str) -> str:
+    """Return a command as it may be shown and stored: without anything that looks like a secret."""
+    return (redact(command.strip()) or "")[:MAX_CHARACTERS]
 
 
-def is_whole(command: str) -> bool:
-    """Return whether nothing of a command was left out, so that it can be run again."""
+def is_complete(command: str) -> bool:
+    """Return whether a command is known in full, so that it can be run again."""
     return bool(command) and HIDDEN not in command
 
 
 def _unquoted(body: str) -> str:
     try:
-        words = shlex.split(body)
+        text = shlex.split(body)
     except ValueError:
         return body[len("sh -c '") :].replace("'\"'\"'", "'")
-    return words[2] if len(words) == 3 else body
+    return text[2] if len(text) == 3 else body

@@ -1,4 +1,4 @@
-"""A background job as it was last seen."""
+"""A background job in its last known state."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ STREAMS = ("stdout", "stderr")
 
 
 class JobKey(NamedTuple):
-    """What names a job: ids of jobs are only unique inside their sandbox."""
+    """The identity of a job: job ids are unique only within their sandbox."""
 
     sandbox_id: str
     job_id: str
 
 
 class JobState(Enum):
-    """How a job stands. A lost one has no process any more and left no exit code."""
+    """The state of a job. A lost job has no process and left no exit code."""
 
     RUNNING = "running"
     DONE = "done"
@@ -29,12 +29,12 @@ class JobState(Enum):
 
     @property
     def is_over(self) -> bool:
-        """Whether it can't change any more."""
+        """Whether the state is final."""
         return self is not JobState.RUNNING
 
 
 class ChainStep(Enum):
-    """How far what was to happen after a job has got."""
+    """Progress of a follow-up chain."""
 
     WAITING = "waiting"
     DOWNLOADING = "downloading"
@@ -45,26 +45,26 @@ class ChainStep(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What happens when a job has ended with exit code 0: fetch a file, then delete the sandbox.
+    """What happens when a job succeeds (exit code 0): download a file, then delete the sandbox.
 
-    ``download`` is a path in the sandbox and ``target`` a local one, both empty when nothing is fetched. The
-    sandbox is only deleted when the file has arrived.
+    ``download`` is a path in the sandbox and ``target`` a local one, both empty when nothing is downloaded. The
+    sandbox is deleted only after the file has arrived.
     """
 
     download: str = ""
     target: str = ""
     delete: bool = False
     step: ChainStep = ChainStep.WAITING
-    words: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. All texts but ``words`` come from outside and are not safe to draw.
+    """One job. All texts but ``note`` come from outside and are not safe to draw.
 
-    Times are UTC and None when the sandbox could not tell; sizes are in bytes. ``command`` is empty when it is not
-    known; what was kept of it is without its secrets. ``mine`` says that it was started from here;
-    ``words`` says in our words why it is lost.
+    Times are UTC, or None when the sandbox could not report them; sizes are in bytes. ``command`` is empty when it is
+    unknown; a stored command has its secrets redacted. ``mine`` marks a job that was started from here. ``note`` is
+    our own text, such as why the job is lost.
     """
 
     key: JobKey
@@ -77,28 +77,28 @@ class Job:
     stdout_size: int = 0
     stderr_size: int = 0
     last_line: str = ""
-    words: str = ""
+    note: str = ""
     mine: bool = False
     working_dir: str = ""
     chain: Chain | None = field(default=None)
 
     @property
     def files(self) -> BackgroundJob:
-        """Its files in the sandbox."""
+        """The job's files in the sandbox."""
         return BackgroundJob.of(*self.key)
 
     @property
     def size(self) -> int:
-        """Bytes that it has written so far."""
+        """Bytes of output so far."""
         return self.stdout_size + self.stderr_size
 
     def seconds(self, now: datetime) -> float | None:
-        """Return how long it ran, or has been running."""
+        """Return the runtime in seconds, up to ``now`` while the job runs; None when it is unknown."""
         if self.started is None:
             return None
         until = now if self.state is JobState.RUNNING else self.ended
         return None if until is None else max(0.0, (until - self.started).total_seconds())
 
     def log_path(self, stream: str) -> str:
-        """Return where a stream of it is in the sandbox."""
+        """Return the path of a stream's log in the sandbox."""
         return self.files.stderr_log_file if stream == "stderr" else self.files.stdout_log_file

@@ -1,4 +1,4 @@
-"""Which jobs are listed, and in which order."""
+"""Filtering and sorting the list of jobs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _STATES = {state.value: state for state in JobState}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An order of the list."""
+class JobOrder:
+    """A sort order of the list."""
 
     id: str
     key: Callable[[Job, datetime], tuple[object, ...]]
@@ -27,36 +27,38 @@ def _started(job: Job) -> float:
 
 
 ORDERS = (
-    Order("state", lambda job, _: (_RANK[job.state], -_started(job))),
-    Order("started", lambda job, _: (_started(job),), True),
-    Order("sandbox", lambda job, _: (job.sandbox_name.lower(), job.key.sandbox_id, -_started(job))),
-    Order("runtime", lambda job, now: (job.seconds(now) or 0.0,), True),
-    Order("output", lambda job, _: (job.size,), True),
+    JobOrder("state", lambda job, _: (_RANK[job.state], -_started(job))),
+    JobOrder("started", lambda job, _: (_started(job),), True),
+    JobOrder("sandbox", lambda job, _: (job.sandbox_name.lower(), job.key.sandbox_id, -_started(job))),
+    JobOrder("runtime", lambda job, now: (job.seconds(now) or 0.0,), True),
+    JobOrder("output", lambda job, _: (job.size,), True),
 )
 
 
 def matches(job: Job, text: str, labels: Iterable[str]) -> bool:
-    """Return whether a job matches a filter: words of its own, a state, or ``#label`` of its sandbox; all must hold."""
+    """Return whether a job matches all terms of a filter: text, a state, or ``#label`` of its sandbox."""
     haystack = "\n".join((job.key.job_id, job.key.sandbox_id, job.sandbox_name, job.command, job.last_line)).lower()
-    for word in text.lower().split():
-        if word in _STATES:
-            if job.state is not _STATES[word]:
+    for term in text.lower().split():
+        if term in _STATES:
+            if job.state is not _STATES[term]:
                 return False
-        elif word.startswith("#"):
-            if not any(label.lower().startswith(word[1:]) for label in labels):
+        elif term.startswith("#"):
+            if not any(label.lower().startswith(term[1:]) for label in labels):
                 return False
-        elif word not in haystack:
+        elif term not in haystack:
             return False
     return True
 
 
-def listed(jobs: Iterable[Job], store: FleetStore, text: str, order: Order, turned: bool, now: datetime) -> list[Job]:
-    """Return the jobs that match, in order; ties go by key, so that nothing moves by itself."""
+def listed(
+    jobs: Iterable[Job], store: FleetStore, text: str, order: JobOrder, reverse: bool, now: datetime
+) -> list[Job]:
+    """Return the matching jobs, sorted; ties are broken by key, so that rows do not move by themselves."""
     found = []
     for job in jobs:
         row = store.get(job.key.sandbox_id)
         if not text or matches(job, text, row.sandbox.labels if row is not None else ()):
             found.append(job)
     found.sort(key=lambda job: job.key)
-    found.sort(key=lambda job: order.key(job, now), reverse=order.descending != turned)
+    found.sort(key=lambda job: order.key(job, now), reverse=order.descending != reverse)
     return found

@@ -1,4 +1,4 @@
-"""A log in a sandbox, read by windows: however large it is, only what is looked at is fetched."""
+"""A log in a sandbox, read in windows: only what is viewed is fetched, however large the log is."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from sandtui.fleet.text.growing_line import GrowingLine, settled
 from sandtui.fleet.text.sanitize import output_line
 
 WINDOW = 64 * 1024
-"""Bytes of one read."""
+"""Bytes per read."""
 
-MOST_CHARACTERS = 8_000_000
-"""Characters that are kept of a log; the end that is farther from the reader is dropped."""
+MAX_CHARACTERS = 8_000_000
+"""Characters of a log held in memory; beyond that the oldest lines are dropped."""
 
 UNKNOWN = "\ufffd"
 
 Read = Callable[[int, int], Awaitable[ReadFileResponse]]
-"""Reads a window: an offset, negative from the end, and a length, both in bytes."""
+"""Reads a window: an offset (negative: from the end) and a length, both in bytes."""
 
 
 @dataclass(slots=True)
 class Growth:
-    """What a read changed: lines that came before and after, lines dropped before, and whether all is new."""
+    """What a read changed: lines added before and after, lines dropped at the start, and whether all was replaced."""
 
     before: int = 0
     after: int = 0
     dropped: int = 0
-    anew: bool = False
+    replaced: bool = False
 
 
 def reader_of(client: AsyncSandboxClient, sandbox_id: str, path: str) -> Read:
-    """Return what reads windows of a file in a sandbox."""
+    """Return a function that reads windows of a file in a sandbox."""
 
     async def read(offset: int, length: int) -> ReadFileResponse:
         return await client.read_file(sandbox_id, path, offset=offset, length=length)
@@ -42,10 +42,10 @@ def reader_of(client: AsyncSandboxClient, sandbox_id: str, path: str) -> Read:
 
 
 class LogWindow:
-    """The lines of a log that are known, safe to draw. Offsets are bytes in the file.
+    """The loaded lines of a log, safe to draw. Offsets are bytes in the file.
 
-    ``start`` and ``end`` bound what is held, ``total`` is the size that was told last, ``skipped`` the bytes that
-    were passed over because the log grew faster than it was read. ``fetched`` counts the bytes that were read.
+    ``start`` and ``end`` bound the loaded part, ``total`` is the last known size of the log, ``skipped`` the bytes
+    that were skipped because the log grew faster than it was read, ``fetched`` the bytes that were read.
     """
 
     def __init__(self, read: Read, window: int = WINDOW) -> None:
@@ -54,7 +54,7 @@ class LogWindow:
         self._recent = ""
         self._line = GrowingLine()
         self._open_shown = False
-        self._letter_cut = False
+        self._character_cut = False
         self._first: GrowingLine | None = None
         self.start = self.end = self.total = self.skipped = self.fetched = 0
         self.loaded = False
@@ -62,32 +62,32 @@ class LogWindow:
 
     @property
     def at_start(self) -> bool:
-        """Whether nothing stands before what is held."""
+        """Whether the start of the log is loaded."""
         return self.start == 0
 
     @property
     def text(self) -> str:
-        """What is held, as it is shown."""
+        """The loaded lines as text."""
         return "".join(line + "\n" for line in self.lines)
 
     async def read_end(self) -> Growth:
-        """Read the end of the log anew.
+        """Read the end of the log, replacing what was loaded.
 
         Raises:
-            SandboxClientError: it could not be read; a log that is not there is no error, but ``missing``.
+            SandboxClientError: it could not be read; a log that does not exist sets ``missing`` instead.
         """
-        reply = await self._fetch(-self._window, self._window)
-        self._forget_lines()
-        if reply is None:
+        response = await self._fetch(-self._window, self._window)
+        self._clear()
+        if response is None:
             self.start = self.end = self.total = 0
-            return Growth(anew=True)
-        whole = reply.total_size is None
-        self.start = 0 if whole else reply.offset or 0
-        self.end = self.start + reply.size
-        self.total = self.end if reply.total_size is None else reply.total_size
-        text = reply.content
+            return Growth(replaced=True)
+        whole = response.total_size is None
+        self.start = 0 if whole else response.offset or 0
+        self.end = self.start + response.size
+        self.total = self.end if response.total_size is None else response.total_size
+        text = response.content
         if self.start and not whole:
-            # The first line is cut, maybe inside a letter: it belongs to what stands before, unless it is all there is.
+            # The first line is cut, maybe inside a character: leave it to the window before, unless it is all there is.
             head, found, rest = text.partition("\n")
             if found and rest and UNKNOWN not in head:
                 self.start += len(head.encode("utf-8", "surrogatepass")) + 1
@@ -97,10 +97,10 @@ class LogWindow:
                 self._first = self._line
         self._append(text)
         self.loaded = True
-        return Growth(after=len(self.lines), anew=True)
+        return Growth(after=len(self.lines), replaced=True)
 
     async def read_more(self) -> Growth:
-        """Read what was added since; a log that grew by more than some windows is joined at its end.
+        """Read what was added since; after growth of more than four windows, jump to the end.
 
         Raises:
             SandboxClientError: it could not be read.
@@ -108,37 +108,37 @@ class LogWindow:
         if not self.loaded or self.missing:
             return await self.read_end()
         overlap = min(3, self.end) if self._recent.endswith(UNKNOWN) else 0
-        reply = await self._fetch(self.end - overlap, self._window)
-        if reply is None:
+        response = await self._fetch(self.end - overlap, self._window)
+        if response is None:
             return Growth()
-        if reply.total_size is None or reply.total_size < self.end:
-            # The platform has no windows, or the log was written anew: what is held tells nothing about it.
+        if response.total_size is None or response.total_size < self.end:
+            # The platform does not support windows, or the log was rewritten: the loaded part is stale.
             return await self.read_end()
-        if reply.total_size - self.end > 4 * self._window:
-            self.skipped += reply.total_size - self.end - self._window
+        if response.total_size - self.end > 4 * self._window:
+            self.skipped += response.total_size - self.end - self._window
             return await self.read_end()
-        self.total = reply.total_size
-        if reply.size <= overlap:
+        self.total = response.total_size
+        if response.size <= overlap:
             return Growth()
-        content = reply.content
+        content = response.content
         if overlap:
-            fitting = joined(self._recent.removesuffix(UNKNOWN), content, overlap)
+            fitting = new_part(self._recent.removesuffix(UNKNOWN), content, overlap)
             if fitting is None:
-                reply, overlap = await self._fetch(self.end, self._window), 0
-                if reply is None:
+                response, overlap = await self._fetch(self.end, self._window), 0
+                if response is None:
                     return Growth()
-                content = reply.content
+                content = response.content
             else:
-                self._take_back()
+                self._drop_cut_character()
                 content = fitting
         before = len(self.lines)
-        self.end += reply.size - overlap
+        self.end += response.size - overlap
         self._append(content)
         dropped = self._trim_start()
         return Growth(after=len(self.lines) + dropped - before, dropped=dropped)
 
     async def read_before(self) -> Growth:
-        """Read the window that stands before what is held.
+        """Read the window before the loaded part.
 
         Raises:
             SandboxClientError: it could not be read.
@@ -146,10 +146,10 @@ class LogWindow:
         if not self.loaded or self.at_start:
             return Growth()
         wanted = max(0, self.start - self._window)
-        reply = await self._fetch(wanted, self.start - wanted)
-        if reply is None:
+        response = await self._fetch(wanted, self.start - wanted)
+        if response is None:
             return Growth()
-        text = reply.content
+        text = response.content
         offset = wanted
         if wanted:
             head, found, rest = text.partition("\n")
@@ -171,22 +171,22 @@ class LogWindow:
 
     async def _fetch(self, offset: int, length: int) -> ReadFileResponse | None:
         try:
-            reply = await self._read(offset, length)
+            response = await self._read(offset, length)
         except (NotFoundError, SandboxFileNotFoundError):
             self.missing = True
             return None
         self.missing = False
-        self.fetched += reply.size
-        return reply
+        self.fetched += response.size
+        return response
 
     def _append(self, text: str) -> None:
-        """Add text after what is held; the last line grows until its end comes."""
+        """Append text; the last line grows until its newline arrives."""
         self._recent = (self._recent + text)[-8:]
         self._hide_open()
-        if self._letter_cut:
+        if self._character_cut:
             text = UNKNOWN + text
-        # A letter that the window's end has cut is shown, but may be another one with the next window.
-        self._letter_cut = text.endswith(UNKNOWN)
+        # A character cut by the end of the window is shown as such, and may change with the next window.
+        self._character_cut = text.endswith(UNKNOWN)
         *whole, last = text.removesuffix(UNKNOWN).split("\n")
         for number, line in enumerate(whole):
             if number:
@@ -205,18 +205,18 @@ class LogWindow:
             self._open_shown = False
 
     def _show_open(self) -> None:
-        text = self._line.text + (UNKNOWN if self._letter_cut else "")
+        text = self._line.text + (UNKNOWN if self._character_cut else "")
         if text:
             self.lines.append(output_line(text))
             self._open_shown = True
 
-    def _take_back(self) -> None:
-        """Forget the letter at the end that was cut."""
-        self._letter_cut = False
+    def _drop_cut_character(self) -> None:
+        """Drop the incomplete character at the end."""
+        self._character_cut = False
         self._recent = self._recent.removesuffix(UNKNOWN)
 
     def _join(self, before: str) -> None:
-        """Put what stands before the first line, inside which what is held begins, in front of it."""
+        """Prepend the missing start of the first line, which was loaded in part."""
         if self._first is None:
             return
         whole = _grown(before)
@@ -229,16 +229,16 @@ class LogWindow:
             self.lines[0] = output_line(whole.text)
         self._first = whole
 
-    def _forget_lines(self) -> None:
+    def _clear(self) -> None:
         self.lines = []
         self._recent = ""
         self._line = GrowingLine()
         self._open_shown = False
-        self._letter_cut = False
+        self._character_cut = False
         self._first = None
 
     def _trim_start(self) -> int:
-        surplus = sum(map(len, self.lines)) - MOST_CHARACTERS if len(self.lines) > 1000 else 0
+        surplus = sum(map(len, self.lines)) - MAX_CHARACTERS if len(self.lines) > 1000 else 0
         dropped = 0
         while surplus > 0 and dropped < len(self.lines) - 1000:
             surplus -= len(self.lines[dropped]) + 1
@@ -250,11 +250,11 @@ class LogWindow:
         return dropped
 
 
-def joined(before: str, content: str, overlap: int) -> str | None:
-    """Return what is new in a window that repeats the last ``overlap`` bytes, three at most, of the one before.
+def new_part(before: str, content: str, overlap: int) -> str | None:
+    """Return the new text of a window that repeats the last ``overlap`` bytes (at most three) of the one before.
 
-    The last letter of the window before was cut and is not in ``before``: it had one, two or three bytes there. The
-    number that fits is found by what the new window begins with; None when none does, for bytes that are no text.
+    The last character of the window before was cut and is not in ``before``: one to three bytes of it were there.
+    The number is found by comparing the start of the new window; None when none fits, as in data that is not text.
     """
     ending = before.encode("utf-8", "replace")[-3:]
     for cut in range(overlap, 0, -1):
@@ -263,7 +263,7 @@ def joined(before: str, content: str, overlap: int) -> str | None:
         if not content.startswith(lead):
             continue
         new = content[len(lead) :]
-        # A letter that is longer than what was cut of it is whole now; one that is not may still be cut.
+        # A character longer than the cut part is whole now; any other may still be cut.
         whole = new[:1] not in {"", UNKNOWN} and len(new[0].encode("utf-8", "replace")) > cut
         if whole or (new == UNKNOWN and cut < 3):
             return new

@@ -1,4 +1,4 @@
-"""The logs of jobs: read in the sandbox, and from what was kept when that is gone."""
+"""Job logs: read from the sandbox, or from a stored copy when the sandbox no longer has them."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ import contextlib
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.jobs.job import STREAMS, Job, JobKey
-from sandtui.fleet.jobs.keeper import JobKeeper
 from sandtui.fleet.jobs.log_window import LogWindow, reader_of
+from sandtui.fleet.jobs.storage import JobStorage
 
 
 class JobLogs:
-    """Opens the logs of jobs and keeps what was read of them."""
+    """Opens job logs and stores what was read."""
 
-    def __init__(self, client: AsyncSandboxClient, keeper: JobKeeper, context: str) -> None:
-        self._client, self._keeper, self._context = client, keeper, context
+    def __init__(self, client: AsyncSandboxClient, storage: JobStorage, context: str) -> None:
+        self._client, self._storage, self._context = client, storage, context
 
     def open(self, job: Job, stream: str) -> LogWindow:
-        """Return a view of a log of a job; nothing is read yet."""
+        """Return a window on a job's log; nothing is read yet."""
         return LogWindow(reader_of(self._client, job.key.sandbox_id, job.log_path(stream)))
 
-    async def keep(self, key: JobKey, stream: str, window: LogWindow) -> None:
-        """Keep what was read of a log, so that it can be read when its sandbox is gone; a full disk is no matter."""
+    async def save(self, key: JobKey, stream: str, window: LogWindow) -> None:
+        """Store what was read of a log, for when its sandbox is gone. A storage failure is ignored."""
         if window.loaded and not window.missing and window.lines:
             text = "\n".join(window.lines)
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(
-                    self._keeper.keep_log, self._context, key, stream, text, window.start, window.total
+                    self._storage.save_log, self._context, key, stream, text, window.start, window.total
                 )
 
-    async def kept(self, key: JobKey, stream: str) -> tuple[str, int, int] | None:
-        """Return what was kept of a log: its text, and which byte of how many it begins at.
+    async def saved(self, key: JobKey, stream: str) -> tuple[str, int, int] | None:
+        """Return the stored end of a log: its text, the byte it starts at, and the total size in bytes.
 
         Raises:
-            OSError: it can't be read.
+            OSError: the storage can't be read.
         """
-        return await asyncio.to_thread(self._keeper.log, self._context, key, stream)
+        return await asyncio.to_thread(self._storage.load_log, self._context, key, stream)
 
-    async def fetch_ends(self, job: Job) -> None:
-        """Read the end of both logs of a job and keep them; what can't be read is left out."""
+    async def save_ends(self, job: Job) -> None:
+        """Read and store the end of both logs of a job; a log that can't be read is skipped."""
         for stream in STREAMS:
             window = self.open(job, stream)
             try:
                 await window.read_end()
             except SandboxClientError:
                 continue
-            await self.keep(job.key, stream, window)
+            await self.save(job.key, stream, window)

@@ -1,4 +1,4 @@
-"""What is known of a job after another look at it."""
+"""Merging the result of a poll with what is known of a job."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sandtui.fleet.jobs.job import Job, JobState
 
 
 def merged(old: Job | None, new: Job, name: str, now: datetime) -> Job:
-    """Return a job as a look found it, with what only we know of it; ``name`` is its sandbox's.
+    """Return the polled job ``new``, completed by what is known of it (``old``); ``name`` is its sandbox's.
 
-    What was known stays where the look knows less: a command can't be read any more when its process has ended, and a
-    start that was seen is better than one that is worked out anew each time.
+    Known values win where a poll knows less: a command can't be read after its process has ended, and a start time
+    that was observed is better than one that is recomputed each time.
     """
     if new.state.is_over and new.ended is None and old is not None and old.state is JobState.RUNNING:
         new = replace(new, ended=now)
@@ -27,13 +27,13 @@ def merged(old: Job | None, new: Job, name: str, now: datetime) -> Job:
         command=old.command or new.command,
         mine=old.mine,
         working_dir=old.working_dir,
-        words=new.words or old.words,
+        note=new.note or old.note,
         chain=old.chain,
     )
 
 
-def is_news(old: Job | None, new: Job) -> bool:
-    """Return whether a job must be written down again: how much one has written so far is asked anew anyway."""
+def is_changed(old: Job | None, new: Job) -> bool:
+    """Return whether a job must be stored again. The output of a running job does not count: it is polled anyway."""
     return old is None or _lasting(old) != _lasting(new)
 
 

@@ -1,4 +1,4 @@
-"""How far a job is, read from what it prints last: a percentage, ``step 30/100``, a bar of tqdm."""
+"""Progress of a job, parsed from its last line of output: a percentage, ``step 30/100``, a tqdm bar."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WORDS = re.compile(r"(?i)\b(?:step|epoch|iter(?:ation)?|batch|item|file|test|ta
 
 
 def progress_of(line: str) -> float | None:
-    """Return the part that is done, 0 to 1, or None when a line tells none.
+    """Return the fraction done, 0 to 1, or None when the line shows none.
 
-    A ratio counts when the line also has a bar, a percentage or a word such as ``step`` before it: ``9/11`` alone
-    may be a date. When a line names an epoch and a step, the first, which is the slower, counts.
+    A ratio counts only with a bar, or after a percentage or a word such as ``step``: ``9/11`` alone may be a date.
+    When a line shows both an epoch and a step, the first one counts, which is the slower.
     """
     line = last_state(line)[-400:]
     ratio = _RATIO.search(line)
@@ -30,7 +30,7 @@ def progress_of(line: str) -> float | None:
         if total > 0 and int(ratio["done"]) <= total:
             return int(ratio["done"]) / total
     if percent is not None and float(percent["percent"]) <= 100:
-        # A percentage far from a bar may be of anything; only one that opens the line or ends it is progress.
+        # A percentage in the middle of a line may mean anything; at its start or end it is progress.
         before, after = line[: percent.start()].strip(" ([|:"), line[percent.end() :].strip(" )].|")
         if bar or not before or not after or _WORDS.search(before) or before.endswith((":", "]")):
             return float(percent["percent"]) / 100
@@ -38,7 +38,7 @@ def progress_of(line: str) -> float | None:
 
 
 def expected_end(job: Job, usual_seconds: float | None, now: datetime) -> datetime | None:
-    """Return when a running job should end: by its progress, else by how long the same command took before."""
+    """Return the estimated end of a running job: by its progress, else by earlier runs of the same command."""
     if job.state is not JobState.RUNNING or job.started is None:
         return None
     done = progress_of(job.last_line)

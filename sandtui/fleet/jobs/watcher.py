@@ -1,4 +1,4 @@
-"""Keeps the board fresh: who is asked when, and what follows the end of a job."""
+"""Keeps the job board current: which sandboxes to poll when, and what follows the end of a job."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from pathlib import Path
 from sandtui.client import NotFoundError, SandboxClientError, SandboxNotRunningError
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.files.names import FilesError
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.jobs.board import Ended, JobBoard
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.jobs.board import SANDBOX_ENDED, Ended, JobBoard
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.signals import Signal
-from sandtui.fleet.transfers.leftovers import remove_there
+from sandtui.fleet.transfers.leftovers import remove_in_sandbox
 from sandtui.saving import already_exists
 
 BUSY_SECONDS = 4.0
-"""Between looks at a sandbox with running jobs, while somebody looks at the jobs."""
+"""Poll interval of a sandbox with running jobs, while a jobs screen is open."""
 
 SWEEP_SECONDS = 60.0
-"""Between looks at all other sandboxes, while somebody looks; each costs a command in the sandbox."""
+"""Poll interval of all other sandboxes, while a jobs screen is open; each poll costs a command in the sandbox."""
 
 SWEEP_SECONDS_EACH = 0.3
-BEHIND_SECONDS = 15.0
-"""Between looks at jobs that were started from here, while nobody looks."""
+BACKGROUND_SECONDS = 15.0
+"""Poll interval of jobs that were started from here, while no jobs screen is open."""
 
 _OPEN_STEPS = {ChainStep.WAITING, ChainStep.DOWNLOADING, ChainStep.DELETING}
 
 
 class JobWatcher:
-    """Looks at sandboxes while somebody wants to know: a screen that is open, or a job of ours that runs.
+    """Polls sandboxes while a jobs screen is open or a job that was started from here runs.
 
-    A command resets a sandbox's idle clock (client/WIRE.md 5), so a sandbox that is to end when it is idle is only
-    looked at when somebody asks, or while a job of ours runs in it.
+    A command resets a sandbox's idle timer (client/WIRE.md 5), so a sandbox with an idle timeout is polled only on
+    request, or while such a job runs in it.
     """
 
     def __init__(self, board: JobBoard) -> None:
@@ -51,29 +51,29 @@ class JobWatcher:
 
     @property
     def attending(self) -> bool:
-        """Whether somebody looks at the jobs."""
+        """Whether a jobs screen is open."""
         return self._attending > 0
 
     def attend(self) -> None:
-        """Note that somebody looks: every running sandbox is asked soon."""
+        """Note that a jobs screen has opened: every running sandbox is polled soon."""
         self._attending += 1
         self.want(row.id for row in self.board.store if row.status == SandboxStatus.RUNNING)
 
     def leave(self) -> None:
-        """Note that one of those who looked does not any more."""
+        """Note that a jobs screen has closed."""
         self._attending -= 1
         if not self._attending:
             self._wanted.clear()
 
     def want(self, sandbox_ids: Iterable[str] | None = None) -> None:
-        """Ask some sandboxes now; all that run when none are named."""
+        """Poll some sandboxes now; all running ones by default."""
         if sandbox_ids is None:
             sandbox_ids = [row.id for row in self.board.store if row.status == SandboxStatus.RUNNING]
         self._wanted.update(sandbox_ids)
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep the board fresh until cancelled."""
+        """Keep the board current until cancelled."""
         board = self.board
         try:
             await board.load()
@@ -81,7 +81,7 @@ class JobWatcher:
             board.problems[""] = str(error)
         async with asyncio.TaskGroup() as group:
             self._group = group
-            board.give_up_the_gone()
+            board.mark_lost()
             while True:
                 for job in list(board.jobs.values()):
                     if job.state.is_over and job.chain is not None and job.chain.step in _OPEN_STEPS:
@@ -89,7 +89,7 @@ class JobWatcher:
                 self._wake.clear()
                 due = self.take_due()
                 if due:
-                    await board.look(due)
+                    await board.poll(due)
                 await self._pause()
 
     def take_due(self) -> list[str]:
@@ -99,7 +99,7 @@ class JobWatcher:
         return due
 
     def due(self) -> list[str]:
-        """Return the sandboxes to ask now."""
+        """Return the sandboxes to poll now."""
         board, now = self.board, self.board.clock.monotonic()
         ours = {job.key.sandbox_id for job in board.running if job.mine or job.chain is not None}
         busy = {job.key.sandbox_id for job in board.running}
@@ -112,7 +112,7 @@ class JobWatcher:
         for row in rows:
             if row.status != SandboxStatus.RUNNING:
                 continue
-            last = board.looked_at.get(row.id)
+            last = board.polled_at.get(row.id)
             if row.id in self._wanted or (last is None and row.id in ours):
                 due.append(row.id)
             elif row.sandbox.idle_timeout_minutes and row.id not in ours:
@@ -120,17 +120,17 @@ class JobWatcher:
             elif last is None:
                 due.append(row.id)
             else:
-                pause = BEHIND_SECONDS if not self.attending else BUSY_SECONDS if row.id in busy else sweep
+                pause = BACKGROUND_SECONDS if not self.attending else BUSY_SECONDS if row.id in busy else sweep
                 if now - last >= pause:
                     due.append(row.id)
         return due
 
     async def _pause(self) -> None:
-        """Sleep until something may be due; for ever when nothing is watched."""
+        """Sleep until a poll may be due; forever when nothing is watched."""
         if not self.attending and not any(job.mine or job.chain for job in self.board.running):
             await self._wake.wait()
             return
-        seconds = BUSY_SECONDS if self.attending else BEHIND_SECONDS
+        seconds = BUSY_SECONDS if self.attending else BACKGROUND_SECONDS
         sleep = asyncio.ensure_future(self.board.clock.sleep(seconds))
         wake = asyncio.ensure_future(self._wake.wait())
         try:
@@ -142,18 +142,18 @@ class JobWatcher:
     def _ended(self, ended: Sequence[Ended]) -> None:
         self._wake.set()
         for each in ended:
-            if each.job.mine and each.job.words != "its sandbox ended" and self._group is not None:
-                self._group.create_task(self._after(each.job))
+            if each.job.mine and each.job.note != SANDBOX_ENDED and self._group is not None:
+                self._group.create_task(self._save_logs(each.job))
         self.on_end(ended)
 
-    async def _after(self, job: Job) -> None:
+    async def _save_logs(self, job: Job) -> None:
         with contextlib.suppress(OSError, SandboxClientError):
-            await self.board.logs.fetch_ends(job)
+            await self.board.logs.save_ends(job)
 
-    # What happens when a job is done
+    # Follow-up chains
 
     def follow(self, job: Job) -> None:
-        """Carry out what is to happen after a job, unless that is under way."""
+        """Carry out a job's chain, unless that is in progress."""
         task = self._chains.get(job.key)
         if self._group is not None and (task is None or task.done()):
             self._chains[job.key] = self._group.create_task(self._follow(job))
@@ -166,8 +166,8 @@ class JobWatcher:
             if not await board.claim_chain(job.key):
                 return
             if job.state is not JobState.DONE and chain.step is ChainStep.WAITING:
-                why = f"exit {job.exit_code}" if job.exit_code is not None else job.words or "it is lost"
-                await self._step(job, chain, ChainStep.FAILED, f"not carried out: {why}")
+                why = f"exit {job.exit_code}" if job.exit_code is not None else job.note or "lost"
+                await self._step(job, chain, ChainStep.FAILED, f"skipped: {why}")
                 return
             chain = await self._carry_out(job, chain)
         except (SandboxClientError, OSError) as error:
@@ -177,20 +177,20 @@ class JobWatcher:
         board, sandbox_id = self.board, job.key.sandbox_id
         if chain.download and chain.step is not ChainStep.DELETING:
             target = Path(chain.target)
-            # A file that is there when the download begins is somebody's; one that is there when it goes on is ours.
+            # A file that exists before the download is the user's; one that exists on resume is our own partial file.
             if chain.step is ChainStep.WAITING and await asyncio.to_thread(target.exists):
                 return await self._step(job, chain, ChainStep.FAILED, already_exists(chain.target))
-            again = chain.step is ChainStep.DOWNLOADING
+            resumed = chain.step is ChainStep.DOWNLOADING
             chain = await self._step(job, chain, ChainStep.DOWNLOADING, "")
             await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
             mark = f"job{job.key.job_id}"
-            if again:
+            if resumed:
                 with contextlib.suppress(FilesError):
-                    await remove_there(SandboxSide(board.client, sandbox_id), chain.download, mark)
+                    await remove_in_sandbox(SandboxFileSystem(board.client, sandbox_id), chain.download, mark)
             await board.client.download_file(sandbox_id, chain.download, target, mark=mark)
         if chain.delete:
             chain = await self._step(job, chain, ChainStep.DELETING, "")
-            await board.logs.fetch_ends(job)
+            await board.logs.save_ends(job)
             board.store.mark_deleting([sandbox_id])
             try:
                 await board.client.delete(sandbox_id)
@@ -200,19 +200,19 @@ class JobWatcher:
                 board.store.unmark_deleting([sandbox_id])
                 raise
             board.store.mark_deleted([sandbox_id])
-        done = [f"{chain.download} is in {chain.target}"] if chain.download else []
-        done += ["the sandbox is deleted"] if chain.delete else []
+        done = [f"downloaded {chain.download} to {chain.target}"] if chain.download else []
+        done += ["deleted the sandbox"] if chain.delete else []
         return await self._step(job, chain, ChainStep.DONE, ", ".join(done))
 
-    async def _step(self, job: Job, chain: Chain, step: ChainStep, words: str) -> Chain:
-        chain = replace(chain, step=step, words=words)
+    async def _step(self, job: Job, chain: Chain, step: ChainStep, note: str) -> Chain:
+        chain = replace(chain, step=step, note=note)
         try:
             await self.board.set_chain(job.key, chain)
         except OSError as error:
-            # What can't be written down must not be done: it could be done twice, or half.
+            # A step that can't be stored must not be taken: it could be repeated, or left half done.
             if step is not ChainStep.FAILED:
                 raise
-            chain = replace(chain, words=f"{words} ({error})")
+            chain = replace(chain, note=f"{note} ({error})")
             if job.key in self.board.jobs:
                 self.board.jobs[job.key] = replace(self.board.jobs[job.key], chain=chain)
         if step in {ChainStep.DONE, ChainStep.FAILED}:

@@ -1,7 +1,6 @@
-"""All exposed ports of the fleet, and whether anybody answers behind them.
+"""The exposed ports of the fleet and their health.
 
-The facts are kept apart: that a port is exposed, that something listens inside, and that an
-answer comes from outside.
+Three facts are separate: a port is exposed, something listens in the sandbox, and the public address responds.
 """
 
 from __future__ import annotations
@@ -24,23 +23,23 @@ from sandtui.fleet.signals import Signal
 PROBE_SECONDS = 5.0
 PROBES_AT_ONCE = 16
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) sandtui"
-"""The public gateway refuses clients that do not look like a browser or curl."""
+"""The public gateway rejects clients that do not look like a browser or curl."""
 
 _LISTENING = re.compile(r"^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a probe found. ``milliseconds`` is the time to the first answer."""
+    """The result of a probe. ``milliseconds`` is the time to the first response."""
 
     up: bool
-    words: str
+    detail: str
     milliseconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PortRow:
-    """One exposure. ``sandbox_name`` is empty and ``running`` false when its sandbox is not known any more."""
+    """One exposure. When its sandbox is gone, ``sandbox_name`` is empty and ``running`` false."""
 
     exposure: ExposedPort
     sandbox_name: str
@@ -50,12 +49,12 @@ class PortRow:
 
     @property
     def address(self) -> str:
-        """What one connects to."""
+        """The public address."""
         return self.exposure.url or self.exposure.external_endpoint or ""
 
 
 def copy_forms(exposure: ExposedPort) -> dict[str, str]:
-    """Return the forms in which an exposure's address can be copied, by their names."""
+    """Return the forms in which the address can be copied, by name."""
     forms = {"url": exposure.url, "curl line": f"curl -sS {word(exposure.url)}"} if exposure.url else {}
     if exposure.external_endpoint:
         host, _, port = exposure.external_endpoint.rpartition(":")
@@ -65,15 +64,15 @@ def copy_forms(exposure: ExposedPort) -> dict[str, str]:
 
 
 def page_of(exposure: ExposedPort) -> str:
-    """Return the address that a browser is sent to for an exposed port, or an empty text."""
+    """Return the URL to open in a browser for an exposed port, or an empty text."""
     return own_page(exposure.url or "", exposure.sandbox_id)
 
 
 def own_page(url: str, sandbox_id: str) -> str:
-    """Return an address under a name that the sandbox has to itself, or an empty text for what no browser opens.
+    """Return a URL with a host name of the sandbox's own, or an empty text when a browser can't open it.
 
-    Browsers share the cookies of 127.0.0.1 between all its ports, so a page from a sandbox would get those of every
-    local service. A name below localhost, which leads to this machine as well, has cookies of its own.
+    Browsers share the cookies of 127.0.0.1 between all ports, so a page from a sandbox would get those of every local
+    service. A name below localhost also resolves to this machine, but has its own cookies.
     """
     try:
         parts = urlsplit(url)
@@ -89,14 +88,14 @@ def own_page(url: str, sandbox_id: str) -> str:
 
 
 def parse_exposure(text: str) -> tuple[int, str, str | None]:
-    """Read ``8000``, ``8000 http web`` or ``5432 tcp``: port, protocol and name.
+    """Parse ``8000``, ``8000 http web`` or ``5432 tcp``: port, protocol and name.
 
     Raises:
-        ValueError: a part breaks a rule; its text says which.
+        ValueError: a part is invalid; the message says which.
     """
     port, *rest = text.split() or [""]
     if not (port.isascii() and port.isdigit()):
-        raise ValueError("a port is needed: 8000, 8000 http web, 5432 tcp")
+        raise ValueError("enter a port: 8000, 8000 http web, 5432 tcp")
     try:
         check_port(int(port))
     except InvalidRequestError as error:
@@ -105,30 +104,30 @@ def parse_exposure(text: str) -> tuple[int, str, str | None]:
     if rest and rest[0].upper() in {"HTTP", "TCP"}:
         protocol = rest.pop(0).upper()
     if len(rest) > 1:
-        raise ValueError(f"{rest[1]!r} is too much: write PORT PROTOCOL NAME")
+        raise ValueError(f"unexpected {rest[1]!r}: expected PORT PROTOCOL NAME")
     name = rest[0] if rest else None
     if name is not None and len(name) > 50:
-        raise ValueError("a name has 50 characters at most")
+        raise ValueError("a name can have at most 50 characters")
     return int(port), protocol, name
 
 
 def plain_fault(error: SandboxClientError, port: int | None = None) -> str:
-    """Return what the platform's refusal of an exposure means, in words that say what to do."""
+    """Return what a rejected exposure means and what to do."""
     status = error.status_code if isinstance(error, APIError) else None
     what = f"port {port}" if port is not None else "that port"
     if status == 409:
-        return f"{what} is exposed already, or its sandbox is not running: refresh to see what there is now"
+        return f"{what} is already exposed, or the sandbox is not running: refresh the list"
     if status == 429:
-        return "too many exposures in a minute (20 are allowed): wait a little and try again"
+        return "rate limit reached (20 exposures per minute): wait, then try again"
     if status in {404, 405, 501}:
-        return "this platform has no exposures for this sandbox; forward a port to this machine instead"
+        return "this sandbox does not support exposures: forward the port instead"
     if status == 422:
-        return f"the platform does not take {what}: {error}"
+        return f"the platform rejected {what}: {error}"
     return str(error)
 
 
 class PortBoard:
-    """The exposures as they were last heard of. ``on_change`` is called when a row changes."""
+    """The last known exposures. ``on_change`` is called when a row changes."""
 
     def __init__(self, client: AsyncSandboxClient, store: FleetStore, clock: Clock) -> None:
         self._client, self._store, self._clock = client, store, clock
@@ -138,20 +137,20 @@ class PortBoard:
         self.on_change: Signal[[]] = Signal()
 
     async def refresh(self) -> None:
-        """List all exposures; what was found about those that stay is kept. A failure is told in ``problem``."""
+        """List all exposures; known health is preserved. A failure is stored in ``problem``."""
         try:
-            reply = await self._client.list_all_exposed_ports()
+            response = await self._client.list_all_exposed_ports()
         except SandboxClientError as error:
             self.problem = str(error)
         else:
             known = {row.exposure.exposure_id: row for row in self.rows}
-            rows = [self._row(exposure, known.get(exposure.exposure_id)) for exposure in reply.exposures]
+            rows = [self._row(exposure, known.get(exposure.exposure_id)) for exposure in response.exposures]
             self.rows = sorted(rows, key=lambda row: (row.sandbox_name, row.exposure.port))
             self.problem, self.loaded = "", True
         self.on_change()
 
     async def probe(self, exposure_ids: Sequence[str]) -> None:
-        """Ask each address for an answer, some at once; rows change as the answers come."""
+        """Probe every address, some at a time; rows change as results arrive."""
         gate = asyncio.Semaphore(PROBES_AT_ONCE)
 
         async def one(exposure_id: str) -> None:
@@ -165,26 +164,26 @@ class PortBoard:
         await asyncio.gather(*(one(exposure_id) for exposure_id in exposure_ids))
 
     async def expose(self, sandbox_id: str, port: int, protocol: str, name: str | None) -> ExposedPort:
-        """Make a port reachable from outside.
+        """Expose a port.
 
         Raises:
-            SandboxClientError: the platform refused, or has no exposures.
+            SandboxClientError: the platform rejected it, or does not support exposures.
         """
         exposed = await self._client.expose(sandbox_id, port, name, protocol)
         await self.refresh()
         return exposed
 
     async def unexpose(self, row: PortRow) -> None:
-        """Take an exposure back.
+        """Unexpose a port.
 
         Raises:
-            SandboxClientError: the platform refused.
+            SandboxClientError: the platform rejected it.
         """
         await self._client.unexpose(row.exposure.sandbox_id, row.exposure.exposure_id)
         await self.refresh()
 
     async def listening(self, sandbox_id: str) -> list[int]:
-        """Return the ports on which something listens inside a sandbox, by one small command.
+        """Return the listening ports of a sandbox, with one short command.
 
         Raises:
             SandboxClientError: the command could not be run.
@@ -196,27 +195,27 @@ class PortBoard:
 
     async def _probe(self, row: PortRow) -> Health:
         if not row.running:
-            return Health(False, "its sandbox does not run any more")
+            return Health(False, "sandbox not running")
         started = self._clock.monotonic()
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                words, up = await (_ask_http(row.address) if row.exposure.url else _ask_tcp(row.address))
+                text, up = await (_ask_http(row.address) if row.exposure.url else _ask_tcp(row.address))
         except TimeoutError:
-            return Health(False, f"no answer in {PROBE_SECONDS:.0f} s")
+            return Health(False, f"no response in {PROBE_SECONDS:.0f} s")
         except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL):
             return Health(False, await self._why(row))
-        return Health(up, words if up else await self._why(row), (self._clock.monotonic() - started) * 1000)
+        return Health(up, text if up else await self._why(row), (self._clock.monotonic() - started) * 1000)
 
     async def _why(self, row: PortRow) -> str:
         port = row.exposure.port
         try:
             inside = await self.listening(row.exposure.sandbox_id)
         except SandboxClientError:
-            return "no answer"
+            return "no response"
         if port in inside:
-            return f"something listens on {port} inside, but does not answer"
-        others = f"; inside listen {', '.join(map(str, inside))}" if inside else ""
-        return f"nothing listens on {port} in the sandbox{others}"
+            return f"no response (something listens on :{port})"
+        others = f"; listening: {', '.join(map(str, inside))}" if inside else ""
+        return f"connection refused (nothing on :{port}{others})"
 
     def _row(self, exposure: ExposedPort, old: PortRow | None) -> PortRow:
         found = self._store.get(exposure.sandbox_id)
@@ -236,17 +235,17 @@ class PortBoard:
 async def _ask_http(url: str) -> tuple[str, bool]:
     async with (
         httpx.AsyncClient(trust_env=False, headers={"User-Agent": USER_AGENT}) as client,
-        client.stream("GET", url, timeout=PROBE_SECONDS) as reply,
+        client.stream("GET", url, timeout=PROBE_SECONDS) as response,
     ):
-        # A gateway's own error says that nobody answered behind it.
-        return str(reply.status_code), reply.status_code not in {502, 503, 504}
+        # A gateway error means that the service behind it did not respond.
+        return str(response.status_code), response.status_code not in {502, 503, 504}
 
 
 async def _ask_tcp(endpoint: str) -> tuple[str, bool]:
     host, _, port = endpoint.rpartition(":")
     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     try:
-        # A forwarder takes every connection and closes it at once when nobody listens behind it.
+        # A forwarder accepts every connection and closes it at once when nothing listens behind it.
         try:
             async with asyncio.timeout(0.3):
                 closed = await reader.read(1) == b""

@@ -1,4 +1,4 @@
-"""One forwarded port: what it connects, how it stands, and what went through."""
+"""One forwarded port: its endpoints, state and counters."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from enum import Enum
 
 LOOPBACK = "127.0.0.1"
-"""The only address that is listened on here: a forward is for this machine, not for its network."""
+"""The only local address to listen on: a forward is for this machine, not for its network."""
 
 
 class Direction(Enum):
-    """Where the connections begin: ``OUT`` here, towards the sandbox; ``IN`` in the sandbox, towards here."""
+    """The direction of connections: ``OUT`` from here to the sandbox, ``IN`` from the sandbox to here."""
 
     OUT = "out"
     IN = "in"
 
 
 class ForwardState(Enum):
-    """How a forward stands."""
+    """The state of a forward."""
 
     CONNECTING = "connecting"
     OPEN = "open"
@@ -28,13 +28,13 @@ class ForwardState(Enum):
 
     @property
     def is_over(self) -> bool:
-        """Whether it comes back only when it is asked for anew."""
+        """Whether the state is final."""
         return self in {ForwardState.FAILED, ForwardState.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardSpec:
-    """What is asked for. ``local_port`` 0 leaves the choice of a free one to the system."""
+    """The requested forward. ``local_port`` 0 lets the system choose a free port."""
 
     direction: Direction
     sandbox_port: int
@@ -51,7 +51,7 @@ class Forward:
     spec: ForwardSpec
     local_port: int
     state: ForwardState = ForwardState.CONNECTING
-    words: str = ""
+    note: str = ""
     sent: int = 0
     received: int = 0
     connections: int = 0
@@ -60,24 +60,29 @@ class Forward:
 
     @property
     def address(self) -> str:
-        """Where to connect to, for one that begins here."""
+        """The local address to connect to."""
         return f"{LOOPBACK}:{self.local_port}"
 
 
-_SPEC = re.compile(r"([0-9]{1,5})(?:\s+(?:(to|from)\s+)?([0-9]{1,5}))?", re.ASCII)
+_SPEC = re.compile(r"(?:([rR]):)?([0-9]{1,5})(?:(?::|\s+to\s+|\s+)([0-9]{1,5}))?", re.ASCII)
+_FROM = re.compile(r"([0-9]{1,5})\s+from\s+([0-9]{1,5})", re.ASCII)
 
 
 def parse_forward(text: str) -> ForwardSpec:
-    """Read ``8000``, ``8000 to 9000`` (port 8000 of the sandbox to 9000 here) or ``5432 from 5432`` (the other way).
+    """Parse ``8000``, ``8000:9000`` (port 8000 of the sandbox as local port 9000) or ``R:5432`` (local to sandbox).
+
+    ``8000 to 9000`` and ``5432 from 5432`` are accepted too.
 
     Raises:
-        ValueError: it is none of these; its text says what is.
+        ValueError: it is none of these, or a port is out of range.
     """
     match = _SPEC.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("write 8000, 8000 to 9000 (here), or 5432 from 5432 (of this machine, into the sandbox)")
-    port, word, other = match.groups()
+    reverse, port, other = match.groups() if match is not None else (None, None, None)
+    if match is None and (match := _FROM.fullmatch(text.strip())) is not None:
+        reverse, (port, other) = "R", match.groups()
+    if port is None:
+        raise ValueError("expected 8000, 8000:9000 (remote:local) or R:5432 (local to sandbox)")
     numbers = [int(port), int(other or port)]
     if not all(1 <= number <= 65535 for number in numbers):
-        raise ValueError("a port is a number from 1 to 65535")
-    return ForwardSpec(Direction.IN if word == "from" else Direction.OUT, *numbers)
+        raise ValueError("a port must be from 1 to 65535")
+    return ForwardSpec(Direction.IN if reverse else Direction.OUT, *numbers)

@@ -1,4 +1,4 @@
-"""Carries bytes between a local connection and an SSH channel, both ways, counted, at the pace of the slower side."""
+"""Relaying bytes between a local connection and an SSH channel, counted, with flow control."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import asyncssh
 from sandtui.fleet.ports.forward import LOOPBACK, Forward
 
 WINDOW = 4 * 1024 * 1024
-"""Bytes that may be on their way to us before we say that we took some."""
+"""Receive window of an SSH channel in bytes."""
 
 
 class LocalEnd(asyncio.Protocol):
-    """The end on this machine."""
+    """The local end."""
 
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
@@ -25,31 +25,31 @@ class LocalEnd(asyncio.Protocol):
         self.is_gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Read nothing before there is somewhere to send it."""
+        """Pause reading until the other end is connected."""
         self.transport = cast("asyncio.Transport", transport)
         if self.other is None:
             self.transport.pause_reading()
 
     def join(self, other: ChannelEnd) -> None:
-        """Begin to carry."""
+        """Start relaying."""
         self.other = other
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def abort(self) -> None:
-        """Close at once and send nothing more; nothing is to be done once the connection is gone."""
+        """Close at once without sending pending data; does nothing when the connection is gone."""
         if self.transport is not None and not self.is_gone:
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Send it on."""
+        """Forward the data."""
         self.forward.sent += len(data)
         if self.other is not None and self.other.channel is not None:
             with contextlib.suppress(OSError):
                 self.other.channel.write(data)
 
     def eof_received(self) -> bool:
-        """Tell the other side; what it still has to say comes through."""
+        """Signal the end of input; data from the other end still passes."""
         if self.other is not None and self.other.channel is not None:
             with contextlib.suppress(OSError):
                 self.other.channel.write_eof()
@@ -58,22 +58,22 @@ class LocalEnd(asyncio.Protocol):
         return True
 
     def close_if_over(self) -> None:
-        """Close when both sides have said all: what is still on its way to the local side goes out first."""
+        """Close when both ends are finished, after flushing pending data to the local end."""
         if self.said_all and self.other is not None and self.other.said_all and self.transport is not None:
             self.transport.close()
 
     def pause_writing(self) -> None:
-        """Take no more from the channel: this side is slow."""
+        """Stop reading from the channel: this end is slow."""
         if self.other is not None and self.other.channel is not None:
             self.other.channel.pause_reading()
 
     def resume_writing(self) -> None:
-        """Take more."""
+        """Resume reading."""
         if self.other is not None and self.other.channel is not None:
             self.other.channel.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the other side too."""
+        """Close the other end too."""
         if self.other is not None and self.other.channel is not None:
             self.other.channel.close()
         if not self.is_gone:
@@ -82,7 +82,7 @@ class LocalEnd(asyncio.Protocol):
 
 
 class ChannelEnd(asyncssh.SSHTCPSession[bytes]):
-    """The end in the sandbox."""
+    """The end in the sandbox (an SSH channel)."""
 
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
@@ -91,22 +91,22 @@ class ChannelEnd(asyncssh.SSHTCPSession[bytes]):
         self.said_all = False
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
-        """Keep the channel."""
+        """Store the channel."""
         self.channel = chan
 
     def session_started(self) -> None:
-        """Begin to carry."""
+        """Start relaying."""
         if self.other is not None:
             self.other.join(self)
 
     def data_received(self, data: bytes, datatype: Any = None) -> None:
-        """Send it on."""
+        """Forward the data."""
         self.forward.received += len(data)
         if self.other is not None and self.other.transport is not None:
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Tell the local side; what it still has to say goes through."""
+        """Signal the end of input; data from the local end still passes."""
         if self.other is not None and self.other.transport is not None and not self.other.transport.is_closing():
             self.other.transport.write_eof()
         self.said_all = True
@@ -115,26 +115,26 @@ class ChannelEnd(asyncssh.SSHTCPSession[bytes]):
         return True
 
     def pause_writing(self) -> None:
-        """Take no more from the local side."""
+        """Stop reading from the local end."""
         if self.other is not None and self.other.transport is not None:
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Take more."""
+        """Resume reading."""
         if self.other is not None and self.other.transport is not None and not self.other.transport.is_closing():
             self.other.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the local side too."""
+        """Close the local end too."""
         if self.other is not None and self.other.transport is not None:
             self.other.transport.close()
 
 
 async def carry_out(forward: Forward, connection: asyncssh.SSHClientConnection, local: LocalEnd) -> None:
-    """Connect a local connection that was accepted to the sandbox's port; close it when that can't be.
+    """Connect an accepted local connection to the sandbox's port; close it on failure.
 
     Raises:
-        asyncssh.Error: the sandbox refused: nothing listens there.
+        asyncssh.Error: the connection was refused: nothing listens in the sandbox.
     """
     end = ChannelEnd(forward)
     end.other = local
@@ -149,10 +149,10 @@ async def carry_out(forward: Forward, connection: asyncssh.SSHClientConnection, 
 
 
 async def carry_in(forward: Forward) -> ChannelEnd:
-    """Dial the local port for a connection that came in the sandbox.
+    """Connect to the local port for a connection from the sandbox.
 
     Raises:
-        asyncssh.ChannelOpenError: nothing listens here.
+        asyncssh.ChannelOpenError: nothing listens on the local port.
     """
     end, local = ChannelEnd(forward), LocalEnd(forward)
     end.other = local
@@ -161,8 +161,8 @@ async def carry_in(forward: Forward) -> ChannelEnd:
     try:
         await loop.create_connection(lambda: local, LOOPBACK, forward.spec.local_port)
     except OSError as error:
-        forward.words = f"nothing listens on {forward.spec.local_port} here"
+        forward.note = f"connection refused: nothing listens on local port {forward.spec.local_port}"
         raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from None
     forward.connections += 1
-    forward.words = ""
+    forward.note = ""
     return end

@@ -1,4 +1,4 @@
-"""The forwards of this run: opened, kept open over breaks, counted, and closed with the program."""
+"""The forwards of this session: opened, reconnected, counted, and closed on exit."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ if TYPE_CHECKING:
     from sandtui.clock import Clock
     from sandtui.fleet.inventory.store import FleetStore
     from sandtui.fleet.ports.forwarding import LocalEnd
-    from sandtui.fleet.ports.link import Link
+    from sandtui.fleet.ports.link import ForwardLink
 
 
 class PortTakenError(Exception):
-    """A local port can't be listened on; the text says why and what to do."""
+    """A local port can't be used; the message says why and what to do."""
 
 
 class ForwardBoard:
-    """All forwards, the oldest first. Each sandbox needs one SSH connection, however many ports go through it.
+    """All forwards, oldest first. All forwards of a sandbox share one SSH connection.
 
-    ``on_change`` is called when a forward comes, goes or changes its state; counters grow without it.
+    ``on_change`` is called when a forward is added, removed or changes its state, not for counters.
     """
 
     def __init__(self, client: AsyncSandboxClient, store: FleetStore, clock: Clock) -> None:
         self.client, self.store, self.clock = client, store, clock
         self.forwards: list[Forward] = []
         self.on_change: Signal[[]] = Signal()
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, ForwardLink] = {}
         self._servers: dict[int, asyncio.Server] = {}
         self._numbers = 0
 
     @property
     def active(self) -> list[Forward]:
-        """Those that are open, or will be again."""
+        """The forwards that are open or reconnecting."""
         return [forward for forward in self.forwards if not forward.state.is_over]
 
     async def open(self, sandbox_id: str, spec: ForwardSpec, *, any_port: bool = False) -> Forward:
-        """Begin a forward and return it; it is open when its state says so.
+        """Start a forward and return it; its state says when it is open.
 
-        With ``any_port`` a free local port is taken when the one that is asked for is taken.
+        With ``any_port``, another local port is used when the requested one is in use.
 
         Raises:
-            PortTakenError: the local port is taken, or may not be used.
+            PortTakenError: the local port is in use, or not permitted.
         """
-        # It imports asyncssh, which takes 80 ms: too long for the loop.
+        # Imports asyncssh, which takes 80 ms: too long for the event loop.
         await asyncio.to_thread(import_module, "sandtui.fleet.ports.link")
-        from sandtui.fleet.ports.link import Link
+        from sandtui.fleet.ports.link import ForwardLink
 
         row = self.store.get(sandbox_id)
         name = row.sandbox.name if row is not None else ""
@@ -64,13 +64,13 @@ class ForwardBoard:
         self.forwards.append(forward)
         link = self._links.get(sandbox_id)
         if link is None or link.task.done():
-            link = self._links[sandbox_id] = Link(self, sandbox_id)
+            link = self._links[sandbox_id] = ForwardLink(self, sandbox_id)
         link.add(forward)
         self.on_change()
         return forward
 
     async def close(self, forward: Forward) -> None:
-        """End a forward; connections through it are closed."""
+        """Stop a forward and close its connections."""
         self.stop(forward, ForwardState.CLOSED, "")
         link = self._links.get(forward.sandbox_id)
         if link is not None and not any(each.sandbox_id == forward.sandbox_id for each in self.active):
@@ -81,13 +81,13 @@ class ForwardBoard:
         self.on_change()
 
     def forget(self, forward: Forward) -> None:
-        """Take a forward that is over off the list."""
+        """Remove an ended forward from the list."""
         if forward.state.is_over and forward in self.forwards:
             self.forwards.remove(forward)
             self.on_change()
 
     async def aclose(self) -> None:
-        """End all."""
+        """Stop all forwards."""
         for forward in self.active:
             self.stop(forward, ForwardState.CLOSED, "")
         links, self._links = list(self._links.values()), {}
@@ -114,15 +114,15 @@ class ForwardBoard:
             if error.errno == errno.EADDRINUSE and any_port:
                 return await loop.create_server(accept, LOOPBACK, 0)
             why = {
-                errno.EADDRINUSE: f"port {port} of this machine is taken: choose another, as in "
-                f"{forward.spec.sandbox_port} to {port + 1 if port < 65535 else port - 1}",
-                errno.EACCES: f"port {port} of this machine needs rights that you don't have: choose one above 1023",
-            }.get(error.errno or 0, f"port {port} of this machine can't be used: {error.strerror}")
+                errno.EADDRINUSE: f"local port {port} is in use: choose another, as in "
+                f"{forward.spec.sandbox_port}:{port + 1 if port < 65535 else port - 1}",
+                errno.EACCES: f"no permission for local port {port}: choose one above 1023",
+            }.get(error.errno or 0, f"local port {port} can't be used: {error.strerror}")
             raise PortTakenError(why) from None
 
-    def stop(self, forward: Forward, state: ForwardState, words: str) -> None:
-        """Note that a forward is over, and let go of its local port."""
-        forward.state, forward.words = state, words
+    def stop(self, forward: Forward, state: ForwardState, text: str) -> None:
+        """Mark a forward as ended, and release its local port."""
+        forward.state, forward.note = state, text
         server = self._servers.pop(forward.number, None)
         if server is not None:
             server.close()

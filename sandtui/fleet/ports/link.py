@@ -1,4 +1,4 @@
-"""The SSH connection that the forwards of one sandbox share. Importing asyncssh takes long: only who forwards does."""
+"""The SSH connection shared by the forwards of one sandbox. Imported only when needed: asyncssh is slow to import."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from sandtui.fleet.ports.forwards import ForwardBoard
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds between tries after a break: ssh-session allows 20 a minute (client/WIRE.md 2.1)."""
+"""Delays between reconnects in seconds: ssh-session allows 20 requests per minute (client/WIRE.md 2.1)."""
 
 WAIT_FOR_LINK = 15.0
-"""Seconds that a new local connection waits for the way to come back before it is closed."""
+"""How long a new local connection waits for a reconnect before it is closed, in seconds."""
 
 
-class Link:
-    """The SSH connection into one sandbox; it is made anew after a break, as long as the sandbox runs."""
+class ForwardLink:
+    """The SSH connection to one sandbox; it is re-established after a break, as long as the sandbox runs."""
 
     def __init__(self, board: ForwardBoard, sandbox_id: str) -> None:
         self._board, self._sandbox_id = board, sandbox_id
@@ -39,18 +39,18 @@ class Link:
         return [each for each in self._board.active if each.sandbox_id == self._sandbox_id]
 
     def spawn(self, work: object) -> None:
-        """Do something beside the connection."""
+        """Start a task that belongs to the connection."""
         task = asyncio.ensure_future(work)  # type: ignore[call-overload] # a coroutine of ours
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def add(self, forward: Forward) -> None:
-        """Take one more port through."""
+        """Add a forward."""
         if self._connection is not None:
             self.spawn(self._begin(forward, self._connection))
 
     def drop(self, forward: Forward) -> None:
-        """End what goes through for a forward."""
+        """Remove a forward and close its connections."""
         listener = self._listeners.pop(forward.number, None)
         if listener is not None:
             listener.close()
@@ -58,7 +58,7 @@ class Link:
             end.abort()
 
     async def carry(self, forward: Forward, end: LocalEnd) -> None:
-        """Take a local connection through, when there is a way soon."""
+        """Relay a local connection, waiting briefly for a reconnect."""
         self._ends.setdefault(forward.number, set()).add(end)
         try:
             async with asyncio.timeout(WAIT_FOR_LINK):
@@ -66,15 +66,15 @@ class Link:
             if self._connection is None:
                 raise TimeoutError
             await carry_out(forward, self._connection, end)
-            forward.words = ""
+            forward.note = ""
         except TimeoutError:
-            forward.words = "a connection was closed: there was no way into the sandbox"
+            forward.note = "connection closed: the sandbox was unreachable"
             if end.transport is not None:
                 end.transport.close()
         except asyncssh.ChannelOpenError:
-            forward.words = f"nothing listens on {forward.spec.sandbox_port} in the sandbox"
+            forward.note = f"connection refused: nothing listens on port {forward.spec.sandbox_port} in the sandbox"
         except (OSError, asyncssh.Error) as error:
-            forward.words = f"a connection could not be carried: {error}"
+            forward.note = f"connection failed: {error}"
             if end.transport is not None:
                 end.transport.close()
         self._ends[forward.number] = {each for each in self._ends[forward.number] if not _is_over(each)}
@@ -100,26 +100,26 @@ class Link:
                     for forward in self._forwards:
                         await self._begin(forward, connection)
                     await connection.wait_closed()
-                words = "the connection broke"
+                text = "connection lost"
             except SandboxNotRunningError:
-                return self._give_up("its sandbox ended")
+                return self._end_all("sandbox ended")
             except APIError as error:
                 if error.status_code in {404, 405, 501}:
-                    return self._give_up("this platform has no SSH for this sandbox")
-                words = str(error)
+                    return self._end_all("this sandbox does not support SSH")
+                text = str(error)
             except (SandboxClientError, OSError, asyncssh.Error) as error:
-                words = str(error)
+                text = str(error)
             finally:
                 self._connection = None
                 self._up.clear()
                 self._listeners.clear()
             row = self._board.store.get(self._sandbox_id)
             if row is not None and row.sandbox.is_finished:
-                return self._give_up("its sandbox ended")
+                return self._end_all("sandbox ended")
             for forward in self._forwards:
                 forward.state = ForwardState.BROKEN
                 forward.breaks += 1
-                forward.words = f"{words}; tried again in {pause:.0f} s"
+                forward.note = f"{text}; retrying in {pause:.0f} s"
             self._board.on_change()
             await self._board.clock.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
@@ -132,17 +132,17 @@ class Link:
                 )
             except asyncssh.ChannelListenError:
                 port = forward.spec.sandbox_port
-                words = f"port {port} can't be listened on in the sandbox: it is taken there, or below 1024"
-                self._board.stop(forward, ForwardState.FAILED, words)
+                text = f"can't listen on port {port} in the sandbox: it is in use, or below 1024"
+                self._board.stop(forward, ForwardState.FAILED, text)
                 self._board.on_change()
                 return
             self._listeners[forward.number] = listener
-        forward.state, forward.words = ForwardState.OPEN, ""
+        forward.state, forward.note = ForwardState.OPEN, ""
         self._board.on_change()
 
-    def _give_up(self, words: str) -> None:
+    def _end_all(self, text: str) -> None:
         for forward in self._forwards:
-            self._board.stop(forward, ForwardState.FAILED, words)
+            self._board.stop(forward, ForwardState.FAILED, text)
         self._board.on_change()
 
 

@@ -1,4 +1,4 @@
-"""Recordings of shells and consoles in the asciicast format, version 2: making them and playing them."""
+"""Recording and playing shells and consoles in the asciicast format, version 2."""
 
 from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.recordings.recorder import Recorder, Tape

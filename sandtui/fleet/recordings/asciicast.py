@@ -1,4 +1,4 @@
-"""The asciicast format, version 2: a header line and a line for each event, all of them JSON.
+"""The asciicast format, version 2: a header line and one line per event, all JSON.
 
 https://docs.asciinema.org/manual/asciicast/v2/
 """
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["o", "r"]
-"""Output, or a change of size: what else the format knows is not written and left out when it is read."""
+"""Output and resize events: other kinds are not written, and ignored when reading."""
 
 MAX_SIDE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What a recording is. ``timestamp`` is the Unix time of its beginning; ``title`` is not safe to draw."""
+class CastHeader:
+    """The header. ``timestamp`` is the Unix time of the start; ``title`` is not safe to draw."""
 
     width: int
     height: int
@@ -27,8 +27,8 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened ``at`` seconds after the beginning: text that was written, or a size as ``80x24``."""
+class CastEvent:
+    """An event ``at`` seconds after the start: output, or a new size such as ``80x24``."""
 
     at: float
     kind: Kind
@@ -36,52 +36,52 @@ class Event:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """The new size, for a change of size."""
+        """The new size of a resize event."""
         width, _, height = self.data.partition("x")
         if not (width.isdecimal() and height.isdecimal() and len(self.data) < 12):
             return None
         return (int(width), int(height)) if 0 < int(width) <= MAX_SIDE and 0 < int(height) <= MAX_SIDE else None
 
 
-def header_line(header: Header) -> str:
-    """Return the first line of a file."""
+def header_line(header: CastHeader) -> str:
+    """Serialize a header."""
     values = {"version": 2, "width": header.width, "height": header.height, "timestamp": header.timestamp}
     return json.dumps({**values, "title": header.title, "env": {"TERM": "xterm-256color"}}) + "\n"
 
 
-def event_line(event: Event) -> str:
-    """Return the line of an event."""
+def event_line(event: CastEvent) -> str:
+    """Serialize an event."""
     return json.dumps([round(event.at, 6), event.kind, event.data]) + "\n"
 
 
-def parse_header(line: str) -> Header:
-    """Read the first line.
+def parse_header(line: str) -> CastHeader:
+    """Parse the header line.
 
     Raises:
-        ValueError: it is not a recording in this format; the text says why.
+        ValueError: it is not a recording in this format; the message says why.
     """
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
-        raise ValueError("this is no asciicast: its first line is no JSON") from None
+        raise ValueError("not an asciicast file: the first line is not JSON") from None
     if not isinstance(values, dict) or values.get("version") != 2:
-        raise ValueError("only version 2 of the asciicast format can be played")
+        raise ValueError("unsupported asciicast version: only version 2 can be played")
     width, height = values.get("width"), values.get("height")
     if not (isinstance(width, int) and isinstance(height, int) and 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
-        raise ValueError("the recording does not say the size of its terminal")
+        raise ValueError("the recording has no terminal size")
     timestamp, title = values.get("timestamp"), values.get("title")
-    return Header(
+    return CastHeader(
         width, height, timestamp if isinstance(timestamp, int) else 0, title if isinstance(title, str) else ""
     )
 
 
-def parse_event(line: str) -> Event | None:
-    """Read a later line; None for one that is broken (a recording that was cut off ends so) or of another kind."""
+def parse_event(line: str) -> CastEvent | None:
+    """Parse an event line; None for an invalid one (such as the last line of a truncated file) or another kind."""
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
         return None
     match values:
         case [int() | float() as at, "o" | "r" as kind, str() as data] if math.isfinite(at) and at >= 0:
-            return Event(float(at), kind, data)
+            return CastEvent(float(at), kind, data)
     return None

@@ -1,27 +1,27 @@
-"""Plays a recording into a terminal of its own: pause, speed, and any moment of it."""
+"""Playing a recording into an emulated terminal, with pause, speed and seeking."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from sandtui.fleet.recordings.asciicast import Event, Header, parse_event, parse_header
+from sandtui.fleet.recordings.asciicast import CastEvent, CastHeader, parse_event, parse_header
 from sandtui.terminal import Emulation, TerminalText
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 LONGEST_PAUSE = 2.0
-"""Seconds for which nothing happens at most: longer ones are shortened, as a reader does not wait for a coffee."""
+"""Maximum length of a pause in seconds: longer ones are shortened."""
 
 BUSY_CHARACTERS = 256 * 1024
-"""Characters that are played in one go; a jump over more takes several."""
+"""Characters played at once; a seek over more takes several steps."""
 
 
 class Player:
-    """A recording and where in it we are. ``position`` and ``length`` are seconds, long pauses shortened."""
+    """A recording and the position in it. ``position`` and ``length`` are in seconds, with long pauses shortened."""
 
-    def __init__(self, header: Header, events: Iterable[Event]) -> None:
+    def __init__(self, header: CastHeader, events: Iterable[CastEvent]) -> None:
         self.header = header
-        self._events: list[Event] = []
+        self._events: list[CastEvent] = []
         self._times: list[float] = []
         at = before = 0.0
         for event in events:
@@ -40,34 +40,34 @@ class Player:
         """Read a whole file.
 
         Raises:
-            ValueError: it is no recording that can be played; the text says why.
+            ValueError: the recording can't be played; the message says why.
         """
         first, _, rest = text.partition("\n")
         return cls(parse_header(first), (event for line in rest.splitlines() if (event := parse_event(line))))
 
     @property
     def position(self) -> float:
-        """Where we are, in seconds."""
+        """The position in seconds."""
         return self._wanted
 
     @property
     def at_end(self) -> bool:
-        """Whether all has been played."""
+        """Whether the end is reached."""
         return self._next == len(self._events) and self._wanted >= self.length
 
     @property
     def behind(self) -> bool:
-        """Whether a jump is not finished: ``catch_up`` goes on with it."""
+        """Whether a seek is unfinished: ``catch_up`` continues it."""
         return self._next < bisect_right(self._times, self._wanted)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, at the speed that is set."""
+        """Advance the time, at the current speed."""
         if not self.paused:
             self._wanted = min(self.length, self._wanted + max(0.0, seconds) * self.speed)
             self.catch_up()
 
     def seek(self, position: float) -> None:
-        """Go to a moment; the terminal is there when ``behind`` is false."""
+        """Seek to a position; the terminal has caught up when ``behind`` is false."""
         position = max(0.0, min(position, self.length))
         if position < self._wanted:
             self._restart()
@@ -75,7 +75,7 @@ class Player:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Play on to where we want to be, but no more than some milliseconds of work."""
+        """Play up to the wanted position, for at most some milliseconds."""
         end = bisect_right(self._times, self._wanted)
         budget = BUSY_CHARACTERS
         while self._next < end and budget > 0:
@@ -89,7 +89,7 @@ class Player:
                 self.terminal.resize(*size)
 
     def faster(self, step: int) -> None:
-        """Play at the next higher (1) or lower (-1) speed."""
+        """Change to the next higher (1) or lower (-1) speed."""
         self.speed = SPEEDS[max(0, min(SPEEDS.index(self.speed) + step, len(SPEEDS) - 1))]
 
     def _restart(self) -> None:

@@ -1,4 +1,4 @@
-"""Writes down what a terminal shows. What is typed is not recorded: a password without echo never gets into a file."""
+"""Recording a terminal's output. Input is not recorded, so that a password without echo never reaches a file."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sandtui.clock import Clock
-from sandtui.fleet.recordings.asciicast import Event, Header, event_line, header_line
+from sandtui.fleet.recordings.asciicast import CastEvent, CastHeader, event_line, header_line
 
 BATCH = 64 * 1024
-"""Characters that are collected before they are written."""
+"""Characters buffered before they are written."""
 
 
 class Tape(Protocol):
-    """Where a recording goes. Nothing here waits: writing is done elsewhere, in the order of the calls."""
+    """The output of a recording. Methods do not block: writing happens elsewhere, in the order of the calls."""
 
     def append(self, text: str) -> None:
-        """Write more."""
+        """Write data."""
         ...
 
     def finish(self) -> None:
-        """All is written: give the file its final name."""
+        """Finish writing and give the file its final name."""
         ...
 
 
 class Recorder:
-    """Records output from now on. Shell and console use it alike: ``output`` with bytes as they came.
+    """Records the raw output of a shell or console.
 
-    ``on_tape`` is where it goes; ``flush`` is to be called now and then, and ``stop`` once.
+    ``on_tape`` is the destination; call ``flush`` regularly, and ``stop`` once.
     """
 
     def __init__(self, tape: Tape, clock: Clock, size: tuple[int, int], title: str) -> None:
@@ -38,35 +38,35 @@ class Recorder:
         self._waiting: list[str] = []
         self._length = 0
         self.stopped = False
-        header = Header(*size, int(clock.now().timestamp()), title)
+        header = CastHeader(*size, int(clock.now().timestamp()), title)
         tape.append(header_line(header))
 
     @property
     def seconds(self) -> float:
-        """How long it has been going on."""
+        """The duration so far, in seconds."""
         return self._clock.monotonic() - self._began
 
     def output(self, data: bytes) -> None:
-        """Record what was written."""
+        """Record output."""
         self._add("o", self._decoder.decode(data))
 
     def resized(self, size: tuple[int, int]) -> None:
-        """Record a change of size (columns, lines)."""
+        """Record a resize (columns, lines)."""
         self._add("r", f"{size[0]}x{size[1]}")
 
     def screen(self, draw: Callable[[], bytes]) -> None:
-        """Record what is on the screen already, so that the recording begins with it."""
+        """Record the current screen as the start of the recording."""
         self.output(draw())
 
     def flush(self) -> None:
-        """Hand over what was collected."""
+        """Write the buffered data."""
         if self._waiting:
             self._tape.append("".join(self._waiting))
             self._waiting.clear()
             self._length = 0
 
     def stop(self) -> None:
-        """Write the rest and end; stopping twice is no mistake."""
+        """Write the rest and finish; may be called twice."""
         if not self.stopped:
             self.stopped = True
             self.flush()
@@ -75,7 +75,7 @@ class Recorder:
     def _add(self, kind: str, text: str) -> None:
         if self.stopped or not text:
             return
-        line = event_line(Event(self.seconds, "o" if kind == "o" else "r", text))
+        line = event_line(CastEvent(self.seconds, "o" if kind == "o" else "r", text))
         self._waiting.append(line)
         self._length += len(line)
         if self._length > BATCH:

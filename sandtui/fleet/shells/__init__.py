@@ -1,4 +1,4 @@
-"""Shells in sandboxes: the way into one, a shell that goes on in a terminal of ours, and all that are open."""
+"""Shells in sandboxes: the channel to one, its emulated terminal, and the board of open shells."""
 
 from sandtui.fleet.shells.board import ShellBoard
 from sandtui.fleet.shells.live import LiveShell, ShellState

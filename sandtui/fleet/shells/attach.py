@@ -1,4 +1,4 @@
-"""Hands this terminal to a shell in a sandbox, with perfect fidelity, and takes it back as it was."""
+"""Attaching the user's own terminal to a shell in a sandbox, and restoring it afterwards."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sandtui.fleet.shells.channel import PIECE, TERMINAL_TYPE, ShellChannel, ope
 RESTORE = (
     b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b>\x1b[0m\x1b(B"
 )
-"""Takes back what a program that was cut off may have set: other screen, hidden cursor, mouse, paste, keys, colours."""
+"""Resets what an interrupted program may have set: alternate screen, cursor, mouse, paste, keys, colors."""
 
 LAST_WRITES_SECONDS = 0.5
 RETRY_SECONDS = 0.01
 
 
 class Terminal:
-    """This program's terminal, raw while a shell has it."""
+    """The user's terminal, in raw mode while a shell is attached."""
 
     def __init__(self, stdin: int | None = None, stdout: int | None = None) -> None:
         self.stdin = sys.__stdin__.fileno() if stdin is None and sys.__stdin__ is not None else stdin or 0
@@ -35,32 +35,32 @@ class Terminal:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines."""
+        """The size as columns and lines."""
         columns, lines = shutil.get_terminal_size((80, 24))
         return columns, lines
 
-    def say(self, text: str) -> None:
-        """Write a line of our own."""
+    def write_message(self, text: str) -> None:
+        """Write a message of sandtui."""
         self._put(f"{text}\r\n".encode())
 
     @contextlib.contextmanager
     def raw(self) -> Iterator[None]:
-        """Hand every key through until the end, whatever happens."""
+        """Switch to raw mode for a block; restored whatever happens."""
         before = termios.tcgetattr(self.stdin)
         self._open()
         try:
-            # Neither flushed, for what was typed ahead is for the shell, nor drained, which waits for the terminal.
+            # Neither flush, since typed-ahead input is for the shell, nor drain, which waits for the terminal.
             tty.setraw(self.stdin, termios.TCSANOW)
             yield
         finally:
-            # It may be gone by now.
+            # The terminal may be gone by now.
             with contextlib.suppress(OSError, termios.error):
                 termios.tcsetattr(self.stdin, termios.TCSANOW, before)
                 self._put(RESTORE)
             self._close()
 
     def _open(self) -> None:
-        """Open the terminal once more: what is written must not wait, and what others write to it may."""
+        """Open the terminal again, so that only these writes are non-blocking."""
         with contextlib.suppress(OSError):
             self._output = os.open(os.ttyname(self.stdout), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
 
@@ -70,7 +70,7 @@ class Terminal:
             self._output = self.stdout
 
     async def keys(self) -> AsyncIterator[bytes]:
-        """Yield what is typed."""
+        """Yield the typed bytes."""
         loop = asyncio.get_running_loop()
         typed: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -78,7 +78,7 @@ class Terminal:
             try:
                 typed.put_nowait(os.read(self.stdin, PIECE))
             except OSError:
-                # The terminal is gone, which would be reported again and again.
+                # The terminal is gone; further reads would fail repeatedly.
                 loop.remove_reader(self.stdin)
                 typed.put_nowait(b"")
 
@@ -90,14 +90,14 @@ class Terminal:
             loop.remove_reader(self.stdin)
 
     async def write(self, data: bytes) -> None:
-        """Show what the shell says; a terminal that is held up must not hold up the loop."""
+        """Write the shell's output without blocking the event loop when the terminal is slow."""
         view = memoryview(data)
         while view:
             try:
                 view = view[os.write(self._output, view) :]
             except BlockingIOError:
                 await self._room()
-                # The kernel calls a full terminal writable.
+                # The kernel reports a full terminal as writable.
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _room(self) -> None:
@@ -110,7 +110,7 @@ class Terminal:
             loop.remove_writer(self._output)
 
     def _put(self, data: bytes) -> None:
-        """Write what is short; a terminal that does not take it soon goes without."""
+        """Write a short text; it is dropped when the terminal does not accept it soon."""
         view, end = memoryview(data), monotonic() + LAST_WRITES_SECONDS
         while view and monotonic() < end:
             try:
@@ -120,7 +120,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def resizing(self, resize: Callable[[int, int], object]) -> Iterator[None]:
-        """Tell of each change of the window's size."""
+        """Yield each new size of the window."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGWINCH, lambda: resize(*self.size))
         try:
@@ -139,10 +139,10 @@ async def attach(
 ) -> int:
     """Run a shell in a sandbox on this terminal until it ends; return its exit code.
 
-    ``take_terminal`` is entered once the shell is connected: until then whoever has the terminal keeps it.
+    ``take_terminal`` is entered once the shell is connected: until then its current user keeps the terminal.
 
     Raises:
-        SandboxClientError: there is no way in, or it broke. The terminal is as it was before.
+        SandboxClientError: the connection failed or was lost. The terminal is restored.
     """
     screen = terminal or Terminal()
     sandbox = await client.get(sandbox_id)
@@ -153,9 +153,9 @@ async def attach(
 
 
 async def _run(screen: Terminal, channel: ShellChannel, name: str) -> int:
-    screen.say(f"A shell in {name}; `exit` or ctrl+d leaves it.")
+    screen.write_message(f"Shell in {name} (`exit` or ctrl+d to leave)")
     if channel.warning:
-        screen.say(channel.warning)
+        screen.write_message(channel.warning)
     tasks: set[asyncio.Future[None]] = set()
 
     def resize(columns: int, lines: int) -> None:
@@ -167,7 +167,7 @@ async def _run(screen: Terminal, channel: ShellChannel, name: str) -> int:
 
 
 async def _bridge(screen: Terminal, channel: ShellChannel) -> None:
-    """Carry keys in and output out until the output ends."""
+    """Relay input and output until the output ends."""
 
     async def type_in() -> None:
         async for data in screen.keys():

@@ -1,4 +1,4 @@
-"""The shells that are open, in the order of their tabs."""
+"""The open shells, in the order of their tabs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandtui.fleet.shells.live import LiveShell, ShellState
 
 
 class ShellBoard:
-    """All shells of a session. They go on when their screen is left; closing the board ends them."""
+    """All shells of a session. They keep running when their screen is closed; closing the board ends them."""
 
     def __init__(self, client: AsyncSandboxClient, opener: Opener = open_channel) -> None:
         self._client = client
@@ -18,27 +18,27 @@ class ShellBoard:
         self.shells: list[LiveShell] = []
 
     def of(self, sandbox_id: str) -> LiveShell | None:
-        """Return the first shell in a sandbox that still goes on."""
+        """Return the first open shell in a sandbox."""
         return next((shell for shell in self.shells if shell.sandbox_id == sandbox_id and shell.is_open), None)
 
     def add(self, sandbox_id: str, name: str, *, vm: bool) -> LiveShell:
-        """Add a shell; its ``run`` opens it."""
+        """Add a shell; its ``run`` connects it."""
         shell = LiveShell(self._client, sandbox_id, name, vm=vm, opener=self.opener)
         self.shells.append(shell)
         return shell
 
     async def remove(self, shell: LiveShell) -> None:
-        """End a shell and take it off the board."""
+        """End a shell and remove it from the board."""
         if shell in self.shells:
             self.shells.remove(shell)
         await shell.close()
 
     @property
     def running(self) -> int:
-        """How many go on."""
+        """The number of open shells."""
         return sum(shell.state is ShellState.RUNNING for shell in self.shells)
 
     async def close(self) -> None:
-        """End all."""
+        """End all shells."""
         shells, self.shells = self.shells, []
         await asyncio.gather(*(shell.close() for shell in shells))

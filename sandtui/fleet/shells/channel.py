@@ -1,6 +1,6 @@
-"""The way into a shell: over SSH for a container, over a command session for a VM.
+"""The connection to a shell: over SSH for a container, over a command session for a VM.
 
-Key and session exist for one shell alone, and are gone when it is closed, however that happens.
+Each shell has its own key and session, which are deleted when it is closed, however that happens.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ PIECE = 65536
 TERMINAL_TYPE = "xterm-256color"
 
 SESSION_SECONDS = 3600
-"""How long the way in may stay open, the longest that the platform gives (client/WIRE.md 7)."""
+"""Lifetime of the SSH access: the maximum that the platform allows (client/WIRE.md 7)."""
 
-HOST_NOT_CHECKED = "The platform gives no host key: the SSH server was not verified."
+HOST_NOT_CHECKED = "SSH host key not verified: the platform does not provide one."
 
 Size = tuple[int, int]
-"""Columns and lines."""
+"""The size as columns and lines."""
 
 
 class ShellChannel(Protocol):
-    """A shell that runs. All raise SandboxClientError when the connection breaks.
+    """A running shell. All methods raise SandboxClientError when the connection is lost.
 
-    ``warning`` is what a user must know about the way to it, if anything.
+    ``warning`` is what a user must know about the connection, if anything.
     """
 
     warning: str
 
     async def read(self) -> bytes:
-        """Return what the shell has written; nothing when it has ended."""
+        """Return the next output of the shell; empty when it has ended."""
         ...
 
     async def write(self, data: bytes) -> None:
-        """Send keys."""
+        """Send input."""
         ...
 
     async def resize(self, size: Size) -> None:
-        """Change the size of its terminal."""
+        """Set the size of its terminal."""
         ...
 
     async def exit_code(self) -> int:
-        """Wait for the end."""
+        """Wait for the end and return the exit code."""
         ...
 
 
 class Opener(Protocol):
-    """Opens a shell, for ``async with``; tests put their own in its place."""
+    """Opens a shell, for ``async with``; tests substitute their own."""
 
     def __call__(
         self, client: AsyncSandboxClient, sandbox_id: str, *, vm: bool, size: Size, term: str = TERMINAL_TYPE
     ) -> contextlib.AbstractAsyncContextManager[ShellChannel]:
-        """Return what opens it."""
+        """Return an async context manager that opens it."""
         ...
 
 
@@ -68,10 +68,10 @@ class Opener(Protocol):
 async def open_channel(
     client: AsyncSandboxClient, sandbox_id: str, *, vm: bool, size: Size, term: str = TERMINAL_TYPE
 ) -> AsyncIterator[ShellChannel]:
-    """Open a shell; it is ended and everything cleaned up whatever happens.
+    """Open a shell; on exit it is ended and everything cleaned up, whatever happens.
 
     Raises:
-        SandboxClientError: there is no way in.
+        SandboxClientError: the connection failed.
     """
     if vm:
         command = f"export TERM={word(term)}; exec bash -i"
@@ -80,7 +80,7 @@ async def open_channel(
                 yield SessionChannel(process)
             finally:
                 if process.returncode is None:
-                    # An interactive bash does not care about being asked to end.
+                    # An interactive bash ignores TERM.
                     with contextlib.suppress(SandboxClientError):
                         await process.kill()
         return
@@ -94,7 +94,7 @@ async def open_channel(
                 term_type=term, term_size=size, encoding=None, stderr=asyncssh.STDOUT
             )
         except asyncssh.Error as error:
-            raise ConnectionFailedError(f"the shell could not be opened: {error}", sandbox_id=sandbox_id) from None
+            raise ConnectionFailedError(f"can't open the shell: {error}", sandbox_id=sandbox_id) from None
         try:
             yield SSHShellChannel(shell, sandbox_id, "" if is_host_checked(connection) else HOST_NOT_CHECKED)
         finally:
@@ -108,7 +108,7 @@ class SSHShellChannel:
         self._shell, self._sandbox_id, self.warning = shell, sandbox_id, warning
 
     async def read(self) -> bytes:
-        """Return what the shell has written; nothing when it has ended."""
+        """Return the next output of the shell; empty when it has ended."""
         import asyncssh
 
         try:
@@ -117,7 +117,7 @@ class SSHShellChannel:
             raise self._broken(error) from None
 
     async def write(self, data: bytes) -> None:
-        """Send keys."""
+        """Send input."""
         try:
             self._shell.stdin.write(data)
             await self._shell.stdin.drain()
@@ -125,26 +125,24 @@ class SSHShellChannel:
             raise self._broken(error) from None
 
     async def resize(self, size: Size) -> None:
-        """Change the size of its terminal."""
+        """Set the size of its terminal."""
         with contextlib.suppress(OSError):
             self._shell.change_terminal_size(*size)
 
     async def exit_code(self) -> int:
-        """Wait for the end."""
+        """Wait for the end and return the exit code."""
         await self._shell.wait_closed()
         code = self._shell.returncode
         if code is None:
-            raise self._broken("it said no exit code")
+            raise self._broken("no exit code received")
         return code
 
     def _broken(self, why: object) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            f"the connection to the shell broke: {why}", sent=True, sandbox_id=self._sandbox_id
-        )
+        return ConnectionFailedError(f"connection to the shell lost: {why}", sent=True, sandbox_id=self._sandbox_id)
 
 
 class SessionChannel:
-    """A shell over a command session, which is a call of the platform as others are."""
+    """A shell over a command session of the platform."""
 
     warning = ""
 
@@ -152,18 +150,18 @@ class SessionChannel:
         self._process = process
 
     async def read(self) -> bytes:
-        """Return what the shell has written; nothing when it has ended."""
+        """Return the next output of the shell; empty when it has ended."""
         return await anext(self._process.stdout, b"")
 
     async def write(self, data: bytes) -> None:
-        """Send keys."""
+        """Send input."""
         await self._process.write_stdin(data)
 
     async def resize(self, size: Size) -> None:
-        """Change the size of its terminal; a size that was not taken comes again with the next change."""
+        """Set the size of its terminal; a rejected size is retried with the next change."""
         with contextlib.suppress(SandboxClientError):
             await self._process.resize(*size)
 
     async def exit_code(self) -> int:
-        """Wait for the end."""
+        """Wait for the end and return the exit code."""
         return await self._process.wait()

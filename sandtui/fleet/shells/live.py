@@ -1,4 +1,4 @@
-"""A shell in a sandbox that goes on whether or not its screen is in front."""
+"""A shell that keeps running whether or not its screen is in front."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sandtui.terminal import Emulation, TerminalText
 from sandtui.terminal.modes import Modes
 
 SLICE = 8 * 1024
-"""Bytes that are parsed in one go, about a millisecond of work for the dearest text."""
+"""Bytes parsed at once: about a millisecond of work in the worst case."""
 
 BUSY_SECONDS = 0.001
-"""Seconds that parsing may keep the loop for itself: a key passes through the loop some times until it is answered."""
+"""How long parsing may block the event loop, in seconds: a key needs several turns of the loop."""
 
 TURNS = 6
-"""Turns of the loop that others get each time: a key, its answer and the frame that shows it need several."""
+"""Turns of the event loop given to others each time: a key, its echo and the frame need several."""
 
 UNSENT_KEPT = 4 * 1024 * 1024
-"""Bytes that wait for a shell which does not read."""
+"""Maximum bytes queued for a shell that does not read."""
 
 
 class ShellState(Enum):
-    """How a shell stands."""
+    """The state of a shell."""
 
     CONNECTING = "connecting"
     RUNNING = "running"
@@ -39,7 +39,7 @@ class ShellState(Enum):
 class LiveShell:
     """A shell and its terminal. ``on_output`` is called when the screen changes, ``on_state`` when the state does.
 
-    ``copy_wanted`` is what a program wants to have in the clipboard: it gets there only when the user says so.
+    ``copy_wanted`` is what a program wants to copy to the clipboard: it needs the user's permission.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class LiveShell:
 
     @property
     def is_open(self) -> bool:
-        """Whether keys reach it, or will in a moment."""
+        """Whether it is connected or connecting."""
         return self.state in {ShellState.CONNECTING, ShellState.RUNNING}
 
     async def run(self) -> None:
-        """Open the shell and carry everything until it ends; what became of it is told in ``state``."""
+        """Open the shell and relay its data until it ends; the result is in ``state``."""
         self._task = asyncio.current_task()
         self.exit_code, self.problem = None, ""
         self._unsent.clear()
@@ -91,13 +91,13 @@ class LiveShell:
             self._end(ShellState.ENDED)
 
     def send(self, data: bytes) -> None:
-        """Send keys, in the order of the calls."""
+        """Send input, in the order of the calls."""
         if data and self.is_open and len(self._unsent) < UNSENT_KEPT:
             self._unsent += data
             self._something_to_send.set()
 
     def resize(self, size: Size) -> None:
-        """Change the terminal's size (columns, lines), here and there."""
+        """Set the size (columns, lines) of the emulated and the remote terminal."""
         if size != self.terminal.size and min(size) > 0:
             self.terminal.resize(*size)
             if self.recorder is not None:
@@ -106,7 +106,7 @@ class LiveShell:
             self._something_to_send.set()
 
     async def close(self) -> None:
-        """End the shell and wait until everything about it is cleaned up."""
+        """End the shell and wait until everything is cleaned up."""
         task = self._task
         if task is not None and not task.done():
             task.cancel()
@@ -125,10 +125,10 @@ class LiveShell:
             await asyncio.gather(sending, return_exceptions=True)
 
     async def _take(self, data: bytes) -> None:
-        """Show what came. While this works nothing more is read, so that the sandbox waits and not our memory."""
+        """Parse output. Nothing more is read meanwhile, so that the sandbox waits instead of memory growing."""
         began = time.perf_counter()
-        for place in range(0, len(data), SLICE):
-            piece = data[place : place + SLICE]
+        for start in range(0, len(data), SLICE):
+            piece = data[start : start + SLICE]
             self.terminal.feed(piece)
             if self.recorder is not None:
                 self.recorder.output(piece)
@@ -138,7 +138,7 @@ class LiveShell:
             if time.perf_counter() - began > BUSY_SECONDS:
                 await _let_others_work()
                 began = time.perf_counter()
-        # A stream that always has something ready never lets go of the loop by itself.
+        # A stream that always has data ready never yields to the event loop by itself.
         await _let_others_work()
 
     async def _send_all(self, channel: ShellChannel) -> None:
@@ -155,7 +155,7 @@ class LiveShell:
                 await self._something_to_send.wait()
 
     def _end(self, state: ShellState) -> None:
-        # What a program that was cut off has set must not stay: other screen, mouse, hidden cursor, paste.
+        # Reset what an interrupted program has set: alternate screen, mouse, hidden cursor, paste.
         self.terminal.feed(b"\x18\x1b\\\x1b[?1049l\x1b[!p\x1b[m")
         self.terminal.modes = Modes()
         with suppress(Exception):

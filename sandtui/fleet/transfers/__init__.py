@@ -1,1 +1,1 @@
-"""Copying files between this machine and sandboxes: whole trees, several at once, and nothing half under its name."""
+"""Copying files and trees between this machine and sandboxes. A file appears under its name only when complete."""

@@ -1,4 +1,4 @@
-"""Small files in one archive: a request for thousands of them, and each still under its name whole or not at all."""
+"""Copying small files as one archive: one request for thousands of files, each still written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from sandtui.directories import make_private
 from sandtui.fleet.files.local import leads_out
 from sandtui.fleet.files.names import base, beside, parent
-from sandtui.fleet.files.shell import Words, raw_word
-from sandtui.fleet.transfers import arrival
+from sandtui.fleet.files.shell import ShellArguments, raw_word
+from sandtui.fleet.transfers import upload_check as arrival
 from sandtui.fleet.transfers.model import TransferError
-from sandtui.fleet.transfers.plan import Item
+from sandtui.fleet.transfers.plan import TransferItem
 
 _WRONG_SUM, _NOT_UNPACKED, _NOT_MOVED = 71, 72, 73
 MOVES = "moves"
@@ -29,16 +29,16 @@ NAMES_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """An archive on this machine."""
+    """A local archive."""
 
     path: Path
     sha256: str
 
 
-def pack(items: Sequence[Item], folder: Path, *, keep: bool) -> Packed:
-    """Write some files into an archive, with a script that moves each to its place.
+def pack(items: Sequence[TransferItem], folder: Path, *, keep: bool) -> Packed:
+    """Pack files into an archive, with a script that moves each into place.
 
-    The script lies in the archive and not in a command: names of any bytes may stand in a file.
+    The script is part of the archive and not of a command, since a file may contain names of any bytes.
 
     Raises:
         TransferError: one of them can't be read, or changed meanwhile.
@@ -46,7 +46,7 @@ def pack(items: Sequence[Item], folder: Path, *, keep: bool) -> Packed:
     make_private(folder)
     path = folder / f"{secrets.token_hex(8)}.tar"
     now = int(time.time())
-    groups: dict[str, list[tuple[Item, str]]] = {}
+    groups: dict[str, list[tuple[TransferItem, str]]] = {}
     for item in items:
         groups.setdefault(parent(item.target), []).append((item, base(item.target)))
     try:
@@ -70,11 +70,11 @@ def pack(items: Sequence[Item], folder: Path, *, keep: bool) -> Packed:
 
 
 def unpack_command(stage: str, root: str, sha256: str) -> str:
-    """Return the command that unpacks an archive beside its place and moves its files there."""
-    words = Words()
-    place, top = words.add(stage), words.add(root)
+    """Return the command that unpacks an archive into a staging directory and moves the files into place."""
+    arguments = ShellArguments()
+    path, top = arguments.add(stage), arguments.add(root)
     return (
-        f'{words.preamble}s={place}; trap \'rm -rf "$s" "$s.tar"\' EXIT; trap "exit 143" HUP INT TERM; '
+        f'{arguments.preamble}s={path}; trap \'rm -rf "$s" "$s.tar"\' EXIT; trap "exit 143" HUP INT TERM; '
         f"t=$s.tar; {arrival.check_command('t')}"
         "if command -v sha256sum >/dev/null 2>&1; then "
         f'[ "$(sha256sum < "$s.tar" | cut -d" " -f1)" = {sha256} ] || exit {_WRONG_SUM}; fi; '
@@ -84,22 +84,22 @@ def unpack_command(stage: str, root: str, sha256: str) -> str:
 
 
 def explain(code: int, stderr: str, root: str) -> TransferError:
-    """Return the error that an exit code of :func:`unpack_command` stands for; the files were to go to ``root``."""
+    """Return the error for an exit code of :func:`unpack_command`; ``root`` was the target directory."""
     if missing := arrival.problem(code, stderr, root):
         return TransferError(missing)
-    more = stderr.strip().replace("\n", "; ")[-200:] or f"the command ended with {code}"
-    words = {
-        _WRONG_SUM: "the files arrived with another sha256; none was put in place",
-        _NOT_UNPACKED: f"the files could not be unpacked in the sandbox, none was put in place: {more}",
-        _NOT_MOVED: f"not all files could be put in place: {more}",
+    more = stderr.strip().replace("\n", "; ")[-200:] or f"exit code {code}"
+    texts = {
+        _WRONG_SUM: "sha256 mismatch after the upload: no file was changed",
+        _NOT_UNPACKED: f"unpacking failed in the sandbox, no file was changed: {more}",
+        _NOT_MOVED: f"some files could not be moved into place: {more}",
     }
-    return TransferError(words.get(code) or more)
+    return TransferError(texts.get(code) or more)
 
 
-def pack_script(items: Sequence[Item], root: str, target: str) -> bytes:
-    """Return the script that packs some files of a sandbox into an archive there."""
+def pack_script(items: Sequence[TransferItem], root: str, target: str) -> bytes:
+    """Return the script that packs files of a sandbox into an archive there."""
     names = b" ".join(raw_word(f"./{item.path}") for item in items)
-    # Files that went or changed meanwhile make tar complain; who reads the archive sees which are there.
+    # Files that were deleted or changed meanwhile make tar fail; the reader of the archive sees what it contains.
     return b"cd -- %s && { tar -cf %s %s 2>/dev/null; true; }\n" % (
         raw_word(root),
         raw_word(target),
@@ -107,21 +107,21 @@ def pack_script(items: Sequence[Item], root: str, target: str) -> bytes:
     )
 
 
-def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool, root: str = "") -> list[str]:
-    """Put the files of an archive from a sandbox in their places; return the paths that were there and whole.
+def unpack(path: Path, wanted: Mapping[str, TransferItem], suffix: str, *, keep: bool, root: str = "") -> list[str]:
+    """Unpack an archive from a sandbox; return the paths of the files that were complete.
 
-    With ``root`` their places are in that tree, and nothing is written through a link out of it.
+    With ``root`` all files belong into that tree, and nothing is written through a link out of it.
 
-    Nothing is believed: only regular files that were asked for by name are taken, with the size that was told. A
-    program that is killed leaves each whole or not there; they are not forced to the disk one by one against a loss
-    of power, as large ones are: for 2,000 of 4 KiB that took 6 s on ext4 instead of 0.1.
+    The archive is not trusted: only regular files that were requested by name are accepted, with the announced size.
+    If the program is killed, each file is either complete or missing. Files are not synced to disk one by one, as
+    large ones are: for 2,000 files of 4 KiB that took 6 s on ext4 instead of 0.1 s.
 
     Raises:
         TransferError: one can't be written, or the archive can't be read.
     """
     done: list[str] = []
     left = dict(wanted)
-    fresh: list[tuple[Path, Item]] = []
+    fresh: list[tuple[Path, TransferItem]] = []
     try:
         with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as tar:
             for member in tar:
@@ -135,9 +135,9 @@ def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool, r
                 data = source.read()
                 if len(data) != item.size:
                     continue
-                check_place(item, root)
+                check_inside(item, root)
                 temporary = Path(beside(item.target, suffix))
-                temporary.unlink(missing_ok=True)  # a run that was killed has left it
+                temporary.unlink(missing_ok=True)  # left by a run that was killed
                 fresh.append((temporary, item))
                 with temporary.open("xb") as file:
                     file.write(data)
@@ -147,7 +147,7 @@ def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool, r
             temporary.replace(item.target)
             done.append(item.path)
     except tarfile.TarError as error:
-        raise TransferError(f"what came is no archive that can be read: {error}") from None
+        raise TransferError(f"invalid archive from the sandbox: {error}") from None
     except OSError as error:
         raise TransferError(f"{error.filename or path}: {error.strerror or error}") from None
     finally:
@@ -156,18 +156,18 @@ def unpack(path: Path, wanted: Mapping[str, Item], suffix: str, *, keep: bool, r
     return done
 
 
-def check_place(item: Item, root: str) -> None:
-    """Make sure that a file comes to lie in the tree of this machine that it belongs to, when there is one.
+def check_inside(item: TransferItem, root: str) -> None:
+    """Check that a file is written inside the local tree that it belongs to, if any.
 
     Raises:
-        TransferError: a link on the way leads elsewhere; another copy may have made it meanwhile.
+        TransferError: a link in its path leads elsewhere; another copy may have created it meanwhile.
     """
     if root and item.path and leads_out(root, item.target):
-        raise TransferError(f"{parent(item.target)} is in the way: it is no directory")
+        raise TransferError(f"{parent(item.target)} is not a directory")
 
 
-def settle(descriptor: int, item: Item, *, keep: bool) -> None:
-    """Give a file of this machine that is whole its permissions and time, before it gets its name."""
+def settle(descriptor: int, item: TransferItem, *, keep: bool) -> None:
+    """Set permissions and time of a complete local file, before it is moved into place."""
     mode = stat.S_IMODE(item.mode) & 0o777
     try:
         there = os.lstat(item.target).st_mode
@@ -188,7 +188,7 @@ def _umask() -> int:
     return current
 
 
-def _moves(groups: Mapping[str, Sequence[tuple[Item, str]]]) -> bytes:
+def _moves(groups: Mapping[str, Sequence[tuple[TransferItem, str]]]) -> bytes:
     lines = []
     for number, (folder, members) in enumerate(groups.items()):
         target = raw_word(folder)
@@ -199,14 +199,14 @@ def _moves(groups: Mapping[str, Sequence[tuple[Item, str]]]) -> bytes:
     return b"".join(lines)
 
 
-def _pack_file(tar: tarfile.TarFile, item: Item, name: str, moment: int, keep: bool) -> None:
+def _pack_file(tar: tarfile.TarFile, item: TransferItem, name: str, moment: int, keep: bool) -> None:
     with open(item.source, "rb", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size != item.size:
-            raise TransferError(f"{item.source} changed while it was sent; try again when it is written")
+            raise TransferError(f"{item.source} changed during the upload: try again when it is complete")
         data = file.read(item.size + 1)
     if len(data) != item.size:
-        raise TransferError(f"{item.source} changed while it was sent; try again when it is written")
+        raise TransferError(f"{item.source} changed during the upload: try again when it is complete")
     mode = stat.S_IMODE(item.mode) if keep else (0o755 if item.mode & 0o111 else 0o644)
     _add(tar, name, io.BytesIO(data), item.size, mode, moment)
 
@@ -218,5 +218,5 @@ def _add(tar: tarfile.TarFile, name: str, data: io.BytesIO, size: int, mode: int
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    # A pipe that has taken the file's place must not hold us up.
+    # Don't block on a pipe that has replaced the file.
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)

@@ -1,8 +1,8 @@
-"""Files that programs run by themselves: what a sandbox may have put into a directory that comes to this machine.
+"""Files that programs run automatically, which a sandbox may have put into a downloaded directory.
 
-Whoever copies the results of untrusted code expects to look at them, not to run them by `cd`, by `git status` or by
-opening a directory in an editor. Listed is what runs without being asked for by name. Makefiles, ``conftest.py`` and
-scripts are not: they run when somebody says so, and nearly every tree has some.
+A user who downloads the results of untrusted code wants to read them, not to run them by `cd`, by `git status` or by
+opening a directory in an editor. The list holds what runs without being named. Makefiles, ``conftest.py`` and scripts
+are not in it: they run only on request, and nearly every tree has some.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ RUN_BY: Final[tuple[tuple[str, str], ...]] = (
     (".exrc", "the editor"),
     (".nvimrc", "the editor"),
     (".nvim.lua", "the editor"),
-    # Coding agents start the hooks and servers that are named there.
+    # Coding agents start the hooks and servers configured there.
     (".claude/**", "the coding agent"),
     (".cursor/**", "the coding agent"),
     (".mcp.json", "the coding agent"),
-    # Package managers take from these which registry, script shell or plugin to trust.
+    # These tell package managers which registry, script shell or plugin to trust.
     (".npmrc", "npm"),
     (".yarnrc", "yarn"),
     (".yarnrc.yml", "yarn"),
@@ -63,14 +63,14 @@ RUN_BY: Final[tuple[tuple[str, str], ...]] = (
     ("systemd/user/*", "systemd"),
     (".tmux.conf", "tmux"),
 )
-"""Patterns, in lower case, of the last names of a path, and who runs what matches; ``/**`` is all that is below."""
+"""Lower-case patterns for the end of a path, and the program that runs a match; ``/**`` matches everything below."""
 
 _IGNORABLE = dict.fromkeys([0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF], "")
-"""Characters that HFS+ ignores in names."""
+"""Characters that HFS+ ignores in file names."""
 
 
 def run_by(path: str) -> str:
-    """Return who runs a file of this path by itself, or an empty text."""
+    """Return the program that runs a file of this path automatically, or an empty text."""
     names = [_folded(name) for name in path.split("/") if name]
     for pattern, program in RUN_BY:
         wanted = pattern.split("/")
@@ -83,31 +83,31 @@ def run_by(path: str) -> str:
 
 
 def is_git(name: str) -> bool:
-    """Whether some file system takes a name for ``.git``: by letter case, by what it ignores, or as a short name.
+    """Whether any file system takes a name for ``.git``: by letter case, ignored characters, or as a short name.
 
-    It does not matter on which one the file comes to lie: a directory may be shared with a machine that has another.
+    The local file system does not matter: a directory may be shared with a machine that uses another one.
     """
     return _folded(name) in {".git", "git~1"}
 
 
 def in_git(path: str) -> bool:
-    """Whether a path is a ``.git``, or lies in one."""
+    """Whether a path is or is inside a ``.git``."""
     return any(is_git(name) for name in path.split("/"))
 
 
 def git_tops(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the topmost ``.git`` of some paths, each once, in order."""
+    """Return the topmost ``.git`` directories of some paths, without duplicates, in order."""
     tops: dict[str, None] = {}
     for path in paths:
         names = path.split("/")
-        place = next((place for place, name in enumerate(names) if is_git(name)), None)
-        if place is not None:
-            tops["/".join(names[: place + 1])] = None
+        index = next((index for index, name in enumerate(names) if is_git(name)), None)
+        if index is not None:
+            tops["/".join(names[: index + 1])] = None
     return tuple(tops)
 
 
 def found(target: str, paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Return which of the paths under a target programs run by themselves, whole, each with the program."""
+    """Return the full paths under a target that programs run automatically, each with the program."""
     known = set(paths)
     named = []
     for path in sorted(known):
@@ -122,5 +122,5 @@ def found(target: str, paths: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _folded(name: str) -> str:
-    # NTFS drops dots and spaces at the end, and takes what follows a colon for a stream of the file.
+    # NTFS drops trailing dots and spaces, and takes the part after a colon for a stream of the file.
     return name.translate(_IGNORABLE).casefold().partition(":")[0].rstrip(". ") or name

@@ -1,4 +1,4 @@
-"""One transfer: from where, to where, and how far it is."""
+"""A transfer: source, target, options, state and progress."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ RATE_SECONDS = 5.0
 """Seconds over which the speed is averaged."""
 
 
-class State(Enum):
-    """How a transfer stands."""
+class TransferState(Enum):
+    """The state of a transfer."""
 
     QUEUED = "queued"
     COUNTING = "counting"
@@ -25,12 +25,12 @@ class State(Enum):
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
-ACTIVE = frozenset({State.COUNTING, State.RUNNING})
+ENDED = frozenset({TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED})
+ACTIVE = frozenset({TransferState.COUNTING, TransferState.RUNNING})
 
 
 class Existing(Enum):
-    """What becomes of a file that is there already."""
+    """What to do with a file that already exists."""
 
     ASK = "ask"
     OVERWRITE = "overwrite"
@@ -41,16 +41,16 @@ class Existing(Enum):
 
 
 class TransferError(Exception):
-    """A transfer can't be carried out; the text says why and what to do."""
+    """A transfer failed; the message says why and what to do."""
 
 
 class PausedError(ConnectionFailedError):
-    """Raised inside a transfer to stop it. For the client it is a break, so what has come is kept for later."""
+    """Raised inside a transfer to pause it. The client treats it as a lost connection, so partial files are kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A path on this machine, when there is no ``sandbox_id``, or in a sandbox, whose ``name`` is for people."""
+class Location:
+    """A path in a sandbox, or on this machine when ``sandbox_id`` is None. ``name`` is the sandbox's name."""
 
     path: str
     sandbox_id: str | None = None
@@ -58,24 +58,24 @@ class Place:
 
     @property
     def label(self) -> str:
-        """How it is written: ``NAME:PATH``."""
+        """The location as text: ``NAME:PATH``."""
         return f"{self.name or self.sandbox_id}:{self.path}" if self.sandbox_id else self.path
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """What to copy: the target is the final path of the copy, fixed when it is queued.
+class TransferSpec:
+    """What to copy. The target is the final path of the copy, fixed when it is queued.
 
-    ``batch`` joins what was asked for together, so that a question is asked once. ``existing`` is what was answered,
-    or is to be asked. ``keep`` keeps times and permissions; ``checksum`` compares the sha256 on both sides. With
-    ``names`` source and target are directories, and only these entries of them are copied. What matches ``ignore``,
-    lines of a ``.gitignore``, is left alone on both sides; ``delete`` removes what the source does not have.
-    Without ``consent`` nothing of this machine is replaced: the transfer asks first. Only with ``allow_git`` does a
-    sandbox's file come to lie in a ``.git`` of this machine.
+    ``batch`` groups transfers that were requested together, so that a question is asked once. ``existing`` says what
+    to do with existing files. ``keep`` preserves times and permissions; ``checksum`` verifies the sha256. With
+    ``names``, source and target are directories, and only these entries are copied. Items matching ``ignore`` (lines
+    of a ``.gitignore``) are excluded on both sides; ``delete`` deletes what the source does not have. Without
+    ``consent`` no local file is replaced: the transfer asks first. Only with ``allow_git`` may files from a sandbox
+    be written to a local ``.git``.
     """
 
-    source: Place
-    target: Place
+    source: Location
+    target: Location
     batch: str
     existing: Existing = Existing.ASK
     keep: bool = False
@@ -88,32 +88,32 @@ class Spec:
 
     @property
     def is_download(self) -> bool:
-        """Whether a sandbox's files come to this machine."""
+        """Whether it copies from a sandbox to this machine."""
         return self.source.sandbox_id is not None and self.target.sandbox_id is None
 
 
 @dataclass(slots=True)
 class Transfer:
-    """A spec and how far it is. Sizes are in bytes, times in seconds on the monotonic clock."""
+    """A spec, its state and progress. Sizes are in bytes, times in seconds on the monotonic clock."""
 
     id: str
-    spec: Spec
-    state: State = State.QUEUED
+    spec: TransferSpec
+    state: TransferState = TransferState.QUEUED
     total: int = 0
     done: int = 0
     files: int = 0
     files_done: int = 0
     links: int = 0
     permissions: int = 0
-    """How many things were equal but for their permissions."""
+    """Items that differed in their permissions only."""
     skipped: int = 0
     left_out: int = 0
     omitted: tuple[str, ...] = ()
-    """What was left out, in words; the first of many."""
+    """Lines about the omitted items, at most some."""
     held: int = 0
-    """How many of those are a ``.git``."""
+    """How many of the omitted items are ``.git`` directories."""
     run_by: tuple[tuple[str, str], ...] = ()
-    """Paths of this machine that programs run by themselves, each with the program; the first of many."""
+    """Local paths that programs run automatically, each with the program, at most some."""
     deleted: int = 0
     conflicts: int = 0
     problem: str = ""
@@ -123,23 +123,23 @@ class Transfer:
     ended: float | None = None
     tries: int = 0
     untidy: bool = False
-    """Whether something temporary could not be removed when it was not needed any more."""
+    """Whether a temporary file could not be removed."""
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether the state is final."""
         return self.state in ENDED
 
     @property
     def fraction(self) -> float:
-        """How much of it is done, from 0 to 1."""
-        if self.state is State.DONE:
+        """The progress, from 0 to 1."""
+        if self.state is TransferState.DONE:
             return 1.0
         return min(1.0, self.done / self.total) if self.total else 0.0
 
     def sample(self, now: float) -> None:
-        """Note how far it is now."""
+        """Add a sample of the progress."""
         if self.samples and now <= self.samples[-1][0]:
             return
         self.samples.append((now, self.done))
@@ -148,7 +148,7 @@ class Transfer:
 
     @property
     def rate(self) -> float:
-        """Bytes a second, of late."""
+        """The recent speed in bytes per second."""
         if len(self.samples) < 2:
             return 0.0
         (began, before), (now, done) = self.samples[0], self.samples[-1]
@@ -156,22 +156,22 @@ class Transfer:
 
     @property
     def left(self) -> float | None:
-        """Seconds that it will still take, or None when that is not known."""
+        """Remaining seconds, or None when unknown."""
         return (self.total - self.done) / self.rate if self.rate and self.total else None
 
     def check(self) -> None:
-        """Go on, or stop where it is.
+        """Continue, or pause on request.
 
         Raises:
-            PausedError: it is to pause.
+            PausedError: a pause was requested.
         """
         if self.stopping:
             raise PausedError("the transfer is paused")
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """All transfers together; ``left`` is in seconds, None when not known."""
+class TransferTotals:
+    """Counts and progress of all transfers; ``left`` is in seconds, None when unknown."""
 
     active: int
     queued: int
@@ -183,23 +183,23 @@ class Totals:
     left: float | None
 
     @classmethod
-    def of(cls, transfers: list[Transfer]) -> Totals:
+    def of(cls, transfers: list[Transfer]) -> TransferTotals:
         """Count them."""
 
-        def count(*states: State) -> int:
+        def count(*states: TransferState) -> int:
             return sum(transfer.state in states for transfer in transfers)
 
         open_ones = [each for each in transfers if each.state not in ENDED]
         total = sum(each.total for each in open_ones)
         done = sum(each.done for each in open_ones)
-        rate = sum(each.rate for each in open_ones if each.state is State.RUNNING)
+        rate = sum(each.rate for each in open_ones if each.state is TransferState.RUNNING)
         return cls(
             count(*ACTIVE),
-            count(State.QUEUED),
-            count(State.PAUSED),
-            count(State.ASKING),
-            count(State.FAILED),
-            count(State.DONE),
+            count(TransferState.QUEUED),
+            count(TransferState.PAUSED),
+            count(TransferState.ASKING),
+            count(TransferState.FAILED),
+            count(TransferState.DONE),
             done / total if total else 0.0,
             (total - done) / rate if rate else None,
         )

@@ -1,28 +1,28 @@
-"""What a transfer has to do, decided before the first byte is sent."""
+"""Planning a transfer before the first byte is copied."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sandtui.fleet.files.entry import Kind, TreeItem
+from sandtui.fleet.files.entry import FileKind, TreeItem
 from sandtui.fleet.files.names import base, join, parent
 from sandtui.fleet.transfers.model import Existing, TransferError
 from sandtui.saving import numbered
 
 SMALL = 256 * 1024
-"""Bytes up to which a file goes with others in an archive: beyond, a request of its own costs little."""
+"""Size up to which a file is copied in an archive; for larger ones a separate request costs little."""
 
-FEWEST = 4
-"""Small files for which an archive is worth its three requests."""
+MIN_ARCHIVE_FILES = 4
+"""Number of small files from which an archive pays off: it needs three requests."""
 
 ARCHIVE_BYTES = 24 * 1024 * 1024
 ARCHIVE_FILES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One file of a transfer, by whole paths. ``path`` is relative to the roots, empty when it is the root itself."""
+class TransferItem:
+    """One file of a transfer, with full paths. ``path`` is relative to the roots, empty for the root itself."""
 
     path: str
     source: str
@@ -33,16 +33,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is done, in this order; the counts and the rest tell what is left alone, and why.
+class TransferPlan:
+    """The steps of a transfer, in this order, and what is skipped.
 
-    ``replaced`` are relative paths whose kind is another: they are removed first. ``links`` have a relative path each
-    and what is written in them. ``permissions`` are all that differs of some; their paths are relative.
+    ``replaced`` are relative paths of another kind, removed first. ``links`` are pairs of relative path and target.
+    ``permissions`` are the items that differ in permissions only, by relative path.
     """
 
     replaced: tuple[str, ...]
     folders: tuple[TreeItem, ...]
-    items: tuple[Item, ...]
+    items: tuple[TransferItem, ...]
     links: tuple[tuple[str, str], ...] = ()
     permissions: tuple[tuple[str, int], ...] = ()
     skipped: int = 0
@@ -55,10 +55,10 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """How it is decided. ``keep`` keeps permissions, as far as ``bits`` goes; with ``delete`` kinds are replaced.
+class TransferRules:
+    """The rules of a plan. ``keep`` preserves permissions (masked by ``bits``); ``delete`` replaces other kinds.
 
-    ``guarded`` is what is to be left alone in the target, with the directories that hold it.
+    ``guarded`` are excluded items in the target, with the directories that contain them.
     """
 
     existing: Existing
@@ -74,34 +74,34 @@ def plan(
     root: TreeItem,
     tree: Sequence[TreeItem],
     there: Mapping[str, TreeItem],
-    rules: Rules | Existing,
+    rules: TransferRules | Existing,
     siblings: Collection[str] = (),
-) -> Plan | int:
-    """Decide about each file and link; the answer is how many are in the way when somebody has to be asked.
+) -> TransferPlan | int:
+    """Plan every file and link; return the number of existing files instead when the user must be asked.
 
-    ``there`` is what the target holds already, by relative path, its root as the empty path. ``siblings`` are the
-    names beside the target, for a single file that is to get a free one.
+    ``there`` are the items of the target by relative path, its root as the empty path. ``siblings`` are the names
+    beside the target, for finding a free one for a single file.
 
     Raises:
-        TransferError: the source is neither file nor directory, or one stands where the other is to come.
+        TransferError: the source is neither file nor directory, or an existing item blocks the copy.
     """
-    rules = Rules(rules) if isinstance(rules, Existing) else rules
+    rules = TransferRules(rules) if isinstance(rules, Existing) else rules
     existing = rules.existing
-    if root.kind is Kind.FILE:
+    if root.kind is FileKind.FILE:
         folders: list[TreeItem] = []
         entries = [replace(root, path="")]
-    elif root.kind is Kind.FOLDER:
-        folders = [replace(root, path=""), *(item for item in tree if item.kind is Kind.FOLDER)]
-        entries = [item for item in tree if item.kind is Kind.FILE or item.target]
+    elif root.kind is FileKind.FOLDER:
+        folders = [replace(root, path=""), *(item for item in tree if item.kind is FileKind.FOLDER)]
+        entries = [item for item in tree if item.kind is FileKind.FILE or item.target]
     else:
         raise TransferError(f"{source} is a device, pipe or socket: only files and directories can be copied")
     known = {item.path for item in (*folders, *entries)}
     left_out = tuple(item for item in tree if item.path not in known)
     replaced = _replaced(target, [*folders, *entries], there, rules)
     there = {path: item for path, item in there.items() if not is_under(path, replaced)}
-    in_the_way = [item for item in entries if item.path in there]
-    if in_the_way and existing is Existing.ASK:
-        return len(in_the_way)
+    conflicts = [item for item in entries if item.path in there]
+    if conflicts and existing is Existing.ASK:
+        return len(conflicts)
     items, links, permissions, skipped = [], [], [], 0
     taken = set(there) | {item.path for item in entries}
     for item in entries:
@@ -114,41 +114,43 @@ def plan(
             if _other_permissions(item, found, rules):
                 permissions.append((item.path, item.mode & rules.bits))
             continue
-        if item.kind is Kind.LINK:
+        if item.kind is FileKind.LINK:
             links.append((goal, item.target))
             continue
-        place = _under(target, goal)
+        path = _under(target, goal)
         if found is not None and existing is Existing.RENAME and not item.path:
-            place = join(parent(target), renamed(base(target), siblings))
-        items.append(Item(item.path, _under(source, item.path), place, item.size, item.modified, item.mode))
+            path = join(parent(target), renamed(base(target), siblings))
+        items.append(TransferItem(item.path, _under(source, item.path), path, item.size, item.modified, item.mode))
     for folder in folders:
-        # The root of the target is somebody's own choice.
+        # The root of the target was chosen by the user.
         found = there.get(folder.path) if folder.path else None
         if found is not None and _other_permissions(folder, found, rules):
             permissions.append((folder.path, folder.mode & 0o777))
     fresh = tuple(folder for folder in folders if folder.path not in there)
-    # Inner ones first: a directory may be closed by its own.
+    # Innermost first: a directory may become read-only.
     permissions.sort(key=lambda each: each[0].split("/"), reverse=True)
-    return Plan(tuple(sorted(replaced)), fresh, tuple(items), tuple(links), tuple(permissions), skipped, left_out)
+    return TransferPlan(
+        tuple(sorted(replaced)), fresh, tuple(items), tuple(links), tuple(permissions), skipped, left_out
+    )
 
 
 def is_under(path: str, roots: Collection[str]) -> bool:
-    """Whether a relative path is one of some others, or under one."""
+    """Whether a relative path is one of ``roots``, or below one."""
     parts = path.split("/")
     return bool(roots) and any("/".join(parts[:count]) in roots for count in range(1, len(parts) + 1))
 
 
 def renamed(name: str, taken: Iterable[str]) -> str:
-    """Return a name like this one that is free: ``a.txt``, ``a-1.txt``, ``a-2.txt``."""
+    """Return a free name based on this one: ``a-1.txt``, ``a-2.txt``."""
     return numbered(name, frozenset(taken).__contains__)
 
 
-def archives(items: Sequence[Item]) -> tuple[list[list[Item]], list[Item]]:
-    """Part files into archives of small ones and those that go by themselves."""
+def archives(items: Sequence[TransferItem]) -> tuple[list[list[TransferItem]], list[TransferItem]]:
+    """Split files into archives of small ones, and single files."""
     small = [item for item in items if item.size <= SMALL]
-    if len(small) < FEWEST:
+    if len(small) < MIN_ARCHIVE_FILES:
         return [], list(items)
-    groups: list[list[Item]] = [[]]
+    groups: list[list[TransferItem]] = [[]]
     room = ARCHIVE_BYTES
     for item in small:
         if room < item.size or len(groups[-1]) >= ARCHIVE_FILES:
@@ -160,22 +162,22 @@ def archives(items: Sequence[Item]) -> tuple[list[list[Item]], list[Item]]:
 
 
 def _wanted(item: TreeItem, found: TreeItem, existing: Existing) -> bool:
-    """Whether a file or link is to take the place of what was found there."""
+    """Whether a file or link should replace an existing item."""
     if existing is Existing.NEWER:
         return item.modified > found.modified
     if existing is Existing.DIFFERENT:
-        if item.kind is Kind.LINK:
+        if item.kind is FileKind.LINK:
             return item.target != found.target
         return found.kind is not item.kind or (item.size, item.modified) != (found.size, found.modified)
     return existing is Existing.OVERWRITE
 
 
-def _other_permissions(item: TreeItem, found: TreeItem, rules: Rules) -> bool:
-    """Whether something that is equal otherwise is to get other permissions."""
-    if not rules.keep or rules.existing is not Existing.DIFFERENT or item.kind is Kind.LINK:
+def _other_permissions(item: TreeItem, found: TreeItem, rules: TransferRules) -> bool:
+    """Whether an otherwise identical item needs other permissions."""
+    if not rules.keep or rules.existing is not Existing.DIFFERENT or item.kind is FileKind.LINK:
         return False
-    # A directory's further bits are inherited where it lies.
-    bits = 0o777 if item.kind is Kind.FOLDER else rules.bits
+    # Further bits of a directory are inherited from its parent.
+    bits = 0o777 if item.kind is FileKind.FOLDER else rules.bits
     return (item.mode ^ found.mode) & bits != 0
 
 
@@ -185,11 +187,11 @@ def _free(path: str, taken: set[str]) -> str:
     return free
 
 
-def _replaced(target: str, items: Sequence[TreeItem], there: Mapping[str, TreeItem], rules: Rules) -> set[str]:
-    """Return what has to go first because it is of another kind.
+def _replaced(target: str, items: Sequence[TreeItem], there: Mapping[str, TreeItem], rules: TransferRules) -> set[str]:
+    """Return what must be removed first because it is of another kind.
 
     Raises:
-        TransferError: it may not go.
+        TransferError: it must not be removed.
     """
     replaced = set()
     for item in items:
@@ -200,19 +202,19 @@ def _replaced(target: str, items: Sequence[TreeItem], there: Mapping[str, TreeIt
         if not rules.delete or not item.path:
             raise TransferError(problem)
         if item.path in rules.guarded:
-            raise TransferError(f"{_under(target, item.path)} is in the way: it holds files that are ignored")
+            raise TransferError(f"{_under(target, item.path)} can't be replaced: it contains ignored files")
         replaced.add(item.path)
     return replaced
 
 
-def _obstacle(place: str, item: TreeItem, found: TreeItem) -> str:
-    """Return why something can't take the place of what is there, if that is so."""
-    if item.kind is Kind.FOLDER:
-        return "" if found.kind is Kind.FOLDER else f"{place} is in the way: it is no directory"
-    if found.kind is Kind.FOLDER:
-        return f"{place} is a directory; a {item.kind.value} can't take its place"
-    if found.kind is Kind.OTHER:
-        return f"{place} is a device, pipe or socket and is not replaced"
+def _obstacle(path: str, item: TreeItem, found: TreeItem) -> str:
+    """Return why an item can't replace an existing one, or an empty text."""
+    if item.kind is FileKind.FOLDER:
+        return "" if found.kind is FileKind.FOLDER else f"{path} is not a directory"
+    if found.kind is FileKind.FOLDER:
+        return f"{path} is a directory: a {item.kind.value} can't replace it"
+    if found.kind is FileKind.OTHER:
+        return f"{path} is a device, pipe or socket and can't be replaced"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Why a transfer failed, in words and with the names that its user knows."""
+"""Error messages of transfers, with the file names that the user knows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _FILE_ROUTES = ("/upload", "/download")
 
 
 def reason(error: BaseException, transfer_id: str = "") -> str:
-    """Return what is told of an error: no errno, no exception's name, no temporary file."""
+    """Return the message for an error: without errno, exception name or temporary file names."""
     if isinstance(error, APIError):
-        text = _of_the_platform(error)
+        text = _platform_message(error)
     elif isinstance(error, TransferError | FilesError | SandboxClientError | OSError):
         text = describe(error)
     else:
@@ -23,8 +23,8 @@ def reason(error: BaseException, transfer_id: str = "") -> str:
     return _with_final_names(text, transfer_id) if transfer_id else text
 
 
-def _of_the_platform(error: APIError) -> str:
-    """Return what the platform said of a file: a status is of no use to anyone, nor is advice about keys."""
+def _platform_message(error: APIError) -> str:
+    """Return the platform's message about a file, without the HTTP status and advice about keys."""
     status = f"HTTP {error.status_code}: "
     if (error.path or "").endswith(_FILE_ROUTES) and error.message.startswith(status) and "/" in error.message:
         return error.message.removeprefix(status)
@@ -32,7 +32,7 @@ def _of_the_platform(error: APIError) -> str:
 
 
 def _with_final_names(text: str, transfer_id: str) -> str:
-    """Return a text in which temporary names are those that the files will have (see ``names.beside``)."""
+    """Replace temporary names by the final ones (see ``names.beside``)."""
     part = rf"(~[0-9a-f]{{8}})?\.{re.escape(transfer_id)}\.part"
 
     def final(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Changes under a directory of this machine, as they are saved."""
+"""Watching a local directory for changes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 from sandtui.fleet.files.entry import TreeItem
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.files.names import FilesError
-from sandtui.fleet.transfers.equal import ignored
+from sandtui.fleet.transfers.sync import without_ignored
 
 UNNOTIFIED_SECONDS = 10.0
-"""Seconds between looks when the system reports nothing: it doesn't for a network drive, or a directory that was
-replaced."""
+"""Scan interval without notifications: systems send none for network drives, or after a directory was replaced."""
 
 _STEP_MS, _REPORT_MS = 100, 500
 
 
 async def changes(root: str, ignore: tuple[str, ...], seconds: float) -> AsyncIterator[None]:
-    """Yield once at the start, then each time when something under ``root`` has changed and has come to rest.
+    """Yield once at the start, then each time the files under ``root`` have changed and settled.
 
-    The system says when to look. What still changes within ``seconds`` is waited for, so that a file is not sent while
-    it is written.
+    Scans are triggered by notifications of the system. A tree that still changes within ``seconds`` is scanned again,
+    so that a file is not copied while it is being written.
     """
     sent: list[TreeItem] | None = None
     before: list[TreeItem] | None = None
@@ -32,9 +31,9 @@ async def changes(root: str, ignore: tuple[str, ...], seconds: float) -> AsyncIt
             notified.clear()
             is_there = True
             try:
-                now = ignored(ignore, (await LocalSide().walk(root))[0])
+                now = without_ignored(ignore, (await LocalFileSystem().walk(root))[0])
             except FilesError:
-                is_there, now = False, before or []  # it is being replaced: the next look will tell
+                is_there, now = False, before or []  # it is being replaced: scan again
             if now != sent and (now == before or sent is None):
                 sent = now
                 yield
@@ -49,14 +48,14 @@ async def changes(root: str, ignore: tuple[str, ...], seconds: float) -> AsyncIt
 
 @contextlib.contextmanager
 def _notifications(root: str) -> Iterator[asyncio.Event]:
-    """Set an event when the system reports a change under a directory, and once when it begins to."""
+    """Set an event when the system reports a change under a directory, and once when watching has started."""
     loop = asyncio.get_running_loop()
     notified, stop = asyncio.Event(), threading.Event()
 
     def watch() -> None:
         import watchfiles
 
-        # In a thread from the start: it takes a while for a large tree, which may also be more than the system allows.
+        # Started in the thread: it takes a while for a large tree, which may also exceed the system's limit.
         try:
             reports = watchfiles.watch(
                 root,
@@ -75,7 +74,7 @@ def _notifications(root: str) -> Iterator[asyncio.Event]:
                     is_first = False
                     loop.call_soon_threadsafe(notified.set)
         except (OSError, RuntimeError):
-            return  # too much to watch, or the loop has ended: looking now and then must do
+            return  # too many directories, or the loop has ended: periodic scans remain
 
     thread = threading.Thread(target=watch, name="sandtui-watch", daemon=True)
     thread.start()

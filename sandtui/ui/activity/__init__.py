@@ -1,1 +1,1 @@
-"""The activity: what happened, and the requests behind each entry."""
+"""The activity log, and the API requests of its entries."""

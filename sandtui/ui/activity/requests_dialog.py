@@ -1,4 +1,4 @@
-"""An entry of the activity in full, with the requests behind it."""
+"""The dialog with the full text of an activity entry and its API requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.entry import ActivityEntry
 from sandtui.fleet.activity.requests import Request, curl_line
 from sandtui.ui.activity.requests import behind, request_details, request_pieces
 from sandtui.ui.chrome.gate import Dialog
@@ -23,7 +23,7 @@ MOST_LINES = 12
 
 
 class RequestsDialog(Dialog[None]):
-    """Shows one entry; ``requests`` are those that were kept, in their order."""
+    """Shows one entry; ``requests`` are the stored ones, in order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "close", "close", show=False),
@@ -31,7 +31,7 @@ class RequestsDialog(Dialog[None]):
         Binding("Y", "copy_curl", "copy curl", show=False),
     ]
 
-    def __init__(self, entry: Entry, requests: Sequence[Request], now: datetime, clipboard: Clipboard) -> None:
+    def __init__(self, entry: ActivityEntry, requests: Sequence[Request], now: datetime, clipboard: Clipboard) -> None:
         super().__init__()
         self._entry = entry
         self._requests = requests
@@ -40,22 +40,22 @@ class RequestsDialog(Dialog[None]):
 
     def compose(self) -> Iterable[Widget]:
         with Vertical(id="dialog", classes="requests") as dialog:
-            dialog.border_title = Content("What stands behind it")
+            dialog.border_title = Content("Request details")
             with VerticalScroll(id="request-entry", can_focus=not self._requests):
                 yield Static(behind(self._entry, self._requests))
             if self._requests:
                 yield RowList(self._line, id="request-list")
                 with VerticalScroll(id="request-details"):
                     yield Static(id="request-text")
-            keys = "Y copies it as curl · " if self._requests else ""
-            yield Static(content(Piece(f"{keys}y copies the entry · esc closes", "dim")), id="dialog-keys")
+            keys = "Y copy as curl · " if self._requests else ""
+            yield Static(content(Piece(f"{keys}y copy entry · esc close", "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
         if self._requests:
             rows = self.query_one(RowList)
             rows.styles.height = min(len(self._requests), MOST_LINES)
             rows.show_rows(range(len(self._requests)))
-            rows.go_to(next((place for place, each in enumerate(self._requests) if each.failed), 0))
+            rows.go_to(next((index for index, each in enumerate(self._requests) if each.failed), 0))
             rows.focus()
             self._show_details()
 

@@ -1,4 +1,4 @@
-"""What was done and what went wrong, of this run and those before, newest first."""
+"""The activity screen: actions and errors of this run and earlier ones, newest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sandtui.directories import describe
-from sandtui.fleet.activity.entry import Entry, Kind
+from sandtui.fleet.activity.entry import ActivityEntry, Kind
 from sandtui.fleet.activity.requests import Request, curl_line
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.activity.requests_dialog import RequestsDialog
@@ -31,7 +31,7 @@ SIGNS: dict[Kind, tuple[str, Role]] = {
 
 
 class ActivityScreen(AppScreen):
-    """The list and a field to narrow it."""
+    """Lists the entries, with a filter."""
 
     SCOPE = "activity"
     BINDINGS: ClassVar[list[BindingType]] = bindings("activity")
@@ -39,31 +39,31 @@ class ActivityScreen(AppScreen):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self.entries: list[Entry] = []
+        self.entries: list[ActivityEntry] = []
         self._problem = ""
 
     def compose_body(self) -> Iterable[Widget]:
-        yield Input(placeholder="words that a line holds", compact=True, id="activity-filter")
+        yield Input(placeholder="filter entries", compact=True, id="activity-filter")
         with Vertical(id="activity-panel", classes="panel"):
             yield OutputView(self._line, follows=False, id="activity-list")
 
     def crumbs(self) -> list[str]:
-        """Fleet, activity."""
+        """Return the breadcrumbs."""
         return ["Fleet", "Activity"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell what is under the cursor in full, for a line may be too short for it."""
+        """Return the full text of the entry under the cursor, which may not fit into its row."""
         if self._problem:
             return [Piece(f"✖ {clean(self._problem)}", "bad")], []
-        return [Piece("▸ asked for  ▲ warning  ✖ went wrong", "dim")], []
+        return [Piece("▸ action  ▲ warning  ✖ error", "dim")], []
 
     def why_not(self, action: str) -> str:
-        """Return that there is no entry to do something with."""
+        """Return why an action is not available, or an empty text."""
         if action not in {"open", "copy", "copy_curl"} or self.entries:
             return ""
         if self.query_one(Input).value:
-            return f"No entry matches: {self.services.key_of('activity.back')} clears the filter."
-        return "There is no entry yet: what you do and what goes wrong is listed here."
+            return f"No matching entries: {self.services.key_of('activity.back')} clears the filter"
+        return "No activity yet: actions and errors are listed here"
 
     def on_mount(self) -> None:
         self._search("")
@@ -80,9 +80,9 @@ class ActivityScreen(AppScreen):
         self.query_one(Input).focus()
 
     def action_copy(self) -> None:
-        place = self.query_one(OutputView).cursor
-        if place < len(self.entries):
-            self.services.clipboard.copy(clean(self.entries[place].text))
+        index = self.query_one(OutputView).cursor
+        if index < len(self.entries):
+            self.services.clipboard.copy(clean(self.entries[index].text))
 
     def action_open(self) -> None:
         self._with_requests(
@@ -92,19 +92,19 @@ class ActivityScreen(AppScreen):
         )
 
     def action_copy_curl(self) -> None:
-        """Copy the request behind the entry: the last that failed, or the last."""
+        """Copy the entry's last failed request, or else its last one, as curl."""
 
-        def copy(entry: Entry, found: list[Request]) -> None:
+        def copy(entry: ActivityEntry, found: list[Request]) -> None:
             chosen = [request for request in found if request.failed] or found
             if chosen:
                 self.services.clipboard.copy_text(curl_line(chosen[-1]))
             else:
-                self.services.notifier.notify("No request stands behind this line.", "warning")
+                self.services.notifier.notify("No API request for this entry", "warning")
 
         self._with_requests(copy)
 
     def action_back(self) -> None:
-        """Undo one step: leave the field, empty it, leave."""
+        """Leave the filter, then clear it, then go back."""
         field = self.query_one(Input)
         if field.has_focus:
             self.query_one(OutputView).focus()
@@ -128,18 +128,18 @@ class ActivityScreen(AppScreen):
 
         self.run_flow(flow(), "activity")
 
-    def _with_requests(self, then: Callable[[Entry, list[Request]], object]) -> None:
-        place = self.query_one(OutputView).cursor
-        if place >= len(self.entries):
+    def _with_requests(self, then: Callable[[ActivityEntry, list[Request]], object]) -> None:
+        index = self.query_one(OutputView).cursor
+        if index >= len(self.entries):
             return
-        entry = self.entries[place]
+        entry = self.entries[index]
 
         async def flow() -> None:
             self.services.notifier.keep_requests()
             try:
                 found = await asyncio.to_thread(self.services.notifier.activity.requests_of, entry)
             except OSError as error:
-                self.services.notifier.notify(f"The requests can't be read: {describe(error)}", "warning")
+                self.services.notifier.notify(f"Can't read the requests: {describe(error)}", "warning")
             else:
                 if self.app.screen is self:
                     then(entry, found)
@@ -148,12 +148,12 @@ class ActivityScreen(AppScreen):
 
     def _line(self, number: int) -> list[Piece]:
         if not self.entries:
-            words = (
-                f"Nothing matches: {self.services.key_of('activity.back')} empties the field."
+            text = (
+                f"No matches: {self.services.key_of('activity.back')} clears the filter"
                 if self.query_one(Input).value
-                else "Nothing yet."
+                else "No activity yet"
             )
-            return [Piece(f" {words}", "dim")]
+            return [Piece(f" {text}", "dim")]
         if number >= len(self.entries):
             return []
         entry = self.entries[number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandtui.fleet.transfers.model import Totals
+from sandtui.fleet.transfers.model import TransferTotals
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import long_duration
 
@@ -15,7 +15,7 @@ def work_pieces(jobs: int, forwards: int) -> list[Piece]:
     return pieces
 
 
-def summary_pieces(totals: Totals) -> list[Piece]:
+def summary_pieces(totals: TransferTotals) -> list[Piece]:
     """Return the state of the transfers; empty if there are none."""
     pieces: list[Piece] = []
     if totals.active or totals.queued:

@@ -1,1 +1,1 @@
-"""The console of one sandbox, and one command on many."""
+"""The console of one sandbox, and runs in many sandboxes."""

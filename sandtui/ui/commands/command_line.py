@@ -1,4 +1,4 @@
-"""A command line of as many lines as the command has: history, continuation, completion."""
+"""A multi-line command input with history, continuation and completion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandtui.fleet.text.sanitize import clean
 
 
 class CommandLine(TextArea):
-    """Enter runs what is complete; up and down at its first and last line walk through ``history``, oldest first."""
+    """Enter runs a complete command; up and down on the first and last line go through ``history`` (oldest first)."""
 
     DEFAULT_CSS = """
     CommandLine {
@@ -32,7 +32,7 @@ class CommandLine(TextArea):
 
     @dataclass
     class Submitted(Message):
-        """A whole command is to be run."""
+        """A complete command was submitted."""
 
         text: str
 
@@ -56,12 +56,12 @@ class CommandLine(TextArea):
         self._typed = ""
 
     def put(self, text: str) -> None:
-        """Replace what stands there; the cursor goes to its end."""
+        """Replace the text and move the cursor to its end."""
         self.text = "\n".join(map(clean, text.split("\n")))
         self.move_cursor(self.document.end)
 
     def restart(self) -> None:
-        """Empty the line and begin at the newest command again."""
+        """Clear the text and go back to the newest history entry."""
         self._place = 0
         self._typed = ""
         self.text = ""
@@ -72,7 +72,7 @@ class CommandLine(TextArea):
         return self.get_text_range((0, 0), self.cursor_location)
 
     def complete(self, before: str, rest: str) -> bool:
-        """Write the rest of a word that was asked for; return False when something else was typed meanwhile."""
+        """Insert a completion; return False if the text has changed meanwhile."""
         if self.before_cursor != before:
             return False
         if rest:
@@ -80,21 +80,21 @@ class CommandLine(TextArea):
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """Enter belongs to the command, not to the text."""
+        """Handle Enter before the text area does."""
         if event.key == "enter":
             event.stop()
             event.prevent_default()
             self.action_submit()
 
     def on_paste(self, event: events.Paste) -> None:
-        """Take several lines as they are, but never run them by themselves."""
+        """Insert pasted lines unchanged; never run them automatically."""
         event.stop()
         event.prevent_default()
         lines = event.text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
         self.insert("\n".join(clean(line.expandtabs(4)) for line in lines))
 
     def action_submit(self) -> None:
-        """Run the command, or begin a new line when it goes on."""
+        """Run the command, or insert a newline if it is incomplete."""
         if goes_on(self.text):
             self.action_newline()
         elif self.text.strip():
@@ -107,14 +107,14 @@ class CommandLine(TextArea):
         self.post_message(self.CompletionWanted(self.before_cursor))
 
     def action_cursor_up(self, select: bool = False) -> None:
-        """Move up, or from the first line to the command before."""
+        """Move up; on the first line go to the previous history entry."""
         if select or self.cursor_location[0] > 0:
             super().action_cursor_up(select)
         else:
             self._walk(1)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        """Move down, or from the last line to the command after."""
+        """Move down; on the last line go to the next history entry."""
         if select or self.cursor_location[0] < self.document.line_count - 1:
             super().action_cursor_down(select)
         else:
@@ -122,10 +122,10 @@ class CommandLine(TextArea):
 
     def _walk(self, step: int) -> None:
         commands = self._history()
-        place = max(0, min(self._place + step, len(commands)))
-        if place == self._place:
+        index = max(0, min(self._place + step, len(commands)))
+        if index == self._place:
             return
         if self._place == 0:
             self._typed = self.text
-        self._place = place
-        self.put(commands[-place] if place else self._typed)
+        self._place = index
+        self.put(commands[-index] if index else self._typed)

@@ -1,4 +1,4 @@
-"""Which lines of a console are shown, when the output of some commands is folded away."""
+"""The visible rows of a console with collapsed runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _UNKNOWN = 1 << 30
 
 
 class ConsoleRows:
-    """The rows of a console. Nothing is kept for them as long as nothing is folded.
+    """The rows of a console. No state is needed while nothing is collapsed.
 
-    Inside lines are counted from the first that ever was, so that a flood, which drops the oldest all the time,
-    costs no more than its own lines.
+    Internally lines are numbered from the first one ever, so that dropping old lines during a flood of output costs
+    nothing.
     """
 
     def __init__(self, console: Console, job_key: str = "") -> None:
@@ -35,9 +35,9 @@ class ConsoleRows:
         return self._count
 
     def update(self) -> tuple[int, int]:
-        """Look at the console anew.
+        """Update from the console.
 
-        Return how many rows, from the first that is left, are as they were, and how many are gone in front of them.
+        Return the number of unchanged rows at the start, and the number of rows dropped before them.
         """
         console = self._console
         made_for = frozenset(console.folded), console.clearings
@@ -49,7 +49,7 @@ class ConsoleRows:
         if self._rows is not None:
             gone = bisect_left(self._rows, console.dropped)
             del self._rows[:gone]
-            # What has ended stays as it is: only the lines that still grow, and new ones, are looked at.
+            # Complete lines do not change: only growing and new ones are checked.
             del self._rows[bisect_left(self._rows, self._settled) :]
             same = len(self._rows)
             self._rows += self._rows_from(max(0, self._settled - console.dropped))
@@ -59,39 +59,39 @@ class ConsoleRows:
         return same, gone
 
     def line(self, row: int) -> int:
-        """Return the number of the line that a row shows; it is negative when that was dropped meanwhile."""
+        """Return the line number of a row; negative if the line was dropped meanwhile."""
         return (self._dropped + row if self._rows is None else self._rows[row]) - self._console.dropped
 
     def row_of(self, line: int) -> int:
-        """Return the row that shows a line, or the last before it."""
+        """Return the row of a line, or the last row before it."""
         wanted = line + self._console.dropped
         if self._rows is None:
             return max(0, min(wanted - self._dropped, self._count - 1))
-        place = bisect_left(self._rows, wanted)
-        found = place < len(self._rows) and self._rows[place] == wanted
-        return place if found else max(0, place - 1)
+        index = bisect_left(self._rows, wanted)
+        found = index < len(self._rows) and self._rows[index] == wanted
+        return index if found else max(0, index - 1)
 
     def pieces(self, row: int) -> list[Piece]:
         """Draw a row."""
         line = self._at(row)
         if line is None:
             return []
-        # Runs are numbered from 1 and never removed, so the number is the place.
+        # Runs are numbered from 1 and never removed, so the number gives the index.
         run = self._console.runs[line.run - 1]
         if line.stream is OutputStream.COMMAND and line.run in self._console.folded:
             return folded_pieces(line, run, self._console.size_of(line.run))
         return line_pieces(line, run, self._job_key)
 
     def most_cells(self, row: int) -> int:
-        """Return quickly how many cells a row may take at most, as far as the length of its line tells."""
+        """Return an upper bound for the width of a row, computed quickly from the length of its line."""
         line = self._at(row)
         if line is None or line.stream not in _PRINTED or "\t" in line.text:
             return _UNKNOWN
         return most_cells(line.text) + _SIGN_CELLS
 
     def _at(self, row: int) -> OutputLine | None:
-        lines, place = self._console.lines, self.line(row) if row < len(self) else -1
-        return lines[place] if 0 <= place < len(lines) else None
+        lines, index = self._console.lines, self.line(row) if row < len(self) else -1
+        return lines[index] if 0 <= index < len(lines) else None
 
     def _rows_from(self, start: int) -> Iterator[int]:
         console = self._console

@@ -1,4 +1,4 @@
-"""The console of one sandbox: type a command, see what it prints and how it ended."""
+"""The console screen of one sandbox."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from sandtui.client import SandboxClientError
-from sandtui.fleet.commands.console import Console, Run
+from sandtui.fleet.commands.console import Console, ConsoleRun
 from sandtui.fleet.commands.line.completion import columns
 from sandtui.fleet.commands.line.history import PastCommand
-from sandtui.fleet.commands.line.masking import told
+from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.commands.line.timeouts import next_timeout
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.text.sanitize import clean, output_line
@@ -42,15 +42,15 @@ NEEDS_OUTPUT = frozenset({"fold", "fold_all", "rerun", "copy", "copy_output", "s
 PAINT_SECONDS = 1 / 30
 
 STOP_AND_BEGIN_AGAIN = (
-    "A command that runs can't be moved into the background. It is stopped first, and then begins again from its "
-    "start, as a job: what it has done until now may be done twice."
+    "A running command cannot be moved to the background. It will be stopped and restarted as a job; work done so "
+    "far may be repeated."
 )
 
-BEGIN_AGAIN = "The last command begins again from its start, as a job in the background that no timeout ends."
+BEGIN_AGAIN = "Runs the last command again as a background job, without a timeout."
 
 
 class ConsoleScreen(AppScreen):
-    """A console on one sandbox. Its output stays when it is left and opened again."""
+    """The console of one sandbox. Its output stays when the screen is closed and reopened."""
 
     SCOPE = "console"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("console"), *bindings("output")]
@@ -58,10 +58,10 @@ class ConsoleScreen(AppScreen):
 
     def __init__(self, services: Services, sandbox_id: str) -> None:
         super().__init__(services)
-        self._search = SearchControl(self, services, "output", "Search the output", self._searched)
+        self._search = SearchControl(self, services, "output", "Search output", self._searched)
         self.sandbox_id = sandbox_id
-        self._worker: Worker[Run] | None = None
-        self._way: Worker[None] | None = None
+        self._worker: Worker[ConsoleRun] | None = None
+        self._live: Worker[None] | None = None
         self._painting: Timer | None = None
         self._rows: ConsoleRows | None = None
         self._offer: tuple[str, ...] = ()
@@ -72,33 +72,33 @@ class ConsoleScreen(AppScreen):
         with Vertical(id="output-panel", classes="panel"):
             yield OutputView(self._row_pieces, at_most=lambda row: self.rows.most_cells(row), id="output")
         with Vertical(id="command-panel", classes="panel -lines"):
-            yield CommandLine(lambda: self.console.history, "a command for the sandbox's shell", id="command")
+            yield CommandLine(lambda: self.console.history, "command…", id="command")
 
     @property
     def console(self) -> Console:
-        """The console that is shown."""
+        """The console."""
         session = self.services.platform.session
         if session is None:
-            raise RuntimeError("there is no connection")
+            raise RuntimeError("not connected")
         return session.console(self.sandbox_id)
 
     @property
     def rows(self) -> ConsoleRows:
-        """Its lines as rows of the screen."""
+        """The rows of the console."""
         if self._rows is None:
             self._rows = ConsoleRows(self.console, self.services.key_of("console.job"))
         return self._rows
 
     def crumbs(self) -> list[str]:
-        """Fleet, the sandbox, exec."""
+        """Return the breadcrumbs."""
         return ["Fleet", self._title(), "Exec"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell what a path can go on with, or what is looked for."""
+        """Return the status line: completions, search, follow mode."""
         following = self.output_view.following
         right = [
             Piece(
-                "● following" if following else f"‖ {self.services.key_of('output.follow')} follows",
+                "● following" if following else f"‖ paused ({self.services.key_of('output.follow')} to follow)",
                 "good" if following else "dim",
             )
         ]
@@ -107,19 +107,19 @@ class ConsoleScreen(AppScreen):
         return self._search.status(), right
 
     def hint_scopes(self) -> tuple[str, ...]:
-        """While typing only control keys are ours."""
+        """Return the scope; while the prompt has the focus only control keys are bound."""
         return ("console",) if self.query_one(CommandLine).has_focus else ("output", "console")
 
     def on_mount(self) -> None:
         self.listen(self.console.on_change, self._changed)
-        self._way = self.services.work.worker(self.console.keep_open(), f"way {self.sandbox_id}", exclusive=True)
+        self._live = self.services.work.worker(self.console.keep_open(), f"live {self.sandbox_id}", exclusive=True)
         search_commands(self.services, "", self.sandbox_id, self.whenever_open(self._remember))
         self.draw()
 
     def on_unmount(self) -> None:
-        """Close the connection; a command that runs goes on and keeps it."""
-        if self.services.platform.session is not None and self._way is not None and self.console.running is None:
-            self._way.cancel()
+        """Release the live connection; a running command keeps it until its end."""
+        if self.services.platform.session is not None and self._live is not None and self.console.running is None:
+            self._live.cancel()
 
     def on_output_view_following_changed(self) -> None:
         self.update_news()
@@ -128,7 +128,7 @@ class ConsoleScreen(AppScreen):
         self.draw()
 
     def tick(self) -> None:
-        """Let the time of a running command grow."""
+        """Update the runtime of a running command."""
         super().tick()
         self._draw_state()
 
@@ -147,20 +147,20 @@ class ConsoleScreen(AppScreen):
             self.update_news()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """ctrl+c copies, as everywhere, while nothing runs; letters are typed, not keys, in the field."""
+        """Return whether an action is available: ctrl+c copies while nothing runs; letters go to the prompt."""
         if action == "interrupt" and self.has_selection:
             return self.console.running is not None
         return super().check_action(action, parameters)
 
     def run_command(self, command: str) -> bool:
-        """Run a command and keep it in the history, unless one runs; return whether it was begun."""
+        """Run a command and add it to the history, unless one is running; return whether it was started."""
         if self.console.running is not None:
             key = self.services.key_of("console.interrupt")
-            self.services.notifier.notify(f"A command is still running here: {key} stops it.", "warning")
+            self.services.notifier.notify(f"A command is still running: {key} interrupts it", "warning")
             return False
         self.output_view.follow()
         self.services.command_history.add(self.sandbox_id, self._sandbox_name(), command)
-        with self.services.notifier.doing(f"run › {self._sandbox_name()} › {told(command)}"):
+        with self.services.notifier.doing(f"run › {self._sandbox_name()} › {redact_for_log(command)}"):
             self._worker = self.services.work.worker(
                 self.console.run(command, self.console.timeout), f"console {self.sandbox_id}"
             )
@@ -180,7 +180,7 @@ class ConsoleScreen(AppScreen):
         self._draw_state()
 
     def action_job(self) -> None:
-        """Run what is typed in the background, or begin what runs or ran last anew there."""
+        """Run the typed command as a background job, or else the running or last one."""
         field = self.query_one(CommandLine)
         if command := field.text.strip():
             field.restart()
@@ -189,20 +189,20 @@ class ConsoleScreen(AppScreen):
         elif self.console.runs:
             self._ask_for_job(self.console.runs[-1])
         else:
-            self.services.notifier.notify("Type the command first.", "warning")
+            self.services.notifier.notify("Enter a command first", "warning")
 
     def action_clear(self) -> None:
         self.console.clear()
 
     def action_back(self) -> None:
-        """From typing to the output; from there back to the screen before."""
+        """Leave the prompt for the output; from there go back."""
         if self.query_one(CommandLine).has_focus and self.console.lines:
             self.output_view.focus()
         else:
             self.app.pop_screen()
 
     def draw(self) -> None:
-        """Draw what has changed; a view that does not follow stays on its lines."""
+        """Redraw what has changed; a view that does not follow keeps its position."""
         self._painting = None
         if not self.is_mounted or self.is_covered:
             return
@@ -215,7 +215,7 @@ class ConsoleScreen(AppScreen):
         try:
             completion = await self.console.complete(before)
         except SandboxClientError as error:
-            self.services.notifier.notify(f"Nothing could be completed: {error}", "warning")
+            self.services.notifier.notify(f"Completion failed: {error}", "warning")
             return
         field = self.query_one(CommandLine)
         if not field.complete(before, completion.insert):
@@ -223,25 +223,25 @@ class ConsoleScreen(AppScreen):
         self._offer, self._offered_for = completion.names if len(completion.names) > 1 else (), field.text
         self.update_news()
 
-    def _ask_for_job(self, run: Run) -> None:
-        """The platform can't move a command into the background: say that it begins again, before it does."""
+    def _ask_for_job(self, run: ConsoleRun) -> None:
+        """Confirm first: the platform can't move a running command to the background, so it is restarted."""
 
-        def answered(yes: bool | None) -> None:
+        def on_result(yes: bool | None) -> None:
             if yes:
                 self.run_flow(self._begin_as_job(run), "job")
 
         runs = run is self.console.running
         self.app.push_screen(
             AskDialog(
-                "Run it in the background",
+                "Run as background job",
                 STOP_AND_BEGIN_AGAIN if runs else BEGIN_AGAIN,
-                "Stop, begin again" if runs else "Begin again",
+                "Stop and restart as job" if runs else "Run as job",
                 danger=runs,
             ),
-            answered,
+            on_result,
         )
 
-    async def _begin_as_job(self, run: Run) -> None:
+    async def _begin_as_job(self, run: ConsoleRun) -> None:
         if run is self.console.running:
             self.action_interrupt()
         await self.console.until_idle()
@@ -252,12 +252,12 @@ class ConsoleScreen(AppScreen):
         try:
             job_id = await self.console.start_job(command)
         except SandboxClientError as error:
-            self.services.notifier.notify(f"The job was not started: {error}", "error")
+            self.services.notifier.notify(f"Job not started: {error}", "error")
         else:
             if (session := self.services.platform.session) is not None:
                 session.jobs.adopt(self.sandbox_id, job_id, command, self.console.carried.directory)
                 session.job_watcher.want([self.sandbox_id])
-            self.services.notifier.notify(f"Job {job_id} runs in the background; it goes on when sandtui ends.")
+            self.services.notifier.notify(f"Job {job_id} started. It keeps running after you quit")
 
     def _remember(self, found: Sequence[PastCommand]) -> None:
         if self.services.platform.session is not None and not self.console.past:
@@ -307,26 +307,26 @@ class ConsoleScreen(AppScreen):
 
     @property
     def output_view(self) -> OutputView:
-        """Where the rows are."""
+        """The view of the output."""
         return self.query_one("#output", OutputView)
 
     @property
     def line_at_cursor(self) -> int | None:
-        """The number of the line under the cursor."""
+        """The line number under the cursor."""
         row = self.output_view.cursor
         line = self.rows.line(row) if row < len(self.rows) else -1
         return line if 0 <= line < len(self.console.lines) else None
 
     def why_not(self, action: str) -> str:
-        """Return that there is no output yet, or that its end is followed already."""
+        """Return why an action is not available, or an empty text."""
         if action in NEEDS_OUTPUT and not self.console.lines:
-            return f"Nothing was run yet: {self.services.key_of('output.type')} goes to the command line."
+            return f"No runs yet: {self.services.key_of('output.type')} focuses the prompt"
         if action == "interrupt" and self.console.running is None and not self.has_selection:
-            return f"No command is running here. {self.services.key_of('app.quit')} quits."
+            return f"No command is running ({self.services.key_of('app.quit')} to quit)"
         if action == "clear" and not self.console.lines:
-            return "There is no output to clear."
+            return "No output to clear"
         if action == "follow" and self.output_view.following:
-            return "The end of the output is followed already."
+            return "Already following the output"
         return ""
 
     def action_type(self) -> None:
@@ -352,7 +352,7 @@ class ConsoleScreen(AppScreen):
     def action_wrap(self) -> None:
         view = self.output_view
         view.wrap = not view.wrap
-        self.services.notifier.notify("Long lines are wrapped." if view.wrap else "Long lines are cut.")
+        self.services.notifier.notify("Line wrap on" if view.wrap else "Line wrap off")
 
     def action_search(self) -> None:
         self._search.ask()
@@ -393,13 +393,13 @@ class ConsoleScreen(AppScreen):
 
             self.services.files.save(path, write)
 
-        ask_new_file(self.app, "Save the output", "console.txt", save)
+        ask_new_file(self.app, "Save output", "console.txt", save)
 
     def _first_line(self, number: int) -> int:
-        return next((place for place, line in enumerate(self.console.lines) if line.run == number), 0)
+        return next((index for index, line in enumerate(self.console.lines) if line.run == number), 0)
 
     def _fold_at(self, line: int) -> None:
-        """Draw with other lines folded; unless the end is followed a line stays where it was seen."""
+        """Redraw after collapsing or expanding; without follow, ``line`` keeps its position on screen."""
         self.draw()
         if not self.output_view.following:
             self.output_view.keep(self.rows.row_of(line))

@@ -1,4 +1,4 @@
-"""How a fan-out looks: a line for each sandbox, and the answers, equal ones folded together."""
+"""Rendering of a fan-out: a row per sandbox, and the results, identical ones grouped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sandtui.fleet.commands.fanout import Answer, FanOut, Group, Target
-from sandtui.fleet.commands.fanout.differences import Body, BodyLine, Kind
+from sandtui.fleet.commands.fanout import Answer, FanOut, ResultGroup, Target
+from sandtui.fleet.commands.fanout.differences import Body, BodyLine, DiffKind
 from sandtui.fleet.commands.fanout.grouping import end_of, exit_codes
 from sandtui.fleet.commands.fanout.live import TailLine
 from sandtui.fleet.commands.fanout.text import times
@@ -30,22 +30,22 @@ NAME_WIDTH = 20
 
 
 class Fold(Enum):
-    """How much of a group is shown."""
+    """How much of a group is expanded."""
 
     PREVIEW = "its first lines"
     OPEN = "all"
     CLOSED = "its title"
 
     def after(self, body: Body | None) -> Fold:
-        """Return what Enter makes of it."""
+        """Return the next level, for Enter."""
         if self is Fold.PREVIEW and body is not None and len(body) > len(body.preview(PREVIEW_LINES)):
             return Fold.OPEN
         return Fold.PREVIEW if self is Fold.CLOSED else Fold.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a line of the results shows: a group and, inside its answer, a line; or an earlier run."""
+class RowPosition:
+    """The content of a row: a group and a line of its result, or an earlier run."""
 
     what: str
     key: Hashable = None
@@ -53,11 +53,11 @@ class Place:
 
 
 class Results:
-    """The lines of the results, each drawn when it is looked at."""
+    """The rows of the results, rendered when visible."""
 
     def __init__(
         self,
-        groups: Sequence[Group],
+        groups: Sequence[ResultGroup],
         bodies: Mapping[Answer, Body],
         folds: Mapping[Hashable, Fold],
         earlier: Sequence[FanOut],
@@ -66,7 +66,7 @@ class Results:
         now: float = 0.0,
         key: KeyOf = str,
     ) -> None:
-        """``signs`` asks for a sign of each target above the answers, so many in a line.
+        """``signs``: signs of all targets above the results, this many per row.
 
         ``now`` is in seconds on the monotonic clock, ``key`` the key of an action.
         """
@@ -82,25 +82,25 @@ class Results:
     def __len__(self) -> int:
         return len(self._places)
 
-    def place(self, number: int) -> Place | None:
-        """Return what a line shows."""
+    def place(self, number: int) -> RowPosition | None:
+        """Return the content of a row."""
         return self._places[number] if 0 <= number < len(self._places) else None
 
-    def find(self, place: Place | None) -> int | None:
-        """Return the line of a place that was there before, or of its group's title."""
-        if place is None or place.key is None:
+    def find(self, index: RowPosition | None) -> int | None:
+        """Return the row with the same content as before, or the title row of its group."""
+        if index is None or index.key is None:
             return None
-        if place.what == "live" and place.key not in self._speaking:
-            # It has ended: its answer is what is looked for now.
-            keys = (key for key, each in self._groups.items() if any(target.id == place.key for target in each.targets))
-            place = Place("title", next(keys, place.key))
-        for wanted in (place, Place("title", place.key)):
+        if index.what == "live" and index.key not in self._speaking:
+            # It has ended: show its result instead.
+            keys = (key for key, each in self._groups.items() if any(target.id == index.key for target in each.targets))
+            index = RowPosition("title", next(keys, index.key))
+        for wanted in (index, RowPosition("title", index.key)):
             if wanted in self._places:
                 return self._places.index(wanted)
         return None
 
     def body(self, key: Hashable) -> Body | None:
-        """Return the lines of a group's answer."""
+        """Return the lines of a group's result."""
         each = self._groups.get(key)
         return self._bodies.get(each.output) if each is not None and each.output is not None else None
 
@@ -109,81 +109,81 @@ class Results:
         return self._earlier[number]
 
     def speaking_at(self, number: int) -> Target | None:
-        """Return the sandbox whose last line stands here while it runs."""
-        place = self.place(number)
-        return self._speaking.get(place.key) if place is not None and place.what == "live" else None
+        """Return the running sandbox shown in a row."""
+        index = self.place(number)
+        return self._speaking.get(index.key) if index is not None and index.what == "live" else None
 
     def line_of(self, target: Target) -> int | None:
-        """Return the line of the title of a target's group, or of what it says while it runs."""
+        """Return the title row of a target's group, or its row while it runs."""
         if target.id in self._speaking:
-            return self.find(Place("live", target.id))
+            return self.find(RowPosition("live", target.id))
         keys = (key for key, each in self._groups.items() if target in each.targets)
         key = next(keys, None)
-        return self.find(Place("title", key)) if key is not None else None
+        return self.find(RowPosition("title", key)) if key is not None else None
 
-    def group_at(self, number: int) -> Group | None:
-        """Return the group that a line belongs to."""
-        place = self.place(number)
-        return self._groups.get(place.key) if place is not None and place.key is not None else None
+    def group_at(self, number: int) -> ResultGroup | None:
+        """Return the group of a row."""
+        index = self.place(number)
+        return self._groups.get(index.key) if index is not None and index.key is not None else None
 
     def line(self, number: int, width: int) -> list[Piece]:
-        """Draw a line."""
-        place = self.place(number)
-        if place is None or place.what == "gap":
+        """Render a row."""
+        index = self.place(number)
+        if index is None or index.what == "gap":
             return []
-        if place.what == "signs":
-            return _signs(self._targets[place.number : place.number + self._per_line])
-        if place.what == "earlier":
-            return _earlier(self._earlier[place.number])
-        if place.what == "running":
+        if index.what == "signs":
+            return _signs(self._targets[index.number : index.number + self._per_line])
+        if index.what == "earlier":
+            return _earlier(self._earlier[index.number])
+        if index.what == "running":
             return _running(self._running, width)
-        if place.what == "live":
-            return live_pieces(self._speaking[place.key], self._now, width)
-        if place.what == "words":
+        if index.what == "live":
+            return live_pieces(self._speaking[index.key], self._now, width)
+        if index.what == "text":
             return [Piece("earlier in this session", "dim")]
-        each = self._groups[place.key]
-        if place.what == "title":
+        each = self._groups[index.key]
+        if index.what == "title":
             return _title(each, self._folds.get(each.key, Fold.PREVIEW), width)
-        if place.what == "names":
+        if index.what == "names":
             return [Piece("   "), Piece(fit(_names(each.targets, width), max(1, width - 3)), "dim")]
-        if place.what == "problem":
+        if index.what == "problem":
             return [Piece("   "), Piece(clean(each.problem), "bad")]
-        body = self.body(place.key)
+        body = self.body(index.key)
         if body is None:
             return []
-        if place.what == "more":
-            return [Piece(f"   … {place.number:,} more lines: {self._key('results.fold')} shows them", "dim")]
-        if place.what == "skip":
-            return [Piece(f"   ⋮ {place.number:,} the same", "dim")]
-        if place.what == "note":
-            words = f"{body.left_out:,} more lines, {self._key('results.save')} saves them  " if body.left_out else ""
-            return [Piece(f"   … {words}{body.note}", "dim")]
-        return body_pieces(body.line(place.number))
+        if index.what == "more":
+            return [Piece(f"   … {index.number:,} more lines ({self._key('results.fold')} to expand)", "dim")]
+        if index.what == "skip":
+            return [Piece(f"   ⋮ {index.number:,} identical lines", "dim")]
+        if index.what == "note":
+            text = f"{body.left_out:,} more lines ({self._key('results.save')} to save all)  " if body.left_out else ""
+            return [Piece(f"   … {text}{body.note}", "dim")]
+        return body_pieces(body.line(index.number))
 
-    def _arrange(self) -> Iterator[Place]:
+    def _arrange(self) -> Iterator[RowPosition]:
         for start in range(0, len(self._targets), self._per_line):
-            yield Place("signs", None, start)
+            yield RowPosition("signs", None, start)
         if self._targets:
-            yield Place("gap")
+            yield RowPosition("gap")
         for key, each in self._groups.items():
-            yield Place("title", key)
+            yield RowPosition("title", key)
             fold = self._folds.get(key, Fold.PREVIEW)
             if fold is not Fold.CLOSED:
                 yield from self._arrange_group(key, each, fold)
-            yield Place("gap")
+            yield RowPosition("gap")
         if self._running:
-            yield Place("running")
-            yield from (Place("live", key) for key in self._speaking)
-            yield Place("gap")
+            yield RowPosition("running")
+            yield from (RowPosition("live", key) for key in self._speaking)
+            yield RowPosition("gap")
         if self._earlier:
-            yield Place("words")
-            yield from (Place("earlier", None, number) for number in range(len(self._earlier)))
+            yield RowPosition("text")
+            yield from (RowPosition("earlier", None, number) for number in range(len(self._earlier)))
 
-    def _arrange_group(self, key: Hashable, each: Group, fold: Fold) -> Iterator[Place]:
+    def _arrange_group(self, key: Hashable, each: ResultGroup, fold: Fold) -> Iterator[RowPosition]:
         if len(each.targets) > 1:
-            yield Place("names", key)
+            yield RowPosition("names", key)
         if each.answer is None:
-            yield Place("problem", key)
+            yield RowPosition("problem", key)
         body = self.body(key)
         if body is None:
             return
@@ -191,22 +191,22 @@ class Results:
         before = -1
         for number in shown:
             if number > before + 1:
-                yield Place("skip", key, number - before - 1)
-            yield Place("line", key, number)
+                yield RowPosition("skip", key, number - before - 1)
+            yield RowPosition("line", key, number)
             before = number
         if len(body) > before + 1:
-            yield Place("more", key, len(body) - before - 1)
+            yield RowPosition("more", key, len(body) - before - 1)
         elif body.left_out or body.note:
-            yield Place("note", key)
+            yield RowPosition("note", key)
 
 
 def body_pieces(line: BodyLine) -> list[Piece]:
-    """Draw a line of an answer; what differs from the largest group is told by a sign and a colour."""
+    """Render a line of a result; differences from the largest group have a sign and a color."""
     sign = line.sign
-    if line.kind is Kind.GONE:
+    if line.kind is DiffKind.GONE:
         return [Piece(sign, "dim"), Piece(line.text, "dim")]
     role: Role = "busy" if line.stderr else "text"
-    if line.kind is Kind.SAME:
+    if line.kind is DiffKind.SAME:
         return [Piece(sign, "busy"), Piece(line.text, role)]
     parts = [
         Piece(line.text[: line.start], role),
@@ -217,17 +217,17 @@ def body_pieces(line: BodyLine) -> list[Piece]:
 
 
 def live_pieces(target: Target, now: float, width: int) -> list[Piece]:
-    """Draw the line of a sandbox on which it runs: name, time, and the last line that it said."""
+    """Render a running sandbox: name, runtime and last line of output."""
     left = f"   {fit(clean(target.name), NAME_WIDTH)} {fit(short_time(target.seconds(now)), 6, right=True)}  "
     last = target.live.last if target.live is not None else None
     if last is None:
-        return [Piece(left, "dim"), Piece("nothing yet", "dim")]
+        return [Piece(left, "dim"), Piece("no output yet", "dim")]
     room = max(1, width - width_of(left))
     return [Piece(left, "dim"), Piece(fit(output_line(last.text), room).rstrip(), "busy" if last.stderr else "text")]
 
 
 def tail_pieces(line: TailLine) -> list[Piece]:
-    """Draw a line of what a command has said so far."""
+    """Render a line of live output."""
     return [
         Piece(" ! " if line.stderr else "   ", "busy"),
         Piece(output_line(line.text), "busy" if line.stderr else "text"),
@@ -235,7 +235,7 @@ def tail_pieces(line: TailLine) -> list[Piece]:
 
 
 def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
-    """Draw the line of one sandbox: sign, name, exit code, time."""
+    """Render the row of a sandbox: sign, name, exit code, time."""
     sign, role = SIGNS[target.state]
     if target.answer is not None:
         ended = str(target.answer.exit_code)
@@ -252,36 +252,36 @@ def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
 
 
 def counts(fan_out: FanOut) -> list[Piece]:
-    """Return how many are how far."""
+    """Return the progress counts."""
     pieces: list[Piece] = []
-    words = {State.DONE: "ok", State.FAILED: "failed"}
+    text = {State.DONE: "ok", State.FAILED: "failed"}
     for state in (State.DONE, State.FAILED, State.CANCELLED, State.RUNNING, State.WAITING):
         if count := fan_out.count(state):
             sign, role = SIGNS[state]
-            pieces.append(Piece(f"{sign} {count:,} {words.get(state, state.value)}  ", role))
+            pieces.append(Piece(f"{sign} {count:,} {text.get(state, state.value)}  ", role))
     return pieces
 
 
 def ends(fan_out: FanOut) -> list[Piece]:
-    """Return how often each end was met."""
+    """Return the outcome counts."""
     found = exit_codes(fan_out)
     return [Piece("   ".join(f"{count:,} x {clean(end)}" for end, count in found), "dim")] if found else []
 
 
 def short_time(seconds: float | None) -> str:
-    """Return a time of a command: ``0.8s``, ``12s``, ``3m 04s``."""
+    """Format a runtime: ``0.8s``, ``12s``, ``3m 04s``."""
     if seconds is None:
         return ""
     return f"{seconds:.1f}s" if seconds < 10 else long_duration(seconds)
 
 
-def _title(each: Group, fold: Fold, width: int) -> list[Piece]:
+def _title(each: ResultGroup, fold: Fold, width: int) -> list[Piece]:
     count = len(each.targets)
     end, role = end_of(each.targets[0]), _role(each)
     arrow = "▸ " if fold is Fold.CLOSED else "▾ "
     left = [Piece(arrow, role)]
     if count > 1:
-        left += [Piece(f"{count:,} the same", "bright"), Piece(f"  {end}", role)]
+        left += [Piece(f"{count:,} identical", "bright"), Piece(f"  {end}", role)]
     else:
         left += [Piece(clean(each.targets[0].name), "bright"), Piece(f"  {end}", role)]
     took = times(each)
@@ -290,28 +290,28 @@ def _title(each: Group, fold: Fold, width: int) -> list[Piece]:
 
 
 def _running(targets: Sequence[Target], width: int) -> list[Piece]:
-    words = f"{len(targets):,} running  "
-    # Those whose output comes have lines of their own.
+    text = f"{len(targets):,} running  "
+    # Targets with live output have rows of their own.
     silent = [target for target in targets if not target.streams]
-    return [Piece("◐ ", "busy"), Piece(words, "busy"), Piece(_names(silent, width - width_of(words)), "dim")]
+    return [Piece("◐ ", "busy"), Piece(text, "busy"), Piece(_names(silent, width - width_of(text)), "dim")]
 
 
-def _role(each: Group) -> Role:
+def _role(each: ResultGroup) -> Role:
     if not each.failed:
         return "good"
     return "info" if each.targets[0].state is State.CANCELLED else "bad"
 
 
 def _names(targets: Sequence[Target], width: int) -> str:
-    words: list[str] = []
+    text: list[str] = []
     room = width - 16
-    for place, target in enumerate(targets):
+    for index, target in enumerate(targets):
         name = clean(target.name)
         room -= width_of(name) + 1
-        if room < 0 and place:
-            return f"{' '.join(words)} and {len(targets) - place:,} more"
-        words.append(name)
-    return " ".join(words)
+        if room < 0 and index:
+            return f"{' '.join(text)} and {len(targets) - index:,} more"
+        text.append(name)
+    return " ".join(text)
 
 
 def _signs(targets: Sequence[Target]) -> list[Piece]:

@@ -1,4 +1,4 @@
-"""One command on many sandboxes: the command line, a line for each sandbox, and what they said."""
+"""The screen for running one command in many sandboxes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandtui.fleet.commands.fanout.live import TailLine
 from sandtui.fleet.commands.fanout.save import save
 from sandtui.fleet.commands.line.completion import ask, columns
 from sandtui.fleet.commands.line.history import PastCommand
-from sandtui.fleet.commands.line.masking import told
+from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.commands.line.timeouts import TIMEOUTS, next_timeout
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory.bulk import State
@@ -53,7 +53,7 @@ PAINT_SECONDS = 0.15
 
 
 class FanOutScreen(AppScreen):
-    """A command line for many sandboxes. What runs goes on when the screen is left."""
+    """Runs commands in many sandboxes. A run continues when the screen is closed."""
 
     fan_out: FanOut | None
     SCOPE = "fanout"
@@ -69,7 +69,7 @@ class FanOutScreen(AppScreen):
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
         self.wanted = ""
-        self._search = SearchControl(self, services, "results", "Search the answers", self._searched)
+        self._search = SearchControl(self, services, "results", "Search results", self._searched)
         self.fan_out = fan_out
         self._timeout = TIMEOUTS[1]
         self._confirmed = False
@@ -95,25 +95,25 @@ class FanOutScreen(AppScreen):
                 with Vertical(id="fan-live", classes="panel"):
                     yield OutputView(self._live_line, id="live")
         with Vertical(id="command-panel", classes="panel -lines"):
-            yield CommandLine(self._history, "a command for all of them", id="command")
+            yield CommandLine(self._history, "command for all targets…", id="command")
 
     def crumbs(self) -> list[str]:
-        """Fleet, exec on so many."""
+        """Return the breadcrumbs."""
         return ["Fleet", f"Exec ({len(self.rows):,})"]
 
     def hint_scopes(self) -> tuple[str, ...]:
-        """While typing only control keys are ours."""
+        """Return the scope; while the prompt has the focus only control keys are bound."""
         return ("fanout",) if self.query_one(CommandLine).has_focus else ("results", "fanout")
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell how the command ended how often, or what a path can go on with."""
+        """Return the status line: outcome counts, or completions."""
         if self._offer:
             where = f"  in {clean(self.rows[0].sandbox.name)}"
             names = columns(self._offer, self.size.width - width_of(where) - 4)
             return [Piece(names, "info"), Piece(where, "dim")], []
         if self.fan_out is None:
-            words = f"enter runs it in {len(self.rows):,} sandboxes · nothing is sent until then"
-            return [Piece(words, "dim")], []
+            text = f"enter: run in {len(self.rows):,} sandboxes"
+            return [Piece(text, "dim")], []
         return [*self._search.status(), *ends(self.fan_out)], [Piece(short_time(self.fan_out.seconds()), "dim")]
 
     def on_mount(self) -> None:
@@ -127,17 +127,17 @@ class FanOutScreen(AppScreen):
         self.call_after_refresh(self._draw)
 
     def tick(self) -> None:
-        """Let the times of what runs grow."""
+        """Update the runtimes."""
         super().tick()
         if self.fan_out is not None and not self.fan_out.is_over:
             self._draw()
 
     def on_command_line_submitted(self, message: CommandLine.Submitted) -> None:
-        """Run it in all, after a question when they are many."""
+        """Run the command in all targets, after a confirmation when there are many."""
         message.stop()
         if self.fan_out is not None and not self.fan_out.is_over:
             key = self.services.key_of("fanout.interrupt")
-            self.services.notifier.notify(f"The last command still runs: {key} stops it.", "warning")
+            self.services.notifier.notify(f"The last command is still running: {key} stops it", "warning")
             return
         if self._confirmed or len(self.rows) <= TYPE_THE_COUNT_ABOVE:
             self._start(message.text)
@@ -145,16 +145,16 @@ class FanOutScreen(AppScreen):
         plan = make_plan(plans.RUN, self.rows, 0, message.text)
         connection = self.services.platform.connection
 
-        def answered(confirmed: bool | None) -> None:
+        def on_result(confirmed: bool | None) -> None:
             if confirmed:
                 self._confirmed = True
                 self._start(message.text)
 
         where = connection.label if connection is not None else ""
-        self.app.push_screen(PlanDialog(plan, where, self.services.clock.now()), answered)
+        self.app.push_screen(PlanDialog(plan, where, self.services.clock.now()), on_result)
 
     def on_command_line_completion_wanted(self, message: CommandLine.CompletionWanted) -> None:
-        """Ask the first sandbox what the path may go on with; on an empty line tab goes to the results."""
+        """Complete the path in the first sandbox; on an empty prompt, tab focuses the results."""
         message.stop()
         if not message.before.strip():
             self.results_view.focus()
@@ -173,7 +173,7 @@ class FanOutScreen(AppScreen):
         try:
             completion = await ask(session.client, self.rows[0].id, before)
         except SandboxClientError as error:
-            self.services.notifier.notify(f"Nothing could be completed: {error}", "warning")
+            self.services.notifier.notify(f"Completion failed: {error}", "warning")
             return
         field = self.query_one(CommandLine)
         if not field.complete(before, completion.insert):
@@ -182,7 +182,7 @@ class FanOutScreen(AppScreen):
         self.update_news()
 
     def take(self, rows: Sequence[Row]) -> None:
-        """Have the next command run in these; what the last one said is among the earlier runs."""
+        """Set the targets of the next command; the last results move to the earlier runs."""
         self.rows = sorted(rows, key=lambda row: row.name_key)
         self._confirmed = False
         if self.fan_out is not None:
@@ -192,12 +192,12 @@ class FanOutScreen(AppScreen):
         self.query_one(CommandLine).focus()
 
     def changed(self) -> None:
-        """Draw soon: hundreds of answers come in a second, a few drawings are enough."""
+        """Schedule a redraw: hundreds of results may arrive per second, a few redraws are enough."""
         if self._painting is None:
             self._painting = self.set_timer(PAINT_SECONDS, self._draw)
 
     def show(self, fan_out: FanOut) -> None:
-        """Show a run, live when it is."""
+        """Show a run, with live output if available."""
         if self.fan_out is not None:
             self._stop_listening()
         self.fan_out = fan_out
@@ -209,7 +209,7 @@ class FanOutScreen(AppScreen):
         self._draw()
 
     def set_timeout(self) -> None:
-        """Take the next time that each may take."""
+        """Set the next timeout."""
         self._timeout = next_timeout(self._timeout)
         self._draw_frame()
 
@@ -222,20 +222,20 @@ class FanOutScreen(AppScreen):
         running = [row for row in self.rows if (now := session.store.get(row.id)) is None or now.status == "RUNNING"]
         if not running:
             key = self.services.key_of("results.targets")
-            self.services.notifier.refuse(f"None of them runs any more: {key} chooses others.", "run")
+            self.services.notifier.refuse(f"None of them is running: {key} changes the targets", "run")
             return
         self.services.command_history.add("", f"{len(running):,} sandboxes", command)
         self.show(session.fan_out(command, running, self._timeout, live=self.live))
-        with self.services.notifier.doing(f"run › {len(running):,} sandboxes › {told(command)}"):
+        with self.services.notifier.doing(f"run › {len(running):,} sandboxes › {redact_for_log(command)}"):
             self.run_shown()
 
     def run_shown(self) -> None:
-        """Run what is shown, from its beginning or on what failed."""
+        """Run the shown fan-out, or the queued part of it."""
         if self.fan_out is not None:
             self.services.work.start(self.fan_out.run(), "fan-out")
 
     def redraw(self) -> None:
-        """Draw the results as they are wanted now."""
+        """Redraw the results with the current options."""
         self._draw()
 
     def _draw(self) -> None:
@@ -256,7 +256,7 @@ class FanOutScreen(AppScreen):
                 self.run_flow(self._compare(fan_out), "fan-out lines")
 
     async def _compare(self, fan_out: FanOut) -> None:
-        """Make the lines of what has come, off the loop."""
+        """Render the results so far in a thread."""
         try:
             made = await asyncio.to_thread(self._made.of, list(fan_out.targets))
             if fan_out is self.fan_out:
@@ -286,7 +286,7 @@ class FanOutScreen(AppScreen):
             view.keep(again)
 
     def _draw_live(self) -> None:
-        """Show the end of what the sandbox under the cursor has said, while it runs."""
+        """Show the live output of the sandbox under the cursor."""
         self._watched = self._find_watched()
         panel = self.query_one("#fan-live")
         panel.display = self._watched is not None
@@ -329,8 +329,8 @@ class FanOutScreen(AppScreen):
         if self.live:
             left.append(Piece("  live over SSH", "busy"))
         if not self.together:
-            left.append(Piece("  each alone", "busy"))
-        right = counts(fan_out) if fan_out is not None else [Piece("nothing run yet ", "dim")]
+            left.append(Piece("  ungrouped", "busy"))
+        right = counts(fan_out) if fan_out is not None else [Piece("no runs yet ", "dim")]
         self.query_one("#target", ChromeLine).show(left, right)
         count = len(fan_out.targets) if fan_out is not None else len(self.rows)
         self.query_one("#fan-targets").border_title = Content(f"sandboxes {count:,}")
@@ -363,51 +363,51 @@ class FanOutScreen(AppScreen):
         return list(dict.fromkeys([*self._past, *(run.command for run in runs)]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """ctrl+c copies, as everywhere, while nothing runs."""
+        """Return whether an action is available: ctrl+c copies while nothing runs."""
         if action == "interrupt" and self.has_selection:
             return self.fan_out is not None and not self.fan_out.is_over
         return super().check_action(action, parameters)
 
     @property
     def results_view(self) -> OutputView:
-        """Where the answers are."""
+        """The view of the results."""
         return self.query_one("#results", OutputView)
 
     def why_not(self, action: str) -> str:
-        """Return that nothing runs, has failed or was answered."""
+        """Return why an action is not available, or an empty text."""
         fan_out, key = self.fan_out, self.services.key_of
         if action == "interrupt":
             idle = (fan_out is None or fan_out.is_over) and not self.has_selection
-            return f"No command is running here. {key('app.quit')} quits." if idle else ""
+            return f"No command is running ({key('app.quit')} to quit)" if idle else ""
         if fan_out is None and action in NEEDS_RUN:
-            return f"Nothing was run yet: {key('results.type')} goes to the command line."
+            return f"No runs yet: {key('results.type')} focuses the prompt"
         if fan_out is None:
             return ""
         if action == "cancel" and fan_out.is_over:
-            return "The command is over: there is nothing to stop."
+            return "Nothing to stop: the command has ended"
         if action in {"retry", "mark"} and not fan_out.is_over:
-            return f"The command still runs: wait for its end, or stop it with {key('results.cancel')}."
+            return f"The command is still running: wait for it, or press {key('results.cancel')} to stop it"
         if action in {"retry", "mark"} and not fan_out.failed:
-            return "None of them has failed."
+            return "No failed sandboxes"
         if action == "save" and fan_out.count(State.WAITING):
-            return f"Some have not been asked yet: wait for them, or stop with {key('results.cancel')}."
+            return f"The run is not complete: wait for it, or press {key('results.cancel')} to stop it"
         if action == "fold":
             return self._why_not_fold(fan_out)
         if action == "copy_answer" and self.results.group_at(self.results_view.cursor) is None:
-            return "There is no answer under the cursor."
+            return "No result under the cursor"
         return ""
 
     def _why_not_fold(self, fan_out: FanOut) -> str:
         targets = self.query_one("#targets", OutputView)
         if targets.has_focus:
             target = fan_out.targets[targets.cursor] if targets.cursor < len(fan_out.targets) else None
-            answered = target is not None and self.results.line_of(target) is not None
-            return "" if answered else "This sandbox has not answered yet."
-        place = self.results.place(self.results_view.cursor)
-        if place is not None and place.what == "live":
-            return "This sandbox has not answered yet."
-        if place is None or (place.key is None and place.what != "earlier"):
-            return "There is no answer under the cursor."
+            on_result = target is not None and self.results.line_of(target) is not None
+            return "" if on_result else "No result from this sandbox yet"
+        index = self.results.place(self.results_view.cursor)
+        if index is not None and index.what == "live":
+            return "No result from this sandbox yet"
+        if index is None or (index.key is None and index.what != "earlier"):
+            return "No result under the cursor"
         return ""
 
     def action_interrupt(self) -> None:
@@ -426,7 +426,7 @@ class FanOutScreen(AppScreen):
         if command:
             self.services.bulk.start_job(self.rows, command)
         else:
-            self.services.notifier.notify("Type the command first.", "warning")
+            self.services.notifier.notify("Enter a command first", "warning")
 
     def action_history(self) -> None:
         ask_history(self.app, self.services, self.query_one(CommandLine), None)
@@ -449,13 +449,13 @@ class FanOutScreen(AppScreen):
             except QueryError as error:
                 return str(error)
 
-        def answered(text: str | None) -> None:
+        def on_result(text: str | None) -> None:
             if text:
                 self.wanted = text
                 self.take(matching(text))
 
-        title = "Sandboxes for the next command"
-        self.app.push_screen(ValueDialog(title, "a query", "#run=42 name~^rollout", check, self.wanted), answered)
+        title = "Target sandboxes"
+        self.app.push_screen(ValueDialog(title, "filter", "#run=42 name~^rollout", check, self.wanted), on_result)
 
     def action_marked(self) -> None:
         if self._still_runs():
@@ -465,27 +465,29 @@ class FanOutScreen(AppScreen):
             self.take(running)
         else:
             mark = self.services.key_of("fleet.mark")
-            self.services.notifier.refuse(f"No running sandbox is marked: {mark} marks them in the fleet.", "marked")
+            self.services.notifier.refuse(
+                f"No running sandboxes are marked: press {mark} in the fleet to mark some", "marked"
+            )
 
     def _still_runs(self) -> bool:
         runs = self.fan_out is not None and not self.fan_out.is_over
         if runs:
             key = self.services.key_of("results.cancel")
-            self.services.notifier.refuse(f"The last command still runs: {key} stops it.", "sandboxes")
+            self.services.notifier.refuse(f"The last command is still running: {key} stops it", "sandboxes")
         return runs
 
     def action_type(self) -> None:
         self.query_one(CommandLine).focus()
 
     def action_back(self) -> None:
-        """From typing to the results; from there back to the screen before."""
+        """Leave the prompt for the results; from there go back."""
         if self.query_one(CommandLine).has_focus and len(self.results):
             self.results_view.focus()
         else:
             self.app.pop_screen()
 
     def action_fold(self) -> None:
-        """Show more of an answer or less of it, or an earlier run; from a sandbox go to its answer."""
+        """Expand or collapse a result or an earlier run; from a sandbox go to its result."""
         targets = self.query_one("#targets", OutputView)
         if targets.has_focus:
             if self.fan_out is not None and targets.cursor < len(self.fan_out.targets):
@@ -494,14 +496,14 @@ class FanOutScreen(AppScreen):
                     self.results_view.focus()
                     self.results_view.go_to(line)
             return
-        place = self.results.place(self.results_view.cursor)
-        if place is None:
+        index = self.results.place(self.results_view.cursor)
+        if index is None:
             return
-        if place.what == "earlier":
-            self.show(self.results.earlier(place.number))
-        elif place.key is not None:
-            now = self.folds.get(place.key, Fold.PREVIEW)
-            self.folds[place.key] = now.after(self.results.body(place.key))
+        if index.what == "earlier":
+            self.show(self.results.earlier(index.number))
+        elif index.key is not None:
+            now = self.folds.get(index.key, Fold.PREVIEW)
+            self.folds[index.key] = now.after(self.results.body(index.key))
             self.redraw()
 
     def action_group(self) -> None:
@@ -516,26 +518,24 @@ class FanOutScreen(AppScreen):
         wrap = not self.results_view.wrap
         for name in ("#results", "#live"):
             self.query_one(name, OutputView).wrap = wrap
-        self.services.notifier.notify("Long lines are wrapped." if wrap else "Long lines are cut.")
+        self.services.notifier.notify("Line wrap on" if wrap else "Line wrap off")
 
     def action_live(self) -> None:
         self.live = not self.live
         if self.live:
-            self.services.notifier.notify(
-                "The next command takes SSH: line by line, 16 at a time, as the user that SSH logs in."
-            )
+            self.services.notifier.notify("Live output on: next command runs over SSH, 16 at a time")
         self.redraw()
 
     def action_retry(self) -> None:
         if self.fan_out is not None and (count := self.fan_out.prepare_retry()):
-            self.services.notifier.notify(f"Running it again in {count:,}.")
+            self.services.notifier.notify(f"Retrying in {count:,} sandboxes")
             self.run_shown()
 
     def action_mark(self) -> None:
         if self.fan_out is not None:
             failed = [target.id for target in self.fan_out.failed]
             self.services.navigator.mark(failed)
-            self.services.notifier.notify(f"Marked the {len(failed):,} on which it failed.")
+            self.services.notifier.notify(f"Marked {len(failed):,} failed sandboxes")
 
     def action_save(self) -> None:
         fan_out = self.fan_out
@@ -545,7 +545,7 @@ class FanOutScreen(AppScreen):
         def write(path: Path) -> None:
             self.services.files.save(path, lambda: save(fan_out, path))
 
-        ask_new_file(self.app, "Save all answers", "answers", write, label="a new folder or .jsonl file")
+        ask_new_file(self.app, "Save results", "answers", write, label="new directory or .jsonl file")
 
     def action_search(self) -> None:
         self._search.ask()

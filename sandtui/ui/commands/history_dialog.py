@@ -1,4 +1,4 @@
-"""Searching the commands that were run, in one sandbox or in all."""
+"""The dialog to search the command history, of one sandbox or of all."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NAME_WIDTH, TIME_WIDTH = 16, 16
 
 
 Search = Callable[[str, str | None, Callable[[Sequence[PastCommand]], None]], None]
-"""Looks for a text among the commands of one sandbox, or of all, and gives what it found to a function."""
+"""Searches the history of one sandbox or of all, and passes the result to a callback."""
 
 
 class HistoryDialog(Dialog[str]):
-    """Answers a command, or an empty text. ``sandbox_id`` is the one whose commands are shown at first."""
+    """Returns a command, or an empty text. ``sandbox_id`` is the sandbox whose history is shown first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close", show=False),
@@ -50,7 +50,7 @@ class HistoryDialog(Dialog[str]):
     def compose(self) -> Iterable[Widget]:
         with Vertical(id="dialog", classes="history") as dialog:
             dialog.border_title = Content("Commands")
-            yield Input(self._text, placeholder="a part of the command", compact=True, id="history-search")
+            yield Input(self._text, placeholder="search history", compact=True, id="history-search")
             yield OptionMenu(id="history-list", compact=True)
             yield Static(id="dialog-keys")
 
@@ -63,8 +63,8 @@ class HistoryDialog(Dialog[str]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        place = self.query_one(OptionList).highlighted
-        self.dismiss(self._found[place].command if place is not None and place < len(self._found) else "")
+        index = self.query_one(OptionList).highlighted
+        self.dismiss(self._found[index].command if index is not None and index < len(self._found) else "")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
@@ -95,10 +95,10 @@ class HistoryDialog(Dialog[str]):
         options.clear_options()
         options.add_options([Option(self._line(past)) for past in found])
         options.highlighted = 0 if found else None
-        words = "in all sandboxes" if self._everywhere else "in this sandbox"
+        message = "in all sandboxes" if self._everywhere else "in this sandbox"
         scope = f" · tab {'this one' if self._everywhere else 'all'}" if self._here else ""
         count = f"{len(found):,}" if found else "nothing"
-        text = f"{count} {words}{scope} · enter takes it · esc closes"
+        text = f"{count} {message}{scope} · enter use · esc close"
         self.query_one("#dialog-keys", Static).update(content(Piece(text, "dim")))
 
     def _line(self, past: PastCommand) -> Content:

@@ -1,4 +1,4 @@
-"""Commands of earlier sessions: looked up in a thread, and chosen for a command line."""
+"""The command history: searching it in a thread, and choosing a command."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sandtui.ui.services.bundle import Services
 def search_commands(
     services: Services, text: str, sandbox_id: str | None, found: Callable[[Sequence[PastCommand]], None]
 ) -> None:
-    """Look for commands; ``found`` gets them, newest first."""
+    """Search the history; ``found`` gets the commands, newest first."""
 
     async def flow() -> None:
         try:
             commands = await asyncio.to_thread(services.command_history.search, text, sandbox_id)
         except OSError as error:
-            services.notifier.notify(f"The history of commands can't be read: {describe(error)}", "warning")
+            services.notifier.notify(f"Can't read the command history: {describe(error)}", "warning")
         else:
             found(commands)
 
@@ -33,15 +33,15 @@ def search_commands(
 
 
 def ask_history(app: App[Any], services: Services, field: CommandLine, sandbox_id: str | None) -> None:
-    """Let the user search the commands that were run, and put the chosen one into a command line.
+    """Let the user choose a command from the history, and put it into a command line.
 
-    ``sandbox_id`` is the sandbox whose commands are shown at first, None for those of all.
+    ``sandbox_id`` is the sandbox whose history is shown first, None for all.
     """
 
-    def answered(command: str | None) -> None:
+    def on_result(command: str | None) -> None:
         if command:
             field.put(command)
             field.focus()
 
     search = partial(search_commands, services)
-    app.push_screen(HistoryDialog(sandbox_id, field.text.strip(), services.clock.now(), search), answered)
+    app.push_screen(HistoryDialog(sandbox_id, field.text.strip(), services.clock.now(), search), on_result)

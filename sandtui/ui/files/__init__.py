@@ -1,1 +1,1 @@
-"""The file browser: two panes, the queue of transfers, the preview."""
+"""The file browser: two panes, the transfer queue and the preview."""

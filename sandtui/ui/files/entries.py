@@ -1,11 +1,11 @@
-"""How a directory looks: names, sizes, times, permissions."""
+"""Rendering of a directory: names, sizes, times, permissions."""
 
 from __future__ import annotations
 
 import stat
 from datetime import UTC, datetime
 
-from sandtui.fleet.files.entry import Entry, Kind
+from sandtui.fleet.files.entry import FileEntry, FileKind
 from sandtui.fleet.files.pane import UP, Pane
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.text import Piece, fit, sort_arrow
@@ -13,11 +13,11 @@ from sandtui.ui.rendering.units import duration, size_text
 
 SIZE, MODIFIED, PERMISSIONS = 9, 12, 4
 WIDE_PANE = 50
-"""Cells from which a pane has all columns."""
+"""Width from which a pane has all columns, in cells."""
 
 
 def modified_text(moment: int, now: datetime) -> str:
-    """Return when something was changed: with the time of day while that is less than half a year ago."""
+    """Format a modification time: with the time of day if it is less than half a year ago."""
     try:
         then = datetime.fromtimestamp(moment, UTC).astimezone()
     except (OverflowError, ValueError, OSError):
@@ -28,26 +28,26 @@ def modified_text(moment: int, now: datetime) -> str:
     return then.strftime("%b %d %H:%M" if abs((here - then).days) < 180 else "%b %d  %Y")
 
 
-def entry_pieces(entry: Entry, width: int, now: datetime, measured: int | None = None) -> list[Piece]:
-    """Return one line of a pane; ``measured`` is the size of a directory that was counted."""
+def entry_pieces(entry: FileEntry, width: int, now: datetime, measured: int | None = None) -> list[Piece]:
+    """Return one row of a pane; ``measured`` is the calculated size of a directory."""
     wide = width >= WIDE_PANE - 3
     taken = SIZE + 1 + (MODIFIED + 1 + PERMISSIONS + 1 if wide else 0)
     name = clean(entry.name)
     role = "text"
     if entry.name == UP:
         return [Piece(fit("../", width), "dim")]
-    if entry.kind is Kind.LINK:
+    if entry.kind is FileKind.LINK:
         role = "bad" if entry.leads_to is None else "info"
         name += f" → {clean(entry.target)}" if entry.target else " →"
-    elif entry.kind is Kind.FOLDER:
+    elif entry.kind is FileKind.FOLDER:
         name, role = name + "/", "key"
-    elif entry.kind is Kind.OTHER:
+    elif entry.kind is FileKind.OTHER:
         name, role = name + _sign(entry.mode), "busy"
     elif entry.permissions & 0o111:
         role = "good"
     if entry.is_hidden and role == "text":
         role = "dim"
-    count = entry.size if entry.kind is Kind.FILE else measured
+    count = entry.size if entry.kind is FileKind.FILE else measured
     size = "" if count is None else size_text(count)
     pieces = [Piece(fit(name, max(1, width - taken)) + " ", role), Piece(fit(size, SIZE, right=True))]  # type: ignore[arg-type]
     if wide:
@@ -57,7 +57,7 @@ def entry_pieces(entry: Entry, width: int, now: datetime, measured: int | None =
 
 
 def head_pieces(pane: Pane, width: int) -> list[Piece]:
-    """Return the line above the rows; an arrow shows the order."""
+    """Return the column headings with the sort arrow."""
     wide = width >= WIDE_PANE
     arrow = sort_arrow(not pane.descending)
 
@@ -73,7 +73,7 @@ def head_pieces(pane: Pane, width: int) -> list[Piece]:
 
 
 def title_text(pane: Pane, room: int) -> str:
-    """Return what a pane is called: whose files, and where."""
+    """Return the title of a pane: machine and path."""
     path = clean(pane.path)
     name = clean(pane.title)
     if len(name) + len(path) + 2 > room:
@@ -82,22 +82,24 @@ def title_text(pane: Pane, room: int) -> str:
 
 
 def state_text(pane: Pane, now: float) -> str:
-    """Return how many items there are and how old that is."""
+    """Return the number of items and the age of the listing."""
     if pane.loading and pane.listing is None:
-        return "listing …"
+        return "loading …"
     if pane.listing is None:
         return ""
     count = sum(row.name != UP for row in pane.rows)
-    total = len(pane.listing.entries)
+    hidden = 0 if pane.hidden else sum(entry.is_hidden for entry in pane.listing.entries)
+    total = len(pane.listing.entries) - hidden
     items = "item" if total == 1 else "items"
     text = f"{count:,} {items}" if count == total else f"{count:,} of {total:,} {items}"
+    text += f" · {hidden:,} hidden" if hidden else ""
     if pane.side.sandbox_id is not None and pane.listed_at is not None:
-        text += " · listing …" if pane.loading else f" · {duration(now - pane.listed_at)} ago"
+        text += " · loading …" if pane.loading else f" · {duration(now - pane.listed_at)} ago"
     return text
 
 
 def foot_pieces(pane: Pane) -> list[Piece]:
-    """Return the line below the rows: marks, free space, what is wrong."""
+    """Return the footer of a pane: marks, free space, problems."""
     if pane.problem:
         return [Piece(f" ✖ {clean(pane.problem)}", "bad")]
     pieces: list[Piece] = []
@@ -107,14 +109,14 @@ def foot_pieces(pane: Pane) -> list[Piece]:
         pieces.append(Piece(f" {len(pane.marks)} marked · {size_text(pane.marked_size)}  ", "key"))
     listing = pane.listing
     if listing is not None and listing.refused:
-        pieces.append(Piece(f" ✖ {listing.refused} names would lead out of here: left out ", "bad"))
+        pieces.append(Piece(f" ✖ {listing.refused} unsafe names skipped ", "bad"))
     if listing is not None and listing.free is not None and listing.capacity:
         pieces.append(Piece(f" free {size_text(listing.free)} of {size_text(listing.capacity)}", "dim"))
     return pieces
 
 
 def permissions_text(mode: int) -> str:
-    """Return permissions as ``ls`` writes them, with the octal number."""
+    """Format permissions as ``ls`` does, with the octal mode."""
     return f"{stat.filemode(mode)}  {stat.S_IMODE(mode):04o}"
 
 

@@ -1,4 +1,4 @@
-"""A look at one file: its first window, as text, as bytes, or as what an archive holds; and its growing end."""
+"""The preview screen: a window of a file as text, hex dump or archive listing; follows a growing file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from sandtui.fleet.files.names import FilesError, base
-from sandtui.fleet.files.preview import WINDOW, Looks, Reader, Window, hex_lines, image_facts, looks_like
+from sandtui.fleet.files.preview import WINDOW, FileReader, FileType, FileWindow, hex_lines, image_facts, looks_like
 from sandtui.fleet.text.growing_line import GrowingLine
 from sandtui.fleet.text.sanitize import clean, output_line
 from sandtui.ui.chrome.screen import AppScreen
@@ -27,27 +27,27 @@ from sandtui.ui.widgets.output_view import OutputView
 FOLLOW_SECONDS = 1.0
 LINES_KEPT = 10_000
 CHARACTERS_KEPT = 8_000_000
-"""Of the lines of a file whose end is followed."""
+"""Maximum number of lines while following a file."""
 
 
 class PreviewScreen(AppScreen):
-    """Shows what ``reader`` reads. ``title`` says whose file it is."""
+    """Previews the file of ``reader``. ``title`` names the machine."""
 
     SCOPE = "preview"
     BINDINGS: ClassVar[list[BindingType]] = bindings("preview")
     AUTO_FOCUS = "#preview"
 
-    def __init__(self, services: Services, reader: Reader, title: str) -> None:
+    def __init__(self, services: Services, reader: FileReader, title: str) -> None:
         super().__init__(services)
         self._reader, self._owner = reader, title
-        self._lines: list[list[Piece]] = [[Piece(" ◌ reading …", "waiting")]]
-        self._window = Window(0, b"", 0)
-        self._looks: Looks | None = None
+        self._lines: list[list[Piece]] = [[Piece(" ◌ loading …", "waiting")]]
+        self._window = FileWindow(0, b"", 0)
+        self._looks: FileType | None = None
         self._as_hex = False
         self._following = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._growing: GrowingLine | None = None
-        """The last line, while its end has not come."""
+        """The incomplete last line."""
         self._state = ""
 
     def compose_body(self) -> Iterable[Widget]:
@@ -55,7 +55,7 @@ class PreviewScreen(AppScreen):
             yield OutputView(self._line, follows=False, id="preview")
 
     def crumbs(self) -> list[str]:
-        """Files, then the file."""
+        """Return the breadcrumbs."""
         return ["Fleet", clean(self._owner), "Files", clean(base(self._reader.path))]
 
     def on_mount(self) -> None:
@@ -66,14 +66,14 @@ class PreviewScreen(AppScreen):
         self._following = False
 
     def why_not(self, action: str) -> str:
-        """Return that there is no other part of the file, or nothing in it."""
+        """Return why an action is not available, or an empty text."""
         window = self._window
         if action == "next_part" and window.end >= window.total:
-            return "This is the end of the file."
+            return "Already at the end of the file"
         if action == "previous_part" and not window.offset:
-            return "This is the beginning of the file."
+            return "Already at the start of the file"
         if action in {"hex", "yank", "wrap"} and not window.data:
-            return "There is nothing of the file to show."
+            return "Nothing to show: the file was not loaded"
         return ""
 
     def action_next_part(self) -> None:
@@ -110,9 +110,9 @@ class PreviewScreen(AppScreen):
         edit(self.app, self.services, self._reader, lambda: self._read(self._window.offset))
 
     def action_yank(self) -> None:
-        place = self.query_one(OutputView).cursor
-        if place < len(self._lines):
-            self.services.clipboard.copy("".join(piece.text for piece in self._lines[place]))
+        index = self.query_one(OutputView).cursor
+        if index < len(self._lines):
+            self.services.clipboard.copy("".join(piece.text for piece in self._lines[index]))
 
     def action_back(self) -> None:
         self.app.pop_screen()
@@ -137,36 +137,36 @@ class PreviewScreen(AppScreen):
             self.query_one(OutputView).restart()
         await self._show(window)
 
-    async def _show(self, window: Window) -> None:
+    async def _show(self, window: FileWindow) -> None:
         self._window = window
         if self._looks is None or window.offset == 0:
             self._looks = looks_like(window.data)
-        looks = Looks.BYTES if self._as_hex else self._looks
+        looks = FileType.BYTES if self._as_hex else self._looks
         self._state = looks.value
         try:
             self._lines = await self._lines_of(window, looks)
         except FilesError as error:
             problem = [[Piece(f" ✖ {clean(str(error))}", "bad")], []]
-            self._lines = problem + await self._lines_of(window, Looks.BYTES)
+            self._lines = problem + await self._lines_of(window, FileType.BYTES)
         self._draw()
 
-    async def _lines_of(self, window: Window, looks: Looks) -> list[list[Piece]]:
+    async def _lines_of(self, window: FileWindow, looks: FileType) -> list[list[Piece]]:
         if not window.data:
-            return [[Piece(" this file is empty", "dim")]]
-        if looks in {Looks.TAR, Looks.ZIP}:
+            return [[Piece(" empty file", "dim")]]
+        if looks in {FileType.TAR, FileType.ZIP}:
             return [[Piece(clean(line))] for line in await self._reader.names(looks)]
-        if looks is Looks.TEXT:
+        if looks is FileType.TEXT:
             text = window.data.decode("utf-8", "replace")
             return await asyncio.to_thread(code_lines, text, base(self._reader.path))
-        facts = image_facts(window.data) if looks is Looks.IMAGE else None
+        facts = image_facts(window.data) if looks is FileType.IMAGE else None
         head = [[Piece(f" {facts}, {size_text(window.total)}", "bright")], []] if facts else []
         return head + [[Piece(line[:10], "dim"), Piece(line[10:])] for line in hex_lines(window)]
 
     async def _follow(self) -> None:
-        """Read what is added, each second, while somebody looks; a file that became shorter starts anew."""
+        """Read new data every second while the screen is visible; start again if the file was truncated."""
         try:
             window = await self._reader.window(-WINDOW)
-            self._window, self._looks = window, Looks.TEXT
+            self._window, self._looks = window, FileType.TEXT
             self._lines = []
             self._restart_lines()
             if self.is_attached:
@@ -179,7 +179,7 @@ class PreviewScreen(AppScreen):
                 if window.total < end:
                     window = await self._reader.window(0)
                     self._restart_lines()
-                    self._lines.append([Piece("── the file was begun anew ──", "busy")])
+                    self._lines.append([Piece("── file truncated ──", "busy")])
                 if window.data and self._following:
                     self._window = window
                     self._append(window.data)
@@ -195,7 +195,7 @@ class PreviewScreen(AppScreen):
         self._growing = None
 
     def _append(self, data: bytes) -> None:
-        """Add what came; the last line grows until its end comes."""
+        """Append data; the last line grows until its newline arrives."""
         held = len(self._lines)
         first, *others = self._decoder.decode(data).split("\n")
         same = held - 1
@@ -212,7 +212,7 @@ class PreviewScreen(AppScreen):
             self._growing.feed(text)
             self._lines.append([Piece(output_line(self._growing.text))])
         if others and not others[-1]:
-            # Nothing after the last line break is no line yet.
+            # A trailing newline starts no new line yet.
             self._growing = None
             self._lines.pop()
         surplus = self._surplus()
@@ -220,7 +220,7 @@ class PreviewScreen(AppScreen):
         self._draw(max(0, same - surplus), -surplus)
 
     def _surplus(self) -> int:
-        """Return how many lines are too many."""
+        """Return the number of lines to drop."""
         surplus = max(0, len(self._lines) - LINES_KEPT)
         sizes = [sum(len(piece.text) for piece in line) for line in self._lines]
         left = sum(sizes[surplus:])
@@ -243,10 +243,10 @@ class PreviewScreen(AppScreen):
         window, view = self._window, self.query_one(OutputView)
         panel = self.query_one("#preview-panel")
         panel.border_title = Content(f"{clean(self._owner)}  {clean(self._reader.path)}")
-        place = f"{size_text(window.total)}"
-        if len(window.data) < window.total and self._looks not in {Looks.TAR, Looks.ZIP}:
-            place = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
-        parts = [self._state, place]
+        index = f"{size_text(window.total)}"
+        if len(window.data) < window.total and self._looks not in {FileType.TAR, FileType.ZIP}:
+            index = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
+        parts = [self._state, index]
         if self._following:
             parts.append("● following" if view.following else "‖ paused")
         if view.wrap:

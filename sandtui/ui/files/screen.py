@@ -1,4 +1,4 @@
-"""The file browser: two panes and the queue of transfers below them."""
+"""The files screen: two panes, with the transfer queue below."""
 
 from __future__ import annotations
 
@@ -19,14 +19,22 @@ from textual.widgets import Input
 
 from sandtui.client import SandboxClientError
 from sandtui.fleet.actions import BY_ID
-from sandtui.fleet.files.entry import Entry
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.entry import FileEntry
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.files.names import FilesError, as_name, check_name, is_text, join, parent
 from sandtui.fleet.files.pane import UP, Pane, in_order
-from sandtui.fleet.files.preview import Reader
-from sandtui.fleet.files.remote import SandboxSide
+from sandtui.fleet.files.preview import FileReader
+from sandtui.fleet.files.remote import SandboxFileSystem
 from sandtui.fleet.text.sanitize import clean
-from sandtui.fleet.transfers.model import ACTIVE, Existing, Place, Spec, State, Transfer, TransferError
+from sandtui.fleet.transfers.model import (
+    ACTIVE,
+    Existing,
+    Location,
+    Transfer,
+    TransferError,
+    TransferSpec,
+    TransferState,
+)
 from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.fleet.transfers.reasons import reason
 from sandtui.ui.chrome.key_hints import Hint
@@ -56,21 +64,21 @@ NEEDS_ENTRY = frozenset(
 )
 
 WAYS: dict[str, tuple[str, dict[str, object]]] = {
-    "k": ("Keep times and permissions", {"keep": True}),
-    "d": ("Only what is different, keeping times", {"keep": True, "existing": Existing.DIFFERENT}),
-    "n": ("Only what is newer, keeping times", {"keep": True, "existing": Existing.NEWER}),
-    "o": ("Overwrite what is there", {"existing": Existing.OVERWRITE}),
-    "g": ("With .git directories, whose files git runs", {"allow_git": True}),
-    "q": ("Without comparing sha256, sizes only", {"checksum": False}),
+    "k": ("Preserve times and permissions", {"keep": True}),
+    "d": ("Only different files, preserving times", {"keep": True, "existing": Existing.DIFFERENT}),
+    "n": ("Only newer files, preserving times", {"keep": True, "existing": Existing.NEWER}),
+    "o": ("Overwrite existing files", {"existing": Existing.OVERWRITE}),
+    "g": ("Include .git directories (git may run code from them)", {"allow_git": True}),
+    "q": ("Skip checksums, compare sizes only", {"checksum": False}),
 }
 
 LONG_SECONDS = 0.3
-"""After how long it is said that directories are being compared."""
+"""Delay before the user is notified of a long comparison, in seconds."""
 
 PROGRESS_SECONDS = 0.5
 
 QUEUE_KEYS = ("cancel", "pause", "again", "clear")
-"""What the frame of the queue names."""
+"""Actions shown in the border of the queue."""
 
 QUEUE_ACTIONS = frozenset({"cancel", "pause", "again", "clear", "sooner", "later"})
 
@@ -80,7 +88,7 @@ NEEDS_LISTING = frozenset({"open", "mark_all", "sync", "mkdir", "sort", "reverse
 
 
 class FilesScreen(AppScreen):
-    """This machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
+    """Shows this machine beside a sandbox, or two sandboxes. Copies go to all ``sandbox_ids``."""
 
     SCOPE = "files"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("files"), *bindings("queue")]
@@ -91,7 +99,7 @@ class FilesScreen(AppScreen):
         self.sandbox_ids = list(sandbox_ids)
         self.panes: list[Pane] = []
         self.active = 1
-        """The pane that keys are for: the sandbox's at first, for its files are what one came to see."""
+        """The index of the active pane: initially the sandbox's."""
         self._done: set[str] = set()
 
     def compose_body(self) -> Iterable[Widget]:
@@ -108,17 +116,17 @@ class FilesScreen(AppScreen):
             yield OutputView(self._transfer_line, follows=False, id="queue")
 
     def crumbs(self) -> list[str]:
-        """Fleet, the sandbox, files."""
+        """Return the breadcrumbs."""
         more = f" +{len(self.sandbox_ids) - 1}" if len(self.sandbox_ids) > 1 else ""
         return ["Fleet", clean(self.name_of(self.sandbox_ids[0])) + more, "Files"]
 
     def hint_scopes(self) -> tuple[str, ...]:
-        """In the queue its keys come first."""
+        """Return the scopes; in the queue its own keys come first."""
         in_queue = self.focused is not None and self.focused.id == "queue"
         return ("queue", "files") if in_queue else ("files", "queue")
 
     def offered_hints(self) -> list[Hint]:
-        """Leave the keys of the queue out while it is empty."""
+        """Hide the actions of the queue while it is empty."""
         queue = self.services.transfers.queue
         empty = queue is None or not queue.transfers
         return [hint for hint in super().offered_hints() if not (empty and hint.action.startswith("queue."))]
@@ -134,11 +142,11 @@ class FilesScreen(AppScreen):
             self.go(number, self.panes[number].path)
 
     def on_screen_resume(self) -> None:
-        """Catch up, and ask what has to be asked."""
+        """Redraw, and ask pending questions."""
         self._queue_changed()
 
     def tick(self) -> None:
-        """Let the ages grow."""
+        """Update the ages."""
         super().tick()
         if not self.is_covered:
             for number in (0, 1):
@@ -168,16 +176,14 @@ class FilesScreen(AppScreen):
         self._leave_filter()
 
     def why_not(self, action: str) -> str:
-        """Return why there is nothing that a key could be about, and what to do instead."""
+        """Return why an action is not available and what to do instead, or an empty text."""
         if not self.is_ready:
             return ""
         if action in QUEUE_ACTIONS:
             return self._why_not_in_queue(action)
         if action == "open" and self.query_one("#queue").has_focus:
             asks = self.queue is not None and self.queue.question() is not None
-            return (
-                "" if asks else f"Nothing is asked here: {self.services.key_of('files.pane')} goes back to the files."
-            )
+            return "" if asks else f"No question to answer: {self.services.key_of('files.pane')} goes back to the files"
         return self._why_not_in_pane(action)
 
     def _why_not_in_pane(self, action: str) -> str:
@@ -185,51 +191,51 @@ class FilesScreen(AppScreen):
         marked = action in WORKS_ON_MARKS and bool(pane.marks)
         if action in NEEDS_LISTING and pane.listing is None:
             if not pane.problem:
-                return "The files are still being listed."
+                return "Still loading the directory"
             side, again, why = key("files.side"), key("files.reload"), clean(pane.problem)
-            return f"{pane.title} can't be listed: {why}. {again} tries again, {side} shows another sandbox."
+            return f"{pane.title} can't be listed: {why}. Press {again} to retry or {side} to switch machines"
         if action == "up" and pane.is_root:
-            return "This is the top directory."
+            return "Already at the root directory"
         if action == "unmark" and not pane.marks and not self.table(self.active).has_anchor:
-            return f"Nothing is marked: {key('files.mark')} marks."
+            return f"No marks: {key('files.mark')} toggles a mark"
         if action == "same" and self.other.path == pane.path and not self.other.problem:
-            return "Both panes show the same path."
+            return "Both panes already show this path"
         if action == "mark_all" and all(row.name == UP for row in pane.rows):
             return self._why_empty()
         if action in NEEDS_ENTRY | {"open"} and not marked:
             if entry is None:
                 return self._why_empty()
             if entry.name == UP and action not in {"yank", "open"}:
-                return f"This line leads to the directory above: choose an entry below, or {key('files.open')} goes up."
+                return f"This is the parent directory: select an entry below, or press {key('files.open')} to go up"
         if action in {"view", "edit"} and entry is not None and entry.is_folder:
-            return f"{clean(entry.name)} is a directory: {key('files.open')} opens it."
+            return f"{clean(entry.name)} is a directory: {key('files.open')} opens it"
         if action == "measure" and not any(each.is_folder for each in self.chosen):
-            return "Only a directory has a size to be counted: that of a file is shown beside it."
+            return "Select a directory: the size of a file is already shown"
         return ""
 
     def _why_empty(self) -> str:
         key, pane = self.services.key_of, self.pane
         if pane.filter:
-            return f"Nothing matches the filter: {key('files.back')} clears it."
+            return f"No matches: {key('files.back')} clears the filter"
         hidden = pane.listing is not None and any(entry.is_hidden for entry in pane.listing.entries)
         if hidden and not pane.hidden:
-            return f"All names here begin with a dot: {key('files.hidden')} shows them."
-        return f"This directory is empty: {key('files.up')} goes up, {key('files.pane')} to the other pane."
+            return f"Only hidden files: {key('files.hidden')} shows them"
+        return f"Empty directory: {key('files.up')} goes up, {key('files.pane')} switches panes"
 
     def _why_not_in_queue(self, action: str) -> str:
         queue, transfer, key = self.queue, self.transfer, self.services.key_of
         if queue is None or transfer is None:
-            return f"There is no transfer: {key('files.copy')} copies what is chosen to the other pane."
+            return f"No transfers: {key('files.copy')} copies to the other pane"
         if action == "clear":
-            return "" if any(each.is_over for each in queue.transfers) else "No transfer is over yet."
+            return "" if any(each.is_over for each in queue.transfers) else "No finished transfers"
         if action in {"cancel", "pause"} and transfer.is_over:
-            return f"This transfer is over: {key('queue.clear')} takes it off the list."
-        if action == "again" and transfer.state not in {State.FAILED, State.CANCELLED}:
-            return "Only a transfer that failed or was cancelled can be tried again."
+            return f"This transfer has ended: {key('queue.clear')} clears it"
+        if action == "again" and transfer.state not in {TransferState.FAILED, TransferState.CANCELLED}:
+            return "Only a failed or cancelled transfer can be retried"
         if action == "sooner" and transfer is queue.transfers[0]:
-            return "It is the first in the queue."
+            return "Already first in the queue"
         if action == "later" and transfer is queue.transfers[-1]:
-            return "It is the last in the queue."
+            return "Already last in the queue"
         return ""
 
     def action_pane(self) -> None:
@@ -251,10 +257,10 @@ class FilesScreen(AppScreen):
         if entry is not None and not entry.is_folder:
             edit(self.app, self.services, self._reader(entry), lambda: self.reload(number))
 
-    def _reader(self, entry: Entry) -> Reader:
+    def _reader(self, entry: FileEntry) -> FileReader:
         session = self.services.platform.session
         assert session is not None
-        return Reader(session.client, self.pane.side.sandbox_id, self.pane.destination(entry))
+        return FileReader(session.client, self.pane.side.sandbox_id, self.pane.destination(entry))
 
     @on(FileTable.Opened)
     def action_open(self) -> None:
@@ -270,7 +276,7 @@ class FilesScreen(AppScreen):
             self.action_view()
 
     def action_back(self) -> None:
-        """Undo one step: the field, the queue, the range, the filter, the marks; then go back."""
+        """Undo one step: leave the field or the queue, cancel the range, clear the filter, the marks; then go back."""
         pane, table = self.pane, self.table(self.active)
         if self.filter_field.has_focus:
             self._leave_filter()
@@ -295,7 +301,7 @@ class FilesScreen(AppScreen):
         queue = self.queue
         if queue is None or not self.is_ready:
             return
-        fresh = {each.id for each in queue.transfers if each.state is State.DONE} - self._done
+        fresh = {each.id for each in queue.transfers if each.state is TransferState.DONE} - self._done
         self._done |= fresh
         for number, pane in enumerate(self.panes):
             for each in queue.transfers:
@@ -306,7 +312,7 @@ class FilesScreen(AppScreen):
                     break
         self.draw_queue()
         if len(queue.transfers) in {0, 1}:
-            # The first brings the keys of the queue, and the last takes them away.
+            # The keys of the queue appear with its first transfer and disappear with the last one.
             self.update_chrome()
         if self.app.screen is self:
             self.services.transfers.ask()
@@ -336,7 +342,7 @@ class FilesScreen(AppScreen):
             if number:
                 return []
             key = self.services.key_of("files.copy")
-            return [Piece(" Nothing was copied yet   ", "dim"), Piece(f"{key} copies across", "dim")]
+            return [Piece(" No transfers   ", "dim"), Piece(f"{key} to copy", "dim")]
         if number >= len(queue.transfers):
             return []
         view = self.query_one("#queue", OutputView)
@@ -348,38 +354,38 @@ class FilesScreen(AppScreen):
         if session is None or here.side.sandbox_id == there.side.sandbox_id:
             side = self.services.key_of("files.side")
             self.services.notifier.refuse(
-                f"Both panes show the same files: {side} brings a sandbox into one of them.", "sync"
+                f"Both panes show the same machine: press {side} to switch one to a sandbox", "sync"
             )
             return
-        source = Place(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
-        target = Place(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")
+        source = Location(here.path, here.side.sandbox_id, here.title if here.side.sandbox_id else "")
+        target = Location(there.path, there.side.sandbox_id, there.title if there.side.sandbox_id else "")
         self.work(self._compare(source, target), "sync")
 
-    async def _compare(self, source: Place, target: Place) -> None:
+    async def _compare(self, source: Location, target: Location) -> None:
         flow = self.services.transfers
-        # Large trees take a while.
+        # In a thread, since large trees take a while.
         notice = asyncio.get_running_loop().call_later(
-            LONG_SECONDS, self.services.notifier.notify, "Comparing the two directories …"
+            LONG_SECONDS, self.services.notifier.notify, "Comparing directories …"
         )
         try:
             ignore = await asyncio.to_thread(_patterns, source)
-            spec = Spec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
+            spec = TransferSpec(source, target, secrets.token_hex(4), Existing.DIFFERENT, keep=True, ignore=ignore)
             found = await flow.compare(spec)
         except (FilesError, TransferError, SandboxClientError, OSError) as error:
-            self.services.notifier.notify(f"The directories can't be compared: {clean(reason(error))}", "error")
+            self.services.notifier.notify(f"Comparison failed: {clean(reason(error))}", "error")
             return
         finally:
             notice.cancel()
         watched = None if source.sandbox_id is not None else flow.is_watched(spec)
 
-        def answered(answer: str | None) -> None:
+        def on_result(answer: str | None) -> None:
             if answer in {"copy", "delete"}:
                 flow.add([replace(spec, delete=answer == "delete")])
             elif answer == "watch":
                 flow.watch(spec)
 
         if self.is_attached:
-            self.app.push_screen(SyncDialog(spec, found, watched=watched), answered)
+            self.app.push_screen(SyncDialog(spec, found, watched=watched), on_result)
 
     @property
     def queue(self) -> TransferQueue | None:
@@ -399,11 +405,11 @@ class FilesScreen(AppScreen):
     def action_copy_as(self) -> None:
         choices = [Choice(key, key, title) for key, (title, _) in WAYS.items()]
 
-        def answered(key: str | None) -> None:
+        def on_result(key: str | None) -> None:
             if key:
                 self._copy(WAYS[key][1])
 
-        self.app.push_screen(ChooseDialog("Copy", choices), answered)
+        self.app.push_screen(ChooseDialog("Copy", choices), on_result)
 
     def _copy(self, options: dict[str, object]) -> None:
         specs = [replace(spec, **options) for spec in self._specs(self.chosen)]  # type: ignore[arg-type]
@@ -411,33 +417,36 @@ class FilesScreen(AppScreen):
             return
         boxes = len(self.sandbox_ids)
 
-        def answered(confirmed: bool | None) -> None:
+        def on_result(confirmed: bool | None) -> None:
             if confirmed:
                 self._begin(specs)
 
         if boxes > 1:
-            kind = "Upload to" if self.pane.side.sandbox_id is None else "Collect from"
+            kind = "Upload to" if self.pane.side.sandbox_id is None else "Download from"
             question = f"{len(specs):,} transfers; each sandbox has its own result in the queue."
-            self.app.push_screen(AskDialog(f"{kind} {boxes} sandboxes", question, "Copy", danger=False), answered)
+            self.app.push_screen(AskDialog(f"{kind} {boxes} sandboxes", question, "Copy", danger=False), on_result)
         else:
             self._begin(specs)
 
-    def _begin(self, specs: list[Spec]) -> None:
+    def _begin(self, specs: list[TransferSpec]) -> None:
         self.services.transfers.add(specs)
         self.pane.marks.clear()
         self.draw_pane(self.active)
 
-    def _specs(self, entries: list[Entry]) -> list[Spec]:
-        """Return one spec for all entries and, with several sandboxes marked, for each of them."""
+    def _specs(self, entries: list[FileEntry]) -> list[TransferSpec]:
+        """Return a spec for all entries, and for each marked sandbox."""
         here, there, batch = self.pane, self.other, secrets.token_hex(4)
         if here.side.sandbox_id is None and there.side.sandbox_id is None:
             side = self.services.key_of("files.side")
             self.services.notifier.refuse(
-                f"Both panes show this machine: {side} brings a sandbox into one of them.", "copy"
+                f"Both panes show this machine: press {side} to switch one to a sandbox", "copy"
             )
             return []
         if here.side.sandbox_id is not None and there.side.sandbox_id is not None:
-            source, target = Place("", here.side.sandbox_id, here.title), Place("", there.side.sandbox_id, there.title)
+            source, target = (
+                Location("", here.side.sandbox_id, here.title),
+                Location("", there.side.sandbox_id, there.title),
+            )
             return [_spec(source, here.path, target, there.path, entries, batch)] if entries else []
         if not entries:
             return []
@@ -446,7 +455,7 @@ class FilesScreen(AppScreen):
         names = [as_name(self.name_of(box), box) for box in boxes]
         specs = []
         for box, name in zip(boxes, names, strict=True):
-            sandbox, local = Place("", box, self.name_of(box)), Place("")
+            sandbox, local = Location("", box, self.name_of(box)), Location("")
             if here.side.sandbox_id is None:
                 specs.append(_spec(local, here.path, sandbox, there.path, entries, batch))
                 continue
@@ -472,7 +481,7 @@ class FilesScreen(AppScreen):
     def action_pause(self) -> None:
         if self.queue is None or (transfer := self.transfer) is None:
             return
-        if transfer.state is State.PAUSED:
+        if transfer.state is TransferState.PAUSED:
             self.queue.resume(transfer.id)
         else:
             self.queue.pause(transfer.id)
@@ -483,7 +492,7 @@ class FilesScreen(AppScreen):
 
     def action_clear(self) -> None:
         if self.queue is not None:
-            self.queue.clear_done()
+            self.queue.clear_finished()
 
     def action_sooner(self) -> None:
         self._move(-1)
@@ -497,8 +506,8 @@ class FilesScreen(AppScreen):
             self.query_one("#queue", OutputView).action_move(step)
 
     @property
-    def chosen(self) -> list[Entry]:
-        """What an action is about: the marked entries, else the one under the cursor."""
+    def chosen(self) -> list[FileEntry]:
+        """The target of an action: the marked entries, or else the one under the cursor."""
         return self.pane.chosen(self.table(self.active).name_at_cursor)
 
     def action_up(self) -> None:
@@ -508,13 +517,13 @@ class FilesScreen(AppScreen):
     def action_go(self) -> None:
         pane, number = self.pane, self.active
 
-        def answered(text: str | None) -> None:
+        def on_result(text: str | None) -> None:
             if text:
                 whole = str(Path(text).expanduser()) if pane.side.sandbox_id is None else text
                 self.go(number, posixpath.normpath(posixpath.join(pane.path, whole)))
 
-        dialog = ValueDialog(f"Go to a path of {pane.title}", "a path", "/workspace, ../data", _no_nul)
-        self.app.push_screen(dialog, answered)
+        dialog = ValueDialog(f"Go to path in {pane.title}", "path", "/workspace, ../data", _no_nul)
+        self.app.push_screen(dialog, on_result)
 
     def action_same(self) -> None:
         self.go(1 - self.active, self.pane.path)
@@ -528,36 +537,36 @@ class FilesScreen(AppScreen):
         choices = [Choice("local", "l", "this machine")]
         choices += [Choice(row.id, "", row.sandbox.name, row.id) for row in rows[:SIDES_SHOWN]]
 
-        def answered(answer: str | None) -> None:
+        def on_result(answer: str | None) -> None:
             if answer:
                 self.panes[number] = self.make_pane(None if answer == "local" else answer)
                 self.table(number).show([], set())
                 self.go(number, self.panes[number].path)
 
-        self.app.push_screen(ChooseDialog("Show the files of", choices), answered)
+        self.app.push_screen(ChooseDialog("Switch machine", choices), on_result)
 
     def action_bookmarks(self) -> None:
         pane, number = self.pane, self.active
         known = self.services.bookmarks.of(pane.side.sandbox_id is None)
-        here = "Take this bookmark away" if pane.path in known else "Set a bookmark here"
+        here = "Remove bookmark" if pane.path in known else "Bookmark this directory"
         choices = [Choice("here", "b", here, pane.path)]
         choices += [Choice(f"go {n}", str(n) if n < 10 else "", path) for n, path in enumerate(known, 1)]
 
-        def answered(answer: str | None) -> None:
+        def on_result(answer: str | None) -> None:
             if answer == "here":
                 self.services.bookmarks.toggle(pane.side.sandbox_id is None, pane.path)
             elif answer:
                 self.go(number, known[int(answer.removeprefix("go ")) - 1])
 
-        self.app.push_screen(ChooseDialog("Bookmarks", choices), answered)
+        self.app.push_screen(ChooseDialog("Bookmarks", choices), on_result)
 
     def action_hidden(self) -> None:
         self._arrange(lambda pane: setattr(pane, "hidden", not pane.hidden))
         listing = self.pane.listing
         if listing is not None and not any(entry.is_hidden for entry in listing.entries):
-            # Nothing on the screen tells it here.
+            # The list does not change, so notify.
             self.services.notifier.notify(
-                f"Names that begin with a dot are {'shown' if self.pane.hidden else 'hidden'}; none here."
+                f"Hidden files {'shown' if self.pane.hidden else 'hidden'} (none in this directory)"
             )
 
     def action_sort(self) -> None:
@@ -567,7 +576,7 @@ class FilesScreen(AppScreen):
         self._arrange(lambda pane: setattr(pane, "descending", not pane.descending))
 
     def action_filter(self) -> None:
-        # At once: what is typed next is for the field.
+        # At once, since the next keys are for the field.
         self.set_focus(self.filter_field)
 
     def _arrange(self, change: Callable[[Pane], object]) -> None:
@@ -576,7 +585,7 @@ class FilesScreen(AppScreen):
         self.draw_pane(self.active)
 
     def action_mark(self) -> None:
-        """Mark or unmark the entry, or the range, and go to the next line."""
+        """Toggle the mark of the entry, or mark the range, and go to the next row."""
         table, entry = self.table(self.active), self.entry
         if table.has_anchor:
             self.pane.marks |= set(table.range_names) - {UP}
@@ -587,7 +596,7 @@ class FilesScreen(AppScreen):
         table.action_move(1)
 
     def action_range(self) -> None:
-        """Begin a range here; the second time mark it."""
+        """Start a range, or mark it."""
         table = self.table(self.active)
         if table.has_anchor:
             self.action_mark()
@@ -608,15 +617,15 @@ class FilesScreen(AppScreen):
         pane, number = self.pane, self.active
 
         async def make(name: str) -> None:
-            if await self._try(pane.side.make_folders([join(pane.path, name)]), "was not made"):
-                pane.places[pane.path] = name
+            if await self._try(pane.side.make_folders([join(pane.path, name)]), "not created"):
+                pane.cursors[pane.path] = name
                 await self._list(number, pane.path, fresh=True)
 
-        def answered(name: str | None) -> None:
+        def on_result(name: str | None) -> None:
             if name:
                 self.work(make(name))
 
-        self.app.push_screen(ValueDialog(f"New directory in {pane.path}", "a name", "results", _bad_name), answered)
+        self.app.push_screen(ValueDialog(f"New directory in {pane.path}", "name", "results", _bad_name), on_result)
 
     def action_rename(self) -> None:
         entry, pane, number = self.entry, self.pane, self.active
@@ -624,18 +633,18 @@ class FilesScreen(AppScreen):
             return
 
         async def rename(name: str) -> None:
-            if await self._try(pane.side.rename(join(pane.path, entry.name), name), "was not renamed"):
-                pane.places[pane.path] = name
+            if await self._try(pane.side.rename(join(pane.path, entry.name), name), "not renamed"):
+                pane.cursors[pane.path] = name
                 await self._list(number, pane.path, fresh=True)
 
-        def answered(name: str | None) -> None:
+        def on_result(name: str | None) -> None:
             if name and name != entry.name:
                 self.work(rename(name))
 
-        # What can't be typed is not offered for editing: the field would show it raw.
+        # A name with unprintable characters is not prefilled: the field would show it raw.
         old = entry.name if is_text(entry.name) and entry.name.isprintable() else ""
-        dialog = ValueDialog(f"Rename {clean(entry.name)}", "a name", "results.json", _bad_name, old)
-        self.app.push_screen(dialog, answered)
+        dialog = ValueDialog(f"Rename {clean(entry.name)}", "name", "results.json", _bad_name, old)
+        self.app.push_screen(dialog, on_result)
 
     def action_delete(self) -> None:
         chosen, pane, number = self.chosen, self.pane, self.active
@@ -645,20 +654,20 @@ class FilesScreen(AppScreen):
         more = f" and {len(chosen) - NAMES_SHOWN:,} more" if len(chosen) > NAMES_SHOWN else ""
         place = f"{clean(pane.title)} {clean(pane.path)}"
         folders = sum(entry.is_folder and not entry.target for entry in chosen)
-        inside = " Directories go with all that is in them." if folders else ""
+        inside = " Directories are deleted recursively." if folders else ""
 
         async def remove() -> None:
-            await self._try(pane.side.remove([join(pane.path, entry.name) for entry in chosen]), "was not deleted")
+            await self._try(pane.side.remove([join(pane.path, entry.name) for entry in chosen]), "not deleted")
             pane.marks.clear()
             await self._list(number, pane.path, fresh=False)
 
-        def answered(confirmed: bool | None) -> None:
+        def on_result(confirmed: bool | None) -> None:
             if confirmed:
                 self.work(remove())
 
         count = "1 entry" if len(chosen) == 1 else f"{len(chosen):,} entries"
         question = f"{names}{more}\nin {place}.{inside}".replace("\n", " ")
-        self.app.push_screen(AskDialog(f"Delete {count}", question, "Delete"), answered)
+        self.app.push_screen(AskDialog(f"Delete {count}", question, "Delete"), on_result)
 
     def action_permissions(self) -> None:
         chosen, pane, number = self.chosen, self.pane, self.active
@@ -667,16 +676,16 @@ class FilesScreen(AppScreen):
 
         async def change(mode: int) -> None:
             paths = [join(pane.path, entry.name) for entry in chosen]
-            await self._try(pane.side.set_permissions(paths, mode), "has its old permissions")
+            await self._try(pane.side.set_permissions(paths, mode), "permissions not changed")
             await self._list(number, pane.path, fresh=False)
 
-        def answered(text: str | None) -> None:
+        def on_result(text: str | None) -> None:
             if text:
                 self.work(change(int(text, 8)))
 
-        title = f"Permissions, now {permissions_text(chosen[0].mode)}"
+        title = f"Permissions (now {permissions_text(chosen[0].mode)})"
         first = f"{chosen[0].permissions:03o}"
-        self.app.push_screen(ValueDialog(title, "an octal number", "644, 755", _bad_mode, first), answered)
+        self.app.push_screen(ValueDialog(title, "octal mode", "644, 755", _bad_mode, first), on_result)
 
     def action_measure(self) -> None:
         pane, number = self.pane, self.active
@@ -687,12 +696,10 @@ class FilesScreen(AppScreen):
                 try:
                     found = await pane.side.measure(join(pane.path, entry.name))
                 except FilesError as error:
-                    self.services.notifier.notify(f"The size of {clean(entry.name)} is not known: {error}", "error")
+                    self.services.notifier.notify(f"Size of {clean(entry.name)} not available: {error}", "error")
                     continue
                 pane.sizes[entry.name] = found.size
-                self.services.notifier.notify(
-                    f"{clean(entry.name)}/ holds {size_text(found.size)} in {found.files:,} files."
-                )
+                self.services.notifier.notify(f"{clean(entry.name)}/: {size_text(found.size)} in {found.files:,} files")
                 if self.is_attached:
                     pane.arrange()
                     self.draw_pane(number)
@@ -705,11 +712,11 @@ class FilesScreen(AppScreen):
         if (entry := self.entry) is not None:
             self.services.clipboard.copy(self.pane.destination(entry))
 
-    async def _try(self, work: object, words: str) -> bool:
+    async def _try(self, work: object, text: str) -> bool:
         try:
             await work  # type: ignore[misc]
         except FilesError as error:
-            self.services.notifier.notify(f"{clean(str(error))}: {words}", "error")
+            self.services.notifier.notify(f"{clean(str(error))}: {text}", "error")
             return False
         return True
 
@@ -720,17 +727,17 @@ class FilesScreen(AppScreen):
 
     @property
     def other(self) -> Pane:
-        """The pane across."""
+        """The other pane."""
         return self.panes[1 - self.active]
 
     @property
-    def entry(self) -> Entry | None:
+    def entry(self) -> FileEntry | None:
         """The entry under the cursor."""
         return self.table(self.active).entry
 
     @property
     def is_ready(self) -> bool:
-        """Whether everything is there to be drawn: what is inside a panel comes after the screen."""
+        """Whether all widgets are mounted: children of a panel are mounted after the screen."""
         return (
             self.is_attached and len(self.query(".files-foot")) == len(self.panes) == 2 and bool(self.query("#queue"))
         )
@@ -740,32 +747,32 @@ class FilesScreen(AppScreen):
         return self.query_one(f"#files-{number}", FileTable)
 
     def name_of(self, sandbox_id: str) -> str:
-        """Return what a sandbox is called; made safe where it is drawn."""
+        """Return the name of a sandbox; not cleaned yet."""
         session = self.services.platform.session
         row = session.store.get(sandbox_id) if session is not None else None
         return row.sandbox.name if row is not None else sandbox_id
 
     def make_pane(self, sandbox_id: str | None) -> Pane:
-        """Return a pane on a sandbox, or on this machine."""
+        """Return a pane for a sandbox, or for this machine."""
         session = self.services.platform.session
         if sandbox_id is None or session is None:
-            return Pane(LocalSide(), "local", str(Path.cwd()))
-        return Pane(SandboxSide(session.client, sandbox_id), self.name_of(sandbox_id))
+            return Pane(LocalFileSystem(), "local", str(Path.cwd()))
+        return Pane(SandboxFileSystem(session.client, sandbox_id), self.name_of(sandbox_id))
 
     def work(self, flow: Coroutine[Any, Any, None], group: str = "files") -> None:
         """Start a coroutine that belongs to this screen."""
         self.run_flow(flow, group)
 
     def go(self, number: int, path: str, *, fresh: bool = True) -> None:
-        """List a directory in a pane; ``fresh`` puts the cursor where it was when the directory was left."""
+        """Load a directory into a pane; ``fresh`` restores the cursor from the last visit."""
         pane = self.panes[number]
         name = self.table(number).name_at_cursor
         if name is not None:
-            pane.places[pane.path] = name
+            pane.cursors[pane.path] = name
         self.work(self._list(number, path, fresh=fresh), f"files {number}")
 
     def reload(self, *numbers: int) -> None:
-        """List again; the cursor stays."""
+        """Reload; the cursor stays."""
         for number in numbers or (0, 1):
             self.go(number, self.panes[number].path, fresh=False)
 
@@ -782,31 +789,29 @@ class FilesScreen(AppScreen):
         except FilesError as error:
             pane.problem = str(error)
             if pane.problem == before:
-                # The pane tells it already: that it was tried again would not be seen.
+                # The pane already shows the error: without a notification the retry would go unnoticed.
                 self.services.notifier.notify(f"{pane.title}: {path} can't be listed: {error}", "error")
         else:
             pane.take(listing, self.services.clock.monotonic(), ordered)
         finally:
             pane.loading = False
         if self.is_ready and pane is self.panes[number]:
-            # A pane that could not be listed keeps what it showed, and its place.
+            # A pane that failed to load keeps its content and cursor.
             self.draw_pane(number, pane.cursor_after(came_from) if fresh and not pane.problem else None)
 
     def draw_pane(self, number: int, go_to: str | None = None) -> None:
-        """Draw the rows of a pane and what is around them."""
+        """Redraw a pane with its frame."""
         pane = self.panes[number]
         table = self.table(number)
-        words = (
-            f"nothing matches: {self.services.key_of('files.back')} clears the filter"
-            if pane.filter
-            else "this directory is empty"
+        text = (
+            f"no matches: {self.services.key_of('files.back')} clears the filter" if pane.filter else "empty directory"
         )
-        table.empty = [Piece(f"   {words if pane.listing is not None else ''}", "dim")]
+        table.empty = [Piece(f"   {text if pane.listing is not None else ''}", "dim")]
         table.show(pane.rows, pane.marks, go_to)
         self.draw_chrome(number)
 
     def draw_chrome(self, number: int) -> None:
-        """Draw title, counts and foot of a pane, and the line above both."""
+        """Redraw title, counts and footer of a pane, and the header line."""
         if not self.is_ready:
             return
         pane = self.panes[number]
@@ -821,33 +826,33 @@ class FilesScreen(AppScreen):
 
     def _draw_way(self) -> None:
         left, right = self.panes
-        way = [
+        header = [
             Piece(f" {clean(left.title)} {clean(left.path)}", "bright" if self.active == 0 else "dim"),
             Piece("    ⇄    ", "dim"),
             Piece(f"{clean(right.title)}:{clean(right.path)}", "bright" if self.active == 1 else "dim"),
         ]
         if len(self.sandbox_ids) > 1:
-            way.append(Piece(f"    copies go to all {len(self.sandbox_ids)} marked sandboxes", "busy"))
+            header.append(Piece(f"    target: all {len(self.sandbox_ids)} marked sandboxes", "busy"))
         marks = self.pane.marks
         if count := len(self.table(self.active).range_names):
             key = self.services.key_of
-            way.append(Piece(f"    range of {count}: ", "key"))
-            way.append(Piece(f"{key('files.mark')} marks it, {key('files.back')} ends it", "dim"))
-        told = [Piece(f"{len(marks)} marked · {size_text(self.pane.marked_size)} ", "key")] if marks else []
-        self.query_one("#files-way", ChromeLine).show(way, told)
+            header.append(Piece(f"    range: {count} rows · ", "key"))
+            header.append(Piece(f"{key('files.mark')} mark · {key('files.back')} cancel", "dim"))
+        marked = [Piece(f"{len(marks)} marked · {size_text(self.pane.marked_size)} ", "key")] if marks else []
+        self.query_one("#files-way", ChromeLine).show(header, marked)
 
-    def line(self, number: int, entry: Entry, width: int) -> list[Piece]:
-        """Draw one entry of a pane."""
+    def line(self, number: int, entry: FileEntry, width: int) -> list[Piece]:
+        """Render one entry of a pane."""
         measured = self.panes[number].sizes.get(entry.name)
         return entry_pieces(entry, width, self.services.clock.now(), measured)
 
     def head(self, number: int, width: int) -> list[Piece]:
-        """Draw the line above the entries of a pane."""
+        """Render the column headings of a pane."""
         return head_pieces(self.panes[number], width) if self.panes else []
 
     @property
     def filter_field(self) -> Input:
-        """Where the filter is typed."""
+        """The filter input."""
         return self.query_one("#files-filter", Input)
 
 
@@ -861,22 +866,24 @@ def _bad_name(text: str) -> str:
 
 def _bad_mode(text: str) -> str:
     good = 1 <= len(text.strip()) <= 4 and all(c in "01234567" for c in text.strip())
-    return "" if good else "three or four digits from 0 to 7, such as 644"
+    return "" if good else "expected three or four octal digits, such as 644"
 
 
 def _no_nul(text: str) -> str:
-    return "" if text.strip() and "\0" not in text else "a path is needed"
+    return "" if text.strip() and "\0" not in text else "a path is required"
 
 
-def _spec(source: Place, folder: str, target: Place, goal: str, entries: list[Entry], batch: str) -> Spec:
+def _spec(
+    source: Location, folder: str, target: Location, goal: str, entries: list[FileEntry], batch: str
+) -> TransferSpec:
     if len(entries) == 1:
         folder, goal = join(folder, entries[0].name), join(goal, entries[0].name)
     names = tuple(entry.name for entry in entries) if len(entries) > 1 else ()
-    return Spec(replace(source, path=folder), replace(target, path=goal), batch, names=names)
+    return TransferSpec(replace(source, path=folder), replace(target, path=goal), batch, names=names)
 
 
-def _patterns(source: Place) -> tuple[str, ...]:
-    """Return what the source's own ``.gitignore`` leaves out, with git's directory."""
+def _patterns(source: Location) -> tuple[str, ...]:
+    """Return the patterns of the source's ``.gitignore``, plus ``.git/``."""
     path = Path(source.path, ".gitignore")
     if source.sandbox_id is not None or not path.is_file():
         return ()

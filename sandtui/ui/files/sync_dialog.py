@@ -1,4 +1,4 @@
-"""The plan of making one directory equal to another, before any of it is done."""
+"""The sync dialog: the plan before anything is done."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.fleet.text.sanitize import clean
-from sandtui.fleet.transfers.equal import Difference, omitted
-from sandtui.fleet.transfers.model import Spec
+from sandtui.fleet.transfers.model import TransferSpec
+from sandtui.fleet.transfers.sync import Difference, omitted
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.widgets.output_view import OutputView
 
 SHOWN = 5000
-"""Lines of a plan that are shown; all of it is carried out."""
+"""Maximum number of shown lines of a plan."""
 
 
 class SyncDialog(Dialog[str]):
-    """Shows a plan; answers ``copy``, ``delete`` as well, ``watch``, or an empty text."""
+    """Shows a plan; returns ``copy``, ``delete`` (copy and delete), ``watch``, or an empty text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "answer('copy')", "copy", show=False),
@@ -33,13 +33,13 @@ class SyncDialog(Dialog[str]):
     ]
     AUTO_FOCUS = "#plan"
 
-    def __init__(self, spec: Spec, found: Difference, *, watched: bool | None) -> None:
+    def __init__(self, spec: TransferSpec, found: Difference, *, watched: bool | None) -> None:
         super().__init__()
         self._spec, self._found, self._watched = spec, found, watched
         lines = [("+", "good", path) for path in found.new] + [("~", "busy", path) for path in found.changed]
         lines += [("-", "bad", path) for path in found.extra]
         left = omitted("", found.left_out, found.refused, found.held)
-        lines += [("!", "busy", f"{text}: left out") for text in left]
+        lines += [("!", "busy", f"{text}: skipped") for text in left]
         self._lines = lines
 
     def compose(self) -> Iterable[Widget]:
@@ -47,25 +47,25 @@ class SyncDialog(Dialog[str]):
         counts = [
             Piece(f"+ {len(found.new):,} new   ", "good"),
             Piece(f"~ {len(found.changed):,} changed   ", "busy"),
-            Piece(f"- {len(found.extra):,} only there   ", "bad"),
-            Piece(f"{found.same:,} equal   {size_text(found.size)} to copy", "dim"),
+            Piece(f"- {len(found.extra):,} only in target   ", "bad"),
+            Piece(f"{found.same:,} identical   {size_text(found.size)} to copy", "dim"),
         ]
-        keys = "c copies · D copies and deletes what is only there · esc closes"
+        keys = "c copy · D copy and delete extra · esc close"
         if self._watched is not None:
-            keys += " · w ends the watch" if self._watched else " · w copies changes as they are saved"
+            keys += " · w stop watching" if self._watched else " · w watch for changes"
         with Vertical(id="dialog", classes="sync") as dialog:
-            title = f"Make {self._spec.target.label} equal to {self._spec.source.label}"
+            title = f"Sync {self._spec.source.label} to {self._spec.target.label}"
             dialog.border_title = Content(clean(title))
             yield Static(content(*counts))
             yield OutputView(self._line, follows=False, id="plan")
-            ignored = f"{len(self._spec.ignore)} patterns of .gitignore are left alone   " if self._spec.ignore else ""
+            ignored = f"{len(self._spec.ignore)} .gitignore patterns   " if self._spec.ignore else ""
             yield Static(content(Piece(ignored + keys, "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
         self.query_one("#plan", OutputView).show(max(1, min(SHOWN, len(self._lines))))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what can be done."""
+        """Return whether an action applies to this plan."""
         if parameters == ("watch",):
             return self._watched is not None
         return bool(self._found.extra) if parameters == ("delete",) else True
@@ -75,7 +75,7 @@ class SyncDialog(Dialog[str]):
 
     def _line(self, number: int) -> list[Piece]:
         if not self._lines:
-            return [Piece(" they are equal", "good")] if number == 0 else []
+            return [Piece(" identical", "good")] if number == 0 else []
         if number >= len(self._lines):
             return []
         sign, role, path = self._lines[number]

@@ -1,4 +1,4 @@
-"""A directory, drawn line by line. The cursor is a name and not a position: whatever comes or goes, it stays."""
+"""A table of directory entries. The cursor is a name, not a position, so that it survives changes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from sandtui.fleet.files.entry import Entry
+from sandtui.fleet.files.entry import FileEntry
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
 STRIPS_KEPT = 400
 
-Line = Callable[[Entry, int], list[Piece]]
+Line = Callable[[FileEntry, int], list[Piece]]
 
 
 class FileTable(CursorView, can_focus=True):
-    """Entries with a cursor and marks. ``line`` draws an entry in a number of cells, ``head`` what is above them."""
+    """Shows entries with a cursor and marks. ``line`` renders an entry for a width, ``head`` the column headings."""
 
     DEFAULT_CSS = """
     FileTable {
@@ -36,13 +36,13 @@ class FileTable(CursorView, can_focus=True):
 
     @dataclass
     class Opened(Message):
-        """A line was clicked twice."""
+        """A row was double-clicked."""
 
         table: FileTable
 
     @dataclass
     class Moved(Message):
-        """The cursor stands on another line."""
+        """The cursor moved to another row."""
 
         table: FileTable
 
@@ -50,12 +50,12 @@ class FileTable(CursorView, can_focus=True):
         self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
         super().__init__(id=id)
         self._line, self._head = line, head
-        self._rows: Sequence[Entry] = ()
+        self._rows: Sequence[FileEntry] = ()
         self._marks: set[str] = set()
         self._name: str | None = None
         self._anchor: str | None = None
         self.empty: list[Piece] = []
-        """What stands there when there is no row."""
+        """Shown when there are no rows."""
 
     @property
     def name_at_cursor(self) -> str | None:
@@ -63,55 +63,55 @@ class FileTable(CursorView, can_focus=True):
         return self._name
 
     @property
-    def entry(self) -> Entry | None:
+    def entry(self) -> FileEntry | None:
         """The entry under the cursor."""
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
 
     @property
     def has_anchor(self) -> bool:
-        """Whether a range was begun."""
+        """Whether a range was started."""
         return self._anchor is not None
 
     @property
     def range_names(self) -> list[str]:
         """The names between the anchor and the cursor."""
-        places = [place for place, row in enumerate(self._rows) if row.name == self._anchor]
+        places = [index for index, row in enumerate(self._rows) if row.name == self._anchor]
         if not places:
             return []
         first, last = sorted((places[0], self._cursor))
         return [row.name for row in self._rows[first : last + 1]]
 
     def set_anchor(self, anchored: bool) -> None:
-        """Begin a range at the cursor, or end it."""
+        """Start a range at the cursor, or cancel it."""
         self._anchor = self._name if anchored else None
         self.refresh()
 
-    def show(self, rows: Sequence[Entry], marks: set[str], go_to: str | None = None) -> None:
-        """Draw these rows; the cursor stays on its name and its line, or goes to the name ``go_to``."""
+    def show(self, rows: Sequence[FileEntry], marks: set[str], go_to: str | None = None) -> None:
+        """Show rows; the cursor keeps its name and screen line, or moves to the name ``go_to``."""
         line = self._cursor - self.scroll_offset.y
         wanted = go_to if go_to is not None else self._name
         self._rows, self._marks = rows, set(marks)
         self._strips.clear()
-        place = next((place for place, row in enumerate(rows) if row.name == wanted), None)
-        if place is None:
-            place = 0 if go_to is not None else max(0, min(self._cursor, len(rows) - 1))
+        index = next((index for index, row in enumerate(rows) if row.name == wanted), None)
+        if index is None:
+            index = 0 if go_to is not None else max(0, min(self._cursor, len(rows) - 1))
         self._measure()
-        self.put_cursor(place)
+        self.put_cursor(index)
         if go_to is None:
-            self.scroll_lines(place - max(0, min(line, self.body_height - 1)))
+            self.scroll_lines(index - max(0, min(line, self.body_height - 1)))
         self.reveal()
         self.refresh()
 
     def redraw(self) -> None:
-        """Draw every line anew: what they show besides the entries has changed."""
+        """Redraw all rows, since something other than the entries has changed."""
         self._strips.clear()
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse points; open on the second click."""
-        place = self.scroll_offset.y + event.y - HEAD_LINES
-        if event.y >= HEAD_LINES and 0 <= place < len(self._rows):
-            self.go(place)
+        """Move the cursor to the clicked row; open it on a double click."""
+        index = self.scroll_offset.y + event.y - HEAD_LINES
+        if event.y >= HEAD_LINES and 0 <= index < len(self._rows):
+            self.go(index)
             if event.chain == 2:
                 self.post_message(self.Opened(self))
 
@@ -128,23 +128,23 @@ class FileTable(CursorView, can_focus=True):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """Forget what was drawn: the theme has changed."""
+        """Clear the render cache after a theme change."""
         super().notify_style_update()
         self._strips.clear()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
+        """Render one line."""
         width, base = self.size.width, self.rich_style
         if y < HEAD_LINES:
             return Strip(self.segments(self._head(width), base)).adjust_cell_length(width, base)
-        place = self.scroll_offset.y + y - HEAD_LINES
-        if place >= len(self._rows):
-            if place == 1 and not self._rows:
+        index = self.scroll_offset.y + y - HEAD_LINES
+        if index >= len(self._rows):
+            if index == 1 and not self._rows:
                 return Strip(self.segments(self.empty, base)).adjust_cell_length(width, base)
             return Strip.blank(width, base)
-        row = self._rows[place]
-        at_cursor = place == self._cursor
-        in_range = self._anchor is not None and self._in_range(place)
+        row = self._rows[index]
+        at_cursor = index == self._cursor
+        in_range = self._anchor is not None and self._in_range(index)
         key = (row, row.name in self._marks, at_cursor, at_cursor and self.has_focus, in_range)
         strip = self._strips.get(key)
         if strip is None:
@@ -161,17 +161,17 @@ class FileTable(CursorView, can_focus=True):
 
     @property
     def line_count(self) -> int:
-        """How many entries there are."""
+        """The number of entries."""
         return len(self._rows)
 
-    def _in_range(self, place: int) -> bool:
+    def _in_range(self, index: int) -> bool:
         anchor = next((n for n, row in enumerate(self._rows) if row.name == self._anchor), None)
-        return anchor is not None and min(anchor, self._cursor) <= place <= max(anchor, self._cursor)
+        return anchor is not None and min(anchor, self._cursor) <= index <= max(anchor, self._cursor)
 
-    def put_cursor(self, place: int) -> None:
-        """Put the cursor on an entry."""
-        self._cursor = place
-        name = self._rows[place].name if place < len(self._rows) else None
+    def put_cursor(self, index: int) -> None:
+        """Move the cursor to an entry."""
+        self._cursor = index
+        name = self._rows[index].name if index < len(self._rows) else None
         if name != self._name:
             self._name = name
             self.post_message(self.Moved(self))

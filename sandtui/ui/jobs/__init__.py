@@ -1,1 +1,1 @@
-"""The screen of background jobs, its log pane and its dialogs."""
+"""Background jobs: the screen, its log pane and its dialogs."""

@@ -1,4 +1,4 @@
-"""The questions about jobs: what to start, and what is to follow."""
+"""The dialogs for jobs: start one, and choose what happens when it succeeds."""
 
 from __future__ import annotations
 
@@ -23,37 +23,39 @@ from sandtui.ui.widgets.check import Check
 T = TypeVar("T")
 
 
-class _Form(Dialog[T]):
+class JobForm(Dialog[T]):
+    """A dialog of several fields: enter goes to the next field and submits from the last one."""
+
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
     def action_close(self) -> None:
         self.dismiss(None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to the next field, or take all."""
+        """Go to the next field; submit from the last one."""
         event.stop()
         fields = list(self.query(Input))
-        place = fields.index(event.input)
-        if place + 1 < len(fields) and not event.input.has_class("last") and not self._is_enough():
-            fields[place + 1].focus()
+        index = fields.index(event.input)
+        if index + 1 < len(fields) and not event.input.has_class("last") and not self._is_complete():
+            fields[index + 1].focus()
         else:
-            self._take()
+            self._submit()
 
-    def _is_enough(self) -> bool:
+    def _is_complete(self) -> bool:
         return False
 
-    def _take(self) -> None:
+    def _submit(self) -> None:
         raise NotImplementedError
 
     def _value(self, name: str) -> str:
         return self.query_one(f"#{name}", Input).value.strip()
 
-    def _complain(self, problem: str) -> None:
+    def _show_problem(self, problem: str) -> None:
         self.query_one("#dialog-keys", Static).update(content(Piece(clean(problem), "bad")))
 
 
-class NewJobDialog(_Form[tuple[str, str]]):
-    """Answers a command and a working folder, or None. ``where`` names the sandboxes; it may come from outside."""
+class NewJobDialog(JobForm[tuple[str, str]]):
+    """Returns a command and a working directory, or None. ``where`` names the sandboxes; it may come from outside."""
 
     def __init__(self, where: str) -> None:
         super().__init__()
@@ -64,24 +66,24 @@ class NewJobDialog(_Form[tuple[str, str]]):
             dialog.border_title = Content(f"New job in {clean(self._where)}")
             yield Static(content(Piece("Command", "dim")))
             yield Input(placeholder="python train.py --seed 7", compact=True, id="job-command", classes="last")
-            yield Static(content(Piece("Working folder in the sandbox (may stay empty)", "dim")))
+            yield Static(content(Piece("Working directory in the sandbox (optional)", "dim")))
             yield Input(placeholder="/workspace", compact=True, id="job-folder", classes="last")
             yield Static(
-                content(Piece("It goes on when sandtui is left. enter starts it · esc closes", "dim")), id="dialog-keys"
+                content(Piece("Keeps running after you quit · enter start · esc cancel", "dim")), id="dialog-keys"
             )
 
-    def _take(self) -> None:
+    def _submit(self) -> None:
         command, folder = self._value("job-command"), self._value("job-folder")
         if not command:
-            self._complain("the command is missing")
+            self._show_problem("a command is required")
         elif "\0" in command + folder:
-            self._complain("a command can't hold a NUL character")
+            self._show_problem("a command can't contain a NUL character")
         else:
             self.dismiss((command, folder))
 
 
-class ThenDialog(_Form[Chain]):
-    """Answers a chain, an empty one to take it back, or None. ``folder`` is where downloads go by themselves."""
+class OnSuccessDialog(JobForm[Chain]):
+    """Returns a chain (an empty one removes it) or None. ``folder`` is the default directory of downloads."""
 
     def __init__(self, job: Job, folder: Path) -> None:
         super().__init__()
@@ -90,16 +92,16 @@ class ThenDialog(_Form[Chain]):
     def compose(self) -> Iterable[Widget]:
         chain = self._job.chain or Chain()
         with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content(f"When job {self._job.key.job_id} is done")
+            dialog.border_title = Content(f"When job {self._job.key.job_id} succeeds")
             yield Static(content(Piece(command_text(self._job), "dim")))
-            yield Static(content(Piece("Download this file of the sandbox (may stay empty)", "dim")))
+            yield Static(content(Piece("Download from the sandbox (optional)", "dim")))
             yield Input(chain.download, placeholder="/workspace/result.json", compact=True, id="then-download")
-            yield Static(content(Piece("to this new file here", "dim")))
+            yield Static(content(Piece("Save as (local path)", "dim")))
             target = chain.target or ""
             yield Input(target, placeholder=str(self._folder / "result.json"), compact=True, id="then-target")
-            yield Check("then delete the sandbox", chain.delete, compact=True, id="then-delete")
+            yield Check("delete the sandbox", chain.delete, compact=True, id="then-delete")
             yield Static(
-                content(Piece("Only after exit code 0, and when the file has arrived · esc closes", "dim")),
+                content(Piece("Runs only on exit code 0 · enter save · esc cancel", "dim")),
                 id="dialog-keys",
             )
 
@@ -108,21 +110,21 @@ class ThenDialog(_Form[Chain]):
         name = PurePosixPath(event.value.strip()).name
         self.query_one("#then-target", Input).placeholder = str(self._folder / (name or "result.json"))
 
-    def _is_enough(self) -> bool:
+    def _is_complete(self) -> bool:
         return not self._value("then-download")
 
-    def _take(self) -> None:
+    def _submit(self) -> None:
         download, target = self._value("then-download"), self._value("then-target")
         delete = self.query_one("#then-delete", Check).value
         if not download:
             self.dismiss(Chain(delete=delete))
             return
         if not download.startswith("/") or download.endswith("/"):
-            self._complain("give the file's whole path in the sandbox, such as /workspace/result.json")
+            self._show_problem("expected the absolute path of a file, such as /workspace/result.json")
             return
-        place = typed_path(target) if target else self._folder / PurePosixPath(download).name
-        place = place if place.is_absolute() else self._folder / place
-        if problem := check_new_path(place):
-            self._complain(problem)
+        path = typed_path(target) if target else self._folder / PurePosixPath(download).name
+        path = path if path.is_absolute() else self._folder / path
+        if problem := check_new_path(path):
+            self._show_problem(problem)
         else:
-            self.dismiss(Chain(download, str(place), delete))
+            self.dismiss(Chain(download, str(path), delete))

@@ -1,4 +1,4 @@
-"""Between the jobs and the user: news, what is said at an end, and the questions before something is done."""
+"""Job workflows of the screens: dialogs before an operation, and notifications when jobs end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandtui.fleet.inventory.bulk_plan import make_plan
 from sandtui.fleet.inventory.preferences import NOTIFY
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.fleet.jobs.board import Ended
-from sandtui.fleet.jobs.command_text import is_whole
+from sandtui.fleet.jobs.command_text import is_complete
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobState
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.dialogs.ask import AskDialog
@@ -28,88 +28,90 @@ from sandtui.ui.services.bundle import Services
 from sandtui.ui.services.notifier import Severity
 
 PAINT_SECONDS = 0.25
-TELL_SECONDS = 1.0
-"""Ends of jobs within so long are told in one sentence: twenty of one fleet end at about the same time."""
+NOTIFY_SECONDS = 1.0
+"""Jobs that end within this time share one notification: a fleet's jobs often end together."""
 
 
 class JobFlow:
-    """Starts, stops and follows jobs for the screens."""
+    """Starts and kills jobs for the screens, and notifies when they end."""
 
     def __init__(self, app: App[Any], services: Services) -> None:
         self.app, self.services = app, services
         self._painting: Timer | None = None
-        self._untold: list[Ended] = []
+        self._unreported: list[Ended] = []
         services.platform.connected.subscribe(self._attach)
 
     @property
-    def all_told(self) -> bool:
-        """Whether no end of a job waits to be told."""
-        return not self._untold
+    def all_reported(self) -> bool:
+        """Whether no ended job is waiting for its notification."""
+        return not self._unreported
 
     def _attach(self, session: FleetSession) -> None:
         session.jobs.on_change.subscribe(self._changed)
         session.job_watcher.on_end.subscribe(self._ended)
         session.job_watcher.on_chain.subscribe(self._chain_ended)
 
-    # News
+    # Notifications
 
     def _changed(self) -> None:
         if self._painting is None:
-            self._painting = self.app.set_timer(PAINT_SECONDS, self._tell)
+            self._painting = self.app.set_timer(PAINT_SECONDS, self._broadcast)
 
-    def _tell(self) -> None:
+    def _broadcast(self) -> None:
         self._painting = None
         self.services.platform.broadcast(JobsChanged())
 
     def _ended(self, ended: Sequence[Ended]) -> None:
         self._changed()
-        if not self._untold:
-            self.app.set_timer(TELL_SECONDS, self._tell_ended)
-        self._untold += ended
+        if not self._unreported:
+            self.app.set_timer(NOTIFY_SECONDS, self._notify_ended)
+        self._unreported += ended
 
-    def _tell_ended(self) -> None:
-        ended, self._untold = self._untold, []
+    def _notify_ended(self) -> None:
+        ended, self._unreported = self._unreported, []
         if self.services.preferences.notify == "off" or not ended:
             return
         bad = [each.job for each in ended if each.job.state is not JobState.DONE]
         severity: Severity = "warning" if bad else "information"
         if len(ended) == 1:
-            words = f"{_ended_words(ended[0].job)}{' while you were away' if ended[0].away else ''}."
+            text = f"{_ended_text(ended[0].job)}{' while sandtui was closed' if ended[0].away else ''}"
         else:
-            words = f"{len(ended)} jobs ended"
-            words += f", {len(bad)} of them failed or were lost." if bad else ", all with exit code 0."
-        self._notify(words, severity)
+            text = f"{len(ended)} jobs ended"
+            text += f", {len(bad)} failed or lost" if bad else ", all with exit code 0"
+        self._notify(text, severity)
 
     def _chain_ended(self, job: Job) -> None:
         chain = job.chain
         if chain is not None:
             failed = chain.step is ChainStep.FAILED
-            self._notify(f"After job {job.key.job_id}: {chain.words}.", "error" if failed else "information")
+            self._notify(f"After job {job.key.job_id}: {chain.note}", "error" if failed else "information")
 
-    def _notify(self, words: str, severity: Severity) -> None:
-        self.services.notifier.notify(words, severity)
-        way = self.services.preferences.notify
-        if way == "bell":
+    def _notify(self, text: str, severity: Severity) -> None:
+        self.services.notifier.notify(text, severity)
+        channel = self.services.preferences.notify
+        if channel == "bell":
             self.services.notifier.bell()
-        elif way == "osc9":
-            self.services.notifier.notify_desktop(words)
+        elif channel == "osc9":
+            self.services.notifier.notify_desktop(text)
 
     def choose_notify(self) -> None:
-        """Ask how the end of a job is to be told."""
+        """Ask how to notify when a job ends."""
         now = self.services.preferences.notify
-        choices = [Choice(way, way[0], way, words + (" · now" if way == now else "")) for way, words in NOTIFY.items()]
+        choices = [
+            Choice(each, each[0], each, text + (" · current" if each == now else "")) for each, text in NOTIFY.items()
+        ]
 
-        def chosen(way: str | None) -> None:
-            if way:
-                self.services.preferences.notify = way
+        def on_choice(channel: str | None) -> None:
+            if channel:
+                self.services.preferences.notify = channel
                 self.services.save_preferences()
 
-        self.app.push_screen(ChooseDialog("When a job ends, tell it", choices), chosen)
+        self.app.push_screen(ChooseDialog("Notify when a job ends", choices), on_choice)
 
-    # Doing
+    # Operations
 
     def new(self, targets: Sequence[str]) -> None:
-        """Ask for a command, and start it as a job in some sandboxes."""
+        """Ask for a command, and start it as a job in the target sandboxes."""
         from sandtui.ui.jobs.dialogs import NewJobDialog
 
         session = self.services.platform.session
@@ -117,14 +119,14 @@ class JobFlow:
         plan = make_plan(plans.JOB, rows)
         if not plan.rows:
             fleet, jobs, new = map(self.services.key_of, ("app.fleet", "fleet.jobs", "jobs.new"))
-            why = self.services.bulk.why_none(plans.JOB, rows) if rows else "A job needs a sandbox that runs."
+            why = self.services.bulk.why_none(plans.JOB, rows) if rows else "No running sandbox selected."
             self.services.notifier.refuse(
-                f"{why} {fleet} goes to the fleet: choose one there, then {jobs} and {new}.", "new job"
+                f"{why} Select one in the fleet ({fleet}), then press {jobs} and {new}", "new job"
             )
             return
         where = plan.rows[0].sandbox.name if len(plan.rows) == 1 else f"{len(plan.rows):,} sandboxes"
 
-        def answered(answer: tuple[str, str] | None) -> None:
+        def on_result(answer: tuple[str, str] | None) -> None:
             if not answer:
                 return
             command, folder = answer
@@ -133,42 +135,42 @@ class JobFlow:
             else:
                 self.services.bulk.confirm(make_plan(plans.JOB, rows, value=command, folder=folder))
 
-        self.app.push_screen(NewJobDialog(where), answered)
+        self.app.push_screen(NewJobDialog(where), on_result)
 
-    def again(self, job: Job) -> None:
+    def run_again(self, job: Job) -> None:
         """Start the command of a job again, in its sandbox."""
-        if not is_whole(job.command):
+        if not is_complete(job.command):
             self.services.notifier.refuse(
-                "Its command is not known as a whole, or a secret of it was left out.", "run again"
+                "The full command is not known (secrets are not stored). Start a new job instead", "run again"
             )
             return
         self.services.work.start(self._start(job.key.sandbox_id, job.command, job.working_dir), "job")
 
-    def stop(self, job: Job) -> None:
-        """Ask, and stop a job."""
-        question = f"{command_text(job)} — TERM to all that it started, KILL after five seconds."
+    def kill(self, job: Job) -> None:
+        """Ask for confirmation, then kill a job."""
+        question = f"{command_text(job)} — sends TERM to all its processes, KILL after 5 s."
 
-        def answered(confirmed: bool | None) -> None:
+        def on_result(confirmed: bool | None) -> None:
             if confirmed:
-                self.services.work.start(self._stop(job), "job")
+                self.services.work.start(self._kill(job), "job")
 
         name = job.sandbox_name or job.key.sandbox_id
-        self.app.push_screen(AskDialog(f"Stop job {job.key.job_id} in {name}", question, "Stop"), answered)
+        self.app.push_screen(AskDialog(f"Kill job {job.key.job_id} in {name}", question, "Kill"), on_result)
 
-    def then(self, job: Job) -> None:
-        """Ask what is to happen when a job is done."""
-        from sandtui.ui.jobs.dialogs import ThenDialog
+    def on_success(self, job: Job) -> None:
+        """Ask what happens when a job succeeds."""
+        from sandtui.ui.jobs.dialogs import OnSuccessDialog
 
         if job.state in {JobState.FAILED, JobState.LOST}:
-            self.services.notifier.refuse("That job is over and was not successful: nothing follows it.", "then")
+            self.services.notifier.refuse("This job did not succeed, so nothing runs after it", "then")
             return
 
-        def answered(chain: Chain | None) -> None:
+        def on_result(chain: Chain | None) -> None:
             if chain is not None:
                 wanted = chain if chain.download or chain.delete else None
                 self.services.work.start(self._set_chain(job, wanted), "job")
 
-        self.app.push_screen(ThenDialog(job, Path.cwd()), answered)
+        self.app.push_screen(OnSuccessDialog(job, Path.cwd()), on_result)
 
     async def _start(self, sandbox_id: str, command: str, folder: str) -> None:
         session = self.services.platform.session
@@ -177,23 +179,23 @@ class JobFlow:
         try:
             job = await session.jobs.start(sandbox_id, command, folder or None)
         except SandboxClientError as error:
-            self.services.notifier.notify(f"The job was not started: {error}", "error")
+            self.services.notifier.notify(f"Job not started: {error}", "error")
             return
-        self.services.notifier.notify(f"Started job {job.key.job_id} in {job.sandbox_name or sandbox_id}.")
+        self.services.notifier.notify(f"Job {job.key.job_id} started in {job.sandbox_name or sandbox_id}")
         session.job_watcher.want([sandbox_id])
         self.services.navigator.show_job(job)
 
-    async def _stop(self, job: Job) -> None:
+    async def _kill(self, job: Job) -> None:
         session = self.services.platform.session
         if session is None:
             return
         try:
-            word = await session.jobs.stop(job.key)
+            outcome = await session.jobs.kill(job.key)
         except SandboxClientError as error:
-            self.services.notifier.notify(f"Job {job.key.job_id} was not stopped: {error}", "error")
+            self.services.notifier.notify(f"Job {job.key.job_id} not killed: {error}", "error")
             return
-        told = {"stopped": "is stopped", "over": "had ended already", "gone": "has no process any more"}
-        self.services.notifier.notify(f"Job {job.key.job_id} {told[word]}.")
+        texts = {"stopped": "killed", "over": "had already ended", "gone": "has no process"}
+        self.services.notifier.notify(f"Job {job.key.job_id} {texts[outcome]}")
 
     async def _set_chain(self, job: Job, chain: Chain | None) -> None:
         session = self.services.platform.session
@@ -202,17 +204,15 @@ class JobFlow:
         try:
             await session.jobs.set_chain(job.key, chain)
         except OSError as error:
-            self.services.notifier.notify(
-                f"That can't be written down, so it will not happen: {describe(error)}", "error"
-            )
+            self.services.notifier.notify(f"Not saved, so nothing will run after the job: {describe(error)}", "error")
             return
         session.job_watcher.want([job.key.sandbox_id])
 
 
-def _ended_words(job: Job) -> str:
+def _ended_text(job: Job) -> str:
     name = clean(job.sandbox_name or job.key.sandbox_id)
-    how = {JobState.DONE: "is done", JobState.FAILED: f"failed with exit code {job.exit_code}"}
-    words = f"Job {job.key.job_id} in {name} {how.get(job.state, f'is lost: {job.words}')}"
+    how = {JobState.DONE: "succeeded", JobState.FAILED: f"failed with exit code {job.exit_code}"}
+    text = f"Job {job.key.job_id} in {name} {how.get(job.state, f'lost: {job.note}')}"
     if job.started is not None and job.ended is not None:
-        words += f" after {long_duration((job.ended - job.started).total_seconds())}"
-    return words
+        text += f" after {long_duration((job.ended - job.started).total_seconds())}"
+    return text

@@ -1,4 +1,4 @@
-"""The log of a job, read by windows while it is looked at."""
+"""The log pane of the jobs screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandtui.fleet.jobs.log_window import Growth, LogWindow
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.text.search import Lines
 from sandtui.ui.dialogs.search import SearchControl, Searched
-from sandtui.ui.jobs.saving import LogSaving
+from sandtui.ui.jobs.saving import LogSaver
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.rendering.units import short_size
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from sandtui.ui.chrome.screen import AppScreen
 
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 6.0
-"""Between reads of a log whose end is followed: soon after news, slower while none comes."""
+"""Poll interval of a followed log: short after new output, longer while there is none."""
 
 
 class JobLogPane(Vertical):
-    """One stream of one job. It reads only while it is shown; the screen lets it know by :meth:`tick`."""
+    """One stream of one job, read in windows. It reads only while it is shown; the screen calls :meth:`tick`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("job_log")
 
@@ -43,10 +43,10 @@ class JobLogPane(Vertical):
         self.job: Job | None = None
         self.stream = "stdout"
         self.window: LogWindow | None = None
-        self._search = SearchControl(self, services, "job_log", "Search what is read of the log", self._searched)
+        self._search = SearchControl(self, services, "job_log", "Search the loaded lines", self._searched)
         self._lines: list[str] = []
         self._state = ""
-        self._kept = False
+        self._from_storage = False
         self.is_busy = False
         self._pause = QUICK_SECONDS
         self._read_at = 0.0
@@ -58,50 +58,57 @@ class JobLogPane(Vertical):
 
     @property
     def view(self) -> OutputView:
-        """The lines."""
+        """The view of the lines."""
         return self.query_one(OutputView)
 
     @property
     def follows(self) -> bool:
-        """Whether the end is shown and stays in view."""
+        """Whether the view follows the end of the log."""
         return self.view.following
 
     def why_not(self, action: str) -> str:
-        """Return that there is nothing to copy or to search."""
+        """Return why an action is not available, or an empty text."""
         if action in {"copy", "search"} and not self._lines:
-            return "There is no line in this log yet."
+            return "The log is empty"
         return ""
 
     # What is shown
 
     def show_job(self, job: Job | None, stream: str | None = None) -> None:
-        """Show the log of a job; a newer version of the same job changes only what is said about it."""
+        """Show the log of a job; for a newer version of the same job only the frame is updated."""
         stream = stream or self.stream
         same = job is not None and self.job is not None and job.key == self.job.key and stream == self.stream
         self._final = self._final and same and job is not None and job.state.is_over
         self.job, self.stream = job, stream
         session = self.services.platform.session
         if not same:
-            self.keep()
+            self.save_copy()
             self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
-            self._lines, self._state, self._kept, self.is_busy = [], "", False, False
+            self._lines, self._state, self._from_storage, self.is_busy = [], "", False, False
             self._pause = QUICK_SECONDS
             self.view.restart()
             self._begin()
         self._draw_frame()
 
-    def keep(self) -> None:
-        """Keep what was read, so that it stays when the sandbox is gone."""
+    def save_copy(self) -> None:
+        """Store what was read, for when the sandbox is gone."""
         session = self.services.platform.session
-        if self.job is not None and self.window is not None and session is not None and not self._kept:
-            self.services.work.start(session.jobs.logs.keep(self.job.key, self.stream, self.window), "keep-log")
+        if self.job is not None and self.window is not None and session is not None and not self._from_storage:
+            self.services.work.start(session.jobs.logs.save(self.job.key, self.stream, self.window), "save-log")
 
     def tick(self) -> None:
-        """Read on when it is time and the end is followed."""
+        """Read more when due, if the end is followed."""
         if self._fetching:
             self._draw_frame()
         job = self.job
-        if job is None or self.window is None or self.is_busy or self._kept or self._final or not self.view.following:
+        if (
+            job is None
+            or self.window is None
+            or self.is_busy
+            or self._from_storage
+            or self._final
+            or not self.view.following
+        ):
             return
         if self.services.clock.monotonic() - self._read_at >= self._pause:
             self._final = job.state.is_over
@@ -112,19 +119,19 @@ class JobLogPane(Vertical):
 
     def on_output_view_top_reached(self, event: OutputView.TopReached) -> None:
         event.stop()
-        if self.window is not None and not self.is_busy and not self._kept and not self.window.at_start:
+        if self.window is not None and not self.is_busy and not self._from_storage and not self.window.at_start:
             self._run(self._read_before())
 
     # Keys
 
     def follow(self) -> None:
-        """Go to the end and stay there."""
+        """Go to the end of the log and follow it."""
         self.view.follow()
         self._pause = QUICK_SECONDS
         self._draw_frame()
 
     def wrap(self) -> None:
-        """Cut long lines to the window, or not."""
+        """Toggle line wrap."""
         self.view.wrap = not self.view.wrap
         self._draw_frame()
 
@@ -145,17 +152,19 @@ class JobLogPane(Vertical):
         self.screen.focus_next("#jobs")
 
     def save(self) -> None:
-        """Ask what of the log to write where."""
+        """Ask what to save, and where."""
         job = self.job
         if job is None or (not self._lines and not job.size):
-            self.services.notifier.refuse("There is nothing to save.", "save")
+            self.services.notifier.refuse("Nothing to save: the log is empty", "save")
             return
         whole = job.stderr_size if self.stream == "stderr" else job.stdout_size
         total = max(whole, self.window.total if self.window is not None else 0)
-        LogSaving(self.app, self.services, job, self.stream, self._told).ask(self._lines, None if self._kept else total)
+        LogSaver(self.app, self.services, job, self.stream, self._show_progress).ask(
+            self._lines, None if self._from_storage else total
+        )
 
-    def _told(self, fetching: str) -> None:
-        # Progress is told in the thread that fetches, and often: the next tick draws it. The end is told in ours.
+    def _show_progress(self, fetching: str) -> None:
+        # Progress comes often, and in the downloading thread: the next tick draws it. The end comes in the event loop.
         self._fetching = fetching
         if not fetching:
             self._draw_frame()
@@ -164,7 +173,7 @@ class JobLogPane(Vertical):
 
     def _begin(self) -> None:
         if self.window is not None:
-            self._state = "reading …"
+            self._state = "loading …"
             self._run(self._read_first())
         else:
             self._draw()
@@ -189,29 +198,29 @@ class JobLogPane(Vertical):
         if window is not self.window:
             return
         if problem or window.missing:
-            await self._show_kept(job, problem or "its log is not in the sandbox")
+            await self._show_saved(job, problem or "log not found in the sandbox")
         else:
             self._state = ""
         self._done()
 
-    async def _show_kept(self, job: Job, problem: str) -> None:
+    async def _show_saved(self, job: Job, problem: str) -> None:
         session, window = self.services.platform.session, self.window
-        kept = None
+        saved = None
         if session is not None:
             try:
-                kept = await session.jobs.logs.kept(job.key, self.stream)
+                saved = await session.jobs.logs.saved(job.key, self.stream)
             except OSError as error:
                 problem = f"{problem}; {describe(error)}"
         if window is not self.window:
             return
-        if kept is None:
+        if saved is None:
             self._state = clean(problem)
             return
-        text, start, total = kept
+        text, start, total = saved
         lines = await asyncio.to_thread(text.split, "\n")
         if window is self.window and window is not None:
             window.lines, window.start, window.total = lines, start, total
-            self._kept, self._state = True, "kept here; the sandbox does not have it any more"
+            self._from_storage, self._state = True, "cached copy (deleted in the sandbox)"
 
     async def _read_more(self) -> None:
         window = self.window
@@ -228,11 +237,11 @@ class JobLogPane(Vertical):
             return
         if window is not self.window:
             return
-        self._state = "its log is gone from the sandbox" if window.missing else ""
-        news = growth.after or growth.anew
+        self._state = "log deleted in the sandbox" if window.missing else ""
+        news = growth.after or growth.replaced
         self._pause = QUICK_SECONDS if news else min(SLOW_SECONDS, self._pause * 1.5)
-        # A line that had not ended may have grown.
-        self._done(0 if growth.anew else max(0, known - growth.dropped - 1), -growth.dropped)
+        # The last line may have grown.
+        self._done(0 if growth.replaced else max(0, known - growth.dropped - 1), -growth.dropped)
 
     async def _read_before(self) -> None:
         window = self.window
@@ -270,13 +279,13 @@ class JobLogPane(Vertical):
         name = clean(job.sandbox_name or job.key.sandbox_id)
         self.border_title = Content(f"{job.key.job_id} · {name} · {self.stream}")
         parts = [self._fetching or self._state] if self._fetching or self._state else []
-        running = job.state is JobState.RUNNING and not self._kept
-        parts.append("● follow" if self.view.following and running else "at the end" if running else job.state.value)
+        running = job.state is JobState.RUNNING and not self._from_storage
+        parts.append("● follow" if self.view.following and running else "paused" if running else job.state.value)
         parts.append("wrap on" if self.view.wrap else "wrap off")
         held = short_size(max(0, window.total - window.start))
         parts.append(f"{len(window.lines):,} lines, {held} of {short_size(window.total)}")
         if window.skipped:
-            parts.append(f"{short_size(window.skipped)} passed over")
+            parts.append(f"{short_size(window.skipped)} skipped")
         if self._search.needle:
             parts.append(f"search: {clean(self._search.needle)} {self._search.search.status}".rstrip())
         self.border_subtitle = Content(" · ".join(parts))

@@ -1,4 +1,4 @@
-"""How a background job looks: state, command, time, how far it is."""
+"""Rendering of a background job: state, command, runtime, progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NARROW_NAME, NARROW_EXIT = 14, 13
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a line needs besides the job. ``ends`` is when its sandbox ends, ``usual`` seconds that it took before."""
+    """What a row needs besides the job. ``ends``: when its sandbox ends; ``usual``: seconds of earlier runs."""
 
     now: datetime
     ends: datetime | None = None
@@ -29,7 +29,7 @@ class Facts:
 
 
 def head(width: int) -> list[Piece]:
-    """Return the line above the rows."""
+    """Return the column headings."""
     if width < 100:
         text = f"   {'SANDBOX':<{NARROW_NAME}} {'COMMAND':<{command_width(width)}} {'RUNTIME':>{RUNTIME}}  EXIT"
     else:
@@ -39,7 +39,7 @@ def head(width: int) -> list[Piece]:
 
 
 def command_width(width: int) -> int:
-    """Return the cells that the command gets."""
+    """Return the width of the command column in cells."""
     if width < 100:
         return max(10, width - NARROW_NAME - RUNTIME - NARROW_EXIT - 11)
     return max(10, width - ID - NAME - STARTED - RUNTIME - EXIT - OUTPUT - 15)
@@ -66,7 +66,7 @@ def line(job: Job, facts: Facts, width: int) -> list[Piece]:
         Piece("  "),
     ]
     if job.state is JobState.LOST:
-        return [*pieces, Piece(" lost ", "busy"), Piece(fit(clean(job.words), OUTPUT), "dim")]
+        return [*pieces, Piece(" lost ", "busy"), Piece(fit(clean(job.note), OUTPUT), "dim")]
     code = "" if job.exit_code is None else str(job.exit_code)
     pieces.append(Piece(f"{code:>{EXIT}} ", "bad" if job.exit_code else "dim"))
     done = progress_of(job.last_line) if running else None
@@ -80,55 +80,55 @@ def bar(done: float, width: int) -> list[Piece]:
 
 
 def warning(job: Job, facts: Facts) -> str:
-    """Return what to say when the sandbox will end before the job, or might."""
+    """Return a warning when the sandbox will, or might, end before the job."""
     if job.state is not JobState.RUNNING or facts.ends is None:
         return ""
     left = (aware(facts.ends) - facts.now).total_seconds()
     end = expected_end(job, facts.usual, facts.now)
     if end is not None and end > aware(facts.ends):
         needs = duration((end - facts.now).total_seconds())
-        return f"needs about {needs} more, but its sandbox ends in {duration(left)}"
+        return f"needs about {needs} more, but the sandbox ends in {duration(left)}"
     if end is None and left < SOON_SECONDS:
-        return f"its sandbox ends in {duration(left)}, whether or not the job is done"
+        return f"the sandbox ends in {duration(left)}, with or without the job"
     return ""
 
 
 def about(job: Job, facts: Facts) -> list[Piece]:
-    """Return what is worth saying about the job under the cursor."""
-    trouble = warning(job, facts)
-    if trouble:
-        return [Piece("▲ ", "bad"), Piece(trouble, "busy")]
+    """Return the status line for the job under the cursor: warning, follow-up, ETA or last line."""
+    warned = warning(job, facts)
+    if warned:
+        return [Piece("▲ ", "bad"), Piece(warned, "busy")]
     pieces: list[Piece] = []
     if job.chain is not None:
         pieces += chain_pieces(job)
     end = expected_end(job, facts.usual, facts.now)
     if end is not None:
-        pieces.append(Piece(f"should end in {duration((end - facts.now).total_seconds())}   ", "dim"))
-    if job.words:
-        pieces.append(Piece(f"{clean(job.words)}   ", "busy" if job.state is JobState.LOST else "dim"))
+        pieces.append(Piece(f"ETA {duration((end - facts.now).total_seconds())}   ", "dim"))
+    if job.note:
+        pieces.append(Piece(f"{clean(job.note)}   ", "busy" if job.state is JobState.LOST else "dim"))
     elif job.last_line and not pieces:
         pieces.append(Piece(output_line(job.last_line), "dim"))
     return pieces
 
 
 def chain_pieces(job: Job) -> list[Piece]:
-    """Return what happens after a job, and how far that is."""
+    """Return what happens after a job, and its progress."""
     chain = job.chain
     if chain is None:
         return []
     parts = [f"download {chain.download}"] if chain.download else []
     parts += ["delete the sandbox"] if chain.delete else []
-    words = clean(", then ".join(parts))
+    text = clean(", then ".join(parts))
     if chain.step is ChainStep.FAILED:
-        return [Piece(f"then {words}: ", "dim"), Piece(f"{clean(chain.words)}   ", "bad")]
+        return [Piece(f"then {text}: ", "dim"), Piece(f"{clean(chain.note)}   ", "bad")]
     if chain.step is ChainStep.DONE:
-        return [Piece(f"then: {clean(chain.words)}   ", "good")]
+        return [Piece(f"then: {clean(chain.note)}   ", "good")]
     doing = "" if chain.step is ChainStep.WAITING else f" ({chain.step.value} …)"
-    return [Piece(f"then {words}{doing}   ", "info")]
+    return [Piece(f"then {text}{doing}   ", "info")]
 
 
 def counts(jobs: Iterable[Job]) -> list[Piece]:
-    """Return how many there are of each state."""
+    """Return the number of jobs in each state."""
     found = Counter(job.state for job in jobs)
     shown: list[tuple[JobState, Role]] = [
         (JobState.RUNNING, "good"),

@@ -1,4 +1,4 @@
-"""Writing a job's log to a file of this machine: what was read of it, or the whole of it."""
+"""Saving a job's log to a local file: the loaded lines, or the whole log."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from sandtui.ui.rendering.units import short_size
 from sandtui.ui.services.bundle import Services
 
 
-class LogSaving:
-    """Asks what to write where, and writes it.
+class LogSaver:
+    """Asks what to save where, and saves it.
 
-    ``tell`` is given the progress of a fetch, in the thread that fetches; at its end an empty text, in the caller's.
+    ``on_progress`` gets the progress of a download, in the thread that downloads; an empty text, in the event loop,
+    when it has ended.
     """
 
-    def __init__(self, app: App[Any], services: Services, job: Job, stream: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: App[Any], services: Services, job: Job, stream: str, on_progress: Callable[[str], None]
+    ) -> None:
         self.app, self.services = app, services
-        self._job, self._stream, self._tell = job, stream, tell
+        self._job, self._stream, self._on_progress = job, stream, on_progress
 
     def ask(self, lines: Sequence[str], total: int | None) -> None:
-        """Ask what to save: the lines that were read, or all ``total`` bytes (None: the sandbox does not have them)."""
-        choices = [Choice("read", "r", "what is read here", f"{len(lines):,} lines")]
+        """Ask what to save: the loaded lines, or all ``total`` bytes (None: the sandbox no longer has them)."""
+        choices = [Choice("read", "r", "the loaded lines", f"{len(lines):,} lines")]
         if total is not None:
-            choices.append(Choice("whole", "w", "the whole log", f"{short_size(total)}, fetched from the sandbox"))
+            choices.append(Choice("whole", "w", "the whole log", f"{short_size(total)}, downloaded from the sandbox"))
 
-        def chosen(what: str | None) -> None:
+        def on_choice(what: str | None) -> None:
             if what:
                 self._ask_where(None if what == "whole" else lines)
 
-        self.app.push_screen(ChooseDialog("Save the log", choices), chosen)
+        self.app.push_screen(ChooseDialog("Save log", choices), on_choice)
 
     def _ask_where(self, lines: Sequence[str] | None) -> None:
         def save(path: Path) -> None:
@@ -44,25 +47,25 @@ class LogSaving:
                 text = "".join(line + "\n" for line in lines)
                 self.services.files.write(path, text, f"{len(lines):,} lines of the log")
             else:
-                self.services.work.start(self._fetch(path), "job-fetch")
+                self.services.work.start(self._download(path), "job-fetch")
 
         name = f"{self._job.key.job_id}.{self._stream}.log"
-        ask_new_file(self.app, "Save the log", name, save, value=name)
+        ask_new_file(self.app, "Save log", name, save, value=name)
 
-    async def _fetch(self, path: Path) -> None:
+    async def _download(self, path: Path) -> None:
         session = self.services.platform.session
         if session is None:
             return
 
         def progress(done: int, total: int | None) -> None:
-            self._tell(f"fetching {short_size(done)}" + (f" of {short_size(total)}" if total else ""))
+            self._on_progress(f"downloading {short_size(done)}" + (f" of {short_size(total)}" if total else ""))
 
         source = self._job.log_path(self._stream)
         try:
             await session.client.download_file(self._job.key.sandbox_id, source, path, on_progress=progress)
         except SandboxClientError as error:
-            self.services.notifier.notify(f"The log was not fetched: {error}", "error")
+            self.services.notifier.notify(f"Log not downloaded: {error}", "error")
         else:
-            self.services.notifier.notify(f"The whole log is in {path}.")
+            self.services.notifier.notify(f"Log saved to {path}")
         finally:
-            self._tell("")
+            self._on_progress("")

@@ -1,4 +1,4 @@
-"""All background jobs of the fleet, and the log of one."""
+"""The jobs screen: the background jobs of the fleet, and the log of one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEEDS_JOB = frozenset({"open", "stop", "again", "then", "exec", "stream", "save"
 
 
 class JobsScreen(AppScreen):
-    """Every job, or those of one sandbox. ``targets`` are the sandboxes that a new job is for."""
+    """Lists all jobs, or those of one sandbox. ``targets`` are the sandboxes for a new job."""
 
     SCOPE = "jobs"
     BINDINGS: ClassVar[list[BindingType]] = bindings("jobs")
@@ -45,12 +45,12 @@ class JobsScreen(AppScreen):
         self.flow = flow
         self.targets, self.sandbox_id = targets, sandbox_id
         self.jobs: list[Job] = []
-        self._order, self._turned = ORDERS[0], False
+        self._order, self._reverse = ORDERS[0], False
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="jobs-bar"):
             yield Static(Content(f" {self.services.key_of('jobs.filter')} "), id="jobs-sign")
-            yield Input(placeholder="words, failed, #label", compact=True, id="jobs-filter")
+            yield Input(placeholder="filter: text, failed, #label", compact=True, id="jobs-filter")
             yield ChromeLine(id="jobs-counts")
         with Vertical(id="jobs-panel", classes="panel"):
             yield ChromeLine(id="jobs-head")
@@ -59,15 +59,15 @@ class JobsScreen(AppScreen):
 
     @property
     def board(self) -> JobBoard:
-        """What is known about the jobs."""
+        """The job board of the current connection."""
         session = self.services.platform.session
         if session is None:
-            raise RuntimeError("there is no connection")
+            raise RuntimeError("not connected")
         return session.jobs
 
     @property
     def pane(self) -> JobLogPane:
-        """The log."""
+        """The log pane."""
         return self.query_one(JobLogPane)
 
     @property
@@ -77,33 +77,33 @@ class JobsScreen(AppScreen):
         return self.board.jobs.get(key) if isinstance(key, JobKey) else None
 
     def crumbs(self) -> list[str]:
-        """Fleet, the sandbox, jobs."""
+        """Return the breadcrumbs: fleet, sandbox, jobs."""
         return ["Fleet", *([self._title_of(self.sandbox_id)] if self.sandbox_id else []), "Jobs"]
 
     def hint_scopes(self) -> tuple[str, ...]:
-        """In the log other keys work than in the list; in the filter none of ours."""
+        """Return the scope of the focused part: the log or the list; none while the filter has the focus."""
         if isinstance(self.focused, Input):
             return ()
         return ("job_log",) if self.pane.has_focus_within else ("jobs",)
 
     def owner_of(self, scope: str) -> DOMNode:
-        """The log carries out its own actions."""
+        """Return the node that implements a scope's actions."""
         return self.pane if scope == "job_log" else self
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell about the job under the cursor, and what could not be asked."""
+        """Return the status line: the job under the cursor, and problems."""
         board, job = self.board, self.job
         left = about(job, self._facts(job)) if job is not None else []
         if "" in board.problems:
-            return left, [Piece(f"▲ not kept: {clean(board.problems[''])}", "bad")]
+            return left, [Piece(f"▲ jobs not saved: {clean(board.problems[''])}", "bad")]
         failed = {each: why for each, why in board.problems.items() if each}
         if failed:
             where, why = next(iter(failed.items()))
-            words = f"▲ {len(failed)} could not be asked · {clean(self._title_of(where))}: {clean(why)[:60]}"
-            return left, [Piece(words, "busy")]
+            text = f"▲ {len(failed)} not scanned · {clean(self._title_of(where))}: {clean(why)[:60]}"
+            return left, [Piece(text, "busy")]
         resting = sum(bool(row.sandbox.idle_timeout_minutes) and row.status == "RUNNING" for row in board.store)
         key = self.services.key_of("jobs.look")
-        return left, [Piece(f"{resting} end when idle: {key} asks them", "dim")] if resting else []
+        return left, [Piece(f"{resting} with idle timeout not scanned ({key} to scan)", "dim")] if resting else []
 
     def on_mount(self) -> None:
         if self.services.platform.session is not None:
@@ -115,7 +115,7 @@ class JobsScreen(AppScreen):
             self.services.platform.session.job_watcher.leave()
 
     def tick(self) -> None:
-        """Let the times grow and the log be read on."""
+        """Update runtimes and the log."""
         super().tick()
         if not self.is_covered:
             self.query_one("#jobs", RowList).refresh()
@@ -125,14 +125,14 @@ class JobsScreen(AppScreen):
         self._draw()
 
     def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
-        """Draw anew: names and states of sandboxes are shown here."""
+        """Redraw: rows show the names and states of sandboxes."""
         self._draw()
 
     def on_screen_resume(self) -> None:
         self._draw()
 
     def on_screen_suspend(self) -> None:
-        self.pane.keep()
+        self.pane.save_copy()
 
     def on_row_list_moved(self, _: RowList.Moved) -> None:
         self._show_log()
@@ -147,28 +147,28 @@ class JobsScreen(AppScreen):
         self.query_one("#jobs").focus()
 
     def why_not(self, action: str) -> str:
-        """Return that a key needs a job, or that there is no sandbox to look in."""
+        """Return why an action is not available, or an empty text."""
         key = self.services.key_of
         if action in NEEDS_JOB and self.job is None:
             if self.query_one("#jobs-filter", Input).value:
-                return f"No job matches the filter: {key('jobs.back')} clears it."
-            return f"There is no job yet: {key('jobs.new')} starts one."
+                return f"No jobs match the filter: {key('jobs.back')} clears it"
+            return f"No jobs yet: press {key('jobs.new')} to start one"
         if action == "new" and not self.targets and self.job is None:
-            return f"Choose a sandbox in the fleet first: {key('app.fleet')}, then {key('fleet.jobs')} on it."
+            return f"Select a sandbox in the fleet first ({key('app.fleet')}), then press {key('fleet.jobs')}"
         if action == "look" and not any(row.status == "RUNNING" for row in self.board.store):
-            return "No sandbox is running: there is none to ask for jobs."
+            return "No running sandboxes to scan"
         if action == "follow" and self.pane.follows:
-            return f"The end of the log is followed already: {key('jobs.open')} goes to it."
+            return f"Already following the log: {key('jobs.open')} focuses it"
         return ""
 
     def show_job(self, key: JobKey) -> None:
-        """Put the cursor on a job, when the filter shows it."""
+        """Move the cursor to a job, if the filter shows it."""
         self._draw()
         keys = [job.key for job in self.jobs]
         if key in keys:
             self.query_one("#jobs", RowList).go_to(keys.index(key))
 
-    # Keys
+    # Actions
 
     def action_open(self) -> None:
         self.pane.view.focus()
@@ -180,17 +180,17 @@ class JobsScreen(AppScreen):
     def action_stop(self) -> None:
         if (job := self.job) is not None:
             if job.state.is_over:
-                self.services.notifier.refuse("That job is over.", "stop")
+                self.services.notifier.refuse("This job has already ended", "kill")
             else:
-                self.flow.stop(job)
+                self.flow.kill(job)
 
     def action_again(self) -> None:
         if (job := self.job) is not None:
-            self.flow.again(job)
+            self.flow.run_again(job)
 
     def action_then(self) -> None:
         if (job := self.job) is not None:
-            self.flow.then(job)
+            self.flow.on_success(job)
 
     def action_exec(self) -> None:
         if (job := self.job) is not None:
@@ -217,18 +217,18 @@ class JobsScreen(AppScreen):
 
     def action_sort(self) -> None:
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
-        self._turned = False
+        self._reverse = False
         self._draw()
 
     def action_reverse(self) -> None:
-        self._turned = not self._turned
+        self._reverse = not self._reverse
         self._draw()
 
     def action_look(self) -> None:
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.want([self.sandbox_id] if self.sandbox_id else None)
             self.pane.follow()
-            self.services.notifier.notify("Asking the running sandboxes for their jobs …")
+            self.services.notifier.notify("Scanning running sandboxes for jobs …")
 
     def action_announce(self) -> None:
         self.flow.choose_notify()
@@ -237,7 +237,7 @@ class JobsScreen(AppScreen):
         self.run_flow(self._forget(), "job")
 
     def action_back(self) -> None:
-        """Out of the filter, then without it, then back."""
+        """Leave the filter, then clear it, then go back."""
         field = self.query_one("#jobs-filter", Input)
         if field.has_focus:
             self.query_one("#jobs").focus()
@@ -248,11 +248,11 @@ class JobsScreen(AppScreen):
 
     async def _forget(self) -> None:
         try:
-            count = await self.board.forget_gone()
+            count = await self.board.remove_finished()
         except (OSError, SandboxClientError) as error:
-            self.services.notifier.notify(f"Nothing was forgotten: {describe(error)}", "error")
+            self.services.notifier.notify(f"Jobs not removed: {describe(error)}", "error")
         else:
-            self.services.notifier.notify(f"Forgot {count} jobs whose sandbox is gone.")
+            self.services.notifier.notify(f"Removed {count} finished jobs of deleted sandboxes")
 
     # Drawing
 
@@ -263,12 +263,12 @@ class JobsScreen(AppScreen):
         jobs = board.of(self.sandbox_id) if self.sandbox_id else board.jobs.values()
         text = self.query_one("#jobs-filter", Input).value
         now = self.services.clock.now()
-        self.jobs = listed(jobs, board.store, text, self._order, self._turned, now)
+        self.jobs = listed(jobs, board.store, text, self._order, self._reverse, now)
         self.query_one("#jobs-head", ChromeLine).show(head(self.size.width), [])
         self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)])
         self.query_one("#jobs", RowList).show_rows([job.key for job in self.jobs])
         panel = self.query_one("#jobs-panel")
-        arrow = sort_arrow(self._order.descending == self._turned)
+        arrow = sort_arrow(self._order.descending == self._reverse)
         panel.border_title = Content("Background jobs")
         panel.border_subtitle = Content(f"sort: {self._order.id} {arrow}")
         self._show_log()
@@ -279,28 +279,28 @@ class JobsScreen(AppScreen):
 
     def _line(self, number: int) -> list[Piece]:
         if not self.jobs:
-            return self._nothing()
+            return self._empty_row()
         if number >= len(self.jobs):
             return []
         key = self.jobs[number].key
-        # Between a change and the drawing of it a job may be gone already.
+        # A job may have been removed since the last redraw.
         job = self.board.jobs.get(key, self.jobs[number])
         chosen = number == self.query_one("#jobs", RowList).cursor
         return [Piece("▌" if chosen else " ", "key"), *line(job, self._facts(job), self.size.width)]
 
-    def _nothing(self) -> list[Piece]:
+    def _empty_row(self) -> list[Piece]:
         board = self.board
         if self.query_one("#jobs-filter", Input).value:
             return [
-                Piece(" No job matches the filter   ", "bright"),
-                Piece(f"{self.services.key_of('jobs.back')} clears it", "dim"),
+                Piece(" No jobs match the filter   ", "bright"),
+                Piece(f"{self.services.key_of('jobs.back')} to clear it", "dim"),
             ]
         running = sum(row.status == "RUNNING" for row in board.store)
-        if running and not board.looked_at:
-            return [Piece(f" ◌ asking {running} sandboxes …", "waiting")]
+        if running and not board.polled_at:
+            return [Piece(f" ◌ scanning {running} sandboxes …", "waiting")]
         new, jobs = self.services.key_of("jobs.new"), self.services.key_of("fleet.jobs")
-        words = f"{new} starts one" if self.targets else f"choose a sandbox in the fleet, then {jobs} and {new}"
-        return [Piece(" No background job was found   ", "bright"), Piece(words, "dim")]
+        hint = f"{new} to start one" if self.targets else f"select a sandbox in the fleet, then press {jobs} and {new}"
+        return [Piece(" No jobs   ", "bright"), Piece(hint, "dim")]
 
     def _facts(self, job: Job) -> Facts:
         row = self.board.store.get(job.key.sandbox_id)

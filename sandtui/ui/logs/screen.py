@@ -1,4 +1,4 @@
-"""The logs of some sandboxes, side by side: follow, pause, search, filter, wrap, save."""
+"""The logs screen: logs of several sandboxes side by side."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.log_pane import LogPane
 
 FOLLOW_SECONDS = 3.0
-"""Between fetches of a log that is in view: the platform allows 300 a minute (client/WIRE.md 2.1)."""
+"""Refresh interval of a visible log: the platform allows 300 requests per minute (client/WIRE.md 2.1)."""
 
 MOST_LOGS = 16
 LONG = 5_000
-"""Lines above which a log is arranged in a thread."""
+"""Number of lines above which a log is laid out in a thread."""
 
 _LAYOUTS = {1: "", 2: "-two", 3: "-three", 4: "-four"}
 
 
 class LogScreen(AppScreen):
-    """What start commands printed, and what the platform noted: up to four logs at once, two in a narrow window.
+    """Shows up to four logs at once, two in a narrow window: output of start commands and notes of the platform.
 
-    Of more logs than there is room for the next ones come with the focus.
+    With more logs than fit, moving the focus scrolls to the next ones.
     """
 
     SCOPE = "log"
@@ -61,48 +61,50 @@ class LogScreen(AppScreen):
 
     @property
     def panes(self) -> list[LogPane]:
-        """All logs."""
+        """All panes."""
         return list(self.query(LogPane))
 
     @property
     def pane(self) -> LogPane:
-        """The one that keys are for."""
+        """The focused pane."""
         return self.panes[self._current]
 
     @property
     def in_view(self) -> list[LogPane]:
-        """Those that there is room for."""
+        """The panes that fit."""
         room = 1 if self._alone or self.size.width < 80 else 2 if self.size.width < 120 else 4
         first = self._current // room * room
         return self.panes[first : first + room]
 
     def crumbs(self) -> list[str]:
-        """Fleet, the sandbox, its log."""
+        """Return the breadcrumbs."""
         if len(self.sandbox_ids) > 1:
             return ["Fleet", f"Logs ({len(self.sandbox_ids)})"]
         return ["Fleet", self._title(self.sandbox_ids[0]), "Log"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell what is looked for, what is left out, and which logs are in view."""
+        """Return the status line: search, filter and visible logs."""
         pane, key = self.pane, self.services.key_of
         left = self._search_of(pane).status()
         if pane.look.only:
             left += [
-                Piece("only ", "dim"),
+                Piece("filter: ", "dim"),
                 Piece(f"{clean(pane.look.only)}  ", "key"),
-                Piece(f"{key('log.filter')} shows all", "dim"),
+                Piece(f"{key('log.filter')} to show all", "dim"),
             ]
-        place = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
+        index = f"{self._current + 1} of {len(self.sandbox_ids)}  " if len(self.sandbox_ids) > 1 else ""
         following = pane.view.following
-        mode = Piece("● following" if following else f"‖ {key('log.follow')} follows", "good" if following else "dim")
+        mode = Piece(
+            "● following" if following else f"‖ paused ({key('log.follow')} to follow)", "good" if following else "dim"
+        )
         wrapped = Piece("wrap  " if pane.view.wrap else "", "dim")
-        return left, [Piece(place, "dim"), wrapped, mode]
+        return left, [Piece(index, "dim"), wrapped, mode]
 
     def on_mount(self) -> None:
         self._arrange_panes()
 
     def tick(self) -> None:
-        """Fetch what is in view again while somebody looks; what is paused stays in its place."""
+        """Refresh the visible logs that are followed."""
         super().tick()
         if self.app.screen is self:
             self._fetch_due()
@@ -114,34 +116,34 @@ class LogScreen(AppScreen):
         self.update_chrome()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        for place, pane in enumerate(self.panes):
+        for index, pane in enumerate(self.panes):
             if event.widget in pane.walk_children():
-                self._current = place
+                self._current = index
 
     def on_log_arrived(self, message: LogArrived) -> None:
         pane = next((pane for pane in self.panes if pane.sandbox_id == message.sandbox_id), None)
         if pane is None:
             return
         if message.error is not None:
-            pane.fail("not fetched")
+            pane.fail("not loaded")
             with following(message.trace):
-                self.services.notifier.notify(f"The log of {pane.title} could not be fetched: {message.error}", "error")
+                self.services.notifier.notify(f"Log of {pane.title} not loaded: {message.error}", "error")
         elif pane.take(message.lines):
             self._arrange(pane)
         self.update_chrome()
 
     def why_not(self, action: str) -> str:
-        """Return that there is one log only, or that it is empty."""
+        """Return why an action is not available, or an empty text."""
         if action in {"next_log", "previous_log", "single"} and len(self.sandbox_ids) == 1:
             mark, logs = self.services.key_of("fleet.mark"), self.services.key_of("fleet.logs")
-            return f"Only one log is shown: {mark} marks more sandboxes in the fleet, {logs} shows their logs."
+            return f"Only one log is open: mark more sandboxes in the fleet ({mark}), then press {logs}"
         if action in {"copy", "save"} and not self.pane.shown and not self.get_selected_text():
-            return "There is no line in this log yet."
+            return "The log is empty"
         return ""
 
     def action_reload(self) -> None:
         self._fetch(self.pane)
-        self.services.notifier.notify(f"Fetching the log of {self.pane.title} again …")
+        self.services.notifier.notify(f"Reloading the log of {self.pane.title} …")
 
     def action_follow(self) -> None:
         pane = self.pane
@@ -156,7 +158,7 @@ class LogScreen(AppScreen):
 
     def action_stamps(self) -> None:
         if self.pane.look.stamps and not self.pane.has_stamps:
-            self.services.notifier.notify("The lines of this log do not begin with their time.")
+            self.services.notifier.notify("The lines of this log have no timestamps")
         else:
             self._look(replace(self.pane.look, stamps=not self.pane.look.stamps))
 
@@ -166,11 +168,11 @@ class LogScreen(AppScreen):
             self._look(replace(pane.look, only=""))
             return
 
-        def answered(text: str | None) -> None:
+        def on_result(text: str | None) -> None:
             if text:
                 self._look(replace(pane.look, only=text))
 
-        self.app.push_screen(ValueDialog("Only lines with", "a text, !text for those without", "error", _any), answered)
+        self.app.push_screen(ValueDialog("Filter lines", "text, or !text to exclude", "error", _any), on_result)
 
     def action_search(self) -> None:
         self._search_of(self.pane).ask()
@@ -199,7 +201,7 @@ class LogScreen(AppScreen):
             self.services.clipboard.copy(pane.shown[pane.view.cursor])
 
     def action_save(self) -> None:
-        """Write what is shown, unwrapped, to a file of this machine."""
+        """Save the shown lines, unwrapped, to a local file."""
         pane = self.pane
         text, look = pane.text, pane.look
 
@@ -211,20 +213,20 @@ class LogScreen(AppScreen):
 
             self.services.files.save(path, write)
 
-        ask_new_file(self.app, "Save the log", "sandbox.log", save)
+        ask_new_file(self.app, "Save log", "sandbox.log", save)
 
     def action_back(self) -> None:
         self.app.pop_screen()
 
     def _look(self, look: LogLook) -> None:
-        """Show the log of the focus another way; the line under the cursor stays, where there is one."""
+        """Change how the focused log is displayed; the cursor stays on its line if possible."""
         self.pane.look = look
         self._arrange(self.pane)
         self.update_chrome()
 
     def _search_of(self, pane: LogPane) -> SearchControl:
         """Return the search of one log: each keeps what is searched for in it."""
-        return SearchControl(self, self.services, "log", "Search the log", lambda: self._searched(pane), pane.search)
+        return SearchControl(self, self.services, "log", "Search log", lambda: self._searched(pane), pane.search)
 
     def _searched(self, pane: LogPane) -> Searched:
         view = pane.view
@@ -247,7 +249,7 @@ class LogScreen(AppScreen):
         self._arrange_panes()
 
     def _arrange_panes(self) -> None:
-        """Show the logs that there is room for, the one of the focus among them."""
+        """Show the logs that fit, including the focused one."""
         if not self.is_mounted or not self.panes:
             return
         in_view = self.in_view
@@ -279,7 +281,7 @@ class LogScreen(AppScreen):
             self.run_flow(self._arrange_long(pane), f"log lines {pane.sandbox_id}")
 
     async def _arrange_long(self, pane: LogPane) -> None:
-        """Arrange a long log off the loop, again when it or the look has changed meanwhile."""
+        """Lay out a long log in a thread, again if it or its options changed meanwhile."""
         try:
             while pane.is_mounted:
                 text, look = pane.text, pane.look

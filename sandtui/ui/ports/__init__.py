@@ -1,1 +1,1 @@
-"""Exposed ports and forwards."""
+"""Ports: exposures and forwards."""

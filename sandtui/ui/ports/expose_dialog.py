@@ -1,4 +1,4 @@
-"""The form of a new exposure: a port, by hand or out of those that listen inside, its protocol and its name."""
+"""The dialog to expose a port: number (typed or picked from the listening ports), protocol and name."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Exposure = tuple[int, str, str | None]
 
 
 class ExposeDialog(Dialog[Exposure]):
-    """Answers port, protocol and name, or None. ``where`` names the sandboxes; it may come from outside."""
+    """Returns port, protocol and name, or None. ``where`` names the sandboxes; it may come from outside."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "close", show=False),
-        # A line of text has no use for it, and the list takes it for itself.
+        # An Input does not use this key, and the list binds it itself.
         Binding("down", "pick", "pick a port", show=False),
     ]
     AUTO_FOCUS = "#expose-port"
@@ -39,17 +39,18 @@ class ExposeDialog(Dialog[Exposure]):
 
     def compose(self) -> Iterable[Widget]:
         with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content(f"Expose a port of {clean(self._where)}")
-            yield Static(content(Piece("Port (22 to 9000)", "dim")))
+            dialog.border_title = Content(f"Expose port of {clean(self._where)}")
+            yield Static(content(Piece("Port (22–9000)", "dim")))
             yield Input(placeholder="8000", compact=True, id="expose-port")
             if self._asks:
-                yield Static(content(Piece("asking what listens inside …", "waiting")), id="listening-words")
+                yield Static(content(Piece("checking listening ports …", "waiting")), id="listening-title")
                 yield OptionMenu(id="listening", compact=True)
-            yield Static(content(Piece("Name (may stay empty)", "dim")))
+            yield Static(content(Piece("Name (optional)", "dim")))
             yield Input(placeholder="web", compact=True, id="expose-name")
             yield Check("plain TCP instead of HTTP", compact=True, id="expose-tcp")
             yield Static(
-                content(Piece("Anyone who has the address can reach it. enter · esc", "dim")), id="dialog-keys"
+                content(Piece("Public: anyone with the URL can connect · enter expose · esc cancel", "dim")),
+                id="dialog-keys",
             )
 
     def on_mount(self) -> None:
@@ -60,18 +61,18 @@ class ExposeDialog(Dialog[Exposure]):
             self.offer(*self._early)
 
     def offer(self, ports: Sequence[int] | None) -> None:
-        """Show the ports on which something listens; None when that could not be found out."""
+        """Show the listening ports; None when they are not available."""
         if not self._asks or (self._ready and not self.is_attached):
             return
         if not self._ready:
             self._early = (ports,)
             return
-        words = self.query_one("#listening-words", Static)
+        text = self.query_one("#listening-title", Static)
         if not ports:
-            found = "nothing listens inside yet" if ports is not None else "what listens inside could not be found out"
-            words.update(content(Piece(found, "dim")))
+            found = "no listening ports" if ports is not None else "listening ports not available"
+            text.update(content(Piece(found, "dim")))
             return
-        words.update(content(Piece("Listening in the sandbox (↓ or tab to pick, enter takes one)", "dim")))
+        text.update(content(Piece("Listening in the sandbox (↓ or tab to pick)", "dim")))
         choices = self.query_one("#listening", OptionList)
         choices.add_options([Option(content(Piece(f"{port}")), id=str(port)) for port in ports])
         choices.highlighted = 0

@@ -1,4 +1,4 @@
-"""How an exposed port looks: where it leads, and whether anybody answers."""
+"""Rendering of exposed ports: address and health."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME, PROTOCOL, PORT, LABEL = 20, 5, 5, 12
 
 
 def head(width: int) -> list[Piece]:
-    """Return the line above the rows."""
+    """Return the column headings."""
     text = f"   {'SANDBOX':<{NAME}} {'PORT':>{PORT}} {'PROTO':<{PROTOCOL}} "
     if width >= 100:
         text += f"{'NAME':<{LABEL}} "
@@ -38,12 +38,12 @@ def line(row: PortRow, width: int) -> list[Piece]:
 
 
 def address_width(width: int) -> int:
-    """Return the cells that the address gets."""
+    """Return the width of the address column in cells."""
     return 44 if width >= 100 else 26
 
 
 def sign(row: PortRow) -> Piece:
-    """Return glyph and colour; the words beside it say the same."""
+    """Return the status glyph."""
     if row.probing:
         return Piece("◐", "busy")
     if not row.running:
@@ -54,24 +54,24 @@ def sign(row: PortRow) -> Piece:
 
 
 def health(row: PortRow) -> list[Piece]:
-    """Return what the last probe found."""
+    """Return the result of the last probe."""
     if row.probing:
-        return [Piece("asking …", "busy")]
+        return [Piece("checking …", "busy")]
     if not row.running:
-        return [Piece("its sandbox does not run", "dim")]
+        return [Piece("sandbox not running", "dim")]
     if row.health is None:
-        return [Piece("not asked yet", "dim")]
+        return [Piece("not checked", "dim")]
     took = f" {row.health.milliseconds:.0f}ms" if row.health.milliseconds is not None and row.health.up else ""
-    return [Piece(clean(row.health.words) + took, "good" if row.health.up else "bad")]
+    return [Piece(clean(row.health.detail) + took, "good" if row.health.up else "bad")]
 
 
 def counts(rows: Sequence[PortRow]) -> list[Piece]:
-    """Return how many there are, and how many answer."""
+    """Return the number of exposed, healthy and unreachable ports."""
     signs = Counter(sign(row).text for row in rows)
     up, down = signs[UP], signs[DOWN]
     pieces = [Piece(f"{len(rows)} exposed", "text")]
     if up:
-        pieces.append(Piece(f"   ● {up} {'answers' if up == 1 else 'answer'}", "good"))
+        pieces.append(Piece(f" · {up} healthy", "good"))
     if down:
-        pieces.append(Piece(f"   ✖ {down} {'does' if down == 1 else 'do'} not", "bad"))
+        pieces.append(Piece(f" · {down} down", "bad"))
     return pieces

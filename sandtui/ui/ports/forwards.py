@@ -1,4 +1,4 @@
-"""How a forwarded port looks: from where to where, how it stands, what went through."""
+"""Rendering of a forwarded port: endpoints, state and counters."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def line(forward: Forward) -> list[Piece]:
     """Return one row."""
     glyph, role = SIGNS[forward.state]
     name = fit(clean(forward.sandbox_name or forward.sandbox_id), NAME)
-    here, there = f"localhost:{forward.local_port}", f"{forward.spec.sandbox_port} in it"
+    here, there = f"localhost:{forward.local_port}", f"sandbox:{forward.spec.sandbox_port}"
     out = forward.spec.direction is Direction.OUT
-    way = f"{here:<15} → {there}" if out else f"{there:<15} → {here}"
+    endpoints = f"{here:<15} → {there}" if out else f"{there:<15} → {here}"
     pieces = [
         Piece(glyph, role),
         Piece(f" {name} "),
-        Piece(fit(way, 34), "info"),
+        Piece(fit(endpoints, 34), "info"),
         Piece(f" {forward.state.value:<10} ", role),
         Piece(f"↑ {short_size(forward.sent)}  ↓ {short_size(forward.received)}  {forward.connections} open ", "dim"),
     ]
-    if forward.words:
-        pieces.append(Piece(f" {clean(forward.words)}", "bad" if forward.state.is_over else "busy"))
+    if forward.note:
+        pieces.append(Piece(f" {clean(forward.note)}", "bad" if forward.state.is_over else "busy"))
     return pieces

@@ -1,4 +1,4 @@
-"""All exposed ports of the fleet, and the ports that are forwarded through SSH."""
+"""The ports screen: exposed ports of the fleet, and SSH forwards."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.row_list import RowList
 
 PROBE_SECONDS = 30.0
-"""Between probes of every address while somebody looks."""
+"""Interval between health checks while the screen is open."""
 
 
 class PortsScreen(AppScreen):
-    """Every exposure and every forward. A new one is for the marked sandboxes, or for ``sandbox_id``."""
+    """Lists exposures and forwards. New ones are for the marked sandboxes, or for ``sandbox_id``."""
 
     SCOPE = "ports"
     BINDINGS: ClassVar[list[BindingType]] = bindings("ports")
@@ -55,10 +55,10 @@ class PortsScreen(AppScreen):
 
     @property
     def board(self) -> PortBoard:
-        """What is known about the exposures."""
+        """The exposures."""
         session = self.services.platform.session
         if session is None:
-            raise RuntimeError("there is no connection")
+            raise RuntimeError("not connected")
         return session.ports
 
     @property
@@ -66,34 +66,34 @@ class PortsScreen(AppScreen):
         """The forwards."""
         session = self.services.platform.session
         if session is None:
-            raise RuntimeError("there is no connection")
+            raise RuntimeError("not connected")
         return session.forwards
 
     def crumbs(self) -> list[str]:
-        """Fleet, ports."""
+        """Return the breadcrumbs."""
         return ["Fleet", "Ports"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell how many answer, or what went wrong."""
+        """Return the status line: health counts, or the error."""
         if self.board.problem:
             key = self.services.key_of("ports.forward")
             return [
                 Piece(f"✖ {clean(self.board.problem)}", "bad"),
-                Piece(f"   {key} forwards a port instead", "dim"),
+                Piece(f"   {key} to forward a port instead", "dim"),
             ], []
-        public = [Piece("anyone with an address can reach it", "dim")] if self.board.rows else []
+        public = [Piece("public: anyone with the URL can connect", "dim")] if self.board.rows else []
         return counts(self.board.rows), public
 
     def on_mount(self) -> None:
         self.query_one("#ports-panel").border_title = Content("Exposed ports")
-        self.query_one("#forwards-panel").border_title = Content("Forwarded through SSH, this machine only")
+        self.query_one("#forwards-panel").border_title = Content("Local port forwards (SSH)")
         self.listen(self.board.on_change, self._changed)
         self.listen(self.forwards.on_change, self._changed)
         self._draw()
         self.action_probe()
 
     def tick(self) -> None:
-        """Let the counters grow, and ask every address again after a while."""
+        """Update the counters, and check the health of all addresses when due."""
         super().tick()
         if not self.is_covered:
             self.query_one("#forwards", RowList).refresh()
@@ -104,21 +104,21 @@ class PortsScreen(AppScreen):
         self.update_chrome()
 
     def why_not(self, action: str) -> str:
-        """Return that a key needs a row, a sandbox, or an address that a browser can open."""
+        """Return why an action is not available, or an empty text."""
         key = self.services.key_of
         if action in {"expose", "forward"}:
             if self._targets():
                 return ""
-            return f"No sandbox is chosen: {key('app.fleet')} goes to the fleet, {key('fleet.ports')} there comes back."
+            return f"No sandbox selected: select one in the fleet ({key('app.fleet')}), then press {key('fleet.ports')}"
         if action not in {"unexpose", "copy", "copy_more", "qr", "open"}:
             return ""
         forward, row = self._forward(), self._row()
         if forward is None and row is None:
             if self._in_forwards():
-                return f"No port is forwarded: {key('ports.forward')} forwards one."
-            return f"No port is exposed: {key('ports.expose')} exposes one."
+                return f"No forwards: {key('ports.forward')} forwards a port"
+            return f"No exposed ports: {key('ports.expose')} exposes one"
         if action == "open" and not self._page():
-            return f"A browser opens HTTP addresses of sandboxes only: {key('ports.copy')} copies this one."
+            return f"Only HTTP addresses open in a browser: {key('ports.copy')} copies this one"
         return ""
 
     # Exposures
@@ -128,19 +128,17 @@ class PortsScreen(AppScreen):
         session = self.services.platform.session
         if session is None or not rows:
             why = self.services.bulk.why_none(EXPOSE, self._targets()) if self._targets() else ""
-            self.services.notifier.refuse(f"{why} Only ports of a sandbox that runs can be exposed.".strip(), "expose")
+            self.services.notifier.refuse(f"{why} Only ports of a running sandbox can be exposed".strip(), "expose")
             return
         if all(row.sandbox.vm for row in rows):
             forward = self.services.key_of("ports.forward")
-            words = (
-                f"A VM has no exposures: its ports are opened by network rules. {forward} forwards one to this machine."
-            )
-            self.services.notifier.refuse(words, "expose")
+            text = f"Ports of a VM can't be exposed (network rules open them): press {forward} to forward one"
+            self.services.notifier.refuse(text, "expose")
             return
         self._flow.expose([row for row in rows if not row.sandbox.vm], self.board)
 
     def action_unexpose(self) -> None:
-        """Ask, and take the exposure back; a forward is closed, or taken off the list when it is over."""
+        """Unexpose a port after confirmation; stop a forward, or remove an ended one from the list."""
         if (forward := self._forward()) is not None:
             if forward.state.is_over:
                 self.forwards.forget(forward)
@@ -201,7 +199,7 @@ class PortsScreen(AppScreen):
         self.app.pop_screen()
 
     def _page(self) -> str:
-        """Return the address that a browser can open, or an empty text."""
+        """Return the URL to open in a browser, or an empty text."""
         forward, row = self._forward(), self._row()
         if forward is not None:
             is_out = forward.spec.direction is Direction.OUT
@@ -214,7 +212,7 @@ class PortsScreen(AppScreen):
             return {"host and port": forward.address, "curl line": f"curl -sS http://{forward.address}/"}
         return copy_forms(row.exposure) if row is not None else {}
 
-    # At work
+    # Workers
 
     async def _list_and_ask(self) -> None:
         await self.board.refresh()
@@ -250,15 +248,15 @@ class PortsScreen(AppScreen):
         rows = self.board.rows
         if not rows:
             if not self.board.loaded and not self.board.problem:
-                return [Piece(" ◌ asking …", "waiting")]
+                return [Piece(" ◌ loading …", "waiting")]
             key = self.services.key_of
-            words = f"choose a sandbox, then {key('fleet.ports')} and {key('ports.expose')}"
+            text = f"select a sandbox, then press {key('fleet.ports')} and {key('ports.expose')}"
             if self._targets():
-                words = f"{key('ports.expose')} exposes a port of the chosen sandbox"
+                text = f"{key('ports.expose')} to expose a port"
             if self.board.problem:
                 forward = key("ports.forward")
-                words = f"this platform tells of no exposures; {forward} forwards a port of a sandbox to this machine"
-            return [Piece(" No port is exposed   ", "bright"), Piece(words, "dim")]
+                text = f"this platform does not list exposures; {forward} to forward a port to localhost"
+            return [Piece(" No exposed ports   ", "bright"), Piece(text, "dim")]
         if number >= len(rows):
             return []
         chosen = number == self.query_one("#ports", RowList).cursor
@@ -268,8 +266,8 @@ class PortsScreen(AppScreen):
         forwards = self.forwards.forwards
         if not forwards:
             forward = self.services.key_of("ports.forward")
-            words = f"{forward} forwards a port, also one that can't be exposed"
-            return [Piece(" None   ", "bright"), Piece(words, "dim")]
+            text = f"{forward} to forward a port to localhost"
+            return [Piece(" None   ", "bright"), Piece(text, "dim")]
         if number >= len(forwards):
             return []
         view = self.query_one("#forwards", RowList)

@@ -1,1 +1,1 @@
-"""What was recorded: the list of files, and playing one."""
+"""Recordings: the list and the player."""

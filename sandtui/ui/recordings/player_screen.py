@@ -1,4 +1,4 @@
-"""Plays a recording."""
+"""The player screen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FRAME_SECONDS = 1 / 30
 
 
 class PlayerScreen(AppScreen):
-    """A recording that is played, from its beginning."""
+    """Plays a recording from its start."""
 
     SCOPE = "player"
     BINDINGS: ClassVar[list[BindingType]] = bindings("player")
@@ -39,34 +39,34 @@ class PlayerScreen(AppScreen):
         yield TerminalView(frozenset(), id="played")
 
     def crumbs(self) -> list[str]:
-        """Fleet, recordings, what it is."""
-        return ["Fleet", "Recordings", clean(self.player.header.title) or "a recording"]
+        """Return the breadcrumbs."""
+        return ["Fleet", "Recordings", clean(self.player.header.title) or "untitled"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell where we are."""
+        """Return the progress bar."""
         return progress(self.player, self.size.width)
 
     def on_mount(self) -> None:
-        # The keys are the player's, and the view is to follow the recorded terminal.
+        # Keys belong to the player, and the view follows the recorded terminal.
         self.query_one(TerminalView).set_watching()
         self._show()
         self.set_interval(FRAME_SECONDS, self._play)
 
     def why_not(self, action: str) -> str:
-        """Return that it is at an end, or as slow or fast as it can be."""
+        """Return why an action is not available, or an empty text."""
         player, key = self.player, self.services.key_of
         if action in {"back_5", "back_60", "start"} and player.position <= 0:
-            return f"This is the beginning: {key('player.pause')} plays it."
+            return f"Already at the start: {key('player.pause')} plays"
         if action in {"forward_5", "forward_60", "end"} and player.at_end:
-            return f"This is the end: {key('player.pause')} plays it again."
+            return f"Already at the end: {key('player.pause')} plays again"
         if action == "slower" and player.speed == SPEEDS[0]:
-            return f"This is the lowest speed: {key('player.faster')} plays it faster."
+            return f"Already at the lowest speed: {key('player.faster')} speeds up"
         if action == "faster" and player.speed == SPEEDS[-1]:
-            return f"This is the highest speed: {key('player.slower')} plays it slower."
+            return f"Already at the highest speed: {key('player.slower')} slows down"
         return ""
 
     def action_pause(self) -> None:
-        """Hold it, or go on; at the end begin again."""
+        """Pause or resume; at the end start again."""
         if self.player.at_end:
             self.player.seek(0.0)
             self.player.paused = False

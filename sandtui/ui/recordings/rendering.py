@@ -1,4 +1,4 @@
-"""How a recording looks in the list, and where in one we are."""
+"""Rendering of the list of recordings and of the player's progress."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NARROW_NAME = 22
 
 
 def head(width: int) -> list[Piece]:
-    """Return the line above the rows."""
+    """Return the column headings."""
     return [Piece(f"  {'RECORDED':<18} {'WHAT':<{_name(width)}} {'SIZE':>8}  {'TERMINAL':<9}", "dim")]
 
 
 def line(recording: Recording, width: int) -> list[Piece]:
-    """Return one row, which takes ``width`` cells at most."""
+    """Return one row of at most ``width`` cells."""
     header = recording.header
     moment = _moment(header.timestamp) if header is not None else ""
     name = clean((header.title if header is not None else "") or recording.path.name)
@@ -34,12 +34,12 @@ def line(recording: Recording, width: int) -> list[Piece]:
         return [*pieces, Piece(fit(clean(recording.problem), room), "bad")]
     if recording.unfinished:
         size = f"{header.width}x{header.height}"
-        return [*pieces, Piece(f"{size:<9} ", "dim"), Piece(fit("not finished", room - 10), "busy")]
+        return [*pieces, Piece(f"{size:<9} ", "dim"), Piece(fit("incomplete", room - 10), "busy")]
     return [*pieces, Piece(f"{header.width}x{header.height}", "dim")]
 
 
 def progress(player: Player, width: int) -> tuple[list[Piece], list[Piece]]:
-    """Return the bar of a player, and its state."""
+    """Return the progress bar and the state of a player."""
     sign = Piece("‖ " if player.paused else "✓ " if player.at_end else "▶ ", "busy" if player.paused else "good")
     times = f"{_clock(player.position)} of {_clock(player.length)}"
     columns, lines = player.terminal.size

@@ -1,4 +1,4 @@
-"""The list of recordings."""
+"""The recordings screen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandtui.ui.widgets.output_view import OutputView
 
 
 class RecordingsScreen(AppScreen):
-    """Every recording of this user, newest first."""
+    """Lists the recordings of this user, newest first."""
 
     SCOPE = "recordings"
     BINDINGS: ClassVar[list[BindingType]] = bindings("recordings")
@@ -43,11 +43,11 @@ class RecordingsScreen(AppScreen):
             yield OutputView(self._line, follows=False, id="recordings")
 
     def crumbs(self) -> list[str]:
-        """Fleet, recordings."""
+        """Return the breadcrumbs."""
         return ["Fleet", "Recordings"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell where they are."""
+        """Return the directory for the status line."""
         return [Piece(f"asciicast files in {clean(str(self.services.recordings.store.folder))}", "dim")], []
 
     def on_mount(self) -> None:
@@ -57,15 +57,15 @@ class RecordingsScreen(AppScreen):
         self.run_flow(self._list(), "recordings")
 
     def offered_hints(self) -> list[Hint]:
-        """Without a recording there is only the way back."""
+        """Without recordings only the back action is available."""
         return [hint for hint in super().offered_hints() if self._rows or hint.action == "recordings.back"]
 
     def why_not(self, action: str) -> str:
-        """Return how to make a recording, where a key needs one."""
+        """Return how to make a recording, for an action that needs one."""
         if action not in {"play", "delete", "copy"} or self._row() is not None:
             return ""
         leave, record = self.services.key_of("terminal.out"), self.services.key_of("shell.record")
-        return f"Nothing was recorded yet: in a shell {leave}, then {record} records it."
+        return f"No recordings yet: in a shell press {leave}, then {record} to record"
 
     def action_play(self) -> None:
         if (row := self._row()) is not None:
@@ -76,11 +76,11 @@ class RecordingsScreen(AppScreen):
         if row is None:
             return
 
-        def answered(yes: bool | None) -> None:
+        def on_result(yes: bool | None) -> None:
             if yes:
                 self.run_flow(self._delete(row), "recordings")
 
-        self.app.push_screen(AskDialog("Delete a recording", f"{row.path.name} will be gone.", "Delete"), answered)
+        self.app.push_screen(AskDialog("Delete recording", f"Deletes the file {row.path.name}.", "Delete"), on_result)
 
     def action_copy(self) -> None:
         if (row := self._row()) is not None:
@@ -110,26 +110,26 @@ class RecordingsScreen(AppScreen):
         try:
             await asyncio.to_thread(self.services.recordings.store.delete, row.path)
         except OSError as error:
-            self.services.notifier.notify(f"{row.path.name} was not deleted: {describe(error)}", "error")
+            self.services.notifier.notify(f"{row.path.name} not deleted: {describe(error)}", "error")
         await self._list()
 
     def _width(self) -> int:
-        """Cells of a row: the panel has a border on each side, the list may have a scrollbar."""
+        """Return the width of a row in cells, without the borders and the scrollbar."""
         return self.size.width - 3
 
     def _row(self) -> Recording | None:
         rows = self._rows or []
-        place = self.query_one(OutputView).cursor if self.is_mounted else 0
-        return rows[place] if place < len(rows) else None
+        index = self.query_one(OutputView).cursor if self.is_mounted else 0
+        return rows[index] if index < len(rows) else None
 
     def _line(self, number: int) -> list[Piece]:
         if self._rows is None:
-            return [Piece(" ◌ looking …", "waiting")]
+            return [Piece(" ◌ loading …", "waiting")]
         if not self._rows:
             out, record = self.services.key_of("terminal.out"), self.services.key_of("shell.record")
             return [
-                Piece(" Nothing was recorded   ", "bright"),
-                Piece(f"in a shell {out} then {record} records", "dim"),
+                Piece(" No recordings   ", "bright"),
+                Piece(f"in a shell, {out} then {record} to record", "dim"),
             ]
         if number >= len(self._rows):
             return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sandtui.fleet.jobs.command_text import kept_command
+from sandtui.fleet.jobs.command_text import redacted_command
 from sandtui.fleet.jobs.job import Job, JobState
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.text import Piece
@@ -16,7 +16,7 @@ SIGNS: dict[JobState, Piece] = {
     JobState.LOST: Piece("?", "busy"),
 }
 
-_shown_command = lru_cache(4096)(kept_command)
+_shown_command = lru_cache(4096)(redacted_command)
 
 
 def command_text(job: Job) -> str:

@@ -1,1 +1,1 @@
-"""What screens may use: made once, when the settings are known, and handed to each screen."""
+"""The services of the screens: created once at startup and passed to each screen."""

@@ -1,4 +1,4 @@
-"""From a choice of sandboxes to something done to all of them: verb, value, plan, progress, results."""
+"""Bulk actions: from a selection of sandboxes to verb, value, plan, progress and results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sandtui.ui.services.clipboard import Clipboard
 from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.files import LocalFiles
 from sandtui.ui.services.notifier import Notifier
-from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.platform import PlatformConnection
 from sandtui.ui.services.work import Work
 
 NAMES_SHOWN = 3
@@ -47,8 +47,8 @@ _LETTERS = {
 }
 
 
-class Bulk:
-    """Asks, and starts, work on many sandboxes. One step leads to the next; Escape ends it at any."""
+class BulkActions:
+    """Runs the dialogs of bulk actions, step by step, and starts them. Escape cancels at any step."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Bulk:
         keymap: Keymap,
         work: Work,
         notifier: Notifier,
-        platform: Platform,
+        platform: PlatformConnection,
         contexts: Contexts,
         clipboard: Clipboard,
         files: LocalFiles,
@@ -69,7 +69,7 @@ class Bulk:
         self._shown = 0
 
     def choose(self, rows: Sequence[Row], hidden: int, what: str, labels: Sequence[str] = ()) -> None:
-        """Ask what to do to some rows; ``what`` says how they were chosen, ``labels`` that they carry these."""
+        """Ask for an action on some rows; ``what`` describes the selection, ``labels`` are their common labels."""
         choices = [
             Choice(verb.id, _LETTERS[verb.id], verb.menu_title, f"{verb.words} · {able:,} of {len(rows):,}")
             for verb in VERBS
@@ -93,19 +93,19 @@ class Bulk:
                 else:
                     self.ask(verb, rows, hidden)
 
-            words = f"{verb.menu_title} › {len(rows):,} sandboxes"
+            text = f"{verb.menu_title} › {len(rows):,} sandboxes"
             if not verb.dangerous:
                 go_on()
                 return
-            with self._notifier.doing(words):
-                self._contexts.sure(words, verb.words, go_on)
+            with self._notifier.doing(text):
+                self._contexts.sure(text, verb.words, go_on)
 
         self._app.push_screen(ChooseDialog(what, choices), chosen)
 
     def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0, shown: Set[str] | None = None) -> None:
-        """Ask for the verb's value, when it needs one, and show the plan.
+        """Ask for the verb's value, if it needs one, and show the plan.
 
-        ``hidden`` says how many the filter does not show, or ``shown`` which it does.
+        ``hidden`` is the number of rows hidden by the filter, ``shown`` the visible ones.
         """
 
         def planned(*, spare: bool) -> Plan:
@@ -127,33 +127,33 @@ class Bulk:
             self._show_plan(plan, more)
             return
 
-        def answered(value: str | None) -> None:
+        def on_result(value: str | None) -> None:
             if value:
                 self._with_value(make_plan(verb, rows, hidden, value))
 
         self._app.push_screen(
-            ValueDialog(plan.title, verb.asks, verb.example, lambda value: _problem(verb, value)), answered
+            ValueDialog(plan.title, verb.asks, verb.example, lambda value: _problem(verb, value)), on_result
         )
 
     def why_none(self, verb: Verb, rows: Sequence[Row]) -> str:
-        """Return why something can be done to none of these, and what to do when the marks are the reason."""
+        """Return why no row is eligible, and what to do if the marks are the reason."""
         marks = {row.id for row in self._navigator.marked}
         marked = bool(marks) and marks == {row.id for row in rows}
-        words = plans.why_none(verb, rows, marked=marked)
-        return f"{words} {key_of('fleet.unmark', self._keymap)} clears the marks." if marked else words
+        text = plans.why_none(verb, rows, marked=marked)
+        return f"{text} {key_of('fleet.unmark', self._keymap)} clears the marks." if marked else text
 
     def _count_labels(self, labels: Sequence[str]) -> None:
-        """Ask how many carry some labels, and show what a deletion would reach, as the platform counts it."""
+        """Ask the platform how many sandboxes have the labels, and show the plan of the deletion."""
         session = self._platform.need_session()
 
         async def flow() -> None:
             try:
                 total = await session.count_labels(labels)
             except SandboxClientError as error:
-                self._notifier.notify(f"Nothing was deleted by label: {error}", "error")
+                self._notifier.notify(f"Nothing deleted: {error}", "error")
                 return
             if not total:
-                reason = "Nothing that has not ended carries that label on the platform."
+                reason = "No active sandbox has this label"
                 self._notifier.refuse(reason, "Delete by label")
                 return
             carrying = [row for row in session.store if set(labels) <= set(row.sandbox.labels)]
@@ -169,10 +169,10 @@ class Bulk:
             try:
                 outcome = await session.delete_labels(labels)
             except SandboxClientError as error:
-                self._notifier.notify(f"Nothing was deleted by label: {error}", "error")
+                self._notifier.notify(f"Nothing deleted: {error}", "error")
                 return
             rows = (session.store.get(sandbox_id) for sandbox_id in outcome.deleted)
-            self._tell_deleted(outcome, {row.id: row.sandbox.name for row in rows if row is not None})
+            self._notify_result_deleted(outcome, {row.id: row.sandbox.name for row in rows if row is not None})
 
         self._work.start(flow(), "delete")
 
@@ -182,23 +182,23 @@ class Bulk:
         names = {row.id: row.sandbox.name for row in rows if row is not None}
 
         async def flow() -> None:
-            self._tell_deleted(await session.delete(sandbox_ids), names)
+            self._notify_result_deleted(await session.delete(sandbox_ids), names)
 
         self._work.start(flow(), "delete")
 
-    def _tell_deleted(self, outcome: DeleteOutcome, names: Mapping[str, str]) -> None:
+    def _notify_result_deleted(self, outcome: DeleteOutcome, names: Mapping[str, str]) -> None:
         deleted, failed = outcome.deleted, outcome.failed
         if deleted:
             shown = ", ".join(names.get(sandbox_id, sandbox_id) for sandbox_id in deleted[:NAMES_SHOWN])
             more = f" and {len(deleted) - NAMES_SHOWN} more" if len(deleted) > NAMES_SHOWN else ""
             self._notifier.notify(f"Deleted {shown}{more}.")
         for sandbox_id, reason in list(failed.items())[:NAMES_SHOWN]:
-            self._notifier.notify(f"{names.get(sandbox_id, sandbox_id)} was not deleted: {reason}", "error")
+            self._notifier.notify(f"{names.get(sandbox_id, sandbox_id)} not deleted: {reason}", "error")
         if len(failed) > NAMES_SHOWN:
-            self._notifier.notify(f"{len(failed) - NAMES_SHOWN} more could not be deleted.", "error")
+            self._notifier.notify(f"{len(failed) - NAMES_SHOWN} more not deleted", "error")
 
     def confirm(self, plan: Plan) -> None:
-        """Show a plan whose value was asked for elsewhere."""
+        """Show a plan whose value is known."""
         self._show_plan(plan)
 
     def _with_value(self, plan: Plan) -> None:
@@ -209,11 +209,11 @@ class Bulk:
             self._show_plan(plan)
 
     def start_job(self, rows: Sequence[Row], command: str) -> None:
-        """Show the plan of a background job in many sandboxes."""
+        """Show the plan for a background job in many sandboxes."""
         self._show_plan(make_plan(plans.JOB, rows, 0, command))
 
     def _show_plan(self, plan: Plan, more: Callable[[], None] | None = None) -> None:
-        def answered(confirmed: bool | None) -> None:
+        def on_result(confirmed: bool | None) -> None:
             if not confirmed:
                 return
             if plan.by_label:
@@ -223,41 +223,41 @@ class Bulk:
             elif self._platform.session is not None:
                 self._start(self._platform.session.bulk(plan))
 
-        self._app.push_screen(PlanDialog(plan, self._platform.label, self._clock.now(), more), answered)
+        self._app.push_screen(PlanDialog(plan, self._platform.label, self._clock.now(), more), on_result)
 
     def _start(self, run: BulkRun) -> None:
         self.run(run)
         self.show(run)
 
     def run(self, run: BulkRun) -> None:
-        """Carry out work on many sandboxes, and tell what came of it unless it is on the screen."""
+        """Run a bulk action, and notify of its result unless it is on screen."""
         session = self._platform.need_session()
 
         async def flow() -> None:
             await run.run()
             session.refresher.expect_changes()
-            self._tell(run)
+            self._notify_result(run)
 
         self._work.start(flow(), "bulk")
 
     def show(self, run: BulkRun) -> None:
-        """Show how a run gets on."""
+        """Show the progress of a run."""
 
-        def answered(answer: str | None) -> None:
+        def on_result(answer: str | None) -> None:
             if answer == "retry" and run.prepare_retry():
                 self._start(run)
             elif answer == "mark":
                 self._navigator.mark(run.failed_ids)
 
-        self._app.push_screen(BulkDialog(run, self._clock, self._keymap), answered)
+        self._app.push_screen(BulkDialog(run, self._clock, self._keymap), on_result)
 
-    def _tell(self, run: BulkRun) -> None:
+    def _notify_result(self, run: BulkRun) -> None:
         screen = self._app.screen
         if isinstance(screen, BulkDialog) and screen.run is run:
             return
         failed = len(run.failed_ids)
-        words = f"{run.title}: {run.count(State.DONE):,} done" + (f", {failed:,} not" if failed else "")
-        self._notifier.notify(f"{words}.", "warning" if failed else "information")
+        text = f"{run.title}: {run.count(State.DONE):,} done" + (f", {failed:,} not" if failed else "")
+        self._notifier.notify(f"{text}.", "warning" if failed else "information")
 
 
 def _problem(verb: Verb, value: str) -> str:

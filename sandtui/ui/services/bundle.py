@@ -1,4 +1,4 @@
-"""All services in one object, which each screen gets in its constructor."""
+"""The bundle of services that each screen gets in its constructor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.keymap import Keymap
 from sandtui.ui.key_bindings import key_of
 from sandtui.ui.navigator import Navigator
-from sandtui.ui.services.bulk import Bulk
+from sandtui.ui.services.bulk import BulkActions
 from sandtui.ui.services.clipboard import Clipboard
 from sandtui.ui.services.context_switcher import ContextSwitcher
 from sandtui.ui.services.contexts import Contexts
@@ -24,7 +24,7 @@ from sandtui.ui.services.drafts import Drafts
 from sandtui.ui.services.files import LocalFiles
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
-from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.platform import PlatformConnection
 from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
@@ -33,7 +33,7 @@ from sandtui.ui.services.work import Work
 
 @dataclass(slots=True)
 class Services:
-    """What screens use. They reach the platform and each other through nothing else."""
+    """The services. Screens reach the platform and each other only through them."""
 
     clock: Clock
     paths: Paths
@@ -47,24 +47,24 @@ class Services:
     drafts: Drafts
     work: Work
     notifier: Notifier
-    platform: Platform
+    platform: PlatformConnection
     navigator: Navigator
     clipboard: Clipboard
     files: LocalFiles
     recordings: Recordings
     terminal: TerminalLender
     contexts: Contexts
-    bulk: Bulk
+    bulk: BulkActions
     launches: Launches
     transfers: Transfers
     switcher: ContextSwitcher
     run_action: Callable[[str], None]
-    """Runs an action of the registry by its id."""
+    """Runs an action of the registry, by id."""
 
     def key_of(self, action_id: str) -> str:
-        """Return the key of an action as the user's keymap has it, for a text."""
+        """Return the user's key for an action, for use in texts."""
         return key_of(action_id, self.keymap)
 
     def save_preferences(self) -> None:
-        """Keep what the fleet's screen is to remember."""
+        """Save the preferences of the fleet screen."""
         self.files.keep(self.paths.fleet, self.preferences.dump())

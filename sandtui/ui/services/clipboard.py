@@ -1,4 +1,4 @@
-"""What gets into the clipboard, and what is said about it."""
+"""Copying to the clipboard, with notifications."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ HELPER_SECONDS = 5.0
 
 
 class Clipboard:
-    """Copies by the terminal (OSC 52) and, where there is one, by a tool of this machine."""
+    """Copies through the terminal (OSC 52) and, where available, with a local tool."""
 
     def __init__(self, app: App[Any], work: Work, notifier: Notifier) -> None:
         self._app, self._work, self._notifier = app, work, notifier
         self.copied: deque[str] = deque(maxlen=COPIES_KEPT)
-        """What was copied, newest first: a terminal never says whether it took it."""
+        """Copied texts, newest first: a terminal never confirms a copy."""
 
     def copy(self, text: str) -> None:
-        """Copy one line, and repeat it in the notice."""
+        """Copy one line, and repeat it in the notification."""
         safe = clean(text)
         self._notifier.notify(f"Copied {safe} ({self._put(safe)}).")
 
     def copy_text(self, text: str) -> None:
         """Copy a text of several lines, without repeating it."""
-        self._notifier.notify(f"Copied ({self._put(text)}).")
+        self._notifier.notify(f"Copied ({self._put(text)})")
 
     def copy_lines(self, texts: Sequence[str], what: str) -> None:
-        """Copy several texts, one a line; ``what`` names them."""
+        """Copy several texts, one per line; ``what`` describes them."""
         how = self._put("\n".join(map(clean, texts)))
         self._notifier.notify(f"Copied {what} ({how}).")
 
     def open_url(self, url: str) -> None:
-        """Open an address in a graphical browser, or copy it where there is none."""
+        """Open a URL in a browser, or copy it when there is none."""
         try:
             url = encoded(url)
         except ValueError as error:
-            self._notifier.notify(f"{clean(url)} can't be opened: {error}.", "warning")
+            self._notifier.notify(f"Can't open {clean(url)}: {error}", "warning")
             return
         command = opener(os.environ)
         if command is not None:
             with contextlib.suppress(OSError):
                 open_page(command, url)
-                self._notifier.notify(f"{clean(url)} is opened in the browser.")
+                self._notifier.notify(f"Opened {clean(url)} in the browser")
                 return
-        self._notifier.notify(f"No browser can be opened from here: {clean(url)} is copied ({self._put(url)}).")
+        self._notifier.notify(f"No browser found; URL copied ({self._put(url)}): {clean(url)}")
 
     def _put(self, text: str) -> str:
         if text in self.copied:
@@ -65,9 +65,9 @@ class Clipboard:
         self._app.copy_to_clipboard(text)
         command = helper(os.environ)
         if command is None:
-            return "by the terminal, if it allows OSC 52"
+            return "via OSC 52"
         self._work.start(_give(command, text), "helper")
-        return f"by {command[0]} and the terminal"
+        return f"via {command[0]} and OSC 52"
 
 
 async def _give(command: Sequence[str], text: str) -> None:

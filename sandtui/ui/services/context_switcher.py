@@ -1,4 +1,4 @@
-"""Choosing where to work while the program runs."""
+"""Switching the context at runtime."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
-from sandtui.ui.services.platform import Failure, Platform
+from sandtui.ui.services.platform import ConnectFailure, PlatformConnection
 from sandtui.ui.services.transfers import Transfers
 from sandtui.ui.services.work import Work
 
 ConnectTo = Callable[[Context], Awaitable[Connection]]
 
-ENDED_BY_LEAVING = {
+ENDED_BY_SWITCHING = {
     "console": "a command",
-    "fan-out": "a command on many",
+    "fan-out": "a multi-sandbox run",
     "shells": "a shell",
-    "bulk": "work on many",
+    "bulk": "a bulk action",
     "job": "a job being started",
     "delete": "a deletion",
 }
-"""Work that ends with the connection, by the first word of its group."""
+"""Descriptions of work that ends with the connection, by the first word of its group."""
 
 LETTERS = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class ContextSwitcher:
-    """Knows the contexts and goes from one to another. ``in_use`` is a name; empty when it is not known which."""
+    """Switches between contexts. ``in_use`` is the name of the current one, empty when unknown."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ContextSwitcher:
         key_of: KeyOf,
         work: Work,
         notifier: Notifier,
-        platform: Platform,
+        platform: PlatformConnection,
         navigator: Navigator,
         launches: Launches,
         transfers: Transfers,
@@ -58,14 +58,16 @@ class ContextSwitcher:
         platform.failed.subscribe(self._offer)
 
     def choose(self) -> None:
-        """Ask which context to work with."""
+        """Ask which context to switch to."""
         if self._connect_to is None or not self._known:
-            self._notifier.refuse("There is only this one; `sandtui config init` writes a file for more.", "context")
+            self._notifier.refuse(
+                "This is the only context: `sandtui config init` creates a file to add more", "context"
+            )
             return
         if self._launches.running:
             stop = self._key_of("launch.cancel")
             self._notifier.refuse(
-                f"A launch is under way here: wait for it, or stop it with {stop} on its board.", "context"
+                f"A launch is in progress: wait for it, or press {stop} on its screen to stop it", "context"
             )
             return
         choices = [
@@ -73,7 +75,7 @@ class ContextSwitcher:
                 context.name,
                 LETTERS[index] if index < len(LETTERS) else "",
                 context.name,
-                f"{_words(context)} · in use" if context.name == self.in_use else _words(context),
+                f"{_description(context)} · current" if context.name == self.in_use else _description(context),
             )
             for index, context in enumerate(self._known)
         ]
@@ -81,26 +83,26 @@ class ContextSwitcher:
         def chosen(name: str | None) -> None:
             for context in self._known:
                 if context.name == name:
-                    self._leave_for(context)
+                    self._confirm_switch(context)
 
-        self._app.push_screen(ChooseDialog("Where to work", choices), chosen)
+        self._app.push_screen(ChooseDialog("Switch context", choices), chosen)
 
-    def _leave_for(self, context: Context) -> None:
+    def _confirm_switch(self, context: Context) -> None:
         groups = self._work.groups
-        going = [words for group, words in ENDED_BY_LEAVING.items() if group in groups]
+        going = [text for group, text in ENDED_BY_SWITCHING.items() if group in groups]
         queue = self._transfers.queue
         if queue is not None and not queue.is_idle:
-            going.append("transfers, which are offered again there")
+            going.append("transfers (offered again later)")
         if not going:
             self._switch(context)
             return
 
-        def answered(sure: bool | None) -> None:
+        def on_result(sure: bool | None) -> None:
             if sure:
                 self._switch(context)
 
-        question = f"{', '.join(going).capitalize()}: still going on here, and ended by leaving."
-        self._app.push_screen(AskDialog(f"Go to {context.name}?", question, "Leave"), answered)
+        question = f"Still running, and stopped by switching: {', '.join(going)}."
+        self._app.push_screen(AskDialog(f"Switch to {context.name}", question, "Switch"), on_result)
 
     def _switch(self, context: Context) -> None:
         connect_to = self._connect_to
@@ -112,24 +114,24 @@ class ContextSwitcher:
         self._notifier.notify(f"Connecting to {context.name} …")
         self._platform.switch(lambda: connect_to(context))
 
-    def _offer(self, failure: Failure) -> None:
-        """Ask whether to connect in the other way that an error knows; a no from before holds until it is asked for."""
+    def _offer(self, failure: ConnectFailure) -> None:
+        """Offer the alternative connection of an error; a refusal is remembered until the user asks again."""
         problem = failure.problem
         offer = problem.offer
         if offer is None or (offer.declined and not failure.again):
             return
 
-        def answered(sure: bool | None) -> None:
+        def on_result(sure: bool | None) -> None:
             if self._platform.problem is not problem:
-                return  # Another platform was chosen meanwhile.
+                return  # The user has switched to another platform meanwhile.
             if sure:
                 self._platform.switch(offer.accept)
             else:
                 self._work.start(offer.decline(), "decline")
 
-        self._app.push_screen(AskDialog(offer.title, offer.question, offer.yes), answered)
+        self._app.push_screen(AskDialog(offer.title, offer.question, offer.yes), on_result)
 
 
-def _words(context: Context) -> str:
+def _description(context: Context) -> str:
     marks = [word for word, is_so in (("read-only", context.read_only), ("PRODUCTION", context.production)) if is_so]
     return " · ".join([context.description, *marks])

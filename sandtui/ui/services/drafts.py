@@ -1,4 +1,4 @@
-"""The create form as it was left."""
+"""The draft of the create form."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sandtui.ui.services.work import Work
 
 
 class Drafts:
-    """Holds the draft of the create form, and writes it down."""
+    """Holds and saves the draft of the create form."""
 
     def __init__(self, paths: Paths, work: Work) -> None:
         self._paths, self._work = paths, work
         self.values: Mapping[str, str] = read_draft(paths)
 
     def keep(self, values: Mapping[str, str]) -> None:
-        """Keep what was typed; the caller leaves secrets out."""
+        """Save the values; the caller leaves secrets out."""
         if values != self.values:
             self.values = values
-            self._work.start(write_draft(self._paths, values), "keep draft", exclusive=True)
+            self._work.start(write_draft(self._paths, values), "save draft", exclusive=True)

@@ -1,4 +1,4 @@
-"""Files of this machine that the dashboard writes, in threads."""
+"""Writing local files, in threads."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sandtui.ui.services.work import Work
 
 
 class LocalFiles:
-    """Writes files; what came of those that the user asked for is told."""
+    """Writes files, and notifies of the result when the user asked for them."""
 
     def __init__(self, work: Work, notifier: Notifier) -> None:
         self._work, self._notifier = work, notifier
 
     def write(self, path: Path, text: str, what: str) -> None:
-        """Write a new file; ``what`` names its content. Nothing that exists is overwritten."""
+        """Write a new file; ``what`` describes its content. An existing file is not overwritten."""
 
         def create() -> str:
             write_new(path, [text])
@@ -30,22 +30,22 @@ class LocalFiles:
         self.save(path, create)
 
     def save(self, path: Path, write: Callable[[], str]) -> None:
-        """Have something written to a path by a function that returns what it wrote."""
+        """Call a function that writes to a path and returns a description of what it wrote."""
 
         async def flow() -> None:
             try:
                 what = await asyncio.to_thread(write)
             except (OSError, ValueError) as error:
-                # The path is named already.
+                # The message already starts with the path.
                 reason = describe(error, path).removeprefix(f"{path}: ").removeprefix(f"{path} ")
-                self._notifier.notify(f"{path} was not written: {reason}", "error")
+                self._notifier.notify(f"{path} not saved: {reason}", "error")
             else:
-                self._notifier.notify(f"{what} written to {path}.")
+                self._notifier.notify(f"Saved {what} to {path}")
 
         self._work.start(flow(), "write")
 
     def keep(self, path: Path, text: str) -> None:
-        """Replace a file of ours; that it can't be written is no reason to disturb anybody."""
+        """Replace one of sandtui's own files; failures are only logged."""
 
         async def flow() -> None:
             with contextlib.suppress(OSError):

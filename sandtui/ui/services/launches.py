@@ -1,4 +1,4 @@
-"""Making sandboxes: launches, what an earlier run left, and whether an image can be used."""
+"""Creating sandboxes: launches, unfinished launches of earlier runs, image checks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown, Launc
 from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.notifier import Notifier
-from sandtui.ui.services.platform import Platform
+from sandtui.ui.services.platform import PlatformConnection
 from sandtui.ui.services.work import Work
 
 
 class Launches:
-    """The launches of this run, each written to the journal before anything is sent."""
+    """The launches of this run; each is journaled before anything is sent."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Launches:
         journal: LaunchJournal,
         work: Work,
         notifier: Notifier,
-        platform: Platform,
+        platform: PlatformConnection,
         navigator: Navigator,
         contexts: Contexts,
     ) -> None:
@@ -45,18 +45,18 @@ class Launches:
         self._navigator, self._contexts = navigator, contexts
         self._checks_images = True
         self.all: list[Launch] = []
-        """Oldest first."""
+        """All launches, oldest first."""
         platform.connected.subscribe(self._connected)
 
     @property
     def running(self) -> bool:
-        """Whether one is under way."""
+        """Whether a launch is in progress."""
         return any(launch.running for launch in self.all)
 
     # Single sandboxes
 
     def create(self, reply_to: Screen[Any], plan: LaunchPlan) -> None:
-        """Make the one sandbox of a plan, written down first; ``reply_to`` gets a :class:`CreateFinished`."""
+        """Create the single sandbox of a plan, journaled first; ``reply_to`` gets a :class:`CreateFinished`."""
         made: list[Sandbox] = []
         launch = self.make(plan, made.append)
 
@@ -76,9 +76,9 @@ class Launches:
         self._work.start(flow(), "create")
 
     def check_image(self, reply_to: Screen[Any], image: str) -> None:
-        """Ask whether a container can be made of an image; ``reply_to`` gets an :class:`ImageChecked`.
+        """Check whether an image is available; ``reply_to`` gets an :class:`ImageChecked`.
 
-        A platform that does not know this call is asked once and never again.
+        A platform that does not support this call is asked only once.
         """
         session = self._platform.need_session()
 
@@ -101,7 +101,7 @@ class Launches:
             try:
                 images = await asyncio.to_thread(self.journal.images)
             except OSError:
-                # Only suggestions: that the journal can't be read is told where it matters.
+                # These are only suggestions: a journal that can't be read is reported elsewhere.
                 images = []
             reply_to.post_message(ImagesKnown(images))
 
@@ -110,7 +110,7 @@ class Launches:
     # Launches
 
     def make(self, plan: LaunchPlan, on_created: Callable[[Sandbox], None] | None = None) -> Launch:
-        """Return a launch of a plan; nothing is sent yet. What it makes is shown at once, unless it is given away."""
+        """Return a launch of a plan; nothing is sent yet. Its sandboxes are shown at once, unless it is handed over."""
         session = self._platform.need_session()
 
         def created(sandbox: Sandbox) -> None:
@@ -120,37 +120,37 @@ class Launches:
         return Launch(plan, session.client, self._clock, self.journal, self._platform.label, on_created or created)
 
     def begin(self, plan: LaunchPlan) -> None:
-        """Begin a launch and show its board, above the fleet."""
+        """Start a launch and open its screen above the fleet."""
         self._navigator.go_to_fleet()
         self._show(self.make(plan))
 
     def run(self, launch: Launch) -> None:
-        """Make what is queued of a launch; every screen hears of its end."""
+        """Create the queued sandboxes of a launch; every screen is notified of its end."""
 
         async def flow() -> None:
             try:
                 await launch.run()
             except OSError as error:
-                self._notifier.notify(f"Nothing was created: {describe(error)}", "error")
+                self._notifier.notify(f"Nothing created: {describe(error)}", "error")
             self._platform.broadcast(LaunchChanged())
 
         self._work.start(flow(), f"launch {launch.launch_id}")
 
     def cancel(self, launch: Launch) -> None:
-        """Send nothing more of a launch."""
+        """Stop a launch; created sandboxes stay."""
         self._work.cancel(f"launch {launch.launch_id}")
 
     def delete(self, launch: Launch) -> None:
-        """Delete all that a launch has made."""
+        """Delete all sandboxes of a launch."""
         session = self._platform.need_session()
         session.store.mark_deleting(launch.ids)
 
         async def flow() -> None:
             try:
                 count = await launch.delete_made()
-                self._notifier.notify(f"Deleted {count} sandboxes of launch {launch.launch_id}.")
+                self._notifier.notify(f"Deleted {count} sandboxes of launch {launch.launch_id}")
             except SandboxClientError as error:
-                self._notifier.notify(f"Not all could be deleted: {error}", "error")
+                self._notifier.notify(f"Some sandboxes were not deleted: {error}", "error")
             session.refresher.refresh_now()
             self._platform.broadcast(LaunchChanged())
 
@@ -161,7 +161,7 @@ class Launches:
         self.run(launch)
         self._navigator.open_launch(launch)
 
-    # What an earlier run left
+    # Unfinished launches of earlier runs
 
     def _connected(self, _: FleetSession) -> None:
         self._work.start(self._look_for_unfinished(), "unfinished")
@@ -170,24 +170,24 @@ class Launches:
         try:
             found = await asyncio.to_thread(self.journal.claim, self._platform.label)
         except (OSError, ValueError) as error:
-            self._notifier.notify(f"The journal of launches can't be read: {describe(error)}", "warning")
+            self._notifier.notify(f"Can't read the launch journal: {describe(error)}", "warning")
             return
         if found.elsewhere:
-            number = "A launch is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} launches are"
-            self._notifier.notify(f"{number} being carried out by another sandtui ({found.elsewhere[0]}).")
+            number = "1 launch is" if len(found.elsewhere) == 1 else f"{len(found.elsewhere):,} launches are"
+            self._notifier.notify(f"{number} running in another sandtui ({found.elsewhere[0]})")
         for unfinished in found.launches:
             self.offer(unfinished)
 
     def offer(self, unfinished: UnfinishedLaunch) -> None:
-        """Offer to go on with a launch of an earlier run, or to clean up after it."""
+        """Offer to resume or clean up an unfinished launch of an earlier run."""
         if any(launch.launch_id == unfinished.launch_id for launch in self.all):
             return
 
         def on_result(decision: Decision | None) -> None:
             if decision == "clean_up":
-                words = f"delete all that launch {unfinished.launch_id} has made."
+                text = f"delete all sandboxes of launch {unfinished.launch_id}."
                 with self._notifier.doing(f"clean up › {unfinished.launch_id}"):
-                    self._contexts.sure("clean up", words, lambda: self._clean_up(unfinished))
+                    self._contexts.sure("clean up", text, lambda: self._clean_up(unfinished))
             elif decision == "resume":
                 requests = tuple(item.request for item in unfinished.items)
                 launch = self.make(LaunchPlan(unfinished.launch_id, requests))
@@ -199,7 +199,7 @@ class Launches:
         self._app.push_screen(UnfinishedDialog(unfinished), on_result)
 
     def _release(self, unfinished: UnfinishedLaunch) -> None:
-        """Give a launch of an earlier run back, to be offered at the next start."""
+        """Release an unfinished launch, to be offered at the next start."""
 
         async def flow() -> None:
             with contextlib.suppress(OSError):
@@ -208,17 +208,17 @@ class Launches:
         self._work.start(flow(), "journal")
 
     def _clean_up(self, unfinished: UnfinishedLaunch) -> None:
-        """Delete all that a launch of an earlier run has made."""
+        """Delete all sandboxes of an unfinished launch."""
         session, launch_id = self._platform.need_session(), unfinished.launch_id
 
         async def flow() -> None:
             try:
                 count = await clean_up(session.client, launch_id, unfinished.known, unfinished.unknown)
             except SandboxClientError as error:
-                self._notifier.notify(f"The launch could not be cleaned up: {error}", "error")
+                self._notifier.notify(f"Launch not cleaned up: {error}", "error")
                 return
             await asyncio.to_thread(self.journal.finish, launch_id)
-            self._notifier.notify(f"Deleted {count} sandboxes of launch {launch_id}.")
+            self._notifier.notify(f"Deleted {count} sandboxes of launch {launch_id}")
             session.refresher.refresh_now()
 
         self._work.start(flow(), f"launch {launch_id}")

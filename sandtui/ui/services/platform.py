@@ -1,6 +1,6 @@
-"""The connection to the platform: made, switched and closed here; what the store announces goes to the screens.
+"""The connection to the platform: connecting, switching, closing, and passing changes of the store to the screens.
 
-Screens hear at most four times a second, and late answers of an older connection are dropped.
+Screens are updated at most four times a second; late responses of an earlier connection are dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.query import ServerFilter
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Phase
 from sandtui.fleet.inventory.session import ConnectError, Connection, FleetSession
-from sandtui.fleet.jobs.keeper import JobKeeper
+from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.sanitize import clean, clean_lines
 from sandtui.ui.garbage_collection import freeze_live_objects
@@ -51,20 +51,20 @@ UNREADABLE = frozenset({Phase.OFFLINE, Phase.UNAUTHORIZED})
 
 
 def default_client(connection: Connection) -> AsyncSandboxClient:
-    """Return the client for a connection."""
+    """Returns the client for a connection."""
     return AsyncSandboxClient(config=connection.config)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is no connection; ``again`` when the user had asked for another try."""
+class ConnectFailure:
+    """Why connecting failed; ``again`` if the user had asked to retry."""
 
     problem: ConnectError
     again: bool
 
 
-class Platform:
-    """Holds the session with the platform. ``connected`` and ``failed`` say what came of each try."""
+class PlatformConnection:
+    """Holds the session with the platform. The signals ``connected`` and ``failed`` report each attempt."""
 
     def __init__(
         self,
@@ -75,51 +75,51 @@ class Platform:
         connect: Connector,
         make_client: ClientFactory = default_client,
         pace: Pace | None = None,
-        keeper: JobKeeper | None = None,
+        storage: JobStorage | None = None,
     ) -> None:
         self._app, self._clock, self._work, self._notifier = app, clock, work, notifier
         self._connect, self._make_client = connect, make_client
-        self._pace, self._keeper = pace, keeper
+        self._pace, self._storage = pace, storage
         self._is_stale = False
         self._is_quiet = False
-        self._said: Freshness | None = None
+        self._reported: Freshness | None = None
         self.connection: Connection | None = None
         self.session: FleetSession | None = None
         self.problem: ConnectError | None = None
         self.connected: Signal[[FleetSession]] = Signal()
-        self.failed: Signal[[Failure]] = Signal()
+        self.failed: Signal[[ConnectFailure]] = Signal()
 
     @property
     def freshness(self) -> Freshness:
-        """How good the data is."""
+        """The freshness of the data."""
         return self.session.refresher.freshness if self.session is not None else Freshness()
 
     @property
     def label(self) -> str:
-        """What the connection is called; empty without one."""
+        """The label of the connection; empty without one."""
         return self.connection.label if self.connection is not None else ""
 
     def need_session(self) -> FleetSession:
         """Return the session.
 
         Raises:
-            RuntimeError: there is none; the caller had to see to that.
+            RuntimeError: not connected; callers must check that first.
         """
         if self.session is None:
-            raise RuntimeError("there is no connection")
+            raise RuntimeError("not connected")
         return self.session
 
     # Connecting
 
     def start(self, *, again: bool = False) -> None:
-        """Connect, and keep the store fresh from then on; ``again`` when the user asked for another try."""
+        """Connect, then keep the store up to date; ``again`` if the user asked to retry."""
         self._work.generation += 1
         self.problem = None
         self._work.start(self._live(self._work.generation, again=again), "live", exclusive=True)
         self.broadcast(ConnectionChanged())
 
     def switch(self, connect: Connector) -> None:
-        """Leave the platform and connect to another; late answers of the old one are dropped."""
+        """Disconnect and connect to another platform; late responses of the old one are dropped."""
         old, self.session = self.session, None
         self._connect = connect
         self._set_connection(None)
@@ -128,16 +128,16 @@ class Platform:
         self.start()
 
     async def stop(self) -> None:
-        """End the work over the connection, and close it."""
+        """End all work that uses the connection, and close it."""
         self._work.generation += 1
         bound = self._work.take_bound()
         if self.session is not None:
             await self._leave(self.session, bound)
 
     async def _leave(self, session: FleetSession, bound: Sequence[Worker[Any]]) -> None:
-        """Close a connection when the work over it has ended: a request on a closed client would be a fault."""
+        """Close a connection after its work has ended: a request on a closed client would be an error."""
         if session.transfers is not None:
-            # What is copied is written down where it can go on, and offered again there.
+            # Running transfers are stored, and offered again on the next connection.
             await session.transfers.stop()
         await self._work.ended(bound)
         await session.close()
@@ -150,13 +150,15 @@ class Platform:
                 self.problem = problem
                 self._notifier.note("error", f"Not connected: {clean(str(problem))}")
                 self.broadcast(ConnectionChanged())
-                self.failed(Failure(problem, again))
+                self.failed(ConnectFailure(problem, again))
             return
         old, self.session = self.session, None
         if old is not None:
             await old.close()
         client = self._make_client(connection)
-        session = FleetSession(client, self._clock, self._freshness_changed, self._pace, self._keeper, connection.label)
+        session = FleetSession(
+            client, self._clock, self._freshness_changed, self._pace, self._storage, connection.label
+        )
         LOG.info("connected: %s, %s", connection.label, connection.config.base_url)
         session.client.observe(self._notifier.requests)
         session.store.watch(self._changed)
@@ -172,22 +174,22 @@ class Platform:
         self._notifier.context = connection.label if connection is not None else ""
         self._notifier.secrets = [connection.config.api_key] if connection is not None else []
 
-    # How fresh the data is
+    # Freshness
 
     def refresh(self) -> None:
-        """Ask the platform now, or try to connect again."""
+        """Refresh now, or retry to connect."""
         if self.session is not None:
             self.session.refresher.refresh_now()
         elif self.problem is not None:
             self.start(again=True)
 
     def ask_for(self, part: ServerFilter) -> None:
-        """Ask the platform for a part of the fleet first."""
+        """Refresh a part of the fleet first."""
         if self.session is not None:
             self.session.refresher.ask_for(part)
 
     def touch(self) -> None:
-        """Note that somebody pressed a key."""
+        """Note a key press: the user is not idle."""
         if self.session is not None:
             self.session.refresher.touch()
 
@@ -196,10 +198,10 @@ class Platform:
         if self.session is not None:
             self.session.refresher.set_visible(visible)
 
-    # Asked for by screens
+    # Requests of screens
 
     def fetch_log(self, reply_to: Screen[Any], sandbox_id: str) -> None:
-        """Fetch a log; ``reply_to`` gets a :class:`LogArrived`."""
+        """Load a log; ``reply_to`` gets a :class:`LogArrived`."""
         session = self.need_session()
 
         async def flow() -> None:
@@ -213,11 +215,11 @@ class Platform:
         self._work.start(flow(), f"log {sandbox_id}", exclusive=True)
 
     def learn_exposures(self) -> None:
-        """Find out which sandboxes serve a port; the screens get an :class:`ExposuresArrived`."""
+        """List the exposed ports; the screens get an :class:`ExposuresArrived`."""
         session = self.need_session()
 
         async def flow() -> None:
-            # Without the answer the view is only less exact, and the platform's trouble is told elsewhere.
+            # Without the list the view is only less exact, and errors of the platform are reported elsewhere.
             with contextlib.suppress(SandboxClientError):
                 await session.learn_exposures()
             self.broadcast(ExposuresArrived())
@@ -225,26 +227,26 @@ class Platform:
         self._work.start(flow(), "exposures", exclusive=True)
 
     def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
-        """Ask a sandbox once what it uses; the store keeps it, and ``reply_to`` gets an :class:`UsageArrived`."""
+        """Measure the usage of a sandbox once, for the store; ``reply_to`` gets an :class:`UsageArrived`."""
         session = self.need_session()
 
         async def flow() -> None:
             try:
-                reply = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=usage.SECONDS)
+                response = await session.client.execute_command(sandbox_id, usage.COMMAND, timeout=usage.SECONDS)
             except SandboxClientError as error:
                 reply_to.post_message(UsageArrived(None, error))
             else:
-                sample = usage.read_sample(reply.stdout)
+                sample = usage.read_sample(response.stdout)
                 session.store.measure(sandbox_id, sample)
                 reply_to.post_message(UsageArrived(sample))
 
         self._work.start(flow(), "measure", exclusive=True)
 
-    # News
+    # Broadcasts
 
     def broadcast(self, message: Message) -> None:
-        """Give a message to every screen."""
-        # The first screen is Textual's own empty one: news would only make it repaint everything above it.
+        """Post a message to every screen."""
+        # The first screen is Textual's own empty one: a message would only make it repaint everything above it.
         for screen in self._app.screen_stack[1:]:
             screen.post_message(message)
 
@@ -262,20 +264,20 @@ class Platform:
         else:
             self._is_quiet = False
 
-    def _note_trouble(self, before: Phase | None, freshness: Freshness) -> None:
+    def _note_problem(self, before: Phase | None, freshness: Freshness) -> None:
         is_unreadable = freshness.phase in UNREADABLE
         if is_unreadable and before not in UNREADABLE:
             with following(self._notifier.requests.latest_failure()):
-                self._notifier.note("error", f"The fleet can't be read: {clean(freshness.problem)}")
+                self._notifier.note("error", f"Refresh failed: {clean(freshness.problem)}")
         elif before in UNREADABLE and freshness.phase is Phase.LIVE:
-            self._notifier.note("information", "The fleet can be read again.")
+            self._notifier.note("information", "Refresh works again")
 
     def _freshness_changed(self, freshness: Freshness) -> None:
         if freshness.phase is Phase.LIVE and self.session is not None:
             freeze_live_objects(len(self.session.store))
-        # How old the data is, the screens see by themselves once a second.
-        said, self._said = self._said, replace(freshness, fresh_at=None)
-        if self._said != said:
+        # Screens update the age of the data themselves, once a second.
+        before, self._reported = self._reported, replace(freshness, fresh_at=None)
+        if self._reported != before:
             LOG.debug("the data is %s, page %d of %d", freshness.phase.value, freshness.page, freshness.pages)
-            self._note_trouble(said.phase if said is not None else None, freshness)
+            self._note_problem(before.phase if before is not None else None, freshness)
             self.broadcast(FreshnessChanged(freshness))

@@ -1,4 +1,4 @@
-"""Recordings of what terminals show: begun and ended here, for shells and consoles alike."""
+"""Recording shells and consoles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandtui.ui.services.work import Work
 
 
 class Recordings:
-    """The recordings of this user, and those that are being made."""
+    """Starts and stops recordings."""
 
     def __init__(self, app: App[Any], clock: Clock, folder: Path, work: Work, notifier: Notifier) -> None:
         self._app, self._clock, self._work, self._notifier = app, clock, work, notifier
@@ -28,13 +28,13 @@ class Recordings:
         self._recorders: dict[Recorder, FileTape] = {}
 
     def record(self, title: str, size: tuple[int, int], beginning: Callable[[], bytes] = bytes) -> Recorder:
-        """Begin a recording of a terminal of some size, which starts with what ``beginning`` returns.
+        """Start a recording of a terminal of some size, which begins with the output of ``beginning``.
 
-        The recorder is to be given the output, as bytes; :meth:`end` ends it.
+        Feed the recorder with raw output; stop it with :meth:`end`.
         """
 
         def failed(error: OSError) -> None:
-            text = f"The recording is not written any more: {describe(error)}"
+            text = f"Recording stopped: {describe(error)}"
             self._app.call_from_thread(self._notifier.notify, text, "error")
 
         tape = self.store.new_tape(self._clock.now(), title, failed)
@@ -44,22 +44,22 @@ class Recordings:
         return recorder
 
     def record_terminal(self, title: str, terminal: Emulation) -> Recorder:
-        """Begin a recording of a terminal, with what it shows already."""
+        """Start a recording of a terminal, including its current screen."""
         return self.record(title, terminal.size, lambda: redraw(terminal))
 
     def end(self, recorder: Recorder) -> None:
-        """End a recording and tell where it is."""
+        """Stop a recording and notify of its path."""
         tape = self._recorders.pop(recorder, None)
         if tape is not None:
             self._work.start(self._end(recorder, tape), "recording")
 
     def flush(self) -> None:
-        """Write what was collected, so that little is lost should the program be killed."""
+        """Write buffered output, so that little is lost if the program is killed."""
         for recorder in self._recorders:
             recorder.flush()
 
     async def end_all(self) -> None:
-        """End all of them: the program ends."""
+        """Stop all recordings, at shutdown."""
         for recorder in list(self._recorders):
             self._recorders.pop(recorder)
             await asyncio.to_thread(recorder.stop)
@@ -67,4 +67,4 @@ class Recordings:
     async def _end(self, recorder: Recorder, tape: FileTape) -> None:
         await asyncio.to_thread(recorder.stop)
         if tape.path.exists():
-            self._notifier.notify(f"Recorded to {tape.path}.")
+            self._notifier.notify(f"Recording saved to {tape.path}")

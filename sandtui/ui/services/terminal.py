@@ -1,4 +1,4 @@
-"""The whole terminal for another program, for a while."""
+"""Lending the terminal to another program."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, lent, ru
 
 
 class TerminalLender:
-    """Gives the terminal away and takes it back."""
+    """Lends the terminal to another program and restores it afterwards."""
 
     def __init__(self, app: App[Any], work: Work, notifier: Notifier) -> None:
         self._app, self._work, self._notifier = app, work, notifier
 
     def lend(self) -> AbstractContextManager[None]:
-        """Give the terminal away for a block.
+        """Release the terminal for a block.
 
         Raises:
-            TerminalLoanError: there is none to give away, or it takes no output.
+            TerminalLoanError: there is no terminal, or it accepts no output.
         """
         return lent(self._app)
 
     async def run(self, command: Sequence[str]) -> int:
-        """Run a program that has the whole terminal until it ends; return its exit code.
+        """Run a program full screen until it ends; return its exit code.
 
         Raises:
             TerminalLoanError: it can't be started.
@@ -41,14 +41,14 @@ class TerminalLender:
         return await run_in_terminal(self._app, command)
 
     def stop_process(self) -> None:
-        """Stop this process until the shell continues it, as ctrl+z asks for."""
+        """Suspend this process until the shell continues it (ctrl+z)."""
         stop_process(self._app, self._notifier.notify)
 
     def edit_text(self, text: str, name: str, done: Callable[[str], None]) -> None:
-        """Have a text edited; ``done`` gets what was saved. A failure is told and leaves the text as it was.
+        """Edit a text in ``$EDITOR``; ``done`` gets the saved text. On failure the user is notified.
 
-        The text lies in a folder that only this user can read, and is gone afterwards. It belongs to the screen in
-        front: when that has been left, no editor opens for it, and nothing comes back to it.
+        The temporary file is private to this user, and deleted afterwards. The edit belongs to the screen in front:
+        if that is closed meanwhile, no editor opens, and no result is delivered.
         """
         is_wanted = still_open(self._app.screen)
         self._work.worker(self._edit(text, name, done, is_wanted), "editor", exclusive=True)
@@ -64,12 +64,12 @@ class TerminalLender:
                 code = await self.run([*command, str(path)])
                 edited = await asyncio.to_thread(path.read_text, encoding="utf-8")
         except UnicodeDecodeError:
-            self._notifier.notify("Not edited: the file is not valid UTF-8.", "error")
+            self._notifier.notify("Not edited: the file is not valid UTF-8", "error")
         except (OSError, TerminalLoanError) as error:
             self._notifier.notify(f"Not edited: {describe(error)}", "error")
         else:
             if code:
-                reason = f"{command[0]} ended with exit code {code}; the text is unchanged."
+                reason = f"{command[0]} exited with code {code}; the text is unchanged"
                 self._notifier.notify(reason, "warning")
             elif edited != text and is_wanted():
                 done(edited)

@@ -1,4 +1,4 @@
-"""The one way to start work: named, cancellable, behind the activity that caused it, and bound to its connection."""
+"""Starting background work: named, cancellable, linked to the activity that caused it and to its connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 LOG = logging.getLogger("sandtui.ui")
 
 NOT_ASKED_FOR = frozenset({"live", "jobs", "unfinished", "close"})
-"""Groups that no user asked for: their requests stand behind no entry of the activity."""
+"""Groups not started by the user: their requests belong to no activity entry."""
 
 LOCAL = frozenset(
     {
@@ -37,25 +37,25 @@ LOCAL = frozenset(
         "keep-log",
     }
 )
-"""Groups that go on when the platform is left: they work on this machine. By the first word of the group."""
+"""Groups that survive a context switch, since they work locally. By the first word of the group."""
 
 CLOSE_SECONDS = 5.0
 
 
 class Work:
-    """Starts coroutines as workers of the app. A group is a word, with a subject behind it where it matters."""
+    """Starts coroutines as workers of the app. A group is a word, optionally followed by a subject."""
 
     def __init__(self, app: App[Any], is_ending: Callable[[], bool]) -> None:
         self._app = app
         self._is_ending = is_ending
         self._bound: set[Worker[Any]] = set()
         self.generation = 0
-        """Counts connections: an error of work over an earlier one is logged and no fault."""
+        """Counts connections: errors of work over an earlier connection are only logged."""
 
     def start(self, flow: Coroutine[Any, Any, Any], group: str, *, exclusive: bool = False) -> None:
-        """Start a coroutine, unless the program is ending; an ``exclusive`` one ends what its group does already.
+        """Start a coroutine, unless the program is shutting down; ``exclusive`` cancels the group's other work.
 
-        An exception that it does not handle is reported and closes nothing but what it belongs to.
+        An unhandled exception is reported and does not end the program.
         """
         if self._is_ending():
             flow.close()
@@ -64,7 +64,7 @@ class Work:
             self.worker(flow, group, exclusive=exclusive)
 
     def worker(self, flow: Coroutine[Any, Any, T], group: str, *, exclusive: bool = False) -> Worker[T]:
-        """Start a coroutine as a part of what goes on now; return the worker, for its result or to cancel it."""
+        """Start a coroutine in the current trace; return the worker."""
         guarded = self._of_connection(flow, self.generation)
         worker = self._app.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)
         if group.partition(" ")[0] not in LOCAL:
@@ -72,16 +72,16 @@ class Work:
         return worker
 
     def cancel(self, group: str) -> None:
-        """Cancel what a group does."""
+        """Cancel the work of a group."""
         self._app.workers.cancel_group(self._app, group)
 
     @property
     def groups(self) -> set[str]:
-        """The groups that are at work, without their subjects."""
+        """The active groups, without subjects."""
         return {worker.group.partition(" ")[0] for worker in self._app.workers if not worker.is_finished}
 
     def take_bound(self) -> list[Worker[Any]]:
-        """Cancel all work over the connection; return what has not ended yet."""
+        """Cancel all work over the connection; return the workers that have not ended yet."""
         bound = [worker for worker in self._bound if not worker.is_finished]
         self._bound.clear()
         for worker in bound:
@@ -90,7 +90,7 @@ class Work:
 
     @staticmethod
     async def ended(workers: Sequence[Worker[Any]]) -> None:
-        """Wait until some work that was cancelled has ended, for some seconds at most."""
+        """Wait for cancelled work to end, for some seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(*(worker.wait() for worker in workers), return_exceptions=True)
@@ -102,5 +102,5 @@ class Work:
             if generation == self.generation:
                 raise
             LOG.debug("an error over a connection that was left", exc_info=True)
-            # Nobody is left to hear of it: like work that was cancelled, it has no result.
+            # Nobody waits for the result, as with cancelled work.
             raise asyncio.CancelledError from None

@@ -1,1 +1,1 @@
-"""Shells in sandboxes, in tabs or with the whole terminal."""
+"""Shells in sandboxes, in tabs or full screen."""

@@ -1,4 +1,4 @@
-"""Hands the whole terminal to a shell in a sandbox, and takes it back at its end."""
+"""Opening a full-screen shell."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sandtui.ui.terminal_loan import TerminalLoanError
 
 
 def attach_shell(app: App[Any], services: Services, sandbox_id: str) -> None:
-    """Open a shell in a sandbox that is known; what comes of it is told when it has ended.
+    """Open a full-screen shell; notify of the result when it has ended.
 
-    The dashboard keeps the terminal until the shell is connected, and the wait can be cancelled.
+    The dashboard keeps the terminal until the shell is connected; connecting can be cancelled.
     """
     session = services.platform.session
     row = session.store.get(sandbox_id) if session is not None else None
@@ -29,15 +29,15 @@ def attach_shell(app: App[Any], services: Services, sandbox_id: str) -> None:
         return
     name = clean(row.sandbox.name)
     if row.status != "RUNNING":
-        services.notifier.notify(f"No shell in {name}: its status is {row.status}.", "warning")
+        services.notifier.notify(f"Can't open a shell in {name}: status is {row.status}", "warning")
         return
-    dialog = WaitDialog(f"Connecting to {name}", "Opening a shell in the whole terminal", services.navigator.close)
+    dialog = WaitDialog(f"Connecting to {name}", "Opening a full-screen shell", services.navigator.close)
 
-    def answered(_: object) -> None:
+    def on_result(_: object) -> None:
         worker.cancel()
 
     worker = services.work.worker(_shell(services, session, sandbox_id, name, dialog), "shell", exclusive=True)
-    app.push_screen(dialog, answered)
+    app.push_screen(dialog, on_result)
 
 
 @contextmanager
@@ -53,8 +53,8 @@ async def _shell(services: Services, session: FleetSession, sandbox_id: str, nam
     try:
         code = await attach(session.client, sandbox_id, name, take_terminal=partial(_taking, services, dialog))
     except (SandboxClientError, TerminalLoanError, OSError) as error:
-        services.notifier.notify(f"No shell in {name}: {describe(error)}", "error")
+        services.notifier.notify(f"Can't open a shell in {name}: {describe(error)}", "error")
     else:
-        services.notifier.notify(f"The shell in {name} ended with exit code {code}.")
+        services.notifier.notify(f"Shell in {name} exited with code {code}")
     finally:
         dialog.finish()

@@ -1,4 +1,4 @@
-"""Shells in sandboxes, each in its tab: every key but one goes to the shell in front."""
+"""The shell screen: shells in tabs. While attached, all keys but one go to the shell in front."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sandtui.ui.widgets.terminal_view import TerminalView
 
 
 class ShellScreen(AppScreen):
-    """The shells of the session. ``front`` is the one that is shown first."""
+    """Shows the shells of the session. ``front`` is the initial tab."""
 
     SCOPE = "shell"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("shell"), *bindings("terminal")]
@@ -47,7 +47,7 @@ class ShellScreen(AppScreen):
 
     @property
     def view(self) -> TerminalView:
-        """The terminal."""
+        """The terminal view."""
         return self.query_one(TerminalView)
 
     @property
@@ -55,29 +55,29 @@ class ShellScreen(AppScreen):
         """All shells."""
         session = self.services.platform.session
         if session is None:
-            raise RuntimeError("there is no connection")
+            raise RuntimeError("not connected")
         return session.shells
 
     @property
     def takes_all_keys(self) -> bool:
-        """Whether no key is ours but the one that leaves."""
+        """Whether keys go to the shell."""
         return self.is_mounted and self.view.typing
 
     @property
     def can_reopen(self) -> bool:
-        """Whether the shell was not ended."""
+        """Whether the shell is still open."""
         return self.services.platform.session is not None and self._front in self.board.shells
 
     def crumbs(self) -> list[str]:
-        """Fleet, shell, the sandbox."""
+        """Return the breadcrumbs."""
         return ["Fleet", "Shell", clean(self._front.name)]
 
     def hint_scopes(self) -> tuple[str, ...]:
-        """Typing and reading have different keys."""
+        """Return the scope of the attached or the detached mode."""
         return ("terminal",) if self.takes_all_keys else ("shell",)
 
     def offered_hints(self) -> list[Hint]:
-        """Leave out what does not work now."""
+        """Hide actions that are not available."""
         return [
             hint
             for hint in super().offered_hints()
@@ -85,7 +85,7 @@ class ShellScreen(AppScreen):
         ]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Tell how the shell stands."""
+        """Return the status line."""
         left, right = looks.state(self._front, self.view.typing, self.view.lines_below, self.services.key_of)
         return left, right if self.view.typing else [*self._search.place(), *right]
 
@@ -93,12 +93,12 @@ class ShellScreen(AppScreen):
         self.call_after_refresh(self.show, self._front)
 
     def on_unmount(self) -> None:
-        """Stop listening; the shells go on."""
+        """Unsubscribe; the shells keep running."""
         for shell in [*self._subscriptions_of]:
             self._forget(shell)
 
     def show(self, shell: LiveShell) -> None:
-        """Bring a shell to the front, and give it the keys."""
+        """Bring a shell to the front and attach to it."""
         for other in [*self._subscriptions_of]:
             self._forget(other)
         for other in self.board.shells:
@@ -116,7 +116,7 @@ class ShellScreen(AppScreen):
         return colors_of(self.app.theme_variables, self.app.ansi_theme)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is possible depends on who has the keys and how the shell stands."""
+        """Return whether an action is available, which depends on the mode and the state of the shell."""
         typing = self.takes_all_keys
         if action == "out":
             return typing
@@ -124,26 +124,26 @@ class ShellScreen(AppScreen):
             return not self._front.is_open
         if action == "type" and typing:
             return False
-        # Whatever else can't be done is told by ``why_not``, unless the key is the shell's.
+        # ``why_not`` explains the rest, unless the key goes to the shell.
         return not typing and super().check_action(action, parameters)
 
     def why_not(self, action: str) -> str:
-        """Return that there is no other tab, or nothing that was to be copied."""
+        """Return why an action is not available, or an empty text."""
         if self.takes_all_keys:
             return ""
         if action == "again" and self._front.is_open:
-            return f"This shell is still open: {self.services.key_of('shell.type')} types into it."
+            return f"This shell is still open: {self.services.key_of('shell.type')} attaches to it"
         if action == "type" and not self._front.is_open:
-            return f"This shell has ended: {self.services.key_of('shell.again')} opens it again."
+            return f"This shell has ended: {self.services.key_of('shell.again')} reconnects"
         if action == "allow_copy" and not self._front.copy_wanted:
-            return "No program in this shell has asked to copy anything."
+            return "No clipboard request from this shell"
         if action in {"next_tab", "previous_tab"} and len(self.board.shells) < 2:
-            return f"This is the only shell: {self.services.key_of('shell.new_tab')} opens another one here."
+            return f"This is the only shell: {self.services.key_of('shell.new_tab')} opens another one"
         if action == "copy" and not self.view.copied().strip():
-            return "There is no text on this line: move to one, or begin a range."
+            return "No text on this line: move to another line, or start a range"
         return ""
 
-    # Typing and reading
+    # Attaching and detaching
 
     def action_out(self) -> None:
         self._set_typing(False)
@@ -178,14 +178,14 @@ class ShellScreen(AppScreen):
         shell, wanted = self._front, self._front.copy_wanted
         shown = wanted if len(wanted) <= 200 else wanted[:200] + " …"
 
-        def answered(yes: bool | None) -> None:
+        def on_result(yes: bool | None) -> None:
             shell.copy_wanted = ""
             if yes:
                 self.services.clipboard.copy_text(wanted)
             self.update_chrome()
 
-        title = f"A program in {clean(shell.name)} wants this in your clipboard"
-        self.app.push_screen(AskDialog(title, shown, "Copy", danger=False), answered)
+        title = f"A program in {clean(shell.name)} wants to copy this to your clipboard"
+        self.app.push_screen(AskDialog(title, shown, "Copy", danger=False), on_result)
 
     # Tabs
 
@@ -227,7 +227,7 @@ class ShellScreen(AppScreen):
         self.services.navigator.open_recordings()
 
     def action_back(self) -> None:
-        """Go back; shells that have ended are not kept."""
+        """Go back; ended shells are removed."""
         for shell in [shell for shell in self.board.shells if shell.state is ShellState.ENDED]:
             end_shell(self.services, shell)
         self.app.pop_screen()
@@ -242,11 +242,11 @@ class ShellScreen(AppScreen):
         self.update_news()
 
     def on_terminal_view_link_chosen(self, message: TerminalView.LinkChosen) -> None:
-        def answered(yes: bool | None) -> None:
+        def on_result(yes: bool | None) -> None:
             if yes:
                 self.services.clipboard.open_url(message.url)
 
-        self.app.push_screen(AskDialog("Open a link of the sandbox", message.url, "Open"), answered)
+        self.app.push_screen(AskDialog("Open a link from the sandbox", message.url, "Open"), on_result)
 
     def _send(self, data: bytes) -> None:
         self.services.platform.touch()
@@ -259,11 +259,11 @@ class ShellScreen(AppScreen):
     def _state_changed(self) -> None:
         if not self.is_mounted:
             return
-        # A shell that is gone gets no keys: of those that are typed on, one alone does something.
+        # An ended shell gets no keys: of further typing, only one key has an effect.
         again = frozenset() if self._front.is_open else self._keys_of("terminal.again")
         self.view.passed_on = self._keys_of("terminal.out") | again
         if self._front.state is ShellState.ENDED and self.view.typing:
-            # What is typed from here on has nowhere to go, and one key is to lead back.
+            # Further input has no receiver, and one key should go back.
             self.view.set_typing(False)
         self._draw()
 
@@ -288,8 +288,8 @@ class ShellScreen(AppScreen):
 
     def _step(self, step: int) -> None:
         shells = self.board.shells
-        place = shells.index(self._front) if self._front in shells else -1
-        self.show(shells[(place + step) % len(shells)])
+        index = shells.index(self._front) if self._front in shells else -1
+        self.show(shells[(index + step) % len(shells)])
 
     def _draw(self) -> None:
         if self.is_mounted and not self.is_covered:
@@ -300,7 +300,7 @@ class ShellScreen(AppScreen):
             self.refresh_bindings()
 
     def tick(self) -> None:
-        """Draw the title, and how long a recording has been going on."""
+        """Update the title and the duration of a recording."""
         self._draw()
 
     def _listen(self, shell: LiveShell) -> None:
@@ -312,7 +312,7 @@ class ShellScreen(AppScreen):
 
 
 def open_shells(services: Services, sandbox_ids: Sequence[str]) -> list[LiveShell]:
-    """Return a shell for each sandbox that is known, opening those that do not go on already."""
+    """Return an open shell for each sandbox, opening new ones where needed."""
     session = services.platform.need_session()
     shells = []
     for row in map(session.store.get, sandbox_ids):
@@ -326,7 +326,7 @@ def open_shells(services: Services, sandbox_ids: Sequence[str]) -> list[LiveShel
 
 
 def end_shell(services: Services, shell: LiveShell) -> None:
-    """End a shell and clean up behind it, and end its recording."""
+    """End a shell and its recording, and clean up."""
     session = services.platform.need_session()
     if shell.recorder is not None:
         services.recordings.end(shell.recorder)

@@ -1,4 +1,4 @@
-"""The tabs of shells, and what is said about the one in front."""
+"""Rendering of the shell tabs and the status line."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SIGNS: dict[ShellState, tuple[str, Role]] = {
 
 
 def tabs(shells: Sequence[LiveShell], front: LiveShell | None) -> list[Piece]:
-    """Return the line of tabs. When there are many, it begins so that the one in front is in it."""
+    """Return the tab line, scrolled so that the front tab is visible."""
     pieces = []
-    place = shells.index(front) if front in shells else 0
-    for number, shell in list(enumerate(shells, 1))[max(0, place - 2) :]:
+    index = shells.index(front) if front in shells else 0
+    for number, shell in list(enumerate(shells, 1))[max(0, index - 2) :]:
         glyph, role = SIGNS[shell.state]
         chosen = shell is front
         name = clean(shell.name)
@@ -40,13 +40,13 @@ def tabs(shells: Sequence[LiveShell], front: LiveShell | None) -> list[Piece]:
 
 
 def title(shell: LiveShell) -> list[Piece]:
-    """Return what the program in front calls itself: outside text, in a place of its own."""
+    """Return the title set by the program; untrusted text, so it gets its own area."""
     text = clean(shell.terminal.title)
     return [Piece(fit(text, min(TITLE, len(text))), "dim")] if text else []
 
 
 def state(shell: LiveShell, typing: bool, below: int, key: KeyOf) -> tuple[list[Piece], list[Piece]]:
-    """Return what the line above the hints says: the state, and what matters at its right."""
+    """Return the left and right part of the status line."""
     right: list[Piece] = []
     if shell.recorder is not None:
         right.append(Piece(f"⏺ {duration(shell.recorder.seconds)}  ", "bad"))
@@ -58,19 +58,19 @@ def state(shell: LiveShell, typing: bool, below: int, key: KeyOf) -> tuple[list[
         return [Piece("◌ connecting …", "waiting")], right
     if shell.state is ShellState.LOST:
         again = key("terminal.again" if typing else "shell.again")
-        return [Piece(f"✖ {again} connects again · {clean(shell.problem) or 'it was cut off'}", "bad")], right
+        return [Piece(f"✖ {again} reconnect · {clean(shell.problem) or 'connection lost'}", "bad")], right
     if shell.state is ShellState.ENDED:
         good = shell.exit_code == 0
         again, back = key("shell.again"), key("shell.back")
-        words = f"the shell ended with exit code {shell.exit_code} · {again} opens it again · {back} goes back"
-        return [Piece(f"{'✓' if good else '✖'} {words}", "good" if good else "bad")], right
+        text = f"shell exited with code {shell.exit_code} · {again} reconnect · {back} back"
+        return [Piece(f"{'✓' if good else '✖'} {text}", "good" if good else "bad")], right
     if shell.copy_wanted:
         size = f"{len(shell.copy_wanted):,} characters"
         out = f"{key('terminal.out')} then " if typing else ""
-        how = f"{out}{key('shell.allow_copy')} allows it"
-        return [Piece(f"▲ it wants to put {size} into your clipboard: {how}", "busy")], right
+        how = f"{out}{key('shell.allow_copy')}: allow"
+        return [Piece(f"▲ program wants to copy {size} to your clipboard ({how})", "busy")], right
     if typing:
         out, send = key("terminal.out"), key("shell.send_key")
-        sends = "twice sends it" if out == send else f"{send} then sends it"
-        return [Piece(f"every key goes to the sandbox · {out} leaves, {sends}", "dim")], right
-    return [Piece(f"the shell goes on · {key('shell.type')} types again", "info")], right
+        sends = f"{out} {send} send {out}"
+        return [Piece(f"{out} detach · {sends}", "dim")], right
+    return [Piece(f"detached · {key('shell.type')} attach · {key('shell.back')} back", "info")], right

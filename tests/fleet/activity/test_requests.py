@@ -18,11 +18,11 @@ from sandtui.fleet.activity.requests import (
     Trace,
     curl_line,
     dump_requests,
-    kept,
     load_requests,
+    redacted_request,
 )
 from sandtui.fleet.activity.trace import current_trace, following
-from sandtui.fleet.commands.line.masking import HIDDEN
+from sandtui.fleet.commands.line.redaction import HIDDEN
 from tests.fleet.factory import NOW
 
 KEY = "sk-canary-1234567890"
@@ -94,7 +94,7 @@ def test_trouble_that_nobody_caused_has_its_request():
 
 def test_a_request_is_a_curl_line_with_the_key_as_a_variable():
     body = json.dumps({"name": "it's", "secrets": {"A": "x"}, "environment_vars": {"B": None}}).encode()
-    told = kept(report(method="POST", query=(("team_id", "a b"),), body=body), NOW)
+    told = redacted_request(report(method="POST", query=(("team_id", "a b"),), body=body), NOW)
     line = curl_line(told)
     assert shlex.split(line) == [
         *("curl", "-sS", "-X", "POST", "http://p.test/api/v1/sandbox?team_id=a%20b"),
@@ -102,7 +102,7 @@ def test_a_request_is_a_curl_line_with_the_key_as_a_variable():
         *("-d", f'{{"name": "it\'s", "secrets": {{"A": "{HIDDEN}"}}, "environment_vars": {{"B": null}}}}'),
     ]
     assert '"Authorization: Bearer $PRIME_API_KEY"' in line, "the shell must fill the variable in"
-    by_token = curl_line(kept(report(by_token=True), NOW))
+    by_token = curl_line(redacted_request(report(by_token=True), NOW))
     assert shlex.split(by_token)[3:] == ["-H", "Authorization: Bearer $SANDBOX_TOKEN"] or "$SANDBOX_TOKEN" in by_token
 
 
@@ -110,22 +110,22 @@ def test_a_request_is_a_curl_line_with_the_key_as_a_variable():
     "url", ["http://p.test/$(reboot)/`id`", "http://p.test/a'; rm -rf ~ #", 'http://p.test/"x"\n$PATH']
 )
 def test_a_hostile_address_stays_one_word(url):
-    assert shlex.split(curl_line(kept(report(url=url), NOW)))[2] == url
+    assert shlex.split(curl_line(redacted_request(report(url=url), NOW)))[2] == url
 
 
 def test_what_is_kept_is_read_again():
-    requests = [kept(report(status), NOW) for status in (200, None)]
+    requests = [redacted_request(report(status), NOW) for status in (200, None)]
     assert load_requests(dump_requests(requests)) == requests
     for text in ("[1]", '[{"moment": 1}]', "{", '[{"moment": "2026-11-24T14:00:00+00:00", "else": 1}]'):
-        with pytest.raises(ValueError, match=r"requests|line 1"):
+        with pytest.raises(ValueError, match=r"invalid request data|line 1"):
             load_requests(text)
 
 
 def test_half_a_body_is_not_a_request():
     body = json.dumps({"x": "y" * LONGEST_BODY}).encode()
-    assert kept(report(body=body), NOW).body == ""
-    assert kept(report(body=b"\xff{"), NOW).body == ""
-    assert kept(report(body=b"[" * 5000), NOW).body == ""
+    assert redacted_request(report(body=body), NOW).body == ""
+    assert redacted_request(report(body=b"\xff{"), NOW).body == ""
+    assert redacted_request(report(body=b"[" * 5000), NOW).body == ""
 
 
 secret = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=8, max_size=30).filter(
@@ -143,7 +143,7 @@ def everything_kept(word, text):
         "env": [word],
         "nested": {"api_key": word, "deep": [{"Authorization": f"Bearer {word}"}]},
     }
-    told = kept(
+    told = redacted_request(
         report(
             None,
             url=f"http://p.test/{text}",
@@ -170,5 +170,5 @@ def test_no_secret_is_kept_wherever_it_stands(word, before, after):
 
 @given(st.dictionaries(st.sampled_from(["a", "PASSWORD", "api_token", "env", "secrets"]), secret, min_size=1))
 def test_what_the_client_did_not_name_is_hidden_by_its_field(values):
-    told = kept(report(body=json.dumps(values).encode(), secrets=()), NOW)
+    told = redacted_request(report(body=json.dumps(values).encode(), secrets=()), NOW)
     assert all(value not in told.body for name, value in values.items() if name != "a" and value != values.get("a"))

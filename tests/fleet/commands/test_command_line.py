@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.fleet.commands.line.carry import (
+from sandtui.fleet.commands.line.completion import CompletionWord, columns, complete, listing_command, word_before
+from sandtui.fleet.commands.line.continuation import goes_on
+from sandtui.fleet.commands.line.redaction import HIDDEN, redact, redact_for_log
+from sandtui.fleet.commands.line.shell_state import (
     Carried,
-    NotKept,
+    StateLostError,
     carry_on,
     forgetting,
     may_change,
@@ -17,9 +20,6 @@ from sandtui.fleet.commands.line.carry import (
     reading,
     recording,
 )
-from sandtui.fleet.commands.line.completion import Word, columns, complete, looking, word_before
-from sandtui.fleet.commands.line.continuation import goes_on
-from sandtui.fleet.commands.line.masking import HIDDEN, masked, told
 from sandtui.fleet.commands.line.timeouts import next_timeout
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
@@ -97,7 +97,7 @@ def test_continuation_is_what_the_shell_thinks(text):
     ],
 )
 def test_what_is_kept_of_a_command(command, kept):
-    assert masked(command) == kept
+    assert redact(command) == kept
 
 
 SECRET_NAMES = st.sampled_from(["PASSWORD", "api_key", "HF_TOKEN", "MySecret", "CREDENTIALS", "private-key", "X_AUTH"])
@@ -113,8 +113,8 @@ def test_no_value_of_a_secret_name_is_kept(name, value, quote):
         f"run --{name} {shown} -v",
         f"x; export {name}={shown}",
     ):
-        assert value not in masked(text)
-    assert "not kept" in told(f" {name}={shown}")
+        assert value not in redact(text)
+    assert "not recorded" in redact_for_log(f" {name}={shown}")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_no_value_of_a_secret_name_is_kept(name, value, quote):
 )
 def test_a_pasted_megabyte_is_read_at_once(part):
     text = part * (200_000 // len(part))
-    masked(text)
+    redact(text)
     goes_on(text)
     may_change(text)
     word_before(text)
@@ -130,7 +130,7 @@ def test_a_pasted_megabyte_is_read_at_once(part):
 
 def test_a_masked_command_does_not_run_by_mistake():
     for name in SHELLS:
-        assert shell(name, masked("export TOKEN=abc")).returncode != 0
+        assert shell(name, redact("export TOKEN=abc")).returncode != 0
 
 
 # What is carried
@@ -193,7 +193,7 @@ def test_the_exit_code_and_the_output_are_the_commands_own(name, tmp_path):
 
 @pytest.mark.parametrize("name", SHELLS)
 def test_what_replaces_the_shell_keeps_nothing(name, tmp_path):
-    with pytest.raises(NotKept, match="did not leave a shell"):
+    with pytest.raises(StateLostError, match="state was not saved"):
         step(name, "cd /; exec true", Carried(), tmp_path)
     result, carried = step(name, "pwd", Carried(str(tmp_path / "gone")), tmp_path)
     assert "gone" in result.stderr and carried.directory == str(tmp_path)
@@ -209,13 +209,13 @@ def test_output_cannot_forge_what_is_carried(tmp_path):
 def test_whatever_the_sandbox_answers_causes_no_crash(text):
     try:
         carried = carry_on(Carried("/x"), text)
-    except NotKept:
+    except StateLostError:
         return
     assert carried.directory and "\0" not in carried.directory
 
 
 def test_too_much_is_not_carried(tmp_path):
-    with pytest.raises(NotKept, match="longer"):
+    with pytest.raises(StateLostError, match="exceed"):
         step("bash", "export BIG=$(head -c 70000 /dev/zero | tr '\\0' x)", Carried(), tmp_path)
     assert "rm -rf /tmp/.sandtui-" in forgetting(TOKEN)
 
@@ -226,17 +226,17 @@ def test_too_much_is_not_carried(tmp_path):
 @pytest.mark.parametrize(
     ("before", "word"),
     [
-        ("", Word("")),
-        ("ls ", Word("")),
-        ("cat /etc/pa", Word("/etc/pa")),
-        ("cat 'my fi", Word("my fi", "'")),
-        ('cat "a b/c', Word("a b/c", '"')),
-        ("cat my\\ fi", Word("my fi")),
-        ("ls ~/wo", Word("wo", home=True)),
-        ("ls '~/wo", Word("~/wo", "'")),
-        ("OUT=/tmp/x", Word("/tmp/x")),
-        ("a|cat<in", Word("in")),
-        ("cat 'a'b", Word("ab")),
+        ("", CompletionWord("")),
+        ("ls ", CompletionWord("")),
+        ("cat /etc/pa", CompletionWord("/etc/pa")),
+        ("cat 'my fi", CompletionWord("my fi", "'")),
+        ('cat "a b/c', CompletionWord("a b/c", '"')),
+        ("cat my\\ fi", CompletionWord("my fi")),
+        ("ls ~/wo", CompletionWord("wo", home=True)),
+        ("ls '~/wo", CompletionWord("~/wo", "'")),
+        ("OUT=/tmp/x", CompletionWord("/tmp/x")),
+        ("a|cat<in", CompletionWord("in")),
+        ("cat 'a'b", CompletionWord("ab")),
     ],
 )
 def test_the_word_before_the_cursor(before, word):
@@ -272,7 +272,7 @@ def files(tmp_path):
 )
 def test_a_path_is_completed(name, files, before, insert):
     word = word_before(before)
-    output = shell(name, looking(word), cwd=files, env={"PATH": "/usr/bin:/bin", "HOME": str(files)}).stdout
+    output = shell(name, listing_command(word), cwd=files, env={"PATH": "/usr/bin:/bin", "HOME": str(files)}).stdout
     assert complete(word, output).insert == insert
 
 
@@ -283,7 +283,7 @@ def test_what_is_inserted_reads_back_as_the_name(name):
         return
     # Unlike a shell, shlex leaves the backslash before $ inside double quotes.
     for quote in ("", "'", '"') if "$" not in name else ("", "'"):
-        word = Word("", quote)
+        word = CompletionWord("", quote)
         inserted = complete(word, f"{name}\0").insert
         assert shlex.split(f"{quote}{inserted}") == [name]
 

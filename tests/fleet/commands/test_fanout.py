@@ -13,7 +13,7 @@ from sandtui.clock import ManualClock
 from sandtui.fleet.commands.fanout import Answer, FanOut, differences, group
 from sandtui.fleet.commands.fanout.answer import MAX_KEPT
 from sandtui.fleet.commands.fanout.bodies import Bodies
-from sandtui.fleet.commands.fanout.differences import Budget, Kind, body, compare
+from sandtui.fleet.commands.fanout.differences import DiffBudget, DiffKind, body, compare
 from sandtui.fleet.commands.fanout.grouping import exit_codes, reference
 from sandtui.fleet.commands.fanout.live import LONGEST_LINE, TAIL_LINES, Live
 from sandtui.fleet.commands.fanout.save import file_name, save
@@ -89,16 +89,16 @@ async def test_equal_answers_and_equal_reasons_are_folded():
     assert dict(exit_codes(fan_out)) == {
         "exit 0": 16,
         "exit 1": 1,
-        "could not be reached": 2,
-        "did not end in time": 1,
+        "unreachable": 2,
+        "timed out": 1,
     }
     assert len(group(fan_out.targets, failures_only=True)) == 3
     assert len(group(fan_out.targets, together=False)) == 20
     assert exit_code(fan_out) == NOT_REACHED
     text = "\n".join(report(fan_out))
-    assert "── 14 the same, exit 0" in text
+    assert "── 14 identical, exit 0" in text
     assert "\n~  commit b\n" in text
-    assert text.endswith("20 sandboxes · 16 ok · 1 failed · 1 too slow · 2 not reached · 3 different answers")
+    assert text.endswith("20 sandboxes · 16 ok · 1 failed · 1 timed out · 2 unreachable · 3 different results")
 
 
 def late(stdout, stderr=""):
@@ -200,33 +200,33 @@ def body_of(lines, err=()):
 @given(LINES, LINES, LINES)
 def test_a_comparison_changes_no_line_of_the_answer(one, other, err):
     mine, theirs = body_of(one, err), body_of(other)
-    shown = compare(mine, theirs, Budget())
-    kept = [line for line in shown.lines if line.kind is not Kind.GONE]
+    shown = compare(mine, theirs, DiffBudget())
+    kept = [line for line in shown.lines if line.kind is not DiffKind.GONE]
     assert [(line.text, line.stderr) for line in kept] == [(line.text, line.stderr) for line in mine.lines]
     for line in shown.lines:
         assert 0 <= line.start <= line.end <= len(line.text)
-    gone = [line.text for line in shown.lines if line.kind is Kind.GONE]
-    same = [line.text for line in shown.lines if line.kind is Kind.SAME]
-    changed = [line for line in shown.lines if line.kind is Kind.CHANGED]
+    gone = [line.text for line in shown.lines if line.kind is DiffKind.GONE]
+    same = [line.text for line in shown.lines if line.kind is DiffKind.SAME]
+    changed = [line for line in shown.lines if line.kind is DiffKind.CHANGED]
     assert len(gone) + len(same) + len(changed) == len(theirs.lines), "each line of the other is accounted for"
 
 
 def test_what_differs_within_a_line_is_narrowed():
-    (line,) = compare(body_of(["version 1.2.3 ok"]), body_of(["version 1.9.3 ok"]), Budget()).lines
-    assert (line.kind, line.text[line.start : line.end]) == (Kind.CHANGED, "2")
+    (line,) = compare(body_of(["version 1.2.3 ok"]), body_of(["version 1.9.3 ok"]), DiffBudget()).lines
+    assert (line.kind, line.text[line.start : line.end]) == (DiffKind.CHANGED, "2")
 
 
 def test_a_difference_that_is_not_shown_is_reported():
-    assert "not shown" in compare(body_of(["\x1b[31ma"]), body_of(["a"]), Budget()).note
+    assert "invisible" in compare(body_of(["\x1b[31ma"]), body_of(["a"]), DiffBudget()).note
 
 
 def test_too_much_is_not_aligned():
     one, other = body_of([str(n) for n in range(2000)]), body_of([str(n) for n in range(1, 5000, 2)])
-    shown = compare(one, other, Budget())
+    shown = compare(one, other, DiffBudget())
     assert "too long" in shown.note
     assert [line.text for line in shown.lines] == [str(n) for n in range(2000)]
-    assert {line.text for line in shown.lines if line.kind is Kind.ADDED} == {str(n) for n in range(0, 2000, 2)}
-    assert "too long" in compare(body_of(["a", "x", "c"]), body_of(["b", "c", "x"]), Budget(0)).note
+    assert {line.text for line in shown.lines if line.kind is DiffKind.ADDED} == {str(n) for n in range(0, 2000, 2)}
+    assert "too long" in compare(body_of(["a", "x", "c"]), body_of(["b", "c", "x"]), DiffBudget(0)).note
     assert body_of([str(n) for n in range(3000)]).left_out == 1000
     assert body_of([str(n) for n in range(1500)], [str(n) for n in range(1500)]).left_out == 1000
 
@@ -235,7 +235,7 @@ def test_a_few_lines_far_apart_are_found_and_shown_first():
     lines = [f"line {n}" for n in range(1900)]
     other = [*lines]
     other[40], other[1800] = "line x", "line y"
-    shown = compare(body_of(other), body_of(lines), Budget(0))
+    shown = compare(body_of(other), body_of(lines), DiffBudget(0))
     assert [shown.line(number).text for number in shown.changes] == ["line x", "line y"]
     assert shown.preview(10) == [39, 40, 41, 1799, 1800, 1801]
     assert shown.preview(2) == [39, 40, 41], "one change is always shown whole"

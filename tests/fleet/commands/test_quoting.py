@@ -13,17 +13,18 @@ from sandtui.client import shell_words
 from sandtui.client.flows.jobs import launch_script, new_job, status_script
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.client.ssh import command_line
-from sandtui.fleet.commands.line import carry, completion
-from sandtui.fleet.commands.line.carry import Carried
+from sandtui.fleet.commands.line import completion
+from sandtui.fleet.commands.line import shell_state as carry
+from sandtui.fleet.commands.line.shell_state import Carried
 from sandtui.fleet.files.names import encode
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.files.shell import Words
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.files.shell import ShellArguments
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory.bulk_plan import make_plan
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.verbs import work_of
 from sandtui.fleet.jobs.command_text import command_of
-from sandtui.fleet.transfers.leftovers import remove_there
+from sandtui.fleet.transfers.leftovers import remove_in_sandbox
 from tests.fleet.jobs.job_shells import board_of
 from tests.sources import parsed
 
@@ -118,17 +119,17 @@ def test_what_a_console_carries_stays_a_name(shell, place, tmp_path):
 
 
 def test_completion_looks_where_it_was_typed(shell, place, tmp_path):
-    word = completion.Word(f"{place}/he")
-    assert run(shell, completion.looking(word), tmp_path).stdout == "here\0"
-    home = completion.Word(f"{place}/he", home=True)
-    assert run(shell, completion.looking(home), tmp_path).stdout == "here\0"
+    word = completion.CompletionWord(f"{place}/he")
+    assert run(shell, completion.listing_command(word), tmp_path).stdout == "here\0"
+    home = completion.CompletionWord(f"{place}/he", home=True)
+    assert run(shell, completion.listing_command(home), tmp_path).stdout == "here\0"
     assert not list(tmp_path.rglob("owned"))
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, *NOT_TEXT])
 def test_a_name_is_an_operand_whatever_it_begins_with(shell, name, tmp_path):
     Path(os.fsdecode(encode(str(tmp_path / name)))).write_text("x")
-    words = Words()
+    words = ShellArguments()
     word = words.add(name)
     done = run(shell, f"{words.preamble}cat {word}; wc -c < {word}; rm {word}", tmp_path)
     assert (done.stdout.split(), done.stderr) == (["x1"], "")
@@ -149,7 +150,7 @@ class Here:
 
 @pytest.mark.parametrize("name", [*HOSTILE, *NOT_TEXT])
 async def test_the_files_of_a_sandbox_by_hostile_names(name, tmp_path):
-    side, folder = SandboxSide(Here(), "sbx"), str(tmp_path)
+    side, folder = SandboxFileSystem(Here(), "sbx"), str(tmp_path)
     there = f"{folder}/{name}"
     await side.make_folders([f"{there}/in"])
     Path(os.fsdecode(encode(there)), "file").write_text("abc")
@@ -159,8 +160,8 @@ async def test_the_files_of_a_sandbox_by_hostile_names(name, tmp_path):
     assert (await side.measure(there)).size == 3
     await side.set_permissions([f"{there}/file"], 0o600)
     await side.rename(f"{there}/file", "-new name")
-    assert (await side.look(f"{there}/-new name")).size == 3
-    await remove_there(side, there, "abc")
+    assert (await side.stat(f"{there}/-new name")).size == 3
+    await remove_in_sandbox(side, there, "abc")
     await side.remove([there])
     assert list(tmp_path.iterdir()) == []
 

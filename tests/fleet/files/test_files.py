@@ -13,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandtui.client import CommandResponse
-from sandtui.fleet.files.entry import Kind
+from sandtui.fleet.files.entry import FileKind
 from sandtui.fleet.files.listing import read_listing, read_tree
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.files.names import FilesError, as_name, decode, is_safe, is_safe_path
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.files.shell import Words, unpack
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.files.shell import ShellArguments, unpack
 
 HARD = [
     b"plain.txt",
@@ -114,27 +114,27 @@ def hard(tmp_path):
 
 
 async def test_each_set_of_tools_lists_what_this_machine_sees(tools, hard):
-    here = await LocalSide().read_folder(hard)
-    there = await SandboxSide(tools, "box").read_folder(hard)
+    here = await LocalFileSystem().read_folder(hard)
+    there = await SandboxFileSystem(tools, "box").read_folder(hard)
     assert sorted(there.entries, key=lambda e: e.name) == sorted(here.entries, key=lambda e: e.name)
     assert there.path == hard and there.refused == 0
     by_name = {entry.name: entry for entry in there.entries}
     assert by_name["to sub"].is_folder and by_name["loop"].leads_to is None
-    assert by_name["pipe"].kind is Kind.OTHER
+    assert by_name["pipe"].kind is FileKind.OTHER
     assert there.capacity and there.free is not None
 
 
 async def test_each_set_of_tools_walks_a_tree_and_follows_no_link(tools, hard):
     Path(hard, decode(b"sub \xfe"), "inner\n").write_bytes(b"abc")
-    here, there = LocalSide(), SandboxSide(tools, "box")
+    here, there = LocalFileSystem(), SandboxFileSystem(tools, "box")
     assert await there.walk(hard) == await here.walk(hard)
     assert await there.measure(hard) == await here.measure(hard)
-    assert (await there.look(f"{hard}/to sub")).kind is Kind.FOLDER
-    assert await there.look(f"{hard}/nothing") is None
+    assert (await there.stat(f"{hard}/to sub")).kind is FileKind.FOLDER
+    assert await there.stat(f"{hard}/nothing") is None
 
 
 async def test_each_set_of_tools_changes_what_it_is_given(tools, hard):
-    side = SandboxSide(tools, "box")
+    side = SandboxFileSystem(tools, "box")
     await side.make_folders([f"{hard}/-new {decode(bytes([254]))}/deep", f"{hard}/other"])
     for name in map(decode, HARD):
         await side.set_permissions([f"{hard}/{name}"], 0o640)
@@ -150,9 +150,9 @@ async def test_each_set_of_tools_changes_what_it_is_given(tools, hard):
 async def test_each_set_of_tools_makes_links_where_files_and_links_are(tools, hard):
     wanted = {decode(name): decode(target) for name, target in zip(HARD, reversed(HARD), strict=True)}
     wanted |= {"to sub": "-x", "loop": "/etc\n", "sub \udcfe/in": "../..", "new": "x" * 4000}
-    for side in (SandboxSide(tools, "box"), LocalSide()):
+    for side in (SandboxFileSystem(tools, "box"), LocalFileSystem()):
         await side.make_links(hard, list(wanted.items()))
-        items = {item.path: item.target for item in (await LocalSide().walk(hard))[0] if item.target}
+        items = {item.path: item.target for item in (await LocalFileSystem().walk(hard))[0] if item.target}
         assert items == wanted | {"link": "plain.txt", "dangling \udcff": "nowhere\n///space\n///end\n"}
         with pytest.raises(FilesError, match="directory"):
             await side.make_links(hard, [("sub \udcfe", "x")])
@@ -162,21 +162,21 @@ async def test_each_set_of_tools_makes_links_where_files_and_links_are(tools, ha
 
 
 async def test_what_cannot_be_listed_is_reported(tools, tmp_path):
-    side = SandboxSide(tools, "box")
+    side = SandboxFileSystem(tools, "box")
     Path(tmp_path, "file").touch()
-    with pytest.raises(FilesError, match="is not there"):
+    with pytest.raises(FilesError, match="no such file"):
         await side.read_folder(f"{tmp_path}/nothing")
-    with pytest.raises(FilesError, match="is no directory"):
+    with pytest.raises(FilesError, match="is not a directory"):
         await side.read_folder(f"{tmp_path}/file")
-    with pytest.raises(FilesError, match="no slash"):
+    with pytest.raises(FilesError, match="contain a slash"):
         await side.rename(f"{tmp_path}/file", "../out")
     assert (await side.read_folder(f"{tmp_path}")).entries
 
 
 async def test_the_local_side_refuses_for_the_same_reasons(tmp_path):
-    side = LocalSide()
+    side = LocalFileSystem()
     Path(tmp_path, "file").touch()
-    for path, words in ((f"{tmp_path}/nothing", "is not there"), (f"{tmp_path}/file", "is no directory")):
+    for path, words in ((f"{tmp_path}/nothing", "no such file"), (f"{tmp_path}/file", "is not a directory")):
         with pytest.raises(FilesError, match=words):
             await side.read_folder(path)
     with pytest.raises(FilesError, match="already exists"):
@@ -235,7 +235,7 @@ def test_names_that_would_lead_out_are_refused(name):
 @example(b"-\x80")
 @example(b"--\xff-n")
 def test_a_word_is_read_by_the_shell_as_it_was_meant(name):
-    words = Words()
+    words = ShellArguments()
     word = words.add(decode(name))
     script = f"{words.preamble}printf '%s' {word}"
     wanted = b"./" + name if name.startswith(b"-") else name

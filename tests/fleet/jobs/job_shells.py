@@ -97,11 +97,11 @@ def client_of(shells: Shells) -> AsyncSandboxClient:
     return client
 
 
-def board_of(client: AsyncSandboxClient, keeper=None, sandboxes: int = 1, clock=None) -> JobBoard:
+def board_of(client: AsyncSandboxClient, storage=None, sandboxes: int = 1, clock=None) -> JobBoard:
     clock = clock or SystemClock()
     store = FleetStore(clock)
     store.apply([sandbox(number, timeout_minutes=600) for number in range(1, sandboxes + 1)])
-    return JobBoard(client, store, History(store, clock), clock, keeper, "test")
+    return JobBoard(client, store, History(store, clock), clock, storage, "test")
 
 
 def kill_all(place: Path) -> None:

@@ -36,7 +36,7 @@ async def client(shells):
 
 
 @pytest.fixture
-def keeper(tmp_path):
+def storage(tmp_path):
     made = JobFile(tmp_path / "jobs.sqlite3")
     yield made
     made.close()
@@ -48,53 +48,53 @@ async def until(condition, seconds=10.0):
             await asyncio.sleep(0.01)
 
 
-async def looked(board, condition):
+async def polled(board, condition):
     for _ in range(200):
-        await board.look([ONE])
+        await board.poll([ONE])
         if condition():
             return
     raise AssertionError(board.jobs)
 
 
-async def test_a_job_from_its_start_to_its_end_with_one_request_a_look(shells, client, keeper):
-    board = board_of(client, keeper)
+async def test_a_job_from_its_start_to_its_end_with_one_request_a_look(shells, client, storage):
+    board = board_of(client, storage)
     ended = []
     board.on_end.subscribe(ended.extend)
     job = await board.start(ONE, "echo hello; exit 3")
-    await looked(board, lambda: board.jobs[job.key].state.is_over)
+    await polled(board, lambda: board.jobs[job.key].state.is_over)
     job = board.jobs[job.key]
     assert (job.state, job.exit_code, job.last_line, job.mine) == (JobState.FAILED, 3, "hello", True)
     assert [each.job.key for each in ended] == [job.key]
     before = len(shells.requests)
-    await board.look([ONE])
+    await board.poll([ONE])
     assert shells.requests[before:] == ["exec"]
     assert ONE in board.history.touched
 
 
-async def test_jobs_stay_when_the_program_and_the_sandbox_are_gone(shells, client, keeper):
-    board = board_of(client, keeper)
+async def test_jobs_stay_when_the_program_and_the_sandbox_are_gone(shells, client, storage):
+    board = board_of(client, storage)
     job = await board.start(ONE, "echo kept; TOKEN=abcdefgh true")
-    await looked(board, lambda: board.jobs[job.key].state is JobState.DONE)
-    await board.logs.fetch_ends(board.jobs[job.key])
+    await polled(board, lambda: board.jobs[job.key].state is JobState.DONE)
+    await board.logs.save_ends(board.jobs[job.key])
     shells.ended.add(ONE)
-    again = board_of(client, keeper)
+    again = board_of(client, storage)
     await again.load()
     assert ONE in again.history.touched, "a sandbox with jobs is not forgotten"
     kept = again.jobs[job.key]
     assert (kept.state, kept.exit_code, kept.last_line, kept.sandbox_name) == (JobState.DONE, 0, "kept", "rollout-0001")
     assert kept.command == "echo kept; TOKEN=<hidden> true"
-    assert (await again.logs.kept(job.key, "stdout"))[0] == "kept"
+    assert (await again.logs.saved(job.key, "stdout"))[0] == "kept"
 
 
-async def test_a_job_that_ended_while_nobody_looked_is_reported(shells, client, keeper):
-    board = board_of(client, keeper)
+async def test_a_job_that_ended_while_nobody_looked_is_reported(shells, client, storage):
+    board = board_of(client, storage)
     job = await board.start(ONE, "true")
-    again = board_of(client, keeper)
+    again = board_of(client, storage)
     ended = []
     again.on_end.subscribe(ended.extend)
     await again.load()
     assert again.jobs[job.key].state is JobState.RUNNING
-    await looked(again, lambda: again.jobs[job.key].state is JobState.DONE)
+    await polled(again, lambda: again.jobs[job.key].state is JobState.DONE)
     assert [each.away for each in ended] == [True]
 
 
@@ -102,8 +102,8 @@ async def test_a_sandbox_that_ends_loses_its_running_jobs(shells, client):
     board = board_of(client)
     job = await board.start(ONE, "sleep 300")
     shells.ended.add(ONE)
-    await board.look([ONE])
-    assert (board.jobs[job.key].state, board.jobs[job.key].words) == (JobState.LOST, "its sandbox ended")
+    await board.poll([ONE])
+    assert (board.jobs[job.key].state, board.jobs[job.key].note) == (JobState.LOST, "sandbox ended")
 
 
 async def test_the_platforms_word_that_a_sandbox_ended_is_enough(shells, client):
@@ -114,64 +114,64 @@ async def test_the_platforms_word_that_a_sandbox_ended_is_enough(shells, client)
     assert board.jobs[job.key].ended == NOW
 
 
-async def test_jobs_of_a_sandbox_that_is_not_known_any_more_are_lost_after_a_whole_listing(client, keeper):
+async def test_jobs_of_a_sandbox_that_is_not_known_any_more_are_lost_after_a_whole_listing(client, storage):
     key = JobKey("sbx_gone", "0a1b2c3d")
-    keeper.keep("test", [Job(key, JobState.RUNNING, started=NOW)])
-    board = board_of(client, keeper)
+    storage.save("test", [Job(key, JobState.RUNNING, started=NOW)])
+    board = board_of(client, storage)
     await board.load()
-    board.give_up_the_gone()
+    board.mark_lost()
     assert board.jobs[key].state is JobState.RUNNING
     board.store.begin_sweep()
     board.store.end_sweep(1)
-    board.give_up_the_gone()
+    board.mark_lost()
     assert board.jobs[key].state is JobState.LOST
 
 
 async def test_job_files_that_were_deleted_are_a_lost_job(shells, client):
     board = board_of(client)
     job = await board.start(ONE, "sleep 300")
-    await board.look([ONE])
+    await board.poll([ONE])
     kill_all(shells.folder)
     for path in shells.tmp().glob("job_*"):
         shells.run(f"rm -rf /tmp/{path.name}")
-    await looked(board, lambda: board.jobs[job.key].state is JobState.LOST)
-    assert "files are gone" in board.jobs[job.key].words
+    await polled(board, lambda: board.jobs[job.key].state is JobState.LOST)
+    assert "files deleted" in board.jobs[job.key].note
 
 
 async def test_a_sandbox_that_cannot_be_asked_is_named_and_its_jobs_stay(shells, client):
     board = board_of(client)
     job = await board.start(ONE, "sleep 300")
     shells.refuse = "no shell in this image"
-    await board.look([ONE])
+    await board.poll([ONE])
     assert "no shell" in board.problems[ONE]
     assert board.jobs[job.key].state is JobState.RUNNING
     shells.refuse = ""
-    await board.look([ONE])
+    await board.poll([ONE])
     assert board.problems == {}
 
 
 async def test_a_million_made_up_jobs_do_not_fill_the_memory(shells, client, monkeypatch):
-    monkeypatch.setattr("sandtui.fleet.jobs.board.MOST_EACH", 120)
+    monkeypatch.setattr("sandtui.fleet.jobs.board.MAX_JOBS_PER_SANDBOX", 120)
     for number in range(260):
         (shells.tmp() / f"job_{number:08x}.exit").write_text("0\n")
     board = board_of(client)
     for _ in range(4):
-        await board.look([ONE])
+        await board.poll([ONE])
     assert len(board.jobs) == 120
-    assert ONE in board.crowded
+    assert ONE in board.truncated
 
 
 async def test_stopping_says_what_became_of_it(shells, client):
     board = board_of(client)
     job = await board.start(ONE, "sleep 300")
-    await board.look([ONE])
-    assert await board.stop(job.key) == "stopped"
+    await board.poll([ONE])
+    assert await board.kill(job.key) == "stopped"
     assert board.jobs[job.key].state is JobState.FAILED
-    assert board.jobs[job.key].words == "stopped from here"
-    assert await board.stop(job.key) == "over"
+    assert board.jobs[job.key].note == "killed from here"
+    assert await board.kill(job.key) == "over"
     shells.refuse = "not now"
     with pytest.raises(APIError):
-        await board.stop(job.key)
+        await board.kill(job.key)
 
 
 async def test_how_long_a_command_takes_is_learned(client):
@@ -183,19 +183,19 @@ async def test_how_long_a_command_takes_is_learned(client):
     assert board.usual_seconds(Job(JobKey(ONE, "1"), JobState.RUNNING, command="other")) is None
 
 
-async def test_a_disk_that_is_full_is_reported_and_nothing_is_lost(shells, client, keeper, monkeypatch):
-    board = board_of(client, keeper)
+async def test_a_disk_that_is_full_is_reported_and_nothing_is_lost(shells, client, storage, monkeypatch):
+    board = board_of(client, storage)
 
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(keeper, "keep", full)
+    monkeypatch.setattr(storage, "save", full)
     job = await board.start(ONE, "true")
     assert "no space" in board.problems[""]
     monkeypatch.undo()
-    await board.look([ONE])
+    await board.poll([ONE])
     assert "" not in board.problems
-    assert [kept.key for kept in keeper.load("test")] == [job.key]
+    assert [kept.key for kept in storage.load("test")] == [job.key]
 
 
 # What follows a job
@@ -213,18 +213,18 @@ async def follow(board, job, chain):
     return board.jobs[job.key].chain
 
 
-async def test_when_done_download_then_delete(shells, client, keeper, tmp_path):
-    board = board_of(client, keeper)
+async def test_when_done_download_then_delete(shells, client, storage, tmp_path):
+    board = board_of(client, storage)
     job = await board.start(ONE, "echo result > /tmp/out")
     chain = await follow(board, job, Chain("/tmp/out", str(tmp_path / "out"), delete=True))
     assert (chain.step, (tmp_path / "out").read_text()) == (ChainStep.DONE, "result\n")
     assert ONE in shells.ended
     assert board.store.get(ONE).status == "TERMINATED"
-    assert keeper.load("test")[0].chain == chain
+    assert storage.load("test")[0].chain == chain
 
 
-async def test_nothing_is_deleted_when_the_file_did_not_arrive(shells, client, keeper, tmp_path):
-    board = board_of(client, keeper)
+async def test_nothing_is_deleted_when_the_file_did_not_arrive(shells, client, storage, tmp_path):
+    board = board_of(client, storage)
     job = await board.start(ONE, "true")
     chain = await follow(board, job, Chain("/tmp/missing", str(tmp_path / "out"), delete=True))
     assert chain.step is ChainStep.FAILED
@@ -232,29 +232,29 @@ async def test_nothing_is_deleted_when_the_file_did_not_arrive(shells, client, k
     assert not (tmp_path / "out").exists()
 
 
-async def test_nothing_follows_a_job_that_failed(shells, client, keeper):
-    board = board_of(client, keeper)
+async def test_nothing_follows_a_job_that_failed(shells, client, storage):
+    board = board_of(client, storage)
     job = await board.start(ONE, "exit 9")
     chain = await follow(board, job, Chain(delete=True))
-    assert (chain.step, chain.words) == (ChainStep.FAILED, "not carried out: exit 9")
+    assert (chain.step, chain.note) == (ChainStep.FAILED, "skipped: exit 9")
     assert ONE not in shells.ended
 
 
-async def test_a_file_that_is_there_is_not_overwritten(shells, client, keeper, tmp_path):
-    board = board_of(client, keeper)
+async def test_a_file_that_is_there_is_not_overwritten(shells, client, storage, tmp_path):
+    board = board_of(client, storage)
     (tmp_path / "out").write_text("mine")
     job = await board.start(ONE, "echo result > /tmp/out")
     chain = await follow(board, job, Chain("/tmp/out", str(tmp_path / "out"), delete=True))
-    assert "already exists" in chain.words
+    assert "already exists" in chain.note
     assert (tmp_path / "out").read_text() == "mine"
     assert ONE not in shells.ended
 
 
-async def test_what_follows_is_carried_out_by_the_next_run_of_the_program(shells, client, keeper):
-    board = board_of(client, keeper)
+async def test_what_follows_is_carried_out_by_the_next_run_of_the_program(shells, client, storage):
+    board = board_of(client, storage)
     job = await board.start(ONE, "true")
     await board.set_chain(job.key, Chain(delete=True))
-    again = board_of(client, keeper)
+    again = board_of(client, storage)
     watcher = JobWatcher(again)
     told = []
     watcher.on_chain.subscribe(told.append)
@@ -277,7 +277,7 @@ def watched(client):
 
 def seen(board, clock, *sandbox_ids):
     for sandbox_id in sandbox_ids:
-        board.looked_at[sandbox_id] = clock.monotonic()
+        board.polled_at[sandbox_id] = clock.monotonic()
 
 
 async def test_nobody_is_asked_when_nobody_looks(watched):
@@ -305,7 +305,7 @@ async def test_an_own_job_is_watched_behind_other_screens(watched):
     board.put(Job(JobKey(ONE, "0a1b2c3d"), JobState.RUNNING, mine=True))
     seen(board, clock, ONE)
     assert watcher.due() == []
-    clock.advance(watching.BEHIND_SECONDS)
+    clock.advance(watching.BACKGROUND_SECONDS)
     assert watcher.due() == [ONE]
 
 
@@ -326,7 +326,7 @@ async def test_answers_that_are_cut_lose_nothing(shells, client):
     key = JobKey(ONE, "0a1b2c3d")
     board.put(Job(key, JobState.RUNNING, mine=True, command="x", started=datetime.now(UTC)))
     shells.run = lambda command, sandbox_id: type("Done", (), {"stdout": b"", "stderr": b"oops", "returncode": 127})()
-    await board.look([ONE])
+    await board.poll([ONE])
     assert board.jobs[key] == replace(board.jobs[key], state=JobState.RUNNING, command="x")
     assert "oops" in board.problems[ONE]
 

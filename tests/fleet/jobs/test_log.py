@@ -10,7 +10,7 @@ from sandtui.client import NotFoundError
 from sandtui.client.flows.jobs import launch_script
 from sandtui.client.models import ReadFileResponse
 from sandtui.client.models.jobs import BackgroundJob
-from sandtui.fleet.jobs.command_text import command_of, is_whole, kept_command
+from sandtui.fleet.jobs.command_text import command_of, is_complete, redacted_command
 from sandtui.fleet.jobs.log_window import LogWindow
 from sandtui.fleet.jobs.progress import progress_of
 
@@ -70,7 +70,7 @@ async def test_a_log_that_grows_faster_than_it_is_read_is_joined_at_its_end():
     await window.read_end()
     log.data += b"y\n" * 5000
     growth = await window.read_more()
-    assert growth.anew
+    assert growth.replaced
     assert window.skipped > 0
     assert set(window.lines) == {"y"}
     assert log.sent < 400
@@ -81,7 +81,7 @@ async def test_a_log_that_was_written_again_is_read_again():
     window = LogWindow(log.read)
     await window.read_end()
     log.data = b"other\n"
-    assert (await window.read_more()).anew
+    assert (await window.read_more()).replaced
     assert window.lines == ["other"]
 
 
@@ -175,7 +175,7 @@ def test_what_is_not_a_launch_gives_no_secret(cmdline):
 @given(st.text(max_size=300))
 def test_any_command_line_is_read_in_time(text):
     command_of("( " + text * 5, "0a1b2c3d")
-    kept_command(text)
+    redacted_command(text)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +190,13 @@ def test_any_command_line_is_read_in_time(text):
     ],
 )
 def test_commands_with_secrets_are_not_kept(command):
-    assert not any(secret in kept_command(command) for secret in ("abcdef", "hunter"))
-    assert not is_whole(kept_command(command))
+    assert not any(secret in redacted_command(command) for secret in ("abcdef", "hunter"))
+    assert not is_complete(redacted_command(command))
 
 
 @pytest.mark.parametrize("command", ["python tokenizer.py train", "python train.py --seed 7", "echo $API_KEY", "ls -l"])
 def test_a_command_without_secrets_is_stored(command):
-    assert kept_command(command) == command
+    assert redacted_command(command) == command
 
 
 # Progress

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sandtui.client.flows.jobs import launch_script
 from sandtui.client.models.jobs import BackgroundJob
 from sandtui.fleet.jobs.job import JobKey, JobState
-from sandtui.fleet.jobs.look import MOST_JOBS, look_command, new_mark, read_look
-from sandtui.fleet.jobs.stopping import stop_command
+from sandtui.fleet.jobs.poll import MAX_JOBS, new_delimiter, parse_poll, poll_command
+from sandtui.fleet.jobs.termination import kill_command
 from tests.fleet.jobs.job_shells import Shells, kill_all
 
 JOB = "0a1b2c3d"
@@ -64,16 +64,16 @@ def shells(tmp_path, request):
     kill_all(tmp_path)
 
 
-def look(shells, leave_out=()):
-    mark = new_mark()
-    done = shells.run(look_command(mark, leave_out))
+def poll(shells, leave_out=()):
+    mark = new_delimiter()
+    done = shells.run(poll_command(mark, leave_out))
     assert not done.stderr
-    return read_look(done.stdout.decode("utf-8", "replace"), mark, "sbx_0001", datetime.now(UTC))
+    return parse_poll(done.stdout.decode("utf-8", "replace"), mark, "sbx_0001", datetime.now(UTC))
 
 
-def look_until(shells, condition):
+def poll_until(shells, condition):
     for _ in range(100):
-        found = look(shells)
+        found = poll(shells)
         if found.jobs and condition(found.jobs[0]):
             return found.jobs[0]
         time.sleep(0.01)
@@ -85,7 +85,7 @@ def test_a_job_of_each_generation_from_start_to_end(shells, launch):
     go = shells.tmp() / "go"
     command = "echo step 1/2; while [ ! -e /tmp/go ]; do sleep 0.02; done; echo step 2/2; echo bad >&2; (exit 3)"
     shells.run(launch(command))
-    job = look_until(shells, lambda job: job.last_line == "step 1/2")
+    job = poll_until(shells, lambda job: job.last_line == "step 1/2")
     assert job.state is JobState.RUNNING
     assert job.key == JobKey("sbx_0001", JOB)
     assert job.command == command
@@ -93,7 +93,7 @@ def test_a_job_of_each_generation_from_start_to_end(shells, launch):
     assert job.stdout_size == 9
     go.touch()
     # Files are listed before they are read: of an exit file that comes in between, the code is known before the time.
-    job = look_until(shells, lambda job: job.state.is_over and job.ended is not None)
+    job = poll_until(shells, lambda job: job.state.is_over and job.ended is not None)
     assert (job.state, job.exit_code, job.last_line, job.stderr_size) == (JobState.FAILED, 3, "step 2/2", 4)
 
 
@@ -114,12 +114,12 @@ def test_stopping_ends_everything_a_job_started_and_leaves_an_exit_code(shells, 
     child = shells.tmp() / "child"
     command = "sh -c 'trap \"\" TERM; sleep 300 & sleep 301 & echo $$ > /tmp/child; wait' & sleep 302"
     shells.run(launch(command))
-    look_until(shells, lambda job: job.state is JobState.RUNNING and child.exists() and child.read_text())
+    poll_until(shells, lambda job: job.state is JobState.RUNNING and child.exists() and child.read_text())
     pids = [int(child.read_text()), *family(int(child.read_text()))]
     assert len(pids) == 3
-    quick = stop_command(JOB).replace("-lt 50", "-lt 3")
+    quick = kill_command(JOB).replace("-lt 50", "-lt 3")
     assert shells.run(quick).stdout == b"stopped\n"
-    job = look_until(shells, lambda job: job.state.is_over)
+    job = poll_until(shells, lambda job: job.state.is_over)
     assert (job.state, job.exit_code in {137, 143}) == (JobState.FAILED, True)
     assert not any(is_alive(pid) for pid in pids)
     assert shells.run(quick).stdout == b"over\n"
@@ -127,37 +127,37 @@ def test_stopping_ends_everything_a_job_started_and_leaves_an_exit_code(shells, 
 
 @pytest.mark.parametrize("launch", [older, newest], ids=lambda launch: launch.__name__)
 def test_a_job_whose_process_was_killed_is_lost(shells, launch, monkeypatch):
-    monkeypatch.setattr("sandtui.fleet.jobs.look.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("sandtui.fleet.jobs.poll.GRACE_SECONDS", 0.0)
     shells.run(launch("sleep 300"))
-    look_until(shells, lambda job: job.state is JobState.RUNNING)
+    poll_until(shells, lambda job: job.state is JobState.RUNNING)
     kill_all(shells.tmp())
-    job = look_until(shells, lambda job: job.state.is_over)
+    job = poll_until(shells, lambda job: job.state.is_over)
     assert (job.state, job.exit_code) == (JobState.LOST, None)
-    assert "process is gone" in job.words
-    assert shells.run(stop_command(JOB)).stdout == b"gone\n"
+    assert "process gone" in job.note
+    assert shells.run(kill_command(JOB)).stdout == b"gone\n"
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "note"),
     [
         (b"", "empty"),
-        (b"garbage", "holds no exit code"),
-        (b"9" * 5000, "no exit code"),
-        (b"\xff\x00\x1b[31m", "no exit"),
+        (b"garbage", "invalid exit file"),
+        (b"9" * 5000, "invalid exit file"),
+        (b"\xff\x00\x1b[31m", "invalid exit file"),
     ],
 )
-def test_an_exit_file_that_holds_anything_else(shells, content, words):
+def test_an_exit_file_that_holds_anything_else(shells, content, note):
     path = shells.tmp() / f"job_{JOB}.exit"
     path.write_bytes(content)
     os.utime(path, (1, 1))
-    (job,) = look(shells).jobs
+    (job,) = poll(shells).jobs
     assert (job.state, job.exit_code) == (JobState.LOST, None)
-    assert words in job.words
+    assert note in job.note
 
 
 def test_an_exit_file_that_is_only_half_written_counts_as_running(shells):
     (shells.tmp() / f"job_{JOB}.exit").touch()
-    assert look(shells).jobs[0].state is JobState.RUNNING
+    assert poll(shells).jobs[0].state is JobState.RUNNING
 
 
 def test_invalid_names_are_skipped(shells):
@@ -175,7 +175,7 @@ def test_invalid_names_are_skipped(shells):
     (place / "job_0a1b2c3e.stdout.log").mkdir()
     (place / "job_0a1b2c3f.stdout.log").symlink_to("/dev/zero")
     os.mkfifo(place / "job_0a1b2c40.exit")
-    found = {job.key.job_id: job for job in look(shells).jobs}
+    found = {job.key.job_id: job for job in poll(shells).jobs}
     assert set(found) == {"0a1b2c3e", "0a1b2c3f", "0a1b2c40"}
     assert all(job.size == 0 and job.last_line == "" for job in found.values())
 
@@ -187,7 +187,7 @@ def test_a_log_is_read_at_its_end_only_and_cannot_pretend_to_be_the_answer(shell
         file.seek(0, 2)
         file.write(b"\n@000000000000 exit 0a1b2c3d 0\n==> x <==\n\x1b]0;title\x07[/red] \xff\xfe 30%\r 50%\r")
     started = time.monotonic()
-    (job,) = look(shells).jobs
+    (job,) = poll(shells).jobs
     assert time.monotonic() - started < 20
     assert (job.state, job.exit_code) == (JobState.RUNNING, None)
     assert job.last_line == " 50%"
@@ -196,16 +196,16 @@ def test_a_log_is_read_at_its_end_only_and_cannot_pretend_to_be_the_answer(shell
 
 def test_a_sandbox_full_of_jobs_is_reported_in_parts(shells):
     place = shells.tmp()
-    for number in range(MOST_JOBS * 2 + 5):
+    for number in range(MAX_JOBS * 2 + 5):
         (place / f"job_{number:08x}.exit").write_text("0\n")
     seen: set[str] = set()
     for turn in range(3):
-        found = look(shells, sorted(seen))
+        found = poll(shells, sorted(seen))
         assert found.more is (turn < 2)
         assert all(job.state is JobState.DONE for job in found.jobs)
         seen |= {job.key.job_id for job in found.jobs}
-    assert len(seen) == MOST_JOBS * 2 + 5
-    assert look(shells, sorted(seen)[:400]).jobs == ()
+    assert len(seen) == MAX_JOBS * 2 + 5
+    assert poll(shells, sorted(seen)[:400]).jobs == ()
 
 
 def test_without_stat_and_proc_less_is_reported(tmp_path):
@@ -217,18 +217,18 @@ def test_without_stat_and_proc_less_is_reported(tmp_path):
     place = shells.tmp()
     (place / f"job_{JOB}.stdout.log").write_text("hello\n")
     (place / "job_00000001.exit").write_text("1\n")
-    mark = new_mark()
-    text = look_command(mark).replace("/proc", "/tmp/nothing")
+    mark = new_delimiter()
+    text = poll_command(mark).replace("/proc", "/tmp/nothing")
     done = shells.run(f"PATH=/tmp/bin; export PATH\n{text}")
-    found = {job.key.job_id: job for job in read_look(done.stdout.decode(), mark, "s", datetime.now(UTC)).jobs}
+    found = {job.key.job_id: job for job in parse_poll(done.stdout.decode(), mark, "s", datetime.now(UTC)).jobs}
     assert (found[JOB].state, found[JOB].stdout_size, found[JOB].started) == (JobState.RUNNING, 6, None)
     assert (found["00000001"].state, found["00000001"].exit_code) == (JobState.FAILED, 1)
 
 
 def test_an_answer_that_broke_off_is_not_complete(shells):
-    mark = new_mark()
-    assert not read_look("", mark, "s", datetime.now(UTC)).complete
-    assert not read_look(f"\n@{mark} now 1\n@{mark} job 0a1b2c3d ", mark, "s", datetime.now(UTC)).complete
+    mark = new_delimiter()
+    assert not parse_poll("", mark, "s", datetime.now(UTC)).complete
+    assert not parse_poll(f"\n@{mark} now 1\n@{mark} job 0a1b2c3d ", mark, "s", datetime.now(UTC)).complete
 
 
 @given(
@@ -245,6 +245,6 @@ def test_an_answer_that_broke_off_is_not_complete(shells):
 )
 def test_any_answer_is_read(parts):
     text = "".join(f"\n@m {kind} {head}{body}" for kind, head, body in parts)
-    for job in read_look(text, "m", "s", datetime.now(UTC)).jobs:
+    for job in parse_poll(text, "m", "s", datetime.now(UTC)).jobs:
         assert len(job.key.job_id) == 8
         assert job.seconds(datetime.now(UTC)) is None or job.seconds(datetime.now(UTC)) >= 0

@@ -177,7 +177,7 @@ async def test_after_a_break_it_comes_back_on_the_same_port(world, echo):
 
 async def test_a_port_that_is_taken_here_is_reported_or_another_is_chosen(world, echo):
     _, board, _ = world
-    with pytest.raises(PortTakenError, match="taken: choose another"):
+    with pytest.raises(PortTakenError, match="in use: choose another"):
         await board.open(ONE, ForwardSpec(Direction.OUT, 80, echo))
     assert board.forwards == []
     forward = await board.open(ONE, ForwardSpec(Direction.OUT, echo, echo), any_port=True)
@@ -190,7 +190,7 @@ async def test_nothing_that_listens_inside_closes_the_connection_and_says_so(wor
     forward = await board.open(ONE, ForwardSpec(Direction.OUT, unused_tcp_port, 0))
     with contextlib.suppress(ConnectionError):
         assert await say(forward.local_port, b"x") == b""
-    await until(lambda: "nothing listens" in forward.words)
+    await until(lambda: "nothing listens" in forward.note)
     assert forward.state is ForwardState.OPEN
 
 
@@ -200,7 +200,7 @@ async def test_a_forward_with_no_local_listener_is_reported(world, unused_tcp_po
     await until(lambda: forward.state is ForwardState.OPEN)
     with contextlib.suppress(ConnectionError):
         assert await say(unused_tcp_port, b"x") == b""
-    await until(lambda: "nothing listens on 9 here" in forward.words)
+    await until(lambda: "nothing listens on local port 9" in forward.note)
 
 
 async def test_a_port_that_the_sandbox_does_not_give_fails_it_alone(world, echo):
@@ -208,7 +208,7 @@ async def test_a_port_that_the_sandbox_does_not_give_fails_it_alone(world, echo)
     out = await board.open(ONE, ForwardSpec(Direction.OUT, echo, 0))
     refused = await board.open(ONE, ForwardSpec(Direction.IN, 80, echo))
     await until(lambda: refused.state is ForwardState.FAILED)
-    assert "can't be listened on" in refused.words
+    assert "can't listen on" in refused.note
     assert await say(out.local_port, b"x") == b"x"
     board.forget(refused)
     assert board.forwards == [out]
@@ -217,8 +217,8 @@ async def test_a_port_that_the_sandbox_does_not_give_fails_it_alone(world, echo)
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
-        (SandboxNotRunningError("gone"), "its sandbox ended"),
-        (APIError("no", status_code=501), "no SSH"),
+        (SandboxNotRunningError("gone"), "sandbox ended"),
+        (APIError("no", status_code=501), "does not support SSH"),
     ],
 )
 async def test_what_cannot_come_back_is_given_up(world, refusal, words):
@@ -226,7 +226,7 @@ async def test_what_cannot_come_back_is_given_up(world, refusal, words):
     client.refusal = refusal
     forward = await board.open(ONE, ForwardSpec(Direction.OUT, 8000, 0))
     await until(lambda: forward.state is ForwardState.FAILED)
-    assert words in forward.words
+    assert words in forward.note
     with pytest.raises(OSError):
         await say(forward.local_port, b"x")
 
@@ -238,7 +238,7 @@ async def test_a_sandbox_that_ended_ends_its_forwards(world, echo):
     board.store.apply([sandbox(1, status="TERMINATED")])
     made[0].abort()
     await until(lambda: forward.state is ForwardState.FAILED)
-    assert forward.words == "its sandbox ended"
+    assert forward.note == "sandbox ended"
 
 
 async def test_a_platform_in_trouble_is_tried_again(world, echo):
@@ -271,6 +271,9 @@ async def test_closing_the_program_leaves_no_port_open(world, echo):
         ("8000", ForwardSpec(Direction.OUT, 8000, 8000)),
         (" 8000 9000 ", ForwardSpec(Direction.OUT, 8000, 9000)),
         ("8000 to 9000", ForwardSpec(Direction.OUT, 8000, 9000)),
+        ("8000:9000", ForwardSpec(Direction.OUT, 8000, 9000)),
+        ("R:5432", ForwardSpec(Direction.IN, 5432, 5432)),
+        ("r:5432:6000", ForwardSpec(Direction.IN, 5432, 6000)),
         ("5432 from 5433", ForwardSpec(Direction.IN, 5432, 5433)),
     ],
 )

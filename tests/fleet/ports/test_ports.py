@@ -72,7 +72,7 @@ async def test_a_page_that_answers(world):
     await board.probe(["exp_1"])
     server.close()
     (row,) = board.rows
-    assert (row.sandbox_name, row.health.up, row.health.words) == ("web", True, "404")
+    assert (row.sandbox_name, row.health.up, row.health.detail) == ("web", True, "404")
     assert row.health.milliseconds > 0
 
 
@@ -82,13 +82,13 @@ async def test_a_gateway_behind_which_nobody_answers(world):
     await board.probe(["exp_1"])
     server.close()
     assert board.rows[0].health.up is False
-    assert board.rows[0].health.words == "nothing listens on 5000 in the sandbox; inside listen 8000"
+    assert board.rows[0].health.detail == "connection refused (nothing on :5000; listening: 8000)"
 
 
 async def test_a_port_on_which_something_listens_and_says_nothing(world, unused_tcp_port):
     board = await board_with(world, exposure(1, port=8000, url=f"http://127.0.0.1:{unused_tcp_port}"))
     await board.probe(["exp_1"])
-    assert "listens on 8000 inside, but does not answer" in board.rows[0].health.words
+    assert "no response (something listens on :8000)" in board.rows[0].health.detail
 
 
 async def test_a_forwarder_that_closes_at_once_is_down(world):
@@ -135,7 +135,7 @@ async def test_rows_of_sandboxes_that_are_gone_stay_and_are_not_asked(world):
     board = await board_with(world, exposure(1, sandbox_id="sbx_2"), exposure(2, sandbox_id="sbx_unknown"))
     await board.probe(["exp_1", "exp_2"])
     assert [row.running for row in board.rows] == [False, False]
-    assert all("does not run" in row.health.words for row in board.rows)
+    assert all("not running" in row.health.detail for row in board.rows)
 
 
 async def test_a_platform_without_exposures_is_reported(world):
@@ -152,7 +152,7 @@ async def test_what_was_found_stays_with_its_row(world):
     await board.probe(["exp_1"])
     server.close()
     await board.refresh()
-    assert board.rows[0].health.words == "200"
+    assert board.rows[0].health.detail == "200"
 
 
 @pytest.mark.parametrize(

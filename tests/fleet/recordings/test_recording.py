@@ -96,13 +96,13 @@ def test_long_pauses_are_shortened_and_jumps_go_both_ways():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "no JSON"),
-        ("nonsense", "no JSON"),
+        ("", "not JSON"),
+        ("nonsense", "not JSON"),
         ('{"version": 1, "width": 1, "height": 1}', "version 2"),
         ('{"version": 2}', "size"),
         ('{"version": 2, "width": 1000000, "height": 3}', "size"),
         ('{"version": 2, "width": "80", "height": 3}', "size"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_what_is_not_a_recording_says_why(text, words):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from sandtui.client import APIError, NotFoundError, PermissionDeniedError
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.files.names import FilesError, beside
 from sandtui.fleet.transfers.model import TransferError
 from sandtui.fleet.transfers.reasons import reason
@@ -54,10 +54,10 @@ def test_an_error_is_reported_with_a_message(error, text):
 async def test_a_directory_that_cannot_be_made(tmp_path, path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FilesError, match=r"can't be made: (No such file|.*/file is not a directory)"):
-        await LocalSide().make_folders([path.format(tmp_path)])
+        await LocalFileSystem().make_folders([path.format(tmp_path)])
 
 
 async def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FilesError, match="/file is no directory"):
-        await LocalSide().look(os.fspath(tmp_path / "file" / "x" / "y"))
+    with pytest.raises(FilesError, match="/file is not a directory"):
+        await LocalFileSystem().stat(os.fspath(tmp_path / "file" / "x" / "y"))

@@ -9,7 +9,7 @@ import pytest
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.transfers.model import Place, State
+from sandtui.fleet.transfers.model import Location, TransferState
 from tests.fleet.transfers.test_transfers import Bench
 from tests.probes import session_of
 
@@ -109,19 +109,19 @@ async def test_a_connection_that_breaks_leaves_whole_files_or_none(bench, at):
     wanted = make(source)
     for times in (1, 1_000):
         for route, start, target in (
-            ("/upload", Place(str(source)), bench.there(f"/workspace/t{times}")),
-            ("/download", bench.there("/workspace/t1"), Place(f"{back}-{times}")),
+            ("/upload", Location(str(source)), bench.there(f"/workspace/t{times}")),
+            ("/download", bench.there("/workspace/t1"), Location(f"{back}-{times}")),
         ):
             trouble.route, trouble.times, trouble.at = route, times, at
             done = await bench.copy(start, target)
             trouble.times = 0
             assert trouble.troubled
-            assert done.state is (State.DONE if not done.problem else State.FAILED), done.problem
-            if done.state is State.FAILED:
+            assert done.state is (TransferState.DONE if not done.problem else TransferState.FAILED), done.problem
+            if done.state is TransferState.FAILED:
                 assert await bench.leftovers() == "", done.problem
                 bench.queue.retry(done.id)
-                await bench.over(done, State.DONE, State.FAILED)
-            assert (done.state, done.problem) == (State.DONE, "")
+                await bench.over(done, TransferState.DONE, TransferState.FAILED)
+            assert (done.state, done.problem) == (TransferState.DONE, "")
             assert done.done == done.total and done.files_done == done.files
     for times in (1, 1_000):
         found = {path.name: path.read_bytes() for path in (bench.folder / f"back-{times}").iterdir()}
@@ -135,13 +135,13 @@ async def test_a_token_that_runs_out_is_renewed(bench):
     wanted = make(source)
     trouble.refuse = True
     for route, start, target in (
-        ("/upload", Place(str(source)), bench.there("/workspace/t")),
-        ("/exec", Place(str(source)), bench.there("/workspace/u")),
-        ("/download", bench.there("/workspace/t"), Place(str(back))),
+        ("/upload", Location(str(source)), bench.there("/workspace/t")),
+        ("/exec", Location(str(source)), bench.there("/workspace/u")),
+        ("/download", bench.there("/workspace/t"), Location(str(back))),
     ):
         trouble.route, trouble.times = route, 1
         done = await bench.copy(start, target)
-        assert (done.state, done.problem, trouble.times) == (State.DONE, "", 0)
+        assert (done.state, done.problem, trouble.times) == (TransferState.DONE, "", 0)
     assert {path.name: path.read_bytes() for path in back.iterdir()} == wanted
 
 

@@ -14,8 +14,8 @@ from sandtui.client import ConnectionFailedError
 from sandtui.client.local_file import LocalFile
 from sandtui.clock import SystemClock
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.transfers.model import Existing, Location, Transfer, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.fleet.transfers.test_transfers import Bench, bench, decode, files_under
 
@@ -27,7 +27,7 @@ PROGRAM = """
 import asyncio, json, os, signal, sys
 from pathlib import Path
 import sandtui.client.flows.files, sandtui.client.flows.parts
-import sandtui.fleet.transfers.fetching, sandtui.fleet.transfers.sending
+import sandtui.fleet.transfers.download, sandtui.fleet.transfers.upload
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.transfers import TransferJournal
 from sandtui.clock import SystemClock
@@ -35,9 +35,9 @@ from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer
 from sandtui.fleet.transfers.queue import TransferQueue
 
 async def main(key, url, state, source, target, killed_at, part):
-    for module in (sandtui.client.flows.files, sandtui.fleet.transfers.sending):
+    for module in (sandtui.client.flows.files, sandtui.fleet.transfers.upload):
         module.UPLOAD_LIMIT = 2 * part
-    sandtui.client.flows.parts.PART_SIZE = sandtui.fleet.transfers.fetching.RESUMED_FROM = part
+    sandtui.client.flows.parts.PART_SIZE = sandtui.fleet.transfers.download.RESUME_BYTES = part
 
     def check(self):
         if self.done >= killed_at:
@@ -64,10 +64,10 @@ def small_parts(monkeypatch, tmp_path):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    for module in ("client.flows.files", "fleet.transfers.sending"):
+    for module in ("client.flows.files", "fleet.transfers.upload"):
         monkeypatch.setattr(f"sandtui.{module}.UPLOAD_LIMIT", 2 * PART)
     monkeypatch.setattr("sandtui.client.flows.parts.PART_SIZE", PART)
-    monkeypatch.setattr("sandtui.fleet.transfers.fetching.RESUMED_FROM", PART)
+    monkeypatch.setattr("sandtui.fleet.transfers.download.RESUME_BYTES", PART)
 
 
 async def everything(bench: Bench) -> dict[str, set[str]]:
@@ -79,7 +79,7 @@ async def everything(bench: Bench) -> dict[str, set[str]]:
     return found
 
 
-async def make(bench: Bench, place: Place, kind: str) -> None:
+async def make(bench: Bench, place: Location, kind: str) -> None:
     """Make what is copied: many small files and a large one, or a large one alone."""
     size = f"head -c {SIZE} /dev/urandom"
     if kind == "file":
@@ -96,18 +96,18 @@ async def make(bench: Bench, place: Place, kind: str) -> None:
         assert await process.wait() == 0
 
 
-def ends(bench: Bench, way: str, kind: str) -> tuple[Place, Place]:
+def ends(bench: Bench, way: str, kind: str) -> tuple[Location, Location]:
     name = "big file" if kind == "file" else "tree"
-    here = Place(str(bench.folder / name))
+    here = Location(str(bench.folder / name))
     return {
         "up": (here, bench.there("/workspace/goal")),
-        "down": (bench.there(f"/workspace/{name}"), Place(str(bench.folder / "goal"))),
+        "down": (bench.there(f"/workspace/{name}"), Location(str(bench.folder / "goal"))),
         "across": (bench.there(f"/workspace/{name}"), bench.there("/workspace/goal", 1)),
         "within": (bench.there(f"/workspace/{name}"), bench.there("/workspace/goal")),
     }[way]
 
 
-async def killed(bench: Bench, source: Place, target: Place, at: int) -> None:
+async def killed(bench: Bench, source: Location, target: Location, at: int) -> None:
     config = bench.client.config
     places = [[place.path, place.sandbox_id, place.name] for place in (source, target)]
     words = [config.api_key, config.base_url, str(bench.folder / "state"), *places, at, PART]
@@ -145,7 +145,7 @@ def added(before, after) -> dict[str, set[str]]:
     return {side: after[side] - before[side] for side in before if after[side] != before[side]}
 
 
-def goal_only(bench: Bench, found: dict[str, set[str]], target: Place) -> bool:
+def goal_only(bench: Bench, found: dict[str, set[str]], target: Location) -> bool:
     """Whether what was added is the target, and no name of ours."""
     side = "here" if target.sandbox_id is None else f"box {bench.boxes.index(target.sandbox_id)}"
     spool = str(bench.folder / "state" / "spool")
@@ -167,7 +167,7 @@ async def test_a_killed_transfer_that_continues_or_is_dropped_leaves_nothing(ben
     await killed(bench, source, target, 4_000_000)
     assert added(before, await everything(bench)), "there is something to be removed"
     transfer = await found_again(bench, answer)
-    assert transfer.state is (State.DONE if answer == "go" else State.CANCELLED), transfer.problem
+    assert transfer.state is (TransferState.DONE if answer == "go" else TransferState.CANCELLED), transfer.problem
     assert transfer.problem == ""
     assert goal_only(bench, added(before, await everything(bench)), target)
     if answer == "go":
@@ -203,21 +203,23 @@ async def test_a_transfer_leaves_nothing_however_it_ends(bench, monkeypatch, way
                 raise ConnectionFailedError("the network is gone")
 
     monkeypatch.setattr(Transfer, "check", check)
-    (transfer,) = bench.queue.add([Spec(source, target, "batch", Existing.OVERWRITE)])
+    (transfer,) = bench.queue.add([TransferSpec(source, target, "batch", Existing.OVERWRITE)])
     if end == "cancelled":
         await asked.wait()
         bench.queue.cancel(transfer.id)
-    await bench.over(transfer, State.DONE, State.FAILED, State.CANCELLED)
+    await bench.over(transfer, TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED)
     if end == "failed and cleared":
-        assert transfer.state is State.FAILED
-        bench.queue.clear_done()
+        assert transfer.state is TransferState.FAILED
+        bench.queue.clear_finished()
     changed = asyncio.Event()
     bench.queue.on_change.subscribe(changed.set)
     async with asyncio.timeout(30):
         while not bench.queue.is_idle:
             changed.clear()
             await changed.wait()
-    assert transfer.state is {"done": State.DONE, "cancelled": State.CANCELLED}.get(end, State.FAILED), transfer.problem
+    assert transfer.state is {"done": TransferState.DONE, "cancelled": TransferState.CANCELLED}.get(
+        end, TransferState.FAILED
+    ), transfer.problem
     assert goal_only(bench, added(before, await everything(bench)), target)
     assert await asyncio.to_thread(bench.journal.unfinished) == []
 
@@ -226,7 +228,7 @@ async def test_what_could_not_be_removed_is_removed_at_the_end(bench, monkeypatc
     source, target = ends(bench, "down", "tree")
     await make(bench, source, "tree")
     before = await everything(bench)
-    run, refused = SandboxSide.run, []
+    run, refused = SandboxFileSystem.run, []
 
     async def once(self, command, path, seconds=120):
         if command.startswith("rm -f /tmp/.sandtui-") and not refused:
@@ -237,9 +239,9 @@ async def test_what_could_not_be_removed_is_removed_at_the_end(bench, monkeypatc
             raise FilesError("the connection broke")
         return await run(self, command, path, seconds)
 
-    monkeypatch.setattr(SandboxSide, "run", once)
+    monkeypatch.setattr(SandboxFileSystem, "run", once)
     done = await bench.copy(source, target)
-    assert (done.state, done.problem, len(refused)) == (State.DONE, "", 1)
+    assert (done.state, done.problem, len(refused)) == (TransferState.DONE, "", 1)
     assert goal_only(bench, added(before, await everything(bench)), target)
 
 

@@ -13,7 +13,7 @@ from sandtui.client import ConnectionFailedError
 from sandtui.client.local_file import LocalFile
 from sandtui.clock import SystemClock
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.transfers.model import Existing, Place, Spec, State, Transfer
+from sandtui.fleet.transfers.model import Existing, Location, Transfer, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.fleet.transfers.test_transfers import Bench, bench
 
@@ -88,7 +88,7 @@ async def go_on(bench: Bench):
         queue.restore(await asyncio.to_thread(journal.unfinished))
         (transfer,) = queue.transfers
         queue.resume(transfer.id)
-        return await bench.over(transfer, State.DONE, State.FAILED)
+        return await bench.over(transfer, TransferState.DONE, TransferState.FAILED)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -117,12 +117,12 @@ async def test_a_download_that_was_killed_continues_where_it_was(bench, monkeypa
     monkeypatch.setattr(LocalFile, "take", counted)
     transfer = await go_on(bench)
     if trouble == "damaged here":
-        assert transfer.state is State.FAILED
+        assert transfer.state is TransferState.FAILED
         assert "was corrupted in transfer" in transfer.problem
         assert not (bench.folder / "big").exists()
         assert not kept.exists(), "the next try starts anew"
         return
-    assert transfer.state is State.DONE, transfer.problem
+    assert transfer.state is TransferState.DONE, transfer.problem
     assert (taken < SIZE - KILLED_AT + 1_000_000) == (trouble == "none"), f"{taken:,} bytes were fetched"
     there = (await bench.sh("sha256sum < /workspace/big")).split()[0]
     assert hashlib.sha256((bench.folder / "big").read_bytes()).hexdigest() == there
@@ -145,13 +145,13 @@ async def test_a_large_download_that_is_cancelled_leaves_nothing(bench, monkeypa
             assert cancelled.wait(20)
 
     monkeypatch.setattr(LocalFile, "take", held)
-    spec = Spec(bench.there("/workspace/big"), Place(str(target)), "batch", Existing.OVERWRITE)
+    spec = TransferSpec(bench.there("/workspace/big"), Location(str(target)), "batch", Existing.OVERWRITE)
     (transfer,) = bench.queue.add([spec])
-    await bench.over(transfer, State.CANCELLED, State.DONE)
+    await bench.over(transfer, TransferState.CANCELLED, TransferState.DONE)
     async with asyncio.timeout(60):
         while not bench.queue.is_idle:
             await asyncio.sleep(0.005)
-    assert transfer.state is State.CANCELLED
+    assert transfer.state is TransferState.CANCELLED
     assert not target.exists()
     assert await bench.leftovers() == ""
 
@@ -183,7 +183,7 @@ async def test_a_script_that_was_killed_continues_when_it_is_run_again(bench):
 async def test_what_a_failed_transfer_has_left_goes_with_it_off_the_list(bench):
     await bench.sh(f"head -c {SIZE} /dev/urandom > /workspace/big")
     target = bench.folder / "big"
-    spec = Spec(bench.there("/workspace/big"), Place(str(target)), "batch", Existing.OVERWRITE)
+    spec = TransferSpec(bench.there("/workspace/big"), Location(str(target)), "batch", Existing.OVERWRITE)
     with pytest.MonkeyPatch.context() as patch:
 
         def check(self):
@@ -192,10 +192,10 @@ async def test_what_a_failed_transfer_has_left_goes_with_it_off_the_list(bench):
 
         patch.setattr(Transfer, "check", check)
         (transfer,) = bench.queue.add([spec])
-        await bench.over(transfer, State.FAILED, State.DONE)
-    assert transfer.state is State.FAILED
+        await bench.over(transfer, TransferState.FAILED, TransferState.DONE)
+    assert transfer.state is TransferState.FAILED
     assert await bench.leftovers() != "", "a retry would go on with it"
-    bench.queue.clear_done()
+    bench.queue.clear_finished()
     async with asyncio.timeout(60):
         while not bench.queue.is_idle:
             await asyncio.sleep(0.005)

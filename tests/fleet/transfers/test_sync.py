@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.files.entry import TreeItem
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.transfers import watch
-from sandtui.fleet.transfers.equal import difference, extras, guarded, ignored
+from sandtui.fleet.transfers.sync import difference, extras, guarded, without_ignored
 from sandtui.fleet.transfers.watch import changes
 
 FILE, FOLDER = 0o100644, 0o040755
@@ -24,7 +24,7 @@ def tree(*paths: str) -> list[TreeItem]:
 
 def test_patterns_are_those_of_gitignore():
     items = tree("a.log", "keep.log", "build/", "build/x", "build/keep.log", "src/", "src/build", "src/a.py")
-    kept = ignored(("*.log", "!keep.log", "build/", "# a remark"), items)
+    kept = without_ignored(("*.log", "!keep.log", "build/", "# a remark"), items)
     assert [item.path for item in kept] == ["keep.log", "src", "src/build", "src/a.py"]
 
 
@@ -37,7 +37,7 @@ def test_what_is_too_much_is_named_at_its_top():
 
 def test_a_directory_that_holds_what_is_ignored_stays():
     items = tree("a/", "a/keep.log", "a/x", "b/", "b/c/", "b/c/keep.log", "d/", "d/x")
-    kept = ignored(("*.log",), items)
+    kept = without_ignored(("*.log",), items)
     alone = guarded(items, kept)
     assert alone == {"a", "a/keep.log", "b", "b/c", "b/c/keep.log"}
     assert extras(tree(), {item.path: item for item in kept}, alone) == ["a/x", "d"]
@@ -107,7 +107,7 @@ async def test_a_directory_is_read_when_the_system_reports_a_change(tmp_path, mo
     looks = 0
     reports = queue.SimpleQueue()
 
-    class Counted(LocalSide):
+    class Counted(LocalFileSystem):
         async def walk(self, *arguments):
             nonlocal looks
             looks += 1
@@ -117,7 +117,7 @@ async def test_a_directory_is_read_when_the_system_reports_a_change(tmp_path, mo
         while (report := reports.get()) is not None:
             yield report
 
-    monkeypatch.setattr(watch, "LocalSide", Counted)
+    monkeypatch.setattr(watch, "LocalFileSystem", Counted)
     monkeypatch.setattr(watch, "UNNOTIFIED_SECONDS", 3600)
     monkeypatch.setattr(watchfiles, "watch", reported)
     following = changes(str(tmp_path), (), 0.001)

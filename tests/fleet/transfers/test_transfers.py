@@ -13,13 +13,13 @@ from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.client.flows import files as client_files
 from sandtui.clock import SystemClock
 from sandtui.config.transfers import TransferJournal
-from sandtui.fleet.files.entry import Kind, TreeItem
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.entry import FileKind, TreeItem
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.files.names import decode
-from sandtui.fleet.files.remote import SandboxSide
+from sandtui.fleet.files.remote import SandboxFileSystem
 from sandtui.fleet.transfers import plan as planning
-from sandtui.fleet.transfers.carrier import Carrier, sound
-from sandtui.fleet.transfers.model import Existing, Place, Spec, State, TransferError
+from sandtui.fleet.transfers.executor import TransferExecutor, valid_items
+from sandtui.fleet.transfers.model import Existing, Location, TransferError, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
 
 FILE, FOLDER, LINK, PIPE = 0o100644, 0o040755, 0o120777, 0o010644
@@ -41,16 +41,22 @@ class Bench:
         assert reply.exit_code == 0, reply.stderr
         return reply.stdout
 
-    def there(self, path: str, box: int = 0) -> Place:
-        return Place(path, self.boxes[box], f"box-{box}")
+    def there(self, path: str, box: int = 0) -> Location:
+        return Location(path, self.boxes[box], f"box-{box}")
 
-    async def copy(self, source: Place, target: Place, **options):
+    async def copy(self, source: Location, target: Location, **options):
         options.setdefault("existing", Existing.OVERWRITE)
-        (transfer,) = self.queue.add([Spec(source, target, "batch", **options)])
+        (transfer,) = self.queue.add([TransferSpec(source, target, "batch", **options)])
         return await self.over(transfer)
 
     async def over(self, transfer, *states):
-        wanted = states or (State.DONE, State.FAILED, State.CANCELLED, State.ASKING, State.PAUSED)
+        wanted = states or (
+            TransferState.DONE,
+            TransferState.FAILED,
+            TransferState.CANCELLED,
+            TransferState.ASKING,
+            TransferState.PAUSED,
+        )
         changed = asyncio.Event()
         self.queue.on_change.subscribe(changed.set)
         async with asyncio.timeout(60):
@@ -119,14 +125,14 @@ async def test_a_tree_goes_there_and_across_and_back_whatever_its_names(bench):
     wanted = hard_tree(source)
     (source / "link").symlink_to("large")
     os.mkfifo(source / "pipe")
-    first = await bench.copy(Place(str(source)), bench.there("/workspace/tree"))
-    assert (first.state, first.problem) == (State.DONE, "")
+    first = await bench.copy(Location(str(source)), bench.there("/workspace/tree"))
+    assert (first.state, first.problem) == (TransferState.DONE, "")
     assert (first.files, first.links, first.left_out) == (len(wanted), 1, 1)
     assert first.omitted == (f"{source}/pipe is a named pipe",)
     second = await bench.copy(bench.there("/workspace/tree"), bench.there("/workspace/over there", 1))
-    assert (second.state, second.problem) == (State.DONE, "")
-    third = await bench.copy(bench.there("/workspace/over there", 1), Place(str(back)))
-    assert (third.state, third.problem) == (State.DONE, "")
+    assert (second.state, second.problem) == (TransferState.DONE, "")
+    third = await bench.copy(bench.there("/workspace/over there", 1), Location(str(back)))
+    assert (third.state, third.problem) == (TransferState.DONE, "")
     assert files_under(back) == wanted
     assert (back / "empty").is_dir() and str((back / "link").readlink()) == "large"
     assert third.done == third.total == sum(map(len, wanted.values()))
@@ -139,10 +145,10 @@ async def test_some_names_of_a_directory_are_one_transfer(bench):
     wanted = hard_tree(source)
     names = (decode(HARD[1]), decode(HARD[3]), decode(HARD[4]), "sub dir", "gone meanwhile")
     there = "/workspace/some"
-    done = await bench.copy(Place(str(source)), bench.there(there), names=names)
-    assert (done.state, done.problem) == (State.DONE, "")
-    done = await bench.copy(bench.there(there), Place(str(back)), names=names)
-    assert (done.state, done.problem) == (State.DONE, "")
+    done = await bench.copy(Location(str(source)), bench.there(there), names=names)
+    assert (done.state, done.problem) == (TransferState.DONE, "")
+    done = await bench.copy(bench.there(there), Location(str(back)), names=names)
+    assert (done.state, done.problem) == (TransferState.DONE, "")
     assert files_under(back) == {path: data for path, data in wanted.items() if path.split("/")[0] in names}
 
 
@@ -155,12 +161,12 @@ async def test_times_and_permissions_are_kept_on_request(bench):
         os.utime(source / f"{number}", (1_600_000_000 + number, 1_600_000_000 + number))
     for keep, same in ((True, True), (False, False)):
         there = f"/workspace/kept-{keep}"
-        assert (await bench.copy(Place(str(source)), bench.there(there), keep=keep)).state is State.DONE
-        items, _ = await SandboxSide(bench.client, bench.boxes[0]).walk(there)
+        assert (await bench.copy(Location(str(source)), bench.there(there), keep=keep)).state is TransferState.DONE
+        items, _ = await SandboxFileSystem(bench.client, bench.boxes[0]).walk(there)
         facts = [(item.modified, stat.S_IMODE(item.mode)) for item in items]
         assert (facts == [(1_600_000_000 + number, 0o600 + number) for number in range(6)]) is same
-        done = await bench.copy(bench.there(there), Place(f"{back}-{keep}"), keep=keep)
-        assert done.state is State.DONE, done.problem
+        done = await bench.copy(bench.there(there), Location(f"{back}-{keep}"), keep=keep)
+        assert done.state is TransferState.DONE, done.problem
     kept = Path(f"{back}-True")
     assert [int((kept / f"{n}").stat().st_mtime) for n in range(6)] == [1_600_000_000 + n for n in range(6)]
     assert [stat.S_IMODE((kept / f"{n}").stat().st_mode) for n in range(6)] == [0o600 + n for n in range(6)]
@@ -173,21 +179,21 @@ async def test_a_directory_that_is_closed_is_opened_for_what_changes_in_it(bench
     )
     target = bench.folder / "closed-target"
     sync = {"existing": Existing.DIFFERENT, "keep": True, "delete": True}
-    assert (await bench.copy(bench.there("/workspace/c"), Place(str(target)), **sync)).state is State.DONE
+    assert (await bench.copy(bench.there("/workspace/c"), Location(str(target)), **sync)).state is TransferState.DONE
     assert stat.S_IMODE((target / "closed").stat().st_mode) == 0o500
-    set_permissions, seen = LocalSide.set_permissions, []
+    set_permissions, seen = LocalFileSystem.set_permissions, []
 
     async def noted(side, paths, mode):
         seen.append(([str(Path(path).relative_to(target)) for path in paths], mode, (target / "closed/b").exists()))
         await set_permissions(side, paths, mode)
 
-    monkeypatch.setattr(LocalSide, "set_permissions", noted)
+    monkeypatch.setattr(LocalFileSystem, "set_permissions", noted)
     await bench.sh("cd /workspace/c/closed; echo 2 > b")
-    assert (await bench.copy(bench.there("/workspace/c"), Place(str(target)), **sync)).state is State.DONE
+    assert (await bench.copy(bench.there("/workspace/c"), Location(str(target)), **sync)).state is TransferState.DONE
     assert seen == [(["closed"], 0o700, False), (["closed"], 0o500, True)]
     await bench.sh("cd /workspace/c; rm closed/b; chmod 550 closed")
     seen.clear()
-    assert (await bench.copy(bench.there("/workspace/c"), Place(str(target)), **sync)).state is State.DONE
+    assert (await bench.copy(bench.there("/workspace/c"), Location(str(target)), **sync)).state is TransferState.DONE
     assert seen[0] == (["closed"], 0o700, True) and not (target / "closed" / "b").exists()
     assert stat.S_IMODE((target / "closed").stat().st_mode) == 0o550
 
@@ -197,8 +203,8 @@ async def test_the_question_about_files_that_are_there_is_asked_once(bench):
     wanted = hard_tree(source)
     await bench.sh("mkdir -p /workspace/a; echo mine > /workspace/a/large; echo mine > /workspace/a/-rf")
     specs = [
-        Spec(Place(str(source)), bench.there("/workspace/a"), "one"),
-        Spec(Place(str(source / "large")), bench.there("/workspace/a/large"), "one"),
+        TransferSpec(Location(str(source)), bench.there("/workspace/a"), "one"),
+        TransferSpec(Location(str(source / "large")), bench.there("/workspace/a/large"), "one"),
     ]
     transfers = bench.queue.add(specs)
     for transfer in transfers:
@@ -207,12 +213,12 @@ async def test_the_question_about_files_that_are_there_is_asked_once(bench):
     assert (batch, [each.conflicts for each in asking]) == ("one", [2, 1])
     bench.queue.answer("one", Existing.RENAME)
     for transfer in transfers:
-        assert (await bench.over(transfer)).state is State.DONE, transfer.problem
+        assert (await bench.over(transfer)).state is TransferState.DONE, transfer.problem
     assert bench.queue.question() is None
     assert await bench.sh("cat /workspace/a/large /workspace/a/-rf") == "mine\nmine\n"
     assert await bench.sh("cd /workspace/a; wc -c < large-1; wc -c < large-2") == "600000\n600000\n"
-    skipped = await bench.copy(Place(str(source)), bench.there("/workspace/a"), existing=Existing.SKIP)
-    assert (skipped.state, skipped.skipped, skipped.files) == (State.DONE, len(wanted), 0)
+    skipped = await bench.copy(Location(str(source)), bench.there("/workspace/a"), existing=Existing.SKIP)
+    assert (skipped.state, skipped.skipped, skipped.files) == (TransferState.DONE, len(wanted), 0)
 
 
 async def test_a_download_of_the_dashboard_brings_no_git_and_names_what_runs_on_its_own(bench):
@@ -220,17 +226,17 @@ async def test_a_download_of_the_dashboard_brings_no_git_and_names_what_runs_on_
         "mkdir -p /workspace/r/.git/hooks; cd /workspace/r; for f in .git/hooks/h .envrc f; do echo x > $f; done"
     )
     here = bench.folder / "r"
-    transfer = await bench.copy(bench.there("/workspace/r"), Place(str(here)), existing=Existing.ASK)
-    assert (transfer.state, transfer.left_out, transfer.held) == (State.DONE, 1, 1)
+    transfer = await bench.copy(bench.there("/workspace/r"), Location(str(here)), existing=Existing.ASK)
+    assert (transfer.state, transfer.left_out, transfer.held) == (TransferState.DONE, 1, 1)
     assert transfer.run_by == ((str(here / ".envrc"), "direnv"),)
     assert sorted(path.name for path in here.iterdir()) == [".envrc", "f"]
     (here / "f").write_text("mine")
-    asked = await bench.copy(bench.there("/workspace/r"), Place(str(here)), consent=False, allow_git=True)
-    assert (asked.state, asked.conflicts) == (State.ASKING, 2)
+    asked = await bench.copy(bench.there("/workspace/r"), Location(str(here)), consent=False, allow_git=True)
+    assert (asked.state, asked.conflicts) == (TransferState.ASKING, 2)
     assert (here / "f").read_text() == "mine"
     assert asked.spec in [each.spec for each in await asyncio.to_thread(bench.journal.unfinished)]
     bench.queue.cancel(asked.id)
-    allowed = await bench.copy(bench.there("/workspace/r"), Place(str(here)), allow_git=True)
+    allowed = await bench.copy(bench.there("/workspace/r"), Location(str(here)), allow_git=True)
     assert (allowed.held, (here / ".git" / "hooks" / "h").read_text()) == (0, "x\n")
 
 
@@ -240,21 +246,21 @@ async def test_a_pause_keeps_what_has_come_and_a_cancel_leaves_nothing(bench, mo
     source = bench.folder / "big"
     source.write_bytes(os.urandom(30_000_000))
     for last in ("resume", "cancel"):
-        (transfer,) = bench.queue.add([Spec(Place(str(source)), bench.there(f"/workspace/{last}"), last)])
+        (transfer,) = bench.queue.add([TransferSpec(Location(str(source)), bench.there(f"/workspace/{last}"), last)])
         await pause_at(bench, transfer, 9_000_000)
-        assert transfer.state is State.PAUSED, transfer.problem
+        assert transfer.state is TransferState.PAUSED, transfer.problem
         assert ".part0000" in await bench.sh("ls -a /workspace"), "the parts are there"
         assert await bench.sh(f"ls /workspace/{last} 2>/dev/null; true") == ""
         getattr(bench.queue, last)(transfer.id)
         if last == "resume":
-            await bench.over(transfer, State.DONE, State.FAILED)
-            assert transfer.state is State.DONE, transfer.problem
+            await bench.over(transfer, TransferState.DONE, TransferState.FAILED)
+            assert transfer.state is TransferState.DONE, transfer.problem
         else:
             while not bench.queue.is_idle:
                 await asyncio.sleep(0.005)
         assert await bench.leftovers() == ""
     back = bench.folder / "back"
-    assert (await bench.copy(bench.there("/workspace/resume"), Place(str(back)))).state is State.DONE
+    assert (await bench.copy(bench.there("/workspace/resume"), Location(str(back)))).state is TransferState.DONE
     assert back.read_bytes() == source.read_bytes()
 
 
@@ -269,20 +275,22 @@ async def pause_at(bench, transfer, amount: int) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(transfer), "check", checked)
-        await bench.over(transfer, State.PAUSED, State.DONE, State.FAILED)
+        await bench.over(transfer, TransferState.PAUSED, TransferState.DONE, TransferState.FAILED)
 
 
 async def test_a_download_that_is_paused_continues(bench, monkeypatch):
     monkeypatch.setattr("sandtui.client.flows.parts.PART_SIZE", 4 * 1024 * 1024)
     await bench.sh("head -c 30000000 /dev/urandom > /workspace/big")
     target = bench.folder / "big"
-    (transfer,) = bench.queue.add([Spec(bench.there("/workspace/big"), Place(str(target)), "d")])
+    (transfer,) = bench.queue.add([TransferSpec(bench.there("/workspace/big"), Location(str(target)), "d")])
     await pause_at(bench, transfer, 20_000_000)
-    assert transfer.state is State.PAUSED, transfer.problem
+    assert transfer.state is TransferState.PAUSED, transfer.problem
     kept = [path for path in bench.folder.iterdir() if path.name.endswith(".kept")]
     assert len(kept) == 1 and not target.exists()
     bench.queue.resume(transfer.id)
-    assert (await bench.over(transfer, State.DONE, State.FAILED)).state is State.DONE, transfer.problem
+    assert (await bench.over(transfer, TransferState.DONE, TransferState.FAILED)).state is TransferState.DONE, (
+        transfer.problem
+    )
     assert (await bench.sh("sha256sum < /workspace/big")).split()[0] == __import__("hashlib").sha256(
         target.read_bytes()
     ).hexdigest()
@@ -292,10 +300,12 @@ async def test_a_download_that_is_paused_continues(bench, monkeypatch):
 async def test_an_interrupted_queue_is_found_again_and_continues(bench):
     source = bench.folder / "source"
     wanted = hard_tree(source)
-    (transfer,) = bench.queue.add([Spec(Place(str(source)), bench.there("/workspace/t"), "b", Existing.OVERWRITE)])
+    (transfer,) = bench.queue.add(
+        [TransferSpec(Location(str(source)), bench.there("/workspace/t"), "b", Existing.OVERWRITE)]
+    )
     # As a kill would leave it: some files have come, the queue is on the disk, the program is gone.
     bench.queue.pause(transfer.id)
-    await bench.over(transfer, State.PAUSED)
+    await bench.over(transfer, TransferState.PAUSED)
     await bench.sh(f"mkdir -p /workspace/t/.sandtui-{transfer.id}-1; touch /workspace/t/.large.{transfer.id}.part")
     first = sorted(wanted)[:5]
     found = [(source / name).stat() for name in first]
@@ -313,9 +323,9 @@ async def test_an_interrupted_queue_is_found_again_and_continues(bench):
     queue.restore(again)
     bench.queue = queue
     queue.resume(again[0].id)
-    done = await bench.over(again[0], State.DONE, State.FAILED)
+    done = await bench.over(again[0], TransferState.DONE, TransferState.FAILED)
     # The five were noted but are not there: they come all the same.
-    assert (done.state, done.problem, done.files) == (State.DONE, "", len(wanted))
+    assert (done.state, done.problem, done.files) == (TransferState.DONE, "", len(wanted))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert await asyncio.to_thread(journal.unfinished) == []
@@ -335,8 +345,8 @@ async def test_a_file_that_changes_while_it_is_sent_is_not_put_in_place(bench, m
         return reply
 
     monkeypatch.setattr(bench.client, "upload_file", and_change)
-    done = await bench.copy(Place(str(source)), bench.there("/workspace/growing"))
-    assert done.state is State.FAILED and "changed while it was sent" in done.problem
+    done = await bench.copy(Location(str(source)), bench.there("/workspace/growing"))
+    assert done.state is TransferState.FAILED and "changed during the upload" in done.problem
     assert await bench.sh("ls -A /workspace | grep growing; true") == ""
 
 
@@ -345,18 +355,18 @@ async def test_what_cannot_be_copied_is_reported_and_leaves_nothing(bench):
     folder.mkdir()
     (folder / "a").write_text("a")
     os.mkfifo(folder / "pipe")
-    here, there = Place(str(folder / "a")), bench.there
+    here, there = Location(str(folder / "a")), bench.there
     await bench.sh("mkdir -p /workspace/d/a; echo x > /workspace/file; mkfifo /workspace/p; ln -s loop /workspace/loop")
     cases = [
         (here, there("/workspace/d"), "is a directory"),
-        (Place(str(folder)), there("/workspace/file"), "is no directory"),
-        (Place(str(folder / "pipe")), there("/workspace/x"), "device, pipe or socket"),
-        (Place(str(folder / "nothing")), there("/workspace/x"), "not there"),
-        (there("/workspace/p"), Place(str(folder / "x")), "device, pipe or socket"),
-        (there("/dev/null"), Place(str(folder / "x")), "device, pipe or socket"),
-        (there("/workspace/loop"), Place(str(folder / "x")), "not there"),
-        (there("/workspace/file"), Place(str(folder)), "is a directory"),
-        (there("/workspace/file"), Place(str(folder / "a" / "x")), "a"),
+        (Location(str(folder)), there("/workspace/file"), "is not a directory"),
+        (Location(str(folder / "pipe")), there("/workspace/x"), "device, pipe or socket"),
+        (Location(str(folder / "nothing")), there("/workspace/x"), "not there"),
+        (there("/workspace/p"), Location(str(folder / "x")), "device, pipe or socket"),
+        (there("/dev/null"), Location(str(folder / "x")), "device, pipe or socket"),
+        (there("/workspace/loop"), Location(str(folder / "x")), "not there"),
+        (there("/workspace/file"), Location(str(folder)), "is a directory"),
+        (there("/workspace/file"), Location(str(folder / "a" / "x")), "a"),
         (here, there("/proc/x"), "/proc"),
         (here, here, "same"),
     ]
@@ -364,7 +374,7 @@ async def test_what_cannot_be_copied_is_reported_and_leaves_nothing(bench):
         if words == "same":
             words = "this machine"
         done = await bench.copy(source, target)
-        assert done.state is State.FAILED and words in done.problem, (source, target, done.problem)
+        assert done.state is TransferState.FAILED and words in done.problem, (source, target, done.problem)
     assert sorted(path.name for path in folder.iterdir()) == ["a", "pipe"]
     assert await bench.leftovers() == ""
 
@@ -379,8 +389,8 @@ async def test_no_space_in_the_sandbox_is_reported_and_leaves_nothing(bench):
         (source / f"{number}").write_bytes(os.urandom(200_000))
     (bench.folder / "big").write_bytes(os.urandom(3_000_000))
     for path, target in ((bench.folder / "big", "/dev/big"), (source, "/dev/tree")):
-        done = await bench.copy(Place(str(path)), bench.there(target))
-        assert done.state is State.FAILED and done.problem
+        done = await bench.copy(Location(str(path)), bench.there(target))
+        assert done.state is TransferState.FAILED and done.problem
         assert await bench.sh("rmdir /dev/tree 2>/dev/null; ls -A /dev") == before
 
 
@@ -397,9 +407,9 @@ async def test_no_space_here_is_reported_and_leaves_nothing(bench, monkeypatch):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sandtui.client.local_file.os.writev", writev)
             done = await bench.copy(
-                bench.there(f"/workspace/n/{source}".rstrip("/")), Place(f"{bench.folder}/{target}")
+                bench.there(f"/workspace/n/{source}".rstrip("/")), Location(f"{bench.folder}/{target}")
             )
-        assert done.state is State.FAILED and "No space left" in done.problem, done.problem
+        assert done.state is TransferState.FAILED and "No space left" in done.problem, done.problem
         assert not [path for path in bench.folder.rglob("*") if path.is_file() and "state" not in path.parts]
 
 
@@ -421,7 +431,7 @@ async def test_an_archive_of_a_hostile_sandbox_puts_nothing_elsewhere(bench, tmp
         link.type, link.linkname = tarfile.SYMTYPE, "../victim"
         tar.addfile(link)
     wanted = {
-        name: planning.Item(name, "", str(target / name), 9 if name == "short" else 4, 0, FILE)
+        name: planning.TransferItem(name, "", str(target / name), 9 if name == "short" else 4, 0, FILE)
         for name in ("good", "link", "short")
     }
     done = archive.unpack(tmp_path / "evil.tar", wanted, "x.part", keep=False)
@@ -432,7 +442,7 @@ async def test_an_archive_of_a_hostile_sandbox_puts_nothing_elsewhere(bench, tmp
 def test_what_a_sandbox_says_is_under_a_link_is_not_copied():
     told = [("a", LINK), ("a/passwd", FILE), ("b", FILE), ("b/c", FILE), ("d", FOLDER), ("d", LINK), ("d/e", FILE)]
     items = [TreeItem(path, mode, 1, 5, "/etc" if mode == LINK else "") for path, mode in told]
-    kept, refused = sound(items)
+    kept, refused = valid_items(items)
     assert [(item.path, item.mode) for item in kept] == [("a", LINK), ("b", FILE), ("d", FOLDER), ("d/e", FILE)]
     assert refused == 3
 
@@ -452,11 +462,11 @@ async def test_a_link_that_appears_meanwhile_is_not_written_through(bench, tmp_p
         info = tarfile.TarInfo("d/f")
         info.size = 4
         tar.addfile(info, io.BytesIO(b"evil"))
-    wanted = {"d/f": planning.Item("d/f", "", str(root / "d" / "f"), 4, 0, FILE)}
+    wanted = {"d/f": planning.TransferItem("d/f", "", str(root / "d" / "f"), 4, 0, FILE)}
     with pytest.raises(TransferError, match="in the way"):
         archive.unpack(tmp_path / "x.tar", wanted, "x.part", keep=False, root=str(root))
     with pytest.raises(FilesError, match="in the way"):
-        await LocalSide().make_links(str(root), [("d/link", "x")])
+        await LocalFileSystem().make_links(str(root), [("d/link", "x")])
     # The root itself may be reached through a link: somebody has named it.
     (tmp_path / "named").symlink_to(root)
     (root / "d").unlink()
@@ -474,11 +484,11 @@ async def test_a_link_in_the_target_is_not_followed_out_of_it(bench):
     (target / "d").symlink_to(outside)
     (target / "f").symlink_to(outside / "f")
     await bench.sh("mkdir -p /workspace/e/d; cd /workspace/e; echo evil > d/f; echo evil > f")
-    done = await bench.copy(bench.there("/workspace/e"), Place(str(target)))
-    assert done.state is State.FAILED and "in the way" in done.problem
+    done = await bench.copy(bench.there("/workspace/e"), Location(str(target)))
+    assert done.state is TransferState.FAILED and "in the way" in done.problem
     await bench.sh("rm -r /workspace/e/d")
-    done = await bench.copy(bench.there("/workspace/e"), Place(str(target)))
-    assert done.state is State.DONE
+    done = await bench.copy(bench.there("/workspace/e"), Location(str(target)))
+    assert done.state is TransferState.DONE
     assert (outside / "f").read_text() == "safe" and (target / "f").read_text() == "evil\n"
 
 
@@ -489,16 +499,16 @@ async def test_transfers_wait_for_their_turn_and_can_be_put_in_another_order(ben
         path.write_bytes(b"x" * 300_000)
         sources.append(path)
     order = []
-    specs = [Spec(Place(str(path)), bench.there(f"/workspace/{path.name}"), "o") for path in sources]
+    specs = [TransferSpec(Location(str(path)), bench.there(f"/workspace/{path.name}"), "o") for path in sources]
     transfers = bench.queue.add(specs)
     bench.queue.move(transfers[3].id, -3)
     changed = asyncio.Event()
 
     def note():
         for each in bench.queue.transfers:
-            if each.state is State.DONE and each.spec.source.path not in order:
+            if each.state is TransferState.DONE and each.spec.source.path not in order:
                 order.append(each.spec.source.path)
-        assert sum(each.state in {State.RUNNING, State.COUNTING} for each in bench.queue.transfers) <= 1
+        assert sum(each.state in {TransferState.RUNNING, TransferState.COUNTING} for each in bench.queue.transfers) <= 1
         changed.set()
 
     bench.queue.on_change.subscribe(note)
@@ -507,7 +517,7 @@ async def test_transfers_wait_for_their_turn_and_can_be_put_in_another_order(ben
             changed.clear()
             await changed.wait()
     assert order == [str(sources[n]) for n in (3, 0, 1, 2)]
-    bench.queue.clear_done()
+    bench.queue.clear_finished()
     assert bench.queue.transfers == []
 
 
@@ -522,9 +532,9 @@ paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
 def test_a_plan_that_may_replace_leaves_nothing_of_another_kind_in_the_way(tree, there, existing):
     target = {LINK: "leads"}
     items = [TreeItem(path, mode, 1, 5, target.get(mode, "")) for path, mode in sorted(tree.items())]
-    items, _ = sound(items)
+    items, _ = valid_items(items)
     found = {path: TreeItem(path, mode, 1, 5, target.get(mode, "")) for path, mode in there.items()}
-    rules = planning.Rules(existing, keep=True, delete=True)
+    rules = planning.TransferRules(existing, keep=True, delete=True)
     made = planning.plan("/s", "/t", TreeItem("", FOLDER, 0, 0), items, found, rules)
     if isinstance(made, int):
         return
@@ -532,7 +542,7 @@ def test_a_plan_that_may_replace_leaves_nothing_of_another_kind_in_the_way(tree,
     for item in items:
         if item.path in left and item.mode != PIPE:
             both = {item.kind, left[item.path].kind}
-            assert len(both) == 1 or both == {Kind.FILE, Kind.LINK}
+            assert len(both) == 1 or both == {FileKind.FILE, FileKind.LINK}
     assert not set(made.replaced) - set(tree)
 
 
@@ -576,11 +586,11 @@ async def test_a_cancel_that_comes_out_as_another_error_is_a_cancel(bench, monke
     async def forget(self):
         forgotten.append(True)
 
-    monkeypatch.setattr(Carrier, "run", run)
-    monkeypatch.setattr(Carrier, "forget", forget)
-    (transfer,) = bench.queue.add([Spec(Place("/nowhere"), bench.there("/x"), "d")])
+    monkeypatch.setattr(TransferExecutor, "run", run)
+    monkeypatch.setattr(TransferExecutor, "forget", forget)
+    (transfer,) = bench.queue.add([TransferSpec(Location("/nowhere"), bench.there("/x"), "d")])
     await begun.wait()
     bench.queue.cancel(transfer.id)
     while not bench.queue.is_idle:
         await asyncio.sleep(0)
-    assert (transfer.state, transfer.problem, forgotten) == (State.CANCELLED, "", [True])
+    assert (transfer.state, transfer.problem, forgotten) == (TransferState.CANCELLED, "", [True])

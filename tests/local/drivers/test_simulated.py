@@ -11,8 +11,8 @@ from sandtui.client import CommandResponse
 from sandtui.client.models.sandbox import SandboxStatus
 from sandtui.clock import ManualClock
 from sandtui.fleet.files.names import FilesError
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.jobs.look import look_command, new_mark, read_look
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.jobs.poll import new_delimiter, parse_poll, poll_command
 from sandtui.local.drivers.failures import FAILURES
 from sandtui.local.drivers.simulated_fleet import make_fleet
 from tests.local.support import GIVE_UP_SECONDS, Api, Start
@@ -146,12 +146,12 @@ async def test_its_files_are_listed_read_and_measured_as_those_of_a_real_one(sim
     assert len((await side.walk("/workspace"))[0]) == 7
     measured = await side.measure("/workspace/outputs")
     assert (measured.files, measured.size) == (2, sum(entry.size for entry in inside.entries))
-    found = await side.look("/workspace/README.md")
+    found = await side.stat("/workspace/README.md")
     assert found is not None and found.size > 20
-    assert await side.look("/workspace/none") is None
+    assert await side.stat("/workspace/none") is None
 
 
-@pytest.mark.parametrize(("path", "words"), [("/nowhere", "not there"), ("/workspace/README.md", "no directory")])
+@pytest.mark.parametrize(("path", "words"), [("/nowhere", "no such file"), ("/workspace/README.md", "not a directory")])
 async def test_what_is_not_a_directory_is_reported(simulated: Api, path: str, words: str) -> None:
     side = await files_of(simulated)
     with pytest.raises(FilesError, match=words):
@@ -162,7 +162,7 @@ async def test_what_is_written_is_listed_and_read(simulated: Api) -> None:
     box = await simulated.started()
     name = "a b'c.txt"
     await simulated.gateway("POST", box, "upload", params={"path": f"/workspace/new/{name}"}, files={"file": b"hello"})
-    side = SandboxSide(Runner(simulated), box)
+    side = SandboxFileSystem(Runner(simulated), box)
     assert [(entry.name, entry.size) for entry in (await side.read_folder("/workspace/new")).entries] == [(name, 5)]
     assert await simulated.output(box, "cat README.md") == await simulated.output(box, "cat /workspace/README.md")
 
@@ -178,12 +178,12 @@ class Runner:
         return CommandResponse.model_validate(reply.json())
 
 
-async def files_of(api: Api) -> SandboxSide:
-    return SandboxSide(Runner(api), await api.started())
+async def files_of(api: Api) -> SandboxFileSystem:
+    return SandboxFileSystem(Runner(api), await api.started())
 
 
 async def test_it_tells_that_it_has_no_jobs(simulated: Api) -> None:
-    sandbox_id, mark = await simulated.started(), new_mark()
-    output = await simulated.output(sandbox_id, look_command(mark, ["0a1b2c3d"]))
-    look = read_look(output, mark, sandbox_id, NOW)
+    sandbox_id, mark = await simulated.started(), new_delimiter()
+    output = await simulated.output(sandbox_id, poll_command(mark, ["0a1b2c3d"]))
+    look = parse_poll(output, mark, sandbox_id, NOW)
     assert (look.jobs, look.more, look.complete) == ((), False, True)

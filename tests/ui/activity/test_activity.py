@@ -5,7 +5,7 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.client import RequestReport
-from sandtui.fleet.activity.entry import Entry
+from sandtui.fleet.activity.entry import ActivityEntry
 from sandtui.fleet.activity.requests import Trace
 from sandtui.ui.activity.requests_dialog import RequestsDialog
 from sandtui.ui.activity.screen import ActivityScreen
@@ -28,14 +28,14 @@ async def open_activity(pilot, app):
 ENTRIES = (
     ("did", "delete › Fleet"),
     ("information", "Deleted rollout-0007."),
-    ("error", "web-1 was not deleted: HTTP 403: not yours. Use a key with the `sandbox` scope."),
+    ("error", "web-1 not deleted: HTTP 403: not yours. Use a key with the `sandbox` scope."),
     ("warning", "[@click=app.quit]x[/] \x1b[31mred"),
 )
 
 
 def earlier(app, entries=ENTRIES):
     for number, (kind, text) in enumerate(entries):
-        app.services.notifier.activity.add(Entry(NOW.replace(minute=number), "local · simulated", kind, text))
+        app.services.notifier.activity.add(ActivityEntry(NOW.replace(minute=number), "local · simulated", kind, text))
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
@@ -93,7 +93,7 @@ async def refuse_a_deletion(pilot, app):
     await pilot.press("D")
     await until(pilot, lambda: isinstance(app.screen, PlanDialog))
     app.screen.dismiss(True)
-    await until(pilot, lambda: any("was not deleted" in said.text for said in app.services.notifier.messages))
+    await until(pilot, lambda: any("not deleted" in said.text for said in app.services.notifier.messages))
     return sandbox_id
 
 
@@ -108,14 +108,14 @@ async def test_an_entry_shows_the_request_behind_it_and_copies_it():
         sandbox_id = await refuse_a_deletion(pilot, app)
         await open_activity(pilot, app)
         # What was asked for and what came of it have the same request behind them, past the dialog.
-        for words in ("was not deleted", "delete › Fleet"):
+        for words in ("not deleted", "delete › Fleet"):
             place = entry_line(app, words)
             assert app.screen.entries[place].failed == 1
             app.screen.query_one(OutputView).go_to(place)
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
             shown = str(app.screen.query_one("#request-text").content)
-            assert "the platform calls it req-42" in shown
+            assert "request id req-42" in shown
             assert app.platform.api_key not in shown
             await pilot.press("Y")
             await pilot.press("escape")
@@ -134,7 +134,7 @@ async def test_what_was_not_asked_for_has_no_request_and_says_so():
         earlier(app)
         await open_activity(pilot, app)
         await pilot.press("Y")
-        await until(pilot, lambda: any("No request" in said.text for said in app.services.notifier.messages))
+        await until(pilot, lambda: any("No API request" in said.text for said in app.services.notifier.messages))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
         await pilot.press("enter")
@@ -175,7 +175,7 @@ async def requests_shown(pilot):
             ),
             NOW,
         )
-    entry = Entry(NOW, "local · simulated", "error", "web-1 was not deleted: [/] not yours", trace.id, 3, 1)
+    entry = ActivityEntry(NOW, "local · simulated", "error", "web-1 not deleted: [/] not yours", trace.id, 3, 1)
     app = await settled(pilot)
     app.push_screen(RequestsDialog(entry, trace.requests, NOW, app.services.clipboard))
     await pilot.pause()

@@ -272,7 +272,7 @@ async def test_what_did_not_end_in_time_begins_again_as_a_job_by_one_key():
         await run(pilot, "train")
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
-        assert "begins again from its start" in app.screen.question
+        assert "Runs the last command again" in app.screen.question
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: started == ["train"])
@@ -318,7 +318,7 @@ async def test_again_copy_and_save(tmp_path):
         await pilot.press("S")
         app.screen.query_one(Input).value = str(tmp_path / "out.txt")
         await pilot.press("enter")
-        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
+        await until(pilot, lambda: any("Saved " in said.text for said in app.services.notifier.messages))
         text = (tmp_path / "out.txt").read_text()
         assert text.count("! warning: 2 files") == 2
         assert "\x1b" not in text

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.clock import ManualClock
-from sandtui.fleet.commands.console import Console, Run
+from sandtui.fleet.commands.console import Console, ConsoleRun
 from sandtui.fleet.text import output_lines as output
 from sandtui.fleet.text.output_lines import OutputStream
 from sandtui.ui.commands.console_rows import ConsoleRows
@@ -33,14 +33,14 @@ def test_rows_that_were_followed_are_those_made_at_once(steps):
     try:
         console = Console(SimpleNamespace(), "sbx", ManualClock(NOW))
         rows = ConsoleRows(console)
-        console.runs.append(Run(1, "first", 0.0))
+        console.runs.append(ConsoleRun(1, "first", 0.0))
         console.output.add(OutputStream.COMMAND, ["first"], 1)
         before = []
         for what, text in steps:
             run = console.runs[-1]
             if what == "run":
                 console.output.end_run()
-                run = Run(len(console.runs) + 1, "next", 0.0)
+                run = ConsoleRun(len(console.runs) + 1, "next", 0.0)
                 console.runs.append(run)
                 console.output.add(OutputStream.COMMAND, ["next"], run.number)
             elif what == "fold":

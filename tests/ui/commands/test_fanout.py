@@ -254,7 +254,7 @@ async def test_all_is_saved(tmp_path):
         assert isinstance(app.screen, ValueDialog)
         app.screen.query_one(Input).value = str(tmp_path / "all.jsonl")
         await pilot.press("enter")
-        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
+        await until(pilot, lambda: any("Saved " in said.text for said in app.services.notifier.messages))
         assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 10
 
 

@@ -85,7 +85,7 @@ REFUSED = {
     "exec": (("x",), "3 marked sandboxes have ended. U clears the marks."),
     "files": (("f",), "3 marked sandboxes have ended. U clears the marks."),
     "measure": (("M",), "3 marked sandboxes have ended. U clears the marks."),
-    "no context to go to": (("at",), "There is only this one"),
+    "no context to go to": (("at",), "This is the only context"),
     "nothing launched": (("l",), "No launch in this session"),
     "nothing ran on many": (("X",), "No multi-sandbox run"),
     "no view to forget": (("v", "D"), "No saved views"),

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from sandtui.client import ReadFileResponse
-from sandtui.fleet.files.entry import Entry, Kind, Listing, Measure, TreeItem
-from sandtui.fleet.files.local import LocalSide
+from sandtui.fleet.files.entry import FileEntry, FileKind, Listing, Measure, TreeItem
+from sandtui.fleet.files.local import LocalFileSystem
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.pane import UP, Pane
-from sandtui.fleet.files.preview import Looks, Reader, Window, image_facts, looks_like
-from sandtui.fleet.transfers.equal import Difference
-from sandtui.fleet.transfers.model import Place, Spec, State, Transfer
+from sandtui.fleet.files.preview import FileReader, FileType, FileWindow, image_facts, looks_like
+from sandtui.fleet.transfers.model import Location, Transfer, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
+from sandtui.fleet.transfers.sync import Difference
 from sandtui.ui.files.preview import PreviewScreen
 from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.files.sync_dialog import SyncDialog
@@ -27,23 +27,23 @@ FILE, FOLDER, LINK, PIPE = 0o100644, 0o040755, 0o120777, 0o010644
 AGO = int(NOW.timestamp()) - 1440
 
 HERE = [
-    Entry("configs", FOLDER, 4096, AGO),
-    Entry("tests", FOLDER, 4096, AGO - 1_000_000),
-    Entry("README.md", FILE, 4100, AGO - 1_000_000),
-    Entry("data.tar", FILE, 812_000_000, AGO - 100_000),
-    Entry("pyproject.toml", FILE, 1200, AGO - 400_000_000),
-    Entry("run.sh", 0o100755, 412, AGO),
-    Entry(".hidden", FILE, 1, AGO),
+    FileEntry("configs", FOLDER, 4096, AGO),
+    FileEntry("tests", FOLDER, 4096, AGO - 1_000_000),
+    FileEntry("README.md", FILE, 4100, AGO - 1_000_000),
+    FileEntry("data.tar", FILE, 812_000_000, AGO - 100_000),
+    FileEntry("pyproject.toml", FILE, 1200, AGO - 400_000_000),
+    FileEntry("run.sh", 0o100755, 412, AGO),
+    FileEntry(".hidden", FILE, 1, AGO),
 ]
 THERE = [
-    Entry("outputs", FOLDER, 4096, AGO),
-    Entry("trace.json", FILE, 22_800_000, AGO),
-    Entry("train.log", LINK, 10, AGO, "/var/log/train.log", Kind.FILE),
-    Entry("lost", LINK, 10, AGO, "nowhere"),
-    Entry("pipe", PIPE, 0, AGO),
-    Entry("\x1b[31m[red]x[/] \u202elm\udcff\n", FILE, 3, AGO),
-    Entry("-rf *", FILE, 3, AGO),
-    Entry("名前 📦", FILE, 3, AGO),
+    FileEntry("outputs", FOLDER, 4096, AGO),
+    FileEntry("trace.json", FILE, 22_800_000, AGO),
+    FileEntry("train.log", LINK, 10, AGO, "/var/log/train.log", FileKind.FILE),
+    FileEntry("lost", LINK, 10, AGO, "nowhere"),
+    FileEntry("pipe", PIPE, 0, AGO),
+    FileEntry("\x1b[31m[red]x[/] \u202elm\udcff\n", FILE, 3, AGO),
+    FileEntry("-rf *", FILE, 3, AGO),
+    FileEntry("名前 📦", FILE, 3, AGO),
 ]
 
 
@@ -113,20 +113,36 @@ async def entered(pilot, count: int = 1) -> FilesScreen:
 
 def transfers() -> list[Transfer]:
     def one(number, source, target, state, **fields):
-        transfer = Transfer(f"t{number}", Spec(source, target, "b"), state)
+        transfer = Transfer(f"t{number}", TransferSpec(source, target, "b"), state)
         for name, value in fields.items():
             setattr(transfer, name, value)
         return transfer
 
-    box, here = (lambda path: Place(path, "b1", "rollout-0007")), Place
+    box, here = (lambda path: Location(path, "b1", "rollout-0007")), Location
     running = {"total": 812_000_000, "done": 349_100_000, "samples": deque([(0, 287_100_000), (5, 349_100_000)])}
     return [
-        one(1, here("/a/data.tar"), box("/workspace/data.tar"), State.RUNNING, **running),
-        one(2, box("/workspace/trace.json"), here("/a/trace.json"), State.PAUSED, total=22_800_000, done=16_000_000),
-        one(3, here("/a/pyproject.toml"), box("/workspace/pyproject.toml"), State.ASKING, conflicts=1),
-        one(4, here("/a/model.pt"), box("/workspace/m"), State.FAILED, total=5_100_000_000, problem="no [red]space[/]"),
-        one(5, box("/w/metrics"), here("/a/metrics"), State.DONE, total=88_214, files=41, skipped=2, left_out=1),
-        one(6, box("/w/x"), Place("/w/x", "b2", "rollout-0008"), State.QUEUED),
+        one(1, here("/a/data.tar"), box("/workspace/data.tar"), TransferState.RUNNING, **running),
+        one(
+            2,
+            box("/workspace/trace.json"),
+            here("/a/trace.json"),
+            TransferState.PAUSED,
+            total=22_800_000,
+            done=16_000_000,
+        ),
+        one(3, here("/a/pyproject.toml"), box("/workspace/pyproject.toml"), TransferState.ASKING, conflicts=1),
+        one(
+            4,
+            here("/a/model.pt"),
+            box("/workspace/m"),
+            TransferState.FAILED,
+            total=5_100_000_000,
+            problem="no [red]space[/]",
+        ),
+        one(
+            5, box("/w/metrics"), here("/a/metrics"), TransferState.DONE, total=88_214, files=41, skipped=2, left_out=1
+        ),
+        one(6, box("/w/x"), Location("/w/x", "b2", "rollout-0008"), TransferState.QUEUED),
     ]
 
 
@@ -180,7 +196,9 @@ def test_the_plan_of_a_synchronisation(snap_compare, size, sides):
     async def steps(pilot):
         screen = await opened(pilot)
         found = Difference(("a/new.py", "[red]b[/]\x1b"), ("changed.py",), ("only/there",), 1_204, 22_800_000, PIPES)
-        spec = Spec(Place("/home/me/acme"), Place("/workspace", "b", "rollout-0007"), "s", ignore=(".git/", "*.log"))
+        spec = TransferSpec(
+            Location("/home/me/acme"), Location("/workspace", "b", "rollout-0007"), "s", ignore=(".git/", "*.log")
+        )
         screen.app.push_screen(SyncDialog(spec, found, watched=False))
         await pilot.pause()
 
@@ -233,7 +251,7 @@ async def test_a_copy_is_made_in_the_way_that_is_chosen(sides):
         assert [spec.checksum for spec in added] == [True, False]
 
 
-class FakeReader(Reader):
+class FakeReader(FileReader):
     """A file that is made up."""
 
     def __init__(self, path: str, data: bytes) -> None:
@@ -241,7 +259,7 @@ class FakeReader(Reader):
 
     async def window(self, offset, length=65536):
         start = max(0, len(self.data) + offset) if offset < 0 else offset
-        return Window(start, self.data[start : start + length], len(self.data))
+        return FileWindow(start, self.data[start : start + length], len(self.data))
 
     async def names(self, looks):
         return ["-rw-r--r-- root/root 12 2026-11-24 a/b.txt", "\x1b[31mevil"]
@@ -274,7 +292,7 @@ def test_preview(snap_compare, name, data):
 
 
 async def test_ten_thousand_entries_stay_under_the_cursor(sides):
-    sides[1].entries = [Entry(f"file-{number:05}", FILE, number, AGO) for number in range(10_000)]
+    sides[1].entries = [FileEntry(f"file-{number:05}", FILE, number, AGO) for number in range(10_000)]
     async with World().run_test(size=WIDE) as pilot:
         screen = await entered(pilot)
         table = screen.table(1)
@@ -284,7 +302,7 @@ async def test_ten_thousand_entries_stay_under_the_cursor(sides):
         await pilot.press("space", "k")
         line = table.cursor - table.scroll_offset.y
         # A refresh that brings new names above, and takes some away, moves neither cursor nor marks.
-        sides[1].entries = [Entry(f"a-{n}", FILE, 1, AGO) for n in range(50)] + sides[1].entries[100:]
+        sides[1].entries = [FileEntry(f"a-{n}", FILE, 1, AGO) for n in range(50)] + sides[1].entries[100:]
         before = screen.panes[1].listing
         await pilot.press("r")
         await until(pilot, lambda: screen.panes[1].listing is not before)
@@ -309,7 +327,7 @@ async def test_it_opens_on_the_first_entry_of_the_sandbox(sides):
         assert [(spec.source.sandbox_id, spec.target.sandbox_id) for spec in added] == [(screen.sandbox_ids[0], None)]
 
 
-@pytest.mark.parametrize("entries", [[], [Entry("one", FILE, 1, AGO)], [Entry("a", FOLDER, 1, AGO), *HERE]])
+@pytest.mark.parametrize("entries", [[], [FileEntry("one", FILE, 1, AGO)], [FileEntry("a", FOLDER, 1, AGO), *HERE]])
 async def test_a_directory_is_entered_on_its_first_entry_and_left_on_its_name(sides, entries):
     async with World().run_test(size=WIDE) as pilot:
         screen = await entered(pilot)
@@ -415,7 +433,7 @@ async def test_a_file_that_grows_is_followed(tmp_path):
     path.write_text("one\ntwo\nhal")
     async with World().run_test(size=NARROW) as pilot:
         app = await settled(pilot)
-        screen = PreviewScreen(app.services, Reader(app.services.platform.session.client, None, str(path)), "local")
+        screen = PreviewScreen(app.services, FileReader(app.services.platform.session.client, None, str(path)), "local")
         app.push_screen(screen)
         await until(pilot, lambda: app.screen is screen and is_read(screen))
         await pilot.press("f")
@@ -429,7 +447,7 @@ async def test_a_file_that_grows_is_followed(tmp_path):
         with path.open("a") as file:
             await then(lambda: (file.write("f\nlast\n"), file.flush()), "half", "last")
         await until(pilot, lambda: app.manual_clock.sleeping)
-        await then(lambda: path.write_text("anew\n"), "── the file was begun anew ──", "anew")
+        await then(lambda: path.write_text("anew\n"), "── file truncated ──", "anew")
         await pilot.press("escape")
 
 
@@ -450,15 +468,15 @@ async def test_only_the_first_window_of_a_large_file_is_read_and_bytes_are_read_
             asked.append((offset, length))
             return ReadFileResponse(content="x" * length, size=length, total_size=10**12, offset=offset, truncated=True)
 
-    window = await Reader(Client(), "box", "/huge").window(0)
+    window = await FileReader(Client(), "box", "/huge").window(0)
     assert asked == [(0, 65536)] and window.total == 10**12 and len(window.data) == 65536
 
 
 def test_what_a_file_looks_like():
-    assert looks_like(b"hello\n") is Looks.TEXT and looks_like("é".encode()[:1]) is Looks.TEXT
-    assert looks_like(b"a\0b") is Looks.BYTES and looks_like(b"\xff\xfe\xfd\xfc\xfb") is Looks.BYTES
-    assert looks_like(PNG) is Looks.IMAGE and image_facts(PNG) == "PNG image, 640 x 480 pixels"
-    assert looks_like(b"PK\x03\x04...") is Looks.ZIP and looks_like(b"\x1f\x8b\x08") is Looks.TAR
+    assert looks_like(b"hello\n") is FileType.TEXT and looks_like("é".encode()[:1]) is FileType.TEXT
+    assert looks_like(b"a\0b") is FileType.BYTES and looks_like(b"\xff\xfe\xfd\xfc\xfb") is FileType.BYTES
+    assert looks_like(PNG) is FileType.IMAGE and image_facts(PNG) == "PNG image, 640 x 480 pixels"
+    assert looks_like(b"PK\x03\x04...") is FileType.ZIP and looks_like(b"\x1f\x8b\x08") is FileType.TAR
 
 
 async def test_archives_are_listed_from_their_files(tmp_path):
@@ -470,11 +488,11 @@ async def test_archives_are_listed_from_their_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("big", b"x" * 3_000_000)
         archive.writestr("inner/y", b"y")
-    tar_names = await Reader(None, None, str(tmp_path / "a.tgz")).names(Looks.TAR)
-    zip_names = await Reader(None, None, str(tmp_path / "a.zip")).names(Looks.ZIP)
+    tar_names = await FileReader(None, None, str(tmp_path / "a.tgz")).names(FileType.TAR)
+    zip_names = await FileReader(None, None, str(tmp_path / "a.zip")).names(FileType.ZIP)
     assert tar_names[0].endswith("inner/x.py") and [line.split()[-1] for line in zip_names] == ["big", "inner/y"]
     with pytest.raises(FilesError, match="archive"):
-        await Reader(None, None, __file__).names(Looks.TAR)
+        await FileReader(None, None, __file__).names(FileType.TAR)
 
 
 def test_code_keeps_its_text_and_drops_its_escapes():
@@ -494,7 +512,7 @@ async def test_this_machine_is_shown_by_its_own_side(tmp_path, monkeypatch):
         await until(pilot, lambda: isinstance(app.screen, FilesScreen) and app.screen.panes)
         await until(pilot, lambda: app.screen.entry is not None)
         assert "README.md" in {row.name for row in app.screen.pane.rows}
-        assert isinstance(app.screen.panes[0].side, LocalSide)
+        assert isinstance(app.screen.panes[0].side, LocalFileSystem)
         await until(pilot, lambda: app.screen.panes[0].listing is not None)
         assert app.screen.panes[0].path == str(Path.cwd())
         await pilot.press("tab", "home", "j", "enter")

@@ -131,7 +131,7 @@ async def test_ids_are_copied_and_a_table_is_written_once(tmp_path):
         file = tmp_path / "out.json"
         await pilot.press("m", "o")
         await type_text(pilot, str(file))
-        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
+        await until(pilot, lambda: any("Saved " in said.text for said in app.services.notifier.messages))
         assert {row["status"] for row in json.loads(file.read_text())} == {"ERROR"}
         await pilot.press("m", "o")
         await type_text(pilot, str(file))

@@ -128,7 +128,7 @@ async def test_the_web_page_is_opened_beside_the_terminal_or_its_address_copied(
         for rude in ("file:///etc/passwd", "javascript:alert(1)", "https:///x", "--help", "http://\x00", "\x1b[2J"):
             app.services.clipboard.open_url(rude)
             assert (
-                "can't be opened" in app.services.notifier.messages[-1].text
+                "Can't open" in app.services.notifier.messages[-1].text
                 and "\x1b" not in app.services.notifier.messages[-1].text
             )
         app.services.clipboard.open_url("https://page.test/a b?q='$(reboot)`\"<>")
@@ -180,7 +180,7 @@ async def test_a_log_is_wrapped_and_saved(tmp_path):
         await pilot.press("S")
         app.screen.query_one(Input).value = str(file)
         await pilot.press("enter")
-        await until(pilot, lambda: any("written to" in said.text for said in app.services.notifier.messages))
+        await until(pilot, lambda: any("Saved " in said.text for said in app.services.notifier.messages))
         assert file.read_text() == "short\n" + "x" * 200 + "\nlast\n"
 
 

@@ -42,8 +42,8 @@ JOBS = [
     job(7, last_line="step 12870/20000  loss 1.9266", mine=True),
     job(8, last_line=" 45%|####      | 450/1000 [00:12<00:15]"),
     job(12, last_line="WARNING  replay buffer 91% full", stderr_size=88_000),
-    job(6, JobState.FAILED, exit_code=1, words="stopped from here"),
-    job(5, JobState.LOST, words="its sandbox ended", command=""),
+    job(6, JobState.FAILED, exit_code=1, note="killed from here"),
+    job(5, JobState.LOST, note="sandbox ended", command=""),
     job(1, JobState.DONE, exit_code=0, chain=Chain("/r.json", "/home/me/r.json", True, ChainStep.DONE, "r is here")),
     job(2, JobState.DONE, exit_code=0, command="deploy --token abcdefgh"),
     job(3, JobState.DONE, exit_code=0, command="[@click=app.quit]x[/] \x1b[31m\u202e", sandbox_name="[/red]\x1b"),
@@ -57,16 +57,16 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     async def execute(sandbox_id, command, timeout=None, **_):
         raise APIError("not here")
 
-    async def look(sandbox_ids):
+    async def poll(sandbox_ids):
         for sandbox_id in sandbox_ids:
-            board.looked_at[sandbox_id] = 0.0
+            board.polled_at[sandbox_id] = 0.0
 
     async def read_end(self):
         self.lines = [output_line(line) for line in log]
         self.loaded, self.total, self.end = True, 40_000, 40_000
         self.start = 40_000 - sum(map(len, self.lines))
 
-    board.look = look
+    board.poll = poll
     app.services.platform.session.client.execute_command = execute
     LogWindow.read_end = read_end
     board.store.apply(
@@ -76,7 +76,7 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     await pilot.press("5")
     await until(pilot, lambda: isinstance(app.screen, JobsScreen))
     for each in jobs:
-        board.put(each, keep=False)
+        board.put(each, save=False)
     board.on_change()
     await until(pilot, lambda: len(app.screen.jobs) == len(jobs))
     if jobs:
@@ -161,7 +161,7 @@ async def test_the_cursor_stays_on_its_job_and_its_line_when_others_come_above()
         chosen, line = rows.key, rows.cursor - rows.scroll_offset.y
         for number in range(5):
             fresh = replace(job(7), key=JobKey("sbx_0007", f"f000000{number}"), started=NOW)
-            app.services.platform.session.jobs.put(fresh, keep=False)
+            app.services.platform.session.jobs.put(fresh, save=False)
         app.services.platform.session.jobs.on_change()
         await until(pilot, lambda: len(app.screen.jobs) == 35)
         assert rows.key == chosen
@@ -188,16 +188,16 @@ async def test_the_filter_narrows_and_escape_undoes_it_step_by_step():
     await run(steps)
 
 
-async def test_stopping_asks_first_and_tells_what_became_of_it():
+async def test_killing_a_job_asks_first():
     async def steps(pilot):
         app = await opened(pilot)
         stopped = []
 
-        async def stop(key):
+        async def kill(key):
             stopped.append(key)
             return "stopped"
 
-        app.services.platform.session.jobs.stop = stop
+        app.services.platform.session.jobs.kill = kill
         await pilot.press("K")
         await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
         await pilot.press("enter")
@@ -236,7 +236,7 @@ async def test_a_new_job_is_started_where_the_cursor_was_and_chosen():
     await run(steps)
 
 
-async def test_what_follows_is_checked_and_set(tmp_path):
+async def test_what_runs_on_success_is_checked_and_set(tmp_path):
     async def steps(pilot):
         app = await opened(pilot)
         board = app.services.platform.session.jobs
@@ -276,7 +276,7 @@ async def test_the_other_stream_and_saving_what_is_read(tmp_path):
 
 
 async def test_ended_jobs_are_reported_together_by_the_chosen_means(monkeypatch):
-    monkeypatch.setattr("sandtui.ui.jobs.flow.TELL_SECONDS", 0.01)
+    monkeypatch.setattr("sandtui.ui.jobs.flow.NOTIFY_SECONDS", 0.01)
 
     async def steps(pilot):
         app = await opened(pilot)
@@ -285,14 +285,14 @@ async def test_ended_jobs_are_reported_together_by_the_chosen_means(monkeypatch)
         monkeypatch.setattr(app, "bell", lambda: rung.append(1))
         ended = app.services.platform.session.job_watcher.on_end
         done = [Ended(replace(job(number), state=JobState.DONE, exit_code=0)) for number in (1, 2)]
-        for way in ("app", "bell", "osc9", "off"):
-            app.services.preferences.notify = way
+        for channel in ("app", "bell", "osc9", "off"):
+            app.services.preferences.notify = channel
             before = len(app.services.notifier.messages)
             ended([done[0]])
             ended([done[1], Ended(replace(job(3), state=JobState.FAILED, exit_code=4))])
-            await until(pilot, lambda: app.screen.flow.all_told)
-            told = [said.text for said in list(app.services.notifier.messages)[before:]]
-            assert told == ([] if way == "off" else ["3 jobs ended, 1 of them failed or were lost."])
+            await until(pilot, lambda: app.screen.flow.all_reported)
+            texts = [said.text for said in list(app.services.notifier.messages)[before:]]
+            assert texts == ([] if channel == "off" else ["3 jobs ended, 1 failed or lost"])
         assert (len(written), len(rung)) == (1, 1)
 
     await run(steps)
@@ -329,6 +329,6 @@ async def test_a_sandbox_that_cannot_be_asked_is_named():
         app.services.platform.session.jobs.problems["sbx_0008"] = "no \x1b[31mshell[/]"
         left, right = app.screen.activity()
         text = "".join(piece.text for piece in (*left, *right))
-        assert "1 could not be asked" in text and "\x1b" not in text
+        assert "1 not scanned" in text and "\x1b" not in text
 
     await run(steps)

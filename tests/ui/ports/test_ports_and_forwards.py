@@ -31,7 +31,7 @@ def forwards():
     return [
         Forward(1, "sbx_0001", "rollout-0001", OUT, 8000, ForwardState.OPEN, "", 1_200_000, 88_000, 2, 9),
         Forward(2, "sbx_0002", hostile, IN, 5432, ForwardState.BROKEN, f"the connection broke {hostile}; tried again"),
-        Forward(3, "sbx_0003", "nb", OUT, 8001, ForwardState.FAILED, "its sandbox ended"),
+        Forward(3, "sbx_0003", "nb", OUT, 8001, ForwardState.FAILED, "sandbox ended"),
     ]
 
 
@@ -108,7 +108,7 @@ async def test_a_local_port_that_is_taken_is_reported():
         app.screen.query_one(Input).value = f"8000 to {port}"
         await pilot.press("enter")
         await until(
-            pilot, lambda: any("is taken: choose another" in said.text for said in app.services.notifier.messages)
+            pilot, lambda: any("is in use: choose another" in said.text for said in app.services.notifier.messages)
         )
         server.close()
 
@@ -121,7 +121,7 @@ async def test_a_vm_has_no_exposures_and_forwarding_is_offered():
         await pilot.press("n")
         await pilot.pause()
         assert not isinstance(app.screen, ExposeDialog)
-        assert "F forwards one to this machine" in app.services.notifier.messages[-1].text
+        assert "press F to forward one" in app.services.notifier.messages[-1].text
 
     await run(steps)
 
@@ -150,16 +150,14 @@ async def test_a_port_is_chosen_from_those_that_listen_inside():
         await pilot.press(*"db", "enter")
         await until(pilot, lambda: bool(exposed))
         assert exposed == [("sbx_0001", 8000, "TCP", "db")]
-        await until(
-            pilot, lambda: any("too many exposures in a minute" in said.text for said in app.services.notifier.messages)
-        )
+        await until(pilot, lambda: any("rate limit reached" in said.text for said in app.services.notifier.messages))
 
     await run(steps)
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(409, "exposed already"), (422, "does not take port 80"), (429, "wait"), (501, "forward a port"), (500, "broken")],
+    [(409, "already exposed"), (422, "rejected port 80"), (429, "wait"), (501, "forward the port"), (500, "broken")],
 )
 def test_what_a_refusal_means(status, words):
     assert words in plain_fault(APIError("broken", status_code=status), 80)
@@ -171,7 +169,7 @@ async def test_running_work_is_shown_on_every_screen_and_jobs_in_the_detail():
         session = app.services.platform.session
         session.store.apply([sandbox(1)])
         job = Job(JobKey("sbx_0001", "0a1b2c3d"), JobState.RUNNING, started=NOW, command="make [/x]")
-        session.jobs.put(job, keep=False)
+        session.jobs.put(job, save=False)
         await until(pilot, lambda: app.screen.target is not None)
         app.screen.tick()
         strip = app.screen.query_one("#activity")

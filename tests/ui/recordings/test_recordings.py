@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandtui.config.recordings import Recording, RecordingStore
-from sandtui.fleet.recordings.asciicast import Event, Header, event_line, header_line
+from sandtui.fleet.recordings.asciicast import CastEvent, CastHeader, event_line, header_line
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
@@ -25,21 +25,21 @@ STEPS = ("collect", "lint", "types", "unit", "end to end")
 
 def events():
     """A build that is typed, runs for half a minute and fails at its end."""
-    yield Event(0.0, "o", PROMPT)
+    yield CastEvent(0.0, "o", PROMPT)
     for place, letter in enumerate("make check"):
-        yield Event(1.0 + place / 10, "o", letter)
-    yield Event(2.5, "o", "\r\n")
+        yield CastEvent(1.0 + place / 10, "o", letter)
+    yield CastEvent(2.5, "o", "\r\n")
     for number, step in enumerate(STEPS):
         for percent in range(0, 101, 10):
             bar = "\x1b[42m" + " " * (percent // 5) + "\x1b[100m" + " " * (20 - percent // 5) + "\x1b[0m"
             at = 3.0 + number * 6 + percent / 20
-            yield Event(at, "o", f"\r\x1b[K  \x1b[1m{step:<12}\x1b[0m {bar} {percent:3}%")
+            yield CastEvent(at, "o", f"\r\x1b[K  \x1b[1m{step:<12}\x1b[0m {bar} {percent:3}%")
         sign = "\x1b[31m✗ failed" if number == 4 else "\x1b[32m✓ passed"
-        yield Event(8.5 + number * 6, "o", f"  {sign}\x1b[0m\r\n")
-    yield Event(34.0, "o", PROMPT)
+        yield CastEvent(8.5 + number * 6, "o", f"  {sign}\x1b[0m\r\n")
+    yield CastEvent(34.0, "o", PROMPT)
 
 
-RECORDED = header_line(Header(100, 28, BEGAN, "rollout-worker-017")) + "".join(map(event_line, events()))
+RECORDED = header_line(CastHeader(100, 28, BEGAN, "rollout-worker-017")) + "".join(map(event_line, events()))
 
 
 class MadeUp(RecordingStore):
@@ -61,12 +61,14 @@ def row(name, size, header, unfinished=False, problem=""):
 
 
 ROWS = [
-    row("2026-11-24-133950-rollout-worker-019", 88_210, Header(120, 32, BEGAN + 41_990, "rollout-worker-019"), True),
-    row("2026-11-24-062640-rollout-worker-017", len(RECORDED), Header(100, 28, BEGAN, "rollout-worker-017")),
-    row("2026-11-23-181500-train", 41_800_000, Header(202, 58, BEGAN - 43_200, "train-llama · console")),
-    row("2026-11-22-090000-wide", 320, Header(80, 24, BEGAN - 162_900, "数据-評価-sandbox [/] \x1b[2J \u202etxt")),
-    row("2026-11-20-110300-debug", 0, None, False, "only version 2 of the asciicast format can be played"),
-    row("notes", 0, None, False, "this is no asciicast: its first line is no JSON"),
+    row(
+        "2026-11-24-133950-rollout-worker-019", 88_210, CastHeader(120, 32, BEGAN + 41_990, "rollout-worker-019"), True
+    ),
+    row("2026-11-24-062640-rollout-worker-017", len(RECORDED), CastHeader(100, 28, BEGAN, "rollout-worker-017")),
+    row("2026-11-23-181500-train", 41_800_000, CastHeader(202, 58, BEGAN - 43_200, "train-llama · console")),
+    row("2026-11-22-090000-wide", 320, CastHeader(80, 24, BEGAN - 162_900, "数据-評価-sandbox [/] \x1b[2J \u202etxt")),
+    row("2026-11-20-110300-debug", 0, None, False, "unsupported asciicast version: only version 2 can be played"),
+    row("notes", 0, None, False, "not an asciicast file: the first line is not JSON"),
 ]
 
 
@@ -169,8 +171,8 @@ class Broken(Recorded):
 
 
 async def test_a_terminal_that_is_taller_is_seen_where_its_cursor_is():
-    tall = header_line(Header(80, 60)) + event_line(Event(0.0, "o", "".join(f"{n}\r\n" for n in range(30))))
-    text = tall + event_line(Event(1.0, "o", "\x1b[Htop")) + event_line(Event(2.0, "o", "\x1b[60Hbottom"))
+    tall = header_line(CastHeader(80, 60)) + event_line(CastEvent(0.0, "o", "".join(f"{n}\r\n" for n in range(30))))
+    text = tall + event_line(CastEvent(1.0, "o", "\x1b[Htop")) + event_line(CastEvent(2.0, "o", "\x1b[60Hbottom"))
 
     class Tall(Recorded):
         """The app of a user whose recording was made in a tall window."""

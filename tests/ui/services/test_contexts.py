@@ -97,7 +97,7 @@ async def test_a_read_only_context_has_nothing_that_changes_something():
         await pilot.press("escape")
         await pilot.press("at")
         await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
-        assert [choice.text.endswith("in use") for choice in app.screen.choices][:2] == [True, False]
+        assert [choice.text.endswith("current") for choice in app.screen.choices][:2] == [True, False]
         await pilot.press("escape")
         await go_to(app, pilot, "2")
         assert "READ-ONLY" not in header(app)
@@ -176,7 +176,7 @@ async def test_a_launch_under_way_keeps_the_context():
 
         app.services.launches.all.append(Running())
         await pilot.press("at")
-        await refused(pilot, "under way")
+        await refused(pilot, "in progress")
         assert isinstance(app.screen, FleetScreen)
 
 

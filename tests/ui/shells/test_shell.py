@@ -82,7 +82,7 @@ def test_tabs_one_lost_one_ended(snap_compare, size):
     async def steps(pilot):
         app, opener = await opened(pilot, COLOURS, presses=("space", "j", "space", "j", "space", "s"))
         opener.channels[1].say(b"logout\r\n", 3)
-        opener.channels[0].say(ConnectionFailedError("the connection to the shell broke", sandbox_id="x"))
+        opener.channels[0].say(ConnectionFailedError("connection to the shell lost", sandbox_id="x"))
         await until(pilot, lambda: sum(not shell.is_open for shell in app.screen.board.shells) == 2)
 
     picture(snap_compare, size, steps)
@@ -145,9 +145,9 @@ async def test_a_lost_shell_swallows_keys_and_enter_connects_again():
         await until(pilot, lambda: "the link broke" in activity(app))
         await pilot.press(*"qDK", "escape")
         assert isinstance(app.screen, ShellScreen)
-        assert "enter connects again" in activity(app)
+        assert "enter reconnect" in activity(app)
         await pilot.press("enter")
-        await until(pilot, lambda: len(opener.channels) == 2 and "every key" in activity(app))
+        await until(pilot, lambda: len(opener.channels) == 2 and "detach" in activity(app))
         await pilot.press("a")
         await until(pilot, lambda: opener.last.typed == b"a")
 
@@ -156,7 +156,7 @@ async def test_an_ended_shell_shows_its_exit_code_and_goes_with_its_screen():
     async with World().run_test(size=WIDE) as pilot:
         app, opener = await opened(pilot)
         opener.last.say(b"bye\r\n", 3)
-        await until(pilot, lambda: "exit code 3" in activity(app))
+        await until(pilot, lambda: "exited with code 3" in activity(app))
         board = app.screen.board
         await pilot.press("u")
         await until(pilot, lambda: len(opener.channels) == 2 and app.screen.view.typing)
@@ -238,7 +238,7 @@ async def test_the_clipboard_is_filled_only_after_asking():
     async with World().run_test(size=WIDE) as pilot:
         app, opener = await opened(pilot)
         opener.last.say(b"\x1b]52;c;aGVsbG8=\x07")
-        await until(pilot, lambda: "5 characters into your clipboard" in activity(app))
+        await until(pilot, lambda: "5 characters to your clipboard" in activity(app))
         await pilot.press(LEAVE, "A")
         assert list(app.services.clipboard.copied) == []
         await until(pilot, lambda: app.screen.can_be_read)

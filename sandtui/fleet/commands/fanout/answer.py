@@ -1,4 +1,4 @@
-"""What a command said when it has ended; equal answers are equal values."""
+"""The result of a command; equal results are equal values."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from sandtui.fleet.text.carriage_returns import last_state
 from sandtui.fleet.text.growing_line import MAX_LINE, GrowingLine
 
 MAX_KEPT = 1024 * 1024
-"""Characters of each stream of one sandbox that are kept; equal answers are kept once."""
+"""Characters stored per stream and sandbox; equal results are stored once."""
 
 
-class Trouble(Enum):
-    """Why there is no exit code."""
+class FailureReason(Enum):
+    """Why a command has no exit code."""
 
-    TIMEOUT = "did not end in time"
-    UNREACHED = "could not be reached"
+    TIMEOUT = "timed out"
+    UNREACHED = "unreachable"
 
 
-class KeptText:
-    """The beginning of a stream that comes in pieces of any size.
+class CappedText:
+    """Collects the start of a stream that arrives in chunks of any size.
 
-    Up to ``limit`` characters it is kept as it came. Of a longer one only the last state of each line is kept, before
-    anything is cut: what a progress bar wrote over must not crowd out what comes after it.
+    Up to ``limit`` characters are stored unchanged. In a longer stream lines are first reduced to their last state
+    (text overwritten by progress bars is dropped), and only then truncated.
     """
 
     def __init__(self, limit: int) -> None:
@@ -37,7 +37,7 @@ class KeptText:
         self._cut = 0
 
     def feed(self, text: str) -> None:
-        """Add what came next."""
+        """Add a chunk."""
         self._total.update(text.encode("utf-8", "surrogatepass"))
         if self._line is None:
             self._parts.append(text)
@@ -61,20 +61,20 @@ class KeptText:
 
     @property
     def text(self) -> str:
-        """What is kept."""
+        """The stored text."""
         line = self._line.text if self._line is not None else ""
         return "".join(self._parts) + line[: max(0, self._limit - self._size)]
 
     @property
     def cut(self) -> int:
-        """How many characters were left out, other than those that were written over."""
+        """The number of truncated characters, not counting overwritten ones."""
         if self._line is None:
             return 0
         return self._cut + self._line.cut + max(0, self._size + len(self._line.text) - self._limit)
 
     @property
     def digest(self) -> str:
-        """What tells apart streams that begin alike."""
+        """A digest that distinguishes streams with the same start."""
         return self._total.hexdigest() if self.cut else ""
 
     def _new_line(self) -> GrowingLine:
@@ -90,7 +90,7 @@ class KeptText:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command said. ``cut`` counts the characters that were left out, ``digest`` tells them apart."""
+    """The output and exit code. ``cut`` counts truncated characters, ``digest`` covers them."""
 
     exit_code: int
     stdout: str
@@ -99,27 +99,27 @@ class Answer:
     digest: str = ""
 
     @classmethod
-    def of(cls, reply: CommandResponse, limit: int = MAX_KEPT) -> Answer:
-        """Keep the beginning of each stream."""
-        if len(reply.stdout) <= limit and len(reply.stderr) <= limit:
-            return cls(reply.exit_code, reply.stdout, reply.stderr)
-        out, err = KeptText(limit), KeptText(limit)
-        out.feed(reply.stdout)
-        err.feed(reply.stderr)
-        return cls.of_streams(reply.exit_code, out, err)
+    def of(cls, response: CommandResponse, limit: int = MAX_KEPT) -> Answer:
+        """Store the start of each stream."""
+        if len(response.stdout) <= limit and len(response.stderr) <= limit:
+            return cls(response.exit_code, response.stdout, response.stderr)
+        out, err = CappedText(limit), CappedText(limit)
+        out.feed(response.stdout)
+        err.feed(response.stderr)
+        return cls.of_streams(response.exit_code, out, err)
 
     @classmethod
-    def of_streams(cls, exit_code: int, out: KeptText, err: KeptText) -> Answer:
-        """Return the answer of a command whose streams were kept as they came."""
+    def of_streams(cls, exit_code: int, out: CappedText, err: CappedText) -> Answer:
+        """Return the result of a command from its collected streams."""
         cut = out.cut + err.cut
         return cls(exit_code, out.text, err.text, cut, f"{out.digest} {err.digest}" if cut else "")
 
     def shortened(self, limit: int) -> Answer:
-        """Return it with less of each stream."""
+        """Return a copy with shorter streams."""
         short = Answer.of(CommandResponse(stdout=self.stdout, stderr=self.stderr, exit_code=self.exit_code), limit)
         return Answer(self.exit_code, short.stdout, short.stderr, self.cut + short.cut, short.digest + self.digest)
 
     @property
     def size(self) -> int:
-        """Characters that are kept."""
+        """The number of stored characters."""
         return len(self.stdout) + len(self.stderr)

@@ -1,25 +1,25 @@
-"""The lines of all answers, compared with the most frequent one; what was made once is kept."""
+"""The rendered lines of all results, compared with the most frequent one, and cached."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from sandtui.fleet.commands.fanout.answer import Answer
-from sandtui.fleet.commands.fanout.differences import Body, Budget, body, compare
+from sandtui.fleet.commands.fanout.differences import Body, DiffBudget, body, compare
 from sandtui.fleet.commands.fanout.grouping import group, reference
 from sandtui.fleet.commands.fanout.run import Target
 
 
 def standard_of(targets: Sequence[Target]) -> Answer | None:
-    """Return the answer that the others are compared with; more of them may make it another."""
+    """Return the result that the others are compared with; it may change as results arrive."""
     largest = reference(group(targets))
     return largest.answer if largest is not None else None
 
 
 class Bodies:
-    """Makes the lines of answers. Takes its time: call it in a thread, one at a time.
+    """Renders the lines of results. Slow: call it in a thread, one call at a time.
 
-    ``standard`` is what the lines that were made last are compared with.
+    ``standard`` is the result that the latest lines are compared with.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,9 @@ class Bodies:
         self._compared: dict[tuple[Answer, Answer], Body] = {}
 
     def of(self, targets: Sequence[Target]) -> dict[Answer, Body]:
-        """Return the lines of each answer that has come."""
+        """Return the lines of each result so far."""
         standard = self.standard = standard_of(targets)
-        budget = Budget()
+        budget = DiffBudget()
         found: dict[Answer, Body] = {}
         for answer in dict.fromkeys(each.output for each in targets if each.output is not None):
             shown = self._body(answer)

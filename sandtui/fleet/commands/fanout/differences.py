@@ -1,4 +1,4 @@
-"""How an answer differs from the one that most gave. The work is bounded: an answer can be anything."""
+"""Differences between a result and the most frequent one. The work is bounded: output can be anything."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sandtui.fleet.commands.fanout.answer import Answer
 from sandtui.fleet.text.sanitize import output_line
 
 MAX_LINES = 2000
-"""Lines of one answer that are shown and compared."""
+"""Lines of one result that are shown and compared."""
 
 MAX_PAIRS = 40_000
-"""Pairs of lines that are looked at to align two answers, after what is the same at both ends."""
+"""Pairs of lines compared to align two results, after removing the common start and end."""
 
 BUDGET_SECONDS = 0.25
-"""For aligning all the answers of one drawing; the rest is compared without."""
+"""Time for aligning all results of one redraw; the rest is compared without alignment."""
 
 _UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 _OUT, _ERR = " ", "!"
 
 
-class Kind(Enum):
-    """How a line stands to the answer that most gave."""
+class DiffKind(Enum):
+    """How a line differs from the most frequent result."""
 
     SAME = " "
     CHANGED = "~"
@@ -36,27 +36,27 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BodyLine:
-    """One line of an answer, safe to draw; ``start`` to ``end`` is the part of it that differs."""
+    """One line of a result, safe to draw; ``start`` to ``end`` is the part that differs."""
 
     text: str
     stderr: bool = False
-    kind: Kind = Kind.SAME
+    kind: DiffKind = DiffKind.SAME
     start: int = 0
     end: int = 0
 
     @property
     def sign(self) -> str:
-        """Three letters before the line: how it differs, ``!`` when it came on stderr, a blank."""
+        """The three-character prefix: kind of difference, ``!`` for stderr, a space."""
         return f"{self.kind.value}{'!' if self.stderr else ' '} "
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The lines of an answer: what came on stdout, then what came on stderr.
+    """The lines of a result: stdout, then stderr.
 
-    ``texts`` are all of them, safe to draw, each behind a letter for its stream. ``order`` is what is shown: the
-    place of a text that is the same elsewhere, or a line that differs. ``left_out`` counts the lines that are not
-    here; ``note`` says what can't be seen.
+    ``texts`` are all lines, safe to draw, each with a prefix for its stream. ``order`` is what is shown: the index of
+    an identical line, or a line that differs. ``left_out`` counts the omitted lines; ``note`` describes invisible
+    differences.
     """
 
     texts: tuple[str, ...]
@@ -70,17 +70,17 @@ class Body:
         return len(self.order)
 
     def line(self, number: int) -> BodyLine:
-        """Return a line of what is shown."""
+        """Return a shown line."""
         entry = self.order[number]
         return entry if isinstance(entry, BodyLine) else _plain(self.texts[entry])
 
     @property
     def lines(self) -> list[BodyLine]:
-        """All that is shown."""
+        """All shown lines."""
         return [self.line(number) for number in range(len(self.order))]
 
     def preview(self, most: int) -> list[int]:
-        """Return the numbers of the lines that tell most: those that differ and what is around them, or the first."""
+        """Return the numbers of the most relevant lines: differences with their context, or the first lines."""
         if most not in self._previews:
             self._previews[most] = self._preview(most)
         return self._previews[most]
@@ -97,38 +97,38 @@ class Body:
         return sorted(chosen)
 
 
-class Budget:
-    """Seconds of work that are left."""
+class DiffBudget:
+    """The remaining seconds of work."""
 
     def __init__(self, seconds: float = BUDGET_SECONDS) -> None:
         self._end = time.monotonic() + seconds
 
     @property
     def spent(self) -> bool:
-        """Whether nothing is left."""
+        """Whether the time is used up."""
         return time.monotonic() >= self._end
 
 
 def body(answer: Answer) -> Body:
-    """Return the lines of an answer."""
+    """Return the lines of a result."""
     out, more_out = first_lines(answer.stdout, _OUT, MAX_LINES)
     err, more_err = first_lines(answer.stderr, _ERR, MAX_LINES - len(out))
-    note = f"{answer.cut:,} characters were too many to keep" if answer.cut else ""
+    note = f"output truncated by {answer.cut:,} characters" if answer.cut else ""
     texts = (*out, *err)
     return Body(texts, range(len(texts)), more_out + more_err, note)
 
 
-def compare(mine: Body, reference: Body, budget: Budget) -> Body:
-    """Return ``mine`` with what differs from ``reference`` marked.
+def compare(mine: Body, reference: Body, budget: DiffBudget) -> Body:
+    """Return ``mine`` with its differences from ``reference`` marked.
 
-    What is too long, or comes after the budget is spent, is not aligned: what is missing in it is not shown then.
+    A result that is too long, or compared after the budget is spent, is not aligned: missing lines are not shown.
     """
     ours, theirs = mine.texts, reference.texts
     head = _common(ours, theirs)
     tail = _common(ours[head:][::-1], theirs[head:][::-1])
     left, right = ours[head : len(ours) - tail], theirs[head : len(theirs) - tail]
     if not left and not right:
-        note = mine.note or "it differs only in colours or characters that are not shown"
+        note = mine.note or "differs only in colors or invisible characters"
         return Body(ours, mine.order, mine.left_out, note)
     note = mine.note
     if _in_place(left, right):
@@ -138,15 +138,15 @@ def compare(mine: Body, reference: Body, budget: Budget) -> Body:
         middle = _aligned(left, right, head)
     else:
         known = set(right)
-        middle = [head + at if text in known else _whole(text, Kind.ADDED) for at, text in enumerate(left)]
-        note = note or "too long to show what is missing here"
+        middle = [head + at if text in known else _whole(text, DiffKind.ADDED) for at, text in enumerate(left)]
+        note = note or "too long to show missing lines"
     order = [*range(head), *middle, *range(len(ours) - tail, len(ours))]
     changes = tuple(at for at, entry in enumerate(middle, head) if isinstance(entry, BodyLine))
     return Body(ours, order, mine.left_out, note, changes)
 
 
 def _in_place(left: Sequence[str], right: Sequence[str]) -> bool:
-    """Whether lines stand for each other one by one: as many of them, of the same streams, and most are the same."""
+    """Whether lines correspond one to one: same number, same streams, and mostly identical."""
     if len(left) != len(right) or any(one[0] != other[0] for one, other in zip(left, right, strict=True)):
         return False
     same = sum(one == other for one, other in zip(left, right, strict=True))
@@ -165,20 +165,20 @@ def _aligned(left: Sequence[str], right: Sequence[str], head: int) -> list[int |
 
 
 def _changed(ours: Sequence[str], theirs: Sequence[str]) -> list[BodyLine]:
-    """Lines that stand for each other are marked where they differ; what is only there is shown as gone."""
+    """Mark differences in corresponding lines; lines only in the reference are shown as missing."""
     if len(ours) == len(theirs) and all(one[0] == other[0] for one, other in zip(ours, theirs, strict=True)):
         return [_narrow(one, other) for one, other in zip(ours, theirs, strict=True)]
-    return [_whole(text, Kind.GONE) for text in theirs] + [_whole(text, Kind.ADDED) for text in ours]
+    return [_whole(text, DiffKind.GONE) for text in theirs] + [_whole(text, DiffKind.ADDED) for text in ours]
 
 
 def _narrow(ours: str, theirs: str) -> BodyLine:
     mine, other = ours[1:], theirs[1:]
     start = _common(mine, other)
     tail = _common(mine[start:][::-1], other[start:][::-1])
-    return BodyLine(mine, ours[0] == _ERR, Kind.CHANGED, start, len(mine) - tail)
+    return BodyLine(mine, ours[0] == _ERR, DiffKind.CHANGED, start, len(mine) - tail)
 
 
-def _whole(text: str, kind: Kind) -> BodyLine:
+def _whole(text: str, kind: DiffKind) -> BodyLine:
     return BodyLine(text[1:], text[0] == _ERR, kind, 0, len(text) - 1)
 
 
@@ -187,15 +187,15 @@ def _plain(text: str) -> BodyLine:
 
 
 def _common(one: Sequence[object], other: Sequence[object]) -> int:
-    """Return how many items at the beginning are the same."""
-    for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+    """Return the length of the common prefix."""
+    for index, (mine, theirs) in enumerate(zip(one, other, strict=False)):
         if mine != theirs:
-            return place
+            return index
     return min(len(one), len(other))
 
 
 def first_lines(text: str, stream: str, most: int) -> tuple[list[str], int]:
-    """Return the first lines of a text behind their stream's letter, and how many more there are."""
+    """Return the first lines of a text with the prefix of their stream, and the number of further lines."""
     if not text:
         return [], 0
     first = text.split("\n", most)
@@ -203,7 +203,7 @@ def first_lines(text: str, stream: str, most: int) -> tuple[list[str], int]:
     if len(first) > most:
         rest = first.pop()
     elif not first[-1]:
-        first.pop()  # A line break ends the last line and begins none.
+        first.pop()  # A trailing newline starts no new line.
     more = rest.count("\n") + (bool(rest) and not rest.endswith("\n"))
     clean = output_line if _UNUSUAL.search(text) else str
     return [stream + clean(line) for line in first], more

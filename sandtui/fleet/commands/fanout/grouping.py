@@ -1,4 +1,4 @@
-"""Equal answers folded together, as clusters are read: the many that agree, then those that do not."""
+"""Grouping of identical results: the largest group first."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sandtui.fleet.inventory.bulk import State
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Sandboxes that said the same, or failed for the same reason.
+class ResultGroup:
+    """Sandboxes with the same result, or the same failure.
 
-    ``answer`` is None when the command did not end; ``problem`` says why then, and ``output`` may hold what it had
-    written by then: else it is the answer. ``shortest`` and ``longest`` are
-    seconds. ``key`` is the same for the same group when more answers have come.
+    ``answer`` is None when the command did not end; then ``problem`` says why, and ``output`` may hold the output so
+    far. Otherwise ``output`` is the answer. ``shortest`` and ``longest`` are in seconds. ``key`` identifies the group
+    as more results arrive.
     """
 
     key: Hashable
@@ -30,12 +30,12 @@ class Group:
 
     @property
     def failed(self) -> bool:
-        """Whether this is no success."""
+        """Whether the command failed."""
         return self.answer is None or self.answer.exit_code != 0
 
 
-def group(targets: Sequence[Target], *, together: bool = True, failures_only: bool = False) -> list[Group]:
-    """Return the groups of those that are over: answers first, the largest group of them first.
+def group(targets: Sequence[Target], *, together: bool = True, failures_only: bool = False) -> list[ResultGroup]:
+    """Group the finished targets: results before failures, largest group first.
 
     With ``together=False`` each sandbox is a group of its own, in the order of the targets.
     """
@@ -49,10 +49,10 @@ def group(targets: Sequence[Target], *, together: bool = True, failures_only: bo
     return groups
 
 
-def reference(groups: Sequence[Group]) -> Group | None:
-    """Return the group that the others are compared with: the largest whose command ended.
+def reference(groups: Sequence[ResultGroup]) -> ResultGroup | None:
+    """Return the group that the others are compared with: the largest one whose command ended.
 
-    There is none when all are the same, or each is alone: then no answer is more usual than another.
+    None when all results are the same or all are different: then no result is more common than another.
     """
     answered = [each for each in groups if each.answer is not None]
     if len(answered) < 2:
@@ -62,26 +62,26 @@ def reference(groups: Sequence[Group]) -> Group | None:
 
 
 def exit_codes(fan_out: FanOut) -> list[tuple[str, int]]:
-    """Return how often each end was met, the most frequent first: ``exit 0``, ``did not end in time`` ..."""
+    """Count the outcomes, the most frequent first: ``exit 0``, ``timed out`` ..."""
     return Counter(end_of(target) for target in fan_out.targets if target.is_over).most_common()
 
 
 def end_of(target: Target) -> str:
-    """Return in words how the command ended in a sandbox."""
+    """Return the outcome of the command in a sandbox as text."""
     if target.answer is not None:
         return f"exit {target.answer.exit_code}"
-    return target.trouble.value if target.trouble is not None else target.state.value
+    return target.failure.value if target.failure is not None else target.state.value
 
 
 def _key(target: Target) -> Hashable:
-    # Equal answers of a fan-out are one object: comparing megabytes again and again would take long.
+    # Equal results of a fan-out are one object: comparing megabytes repeatedly would be slow.
     if target.answer is not None:
         return id(target.answer)
     return end_of(target), _anonymous(target), id(target.so_far)
 
 
 def _anonymous(target: Target) -> str:
-    """Return a problem without the sandbox's own id and name, so that equal reasons are equal."""
+    """Return a problem without the sandbox's id and name, so that equal problems compare equal."""
     problem = target.problem or target.item.words
     for own in (target.id, target.name):
         if own:
@@ -89,12 +89,12 @@ def _anonymous(target: Target) -> str:
     return problem
 
 
-def _make(key: Hashable, targets: list[Target]) -> Group:
+def _make(key: Hashable, targets: list[Target]) -> ResultGroup:
     first = targets[0]
     times = [seconds for target in targets if (seconds := target.seconds(0.0)) is not None and target.ended is not None]
     problem = "" if first.answer is not None else (first.problem if len(targets) == 1 else _anonymous(first))
     if first.answer is None and not problem:
         problem = first.item.words
-    return Group(
+    return ResultGroup(
         key, tuple(targets), first.answer, problem, first.output, min(times, default=0.0), max(times, default=0.0)
     )

@@ -1,4 +1,4 @@
-"""What a command has said so far, while it runs: bounded, however much it says."""
+"""The output of a running command, bounded in size."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import codecs
 from collections import deque
 from typing import Literal, NamedTuple
 
-from sandtui.fleet.commands.fanout.answer import MAX_KEPT, Answer, KeptText
+from sandtui.fleet.commands.fanout.answer import MAX_KEPT, Answer, CappedText
 from sandtui.fleet.text.growing_line import GrowingLine
 
 TAIL_LINES = 50
 LONGEST_LINE = 2000
-"""Characters of a line in the tail."""
+"""Maximum characters of a line in the tail."""
 
 StreamName = Literal["stdout", "stderr"]
 
 
 class TailLine(NamedTuple):
-    """A line as it came, not safe to draw."""
+    """A raw line, not safe to draw."""
 
     text: str
     stderr: bool
 
 
-class _Stream:
-    """One stream: what is kept of it, and the line that is not ended."""
+class _LineBuffer:
+    """One stream: its stored text and its incomplete last line."""
 
     def __init__(self, limit: int) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.kept = KeptText(limit)
+        self.stored = CappedText(limit)
         self.line = GrowingLine(LONGEST_LINE)
 
     def take(self, data: bytes, *, final: bool = False) -> str:
-        """Keep what came and return it."""
+        """Store a chunk and return it decoded."""
         text = self._decoder.decode(data, final)
-        self.kept.feed(text)
+        self.stored.feed(text)
         return text
 
     def ended_lines(self, text: str) -> list[str]:
-        """Return the last lines that a text has ended; the rest of it begins the next one."""
-        # Of a flood only the end is seen: what stands before the last lines is not even split.
+        """Return the last lines completed by a text; the rest starts the next one."""
+        # For performance, text before the last lines is not split.
         *ended, rest = text.rsplit("\n", TAIL_LINES + 1)
         lines: list[str] = []
         for number, piece in enumerate(ended):
@@ -58,12 +58,12 @@ class Live:
     """
 
     def __init__(self, limit: int = MAX_KEPT) -> None:
-        self._streams: dict[StreamName, _Stream] = {"stdout": _Stream(limit), "stderr": _Stream(limit)}
+        self._streams: dict[StreamName, _LineBuffer] = {"stdout": _LineBuffer(limit), "stderr": _LineBuffer(limit)}
         self._ended: deque[TailLine] = deque(maxlen=TAIL_LINES)
         self._spoke: StreamName = "stdout"
 
     def feed(self, name: StreamName, data: bytes) -> None:
-        """Take what came."""
+        """Add a chunk."""
         stream = self._streams[name]
         text = stream.take(data)
         if not text:
@@ -73,21 +73,21 @@ class Live:
 
     @property
     def tail(self) -> list[TailLine]:
-        """The last lines, oldest first; those that are not ended are last."""
+        """The last lines, oldest first; incomplete ones are last."""
         lines = list(self._ended)
-        # The stream that spoke last is the last.
+        # The stream with the latest output comes last.
         names = sorted(self._streams, key=lambda each: each == self._spoke)
         lines += [TailLine(line, name == "stderr") for name in names if (line := self._streams[name].line.text)]
         return lines[-TAIL_LINES:]
 
     @property
     def last(self) -> TailLine | None:
-        """The last line that says something; None before there is one."""
+        """The last line that is not blank, or None."""
         return next((line for line in reversed(self.tail) if line.text.strip()), None)
 
     def answer(self, exit_code: int) -> Answer:
-        """Return all of it, as the answer of a command that has ended."""
+        """Return the output as the result of an ended command."""
         out, err = self._streams["stdout"], self._streams["stderr"]
         for stream in (out, err):
             stream.take(b"", final=True)
-        return Answer.of_streams(exit_code, out.kept, err.kept)
+        return Answer.of_streams(exit_code, out.stored, err.stored)

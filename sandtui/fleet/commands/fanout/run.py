@@ -1,4 +1,4 @@
-"""A command on its way through many sandboxes, and what each said."""
+"""Running one command in many sandboxes."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from sandtui.client import (
 from sandtui.client.models import CommandResponse
 from sandtui.client.models.streams import CommandEnded, CommandOutput
 from sandtui.clock import Clock
-from sandtui.fleet.commands.fanout.answer import Answer, Trouble
+from sandtui.fleet.commands.fanout.answer import Answer, FailureReason
 from sandtui.fleet.commands.fanout.live import Live
 from sandtui.fleet.inventory.bulk import BulkRun, Item, Outcome, State
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.signals import Signal
 
 AT_ONCE = 64
-"""Sandboxes that are asked at the same time. Each is a machine of its own, so the bound is there for this one."""
+"""Sandboxes that run the command at the same time. The limit protects this machine, not the sandboxes."""
 
 STREAMED_AT_ONCE = 16
-"""Containers that answer over SSH at the same time: to open one takes a key and some milliseconds of this machine."""
+"""Containers with live output over SSH at the same time: each connection costs a key and some local CPU time."""
 
 MAX_TOTAL = 256 * 1024 * 1024
-"""Characters of all different answers of one fan-out that are kept; above, of each further one only a little."""
+"""Characters stored for all different results of one fan-out; beyond that, further results are truncated."""
 
 NO_EXIT_CODE = -1
-"""In the output of a command that did not end."""
+"""Appended to the output of a command that did not end."""
 
 _SMALL = 64 * 1024
 
 
 @dataclass(slots=True, eq=False)
 class Target:
-    """One sandbox and what came of the command there. Times are in seconds on the monotonic clock.
+    """One sandbox and its result. Times are in seconds on the monotonic clock.
 
-    ``answer`` is there when the command ended; ``trouble`` and ``problem`` say why it did not, and ``so_far`` holds
-    what it had written by then. ``live`` is what it says while it runs, where output comes as it is written. Names and
-    texts come from outside and are not safe to draw.
+    ``answer`` is set when the command ended; otherwise ``failure`` and ``problem`` say why it did not, and ``so_far``
+    holds its output until then. ``live`` is the output while it runs, where that is available. Names and texts come
+    from outside and are not safe to draw.
     """
 
     item: Item
@@ -52,14 +52,14 @@ class Target:
     live: Live | None = None
     answer: Answer | None = None
     so_far: Answer | None = None
-    trouble: Trouble | None = None
+    failure: FailureReason | None = None
     problem: str = ""
     started: float | None = None
     ended: float | None = None
 
     @property
     def id(self) -> str:
-        """The sandbox's id."""
+        """The id of the sandbox."""
         return self.item.id
 
     @property
@@ -69,12 +69,12 @@ class Target:
 
     @property
     def state(self) -> State:
-        """How it stands: done means exit code 0."""
+        """The state; done means exit code 0."""
         return self.item.state
 
     @property
     def output(self) -> Answer | None:
-        """What the command wrote, whether or not it ended."""
+        """The output, whether or not the command ended."""
         return self.answer if self.answer is not None else self.so_far
 
     @property
@@ -84,11 +84,11 @@ class Target:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the state is final."""
         return self.state not in {State.WAITING, State.RUNNING}
 
     def seconds(self, now: float) -> float | None:
-        """Return how long the command ran, or has been running; None before its start."""
+        """Return the runtime in seconds so far; None before the start."""
         if self.started is None:
             return None
         return (self.ended if self.ended is not None else now) - self.started
@@ -97,10 +97,9 @@ class Target:
 class FanOut:
     """Runs one command in many sandboxes, some at a time; ``on_change`` is called after each step.
 
-    ``timeout`` is in seconds and counts for each sandbox alone. A VM's output comes line by line, by the way that
-    any command takes there; with ``live`` that of containers does too, over SSH, which costs more and may be
-    another user than the platform's own. ``stdin`` is what the command reads in each, from a file there that is gone
-    from its directory before the command begins.
+    ``timeout`` is in seconds and applies to each sandbox. Output of VMs is always live; with ``live`` also that of
+    containers, over SSH, which costs more and may log in as another user than the platform's own. ``stdin`` is the
+    command's input, read from a file in each sandbox that is unlinked before the command starts.
     """
 
     def __init__(
@@ -129,44 +128,44 @@ class FanOut:
         self._by_id = {target.id: target for target in self.targets}
         self._same: dict[Answer, Answer] = {}
         self.size = 0
-        """Characters of all answers that are kept."""
+        """Characters stored for all results."""
 
     @property
     def on_change(self) -> Signal[[]]:
-        """Called after each step."""
+        """Called after each change of a target."""
         return self._bulk.on_change
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether all targets are finished."""
         return self._bulk.is_over
 
     @property
     def failed(self) -> list[Target]:
-        """Those on which it did not end with exit code 0."""
+        """The targets on which the command failed."""
         return [target for target in self.targets if target.state in {State.FAILED, State.CANCELLED}]
 
     def count(self, state: State) -> int:
-        """Return how many are in a state."""
+        """Return the number of targets in a state."""
         return self._bulk.count(state)
 
     def seconds(self) -> float:
-        """Return how long the whole took, or has been taking."""
+        """Return the total runtime so far, in seconds."""
         ended = self._bulk.ended
         return (ended if ended is not None else self._clock.monotonic()) - self._bulk.started
 
     async def run(self) -> None:
-        """Run it everywhere, until all have answered or it is cancelled."""
+        """Run the command in all targets until finished or cancelled."""
         await self._bulk.run()
 
     def cancel(self) -> None:
-        """Ask no more sandboxes and drop what runs; its processes are ended where the platform can."""
+        """Start no more targets and cancel the running ones; their processes are killed where the platform can."""
         self._bulk.cancel()
 
     def prepare_retry(self) -> int:
-        """Put what failed back in the queue, for another :meth:`run`; return how many."""
+        """Queue the failed targets for another :meth:`run`; return how many."""
         for target in self.failed:
-            target.answer, target.so_far, target.trouble, target.problem = None, None, None, ""
+            target.answer, target.so_far, target.failure, target.problem = None, None, None, ""
             target.started = target.ended = None
         return self._bulk.prepare_retry()
 
@@ -180,7 +179,7 @@ class FanOut:
             target.answer = await (self._stream if target.streams else self._execute)(target, command)
         except SandboxClientError as error:
             slow = isinstance(error, CommandTimeoutError)
-            target.trouble = Trouble.TIMEOUT if slow else Trouble.UNREACHED
+            target.failure = FailureReason.TIMEOUT if slow else FailureReason.UNREACHED
             target.problem = error.explanation
             target.so_far = await self._so_far(target, error)
         finally:
@@ -195,8 +194,8 @@ class FanOut:
         if target.live is not None:
             answer = target.live.answer(NO_EXIT_CODE)
         elif isinstance(error, CommandTimeoutError):
-            reply = CommandResponse(stdout=error.stdout, stderr=error.stderr, exit_code=NO_EXIT_CODE)
-            answer = await asyncio.to_thread(_hashed, lambda: Answer.of(reply))
+            response = CommandResponse(stdout=error.stdout, stderr=error.stderr, exit_code=NO_EXIT_CODE)
+            answer = await asyncio.to_thread(_hashed, lambda: Answer.of(response))
         else:
             return None
         return await self._keep(answer) if answer.stdout or answer.stderr else None
@@ -209,11 +208,11 @@ class FanOut:
         return f"exec <{path} && rm -f {path}\n{self.command}"
 
     async def _execute(self, target: Target, command: str) -> Answer:
-        reply = await self._client.execute_command(target.id, command, timeout=self.timeout)
-        if len(reply.stdout) + len(reply.stderr) <= _SMALL:
-            return self._same_as_before(Answer.of(reply))
-        # Cutting, hashing and comparing megabytes takes milliseconds.
-        return await self._keep(await asyncio.to_thread(_hashed, lambda: Answer.of(reply)))
+        response = await self._client.execute_command(target.id, command, timeout=self.timeout)
+        if len(response.stdout) + len(response.stderr) <= _SMALL:
+            return self._same_as_before(Answer.of(response))
+        # Truncating, hashing and comparing megabytes takes milliseconds: not in the event loop.
+        return await self._keep(await asyncio.to_thread(_hashed, lambda: Answer.of(response)))
 
     async def _stream(self, target: Target, command: str) -> Answer:
         exit_code: int | None = None
@@ -227,14 +226,14 @@ class FanOut:
                 elif isinstance(event, CommandEnded):
                     exit_code = event.exit_code
         if exit_code is None:
-            raise APIError("the command's output ended without an exit code", sandbox_id=target.id)
+            raise APIError("the output ended without an exit code", sandbox_id=target.id)
         answer = live.answer(exit_code)
         if answer.size <= _SMALL:
             return self._same_as_before(answer)
         return await self._keep(await asyncio.to_thread(_hashed, lambda: answer))
 
     async def _keep(self, answer: Answer) -> Answer:
-        """Keep a large answer, or less of it when there are many."""
+        """Store a large result, truncated when there are many."""
         if answer not in self._same and self.size + answer.size > MAX_TOTAL:
             answer = await asyncio.to_thread(_hashed, lambda: answer.shortened(_SMALL))
         return self._same_as_before(answer)

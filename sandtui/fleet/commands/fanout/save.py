@@ -1,4 +1,4 @@
-"""All that the sandboxes said, in a folder or as JSON lines. What is written is there whole or not at all."""
+"""Saving results to a directory or a JSON lines file, atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def record(target: Target) -> dict[str, object]:
-    """Return one sandbox's result for a script. ``seconds`` is how long the command ran."""
+    """Return one sandbox's result as a JSON object. ``seconds`` is the runtime."""
     row: dict[str, object] = {"id": target.id, "name": target.name, "state": end_of(target)}
     seconds = target.seconds(0.0)
     if seconds is not None and target.ended is not None:
@@ -38,12 +38,12 @@ def record(target: Target) -> dict[str, object]:
 
 
 def save(fan_out: FanOut, path: Path) -> str:
-    """Write the results: JSON lines when the name ends in ``.jsonl``, else a folder. Return what was written.
+    """Write the results: JSON lines if the name ends in ``.jsonl``, otherwise a directory. Return a description.
 
-    Only this user can read it, for nobody knows what a command says.
+    Only this user can read the files, since output may be confidential.
 
     Raises:
-        OSError: it can't be written, or is there already; nothing is left behind.
+        OSError: it can't be written, or already exists; nothing is left behind.
     """
     if path.suffix == JSON_LINES:
         write_new(path, (json.dumps(record(target)) + "\n" for target in fan_out.targets))
@@ -53,10 +53,10 @@ def save(fan_out: FanOut, path: Path) -> str:
 
 
 def file_name(target: Target) -> str:
-    """Return a name for a sandbox's files that no file system and no shell stumbles over."""
+    """Return a portable file name for a sandbox."""
     name = _UNFIT.sub("_", target.name).strip("._")[:60]
-    place = _UNFIT.sub("_", target.id).strip("._")[:60]
-    return f"{name or 'sandbox'}.{place or 'unknown'}"
+    suffix = _UNFIT.sub("_", target.id).strip("._")[:60]
+    return f"{name or 'sandbox'}.{suffix or 'unknown'}"
 
 
 def _save_folder(targets: Iterable[Target], path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What a command line knows before its text is sent: continuation, completion, history, secrets, place."""
+"""The command line: continuation, completion, history, redaction, shell state."""

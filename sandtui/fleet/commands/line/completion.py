@@ -1,4 +1,4 @@
-"""Completing paths of the sandbox: what stands before the cursor, the one command that looks, what is inserted."""
+"""Path completion in a sandbox: the word before the cursor, the command that lists matches, the insertion."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sandtui.fleet.text.sanitize import clean
 MAX_NAMES = 200
 
 SECONDS = 5
-"""That the look may take."""
+"""Timeout of the listing command."""
 
 _SPECIAL = re.compile(r"([^A-Za-z0-9_@%+=:,./~-])")
 _BREAKS = " \t\n;&|()<>"
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """The word that is being typed: ``path`` as the shell would read it, inside ``quote`` when one is open.
+class CompletionWord:
+    """The word before the cursor: ``path`` as the shell would read it, inside ``quote`` if one is open.
 
-    ``home`` says that it begins with an unquoted ``~/``, which is not in ``path`` then.
+    ``home``: it starts with an unquoted ``~/``, which is not part of ``path``.
     """
 
     path: str
@@ -31,62 +31,62 @@ class Word:
 
     @property
     def folder(self) -> str:
-        """The part up to the last slash."""
+        """The directory: the part up to the last slash."""
         return self.path[: self.path.rfind("/") + 1]
 
     @property
     def beginning(self) -> str:
-        """The part after it."""
+        """The part after the last slash."""
         return self.path[self.path.rfind("/") + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """``insert`` goes in at the cursor; ``names`` are all that it could go on with, safe to draw."""
+    """``insert`` is inserted at the cursor; ``names`` are all matches, safe to draw."""
 
     insert: str
     names: tuple[str, ...]
 
 
-def word_before(text: str) -> Word:
-    """Return the word at the end of a command, read as a shell reads it."""
-    letters: list[str] = []
-    quote, quoted_start, begun, equals = "", True, False, False
-    place = 0
-    while place < len(text):
-        letter = text[place]
-        if letter == "\\" and quote != "'":
-            letters.append(text[place + 1 : place + 2])
-            begun = True
-            place += 2
+def word_before(text: str) -> CompletionWord:
+    """Parse the last word of a command as a shell would."""
+    chars: list[str] = []
+    quote, quoted_start, started, equals = "", True, False, False
+    index = 0
+    while index < len(text):
+        char = text[index]
+        if char == "\\" and quote != "'":
+            chars.append(text[index + 1 : index + 2])
+            started = True
+            index += 2
             continue
         if quote:
-            if letter == quote:
+            if char == quote:
                 quote = ""
             else:
-                letters.append(letter)
-        elif letter in "'\"":
-            quote, begun = letter, True
-        elif letter in _BREAKS:
-            letters, begun, quoted_start, equals = [], False, True, False
-        elif letter == "=" and not equals:
-            # What follows the first one in an assignment is a word of its own.
+                chars.append(char)
+        elif char in "'\"":
+            quote, started = char, True
+        elif char in _BREAKS:
+            chars, started, quoted_start, equals = [], False, True, False
+        elif char == "=" and not equals:
+            # The value of an assignment is completed like a word of its own.
             equals = True
-            letters = [] if _is_name("".join(letters)) else [*letters, letter]
-            begun, quoted_start = bool(letters), not letters
+            chars = [] if _is_name("".join(chars)) else [*chars, char]
+            started, quoted_start = bool(chars), not chars
         else:
-            if not begun:
+            if not started:
                 quoted_start = False
-            letters.append(letter)
-            begun = True
-        place += 1
-    path = "".join(letters)
+            chars.append(char)
+            started = True
+        index += 1
+    path = "".join(chars)
     home = not quoted_start and path.startswith("~/")
-    return Word(path[2:] if home else path, quote, home)
+    return CompletionWord(path[2:] if home else path, quote, home)
 
 
-def looking(word: Word) -> str:
-    """Return the command that prints what the word can go on with, a NUL after each."""
+def listing_command(word: CompletionWord) -> str:
+    """Return the command that prints all matches of a word, NUL-terminated."""
     folder = word.folder
     if word.home:
         go = f'cd -- "$HOME"/{shell_words.word(folder)}' if folder else 'cd -- "$HOME"'
@@ -102,24 +102,24 @@ def looking(word: Word) -> str:
 
 
 async def ask(client: AsyncSandboxClient, sandbox_id: str, before: str) -> Completion:
-    """Return how the path before the cursor may go on in a sandbox, by one small command.
+    """Complete the path before the cursor in a sandbox, with one short command.
 
     Raises:
-        SandboxClientError: the sandbox could not be asked.
+        SandboxClientError: the command failed.
     """
     word = word_before(before)
-    reply = await client.execute_command(sandbox_id, looking(word), timeout=SECONDS)
-    return complete(word, reply.stdout)
+    response = await client.execute_command(sandbox_id, listing_command(word), timeout=SECONDS)
+    return complete(word, response.stdout)
 
 
-def complete(word: Word, output: str) -> Completion:
-    """Return what to insert, from what :func:`looking` printed. Names that can't be typed are passed over."""
+def complete(word: CompletionWord, output: str) -> Completion:
+    """Return the insertion for the output of :func:`listing_command`. Names that can't be typed are skipped."""
     found = output.split("\0")[:-1]
     names = [name for name in found if name.startswith(word.beginning) and clean(name) == name and "\ufffd" not in name]
     if not names:
         return Completion("", ())
     first, last = min(names), max(names)
-    common = first[: next((at for at, letter in enumerate(first) if last[at : at + 1] != letter), len(first))]
+    common = first[: next((at for at, char in enumerate(first) if last[at : at + 1] != char), len(first))]
     insert = _quoted(common[len(word.beginning) :], word.quote)
     if len(names) == 1 and not common.endswith("/"):
         insert += word.quote + " "
@@ -139,11 +139,11 @@ def _is_name(text: str) -> bool:
 
 
 def columns(names: Sequence[str], width: int) -> str:
-    """Return as many names as fit a line, and how many there are besides."""
+    """Return as many names as fit into a line, and the number of the rest."""
     line = ""
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         shown = name if len(name) <= 40 else name[:39] + "…"
-        if len(line) + len(shown) + 14 > width and place:
-            return f"{line} and {len(names) - place:,} more"
+        if len(line) + len(shown) + 14 > width and index:
+            return f"{line} and {len(names) - index:,} more"
         line += ("  " if line else "") + shown
     return line

@@ -1,4 +1,4 @@
-"""The commands of earlier sessions, for the arrows and for searching."""
+"""The command history of earlier sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class PastCommand:
-    """A command as it is kept: without secrets. ``sandbox_id`` is empty when it ran on many."""
+    """A stored command, redacted. ``sandbox_id`` is empty when it ran in many sandboxes."""
 
     command: str
     sandbox_id: str
@@ -19,20 +19,20 @@ class PastCommand:
 
 
 class CommandHistory(Protocol):
-    """Where commands are kept. All but :meth:`add` may take a while."""
+    """Storage of commands. All methods but :meth:`add` may block."""
 
     def add(self, sandbox_id: str, sandbox_name: str, command: str) -> None:
-        """Keep a command, soon. What may not be kept (see ``masking``) is left out."""
+        """Store a command, asynchronously. Secrets are redacted, see ``redaction``."""
         ...
 
     def search(self, text: str, sandbox_id: str | None = None) -> Sequence[PastCommand]:
-        """Return the commands that hold a text, newest first, each once.
+        """Return the commands that contain a text, newest first, without duplicates.
 
         Raises:
-            OSError: they can't be read.
+            OSError: the storage can't be read.
         """
         ...
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Finish pending writes."""
         ...

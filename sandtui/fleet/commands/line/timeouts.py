@@ -1,4 +1,4 @@
-"""How long a command may take: three choices, in seconds."""
+"""The choices for a command's timeout, in seconds."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ TIMEOUTS = (60, DEFAULT_TIMEOUT, MAX_TIMEOUT)
 
 
 def next_timeout(seconds: int) -> int:
-    """Return the choice after this one, from the longest to the shortest again."""
+    """Return the next choice, cyclically."""
     return next((choice for choice in TIMEOUTS if choice > seconds), TIMEOUTS[0])

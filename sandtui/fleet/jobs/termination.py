@@ -1,17 +1,17 @@
-"""Stopping a job: TERM to all that it started, then KILL to what is left."""
+"""Killing a job with its child processes: TERM first, then KILL to what is left."""
 
 from __future__ import annotations
 
 from sandtui.client import APIError, AsyncSandboxClient
 from sandtui.fleet.jobs.job import JobKey
 
-PATIENCE = 5
+GRACE = 5
 """Seconds between TERM and KILL."""
 
-# The shell that runs the job is spared at first: it sees its command end and writes the exit code, as whoever waits
-# for the job expects. What it started is found by parent, process group and session, all of them below that shell;
-# the group and session of the launcher itself are never touched. Who was sent TERM is remembered: its parent may be
-# gone when it is looked for again. A job whose shell had to be killed gets the exit code that a shell would give.
+# The job's own shell is spared at first: it sees its command end and writes the exit code, as anyone waiting for the
+# job expects. Child processes are found by parent, process group and session, all of them below that shell; the
+# group and session of the launcher itself are never touched. Processes that got TERM are remembered: their parent may
+# be gone on the next scan. A job whose shell had to be killed gets the exit code that a shell would report.
 _SCRIPT = r"""
 LC_ALL=C; J=/tmp/job_ID; W='echo \$? > *'$J'\.exit'
 root() { r=; [ -f $J.launch/pid ] && r=$(head -c 12 $J.launch/pid)
@@ -29,15 +29,15 @@ while [ $again = 1 ]; do again=0; set -- $t
 while [ $# -ge 5 ]; do p=$1 z=$2 parent=$3 group=$4 session=$5; shift 5
 case "$tree" in *" $p "*) continue;; esac
 [ $z != Z ] && [ $p != $$ ] || continue
-case "$told" in *" $p "*) ;; *) case "$tree" in *" $parent "*) ;;
+case "$sent" in *" $p "*) ;; *) case "$tree" in *" $parent "*) ;;
 *) [ $group = $r ] || [ $session = $r ] || continue;; esac;; esac
 tree="$tree$p "; found="$found $p"; again=1; done; done; }
 [ -s $J.exit ] && { echo over; exit; }
 root; [ -n "$r" ] || { echo gone; exit; }
-code=143; told=" "
+code=143; sent=" "
 if [ -d /proc/self ]; then n=0
-while [ $n -lt PATIENCE0 ]; do all; [ -n "$found" ] || break
-for p in $found; do case "$told" in *" $p "*) ;; *) kill -TERM $p 2>/dev/null; told="$told$p ";; esac; done
+while [ $n -lt GRACE0 ]; do all; [ -n "$found" ] || break
+for p in $found; do case "$sent" in *" $p "*) ;; *) kill -TERM $p 2>/dev/null; sent="$sent$p ";; esac; done
 sleep 0.1 2>/dev/null || { sleep 1; n=$((n+9)); }; n=$((n+1)); done
 all; for p in $found; do kill -KILL $p 2>/dev/null; code=137; done
 n=0; while [ $n -lt 10 ] && kill -0 $r 2>/dev/null && [ ! -s $J.exit ]; do
@@ -45,30 +45,32 @@ sleep 0.1 2>/dev/null || sleep 1; n=$((n+1)); done
 [ -s $J.exit ] || { kill -KILL $r 2>/dev/null; sleep 0.1 2>/dev/null || sleep 1
 grep -q "$W" /proc/$r/cmdline 2>/dev/null && { echo refused; exit; }; }
 else kill -TERM -$r 2>/dev/null || kill -TERM $r; n=0
-while [ $n -lt PATIENCE ] && kill -0 $r 2>/dev/null; do sleep 1; n=$((n+1)); done; fi
+while [ $n -lt GRACE ] && kill -0 $r 2>/dev/null; do sleep 1; n=$((n+1)); done; fi
 if [ ! -s $J.exit ]; then [ -d /proc/self ] || kill -KILL -$r 2>/dev/null || kill -KILL $r 2>/dev/null
 echo $code > $J.exit.new && mv $J.exit.new $J.exit; fi
 echo stopped
 """
 
 
-def stop_command(job_id: str) -> str:
-    """Return the shell text that stops a job and prints ``stopped``, ``over`` or ``gone``."""
-    text = _SCRIPT.strip().replace("PATIENCE0", str(PATIENCE * 10)).replace("PATIENCE", str(PATIENCE))
+def kill_command(job_id: str) -> str:
+    """Return the shell script that kills a job and prints ``stopped``, ``over`` or ``gone``."""
+    text = _SCRIPT.strip().replace("GRACE0", str(GRACE * 10)).replace("GRACE", str(GRACE))
     return text.replace("ID", job_id)
 
 
-async def stop_job(client: AsyncSandboxClient, key: JobKey) -> str:
-    """Stop a job; return ``stopped``, ``over`` when it had ended, or ``gone`` when it has no process any more.
+async def kill_job(client: AsyncSandboxClient, key: JobKey) -> str:
+    """Kill a job; return ``stopped``, ``over`` when it had already ended, or ``gone`` when it has no process.
 
     Raises:
-        SandboxClientError: the sandbox could not be asked, or did not say what became of it.
+        SandboxClientError: the sandbox could not be reached, or gave no valid result.
     """
-    reply = await client.execute_command(key.sandbox_id, stop_command(key.job_id), timeout=PATIENCE + 30)
-    word = reply.stdout.strip().rsplit("\n", 1)[-1]
-    if word == "refused":
-        raise APIError(f"job {key.job_id} belongs to another user of the sandbox", sandbox_id=key.sandbox_id)
-    if word not in {"stopped", "over", "gone"}:
-        reason = reply.stderr.strip()[-200:] or f"exit code {reply.exit_code}"
-        raise APIError(f"the sandbox did not say whether job {key.job_id} ended: {reason}", sandbox_id=key.sandbox_id)
-    return word
+    response = await client.execute_command(key.sandbox_id, kill_command(key.job_id), timeout=GRACE + 30)
+    outcome = response.stdout.strip().rsplit("\n", 1)[-1]
+    if outcome == "refused":
+        raise APIError(
+            f"no permission: job {key.job_id} belongs to another user of the sandbox", sandbox_id=key.sandbox_id
+        )
+    if outcome not in {"stopped", "over", "gone"}:
+        reason = response.stderr.strip()[-200:] or f"exit code {response.exit_code}"
+        raise APIError(f"unknown result of killing job {key.job_id}: {reason}", sandbox_id=key.sandbox_id)
+    return outcome

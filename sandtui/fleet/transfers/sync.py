@@ -1,4 +1,4 @@
-"""Making two directories equal, one way: what differs, what is ignored, and what is there too much."""
+"""One-way sync of directories: differences, ignored items, and extra items in the target."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Final
 
 from pathspec import GitIgnoreSpec
 
-from sandtui.fleet.files.entry import Kind, TreeItem, special
+from sandtui.fleet.files.entry import FileKind, TreeItem, special
 from sandtui.fleet.files.names import parent
 from sandtui.fleet.transfers.model import Existing
-from sandtui.fleet.transfers.plan import Plan, Rules, is_under, plan
+from sandtui.fleet.transfers.plan import TransferPlan, TransferRules, is_under, plan
 
 ROOT: Final = TreeItem("", stat.S_IFDIR | 0o755, 0, 0)
-OMITTED_TOLD = 20
-"""Names of what is left out that are told; of more only the number is."""
+MAX_OMITTED = 20
+"""Omitted items listed by name; of the rest only the number is shown."""
 
-_SYNC: Final = Rules(Existing.DIFFERENT, keep=True, delete=True)
+_SYNC: Final = TransferRules(Existing.DIFFERENT, keep=True, delete=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a synchronisation would do, by relative paths; ``size`` is in bytes.
+    """What a sync would do, by relative paths; ``size`` is in bytes.
 
-    ``extra`` is what has to go: what only the target has, and what is of another kind there. ``left_out`` can't be
-    copied, and of ``refused`` more the names lead out of their directory. ``held`` are the ``.git`` that are left out,
-    ``replaced`` all that is there and would not stay as it is, whatever its kind.
+    ``extra`` is to be deleted: what only the target has, or what is of another kind there. ``left_out`` can't be
+    copied; ``refused`` counts unsafe names. ``held`` are the ``.git`` directories that are left out, ``replaced``
+    everything in the target that would be replaced or changed.
     """
 
     new: tuple[str, ...]
@@ -47,11 +47,11 @@ def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
     return GitIgnoreSpec.from_lines(patterns)
 
 
-def ignored(patterns: tuple[str, ...], items: Sequence[TreeItem]) -> list[TreeItem]:
-    """Return the items that no pattern leaves out; nothing comes back inside a directory that is left out.
+def without_ignored(patterns: tuple[str, ...], items: Sequence[TreeItem]) -> list[TreeItem]:
+    """Return the items that no pattern excludes; everything below an excluded directory is excluded.
 
     Raises:
-        ValueError: a pattern can't be read.
+        ValueError: a pattern is invalid.
     """
     if not patterns:
         return list(items)
@@ -59,7 +59,7 @@ def ignored(patterns: tuple[str, ...], items: Sequence[TreeItem]) -> list[TreeIt
     out: set[str] = set()
     kept = []
     for item in items:  # parents come first
-        is_folder = item.kind is Kind.FOLDER
+        is_folder = item.kind is FileKind.FOLDER
         if parent(f"/{item.path}")[1:] in out or spec.match_file(item.path + ("/" if is_folder else "")):
             if is_folder:
                 out.add(item.path)
@@ -69,7 +69,7 @@ def ignored(patterns: tuple[str, ...], items: Sequence[TreeItem]) -> list[TreeIt
 
 
 def guarded(items: Sequence[TreeItem], kept: Sequence[TreeItem]) -> set[str]:
-    """Return what is to be left alone, with the directories that hold it."""
+    """Return the excluded items, with the directories that contain them."""
     names = {item.path for item in kept}
     found: set[str] = set()
     for item in items:
@@ -81,9 +81,9 @@ def guarded(items: Sequence[TreeItem], kept: Sequence[TreeItem]) -> set[str]:
 
 
 def extras(tree: Sequence[TreeItem], there: Mapping[str, TreeItem], guarded: Collection[str] = ()) -> list[str]:
-    """Return what the target has and the source has not: the topmost of each, for all below goes with it.
+    """Return what only the target has: the topmost items, since everything below is deleted with them.
 
-    A directory that is ``guarded`` stays, and only what else is in it goes.
+    A ``guarded`` directory stays; only other items in it are returned.
     """
     wanted = {item.path for item in tree}
     found: list[str] = []
@@ -96,24 +96,24 @@ def extras(tree: Sequence[TreeItem], there: Mapping[str, TreeItem], guarded: Col
 def difference(
     tree: Sequence[TreeItem],
     there: Mapping[str, TreeItem],
-    rules: Rules = _SYNC,
+    rules: TransferRules = _SYNC,
     *,
     extra: Sequence[str] | None = None,
     root: TreeItem = ROOT,
     target: str = "/",
 ) -> Difference:
-    """Compare two trees as the copy will.
+    """Compare two trees in the same way as the copy.
 
     Raises:
-        TransferError: the copy would fail, for something is in the way.
+        TransferError: the copy would fail, because something blocks it.
     """
     made = plan("/", target, root, tree, there, rules)
-    assert isinstance(made, Plan)
+    assert isinstance(made, TransferPlan)
     kinds = {item.path: item.kind for item in tree}
     copied = {item.path for item in made.items} | {path for path, _ in made.links}
     new = {path for path in copied if path not in there or is_under(path, made.replaced)}
     changed = copied - new | {path for path, _ in made.permissions}
-    same = made.skipped - sum(kinds.get(path) is not Kind.FOLDER for path, _ in made.permissions)
+    same = made.skipped - sum(kinds.get(path) is not FileKind.FOLDER for path, _ in made.permissions)
     gone = [path for path in (extras(tree, there) if extra is None else extra) if not is_under(path, made.replaced)]
     order = [item.path for item in tree or (root,)]
     return Difference(
@@ -127,26 +127,26 @@ def difference(
     )
 
 
-def replaced(made: Plan, there: Collection[str]) -> set[str]:
-    """Return the paths of what is there and a plan would replace or give other permissions."""
+def replaced(made: TransferPlan, there: Collection[str]) -> set[str]:
+    """Return the existing paths that a plan would replace, or whose permissions it would change."""
     copied = {item.path for item in made.items} | {path for path, _ in made.links}
     return {path for path in copied if path in there} | set(made.replaced) | {path for path, _ in made.permissions}
 
 
 def omitted(label: str, items: Sequence[TreeItem], refused: int, held: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return in words what is left out under a source; of many the first. Without a label the paths are relative."""
+    """Return lines about the omitted items of a source, at most some. Without a label the paths are relative."""
     inside, about = (f"{label.rstrip('/')}/", f"{label.rstrip('/')}: ") if label else ("", "")
-    told = [
+    lines = [
         f"{inside}{item.path} is a {special(item.mode)}"
-        if item.kind is Kind.OTHER
-        else f"{inside}{item.path} can't be read as a link"
-        for item in items[:OMITTED_TOLD]
+        if item.kind is FileKind.OTHER
+        else f"{inside}{item.path} is an unreadable link"
+        for item in items[:MAX_OMITTED]
     ]
-    if len(items) > OMITTED_TOLD:
-        told.append(f"{about}{len(items) - OMITTED_TOLD:,} more pipes, sockets and devices")
-    told += [f"{inside}{path} is git's own, which runs what it finds there" for path in held[:OMITTED_TOLD]]
-    if len(held) > OMITTED_TOLD:
-        told.append(f"{about}{len(held) - OMITTED_TOLD:,} more .git")
+    if len(items) > MAX_OMITTED:
+        lines.append(f"{about}{len(items) - MAX_OMITTED:,} more pipes, sockets and devices")
+    lines += [f"{inside}{path} is a .git directory (git may run its files)" for path in held[:MAX_OMITTED]]
+    if len(held) > MAX_OMITTED:
+        lines.append(f"{about}{len(held) - MAX_OMITTED:,} more .git directories")
     if refused:
-        told.append(f"{about}{refused:,} names that lead out of their directory")
-    return tuple(told)
+        lines.append(f"{about}{refused:,} unsafe names")
+    return tuple(lines)

@@ -1,10 +1,10 @@
-"""What a console carries from one command to the next, as a shell would: its directory and exported variables.
+"""The shell state that a console carries from one command to the next: directory and exported variables.
 
-Each command runs in a shell of its own, so what ``cd``, ``export`` and ``unset`` did is read back afterwards and given
-to the next one. The way back is a folder in the sandbox with a random name that only its user can enter: nothing that
-a command prints can be taken for it. It is removed when it has been read, and when the command is stopped.
+Each command runs in a new shell, so the effects of ``cd``, ``export`` and ``unset`` are read back afterwards and
+applied to the next one. They are stored in a directory of the sandbox with a random name that only its user can enter,
+so that no output of a command can be mistaken for them. It is removed after reading, and when the command is stopped.
 
-Kept: the working directory and exported variables. Not kept: shell variables that are not exported, functions,
+Carried: the working directory and exported variables. Not carried: shell variables that are not exported, functions,
 aliases, options, background jobs; and nothing of a command that was stopped, or that replaced the shell by ``exec``.
 """
 
@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from sandtui.client.shell_words import cd, word
 
 MAX_BYTES = 200_000
-"""Of each file that is read back."""
+"""Maximum size of each file that is read back."""
 
 MAX_CARRIED = 64 * 1024
-"""Characters of variables that are carried; they go out with every command."""
+"""Maximum characters of carried variables; they are sent with every command."""
 
 FORGOTTEN_MINUTES = 60
-"""After which nobody reads back any more what was written down: a command takes 15 at most."""
+"""Age after which state files are stale: a command takes at most 15 minutes."""
 
 _CHANGES = re.compile(
     r"(?:^|[;&|(){}\n`!]|\b(?:then|do|else|builtin|command|time)\b)[ \t]*(?:[A-Za-z_]\w*=\S*[ \t]+)*"
@@ -37,7 +37,7 @@ _SHELLS_OWN = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Where the next command runs and what it finds there. ``directory`` is None until something changed it."""
+    """Directory and variables of the next command. ``directory`` is None until a command changes it."""
 
     directory: str | None = None
     exported: Mapping[str, str] = field(default_factory=dict)
@@ -45,29 +45,29 @@ class Carried:
 
     @property
     def variables(self) -> str:
-        """The changed variables in short: ``+2 -1``, or nothing."""
+        """The number of changed variables: ``+2 -1``, or empty."""
         parts = [f"+{len(self.exported)}"] if self.exported else []
         return " ".join([*parts, f"-{len(self.removed)}"] if self.removed else parts)
 
 
-class NotKept(Exception):
-    """What a command changed could not be read back; its text says why."""
+class StateLostError(Exception):
+    """The shell state could not be read back; the message says why."""
 
 
 def may_change(command: str) -> bool:
-    """Whether a command may change what is carried. One that can't is sent as it is."""
+    """Whether a command may change the state. Any other command is sent unchanged."""
     return _CHANGES.search(command) is not None
 
 
 def plain(command: str, carried: Carried) -> str:
-    """Return a command that changes nothing, without the variables that were removed."""
+    """Return a command that can't change the state, with the removed variables unset."""
     return f"unset {' '.join(sorted(carried.removed))}\n{command}" if carried.removed else command
 
 
 def recording(command: str, carried: Carried, token: str) -> str:
-    """Return what runs a command and writes down where it ended; the exit code is the command's own.
+    """Return a script that runs a command and stores the shell state; the exit code is the command's.
 
-    ``token`` is random, of letters and digits.
+    ``token`` consists of random letters and digits.
     """
     folder = _folder(token)
     lines = [
@@ -92,9 +92,9 @@ def recording(command: str, carried: Carried, token: str) -> str:
 
 
 def reading(token: str) -> str:
-    """Return the command that reads back what was written down, and removes it.
+    """Return the command that prints the stored state and removes it.
 
-    What was written down for a program that was killed, or lost its connection, goes too when it is old enough.
+    Stale state files, left after a crash or a lost connection, are removed too.
     """
     return (
         f"d={_folder(token)}; for f in cwd before after; do command -p cat $d/$f 2>/dev/null "
@@ -105,38 +105,38 @@ def reading(token: str) -> str:
 
 
 def forgetting(token: str) -> str:
-    """Return the command that removes what was written down."""
+    """Return the command that removes the stored state."""
     return f"command -p rm -rf {_folder(token)}"
 
 
 def carry_on(carried: Carried, text: str) -> Carried:
-    """Return what is carried after a command, from what :func:`reading` printed.
+    """Return the new state, from the output of :func:`reading`.
 
     Raises:
-        NotKept: nothing was written down, or it can't be carried.
+        StateLostError: no state was stored, or it can't be carried.
     """
     try:
         directory, before, after = (base64.b64decode(line, validate=True) for line in text.splitlines())
     except (ValueError, binascii.Error):
-        raise NotKept("the sandbox has no base64, or answered something else") from None
+        raise StateLostError("the sandbox has no base64, or its output is invalid") from None
     if not directory:
-        raise NotKept("the command did not leave a shell behind")
+        raise StateLostError("the shell's state was not saved")
     try:
-        place = directory.decode().removesuffix("\n")
+        path = directory.decode().removesuffix("\n")
     except UnicodeDecodeError:
-        raise NotKept("the directory's name is not UTF-8") from None
-    if "\0" in place:
-        raise NotKept("the sandbox answered something else")
+        raise StateLostError("the directory name is not UTF-8") from None
+    if "\0" in path:
+        raise StateLostError("invalid output from the sandbox")
     old, new = _variables(before), _variables(after)
     if not before or not after:
-        return Carried(place, carried.exported, carried.removed)
+        return Carried(path, carried.exported, carried.removed)
     changed = {name: value for name, value in new.items() if old.get(name) != value}
     gone = old.keys() - new.keys()
     exported = {name: value for name, value in {**carried.exported, **changed}.items() if name not in gone}
     removed = frozenset((carried.removed | gone) - exported.keys())
     if sum(len(name) + len(value) for name, value in exported.items()) > MAX_CARRIED:
-        raise NotKept(f"the changed variables are longer than {MAX_CARRIED:,} characters")
-    return Carried(place, exported, removed)
+        raise StateLostError(f"changed variables exceed {MAX_CARRIED:,} characters")
+    return Carried(path, exported, removed)
 
 
 def _variables(environment: bytes) -> dict[str, str]:

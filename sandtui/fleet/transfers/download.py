@@ -1,4 +1,4 @@
-"""From a sandbox to this machine: under a temporary name, checked, then renamed."""
+"""Downloading from a sandbox: to a temporary name, verified, then renamed."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from sandtui.cancellation import run_to_end
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.directories import make_private
 from sandtui.fleet.files.names import FilesError, beside, is_text
-from sandtui.fleet.files.remote import SandboxSide
-from sandtui.fleet.files.shell import Words
+from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.files.shell import ShellArguments
 from sandtui.fleet.transfers import archive
 from sandtui.fleet.transfers.model import PausedError, Transfer, TransferError
-from sandtui.fleet.transfers.plan import Item
+from sandtui.fleet.transfers.plan import TransferItem
 
-RESUMED_FROM = 32 * 1024 * 1024
-"""Bytes from which on a file that has come in part is gone on with, whatever ended the last try."""
+RESUME_BYTES = 32 * 1024 * 1024
+"""Size from which a partial download is resumed, whatever ended the last attempt."""
 
 OnBytes = Callable[[int], None]
 
 
-class Fetcher:
-    """Fetches files of one transfer from one sandbox."""
+class Downloader:
+    """Downloads files of one transfer from one sandbox."""
 
     def __init__(self, client: AsyncSandboxClient, sandbox_id: str, transfer: Transfer) -> None:
         self._client, self._id, self._transfer = client, sandbox_id, transfer
-        self._side = SandboxSide(client, sandbox_id)
+        self._side = SandboxFileSystem(client, sandbox_id)
         target = transfer.spec.target
-        # What is on its way to another sandbox lies under names of our own meanwhile.
+        # Files in transit to another sandbox are stored under generated names.
         self._root = target.path if target.sandbox_id is None else ""
 
-    async def fetch(self, item: Item, on_bytes: OnBytes) -> None:
-        """Fetch one file. What stood under its name is replaced when all has come and was found right.
+    async def download(self, item: TransferItem, on_bytes: OnBytes) -> None:
+        """Download one file. An existing file is replaced only after the download is complete and verified.
 
         Raises:
-            TransferError: it changed meanwhile, or can't be written here.
-            FilesError: the sandbox refused.
-            SandboxClientError: it broke off; a large file goes on where it was.
+            TransferError: it changed meanwhile, or can't be written.
+            FilesError: the sandbox rejected it.
+            SandboxClientError: the download was interrupted; a large file is resumed on retry.
         """
         staged = self._staged(item)
-        told = 0
+        reported = 0
 
         def progress(done: int, total: int | None) -> None:
-            nonlocal told
-            on_bytes(done - told)
-            told = done
+            nonlocal reported
+            on_bytes(done - reported)
+            reported = done
             self._transfer.check()
 
         source, alias = item.source, ""
         try:
             if not is_text(source):
-                # The platform's download takes no path that is not UTF-8: a link in the sandbox stands for it.
+                # The platform's download requires a UTF-8 path: use a link in the sandbox.
                 alias = f"/tmp/.sandtui-{self._transfer.id}-{secrets.token_hex(4)}"  # noqa: S108 - in a sandbox
-                words = Words()
-                await self._check_run(f"{words.add(item.source)}", words, alias)
+                arguments = ShellArguments()
+                await self._check_run(f"{arguments.add(item.source)}", arguments, alias)
                 source = alias
             checksum = self._transfer.spec.checksum
-            version = (item.size, item.modified) if item.size >= RESUMED_FROM else None
+            version = (item.size, item.modified) if item.size >= RESUME_BYTES else None
             await self._client.download_file(
                 self._id,
                 source,
@@ -71,7 +71,7 @@ class Fetcher:
             )
             await asyncio.to_thread(self._place, staged, item)
         except (PausedError, asyncio.CancelledError):
-            raise  # what has come waits for the next try; the queue removes it when there will be none
+            raise  # the partial file waits for a retry; the queue removes it when there is none
         except BaseException as error:
             if not isinstance(error, SandboxClientError):
                 await asyncio.to_thread(self.forget, item)
@@ -80,35 +80,37 @@ class Fetcher:
             if alias:
                 await run_to_end(self._drop(alias))
 
-    async def fetch_archive(self, items: list[Item], root: str, folder: Path, on_bytes: OnBytes) -> list[Item]:
-        """Fetch small files together; return those that were not in the archive as they were listed.
+    async def download_archive(
+        self, items: list[TransferItem], root: str, folder: Path, on_bytes: OnBytes
+    ) -> list[TransferItem]:
+        """Download small files as one archive; return those that were not in it as they were listed.
 
-        ``root`` is the directory in the sandbox that their paths are relative to; ``folder`` is a private one here.
+        ``root`` is the directory in the sandbox that their paths are relative to; ``folder`` a private local one.
 
         Raises:
-            TransferError: one can't be written here.
-            FilesError: the sandbox refused.
-            SandboxClientError: it broke off; none of them has come then, or all.
+            TransferError: one can't be written.
+            FilesError: the sandbox rejected it.
+            SandboxClientError: the transfer was interrupted; none of the files was written.
         """
         whole = sum(item.size for item in items)
         stem = f"/tmp/.sandtui-{self._transfer.id}-{secrets.token_hex(4)}"  # noqa: S108 - in a sandbox
         here = folder / f"{secrets.token_hex(8)}.tar"
-        told = 0
+        reported = 0
 
         def progress(done: int, total: int | None) -> None:
-            nonlocal told
+            nonlocal reported
             share = min(whole, whole * done // total) if total else 0
-            on_bytes(share - told)
-            told = share
+            on_bytes(share - reported)
+            reported = share
             self._transfer.check()
 
         try:
             await asyncio.to_thread(make_private, folder)
-            # To its end, even when cancelled: what arrives after the cleaning up would stay.
+            # Not interrupted by cancellation: a file that arrives after the cleanup would stay.
             await run_to_end(self._put(f"{stem}.sh", archive.pack_script(items, root, f"{stem}.tar")))
-            reply = await self._side.run(f"sh {stem}.sh", root, 900)
-            if reply.exit_code != 0:
-                raise FilesError(f"{root} could not be read: {reply.stderr.strip()[-200:]}")
+            response = await self._side.run(f"sh {stem}.sh", root, 900)
+            if response.exit_code != 0:
+                raise FilesError(f"{root} can't be read: {response.stderr.strip()[-200:]}")
             checksum = self._transfer.spec.checksum
             await self._client.download_file(
                 self._id, f"{stem}.tar", here, on_progress=progress, checksum=checksum, mark=self._transfer.id
@@ -119,17 +121,17 @@ class Fetcher:
             keep = self._transfer.spec.keep
             done = await asyncio.to_thread(archive.unpack, here, wanted, suffix, keep=keep, root=self._root)
         except BaseException:
-            on_bytes(-told)
+            on_bytes(-reported)
             raise
         finally:
             here.unlink(missing_ok=True)
             await run_to_end(self._clean(stem))
         missed = [item for item in items if item.path not in set(done)]
-        on_bytes(whole - told - sum(item.size for item in missed))
+        on_bytes(whole - reported - sum(item.size for item in missed))
         return missed
 
-    def forget(self, item: Item) -> None:
-        """Remove what earlier tries of a file have left on this machine."""
+    def forget(self, item: TransferItem) -> None:
+        """Remove the partial files of earlier attempts on this machine."""
         staged = Path(self._staged(item))
         own = f".{staged.name}."
         try:
@@ -140,31 +142,33 @@ class Fetcher:
             if path.name == staged.name or path.name.startswith(own):
                 path.unlink(missing_ok=True)
 
-    def _staged(self, item: Item) -> str:
+    def _staged(self, item: TransferItem) -> str:
         return beside(item.target, f"{self._transfer.id}.part")
 
-    def _place(self, staged: str, item: Item) -> None:
-        """Give the file that has come its name."""
+    def _place(self, staged: str, item: TransferItem) -> None:
+        """Move a complete file into place."""
         path = Path(staged)
-        # Inside a tree a link is replaced: what it leads to may be anywhere. One that was named is followed.
+        # Inside a tree a link is replaced, since its target may be anywhere; a link named by the user is followed.
         target = Path(item.target) if item.path else Path(item.target).resolve()
         try:
             found = path.stat().st_size
             if found != item.size:
-                raise TransferError(f"{item.source} changed while it was fetched: {found:,} bytes, not {item.size:,}")
+                raise TransferError(
+                    f"{item.source} changed during the download: {found:,} bytes instead of {item.size:,}"
+                )
             with path.open("rb") as file:
                 archive.settle(file.fileno(), item, keep=self._transfer.spec.keep)
             if target.is_dir() and not target.is_symlink():
-                raise TransferError(f"{target} is a directory; a file can't take its place")
-            archive.check_place(item, self._root)
+                raise TransferError(f"{target} is a directory: a file can't replace it")
+            archive.check_inside(item, self._root)
             path.replace(target)
         except OSError as error:
             raise TransferError(f"{target}: {error.strerror or error}") from None
 
-    async def _check_run(self, word: str, words: Words, alias: str) -> None:
-        reply = await self._side.run(f"{words.preamble}ln -s {word} {alias}", word, 30)
-        if reply.exit_code != 0:
-            raise FilesError(f"the sandbox could not make a link in /tmp: {reply.stderr.strip()[-200:]}")
+    async def _check_run(self, word: str, arguments: ShellArguments, alias: str) -> None:
+        response = await self._side.run(f"{arguments.preamble}ln -s {word} {alias}", word, 30)
+        if response.exit_code != 0:
+            raise FilesError(f"can't create a link in /tmp of the sandbox: {response.stderr.strip()[-200:]}")
 
     async def _put(self, path: str, script: bytes) -> None:
         await self._client.upload_bytes(self._id, path, script)
@@ -173,7 +177,7 @@ class Fetcher:
         try:
             await self._side.run(f"rm -f {stem}.sh {stem}.tar", stem, 30)
         except FilesError:
-            self._transfer.untidy = True  # an error that led here must not be hidden by another
+            self._transfer.untidy = True  # must not hide the error that led here
 
     async def _drop(self, alias: str) -> None:
         try:
