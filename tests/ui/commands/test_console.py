@@ -243,7 +243,7 @@ async def test_what_runs_is_stopped_and_begins_again_as_a_job_after_a_question()
         await until(pilot, lambda: screen.console.running is not None)
         await pilot.press("ctrl+g")
         assert isinstance(app.screen, AskDialog)
-        assert "stopped first, and then begins again from its start" in app.screen.question
+        assert "stopped and restarted as a job" in app.screen.question
         await until(pilot, lambda: app.screen.can_be_read)
         await pilot.press("n")
         assert screen.console.running is not None

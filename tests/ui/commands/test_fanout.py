@@ -130,12 +130,12 @@ async def test_equal_answers_are_folded_and_differences_shown():
         await run_command(pilot, "python -m pytest -q")
         await over(pilot)
         text = shown(app.screen)
-        assert text[0].startswith("▾ 8 the same  exit 0")
+        assert text[0].startswith("▾ 8 identical  exit 0")
         assert "   20 passed in 0.84s" in text
         assert "+  tests/smoke/test_env.py:41: AssertionError: WANDB_MODE not set" in text
         assert any("could not be reached" in line for line in text)
         await pilot.press("escape", "exclamation_mark")
-        assert not any("the same" in line for line in shown(app.screen))
+        assert not any("identical" in line for line in shown(app.screen))
         await pilot.press("exclamation_mark", "z")
         assert sum("exit 0" in line for line in shown(app.screen)) == 8
         await pilot.press("z", "g", "enter")
@@ -323,7 +323,7 @@ async def test_other_sandboxes_wait_for_the_command_that_runs():
         await pilot.press("tab")
         for key in ("e", "E"):
             await pilot.press(key)
-            await refused(pilot, "still runs")
+            await refused(pilot, "still running")
         assert isinstance(app.screen, FanOutScreen) and app.screen.fan_out is not None
 
 

@@ -161,7 +161,7 @@ async def test_an_ended_shell_shows_its_exit_code_and_goes_with_its_screen():
         await pilot.press("u")
         await until(pilot, lambda: len(opener.channels) == 2 and app.screen.view.typing)
         opener.last.say(0)
-        await until(pilot, lambda: "exit code 0" in activity(app))
+        await until(pilot, lambda: "exited with code 0" in activity(app))
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen) and board.shells == [])
 
