@@ -42,7 +42,7 @@ async def test_a_command_on_all_marked(platform_process, fleet, tmp_path):
         await terminal.press("*", "x")
         await terminal.until("command · 3 sandboxes")
         await terminal.press('echo out; [ "$NUMBER" = 1 ] && echo odd >&2 && exit 4; exit 0', "enter")
-        await terminal.until("2 x exit 0   1 x exit 4")
+        await terminal.until("2 × exit 0   1 × exit 4")
         shown = await terminal.until("+! odd")
         assert "2 the same  exit 0" in shown
         assert "fan-1  exit 4" in shown

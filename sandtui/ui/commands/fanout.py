@@ -265,7 +265,7 @@ def counts(fan_out: FanOut) -> list[Piece]:
 def ends(fan_out: FanOut) -> list[Piece]:
     """Return the outcome counts."""
     found = exit_codes(fan_out)
-    return [Piece("   ".join(f"{count:,} x {clean(end)}" for end, count in found), "dim")] if found else []
+    return [Piece("   ".join(f"{count:,} × {clean(end)}" for end, count in found), "dim")] if found else []
 
 
 def short_time(seconds: float | None) -> str:
