@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from sandtui.cli.cp import Unwritten
+from sandtui.cli.cp import NullJournal
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
@@ -55,7 +55,7 @@ class Bench:
 
     def __init__(self, platform: PlatformProcess, client: AsyncSandboxClient, box: str, folder: Path) -> None:
         self.platform, self.client, self.box, self.folder = platform, client, box, folder
-        self.queue = TransferQueue(client, SystemClock(), Unwritten(), folder / "spool")
+        self.queue = TransferQueue(client, SystemClock(), NullJournal(), folder / "spool")
 
     async def copy(self, source: Location, target: Location, *, checksum: bool = True) -> None:
         """Copy by the queue."""

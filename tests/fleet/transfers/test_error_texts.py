@@ -53,7 +53,7 @@ def test_an_error_is_reported_with_a_message(error, text):
 @pytest.mark.parametrize("path", ["/proc/nope/x", "{0}/file/x/y"])
 async def test_a_directory_that_cannot_be_made(tmp_path, path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FilesError, match=r"can't be made: (No such file|.*/file is not a directory)"):
+    with pytest.raises(FilesError, match=r"can't be created: (No such file|.*/file is not a directory)"):
         await LocalFileSystem().make_folders([path.format(tmp_path)])
 
 

@@ -149,6 +149,6 @@ def test_the_journal_says_so_when_it_cannot_be_used(tmp_path):
     path = tmp_path / "transfers.sqlite3"
     path.write_text("this is no database" * 100)
     database = TransferJournal.open(path)
-    with pytest.raises(OSError, match="can't be used"):
+    with pytest.raises(OSError, match="cannot be used"):
         TransferJournal(database, "x").unfinished()
     database.close()

@@ -31,7 +31,7 @@ import sandtui.fleet.transfers.download, sandtui.fleet.transfers.upload
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.transfers import TransferJournal
 from sandtui.clock import SystemClock
-from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer
+from sandtui.fleet.transfers.model import Existing, Location, Transfer, TransferSpec
 from sandtui.fleet.transfers.queue import TransferQueue
 
 async def main(key, url, state, source, target, killed_at, part):
@@ -52,7 +52,7 @@ async def main(key, url, state, source, target, killed_at, part):
         for transfer in left:
             queue.resume(transfer.id)
         if not left:
-            queue.add([Spec(Place(*source), Place(*target), "batch", Existing.OVERWRITE)])
+            queue.add([TransferSpec(Location(*source), Location(*target), "batch", Existing.OVERWRITE)])
         await queue.run()
 
 asyncio.run(main(*json.loads(sys.argv[1])))

@@ -28,7 +28,7 @@ from pathlib import Path
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.config.transfers import TransferJournal
 from sandtui.clock import SystemClock
-from sandtui.fleet.transfers.model import Existing, Place, Spec, Transfer
+from sandtui.fleet.transfers.model import Existing, Location, Transfer, TransferSpec
 from sandtui.fleet.transfers.queue import TransferQueue
 
 async def main(key, url, box, folder, most):
@@ -39,8 +39,8 @@ async def main(key, url, box, folder, most):
     journal = TransferJournal(TransferJournal.open(Path(folder, "state", "killed.sqlite3")), "test")
     async with AsyncSandboxClient(config=Config(api_key=key, base_url=url), keep_tokens=False) as client:
         queue = TransferQueue(client, SystemClock(), journal, Path(folder, "state", "spool"))
-        source, target = Place("/workspace/big", box, "box"), Place(f"{folder}/big")
-        queue.add([Spec(source, target, "batch", Existing.OVERWRITE)])
+        source, target = Location("/workspace/big", box, "box"), Location(f"{folder}/big")
+        queue.add([TransferSpec(source, target, "batch", Existing.OVERWRITE)])
         await queue.run()
 
 asyncio.run(main(*sys.argv[1:]))

@@ -361,10 +361,10 @@ async def test_what_cannot_be_copied_is_reported_and_leaves_nothing(bench):
         (here, there("/workspace/d"), "is a directory"),
         (Location(str(folder)), there("/workspace/file"), "is not a directory"),
         (Location(str(folder / "pipe")), there("/workspace/x"), "device, pipe or socket"),
-        (Location(str(folder / "nothing")), there("/workspace/x"), "not there"),
+        (Location(str(folder / "nothing")), there("/workspace/x"), "no longer exists"),
         (there("/workspace/p"), Location(str(folder / "x")), "device, pipe or socket"),
         (there("/dev/null"), Location(str(folder / "x")), "device, pipe or socket"),
-        (there("/workspace/loop"), Location(str(folder / "x")), "not there"),
+        (there("/workspace/loop"), Location(str(folder / "x")), "no longer exists"),
         (there("/workspace/file"), Location(str(folder)), "is a directory"),
         (there("/workspace/file"), Location(str(folder / "a" / "x")), "a"),
         (here, there("/proc/x"), "/proc"),
@@ -463,9 +463,9 @@ async def test_a_link_that_appears_meanwhile_is_not_written_through(bench, tmp_p
         info.size = 4
         tar.addfile(info, io.BytesIO(b"evil"))
     wanted = {"d/f": planning.TransferItem("d/f", "", str(root / "d" / "f"), 4, 0, FILE)}
-    with pytest.raises(TransferError, match="in the way"):
+    with pytest.raises(TransferError, match="is not a directory"):
         archive.unpack(tmp_path / "x.tar", wanted, "x.part", keep=False, root=str(root))
-    with pytest.raises(FilesError, match="in the way"):
+    with pytest.raises(FilesError, match="is not a directory"):
         await LocalFileSystem().make_links(str(root), [("d/link", "x")])
     # The root itself may be reached through a link: somebody has named it.
     (tmp_path / "named").symlink_to(root)
@@ -485,7 +485,7 @@ async def test_a_link_in_the_target_is_not_followed_out_of_it(bench):
     (target / "f").symlink_to(outside / "f")
     await bench.sh("mkdir -p /workspace/e/d; cd /workspace/e; echo evil > d/f; echo evil > f")
     done = await bench.copy(bench.there("/workspace/e"), Location(str(target)))
-    assert done.state is TransferState.FAILED and "in the way" in done.problem
+    assert done.state is TransferState.FAILED and "is not a directory" in done.problem
     await bench.sh("rm -r /workspace/e/d")
     done = await bench.copy(bench.there("/workspace/e"), Location(str(target)))
     assert done.state is TransferState.DONE
