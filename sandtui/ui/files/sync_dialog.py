@@ -48,7 +48,7 @@ class SyncDialog(Dialog[str]):
             Piece(f"+ {len(found.new):,} new   ", "good"),
             Piece(f"~ {len(found.changed):,} changed   ", "busy"),
             Piece(f"- {len(found.extra):,} only in target   ", "bad"),
-            Piece(f"{found.same:,} identical   {size_text(found.size)} to copy", "dim"),
+            Piece(f"{found.same:,} identical   {size_text(found.size)}", "dim"),
         ]
         keys = "c copy · D copy and delete extra · esc close"
         if self._watched is not None:

@@ -61,7 +61,7 @@ def status_text(transfer: Transfer, answer_key: str) -> str:
     if transfer.state is TransferState.FAILED:
         return clean(transfer.problem)
     if transfer.state is TransferState.ASKING:
-        return f"{transfer.conflicts} {_files(transfer.conflicts)} exist: {answer_key} to resolve"
+        return f"{transfer.conflicts} conflict{'s' * (transfer.conflicts != 1)} · {answer_key}"
     if transfer.state is TransferState.COUNTING:
         return "counting …"
     if transfer.state is TransferState.DONE:
