@@ -9,10 +9,7 @@ from tests.sources import parsed
 
 PACKAGE = Path(sandtui.__file__).parent
 
-SHARED = {
-    *("Bulk", "Entry", "Event", "Group", "Item", "Journal", "Kind", "Outcome", "Place", "Plan"),
-    *("State", "Totals", "Word"),
-}
+SHARED = {"Outcome"}
 """Names in ``fleet`` and ``ui`` that still have two meanings. No name may be added."""
 
 
