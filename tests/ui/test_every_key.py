@@ -10,7 +10,7 @@ from textual.widgets import Input
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
 from sandtui.fleet.creation.launch import Step
 from sandtui.fleet.files.names import FilesError
-from sandtui.fleet.inventory.bulk import BulkRun, Outcome
+from sandtui.fleet.inventory.bulk import BulkResult, BulkRun
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
 from sandtui.fleet.transfers.model import TransferState
 from sandtui.ui.creation.screen import CreateScreen
@@ -110,7 +110,7 @@ async def bulk(pilot, *, ended):
     async def work(sandbox_ids):
         if not ended:
             await asyncio.Event().wait()
-        return {sandbox_id: Outcome(True, "done") for sandbox_id in sandbox_ids}
+        return {sandbox_id: BulkResult(True, "done") for sandbox_id in sandbox_ids}
 
     run = BulkRun("Try it", list(app.services.platform.session.store)[:4], work, app.services.clock)
     app.services.bulk.run(run)

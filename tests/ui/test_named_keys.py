@@ -9,7 +9,7 @@ import pytest
 import sandtui
 from sandtui.config.settings import Settings
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, in_scope
-from sandtui.fleet.inventory.bulk import BulkRun, Outcome
+from sandtui.fleet.inventory.bulk import BulkResult, BulkRun
 from sandtui.fleet.keymap import key_label, read_keymap
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.inventory.screen import FleetScreen
@@ -197,7 +197,7 @@ async def test_work_on_many_names_the_users_keys():
         rows = [row for row in session.store if row.status == "RUNNING"][:3]
 
         async def work(sandbox_ids):
-            return {each: Outcome(False, "no") for each in sandbox_ids}
+            return {each: BulkResult(False, "no") for each in sandbox_ids}
 
         run = BulkRun("Try", rows, work, app.services.clock)
         app.services.bulk.show(run)

@@ -15,11 +15,11 @@ from sandtui.fleet.signals import Signal
 
 AT_ONCE = 10
 
-Work = Callable[[Sequence[str]], Awaitable[Mapping[str, "Outcome"]]]
+Work = Callable[[Sequence[str]], Awaitable[Mapping[str, "BulkResult"]]]
 """Does the operation for some ids and returns a result for each; an id without one counts as failed."""
 
 
-class State(Enum):
+class BulkState(Enum):
     """The state of the operation on one sandbox."""
 
     WAITING = "waiting"
@@ -30,7 +30,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BulkResult:
     """Whether it succeeded, and a short text about it."""
 
     done: bool
@@ -38,12 +38,12 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Item:
+class BulkItem:
     """The operation on one sandbox. ``words`` come from outside and are not safe to draw."""
 
     id: str
     name: str
-    state: State = State.WAITING
+    state: BulkState = BulkState.WAITING
     words: str = ""
 
 
@@ -57,7 +57,7 @@ class BulkRun:
         self, title: str, rows: Sequence[Row], work: Work, clock: Clock, *, at_once: int = AT_ONCE, batch: int = 1
     ) -> None:
         self.title = title
-        self.items = [Item(row.id, row.sandbox.name) for row in rows]
+        self.items = [BulkItem(row.id, row.sandbox.name) for row in rows]
         self.on_change: Signal[[]] = Signal()
         self.started = clock.monotonic()
         self.ended: float | None = None
@@ -66,18 +66,18 @@ class BulkRun:
         self._clock = clock
         self._at_once = at_once
         self._batch = batch
-        self._waiting: deque[Item] = deque(self.items)
+        self._waiting: deque[BulkItem] = deque(self.items)
         self._task: asyncio.Task[None] | None = None
-        self._counts = dict.fromkeys(State, 0) | {State.WAITING: len(self.items)}
+        self._counts = dict.fromkeys(BulkState, 0) | {BulkState.WAITING: len(self.items)}
 
-    def count(self, state: State) -> int:
+    def count(self, state: BulkState) -> int:
         """Return the number of sandboxes in a state."""
         return self._counts[state]
 
     @property
     def remaining(self) -> int:
         """The number of sandboxes that are not finished."""
-        return self.count(State.WAITING) + self.count(State.RUNNING)
+        return self.count(BulkState.WAITING) + self.count(BulkState.RUNNING)
 
     @property
     def is_over(self) -> bool:
@@ -87,7 +87,7 @@ class BulkRun:
     @property
     def failed_ids(self) -> list[str]:
         """The ids that failed or were cancelled."""
-        return [item.id for item in self.items if item.state in {State.FAILED, State.CANCELLED}]
+        return [item.id for item in self.items if item.state in {BulkState.FAILED, BulkState.CANCELLED}]
 
     async def run(self) -> None:
         """Run until all are done or it is cancelled; a failure does not stop the others."""
@@ -96,8 +96,9 @@ class BulkRun:
             await self._task
         except asyncio.CancelledError:
             for item in self.items:
-                if item.state in {State.WAITING, State.RUNNING}:
-                    self._set(item, State.CANCELLED, "not started" if item.state is State.WAITING else "interrupted")
+                if item.state in {BulkState.WAITING, BulkState.RUNNING}:
+                    detail = "not started" if item.state is BulkState.WAITING else "interrupted"
+                    self._set(item, BulkState.CANCELLED, detail)
             self._waiting.clear()
             if not self._task.cancelled():
                 self._task.cancel()
@@ -113,9 +114,9 @@ class BulkRun:
 
     def prepare_retry(self) -> int:
         """Queue the failed ones again, for another :meth:`run`; return how many."""
-        failed = [item for item in self.items if item.state in {State.FAILED, State.CANCELLED}]
+        failed = [item for item in self.items if item.state in {BulkState.FAILED, BulkState.CANCELLED}]
         for item in failed:
-            self._set(item, State.WAITING, "")
+            self._set(item, BulkState.WAITING, "")
         self._waiting.extend(failed)
         if failed:
             self.ended = None
@@ -131,18 +132,18 @@ class BulkRun:
         while self._waiting:
             some = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
             for item in some:
-                self._set(item, State.RUNNING, "")
+                self._set(item, BulkState.RUNNING, "")
             self.on_change()
             try:
                 outcomes = await self._work([item.id for item in some])
             except (SandboxClientError, OSError) as error:
-                outcomes = {item.id: Outcome(False, str(error)) for item in some}
+                outcomes = {item.id: BulkResult(False, str(error)) for item in some}
             for item in some:
-                outcome = outcomes.get(item.id, Outcome(False, "no result from the platform"))
-                self._set(item, State.DONE if outcome.done else State.FAILED, outcome.words)
+                outcome = outcomes.get(item.id, BulkResult(False, "no result from the platform"))
+                self._set(item, BulkState.DONE if outcome.done else BulkState.FAILED, outcome.words)
             self.on_change()
 
-    def _set(self, item: Item, state: State, words: str) -> None:
+    def _set(self, item: BulkItem, state: BulkState, words: str) -> None:
         self._counts[item.state] -= 1
         self._counts[state] += 1
         item.state, item.words = state, words

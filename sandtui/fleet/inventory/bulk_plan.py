@@ -100,7 +100,7 @@ VERBS = (RUN, UPLOAD, EXPOSE, JOB, MEASURE, COPY, CSV, JSON, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BulkPlan:
     """An operation and its sandboxes. ``passed_over`` counts those that are not eligible.
 
     ``spared`` are skipped by default, counted by reason; ``unspared`` are included in spite of one.
@@ -147,7 +147,7 @@ class Plan:
 
 def make_plan(
     verb: Verb, rows: Sequence[Row], hidden: int = 0, value: str = "", folder: str = "", *, spare: bool = True
-) -> Plan:
+) -> BulkPlan:
     """Return the plan for some rows, of which ``hidden`` are not on the screen.
 
     What the verb spares is skipped, unless ``spare`` is false.
@@ -155,7 +155,7 @@ def make_plan(
     able = tuple(row for row in rows if verb.possible(row))
     reasons = Counter(reason for row in able if (reason := verb.spares(row)))
     chosen = tuple(row for row in able if not verb.spares(row)) if spare and reasons else able
-    return Plan(
+    return BulkPlan(
         verb,
         chosen,
         len(rows) - len(able),
@@ -183,7 +183,7 @@ def why_none(verb: Verb, rows: Sequence[Row], *, marked: bool) -> str:
     return f"{verb.menu_title}: {', '.join(parts)}."
 
 
-def label_plan(labels: Sequence[str], known: Sequence[Row], shown: int, reach: int) -> Plan:
+def label_plan(labels: Sequence[str], known: Sequence[Row], shown: int, reach: int) -> BulkPlan:
     """Return the plan of a deletion by label; ``reach`` is the platform's count of sandboxes with the labels."""
     plan = make_plan(DELETE_BY_LABEL, known, max(0, reach - shown))
     return replace(plan, reach=reach, by_label=tuple(labels), passed_over=0)

@@ -21,7 +21,7 @@ from sandtui.fleet.commands.fanout.grouping import end_of
 from sandtui.fleet.commands.fanout.run import MAX_TOTAL
 from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.inventory.bulk import BulkRun
-from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.sandbox_history import History
@@ -159,7 +159,7 @@ class FleetSession:
             self.exposures.setdefault(port.sandbox_id, []).append(port)
         self.history.touched.update(self.exposures)
 
-    def bulk(self, plan: Plan) -> BulkRun:
+    def bulk(self, plan: BulkPlan) -> BulkRun:
         """Return what carries out a plan; its ``run`` begins it."""
         work = work_of(plan, self.client, self.store, self.history, self.jobs)
         return BulkRun(plan.title, plan.rows, work, self.clock, at_once=at_once(plan), batch=batch_size(plan))

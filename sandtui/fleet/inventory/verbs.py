@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from sandtui.client import AsyncSandboxClient, NotFoundError, SandboxClientError
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory import usage
-from sandtui.fleet.inventory.bulk import AT_ONCE, Outcome, Work
-from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.fleet.inventory.bulk import AT_ONCE, BulkResult, Work
+from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
@@ -27,48 +27,48 @@ FEW = 10
 UPLOAD_FOLDER = "/workspace"
 MAX_REASON_LENGTH = 200
 
-One = Callable[[str], Awaitable[Outcome]]
+One = Callable[[str], Awaitable[BulkResult]]
 
 
-def batch_size(plan: Plan) -> int:
+def batch_size(plan: BulkPlan) -> int:
     """Return the number of ids in one request."""
     return DELETE_BATCH if plan.verb is plans.DELETE and len(plan.rows) > FEW else 1
 
 
-def at_once(plan: Plan) -> int:
+def at_once(plan: BulkPlan) -> int:
     """Return the number of concurrent requests."""
     if plan.verb is plans.EXPOSE:
         return EXPOSE_AT_ONCE
     return AT_ONCE if batch_size(plan) == 1 else BATCHES_AT_ONCE
 
 
-def work_of(plan: Plan, client: AsyncSandboxClient, store: FleetStore, history: History, jobs: JobBoard) -> Work:
+def work_of(plan: BulkPlan, client: AsyncSandboxClient, store: FleetStore, history: History, jobs: JobBoard) -> Work:
     """Return the operation of a plan."""
     if plan.verb is plans.DELETE:
         return _deleting(client, store) if len(plan.rows) <= FEW else _deleting_many(client, store)
     value = plan.value.strip()
     local = Path(value).expanduser() if plan.verb is plans.UPLOAD else Path()
 
-    async def upload(sandbox_id: str) -> Outcome:
+    async def upload(sandbox_id: str) -> BulkResult:
         target = str(PurePosixPath(UPLOAD_FOLDER, local.name))
         await client.upload_file(sandbox_id, target, local)
         history.note(sandbox_id, f"uploaded {target}")
-        return Outcome(True, target)
+        return BulkResult(True, target)
 
-    async def job(sandbox_id: str) -> Outcome:
+    async def job(sandbox_id: str) -> BulkResult:
         started = await jobs.start(sandbox_id, value, plan.folder or None)
-        return Outcome(True, f"job {started.key.job_id}")
+        return BulkResult(True, f"job {started.key.job_id}")
 
-    async def measure(sandbox_id: str) -> Outcome:
+    async def measure(sandbox_id: str) -> BulkResult:
         reply = await client.execute_command(sandbox_id, usage.COMMAND, timeout=usage.SECONDS)
         if not store.measure(sandbox_id, usage.read_sample(reply.stdout)):
             why = reply.stderr.strip().partition("\n")[0]
-            return Outcome(
+            return BulkResult(
                 False, f"no usage could be read (exit {reply.exit_code}){why and f': {why[:MAX_REASON_LENGTH]}'}"
             )
         words = "uses " + _use(store, sandbox_id)
         history.note(sandbox_id, words, touches=False)
-        return Outcome(True, words)
+        return BulkResult(True, words)
 
     if plan.verb is plans.EXPOSE:
         return _each(Exposing(client, history, value).expose)
@@ -90,31 +90,31 @@ def _use(store: FleetStore, sandbox_id: str) -> str:
 
 
 def _each(one: One) -> Work:
-    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, BulkResult]:
         return {sandbox_id: await one(sandbox_id) for sandbox_id in sandbox_ids}
 
     return work
 
 
 def _deleting(client: AsyncSandboxClient, store: FleetStore) -> Work:
-    async def one(sandbox_id: str) -> Outcome:
+    async def one(sandbox_id: str) -> BulkResult:
         store.mark_deleting([sandbox_id])
         try:
             await client.delete(sandbox_id)
         except NotFoundError:
             store.remove([sandbox_id])
-            return Outcome(True, "already deleted")
+            return BulkResult(True, "already deleted")
         except SandboxClientError as error:
             store.unmark_deleting([sandbox_id])
-            return Outcome(False, str(error))
+            return BulkResult(False, str(error))
         store.mark_deleted([sandbox_id])
-        return Outcome(True, "deleted")
+        return BulkResult(True, "deleted")
 
     return _each(one)
 
 
 def _deleting_many(client: AsyncSandboxClient, store: FleetStore) -> Work:
-    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, BulkResult]:
         store.mark_deleting(sandbox_ids)
         try:
             reply = await client.bulk_delete(sandbox_ids=sandbox_ids)
@@ -126,7 +126,7 @@ def _deleting_many(client: AsyncSandboxClient, store: FleetStore) -> Work:
         store.mark_deleted(gone)
         left = [sandbox_id for sandbox_id in sandbox_ids if sandbox_id not in gone]
         store.unmark_deleting(left)
-        results = {sandbox_id: Outcome(True, "deleted") for sandbox_id in gone}
-        return results | {each: Outcome(False, refused.get(each, "no result from the platform")) for each in left}
+        results = {sandbox_id: BulkResult(True, "deleted") for sandbox_id in gone}
+        return results | {each: BulkResult(False, refused.get(each, "no result from the platform")) for each in left}
 
     return work

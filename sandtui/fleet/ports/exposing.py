@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, SandboxClientError
-from sandtui.fleet.inventory.bulk import Outcome
+from sandtui.fleet.inventory.bulk import BulkResult
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.ports.exposures import parse_exposure, plain_fault
 
@@ -28,21 +28,21 @@ class Exposing:
         self._known: dict[str, ExposedPort] | None = None
         self._reading = asyncio.Lock()
 
-    async def expose(self, sandbox_id: str) -> Outcome:
+    async def expose(self, sandbox_id: str) -> BulkResult:
         """Expose the port of a sandbox, unless it is exposed already."""
         known = (await self._exposures()).get(sandbox_id)
         if known is not None:
-            return Outcome(True, f"already exposed: {address_of(known)}")
+            return BulkResult(True, f"already exposed: {address_of(known)}")
         try:
             exposed = await self._client.expose(sandbox_id, self.port, self.name, self.protocol)
         except SandboxClientError as error:
             if isinstance(error, APIError) and error.status_code == 409:
                 # Perhaps somebody else has exposed it since the list was read: then another try finds it there.
                 self._known = None
-            return Outcome(False, plain_fault(error, self.port))
+            return BulkResult(False, plain_fault(error, self.port))
         (await self._exposures())[sandbox_id] = exposed
         self._history.note(sandbox_id, f"exposed port {self.port}: {address_of(exposed)}")
-        return Outcome(True, address_of(exposed))
+        return BulkResult(True, address_of(exposed))
 
     async def _exposures(self) -> dict[str, ExposedPort]:
         """Return what is exposed already, by sandbox; without an answer the platform itself refuses a second time."""

@@ -11,18 +11,18 @@ from sandtui.fleet.commands.fanout.differences import Body, BodyLine, DiffKind
 from sandtui.fleet.commands.fanout.grouping import end_of, exit_codes
 from sandtui.fleet.commands.fanout.live import TailLine
 from sandtui.fleet.commands.fanout.text import times
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.text.sanitize import clean, output_line
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.text import Piece, Role, fit, width_of
 from sandtui.ui.rendering.units import long_duration
 
-SIGNS: dict[State, tuple[str, Role]] = {
-    State.WAITING: ("·", "dim"),
-    State.RUNNING: ("◐", "busy"),
-    State.DONE: ("✓", "good"),
-    State.FAILED: ("✖", "bad"),
-    State.CANCELLED: ("‖", "info"),
+SIGNS: dict[BulkState, tuple[str, Role]] = {
+    BulkState.WAITING: ("·", "dim"),
+    BulkState.RUNNING: ("◐", "busy"),
+    BulkState.DONE: ("✓", "good"),
+    BulkState.FAILED: ("✖", "bad"),
+    BulkState.CANCELLED: ("‖", "info"),
 }
 
 PREVIEW_LINES = 10
@@ -240,7 +240,7 @@ def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
     if target.answer is not None:
         ended = str(target.answer.exit_code)
     else:
-        ended = {State.RUNNING: "…", State.FAILED: "—"}.get(target.state, "")
+        ended = {BulkState.RUNNING: "…", BulkState.FAILED: "—"}.get(target.state, "")
     taken = short_time(target.seconds(now))
     name = max(4, width - 14)
     return [
@@ -254,8 +254,8 @@ def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
 def counts(fan_out: FanOut) -> list[Piece]:
     """Return the progress counts."""
     pieces: list[Piece] = []
-    text = {State.DONE: "ok", State.FAILED: "failed"}
-    for state in (State.DONE, State.FAILED, State.CANCELLED, State.RUNNING, State.WAITING):
+    text = {BulkState.DONE: "ok", BulkState.FAILED: "failed"}
+    for state in (BulkState.DONE, BulkState.FAILED, BulkState.CANCELLED, BulkState.RUNNING, BulkState.WAITING):
         if count := fan_out.count(state):
             sign, role = SIGNS[state]
             pieces.append(Piece(f"{sign} {count:,} {text.get(state, state.value)}  ", role))
@@ -299,7 +299,7 @@ def _running(targets: Sequence[Target], width: int) -> list[Piece]:
 def _role(each: ResultGroup) -> Role:
     if not each.failed:
         return "good"
-    return "info" if each.targets[0].state is State.CANCELLED else "bad"
+    return "info" if each.targets[0].state is BulkState.CANCELLED else "bad"
 
 
 def _names(targets: Sequence[Target], width: int) -> str:

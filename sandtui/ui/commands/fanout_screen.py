@@ -24,7 +24,7 @@ from sandtui.fleet.commands.line.history import PastCommand
 from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.commands.line.timeouts import TIMEOUTS, next_timeout
 from sandtui.fleet.inventory import bulk_plan as plans
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.inventory.bulk_plan import TYPE_THE_COUNT_ABOVE, make_plan
 from sandtui.fleet.inventory.query import QueryError, parse
 from sandtui.fleet.inventory.row import Row, seconds
@@ -275,7 +275,7 @@ class FanOutScreen(AppScreen):
             signs = None
             if self.size.width < 100:
                 signs = self.fan_out.targets, max(10, view.text_width - 2)
-            running = [target for target in self.fan_out.targets if target.state is State.RUNNING]
+            running = [target for target in self.fan_out.targets if target.state is BulkState.RUNNING]
             now = self.services.clock.monotonic()
             self.results = Results(
                 groups, self._bodies, self.folds, self._earlier(), running, signs, now, self.services.key_of
@@ -389,7 +389,7 @@ class FanOutScreen(AppScreen):
             return f"The command is still running: wait for it, or press {key('results.cancel')} to stop it"
         if action in {"retry", "mark"} and not fan_out.failed:
             return "No failed sandboxes"
-        if action == "save" and fan_out.count(State.WAITING):
+        if action == "save" and fan_out.count(BulkState.WAITING):
             return f"The run is not complete: wait for it, or press {key('results.cancel')} to stop it"
         if action == "fold":
             return self._why_not_fold(fan_out)

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.clock import Clock
-from sandtui.fleet.inventory.bulk import BulkRun, Item, State
+from sandtui.fleet.inventory.bulk import BulkItem, BulkRun, BulkState
 from sandtui.fleet.keymap import Keymap
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
@@ -23,7 +23,7 @@ from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.text_panel import TextPanel
 
 PAINT_SECONDS = 0.1
-_FIRST = {State.FAILED: 0, State.CANCELLED: 1, State.RUNNING: 2, State.WAITING: 3, State.DONE: 4}
+_FIRST = {BulkState.FAILED: 0, BulkState.CANCELLED: 1, BulkState.RUNNING: 2, BulkState.WAITING: 3, BulkState.DONE: 4}
 
 
 class BulkDialog(Dialog[str]):
@@ -36,7 +36,7 @@ class BulkDialog(Dialog[str]):
         super().__init__()
         self.run = run
         self._clock, self._keymap = clock, keymap
-        self._items: list[Item] = list(run.items)
+        self._items: list[BulkItem] = list(run.items)
         self._painting: Timer | None = None
 
     def compose(self) -> Iterable[Widget]:

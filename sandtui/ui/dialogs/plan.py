@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
-from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.rendering.plan import SHOWN, plan_list, plan_text
 from sandtui.ui.rendering.text import Content, Piece, content
@@ -37,7 +37,7 @@ class PlanDialog(Dialog[bool]):
     AUTO_FOCUS = "#cancel"
     READ_FIRST = True
 
-    def __init__(self, plan: Plan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
+    def __init__(self, plan: BulkPlan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
         super().__init__()
         self._plan = plan
         self._where = context

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sandtui.fleet.inventory.bulk import BulkRun, Item, State
-from sandtui.fleet.inventory.bulk_plan import Plan
+from sandtui.fleet.inventory.bulk import BulkItem, BulkRun, BulkState
+from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.status import status_count_pieces, status_pieces
 from sandtui.ui.rendering.text import Content, Piece, Role, content, fit, lines, outside
@@ -14,16 +14,16 @@ from sandtui.ui.rendering.units import age, long_duration
 SHOWN = 8
 BAR_WIDTH = 30
 
-MARKS: dict[State, tuple[str, Role]] = {
-    State.WAITING: ("◌", "dim"),
-    State.RUNNING: ("◐", "busy"),
-    State.DONE: ("✓", "good"),
-    State.FAILED: ("✖", "bad"),
-    State.CANCELLED: ("‖", "info"),
+MARKS: dict[BulkState, tuple[str, Role]] = {
+    BulkState.WAITING: ("◌", "dim"),
+    BulkState.RUNNING: ("◐", "busy"),
+    BulkState.DONE: ("✓", "good"),
+    BulkState.FAILED: ("✖", "bad"),
+    BulkState.CANCELLED: ("‖", "info"),
 }
 
 
-def plan_list(plan: Plan, now: datetime, most: int = SHOWN) -> Content:
+def plan_list(plan: BulkPlan, now: datetime, most: int = SHOWN) -> Content:
     """Return the first sandboxes, and the number of the others."""
     rows = [
         content(
@@ -41,7 +41,7 @@ def plan_list(plan: Plan, now: datetime, most: int = SHOWN) -> Content:
     return lines(rows)
 
 
-def plan_text(plan: Plan, where: str) -> Content:
+def plan_text(plan: BulkPlan, where: str) -> Content:
     """Return the warning, the counts, the context and what is skipped."""
     rows: list[Content] = []
     if plan.value:
@@ -83,17 +83,17 @@ def progress_text(run: BulkRun, now: float) -> Content:
         Piece("█" * filled, "good"),
         Piece("░" * (BAR_WIDTH - filled), "dim"),
         Piece(f"  {over:,} of {total:,}   "),
-        Piece(f"✓ {run.count(State.DONE):,}", "good"),
-        Piece(f"   ✖ {run.count(State.FAILED):,}", "bad" if run.count(State.FAILED) else "dim"),
+        Piece(f"✓ {run.count(BulkState.DONE):,}", "good"),
+        Piece(f"   ✖ {run.count(BulkState.FAILED):,}", "bad" if run.count(BulkState.FAILED) else "dim"),
     ]
     if run.remaining:
         pieces.append(Piece(f"   {run.remaining:,} left", "busy"))
-    if cancelled := run.count(State.CANCELLED):
+    if cancelled := run.count(BulkState.CANCELLED):
         pieces.append(Piece(f"   {cancelled:,} canceled", "info"))
     return content(*pieces, Piece(f"   {long_duration(took)}", "dim"))
 
 
-def item_pieces(item: Item) -> list[Piece]:
+def item_pieces(item: BulkItem) -> list[Piece]:
     """Return the result line of one sandbox."""
     mark, role = MARKS[item.state]
     result = clean(item.words) or item.state.value
@@ -101,5 +101,5 @@ def item_pieces(item: Item) -> list[Piece]:
         Piece(f"{mark} ", role),
         Piece(fit(clean(item.name), 26), "bright"),
         Piece("  "),
-        Piece(result, role if item.state in {State.FAILED, State.CANCELLED} else "dim"),
+        Piece(result, role if item.state in {BulkState.FAILED, BulkState.CANCELLED} else "dim"),
     ]

@@ -12,8 +12,8 @@ from textual.app import App
 from sandtui.client import SandboxClientError
 from sandtui.clock import Clock
 from sandtui.fleet.inventory import bulk_plan as plans
-from sandtui.fleet.inventory.bulk import BulkRun, State
-from sandtui.fleet.inventory.bulk_plan import VERBS, Plan, Verb, check_value, label_plan, make_plan
+from sandtui.fleet.inventory.bulk import BulkRun, BulkState
+from sandtui.fleet.inventory.bulk_plan import VERBS, BulkPlan, Verb, check_value, label_plan, make_plan
 from sandtui.fleet.inventory.export import as_csv, as_json
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.session import DeleteOutcome
@@ -108,7 +108,7 @@ class BulkActions:
         ``hidden`` is the number of rows hidden by the filter, ``shown`` the visible ones.
         """
 
-        def planned(*, spare: bool) -> Plan:
+        def planned(*, spare: bool) -> BulkPlan:
             plan = make_plan(verb, rows, hidden, spare=spare)
             return plan if shown is None else replace(plan, hidden=sum(row.id not in shown for row in plan.rows))
 
@@ -197,11 +197,11 @@ class BulkActions:
         if len(failed) > NAMES_SHOWN:
             self._notifier.notify(f"{len(failed) - NAMES_SHOWN} more not deleted", "error")
 
-    def confirm(self, plan: Plan) -> None:
+    def confirm(self, plan: BulkPlan) -> None:
         """Show a plan whose value is known."""
         self._show_plan(plan)
 
-    def _with_value(self, plan: Plan) -> None:
+    def _with_value(self, plan: BulkPlan) -> None:
         if plan.verb in (plans.CSV, plans.JSON):
             text = as_csv(plan.rows) if plan.verb is plans.CSV else as_json(plan.rows)
             self._files.write(typed_path(plan.value), text, f"{len(plan.rows):,} sandboxes")
@@ -212,7 +212,7 @@ class BulkActions:
         """Show the plan for a background job in many sandboxes."""
         self._show_plan(make_plan(plans.JOB, rows, 0, command))
 
-    def _show_plan(self, plan: Plan, more: Callable[[], None] | None = None) -> None:
+    def _show_plan(self, plan: BulkPlan, more: Callable[[], None] | None = None) -> None:
         def on_result(confirmed: bool | None) -> None:
             if not confirmed:
                 return
@@ -256,7 +256,7 @@ class BulkActions:
         if isinstance(screen, BulkDialog) and screen.run is run:
             return
         failed = len(run.failed_ids)
-        text = f"{run.title}: {run.count(State.DONE):,} done" + (f", {failed:,} not" if failed else "")
+        text = f"{run.title}: {run.count(BulkState.DONE):,} done" + (f", {failed:,} not" if failed else "")
         self._notifier.notify(f"{text}.", "warning" if failed else "information")
 
 

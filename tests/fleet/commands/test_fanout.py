@@ -18,7 +18,7 @@ from sandtui.fleet.commands.fanout.grouping import exit_codes, reference
 from sandtui.fleet.commands.fanout.live import LONGEST_LINE, TAIL_LINES, Live
 from sandtui.fleet.commands.fanout.save import file_name, save
 from sandtui.fleet.commands.fanout.text import ALL_WELL, COMMAND_FAILED, NOT_REACHED, exit_code, report
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.session import FAN_OUTS_KEPT, FleetSession
 from sandtui.fleet.text.carriage_returns import last_state
@@ -73,7 +73,7 @@ async def test_two_hundred_at_a_bounded_number_at_a_time():
     fan_out, client = fan_out_of(lambda number: ("", "", 0), 200, at_once=16)
     await fan_out.run()
     assert client.most == 16
-    assert fan_out.count(State.DONE) == 200
+    assert fan_out.count(BulkState.DONE) == 200
     assert [len(each.targets) for each in group(fan_out.targets)] == [200]
     assert exit_code(fan_out) == ALL_WELL
 
@@ -136,7 +136,7 @@ async def test_again_on_the_failed_only():
     assert fan_out.prepare_retry() == 4
     await fan_out.run()
     assert sorted(asked) == [3, 4, 5, 8]
-    assert fan_out.count(State.DONE) == 20
+    assert fan_out.count(BulkState.DONE) == 20
     assert all(target.answer is before.get(target.id, target.answer) for target in fan_out.targets)
 
 
@@ -144,12 +144,12 @@ async def test_it_can_be_cancelled_at_any_time():
     never = asyncio.get_running_loop().create_future()
     fan_out, client = fan_out_of(lambda number: ("", "", 0) if number < 4 else never, at_once=5)
     work = asyncio.create_task(fan_out.run())
-    while client.running < 5 or fan_out.count(State.DONE) < 3:
+    while client.running < 5 or fan_out.count(BulkState.DONE) < 3:
         await asyncio.sleep(0)
     fan_out.cancel()
     await work
     assert client.running == 0
-    assert fan_out.count(State.CANCELLED) == 17
+    assert fan_out.count(BulkState.CANCELLED) == 17
     assert {each.problem for each in group(fan_out.targets) if each.failed} == {"cut short", "not done"}
     assert exit_code(fan_out) == NOT_REACHED
 
@@ -389,7 +389,7 @@ async def test_containers_are_read_over_ssh_when_that_is_wanted():
     fan_out, client, work = await streaming(lambda number: ("ok\n", "", 0), live=True)
     client.go.set()
     await work
-    assert (client.most, client.closed, fan_out.count(State.DONE)) == (0, 6, 6)
+    assert (client.most, client.closed, fan_out.count(BulkState.DONE)) == (0, 6, 6)
 
 
 async def test_stopping_closes_what_is_read():
@@ -397,7 +397,7 @@ async def test_stopping_closes_what_is_read():
     fan_out.cancel()
     await work
     assert client.closed == 3
-    assert fan_out.count(State.CANCELLED) == 3
+    assert fan_out.count(BulkState.CANCELLED) == 3
 
 
 async def test_output_without_an_end_is_not_a_success():

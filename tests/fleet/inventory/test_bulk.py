@@ -11,7 +11,7 @@ from sandtui.client import NotFoundError, ServerError
 from sandtui.client.models import BulkDeleteReply, DeleteReply
 from sandtui.clock import ManualClock
 from sandtui.fleet.inventory import bulk_plan as plans
-from sandtui.fleet.inventory.bulk import BulkRun, Outcome, State
+from sandtui.fleet.inventory.bulk import BulkResult, BulkRun, BulkState
 from sandtui.fleet.inventory.bulk_plan import check_value, make_plan
 from sandtui.fleet.inventory.export import as_csv, as_json
 from sandtui.fleet.inventory.sandbox_history import History
@@ -54,11 +54,11 @@ def test_a_plan_says_how_many_of_what_and_leaves_out_what_cannot_be():
     [
         (plans.RUN, " ", "is required"),
         (plans.RUN, "ls", ""),
-        (plans.EXPOSE, "80a", "a port is needed"),
+        (plans.EXPOSE, "80a", "enter a port"),
         (plans.EXPOSE, "70000", "from 22 to 9000"),
         (plans.EXPOSE, "8000", ""),
         (plans.EXPOSE, "5432 tcp db", ""),
-        (plans.EXPOSE, "5432 tcp db more", "too much"),
+        (plans.EXPOSE, "5432 tcp db more", "unexpected"),
     ],
 )
 def test_values_are_checked_before_anything_is_sent(verb, value, words):
@@ -75,7 +75,7 @@ async def test_no_more_than_the_limit_runs_at_once_and_all_are_done():
         most = max(most, running)
         await asyncio.sleep(0)
         running -= len(ids)
-        return {each: Outcome(not each.endswith("7"), each) for each in ids}
+        return {each: BulkResult(not each.endswith("7"), each) for each in ids}
 
     run = many(50, work, at_once=4)
     changes = []
@@ -83,7 +83,7 @@ async def test_no_more_than_the_limit_runs_at_once_and_all_are_done():
     await run.run()
     assert most == 4
     assert run.is_over
-    assert (run.count(State.DONE), run.count(State.FAILED), run.remaining) == (45, 5, 0)
+    assert (run.count(BulkState.DONE), run.count(BulkState.FAILED), run.remaining) == (45, 5, 0)
     assert changes[-1] == 0
     assert sorted(changes, reverse=True) == changes
     assert run.failed_ids == [f"sbx_{number:04}" for number in (7, 17, 27, 37, 47)]
@@ -95,17 +95,17 @@ async def test_an_error_of_the_platform_fails_its_own_and_can_be_tried_again():
     async def work(ids):
         if broken and ids[0] == "sbx_0001":
             raise ServerError("it broke")
-        return {each: Outcome(True) for each in ids}
+        return {each: BulkResult(True) for each in ids}
 
     run = many(3, work)
     await run.run()
-    assert [item.state for item in run.items] == [State.DONE, State.FAILED, State.DONE]
+    assert [item.state for item in run.items] == [BulkState.DONE, BulkState.FAILED, BulkState.DONE]
     assert "it broke" in run.items[1].words
     broken = False
     assert run.prepare_retry() == 1
     assert not run.is_over
     await run.run()
-    assert run.count(State.DONE) == 3
+    assert run.count(BulkState.DONE) == 3
     assert run.prepare_retry() == 0
 
 
@@ -123,7 +123,7 @@ async def test_cancelling_begins_nothing_more_and_says_what_was_cut_short():
     run.cancel()
     await task
     assert len(begun) == 2
-    assert run.count(State.CANCELLED) == 30
+    assert run.count(BulkState.CANCELLED) == 30
     assert [item.words for item in run.items[:3]] == ["interrupted", "interrupted", "not started"]
 
 

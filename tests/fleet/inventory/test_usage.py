@@ -16,7 +16,7 @@ from sandtui.client.models import CommandResponse
 from sandtui.clock import ManualClock, SystemClock
 from sandtui.fleet.inventory import bulk_plan as plans
 from sandtui.fleet.inventory import usage
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.inventory.bulk_plan import make_plan
 from sandtui.fleet.inventory.export import as_csv, as_json
 from sandtui.fleet.inventory.find import script_query
@@ -330,7 +330,7 @@ async def test_many_are_measured_with_what_came_of_each():
     run = session.bulk(make_plan(plans.MEASURE, list(session.store)))
     await run.run()
     assert {command for _, command in client.asked} == {usage.COMMAND}
-    assert [item.state for item in run.items] == [State.DONE, State.FAILED, State.FAILED]
+    assert [item.state for item in run.items] == [BulkState.DONE, BulkState.FAILED, BulkState.FAILED]
     assert [item.words.partition(". ")[0] for item in run.items] == [
         "uses 97% of 1 core, 50% of 2 GB",
         "no usage could be read (exit 127)",
@@ -375,7 +375,7 @@ async def tell_apart(platform_process):
                     await asyncio.sleep(0.1)
             run = session.bulk(make_plan(plans.MEASURE, list(session.store)))
             await run.run()
-            assert [item.words for item in run.items if item.state is not State.DONE] == []
+            assert [item.words for item in run.items if item.state is not BulkState.DONE] == []
             rows = {each: session.store.get(each) for each in (busy, idle)}
             assert rows[busy].used > 5 * rows[idle].used
             assert 0 < rows[idle].memory_used < 1

@@ -10,7 +10,7 @@ from sandtui.client import APIError, ExposedPort, ServerError
 from sandtui.client.models import ListExposedPortsResponse
 from sandtui.clock import ManualClock
 from sandtui.fleet.inventory import bulk_plan as plans
-from sandtui.fleet.inventory.bulk import BulkRun, State
+from sandtui.fleet.inventory.bulk import BulkRun, BulkState
 from sandtui.fleet.inventory.bulk_plan import make_plan
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
@@ -91,7 +91,7 @@ async def test_port_name_and_protocol_reach_the_platform(value, call):
     client = Client()
     done, history = await run(client, value)
     assert sorted(client.calls) == [(each, *call) for each in ids(5)]
-    assert done.count(State.DONE) == 5
+    assert done.count(BulkState.DONE) == 5
     assert {item.words for item in done.items} == {f"http://{each}.test" for each in ids(5)}
     assert history.touched == set(ids(5))
 
@@ -110,7 +110,7 @@ async def test_what_is_exposed_already_is_left_as_it_is():
     assert first not in {call[0] for call in client.calls}
     assert {second, third} <= {call[0] for call in client.calls}
     assert done.items[0].words == f"already exposed: http://{first}.test"
-    assert done.count(State.DONE) == 5
+    assert done.count(BulkState.DONE) == 5
     assert first not in history.touched
 
 
@@ -120,12 +120,12 @@ async def test_one_refusal_stops_nothing_else():
     done, _ = await run(Client(refuse={bad: error}))
     assert done.failed_ids == [bad]
     assert done.items[2].words == plain_fault(error, 8000)
-    assert done.count(State.DONE) == 4
+    assert done.count(BulkState.DONE) == 4
 
 
 async def test_a_list_that_can_not_be_read_stops_nothing():
     done, _ = await run(Client(listed=ServerError("down", status_code=503)))
-    assert done.count(State.DONE) == 5
+    assert done.count(BulkState.DONE) == 5
 
 
 async def test_another_try_finds_what_somebody_else_has_exposed_meanwhile():
@@ -147,7 +147,7 @@ async def test_another_try_does_not_expose_a_second_time():
     assert done.prepare_retry() == 1
     await done.run()
     assert [call[0] for call in client.calls] == [ids(5)[1]]
-    assert done.count(State.DONE) == 5
+    assert done.count(BulkState.DONE) == 5
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([8000, 9000]), st.sampled_from(["HTTP", "TCP"]))))

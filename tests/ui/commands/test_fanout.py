@@ -7,7 +7,7 @@ from textual.widgets import Input
 
 from sandtui.client import CommandResponse, CommandTimeoutError, ConnectionFailedError
 from sandtui.client.models.streams import CommandEnded, CommandOutput
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console_screen import ConsoleScreen
@@ -220,10 +220,10 @@ async def test_it_is_stopped_while_it_runs_and_the_rest_is_kept():
         answering(app, s1=hold, s2=hold)
         await run_command(pilot, "x")
         fan_out = app.screen.fan_out
-        await until(pilot, lambda: fan_out.count(State.DONE) == 8)
+        await until(pilot, lambda: fan_out.count(BulkState.DONE) == 8)
         await pilot.press("ctrl+c")
         await over(pilot)
-        assert fan_out.count(State.CANCELLED) == 2
+        assert fan_out.count(BulkState.CANCELLED) == 2
 
 
 async def test_many_are_asked_about_once():
@@ -270,7 +270,7 @@ async def test_it_goes_on_behind_and_is_found_again():
         await pilot.press("X")
         await until(pilot, lambda: isinstance(app.screen, FanOutScreen))
         await over(pilot)
-        assert app.screen.fan_out.count(State.DONE) == 10
+        assert app.screen.fan_out.count(BulkState.DONE) == 10
 
 
 async def test_one_mark_opens_a_console_and_the_menu_opens_the_same_screen():
@@ -420,7 +420,7 @@ def test_fan_out(snap_compare, size):
         answering(app, s1=(BROKEN, "warning: no GPU\n", 1), s3=asyncio.Event(), s4=asyncio.Event(), s6=(slow, "", 0))
         await run_command(pilot, "python -m pytest -q tests/smoke")
         fan_out = app.screen.fan_out
-        await until(pilot, lambda: fan_out.count(State.RUNNING) == 2)
+        await until(pilot, lambda: fan_out.count(BulkState.RUNNING) == 2)
         await compared(pilot)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)

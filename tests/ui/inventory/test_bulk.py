@@ -5,7 +5,7 @@ import json
 
 from textual.widgets import Input
 
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
@@ -55,7 +55,7 @@ async def test_a_job_is_started_in_all_that_match_and_the_failed_can_be_marked()
         await confirm(pilot)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         run = app.screen.run
-        assert run.count(State.FAILED) == 10
+        assert run.count(BulkState.FAILED) == 10
         assert all("not started" in item.words for item in run.items)
         await pilot.press("M")
         assert isinstance(app.screen, FleetScreen)
@@ -74,7 +74,7 @@ async def test_what_failed_is_tried_again():
         run, before = app.screen.run, app.screen
         await pilot.press("u")
         await until(pilot, lambda: app.screen is not before and isinstance(app.screen, BulkDialog) and run.is_over)
-        assert run.count(State.FAILED) == 10
+        assert run.count(BulkState.FAILED) == 10
         await pilot.press("escape")
         assert isinstance(app.screen, FleetScreen)
 
@@ -92,7 +92,7 @@ async def test_deleting_many_needs_the_number_and_nothing_else_will_do():
         assert isinstance(app.screen, PlanDialog)
         await type_text(pilot, "25")
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
-        assert app.screen.run.count(State.DONE) == 25
+        assert app.screen.run.count(BulkState.DONE) == 25
         store = app.services.platform.session.store
         assert all(row.sandbox.is_finished for row in store)
 
@@ -154,10 +154,10 @@ async def test_cancelling_ends_the_work():
         await confirm(pilot)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog))
         run = app.screen.run
-        await until(pilot, lambda: run.count(State.RUNNING) == 10)
+        await until(pilot, lambda: run.count(BulkState.RUNNING) == 10)
         await pilot.press("K")
         await until(pilot, lambda: run.is_over)
-        assert run.count(State.CANCELLED) == 10
+        assert run.count(BulkState.CANCELLED) == 10
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(app.screen, FleetScreen)

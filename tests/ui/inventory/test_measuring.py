@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from sandtui.client.models import CommandResponse
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.inventory.bulk_plan import MEASURE, make_plan
 from sandtui.fleet.inventory.usage import COMMAND
 from sandtui.local.drivers.simulated import USAGE_COMMAND
@@ -68,7 +68,7 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         assert asked == [], "nothing is asked by itself"
         run = await measured(pilot)
         assert sorted(asked) == sorted(set(before) - set(idle))
-        assert run.count(State.DONE) == len(asked)
+        assert run.count(BulkState.DONE) == len(asked)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is fleet and view.unmeasured == len(idle))
         await until(pilot, lambda: 0 < view.count < len(before))

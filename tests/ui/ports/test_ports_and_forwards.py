@@ -7,7 +7,7 @@ import segno
 from textual.widgets import Checkbox, Input, OptionList
 
 from sandtui.client import APIError, ExposedPort
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.jobs.job import Job, JobKey, JobState
 from sandtui.fleet.ports.exposures import plain_fault
 from sandtui.fleet.ports.forward import Direction, Forward, ForwardSpec, ForwardState
@@ -275,6 +275,6 @@ async def test_a_port_of_all_marked_sandboxes_is_exposed():
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         assert len(set(exposed)) == 3
         run = app.screen.run
-        assert (run.count(State.DONE), run.count(State.FAILED)) == (2, 1)
+        assert (run.count(BulkState.DONE), run.count(BulkState.FAILED)) == (2, 1)
         (failed,) = (item.words for item in run.items if item.id in run.failed_ids)
         assert failed == plain_fault(APIError("taken", status_code=409), 8000)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sandtui.fleet.commands.fanout.answer import Answer
 from sandtui.fleet.commands.fanout.run import FanOut, Target
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def group(targets: Sequence[Target], *, together: bool = True, failures_only: bo
     """
     members: dict[Hashable, list[Target]] = {}
     for target in targets:
-        if target.is_over and not (failures_only and target.state is State.DONE):
+        if target.is_over and not (failures_only and target.state is BulkState.DONE):
             members.setdefault(_key(target) if together else target.id, []).append(target)
     groups = [_make(key, found) for key, found in members.items()]
     if together:

@@ -19,7 +19,7 @@ from sandtui.client.models.streams import CommandEnded, CommandOutput
 from sandtui.clock import Clock
 from sandtui.fleet.commands.fanout.answer import Answer, FailureReason
 from sandtui.fleet.commands.fanout.live import Live
-from sandtui.fleet.inventory.bulk import BulkRun, Item, Outcome, State
+from sandtui.fleet.inventory.bulk import BulkItem, BulkResult, BulkRun, BulkState
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.signals import Signal
 
@@ -47,7 +47,7 @@ class Target:
     from outside and are not safe to draw.
     """
 
-    item: Item
+    item: BulkItem
     streams: bool = False
     live: Live | None = None
     answer: Answer | None = None
@@ -68,7 +68,7 @@ class Target:
         return self.item.name
 
     @property
-    def state(self) -> State:
+    def state(self) -> BulkState:
         """The state; done means exit code 0."""
         return self.item.state
 
@@ -85,7 +85,7 @@ class Target:
     @property
     def is_over(self) -> bool:
         """Whether the state is final."""
-        return self.state not in {State.WAITING, State.RUNNING}
+        return self.state not in {BulkState.WAITING, BulkState.RUNNING}
 
     def seconds(self, now: float) -> float | None:
         """Return the runtime in seconds so far; None before the start."""
@@ -143,9 +143,9 @@ class FanOut:
     @property
     def failed(self) -> list[Target]:
         """The targets on which the command failed."""
-        return [target for target in self.targets if target.state in {State.FAILED, State.CANCELLED}]
+        return [target for target in self.targets if target.state in {BulkState.FAILED, BulkState.CANCELLED}]
 
-    def count(self, state: State) -> int:
+    def count(self, state: BulkState) -> int:
         """Return the number of targets in a state."""
         return self._bulk.count(state)
 
@@ -169,10 +169,10 @@ class FanOut:
             target.started = target.ended = None
         return self._bulk.prepare_retry()
 
-    async def _work(self, sandbox_ids: Sequence[str]) -> Mapping[str, Outcome]:
+    async def _work(self, sandbox_ids: Sequence[str]) -> Mapping[str, BulkResult]:
         return {sandbox_id: await self._one(self._by_id[sandbox_id]) for sandbox_id in sandbox_ids}
 
-    async def _one(self, target: Target) -> Outcome:
+    async def _one(self, target: Target) -> BulkResult:
         target.started = self._clock.monotonic()
         try:
             command = await self._with_stdin(target)
@@ -187,8 +187,8 @@ class FanOut:
             target.ended = self._clock.monotonic()
         self.on_end(target)
         if target.answer is None:
-            return Outcome(False, target.problem)
-        return Outcome(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
+            return BulkResult(False, target.problem)
+        return BulkResult(target.answer.exit_code == 0, f"exit {target.answer.exit_code}")
 
     async def _so_far(self, target: Target, error: SandboxClientError) -> Answer | None:
         if target.live is not None:

@@ -8,7 +8,7 @@ from sandtui.fleet.commands.fanout.answer import FailureReason
 from sandtui.fleet.commands.fanout.differences import Body, DiffBudget, body, compare
 from sandtui.fleet.commands.fanout.grouping import ResultGroup, end_of, group, reference
 from sandtui.fleet.commands.fanout.run import FanOut, Target
-from sandtui.fleet.inventory.bulk import State
+from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.text.sanitize import clean
 
 NAMED = 6
@@ -61,11 +61,11 @@ def names(targets: Sequence[Target], shown: int = NAMED) -> str:
 def summary(fan_out: FanOut) -> str:
     """Return a summary line with the counts."""
     total = len(fan_out.targets)
-    parts = [f"{total:,} {'sandbox' if total == 1 else 'sandboxes'}", f"{fan_out.count(State.DONE):,} ok"]
+    parts = [f"{total:,} {'sandbox' if total == 1 else 'sandboxes'}", f"{fan_out.count(BulkState.DONE):,} ok"]
     answered = sum(target.answer is not None for target in fan_out.failed)
     unreached = sum(target.failure is FailureReason.UNREACHED for target in fan_out.failed)
     late = sum(target.failure is FailureReason.TIMEOUT for target in fan_out.failed)
-    cancelled = fan_out.count(State.CANCELLED)
+    cancelled = fan_out.count(BulkState.CANCELLED)
     for count, text in (
         (answered, "failed"),
         (late, "timed out"),
@@ -81,7 +81,9 @@ def summary(fan_out: FanOut) -> str:
 
 def exit_code(fan_out: FanOut) -> int:
     """Return the exit code of ``sandtui run``."""
-    if any(target.failure is FailureReason.UNREACHED or target.state is State.CANCELLED for target in fan_out.targets):
+    if any(
+        target.failure is FailureReason.UNREACHED or target.state is BulkState.CANCELLED for target in fan_out.targets
+    ):
         return NOT_REACHED
     return COMMAND_FAILED if fan_out.failed else ALL_WELL
 
