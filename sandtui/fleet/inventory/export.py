@@ -1,4 +1,4 @@
-"""Sandboxes as a table for other programs. Environment and secrets stay out."""
+"""Sandboxes as CSV or JSON for other programs, without environment and secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandtui.fleet.inventory.row import Row
 EXPORTED: Mapping[str, Callable[[Row], object]] = {
     field.name: field.export or attrgetter(f"sandbox.{field.name}") for field in FIELDS if field.exported
 }
-"""What was measured is None where nothing was: a mean since the start, and the memory at that time."""
+"""The exported fields. Usage is None if not measured: a mean since the start, and the memory at that time."""
 
 
 def records(rows: Iterable[Row]) -> list[dict[str, object]]:
@@ -29,7 +29,7 @@ def as_json(rows: Iterable[Row]) -> str:
 
 
 def as_csv(rows: Iterable[Row]) -> str:
-    """Return CSV with a head; labels are joined by blanks."""
+    """Return CSV with a header; labels are separated by spaces."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(EXPORTED), lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Finding sandboxes by the filter's language, for scripts: all pages, without a store."""
+"""Finds sandboxes by a filter, for scripts: all pages, without a store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_PAGES = 1000
 
 
 def script_query(text: str, me: str | None) -> Query:
-    """Parse the filter of a script, which has measured nothing.
+    """Parse the filter of a script, where nothing is measured.
 
     Raises:
         QueryError: it can't be understood, or asks for what is measured in the dashboard alone.
@@ -25,7 +25,7 @@ def script_query(text: str, me: str | None) -> Query:
 
 
 async def find(client: AsyncSandboxClient, query: Query, now: datetime) -> list[Row]:
-    """Return what has not ended and matches, in the order of the platform; labels and status are asked of it.
+    """Return active matches in the platform's order; the platform filters by labels and status.
 
     Raises:
         SandboxClientError: a page could not be had.

@@ -1,4 +1,4 @@
-"""Rows put together by something that they share, with sums."""
+"""Rows grouped by a shared value, with sums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROUP_PREFIX = "group\0"
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Rows that share a value. Cores and gigabytes are those that are held now."""
+    """Rows that share a value. Cores and gigabytes are those in use now."""
 
     key: str
     rows: list[Row] = field(default_factory=list)
@@ -34,11 +34,11 @@ class Group:
 
     @property
     def version(self) -> tuple[object, ...]:
-        """What changes when the line looks different."""
+        """Changes whenever the line looks different."""
         return (self.collapsed, self.cores, self.memory_gb, self.gpus, *sorted(self.counts.items()))
 
     def add(self, row: Row) -> None:
-        """Take a row in."""
+        """Add a row."""
         self.rows.append(row)
         self.counts[row.status] += 1
         sandbox = row.sandbox
@@ -50,7 +50,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """A way to put rows together. ``label_key`` is the part before ``=`` of the labels that count."""
+    """A way to group rows by the text that ``key`` returns."""
 
     id: str
     title: str
@@ -96,7 +96,7 @@ def grouping(identity: str) -> Grouping | None:
 
 
 def make_groups(rows: Iterable[Row], by: Grouping, collapsed: Iterable[str] = ()) -> list[Group]:
-    """Put rows together, in their order; groups come by size, statuses by need."""
+    """Group rows, keeping their order; larger groups come first, statuses by urgency."""
     groups: dict[str, Group] = {}
     closed = set(collapsed)
     for row in rows:
@@ -112,7 +112,7 @@ def make_groups(rows: Iterable[Row], by: Grouping, collapsed: Iterable[str] = ()
 
 
 def lines_of(groups: Sequence[Group]) -> list[Group | Row]:
-    """Return the lines that show the groups: each group, and its rows unless it is closed."""
+    """Return the lines of the groups: each header, and its rows unless it is collapsed."""
     lines: list[Group | Row] = []
     for group in groups:
         lines.append(group)

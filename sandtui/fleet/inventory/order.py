@@ -32,7 +32,7 @@ SORT_ORDERS: tuple[SortOrder, ...] = tuple(
     SortOrder(column.id, column.sort_title or column.heading.lower(), column.sort, column.descending, column.mirrored)
     for column in COLUMNS
 )
-"""One for each column, in their order."""
+"""One for each column, in the order of the columns."""
 
 ORDERS_BY_ID = {order.id: order for order in SORT_ORDERS}
 
@@ -42,7 +42,7 @@ BY_RECENCY = SortOrder("recency", "recency", _recency)
 
 
 def newest_first(rows: Iterable[Row]) -> list[Row]:
-    """Return rows by age, the newest first and equally old ones by id: the base that other orders are made from."""
+    """Return rows by age, newest first and then by id: the base of all other orders."""
     found = sorted(rows, key=_recency)
     keys = list(map(_recency, found))
     if not any(map(operator.eq, keys, islice(keys, 1, None))):
@@ -59,7 +59,7 @@ _Runs = dict[Any, tuple[int, int]]
 
 
 class SortedRows:
-    """Rows in ascending order, equal ones by age and id. ``rows`` is not to be changed from outside."""
+    """Rows in ascending order, then by age and id. ``rows`` is read-only."""
 
     __slots__ = ("_key", "rows")
 
@@ -69,7 +69,7 @@ class SortedRows:
 
     @classmethod
     def sort(cls, order: SortOrder, base: Iterable[Row]) -> SortedRows:
-        """Sort rows that come newest first: the sort is stable, so equal ones stay so."""
+        """Sort rows that are newest first: the sort is stable, so ties stay so."""
         return cls(order, sorted(base, key=order.key))
 
     def place(self, row: Row) -> int | None:
@@ -78,7 +78,7 @@ class SortedRows:
         return place if place < len(self.rows) and self.rows[place].id == row.id else None
 
     def swap(self, old: Iterable[Row], new: Iterable[Row]) -> None:
-        """Take ``old`` out, where they are here, and ``new`` in: a few changes in one pass over the list."""
+        """Remove ``old`` rows and insert ``new`` ones in one pass over the list."""
         rows, key = self.rows, self._key
         runs: _Runs = {}
         coming = {row.id: row for row in new}
@@ -97,7 +97,7 @@ class SortedRows:
             return
         arriving = sorted(coming.values(), key=lambda row: (key(row), row.recency, row.id))
         edits += [(self._find(row, runs), 0, row) for row in arriving]
-        # An arrival goes before the row at its place, whether that one leaves or stays; arrivals keep their order.
+        # An insertion goes before the row at its index, whether that is removed or stays; insertions keep their order.
         edits.sort(key=lambda edit: edit[:2])
         merged: list[Row] = []
         start = 0
@@ -110,7 +110,7 @@ class SortedRows:
         self.rows = merged
 
     def _find(self, row: Row, runs: _Runs) -> int:
-        """Return where a row is or would go. ``runs`` remembers where the rows of each key are."""
+        """Return the index of a row, or where it would go. ``runs`` caches the range of each key."""
         rows, wanted = self.rows, self._key(row)
         run = runs.get(wanted)
         if run is None:

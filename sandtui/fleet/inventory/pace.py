@@ -1,4 +1,4 @@
-"""How often the platform is asked, and when it is left alone."""
+"""How often the platform is polled, and when polling stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLOWEST = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between questions. ``sweep`` while somebody types, ``calm`` after a minute, ``away`` unseen.
+    """Seconds between polls: ``sweep`` while the user is active, ``calm`` after a minute, ``away`` in the background.
 
     ``behind`` is between sweeps of the whole fleet while a filter of the server's is in use. Nothing is asked
     ``stop_after`` the last key.
@@ -32,7 +32,7 @@ class Pace:
 
 
 class Rhythm:
-    """What the pace comes to: who is there, and how the platform bears it."""
+    """The current pace, from the user's activity and the platform's responses."""
 
     def __init__(self, pace: Pace, clock: Clock) -> None:
         self.pace = pace
@@ -44,22 +44,22 @@ class Rhythm:
 
     @property
     def idle(self) -> float:
-        """Seconds since the last key."""
+        """Seconds since the last key press."""
         return self._clock.monotonic() - self._active_at
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody has been there for so long that nothing is asked."""
+        """Whether the user has been inactive for so long that polling stops."""
         return self.idle >= self.pace.stop_after
 
     def touch(self) -> bool:
-        """Note that somebody is there; return whether questions were seldom until now."""
+        """Note activity of the user; return whether polling was slow until now."""
         was_calm = self.idle > self.pace.calm_after
         self._active_at = self._clock.monotonic()
         return was_calm
 
     def after_sweep(self, pages: int, took: float) -> float:
-        """Return the pause after a sweep of some pages that took some seconds, and ask faster again."""
+        """Return the pause after a complete listing, from its pages and duration, and reset the back-off."""
         self.failures = 0
         self._slow = max(1.0, self._slow * 0.8)
         base = self.pace.sweep
@@ -67,7 +67,7 @@ class Rhythm:
             base = self.pace.away
         elif self.idle > self.pace.calm_after:
             base = self.pace.calm
-        # A platform that takes its time is given twice as much before it is asked again.
+        # A slow platform gets a pause of at least twice its response time.
         return max(base, pages * SECONDS_PER_PAGE, 2 * took) * self._slow
 
     def after_refusal(self, retry_after: float | None, *, limited: bool) -> float:
@@ -82,10 +82,10 @@ class Rhythm:
 
     @property
     def changing_pause(self) -> float:
-        """Seconds between questions about what is changing."""
+        """Seconds between polls of changing sandboxes."""
         return self.pace.changing * self._slow
 
     @property
     def visible_pause(self) -> float:
-        """Seconds between questions about what is on the screen."""
+        """Seconds between polls of visible sandboxes."""
         return self.pace.visible * self._slow

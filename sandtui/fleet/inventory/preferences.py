@@ -1,4 +1,4 @@
-"""What the fleet screen remembers between runs: columns, order, views. The caller keeps the text."""
+"""What the fleet screen remembers between runs: columns, order, views. The caller stores the text."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Preferences:
     views: list[SavedView] = field(default_factory=list)
 
     def dump(self) -> str:
-        """Return the text to keep."""
+        """Return the text to store."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, text: str) -> Preferences:
-        """Read a text that was kept. What can't be used is left as it is at first: a bad file is no reason to fail."""
+        """Read stored text. What is invalid keeps its default: a damaged file must not prevent the start."""
         try:
             values = json.loads(text)
         except (ValueError, RecursionError):
@@ -66,11 +66,11 @@ class Preferences:
         return chosen
 
     def keep_view(self, view: SavedView) -> None:
-        """Save a view; one of the same letter is replaced."""
+        """Save a view; it replaces one with the same key."""
         self.views = [each for each in self.views if each.key != view.key] + [view]
 
     def drop_view(self, key: str) -> bool:
-        """Forget a view by its letter; return whether there was one."""
+        """Delete a view by its key; return whether it existed."""
         before = len(self.views)
         self.views = [each for each in self.views if each.key != key]
         return len(self.views) < before

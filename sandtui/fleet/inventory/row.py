@@ -1,4 +1,4 @@
-"""One sandbox as the screens see it, with what filters and orders need made once."""
+"""One sandbox as the screens see it, with the values that filters and orders need, computed once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DELETING = "DELETING"
 NEVER = float("inf")
 
 STATUS_ORDER = ("ERROR", "PENDING", "PROVISIONING", DELETING, "RUNNING", "PAUSED", "TIMEOUT", "TERMINATED")
-"""What needs somebody comes first."""
+"""What needs attention comes first."""
 
 _STATUS_KEYS = {status: f"{rank:02}{status}" for rank, status in enumerate(STATUS_ORDER)}
 """One text for each status: comparing a text with itself costs nothing, and most rows share theirs."""
@@ -26,11 +26,10 @@ _STATUS_KEYS = {status: f"{rank:02}{status}" for rank, status in enumerate(STATU
 class Row:
     """A sandbox at one version. Rows are never changed: the store replaces them.
 
-    ``version`` grows with each change. ``haystack`` is what free text is looked up in, lower-cased. ``created`` and
-    ``expires`` are seconds since 1970, 0 and infinite when there is none; ``recency`` is smaller for what is newer.
-    ``facets`` is what it has in common with others. ``missing`` counts the complete listings in a row that did not
-    have the sandbox; ``deleting_since`` is on the monotonic clock. ``measured`` is what it was last found to use,
-    if anybody asked.
+    ``version`` grows with each change. ``haystack`` is the lower-case text that plain words match. ``created`` and
+    ``expires`` are seconds since 1970, 0 and infinite if unknown; ``recency`` is smaller for newer ones. ``facets``
+    stands for the fields that it shares with others. ``missing`` counts consecutive complete listings without the
+    sandbox; ``deleting_since`` is on the monotonic clock. ``measured`` is the usage that was measured last, if any.
     """
 
     id: str
@@ -81,31 +80,31 @@ class Row:
         )
 
     def again(self, version: int, *, missing: int, deleting_since: float | None) -> Row:
-        """Return the same sandbox with other marks of ours."""
+        """Return the same sandbox with other local state."""
         return Row.of(self.sandbox, version, missing, deleting_since, self.measured)
 
     @property
     def used(self) -> float | None:
-        """The share of its cores that it used since it started, 1 for all of them; None if nobody measured it."""
+        """The share of its cores used since its start, 1 for all of them; None if not measured."""
         cores = None if self.measured is None else self.measured.cores
         return None if cores is None or self.sandbox.cpu_cores <= 0 else cores / self.sandbox.cpu_cores
 
     @property
     def memory_used(self) -> float | None:
-        """The share of its memory that it used when it was measured, 1 for all of it; None if nobody did."""
+        """The share of its memory used when measured, 1 for all of it; None if not measured."""
         held = None if self.measured is None else self.measured.memory
         memory_gb = self.sandbox.memory_gb
         return None if held is None or memory_gb <= 0 else held / (memory_gb * GIGABYTE)
 
     @property
     def reason(self) -> str:
-        """Why it ended, as far as the platform tells."""
+        """Why it ended, if the platform says so."""
         sandbox = self.sandbox
         return sandbox.error_type or sandbox.error_message or sandbox.termination_reason or ""
 
     @property
     def is_changing(self) -> bool:
-        """Whether the status is expected to change by itself soon."""
+        """Whether the status is expected to change soon."""
         return self.status in CHANGING_STATUSES or self.status == DELETING
 
 

@@ -1,4 +1,4 @@
-"""What was seen and done to each sandbox in this session."""
+"""Events and actions of each sandbox in this session."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Event:
 
 
 class History:
-    """Watches a store, and is told of what is done from here. The oldest sandboxes are forgotten first."""
+    """Collects events from a store, and actions from here. The oldest sandboxes are dropped first."""
 
     def __init__(self, store: FleetStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._events: OrderedDict[str, deque[Event]] = OrderedDict()
         self.touched: set[str] = set()
-        """The sandboxes that were worked with from here, or that are known to serve something."""
+        """The sandboxes that were worked with from here, or that have exposed ports."""
         self.latest: deque[tuple[str, Event]] = deque(maxlen=EVENTS_EACH)
         store.watch(self._changed)
 
@@ -40,7 +40,7 @@ class History:
         return list(self._events.get(sandbox_id, ()))
 
     def note(self, sandbox_id: str, words: str, *, bad: bool = False, touches: bool = True) -> None:
-        """Write down something that was done from here; what only looks does not make a sandbox one in use."""
+        """Record an action from here; one that only reads does not count as use."""
         if touches:
             self.touched.add(sandbox_id)
         self._add(sandbox_id, words, bad)

@@ -1,4 +1,4 @@
-"""One connection to one platform: the client, what it has shown, and what can be done with it."""
+"""A connection to a platform: the client, the known fleet, and the operations on it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Offer:
 
 
 class ConnectError(Exception):
-    """There is nothing to connect to; ``advice`` says what to do, ``offer`` what the user may agree to."""
+    """No connection is possible; ``advice`` says what to do, ``offer`` what the user may accept."""
 
     def __init__(self, message: str, advice: str = "", offer: Offer | None = None) -> None:
         super().__init__(message)
@@ -78,7 +78,7 @@ class ConnectError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DeleteOutcome:
-    """Ids that went, and why the others did not."""
+    """Deleted ids, and why the others were not deleted."""
 
     deleted: tuple[str, ...]
     failed: dict[str, str] = field(default_factory=dict)
@@ -103,18 +103,18 @@ class FleetSession:
         self.history = History(self.store, clock)
         self.exposures: dict[str, list[ExposedPort]] = {}
         self.transfers: TransferQueue | None = None
-        """What is copied; the program hands it in, for it is kept on the disk."""
+        """The transfers; set by the program, because they are stored on the disk."""
         self.ports = PortBoard(client, self.store, clock)
         self.forwards = ForwardBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
-        """Commands that ran on many, oldest first."""
+        """Multi-sandbox runs, oldest first."""
         self.shells = ShellBoard(client)
         self.jobs = JobBoard(client, self.store, self.history, clock, storage, context)
         self.job_watcher = JobWatcher(self.jobs)
         self._consoles: dict[str, Console] = {}
 
     def console(self, sandbox_id: str) -> Console:
-        """Return the console of a sandbox; it keeps its output while the program runs."""
+        """Return the console of a sandbox; its output lasts as long as the program."""
         if sandbox_id not in self._consoles:
             row = self.store.get(sandbox_id)
             vm = row is not None and row.sandbox.vm
@@ -128,7 +128,7 @@ class FleetSession:
         self.history.note(sandbox_id, f"$ {redact_for_log(run.command)}  {end}", bad=run.exit_code != 0)
 
     def fan_out(self, command: str, rows: Sequence[Row], timeout: int, *, live: bool = False) -> FanOut:
-        """Return what runs a command in many sandboxes; its ``run`` begins it.
+        """Return a multi-sandbox run of a command; ``run`` starts it.
 
         ``timeout`` is in seconds, for each; with ``live`` containers too answer line by line.
         """
@@ -145,7 +145,7 @@ class FleetSession:
         return fan_out
 
     async def learn_exposures(self) -> None:
-        """Find out which sandboxes serve a port to the outside; a platform without ports has none.
+        """Fetch the exposed ports of all sandboxes; a platform without ports has none.
 
         Raises:
             SandboxClientError: the platform could not be asked.
@@ -160,12 +160,12 @@ class FleetSession:
         self.history.touched.update(self.exposures)
 
     def bulk(self, plan: BulkPlan) -> BulkRun:
-        """Return what carries out a plan; its ``run`` begins it."""
+        """Return the bulk operation of a plan; ``run`` starts it."""
         work = work_of(plan, self.client, self.store, self.history, self.jobs)
         return BulkRun(plan.title, plan.rows, work, self.clock, at_once=at_once(plan), batch=batch_size(plan))
 
     async def delete(self, sandbox_ids: Sequence[str]) -> DeleteOutcome:
-        """Delete sandboxes by id, a few at a time; one that is gone already counts as deleted."""
+        """Delete sandboxes by id, a few at a time; one that no longer exists counts as deleted."""
         self.store.mark_deleting(sandbox_ids)
         gate = asyncio.Semaphore(DELETE_AT_ONCE)
         deleted: list[str] = []
@@ -190,7 +190,7 @@ class FleetSession:
         return DeleteOutcome(tuple(deleted), failed)
 
     async def count_labels(self, labels: Sequence[str]) -> int:
-        """Return how many sandboxes that have not ended carry all labels, by the platform's own count.
+        """Return the platform's count of active sandboxes with all the labels.
 
         Raises:
             SandboxClientError: the platform could not be asked.
@@ -199,7 +199,7 @@ class FleetSession:
         return reply.total
 
     async def delete_labels(self, labels: Sequence[str]) -> DeleteOutcome:
-        """Have the platform delete all that carry the labels.
+        """Delete all sandboxes with the labels, on the platform.
 
         Raises:
             SandboxClientError: it refused, or could not be reached.

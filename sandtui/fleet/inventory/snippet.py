@@ -1,4 +1,4 @@
-"""A sandbox as something to paste: a script for the SDK, or its description."""
+"""A sandbox as text to paste: a Python script for the SDK, or a description."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def attach_script(sandbox: Sandbox) -> str:
 
 
 def description(sandbox: Sandbox) -> str:
-    """Return what is known of the sandbox as JSON, without environment and secrets."""
+    """Return the sandbox as JSON, without environment and secrets."""
     known = sandbox.model_dump(mode="json", exclude=set(_SECRET_FIELDS), exclude_none=True)
     return json.dumps(known, indent=2, ensure_ascii=False)

@@ -17,15 +17,14 @@ from sandtui.fleet.inventory.store import FleetStore
 __all__ = ["SORT_ORDERS", "FleetView", "SortOrder"]
 
 _FEW = 100
-"""So many marks are looked up one by one; for more, one pass over the rows is faster."""
+"""Up to this many marks are looked up one by one; for more, one pass over the rows is faster."""
 
 
 class FleetView:
     """The rows that match the query, in order, and the marks.
 
-    What the store announces is collected and taken over by :meth:`update`: the changed rows are put in their
-    places, nothing is filtered or sorted anew. Marks are ids and outlive filters,
-    but not the sandboxes that they are on. Lines are counted from 0.
+    Changes of the store are collected until :meth:`update` applies them: only the changed rows are filtered and put
+    in order. Marks are ids; they outlive filters, but not their sandboxes. Lines are counted from 0.
     """
 
     def __init__(self, store: FleetStore, clock: Clock) -> None:
@@ -54,7 +53,7 @@ class FleetView:
 
     @property
     def store(self) -> FleetStore:
-        """Where the rows come from."""
+        """The source of the rows."""
         return self._store
 
     @property
@@ -77,7 +76,7 @@ class FleetView:
         earlier, self._query = self._query, query
         self.update()
         if query.narrows(earlier):
-            # The list in use may be that of all rows: it is left as it is.
+            # The current list may be that of all rows: it must not be changed.
             self._shown = SortedRows(self._order, query.select(self._shown.rows, self._now()))
             self._lines_changed()
         else:
@@ -85,7 +84,7 @@ class FleetView:
 
     @property
     def active_only(self) -> bool:
-        """Whether what has ended is hidden."""
+        """Whether ended sandboxes are hidden."""
         return self._active_only
 
     @active_only.setter
@@ -97,23 +96,23 @@ class FleetView:
 
     @property
     def count(self) -> int:
-        """How many rows match, those in closed groups included."""
+        """The number of matching rows, including those in collapsed groups."""
         return len(self._shown.rows)
 
     @property
     def rows(self) -> list[Row]:
-        """The rows that match, in the order in which they are shown."""
+        """The matching rows, in display order."""
         if self._grouping is not None:
             return [row for group in self.groups for row in group.rows]
         return self._shown.rows[::-1] if self.descending else list(self._shown.rows)
 
     @property
     def line_count(self) -> int:
-        """How many lines there are: rows, and groups when they are grouped."""
+        """The number of lines: rows, and group headers if grouped."""
         return len(self._shown.rows) if self._lines is None else len(self._lines)
 
     def line(self, place: int) -> Group | Row:
-        """Return the group or row at a line; of a row its newest version, wherever it will go."""
+        """Return the group or row at a line; of a row its newest version, even if that belongs elsewhere."""
         if self._lines is not None:
             line = self._lines[place]
         else:
@@ -136,7 +135,7 @@ class FleetView:
 
     @property
     def measurable(self) -> list[Row]:
-        """The rows that match but for what the query says about use, in the order in which they are shown."""
+        """The rows that match apart from terms about usage, in display order."""
         if not self._query.asks_use:
             return self.rows
         rows = self._query.apart_from_use.select(self._all.rows, self._now())
@@ -144,7 +143,7 @@ class FleetView:
 
     @property
     def unmeasured(self) -> int:
-        """How many run and would have to be measured for the query to be answered."""
+        """The number of running sandboxes that must be measured to answer the query."""
         if self._unmeasured is None:
             asked = self._query.asks_use
             self._unmeasured = sum(map(is_unmeasured, self.measurable)) if asked else 0
@@ -160,7 +159,7 @@ class FleetView:
     # Keeping up
 
     def update(self) -> ChangeSet:
-        """Take over what the store announced; return it."""
+        """Apply and return the changes that the store announced."""
         change, self._pending = self._pending, ChangeSet()
         if not change:
             return change
@@ -178,7 +177,7 @@ class FleetView:
         return change
 
     def rebuild(self) -> None:
-        """Filter and sort everything anew."""
+        """Filter and sort everything again."""
         self._pending = ChangeSet()
         self._base = SortedRows(BY_RECENCY, newest_first(self._store))
         self._sort()
@@ -186,12 +185,12 @@ class FleetView:
             self.marks &= self._store.rows.keys()
 
     def refilter(self) -> None:
-        """Filter anew: what a word of the query stands for is another now."""
+        """Filter again: the meaning of a word in the query has changed."""
         self.update()
         self._filter()
 
     def retime(self) -> bool:
-        """Filter anew when what matches depends on the time; return whether that was so."""
+        """Filter again if the matches depend on the time; return whether they do."""
         if not self._query.is_timed:
             return False
         self.update()
@@ -201,7 +200,7 @@ class FleetView:
     # Order and groups
 
     def sort_by(self, order_id: str) -> None:
-        """Take an order by its id in its natural direction, or turn the one in use round."""
+        """Sort by an order in its natural direction, or reverse the current one."""
         if order_id == self._order.id:
             self.reverse()
             return
@@ -211,33 +210,33 @@ class FleetView:
         self._sort()
 
     def sort_by_next(self) -> None:
-        """Take the next order, in its natural direction."""
+        """Sort by the next order, in its natural direction."""
         self.sort_by(SORT_ORDERS[(SORT_ORDERS.index(self._order) + 1) % len(SORT_ORDERS)].id)
 
     def reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the order."""
         self.descending = not self.descending
         self._lines_changed()
 
     @property
     def grouping(self) -> Grouping | None:
-        """How rows are put together."""
+        """The grouping, if any."""
         return self._grouping
 
     def group_by(self, by: Grouping | None) -> None:
-        """Put rows together, or not; all groups are open then."""
+        """Group the rows, or not; all groups start expanded."""
         self.update()
         self._grouping = by
         self._collapsed.clear()
         self._lines_changed()
 
     def toggle_group(self, line_id: str) -> None:
-        """Open or close a group by the id of its line."""
+        """Expand or collapse a group by the id of its line."""
         self._collapsed ^= {line_id.removeprefix(GROUP_PREFIX)}
         self._lines_changed()
 
     def toggle_all_groups(self) -> None:
-        """Close all groups, or open them when all are closed."""
+        """Collapse all groups, or expand them if all are collapsed."""
         keys = {group.key for group in self.groups}
         self._collapsed = set() if keys <= self._collapsed else keys
         self._lines_changed()
@@ -246,13 +245,13 @@ class FleetView:
 
     @property
     def marked(self) -> list[Row]:
-        """The rows that are marked, those that the filter hides included."""
+        """The marked rows, including those that the filter hides."""
         found = (self._store.get(sandbox_id) for sandbox_id in sorted(self.marks))
         return [row for row in found if row is not None]
 
     @property
     def marks_hidden(self) -> int:
-        """How many marks the filter hides."""
+        """The number of marks that the filter hides."""
         if self._hidden is None:
             marks = self.marks
             if len(marks) <= _FEW:
@@ -262,7 +261,7 @@ class FleetView:
         return self._hidden
 
     def toggle_mark(self, sandbox_id: str) -> None:
-        """Mark an id, or unmark it."""
+        """Mark or unmark an id."""
         self.marks ^= {sandbox_id}
         self._hidden = None
 
@@ -272,16 +271,16 @@ class FleetView:
         self._hidden = None
 
     def mark_all(self) -> None:
-        """Mark every row that the filter shows."""
+        """Mark every visible row."""
         self.mark(row.id for row in self._shown.rows)
 
     def invert_marks(self) -> None:
-        """Mark what is shown and not marked, and unmark what is shown and marked."""
+        """Invert the marks of the visible rows."""
         self.marks ^= {row.id for row in self._shown.rows}
         self._hidden = None
 
     def unmark_all(self) -> None:
-        """Take all marks away."""
+        """Clear all marks."""
         self.marks.clear()
         self._hidden = None
 
@@ -293,7 +292,7 @@ class FleetView:
             self._drop_marks(change)
 
     def _drop_marks(self, change: ChangeSet) -> None:
-        """Take the marks away from what went, ended, or is being deleted. A mark on what had ended before stays."""
+        """Clear the marks of what was removed, ended, or is being deleted. A mark on what had ended before stays."""
         over = change.removed & self.marks
         over |= {each for each in change.changed & self.marks if self._just_ended(change.before[each], each)}
         if over:
