@@ -23,6 +23,8 @@ CHECK_SECONDS = 60.0
 MEMORY_SECONDS = 0.25
 LOG_LIMIT = 8 * 1024 * 1024
 _CHUNK = 65536
+_MAX_LAST_CHUNKS = 64
+"""A pipe holds no more; a process that outlives the start command could write for ever."""
 
 
 class Agent:
@@ -49,6 +51,8 @@ class Agent:
         """The exceeded limit that ends the sandbox."""
         self._listener = listener
         self._log = log
+        self._output: int | None = None
+        """The end of the pipe of the start command, until everything was read from it."""
         self._log_left = LOG_LIMIT
         self._memory_next = 0.0
         self._has_others = False
@@ -121,9 +125,10 @@ class Agent:
         finally:
             os.close(stdin)
             os.close(write)
-        self.running[pid] = lambda status: self._start_ended(outcome(status))
+        self.running[pid] = lambda status: self._start_command_ended(outcome(status))
         os.set_blocking(output, False)
-        self.selector.register(output, selectors.EVENT_READ, lambda: self._copy_to_log(output))
+        self._output = output
+        self.selector.register(output, selectors.EVENT_READ, self._copy_to_log)
 
     def log(self, text: str) -> None:
         """Write a line of the agent to the sandbox's log."""
@@ -211,29 +216,41 @@ class Agent:
             if ended is not None:
                 ended(status)
 
+    def _start_command_ended(self, result: dict[str, Any]) -> None:
+        # The end of the start command ends the sandbox: what it has written must be in the log before that.
+        for _ in range(_MAX_LAST_CHUNKS):
+            if not self._copy_to_log():
+                break
+        self._start_ended(result)
+
     def _start_ended(self, result: dict[str, Any]) -> None:
         self.start_exit = result
         for watcher in list(self.watchers):
             watcher.send(self.state())
 
-    def _copy_to_log(self, output: int) -> None:
+    def _copy_to_log(self) -> bool:
+        """Copy one chunk of the start command's output to the log; return whether there was one."""
+        if self._output is None:
+            return False
         try:
-            data = os.read(output, _CHUNK)
+            data = os.read(self._output, _CHUNK)
         except BlockingIOError:
-            return
+            return False
         if not data:
-            self.selector.unregister(output)
-            os.close(output)
-            return
+            self.selector.unregister(self._output)
+            os.close(self._output)
+            self._output = None
+            return False
         if self._log_left > 0:
             kept = data[: self._log_left]
             try:
                 os.write(self._log, kept)
             except OSError:
-                return  # the disk is full; later output may be stored again
+                return True  # the disk is full; later output may be stored again
             self._log_left -= len(kept)
             if self._log_left == 0:
                 self.log(f"the log is full at {LOG_LIMIT} bytes; later output is dropped")
+        return True
 
 
 def _kill(pid: int) -> None:

@@ -6,9 +6,11 @@ import selectors
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sandtui.local.agent.children import ChildCommand
 from sandtui.local.agent.connection import AgentConnection
 from sandtui.local.agent.init import Agent
 from sandtui.local.agent.protocol import encode
@@ -69,4 +71,25 @@ def test_a_request_that_fails_costs_its_own_connection_alone(
     assert theirs.recv(1) == b"", "it is told by the end of its connection"
     assert other.fileno() == -1, "what else happened was seen to"
     assert "ZeroDivisionError" in (tmp_path / "log").read_text()
+    theirs.close()
+
+
+@pytest.mark.parametrize("size", [1, 60_000])
+def test_what_the_start_command_wrote_is_in_the_log_before_its_end_is_told(
+    agent: Agent, tmp_path: Path, size: int
+) -> None:
+    class Watcher(AgentConnection):
+        def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
+            told.append((tmp_path / "log").read_text())
+
+    told: list[str] = []
+    ours, theirs = socket.socketpair()
+    agent.watchers.add(Watcher(agent, ours))
+    agent.start(ChildCommand(["/bin/sh", "-c", f"head -c {size} /dev/zero | tr '\\0' x"], {}, "/", None))
+    (pid,) = agent.running
+    # Its end is noticed before its output, as when both come in one turn of the loop.
+    _, status = os.waitpid(pid, 0)
+    agent.running.pop(pid)(status)
+    assert told == ["x" * size]
+    ours.close()
     theirs.close()
