@@ -51,7 +51,7 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.until("? help")
         await terminal.until(lambda text: f"● RUNNING    {name}" in text)
         await terminal.press("x")
-        await terminal.until(f"command · {name}")
+        await terminal.until(f"Command · {name}")
         await terminal.press(*"echo out; echo err >&2; exit 7", "enter")
         shown = await terminal.until("✖ exit 7")
         assert "  out" in shown

@@ -40,18 +40,18 @@ async def test_a_command_on_all_marked(platform_process, fleet, tmp_path):
         await terminal.until("enter open")
         await terminal.until(lambda text: text.count("● RUNNING    fan-") == 3)
         await terminal.press("*", "x")
-        await terminal.until("command · 3 sandboxes")
+        await terminal.until("Command · 3 sandboxes")
         await terminal.press('echo out; [ "$NUMBER" = 1 ] && echo odd >&2 && exit 4; exit 0', "enter")
         await terminal.until("2 × exit 0   1 × exit 4")
         shown = await terminal.until("+! odd")
-        assert "2 the same  exit 0" in shown
+        assert "2 identical  exit 0" in shown
         assert "fan-1  exit 4" in shown
         await terminal.press("sleep 61", "enter")
         await terminal.until("◐ 3 running")
         await terminal.press("ctrl+c")
         await terminal.until("‖ 3 cancelled")
         await terminal.press("ps -e -o args | grep -c '[s]leep 61'", "enter")
-        await terminal.until("3 the same  exit 1")
+        await terminal.until("3 identical  exit 1")
         await terminal.press(HOSTILE, "enter")
         await terminal.until("␛]0;owned␇␛[2J␛]52;c;b3duZWQ=␇[/]")
         assert b"owned\x07" not in terminal.raw

@@ -285,13 +285,13 @@ class ConsoleScreen(AppScreen):
         state = run_state_pieces(self.console, self.services.clock.monotonic())
         self.query_one("#target", ChromeLine).show(left, [*state, Piece(" ")])
         output = self.query_one("#output-panel")
-        output.border_title = Content("output")
+        output.border_title = Content("Output")
         count = f"{len(self.console.lines):,} lines"
         if self.console.dropped:
             count = f"first {self.console.dropped:,} lines dropped · {count}"
         output.border_subtitle = Content(count)
         command = self.query_one("#command-panel")
-        command.border_title = Content(f"command · {self._title()}")
+        command.border_title = Content(f"Command · {self._title()}")
         command.border_subtitle = Content("sh -c")
 
     def _row(self) -> Row | None:

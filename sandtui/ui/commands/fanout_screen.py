@@ -333,13 +333,13 @@ class FanOutScreen(AppScreen):
         right = counts(fan_out) if fan_out is not None else [Piece("no runs yet ", "dim")]
         self.query_one("#target", ChromeLine).show(left, right)
         count = len(fan_out.targets) if fan_out is not None else len(self.rows)
-        self.query_one("#fan-targets").border_title = Content(f"sandboxes {count:,}")
+        self.query_one("#fan-targets").border_title = Content(f"Sandboxes {count:,}")
         panel = self.query_one("#fan-results")
-        command = clean(fan_out.command.replace("\n", " ↵ ")) if fan_out is not None else "results"
+        command = clean(fan_out.command.replace("\n", " ↵ ")) if fan_out is not None else "Results"
         panel.border_title = Content(f"$ {command}" if fan_out is not None else command)
         panel.border_subtitle = Content(f"{len(self.results):,} lines")
         line = self.query_one("#command-panel")
-        line.border_title = Content(f"command · {len(self.rows):,} sandboxes")
+        line.border_title = Content(f"Command · {len(self.rows):,} sandboxes")
         line.border_subtitle = Content("sh -c")
 
     def _target_line(self, number: int) -> list[Piece]:

@@ -49,7 +49,7 @@ class HistoryDialog(Dialog[str]):
 
     def compose(self) -> Iterable[Widget]:
         with Vertical(id="dialog", classes="history") as dialog:
-            dialog.border_title = Content("Commands")
+            dialog.border_title = Content("Command history")
             yield Input(self._text, placeholder="search history", compact=True, id="history-search")
             yield OptionMenu(id="history-list", compact=True)
             yield Static(id="dialog-keys")

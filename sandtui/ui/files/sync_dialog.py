@@ -45,21 +45,25 @@ class SyncDialog(Dialog[str]):
     def compose(self) -> Iterable[Widget]:
         found = self._found
         counts = [
-            Piece(f"+ {len(found.new):,} new   ", "good"),
-            Piece(f"~ {len(found.changed):,} changed   ", "busy"),
-            Piece(f"- {len(found.extra):,} only in target   ", "bad"),
-            Piece(f"{found.same:,} identical   {size_text(found.size)}", "dim"),
+            Piece(f"+ {len(found.new):,} new  ", "good"),
+            Piece(f"~ {len(found.changed):,} changed  ", "busy"),
+            Piece(f"- {len(found.extra):,} only in target  ", "bad"),
+            Piece(f"{found.same:,} identical  {size_text(found.size)}", "dim"),
         ]
-        keys = "c copy · D copy and delete extra · esc close"
+        keys = "c copy"
+        if found.extra:
+            keys += " · D copy and delete extra"
         if self._watched is not None:
             keys += " · w stop watching" if self._watched else " · w watch for changes"
+        keys += " · esc close"
         with Vertical(id="dialog", classes="sync") as dialog:
             title = f"Sync {self._spec.source.label} to {self._spec.target.label}"
             dialog.border_title = Content(clean(title))
             yield Static(content(*counts))
             yield OutputView(self._line, follows=False, id="plan")
-            ignored = f"{len(self._spec.ignore)} .gitignore patterns   " if self._spec.ignore else ""
-            yield Static(content(Piece(ignored + keys, "dim")), id="dialog-keys")
+            if self._spec.ignore:
+                yield Static(content(Piece(f"{len(self._spec.ignore)} .gitignore patterns", "dim")))
+            yield Static(content(Piece(keys, "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
         self.query_one("#plan", OutputView).show(max(1, min(SHOWN, len(self._lines))))

@@ -99,7 +99,7 @@ class OnSuccessDialog(JobForm[Chain]):
             yield Static(content(Piece("Save as (local path)", "dim")))
             target = chain.target or ""
             yield Input(target, placeholder=str(self._folder / "result.json"), compact=True, id="then-target")
-            yield Check("delete the sandbox", chain.delete, compact=True, id="then-delete")
+            yield Check("Delete the sandbox", chain.delete, compact=True, id="then-delete")
             yield Static(
                 content(Piece("Runs only on exit code 0 · enter save · esc cancel", "dim")),
                 id="dialog-keys",

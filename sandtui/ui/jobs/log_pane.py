@@ -274,7 +274,7 @@ class JobLogPane(Vertical):
             return
         job, window = self.job, self.window
         if job is None or window is None:
-            self.border_title, self.border_subtitle = Content("log"), Content("")
+            self.border_title, self.border_subtitle = Content("Log"), Content("")
             return
         name = clean(job.sandbox_name or job.key.sandbox_id)
         self.border_title = Content(f"{job.key.job_id} · {name} · {self.stream}")

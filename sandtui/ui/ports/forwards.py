@@ -15,12 +15,14 @@ SIGNS: dict[ForwardState, tuple[str, Role]] = {
     ForwardState.CLOSED: ("○", "dim"),
 }
 NAME = 20
+NARROW_NAME = 14
+"""Cells for the name of the sandbox; a terminal under 100 columns gets the smaller one."""
 
 
-def line(forward: Forward) -> list[Piece]:
-    """Return one row."""
+def line(forward: Forward, width: int) -> list[Piece]:
+    """Return one row. A note comes before the counters, whose end may be cut off."""
     glyph, role = SIGNS[forward.state]
-    name = fit(clean(forward.sandbox_name or forward.sandbox_id), NAME)
+    name = fit(clean(forward.sandbox_name or forward.sandbox_id), NAME if width >= 100 else NARROW_NAME)
     here, there = f"localhost:{forward.local_port}", f"sandbox:{forward.spec.sandbox_port}"
     out = forward.spec.direction is Direction.OUT
     endpoints = f"{here:<15} → {there}" if out else f"{there:<15} → {here}"
@@ -29,8 +31,8 @@ def line(forward: Forward) -> list[Piece]:
         Piece(f" {name} "),
         Piece(fit(endpoints, 34), "info"),
         Piece(f" {forward.state.value:<10} ", role),
-        Piece(f"↑ {short_size(forward.sent)}  ↓ {short_size(forward.received)}  {forward.connections} open ", "dim"),
     ]
     if forward.note:
-        pieces.append(Piece(f" {clean(forward.note)}", "bad" if forward.state.is_over else "busy"))
-    return pieces
+        pieces.append(Piece(f"{clean(forward.note)}  ", "bad" if forward.state.is_over else "busy"))
+    counters = f"↑ {short_size(forward.sent)}  ↓ {short_size(forward.received)}  {forward.connections} open"
+    return [*pieces, Piece(counters, "dim")]

@@ -272,7 +272,7 @@ class PortsScreen(AppScreen):
             return []
         view = self.query_one("#forwards", RowList)
         chosen = number == view.cursor and view.has_focus
-        return [Piece("▌" if chosen else " ", "key"), *forward_lines.line(forwards[number])]
+        return [Piece("▌" if chosen else " ", "key"), *forward_lines.line(forwards[number], self.size.width)]
 
     def _changed(self) -> None:
         self.call_later(self._draw)

@@ -16,7 +16,7 @@ NARROW_NAME = 22
 
 def head(width: int) -> list[Piece]:
     """Return the column headings."""
-    return [Piece(f"  {'RECORDED':<18} {'WHAT':<{_name(width)}} {'SIZE':>8}  {'TERMINAL':<9}", "dim")]
+    return [Piece(f"  {'RECORDED':<18} {'NAME':<{_name(width)}} {'SIZE':>8}  {'TERMINAL':<9}", "dim")]
 
 
 def line(recording: Recording, width: int) -> list[Piece]:

@@ -69,7 +69,13 @@ def test_forwards(snap_compare, size):
 
 def test_a_line_holds_no_control_byte():
     for forward in forwards():
-        assert "".join(piece.text for piece in line(forward)).isprintable()
+        assert "".join(piece.text for piece in line(forward, 120)).isprintable()
+
+
+def test_the_reason_why_a_forward_ended_fits_in_80_columns():
+    (failed,) = (each for each in forwards() if each.state is ForwardState.FAILED)
+    shown = "".join(piece.text for piece in line(failed, 80))
+    assert failed.note in shown[: 80 - len("││▌")]
 
 
 async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_tcp_port):
