@@ -80,7 +80,7 @@ async def test_a_window_that_is_closed_while_another_program_has_it(platform_pro
         await choose(terminal, name)
         if how == "attached":
             await terminal.press("S")
-            await terminal.until("leaves it")
+            await terminal.until("ctrl+d to leave")
             terminal.write("seq 2000; seq 3000; seq 4000\r")
             await terminal.until(NUMBERS)
         elif how == "editor":
@@ -115,7 +115,7 @@ async def test_a_terminal_that_is_not_read_does_not_hold_up_the_end(platform_pro
             terminal.stall()
         elif where == "attached":
             await terminal.press("S")
-            await terminal.until("leaves it")
+            await terminal.until("ctrl+d to leave")
             terminal.write("seq 100000000\r")
             await terminal.until(NUMBERS)
             terminal.stall()

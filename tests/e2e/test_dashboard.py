@@ -222,7 +222,7 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
             await terminal.press("n")
             await terminal.until("New sandbox")
             await terminal.press(*"killed", "tab", "tab", "tab", "tab", *"30")
-            await terminal.until("creates 30 sandboxes")
+            await terminal.until("create 30 sandboxes")
             await terminal.press("ctrl+s")
             await terminal.until("starting")
             terminal.process.kill()
@@ -263,7 +263,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.until("? help")
         await terminal.until(lambda text: f"● RUNNING    shell-{kind}" in text)
         await terminal.press("S")
-        await terminal.until("leaves it")
+        await terminal.until("ctrl+d to leave")
         await terminal.press(*"echo sum-$((40+2)); stty size; tty", "enter")
         shown = await terminal.until("/dev/pts/")
         assert "sum-42" in shown
@@ -272,7 +272,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         # The terminal forgets what was typed when it takes ctrl+c: the next key waits until it has.
         await terminal.until("^C")
         await terminal.press(*"exit 5", "enter")
-        await terminal.until("ended with exit code 5")
+        await terminal.until("exited with code 5")
         await terminal.until(f"● RUNNING    shell-{kind}")
         await leave(terminal)
 
@@ -284,7 +284,7 @@ async def test_a_shell_without_the_dashboard(platform_process, remote):
     made = subprocess.run([*SANDTUI, "create", "python", "--set", "name=cli-shell", "--wait"], env=remote, check=True)
     assert made.returncode == 0
     async with Terminal([*SANDTUI, "shell", "cli-shell"], remote) as terminal:
-        await terminal.until("leaves it")
+        await terminal.until("ctrl+d to leave")
         await terminal.press(*"hostname", "enter")
         await terminal.until("cli-shell")
         await terminal.press(*"exit 3", "enter")

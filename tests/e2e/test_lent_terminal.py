@@ -96,7 +96,7 @@ async def test_a_shell_that_a_stopped_platform_keeps_waiting(platform, tmp_path,
         assert b"\x1b[?1049l" not in terminal.raw, "the dashboard keeps the terminal"
         if again:
             process.send_signal(signal.SIGCONT)
-            await terminal.until("leaves it")
+            await terminal.until("ctrl+d to leave")
             await terminal.press(*"exit 3", "enter")
             await terminal.until("exited with code 3")
         else:
@@ -147,7 +147,7 @@ async def test_a_shell_whose_platform_dies_gives_the_terminal_back(platform, tmp
     async with Terminal(SANDTUI, env) as terminal:
         await choose(terminal, "dies")
         await terminal.press("S")
-        await terminal.until("leaves it")
+        await terminal.until("ctrl+d to leave")
         # Not of ours, whoever has the terminal: it may come before the shell has it, or when it has just ended.
         terminal.process.send_signal(signal.SIGINT)
         process.kill()

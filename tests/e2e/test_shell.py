@@ -44,13 +44,13 @@ async def test_a_shell_in_its_pane(platform_process, remote, tmp_path, vm):
         assert b"\x1b]52" not in terminal.raw, "nothing is copied before the user says so"
         assert b"evil\x07" not in terminal.raw
         await terminal.press(LEAVE)
-        await terminal.until("A allows it")
+        await terminal.until("A: allow")
         await terminal.press("q")
         await terminal.until("enter open")
         await terminal.press("s")
         await terminal.until("sum-42")
         await terminal.press(*"exit 7", "enter")
-        await terminal.until("ended with exit code 7")
+        await terminal.until("exited with code 7")
         await terminal.press("q")
         await terminal.until("enter open")
         await leave(terminal)
