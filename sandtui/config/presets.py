@@ -41,7 +41,7 @@ BUILT_IN: tuple[Preset, ...] = (
     Preset(
         "untrusted",
         {"name": "untrusted", "network": "blocked", "timeout_minutes": "30m", "memory_gb": "1"},
-        "For untrusted code: no network, half an hour",
+        "For untrusted code: no network, 30m",
         True,
     ),
     Preset(

@@ -60,7 +60,7 @@ DELETE = Verb(
     "Delete",
     "permanently",
     _alive,
-    warning="Ends their processes and deletes their files. This cannot be undone.",
+    warning="Ends all processes and deletes all files. This cannot be undone.",
 )
 DELETE_BY_LABEL = Verb(
     "delete_by_label",

@@ -44,10 +44,10 @@ class ColumnsDialog(Dialog[ColumnLayout]):
         self._widths = dict(widths)
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog") as dialog:
+        with Vertical(id="dialog", classes="columns") as dialog:
             dialog.border_title = Content("Columns")
             yield OptionMenu(*self._options(), id="choices", compact=True)
-            hint = "space toggle · J/K move · +/- width · 0 reset · enter apply · esc cancel"
+            hint = "space toggle · J/K move · +/- width · 0 reset · enter ok · esc cancel"
             yield Static(content(Piece(hint, "dim")), id="choices-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -10,10 +10,11 @@ from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.snippet import attach_script, description
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
+from sandtui.ui.rendering.text import fit
 from sandtui.ui.services.bundle import Services
 
 SHOWN = 36
-"""Characters of each text shown in the menu."""
+"""Cells of each text shown in the menu."""
 
 
 def choose_copy(app: App[Any], services: Services, row: Row) -> None:
@@ -25,7 +26,7 @@ def choose_copy(app: App[Any], services: Services, row: Row) -> None:
     offers |= {"SDK script": attach_script(row.sandbox), "description": description(row.sandbox)}
     offers |= {f"recent {index}": text for index, text in enumerate(clipboard.copied, 1)}
     choices = [
-        Choice(name, str(index) if index < 10 else "", name, text.strip().replace("\n", " ")[:SHOWN])
+        Choice(name, str(index) if index < 10 else "", name, _summary(text))
         for index, (name, text) in enumerate(offers.items(), 1)
     ]
 
@@ -34,6 +35,11 @@ def choose_copy(app: App[Any], services: Services, row: Row) -> None:
             clipboard.copy_text(offers[name])
 
     app.push_screen(ChooseDialog(f"Copy from {row.sandbox.name}", choices), chosen)
+
+
+def _summary(text: str) -> str:
+    # Texts copied before can be large: only their beginning is looked at.
+    return fit(" ".join(text[: SHOWN * 20].split()), SHOWN).rstrip()
 
 
 def open_web_console(services: Services, sandbox_id: str) -> None:

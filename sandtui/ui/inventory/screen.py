@@ -386,7 +386,7 @@ class FleetScreen(AppScreen):
         saved = self.preferences.views
         choices = [Choice(EVERYTHING_KEY, EVERYTHING_KEY, "all", "all sandboxes, newest first")]
         choices += [Choice(view.key, view.key, view.name, view.words or view.query) for view in (*BUILT_IN, *saved)]
-        note = f"{SAVE_KEY} save current view · {REMOVE_KEY} delete a saved view"
+        note = f"enter select · {SAVE_KEY} save view · {REMOVE_KEY} delete saved view · esc close"
 
         def chosen(key: str | None) -> None:
             if key == SAVE_KEY:

@@ -58,7 +58,7 @@ def health(row: PortRow) -> list[Piece]:
     if row.probing:
         return [Piece("checking …", "busy")]
     if not row.running:
-        return [Piece("sandbox not running", "dim")]
+        return [Piece("not running", "dim")]
     if row.health is None:
         return [Piece("not checked", "dim")]
     took = f" {row.health.milliseconds:.0f}ms" if row.health.milliseconds is not None and row.health.up else ""
