@@ -57,7 +57,7 @@ def test_which_theme_is_the_first():
     assert first_theme("", "gone", known) == (DARK.name, "")
     name, problem = first_theme("gone", "nord", known)
     assert name == DARK.name
-    assert "'gone'" in problem
+    assert '"gone"' in problem
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ class Channel:
         try:
             # A new connection has room; only what it has not waits.
             sent = socket.send_fds(self._sock, [data], fds) if fds else 0
-            await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
+            # Even an empty send fails when the other end has answered and left, and its answer would be lost.
+            if sent < len(data):
+                await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
         except OSError as error:
             raise SandboxGone("The sandbox's agent has ended.") from error
 

@@ -150,7 +150,7 @@ async def test_it_can_be_cancelled_at_any_time():
     await work
     assert client.running == 0
     assert fan_out.count(BulkState.CANCELLED) == 17
-    assert {each.problem for each in group(fan_out.targets) if each.failed} == {"cut short", "not done"}
+    assert {each.problem for each in group(fan_out.targets) if each.failed} == {"interrupted", "not started"}
     assert exit_code(fan_out) == NOT_REACHED
 
 
