@@ -104,7 +104,7 @@ SHOWN = [
         ("esc", ShowsLines("● RUNNING    demo-", 1)),
         ("p", all_of("No exposed ports")),
         ("n", all_of("Expose port of demo-2")),
-        ("enter", all_of("http://127.0.0.1:", "nothing listens on 8000")),
+        ("enter", all_of("http://127.0.0.1:", "connection refused")),
         ("-", ShowsLines("● RUNNING    demo-", 1)),
         ("1", ShowsLines("● RUNNING    demo-", 1)),
     ],

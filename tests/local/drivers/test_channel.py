@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ async def test_who_answers_and_leaves_at_once_is_heard(monkeypatch: pytest.Monke
         return sent
 
     monkeypatch.setattr(socket, "send_fds", sent_and_answered)
-    with Channel(ours) as channel, open(os.devnull) as file:
+    with Channel(ours) as channel, Path(os.devnull).open() as file:
         await channel.send({"directory": "/x"}, (file.fileno(),))
         assert (await channel.receive()).message == {"pid": 7}
         with pytest.raises(SandboxGone):
