@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sandtui.cli.dashboard import run_dashboard
 from sandtui.cli.options import READ_ONLY
 from sandtui.cli.streams import temporary_directory
 from sandtui.cli.usage import FAILURE, UsageError, complain, draw_in_utf8, on_terminal, refuse
@@ -68,10 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
         # The state of a simulated fleet is useless to the next run; a crash report is not.
         app = SandtuiApp(StartupOptions(connect, settings), paths=user.with_temporary_state(folder / "state"))
         try:
-            app.run()
+            return run_dashboard(app)
         finally:
             platform.stop()
-        return app.return_code or 0
 
 
 async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Connection:

@@ -7,6 +7,7 @@ from collections.abc import Container, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sandtui.cli.dashboard import run_dashboard
 from sandtui.cli.options import NOTHING, READ_ONLY, Options
 from sandtui.cli.usage import (
     FAILURE,
@@ -20,6 +21,7 @@ from sandtui.cli.usage import (
     refuse,
 )
 from sandtui.directories import DirectoryError, describe
+from sandtui.ui.garbage_collection import pause_collections
 
 if TYPE_CHECKING:
     import argparse
@@ -126,18 +128,11 @@ def _dashboard(options: Options) -> int:
         print("sandtui: the dashboard is drawn on standard error, which is redirected; remove `2>`")
         return USAGE_ERROR
     draw_in_utf8()
-    from sandtui.ui.garbage_collection import pause_collections, stop_collections
-
     pause_collections()
 
     from sandtui.ui.app import SandtuiApp
 
-    app = SandtuiApp(partial(_opening, options))
-    try:
-        app.run()
-    finally:
-        stop_collections()
-    return app.return_code or 0
+    return run_dashboard(SandtuiApp(partial(_opening, options)))
 
 
 def _opening(options: Options) -> StartupOptions:

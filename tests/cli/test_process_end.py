@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import gc, os, sys
 import sandtui.ui.app
-from sandtui.cli import program
+from sandtui.cli import demo, program
 
 class Kept:
     def __init__(self):
@@ -23,13 +23,14 @@ def run(app):
     {then}
 
 sandtui.ui.app.SandtuiApp.run = run
+sandtui.cli.demo.on_terminal = lambda *_: True
 program.on_terminal = lambda *_: True
 sys.exit(program.main({arguments}))
 """
 
 
 @pytest.mark.parametrize("then", ["pass", "raise OSError('the terminal broke')"])
-@pytest.mark.parametrize("arguments", ["[]", "['--local']"])
+@pytest.mark.parametrize("arguments", ["[]", "['--local']", "['demo', '--fleet', '1']"])
 def test_what_the_dashboard_had_is_not_collected_at_the_end(then, arguments):
     source = PROGRAM.format(then=then, arguments=arguments)
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
