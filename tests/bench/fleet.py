@@ -42,7 +42,7 @@ class Oracle:
     def expected(self) -> list[Sandbox]:
         """Return the sandboxes in order."""
         rows = [row.sandbox for row in self._app.store]
-        found = [each for each in rows if self.text in f"{each.name} {each.id} {each.docker_image} {each.labels}"]
+        found = [each for each in rows if self.text in f"{each.name} {each.docker_image} {each.labels}"]
         if isinstance(self._app, PlainDataTable) and not self._app.was_sorted:
             return found  # It shows rows in the order in which they were added.
         key: Callable[[Sandbox], object] = {
