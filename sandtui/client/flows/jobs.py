@@ -206,7 +206,7 @@ async def launch(
     result = await Commands(session).execute_command(sandbox_id, script, timeout=LAUNCH_TIMEOUT, user=user)
     if result.exit_code != 0:
         reason = result.stderr.strip()[-300:] or f"exit code {result.exit_code}"
-        raise APIError(f"the background job was not started: {reason}", sandbox_id=sandbox_id)
+        raise APIError(f"the shell reported: {reason}", sandbox_id=sandbox_id)
 
 
 def new_job(sandbox_id: str) -> BackgroundJob:

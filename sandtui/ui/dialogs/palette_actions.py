@@ -16,6 +16,7 @@ from sandtui.fleet.keymap import key_label
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import PALETTE
+from sandtui.ui.rendering.text import sentence_case
 from sandtui.ui.services.bundle import Services
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _of_program(app: App[Any], services: Services, screen: Screen[Any]) -> Itera
 
 
 def _entry(services: Services, action: Action, keys: tuple[str, ...] | list[str], reason: str) -> PaletteEntry:
-    title = action.title[:1].upper() + action.title[1:]
+    title = sentence_case(action.title)
     run = partial(services.notifier.refuse, reason, action.title) if reason else partial(services.run_action, action.id)
     key = " ".join(map(key_label, keys)) or (f":{action.command}" if action.command else "")
     return PaletteEntry(title, action.help, run, f"{action.name} {action.command}".replace("_", " "), key, reason)

@@ -40,6 +40,11 @@ class Piece:
     ink: Ink | None = None
 
 
+def sentence_case(text: str) -> str:
+    """Return a text with a capital first letter; other capitals, as in "QR code", stay."""
+    return text[:1].upper() + text[1:]
+
+
 def outside(text: str, role: Role = "text") -> Piece:
     """Return a text from outside, made safe to draw."""
     return Piece(clean(text), role)
@@ -90,6 +95,7 @@ __all__ = [
     "fit",
     "lines",
     "outside",
+    "sentence_case",
     "sort_arrow",
     "width_of",
 ]

@@ -9,6 +9,7 @@ from textual.app import App
 
 from sandtui.fleet.actions import Action
 from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.rendering.text import sentence_case
 from sandtui.ui.services.platform import PlatformConnection
 
 
@@ -50,5 +51,5 @@ class Contexts:
             if sure:
                 go_on()
 
-        question = f"{self._platform.label} is production. {title.capitalize()}: {text}"
+        question = f"{self._platform.label} is production. {sentence_case(title)}: {text}"
         self._app.push_screen(AskDialog("Production", question, "Continue"), on_result)

@@ -18,6 +18,7 @@ from sandtui.fleet.activity.requests import RequestBook, Trace
 from sandtui.fleet.activity.trace import current_trace, following
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.dialogs.refusal import RefusalDialog
+from sandtui.ui.rendering.text import sentence_case
 
 LOG = logging.getLogger("sandtui.ui")
 
@@ -60,7 +61,7 @@ class Notifier:
 
         Keys typed ahead for that dialog are dropped. ``title`` names the action.
         """
-        self._app.push_screen(RefusalDialog(title.capitalize(), self._keep(reason, "warning")))
+        self._app.push_screen(RefusalDialog(sentence_case(title), self._keep(reason, "warning")))
 
     def note(self, kind: Kind, text: str) -> None:
         """Add an entry to the activity log, redacted, without a notification."""

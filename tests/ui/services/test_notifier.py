@@ -21,3 +21,16 @@ async def test_the_newest_notice_is_seen(size):
             newest = toasts[-1]
             assert newest.region.bottom <= size[1] - 1, f"after one of {length} characters"
             assert app.screen.get_widget_at(newest.region.x + 1, newest.region.y)[0] is newest
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"), [("QR code", "QR code"), ("edit as TOML", "Edit as TOML"), ("kill", "Kill")]
+)
+async def test_a_refusal_keeps_the_capitals_of_its_title(title, shown):
+    app = World(fleet=0)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        app.services.notifier.refuse("[b]no[/b]", title)
+        await pilot.pause()
+        assert app.screen.query_one("#dialog").border_title == shown
+        assert app.screen.reason == "[b]no[/b]"
