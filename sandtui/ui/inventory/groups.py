@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandtui.fleet.inventory.groups import Group
 from sandtui.ui.rendering.status import count_pieces
 from sandtui.ui.rendering.text import Piece, outside
-from sandtui.ui.rendering.units import number
+from sandtui.ui.rendering.units import counted, number
 
 
 def group_pieces(group: Group) -> list[Piece]:
@@ -17,8 +17,8 @@ def group_pieces(group: Group) -> list[Piece]:
         *count_pieces(group.counts),
     ]
     if group.cores:
-        held = f"   {number(round(group.cores, 1))} cores · {number(round(group.memory_gb, 1))} GB"
+        held = f"   {counted(round(group.cores, 1), 'core')} · {number(round(group.memory_gb, 1))} GB"
         pieces.append(Piece(held, "dim"))
     if group.gpus:
-        pieces.append(Piece(f" · {group.gpus} {'GPU' if group.gpus == 1 else 'GPUs'}", "dim"))
+        pieces.append(Piece(f" · {counted(group.gpus, 'GPU')}", "dim"))
     return pieces

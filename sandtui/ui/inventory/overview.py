@@ -9,23 +9,25 @@ from sandtui.fleet.inventory.totals import Totals
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.bars import spark
 from sandtui.ui.rendering.text import Piece, fit, width_of
-from sandtui.ui.rendering.units import number, time_left
+from sandtui.ui.rendering.units import counted, number, time_left
 
 COLUMNS = 12
 MINUTES_EACH = 5
 NAME_WIDTH = 24
 
 
+def _held(text: str) -> list[Piece]:
+    amount, _, unit = text.partition(" ")
+    return [Piece(amount, "bright"), Piece(f" {unit}  ", "dim")]
+
+
 def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime, width: int) -> list[Piece]:
     """Return the totals, the failures of the last hour and the next sandbox to expire, whose name is cut to fit."""
     pieces = [
-        Piece(number(round(totals.cores, 1)), "bright"),
-        Piece(" cores  ", "dim"),
-        Piece(number(round(totals.memory_gb, 1)), "bright"),
-        Piece(" GB  ", "dim"),
+        *_held(counted(round(totals.cores, 1), "core")),
+        *_held(f"{number(round(totals.memory_gb, 1))} GB"),
+        *(_held(counted(totals.gpus, "GPU")) if totals.gpus else ()),
     ]
-    if totals.gpus:
-        pieces += [Piece(f"{totals.gpus:,}", "bright"), Piece(" GPU  " if totals.gpus == 1 else " GPUs  ", "dim")]
     errors = totals.errors_since(now)
     pieces += [Piece(f"✖ {errors:,}" if errors else "0", "bad" if errors else "dim"), Piece(" failed (1 h)   ", "dim")]
     soonest = totals.soonest_expiry

@@ -70,8 +70,15 @@ def time_left(expires: datetime | None, now: datetime) -> Piece:
 
 
 def number(value: float) -> str:
-    """Return a number without trailing zeros: ``4``, ``0.5``."""
-    return f"{value:g}"
+    """Return a number without trailing zeros: ``4``, ``0.5``, ``1,600,000``."""
+    if abs(value) >= 1e12:
+        return f"{value:g}"  # no fleet is that large: what a platform makes up must not fill the screen
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+def counted(value: float, noun: str) -> str:
+    """Return a number with its noun: ``1 core``, ``1.5 cores``, ``8 GPUs``."""
+    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
 
 
 def clock_time(moment: datetime, now: datetime) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.ui.rendering.units import short_size, size_text
+from sandtui.ui.rendering.units import counted, number, short_size, size_text
 
 FACTORS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -38,3 +38,24 @@ def test_what_is_read_is_near_what_it_is(form, size):
     assert value < 1000 or unit == "TB"
     assert value >= 1 or unit == "B"
     assert abs(value * FACTORS[unit] - size) <= max(0.051 * FACTORS[unit], 0.051 * size)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4, "4"),
+        (0.5, "0.5"),
+        (10.25, "10.25"),
+        (0, "0"),
+        (1_600_000, "1,600,000"),
+        (123456.7, "123,456.7"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_numbers_of_any_fleet_are_written_out(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0 cores"), (0.5, "0.5 cores"), (1, "1 core"), (2, "2 cores")])
+def test_one_of_a_thing_is_named_in_the_singular(value, text):
+    assert counted(value, "core") == text
