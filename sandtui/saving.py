@@ -60,7 +60,7 @@ def replace_private(path: Path, text: str, *, durable: bool = True) -> None:
     try:
         create_private(fresh, [text], durable=durable)
         fresh.replace(path)
-    except OSError:
+    except BaseException:
         fresh.unlink(missing_ok=True)
         raise
 

@@ -148,6 +148,20 @@ def test_of_many_that_write_one_new_file_one_does(tmp_path: Path) -> None:
     assert [path.read_text()] == written
 
 
+@pytest.mark.parametrize("how", [KeyboardInterrupt, MemoryError, OSError])
+def test_an_interrupted_replacement_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch, how) -> None:
+    path = tmp_path / "f"
+    replace_private(path, "old")
+
+    def interrupted(_: object) -> None:
+        raise how
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(how):
+        replace_private(path, "new")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("f", "old")]
+
+
 def test_replacing_keeps_the_old_file_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "state"
     replace_private(path, "old")
