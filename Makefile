@@ -60,20 +60,9 @@ interop: $(VENV)/.dev $(SDK_VERSIONS:%=.interop/%/.done) $(PRIME_VERSIONS:%=.int
 interop-frameworks: $(VENV)/.dev $(FRAMEWORKS:%=.interop/%/.done)
 	$(BIN)/python -m tests.interop.frameworks $(FRAMEWORKS)
 
+# One table of every measurement with its bars: BENCH="start sandboxes" runs only those.
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench
-	$(BIN)/python -m tests.bench.start
-	$(BIN)/python -m tests.bench.client
-	$(BIN)/python -m tests.bench.launch
-	$(BIN)/python -m tests.bench.local
-	$(BIN)/python -m tests.bench.sandboxes
-	$(BIN)/python -m tests.bench.isolation
-	$(BIN)/python -m tests.bench.fleet
-	$(BIN)/python -m tests.bench.fleet_live
-	$(BIN)/python -m tests.bench.terminal
-	$(BIN)/python -m tests.bench.files
-	$(BIN)/python -m tests.bench.fanout
-	$(BIN)/python -m tests.bench.jobs
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 # Sends the real program random input: SEED=7 begins with another seed, TIME=600 takes ten minutes instead of an hour.
 soak: $(VENV)/.dev

@@ -1,118 +1,72 @@
-"""Runs every measurement against one real platform and prints the table."""
+"""Runs every measurement, one after the other, and prints one table of their rows and bars: ``make bench``.
+
+``python -m tests.bench [NAME ...]`` runs those that are named. It ends with 1 when a bar is missed or a measurement
+fails. Nothing else should run on the machine meanwhile.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import statistics
+import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import httpx
+from tests.bench import ROWS_VARIABLE
+from tests.bench.report import BenchRow, read_rows, table
 
-from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
-from tests.conftest import PlatformProcess, start_platform
-from tests.probes import session_of
-
-ROUNDS = 40
-WARM_UP = 5
-REQUEST = CreateSandboxRequest(name="bench", docker_image="python:3.11-slim")
-
-
-class Samples:
-    """Milliseconds of one measurement."""
-
-    def __init__(self, values: list[float]) -> None:
-        self.values = sorted(values)
-
-    @property
-    def median(self) -> float:
-        """The median."""
-        return statistics.median(self.values)
-
-    def __str__(self) -> str:
-        late = self.values[min(len(self.values) - 1, int(len(self.values) * 0.95))]
-        return f"{self.median:8.2f} {late:8.2f} {self.values[-1]:8.2f}"
+BENCHES = {
+    "round_trips": "A command in a sandbox",
+    "start": "From the command to the first frame and the live fleet",
+    "sandboxes": "Real sandboxes: create, hold, delete",
+    "cycles": "The platform under load",
+    "isolation": "What isolation costs",
+    "local": "The local platform",
+    "client": "The client beside the official SDK and curl",
+    "launch": "A launch by the dashboard",
+    "fleet": "The table of the fleet beside DataTable",
+    "fleet_live": "The fleet in a terminal",
+    "terminal": "The shell's emulation",
+    "files": "Files beside curl, the SDK and tar",
+    "fanout": "One command in many sandboxes",
+    "jobs": "Jobs, logs and forwarded ports",
+}
+LONGEST_SECONDS = 1800.0
 
 
-async def measure(work: Callable[[], Awaitable[object]], rounds: int = ROUNDS) -> Samples:
-    """Time some rounds of a piece of work, after a few that do not count."""
-    values = []
-    for turn in range(WARM_UP + rounds):
-        start = time.perf_counter()
-        await work()
-        if turn >= WARM_UP:
-            values.append((time.perf_counter() - start) * 1000)
-    return Samples(values)
+def measure(name: str, rows: Path) -> tuple[list[BenchRow], str]:
+    """Run one bench; return its rows, and what went wrong."""
+    environment = {**os.environ, ROWS_VARIABLE: str(rows), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", f"tests.bench.{name}"]
+    try:
+        code = subprocess.run(command, env=environment, timeout=LONGEST_SECONDS, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return read_rows(rows), f"not measured to the end: it took more than {LONGEST_SECONDS:,.0f} s"
+    return read_rows(rows), f"not measured to the end: it ended with {code}" if code else ""
 
 
-async def interleaved(
-    ours: Callable[[], Awaitable[object]], peer: Callable[[], Awaitable[object]]
-) -> tuple[Samples, Samples, float]:
-    """Measure both in halves that alternate; the last number is how far the peer drifted between them."""
-    first_peer, first_ours = await measure(peer), await measure(ours)
-    second_ours, second_peer = await measure(ours), await measure(peer)
-    drift = abs(first_peer.median - second_peer.median) / min(first_peer.median, second_peer.median)
-    return Samples(first_ours.values + second_ours.values), Samples(first_peer.values + second_peer.values), drift
-
-
-async def subprocess_true() -> None:
-    """Run the same shell command without any sandbox."""
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", "echo 1", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    stdout, _ = await process.communicate()
-    assert stdout == b"1\n"
-
-
-async def run(platform: PlatformProcess) -> None:
-    """Measure and print."""
-    config = Config(api_key=platform.api_key, base_url=platform.base_url)
-    print(f"driver: {platform.driver}; milliseconds: median, 95th percentile, maximum")
-    async with AsyncSandboxClient(config=config, keep_tokens=False) as client, httpx.AsyncClient() as bare:
-        sandbox = await client.create(REQUEST)
-        await client.wait_for_creation(sandbox.id)
-        token = await session_of(client).token(sandbox.id)
-
-        async def execute() -> None:
-            result = await client.execute_command(sandbox.id, "echo 1")
-            assert result.stdout == "1\n"
-
-        async def post() -> None:
-            body = {"command": "echo 1", "working_dir": None, "env": {}, "sandbox_id": sandbox.id, "timeout": 300}
-            reply = await bare.post(f"{token.base}/exec", json=body, headers={"Authorization": f"Bearer {token.token}"})
-            assert reply.json()["stdout"] == "1\n"
-
-        async def create() -> None:
-            made = await client.create(REQUEST)
-            while (await client.get(made.id)).status != "RUNNING":
-                await asyncio.sleep(0.001)
-            created.append(made.id)
-
-        created: list[str] = []
-        for name, ours, peer, peer_name in (
-            ("client exec", execute, post, "bare httpx POST"),
-            ("platform exec", post, subprocess_true, "bare subprocess"),
-        ):
-            samples, peer_samples, drift = await interleaved(ours, peer)
-            void = "  VOID: the peer drifted" if drift > 0.2 else ""
-            print(f"{name:<22} {samples}")
-            print(f"{peer_name:<22} {peer_samples}   ratio {samples.median / peer_samples.median:.2f}{void}")
-        print(f"{'create to RUNNING':<22} {await measure(create, 20)}")
-        await client.bulk_delete(sandbox_ids=[*created, sandbox.id])
-
-
-def main() -> None:
-    """Start a platform, measure, stop it."""
+def main(names: list[str]) -> int:
+    """Run the named benches or all; return 1 when something is missed."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    done = []
+    load = os.getloadavg()[0]
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="sandtui-bench-") as folder:
-        process, platform = start_platform(Path(folder, "state"))
-        try:
-            asyncio.run(run(platform))
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+        for name in names or BENCHES:
+            print(f"\n== {BENCHES[name]} ({name})", flush=True)
+            rows, problem = measure(name, Path(folder, name))
+            done.append((BENCHES[name], rows, problem))
+    print(f"\n{'=' * 40} after {(time.perf_counter() - began) / 60:.0f} minutes; load before it: {load:.1f}")
+    print(table(done))
+    return int(any(problem or any(row.missed for row in rows) for _, rows, problem in done))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

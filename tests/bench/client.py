@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
+from tests.bench.report import report
 from tests.conftest import PlatformProcess, start_platform
 from tests.probes import session_of
 
@@ -30,6 +31,7 @@ PEER = ROOT / "tests" / "bench" / "peer.py"
 MEGABYTES = 200
 EXEC_ROUND, EXEC_TURNS = 100, 20
 FLEET = 500
+LEAST_OF_CURL, MOST_EXTRA_MB = 0.9, 40
 PEERS_FLEET = 90
 """The peer's bulk wait never ends for more than one page of its listing: from the second round on it stops reading
 after the first page, and counts too few. So it is compared with a fleet of one page; 500 are ours alone."""
@@ -58,7 +60,7 @@ def run(interpreter: Path | str, module: str, platform: PlatformProcess, home: P
 
 
 def exec_turns(sides: Sides, platform: PlatformProcess, home: Path, at_once: int) -> None:
-    """Print one line: commands a second, in short rounds that alternate while both libraries stay ready.
+    """Report commands a second, in short rounds that alternate while both libraries stay ready.
 
     What the machine does changes within seconds, by a factor of two with 64 at a time: only rounds that follow each
     other can be compared, so the ratio is the median of those of neighbours.
@@ -82,10 +84,13 @@ def exec_turns(sides: Sides, platform: PlatformProcess, home: Path, at_once: int
                 peer.stdin.flush()
                 seconds[place].append(float(peer.stdout.readline()))
     values = [EXEC_ROUND / statistics.median(times) for times in seconds]
-    pairs = [theirs / ours for ours, theirs in zip(*seconds, strict=True)] if len(seconds) > 1 else []
-    ratio = f"{statistics.median(pairs):10.2f}" if pairs else ""
-    title = "exec, one at a time, per s" if at_once == 1 else f"exec, {at_once} at a time, per s"
-    print(f"{title:<34}" + "".join(f"{value:14.1f}" for value in values) + ratio)
+    title = "exec, one at a time" if at_once == 1 else f"exec, {at_once} at a time"
+    if len(seconds) == 1:
+        report(title, values[0], "per s")
+        return
+    pairs = [theirs / ours for ours, theirs in zip(*seconds, strict=True)]
+    note = f"{values[0]:.0f} and {values[1]:.0f} per s"
+    report(f"{title}, of the SDK", statistics.median(pairs), "x", at_least=1, note=note)
 
 
 def curl(platform: PlatformProcess, folder: Path) -> tuple[float, float]:
@@ -96,7 +101,7 @@ def curl(platform: PlatformProcess, folder: Path) -> tuple[float, float]:
         client.wait_for_creation(sandbox.id)
         from sandtui.client.port import run_blocking
 
-        token = run_blocking(session_of(client).token(sandbox.id))
+        token = run_blocking(session_of(client).gateway_access(sandbox.id).token())
         source, target = folder / "source", folder / "target"
         source.write_bytes(os.urandom(1_000_000) * MEGABYTES)
         query = f"path=/workspace/big&sandbox_id={sandbox.id}"
@@ -115,7 +120,7 @@ def curl(platform: PlatformProcess, folder: Path) -> tuple[float, float]:
 
 
 def measure(platform: PlatformProcess, home: Path) -> None:
-    """Print the table."""
+    """Measure and report."""
     sides = [("ours", sys.executable, "sandtui.client")]
     if SDK.exists():
         sides.append(("SDK 0.2.32", str(SDK), "prime_sandboxes"))
@@ -132,30 +137,44 @@ def measure(platform: PlatformProcess, home: Path) -> None:
                     continue
                 reply = run(interpreter, module, platform, home, task, *arguments)
                 rows.setdefault(" ".join([task, *arguments]), {}).setdefault(name, []).append(reply)
-    print(f"{'':<34}" + "".join(f"{name:>14}" for name, _, _ in sides) + f"{'ratio':>10}")
-    show(rows, "import", "import_seconds", "import, ms", 1000)
+    show(rows, "import", "import_seconds", "import, time", "ms", 1000)
     exec_turns(sides, platform, home, 1)
     exec_turns(sides, platform, home, 64)
     transfer = f"transfer {MEGABYTES}"
-    show(rows, transfer, "up", f"upload {MEGABYTES} MB, MB/s")
-    show(rows, transfer, "down", f"download {MEGABYTES} MB, MB/s")
-    show(rows, transfer, "extra_mb", "extra memory for both, MB")
+    show(rows, transfer, "up", f"upload {MEGABYTES} MB, speed", "MB/s", larger_is_better=True)
+    show(rows, transfer, "down", f"download {MEGABYTES} MB, speed", "MB/s", larger_is_better=True)
+    extra = statistics.median(reply["extra_mb"] for reply in rows[transfer]["ours"])
+    report("extra memory for both", extra, "MB", at_most=MOST_EXTRA_MB)
     for number in (PEERS_FLEET, FLEET):
-        show(rows, f"fleet {number}", "seconds", f"{number} creates and wait, s")
-        show(rows, f"fleet {number}", "requests", "requests for that")
+        show(rows, f"fleet {number}", "seconds", f"{number} creates and wait, time", "s")
+        show(rows, f"fleet {number}", "requests", f"{number} creates and wait, requests", "")
     if shutil.which("curl"):
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
             up, down = curl(platform, Path(folder))
         best = {key: max(reply[key] for reply in rows[transfer]["ours"]) for key in ("up", "down")}
-        print(f"curl: upload {up:.0f} MB/s, ours {best['up'] / up:.2f} of it")
-        print(f"curl: download {down:.0f} MB/s, ours {best['down'] / down:.2f} of it")
+        for word, key, theirs in (("upload", "up", up), ("download", "down", down)):
+            note = f"{best[key]:.0f} and {theirs:.0f} MB/s"
+            report(f"{word}, speed of curl", best[key] / theirs, "x", at_least=LEAST_OF_CURL, note=note)
 
 
-def show(rows: dict[str, dict[str, list[dict[str, float]]]], task: str, key: str, title: str, scale: float = 1) -> None:
-    """Print one line: the median of each side, and ours as a ratio to the peer's."""
+def show(
+    rows: dict[str, dict[str, list[dict[str, float]]]],
+    task: str,
+    key: str,
+    title: str,
+    unit: str,
+    scale: float = 1,
+    *,
+    larger_is_better: bool = False,
+) -> None:
+    """Report the median of ours as a ratio to the SDK's, which is the bar; alone where the SDK was not asked."""
     values = [statistics.median(reply[key] for reply in replies) * scale for replies in rows[task].values()]
-    ratio = f"{values[0] / values[1]:10.2f}" if len(values) > 1 and values[1] else ""
-    print(f"{title:<34}" + "".join(f"{value:14.1f}" for value in values) + ratio)
+    if len(values) == 1:
+        report(title, values[0], unit)
+        return
+    bar = {"at_least": 1.0} if larger_is_better else {"at_most": 1.0}
+    note = f"{values[0]:.1f} and {values[1]:.1f} {unit}".rstrip()
+    report(f"{title} of the SDK", values[0] / values[1], "x", note=note, **bar)  # type: ignore[arg-type]
 
 
 def main() -> None:

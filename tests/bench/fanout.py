@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from tests.bench.client import ROOT, SDK
+from tests.bench.report import drifted, report
 from tests.conftest import PlatformProcess, start_platform
 
 PEER = ROOT / "tests" / "bench" / "fanout_peer.py"
@@ -81,15 +82,16 @@ def measure(platform: PlatformProcess, folder: Path) -> None:
     for key, words in (("first", "first time, with tokens"), ("again", "again"), ("worst", "again, the slowest")):
         values = {side: [reply[key] * 1000 for reply in replies] for side, replies in results.items()}
         ours = statistics.median(values["fan_out"])
-        line = f"{platform.driver:<10} {COUNT} x true, {words:<24} ms {ours:8.0f}"
+        name = f"{platform.driver}: {COUNT} x true, {words}"
         if "gather" in values:
             peer = values["gather"]
             half = len(peer) // 2
             before, after = statistics.median(peer[:half]), statistics.median(peer[half:])
-            drift = abs(before - after) / min(before, after)
-            void = "  VOID: the peer drifted" if drift > 0.2 and key == "again" else ""
-            line += f"   SDK gather {statistics.median(peer):8.0f}   ratio {ours / statistics.median(peer):5.2f}{void}"
-        print(line)
+            void = drifted(before, after) if key == "again" else ""
+            note = f"{ours:.0f} ms, the SDK's gather {statistics.median(peer):.0f} ms"
+            report(f"{name}, of the SDK", ours / statistics.median(peer), "x", at_most=1, void=void, note=note)
+        else:
+            report(name, ours, "ms")
 
 
 def main() -> None:

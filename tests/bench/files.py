@@ -23,6 +23,7 @@ from sandtui.fleet.inventory.session import Connection
 from sandtui.fleet.transfers.model import ENDED, Existing, Location, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.bench.client import ROOT, SDK
+from tests.bench.report import report
 from tests.conftest import PlatformProcess, start_platform
 from tests.probes import session_of
 
@@ -74,7 +75,7 @@ class Bench:
 
     async def curl(self, *arguments: str) -> None:
         """Run curl against the sandbox's gateway."""
-        token = await session_of(self.client).token(self.box)
+        token = await session_of(self.client).gateway_access(self.box).token()
         words = ["curl", "-sSf", "-H", f"Authorization: Bearer {token.token}", *arguments]
         words[-1] = f"{token.base}{words[-1]}"
         process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.DEVNULL)
@@ -95,16 +96,6 @@ async def best(*works: Callable[[], Awaitable[None]]) -> list[float]:
             await work()
             times[place].append(time.perf_counter() - start)
     return [min(each) for each in times]
-
-
-def row(name: str, value: str, note: str = "") -> None:
-    """Print one line of the table."""
-    print(f"{name:<44}{value:>14}  {note}")
-
-
-def verdict(ratio: float, bar: float) -> str:
-    """Return how a ratio stands to its bar."""
-    return f"(bar {bar}: {'met' if ratio >= bar else 'NOT MET'})"
 
 
 async def large(bench: Bench) -> None:
@@ -146,11 +137,8 @@ async def large(bench: Bench) -> None:
         mine, theirs = await best(lambda ours=ours, checksum=checksum: ours(checksum), peer)
         ratio = theirs / mine
         name = "curl and sha256sum" if checksum else "curl"
-        row(
-            f"{MEGABYTES} MB {words}",
-            f"{MEGABYTES / mine:.0f} MB/s",
-            f"{ratio:.2f} of {name} {verdict(ratio, LEAST_OF_CURL)}",
-        )
+        note = f"{MEGABYTES / mine:.0f} MB/s, of {name}"
+        report(f"{MEGABYTES} MB {words}", ratio, "x", at_least=LEAST_OF_CURL, note=note)
     assert back.read_bytes() == source.read_bytes()
 
 
@@ -190,11 +178,10 @@ async def small(bench: Bench) -> None:
         ("there", up, sdk[0] if sdk else None, tar_up_time),
         ("back", down, sdk[1] if sdk else None, tar_down_time),
     ):
-        note = f"tar by hand {by_tar * 1000:.0f} ms"
+        name = f"{FILES:,} files of {FILE_SIZE:,} bytes {words}"
+        report(name, mine * 1000, "ms", note=f"tar by hand {by_tar * 1000:.0f} ms")
         if theirs is not None:
-            ratio = theirs / mine
-            note = f"{ratio:.1f} x the SDK's loop {verdict(ratio, LEAST_OF_SDK)}; {note}"
-        row(f"{FILES:,} files of {FILE_SIZE:,} bytes {words}", f"{mine * 1000:.0f} ms", note)
+            report(f"{name}, speed of the SDK", theirs / mine, "x", at_least=LEAST_OF_SDK)
 
 
 def sdk_loop(bench: Bench, here: Path, back: Path) -> tuple[float, float] | None:
@@ -233,8 +220,9 @@ def memory(bench: Bench) -> None:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
             peaks.append(int(done.stdout.split()[-1]) / 1024)
     small_up, small_down, large_up, large_down = peaks
-    row("peak memory, upload of 1 and 200 MB", f"{small_up:.0f}, {large_up:.0f} MB")
-    row("peak memory, download of 1 and 200 MB", f"{small_down:.0f}, {large_down:.0f} MB")
+    for word, little, much in (("upload", small_up, large_up), ("download", small_down, large_down)):
+        note = f"{little:.0f} and {much:.0f} MB"
+        report(f"memory, {word} of {MEGABYTES} MB over that of 1", much - little, "MB", note=note)
 
 
 async def listing(bench: Bench) -> None:
@@ -277,8 +265,9 @@ async def listing(bench: Bench) -> None:
             times.append((time.perf_counter() - start) * 1000)
             assert len(screen.panes[1].rows) == ENTRIES + 1
         watching.cancel()
-    row(f"{ENTRIES:,} entries, key to painted frame", f"{statistics.median(times):.0f} ms", f"at most {max(times):.0f}")
-    row("  the loop held up meanwhile, at most", f"{max(stalls) * 1000:.0f} ms")
+    note = f"at most {max(times):.0f} ms"
+    report(f"{ENTRIES:,} entries, key to painted frame", statistics.median(times), "ms", note=note)
+    report("  the loop held up meanwhile, at most", max(stalls) * 1000, "ms")
 
 
 async def watch_loop(stalls: list[float]) -> None:

@@ -23,7 +23,8 @@ import httpx
 from sandtui.local.drivers import launcher, namespace, selection
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.settings import PlatformSettings
-from tests.bench.local import BODY, row
+from tests.bench.local import BODY
+from tests.bench.report import report
 
 ROUNDS = 40
 WARM_UP = 5
@@ -93,7 +94,8 @@ async def measure(folder: Path) -> None:
     base = statistics.median(samples["create to RUNNING"])
     for name, values in samples.items():
         median = statistics.median(values)
-        row(name, f"{median:.1f} ms", median / base, f"the whole ({min(values):.1f} to {max(values):.1f} ms)")
+        note = f"{median:.1f} ms ({min(values):.1f} to {max(values):.1f})"
+        report(f"{name}, of the whole", median / base, "x", note=note)
 
 
 def main() -> None:

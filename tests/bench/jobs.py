@@ -33,6 +33,7 @@ from sandtui.fleet.jobs.job import JobState
 from sandtui.fleet.jobs.log_window import LogWindow, reader_of
 from sandtui.fleet.ports.forward import Direction, ForwardSpec, ForwardState
 from sandtui.fleet.ports.forwards import ForwardBoard
+from tests.bench.report import report
 from tests.conftest import PlatformProcess, start_platform
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ SANDBOXES, JOBS_EACH = 200, 5
 SDKS = ("0.2.32", "0.5.1")
 LOG_GROWTHS, LOG_LINES = 40, 25
 MEGABYTES = 200
+LEAST_FEWER = 10
 
 
 class Counted(httpx.AsyncHTTPTransport):
@@ -127,11 +129,11 @@ async def bench_jobs(platform: PlatformProcess, folder: Path) -> None:
             assert all(reply["done"] == SANDBOXES * (JOBS_EACH - 1) for reply in theirs), theirs
             seconds = statistics.median(each[0] for each in mine)
             peer = statistics.median(reply["seconds"] for reply in theirs)
-            print(
-                f"  ours {mine[0][1]:,} requests {seconds:6.2f} s   SDK {version} {theirs[0]['requests']:,} requests "
-                f"{peer:6.2f} s   {theirs[0]['requests'] / mine[0][1]:.1f} times fewer requests, "
-                f"{peer / seconds:.1f} times the speed"
-            )
+            fewer = theirs[0]["requests"] / mine[0][1]
+            note = f"{mine[0][1]:,} and {theirs[0]['requests']:,}"
+            report(f"refresh, requests fewer than SDK {version}", fewer, "x", at_least=LEAST_FEWER, note=note)
+            note = f"{seconds:.2f} and {peer:.2f} s"
+            report(f"refresh, speed of SDK {version}", peer / seconds, "x", at_least=1, note=note)
         await client.bulk_delete(sandbox_ids=sandbox_ids[:100])
         await client.bulk_delete(sandbox_ids=sandbox_ids[100:])
 
@@ -167,10 +169,9 @@ async def bench_log(client: AsyncSandboxClient, sandbox_id: str) -> None:
         shown += sum(len(each) + 1 for each in window.lines[-growth.after :])
     assert shown == LOG_GROWTHS * LOG_LINES * (len(line % 0) + 1), shown
     follow = window.fetched - first
-    print(
-        f"a log of {window.total / 1e9:.1f} GB: {first / 1e3:.0f} kB read to show its end; then {follow:,} bytes read"
-    )
-    print(f"  for {shown:,} bytes of new lines shown ({follow / shown:.3f} times)")
+    report(f"the end of a log of {window.total / 1e9:.1f} GB, read", first / 1e3, "kB")
+    note = f"{follow:,} bytes for {shown:,}"
+    report("  then read, of the new lines shown", follow / shown, "x", note=note)
 
 
 @contextlib.asynccontextmanager
@@ -221,14 +222,13 @@ async def bench_forward(client: AsyncSandboxClient, sandbox_id: str, folder: Pat
                     peer.append(await drain(openssh[1]))
         await board.aclose()
         if openssh is None:
-            print(f"forward: ours {statistics.median(ours):.0f} MB/s; OpenSSH is not installed, so no peer")
+            report("forward", statistics.median(ours), "MB/s", note="OpenSSH is not installed, so no peer")
             return
         openssh[0].terminate()
         openssh[0].wait()
         ratio = statistics.median(ours) / statistics.median(peer)
-        print(
-            f"forward: ours {statistics.median(ours):.0f} MB/s, ssh -L {statistics.median(peer):.0f} MB/s: {ratio:.2f}"
-        )
+        note = f"{statistics.median(ours):.0f} and {statistics.median(peer):.0f} MB/s"
+        report("forward, speed of ssh -L", ratio, "x", at_least=1, note=note)
 
 
 async def open_ssh_forward(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,11 +21,13 @@ from sandtui.fleet.inventory.session import Connection
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.startup import StartupOptions
 from tests.bench.client import PEERS_FLEET, SDK, run
+from tests.bench.report import report
 from tests.conftest import PlatformProcess, start_platform
 from tests.probes import session_of
 
 FLEET = 500
 BEAT = 0.005
+LATEST_FRAME_MS = 50
 
 
 async def launch(platform: PlatformProcess, folder: Path, count: int) -> tuple[float, float, int]:
@@ -89,16 +90,24 @@ def main() -> None:
         try:
             for count in (PEERS_FLEET, FLEET):
                 seconds, late, requests = asyncio.run(launch(platform, folder, count))
-                print(f"launch of {count}: {seconds:.2f} s, {requests} requests, latest frame {late:.0f} ms")
+                report(f"launch of {count}", seconds, "s", note=f"{requests} requests")
+                report(f"launch of {count}, latest frame", late, "ms", at_most=LATEST_FRAME_MS)
                 if count == PEERS_FLEET and SDK.exists():
                     peer = run(SDK, "prime_sandboxes", platform, folder, "fleet", str(count))
-                    ratio = seconds / peer["seconds"]
-                    told = f"{peer['seconds']:.2f} s, {peer['requests']:.0f} requests, ratio {ratio:.2f}"
-                    print(f"SDK 0.2.32, {count}: {told}")
+                    told = f"{seconds:.2f} and {peer['seconds']:.2f} s"
+                    report(f"launch of {count}, time of the SDK", seconds / peer["seconds"], "x", at_most=1, note=told)
+                    told = f"{requests} and {peer['requests']:.0f}"
+                    report(
+                        f"launch of {count}, requests of the SDK",
+                        requests / peer["requests"],
+                        "x",
+                        at_most=1,
+                        note=told,
+                    )
         finally:
             process.terminate()
             process.wait(timeout=60)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -21,7 +21,8 @@ from typing import Any
 
 import httpx
 
-from tests.bench.__main__ import subprocess_true
+from tests.bench.report import report
+from tests.bench.round_trips import subprocess_true
 from tests.conftest import PlatformProcess, start_platform
 
 MEGABYTES = 100
@@ -42,12 +43,6 @@ class S(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 S(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
 """
-
-
-def row(name: str, value: str, ratio: float | None = None, peer: str = "") -> None:
-    """Print one line of the table."""
-    against = "" if ratio is None else f"{ratio:8.2f} x {peer}"
-    print(f"{name:<34}{value:>18}  {against}")
 
 
 async def timed(work: Callable[[], Awaitable[object]], rounds: int) -> list[float]:
@@ -91,10 +86,10 @@ class Bench:
 async def measure(bench: Bench, folder: Path) -> None:
     """Measure a platform with real sandboxes."""
     created = await timed(bench.create, 20)
-    row("create to RUNNING, median", f"{statistics.median(created) * 1000:.1f} ms")
+    report("create to RUNNING over httpx, median", statistics.median(created) * 1000, "ms")
     start = time.perf_counter()
     many = await asyncio.gather(*(bench.create() for _ in range(50)))
-    row("creates per second, 50 at once", f"{50 / (time.perf_counter() - start):.1f}")
+    report("creates, 50 at once", 50 / (time.perf_counter() - start), "per s")
     box = many[0]
     base, headers = await bench.gateway(box)
 
@@ -106,7 +101,7 @@ async def measure(bench: Bench, folder: Path) -> None:
     ours += await timed(execute, 100)
     peer += await timed(subprocess_true, 100)
     one, other = statistics.median(ours), statistics.median(peer)
-    row("exec, round trips per second", f"{1 / one:.0f}", one / other, "a bare subprocess' time")
+    report("exec, of a bare subprocess' time", one / other, "x", note=f"{1 / one:.0f} round trips per s")
     await transfers(bench, base, headers, folder)
     await proxy(bench)
     await memory(bench, many)
@@ -141,9 +136,9 @@ async def transfers(bench: Bench, base: str, headers: dict[str, str], folder: Pa
             await curl({}, "-o", str(target), f"{address}/source")
 
         plain = min(await timed(static, ROUNDS))
-    row("upload", f"{MEGABYTES / up:.0f} MB/s", up / copied, "a file copy's time")
-    row("download", f"{MEGABYTES / down:.0f} MB/s", down / copied, "a file copy's time")
-    row("download by curl", f"{MEGABYTES / down:.0f} MB/s", down / plain, "curl's time from a static server")
+    report("upload, of a file copy's time", up / copied, "x", note=f"{MEGABYTES / up:.0f} MB/s")
+    report("download, of a file copy's time", down / copied, "x", note=f"{MEGABYTES / down:.0f} MB/s")
+    report("download, of curl from a static server", down / plain, "x")
 
 
 async def curl(headers: dict[str, str], *arguments: str) -> None:
@@ -208,7 +203,8 @@ async def proxy(bench: Bench) -> None:
     finally:
         server.terminate()
         server.wait()
-    row("exposed port", f"{4 * MEGABYTES / through:.0f} MB/s", through / direct, "a direct connection's time")
+    note = f"{4 * MEGABYTES / through:.0f} MB/s"
+    report("an exposed port, of a direct connection", through / direct, "x", note=note)
 
 
 def drain(port: int, size: int) -> None:
@@ -229,11 +225,11 @@ async def memory(bench: Bench, many: list[str]) -> None:
     for _ in range(0, more, 25):
         many += await asyncio.gather(*(bench.create() for _ in range(25)))
     seconds = time.perf_counter() - start
-    row(f"{len(many)} sandboxes at once", f"{more / seconds:.1f} creates/s")
+    report(f"creates, up to {len(many)}, 25 at once", more / seconds, "per s")
     agents = [pss(agent) for agent in agents_of(bench.platform)]
-    row("memory of an idle sandbox", f"{statistics.median(agents) / 1024:.2f} MB")
+    report("memory of an idle sandbox, median", statistics.median(agents) / 1024, "MB")
     platform = pss(Path("/proc", str(bench.platform.pid)))
-    row("memory of the platform", f"{platform / 1024:.0f} MB")
+    report("memory of the platform with them", platform / 1024, "MB")
 
 
 def agents_of(platform: PlatformProcess) -> list[Path]:
@@ -272,7 +268,7 @@ async def simulated(bench: Bench) -> None:
     ids = [one["id"] for one in rows["sandboxes"]]
     assert rows["total"] == 100_000
     for name, work in (("a page of 100", page), ("a filtered page of 100", search), ("a batch of 100 statuses", batch)):
-        row(f"100,000 simulated: {name}", f"{statistics.median(await timed(work, 20)) * 1000:.1f} ms")
+        report(f"100,000 simulated: {name}", statistics.median(await timed(work, 20)) * 1000, "ms")
 
 
 def main() -> None:

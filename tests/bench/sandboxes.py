@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.local import BODY, agents_of, pss
+from tests.bench.report import report
 from tests.conftest import PlatformProcess, start_platform
 
 ROUNDS = 30
@@ -83,8 +84,7 @@ class Caller:
 
 def bar_row(name: str, value: float, bar: float | None, unit: str, more: str = "") -> None:
     """Print one line: what was measured, what was promised, and whether it holds."""
-    verdict = "" if bar is None else f"<= {bar:g} {unit}  {'met' if value <= bar else 'MISSED'}"
-    print(f"{name:<34}{f'{value:.2f} {unit}':>14}  {verdict:<20}{more}", flush=True)
+    report(name, value, unit, at_most=bar, note=more)
 
 
 async def one(caller: Caller) -> None:

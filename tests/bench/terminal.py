@@ -21,6 +21,7 @@ import pyte
 
 from sandtui.terminal import Emulation, TerminalText
 from sandtui.ui.rendering.terminal import style_of
+from tests.bench.report import drifted, report
 from tests.bench.terminal_apps import LogApp, ShellApp, key_latency
 from tests.bench.terminal_echo import echo_over_ssh
 from tests.conftest import start_platform
@@ -140,7 +141,6 @@ def same_screen(data: bytes) -> bool:
 def throughput() -> None:
     """Print MB/s for each flood."""
     print(f"MB for a second of the processor (tmux: by the clock), {COLUMNS}x{LINES}, {HISTORY:,} lines of scrollback")
-    print(f"{'':<22}{'ours':>8}{'+ styles':>9}{'bittty':>8}{'pyte':>8}{'tmux':>8}   times pyte")
     for name, (data, times, share) in floods().items():
         part = data[: data.rfind(b"\n", 0, max(1, int(len(data) * share))) + 1 or int(len(data) * share)]
         assert same_screen(part), f"{name}: the screens differ"
@@ -151,15 +151,11 @@ def throughput() -> None:
         other = rate(bittty, part) if bittty is not None else None
         pyte_rate = statistics.mean((first_pyte, second_pyte := rate(of_pyte()[1], part)))
         ratio = statistics.median(ours) / pyte_rate
-        drift = abs(first_pyte - second_pyte) / min(first_pyte, second_pyte)
-        void = "  VOID: pyte drifted" if drift > MOST_DRIFT else ""
-        verdict = "" if ratio >= LEAST_OVER_PYTE else f"  BELOW {LEAST_OVER_PYTE:g}"
-        columns = "".join(_cell(value) for value in (drawn, other, pyte_rate, tmux_rate(data, times)))
-        print(f"{name:<22}{statistics.median(ours):>8.1f}{columns}   {ratio:.0f}{verdict}{void}")
-
-
-def _cell(value: float | None) -> str:
-    return f"{'-':>8}" if value is None else f"{value:>8.2f}" if value < 10 else f"{value:>8.1f}"
+        figures = {"with styles": drawn, "bittty": other, "pyte": pyte_rate, "tmux": tmux_rate(data, times)}
+        note = ", ".join(f"{peer} {value:.2f}" for peer, value in figures.items() if value is not None)
+        note = f"ours {statistics.median(ours):.1f}, {note} MB/s"
+        void = drifted(first_pyte, second_pyte, MOST_DRIFT)
+        report(f"{name}, speed of pyte", ratio, "x", at_least=LEAST_OVER_PYTE, void=void, note=note)
 
 
 def memory() -> None:
@@ -174,7 +170,7 @@ def memory() -> None:
         while fed < MEMORY_MB * 1e6:
             terminal.feed(data)
             fed += len(data)
-        print(f"memory, {name:<22} {MEMORY_MB} MB more: {resident_mb() - before:+.1f} MB")
+        report(f"memory, {name}, {MEMORY_MB} MB more", resident_mb() - before, "MB")
 
 
 def resident_mb() -> float:
@@ -192,14 +188,11 @@ async def keys() -> None:
             log, ours, ours_2, log_2 = [await key_latency(kind(path)) for kind in (LogApp, ShellApp, ShellApp, LogApp)]
             mine, theirs = sorted(ours.keys + ours_2.keys), sorted(log.keys + log_2.keys)
             late, log_late = _late(mine), _late(theirs)
-            drift = abs(_late(sorted(log.keys)) - _late(sorted(log_2.keys))) / log_late
-            verdict = "" if late < MOST_KEY_MS and late <= log_late * MOST_OF_LOG else "  ABOVE THE BAR"
-            print(
-                f"keys, {name:<20} ours {statistics.median(mine):5.1f} {late:5.1f} {mine[-1]:5.1f} ms "
-                f"({ours.mb_per_second:.1f} MB/s)   Log {statistics.median(theirs):5.1f} {log_late:5.1f} "
-                f"{theirs[-1]:5.1f} ms ({log.mb_per_second:.1f} MB/s)   ratio {late / log_late:.2f}{verdict}"
-                + ("  (Log drifted)" if drift > MOST_DRIFT else "")
-            )
+            void = drifted(_late(sorted(log.keys)), _late(sorted(log_2.keys)), MOST_DRIFT)
+            note = f"median {statistics.median(mine):.1f}, at most {mine[-1]:.1f} ms; {ours.mb_per_second:.1f} MB/s"
+            report(f"a key while flooded, {name}, 95 %", late, "ms", at_most=MOST_KEY_MS, note=note)
+            note = f"median {statistics.median(theirs):.1f}, 95 % {log_late:.1f} ms; {log.mb_per_second:.1f} MB/s"
+            report("  of Textual's Log", late / log_late, "x", at_most=MOST_OF_LOG, void=void, note=note)
 
 
 def _late(values: list[float]) -> float:

@@ -68,7 +68,7 @@ class FloodApp(App[None]):
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, renderable)
         # The compositor's own lines: what would be on the terminal now.
-        if self.painted != self.count and self.query_one("#count", Static).render().plain == str(self.count):
+        if self.painted != self.count and str(self.query_one("#count", Static).render()) == str(self.count):
             self.painted = self.count
             self.answered.set()
 
@@ -134,7 +134,7 @@ class ShellApp(FloodApp):
 
 async def key_latency(app: FloodApp) -> Latency:
     """Press keys while the flood comes."""
-    times = []
+    times: list[float] = []
     async with app.run_test(size=(120, 36)):
         app.query_one("Log, TerminalView").focus()
         task = asyncio.ensure_future(app.show())

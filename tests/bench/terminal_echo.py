@@ -18,6 +18,7 @@ import asyncssh
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.fleet.shells import LiveShell, ShellState
+from tests.bench.report import drifted, report
 from tests.conftest import PlatformProcess
 
 ROUNDS, WARM_UP = 150, 20
@@ -27,24 +28,23 @@ Echo = Callable[[], Awaitable[None]]
 
 
 async def echo_over_ssh(platform: PlatformProcess) -> None:
-    """Measure both in halves that alternate, and print."""
+    """Measure both in halves that alternate, and report."""
     config = Config(api_key=platform.api_key, base_url=platform.base_url)
     async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
         sandbox = await client.create(CreateSandboxRequest(name="echo", docker_image="python:3.11-slim"))
         await client.wait_for_creation(sandbox.id)
         first = await ours(client, sandbox.id)
-        line = f"echo over SSH      ours, as far as the screen {spread(first)} ms"
-        if shutil.which("ssh") is not None:
+        if shutil.which("ssh") is None:
+            report("echo over SSH", statistics.median(first), "ms", note="OpenSSH is not installed, so no peer")
+        else:
             peer = await openssh(client, sandbox.id)
             first += await ours(client, sandbox.id)
             second_peer = await openssh(client, sandbox.id)
-            drift = abs(statistics.median(peer) - statistics.median(second_peer)) / statistics.median(peer)
+            void = drifted(statistics.median(peer), statistics.median(second_peer))
             peer += second_peer
             ratio = statistics.median(first) / statistics.median(peer)
-            line = f"echo over SSH      ours, as far as the screen {spread(first)} ms   OpenSSH {spread(peer)} ms"
-            line += f"   ratio {ratio:.2f}"
-            line += "  (OpenSSH drifted)" if drift > 0.2 else ""
-        print(line)
+            note = f"{spread(first)} and {spread(peer)} ms"
+            report("echo over SSH, of OpenSSH", ratio, "x", at_most=1, void=void, note=note)
         await client.delete(sandbox.id)
 
 

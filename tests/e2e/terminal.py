@@ -58,6 +58,7 @@ class Terminal:
         self._changed = asyncio.Event()
         self._size = struct.pack("HHHH", lines, columns, 0, 0)
         self.raw = bytearray()
+        self.received = 0
 
     async def __aenter__(self) -> Self:
         self._master, self._slave = pty.openpty()
@@ -179,6 +180,7 @@ class Terminal:
         except OSError:
             asyncio.get_running_loop().remove_reader(self._master)
             return
+        self.received += len(data)
         data = data.replace(FILLING, b"")
         self.raw += data
         self._stream.feed(data)
