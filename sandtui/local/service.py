@@ -15,7 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -115,35 +115,58 @@ def ensure(settings: PlatformSettings, *, timeout: float = START_SECONDS) -> End
 def _ensure(settings: PlatformSettings, timeout: float) -> Endpoint:
     private_directory(settings.state_dir, "state directory")
     with _start_lock(settings.state_dir / "start.lock", timeout):
-        end = time.monotonic() + timeout
-        while (found := find(settings)) is None:
-            if not _is_locked(settings):
-                return _start(settings, timeout)
-            # Another process runs `serve` on this directory and is not ready yet.
-            if time.monotonic() >= end:
-                raise LocalError(f"The platform on {settings.state_dir} does not respond.")
-            time.sleep(_PAUSE)
-        return found
+        # Another process may run `serve` on this directory and not be ready yet.
+        return _started(settings, timeout) or _start(settings, timeout)
 
 
 def stop(settings: PlatformSettings, *, timeout: float = STOP_SECONDS) -> Endpoint | None:
-    """Stop the running platform and its sandboxes; return its endpoint, or None if there was none."""
-    endpoint = find(settings)
-    if endpoint is None:
+    """Stop the platform and its sandboxes; return its endpoint, or None if there was none.
+
+    A platform that is starting is waited for. The sandboxes of one that was killed still run: they are stopped too.
+
+    Raises:
+        LocalError: it does not respond, or does not stop.
+    """
+    if not settings.state_dir.is_dir():
         return None
-    try:
-        with _watched(endpoint.pid) as ended:
-            os.kill(endpoint.pid, signal.SIGTERM)
-            end = time.monotonic() + timeout
-            # The lock is released when the sandboxes have ended, the process ends a moment later.
-            while _is_locked(settings) or not ended():
-                if time.monotonic() >= end:
-                    text = f"The platform (process {endpoint.pid}) did not stop. See its log: {_log_path(settings)}"
-                    raise LocalError(text)
-                time.sleep(_PAUSE)
-    except ProcessLookupError:
+    with _start_lock(settings.state_dir / "start.lock", timeout):
+        endpoint = _started(settings, timeout) or _after_kill(settings, timeout)
+        if endpoint is None:
+            return None
+        try:
+            with _watched(endpoint.pid) as ended:
+                os.kill(endpoint.pid, signal.SIGTERM)
+                end = time.monotonic() + timeout
+                # The lock is released when the sandboxes have ended, the process ends a moment later.
+                while _is_locked(settings) or not ended():
+                    if time.monotonic() >= end:
+                        text = f"The platform (process {endpoint.pid}) did not stop. See its log: {_log_path(settings)}"
+                        raise LocalError(text)
+                    time.sleep(_PAUSE)
+        except ProcessLookupError:
+            return endpoint
         return endpoint
-    return endpoint
+
+
+def _started(settings: PlatformSettings, timeout: float) -> Endpoint | None:
+    """Return the platform, once it has started if it is starting; None if there is none."""
+    end = time.monotonic() + timeout
+    while (found := find(settings)) is None and _is_locked(settings):
+        if time.monotonic() >= end:
+            raise LocalError(f"The platform on {settings.state_dir} does not respond.")
+        time.sleep(_PAUSE)
+    return found
+
+
+def _after_kill(settings: PlatformSettings, timeout: float) -> Endpoint | None:
+    """Start a platform where one was killed whose sandboxes may run; None if there is no such.
+
+    Only a platform knows how to end sandboxes: it takes over those of the one before it.
+    """
+    killed = Endpoint.load(endpoint_path(settings))
+    if killed is None or killed.driver == "simulated":
+        return None
+    return _start(replace(settings, driver=killed.driver), timeout)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ import httpx
 import pytest
 
 from sandtui.local import interpreter, service
+from sandtui.local.files import LOCK_NAME
 from sandtui.local.settings import LocalError, NothingIsolatesError, PlatformSettings
+from sandtui.locks import is_held
 from tests.local.support import GIVE_UP_SECONDS, cleared, processes_of
 
 PROGRAM = [sys.executable, "-m", "sandtui.local"]
@@ -237,6 +239,28 @@ def test_local_env_status_and_stop(state_dir: Path) -> None:
     assert box not in (state_dir / "platform.log").read_text()
     assert (state_dir / "platform.log").stat().st_mode & 0o077 == 0
     assert not (state_dir / "endpoint.json").exists()
+
+
+def test_stop_ends_the_sandboxes_of_a_killed_platform(state_dir: Path) -> None:
+    with serving(state_dir, "--driver", "auto") as (process, client, _):
+        running(client)
+        process.kill()
+        process.wait()
+    assert processes_of(state_dir)
+    assert "and its sandboxes were stopped" in program("local", "stop", "--state-dir", str(state_dir)).stdout
+    assert processes_of(state_dir) == []
+    assert service.stop(PlatformSettings(state_dir=state_dir)) is None
+
+
+def test_stop_waits_for_a_platform_that_is_starting(state_dir: Path) -> None:
+    command = [*PROGRAM, "serve", "--port", "0", "--state-dir", str(state_dir), "--driver", "simulated"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (state_dir / LOCK_NAME).exists() or not is_held(state_dir / LOCK_NAME):
+            assert process.poll() is None
+            time.sleep(0.001)
+        stopped = service.stop(PlatformSettings(state_dir=state_dir))
+        assert stopped is not None and stopped.pid == process.pid
+    assert process.returncode == 0
 
 
 def test_callers_at_the_same_time_get_the_same_platform(state_dir: Path) -> None:
