@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
 import socket
@@ -109,7 +108,6 @@ def write_maps(process: int, first: int, outer_uid: int, outer_gid: int, count: 
             os.write(fd, text.encode("ascii"))
         finally:
             os.close(fd)
-    os.close(process)
 
 
 def build_root(isolation: Isolation, root: str) -> None:
@@ -149,56 +147,57 @@ def build_root(isolation: Isolation, root: str) -> None:
 def take_users(isolation: Isolation, map_users: Callable[[], None]) -> None:
     """Third step, if the sandbox has its own user ids: become the first of them.
 
-    ``map_users`` has a privileged process map them. Then the same users enter a second namespace: the kernel counts its
-    quotas per user, and only a parent namespace limits what all of them use together.
+    ``map_users`` has the launcher map them. The next step takes the same users into a second namespace: the kernel
+    counts its quotas per user, and only a parent namespace limits what all of them use together.
     """
     first = isolation.first_uid
     assert first is not None
     libc.unshare(libc.CLONE_NEWUSER)
     map_users()
-    _become_user(first)
+    become_user(first)
     resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
     _lower_limits()
     _limit_inotify(isolation)
-    ready, go = os.pipe()
-    # No other process is in the sandbox yet; the helper must be able to access this one.
+    # No other process is in the sandbox yet; the launcher, as the same user, must be able to access this one.
     libc.prctl(libc.PR_SET_DUMPABLE, 1)
-    helper = os.fork()
-    if helper == 0:
-        try:
-            os.read(ready, 1)
-            write_maps(os.open(f"/proc/{os.getppid()}", os.O_RDONLY | os.O_DIRECTORY), 0, first, first, USER_RANGE)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    libc.unshare(libc.CLONE_NEWUSER)
-    os.write(go, b"g")
-    for fd in (ready, go):
-        os.close(fd)
-    if os.waitpid(helper, 0)[1] != 0:
-        raise OSError(errno.EPERM, "the users of the sandbox could not be mapped")
-    _become_user(0)
 
 
-def _become_user(number: int) -> None:
+def map_inner_users(isolation: Isolation, users: int, process: int) -> None:
+    """In the launcher: map the users of the agent's second user namespace.
+
+    Only a process in its parent namespace may, so this one enters that namespace, ``users``, for good.
+    """
+    first = isolation.first_uid
+    assert first is not None
+    libc.enter(users, libc.CLONE_NEWUSER)
+    become_user(first)
+    write_maps(process, 0, first, first, USER_RANGE)
+
+
+def become_user(number: int) -> None:
+    """Change all user and group ids of this process."""
     os.setgroups([])
     os.setresgid(number, number, number)
     os.setresuid(number, number, number)
 
 
-def become_root(isolation: Isolation, open_tun: Callable[[], int]) -> int:
-    """Next step, once the users are mapped: create the other namespaces, as root of the sandbox only.
+def become_root(isolation: Isolation, ask: Callable[[], int]) -> int:
+    """Next step: create the other namespaces and become root of the sandbox only.
 
-    ``open_tun`` gets the TUN descriptor from a privileged process. Return the descriptor for the packets of the
-    sandbox, or -1.
+    ``ask`` has the launcher map the users, if they are its own, and open the TUN node, if one is needed, whose
+    descriptor it returns. Return the descriptor for the packets of the sandbox, or -1.
     """
     own = 0 if isolation.network == "host" else libc.CLONE_NEWNET
-    libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | own)
+    users = 0 if isolation.first_uid is None else libc.CLONE_NEWUSER
+    libc.unshare(users | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | own)
+    tun = ask() if users or isolation.network == "tun" else -1
+    if users:
+        become_user(0)
     socket.sethostname(isolation.hostname)
     if own:
         network.loopback_up()
     if isolation.network == "tun":
-        return network.make_tun(open_tun())
+        return network.make_tun(tun)
     return network.make_veth() if isolation.network == "veth" else -1
 
 

@@ -129,17 +129,27 @@ def _attend(
 ) -> dict[str, Any]:
     """Do the privileged steps for the agent; return its last message."""
     line = up.read()
-    if isolation is not None and line == {"unshared": True}:
+    if isolation is None:
+        return line
+    process = users = -1
+    if line == {"unshared": True}:
         assert isolation.first_uid is not None
         process = os.open(str(child), os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
+        users = os.open("ns/user", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
         first = isolation.first_uid  # the same on both sides: the sandbox's own namespace renumbers them
         isolate.write_maps(process, first, first, first, isolate.USER_RANGE)
         ours.send(b"g")
         line = up.read()
-    if line == {"networked": True}:
-        # The agent runs as the sandbox's own user by now, and only root of the machine may access the node.
-        libc.enter_network(_receive_descriptor(ours))
-        socket.send_fds(ours, [b"t"], [network.open_tun(node, proc)])
+    if line == {"inside": True}:
+        tun = []
+        if isolation.network == "tun":
+            # The agent runs as the sandbox's own user by now, and only root of the machine may access the node.
+            libc.enter(_receive_descriptor(ours), libc.CLONE_NEWNET)
+            tun = [network.open_tun(node, proc)]
+        if isolation.first_uid is not None:
+            # Last of all, since this process is no longer root of the machine after it.
+            isolate.map_inner_users(isolation, users, process)
+        socket.send_fds(ours, [b"t"], tun)
         line = up.read()
     return line
 
@@ -174,7 +184,7 @@ def _run_agent(
             isolate.build_root(isolation, spec["root"])
             if isolation.first_uid is not None:
                 isolate.take_users(isolation, lambda: _ask_for_users(report, launcher))
-            descriptor = isolate.become_root(isolation, lambda: _ask_for_tun(report, launcher))
+            descriptor = isolate.become_root(isolation, lambda: _ask_for_rest(isolation, report, launcher))
             if isolation.is_carried:
                 device = descriptor, isolation.network
             isolate.lock_down(isolation)
@@ -216,13 +226,18 @@ def _ask_for_users(report: int, launcher: socket.socket) -> None:
         os._exit(1)
 
 
-def _ask_for_tun(report: int, launcher: socket.socket) -> int:
-    """Have the launcher open the TUN node in our network namespace."""
-    namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    socket.send_fds(launcher, [b"n"], [namespace])
-    os.close(namespace)
-    _say(report, {"networked": True})
-    return _receive_descriptor(launcher)
+def _ask_for_rest(isolation: isolate.Isolation, report: int, launcher: socket.socket) -> int:
+    """Have the launcher do what is left for it; return the TUN device of our network namespace, or -1."""
+    if isolation.network == "tun":
+        namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        socket.send_fds(launcher, [b"n"], [namespace])
+        os.close(namespace)
+    _say(report, {"inside": True})
+    if isolation.network == "tun":
+        return _receive_descriptor(launcher)
+    if launcher.recv(1) != b"t":
+        os._exit(1)
+    return -1
 
 
 def _receive_descriptor(sock: socket.socket) -> int:

@@ -115,9 +115,9 @@ def unshare(flags: int) -> None:
     _check(_unshare(flags), "unshare")
 
 
-def enter_network(namespace: int) -> None:
-    """Move this process into a network namespace."""
-    _check(_setns(namespace, CLONE_NEWNET), "setns")
+def enter(namespace: int, kind: int) -> None:
+    """Move this process into a namespace; ``kind`` is one of ``CLONE_NEW...``."""
+    _check(_setns(namespace, kind), "setns")
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
