@@ -28,3 +28,15 @@ def _picture(match: re.Match[str]) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "␡" if code == 0x7F else "\ufffd"
+
+
+def escaped(json_text: str) -> str:
+    """Return JSON with each character that would not be safe to draw as ``\\uXXXX``: it means the same.
+
+    Line breaks are left: JSON has them between its parts only.
+    """
+    return json_text if json_text.isascii() else _UNSAFE.sub(_escape, json_text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sandtui.cli.usage import complain
 from sandtui.client.errors import ConfigurationError
 from sandtui.config.paths import read_text, write_private
+from sandtui.fleet.inventory.connection import ConnectError, Connection, Offer
 from sandtui.local.settings import LocalError, NothingIsolatesError, PlatformSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from sandtui.client import Config
     from sandtui.config.contexts import Context
-    from sandtui.fleet.inventory.session import Connection
 
 
 _YES: Final = "yes\n"
@@ -37,7 +37,6 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
     """
     from sandtui.config.contexts import resolve
     from sandtui.fleet.commands.line.redaction import add_secrets
-    from sandtui.fleet.inventory.session import ConnectError
 
     def finished(connection: Connection) -> Connection:
         add_secrets(connection.config.api_key)
@@ -69,7 +68,6 @@ async def connect_command(arguments: Namespace) -> Connection:
 
 def _remote(config: Config, context: Context) -> Connection:
     from sandtui.client.toolkit import DEFAULT_BASE_URL
-    from sandtui.fleet.inventory.session import Connection
 
     place = "production" if config.base_url == DEFAULT_BASE_URL else urlsplit(config.base_url).netloc
     named = context.name if context.kind == "profile" else config.context
@@ -77,7 +75,6 @@ def _remote(config: Config, context: Context) -> Connection:
 
 
 async def _local(finished: Callable[[Connection], Connection], answer: Path | None) -> Connection:
-    from sandtui.fleet.inventory.session import ConnectError, Offer
 
     async def accept() -> Connection:
         assert answer is not None
@@ -115,7 +112,6 @@ async def _local(finished: Callable[[Connection], Connection], answer: Path | No
 
 async def _platform(driver: str) -> Connection:
     from sandtui.client import Config
-    from sandtui.fleet.inventory.session import Connection
     from sandtui.local import service
 
     endpoint = await asyncio.to_thread(service.ensure, PlatformSettings(driver=driver))

@@ -21,6 +21,7 @@ from sandtui.cli.streams import check_output, save_input, temporary_directory, w
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain
 from sandtui.clock import SystemClock
 from sandtui.fleet.files.names import FilesError, join
+from sandtui.fleet.inventory.connection import ConnectError
 from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
@@ -93,7 +94,6 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files of this machine without asking")
     parser.add_argument("--allow-git", action="store_true", help="also write to .git directories of this machine")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, even on a terminal")
     selection.add_options(parser)
 
 
@@ -245,7 +245,6 @@ class NullJournal:
 
 async def _connected(arguments: argparse.Namespace, work: Callable[[AsyncSandboxClient], Awaitable[int]]) -> int:
     from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.inventory.session import ConnectError
     from sandtui.fleet.transfers.model import TransferError
 
     try:
@@ -276,7 +275,7 @@ async def transfer_all(
         queue.on_change.subscribe(changed.set)
         transfers = queue.add(specs, _id)
         running = asyncio.ensure_future(queue.run())
-        bar = sys.stderr.isatty() and not arguments.quiet and not arguments.json
+        bar = sys.stderr.isatty() and not arguments.options.quiet and not arguments.json
         reported: set[str] = set()
         try:
             while len(reported) < len(transfers):

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli.connect import connect_command
-from sandtui.cli.usage import FAILURE, UsageError, complain, refuse
+from sandtui.cli.usage import FAILURE, NOT_REACHED, UsageError, complain, refuse
 from sandtui.client.errors import ConfigurationError
 from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
 from sandtui.directories import describe
+from sandtui.fleet.inventory.connection import ConnectError, Connection
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
     from sandtui.fleet.creation.launch import Launch, LaunchItem
     from sandtui.fleet.creation.launch_plan import LaunchPlan
-    from sandtui.fleet.inventory.session import Connection
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -91,7 +91,6 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
     from sandtui.client import AsyncSandboxClient
     from sandtui.config.journal import LaunchJournal
     from sandtui.fleet.creation.launch import Launch
-    from sandtui.fleet.inventory.session import ConnectError
 
     journal = LaunchJournal(Paths.of_user().journal)
     try:
@@ -101,7 +100,7 @@ async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
             return await _follow(launch, wait=arguments.wait, client=client)
     except (ConnectError, ConfigurationError, OSError) as error:
         complain(describe(error))
-        return FAILURE
+        return NOT_REACHED if isinstance(error, ConnectError) else FAILURE
     finally:
         journal.close()
 

@@ -12,10 +12,10 @@ from sandtui.cli.options import READ_ONLY
 from sandtui.cli.streams import temporary_directory
 from sandtui.cli.usage import FAILURE, UsageError, complain, draw_in_utf8, on_terminal, refuse
 from sandtui.config.paths import Paths
+from sandtui.fleet.inventory.connection import ConnectError, Connection
 from sandtui.local.settings import LocalError, PlatformSettings
 
 if TYPE_CHECKING:
-    from sandtui.fleet.inventory.session import Connection
     from sandtui.local.owned_platform import OwnedPlatform
 
 MAX_FLEET = 20_000
@@ -77,7 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
 async def _connect(platform: OwnedPlatform, seed: int, *, living: bool) -> Connection:
     from sandtui.client import AsyncSandboxClient, Config
     from sandtui.fleet.inventory.demo import Life
-    from sandtui.fleet.inventory.session import ConnectError, Connection
 
     try:
         endpoint = await asyncio.to_thread(platform.start)

@@ -13,9 +13,17 @@ if TYPE_CHECKING:
     from sandtui.config.settings import Settings
 
 LOCAL, PROFILE, READ_ONLY, LOG = "--local", "--profile", "--read-only", "--log"
+CONTEXT = "--context"
+"""The same as ``--profile``: a profile is one kind of context."""
+
+QUIET, COLOR, NO_COLOR = "--quiet", "--color", "--no-color"
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
 
 PLATFORM = frozenset({LOCAL, PROFILE, READ_ONLY})
-"""Options of commands that connect to a platform; every command takes ``--log`` and ``--version``."""
+"""Options of commands that connect to a platform."""
+
+EVERYWHERE = frozenset({LOG, QUIET, COLOR, NO_COLOR})
+"""Options of every command."""
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -30,6 +38,8 @@ class Options:
     profile: str | None = None
     read_only: bool = False
     log: str | None = None
+    quiet: bool = False
+    color: str = AUTO
 
     def context(self, settings: Settings | None = None) -> Context:
         """Return the context that they choose.

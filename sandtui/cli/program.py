@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,20 @@ from sandtui.cli.dashboard import run_dashboard
 from sandtui.cli.options import NOTHING, READ_ONLY, Options
 from sandtui.cli.usage import (
     FAILURE,
+    INTERRUPTED,
     USAGE_ERROR,
     UsageError,
     complain,
     draw_in_utf8,
     drop_output,
+    flush_output,
     on_terminal,
     print_in_any_encoding,
     refuse,
+    set_quiet,
 )
 from sandtui.directories import DirectoryError, describe
+from sandtui.printable import clean
 from sandtui.ui.garbage_collection import pause_collections
 
 if TYPE_CHECKING:
@@ -31,18 +35,20 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; return its exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
+    """Run the program; return its exit code (see ``sandtui.cli.usage``)."""
     words = sys.argv[1:] if argv is None else argv
     print_in_any_encoding()
     try:
         if not words:
             # Skip argparse, which would cost 25 ms before the first frame.
             return _dashboard(Options())
-        return _run(words)
+        code = _run(words)
+        flush_output()
+        return code
     except (UsageError, DirectoryError) as error:
-        return refuse(error)
+        return _refuse(error)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of the output is gone.
         drop_output()
@@ -53,12 +59,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILURE
 
 
+def _refuse(error: UsageError | DirectoryError) -> int:
+    code = refuse(error)
+    if isinstance(error, UsageError) and sys.stderr is not None:
+        for line in (*map(clean, error.details), *error.usage.splitlines()):
+            print(line, file=sys.stderr)
+    return code
+
+
 def _run(words: Sequence[str]) -> int:
     from sandtui.cli.log import run_logged
     from sandtui.cli.signals import ending_like_ctrl_c
 
     arguments = read(words)
     options: Options = arguments.options
+    set_quiet(options.quiet)
     if options.log is None:
         return ending_like_ctrl_c(lambda: int(arguments.run(arguments)))
     return ending_like_ctrl_c(partial(run_logged, options.log, words, partial(arguments.run, arguments)))
@@ -67,7 +82,8 @@ def _run(words: Sequence[str]) -> int:
 def read(words: Sequence[str]) -> argparse.Namespace:
     """Return the parsed arguments, with the global ``options`` and the ``context`` to connect to.
 
-    ``tail`` is what follows ``--`` of `run`. A subcommand that connects says with ``changes`` what it changes.
+    ``tail`` is what follows ``--`` of a subcommand with ``takes_tail``, such as `run`. A subcommand that connects says
+    with ``changes`` what it changes.
 
     Raises:
         UsageError: the command does not take an option, there is no such profile, or the context is read-only.
@@ -75,7 +91,8 @@ def read(words: Sequence[str]) -> argparse.Namespace:
     from sandtui.cli.parsing import separated
 
     parser, commands, given = make_parser()
-    apart, tail = separated(words, commands)
+    tailed = {name for name, command in commands.items() if command.get_default("takes_tail")}
+    apart, tail = separated(words, commands, tailed)
     arguments = parser.parse_args(apart)
     arguments.tail = tail
     arguments.options = options = given.options(arguments.subcommand, arguments.takes, arguments.why_not)
@@ -88,16 +105,14 @@ def read(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
-    """Return the parser, the names of the subcommands, and the collector of global options."""
-    import argparse
-
-    from sandtui.cli import completion, config, cp, create, demo, keys, manual, run, shell, sync
+def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser], Given]:
+    """Return the parser, the subcommands by name, and the collector of global options."""
+    from sandtui.cli import completion, config, cp, create, demo, get, keys, ls, manual, run, shell, sync
     from sandtui.cli.doctor import command as doctor
-    from sandtui.cli.parsing import add_everywhere
+    from sandtui.cli.parsing import CommandParser, add_everywhere
     from sandtui.local import commands as local_commands
 
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = CommandParser(
         prog="sandtui",
         description="Manage fleets of Prime sandboxes. Without a command, opens the dashboard.",
         epilog="`sandtui help` lists the topics of the manual.",
@@ -109,6 +124,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, Container[str], Given]:
     doctor.add_parser(subparsers)
     manual.add_parser(subparsers)
     keys.add_parser(subparsers)
+    ls.add_parser(subparsers)
+    get.add_parser(subparsers)
     cp.add_parser(subparsers)
     run.add_parser(subparsers)
     shell.add_parser(subparsers)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from sandtui.cli import selection
 from sandtui.cli.connect import connect_command
 from sandtui.cli.streams import piped_input
-from sandtui.cli.usage import UsageError, complain
+from sandtui.cli.usage import INTERRUPTED, NOT_REACHED, UsageError, complain
 from sandtui.clock import SystemClock
 from sandtui.directories import describe
+from sandtui.fleet.inventory.connection import ConnectError
 from sandtui.fleet.text.sanitize import clean
 from sandtui.saving import check_new_path
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
     from sandtui.fleet.commands.fanout import FanOut, Target
     from sandtui.fleet.inventory.row import Row
-
-NOT_REACHED, INTERRUPTED = 3, 130
 
 _DESCRIPTION = """\
 Run a command in every running sandbox that matches QUERY and fold identical output together. Differences from the
@@ -71,7 +70,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("-j", "--parallel", type=_number, metavar="N", help="parallelism (default: 64)")
     parser.add_argument("--at-once", type=_number, dest="parallel", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(
-        run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "a command may change anything"
+        run=run,
+        connects=True,
+        takes_tail=True,
+        changes=lambda chosen: "" if chosen.dry_run else "a command may change anything",
     )
 
 
@@ -120,7 +122,6 @@ def _query_and_command(arguments: argparse.Namespace) -> tuple[str, list[str]]:
 
 async def _run(text: str, command: str, stdin: bytes, arguments: argparse.Namespace) -> int:
     from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.inventory.session import ConnectError
 
     try:
         connection = await connect_command(arguments)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import sys
 from typing import TYPE_CHECKING
 
-from sandtui.cli.connect import connect_command
-from sandtui.cli.usage import FAILURE, USAGE_ERROR, complain, on_terminal, refuse
+from sandtui.cli.connected import run_connected
+from sandtui.cli.targets import resolve_one
+from sandtui.cli.usage import on_terminal, refuse
+from sandtui.fleet.inventory.connection import Connection
 from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient, Sandbox
 
 MAX_PAGES = 50
-SHOWN = 20
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,29 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     if not on_terminal("stdin", "stdout"):
         return refuse("a shell needs a terminal")
-    return asyncio.run(_shell(arguments.sandbox, arguments))
 
+    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+        from sandtui.fleet.shells.attach import attach
 
-async def _shell(wanted: str, arguments: argparse.Namespace) -> int:
-    from sandtui.client import AsyncSandboxClient, SandboxClientError
-    from sandtui.fleet.inventory.session import ConnectError
-    from sandtui.fleet.shells.attach import attach
+        found = await resolve_one(client, arguments.sandbox, only="RUNNING")
+        return await attach(client, found.id, clean(found.name))
 
-    try:
-        connection = await connect_command(arguments)
-        async with AsyncSandboxClient(config=connection.config) as client:
-            found = await find_named(client, wanted)
-            if len(found) == 1:
-                return await attach(client, found[0].id, clean(found[0].name))
-    except (ConnectError, SandboxClientError) as error:
-        complain(error)
-        return FAILURE
-    if not found:
-        return refuse(not_found(wanted))
-    complain(f'"{wanted}" is ambiguous ({len(found)} running sandboxes); use an id:')
-    for sandbox in found[:SHOWN]:
-        print(f"  {clean(sandbox.id)}  {clean(' '.join(sandbox.labels))}", file=sys.stderr)
-    return USAGE_ERROR
+    return run_connected(arguments, work)
 
 
 def not_found(wanted: str) -> str:

@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 
 from sandtui.printable import clean
 
-FAILURE, USAGE_ERROR, LEFT_OUT = 1, 2, 3
+FAILURE = 1
+"""Some of the work failed."""
+
+USAGE_ERROR = 2
+"""The command line, the settings or the answer to a question; or nothing matched. Nothing was done."""
+
+NOT_REACHED = 3
+"""The platform or a sandbox was not reached."""
+
+LEFT_OUT = 3
+"""Of a copy: files were left out."""
+
+INTERRUPTED = 130
+
+EXIT_CODES = """\
+exit codes: 0 done; 1 some of it failed; 2 wrong usage, or nothing matched; 3 the platform or a sandbox was not
+reached; 130 interrupted."""
+"""The same for all subcommands, for their help."""
+
+_quiet = False
 
 
 class UsageError(Exception):
-    """The arguments, the settings or the environment are not valid; nothing was done. The exit code is 2."""
+    """The arguments, the settings or the environment are not valid; nothing was done. The exit code is 2.
+
+    ``usage`` is the usage line of the subcommand, where a mistake in the command line is the reason. ``details`` are
+    further lines, such as the ids to choose from.
+    """
+
+    def __init__(self, message: str, *, usage: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.usage = usage
+        self.details = tuple(details)
 
 
 def complain(message: object) -> None:
@@ -22,6 +51,23 @@ def complain(message: object) -> None:
     """
     if sys.stderr is not None:
         print(f"sandtui: {clean(str(message))}", file=sys.stderr)
+
+
+def set_quiet(quiet: bool) -> None:
+    """Choose whether :func:`note` says nothing."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are printed."""
+    return _quiet
+
+
+def note(message: object) -> None:
+    """Write a line that is neither a result nor an error to standard error, unless ``--quiet`` was given."""
+    if not _quiet:
+        complain(message)
 
 
 def refuse(message: object) -> int:
@@ -34,6 +80,16 @@ def on_terminal(*names: str) -> bool:
     """Whether all of some standard streams are open and terminals."""
     streams = (getattr(sys, name) for name in names)
     return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
+def flush_output() -> None:
+    """Write what standard output still holds.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+    """
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
 
 
 def drop_output() -> None:

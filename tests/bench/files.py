@@ -19,7 +19,7 @@ from sandtui.cli.cp import NullJournal
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
 from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
-from sandtui.fleet.inventory.session import Connection
+from sandtui.fleet.inventory.connection import Connection
 from sandtui.fleet.transfers.model import ENDED, Existing, Location, TransferSpec, TransferState
 from sandtui.fleet.transfers.queue import TransferQueue
 from tests.bench.client import ROOT, SDK

@@ -17,7 +17,7 @@ from sandtui.config.paths import Paths
 from sandtui.fleet.creation.form import DEFAULTS
 from sandtui.fleet.creation.launch import Step
 from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
-from sandtui.fleet.inventory.session import Connection
+from sandtui.fleet.inventory.connection import Connection
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.startup import StartupOptions
 from tests.bench.client import PEERS_FLEET, SDK, run

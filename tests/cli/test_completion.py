@@ -24,14 +24,17 @@ def complete(script, *words):
     return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split()
 
 
+EVERYWHERE = {"--help", "-h", "--log", "--version", "-V", "--quiet", "-q", "--color", "--no-color"}
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (("sandtui", "do"), {"doctor"}),
         (("sandtui", "--pro"), {"--profile"}),
-        (("sandtui", "config", ""), {"init", "check", "path", "--help", "-h", "--log", "--version"}),
+        (("sandtui", "config", ""), {"init", "check", "path", *EVERYWHERE}),
         (("sandtui", "local", "sto"), {"stop"}),
-        (("sandtui", "create", "python", "--c"), {"--count"}),
+        (("sandtui", "create", "python", "--cou"), {"--count"}),
         (("sandtui", "completion", "f"), {"fish"}),
         (("sandtui", "create", "do"), set()),
         (("sandtui", "run", "--pro"), {"--profile"}),

@@ -29,6 +29,9 @@ COMMANDS = {
     "doctor": [],
     "keys": [],
     "help": ["fleet"],
+    "ls": [],
+    "ps": [],
+    "get": ["x"],
     "cp": ["a", "b:c"],
     "run": ["#x"],
     "shell": ["x"],
@@ -44,14 +47,23 @@ COMMANDS = {
 TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 """What belongs to another program, and must stay as it is."""
 
-CONNECTING = {"create", "cp", "run", "shell", "sync"}
+CHANGING = {"create", "cp", "run", "shell", "sync"}
+CONNECTING = {*CHANGING, "ls", "ps", "get"}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
     **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),
     "demo": frozenset({"read_only"}),
 }
-FLAGS = {"local": ["--local"], "profile": ["--profile", "one"], "read_only": ["--read-only"], "log": ["--log=/tmp/x"]}
-VALUES = {"local": True, "profile": "one", "read_only": True, "log": "/tmp/x"}
+FLAGS = {
+    "local": ["--local"],
+    "profile": ["--profile", "one"],
+    "read_only": ["--read-only"],
+    "log": ["--log=/tmp/x"],
+    "quiet": ["--quiet"],
+    "color": ["--color", "always"],
+}
+VALUES = {"local": True, "profile": "one", "read_only": True, "log": "/tmp/x", "quiet": True, "color": "always"}
+EVERYWHERE = {"log", "quiet", "color"}
 
 
 @pytest.fixture
@@ -95,12 +107,12 @@ def test_an_option_means_the_same_everywhere(profiles, command, data):
     names = data.draw(st.lists(st.sampled_from(sorted(FLAGS)), unique=True))
     placed = [(data.draw(st.integers(0, 2), label=name), FLAGS[name]) for name in names]
     found = outcome(line(command, *data.draw(st.permutations(placed))))
-    useless = set(names) - TAKES[command] - {"log"}
+    useless = set(names) - TAKES[command] - EVERYWHERE
     if useless:
         assert f"`sandtui {command}` does not take --" in found
     elif command in CONNECTING and {"local", "profile"} <= set(names):
         assert found == "--local and --profile cannot be combined"
-    elif command in CONNECTING and "read_only" in names:
+    elif command in CHANGING and "read_only" in names:
         assert found.startswith("read-only (--read-only): ")
     else:
         assert found == Options(**{name: VALUES[name] for name in names})
@@ -135,7 +147,7 @@ async def nothing():
         yield finding
 
 
-@pytest.mark.parametrize("command", sorted(CONNECTING))
+@pytest.mark.parametrize("command", sorted(CHANGING))
 @pytest.mark.parametrize("how", ["flag", "profile", "environment"])
 def test_read_only_holds_however_it_is_given(profiles, capsys, monkeypatch, command, how):
     flags = {"flag": ["--read-only"], "profile": ["--profile", "look"], "environment": []}[how]
@@ -157,6 +169,16 @@ def test_what_changes_nothing_is_not_refused(profiles):
 )
 def test_an_option_given_twice_with_different_values_is_an_error(profiles, words):
     assert "was given twice" in outcome(words)
+
+
+def test_a_context_is_a_profile_by_another_name(profiles):
+    assert outcome(["--context", "one", "ls"]) == outcome(["ls", "--profile", "one"]) == Options(profile="one")
+    assert "was given twice" in outcome(["--context", "one", "ls", "--profile", "look"])
+
+
+def test_no_color_is_a_color_option(profiles):
+    assert outcome(["--no-color", "ls"]) == outcome(["ls", "--color", "never"]) == Options(color="never")
+    assert "cannot be combined" in outcome(["--no-color", "ls", "--color", "always"])
 
 
 def test_an_empty_name_is_not_a_profile(profiles):
@@ -187,7 +209,7 @@ def test_help_and_completion_know_them(command):
     parser, _, _ = make_parser()
     words = set(dict(words_by_path(parser))[command])
     offered = {flag[0].partition("=")[0] for flag in FLAGS.values()} & words
-    assert offered == {"--log"} | {f"--{name.replace('_', '-')}" for name in TAKES[command]}
+    assert offered == {"--log", "--quiet", "--color"} | {f"--{name.replace('_', '-')}" for name in TAKES[command]}
     assert "--version" in words
 
 
@@ -260,7 +282,5 @@ def test_options_keep_their_former_names(profiles, words, name, value):
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many", "1.5"])
-def test_an_invalid_number_is_refused_with_a_message(profiles, number, capsys):
-    with pytest.raises(SystemExit):
-        read(["run", f"--parallel={number}", "#x", "--", "true"])
-    assert "expected a positive number" in capsys.readouterr().err
+def test_an_invalid_number_is_refused_with_a_message(profiles, number):
+    assert "expected a positive number" in outcome(["run", f"--parallel={number}", "#x", "--", "true"])

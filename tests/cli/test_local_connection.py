@@ -6,7 +6,7 @@ import pytest
 
 from sandtui.cli.connect import connect_command, connect_to
 from sandtui.config.contexts import LOCAL
-from sandtui.fleet.inventory.session import ConnectError
+from sandtui.fleet.inventory.connection import ConnectError
 from sandtui.local import service
 from sandtui.local.service import Endpoint
 from sandtui.local.settings import LocalError, NothingIsolatesError

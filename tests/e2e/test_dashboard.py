@@ -278,7 +278,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
 
 async def test_a_shell_without_the_dashboard(platform_process, remote):
     async with Terminal([*SANDTUI, "shell", "nothing-like-it"], remote) as terminal:
-        await terminal.until("no running sandbox named")
+        await terminal.until("no sandbox named")
         assert await terminal.ended() == 2
     made = subprocess.run([*SANDTUI, "create", "python", "--set", "name=cli-shell", "--wait"], env=remote, check=True)
     assert made.returncode == 0

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from sandtui.client import AsyncSandboxClient, Config
-from sandtui.fleet.inventory.session import Connection
+from sandtui.fleet.inventory.connection import Connection
 from sandtui.fleet.shells import ShellState
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.shells.screen import ShellScreen

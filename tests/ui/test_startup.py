@@ -7,7 +7,7 @@ import pytest
 from textual.worker import WorkerFailed
 
 from sandtui.config.paths import Paths
-from sandtui.fleet.inventory.session import ConnectError
+from sandtui.fleet.inventory.connection import ConnectError
 from sandtui.ui.app import SandtuiApp
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.startup import StartupError, StartupLine, StartupOptions

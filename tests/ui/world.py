@@ -20,8 +20,8 @@ from sandtui.clock import ManualClock as LocalClock
 from sandtui.config.contexts import Context
 from sandtui.config.paths import Paths
 from sandtui.config.settings import Settings
+from sandtui.fleet.inventory.connection import Connection
 from sandtui.fleet.inventory.refresh import Phase
-from sandtui.fleet.inventory.session import Connection
 from sandtui.local.platform import LocalPlatform
 from sandtui.local.settings import PlatformSettings
 from sandtui.ui.app import SandtuiApp

@@ -148,8 +148,11 @@ class CreateSandboxRequest(RequestModel):
 class Sandbox(WireModel):
     """A sandbox as the platform returns it. Only ``id`` is required; times are UTC.
 
-    ``status`` is a string because a newer platform may use unknown states.
+    ``status`` is a string because a newer platform may use unknown states. Fields that this version does not know are
+    kept in ``model_extra``, for programs that pass them on.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str
     name: str = ""

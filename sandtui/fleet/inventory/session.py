@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sandtui.client import (
     AsyncSandboxClient,
-    Config,
     ExposedPort,
     NotFoundError,
     SandboxClientError,
@@ -37,43 +35,6 @@ from sandtui.fleet.transfers.queue import TransferQueue
 
 DELETE_AT_ONCE = 10
 FAN_OUTS_KEPT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where to connect and what to call it. ``note`` is a sentence to show once, such as the isolation.
-
-    In ``production`` every change is asked for twice. ``isolated`` is false where sandboxes are plain processes.
-    """
-
-    config: Config
-    label: str
-    note: str = ""
-    warning: bool = False
-    production: bool = False
-    isolated: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Another way to connect, which only the user can agree to; ``declined`` when they said no before."""
-
-    title: str
-    question: str
-    yes: str
-    accept: Callable[[], Awaitable[Connection]]
-    decline: Callable[[], Coroutine[Any, Any, None]]
-    declined: bool = False
-
-
-class ConnectError(Exception):
-    """No connection is possible; ``advice`` says what to do, ``offer`` what the user may accept."""
-
-    def __init__(self, message: str, advice: str = "", offer: Offer | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
-        self.offer = offer
 
 
 @dataclass(frozen=True, slots=True)

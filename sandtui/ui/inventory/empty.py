@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
+from sandtui.fleet.inventory.connection import ConnectError
 from sandtui.fleet.inventory.refresh import Freshness, Phase
-from sandtui.fleet.inventory.session import ConnectError
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.text import Piece

@@ -8,7 +8,7 @@ from typing import Any
 from textual.app import App
 
 from sandtui.config.contexts import Context
-from sandtui.fleet.inventory.session import Connection
+from sandtui.fleet.inventory.connection import Connection
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.key_bindings import KeyOf

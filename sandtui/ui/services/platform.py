@@ -22,9 +22,10 @@ from sandtui.clock import Clock
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.inventory import usage
 from sandtui.fleet.inventory.changes import ChangeSet
+from sandtui.fleet.inventory.connection import ConnectError, Connection
 from sandtui.fleet.inventory.query import ServerFilter
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Phase
-from sandtui.fleet.inventory.session import ConnectError, Connection, FleetSession
+from sandtui.fleet.inventory.session import FleetSession
 from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.sanitize import clean, clean_lines

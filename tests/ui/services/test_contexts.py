@@ -9,8 +9,8 @@ from sandtui.client.errors import InvalidRequestError
 from sandtui.config.contexts import Context
 from sandtui.config.settings import Profile
 from sandtui.fleet.actions import ACTIONS
+from sandtui.fleet.inventory.connection import ConnectError, Offer
 from sandtui.fleet.inventory.refresh import Phase
-from sandtui.fleet.inventory.session import ConnectError, Offer
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.choose import ChooseDialog

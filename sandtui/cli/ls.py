@@ -1,0 +1,71 @@
+"""``sandtui ls``: the sandboxes that match a filter."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from sandtui.cli.connected import run_connected
+from sandtui.cli.output import ObjectKind, ObjectPrinter, add_output
+from sandtui.cli.targets import nothing_matches, read_query
+from sandtui.cli.usage import EXIT_CODES, USAGE_ERROR, complain, note
+from sandtui.fleet.inventory.connection import Connection
+
+if TYPE_CHECKING:
+    from sandtui.client import AsyncSandboxClient
+
+_DESCRIPTION = """\
+List the sandboxes that match QUERY, in the platform's order. Rows are printed as the pages arrive. Sandboxes that have
+ended are left out, unless QUERY is about them (status:error, ended<1h) or with --all.
+
+  sandtui ls '#run=42 age>2h'
+  sandtui ls status:error --columns id,name,reason
+  sandtui ls -o json | jq -r '.[] | select(.gpu_count > 0) | .id'
+"""
+
+
+def sandboxes() -> ObjectKind[Any]:
+    """Return what is printed of sandboxes."""
+    from sandtui.cli.sandboxes import SANDBOXES
+
+    return SANDBOXES
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "ls",
+        aliases=["ps"],
+        help="list sandboxes",
+        description=_DESCRIPTION,
+        epilog=EXIT_CODES,
+        usage="sandtui ls [options] [QUERY]",
+    )
+    parser.add_argument("query", metavar="QUERY", nargs="*", help="filter expression (`sandtui help filter`)")
+    parser.add_argument("-a", "--all", action="store_true", help="also those that have ended")
+    add_output(parser, sandboxes)
+    parser.set_defaults(run=run, connects=True, changes=lambda _: "")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand."""
+    text = " ".join(arguments.query)
+    read_query(text)
+    printer = ObjectPrinter(sandboxes(), arguments)
+
+    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+        from sandtui.fleet.inventory.listing import asks_for_ended, matches
+
+        query = read_query(text, client.config.user_id)
+        ended = arguments.all or asks_for_ended(query)
+        try:
+            async for rows in matches(client, query, ended=ended):
+                printer.add(rows)
+        finally:
+            printer.end()
+        if printer.count:
+            return 0
+        (complain if query else note)(nothing_matches(text, ended=ended))
+        return USAGE_ERROR if query else 0
+
+    return run_connected(arguments, work)
