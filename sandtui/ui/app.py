@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -60,6 +60,8 @@ install_timers()
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
+SLOW_SECONDS = 2.0
+"""How long a platform may take to answer first before everything else is prepared."""
 
 # All belong to the app: if a screen had a stylesheet, Textual would parse all of them again when it is first opened.
 # The order matters: of two rules of the same weight, the later one wins.
@@ -156,9 +158,16 @@ class SandtuiApp(App[None]):
             return
         self._create_services(options)
         self._start_dashboard()
+        self.run_worker(self._load_rest(), exit_on_error=False)
+
+    async def _load_rest(self) -> None:
+        """Import what no screen has needed yet, once the fleet is shown: imports in a thread slow everything down."""
         from sandtui.ui.pages import load_all
 
-        self.call_after_refresh(self.run_worker, partial(asyncio.to_thread, load_all), exit_on_error=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SLOW_SECONDS):
+                await self.services.platform.answered.wait()
+        await asyncio.to_thread(load_all)
 
     def _start_dashboard(self) -> None:
         """Show the list of sandboxes and start to connect."""

@@ -11,7 +11,7 @@ from sandtui.client import CreateSandboxRequest
 from sandtui.fleet.actions import BY_ID
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.files.preview import FileReader
-from sandtui.fleet.recordings import Player
+from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.shells import ShellState
 from sandtui.ui.activity.screen import ActivityScreen
 from sandtui.ui.commands.console_screen import ConsoleScreen

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sandtui.client import (
     AsyncSandboxClient,
@@ -30,8 +32,10 @@ from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.jobs.watcher import JobWatcher
 from sandtui.fleet.ports.exposures import PortBoard
 from sandtui.fleet.ports.forwards import ForwardBoard
-from sandtui.fleet.shells import ShellBoard
-from sandtui.fleet.transfers.queue import TransferQueue
+
+if TYPE_CHECKING:
+    from sandtui.fleet.shells import ShellBoard
+    from sandtui.fleet.transfers.queue import TransferQueue
 
 DELETE_AT_ONCE = 10
 FAN_OUTS_KEPT = 10
@@ -69,10 +73,16 @@ class FleetSession:
         self.forwards = ForwardBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
         """Multi-sandbox runs, oldest first."""
-        self.shells = ShellBoard(client)
         self.jobs = JobBoard(client, self.store, self.history, clock, storage, context)
         self.job_watcher = JobWatcher(self.jobs)
         self._consoles: dict[str, Console] = {}
+
+    @cached_property
+    def shells(self) -> ShellBoard:
+        """The open shells."""
+        from sandtui.fleet.shells import ShellBoard
+
+        return ShellBoard(self.client)
 
     def console(self, sandbox_id: str) -> Console:
         """Return the console of a sandbox; its output lasts as long as the program."""
@@ -174,5 +184,6 @@ class FleetSession:
     async def close(self) -> None:
         """Close every connection."""
         await self.forwards.aclose()
-        await self.shells.close()
+        if "shells" in vars(self):
+            await self.shells.close()
         await self.client.aclose()

@@ -6,14 +6,15 @@ import stat
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING, Final
 
 from sandtui.fleet.files.entry import FileKind, TreeItem, special
 from sandtui.fleet.files.names import parent
 from sandtui.fleet.transfers.model import Existing
 from sandtui.fleet.transfers.plan import TransferPlan, TransferRules, is_under, plan
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 ROOT: Final = TreeItem("", stat.S_IFDIR | 0o755, 0, 0)
 MAX_OMITTED = 20
@@ -44,6 +45,8 @@ class Difference:
 
 @lru_cache(maxsize=16)
 def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
     return GitIgnoreSpec.from_lines(patterns)
 
 

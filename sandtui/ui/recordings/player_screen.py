@@ -9,8 +9,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from sandtui.fleet.recordings import Player
-from sandtui.fleet.recordings.player import SPEEDS
+from sandtui.fleet.recordings.player import SPEEDS, Player
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import bindings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sandtui.config.recordings import Recording
-from sandtui.fleet.recordings import Player
+from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.text import Piece, fit, width_of
 from sandtui.ui.rendering.units import duration, size_text

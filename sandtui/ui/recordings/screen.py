@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from sandtui.config.recordings import Recording
 from sandtui.directories import describe
-from sandtui.fleet.recordings import Player
+from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.key_hints import Hint
 from sandtui.ui.chrome.line import ChromeLine

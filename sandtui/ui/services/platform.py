@@ -89,6 +89,8 @@ class PlatformConnection:
         self.problem: ConnectError | None = None
         self.connected: Signal[[FleetSession]] = Signal()
         self.failed: Signal[[ConnectFailure]] = Signal()
+        self.answered = asyncio.Event()
+        """Set once the first list is complete, or cannot be had."""
 
     @property
     def freshness(self) -> Freshness:
@@ -152,6 +154,7 @@ class PlatformConnection:
                 self._notifier.note("error", f"Not connected: {clean(str(problem))}")
                 self.broadcast(ConnectionChanged())
                 self.failed(ConnectFailure(problem, again))
+                self.answered.set()
             return
         old, self.session = self.session, None
         if old is not None:
@@ -276,6 +279,8 @@ class PlatformConnection:
     def _freshness_changed(self, freshness: Freshness) -> None:
         if freshness.phase is Phase.LIVE and self.session is not None:
             freeze_live_objects(len(self.session.store))
+        if freshness.phase is not Phase.LOADING:
+            self.answered.set()
         # Screens update the age of the data themselves, once a second.
         before, self._reported = self._reported, replace(freshness, fresh_at=None)
         if self._reported != before:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
 from sandtui.clock import Clock
 from sandtui.config.recordings import FileTape, RecordingStore
 from sandtui.directories import describe
-from sandtui.fleet.recordings import Recorder
-from sandtui.terminal import Emulation
-from sandtui.terminal.redraw import redraw
+from sandtui.fleet.recordings.recorder import Recorder
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.work import Work
+
+if TYPE_CHECKING:
+    from sandtui.terminal import Emulation
 
 
 class Recordings:
@@ -45,6 +46,8 @@ class Recordings:
 
     def record_terminal(self, title: str, terminal: Emulation) -> Recorder:
         """Start a recording of a terminal, including its current screen."""
+        from sandtui.terminal.redraw import redraw
+
         return self.record(title, terminal.size, lambda: redraw(terminal))
 
     def end(self, recorder: Recorder) -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from sandtui.clock import ManualClock
 from sandtui.config.recordings import RecordingStore
-from sandtui.fleet.recordings import Player, Recorder
 from sandtui.fleet.recordings.asciicast import parse_event, parse_header
-from sandtui.fleet.recordings.player import LONGEST_PAUSE
+from sandtui.fleet.recordings.player import LONGEST_PAUSE, Player
+from sandtui.fleet.recordings.recorder import Recorder
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 HEADER = '{"version": 2, "width": 40, "height": 6, "timestamp": 1}\n'
