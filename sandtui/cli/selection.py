@@ -89,11 +89,11 @@ async def ask(situation: str, question: str, alone: str, more: str = "") -> None
     if not on_terminal("stdin", "stderr"):
         raise UsageError(f"{situation}: {alone}")
     shown = clean(f"{situation}: {more}" if more else situation)
-    if (await _answer(f"{shown}\n{clean(question)} [y/N] ")).lower() not in {"y", "yes"}:
+    if (await answer(f"{shown}\n{clean(question)} [y/N] ")).lower() not in {"y", "yes"}:
         raise UsageError("cancelled; nothing was changed")
 
 
-async def _answer(question: str) -> str:
+async def answer(question: str) -> str:
     """Read an answer without blocking the event loop: ctrl+c works, and the connection stays alive."""
     print(question, end="", file=sys.stderr, flush=True)
     loop = asyncio.get_running_loop()

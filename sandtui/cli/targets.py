@@ -85,7 +85,7 @@ async def resolve(
     """
     check_words(words)
     exact = await _by_id(client, [word for word in words if not is_query(word)])
-    everyone: list[Row] | None = None
+    fleet: list[Row] | None = None
     chosen: dict[str, Row] = {}
     for word in words:
         if word in exact:
@@ -93,9 +93,9 @@ async def resolve(
         elif is_query(word):
             found = await _matching(client, word, ended=ended)
         else:
-            if everyone is None:
-                everyone = await _everyone(client)
-            found = _named(word, everyone, plain_queries=plain_queries, ended=ended)
+            if fleet is None:
+                fleet = await everyone(client, ended=True)
+            found = _named(word, fleet, plain_queries=plain_queries, ended=ended)
         able = [row for row in found if only is None or row.status == only]
         if not able:
             raise UsageError(_not_able(word, found, only or ""))
@@ -151,11 +151,16 @@ async def _by_id(client: AsyncSandboxClient, words: Sequence[str]) -> dict[str, 
     return {word: row for word, row in zip(possible, found, strict=True) if row is not None}
 
 
-async def _everyone(client: AsyncSandboxClient) -> list[Row]:
+async def everyone(client: AsyncSandboxClient, *, ended: bool) -> list[Row]:
+    """Return the whole fleet.
+
+    Raises:
+        SandboxClientError: the platform could not be asked.
+    """
     from sandtui.fleet.inventory.listing import matches
     from sandtui.fleet.inventory.query import EVERYTHING
 
-    return [row async for rows in matches(client, EVERYTHING, ended=True) for row in rows]
+    return [row async for rows in matches(client, EVERYTHING, ended=ended) for row in rows]
 
 
 async def _matching(client: AsyncSandboxClient, text: str, *, ended: bool) -> list[Row]:
@@ -169,11 +174,11 @@ async def _matching(client: AsyncSandboxClient, text: str, *, ended: bool) -> li
     return found
 
 
-def _named(word: str, everyone: Sequence[Row], *, plain_queries: bool, ended: bool) -> list[Row]:
-    exact = [row for row in everyone if row.id == word]
-    named = exact or [row for row in everyone if row.name == word]
+def _named(word: str, fleet: Sequence[Row], *, plain_queries: bool, ended: bool) -> list[Row]:
+    exact = [row for row in fleet if row.id == word]
+    named = exact or [row for row in fleet if row.name == word]
     if not named and len(word) >= MIN_PREFIX:
-        named = [row for row in everyone if row.id.startswith(word)]
+        named = [row for row in fleet if row.id.startswith(word)]
     # A name is used again after its sandbox has ended: who is alive is meant.
     alive = [row for row in named if not row.sandbox.is_finished]
     named = alive or named
@@ -183,16 +188,16 @@ def _named(word: str, everyone: Sequence[Row], *, plain_queries: bool, ended: bo
         return named
     if plain_queries:
         now = datetime.now(UTC).timestamp()
-        matching = read_query(word).select([row for row in everyone if ended or not row.sandbox.is_finished], now)
+        matching = read_query(word).select([row for row in fleet if ended or not row.sandbox.is_finished], now)
         if matching:
             return matching
-    raise UsageError(_unknown(word, everyone))
+    raise UsageError(_unknown(word, fleet))
 
 
-def _unknown(word: str, everyone: Sequence[Row]) -> str:
+def _unknown(word: str, fleet: Sequence[Row]) -> str:
     from difflib import get_close_matches
 
-    alive = [row for row in everyone if not row.sandbox.is_finished] or everyone
+    alive = [row for row in fleet if not row.sandbox.is_finished] or fleet
     names = list(dict.fromkeys(row.name for row in alive if row.name))
     lower = word.lower()
     close = [name for name in names if lower in name.lower() or name.lower() in lower]

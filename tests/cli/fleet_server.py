@@ -34,12 +34,17 @@ def row(number, **fields):
 class FleetServer(ThreadingHTTPServer):
     """Lists, shows and deletes ``rows``. ``broken`` maps ``METHOD /path`` to a status and a body."""
 
+    daemon_threads = True
+
     def __init__(self):
         super().__init__(("127.0.0.1", 0), FleetHandler)
         self.rows = []
         self.requests = []
         self.broken = {}
         self.on_request = lambda method, path: None
+
+    def handle_error(self, *_):
+        """Ignore clients that leave."""
 
 
 class FleetHandler(BaseHTTPRequestHandler):
@@ -63,6 +68,11 @@ class FleetHandler(BaseHTTPRequestHandler):
     def answer(self, path, query, body):
         if self.command == "GET" and path == "/sandbox":
             return 200, self.page(query)
+        if self.command == "DELETE" and path == "/sandbox":
+            wanted = json.loads(body)["sandbox_ids"]
+            gone = [each for each in self.server.rows if each["id"] in wanted]
+            self.server.rows = [each for each in self.server.rows if each not in gone]
+            return 200, {"succeeded": [each["id"] for each in gone], "failed": [], "message": "deleted"}
         found = next((each for each in self.server.rows if path == f"/sandbox/{each['id']}"), None)
         if found is None:
             return 404, {"detail": "no such sandbox"}

@@ -32,6 +32,7 @@ COMMANDS = {
     "ls": [],
     "ps": [],
     "get": ["x"],
+    "rm": ["x", "--yes"],
     "cp": ["a", "b:c"],
     "run": ["#x"],
     "shell": ["x"],
@@ -47,7 +48,7 @@ COMMANDS = {
 TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 """What belongs to another program, and must stay as it is."""
 
-CHANGING = {"create", "cp", "run", "shell", "sync"}
+CHANGING = {"create", "cp", "rm", "run", "shell", "sync"}
 CONNECTING = {*CHANGING, "ls", "ps", "get"}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),

@@ -27,6 +27,8 @@ COMMANDS = {
     "ls as JSON": ["ls", "-o", "json"],
     "ls as names": ["ls", "-o", "name"],
     "get": ["get", "x"],
+    "rm": ["rm", "x", "--yes"],
+    "rm by a filter": ["rm", "status:running", "--yes"],
     "get as JSON": ["get", "x", "-o", "json"],
     "create": ["create", "python"],
     "doctor": ["doctor"],

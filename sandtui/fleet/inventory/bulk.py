@@ -19,6 +19,15 @@ Work = Callable[[Sequence[str]], Awaitable[Mapping[str, "BulkResult"]]]
 """Does the operation for some ids and returns a result for each; an id without one counts as failed."""
 
 
+def each(one: Callable[[str], Awaitable[BulkResult]]) -> Work:
+    """Return the work that does something for one id after the other."""
+
+    async def work(sandbox_ids: Sequence[str]) -> Mapping[str, BulkResult]:
+        return {sandbox_id: await one(sandbox_id) for sandbox_id in sandbox_ids}
+
+    return work
+
+
 class BulkState(Enum):
     """The state of the operation on one sandbox."""
 

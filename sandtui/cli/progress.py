@@ -1,0 +1,46 @@
+"""A line of progress on standard error, for whatever lasts over a second."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+from sandtui.cli.usage import is_quiet, on_terminal
+
+SILENT_SECONDS = 1.0
+"""What is over sooner needs no progress."""
+
+PAUSE_SECONDS = 0.1
+BAR_WIDTH = 20
+
+
+class ProgressLine:
+    """Shows how much is done, on a terminal and without ``--quiet``. ``clear`` before anything else is printed."""
+
+    def __init__(self, words: str, total: int) -> None:
+        self._words = words
+        self._total = total
+        self._shows = on_terminal("stderr") and not is_quiet()
+        self._due = time.monotonic() + SILENT_SECONDS
+        self._drawn = False
+
+    def update(self, done: int, more: str = "") -> None:
+        """Show that ``done`` are over."""
+        now = time.monotonic()
+        if not self._shows or now < self._due:
+            return
+        self._due = now + PAUSE_SECONDS
+        filled = BAR_WIDTH * done // max(1, self._total)
+        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        text = f"{self._words} {bar} {done:,} of {self._total:,}{more and f' · {more}'}"
+        # A line that wraps could not be rewritten.
+        room = shutil.get_terminal_size().columns - 1
+        print(f"\r{text[:room]}\x1b[K", end="", file=sys.stderr, flush=True)
+        self._drawn = True
+
+    def clear(self) -> None:
+        """Remove the line, until it is updated again."""
+        if self._drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._drawn = False
