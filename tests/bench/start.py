@@ -1,8 +1,9 @@
 """From the command to the first painted frame and to the live fleet, in a real terminal.
 
-Beside the first frame, a Textual app that shows one line; beside the fleet, the official command's list. Both run in
-turn, with files in the disk's cache and byte code compiled; the platform runs already, as for everyone who opens the
-dashboard for the second time. A frame is painted when its text has reached the terminal.
+Beside the first frame, a Textual app that shows one line; beside the fleet, the least that shows one with the same
+libraries, and the official command's list. All run in turn, with files in the disk's cache and byte code compiled;
+the platform runs already, as for everyone who opens the dashboard for the second time. A frame is painted when its
+text has reached the terminal.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ def main() -> None:
         programs = {
             "sandtui": ([sys.executable, "-m", "sandtui"], [b"sandtui", LIVE]),
             "one line": ([sys.executable, str(trivial)], [b"first frame"]),
+            "least": ([sys.executable, str(Path(__file__).with_name("start_peer.py"))], [b"first frame", b"live"]),
         }
         times: dict[str, list[list[float]]] = {each: [] for each in programs}
         listed: list[float] = []
@@ -113,12 +115,15 @@ def main() -> None:
         finally:
             process.terminate()
             process.wait(timeout=60)
-    ours, peer = (statistics.median(took[0] for took in times[each]) for each in programs)
+    ours, peer = (statistics.median(took[0] for took in times[each]) for each in ("sandtui", "one line"))
     note = f"{ours:.0f} ms; an app of one line {peer:.0f} ms"
     report("first frame, of an app of one line", ours / peer, "x", at_most=MOST_OF_PEER, note=note)
     live = [took[1] for took in times["sandtui"]]
     note = f"{min(live):.0f} to {max(live):.0f} ms"
     report("from the command to the live fleet", statistics.median(live), "ms", at_most=LIVE_MS, note=note)
+    least = statistics.median(took[1] for took in times["least"])
+    note = f"{least:.0f} ms for one request and three columns"
+    report("  of the least with Textual, httpx, pydantic", statistics.median(live) / least, "x", note=note)
     if listed:
         report("`prime sandbox list` of the same fleet", statistics.median(listed[1:]), "ms")
 
