@@ -13,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+LOST_AND_FOUND: Final = "lost+found"
+"""A directory that every ext4 file system begins with; it becomes /root."""
+
 _CONTROL: Final = "/dev/loop-control"
 _GET_FREE: Final = 0x4C82
 _CONFIGURE: Final = 0x4C0A  # Linux 5.8
@@ -25,7 +28,7 @@ _FLAGS: Final = libc.MS_NOSUID | libc.MS_NODEV
 _OPTIONS: Final = "discard,noinit_itable,nobarrier"
 
 
-def mount_image(image: str, target: str, owner: int) -> None:
+def mount_image(image: str, target: str, owner: int, *, is_laid_out: bool) -> None:
     """Mount an ext4 image; the kernel releases its loop device once nothing is mounted from it."""
     file = os.open(image, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -37,9 +40,10 @@ def mount_image(image: str, target: str, owner: int) -> None:
     finally:
         os.close(device)
     # Not removed: to free its blocks would wait for the disk of the machine.
-    os.rename(f"{target}/lost+found", f"{target}/root")
-    os.chown(f"{target}/root", owner, owner)
-    os.chown(target, owner, owner)
+    os.rename(f"{target}/{LOST_AND_FOUND}", f"{target}/root")
+    if not is_laid_out:
+        os.chown(f"{target}/root", owner, owner)
+        os.chown(target, owner, owner)
     os.chmod(target, 0o755)  # noqa: S103
 
 

@@ -6,19 +6,14 @@ import os
 import resource
 import socket
 
-from sandtui.local.agent import disk, libc, network, seccomp, usr_local
-from sandtui.local.agent.usr_local import deep_directory, directory, link
+from sandtui.local.agent import disk, layout, libc, network, seccomp, usr_local
+from sandtui.local.agent.usr_local import directory, link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
 
-HOST_DIRECTORIES: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "nix")
-OWN_DIRECTORIES: Final = (
-    "app", "data", "dev", "home", "mnt", "opt", "proc", "root", "run", "sandbox-workspace", "srv", "sys",
-    "tmp", "var", "var/tmp", "workspace",
-)  # fmt: skip
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 # Parts of /proc that describe the whole machine in every namespace, or that its root could change.
 MASKED: Final = (
@@ -28,8 +23,6 @@ MASKED: Final = (
 )  # fmt: skip
 _EMPTY: Final = libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
 READ_ONLY: Final = ("bus", "fs", "irq", "sys", "sysrq-trigger", "driver", "tty")
-USR_LOCAL: Final = "opt/sandtui/local"
-MACHINE_USR_LOCAL: Final = "opt/sandtui/machine"
 USER_RANGE: Final = 65536
 
 _MAX_PROCESSES = 4096
@@ -49,8 +42,8 @@ class Isolation:
     loopback only, ``tun`` or ``veth`` for a device whose packets the platform carries, or ``host`` for the machine's
     own. ``python`` is the sandbox's interpreter, as described by :class:`usr_local.Python`. ``lock`` is a descriptor
     to keep open, which marks the user ids as used. ``nested`` allows programs to create namespaces. ``image`` is a
-    file system for all files of the sandbox; ``watched`` are the limits of bytes and files if only watching enforces
-    them.
+    file system for all files of the sandbox, which contains the directories and links of the root if it
+    ``is_laid_out``; ``watched`` are the limits of bytes and files if only watching enforces them.
     """
 
     def __init__(
@@ -63,12 +56,14 @@ class Isolation:
         lock: int | None = None,
         nested: bool = False,
         image: str | None = None,
+        is_laid_out: bool = False,
         watched: tuple[int, int] | None = None,
     ) -> None:
         self.watched = watched
         self.files = -1
         self.nested = nested
         self.image = image
+        self.is_laid_out = is_laid_out
         self.sysctl = -1
         self.lock = lock
         self.file_size = file_size
@@ -114,22 +109,16 @@ def build_root(isolation: Isolation, root: str) -> None:
     """Second step, as process 1: mount everything and make ``root`` the root of the file system."""
     owner = isolation.first_uid or 0
     if isolation.image is not None:
-        disk.mount_image(isolation.image, root, owner)
+        disk.mount_image(isolation.image, root, owner, is_laid_out=isolation.is_laid_out)
     else:
         libc.mount(root, root, None, libc.MS_BIND)
         libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
         if isolation.watched is not None:
             isolation.files = libc.open_alone(root)
     os.chdir(root)
-    for name in OWN_DIRECTORIES:
-        directory(name, owner)
-    os.chmod("tmp", 0o1777)  # noqa: S103
-    os.chmod("var/tmp", 0o1777)  # noqa: S103
-    os.chmod("root", 0o700)
-    for name in HOST_DIRECTORIES:
-        _show_host(name, owner)
-    _show_interpreter(isolation, owner)
-    _own_usr_local(isolation, owner)
+    if not isolation.is_laid_out:
+        layout.lay_out(".", isolation.python, owner)
+    _show_machine(isolation)
     owned = f"mode=755,uid={owner},gid={owner}"
     _make_devices(owned, owner)
     libc.mount("tmpfs", "run", "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"{owned},size=64m,nr_inodes=16k")
@@ -288,50 +277,19 @@ def _set_sysctl(isolation: Isolation, name: str, value: int) -> None:
         os.close(fd)
 
 
-def _show_host(name: str, owner: int) -> None:
-    host = f"/{name}"
-    if os.path.islink(host):
-        link(os.readlink(host), name, owner)
-    elif os.path.isdir(host):
-        directory(name, owner)
-        if name == "usr" and not os.path.isdir(usr_local.PLACE):
-            # Nothing can be created in a directory of the machine, so its entries are shown one by one.
-            for part in os.listdir(host):
-                if part != "local":
-                    _show_host(f"{name}/{part}", owner)
-            directory(f"{name}/local", owner)
-        else:
-            libc.bind_read_only(host, name)
-
-
-def _show_interpreter(isolation: Isolation, owner: int) -> None:
-    """Show the Python that runs the platform, wherever it is."""
-    prefix = isolation.python.prefix.strip("/")
-    if prefix and prefix.split("/")[0] not in HOST_DIRECTORIES:
-        deep_directory(".", prefix, owner)
+def _show_machine(isolation: Isolation) -> None:
+    """Show the machine's programs, read-only, with the sandbox's own /usr/local over the machine's."""
+    for name in layout.HOST_DIRECTORIES:
+        if name == "usr" and layout.is_split():
+            for part in layout.parts_of_usr():
+                libc.bind_read_only(f"/usr/{part}", f"usr/{part}")
+        elif os.path.isdir(f"/{name}") and not os.path.islink(f"/{name}"):
+            libc.bind_read_only(f"/{name}", name)
+    if prefix := layout.interpreter_directory(isolation.python):
         libc.bind_read_only(f"/{prefix}", prefix)
-    if f"{prefix}/".startswith("root/"):
-        # Every user of the sandbox may run it, so all may pass through here; only the owner may list it.
-        os.chmod("root", 0o711)  # noqa: S103
-
-
-def _own_usr_local(isolation: Isolation, owner: int) -> None:
-    """Mount a /usr/local of the sandbox over the machine's, whose content is linked into it."""
-    python = isolation.python
-    deep_directory(".", USR_LOCAL, owner)
     if os.path.isdir(usr_local.PLACE):
-        directory(MACHINE_USR_LOCAL, owner)
-        libc.bind_read_only(usr_local.PLACE, MACHINE_USR_LOCAL)
-        if python.executable.startswith(f"{usr_local.PLACE}/"):
-            python.executable = f"/{MACHINE_USR_LOCAL}{python.executable.removeprefix(usr_local.PLACE)}"
-    usr_local.make_environment(USR_LOCAL, python, owner=owner)
-    if os.path.isdir(usr_local.PLACE):
-        usr_local.show_machine(USR_LOCAL, f"/{MACHINE_USR_LOCAL}", owner)
-    # Some systems have a link into /var there.
-    target = os.path.realpath(usr_local.PLACE).strip("/")
-    if target.split("/")[0] not in HOST_DIRECTORIES:
-        deep_directory(".", target, owner)
-    libc.mount(USR_LOCAL, target, None, libc.MS_BIND)
+        libc.bind_read_only(usr_local.PLACE, layout.MACHINE_USR_LOCAL)
+    libc.mount(layout.USR_LOCAL, layout.usr_local_target(), None, libc.MS_BIND)
 
 
 def _make_devices(owned: str, owner: int) -> None:

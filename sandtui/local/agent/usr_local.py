@@ -90,6 +90,7 @@ def directory(name: str, owner: int) -> None:
         os.mkdir(name, 0o755)
     except FileExistsError:
         return
+    os.chmod(name, 0o755)  # noqa: S103 # whatever the umask is, since the sandbox's users need access
     if owner:
         os.chown(name, owner, owner)
 
@@ -119,6 +120,7 @@ def _write(path: str, text: str, mode: int, owner: int) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.write(fd, text.encode("utf-8", "surrogateescape"))
+        os.fchmod(fd, mode)  # whatever the umask is
         if owner:
             os.fchown(fd, owner, owner)
     finally:

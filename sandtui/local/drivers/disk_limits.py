@@ -16,11 +16,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sandtui.directories import make_private
 from sandtui.local.agent import libc
+from sandtui.local.agent.disk import LOST_AND_FOUND
+from sandtui.local.agent.layout import fingerprint, lay_out
+from sandtui.local.agent.usr_local import Python
 from sandtui.local.drivers.base import DriverError
+from sandtui.local.drivers.disk_templates import BLOCK, INODE, DiskTemplate
+from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
 from sandtui.local.store.disk import is_full
 
@@ -31,6 +36,13 @@ MIN_INODES: Final = 16384
 def inodes_for(size: int) -> int:
     """Return the number of files that a disk may hold."""
     return max(MIN_INODES, size // BYTES_PER_INODE)
+
+
+class DiskImage(NamedTuple):
+    """A file system for a root, and whether it contains what :func:`lay_out` creates."""
+
+    path: str
+    is_laid_out: bool
 
 
 class DiskLimit(Protocol):
@@ -44,7 +56,7 @@ class DiskLimit(Protocol):
         """Prepare; called in the thread of the event loop."""
         ...
 
-    def prepare(self, root: Path, size: int, first_uid: int) -> str | None:
+    def prepare(self, root: Path, size: int, first_uid: int) -> DiskImage | None:
         """Limit a new root; return the image to mount there, if any. May block."""
         ...
 
@@ -185,9 +197,7 @@ def _is_refused(work: Callable[[], object]) -> bool:
     return False
 
 
-_BLOCK: Final = 4096
-_BLOCKS_PER_GROUP: Final = 8 * _BLOCK
-_INODE: Final = 256
+_BLOCKS_PER_GROUP: Final = 8 * BLOCK
 _SPARE_BLOCKS: Final = 256
 # What the kernel reserves for its own use.
 _RESERVED_SHARE, _RESERVED_BLOCKS = 50, 4096
@@ -214,15 +224,16 @@ class ImageLimit:
     text = "disk space and inodes are limited by a file system of its own for each sandbox, on a loop device"
 
     def __init__(self, state_dir: Path, program: str) -> None:
-        self._templates = state_dir / "disks"
+        self._scratch = state_dir / "disks"
         self._program = program
         self._lock = threading.Lock()
+        self._templates: dict[int, tuple[object, DiskTemplate]] = {}
 
     def open(self) -> None:
-        """Remove old templates, which another version may have made with other parameters."""
-        remove_tree(self._templates)
+        """Remove what a killed platform was making."""
+        remove_tree(self._scratch)
 
-    def prepare(self, root: Path, size: int, first_uid: int) -> str:
+    def prepare(self, root: Path, size: int, first_uid: int) -> DiskImage:
         """Create an image beside a root."""
         image = root.with_name("disk.img")
         found = os.statvfs(root)
@@ -230,11 +241,8 @@ class ImageLimit:
             # Writes in the sandbox would seem to succeed and be lost.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         template = self._template(size)
-        if template is None:
-            self._make(image, size)
-        else:
-            _copy_sparse(template, image)
-        return str(image)
+        template.write(image, first_uid)
+        return DiskImage(str(image), template.is_laid_out)
 
     def give_up(self, root: Path, agent: int) -> None:
         """Shut the file system down without writing: unmounting could write gigabytes that are removed right after."""
@@ -249,27 +257,43 @@ class ImageLimit:
     def release(self, root: Path, first_uid: int) -> None:
         """Do nothing: the image was in the directory of the sandbox."""
 
-    def _template(self, size: int) -> Path | None:
-        """Return an empty image, created once per size, or None if there are too many."""
-        template = self._templates / f"{size}.img"
+    def _template(self, size: int) -> DiskTemplate:
+        """Return the template for a size, which is made again when the machine's programs change."""
+        python = Python(**machine_python())
         with self._lock:
-            if not template.exists():
-                make_private(self._templates)
-                if len(list(self._templates.iterdir())) >= _TEMPLATES:
-                    return None
-                try:
-                    self._make(template, size)
-                except BaseException:
-                    template.unlink(missing_ok=True)
-                    raise
+            version = fingerprint(python)
+            made, template = self._templates.pop(size, (None, None))
+            if template is None or made != version:
+                template = self._make_template(size, python)
+            while len(self._templates) >= _TEMPLATES:
+                del self._templates[next(iter(self._templates))]  # the one that was not used for the longest time
+            self._templates[size] = version, template
         return template
 
-    def _make(self, image: Path, size: int) -> None:
+    def _make_template(self, size: int, python: Python) -> DiskTemplate:
+        make_private(self._scratch)
+        image, tree = self._scratch / "image", self._scratch / "tree"
+        try:
+            remove_tree(tree)
+            tree.mkdir()
+            lay_out(str(tree), python, 0)
+            (tree / "root").rename(tree / LOST_AND_FOUND)  # it is renamed back once it is mounted
+            try:
+                self._make(image, size, "-d", str(tree))
+            except DriverError:
+                # An old program, which makes empty file systems only.
+                self._make(image, size)
+                return DiskTemplate(image, is_laid_out=False)
+            return DiskTemplate(image, is_laid_out=True)
+        finally:
+            remove_tree(self._scratch)
+
+    def _make(self, image: Path, size: int, *options: str) -> None:
         blocks, inodes = layout(size)
-        with _new_file(image) as file:
-            file.truncate(blocks * _BLOCK)
-        command = [self._program, "-q", "-F", "-b", str(_BLOCK), "-I", str(_INODE), "-N", str(inodes), "-m", "0"]
-        command += ["-O", _FEATURES, "-E", "lazy_itable_init=1,nodiscard", str(image), str(blocks)]
+        with image.open("wb") as file:
+            file.truncate(blocks * BLOCK)
+        command = [self._program, "-q", "-F", "-b", str(BLOCK), "-I", str(INODE), "-N", str(inodes), "-m", "0"]
+        command += ["-O", _FEATURES, "-E", "lazy_itable_init=1,nodiscard", *options, str(image), str(blocks)]
         done = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd="/", env={}
         )
@@ -281,33 +305,11 @@ class ImageLimit:
 def layout(size: int) -> tuple[int, int]:
     """Return the blocks and inodes of a file system with ``size`` bytes for files."""
     inodes = inodes_for(size)
-    blocks = -(-size // _BLOCK)
-    blocks += min(blocks // _RESERVED_SHARE, _RESERVED_BLOCKS) + inodes * _INODE // _BLOCK + _SPARE_BLOCKS
+    blocks = -(-size // BLOCK)
+    blocks += min(blocks // _RESERVED_SHARE, _RESERVED_BLOCKS) + inodes * INODE // BLOCK + _SPARE_BLOCKS
     groups = blocks // _BLOCKS_PER_GROUP + 1
     # Each group has two bitmaps and a rounded inode table; some have copies of the descriptors.
-    return blocks + groups * 4 + groups * 64 // _BLOCK * 16, inodes
-
-
-def _new_file(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
-
-
-def _copy_sparse(source: Path, target: Path) -> None:
-    with source.open("rb") as reading, _new_file(target) as writing:
-        size = os.fstat(reading.fileno()).st_size
-        writing.truncate(size)
-        end = 0
-        while True:
-            try:
-                start = os.lseek(reading.fileno(), end, os.SEEK_DATA)
-            except OSError as error:
-                if error.errno == errno.ENXIO:
-                    return  # the rest is a hole
-                raise
-            end = os.lseek(reading.fileno(), start, os.SEEK_HOLE)
-            while start < end:
-                data = os.pread(reading.fileno(), min(end - start, 1024 * 1024), start)
-                start += os.pwrite(writing.fileno(), data, start)
+    return blocks + groups * 4 + groups * 64 // BLOCK * 16, inodes
 
 
 def _is_mounted_from(image: Path, device: int) -> bool:

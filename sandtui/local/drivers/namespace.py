@@ -20,7 +20,15 @@ from sandtui.local.drivers.agent_instance import AgentInstance
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.architecture import refuse_hardware
 from sandtui.local.drivers.base import DriverError, FileFailed, Refused
-from sandtui.local.drivers.disk_limits import DiskLimit, ImageLimit, ProjectQuota, find_mkfs, inodes_for, try_quota
+from sandtui.local.drivers.disk_limits import (
+    DiskImage,
+    DiskLimit,
+    ImageLimit,
+    ProjectQuota,
+    find_mkfs,
+    inodes_for,
+    try_quota,
+)
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.host_users import PROBE_UID, HostUsers
 from sandtui.local.drivers.launcher import Launcher, LaunchFailed
@@ -270,12 +278,13 @@ def isolation_spec(
     lock: int | None = None,
     *,
     nested: bool = False,
-    image: str | None = None,
+    image: DiskImage | None = None,
     watched: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it holds."""
     return {
-        "image": image,
+        "image": None if image is None else image.path,
+        "is_laid_out": image is not None and image.is_laid_out,
         "watched": watched,
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sandtui.clock import Clock
-from sandtui.local.agent.isolate import HOST_DIRECTORIES
+from sandtui.local.agent.layout import HOST_DIRECTORIES
 from sandtui.local.agent.network import LINKS
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.base import Driver, DriverError

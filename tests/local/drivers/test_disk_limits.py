@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -194,11 +195,80 @@ def test_an_image_is_small_until_it_is_filled(tmp_path: Path) -> None:
         root.mkdir(parents=True)
         # More sizes than templates are kept for; some come again.
         size = SIZE + (number % 25) * 1024**3
-        images.append(Path(limit.prepare(root, size, 0)))
+        images.append(Path(limit.prepare(root, size, 0).path))
         found = images[-1].stat()
         assert found.st_size == layout(size)[0] * 4096
         assert found.st_blocks * 512 < 2_000_000
-    assert sum(1 for _ in (tmp_path / "disks").iterdir()) <= 16
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(str(number) for number in range(40))
+
+
+async def test_everything_a_sandbox_begins_with_belongs_to_its_own_root(bounded: Api) -> None:
+    boxes = [await bounded.running(disk_size_gb=SMALLEST_GB) for _ in range(2)]
+    # What is mounted in it belongs to others.
+    same = '[ "$(stat -c %d "$path")" != "$(stat -c %d /)" ] || echo "$path"'
+    strangers = f"find / -xdev '(' ! -user 0 -o ! -group 0 ')' -print | while read -r path; do {same}; done"
+    for box in boxes:
+        assert await bounded.output(box, strangers) == ""
+        assert await bounded.output(box, "stat -c '%a %n' /root /tmp /var/tmp /workspace") in (
+            "700 /root\n1777 /tmp\n1777 /var/tmp\n755 /workspace\n",
+            "711 /root\n1777 /tmp\n1777 /var/tmp\n755 /workspace\n",  # with an interpreter in there
+        )
+        command = "chown -h 7:8 /usr/local/bin/python3 /srv && stat -c %u:%g /srv && echo x > /srv/f && pip --version"
+        assert (await bounded.output(box, command)).startswith("7:8\npip ")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A /usr/local of this machine that a test may change."""
+    place = tmp_path / "machine"
+    for name in ("bin", "lib/python3.99"):
+        (place / name).mkdir(parents=True)
+    monkeypatch.setattr("sandtui.local.agent.usr_local.PLACE", str(place))
+    return place
+
+
+def _contains(image: Path, name: str) -> bool:
+    return name.encode() in image.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda place: (place / "bin" / "marked-program").touch(),
+        lambda place: (place / "marked-program").symlink_to("elsewhere"),
+        lambda place: (place / "lib" / "marked-program").mkdir(),
+        lambda place: (place / "share" / "marked-program").mkdir(parents=True),
+    ],
+    ids=["program", "link", "library", "directory"],
+)
+def test_what_is_installed_later_is_in_later_disks(
+    tmp_path: Path, machine: Path, change: Callable[[Path], object]
+) -> None:
+    if (program := find_mkfs()) is None:
+        pytest.skip("mkfs.ext4 is not installed")
+    limit, images = ImageLimit(tmp_path, program), []
+    for turn in range(3):
+        if turn == 2:
+            change(machine)
+        root = tmp_path / str(turn) / "root"
+        root.mkdir(parents=True)
+        images.append(limit.prepare(root, SIZE // 4, 0))
+    if not images[0].is_laid_out:
+        pytest.skip("this mkfs.ext4 makes empty file systems only")
+    assert [_contains(Path(image.path), "marked-program") for image in images] == [False, False, True]
+
+
+async def test_an_old_program_for_file_systems_makes_disks_too(start: Start, tmp_path: Path) -> None:
+    if (program := find_mkfs()) is None:
+        pytest.skip("mkfs.ext4 is not installed")
+    old = tmp_path / "mkfs"
+    old.write_text(f'#!/bin/sh\nfor word; do [ "$word" != -d ] || exit 1; done\nexec {program} "$@"\n')
+    old.chmod(0o755)
+    root = tmp_path / "box" / "root"
+    root.mkdir(parents=True)
+    image = ImageLimit(tmp_path, str(old)).prepare(root, SIZE, 0)
+    assert not image.is_laid_out
+    assert Path(image.path).stat().st_size == layout(SIZE)[0] * 4096
 
 
 def test_no_image_is_made_where_not_even_a_beginning_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
