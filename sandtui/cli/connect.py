@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -12,12 +13,11 @@ from sandtui.cli.usage import complain
 from sandtui.client.errors import ConfigurationError
 from sandtui.config.paths import read_text, write_private
 from sandtui.fleet.inventory.connection import ConnectError, Connection, Offer
-from sandtui.local.settings import LocalError, NothingIsolatesError, PlatformSettings
+from sandtui.local.settings import LocalError, NothingIsolatesError, PlatformSettings, engine_settings
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
-    from pathlib import Path
 
     from sandtui.client import Config
     from sandtui.config.contexts import Context
@@ -44,7 +44,7 @@ async def connect_to(context: Context, *, read_only: bool = False, answer: Path 
         return replace(connection, config=config, production=context.production)
 
     if context.kind == "local":
-        connection = await _local(finished, answer)
+        connection = await _local(context, finished, answer)
     else:
         try:
             # May run key_command.
@@ -74,14 +74,14 @@ def _remote(config: Config, context: Context) -> Connection:
     return Connection(config, " · ".join([config.team_id or "personal", named or place]))
 
 
-async def _local(finished: Callable[[Connection], Connection], answer: Path | None) -> Connection:
+async def _local(context: Context, finished: Callable[[Connection], Connection], answer: Path | None) -> Connection:
 
     async def accept() -> Connection:
         assert answer is not None
         # Saved first, so that the question is not asked again if the start fails.
         with suppress(OSError):
             await asyncio.to_thread(write_private, answer, _YES)
-        return finished(await _local(finished, answer))
+        return finished(await _local(context, finished, answer))
 
     async def decline() -> None:
         assert answer is not None
@@ -89,14 +89,16 @@ async def _local(finished: Callable[[Connection], Connection], answer: Path | No
             await asyncio.to_thread(write_private, answer, "no\n")
 
     try:
+        if (settings := _engine_settings(context)) is not None:
+            return await _platform(settings, context.name)
         try:
-            return await _platform("auto")
+            return await _platform(PlatformSettings())
         except NothingIsolatesError as error:
             if answer is None:
                 raise
             said = await asyncio.to_thread(read_text, answer)
             if said == _YES:
-                return await _platform("process")
+                return await _platform(PlatformSettings(driver="process"))
             question = (
                 "Start plain processes anyway? They can read and change everything that you can on this machine, and "
                 "use its network. Your answer is remembered."
@@ -106,18 +108,33 @@ async def _local(finished: Callable[[Connection], Connection], answer: Path | No
     except LocalError as error:
         raise ConnectError(
             str(error),
-            "Set PRIME_API_KEY to use the Prime platform, or see `sandtui local status`.",
+            "See `docker context ls` and `sandtui help local`."
+            if context.profile.engine
+            else "Set PRIME_API_KEY to use the Prime platform, or see `sandtui local status`.",
         ) from error
 
 
-async def _platform(driver: str) -> Connection:
+def _engine_settings(context: Context) -> PlatformSettings | None:
+    """Return the settings of the platform over the engine that a context names, if it does."""
+    profile = context.profile
+    if not profile.engine and not profile.engine_runtime:
+        return None
+    try:
+        certificates = Path(profile.engine_certificates).expanduser() if profile.engine_certificates else None
+    except RuntimeError as error:
+        raise LocalError(f"engine_certificates of {context.name!r}: {error}.") from None
+    origin = f"the context {context.name!r}"
+    return engine_settings(profile.engine, profile.engine_runtime, origin=origin, certificates=certificates)
+
+
+async def _platform(settings: PlatformSettings, name: str = "local") -> Connection:
     from sandtui.client import Config
     from sandtui.local import service
 
-    endpoint = await asyncio.to_thread(service.ensure, PlatformSettings(driver=driver))
+    endpoint = await asyncio.to_thread(service.ensure, settings)
     return Connection(
         Config(api_key=endpoint.api_key, base_url=endpoint.base_url),
-        f"local · {endpoint.driver}",
+        f"{name} · {endpoint.driver}",
         note=endpoint.warning,
         warning=bool(endpoint.warning),
         isolated=endpoint.driver != "process",

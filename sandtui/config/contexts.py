@@ -14,12 +14,16 @@ from sandtui.client import Config
 from sandtui.client.errors import ConfigurationError
 from sandtui.client.toolkit import DEFAULT_BASE_URL, is_readable_on_the_way, prime_folder
 from sandtui.config.settings import Profile, Settings
+from sandtui.docker_contexts import docker_contexts
 
 COMMAND_SECONDS = 60.0
 """The most seconds for a command to print a key; it may have to ask the user."""
 
 ALLOW_HTTP = "SANDTUI_ALLOW_HTTP"
 """The environment variable that allows sending a key to another machine without encryption."""
+
+DOCKER = "docker:"
+"""What begins the names of contexts for those of the ``docker`` command."""
 
 VARIABLE = "SANDTUI_PROFILE"
 """The environment variable that names the profile to start with."""
@@ -56,10 +60,10 @@ def contexts(settings: Settings, home: Path | None = None) -> list[Context]:
     found = [
         Context(
             name,
-            "local" if profile.local else "profile",
+            "local" if profile.is_local else "profile",
             profile,
             profile.production,
-            profile.base_url or ("this machine" if profile.local else "the Prime platform"),
+            _description(profile),
         )
         for name, profile in settings.profiles.items()
     ]
@@ -73,7 +77,22 @@ def contexts(settings: Settings, home: Path | None = None) -> list[Context]:
         if _PRIME_NAME.fullmatch(name) and name not in taken:
             description = f"~/.prime/environments/{name}.json"
             found.append(Context(name, "prime", production=name.lower() == "production", description=description))
-    return [*found, PRIME, LOCAL]
+    return [*found, PRIME, LOCAL, *_engines()]
+
+
+def _description(profile: Profile) -> str:
+    if not profile.is_local:
+        return profile.base_url or "the Prime platform"
+    runtime = f", run by {profile.engine_runtime}" if profile.engine_runtime else ""
+    return f"containers of {profile.engine or 'this machine'}{runtime}" if profile.engine or runtime else "this machine"
+
+
+def _engines() -> list[Context]:
+    """Return a context for each context of the ``docker`` command."""
+    return [
+        Context(f"{DOCKER}{each.name}", "local", Profile(engine=each.name), description=f"containers of {each.host}")
+        for each in docker_contexts()
+    ]
 
 
 def choose(settings: Settings, wanted: str = "", environ: Mapping[str, str] | None = None) -> Context:

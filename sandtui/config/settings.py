@@ -59,6 +59,12 @@ class Profile(_Table):
 
     local: bool = False
     """The local platform, with its own key."""
+    engine: str = ""
+    """A container engine for local sandboxes: a context of ``docker``, or an address such as ``ssh://me@build``."""
+    engine_runtime: str = ""
+    """The runtime of its containers, such as ``runsc``."""
+    engine_certificates: str = ""
+    """The directory of ``ca.pem``, ``cert.pem`` and ``key.pem`` for TLS to the engine."""
     base_url: Annotated[str, AfterValidator(_usable_url)] = ""
     """The address of the platform; empty for the hosted one."""
     team: str = ""
@@ -77,13 +83,20 @@ class Profile(_Table):
     allow_http: bool = False
     """Whether the key may be sent to another machine without encryption."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the sandboxes run on the local platform, over a container engine or not."""
+        return self.local or bool(self.engine or self.engine_runtime)
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [name for name in ("key_env", "key_command", "key_keyring", "key") if getattr(self, name)]
         if len(ways) > 1:
             raise ValueError(f"{' and '.join(ways)} cannot be combined: keep one")
-        if self.local and (ways or self.base_url or self.team):
+        if self.is_local and (ways or self.base_url or self.team):
             raise ValueError("the local platform has its own address and key: remove base_url, team and key settings")
+        if self.engine_certificates and not self.engine:
+            raise ValueError("engine_certificates needs an engine")
         if self.key_keyring and "/" not in self.key_keyring:
             raise ValueError("key_keyring must be SERVICE/USER")
         return self
@@ -157,6 +170,10 @@ COMMENTED = """\
 #
 # [profiles.here]
 # local = true
+#
+# [profiles.build]
+# engine = "ssh://me@build"   # local sandboxes as containers there; also a context of docker, or tcp://HOST:PORT
+# engine_runtime = "runsc"    # default: the engine's
 """
 
 

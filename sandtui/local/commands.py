@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from sandtui.local.settings import (
     NothingIsolatesError,
     PlatformSettings,
     RetentionLimits,
+    engine_settings,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +73,10 @@ def add_parsers(subparsers: Any) -> None:
         "--allow-nested", action="store_true",
         help="let programs in a sandbox create namespaces, which exposes much more of this kernel",
     )  # fmt: skip
+    _add_engine(serve)
+    # Set by programs that start a platform for a profile.
+    serve.add_argument("--engine-origin", default="--engine", help=argparse.SUPPRESS)
+    serve.add_argument("--engine-certificates", type=Path, help=argparse.SUPPRESS)
     _add_keep(serve)
     _add_directories(serve)
     serve.set_defaults(run=_reporting(_serve))
@@ -90,7 +96,32 @@ def add_parsers(subparsers: Any) -> None:
     stop = actions.add_parser("stop", help="stop the platform and its sandboxes")
     stop.set_defaults(run=_reporting(_stop))
     for parser in (env, status, stop):
+        _add_engine(parser)
         _add_directories(parser)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine", type=_engine, metavar="NAME",
+        help="container engine: a context of docker, or unix://PATH, tcp://HOST:PORT or ssh://USER@HOST; each has a "
+        "platform of its own (default: the one that docker uses)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--engine-runtime", type=_runtime, metavar="NAME",
+        help="runtime of the containers, such as runsc or kata (default: the engine's)",
+    )  # fmt: skip
+
+
+def _engine(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a context of docker or an address")
+    return text.strip()
+
+
+def _runtime(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", text):
+        raise argparse.ArgumentTypeError("expected the name of a runtime")
+    return text
 
 
 def _add_directories(parser: argparse.ArgumentParser) -> None:
@@ -194,7 +225,18 @@ def _reporting(command: Command) -> Command:
 
 
 def _settings(arguments: argparse.Namespace) -> PlatformSettings:
-    settings = PlatformSettings()
+    driver = getattr(arguments, "driver", "auto")
+    settings = PlatformSettings(driver=driver)
+    if arguments.engine or arguments.engine_runtime:
+        if driver not in ("auto", "engine"):
+            option = "--engine" if arguments.engine else "--engine-runtime"
+            raise LocalError(f"{option} needs --driver engine, not {driver}.")
+        settings = engine_settings(
+            arguments.engine or "",
+            arguments.engine_runtime or "",
+            origin=getattr(arguments, "engine_origin", "--engine"),
+            certificates=getattr(arguments, "engine_certificates", None),
+        )
     if arguments.state_dir is not None:
         settings = replace(settings, state_dir=_expanded(arguments.state_dir))
     if "records" in arguments:
@@ -217,7 +259,6 @@ def _serve(arguments: argparse.Namespace) -> int:
         _settings(arguments),
         host=arguments.host,
         port=arguments.port,
-        driver=arguments.driver,
         fleet=arguments.fleet,
         seed=arguments.seed,
         faults=arguments.faults or "",
@@ -242,7 +283,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _env(arguments: argparse.Namespace) -> int:
     from sandtui.local import service
 
-    endpoint = service.ensure(replace(_settings(arguments), driver=arguments.driver))
+    endpoint = service.ensure(_settings(arguments))
     _warn(endpoint)
     # `prime sandbox delete --all` needs the id of the user.
     values = {
@@ -257,10 +298,14 @@ def _env(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from sandtui.local import service
 
-    endpoint = service.find(_settings(arguments))
+    settings = _settings(arguments)
+    endpoint = service.find(settings)
+    others = [] if arguments.state_dir or settings.engine or settings.engine_runtime else service.find_engines()
     if arguments.json:
-        print(json.dumps(_public(endpoint)))
-    elif endpoint is None:
+        engines = [{"engine": one.engine, **_public(one)} for one in others]
+        print(json.dumps(_public(endpoint) | ({"engines": engines} if engines else {})))
+        return 0
+    if endpoint is None:
         print("The local platform is not running.")
     else:
         print(
@@ -269,6 +314,9 @@ def _status(arguments: argparse.Namespace) -> int:
         if endpoint.isolation:
             print(f"Isolation: {endpoint.isolation}")
         _warn(endpoint)
+    for one in others:
+        print(f"The one over the engine {one.engine} is running at {one.base_url} (process {one.pid}).")
+        _warn(one)
     return 0
 
 

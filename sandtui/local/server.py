@@ -46,8 +46,9 @@ async def serve(settings: PlatformSettings, announce: Callable[[str], None], own
             idle = asyncio.create_task(_stop_when_idle(platform, server))
             driver = platform.driver
             endpoint = Endpoint(
-                platform.base_url, platform.api_key, os.getpid(), driver.name, driver.warning, driver.isolation
-            )
+                platform.base_url, platform.api_key, os.getpid(), driver.name, driver.warning, driver.isolation,
+                settings.engine_label,
+            )  # fmt: skip
             file = endpoint_path(settings)
 
             def ready() -> None:

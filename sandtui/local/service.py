@@ -23,7 +23,7 @@ from sandtui.directories import describe
 from sandtui.local.files import LOCK_NAME, private_directory, read_private, write_private
 from sandtui.local.identity import proves
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
-from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, PlatformSettings
+from sandtui.local.settings import ELSEWHERE, LocalError, NothingIsolatesError, PlatformSettings, default_state_dir
 from sandtui.local.store.disk import Disk
 from sandtui.locks import is_held
 
@@ -48,10 +48,15 @@ class Endpoint:
     """What all its users must know about its isolation."""
     isolation: str = ""
     """What separates its sandboxes from the machine, and what they may use of it."""
+    engine: str = ""
+    """The name or address of its container engine and the runtime, if they were named."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.engine:
+            del values["engine"]
+        return values
 
     def save(self, path: Path) -> None:
         """Write it to the file where other processes look for it."""
@@ -63,8 +68,9 @@ class Endpoint:
         text = read_private(path)
         try:
             values = json.loads(text or "null")
-            texts = (str(values["driver"]), str(values.get("warning", "")), str(values.get("isolation", "")))
-            return cls(str(values["base_url"]), str(values["api_key"]), int(values["pid"]), *texts)
+            base_url, api_key, pid = str(values["base_url"]), str(values["api_key"]), int(values["pid"])
+            texts = [str(values.get(name, "")) for name in ("warning", "isolation", "engine")]
+            return cls(base_url, api_key, pid, str(values["driver"]), *texts)
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -91,6 +97,16 @@ def find(settings: PlatformSettings) -> Endpoint | None:
     return endpoint if endpoint is not None and _is_platform(endpoint) else None
 
 
+def find_engines() -> list[Endpoint]:
+    """Return the running platforms over named engines, by the names of their directories."""
+    try:
+        folders = sorted((default_state_dir().parent / "engines").iterdir())
+    except FileNotFoundError:
+        return []
+    found = (find(PlatformSettings(state_dir=folder)) for folder in folders)
+    return [endpoint for endpoint in found if endpoint is not None]
+
+
 def ensure(settings: PlatformSettings, *, timeout: float = START_SECONDS) -> Endpoint:
     """Return the running platform, starting it if there is none. Simultaneous callers get the same one.
 
@@ -108,6 +124,11 @@ def ensure(settings: PlatformSettings, *, timeout: float = START_SECONDS) -> End
         raise LocalError(
             f"The local platform (process {found.pid}) uses the {found.driver} driver, not {settings.driver}. "
             "`sandtui local stop` stops it and its sandboxes."
+        )
+    if settings.engine_label and settings.engine_label != found.engine:
+        raise LocalError(
+            f"The platform on {settings.state_dir} (process {found.pid}) uses the engine "
+            f"{found.engine or 'of this machine'}, not {settings.engine_label}. Omit --state-dir, or stop it first."
         )
     return found
 
@@ -213,7 +234,7 @@ def await_endpoint(
         if process.poll() == NothingIsolatesError.EXIT_CODE:
             raise NothingIsolatesError(_exit_message(log))
         if process.poll() is not None:
-            raise LocalError(f"The local platform did not start. {_reason(log)}".rstrip())
+            raise LocalError(f"The local platform did not start. {_refusal(log) or _reason(log)}".rstrip())
         time.sleep(_PAUSE)
     process.kill()
     process.wait()
@@ -231,6 +252,9 @@ def _spawn(settings: PlatformSettings, log: Path, *, owned: bool = False) -> sub
         *(["--share-network"] if settings.share_network else []),
         *(word for network in settings.allow_private for word in ("--allow-private", network)),
         *(["--allow-nested"] if settings.allow_nested else []),
+        *([f"--engine={settings.engine}", f"--engine-origin={settings.engine_origin}"] if settings.engine else []),
+        *(["--engine-runtime", settings.engine_runtime] if settings.engine_runtime else []),
+        *(["--engine-certificates", str(settings.engine_certificates)] if settings.engine_certificates else []),
         "--log-days", str(settings.retention.log_days), "--log-size", str(settings.retention.log_bytes),
         "--record-days", str(settings.retention.record_days), "--records", str(settings.retention.records),
     ]  # fmt: skip
@@ -267,6 +291,12 @@ def _reason(log: Path) -> str:
 def _exit_message(log: Path) -> str:
     """Return the error message with which the platform exited."""
     return _end(log).rpartition("sandtui: ")[2] or "Nothing on this machine can isolate sandboxes."
+
+
+def _refusal(log: Path) -> str:
+    """Return the message of a platform that ended because of something a user can fix; empty for anything else."""
+    last_line = (_end(log).splitlines() or [""])[-1]
+    return last_line.removeprefix("sandtui: ") if last_line.startswith("sandtui: ") else ""
 
 
 def _end(log: Path) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -40,6 +43,25 @@ def default_state_dir() -> Path:
         raise LocalError(str(error)) from None
 
 
+def engine_label(engine: str, runtime: str) -> str:
+    """Return the name of an engine with a runtime."""
+    return f"{engine or 'default'}{f'+{runtime}' if runtime else ''}"
+
+
+def engine_state_dir(engine: str, runtime: str) -> Path:
+    """Return the directory of the platform over a named engine; each engine and runtime has its own.
+
+    Raises:
+        LocalError: there is no home directory.
+    """
+    whole = engine_label(engine, runtime)
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "-", whole).strip("-.")[:80]
+    if name != whole:
+        # Two URLs can differ in what a file name has no room for.
+        name = f"{name}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
+    return default_state_dir().parent / "engines" / name
+
+
 @dataclass(frozen=True)
 class RetentionLimits:
     """Limits on the logs and records of ended sandboxes; the oldest are removed first."""
@@ -74,5 +96,36 @@ class PlatformSettings:
     links: tuple[str, ...] = ("tun", "veth")
     """The kinds of network device to try, in this order."""
     retention: RetentionLimits = field(default_factory=RetentionLimits)
+    engine: str = ""
+    """The container engine: a URL, or a context of ``docker``; empty for the one that ``docker`` uses."""
+    engine_origin: str = "--engine"
+    """What names the engine, for error messages."""
+    engine_runtime: str = ""
+    """The runtime of its containers, such as runsc; empty for the engine's default."""
+    engine_certificates: Path | None = None
+    """The directory of the certificates for TLS to the engine; None for ``DOCKER_CERT_PATH``."""
     idle_exit: float | None = None
     """Seconds without requests and running sandboxes after which the platform stops."""
+
+    @property
+    def engine_label(self) -> str:
+        """The name or address of the engine and the runtime; empty if neither is named."""
+        return engine_label(self.engine, self.engine_runtime) if self.engine or self.engine_runtime else ""
+
+
+def engine_settings(
+    engine: str, runtime: str = "", *, origin: str = "--engine", certificates: Path | None = None
+) -> PlatformSettings:
+    """Return the settings of the platform over a named engine.
+
+    Raises:
+        LocalError: there is no home directory.
+    """
+    return PlatformSettings(
+        state_dir=engine_state_dir(engine, runtime),
+        driver="engine",
+        engine=engine,
+        engine_origin=origin,
+        engine_runtime=runtime,
+        engine_certificates=certificates,
+    )

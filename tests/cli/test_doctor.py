@@ -240,6 +240,10 @@ async def test_what_isolates_local_sandboxes_is_reported(
         return mode
 
     monkeypatch.setattr("sandtui.local.drivers.selection.find_mode", find)
-    found = {finding.name: finding.state async for finding in drivers.examine()}
+    monkeypatch.setenv("DOCKER_HOST", "tcp://")
+    findings = {finding.name: finding async for finding in drivers.examine()}
+    found = {name: finding.state for name, finding in findings.items()}
+    # An engine that is named and cannot be used is never passed over.
+    assert "engine" not in findings or "DOCKER_HOST" in findings["engine"].text
     found.pop("engine", None)
     assert found == wanted

@@ -36,7 +36,7 @@ def test_the_commented_file_is_right_with_and_without_its_comments(tmp_path):
     examples = settings(
         "\n".join(line for line in shown if not line.startswith(("key_env =", 'key_keyring = "SERVICE')))
     )
-    assert set(examples.profiles) == {"work", "look", "staging", "here"}
+    assert set(examples.profiles) == {"work", "look", "staging", "here", "build"}
     assert examples.keys["app.refresh"] == ("r", "f5")
 
 
@@ -57,6 +57,30 @@ def test_contexts_come_from_profiles_and_from_the_prime_command(home):
     assert [each.name for each in found if each.production] == ["production"]
     config = resolve(found[3], {})
     assert (config.api_key, config.team_id) == ("k-rl", "t")
+
+
+def test_engines_are_contexts_by_profile_and_by_the_names_of_docker(home):
+    folder = home / ".docker" / "contexts" / "meta" / "0"
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text('{"Name": "box", "Endpoints": {"docker": {"Host": "ssh://me@box"}}}')
+    known = settings("[profiles.build]\nengine = 'tcp://b'\n[profiles.gvisor]\nengine_runtime = 'runsc'\n")
+    found = {each.name: each for each in contexts(known)}
+    assert [(name, found[name].kind, found[name].profile.engine) for name in ("build", "gvisor", "docker:box")] == [
+        ("build", "local", "tcp://b"),
+        ("gvisor", "local", ""),
+        ("docker:box", "local", "box"),
+    ]
+    assert [found[name].description for name in ("build", "gvisor", "docker:box")] == [
+        "containers of tcp://b",
+        "containers of this machine, run by runsc",
+        "containers of ssh://me@box",
+    ]
+    assert choose(known, "docker:box", {}) == found["docker:box"]
+    for text in ("engine = 'x'\nbase_url = 'https://x.example'", "engine_runtime = 'x'\nkey = 'k'"):
+        with pytest.raises(SettingsError, match="its own address and key"):
+            settings(f"[profiles.x]\n{text}\n")
+    with pytest.raises(SettingsError, match="needs an engine"):
+        settings("[profiles.x]\nengine_certificates = '~/x'\n")
 
 
 def test_which_context_is_the_first():

@@ -24,9 +24,14 @@ async def examine() -> AsyncIterator[Finding]:
         except LocalError as error:
             yield Finding("namespaces", "error", str(error), "Local sandboxes cannot start until this is fixed.")
             return
-    api = await find_engine()
+    refusal, where = "", ""
+    try:
+        api = await find_engine()
+    except LocalError as error:
+        api, refusal = None, str(error)
     engine = api is not None
     if api is not None:
+        where = f" at {api.link.address}" if api.link.address.origin else ""
         await api.close()
     works = mode.mapped is not None
     if works:
@@ -43,7 +48,10 @@ async def examine() -> AsyncIterator[Finding]:
             fix += " Or start Docker or Podman. `sandtui serve --driver process` runs sandboxes that are NOT isolated."
         yield Finding("namespaces", "warning", f"not available: {mode.reason.rstrip('.')}", fix)
     if engine:
-        yield Finding("engine", "ok", "Docker or Podman is running")
+        yield Finding("engine", "ok", f"Docker or Podman is running{where}")
+    elif refusal:
+        fix = "Local sandboxes run as containers only once this works." if works else "Only needed for images."
+        yield Finding("engine", "warning", refusal, fix)
     else:
         yield Finding("engine", "ok" if works else "warning", "no Docker or Podman (only needed for images)")
 

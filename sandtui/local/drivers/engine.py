@@ -15,9 +15,13 @@ from sandtui.local.control.images import reference_error
 from sandtui.local.drivers.architecture import refuse_hardware
 from sandtui.local.drivers.base import DriverError, ImageUnavailable
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
-from sandtui.local.drivers.engine_api import EngineApi, EngineError, engine_sockets, image_path
+from sandtui.local.drivers.engine_address import EngineAddress, engine_addresses
+from sandtui.local.drivers.engine_api import EngineApi, EngineError, image_path
 from sandtui.local.drivers.engine_instance import EngineInstance
+from sandtui.local.drivers.engine_links import EngineLink, SocketLink
+from sandtui.local.drivers.engine_ssh import SshLink
 from sandtui.local.drivers.logs import SandboxLogs
+from sandtui.local.settings import LocalError
 from sandtui.local.store.records import SandboxRecord
 
 WORKING_DIRECTORY: Final = "/workspace"
@@ -34,27 +38,71 @@ _MAX_LOGGED: Final = 10_000
 
 
 async def find_engine() -> EngineApi | None:
-    """Return the first engine that responds, or None."""
-    for path in engine_sockets():
-        api = EngineApi(path)
+    """Return the engine that the ``docker`` command would use, or the first that responds; None if none does.
+
+    Raises:
+        LocalError: an engine is named, by ``DOCKER_HOST`` or a context, and does not respond.
+    """
+    for address in engine_addresses():
         try:
-            await api.call("GET", "/version")
-        except DriverError:
-            await api.close()
-            continue
-        return api
+            return await reach_engine(address)
+        except LocalError:
+            if address.origin:
+                raise
     return None
+
+
+async def reach_engine(address: EngineAddress) -> EngineApi:
+    """Return the engine at an address.
+
+    Raises:
+        LocalError: it does not respond.
+    """
+    api = EngineApi(_link(address))
+    try:
+        await api.call("GET", "/version")
+    except DriverError as error:
+        await api.close()
+        named = f" It is chosen by {address.origin}." if address.origin else ""
+        raise LocalError(f"{error}{named}") from error
+    except BaseException:
+        await api.close()
+        raise
+    return api
+
+
+def _link(address: EngineAddress) -> EngineLink:
+    return SshLink(address) if address.scheme == "ssh" else SocketLink(address)
+
+
+async def check_runtime(api: EngineApi, runtime: str) -> None:
+    """Check that an engine has a runtime.
+
+    Raises:
+        LocalError: it has none with that name; the message names those that it has.
+    """
+    try:
+        found = await api.call("GET", "/info")
+    except DriverError as error:
+        raise LocalError(f"The container engine did not list its runtimes: {error}") from error
+    known = found.get("Runtimes") if isinstance(found, dict) else None
+    if isinstance(known, dict) and runtime not in known:
+        names = ", ".join(sorted(str(name) for name in known)) or "none"
+        raise LocalError(
+            f"The container engine has no runtime {runtime!r}. It has: {names}. Install it there and name it in the "
+            "engine's configuration (for Docker `runtimes` in /etc/docker/daemon.json)."
+        )
 
 
 class EngineDriver:
     """Runs each sandbox as a container."""
 
     name = "engine"
-    warning = ""
     keeps_sandboxes = False
 
-    def __init__(self, api: EngineApi, state_dir: Path) -> None:
+    def __init__(self, api: EngineApi, state_dir: Path, runtime: str = "") -> None:
         self._api = api
+        self._runtime = runtime
         self.logs = SandboxLogs(state_dir / "logs")
         self._keeping_log = asyncio.Lock()
         self._log_kept: set[str] = set()
@@ -66,10 +114,21 @@ class EngineDriver:
     def isolation(self) -> str:
         """Describe the isolation of containers."""
         return (
-            f"containers of {self._version or 'the container engine'}, with its isolation and its limits on memory, "
-            "cores and processes; few capabilities, and no way to gain more (sudo does not work); "
+            f"containers of {self._version or 'the container engine'}{self._place}, with its isolation and its limits "
+            "on memory, cores and processes; few capabilities, and no way to gain more (sudo does not work); "
             "network_access=false gives no network at all; disk is not limited."
         )
+
+    @property
+    def _place(self) -> str:
+        address = self._api.link.address
+        place = "" if address.is_here else f" at {address}"
+        return f"{place}, run by {self._runtime}" if self._runtime else place
+
+    @property
+    def warning(self) -> str:
+        """Warn about a connection that others can read or change."""
+        return self._api.link.address.warning
 
     def fleet(self) -> list[SandboxRecord]:
         """Return no sandboxes: this driver starts without any."""
@@ -83,11 +142,12 @@ class EngineDriver:
         """Read the version of the engine and open the logs."""
         self.logs.open()
         found = await self._api.call("GET", "/version")
-        platform = found.get("Platform") or {}
+        # Podman names its platform there, such as linux/amd64/debian-12.
+        named = str((found.get("Platform") or {}).get("Name") or "")
         components = [one.get("Name", "") for one in found.get("Components") or []]
-        name = platform.get("Name") or next((one for one in components if one), "the engine")
+        name = ("" if "/" in named else named) or next((one for one in components if one), "the engine")
         self._architecture = str(found.get("Arch") or "")
-        self._version = f"{str(name).split('/')[0]} {found.get('Version', '')}".strip()
+        self._version = f"{name} {found.get('Version', '')}".strip()
 
     async def close(self) -> None:
         """Close the connections to the engine."""
@@ -220,6 +280,7 @@ class EngineDriver:
         """Return the container of a sandbox in the form that the engine reads."""
         argv = record.argv()
         memory = int(record.memory_gb * 1024**3)
+        runtime = {"Runtime": self._runtime} if self._runtime else {}
         return {
             "Image": record.docker_image,
             "Entrypoint": (argv or _STAY)[:1],
@@ -237,6 +298,7 @@ class EngineDriver:
                 "CapAdd": list(CAPABILITIES),
                 "SecurityOpt": ["no-new-privileges"],
                 "NetworkMode": "bridge" if record.network_access else "none",
+                **runtime,
             },
         }
 

@@ -1,22 +1,20 @@
-"""The Docker API over a Unix socket, as served by Docker and Podman."""
+"""The Docker API, as served by Docker and Podman."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
 from sandtui.local.drivers.base import DriverError
+from sandtui.local.drivers.engine_links import EngineLink, EngineStream, EngineTransport
 
 VERSION: Final = "/v1.41"
 _SECONDS: Final = 60.0
-_MAX_HEAD: Final = 65536
 
 
 class EngineError(DriverError):
@@ -27,30 +25,18 @@ class EngineError(DriverError):
         self.status = status
 
 
-def engine_sockets() -> list[Path]:
-    """Return the sockets on which an engine may listen, the most explicit first."""
-    found = []
-    host = os.environ.get("DOCKER_HOST", "")
-    if host.startswith("unix://"):
-        found.append(Path(host.removeprefix("unix://")))
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime:
-        found += [Path(runtime, "docker.sock"), Path(runtime, "podman", "podman.sock")]
-    found += [Path("/var/run/docker.sock"), Path("/run/podman/podman.sock")]
-    return [path for path in found if path.is_socket()]
-
-
 class EngineApi:
     """Calls of one engine."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        transport = httpx.AsyncHTTPTransport(uds=str(path))
+    def __init__(self, link: EngineLink) -> None:
+        self.link = link
+        transport = EngineTransport(link)
         self._http = httpx.AsyncClient(transport=transport, base_url=f"http://engine{VERSION}", timeout=_SECONDS)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self.link.close()
 
     async def call(self, method: str, path: str, *, wait: bool = False, **options: Any) -> Any:
         """Make a call and return its JSON; with ``wait``, without a timeout."""
@@ -58,7 +44,9 @@ class EngineApi:
             timeout = httpx.Timeout(None, connect=_SECONDS) if wait else httpx.Timeout(_SECONDS)
             response = await self._http.request(method, path, timeout=timeout, **options)
         except httpx.HTTPError as error:
-            raise DriverError(f"The container engine does not respond: {error or type(error).__name__}.") from error
+            raise DriverError(
+                f"The container engine {self.link.address} does not respond: {error or type(error).__name__}."
+            ) from error
         if response.status_code >= 400:
             raise EngineError(response.status_code, _reason(response))
         try:
@@ -82,12 +70,9 @@ class EngineApi:
                 f"The container engine closed the connection: {error or type(error).__name__}."
             ) from error
 
-    async def hijack(self, path: str, body: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def hijack(self, path: str, body: dict[str, Any]) -> EngineStream:
         """Make a call whose connection becomes a byte stream in both directions."""
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(self.path), limit=_MAX_HEAD)
-        except OSError as error:
-            raise DriverError(f"The container engine does not respond: {error.strerror}.") from error
+        reader, writer = await self.link.open()
         data = json.dumps(body).encode("ascii")
         head = (
             f"POST {VERSION}{path} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
@@ -103,7 +88,7 @@ class EngineApi:
         except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             writer.close()
             raise DriverError("The container engine closed the connection.") from error
-        except EngineError:
+        except BaseException:
             writer.close()
             raise
         return reader, writer

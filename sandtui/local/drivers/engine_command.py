@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sandtui.local.drivers.base import Command, CommandFailed, DriverError, SandboxGone, Stream
 from sandtui.local.drivers.engine_api import EngineApi, EngineError
+from sandtui.local.drivers.engine_links import EngineReader, EngineWriter
 
 # The first line on stderr (or the terminal) is the pid in the container; the engine only reports the machine's.
 _WRAPPER: Final = 'echo $$ >&2; exec "$@"'
@@ -26,8 +27,8 @@ class EngineCommand:
         self._container = container
         self._command = command
         self._id = ""
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter
+        self._reader: EngineReader
+        self._writer: EngineWriter
         self._queues: dict[str, asyncio.Queue[bytes]] = {name: asyncio.Queue(_QUEUE) for name in ("stdout", "stderr")}
         self._splitting: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sandtui.local.drivers.base import Command, DriverError, Ending, FileFailed, PortClosed, SandboxGone
 from sandtui.local.drivers.engine_api import EngineApi
 from sandtui.local.drivers.engine_command import EngineCommand
+from sandtui.local.drivers.engine_relay import relayed
 
 DIAL_SECONDS: Final = 5.0
 _NOT_OFFERED: Final = "The container engine driver has no file service; use commands, uploads and downloads."
@@ -87,19 +88,15 @@ class EngineInstance:
         address = next((one for one in addresses if one), None)
         if address is None:
             raise PortClosed("The container has no network, so its ports cannot be reached.")
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.setblocking(False)
         try:
-            loop = asyncio.get_running_loop()
+            if self._api.link.address.is_here:
+                return await _connect(str(address), port)
             async with asyncio.timeout(DIAL_SECONDS):
-                await loop.sock_connect(sock, (str(address), port))
+                return await relayed(*await self._api.link.open_port(str(address), port))
+        except DriverError as error:
+            raise PortClosed(str(error)) from error
         except (OSError, TimeoutError) as error:
-            sock.close()
             raise PortClosed(f"Nothing in the sandbox listens on port {port} of its address {address}.") from error
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     async def exceeded_limits(self) -> bool:
         """Return whether a process of the container was killed for lack of memory."""
@@ -155,6 +152,18 @@ class EngineInstance:
             return await running.wait()
         finally:
             running.close()
+
+
+async def _connect(address: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        async with asyncio.timeout(DIAL_SECONDS):
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class SpooledFile:

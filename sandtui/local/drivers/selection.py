@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from sandtui.local.agent.network import LINKS
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.disk_limits import DiskLimit
-from sandtui.local.drivers.engine import EngineDriver, find_engine
+from sandtui.local.drivers.engine import EngineDriver, check_runtime, find_engine, reach_engine
+from sandtui.local.drivers.engine_address import named_address, usual_addresses
+from sandtui.local.drivers.engine_api import EngineApi
 from sandtui.local.drivers.namespace import NamespaceDriver, find_disk_limit, probe
 from sandtui.local.drivers.process import ProcessDriver
 from sandtui.local.drivers.simulated import SimulatedDriver
@@ -36,13 +39,19 @@ async def select_driver(settings: PlatformSettings, state_dir: Path, clock: Cloc
     if settings.driver == "process":
         return ProcessDriver(state_dir, images)
     if settings.driver == "engine":
-        api = await find_engine()
+        api = await _named_engine(settings)
         if api is None:
             raise LocalError(
                 "No container engine responds. Start Docker or Podman (`podman system service --time=0 "
                 "unix:///PATH/podman.sock`), and set DOCKER_HOST if its socket is not in a usual place."
             )
-        return EngineDriver(api, state_dir)
+        if settings.engine_runtime:
+            try:
+                await check_runtime(api, settings.engine_runtime)
+            except BaseException:
+                await api.close()
+                raise
+        return EngineDriver(api, state_dir, settings.engine_runtime)
     mode = await find_mode(state_dir, settings.links)
     if mode.mapped is not None:
         _check_out_of_sight(state_dir)
@@ -59,7 +68,11 @@ async def select_driver(settings: PlatformSettings, state_dir: Path, clock: Cloc
             "which does not isolate."
         )
     # A container engine isolates well, but needs images: the second choice.
-    if (api := await find_engine()) is not None:
+    try:
+        api = await find_engine()
+    except LocalError as error:
+        raise LocalError(f"Namespaces do not work here ({reason}). {error}") from error
+    if api is not None:
         return EngineDriver(api, state_dir)
     raise NothingIsolatesError(
         f"Nothing on this machine can isolate sandboxes: namespaces do not work ({reason}), and no container engine "
@@ -67,6 +80,18 @@ async def select_driver(settings: PlatformSettings, state_dir: Path, clock: Cloc
         "or Podman, or select the driver for sandboxes that are NOT isolated: "
         "`sandtui local env --driver process` or `sandtui serve --driver process`."
     )
+
+
+async def _named_engine(settings: PlatformSettings) -> EngineApi | None:
+    if not settings.engine:
+        return await find_engine()
+    address = named_address(settings.engine, settings.engine_origin, settings.engine_certificates)
+    if address is not None:
+        return await reach_engine(address)
+    for usual in usual_addresses():
+        with contextlib.suppress(LocalError):
+            return await reach_engine(usual)
+    return None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ import pytest
 
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.engine import EngineDriver
+from sandtui.local.drivers.engine_address import EngineAddress
 from sandtui.local.drivers.engine_api import EngineApi
+from sandtui.local.drivers.engine_links import SocketLink
 from sandtui.local.drivers.namespace import NamespaceDriver
 from sandtui.local.store.records import SandboxRecord
 from tests.local.conftest import Inside
@@ -101,7 +103,7 @@ async def test_root_that_stays_root_changes_nothing_either(unmapped: Inside) -> 
 
 
 async def test_a_container_has_few_rights_and_gets_no_more(tmp_path: Path) -> None:
-    driver = EngineDriver(EngineApi(str(tmp_path / "engine.sock")), tmp_path)
+    driver = EngineDriver(EngineApi(SocketLink(EngineAddress("unix", path=str(tmp_path / "engine.sock")))), tmp_path)
     now = datetime.now(UTC)
     config = driver.description(SandboxRecord("sbx_one", "n", "i", created_at=now, updated_at=now))["HostConfig"]
     await driver.close()

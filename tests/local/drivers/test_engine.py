@@ -206,6 +206,6 @@ async def test_auto_takes_an_engine_where_namespaces_do_not_work(
 
 
 async def test_without_an_engine_the_driver_says_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandtui.local.drivers.engine.engine_sockets", list)
+    monkeypatch.setattr("sandtui.local.drivers.engine.engine_addresses", list)
     with pytest.raises(LocalError, match="DOCKER_HOST"):
         await start("engine")
