@@ -1,133 +1,356 @@
-"""``sandtui create``: create sandboxes from a preset; prints a JSON line for each."""
+"""``sandtui create``: create sandboxes, from flags, from a preset, or from both."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sandtui.cli.connect import connect_command
-from sandtui.cli.usage import FAILURE, NOT_REACHED, UsageError, complain, refuse
-from sandtui.client.errors import ConfigurationError
+from sandtui.cli.connected import run_connected
+from sandtui.cli.output import JSON_LINES, ObjectKind, ObjectPrinter, add_output
+from sandtui.cli.progress import ProgressLine
+from sandtui.cli.usage import EXIT_CODES, FAILURE, INTERRUPTED, UsageError, complain, note
 from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
 from sandtui.directories import describe
-from sandtui.fleet.inventory.connection import ConnectError, Connection
+from sandtui.manual import nearest
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
-    from sandtui.fleet.creation.launch import Launch, LaunchItem
+    from sandtui.fleet.creation.launch import Launch
     from sandtui.fleet.creation.launch_plan import LaunchPlan
+    from sandtui.fleet.inventory.connection import Connection
+
+_DESCRIPTION = """\
+Create sandboxes, from options, from a preset, or from a preset changed by options. {i} or {i:03} in the name, the
+command, variables and labels is the number of the sandbox. Prints each as it is created; with --wait, when it is ready.
+
+  sandtui create --image python:3.12 --name 'try-{i}' --count 40 --env-file .env --label run=42 --cpu 2 --memory 4
+  sandtui create rollouts --count 8 --timeout 2h --wait
+  sandtui create -f gpu.toml --dry-run
+
+Several sandboxes get a label launch=... in common. Values on the command line can be seen by other users of this
+machine: --env NAME and --secret NAME take them from the environment, --env-file and --secret-file from a file.
+"""
+
+FLAGS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "docker_image": (("--image",), "IMAGE", "image, such as python:3.12 (default: python:3.11-slim)"),
+    "name": (("--name",), "NAME", "name; number several with {i} (default: sandbox)"),
+    "count": (("--count", "-n"), "N", "how many to create (default: 1)"),
+    "start": (("--start",), "N", "the first number for {i} (default: 1)"),
+    "matrix": (("--matrix",), "LIST", "create every combination: 'memory_gb=2,4 SEED=1,2'"),
+    "start_command": (("--command",), "TEXT", "what it runs (default: it stays idle)"),
+    "cpu_cores": (("--cpu", "--cpus"), "CORES", "CPU cores (default: 1)"),
+    "memory_gb": (("--memory", "-m"), "GB", "memory, as 4, 4g or 512m (default: 2)"),
+    "disk_size_gb": (("--disk",), "GB", "disk (default: 5)"),
+    "gpu_count": (("--gpus",), "N", "GPUs; needs --gpu-type and --kind vm"),
+    "gpu_type": (("--gpu-type",), "TYPE", "such as H100_80GB"),
+    "kind": (("--kind",), "KIND", "container or vm (default: container)"),
+    "timeout_minutes": (("--timeout",), "TIME", "its lifetime, as 90m or 2h (default: 1h)"),
+    "idle_timeout_minutes": (("--idle-timeout",), "TIME", "end it after this time without use (default: never)"),
+    "network": (("--network",), "RULE", "open, blocked, 'allow HOST ...' or 'deny HOST ...' (default: open)"),
+    "arch": (("--arch",), "ARCH", "amd64 or arm64"),
+    "region": (("--region",), "REGION", "where it runs (default: anywhere)"),
+    "team_id": (("--team",), "ID", "the team that it belongs to (default: that of the context)"),
+}
+"""The option for each field of the create form that has one value."""
+
+LISTED: dict[str, tuple[str, str]] = {
+    "labels": ("--label", "label"),
+    "environment_vars": ("--env", "variable"),
+    "secrets": ("--secret", "secret"),
+}
+"""The option for each field that has several values; they are added to those of a preset."""
+
+_SIZES = {"memory_gb", "disk_size_gb"}
+_SIZE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:([mgt])(?:i?b)?)?", re.IGNORECASE)
+_UNITS = {"m": 1 / 1024, "g": 1.0, "t": 1024.0}
+
+
+def requests() -> ObjectKind[Any]:
+    """Return what is printed of each sandbox."""
+    from sandtui.cli.creations import CREATIONS
+
+    return CREATIONS
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
         "create",
-        help="create sandboxes from a preset",
-        description="Create sandboxes from a preset and print a JSON line for each. "
-        "Exit code 0: all were created; 1: some were not; 2: wrong usage.",
+        help="create sandboxes",
+        description=_DESCRIPTION,
+        epilog=EXIT_CODES,
+        usage="sandtui create [options] [PRESET]",
     )
-    parser.add_argument("preset", help="name of a preset, or path of its TOML file")
-    parser.add_argument("--count", help="number of sandboxes; {i} in the name becomes the index")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="override a field of the preset (may be repeated)",
-    )
-    parser.add_argument("--wait", action="store_true", help="wait until every sandbox is ready; print a line for each")
+    parser.add_argument("preset", nargs="?", metavar="PRESET", help="name of a preset, or path of its TOML file")
+    parser.add_argument("-f", "--file", metavar="FILE", help="a preset's TOML file; - is standard input")
+    parser.add_argument("--wait", action="store_true", help="wait until every sandbox is ready")
     parser.add_argument("--dry-run", action="store_true", help="print what would be created, without creating it")
+    group = parser.add_argument_group("the sandboxes")
+    for field, (options, metavar, words) in FLAGS.items():
+        group.add_argument(*options, dest=f"field_{field}", metavar=metavar, help=words)
+    add = {"action": "append", "default": []}
+    group.add_argument("--label", "-l", **add, metavar="LABEL", help="a label, such as run=42 (may be repeated)")  # type: ignore[arg-type]
+    group.add_argument("--env", "-e", **add, metavar="NAME[=VALUE]", help="a variable (may be repeated)")  # type: ignore[arg-type]
+    group.add_argument("--env-file", **add, metavar="FILE", help="variables from a .env file; - is standard input")  # type: ignore[arg-type]
+    group.add_argument("--secret", **add, metavar="NAME[=VALUE]", help="a secret (may be repeated)")  # type: ignore[arg-type]
+    group.add_argument("--secret-file", **add, metavar="FILE", help="secrets from a .env file; - is standard input")  # type: ignore[arg-type]
+    group.add_argument(
+        "--set",
+        **add,  # type: ignore[arg-type]
+        metavar="FIELD=VALUE",
+        help="set a field by the name that it has in presets (may be repeated)",
+    )
+    add_output(parser, requests, sort=False, plain=JSON_LINES)
     parser.set_defaults(run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.config.presets import PresetError, PresetStore
     from sandtui.config.state_check import check_journal
-    from sandtui.fleet.creation.form import BY_ID, DEFAULTS
-    from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
 
-    try:
-        fields = {**DEFAULTS, **_fields(arguments.preset, PresetStore(Paths.of_user().presets))}
-    except PresetError as error:
-        return refuse(str(error))
-    for change in arguments.set:
-        name, equals, value = change.partition("=")
-        if not equals or name not in BY_ID:
-            return refuse(f"--set {change}: expected FIELD=VALUE, with one of these fields: {', '.join(BY_ID)}")
-        fields[name] = value
-    if arguments.count is not None:
-        fields["count"] = arguments.count
-    plan = plan_launch(fields, new_launch_id())
-    if plan.problems:
-        words = "; ".join(f"{name}: {problem}" for name, problem in plan.problems.items())
-        return refuse(words)
+    plan = _plan(arguments)
     if arguments.dry_run:
-        for request in plan.requests:
-            print(request.model_copy(update={"secrets": None}).model_dump_json(exclude_none=True))
+        printer = ObjectPrinter(requests(), arguments)
+        printer.add([_planned(request) for request in plan.requests])
+        printer.end()
+        many = len(plan.requests)
+        note(
+            f"{many:,} sandbox{'es' * (many != 1)}: {plan.cores:g} cores, {plan.memory_gb:g} GB of memory, "
+            f"{plan.disk_gb:g} GB of disk; nothing was created"
+        )
         return 0
     try:
         check_journal(Paths.of_user())
     except OSError as error:
         raise UsageError(str(error)) from None
-    return asyncio.run(_create(plan, arguments))
+    return _create(plan, arguments)
 
 
-def _fields(preset: str, store: object) -> dict[str, str]:
-    from sandtui.config.presets import PresetStore
+def _plan(arguments: argparse.Namespace) -> LaunchPlan:
+    """Return the plan of the preset and the options.
 
-    assert isinstance(store, PresetStore)
-    path = Path(preset)
-    if path.suffix == ".toml" or "/" in preset:
+    Raises:
+        UsageError: a value is not valid; it names its option.
+    """
+    from sandtui.config.presets import PresetError
+    from sandtui.fleet.creation.form import DEFAULTS
+    from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
+
+    try:
+        fields = {**DEFAULTS, **_preset(arguments)}
+    except PresetError as error:
+        image = arguments.preset is not None and "/" not in arguments.preset and ":" in arguments.preset
+        raise UsageError(f"{error}{f'; for an image use --image {arguments.preset}' if image else ''}") from None
+    fields |= _single_values(arguments)
+    for name, words in _listed_values(arguments).items():
+        fields[name] = " ".join(part for part in (fields[name], *words) if part)
+    fields |= _set_values(arguments.set)
+    plan = plan_launch(fields, new_launch_id())
+    if plan.problems:
+        raise UsageError("; ".join(f"{option_of(name)}: {problem}" for name, problem in plan.problems.items()))
+    return plan
+
+
+def option_of(field: str) -> str:
+    """Return the option that gives a field of the form its value."""
+    if field in FLAGS:
+        return FLAGS[field][0][0]
+    return LISTED[field][0] if field in LISTED else field
+
+
+def _preset(arguments: argparse.Namespace) -> dict[str, str]:
+    from sandtui.config.presets import PresetError, PresetStore, read_preset
+
+    if [*arguments.env_file, *arguments.secret_file, arguments.file].count("-") > 1:
+        raise UsageError("only one file can be -")
+    if arguments.preset is not None and arguments.file is not None:
+        raise UsageError("a preset and --file cannot be combined")
+    name: str | None = arguments.preset or arguments.file
+    if name is None:
+        return {}
+    if arguments.file == "-":
+        return dict(read_preset(_read("-"), "standard input").fields)
+    path = Path(name).expanduser()
+    if arguments.file is not None or path.suffix == ".toml" or "/" in name:
+        if arguments.file is not None:
+            try:
+                return dict(read_preset(_read(name), path.stem).fields)
+            except PresetError as error:
+                raise PresetError(f"{name}: {error}") from None
         return dict(PresetStore(path.parent).load(path.stem).fields)
-    return dict(store.load(preset).fields)
+    return dict(PresetStore(Paths.of_user().presets).load(name).fields)
 
 
-async def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
-    from sandtui.client import AsyncSandboxClient
+def _single_values(arguments: argparse.Namespace) -> dict[str, str]:
+    found = {}
+    for field in FLAGS:
+        value: str | None = getattr(arguments, f"field_{field}")
+        if value is not None:
+            found[field] = _gigabytes(value) if field in _SIZES else value
+    return found
+
+
+def _gigabytes(text: str) -> str:
+    """Return a size in GB; what has no unit is one already, and what is no size is refused by the form."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[2] is None:
+        return text
+    return f"{float(match[1].replace(',', '.')) * _UNITS[match[2].lower()]:g}"
+
+
+def _listed_values(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    for label in arguments.label:
+        if not label or any(letter.isspace() for letter in label):
+            raise UsageError(f"--label {label!r}: a label can't be empty or contain spaces")
+    return {
+        "labels": list(arguments.label),
+        "environment_vars": [
+            *_quoted(word for path in arguments.env_file for word in _env_file(path, "--env-file")),
+            *_quoted(_variable(word) for word in arguments.env),
+        ],
+        "secrets": [
+            *_quoted(word for path in arguments.secret_file for word in _env_file(path, "--secret-file")),
+            *_quoted(word if "=" in word else f"{word}=@env:{word}" for word in arguments.secret),
+        ],
+    }
+
+
+def _quoted(words: Iterable[str]) -> list[str]:
+    return [shlex.quote(word) for word in words]
+
+
+def _variable(word: str) -> str:
+    if "=" in word:
+        return word
+    if word not in os.environ:
+        raise UsageError(f"--env {word}: the environment variable {word} is not set; write --env {word}=VALUE")
+    return f"{word}={os.environ[word]}"
+
+
+def _env_file(path: str, option: str) -> list[str]:
+    from sandtui.fleet.creation.values import dotenv
+
+    words = dotenv(_read(path))
+    for number, word in enumerate(words, 1):
+        if "=" not in word:
+            # The text may be a secret.
+            raise UsageError(f"{option} {path}: entry {number} is not NAME=VALUE")
+    return words
+
+
+def _read(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not text in UTF-8") from None
+    except (OSError, AttributeError) as error:
+        why = describe(error, Path(path)) if isinstance(error, OSError) else "standard input is closed"
+        raise UsageError(f"cannot read {path}: {why}") from None
+
+
+def _set_values(changes: list[str]) -> dict[str, str]:
+    from sandtui.fleet.creation.form import BY_ID
+
+    found = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or name not in BY_ID:
+            close = nearest(name, tuple(BY_ID))
+            advice = f'; did you mean "{close}"?' if close else ""
+            expected = f"expected FIELD=VALUE, with one of these fields: {', '.join(BY_ID)}"
+            raise UsageError(f"--set {change}: {expected}{advice}")
+        found[name] = value
+    return found
+
+
+def _planned(request: Any) -> Any:
+    from sandtui.cli.creations import CreationLine
+
+    return CreationLine(request, None, "planned")
+
+
+def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
     from sandtui.config.journal import LaunchJournal
     from sandtui.fleet.creation.launch import Launch
 
-    journal = LaunchJournal(Paths.of_user().journal)
-    try:
-        connection: Connection = await connect_command(arguments)
-        async with AsyncSandboxClient(config=connection.config) as client:
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
+        journal = LaunchJournal(Paths.of_user().journal)
+        try:
             launch = Launch(plan, client, SystemClock(), journal, connection.label)
-            return await _follow(launch, wait=arguments.wait, client=client)
-    except (ConnectError, ConfigurationError, OSError) as error:
-        complain(describe(error))
-        return NOT_REACHED if isinstance(error, ConnectError) else FAILURE
-    finally:
-        journal.close()
+            return await _follow(launch, arguments)
+        except OSError as error:
+            complain(describe(error))
+            return FAILURE
+        finally:
+            journal.close()
+
+    return run_connected(arguments, work)
 
 
-async def _follow(launch: Launch, *, wait: bool, client: AsyncSandboxClient) -> int:
+async def _follow(launch: Launch, arguments: argparse.Namespace) -> int:
+    from sandtui.cli.creations import CreationLine
     from sandtui.fleet.creation.launch import Step
 
+    wait: bool = arguments.wait
+    printer = ObjectPrinter(requests(), arguments)
+    total = len(launch.items)
+    progress = ProgressLine("creating", total)
     reported: dict[int, Step] = {}
+    # A table tells the end of each only; lines of JSON also tell that it exists.
+    steps = {Step.STARTING, Step.READY, Step.FAILED} if printer.is_jsonl or not wait else {Step.READY, Step.FAILED}
 
     def report() -> None:
+        fresh = []
         for item in launch.items:
-            news = item.step in {Step.STARTING, Step.READY, Step.FAILED} and reported.get(item.index) is not item.step
+            news = item.step in steps and reported.get(item.index) is not item.step
             if news and (wait or item.step is not Step.READY):
                 reported[item.index] = item.step
-                print(json.dumps(_row(item)), flush=True)
+                fresh.append(CreationLine(item.request, item.sandbox_id, item.step.value, item.problem))
+        if fresh:
+            progress.clear()
+            printer.add(fresh)
+        last = {Step.READY, Step.FAILED} if wait else {Step.STARTING, Step.FAILED}
+        progress.update(sum(item.step in last for item in launch.items))
 
     launch.on_change.subscribe(report)
-    await (launch.run() if wait else launch.create())
-    return 1 if launch.counts[Step.FAILED] else 0
+    interrupted = False
+    try:
+        await (launch.run() if wait else launch.create())
+    except asyncio.CancelledError:
+        interrupted = True
+    finally:
+        progress.clear()
+        printer.end()
+    if interrupted:
+        complain(_undone(launch))
+        return INTERRUPTED
+    failed = launch.counts[Step.FAILED]
+    if failed and total > 1:
+        complain(f"{failed:,} of {total:,} failed")
+    return FAILURE if failed else 0
 
 
-def _row(item: LaunchItem) -> dict[str, object]:
-    row: dict[str, object] = {
-        "name": item.request.name,
-        "id": item.sandbox_id,
-        "state": {"starting": "created"}.get(item.step.value, item.step.value),
-    }
-    if item.problem:
-        row["error"] = item.problem
-    return row
+def _undone(launch: Launch) -> str:
+    """Return what an interrupted launch has not done, and how to go on."""
+    from sandtui.fleet.creation.launch import Step
+
+    counts = launch.counts
+    created = len(launch.ids)
+    parts = [f"{created:,} created"]
+    parts += [f"{counts[Step.CREATING]:,} sent, result unknown"] if counts[Step.CREATING] else []
+    parts += [f"{counts[Step.QUEUED]:,} not sent"] if counts[Step.QUEUED] else []
+    label = next((label for item in launch.items for label in item.request.labels if label.startswith("launch=")), "")
+    advice = (
+        f"; delete them with `sandtui rm '#{label}'`, or resume in the dashboard"
+        if label and (created or counts[Step.CREATING])
+        else ""
+    )
+    return f"interrupted: {', '.join(parts)}{advice}"

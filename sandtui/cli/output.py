@@ -34,6 +34,8 @@ NOTHING = "-"
 
 GAP = 2
 
+_LINES = "lines of values separated by tabs"
+
 COLORS = {"good": "32", "busy": "33", "bad": "31", "info": "36", "dim": "2", "heading": "1"}
 """What a role looks like, in the colors of the terminal's own theme."""
 
@@ -82,21 +84,25 @@ def add_output(
     *,
     sort: bool = True,
     formats: Sequence[str] = FORMATS,
+    plain: str = "",
 ) -> None:
-    """Add the options of the output. ``kind`` is called when they are used, and when the help is printed."""
+    """Add the options of the output. ``kind`` is called when they are used, and when the help is printed.
+
+    ``plain`` is the format where there is no terminal, if it is not lines.
+    """
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o",
         "--output",
         choices=formats,
         metavar="FORMAT",
-        help=f"{', '.join(formats)} (default: {formats[0]} on a terminal, else lines of values separated by tabs)",
+        help=f"{', '.join(formats)} (default: {formats[0]} on a terminal, else {plain or _LINES})",
     )
     if TABLE in formats:
         group.add_argument("--columns", metavar="LIST", help="the columns of the table, separated by commas")
         if sort:
             group.add_argument("--sort", metavar="COLUMN", help="sort by a column; with a - before it, in reverse")
-    parser.set_defaults(epilog=lambda: describe(kind(), sort=sort))
+    parser.set_defaults(plain=plain, epilog=lambda: describe(kind(), sort=sort))
 
 
 def describe(kind: ObjectKind[Any], *, sort: bool = True) -> str:
@@ -155,7 +161,7 @@ class ObjectPrinter(Generic[T]):
         check_output()
         self._kind = kind
         self._single = single
-        self._format: str = arguments.output or (TABLE if on_terminal("stdout") else "")
+        self._format: str = arguments.output or (TABLE if on_terminal("stdout") else arguments.plain)
         self._color = colors(arguments.options)
         self._narrow = on_terminal("stdout") and self._format == TABLE
         self._headings = headings
@@ -169,6 +175,11 @@ class ObjectPrinter(Generic[T]):
         self._waiting: list[T] = []
         self._layout: list[tuple[TextColumn[T], int]] | None = None
         self._count = 0
+
+    @property
+    def is_jsonl(self) -> bool:
+        """Whether each object is a line of JSON."""
+        return self._format == JSON_LINES
 
     @property
     def count(self) -> int:

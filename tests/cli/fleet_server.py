@@ -40,6 +40,7 @@ class FleetServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), FleetHandler)
         self.rows = []
         self.requests = []
+        self.created = []
         self.broken = {}
         self.on_request = lambda method, path: None
 
@@ -68,6 +69,12 @@ class FleetHandler(BaseHTTPRequestHandler):
     def answer(self, path, query, body):
         if self.command == "GET" and path == "/sandbox":
             return 200, self.page(query)
+        if self.command == "POST" and path == "/sandbox":
+            asked = json.loads(body)
+            self.server.created.append(asked)
+            made = row(len(self.server.rows) + 1, name=asked["name"], labels=asked["labels"], status="PENDING")
+            self.server.rows.append(made)
+            return 200, made
         if self.command == "DELETE" and path == "/sandbox":
             wanted = json.loads(body)["sandbox_ids"]
             gone = [each for each in self.server.rows if each["id"] in wanted]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -113,35 +113,23 @@ def _fill(values: Mapping[str, str], row: Mapping[str, str], place: int) -> dict
         else:
             variables[name] = value
     for name in ("name", "start_command", "environment_vars", "labels"):
-        filled[name] = _Pattern(row, place).format(filled.get(name, BY_ID[name].default))
+        filled[name] = _filled(filled.get(name, BY_ID[name].default), {"i": place, **row})
     if variables:
         extra = " ".join(f"{name}={value}" for name, value in variables.items())
         filled["environment_vars"] = f"{filled['environment_vars']} {extra}"
     return filled
 
 
-class _Pattern(string.Formatter):
-    """Fills ``{i:03}`` and ``{field}``; other braces stay as they are."""
+_PLACEHOLDER = re.compile(r"\{([^{}:!]+)(?::([^{}]*))?\}")
 
-    def __init__(self, row: Mapping[str, str], place: int) -> None:
-        self._known: dict[str, object] = {"i": place, **row}
 
-    def format(self, text: str, /, *_: object, **__: object) -> str:
-        """Return the text with its placeholders filled."""
-        parts: list[str] = []
+def _filled(text: str, known: Mapping[str, object]) -> str:
+    """Return a text with ``{i:03}`` and ``{field}`` filled; other braces, as in JSON, stay as they are."""
+
+    def fill(match: re.Match[str]) -> str:
         try:
-            pieces = list(self.parse(text))
-        except ValueError:
-            return text
-        for literal, name, spec, conversion in pieces:
-            parts.append(literal)
-            if name is None:
-                continue
-            if name in self._known and not conversion:
-                try:
-                    parts.append(format(self._known[name], spec or ""))
-                    continue
-                except ValueError:
-                    pass
-            parts.append("{" + name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}")
-        return "".join(parts)
+            return format(known[match[1]], match[2] or "")
+        except (KeyError, ValueError):
+            return match[0]
+
+    return _PLACEHOLDER.sub(fill, text)
