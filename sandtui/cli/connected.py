@@ -51,7 +51,7 @@ async def _run(arguments: argparse.Namespace, work: PlatformWork) -> int:
         complain(f"{error} {error.advice}" if error.advice else error)
         return NOT_REACHED
     except SandboxClientError as error:
-        complain(f"{error}. {error.hint}" if error.hint else error)
+        complain(error)
         return exit_code_of(error)
 
 

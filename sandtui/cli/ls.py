@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             printer.end()
         if printer.count:
             return 0
-        (complain if query else note)(nothing_matches(text, ended=ended))
+        (complain if query else note)(nothing_matches(text, ended=ended, advice=" (ended ones: --all)"))
         return USAGE_ERROR if query else 0
 
     return run_connected(arguments, work)

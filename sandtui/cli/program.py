@@ -107,7 +107,24 @@ def read(words: Sequence[str]) -> argparse.Namespace:
 
 def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser], Given]:
     """Return the parser, the subcommands by name, and the collector of global options."""
-    from sandtui.cli import completion, config, cp, create, demo, get, keys, ls, manual, rm, run, shell, sync
+    from sandtui.cli import (
+        completion,
+        config,
+        cp,
+        create,
+        demo,
+        get,
+        keys,
+        logs,
+        ls,
+        manual,
+        rm,
+        run,
+        shell,
+        sync,
+        top,
+        wait,
+    )
     from sandtui.cli.doctor import command as doctor
     from sandtui.cli.parsing import CommandParser, add_everywhere
     from sandtui.local import commands as local_commands
@@ -127,6 +144,9 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
     ls.add_parser(subparsers)
     get.add_parser(subparsers)
     rm.add_parser(subparsers)
+    wait.add_parser(subparsers)
+    logs.add_parser(subparsers)
+    top.add_parser(subparsers)
     cp.add_parser(subparsers)
     run.add_parser(subparsers)
     shell.add_parser(subparsers)

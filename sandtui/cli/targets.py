@@ -123,13 +123,11 @@ def ambiguous(word: str, rows: Sequence[Row]) -> UsageError:
     return UsageError(f'"{word}" is ambiguous ({len(rows):,} sandboxes); use an id:', details=[*lines, *more])
 
 
-def nothing_matches(text: str, *, ended: bool) -> str:
-    """Return what to tell who filtered for something that is not there."""
+def nothing_matches(text: str, *, ended: bool, advice: str = "") -> str:
+    """Return what to tell who filtered for something that is not there; ``advice`` is how to include ended ones."""
     if not text.strip():
-        return "no sandboxes" if ended else "no active sandboxes; ended ones with --all"
-    return f"no {'' if ended else 'active '}sandbox matches the filter: {text}" + (
-        "" if ended else " (ended ones: --all)"
-    )
+        return "no sandboxes" if ended else f"no active sandboxes{advice}"
+    return f"no {'' if ended else 'active '}sandbox matches the filter: {text}{'' if ended else advice}"
 
 
 async def _by_id(client: AsyncSandboxClient, words: Sequence[str]) -> dict[str, Row]:

@@ -41,6 +41,7 @@ class FleetServer(ThreadingHTTPServer):
         self.rows = []
         self.requests = []
         self.created = []
+        self.logs = {}
         self.broken = {}
         self.on_request = lambda method, path: None
 
@@ -80,6 +81,14 @@ class FleetHandler(BaseHTTPRequestHandler):
             gone = [each for each in self.server.rows if each["id"] in wanted]
             self.server.rows = [each for each in self.server.rows if each not in gone]
             return 200, {"succeeded": [each["id"] for each in gone], "failed": [], "message": "deleted"}
+        if path == "/sandbox/status:batchGet":
+            by_id = {each["id"]: each for each in self.server.rows}
+            ids = json.loads(body)["sandbox_ids"]
+            known = [{"sandbox_id": each, "status": by_id[each]["status"]} for each in ids if each in by_id]
+            gone = [{"sandbox_id": each, "code": "NOT_FOUND"} for each in ids if each not in by_id]
+            return 200, {"statuses": known, "errors": gone}
+        if path.endswith("/logs"):
+            return 200, {"logs": self.server.logs.get(path.split("/")[2], "")}
         found = next((each for each in self.server.rows if path == f"/sandbox/{each['id']}"), None)
         if found is None:
             return 404, {"detail": "no such sandbox"}

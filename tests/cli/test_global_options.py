@@ -33,6 +33,9 @@ COMMANDS = {
     "ps": [],
     "get": ["x"],
     "rm": ["x", "--yes"],
+    "wait": ["x"],
+    "logs": ["x"],
+    "top": [],
     "cp": ["a", "b:c"],
     "run": ["#x"],
     "shell": ["x"],
@@ -48,8 +51,8 @@ COMMANDS = {
 TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 """What belongs to another program, and must stay as it is."""
 
-CHANGING = {"create", "cp", "rm", "run", "shell", "sync"}
-CONNECTING = {*CHANGING, "ls", "ps", "get"}
+CHANGING = {"create", "cp", "rm", "run", "shell", "sync", "top"}
+CONNECTING = {*CHANGING, "get", "logs", "ls", "ps", "wait"}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
     **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),
