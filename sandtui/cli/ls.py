@@ -6,9 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from sandtui.cli.connected import run_connected
-from sandtui.cli.output import ObjectKind, ObjectPrinter, add_output
+from sandtui.cli.output import JSON, ObjectKind, ObjectPrinter, add_output
 from sandtui.cli.targets import nothing_matches, read_query
-from sandtui.cli.usage import EXIT_CODES, USAGE_ERROR, complain, note
+from sandtui.cli.usage import EXIT_CODES, USAGE_ERROR, UsageError, complain, note
 from sandtui.fleet.inventory.connection import Connection
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 List the sandboxes that match QUERY, in the platform's order. Rows are printed as the pages arrive. Sandboxes that have
-ended are left out, unless QUERY is about them (status:error, ended<1h) or with --all.
+ended are left out, unless QUERY is about them (status:error, ended<1h) or with --all. With --watch, a sandbox is
+printed again when it has changed, also for the last time when it no longer matches.
 
   sandtui ls '#run=42 age>2h'
   sandtui ls status:error --columns id,name,reason
@@ -43,6 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("query", metavar="QUERY", nargs="*", help="filter expression (`sandtui help filter`)")
     parser.add_argument("-a", "--all", action="store_true", help="also those that have ended")
+    parser.add_argument("-w", "--watch", action="store_true", help="go on, and print each that is new or has changed")
     add_output(parser, sandboxes)
     parser.set_defaults(run=run, connects=True, changes=lambda _: "")
 
@@ -51,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     text = " ".join(arguments.query)
     read_query(text)
+    if arguments.watch and (arguments.output == JSON or arguments.sort is not None):
+        raise UsageError(f"--watch can't be combined with {'--sort' if arguments.sort else '-o json; use -o jsonl'}")
     printer = ObjectPrinter(sandboxes(), arguments)
 
     async def work(client: AsyncSandboxClient, _: Connection) -> int:
@@ -58,6 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         query = read_query(text, client.config.user_id)
         ended = arguments.all or asks_for_ended(query)
+        if arguments.watch:
+            from sandtui.cli.watching import watch
+
+            return await watch(client, query, printer, ended=ended)
         try:
             async for rows in matches(client, query, ended=ended):
                 printer.add(rows)

@@ -7,31 +7,26 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sandtui.cli.dashboard import run_dashboard
+from sandtui.cli.dashboard import open_dashboard
 from sandtui.cli.options import NOTHING, READ_ONLY, Options
 from sandtui.cli.usage import (
     FAILURE,
     INTERRUPTED,
-    USAGE_ERROR,
     UsageError,
     complain,
-    draw_in_utf8,
     drop_output,
     flush_output,
-    on_terminal,
     print_in_any_encoding,
     refuse,
     set_quiet,
 )
 from sandtui.directories import DirectoryError, describe
 from sandtui.printable import clean
-from sandtui.ui.garbage_collection import pause_collections
 
 if TYPE_CHECKING:
     import argparse
 
     from sandtui.cli.parsing import Given
-    from sandtui.ui.startup import StartupOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not words:
             # Skip argparse, which would cost 25 ms before the first frame.
-            return _dashboard(Options())
+            return open_dashboard(Options())
         code = _run(words)
         flush_output()
         return code
@@ -113,16 +108,20 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
         cp,
         create,
         demo,
+        events,
         get,
         keys,
         logs,
         ls,
         manual,
+        open_command,
         rm,
         run,
         shell,
         sync,
         top,
+        version,
+        view,
         wait,
     )
     from sandtui.cli.doctor import command as doctor
@@ -135,63 +134,17 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
         epilog="`sandtui help` lists the topics of the manual.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    config.add_parser(subparsers)
-    create.add_parser(subparsers)
-    demo.add_parser(subparsers)
-    doctor.add_parser(subparsers)
-    manual.add_parser(subparsers)
-    keys.add_parser(subparsers)
-    ls.add_parser(subparsers)
-    get.add_parser(subparsers)
-    rm.add_parser(subparsers)
-    wait.add_parser(subparsers)
-    logs.add_parser(subparsers)
-    top.add_parser(subparsers)
-    cp.add_parser(subparsers)
-    run.add_parser(subparsers)
-    shell.add_parser(subparsers)
-    sync.add_parser(subparsers)
+    # In the order of the help: the fleet, what runs in sandboxes, files, the program itself.
+    for command in (
+        *(ls, get, create, wait, rm, top, logs, view, open_command),
+        *(run, shell),
+        *(cp, sync),
+        *(events, config, keys, doctor, manual, version, demo),
+    ):
+        command.add_parser(subparsers)
     local_commands.add_parsers(subparsers)
     completion.add_parser(subparsers, parser)
     for name in ("serve", "local"):
         subparsers.choices[name].set_defaults(takes=NOTHING, why_not="it always uses the local platform")
-    parser.set_defaults(run=lambda chosen: _dashboard(chosen.options), why_not="", connects=False)
+    parser.set_defaults(run=lambda chosen: open_dashboard(chosen.options), why_not="", connects=False)
     return parser, subparsers.choices, add_everywhere(parser)
-
-
-def _dashboard(options: Options) -> int:
-    if not on_terminal("stdin", "stdout"):
-        return refuse("the dashboard needs a terminal; `sandtui --help` lists the commands")
-    if not on_terminal("stderr"):
-        print("sandtui: the dashboard is drawn on standard error, which is redirected; remove `2>`")
-        return USAGE_ERROR
-    draw_in_utf8()
-    pause_collections()
-
-    from sandtui.ui.app import SandtuiApp
-
-    return run_dashboard(SandtuiApp(partial(_opening, options)))
-
-
-def _opening(options: Options) -> StartupOptions:
-    """Read the settings and choose the context; called in a thread, behind the first frame.
-
-    Raises:
-        StartupError: the settings, the arguments or the state directory are not valid.
-    """
-    from sandtui.cli.connect import connect_to
-    from sandtui.config.contexts import contexts
-    from sandtui.config.paths import Paths
-    from sandtui.config.settings import SettingsError, load_settings
-    from sandtui.config.state_check import check_state
-    from sandtui.ui.startup import StartupError, StartupOptions
-
-    try:
-        paths = Paths.of_user()
-        settings = load_settings(paths.settings)
-        first = options.context(settings)
-        check_state(paths)
-    except (UsageError, SettingsError, OSError) as error:
-        raise StartupError(str(error)) from None
-    to = partial(connect_to, read_only=options.read_only, answer=paths.plain_processes)
-    return StartupOptions(partial(to, first), settings, contexts(settings), to, first.name)

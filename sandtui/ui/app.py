@@ -108,6 +108,7 @@ class SandtuiApp(App[None]):
         self._ticking = ticking
         self._notified = False
         self._options = options
+        self._first_sandbox = ""
         if isinstance(options, StartupOptions):
             self._create_services(options)
         else:
@@ -124,6 +125,7 @@ class SandtuiApp(App[None]):
             self, options, self.paths, overrides, lambda: self.shutdown.has_begun, self.run_registered
         )
         self._actions = ActionRunner(self, self.services)
+        self._first_sandbox = options.sandbox_id
         self._theme_problem = apply_theme(self, self.services.settings.ui, read_text(self.paths.theme))
         self.is_open = True
 
@@ -177,8 +179,15 @@ class SandtuiApp(App[None]):
         for problem in (*services.keymap.problems, *filter(None, [self._theme_problem])):
             services.notifier.notify(problem, "warning")
         self.call_after_refresh(services.platform.start)
+        if self._first_sandbox:
+            self.run_worker(self._open_sandbox(self._first_sandbox), exit_on_error=False)
         if self._ticking:
             self.set_interval(CLOCK_TICK, self.tick)
+
+    async def _open_sandbox(self, sandbox_id: str) -> None:
+        """Open the sandbox of the command line once the fleet is known, unless the user went elsewhere meanwhile."""
+        await self.services.platform.answered.wait()
+        self.services.navigator.open_first(sandbox_id)
 
     def _save_theme(self, theme: Theme) -> None:
         self.services.files.keep(self.paths.theme, theme.name)

@@ -179,6 +179,17 @@ class Navigator:
         if self.fleet_is_in_front:
             cast("FleetPage", self._app.screen).show_sandbox(sandbox.id)
 
+    def open_first(self, sandbox_id: str) -> None:
+        """Open the details of a sandbox, with the cursor of the list on it, if the list is in front."""
+        session = self._platform.session
+        if not self.fleet_is_in_front or session is None:
+            return
+        if session.store.get(sandbox_id) is None:
+            self._notifier.notify("The sandbox is not in the list any more", "warning")
+            return
+        cast("FleetPage", self._app.screen).show_sandbox(sandbox_id)
+        self.open_detail(sandbox_id)
+
     # The other screens
 
     def open_detail(self, sandbox_id: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class StartupOptions:
     """The options of the dashboard. ``connect`` connects to the platform, ``connect_to`` to that of another context.
 
-    ``context`` is the name of the first context, if it is one of ``contexts``.
+    ``context`` is the name of the first context, if it is one of ``contexts``. ``sandbox_id`` is the sandbox to open.
     """
 
     connect: Connector
@@ -28,6 +28,7 @@ class StartupOptions:
     contexts: Sequence[Context] = ()
     connect_to: ConnectTo | None = None
     context: str = ""
+    sandbox_id: str = ""
 
 
 class StartupError(Exception):

@@ -34,6 +34,10 @@ COMMANDS = {
     "get": ["x"],
     "rm": ["x", "--yes"],
     "wait": ["x"],
+    "view": [],
+    "events": [],
+    "open": ["x"],
+    "version": [],
     "logs": ["x"],
     "top": [],
     "cp": ["a", "b:c"],
@@ -52,7 +56,7 @@ TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 """What belongs to another program, and must stay as it is."""
 
 CHANGING = {"create", "cp", "rm", "run", "shell", "sync", "top"}
-CONNECTING = {*CHANGING, "get", "logs", "ls", "ps", "wait"}
+CONNECTING = {*CHANGING, "get", "logs", "ls", "open", "ps", "view", "wait"}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
     **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),

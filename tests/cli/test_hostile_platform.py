@@ -33,6 +33,7 @@ COMMANDS = {
     "logs": ["logs", "status:running"],
     "logs as JSON": ["logs", "status:running", "-o", "jsonl"],
     "top": ["top"],
+    "view": ["view", "just failed"],
     "rm by a filter": ["rm", "status:running", "--yes"],
     "get as JSON": ["get", "x", "-o", "json"],
     "create": ["create", "python"],
