@@ -38,14 +38,16 @@ class TerminalLoanError(Exception):
 
 @contextmanager
 def lent(app: App[Any]) -> Iterator[None]:
-    """Lend the terminal for a block.
+    """Lend the terminal for a block. Loans must not overlap: the end of one would take the terminal from the other.
 
     Raises:
-        TerminalLoanError: there is no terminal, or it does not accept output.
+        TerminalLoanError: there is no terminal, it is lent already, or it does not accept output.
     """
     driver = app._driver
     if driver is None or not driver.can_suspend:
         raise TerminalLoanError("this terminal cannot be lent to another program")
+    if is_lent(app):
+        raise TerminalLoanError("another program has the terminal")
     # Nothing is painted meanwhile. All the time that ctrl+c is a signal, it is for the other program.
     with _ignoring_interrupts(), app.batch_update():
         app._suspend_signal()
@@ -65,6 +67,11 @@ def lent(app: App[Any]) -> Iterator[None]:
                 app._resume_signal()
                 # Redrawn after the batch, whatever happened inside.
                 app.call_later(app.refresh, layout=True)
+
+
+def is_lent(app: App[Any]) -> bool:
+    """Whether another program has the terminal."""
+    return app._driver is not None and not app._driver._auto_restart
 
 
 def editor_command() -> list[str]:
@@ -114,7 +121,7 @@ def stop_process(app: App[Any], notify: Callable[[str, Severity], object]) -> No
     if not isinstance(driver, TerminalDriver):
         notify("Suspending needs a terminal", "warning")
         return
-    if not driver._auto_restart:
+    if is_lent(app):
         # Another program has the terminal, and was stopped together with us.
         os.kill(os.getpid(), signal.SIGSTOP)
         return

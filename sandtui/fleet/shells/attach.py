@@ -135,7 +135,7 @@ async def attach(
     name: str,
     terminal: Terminal | None = None,
     *,
-    take_terminal: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+    take_terminal: Callable[[], contextlib.AbstractAsyncContextManager[object]] = contextlib.nullcontext,
 ) -> int:
     """Run a shell in a sandbox on this terminal until it ends; return its exit code.
 
@@ -147,9 +147,9 @@ async def attach(
     screen = terminal or Terminal()
     sandbox = await client.get(sandbox_id)
     term = os.environ.get("TERM", TERMINAL_TYPE)
-    async with open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term) as channel:
-        with take_terminal():
-            return await _run(screen, channel, name)
+    opening = open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term)
+    async with opening as channel, take_terminal():
+        return await _run(screen, channel, name)
 
 
 async def _run(screen: Terminal, channel: ShellChannel, name: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,43 @@ from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, lent, ru
 
 
 class TerminalLender:
-    """Lends the terminal to another program and restores it afterwards."""
+    """Lends the terminal to one program after the other, and restores it afterwards."""
 
     def __init__(self, app: App[Any], work: Work, notifier: Notifier) -> None:
         self._app, self._work, self._notifier = app, work, notifier
+        self._turn = asyncio.Lock()
+        self._has_shell = False
 
-    def lend(self) -> AbstractContextManager[None]:
-        """Release the terminal for a block.
+    @asynccontextmanager
+    async def lend_to_shell(self) -> AsyncIterator[None]:
+        """Release the terminal, once it is free, to a shell in a sandbox that this process connects.
 
         Raises:
             TerminalLoanError: there is no terminal, or it accepts no output.
         """
-        return lent(self._app)
+        async with self._turn:
+            with lent(self._app):
+                self._has_shell = True
+                try:
+                    yield
+                finally:
+                    self._has_shell = False
 
     async def run(self, command: Sequence[str]) -> int:
-        """Run a program full screen until it ends; return its exit code.
+        """Run a program full screen, once the terminal is free, until it ends; return its exit code.
 
         Raises:
             TerminalLoanError: it can't be started.
         """
-        return await run_in_terminal(self._app, command)
+        async with self._turn:
+            return await run_in_terminal(self._app, command)
 
     def stop_process(self) -> None:
-        """Suspend this process until the shell continues it (ctrl+z)."""
-        stop_process(self._app, self._notifier.notify)
+        """Suspend this process until the shell continues it (ctrl+z), unless that is for a shell in a sandbox."""
+        # Ctrl+z that was typed just before the shell had the terminal comes as a signal. Stopped now, this process
+        # would leave the terminal in the shell's modes.
+        if not self._has_shell:
+            stop_process(self._app, self._notifier.notify)
 
     def edit_text(self, text: str, name: str, done: Callable[[str], None]) -> None:
         """Edit a text in ``$EDITOR``; ``done`` gets the saved text. On failure the user is notified.
@@ -59,9 +72,10 @@ class TerminalLender:
             with tempfile.TemporaryDirectory(prefix="sandtui-edit-") as folder:
                 path = Path(folder) / name
                 await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-                if not is_wanted():
-                    return
-                code = await self.run([*command, str(path)])
+                async with self._turn:
+                    if not is_wanted():
+                        return
+                    code = await run_in_terminal(self._app, [*command, str(path)])
                 edited = await asyncio.to_thread(path.read_text, encoding="utf-8")
         except UnicodeDecodeError:
             self._notifier.notify("Not edited: the file is not valid UTF-8", "error")

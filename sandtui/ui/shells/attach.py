@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -40,10 +40,10 @@ def attach_shell(app: App[Any], services: Services, sandbox_id: str) -> None:
     app.push_screen(dialog, on_result)
 
 
-@contextmanager
-def _taking(services: Services, dialog: WaitDialog) -> Iterator[None]:
+@asynccontextmanager
+async def _taking(services: Services, dialog: WaitDialog) -> AsyncIterator[None]:
     dialog.finish()
-    with services.terminal.lend():
+    async with services.terminal.lend_to_shell():
         yield
 
 
