@@ -240,7 +240,11 @@ class Round:
             self._terminal.pump(step.number)
             self._terminal.is_stalled = False
         elif step.do == "platform":
-            self.world.platform(step.data)
+            try:
+                self.world.platform(step.data)
+            except (subprocess.TimeoutExpired, RuntimeError) as error:
+                detail = "\n".join([str(error), *self.world.platform_words()])
+                raise Fault(f"the platform did not {step.data}", detail) from error
         elif step.do == "probe":
             self._probe()
         elif step.do == "settle":
@@ -427,15 +431,19 @@ class Round:
             self._terminal.close()
             if self._shell is not None:
                 self._shell.wait(10)
-            with contextlib.suppress(subprocess.TimeoutExpired, RuntimeError):
+            problem = ""
+            try:
                 self.world.end()
+            except (subprocess.TimeoutExpired, RuntimeError) as error:
+                problem = str(error)
             end = time.monotonic() + LEFTOVER_SECONDS
             while (left := others()) and time.monotonic() < end and not fault:
                 self._reap()
                 time.sleep(0.1)
             names = [command_line(pid) for pid in left]
-            if left and not fault:
-                raise Fault("processes are left", "\n".join(names))
+            if (left or problem) and not fault:
+                kind = "processes are left" if left else "the platform can't be stopped"
+                raise Fault(kind, "\n".join([*names, problem, *self.world.platform_words()]))
         finally:
             for pid in others():
                 with contextlib.suppress(ProcessLookupError):

@@ -97,6 +97,14 @@ class World:
         """Return the reports that the program left, wherever it keeps them."""
         return sorted(path for path in self.root.glob("**/crashes/crash-*.txt") if path.is_file())
 
+    def platform_words(self) -> list[str]:
+        """Return the last lines of each platform's log."""
+        return [
+            line
+            for path in sorted(self.root.glob("**/platform.log"))
+            for line in (f"{path}:", *path.read_text(errors="replace").splitlines()[-40:])
+        ]
+
     def _pid(self) -> int:
         try:
             endpoint = next(self.home.glob("**/platform/endpoint.json"))
