@@ -19,6 +19,7 @@ MODULES = {
 LATE = {
     "sandtui.cli": "each command loads what it needs when it runs",
     "sandtui.local.commands": "the subcommands `serve` and `local` are commands too",
+    "sandtui.local.ssh.sessions": "asyncssh, which comes with the first session",
     "sandtui.manual": "the pages are read by one command and one dialog",
     "sandtui.ui.app": "the first frame comes before the screens, which are loaded behind it",
     "sandtui.ui.pages": "screens are loaded behind the first frame, or when the first of a kind is opened",

@@ -42,7 +42,7 @@ from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.guard import Guard
 from sandtui.local.identity import CHALLENGE, new_api_key, proof
 from sandtui.local.settings import ELSEWHERE, LocalError, PlatformSettings
-from sandtui.local.ssh.server import SshServer
+from sandtui.local.ssh.on_demand import OnDemandSshServer
 from sandtui.local.ssh.sessions import SshSessions
 from sandtui.local.store.database import Store
 from sandtui.local.store.disk import Disk, DiskFull, is_full
@@ -116,8 +116,7 @@ class LocalPlatform:
         self._stack.push_async_callback(retention.close)
         tokens = GatewayTokens(self.api_key)
         ssh_sessions = SshSessions(self.lifecycle, clock)
-        ssh = SshServer(ssh_sessions, self.lifecycle)
-        await ssh.open(settings.host, state_dir / "ssh_host_key")
+        ssh = OnDemandSshServer(ssh_sessions, self.lifecycle, settings.host, state_dir / "ssh_host_key")
         self._stack.push_async_callback(ssh.close)
         gateway = Gateway(self.registry, self.lifecycle, tokens, ssh_sessions, clock)
         self._stack.push_async_callback(gateway.close)

@@ -57,5 +57,5 @@ def test_nothing_of_the_program_is_open_to_others(tmp_path: Path, umask: str) ->
     assert len(folders) > 4
     assert [str(path) for path in folders if stat.S_IMODE(path.stat().st_mode) != 0o700] == []
     files = [path for path in made if path.is_file() and "sandboxes" not in path.parts]
-    assert {"secrets.key", "ssh_host_key"} <= {path.name for path in files}
+    assert {"secrets.key", "platform.sqlite3"} <= {path.name for path in files}
     assert [str(path) for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077] == []

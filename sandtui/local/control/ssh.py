@@ -13,7 +13,8 @@ from sandtui.local import wire
 from sandtui.local.control.api_key import ApiKeyGuard, Row
 from sandtui.local.control.sandboxes import USER_NAMESPACE
 from sandtui.local.gateway.tokens import GatewayTokens
-from sandtui.local.ssh.server import SshServer
+from sandtui.local.settings import LocalError
+from sandtui.local.ssh.on_demand import OnDemandSshServer
 from sandtui.local.ssh.sessions import SessionBody, SshSessions
 
 
@@ -24,7 +25,7 @@ class SshRoutes:
         self,
         access: ApiKeyGuard,
         sessions: SshSessions,
-        server: SshServer,
+        server: OnDemandSshServer,
         tokens: GatewayTokens,
         base_url: Callable[[], str],
     ) -> None:
@@ -46,6 +47,10 @@ class SshRoutes:
         self._access.sandbox(request)
         body = await wire.read_body(request, SessionBody)
         record = self._access.running(request)
+        try:
+            server = await self._server.get()
+        except LocalError as error:
+            raise wire.problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
         session = self._sessions.add(record.id, body)
         issued = session.expires_at - timedelta(seconds=session.ttl_seconds)
         token, _ = self._tokens.issue(record.id, issued)
@@ -54,16 +59,16 @@ class SshRoutes:
                 "session_id": session.id,
                 "exposure_id": session.exposure_id,
                 "sandbox_id": record.id,
-                "host": self._server.host,
-                "port": self._server.port,
-                "external_endpoint": f"{self._server.host}:{self._server.port}",
+                "host": server.host,
+                "port": server.port,
+                "external_endpoint": f"{server.host}:{server.port}",
                 "expires_at": wire.timestamp(session.expires_at),
                 "ttl_seconds": session.ttl_seconds,
                 "gateway_url": self._base_url(),
                 "user_ns": USER_NAMESPACE,
                 "job_id": record.id,
                 "token": token,
-                "host_key": self._server.host_key,
+                "host_key": server.host_key,
             }
         )
 

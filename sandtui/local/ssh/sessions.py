@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
-import asyncssh
 from pydantic import Field, StringConstraints
 
 from sandtui.clock import Clock
@@ -110,6 +109,8 @@ class SshSessions:
 
 def read_key(text: str) -> bytes:
     """Return the binary form of a public key in OpenSSH format."""
+    import asyncssh
+
     try:
         return asyncssh.import_public_key(text).public_data
     except (asyncssh.KeyImportError, ValueError) as error:

@@ -16,7 +16,7 @@ import pytest
 
 from sandtui.local.ssh.files import SandboxFiles
 from tests.local.gateway.test_ports import ECHO, serve
-from tests.local.support import GIVE_UP_SECONDS, Api
+from tests.local.support import GIVE_UP_SECONDS, Api, Start
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 PUBLIC = KEY.export_public_key().decode()
@@ -318,3 +318,22 @@ async def test_openssh_logs_in_both_forms(isolated: Api, tmp_path: Path) -> None
     _, err = await asyncio.wait_for(process.communicate(), GIVE_UP_SECONDS)
     assert process.returncode == 0, err
     assert (await isolated.download(box, "/tmp/copied")).content == identity.read_bytes()
+
+
+async def test_a_broken_host_key_is_reported_by_the_session_and_keeps_no_platform_from_starting(
+    start: Start, state_dir: Path
+) -> None:
+    api = await start("process")
+    box = await api.running()
+    key = state_dir / "ssh_host_key"
+    assert not key.exists(), "made with the first session"
+    key.write_text("this is no key\n")
+    key.chmod(0o600)
+    for _ in range(2):
+        reply = await api.call("POST", f"/sandbox/{box}/ssh-session", json={})
+        assert reply.status_code == 500
+        assert f"The file {key} is not an SSH key. Remove it" in reply.json()["detail"]
+    key.unlink()
+    first, second = await asyncio.gather(opened(api, box), opened(api, box))
+    assert first["port"] == second["port"]
+    assert key.stat().st_mode & 0o077 == 0
