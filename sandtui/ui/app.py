@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.worker import Worker, WorkerState
@@ -30,6 +31,7 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.key_pairs import resolve
 from sandtui.ui.shutdown import Shutdown
 from sandtui.ui.startup import StartupError, StartupLine, StartupOptions
+from sandtui.ui.theme.stylesheet import PathStylesheet
 from sandtui.ui.theme.themes import apply_last_theme, apply_theme
 from sandtui.ui.timers import install as install_timers
 from sandtui.ui.tracing import with_current_trace
@@ -38,13 +40,16 @@ from sandtui.ui.widgets.panel import mark_active
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
+    from textual.await_remove import AwaitRemove
     from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.driver import Driver
     from textual.message import Message
     from textual.screen import Screen
     from textual.theme import Theme
+    from textual.widget import Widget
 
     from sandtui.clock import Clock
     from sandtui.fleet.inventory.refresh import Pace
@@ -98,6 +103,7 @@ class SandtuiApp(App[None]):
         ticking: bool = True,
     ) -> None:
         super().__init__()
+        self.stylesheet = PathStylesheet(variables=self.get_css_variables())
         self.dispatcher = Dispatcher(self, partial(resolve, self, lambda: self._shell_has_keys), super().on_event)
         self.faults = Faults(self)
         self.shutdown = Shutdown(self)
@@ -240,8 +246,16 @@ class SandtuiApp(App[None]):
         self.shutdown.terminal_gone()
 
     def repaint(self) -> None:
-        """Redraw the whole screen."""
+        """Redraw the whole screen, whatever the terminal shows."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.picture.forget()
         self.refresh(layout=True)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        driver = self._driver
+        if isinstance(renderable, CompositorUpdate) and isinstance(driver, TerminalDriver) and not self._batch_count:
+            renderable = driver.picture.changes(renderable, self.size, self.console._color_system)
+        super()._display(screen, renderable)
 
     def stop_requested(self) -> None:
         """Suspend the process until the shell continues it, after ctrl+z."""
@@ -275,6 +289,8 @@ class SandtuiApp(App[None]):
             self.services.platform.touch()
 
     def on_app_focus(self, _: events.AppFocus) -> None:
+        # Another program may have written to the terminal.
+        self.repaint()
         if self.is_open:
             self.services.platform.set_visible(True)
 
@@ -324,6 +340,21 @@ class SandtuiApp(App[None]):
         done = super().pop_screen()
         self.services.navigator.note_left(front)
         return done
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        # Textual would draw the current screen again with each change of one that it covers.
+        covered = self.screen_stack and self.screen_stack[-1].styles.background.a == 1
+        return [] if covered else super()._background_screens
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        # A screen that was closed changes nothing in the layout of the one below.
+        return super()._prune(*nodes, parent=None if parent is self else parent)
+
+    def update_styles(self, node: DOMNode, animate: bool = True) -> None:
+        """Style a node and all in it again; one that is being created is styled when it is mounted."""
+        if node is self or node.parent is not None:
+            super().update_styles(node, animate)
 
     # Actions
 
@@ -418,6 +449,7 @@ class SandtuiApp(App[None]):
             services.notifier.refuse(f"No launch in this session ({new}, then Count > 1)", "launches")
 
     def action_refresh(self) -> None:
+        self.repaint()
         self.services.platform.refresh()
 
     def action_suspend(self) -> None:

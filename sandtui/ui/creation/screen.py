@@ -32,7 +32,7 @@ from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.services.bundle import Services
 
 CHECK_SECONDS = 0.15
@@ -90,10 +90,11 @@ class CreateScreen(AppScreen):
         with Horizontal(id="create-body"):
             with VerticalScroll(id="form", classes="panel", can_focus=False):
                 for section, fields in groupby(FIELDS, key=lambda field: field.section):
-                    yield Static(content(Piece(section, "bright")), classes="section")
-                    for field in fields:
+                    for index, field in enumerate(fields):
                         value = draft.get(field.id, field.default)
-                        line = FieldLine(field, value, partial(self._choices.of, field.id))
+                        choices = partial(self._choices.of, field.id)
+                        line = FieldLine(field, value, choices, section="" if index else section)
+                        line.set_class(bool(self.lines) and not index, "-spaced")
                         self.lines.append(line)
                         yield line
             with Vertical(id="review", classes="panel"):

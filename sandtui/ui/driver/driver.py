@@ -29,6 +29,7 @@ from textual.message import Message
 
 from sandtui.ui.driver.input import InputReader
 from sandtui.ui.driver.output import TerminalOutput
+from sandtui.ui.driver.picture import Picture
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -79,6 +80,7 @@ class TerminalDriver(LinuxDriver):
         self._reader: _InputThread | None = None
         self._untaken: TerminalOutput | None = None
         self._is_gone = False
+        self.picture = Picture()
         assert sys.__stderr__ is not None
         self._output_fileno = sys.__stderr__.fileno()
         self._drawn_on = [number for number in (1, self._output_fileno) if os.isatty(number)]
@@ -131,6 +133,7 @@ class TerminalDriver(LinuxDriver):
         if self._output is not None:
             return
         untaken, self._untaken = self._untaken, None
+        self.picture.forget()
         self._output = TerminalOutput(self._output_fileno, self.terminal_gone, self._caught_up, untaken)
         self._output.start()
         self._loop.add_signal_handler(signal.SIGWINCH, self._window_changed)

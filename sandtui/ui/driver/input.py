@@ -18,8 +18,17 @@ from textual.keys import Keys
 from textual.message import Message
 
 ESC = 0x1B
-ESCAPE_SECONDS = 0.03
+ESCAPE_SECONDS = 0.02
 """How long Escape waits for the rest of a sequence. Terminals send a sequence in one write; see ``$ESCDELAY``."""
+
+SLOW_ESCAPE_SECONDS = 0.15
+"""How long Escape waits on a connection that has split a sequence behind it."""
+
+BRACKET_SECONDS = 0.1
+"""How long a bracket behind Escape waits: almost every sequence begins so, and nobody types alt and a bracket."""
+
+LATE_SECONDS = 0.3
+"""How long after Escape the rest of its sequence may come without being taken for text."""
 
 SEQUENCE_SECONDS = 0.5
 """How long to wait for the rest of a sequence, which a slow connection may split anywhere."""
@@ -35,6 +44,8 @@ MOST_CELLS = 10_000
 
 WORD_KEYS = frozenset({"\x1bb", "\x1bf", "\x1b\x7f"})
 """Alt and a key that move or delete by words in a text field."""
+
+BRACKETS = (b"\x1b[", b"\x1b]")
 
 PASTE_START, PASTE_END = b"\x1b[200~", b"\x1b[201~"
 
@@ -89,11 +100,17 @@ class InputReader:
         self._pressed = 0
         self._alone = False
         self._escape_seconds = _escape_seconds() if escape_seconds is None else escape_seconds
+        self._given_up, self._given_up_at = b"", 0.0
+        self._late = 0
         self.deadline: float | None = None
         """When :meth:`expire` must be called unless more input arrives; None if nothing is incomplete."""
 
     def feed(self, data: bytes, now: float) -> list[Message]:
         """Return the events that are complete with these bytes."""
+        given_up, self._given_up = self._given_up, b""
+        if given_up and now - self._given_up_at <= LATE_SECONDS and _continues(given_up + data):
+            self._buffer += given_up
+            self._late = len(given_up)
         # Alt and a key arrive alone; Escape and a key typed after it may arrive together with others.
         self._alone = not self._buffer and len(data) == 2
         self._buffer += data
@@ -110,7 +127,7 @@ class InputReader:
             self._buffer.clear()
             found.append(_pasted(pasted))
         elif self._buffer:
-            found += self._give_up()
+            found += self._give_up(now)
             found += self._read(now)
         found += self._text(self._decoder.decode(b"", final=True))
         self._decoder.reset()
@@ -146,10 +163,11 @@ class InputReader:
                 continue
             length = self._unit()
             if length is None:
-                waits = self._escape_seconds if len(self._buffer) <= 2 else SEQUENCE_SECONDS
-                self.deadline = now + waits
+                self.deadline = now + self._patience()
                 return
             unit = bytes(self._buffer[:length])
+            if self._late and not self._comes_late(unit):
+                continue
             del self._buffer[:length]
             if unit == PASTE_START:
                 self._paste = bytearray()
@@ -159,6 +177,23 @@ class InputReader:
         if self._paste is None:
             # A character may be split too.
             self.deadline = now + SEQUENCE_SECONDS if self._decoder.getstate()[0] else None
+
+    def _patience(self) -> float:
+        """Return how long to wait for the rest of the sequence at the start of the buffer."""
+        if self._buffer in BRACKETS or (self._late and len(self._buffer) == self._late + 1):
+            return BRACKET_SECONDS
+        return self._escape_seconds if len(self._buffer) <= 2 else SEQUENCE_SECONDS
+
+    def _comes_late(self, unit: bytes) -> bool:
+        """Whether what follows an Escape that was a key already is the rest of a sequence; if not, it is text."""
+        late, self._late = self._late, 0
+        match = _CSI.fullmatch(unit)
+        if match is None or match["parameters"] or unit.decode("ascii") in ANSI_SEQUENCES_KEYS or unit[2:] in b"IO":
+            # The connection splits sequences: from now on Escape waits longer.
+            self._escape_seconds = max(self._escape_seconds, SLOW_ESCAPE_SECONDS)
+            return True
+        del self._buffer[:late]
+        return False
 
     def _unit(self) -> int | None:
         """Return the length of the sequence at the start of the buffer; None if it is incomplete."""
@@ -214,9 +249,16 @@ class InputReader:
             return prefix.end()
         return None if len(data) < LONGEST_SEQUENCE else len(data)
 
-    def _give_up(self) -> list[Message]:
+    def _give_up(self, now: float) -> list[Message]:
         """Interpret an incomplete sequence as single keys."""
+        if self._late:
+            # Escape was a key, and what follows is text, unless nobody types it.
+            del self._buffer[: len(self._buffer) if _STRING_START.match(self._buffer) else self._late]
+            self._late = 0
+            return []
         data = bytes(self._buffer)
+        if data in (b"\x1b", *BRACKETS):
+            self._given_up, self._given_up_at = data, now
         if len(data) == 1:
             self._buffer.clear()
             return [events.Key("escape", "\x1b")]
@@ -353,6 +395,11 @@ class InputReader:
 
 def _pasted(data: bytearray) -> events.Paste:
     return events.Paste(data.decode("utf-8", "replace").replace("\x00", ""))
+
+
+def _continues(data: bytes) -> bool:
+    """Whether what came after an Escape may be the rest of its sequence. Vim users type ``O`` and ``P`` behind it."""
+    return data[:2] in BRACKETS or _SS3.fullmatch(data) is not None or _STRING_START.match(data) is not None
 
 
 def _escape_seconds() -> float:

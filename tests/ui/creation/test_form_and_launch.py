@@ -26,7 +26,7 @@ def field(app, name):
 
 
 def words(app, name):
-    return app.screen.line(name).query_one(".field-words").render().plain
+    return app.screen.line(name).words
 
 
 async def open_form(pilot):

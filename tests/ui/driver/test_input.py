@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from textual import events
 from textual.messages import InBandWindowResize, TerminalSupportsSynchronizedOutput
 
-from sandtui.ui.driver.input import AltKey, CommittedText, InputReader
+from sandtui.ui.driver.input import (
+    BRACKET_SECONDS,
+    ESCAPE_SECONDS,
+    LATE_SECONDS,
+    SLOW_ESCAPE_SECONDS,
+    AltKey,
+    CommittedText,
+    InputReader,
+)
 
 
 def read(*pieces, wait=True):
@@ -26,6 +34,23 @@ def named(found):
 
 def typed(found):
     return "".join(event.text if isinstance(event, events.Paste) else event.character or "" for event in found)
+
+
+def read_slowly(reader, pieces, gap, start=0.0):
+    """Feed pieces with pauses between; return what was read, as of one thread that waits for bytes or the deadline."""
+    found, now = [], start
+    for piece in pieces:
+        while reader.deadline is not None and reader.deadline <= now:
+            found += reader.expire(reader.deadline)
+        found += reader.feed(piece, now)
+        now += gap
+    while reader.deadline is not None:
+        found += reader.expire(reader.deadline)
+    return found
+
+
+def characters(text):
+    return [bytes([byte]) for byte in text]
 
 
 @pytest.mark.parametrize(
@@ -214,3 +239,79 @@ UNITS = [b"a", "é".encode(), b"\x1b[A", b"\x1b[1;5C", b"\x1b[<0;3;4M", b"\t", b
 def test_cutting_a_burst_anywhere_changes_nothing(units):
     data = b"".join(units)
     assert named(read(*(bytes([byte]) for byte in data))) == named(read(data))
+
+
+SPLIT = {
+    b"\x1b[A": ["up"],
+    b"\x1b[Z": ["shift+tab"],
+    b"\x1b[3~": ["delete"],
+    b"\x1b[1;5C": ["ctrl+right"],
+    b"\x1b[[A": ["f1"],
+    b"\x1b[97;5u": ["ctrl+a"],
+    b"\x1b[27u": ["escape"],
+    b"\x1b[<0;10;5M": ["MouseDown"],
+    b"\x1b[M !!": ["MouseDown"],
+    b"\x1b[I": ["AppFocus"],
+    b"\x1b[O": ["AppBlur"],
+    b"\x1b[48;24;80;0;0t": ["Resize"],
+    b"\x1b[200~abc\x1b[201~": ["Paste"],
+    b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\": [],
+    b"\x1bP>|xterm(390)\x1b\\": [],
+}
+EARLY = {"escape", "alt+left_square_bracket", "alt+right_square_bracket"}
+GAPS = [ESCAPE_SECONDS * 0.9, ESCAPE_SECONDS * 1.5, BRACKET_SECONDS * 0.9, LATE_SECONDS * 0.9]
+
+
+def test_escape_alone_is_a_key_after_a_moment():
+    reader = InputReader(None)
+    assert reader.feed(b"\x1b", 5.0) == []
+    assert reader.deadline == 5.0 + ESCAPE_SECONDS
+    assert named(reader.expire(5.0 + ESCAPE_SECONDS)) == ["escape"]
+
+
+def test_escape_of_the_kitty_protocol_waits_for_nothing():
+    reader = InputReader(None)
+    assert named(reader.feed(b"\x1b[27u", 0.0)) == ["escape"]
+    assert reader.deadline is None
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("data", SPLIT, ids=repr)
+def test_a_sequence_whose_bytes_come_late_is_no_text(data, gap):
+    for cut in range(1, len(data)):
+        if data[:1] == b"\x1b" and data[1:2] == b"P" and cut == 2:
+            # Alt and P, as it may be typed.
+            continue
+        found = read_slowly(InputReader(ESCAPE_SECONDS), [data[:cut], data[cut:]], gap)
+        keys = named(found)
+        # Escape, or alt and the bracket, may have been a key before the rest came.
+        assert keys == SPLIT[data] or (keys[1:] == SPLIT[data] and keys[0] in EARLY), (cut, keys)
+
+
+@pytest.mark.parametrize("data", [data for data in SPLIT if data[1:2] == b"["], ids=repr)
+def test_a_sequence_that_comes_byte_by_byte_is_no_text(data):
+    found = read_slowly(InputReader(ESCAPE_SECONDS), characters(data), BRACKET_SECONDS * 0.9)
+    assert [key for key in named(found) if key != "escape"] == [key for key in SPLIT[data] if key != "escape"]
+
+
+def test_once_a_sequence_came_in_pieces_escape_waits_longer():
+    reader = InputReader(ESCAPE_SECONDS)
+    assert named(read_slowly(reader, [b"\x1b", b"[A"], 0.1)) == ["escape", "up"]
+    assert named(read_slowly(reader, [b"\x1b", b"[A"], 0.1, start=10.0)) == ["up"]
+    assert reader.feed(b"\x1b", 20.0) == []
+    assert reader.deadline == 20.0 + SLOW_ESCAPE_SECONDS
+
+
+@pytest.mark.parametrize(
+    "keys", [b"[x", b"[[", b"[", b"]", b"]x", b"OHello", b"OA", b"P", b"pA", b"_G", b"1A", b"a[A", b"[ "], ids=repr
+)
+def test_text_that_is_typed_after_escape_stays_text(keys):
+    found = read_slowly(InputReader(ESCAPE_SECONDS), [b"\x1b", *characters(keys)], 0.12)
+    assert named(found[:1]) == ["escape"]
+    assert typed(found[1:]) == keys.decode()
+
+
+def test_long_after_escape_everything_is_text():
+    found = read_slowly(InputReader(ESCAPE_SECONDS), [b"\x1b", b"[A"], LATE_SECONDS * 1.5)
+    assert named(found[:1]) == ["escape"]
+    assert typed(found[1:]) == "[A"
