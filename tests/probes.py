@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from textual import events
-from textual._compositor import LayoutUpdate
+from textual._compositor import ChopsUpdate as ChopsUpdate  # Parts of a picture that changed.
+from textual._compositor import Compositor as Compositor  # What lays out and draws, to count how often.
+from textual._compositor import LayoutUpdate as LayoutUpdate  # A whole picture.
 from textual.app import App
 from textual.screen import Screen
 from textual.strip import Strip

@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual import events
@@ -252,9 +252,10 @@ class SandtuiApp(App[None]):
         self.refresh(layout=True)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        driver = self._driver
-        if isinstance(renderable, CompositorUpdate) and isinstance(driver, TerminalDriver) and not self._batch_count:
-            renderable = driver.picture.changes(renderable, self.size, self.console._color_system)
+        driver, update = self._driver, cast("object", renderable)
+        if isinstance(driver, TerminalDriver) and isinstance(update, CompositorUpdate) and not self._batch_count:
+            changes = driver.picture.changes(update, self.size, self.console._color_system)
+            renderable = cast("RenderableType | None", changes)
         super()._display(screen, renderable)
 
     def stop_requested(self) -> None:

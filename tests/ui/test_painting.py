@@ -3,7 +3,6 @@
 from collections import Counter
 
 import pytest
-from textual._compositor import Compositor
 from textual.css.stylesheet import Stylesheet
 
 from sandtui.ui.creation.screen import CreateScreen
@@ -11,6 +10,7 @@ from sandtui.ui.dialogs.help import HelpDialog
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.ports.screen import PortsScreen
+from tests.probes import Compositor
 from tests.ui.every_screen import EVERY_SCREEN, opened
 from tests.ui.world import World, settled, until
 

@@ -11,11 +11,11 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from sandtui.ui.driver.picture import Picture
+from tests.probes import ChopsUpdate, LayoutUpdate
 
 SIZE = Size(12, 3)
 CUTS = [0, 4, 9, 12]
