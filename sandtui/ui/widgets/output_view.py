@@ -447,6 +447,9 @@ class OutputView(RoleView, can_focus=True):
             line, below = self._hold
             below = min(below, self._height_in_view - 1)
             self._scroll_rows(self._row(line) - max(below, 1 - self._rows_of(line)))
+        if self.show_vertical_scrollbar:
+            # It may have been hidden when the position changed, and hears only of changes.
+            self.vertical_scrollbar.position = self.scroll_y
         self._laid_out = self._layout_now
         self.refresh()
 
