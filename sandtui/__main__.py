@@ -2,7 +2,7 @@
 
 import sys
 
-from sandtui.cli.program import main
+from sandtui.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -109,7 +109,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="set a field by the name that it has in presets (may be repeated)",
     )
     add_output(parser, requests, sort=False, plain=JSON_LINES)
-    parser.set_defaults(run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes")
+    parser.set_defaults(
+        run=run,
+        connects=True,
+        completes=_built_in,
+        changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes",
+    )
+
+
+def _built_in() -> list[str]:
+    from sandtui.config.presets import BUILT_IN
+
+    return [preset.name for preset in BUILT_IN]
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from sandtui.fleet.inventory.connection import Connection
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.inventory.row import Row
 
 _DESCRIPTION = """\
 List the sandboxes that match QUERY, in the platform's order. Rows are printed as the pages arrive. Sandboxes that have
@@ -66,11 +67,17 @@ def run(arguments: argparse.Namespace) -> int:
             from sandtui.cli.watching import watch
 
             return await watch(client, query, printer, ended=ended)
+        everyone: list[Row] = []
         try:
             async for rows in matches(client, query, ended=ended):
                 printer.add(rows)
+                everyone += rows
         finally:
             printer.end()
+        if not query:
+            from sandtui.cli.fleet_names import save_names
+
+            save_names(arguments.options.context_words, everyone)
         if printer.count:
             return 0
         (complain if query else note)(nothing_matches(text, ended=ended, advice=" (ended ones: --all)"))

@@ -41,6 +41,11 @@ class Options:
     quiet: bool = False
     color: str = AUTO
 
+    @property
+    def context_words(self) -> list[str]:
+        """The words of a command line that choose the same context."""
+        return [LOCAL] if self.local else [] if self.profile is None else [CONTEXT, self.profile]
+
     def context(self, settings: Settings | None = None) -> Context:
         """Return the context that they choose.
 

@@ -102,7 +102,7 @@ def add_output(
         group.add_argument("--columns", metavar="LIST", help="the columns of the table, separated by commas")
         if sort:
             group.add_argument("--sort", metavar="COLUMN", help="sort by a column; with a - before it, in reverse")
-    parser.set_defaults(plain=plain, epilog=lambda: describe(kind(), sort=sort))
+    parser.set_defaults(plain=plain, output_kind=kind, epilog=lambda: describe(kind(), sort=sort))
 
 
 def describe(kind: ObjectKind[Any], *, sort: bool = True) -> str:

@@ -70,7 +70,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("-a", "--all", action="store_true", help="also sandboxes that have ended")
     parser.add_argument("-w", "--watch", action="store_true", help="go on, and print each that is new or has changed")
     add_output(parser, ls.sandboxes)
-    parser.set_defaults(run=run, connects=True, changes=lambda _: "")
+    parser.set_defaults(run=run, connects=True, completes=_built_in, changes=lambda _: "")
+
+
+def _built_in() -> list[str]:
+    from sandtui.fleet.inventory.saved_views import BUILT_IN
+
+    return [view.name for view in BUILT_IN if " " not in view.name]
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -100,7 +100,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(
         run=run,
         connects=True,
-        completes=CONDITIONS[:2],
+        completes_condition=CONDITIONS[:2],
         changes=lambda chosen: "looking for jobs runs a command" if condition(chosen.condition) == JOB_DONE else "",
     )
 
