@@ -284,12 +284,17 @@ class AgentDriver:
             if record.timeout_minutes > 0:
                 begin["lifetime"] = record.timeout_minutes * 60 + _GRACE_SECONDS
             (await channel.ask(begin)).close()
+            self._instances[record.id] = instance
+            await self._begun(record, channel)
             await channel.send({"op": "watch"})
         except BaseException:
+            self._instances.pop(record.id, None)
             channel.close()
             raise
-        self._instances[record.id] = instance
         return instance
+
+    async def _begun(self, record: SandboxRecord, channel: Channel) -> None:
+        """Get what the agent of a sandbox that has begun has for the platform."""
 
     async def _end(self, sandbox_id: str, directory: Path) -> None:
         if sys.platform != "linux":

@@ -16,10 +16,11 @@ from typing import Any, Final
 from sandtui.directories import make_private
 from sandtui.local.agent import seccomp
 from sandtui.local.control.images import Catalogue
-from sandtui.local.drivers.agent_instance import AgentInstance
+from sandtui.local.drivers.agent_responses import network_device, raise_error
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.architecture import refuse_hardware
 from sandtui.local.drivers.base import DriverError, FileFailed, Refused
+from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.disk_limits import (
     DiskImage,
     DiskLimit,
@@ -191,32 +192,32 @@ class NamespaceDriver(AgentDriver):
             return await self._carrier.applied(record.id, record.network_generation)
         return await super().applied_egress(record)
 
-    async def _attach(self, record: SandboxRecord) -> AgentInstance:
-        instance = await super()._attach(record)
-        if self._carrier is not None and _may_have_link(record):
-            self._carried[record.id] = record
-            try:
-                await self._carry(record.id, instance)
-            except FileFailed:
-                del self._carried[record.id]
-                # Created by a platform without a worker; it keeps its network.
-                if record.network_access:
-                    self.note(record.id, "this sandbox has the machine's own network")
-        return instance
+    async def _begun(self, record: SandboxRecord, channel: Channel) -> None:
+        if self._carrier is None or not _may_have_link(record):
+            return
+        self._carried[record.id] = record
+        response = await channel.ask({"op": "network"})
+        try:
+            raise_error(response, FileFailed)
+            self._carry(record.id, *network_device(response))
+        except FileFailed:
+            del self._carried[record.id]
+            # Created by a platform without a worker; it keeps its network.
+            if record.network_access:
+                self.note(record.id, "this sandbox has the machine's own network")
 
     async def _carry_all(self) -> None:
         """Send all devices to a new worker after the old one died."""
         for sandbox_id, instance in list(self._instances.items()):
             if sandbox_id in self._carried:
                 with contextlib.suppress(DriverError):
-                    await self._carry(sandbox_id, instance)
+                    self._carry(sandbox_id, *await instance.network())
 
     def _not_carried(self, sandbox_id: str, error: str) -> None:
         self.note(sandbox_id, f"this sandbox has no network: its packets cannot be carried ({error})")
 
-    async def _carry(self, sandbox_id: str, instance: AgentInstance) -> None:
+    def _carry(self, sandbox_id: str, device: int, link: str) -> None:
         assert self._carrier is not None
-        device, link = await instance.network()
         try:
             # Look it up again: its rules may have changed, or it may have ended, while the agent was asked.
             if (record := self._carried.get(sandbox_id)) is not None:
