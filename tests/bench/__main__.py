@@ -21,6 +21,7 @@ BENCHES = {
     "start": "From the command to the first frame and the live fleet",
     "sandboxes": "Real sandboxes: create, hold, delete",
     "cycles": "The platform under load",
+    "neighbours": "A command beside a sandbox that takes all it can get",
     "isolation": "What isolation costs",
     "local": "The local platform",
     "client": "The client beside the official SDK and curl",

@@ -30,6 +30,7 @@ def main() -> None:
     # Signals for the platform's terminal or process group must not reach sandboxes.
     os.setsid()
     os.umask(0o022)
+    libc.run_in_short_turns()
     libc.set_name("sandtui-zygote")
     requests = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)

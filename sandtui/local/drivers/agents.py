@@ -70,6 +70,7 @@ class AgentDriver:
         if sys.platform == "linux":
             # Agents become our children when their launcher exits, so that all of them are reaped.
             libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+            libc.run_in_short_turns()
         self._launcher.open()
         await self._spares.open()
         self._watching = asyncio.create_task(self._watch_memory(), name="memory")

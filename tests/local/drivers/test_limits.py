@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,31 @@ async def test_files_in_memory_are_bounded_in_size_and_number(isolated: Api) -> 
         assert "size=" in options and "nr_inodes=" in options, line
     many = "for i in range(200_000): open(f'/run/{i}', 'w').close()"
     assert "No space left" in (await isolated.run(box, f'python -c "{many}"')).json()["stderr"]
+
+
+TURN = """
+import ctypes, os, struct
+number = {"x86_64": 315, "aarch64": 275, "riscv64": 275}.get(os.uname().machine)
+found = ctypes.create_string_buffer(56)
+if number is None or ctypes.CDLL(None).syscall(number, 0, found, 56, 0):
+    print("unknown")
+else:
+    print(*struct.unpack_from("=II8xi", found, 0)[1:], struct.unpack_from("=Q", found, 24)[0])
+"""
+
+
+@pytest.mark.parametrize("driver", ["namespace", "process"])
+async def test_commands_take_short_turns_and_have_the_usual_policy(start: Start, tmp_path: Path, driver: str) -> None:
+    """Beside a program that never sleeps, a request would otherwise wait a whole turn for each process in its way."""
+    if driver == "namespace":
+        await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    api = await start(driver)
+    box = await api.running()
+    found = await api.output(box, f"python3 -c {shlex.quote(TURN)}")
+    if found == "unknown\n":
+        pytest.skip("this machine's processor is not known")
+    policy, nice, length = map(int, found.split())
+    assert (policy, nice) == (0, os.getpriority(os.PRIO_PROCESS, 0))
+    if length == 0:
+        pytest.skip("this kernel has no turns of a chosen length")
+    assert length < 1_000_000
