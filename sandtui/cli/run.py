@@ -67,6 +67,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--timeout", type=_number, default=300, metavar="S", help="seconds per sandbox (default: 300, at most 900)"
     )
+    parser.add_argument(
+        "-u", "--user", type=user, metavar="USER", help="run as this user of the sandbox, a name or uid"
+    )
     parser.add_argument("-j", "--parallel", type=_number, metavar="N", help="parallelism (default: 64)")
     parser.add_argument("--at-once", type=_number, dest="parallel", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(
@@ -158,6 +161,7 @@ async def _fan_out(
         at_once=arguments.parallel or AT_ONCE,
         on_end=on_result,
         stdin=stdin,
+        user=arguments.user,
     )
     if sys.stderr.isatty():
         fan_out.on_change.subscribe(lambda: _progress(fan_out))
@@ -189,6 +193,15 @@ def _progress(fan_out: FanOut) -> None:
     done = sum(target.is_over for target in fan_out.targets)
     end = "\r\x1b[K" if fan_out.is_over else ""
     print(f"\r{done:,} of {len(fan_out.targets):,} …{end}", end="", file=sys.stderr, flush=True)
+
+
+def user(text: str) -> str:
+    """Read a user of a sandbox."""
+    from sandtui.fleet.commands.line.users import user_problem
+
+    if not text.strip() or (problem := user_problem(text)):
+        raise argparse.ArgumentTypeError(problem if text.strip() else "expected a user name or uid")
+    return text.strip()
 
 
 def _number(text: str) -> int:

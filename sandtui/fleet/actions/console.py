@@ -6,6 +6,7 @@ ACTIONS = (
     Action("console.interrupt", ("ctrl+c",), "interrupt", "Interrupt the running command", 20),
     Action("console.history", ("ctrl+r",), "history", "Search command history", 25),
     Action("console.job", ("ctrl+g",), "as job", "Run as background job", 45, True),
+    Action("console.user", ("ctrl+o",), "as user", "Run as another user", 52),
     Action("console.timeout", ("ctrl+t",), "timeout", "Cycle timeout: 60, 300, 900 s", 50),
     Action("console.clear", ("ctrl+l",), "clear", "Clear the screen", 55),
     Action("console.back", ("escape",), "back", "Focus output, then back", 16),

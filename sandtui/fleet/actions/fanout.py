@@ -5,6 +5,7 @@ from sandtui.fleet.actions.action import Action
 ACTIONS = (
     Action("fanout.interrupt", ("ctrl+c",), "stop", "Stop", 20),
     Action("fanout.history", ("ctrl+r",), "history", "Search command history", 25),
+    Action("fanout.user", ("ctrl+o",), "as user", "Run as another user", 52),
     Action("fanout.timeout", ("ctrl+t",), "timeout", "Cycle timeout: 60, 300, 900 s", 50),
     Action("fanout.job", ("ctrl+g",), "as job", "Run as background jobs", 40, dangerous=True),
     Action("fanout.back", ("escape",), "back", "Focus results, then back (runs continue)", 16),

@@ -18,6 +18,7 @@ from sandtui.fleet.commands.line import completion, shell_state
 from sandtui.fleet.commands.line.completion import Completion
 from sandtui.fleet.commands.line.shell_state import Carried, StateLostError
 from sandtui.fleet.commands.line.timeouts import TIMEOUTS
+from sandtui.fleet.commands.line.users import as_user
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.output_lines import Output, OutputLine, OutputStream
 
@@ -39,6 +40,7 @@ class _Sent:
     directory: str | None
     variables: Mapping[str, str]
     timeout: int
+    user: str | None = None
 
 
 class Console:
@@ -60,6 +62,8 @@ class Console:
         self.carried = Carried()
         self.timeout = TIMEOUTS[1]
         """The timeout of a command in seconds."""
+        self.user: str | None = None
+        """Who runs the commands in the sandbox, by name or uid; None for the platform's default."""
         self.folded: set[int] = set()
         """Numbers of the collapsed runs."""
         self.clearings = 0
@@ -96,7 +100,8 @@ class Console:
     @property
     def live(self) -> bool:
         """Whether output is live."""
-        return self._vm or self._connection is not None
+        # SSH logs in as one user, whoever is to run the command.
+        return self._vm or (self._connection is not None and self.user is None)
 
     @property
     def history(self) -> list[str]:
@@ -144,7 +149,7 @@ class Console:
         await self._idle.wait()
 
     async def _run_to_its_end(self, command: str, timeout: int) -> ConsoleRun:
-        run = ConsoleRun(len(self.runs) + 1, command, self.clock.monotonic())
+        run = ConsoleRun(len(self.runs) + 1, command, self.clock.monotonic(), user=self.user)
         self.runs.append(run)
         first, *others = command.split("\n")
         self._add(OutputStream.COMMAND, [first], run)
@@ -155,12 +160,12 @@ class Console:
         except SandboxClientError as error:
             run.problem, run.timed_out = error.explanation, isinstance(error, CommandTimeoutError)
             self._end(run, RunState.FAILED, OutputStream.PROBLEM, run.problem)
-            await self._forget(token)
+            await self._forget(token, run.user)
         except asyncio.CancelledError:
             run.problem = "stopped"
             self._end(run, RunState.CANCELLED, OutputStream.PROBLEM, run.problem)
             # Leave no temporary files in the sandbox.
-            await run_to_end(self._forget(token))
+            await run_to_end(self._forget(token, run.user))
             raise
         else:
             self._end(run, RunState.DONE, OutputStream.RESULT, "")
@@ -191,6 +196,7 @@ class Console:
             self.carried.directory,
             self.carried.exported,
             completion.SECONDS,
+            **as_user(self.user),
         )
         return completion.complete(word, response.stdout)
 
@@ -205,6 +211,7 @@ class Console:
             shell_state.plain(command, self.carried),
             self.carried.directory,
             self.carried.exported or None,
+            **as_user(self.user),
         )
         return job.job_id
 
@@ -222,12 +229,13 @@ class Console:
         else:
             # The script changes to the directory itself: a deleted one must not lock the user in.
             text, directory = shell_state.recording(run.command, carried, token), None
-        sent = _Sent(text, directory, carried.exported, timeout)
-        exit_code = await (self._stream(run, sent) if self.live else self._execute(run, sent))
+        sent = _Sent(text, directory, carried.exported, timeout, run.user)
+        exit_code = await (self._stream(run, sent) if self._streams(sent) else self._execute(run, sent))
         run.ended = self.clock.monotonic()
         if token is not None:
             try:
-                self.carried = shell_state.carry_on(carried, await self._ask(shell_state.reading(token)))
+                said = await self._ask(shell_state.reading(token), run.user)
+                self.carried = shell_state.carry_on(carried, said)
             except (StateLostError, SandboxClientError) as error:
                 self.output.end_run()
                 self._add(
@@ -235,11 +243,13 @@ class Console:
                 )
         return exit_code
 
-    async def _ask(self, text: str) -> str:
+    async def _ask(self, text: str, user: str | None) -> str:
         """Run a short command over the same connection as the user's: SSH may log in as another user."""
-        sent = _Sent(text, None, {}, CARRY_SECONDS)
-        if not self.live:
-            return (await self.client.execute_command(self.sandbox_id, text, timeout=CARRY_SECONDS)).stdout
+        sent = _Sent(text, None, {}, CARRY_SECONDS, user)
+        if not self._streams(sent):
+            return (
+                await self.client.execute_command(self.sandbox_id, text, timeout=CARRY_SECONDS, **as_user(user))
+            ).stdout
         printed = bytearray()
         async with aclosing(self._events(sent)) as stream:  # type: ignore[type-var] # both ways are generators
             async for event in stream:
@@ -247,15 +257,15 @@ class Console:
                     printed += event.data
         return printed.decode("utf-8", "replace")
 
-    async def _forget(self, token: str | None) -> None:
+    async def _forget(self, token: str | None, user: str | None) -> None:
         if token is not None:
             with suppress(SandboxClientError, OSError):
-                await self._ask(shell_state.forgetting(token))
+                await self._ask(shell_state.forgetting(token), user)
 
     async def _execute(self, run: ConsoleRun, sent: _Sent) -> int:
         try:
             response = await self.client.execute_command(
-                self.sandbox_id, sent.text, sent.directory, sent.variables, sent.timeout
+                self.sandbox_id, sent.text, sent.directory, sent.variables, sent.timeout, **as_user(sent.user)
             )
         except CommandTimeoutError as error:
             await self._show(run, error.stdout, error.stderr)
@@ -280,10 +290,13 @@ class Console:
                     exit_code = event.exit_code
         return exit_code
 
+    def _streams(self, sent: _Sent) -> bool:
+        return self._vm or (self._connection is not None and sent.user is None)
+
     def _events(self, sent: _Sent) -> AsyncIterator[CommandEvent]:
         if self._connection is None:
             return self.client.stream_command(
-                self.sandbox_id, sent.text, sent.directory, sent.variables, timeout=sent.timeout
+                self.sandbox_id, sent.text, sent.directory, sent.variables, timeout=sent.timeout, **as_user(sent.user)
             )
         from sandtui.client.toolkit import SSHChannel
 

@@ -27,3 +27,4 @@ class ConsoleRun:
     exit_code: int | None = None
     problem: str = ""
     timed_out: bool = False
+    user: str | None = None

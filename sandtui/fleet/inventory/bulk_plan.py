@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sandtui.client.models import SandboxStatus
+from sandtui.fleet.creation import values
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.ports.exposures import parse_exposure
 
@@ -81,6 +82,15 @@ EXPOSE = Verb(
     warning="Anyone who has the URL can reach the port.",
 )
 JOB = Verb("job", "Start a job in", "in the background of each", _running, asks="command", example="python train.py")
+EGRESS = Verb(
+    "egress",
+    "Change egress of",
+    "which hosts they may reach",
+    _running,
+    asks="egress",
+    example="allow pypi.org *.debian.org, open or blocked",
+    warning="Replaces the egress lists of each.",
+)
 COPY = Verb("copy", "Copy the ids of", "to the clipboard, one per line", _any, dangerous=False)
 
 MEASURE = Verb(
@@ -96,7 +106,7 @@ _TABLE = "without secrets"
 CSV = Verb("csv", "Export CSV of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.csv")
 JSON = Verb("json", "Export JSON of", _TABLE, _any, dangerous=False, asks="file", example="sandboxes.json")
 
-VERBS = (RUN, UPLOAD, EXPOSE, JOB, MEASURE, COPY, CSV, JSON, DELETE)
+VERBS = (RUN, UPLOAD, EXPOSE, JOB, EGRESS, MEASURE, COPY, CSV, JSON, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class BulkPlan:
     """An operation and its sandboxes. ``passed_over`` counts those that are not eligible.
 
     ``spared`` are skipped by default, counted by reason; ``unspared`` are included in spite of one.
-    ``folder`` is the working directory of a job, if it is not the platform's default.
+    ``folder`` is the working directory of a job and ``user`` who runs it, if not the platform's defaults.
     A deletion by label also reaches sandboxes that are unknown here: ``reach`` is the platform's count.
     """
 
@@ -114,6 +124,7 @@ class BulkPlan:
     hidden: int = 0
     value: str = ""
     folder: str = ""
+    user: str = ""
     reach: int | None = None
     by_label: tuple[str, ...] = ()
     spared: Counter[str] = field(default_factory=Counter)
@@ -196,6 +207,11 @@ def check_value(verb: Verb, value: str) -> str:
     if verb is EXPOSE:
         try:
             parse_exposure(value)
+        except ValueError as problem:
+            return str(problem)
+    if verb is EGRESS:
+        try:
+            values.hosts(value)
         except ValueError as problem:
             return str(problem)
     return ""

@@ -98,7 +98,9 @@ class FleetSession:
         end = f"exit {run.exit_code}" if run.exit_code is not None else run.state.value
         self.history.note(sandbox_id, f"$ {redact_for_log(run.command)}  {end}", bad=run.exit_code != 0)
 
-    def fan_out(self, command: str, rows: Sequence[Row], timeout: int, *, live: bool = False) -> FanOut:
+    def fan_out(
+        self, command: str, rows: Sequence[Row], timeout: int, *, live: bool = False, user: str | None = None
+    ) -> FanOut:
         """Return a multi-sandbox run of a command; ``run`` starts it.
 
         ``timeout`` is in seconds, for each; with ``live`` containers too answer line by line.
@@ -109,7 +111,7 @@ class FleetSession:
         def note(target: Target) -> None:
             self.history.note(target.id, f"$ {words}  {end_of(target)}", bad=not target.succeeded)
 
-        fan_out = FanOut(command, rows, self.client, self.clock, timeout=timeout, live=live, on_end=note)
+        fan_out = FanOut(command, rows, self.client, self.clock, timeout=timeout, live=live, on_end=note, user=user)
         self.fan_outs = [*self.fan_outs[1 - FAN_OUTS_KEPT :], fan_out]
         while len(self.fan_outs) > 1 and sum(each.size for each in self.fan_outs) > MAX_TOTAL:
             self.fan_outs.pop(0)

@@ -10,6 +10,7 @@ from sandtui.fleet.inventory import usage
 from sandtui.fleet.inventory.bulk import AT_ONCE, BulkResult, Work, each
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.inventory.deletion import BATCHES_AT_ONCE, deletion, deletion_batch
+from sandtui.fleet.inventory.egress import EgressAccess, EgressLists
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
@@ -45,7 +46,7 @@ def work_of(plan: BulkPlan, client: AsyncSandboxClient, store: FleetStore, histo
         return BulkResult(True, target)
 
     async def job(sandbox_id: str) -> BulkResult:
-        started = await jobs.start(sandbox_id, value, plan.folder or None)
+        started = await jobs.start(sandbox_id, value, plan.folder or None, plan.user or None)
         return BulkResult(True, f"job {started.key.job_id}")
 
     async def measure(sandbox_id: str) -> BulkResult:
@@ -59,9 +60,14 @@ def work_of(plan: BulkPlan, client: AsyncSandboxClient, store: FleetStore, histo
         history.note(sandbox_id, words, touches=False)
         return BulkResult(True, words)
 
+    async def egress(sandbox_id: str) -> BulkResult:
+        return BulkResult(
+            True, await EgressAccess(client, store, history).replace(sandbox_id, EgressLists.parse(value))
+        )
+
     if plan.verb is plans.EXPOSE:
         return each(Exposing(client, history, value).expose)
-    verbs = {plans.UPLOAD: upload, plans.JOB: job, plans.MEASURE: measure}
+    verbs = {plans.UPLOAD: upload, plans.JOB: job, plans.EGRESS: egress, plans.MEASURE: measure}
     return each(verbs[plan.verb])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxNotRunningError
 from sandtui.clock import Clock
 from sandtui.fleet.commands.line.redaction import redact_for_log
+from sandtui.fleet.commands.line.users import as_user
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
@@ -241,13 +242,15 @@ class JobBoard:
 
     # Operations
 
-    async def start(self, sandbox_id: str, command: str, working_dir: str | None = None) -> Job:
+    async def start(
+        self, sandbox_id: str, command: str, working_dir: str | None = None, user: str | None = None
+    ) -> Job:
         """Start a background job.
 
         Raises:
             SandboxClientError: the job was not started.
         """
-        started = await self.client.start_background_job(sandbox_id, command, working_dir)
+        started = await self.client.start_background_job(sandbox_id, command, working_dir, **as_user(user))
         job = self.adopt(sandbox_id, started.job_id, command, working_dir)
         await self.save()
         return job

@@ -28,6 +28,7 @@ from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console import line_pieces, place_pieces, run_state_pieces
 from sandtui.ui.commands.console_rows import ConsoleRows
 from sandtui.ui.commands.past_commands import ask_history, search_commands
+from sandtui.ui.commands.user_dialog import ask_user
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.search import SearchControl, Searched
@@ -179,6 +180,14 @@ class ConsoleScreen(AppScreen):
         self.console.timeout = next_timeout(self.console.timeout)
         self._draw_state()
 
+    def action_user(self) -> None:
+        def on_result(user: str | None) -> None:
+            if user is not None:
+                self.console.user = user or None
+                self._draw_state()
+
+        ask_user(self.app, self.console.user, on_result)
+
     def action_job(self) -> None:
         """Run the typed command as a background job, or else the running or last one."""
         field = self.query_one(CommandLine)
@@ -278,6 +287,8 @@ class ConsoleScreen(AppScreen):
         if row is not None:
             left += [*status_pieces(row.status), Piece(f"  {clean(row.sandbox.name)}", "bright")]
         left += place_pieces(self.console)
+        if self.console.user is not None:
+            left.append(Piece(f"  as {clean(self.console.user)}", "busy"))
         left.append(Piece(f"  timeout {self.console.timeout}s", "dim"))
         left.append(Piece("  live" if self.console.live else "  output at the end", "dim"))
         if row is not None:

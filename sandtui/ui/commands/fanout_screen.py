@@ -35,6 +35,7 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.fanout import Fold, Results, counts, ends, short_time, tail_pieces, target_pieces
 from sandtui.ui.commands.past_commands import ask_history, search_commands
+from sandtui.ui.commands.user_dialog import ask_user
 from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.search import SearchControl, Searched
@@ -66,6 +67,7 @@ class FanOutScreen(AppScreen):
         self.together = True
         self.failures_only = False
         self.live = False
+        self.user: str | None = None
         self.folds: dict[Hashable, Fold] = {}
         self.results = Results([], {}, {}, [])
         self.wanted = ""
@@ -225,7 +227,7 @@ class FanOutScreen(AppScreen):
             self.services.notifier.refuse(f"None of them is running: {key} changes the targets", "run")
             return
         self.services.command_history.add("", f"{len(running):,} sandboxes", command)
-        self.show(session.fan_out(command, running, self._timeout, live=self.live))
+        self.show(session.fan_out(command, running, self._timeout, live=self.live, user=self.user))
         with self.services.notifier.doing(f"run › {len(running):,} sandboxes › {redact_for_log(command)}"):
             self.run_shown()
 
@@ -324,6 +326,8 @@ class FanOutScreen(AppScreen):
     def _draw_frame(self) -> None:
         fan_out = self.fan_out
         left = [Piece(f" {len(self.rows):,} sandboxes", "bright"), Piece(f"  timeout {self._timeout}s", "dim")]
+        if self.user is not None:
+            left.append(Piece(f"  as {clean(self.user)}", "busy"))
         if self.failures_only:
             left.append(Piece("  ! failures only", "busy"))
         if self.live:
@@ -420,11 +424,19 @@ class FanOutScreen(AppScreen):
     def action_timeout(self) -> None:
         self.set_timeout()
 
+    def action_user(self) -> None:
+        def on_result(user: str | None) -> None:
+            if user is not None:
+                self.user = user or None
+                self._draw_frame()
+
+        ask_user(self.app, self.user, on_result)
+
     def action_job(self) -> None:
         typed = self.query_one(CommandLine).text.strip()
         command = typed or (self.fan_out.command if self.fan_out is not None else "")
         if command:
-            self.services.bulk.start_job(self.rows, command)
+            self.services.bulk.start_job(self.rows, command, self.user or "")
         else:
             self.services.notifier.notify("Enter a command first", "warning")
 

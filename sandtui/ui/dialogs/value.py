@@ -16,7 +16,7 @@ from sandtui.ui.rendering.text import Content, Piece, content
 
 
 class ValueDialog(Dialog[str]):
-    """Returns the text, or an empty one. ``check`` returns what is wrong with a text."""
+    """Returns the text, or None. ``check`` returns what is wrong with a text, an empty one too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
 
@@ -40,4 +40,4 @@ class ValueDialog(Dialog[str]):
             self.dismiss(event.value.strip())
 
     def action_close(self) -> None:
-        self.dismiss("")
+        self.dismiss(None)

@@ -17,6 +17,7 @@ from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.detail import detail
+from sandtui.ui.inventory.egress_dialog import edit_egress
 from sandtui.ui.inventory.sandbox_activity import activity
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ExposuresArrived, JobsChanged, SandboxesChanged, UsageArrived
@@ -54,7 +55,10 @@ class DetailScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return that the sandbox is gone, for each action that needs it; otherwise an empty text."""
-        if action in {"back", "copy", "web"} or not hasattr(self, f"action_{action}") or self._row() is not None:
+        row = self._row()
+        if action == "egress" and row is not None and row.status != "RUNNING":
+            return "Not running: the egress lists of a running sandbox can be changed"
+        if action in {"back", "copy", "web"} or not hasattr(self, f"action_{action}") or row is not None:
             return ""
         if self.services.platform.session is None:
             return f"Not connected: press {self.services.key_of('app.refresh')} to retry"
@@ -112,6 +116,10 @@ class DetailScreen(AppScreen):
 
     def action_ports(self) -> None:
         self.services.navigator.open_ports(self.sandbox_id)
+
+    def action_egress(self) -> None:
+        if (row := self._row()) is not None:
+            edit_egress(self.app, self.services, row)
 
     def action_jobs(self) -> None:
         self.services.navigator.open_jobs([self.sandbox_id], self.sandbox_id)

@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from sandtui.fleet.inventory.bulk_plan import DELETE, MEASURE, RUN
+from sandtui.fleet.inventory.bulk_plan import DELETE, EGRESS, MEASURE, RUN
 from sandtui.fleet.inventory.groups import Group, grouping, groupings
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.inventory.query import Query, QueryError, complete, parse
@@ -39,6 +39,7 @@ from sandtui.ui.inventory.columns import SHOWN_FIRST
 from sandtui.ui.inventory.columns_dialog import ColumnLayout, ColumnsDialog
 from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.detail import detail
+from sandtui.ui.inventory.egress_dialog import edit_egress
 from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmeasured_pieces
 from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
@@ -49,13 +50,13 @@ from sandtui.ui.rendering.text import Content, Piece, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.text_panel import TextPanel
 
-NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete"})
+NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"})
 
 NEEDS_LINE = frozenset({"open", "mark", "range"})
 
 NEEDS_ROWS = frozenset({"mark_all", "invert", "many", "measure"})
 
-WORKS_ON_MARKS = frozenset({"exec", "shell", "logs", "delete", "many", "measure"})
+WORKS_ON_MARKS = frozenset({"exec", "shell", "logs", "delete", "egress", "many", "measure"})
 
 NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new"})
 
@@ -586,6 +587,15 @@ class FleetScreen(AppScreen):
         row = self.target
         marks = [*self._view.marks] if self._view is not None else []
         self.services.navigator.open_ports(row.id if row is not None else None, marks)
+
+    def action_egress(self) -> None:
+        view, row = self._view, self.target
+        if view is not None and view.marks:
+            self.services.bulk.ask(EGRESS, view.marked, self._hidden_marks())
+        elif row is not None and not EGRESS.possible(row):
+            self.services.notifier.refuse(self.services.bulk.why_none(EGRESS, [row]), "egress")
+        elif row is not None:
+            edit_egress(self.app, self.services, row)
 
     def action_jobs(self) -> None:
         row, marks = self.target, self._view.marks if self._view is not None else ()

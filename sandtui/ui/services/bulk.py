@@ -39,6 +39,7 @@ _LETTERS = {
     "upload": "u",
     "expose": "e",
     "job": "j",
+    "egress": "g",
     "measure": "m",
     "copy": "y",
     "csv": "c",
@@ -208,9 +209,9 @@ class BulkActions:
         else:
             self._show_plan(plan)
 
-    def start_job(self, rows: Sequence[Row], command: str) -> None:
+    def start_job(self, rows: Sequence[Row], command: str, user: str = "") -> None:
         """Show the plan for a background job in many sandboxes."""
-        self._show_plan(make_plan(plans.JOB, rows, 0, command))
+        self._show_plan(replace(make_plan(plans.JOB, rows, 0, command), user=user))
 
     def _show_plan(self, plan: BulkPlan, more: Callable[[], None] | None = None) -> None:
         def on_result(confirmed: bool | None) -> None:

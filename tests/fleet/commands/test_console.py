@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from sandtui.client import AsyncSandboxClient, Config
 from sandtui.clock import ManualClock
 from sandtui.fleet.commands.console import Console, RunState
+from sandtui.fleet.commands.line.users import user_problem
 from sandtui.fleet.text.growing_line import MAX_LINE
 from sandtui.fleet.text.output_lines import MAX_LINES, Output, OutputStream
-from tests.client.fakes import SANDBOX, FakePlatform, token_reply
+from tests.client.fakes import SANDBOX, FakePlatform, body_of, token_reply
 from tests.fleet.factory import NOW
 from tests.probes import session_of
 
@@ -142,3 +143,34 @@ def test_the_characters_of_all_lines_are_bounded_too(monkeypatch):
     output.clear()
     output.feed(OutputStream.STDOUT, b"x" * 900, 2)
     assert len(output.lines) == 1
+
+
+async def test_commands_run_as_the_chosen_user_and_so_does_all_around_them():
+    fake = platform({"stdout": "", "stderr": "", "exit_code": 0})
+    console = console_of(fake)
+    await console.run("true", 10)
+    console.user = "nobody"
+    # It changes the directory, which takes another command to read back.
+    await console.run("cd /tmp", 10)
+    await console.complete("ls /")
+    users = [body_of(each).get("user") for each in fake.requests if each.url.path.endswith("/exec")]
+    assert users[0] is None and len(users) >= 4
+    assert set(users[1:]) == {"nobody"}
+
+
+async def test_ssh_is_not_used_for_another_user():
+    console = console_of(platform({"stdout": "", "stderr": "", "exit_code": 0}))
+    assert not console.live
+    vm = Console(console.client, "sbx_1", ManualClock(NOW), vm=True)
+    vm.user = "nobody"
+    assert vm.live
+
+
+@pytest.mark.parametrize("text", ["nobody", "0", "1000", "svc_1", "a.b-c", "WIN$", " root ", ""])
+def test_users_that_can_be(text):
+    assert not user_problem(text)
+
+
+@pytest.mark.parametrize("text", ["a b", "-u", "a;b", "a/b", "a\nb", "x" * 300, "$(id)"])
+def test_users_that_cannot_be(text):
+    assert user_problem(text)

@@ -16,6 +16,7 @@ from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.history_dialog import HistoryDialog
 from sandtui.ui.dialogs.ask import AskDialog
+from sandtui.ui.dialogs.value import ValueDialog
 from tests.ui.world import World, settled, stop_blinking, until, without_live_channels
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -30,12 +31,14 @@ class Shell:
 
     def __init__(self):
         self.sent = []
+        self.users = []
         self.answers = {}
         self.hold = asyncio.Event()
         self.hold.set()
 
-    async def __call__(self, sandbox_id, command, working_dir=None, env=None, timeout=None):
+    async def __call__(self, sandbox_id, command, working_dir=None, env=None, timeout=None, user=None):
         self.sent.append((command, working_dir, dict(env or {})))
+        self.users.append(user)
         await self.hold.wait()
         for part, answer in self.answers.items():
             if part in command:
@@ -361,5 +364,47 @@ def test_history_dialog(snap_compare, size, monkeypatch):
         await until(pilot, lambda: len(found(app)) == 4)
         stop_blinking(app)
         await pilot.pause()
+
+    assert snap_compare(World(), terminal_size=size, run_before=steps)
+
+
+async def as_nobody(pilot):
+    app, screen, shell = await console(pilot)
+    await run(pilot, "true")
+    await pilot.press("ctrl+o")
+    await until(pilot, lambda: isinstance(app.screen, ValueDialog))
+    app.screen.query_one(Input).value = "no body"
+    await pilot.press("enter")
+    assert "user name or a uid" in app.screen.query_one("#dialog-keys").render().plain
+    app.screen.query_one(Input).value = "nobody"
+    await pilot.press("enter")
+    await until(pilot, lambda: app.screen is screen)
+    await run(pilot, "true")
+    return app, screen, shell
+
+
+async def test_a_command_runs_as_another_user_until_that_is_taken_back():
+    async with World().run_test(size=NARROW) as pilot:
+        app, screen, shell = await as_nobody(pilot)
+        assert "as nobody" in screen.query_one("#target", ChromeLine).render().plain
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, ValueDialog))
+        # Escape changes nothing, an empty answer means the default.
+        await pilot.press("escape")
+        await run(pilot, "true")
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, ValueDialog))
+        app.screen.query_one(Input).value = ""
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen)
+        await run(pilot, "true")
+        assert shell.users == [None, "nobody", "nobody", None]
+        assert " as " not in screen.query_one("#target", ChromeLine).render().plain
+
+
+@SIZES
+def test_as_another_user(snap_compare, size):
+    async def steps(pilot):
+        await as_nobody(pilot)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
+from sandtui.cancellation import run_to_end
 from sandtui.client import (
     APIError,
     AsyncSandboxClient,
@@ -19,6 +20,7 @@ from sandtui.client.models.streams import CommandEnded, CommandOutput
 from sandtui.clock import Clock
 from sandtui.fleet.commands.fanout.answer import Answer, FailureReason
 from sandtui.fleet.commands.fanout.live import Live
+from sandtui.fleet.commands.line.users import as_user
 from sandtui.fleet.inventory.bulk import BulkItem, BulkResult, BulkRun, BulkState
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.signals import Signal
@@ -36,6 +38,7 @@ NO_EXIT_CODE = -1
 """Appended to the output of a command that did not end."""
 
 _SMALL = 64 * 1024
+_REMOVE_SECONDS = 20
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +59,8 @@ class Target:
     problem: str = ""
     started: float | None = None
     ended: float | None = None
+    stdin_path: str = ""
+    """The file with the input, until the command has ended."""
 
     @property
     def id(self) -> str:
@@ -114,9 +119,12 @@ class FanOut:
         live: bool = False,
         on_end: Callable[[Target], None] = lambda _: None,
         stdin: bytes = b"",
+        user: str | None = None,
     ) -> None:
         self.command = command
         self.timeout = timeout
+        self.user = user
+        """Who runs the command in each sandbox, by name or uid; None for the platform's default."""
         self.rows = tuple(rows)
         self.began = clock.now()
         self.on_end = on_end
@@ -124,6 +132,8 @@ class FanOut:
         if live and not all(row.sandbox.vm for row in rows):
             at_once = min(at_once, STREAMED_AT_ONCE)
         self._bulk = BulkRun(command, rows, self._work, clock, at_once=at_once)
+        # SSH logs in as one user, whoever is to run the command.
+        live = live and user is None
         self.targets = [Target(item, live or row.sandbox.vm) for item, row in zip(self._bulk.items, rows, strict=True)]
         self._by_id = {target.id: target for target in self.targets}
         self._same: dict[Answer, Answer] = {}
@@ -183,6 +193,7 @@ class FanOut:
             target.problem = error.explanation
             target.so_far = await self._so_far(target, error)
         finally:
+            await self._remove_stdin(target)
             target.live = None
             target.ended = self._clock.monotonic()
         self.on_end(target)
@@ -203,12 +214,19 @@ class FanOut:
     async def _with_stdin(self, target: Target) -> str:
         if not self._stdin:
             return self.command
-        path = f"/tmp/.sandtui-stdin-{secrets.token_hex(8)}"  # noqa: S108 - of the sandbox, and nobody can guess it
+        path = target.stdin_path = f"/tmp/.sandtui-stdin-{secrets.token_hex(8)}"  # noqa: S108 - of the sandbox, and nobody can guess it
         await self._client.upload_bytes(target.id, path, self._stdin)
         return f"exec <{path} && rm -f {path}\n{self.command}"
 
+    async def _remove_stdin(self, target: Target) -> None:
+        """Remove the input where the command's user may not: in /tmp only the owner of a file can."""
+        path, target.stdin_path = target.stdin_path, ""
+        if path and self.user is not None:
+            with suppress(SandboxClientError):
+                await run_to_end(self._client.execute_command(target.id, f"rm -f {path}", timeout=_REMOVE_SECONDS))
+
     async def _execute(self, target: Target, command: str) -> Answer:
-        response = await self._client.execute_command(target.id, command, timeout=self.timeout)
+        response = await self._client.execute_command(target.id, command, timeout=self.timeout, **as_user(self.user))
         if len(response.stdout) + len(response.stderr) <= _SMALL:
             return self._same_as_before(Answer.of(response))
         # Truncating, hashing and comparing megabytes takes milliseconds: not in the event loop.
@@ -217,7 +235,7 @@ class FanOut:
     async def _stream(self, target: Target, command: str) -> Answer:
         exit_code: int | None = None
         live = target.live = Live()
-        events = self._client.stream_command(target.id, command, timeout=self.timeout)
+        events = self._client.stream_command(target.id, command, timeout=self.timeout, **as_user(self.user))
         async with aclosing(events) as stream:  # type: ignore[type-var] # it is a generator
             async for event in stream:
                 if isinstance(event, CommandOutput):
