@@ -11,6 +11,12 @@ def main() -> int:
         from sandtui.cli.live_completion import answer
 
         return answer(sys.argv[2:])
-    from sandtui.cli.program import main as run
+    from sandtui.ui.garbage_collection import pause_collections, stop_collections
 
-    return run()
+    pause_collections()
+    try:
+        from sandtui.cli.program import main as run
+
+        return run()
+    finally:
+        stop_collections()

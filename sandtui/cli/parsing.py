@@ -198,6 +198,22 @@ def _tree(
             yield from _tree(child, (*path, name), takes)
 
 
+_WITH_VALUE = frozenset({LOG, PROFILE, CONTEXT, COLOR})
+"""Global options that take the next word."""
+
+
+def command_of(words: Sequence[str], commands: Container[str]) -> str:
+    """Return the subcommand of a command line if it is one of ``commands``, else an empty text."""
+    previous = ""
+    for word in words:
+        if word in commands and (previous not in _WITH_VALUE or previous == LOG):
+            return word
+        if not word.startswith("-") and previous not in _WITH_VALUE:
+            return ""
+        previous = word
+    return ""
+
+
 def separated(
     words: Sequence[str], commands: Container[str], tailed: Container[str] = frozenset({"run"})
 ) -> tuple[list[str], list[str] | None]:
@@ -218,7 +234,7 @@ def separated(
             apart.append(f"{LOG}=")
             continue
         apart.append(word)
-        if not command and word in {LOG, PROFILE, CONTEXT, COLOR} and place + 1 < len(words):
+        if not command and word in _WITH_VALUE and place + 1 < len(words):
             apart.append(next(rest)[1])
         elif not command and word in commands:
             command = word

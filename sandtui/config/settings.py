@@ -28,7 +28,7 @@ class SettingsError(ValueError):
 class _Table(BaseModel):
     """A table of the file; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class UiSettings(_Table):
@@ -201,7 +201,8 @@ def load_settings(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Settings()
+        # Most have no file, and need no validation of defaults.
+        return Settings.model_construct()
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

@@ -15,6 +15,13 @@ def pause_collections() -> None:
     gc.disable()
 
 
+def resume_collections() -> None:
+    """Enable collections again, where no screen is: a command may run for hours."""
+    if not gc.isenabled():
+        gc.set_threshold(*THRESHOLDS)
+        gc.enable()
+
+
 def stop_collections() -> None:
     """Exclude all objects from the interpreter's final collections: exiting frees the memory anyway.
 

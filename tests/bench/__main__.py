@@ -19,6 +19,7 @@ from tests.bench.report import BenchRow, read_rows, table
 BENCHES = {
     "round_trips": "A command in a sandbox",
     "start": "From the command to the first frame and the live fleet",
+    "command_line": "The command line beside the official one",
     "sandboxes": "Real sandboxes: create, hold, delete",
     "cycles": "The platform under load",
     "neighbours": "A command beside a sandbox that takes all it can get",

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sandtui.cli.completion import words_by_path
 from sandtui.cli.options import Options
-from sandtui.cli.parsing import separated
-from sandtui.cli.program import main, make_parser, read
+from sandtui.cli.parsing import command_of, separated
+from sandtui.cli.program import ALONE, main, make_parser, read
 from sandtui.cli.usage import UsageError
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest, SandboxClientError
 from sandtui.config.paths import Paths
@@ -210,6 +210,35 @@ def test_an_empty_name_is_not_a_profile(profiles):
 )
 def test_options_are_told_from_the_command_after_them(words, apart, tail):
     assert separated(words, {"run", "keys", "cp"}) == (apart, tail)
+
+
+def test_a_subcommand_alone_is_the_same_as_among_all_others():
+    _, everyone, _ = make_parser()
+    assert set(ALONE) <= set(everyone)
+    for name in ALONE:
+        _, alone, _ = make_parser(name)
+        assert name in alone
+        assert alone[name].format_help() == everyone[name].format_help()
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["ls"], "ls"),
+        (["--local", "ls", "get"], "ls"),
+        (["--context", "ls", "get", "x"], "get"),
+        (["--color", "never", "ls"], "ls"),
+        (["--log", "ls"], "ls"),
+        (["--log", "file", "ls"], "ls"),
+        (["--log=ls", "get"], "get"),
+        (["nonsense", "ls"], ""),
+        (["help", "ls"], ""),
+        (["--help"], ""),
+        ([], ""),
+    ],
+)
+def test_the_subcommand_is_found_before_its_options_are_known(words, command):
+    assert command_of(words, {"ls", "get"}) == command
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command])
