@@ -19,9 +19,9 @@ from tests.bench.local import BODY
 from tests.bench.sandboxes import Caller, bar_row
 from tests.conftest import PlatformProcess, start_platform
 
-TURNS = 5
+TURNS = 3
 COMMANDS = 40
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 3.0
 SLOWER = 1.5
 CORES = os.cpu_count() or 1
 NOISE = {

@@ -20,6 +20,7 @@ from sandtui.local.drivers.agent_processes import PATH, find_agent, reap
 from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
 from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.cpu_weights import CpuWeights
 from sandtui.local.drivers.launcher import Launcher, LauncherDied
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
@@ -61,9 +62,10 @@ class AgentDriver:
         self._launching = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._instances: dict[str, AgentInstance] = {}
         self._children: dict[str, int] = {}
+        self._weights = CpuWeights()
 
     async def open(self) -> None:
-        """Prepare the directories and watch the memory of sandboxes."""
+        """Prepare the directories and watch the memory and the cores of sandboxes."""
         private_directory(self._sandboxes, "directory")
         self.logs.open()
         await asyncio.to_thread(machine_python)
@@ -73,7 +75,7 @@ class AgentDriver:
             libc.run_in_short_turns()
         self._launcher.open()
         await self._spares.open()
-        self._watching = asyncio.create_task(self._watch_memory(), name="memory")
+        self._watching = asyncio.create_task(self._watch_limits(), name="limits")
 
     async def close(self) -> None:
         """Stop watching the sandboxes."""
@@ -186,13 +188,16 @@ class AgentDriver:
         """A description of the disk limits for users."""
         return "disk is not limited"
 
-    async def _watch_memory(self) -> None:
+    async def _watch_limits(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for number, instance in enumerate(list(self._instances.values())):
                 if number % _CHECKED_AT_ONCE == _CHECKED_AT_ONCE - 1:
                     await asyncio.sleep(0)
                 instance.check_memory()
+            await self._weights.update(
+                {key: one.group for key, one in self._instances.items() if one.group is not None}
+            )
 
     async def _isolation(self, record: SandboxRecord, root: Path) -> dict[str, Any] | None:
         """Return what the agent has to build around the sandbox."""

@@ -18,8 +18,10 @@ AGENT_BYTES: Final = 16 * 1024 * 1024
 """Memory for the agent, which is in the group of its sandbox."""
 MAX_PROCESSES: Final = 4096
 _PERIOD: Final = 100_000
+_BUSY_PART: Final = 20
 _FILE: Final = "cgroups.json"
 _END_SECONDS: Final = 5.0
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _OWN: Final = Path("/proc/self/cgroup")
 
@@ -93,6 +95,30 @@ class ControlGroup:
         except OSError:
             return 0
         return int(dict(line.split(" ", 1) for line in lines if " " in line).get("oom_kill", "0"))
+
+    def cpu_seconds(self) -> float:
+        """Return the time on cores that the processes have used, or 0 if cores cannot be limited."""
+        group = self.paths.get("cpu")
+        if group is None:
+            return 0.0
+        try:
+            if self._version == 2:
+                usage = dict(line.split(" ", 1) for line in (group / "cpu.stat").read_text().splitlines())
+                return int(usage["usage_usec"]) / 1e6
+            return int((group / "cpuacct.usage").read_text()) / 1e9
+        except FileNotFoundError:
+            return _seconds_of(group)  # version 1 with this counter in another hierarchy
+        except (OSError, ValueError, KeyError):
+            return 0.0
+
+    def set_weight(self, *, is_busy: bool) -> None:
+        """Set the share of cores that many processes want: full, or that of a sandbox that is always busy."""
+        group = self.paths.get("cpu")
+        if group is None:
+            return
+        name, weight = ("cpu.weight", 100) if self._version == 2 else ("cpu.shares", 1024)
+        with contextlib.suppress(OSError):  # it may be ending
+            (group / name).write_text(str(weight // _BUSY_PART if is_busy else weight))
 
     def remove(self) -> None:
         """Kill the processes that are left in the group and remove it."""
@@ -244,6 +270,18 @@ def _make(group: Path) -> None:
             group.mkdir(parents=True, exist_ok=True)
             return
     group.mkdir(parents=True, exist_ok=True)
+
+
+def _seconds_of(group: Path) -> float:
+    """Return the time that the processes of a group, and those that they have waited for, spent on cores."""
+    ticks = 0
+    with contextlib.suppress(OSError):
+        for pid in (group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                # The name in parentheses may contain anything, so count the fields from its end.
+                fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / _TICKS_PER_SECOND
 
 
 def _kill_all(group: Path) -> None:

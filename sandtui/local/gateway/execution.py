@@ -15,6 +15,8 @@ from sandtui.local.gateway.draining import Flow, drain
 
 MAX_OUTPUT: Final = 32 * 1024 * 1024
 """The most bytes of each stream in a response."""
+DROP_SECONDS: Final = 0.001
+"""The pause after each piece of output that is discarded."""
 MAX_ENCODED: Final = 63 * 1024 * 1024
 """The most bytes of both streams together as JSON: clients limit a response, ours to 64 MiB."""
 
@@ -58,6 +60,9 @@ class _Collector:
         async for chunk in command.output(stream):
             self._flow.moved += len(chunk)
             self._add(chunk)
+            if self.dropped:
+                # Nobody gets it, and a program that floods its output would keep the whole platform busy.
+                await asyncio.sleep(DROP_SECONDS)
 
     def take(self, note: str = "") -> bytes:
         """Return the output so far, and a note, as the inside of a JSON string; store nothing more from then on."""
