@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
 from sandtui.cli.connect import connect_command
+from sandtui.cli.output import add_json_lines
 from sandtui.cli.remote_paths import ends, split, whole, with_final_paths
 from sandtui.cli.streams import check_output, save_input, temporary_directory, write_output
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain
@@ -36,6 +37,24 @@ AT_ONCE = 8
 BAR = 24
 PROGRESS_SECONDS = 0.2
 EXISTING = ("overwrite", "skip", "rename", "newer", "different")
+
+FIELDS = {
+    "sandbox": "name of the sandbox",
+    "id": "its ID",
+    "source": "path of the source, or -",
+    "target": "path of the target",
+    "state": "how it ended",
+    "files": "number of files",
+    "bytes": "their size",
+    "links": "number of links",
+    "permissions": "how many files differed in their permissions only",
+    "skipped": "how many existing files were left as they are",
+    "left_out": "how many pipes, sockets, devices and .git directories were left out",
+    "run_by_programs": "files that programs run by themselves",
+    "seconds": "its duration",
+    "error": "why it failed; missing if it did not",
+}
+"""The fields of the JSON of each copy."""
 
 _DESCRIPTION = """\
 Copy a file, or with -r a directory, to, from or between sandboxes. SANDBOX is a name or the start of an id. With
@@ -82,6 +101,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="what to do with existing files (default: overwrite, after asking for local files)",
     )
     add_common(parser)
+    add_json_lines(parser, FIELDS)
     parser.set_defaults(run=run, connects=True, changes=lambda _: "copying runs commands in the sandbox")
 
 
@@ -93,7 +113,6 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-checksum", action="store_true", help="verify sizes only, not sha256")
     parser.add_argument("--overwrite", action="store_true", help="replace files of this machine without asking")
     parser.add_argument("--allow-git", action="store_true", help="also write to .git directories of this machine")
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each copy as it ends")
     selection.add_options(parser)
 
 
@@ -300,6 +319,8 @@ async def transfer_all(
                         continue
         except asyncio.CancelledError:
             # Ctrl+c: finished files are kept, partial ones removed.
+            over = sum(transfer.is_over for transfer in transfers)
+            complain(f"interrupted: {over:,} of {len(transfers):,} copies done; the files of the others are incomplete")
             for transfer in transfers:
                 queue.cancel(transfer.id)
             raise

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sandtui.cli.connected import run_connected
 from sandtui.cli.output import JSON, ObjectKind, ObjectPrinter, add_output
+from sandtui.cli.progress import ProgressLine
 from sandtui.cli.targets import nothing_matches, read_query
-from sandtui.cli.usage import EXIT_CODES, USAGE_ERROR, UsageError, complain, note
+from sandtui.cli.usage import EXIT_CODES, USAGE_ERROR, UsageError, complain, note, on_terminal
 from sandtui.fleet.inventory.connection import Connection
 
 if TYPE_CHECKING:
@@ -68,11 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
 
             return await watch(client, query, printer, ended=ended)
         everyone: list[Row] = []
+        # Rows on a terminal are progress enough.
+        progress = ProgressLine("listing", 1)
+        update = (lambda *_: None) if on_terminal("stdout") and arguments.sort is None else progress.update_of
         try:
-            async for rows in matches(client, query, ended=ended):
+            async for rows in matches(client, query, ended=ended, on_page=update):
                 printer.add(rows)
                 everyone += rows
         finally:
+            progress.clear()
             printer.end()
         if not query:
             from sandtui.cli.fleet_names import save_names

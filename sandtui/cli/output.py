@@ -105,6 +105,28 @@ def add_output(
     parser.set_defaults(plain=plain, output_kind=kind, epilog=lambda: describe(kind(), sort=sort))
 
 
+def add_json_lines(parser: argparse.ArgumentParser, fields: Mapping[str, str]) -> None:
+    """Add ``-o text|jsonl`` and ``--json``, for what is printed as text or as a line of JSON with these fields."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        dest="json",
+        type=_is_json,
+        default=False,
+        metavar="FORMAT",
+        help="text (default), or jsonl: a line of JSON for each",
+    )
+    parser.add_argument("--json", action="store_true", help="the same as -o jsonl")
+    kind: ObjectKind[Any] = ObjectKind(columns=(), record=dict, name=str, fields=fields)
+    parser.set_defaults(completes_json=("text", JSON_LINES), epilog=lambda: describe(kind))
+
+
+def _is_json(text: str) -> bool:
+    if text not in {"text", JSON_LINES}:
+        raise argparse.ArgumentTypeError(f'"{text}" is not one of text, {JSON_LINES}')
+    return text == JSON_LINES
+
+
 def describe(kind: ObjectKind[Any], *, sort: bool = True) -> str:
     """Return the part of the help that names columns and fields."""
     lines = []

@@ -39,6 +39,11 @@ class ProgressLine:
         print(f"\r{text[:room]}\x1b[K", end="", file=sys.stderr, flush=True)
         self._drawn = True
 
+    def update_of(self, done: int, total: int) -> None:
+        """Show that ``done`` of a number that is known only now are over."""
+        self._total = total
+        self.update(done)
+
     def clear(self) -> None:
         """Remove the line, until it is updated again."""
         if self._drawn:

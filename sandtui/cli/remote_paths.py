@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
-from sandtui.cli.shell import find_named, not_found
+from sandtui.cli.targets import resolve_one
 from sandtui.cli.usage import UsageError
 from sandtui.fleet.files.names import as_name, base, join
-from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -101,11 +100,8 @@ async def _places(
     if name is None:
         return [Location(whole(path) + ("/" if path.endswith("/") else ""))]
     if name:
-        found = [(each.id, each.name) for each in await find_named(client, name)]
-        if len(found) > 1:
-            raise UsageError(f'"{clean(name)}" is ambiguous ({len(found)} running sandboxes); use an id, or --query')
-        if not found:
-            raise UsageError(not_found(name))
+        row = await resolve_one(client, name, only="RUNNING")
+        found = [(row.id, row.name)]
     else:
         if query is None:
             raise UsageError(":PATH needs --query or --all to choose the sandboxes")

@@ -6,14 +6,15 @@ import argparse
 import asyncio
 import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
 from sandtui.cli.connect import connect_command
+from sandtui.cli.output import add_json_lines
+from sandtui.cli.progress import ProgressLine
 from sandtui.cli.streams import piped_input
-from sandtui.cli.usage import INTERRUPTED, NOT_REACHED, UsageError, complain
+from sandtui.cli.usage import FAILURE, INTERRUPTED, NOT_REACHED, UsageError, complain
 from sandtui.clock import SystemClock
 from sandtui.directories import describe
 from sandtui.fleet.inventory.connection import ConnectError
@@ -38,6 +39,19 @@ One word after -- is a line for the sandbox's shell; several are passed as they 
   sandtui run '#run=42' -- 'cd /workspace && git rev-parse HEAD'
   sandtui run 'image:python* age<2h' --json -- python -c 'import torch'
 """
+FIELDS = {
+    "id": "ID",
+    "name": "Name",
+    "state": "ok, or how it ended",
+    "seconds": "its runtime; missing if it did not end",
+    "exit_code": "of the command; missing without one",
+    "stdout": "its output; missing without any",
+    "stderr": "its errors; missing without any",
+    "characters_cut": "how much output was left out; missing if none",
+    "error": "why there is no exit code; missing if there is one",
+}
+"""The fields of the JSON of each sandbox."""
+
 _EPILOG = """\
 exit codes: 0 every command ended with 0; 1 some failed or timed out; 2 wrong usage, or no match; 3 some sandboxes
 were unreachable; 130 interrupted (partial results are printed)."""
@@ -60,8 +74,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     selection.add_options(parser)
     parser.add_argument("-n", "--no-stdin", action="store_true", help="do not read standard input")
     parser.add_argument("--stdin", action="store_true", help="wait for standard input without a time limit")
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each sandbox as it ends")
+    add_json_lines(parser, FIELDS)
     parser.add_argument("--dry-run", action="store_true", help="print the matching sandboxes, without running anything")
+    parser.add_argument("--fail-fast", action="store_true", help="stop all at the first that fails")
     parser.add_argument("--no-diff", action="store_true", help="do not mark differences between groups")
     parser.add_argument("--save", type=Path, metavar="PATH", help="save all output to a new directory or .jsonl file")
     parser.add_argument(
@@ -148,9 +163,16 @@ async def _fan_out(
     from sandtui.fleet.commands.fanout.save import record, save
     from sandtui.fleet.commands.fanout.text import exit_code, report
 
+    failed_fast = False
+
     def on_result(target: Target) -> None:
+        nonlocal failed_fast
+        progress.clear()
         if arguments.json:
             print(json.dumps(record(target)), flush=True)
+        if arguments.fail_fast and (target.answer is None or target.answer.exit_code) and not failed_fast:
+            failed_fast = True
+            fan_out.cancel()
 
     fan_out = FanOut(
         command,
@@ -163,13 +185,16 @@ async def _fan_out(
         stdin=stdin,
         user=arguments.user,
     )
-    if sys.stderr.isatty():
-        fan_out.on_change.subscribe(lambda: _progress(fan_out))
+    progress = ProgressLine("running", len(fan_out.targets))
+    fan_out.on_change.subscribe(lambda: progress.update(sum(target.is_over for target in fan_out.targets)))
     with contextlib.suppress(asyncio.CancelledError):
         await fan_out.run()
+    progress.clear()
     # Ctrl+c still prints the results so far.
     task = asyncio.current_task()
     stopped = task is not None and task.cancelling() > 0
+    if stopped or failed_fast:
+        complain(f"{'interrupted' if stopped else 'stopped at a failure'}: {_undone(fan_out)}")
     if not arguments.json:
         for line in report(fan_out, differences=not arguments.no_diff):
             print(line)
@@ -180,7 +205,9 @@ async def _fan_out(
             complain(f"cannot save the output: {describe(error, arguments.save)}")
             return max(exit_code(fan_out), 1)
         complain(f"saved {what} to {arguments.save}")
-    return INTERRUPTED if stopped else exit_code(fan_out)
+    if stopped:
+        return INTERRUPTED
+    return FAILURE if failed_fast else exit_code(fan_out)
 
 
 def _matching(row: Row, *, as_json: bool) -> str:
@@ -189,10 +216,12 @@ def _matching(row: Row, *, as_json: bool) -> str:
     return f"{clean(row.id)}  {clean(row.sandbox.name)}"
 
 
-def _progress(fan_out: FanOut) -> None:
-    done = sum(target.is_over for target in fan_out.targets)
-    end = "\r\x1b[K" if fan_out.is_over else ""
-    print(f"\r{done:,} of {len(fan_out.targets):,} …{end}", end="", file=sys.stderr, flush=True)
+def _undone(fan_out: FanOut) -> str:
+    ended = sum(target.answer is not None for target in fan_out.targets)
+    begun = sum(target.answer is None and target.started is not None for target in fan_out.targets)
+    parts = [f"{ended:,} ended", *([f"{begun:,} cut off"] if begun else [])]
+    left = len(fan_out.targets) - ended - begun
+    return ", ".join([*parts, *([f"{left:,} not started"] if left else [])])
 
 
 def user(text: str) -> str:

@@ -9,7 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sandtui.cli.usage import UsageError, complain, on_terminal
+from sandtui.cli.targets import everyone, is_query, nearest_names, read_query
+from sandtui.cli.usage import UsageError, note, on_terminal
 from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def check(text: str) -> None:
     Raises:
         UsageError: it is not valid.
     """
-    _query(text, "me")
+    read_query(text)
 
 
 async def select(client: AsyncSandboxClient, text: str) -> tuple[Query, list[Row]]:
@@ -51,14 +52,23 @@ async def select(client: AsyncSandboxClient, text: str) -> tuple[Query, list[Row
     """
     from sandtui.fleet.inventory.find import find
 
-    query = _query(text, client.config.user_id)
+    query = read_query(text, client.config.user_id)
     rows = await find(client, query, datetime.now(UTC))
     running = [row for row in rows if row.status == "RUNNING"]
     if len(rows) > len(running):
-        complain(f"{len(rows) - len(running):,} skipped (not running)")
+        note(f"{len(rows) - len(running):,} skipped (not running)")
     if not running:
-        raise UsageError("no running sandbox matches")
+        raise UsageError(await _nothing(client, text))
     return query, running
+
+
+async def _nothing(client: AsyncSandboxClient, text: str) -> str:
+    """Return what to tell who matched nothing; a plain word may be a name that was mistyped."""
+    said = f"no running sandbox matches the filter: {text}" if text.strip() else "no sandbox is running"
+    if not text.strip() or is_query(text):
+        return said
+    close = nearest_names(text, await everyone(client, ended=False))
+    return f"{said}; did you mean {', '.join(close)}?" if close else said
 
 
 async def confirm(arguments: argparse.Namespace, action: str, query: Query, rows: list[Row]) -> None:
@@ -109,13 +119,3 @@ async def answer(question: str) -> str:
         return (await typed).decode("utf-8", "replace").strip()
     finally:
         loop.remove_reader(descriptor)
-
-
-def _query(text: str, me: str | None) -> Query:
-    from sandtui.fleet.inventory.find import script_query
-    from sandtui.fleet.inventory.query import QueryError
-
-    try:
-        return script_query(text, me)
-    except QueryError as error:
-        raise UsageError(f"query: {error}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli.cp import (
+    FIELDS,
     NullJournal,
     add_common,
     agreed,
@@ -19,6 +20,7 @@ from sandtui.cli.cp import (
     report_risks,
     transfer_all,
 )
+from sandtui.cli.output import add_json_lines
 from sandtui.cli.remote_paths import ends, split
 from sandtui.cli.usage import FAILURE, LEFT_OUT, UsageError, complain, refuse
 from sandtui.directories import describe
@@ -43,6 +45,13 @@ SANDBOX:PATH and --query are as in `sandtui cp`:
   sandtui sync --gitignore . rollout-0007:/workspace/sim --dry-run
   sandtui sync --gitignore . rollout-0007:/workspace/sim --watch
 """
+DRY_RUN_FIELDS = {
+    "new": "with --dry-run: paths that would be created",
+    "changed": "with --dry-run: paths that would be replaced",
+    "delete": "with --dry-run: paths that would be deleted",
+    "same": "with --dry-run: how many are equal",
+}
+
 _EPILOG = """\
 exit codes: 0 identical; 1 something was not copied; 2 nothing was done: wrong usage, no such sandbox, or not
 confirmed; 3 identical except for what standard error lists: pipes, sockets, devices and .git directories."""
@@ -72,6 +81,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--gitignore", action="store_true", help="skip .git and what the source's .gitignore lists")
     parser.add_argument("--watch", action="store_true", help="keep running and copy changes as they happen")
     add_common(parser)
+    add_json_lines(parser, {**FIELDS, **DRY_RUN_FIELDS})
     parser.set_defaults(run=run, connects=True, changes=lambda _: "sync runs commands in the sandbox")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sandtui.cli.progress import ProgressLine
 from sandtui.cli.usage import UsageError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ async def resolve(
     check_words(words)
     exact = await _by_id(client, [word for word in words if not is_query(word)])
     fleet: list[Row] | None = None
+    alive: list[Row] | None = None
     chosen: dict[str, Row] = {}
     for word in words:
         if word in exact:
@@ -93,9 +95,14 @@ async def resolve(
         elif is_query(word):
             found = await _matching(client, word, ended=ended)
         else:
-            if fleet is None:
-                fleet = await everyone(client, ended=True)
-            found = _named(word, fleet, plain_queries=plain_queries, ended=ended)
+            if only is not None and alive is None:
+                # One page less for each hundred that have ended.
+                alive = await everyone(client, ended=False, status=only)
+            found = _exactly(word, alive or ())
+            if not found:
+                if fleet is None:
+                    fleet = await everyone(client, ended=True)
+                found = _named(word, fleet, plain_queries=plain_queries, ended=ended)
         able = [row for row in found if only is None or row.status == only]
         if not able:
             raise UsageError(_not_able(word, found, only or ""))
@@ -149,16 +156,23 @@ async def _by_id(client: AsyncSandboxClient, words: Sequence[str]) -> dict[str, 
     return {word: row for word, row in zip(possible, found, strict=True) if row is not None}
 
 
-async def everyone(client: AsyncSandboxClient, *, ended: bool) -> list[Row]:
-    """Return the whole fleet.
+async def everyone(client: AsyncSandboxClient, *, ended: bool, status: str = "") -> list[Row]:
+    """Return the whole fleet, or all of a status.
 
     Raises:
         SandboxClientError: the platform could not be asked.
     """
     from sandtui.fleet.inventory.listing import matches
-    from sandtui.fleet.inventory.query import EVERYTHING
 
-    return [row async for rows in matches(client, EVERYTHING, ended=ended) for row in rows]
+    query = read_query(f"status:{status}" if status else "")
+    progress = ProgressLine("listing", 1)
+    found: list[Row] = []
+    try:
+        async for rows in matches(client, query, ended=ended, on_page=progress.update_of):
+            found += rows
+    finally:
+        progress.clear()
+    return found
 
 
 async def _matching(client: AsyncSandboxClient, text: str, *, ended: bool) -> list[Row]:
@@ -172,16 +186,21 @@ async def _matching(client: AsyncSandboxClient, text: str, *, ended: bool) -> li
     return found
 
 
-def _named(word: str, fleet: Sequence[Row], *, plain_queries: bool, ended: bool) -> list[Row]:
+def _exactly(word: str, fleet: Sequence[Row]) -> list[Row]:
+    """Return those with this id, this name, or an id that begins so."""
     exact = [row for row in fleet if row.id == word]
     named = exact or [row for row in fleet if row.name == word]
     if not named and len(word) >= MIN_PREFIX:
         named = [row for row in fleet if row.id.startswith(word)]
     # A name is used again after its sandbox has ended: who is alive is meant.
-    alive = [row for row in named if not row.sandbox.is_finished]
-    named = alive or named
+    named = [row for row in named if not row.sandbox.is_finished] or named
     if len(named) > 1:
         raise ambiguous(word, named)
+    return named
+
+
+def _named(word: str, fleet: Sequence[Row], *, plain_queries: bool, ended: bool) -> list[Row]:
+    named = _exactly(word, fleet)
     if named:
         return named
     if plain_queries:
@@ -192,21 +211,27 @@ def _named(word: str, fleet: Sequence[Row], *, plain_queries: bool, ended: bool)
     raise UsageError(_unknown(word, fleet))
 
 
-def _unknown(word: str, fleet: Sequence[Row]) -> str:
+def nearest_names(word: str, fleet: Sequence[Row]) -> list[str]:
+    """Return the names that a word was probably meant to be: those that contain it first, then those like it."""
     from difflib import get_close_matches
 
     alive = [row for row in fleet if not row.sandbox.is_finished] or fleet
     names = list(dict.fromkeys(row.name for row in alive if row.name))
     lower = word.lower()
-    close = [name for name in names if lower in name.lower() or name.lower() in lower]
-    if not close:
-        close = get_close_matches(word, names[:2000], NEAREST, 0.5)
+    return [name for name in names if lower in name.lower() or name.lower() in lower] or get_close_matches(
+        word, names[:2000], NEAREST, 0.5
+    )
+
+
+def _unknown(word: str, fleet: Sequence[Row]) -> str:
+    close = nearest_names(word, fleet)
     text = f'no sandbox named "{word}" (also tried as an id)'
     if not close:
         return text
     shown = ", ".join(close[:NEAREST])
-    more = f", … ({len(close):,} in all; as a filter: 'name:*{word}*')" if len(close) > NEAREST else ""
-    return f"{text}; did you mean {shown}{more}?" if not more else f"{text}; nearest: {shown}{more}"
+    if len(close) > NEAREST:
+        return f"{text}; nearest: {shown}, … ({len(close):,} in all; as a filter: 'name:*{word}*')"
+    return f"{text}; did you mean {shown}?"
 
 
 def _not_able(word: str, found: Sequence[Row], only: str) -> str:

@@ -69,7 +69,7 @@ async def test_files_are_copied_from_a_script(remote, boxes, tmp_path):
     assert {str(p.relative_to(tmp_path)) for p in tmp_path.glob("all/*/*")} == {"all/cp-a/one", "all/cp-b/one"}
     for words, message in (
         (("cp", "a", "b"), "neither side"),
-        (("cp", "no-such:/x", "b"), "no running sandbox"),
+        (("cp", "no-such:/x", "b"), "no sandbox named"),
         (("cp", "cp-a:/nothing", tmp_path), "no such file or directory"),
         (("cp", tree / "one", ":/x"), "needs --query"),
     ):

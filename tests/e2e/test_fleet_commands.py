@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from sandtui.cli.cp import FIELDS as CP_FIELDS
+from sandtui.cli.run import FIELDS as RUN_FIELDS
 from tests import commands
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
@@ -24,6 +26,47 @@ def run(platform_process, tmp_path):
         return commands.run(arguments, env=environment)
 
     return call
+
+
+@pytest.fixture
+def three(run):
+    assert run("create", "--name", "fields-{i}", "--count", "3", "--label", "fields=1", "--wait").returncode == 0
+    yield
+    assert run("rm", "#fields=1", "--yes").returncode == 0
+
+
+def test_the_json_of_commands_and_copies_is_what_help_says(run, three, tmp_path):
+    lines = run("run", "#fields=1", "-o", "jsonl", "--", "echo out; echo err >&2; exit 3").stdout.splitlines()
+    assert len(lines) == 3
+    assert all(set(json.loads(line)) <= set(RUN_FIELDS) for line in lines)
+    assert {json.loads(line)["exit_code"] for line in lines} == {3}
+    (tmp_path / "file").write_text("text")
+    copied = run("cp", "-o", "jsonl", str(tmp_path / "file"), "fields-1:/tmp/file")
+    assert set(json.loads(copied.stdout)) == set(CP_FIELDS) - {"error"}
+    for name, fields in (("run", RUN_FIELDS), ("cp", CP_FIELDS)):
+        described = run(name, "--help").stdout
+        assert all(f"\n  {field} " in described for field in fields)
+
+
+def test_fail_fast_stops_at_the_first_failure(run, three):
+    done = run("run", "#fields=1", "--fail-fast", "-j", "1", "--json", "--", "false")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert "stopped at a failure: 1 ended, " in done.stderr
+
+
+def test_mistyped_names_are_suggested_wherever_one_is_taken(run, three):
+    for words in (
+        ["run", "fields-4", "--", "true"],
+        ["cp", "fields-4:/x", "."],
+        ["sync", ".", "fields-4:/x"],
+        ["rm", "fields-4"],
+        ["logs", "fields-4"],
+        ["get", "fields-4"],
+    ):
+        done = run(*words)
+        assert done.returncode == 2, words
+        assert "fields-4" in done.stderr and "did you mean fields-" in done.stderr, done.stderr
 
 
 def test_a_day_by_command_line_alone(run):

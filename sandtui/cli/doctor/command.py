@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sandtui.cli.options import Options
+from sandtui.cli.output import add_json_lines
 from sandtui.cli.usage import USAGE_ERROR, UsageError
 from sandtui.config.paths import Paths
 from sandtui.fleet.text.sanitize import clean
@@ -20,6 +21,15 @@ LOCAL_CONTEXT = "local"
 
 if TYPE_CHECKING:
     from sandtui.cli.doctor.finding import Finding
+
+
+FIELDS = {
+    "name": "what is checked",
+    "state": "ok, warning or error",
+    "text": "what was found",
+    "fix": "what to do about it, or an empty text",
+}
+"""The fields of the JSON of each check."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "clock and directories, and suggest fixes. Exit code 1: something does not work; 2: the settings or the "
         "profile are not valid.",
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each check")
+    add_json_lines(parser, FIELDS)
     parser.set_defaults(run=run)
 
 

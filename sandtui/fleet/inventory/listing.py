@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from sandtui.client import AsyncSandboxClient
@@ -32,10 +32,12 @@ def _asks(term: Term) -> bool:
     return isinstance(term, Text | Pattern) and term.name == "error"
 
 
-async def matches(client: AsyncSandboxClient, query: Query, *, ended: bool) -> AsyncIterator[list[Row]]:
+async def matches(
+    client: AsyncSandboxClient, query: Query, *, ended: bool, on_page: Callable[[int, int], None] = lambda *_: None
+) -> AsyncIterator[list[Row]]:
     """Yield the rows of each page that match, in the platform's order; it filters by labels and status.
 
-    ``ended`` includes sandboxes that have ended.
+    ``ended`` includes sandboxes that have ended. ``on_page`` is called with the number of pages so far and of all.
 
     Raises:
         SandboxClientError: a page could not be had.
@@ -60,10 +62,12 @@ async def matches(client: AsyncSandboxClient, query: Query, *, ended: bool) -> A
 
     number, reply = 1, await page(1)
     pages = max(1, -(-reply.total // max(1, reply.per_page)))
+    on_page(1, pages)
     yield rows(reply)
     while reply.has_next and reply.sandboxes:
         some = range(number + 1, max(number + 1, min(number + PAGES_AT_ONCE, pages)) + 1)
         replies = await asyncio.gather(*map(page, some))
         number, reply = some[-1], replies[-1]
+        on_page(number, max(pages, number))
         for each in replies:
             yield rows(each)
