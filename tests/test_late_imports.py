@@ -30,6 +30,7 @@ LATE = {
     "sandtui.ui.services.recordings": "the terminal, which only a recorded shell needs",
     "sandtui.ui.shells.attach": "asyncssh",
     "sandtui.ui.web_browser": "httpx",
+    "sandtui.fleet.commands.attached": "asyncssh",
     "sandtui.fleet.commands.console": "asyncssh",
     "sandtui.fleet.creation.values": "dotenv",
     "sandtui.fleet.inventory.session": "shells, with their terminal: the fleet is shown before",

@@ -156,13 +156,18 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
         cp,
         create,
         demo,
+        egress,
         events,
+        exec_command,
+        forward,
         get,
+        jobs,
         keys,
         logs,
         ls,
         manual,
         open_command,
+        ports,
         rm,
         run,
         shell,
@@ -178,7 +183,7 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
     # In the order of the help: the fleet, what runs in sandboxes, files, the program itself.
     for command in (
         *(ls, get, create, wait, rm, top, logs, view, open_command),
-        *(run, shell),
+        *(exec_command, run, shell, jobs, ports, forward, egress),
         *(cp, sync),
         *(events, config, keys, doctor, manual, version, demo),
     ):

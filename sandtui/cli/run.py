@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.cli import selection
+from sandtui.cli.arguments import user
 from sandtui.cli.connect import connect_command
 from sandtui.cli.output import add_json_lines
 from sandtui.cli.progress import ProgressLine
@@ -222,15 +223,6 @@ def _undone(fan_out: FanOut) -> str:
     parts = [f"{ended:,} ended", *([f"{begun:,} cut off"] if begun else [])]
     left = len(fan_out.targets) - ended - begun
     return ", ".join([*parts, *([f"{left:,} not started"] if left else [])])
-
-
-def user(text: str) -> str:
-    """Read a user of a sandbox."""
-    from sandtui.fleet.commands.line.users import user_problem
-
-    if not text.strip() or (problem := user_problem(text)):
-        raise argparse.ArgumentTypeError(problem if text.strip() else "expected a user name or uid")
-    return text.strip()
 
 
 def _number(text: str) -> int:

@@ -28,7 +28,10 @@ from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOut
 from sandtui.client.shell_words import cd, exports, word
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from typing import Literal
+
+    ShowOutput = Callable[[Literal["stdout", "stderr"], bytes], Awaitable[None]]
 
 CONNECT_SECONDS = 15.0
 """Seconds to wait for the connection: a container's exposure takes a few to come up (WIRE.md 7)."""
@@ -208,6 +211,47 @@ class SSHChannel:
                     reader.cancel()
                 await run_to_end(_end(process))
 
+    async def attached(
+        self,
+        command: str,
+        working_dir: str | None,
+        env: Mapping[str, str] | None,
+        given: AsyncIterator[bytes] | None,
+        show: ShowOutput,
+    ) -> int:
+        """Run a command until it ends, and return its exit code; leaving early stops it.
+
+        ``given`` is its input, none if that is None; ``show`` gets its output as it comes, and may hold it back.
+
+        Raises:
+            ConnectionFailedError: the connection broke.
+        """
+        async with self._cleanup:
+            process = await self._connection.create_process(
+                command_line(command, working_dir, env),
+                encoding=None,
+                stdin=asyncssh.DEVNULL if given is None else asyncssh.PIPE,
+            )
+            feeding = None if given is None else asyncio.ensure_future(_feed(process.stdin, given))
+            shown = [
+                asyncio.ensure_future(_show(process.stdout, "stdout", show)),
+                asyncio.ensure_future(_show(process.stderr, "stderr", show)),
+            ]
+            try:
+                await asyncio.gather(*shown)
+                await process.wait_closed()
+                return _exit_code(process, self._sandbox_id)
+            except asyncssh.Error as error:
+                raise ConnectionFailedError(
+                    f"the SSH connection broke: {error}", sent=True, sandbox_id=self._sandbox_id
+                ) from None
+            finally:
+                work = [*shown, *([] if feeding is None else [feeding])]
+                for each in work:
+                    each.cancel()
+                await asyncio.gather(*work, return_exceptions=True)
+                await run_to_end(_end(process))
+
 
 async def ssh_channel(flows: Access, sandbox_id: str) -> SSHChannel:
     """Open a connection for one command.
@@ -230,6 +274,20 @@ def command_line(command: str, working_dir: str | None, env: Mapping[str, str] |
         return command
     place = f"{cd(working_dir)} && " if working_dir else ""
     return f"{exports(env)}{place}exec sh -c {word(command)}"
+
+
+async def _feed(writer: asyncssh.SSHWriter[bytes], given: AsyncIterator[bytes]) -> None:
+    # A command that has ended, or reads no further, is no error.
+    with contextlib.suppress(OSError, asyncssh.Error):
+        async for data in given:
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+async def _show(reader: asyncssh.SSHReader[bytes], name: Literal["stdout", "stderr"], show: ShowOutput) -> None:
+    while data := await reader.read(PIECE):
+        await show(name, data)
 
 
 async def _pump(

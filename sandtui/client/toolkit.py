@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sandtui.client.flows.jobs import exit_code_of
     from sandtui.client.flows.ports import check_port
     from sandtui.client.routes import environment_transport, is_readable_on_the_way
-    from sandtui.client.ssh import SSHChannel, is_host_checked
+    from sandtui.client.ssh import SSHChannel, command_line, is_host_checked
     from sandtui.client.transfers import Progress, check_source
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "check_command",
     "check_port",
     "check_source",
+    "command_line",
     "environment_transport",
     "exit_code_of",
     "is_host_checked",
@@ -45,7 +46,7 @@ _MODULES = {
     "flows.jobs": "exit_code_of",
     "flows.ports": "check_port",
     "routes": "environment_transport is_readable_on_the_way",
-    "ssh": "SSHChannel is_host_checked",
+    "ssh": "SSHChannel command_line is_host_checked",
     "transfers": "Progress check_source",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

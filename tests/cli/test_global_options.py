@@ -43,6 +43,16 @@ COMMANDS = {
     "cp": ["a", "b:c"],
     "run": ["#x"],
     "shell": ["x"],
+    "exec": ["x"],
+    "jobs start": ["x"],
+    "jobs ls": [],
+    "jobs logs": ["x"],
+    "jobs stop": ["x", "--all"],
+    "ports ls": [],
+    "ports expose": ["x", "8000"],
+    "ports rm": ["x", "8000"],
+    "forward": ["x", "8000"],
+    "egress": ["x"],
     "sync": ["a", "b:c"],
     "serve": [],
     "local env": [],
@@ -55,8 +65,11 @@ COMMANDS = {
 TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 """What belongs to another program, and must stay as it is."""
 
-CHANGING = {"create", "cp", "rm", "run", "shell", "sync", "top"}
-CONNECTING = {*CHANGING, "get", "logs", "ls", "open", "ps", "view", "wait"}
+JOBS = {"jobs start", "jobs ls", "jobs logs", "jobs stop"}
+CHANGING = {
+    *JOBS, "create", "cp", "exec", "forward", "ports expose", "ports rm", "rm", "run", "shell", "sync", "top",
+}  # fmt: skip
+CONNECTING = {*CHANGING, "egress", "get", "logs", "ls", "open", "ports ls", "ps", "view", "wait"}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
     **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from sandtui.client.models.base import (
     GatewayUrl,
@@ -48,7 +48,9 @@ class EgressPolicy(WireModel):
 
 
 class EgressPolicyReply(WireModel):
-    """A policy and whether it is in force."""
+    """A policy and whether it is in force. Unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow")
 
     policy: EgressPolicy
     generation: int = 0

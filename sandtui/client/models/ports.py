@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from sandtui.client.models.base import RowsModel, WireModel, readable_rows
 
@@ -12,7 +12,9 @@ RESERVED_PORTS = frozenset({8080, 2222, 8081})
 
 
 class ExposedPort(WireModel):
-    """One exposure: an HTTP one has a ``url``, a TCP one an ``external_endpoint``."""
+    """One exposure: an HTTP one has a ``url``, a TCP one an ``external_endpoint``. Unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow")
 
     exposure_id: str
     sandbox_id: str

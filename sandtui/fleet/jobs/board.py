@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandtui.client import AsyncSandboxClient, SandboxClientError, SandboxNotRunningError
@@ -243,14 +243,20 @@ class JobBoard:
     # Operations
 
     async def start(
-        self, sandbox_id: str, command: str, working_dir: str | None = None, user: str | None = None
+        self,
+        sandbox_id: str,
+        command: str,
+        working_dir: str | None = None,
+        user: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Job:
         """Start a background job.
 
         Raises:
             SandboxClientError: the job was not started.
         """
-        started = await self.client.start_background_job(sandbox_id, command, working_dir, **as_user(user))
+        variables = () if env is None else (env,)
+        started = await self.client.start_background_job(sandbox_id, command, working_dir, *variables, **as_user(user))
         job = self.adopt(sandbox_id, started.job_id, command, working_dir)
         await self.save()
         return job

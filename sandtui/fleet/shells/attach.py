@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from time import monotonic, sleep
 
 from sandtui.client import AsyncSandboxClient
+from sandtui.fleet.commands.attached import RemoteCommand
 from sandtui.fleet.shells.channel import PIECE, TERMINAL_TYPE, ShellChannel, open_channel
 
 RESTORE = (
@@ -136,8 +137,9 @@ async def attach(
     terminal: Terminal | None = None,
     *,
     take_terminal: Callable[[], contextlib.AbstractAsyncContextManager[object]] = contextlib.nullcontext,
+    command: RemoteCommand | None = None,
 ) -> int:
-    """Run a shell in a sandbox on this terminal until it ends; return its exit code.
+    """Run a shell, or a command, in a sandbox on this terminal until it ends; return its exit code.
 
     ``take_terminal`` is entered once the shell is connected: until then its current user keeps the terminal.
 
@@ -147,13 +149,17 @@ async def attach(
     screen = terminal or Terminal()
     sandbox = await client.get(sandbox_id)
     term = os.environ.get("TERM", TERMINAL_TYPE)
-    opening = open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term)
+    if command is None:
+        opening = open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term)
+    else:
+        opening = open_channel(client, sandbox_id, vm=sandbox.vm, size=screen.size, term=term, command=command)
     async with opening as channel, take_terminal():
-        return await _run(screen, channel, name)
+        return await _run(screen, channel, "" if command is not None else name)
 
 
 async def _run(screen: Terminal, channel: ShellChannel, name: str) -> int:
-    screen.write_message(f"Shell in {name} (`exit` or ctrl+d to leave)")
+    if name:
+        screen.write_message(f"Shell in {name} (`exit` or ctrl+d to leave)")
     if channel.warning:
         screen.write_message(channel.warning)
     tasks: set[asyncio.Future[None]] = set()

@@ -9,8 +9,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Protocol
 
-from sandtui.client import AsyncSandboxClient, ConnectionFailedError, SandboxClientError
+from sandtui.client import AsyncSandboxClient, ConnectionFailedError, InvalidRequestError, SandboxClientError
 from sandtui.client.shell_words import word
+from sandtui.fleet.commands.attached import RemoteCommand
+from sandtui.fleet.commands.line.users import as_user
 
 if TYPE_CHECKING:
     import asyncssh
@@ -66,16 +68,26 @@ class Opener(Protocol):
 
 @contextlib.asynccontextmanager
 async def open_channel(
-    client: AsyncSandboxClient, sandbox_id: str, *, vm: bool, size: Size, term: str = TERMINAL_TYPE
+    client: AsyncSandboxClient,
+    sandbox_id: str,
+    *,
+    vm: bool,
+    size: Size,
+    term: str = TERMINAL_TYPE,
+    command: RemoteCommand | None = None,
 ) -> AsyncIterator[ShellChannel]:
-    """Open a shell; on exit it is ended and everything cleaned up, whatever happens.
+    """Open a shell, or run a command in its place; on exit it is ended and everything cleaned up, whatever happens.
 
     Raises:
         SandboxClientError: the connection failed.
     """
     if vm:
-        command = f"export TERM={word(term)}; exec bash -i"
-        async with await client.open_process(sandbox_id, command, size=size) as process:
+        wanted = command or RemoteCommand("exec bash -i")
+        text = f"export TERM={word(term)}; {wanted.text}"
+        opening = client.open_process(
+            sandbox_id, text, wanted.directory, wanted.variables, size=size, **as_user(wanted.user)
+        )
+        async with await opening as process:
             try:
                 yield SessionChannel(process)
             finally:
@@ -86,12 +98,16 @@ async def open_channel(
         return
     import asyncssh
 
-    from sandtui.client.toolkit import is_host_checked
+    from sandtui.client.toolkit import command_line, is_host_checked
+
+    if command is not None and command.user is not None:
+        raise InvalidRequestError("a container's terminal runs as the user that SSH logs in; only a VM has others")
+    line = None if command is None else command_line(command.text, command.directory, command.variables)
 
     async with client.connect_ssh(sandbox_id, SESSION_SECONDS) as connection:
         try:
             shell = await connection.create_process(
-                term_type=term, term_size=size, encoding=None, stderr=asyncssh.STDOUT
+                line, term_type=term, term_size=size, encoding=None, stderr=asyncssh.STDOUT
             )
         except asyncssh.Error as error:
             raise ConnectionFailedError(f"can't open the shell: {error}", sandbox_id=sandbox_id) from None
