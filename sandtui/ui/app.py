@@ -262,6 +262,8 @@ class SandtuiApp(App[None]):
         """Suspend the process until the shell continues it, after ctrl+z."""
         if self.is_open:
             self.services.terminal.stop_process()
+            # What was typed after ctrl+z was meant for the shell.
+            self.dispatcher.clear()
 
     @contextmanager
     def suspend(self) -> Iterator[None]:

@@ -176,6 +176,7 @@ async def test_ctrl_z_stops_it_and_fg_brings_it_back(remote):
         await terminal.press("n")
         await terminal.until("New sandbox")
         assert terminal.raw.count(b"\x1b[?1049h") == 1, "it is taken back once: what is typed then is kept"
+        assert b"\x1b[<u\x1b[>25u" in terminal.raw, "the kernel may have discarded the first of these when it stopped"
         await terminal.press("escape")
         await terminal.until("enter open")
         await terminal.press("ctrl+q")
@@ -183,6 +184,24 @@ async def test_ctrl_z_stops_it_and_fg_brings_it_back(remote):
         await terminal.press(*"echo code $?; exit", "enter")
         await terminal.until("code 0")
         assert await terminal.ended() == 0
+
+
+async def test_keys_typed_after_ctrl_z_are_not_for_the_dashboard(remote):
+    async with Terminal(["sh", "-i"], {**remote, "PS1": "shell> "}, controls=True) as terminal:
+        await terminal.until("shell>")
+        terminal.write(" ".join(SANDTUI) + "\r")
+        await terminal.until("enter open")
+        terminal.write("\x1a\x1a\x1an")
+        await terminal.until(lambda text: "topped" in text and text.rstrip().endswith("shell>"))
+        terminal.write("fg\r")
+        await terminal.until("enter open")
+        await terminal.press("?")
+        await terminal.until("Keyboard shortcuts")
+        await terminal.press("escape")
+        await terminal.until("enter open")
+        assert "New sandbox" not in terminal.text
+        await terminal.press("ctrl+q")
+        await terminal.until(lambda text: text.rstrip().endswith("shell>"))
 
 
 @pytest.mark.parametrize("controls", [False, True], ids=["no terminal of its own", "no shell above"])

@@ -80,6 +80,7 @@ class TerminalDriver(LinuxDriver):
         self._reader: _InputThread | None = None
         self._untaken: TerminalOutput | None = None
         self._is_gone = False
+        self._has_set_keys = False
         self.picture = Picture()
         assert sys.__stderr__ is not None
         self._output_fileno = sys.__stderr__.fileno()
@@ -141,7 +142,10 @@ class TerminalDriver(LinuxDriver):
         self._write_mode(ENTER if self._mouse else ENTER.replace("\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h", ""))
         self._make_raw()
         if not constants.DISABLE_KITTY_KEY:
-            self._write_mode(f"\x1b[>{KITTY_FLAGS}u")
+            # Ctrl+z typed ahead has the kernel discard output that the terminal has not read, such as the end of these
+            # flags: they must not be there twice. Without them this does nothing.
+            self._write_mode(f"\x1b[<u\x1b[>{KITTY_FLAGS}u" if self._has_set_keys else f"\x1b[>{KITTY_FLAGS}u")
+            self._has_set_keys = True
         self._reader = _InputThread(self)
         self._reader.start()
         # Apple's terminal would show a letter of the query for synchronized updates.
