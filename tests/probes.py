@@ -5,6 +5,7 @@ No other test reaches an attribute that begins with an underscore; `test_private
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -117,3 +118,8 @@ def lose_memory(platform: LocalPlatform) -> None:
 def arguments_of(parser: ArgumentParser) -> list[Action]:
     """Return the arguments of a parser; argparse itself shows them only as a text."""
     return parser._actions
+
+
+FORK_EXEC = "subprocess._fork_exec"
+fork_exec = subprocess._fork_exec  # type: ignore[attr-defined]
+"""Where Python's own module has :func:`fork_exec`, to see whether it is told to use vfork."""

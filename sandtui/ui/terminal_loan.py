@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -30,6 +31,9 @@ END_SECONDS = 1.0
 """How long the other program may take to end when this one shuts down."""
 
 CONTINUED_SECONDS = 0.2
+
+USE_VFORK = "_USE_VFORK"
+"""The switch that the documentation of ``subprocess`` names."""
 
 
 class TerminalLoanError(Exception):
@@ -105,7 +109,8 @@ async def run_in_terminal(app: App[Any], command: Sequence[str]) -> int:
         raise TerminalLoanError(f"{program}: {_why_not_found(program)}")
     with lent(app):
         try:
-            process = await asyncio.create_subprocess_exec(*command)
+            with _stopping_no_child():
+                process = await asyncio.create_subprocess_exec(*command)
         except OSError as error:
             raise TerminalLoanError(f"{program}: {_why_not_started(error)}") from None
         try:
@@ -177,6 +182,23 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             async with asyncio.timeout(END_SECONDS / 3):
                 await process.wait()
                 return
+
+
+@contextmanager
+def _stopping_no_child() -> Iterator[None]:
+    """Start programs with fork instead of vfork.
+
+    Ctrl+z typed ahead comes as a signal once the terminal is lent. After vfork it would stop the child before it has
+    become the program, and this process, which waits for exactly that, forever: no shell would see it stop. After fork
+    our handler is still in place there.
+    """
+    names = vars(subprocess)
+    before = names[USE_VFORK]
+    names[USE_VFORK] = False
+    try:
+        yield
+    finally:
+        names[USE_VFORK] = before
 
 
 def _why_not_found(program: str) -> str:

@@ -10,7 +10,8 @@ import pytest
 from textual.driver import Driver
 
 from sandtui.ui.services.terminal import TerminalLender
-from sandtui.ui.terminal_loan import TerminalLoanError, is_lent, lent
+from sandtui.ui.terminal_loan import TerminalLoanError, is_lent, lent, run_in_terminal
+from tests.probes import FORK_EXEC, fork_exec
 
 
 def app_of(driver):
@@ -80,6 +81,20 @@ async def test_a_program_waits_until_the_one_before_it_has_ended(tmp_path):
     assert await next_one == 0
     assert driver.log == ["lent", "back", "lent", "back"]
     assert not is_lent(app)
+
+
+async def test_a_program_is_started_by_fork(monkeypatch):
+    """Ctrl+z stops what vfork has made before it is the program, and so whoever waits for that."""
+    flags = []
+
+    def noted(*arguments):
+        flags.append(arguments[-1])
+        return fork_exec(*arguments)
+
+    monkeypatch.setattr(FORK_EXEC, noted)
+    assert await run_in_terminal(app_of(LoggedDriver()), ["true"]) == 0
+    assert flags == [False]
+    assert (await asyncio.create_subprocess_exec("true")) and flags == [False, True]
 
 
 async def test_the_terminal_is_not_lent_twice():
