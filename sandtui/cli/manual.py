@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 
 from sandtui.cli.options import NO_PLATFORM, NOTHING
-from sandtui.cli.usage import on_terminal, refuse
+from sandtui.cli.usage import UsageError, on_terminal, refuse
 from sandtui.manual import TOPICS, nearest, terminal_page, title
 
 PAGE_WIDTH = 100
@@ -28,16 +28,25 @@ def add_parser(
         "On a terminal the text goes through $PAGER.",
     )
     parser.add_argument("topic", nargs="?", metavar="TOPIC", help="a topic of the manual, or a command")
+    parser.add_argument("--man", action="store_true", help="print a man page of all commands")
     parser.set_defaults(
-        run=lambda arguments: run(arguments.topic, subparsers.choices),
+        run=lambda arguments: run(arguments, subparsers.choices),
         takes=NOTHING,
         why_not=NO_PLATFORM,
         completes=TOPICS,
     )
 
 
-def run(topic: str | None, commands: Mapping[str, argparse.ArgumentParser]) -> int:
+def run(arguments: argparse.Namespace, commands: Mapping[str, argparse.ArgumentParser]) -> int:
     """Run the subcommand."""
+    topic: str | None = arguments.topic
+    if arguments.man:
+        from sandtui.cli.man_page import man_page
+
+        if topic is not None:
+            raise UsageError("--man prints one page about all commands: leave out TOPIC")
+        print(man_page(commands), end="")
+        return 0
     if topic is None:
         print(_overview())
         return 0

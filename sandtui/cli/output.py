@@ -101,7 +101,7 @@ def add_output(
     if TABLE in formats:
         group.add_argument("--columns", metavar="LIST", help="the columns of the table, separated by commas")
         if sort:
-            group.add_argument("--sort", metavar="COLUMN", help="sort by a column; with a - before it, in reverse")
+            group.add_argument("--sort", metavar="COLUMN", help="sort by a column; --sort=-COLUMN reverses it")
     parser.set_defaults(plain=plain, output_kind=kind, epilog=lambda: describe(kind(), sort=sort))
 
 

@@ -17,6 +17,7 @@ TOPICS = (
     "jobs",
     "ports",
     "activity",
+    "commands",
     "contexts",
     "settings",
     "keys",

@@ -1,7 +1,9 @@
 """The manual: its pages, `sandtui help`, and the table of keys."""
 
+import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,15 @@ def every_option(parser):
         if isinstance(action.choices, dict):
             for child in action.choices.values():
                 yield from every_option(child)
+
+
+def shown_options(parser):
+    for action in arguments_of(parser):
+        if action.help != argparse.SUPPRESS:
+            yield from action.option_strings
+        if isinstance(action.choices, dict):
+            for child in action.choices.values():
+                yield from shown_options(child)
 
 
 def test_every_page_is_a_topic():
@@ -149,3 +160,32 @@ def test_a_reader_that_goes_away_causes_no_traceback(tmp_path):
     result = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment(tmp_path), cwd=ROOT)
     assert result.stdout == "# Keys\n"
     assert result.stderr == ""
+
+
+def test_the_page_of_commands_names_all_of_them():
+    _, commands, _ = make_parser()
+    text = page("commands")
+    assert [name for name in commands if f"`{name}`" not in text] == []
+
+
+def test_the_man_page_says_what_help_says(capsys):
+    assert main(["help", "--man"]) == 0
+    shown = capsys.readouterr().out
+    _, commands, _ = make_parser()
+    for parser in {id(each): each for each in commands.values()}.values():
+        for option in shown_options(parser):
+            escaped = option.replace("-", "\\-")
+            assert escaped in shown, option
+    assert ".SH EXIT CODES" in shown
+    assert main(["help", "--man", "ls"]) == 2
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_man_page_is_troff_without_a_warning(capsys):
+    main(["help", "--man"])
+    source = capsys.readouterr().out
+    done = subprocess.run(["groff", "-man", "-Tascii", "-ww"], input=source.encode(), capture_output=True, check=True)
+    assert done.stderr == b""
+    text = re.sub(rb"\x1b\[[0-9;]*m|.\x08", b"", done.stdout).decode("ascii", "replace")
+    assert "sandtui ls [options] [QUERY]" in text
+    assert "--columns LIST" in text
