@@ -14,9 +14,7 @@ from sandtui.fleet.inventory.connection import Connection
 from sandtui.fleet.text.sanitize import clean
 
 if TYPE_CHECKING:
-    from sandtui.client import AsyncSandboxClient, Sandbox
-
-MAX_PAGES = 50
+    from sandtui.client import AsyncSandboxClient
 
 
 _DESCRIPTION = """\
@@ -65,23 +63,3 @@ def run(arguments: argparse.Namespace) -> int:
         return await attach(client, found.id, clean(found.name))
 
     return run_connected(arguments, work)
-
-
-def not_found(wanted: str) -> str:
-    """Return what to report a user who named no running sandbox."""
-    return f'no running sandbox named "{wanted}" (also tried as the start of an id)'
-
-
-async def find_named(client: AsyncSandboxClient, wanted: str) -> list[Sandbox]:
-    """Return the running sandboxes with a name or the start of an id; an exact id wins over all others."""
-    found: list[Sandbox] = []
-    for page in range(1, MAX_PAGES + 1):
-        reply = await client.list(status="RUNNING", page=page, per_page=100)
-        for sandbox in reply.sandboxes:
-            if sandbox.id == wanted:
-                return [sandbox]
-            if sandbox.name == wanted or (len(wanted) >= 4 and sandbox.id.startswith(wanted)):
-                found.append(sandbox)
-        if not reply.has_next:
-            break
-    return found
