@@ -21,6 +21,7 @@ from sandtui.fleet.commands.line.timeouts import TIMEOUTS
 from sandtui.fleet.commands.line.users import as_user
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.output_lines import Output, OutputLine, OutputStream
+from sandtui.fleet.text.slices import slices
 
 if TYPE_CHECKING:
     import asyncssh
@@ -284,8 +285,9 @@ class Console:
         async with aclosing(events) as stream:  # type: ignore[type-var] # both ways are generators
             async for event in stream:
                 if isinstance(event, CommandOutput):
-                    self.output.feed(OutputStream(event.stream), event.data, run.number)
-                    self.on_change()
+                    async for piece in slices(event.data):
+                        self.output.feed(OutputStream(event.stream), piece, run.number)
+                        self.on_change()
                 elif isinstance(event, CommandEnded):
                     exit_code = event.exit_code
         return exit_code

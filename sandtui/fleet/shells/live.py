@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from enum import Enum
 
@@ -11,17 +10,9 @@ from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.fleet.recordings.recorder import Recorder
 from sandtui.fleet.shells.channel import Opener, ShellChannel, Size, open_channel
 from sandtui.fleet.signals import Signal
+from sandtui.fleet.text.slices import slices
 from sandtui.terminal import Emulation, TerminalText
 from sandtui.terminal.modes import Modes
-
-SLICE = 8 * 1024
-"""Bytes parsed at once: about a millisecond of work in the worst case."""
-
-BUSY_SECONDS = 0.001
-"""How long parsing may block the event loop, in seconds: a key needs several turns of the loop."""
-
-TURNS = 6
-"""Turns of the event loop given to others each time: a key, its echo and the frame need several."""
 
 UNSENT_KEPT = 4 * 1024 * 1024
 """Maximum bytes queued for a shell that does not read."""
@@ -125,21 +116,14 @@ class LiveShell:
             await asyncio.gather(sending, return_exceptions=True)
 
     async def _take(self, data: bytes) -> None:
-        """Parse output. Nothing more is read meanwhile, so that the sandbox waits instead of memory growing."""
-        began = time.perf_counter()
-        for start in range(0, len(data), SLICE):
-            piece = data[start : start + SLICE]
+        """Parse output."""
+        async for piece in slices(data):
             self.terminal.feed(piece)
             if self.recorder is not None:
                 self.recorder.output(piece)
             if self.terminal.replies:
                 self.send(self.terminal.take_replies())
             self.on_output()
-            if time.perf_counter() - began > BUSY_SECONDS:
-                await _let_others_work()
-                began = time.perf_counter()
-        # A stream that always has data ready never yields to the event loop by itself.
-        await _let_others_work()
 
     async def _send_all(self, channel: ShellChannel) -> None:
         while True:
@@ -169,8 +153,3 @@ class LiveShell:
     def _copy_asked(self, text: str) -> None:
         self.copy_wanted = text
         self.on_state()
-
-
-async def _let_others_work() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)

@@ -101,7 +101,15 @@ class Output:
         self._growing.clear()
 
     def _extend(self, stream: OutputStream, texts: list[str], run: int) -> None:
-        for text in texts[-MAX_LINES:]:
+        texts = texts[-MAX_LINES:]
+        if all("\r" not in text and "\x1b" not in text and len(text) <= MAX_LINE for text in texts):
+            ink = self._inks.get(stream, PLAIN)
+            self.lines += [OutputLine(stream, text, run, ink) for text in texts]
+            self._characters += sum(map(len, texts))
+            if stream in _PRINTED:
+                self.sizes[run] += len(texts)
+            return
+        for text in texts:
             ink = self._inks.get(stream, PLAIN)
             if "\r" not in text and len(text) <= MAX_LINE:
                 self._append(stream, text, run, ink)

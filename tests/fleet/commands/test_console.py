@@ -11,6 +11,7 @@ from sandtui.fleet.commands.console import Console, RunState
 from sandtui.fleet.commands.line.users import user_problem
 from sandtui.fleet.text.growing_line import MAX_LINE
 from sandtui.fleet.text.output_lines import MAX_LINES, Output, OutputStream
+from sandtui.fleet.text.slices import SLICE, slices
 from tests.client.fakes import SANDBOX, FakePlatform, body_of, token_reply
 from tests.fleet.factory import NOW
 from tests.probes import session_of
@@ -174,3 +175,34 @@ def test_users_that_can_be(text):
 @pytest.mark.parametrize("text", ["a b", "-u", "a;b", "a/b", "a\nb", "x" * 300, "$(id)"])
 def test_users_that_cannot_be(text):
     assert user_problem(text)
+
+
+async def test_output_that_floods_lets_others_work_between_its_slices():
+    turns = []
+
+    async def other():
+        while True:
+            turns.append(None)
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(other())
+    output, before = Output(), 0
+    for _ in range(5):
+        # As a stream that has data ready all the time: it gives way nowhere by itself.
+        async for piece in slices(b"y\n" * SLICE):
+            assert len(piece) <= SLICE
+            output.feed(OutputStream.STDOUT, piece, 1)
+        assert len(turns) > before + 1
+        before = len(turns)
+    task.cancel()
+    assert len(output.lines) + output.dropped == 5 * SLICE
+
+
+@given(st.lists(st.sampled_from(["a", "", "b\rc", "\x1b[31mred", "x" * (MAX_LINE + 1)]), max_size=6))
+def test_lines_that_are_added_together_are_those_that_are_added_one_by_one(lines):
+    together, single = Output(), Output()
+    together.add(OutputStream.STDOUT, lines, 1)
+    for line in lines:
+        single.add(OutputStream.STDOUT, [line], 1)
+    assert together.lines == single.lines
+    assert together.sizes == single.sizes

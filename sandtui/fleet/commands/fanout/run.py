@@ -24,6 +24,7 @@ from sandtui.fleet.commands.line.users import as_user
 from sandtui.fleet.inventory.bulk import BulkItem, BulkResult, BulkRun, BulkState
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.signals import Signal
+from sandtui.fleet.text.slices import slices
 
 AT_ONCE = 64
 """Sandboxes that run the command at the same time. The limit protects this machine, not the sandboxes."""
@@ -239,8 +240,9 @@ class FanOut:
         async with aclosing(events) as stream:  # type: ignore[type-var] # it is a generator
             async for event in stream:
                 if isinstance(event, CommandOutput):
-                    live.feed(event.stream, event.data)
-                    self._bulk.on_change()
+                    async for piece in slices(event.data):
+                        live.feed(event.stream, piece)
+                        self._bulk.on_change()
                 elif isinstance(event, CommandEnded):
                     exit_code = event.exit_code
         if exit_code is None:
