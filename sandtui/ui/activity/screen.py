@@ -18,9 +18,10 @@ from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.activity.requests_dialog import RequestsDialog
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.rendering.text import Content, Piece, Role
+from sandtui.ui.rendering.text import Piece, Role
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 SIGNS: dict[Kind, tuple[str, Role]] = {
     "did": ("▸", "info"),
@@ -122,7 +123,7 @@ class ActivityScreen(AppScreen):
                 found, problem = [], describe(error)
             if self.is_attached and self.query_one(Input).value == text:
                 self.entries, self._problem = found, problem
-                self.query_one("#activity-panel").border_title = Content(f"Activity {len(found):,}")
+                show_frame(self.query_one("#activity-panel"), f"Activity {len(found):,}")
                 self.query_one(OutputView).show(max(1, len(found)))
                 self.update_chrome()
 

@@ -34,9 +34,10 @@ from sandtui.ui.dialogs.new_file import ask_new_file
 from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.status import status_pieces
-from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.text import Piece
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 NEEDS_OUTPUT = frozenset({"fold", "fold_all", "rerun", "copy", "copy_output", "save", "search"})
 
@@ -296,14 +297,12 @@ class ConsoleScreen(AppScreen):
         state = run_state_pieces(self.console, self.services.clock.monotonic())
         self.query_one("#target", ChromeLine).show(left, [*state, Piece(" ")])
         output = self.query_one("#output-panel")
-        output.border_title = Content("Output")
         count = f"{len(self.console.lines):,} lines"
         if self.console.dropped:
             count = f"first {self.console.dropped:,} lines dropped · {count}"
-        output.border_subtitle = Content(count)
+        show_frame(output, "Output", count)
         command = self.query_one("#command-panel")
-        command.border_title = Content(f"Command · {self._title()}")
-        command.border_subtitle = Content("sh -c")
+        show_frame(command, f"Command · {self._title()}", "sh -c")
 
     def _row(self) -> Row | None:
         session = self.services.platform.session

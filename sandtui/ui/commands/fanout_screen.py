@@ -41,9 +41,10 @@ from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.rendering.text import Content, Piece, width_of
+from sandtui.ui.rendering.text import Piece, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 NEEDS_RUN = frozenset({
     "cancel", "retry", "mark", "save", "fold", "group", "failures", "search", "wrap", "copy", "copy_answer",
@@ -295,7 +296,7 @@ class FanOutScreen(AppScreen):
         if self._watched is None or self._watched.live is None:
             return
         self._tail = self._watched.live.tail
-        panel.border_title = Content(f"{clean(self._watched.name)} so far")
+        show_frame(panel, f"{clean(self._watched.name)} so far")
         self.query_one("#live", OutputView).show(len(self._tail))
 
     def _find_watched(self) -> Target | None:
@@ -337,14 +338,12 @@ class FanOutScreen(AppScreen):
         right = counts(fan_out) if fan_out is not None else [Piece("no runs yet ", "dim")]
         self.query_one("#target", ChromeLine).show(left, right)
         count = len(fan_out.targets) if fan_out is not None else len(self.rows)
-        self.query_one("#fan-targets").border_title = Content(f"Sandboxes {count:,}")
+        show_frame(self.query_one("#fan-targets"), f"Sandboxes {count:,}")
         panel = self.query_one("#fan-results")
         command = clean(fan_out.command.replace("\n", " ↵ ")) if fan_out is not None else "Results"
-        panel.border_title = Content(f"$ {command}" if fan_out is not None else command)
-        panel.border_subtitle = Content(f"{len(self.results):,} lines")
+        show_frame(panel, f"$ {command}" if fan_out is not None else command, f"{len(self.results):,} lines")
         line = self.query_one("#command-panel")
-        line.border_title = Content(f"Command · {len(self.rows):,} sandboxes")
-        line.border_subtitle = Content("sh -c")
+        show_frame(line, f"Command · {len(self.rows):,} sandboxes", "sh -c")
 
     def _target_line(self, number: int) -> list[Piece]:
         width = max(20, self.query_one("#targets").size.width)

@@ -19,10 +19,11 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.files.edit_flow import edit
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.code import code_lines
-from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 FOLLOW_SECONDS = 1.0
 LINES_KEPT = 10_000
@@ -242,7 +243,6 @@ class PreviewScreen(AppScreen):
             return
         window, view = self._window, self.query_one(OutputView)
         panel = self.query_one("#preview-panel")
-        panel.border_title = Content(f"{clean(self._owner)}  {clean(self._reader.path)}")
         index = f"{size_text(window.total)}"
         if len(window.data) < window.total and self._looks not in {FileType.TAR, FileType.ZIP}:
             index = f"bytes {window.offset:,} to {window.end:,} of {window.total:,}"
@@ -251,5 +251,5 @@ class PreviewScreen(AppScreen):
             parts.append("● following" if view.following else "‖ paused")
         if view.wrap:
             parts.append("wrapped")
-        panel.border_subtitle = Content(" · ".join(parts))
+        show_frame(panel, f"{clean(self._owner)}  {clean(self._reader.path)}", " · ".join(parts))
         self.update_chrome()

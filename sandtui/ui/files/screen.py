@@ -50,10 +50,11 @@ from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.files.table import FileTable
 from sandtui.ui.files.transfers import queue_title, transfer_pieces
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 NAMES_SHOWN = 5
 
@@ -330,10 +331,8 @@ class FilesScreen(AppScreen):
         """Draw the transfers and how far they are."""
         queue = self.queue
         panel = self.query_one("#queue-panel")
-        panel.border_title = Content(queue_title(queue.totals) if queue is not None else "Transfers")
-        panel.border_subtitle = Content(
-            " · ".join(f"{self.services.key_of(f'queue.{name}')} {BY_ID[f'queue.{name}'].title}" for name in QUEUE_KEYS)
-        )
+        keys = (f"{self.services.key_of(f'queue.{name}')} {BY_ID[f'queue.{name}'].title}" for name in QUEUE_KEYS)
+        show_frame(panel, queue_title(queue.totals) if queue is not None else "Transfers", " · ".join(keys))
         self.query_one("#queue", OutputView).show(max(1, len(queue.transfers)) if queue is not None else 1)
 
     def _transfer_line(self, number: int) -> list[Piece]:
@@ -817,8 +816,7 @@ class FilesScreen(AppScreen):
         pane = self.panes[number]
         panel = self.query_one(f"#files-panel-{number}")
         room = max(10, panel.size.width - 22)
-        panel.border_title = Content(title_text(pane, room))
-        panel.border_subtitle = Content(state_text(pane, self.services.clock.monotonic()))
+        show_frame(panel, title_text(pane, room), state_text(pane, self.services.clock.monotonic()))
         self.query_one(f"#files-foot-{number}", ChromeLine).show(foot_pieces(pane), [])
         if number == self.active and not self.filter_field.has_focus and self.filter_field.value != pane.filter:
             self.filter_field.value = pane.filter

@@ -23,6 +23,7 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ExposuresArrived, JobsChanged, SandboxesChanged, UsageArrived
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
 MEASURE_SECONDS = 2.0
@@ -169,10 +170,10 @@ class DetailScreen(AppScreen):
         text = self.query_one("#detail-text", TextPanel)
         panel = self.query_one("#detail")
         if row is None or session is None:
-            panel.border_title = Content(clean(self.sandbox_id))
+            show_frame(panel, clean(self.sandbox_id))
             text.show(content(Piece("This sandbox no longer exists", "busy")))
             return
-        panel.border_title = Content(clean(row.sandbox.name))
+        show_frame(panel, clean(row.sandbox.name))
         now = self.services.clock.now()
         ports = session.exposures.get(row.id, [])
         text.show(detail(row, now, panel.content_size.width, self.services.key_of, full=True))

@@ -48,6 +48,7 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
 NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"})
@@ -226,10 +227,9 @@ class FleetScreen(AppScreen):
         if self._view is not None:
             self.table.show(self._view, by_user=by_user)
             panel = self.query_one("#fleet-panel")
-            panel.border_title = Content(f"Sandboxes {self._view.count:,}")
             arrow = sort_arrow(self._view.rising)
             grouped = f"by {clean(self._view.grouping.title)} · " if self._view.grouping is not None else ""
-            panel.border_subtitle = Content(f"{grouped}sort: {self._view.order.title} {arrow}")
+            show_frame(panel, f"Sandboxes {self._view.count:,}", f"{grouped}sort: {self._view.order.title} {arrow}")
         self._show_counts()
         self._show_overview()
         self._show_inspector()
@@ -332,7 +332,7 @@ class FleetScreen(AppScreen):
         panel, text = self.query_one("#inspector"), self.query_one("#inspector-text", TextPanel)
         if not panel.display:
             return
-        panel.border_title = Content(clean(row.sandbox.name) if row is not None else "no selection")
+        show_frame(panel, clean(row.sandbox.name) if row is not None else "no selection")
         if row is None:
             text.show(Content(""))
         else:

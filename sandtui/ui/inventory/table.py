@@ -101,6 +101,8 @@ class FleetTable(CursorView, can_focus=True):
         # Textual reads the styles during construction.
         self._strips: LRUCache[Hashable, Strip] = LRUCache(STRIPS_KEPT)
         self._drawn: dict[int, Hashable] = {}
+        self._plain: Style | None = None
+        self._bar: Style | None = None
         super().__init__(id=id)
         self._columns = choose(SHOWN_FIRST, {})
         self.placed: list[Placed] = []
@@ -245,6 +247,7 @@ class FleetTable(CursorView, can_focus=True):
         """Redraw all lines."""
         self._strips.clear()
         self._drawn.clear()
+        self._plain = self._bar = None
 
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen, or take it from the cache."""
@@ -293,7 +296,9 @@ class FleetTable(CursorView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         line = view.line(index)
         base = self._base_style(index)
-        bar = base + self.get_component_rich_style("fleet-table--bar", partial=True)
+        if self._bar is None:
+            self._bar = self.get_component_rich_style("fleet-table--bar", partial=True)
+        bar = base + self._bar
         segments = [Segment("▌" if index == self._cursor else " ", bar)]
         if isinstance(line, Group):
             segments += self.segments(group_pieces(line), base)
@@ -319,7 +324,10 @@ class FleetTable(CursorView, can_focus=True):
             return self.get_component_rich_style("fleet-table--cursor")
         if self._in_range(index):
             return self.get_component_rich_style("fleet-table--range")
-        return self.rich_style
+        if self._plain is None:
+            # Textual adds it up from all widgets around, for each row.
+            self._plain = self.rich_style
+        return self._plain
 
     def _head(self, width: int) -> Strip:
         style = self.rich_style + self.get_component_rich_style("fleet-table--head", partial=True)

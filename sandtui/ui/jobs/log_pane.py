@@ -19,11 +19,12 @@ from sandtui.fleet.text.search import Lines
 from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.jobs.saving import LogSaver
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import short_size
 from sandtui.ui.rendering.wrap import most_cells
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 if TYPE_CHECKING:
     from sandtui.ui.chrome.screen import AppScreen
@@ -274,10 +275,9 @@ class JobLogPane(Vertical):
             return
         job, window = self.job, self.window
         if job is None or window is None:
-            self.border_title, self.border_subtitle = Content("Log"), Content("")
+            show_frame(self, "Log", "")
             return
         name = clean(job.sandbox_name or job.key.sandbox_id)
-        self.border_title = Content(f"{job.key.job_id} · {name} · {self.stream}")
         parts = [self._fetching or self._state] if self._fetching or self._state else []
         running = job.state is JobState.RUNNING and not self._from_storage
         parts.append("● follow" if self.view.following and running else "paused" if running else job.state.value)
@@ -288,7 +288,7 @@ class JobLogPane(Vertical):
             parts.append(f"{short_size(window.skipped)} skipped")
         if self._search.needle:
             parts.append(f"search: {clean(self._search.needle)} {self._search.search.status}".rstrip())
-        self.border_subtitle = Content(" · ".join(parts))
+        show_frame(self, f"{job.key.job_id} · {name} · {self.stream}", " · ".join(parts))
 
     def _line(self, number: int) -> list[Piece]:
         if number >= len(self._lines):

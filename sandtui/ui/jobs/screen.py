@@ -26,6 +26,7 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import JobsChanged, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece, sort_arrow
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.row_list import RowList
 
 NEEDS_JOB = frozenset({"open", "stop", "again", "then", "exec", "stream", "save", "copy", "follow", "wrap"})
@@ -269,8 +270,7 @@ class JobsScreen(AppScreen):
         self.query_one("#jobs", RowList).show_rows([job.key for job in self.jobs])
         panel = self.query_one("#jobs-panel")
         arrow = sort_arrow(self._order.descending == self._reverse)
-        panel.border_title = Content("Background jobs")
-        panel.border_subtitle = Content(f"sort: {self._order.id} {arrow}")
+        show_frame(panel, "Background jobs", f"sort: {self._order.id} {arrow}")
         self._show_log()
         self.update_chrome()
 

@@ -9,9 +9,10 @@ from textual.widget import Widget
 
 from sandtui.fleet.text.log_lines import LogLook, LogText, has_stamps
 from sandtui.fleet.text.search import Search, split
-from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.wrap import most_cells
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.panel import show_frame
 
 LOADING = "loading…"
 
@@ -86,14 +87,13 @@ class LogPane(Vertical):
 
     def draw_frame(self) -> None:
         """Update title and status."""
-        self.border_title = Content(f"{self.title} · log")
         mode = "● following" if self.view.following else "‖ paused"
         if unseen := self.unseen:
             mode = f"‖ paused · {unseen:,} new"
         parts = [mode, f"{len(self.shown):,} of {self.state}" if self.look.only else self.state]
         if not self.look.stamps:
             parts.append("timestamps hidden")
-        self.border_subtitle = Content(" · ".join(parts))
+        show_frame(self, f"{self.title} · log", " · ".join(parts))
 
     @property
     def has_stamps(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.content import Content
 from textual.widget import Widget
 
 PANEL = "panel"
@@ -21,3 +22,14 @@ def mark_active(widget: Widget) -> None:
             node.set_class(node.has_focus_within, ACTIVE, update=False)
             # Its frame alone looks different: Textual would style all that is in it anew.
             node.app.stylesheet.apply(node)
+
+
+def show_frame(panel: Widget, title: str, subtitle: str | None = None) -> None:
+    """Set the texts in the frame of a panel, literally.
+
+    Textual draws all of a panel when they are set, even to what they are.
+    """
+    if panel.border_title != Content(title).markup:
+        panel.border_title = Content(title)
+    if subtitle is not None and panel.border_subtitle != Content(subtitle).markup:
+        panel.border_subtitle = Content(subtitle)
