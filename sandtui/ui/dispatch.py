@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.errors import NoWidget
 
+from sandtui.ui.chrome.drawing import PromptScreen
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.message_pump import MessagePump
@@ -32,6 +34,9 @@ CHECK_SECONDS = 0.05
 
 MOST_ROUNDS = 12
 """Rounds of acknowledgments for one key: its effects may have effects."""
+
+MOST_TURNS = 300
+"""Turns of the event loop that a screen gets to become quiet before it is drawn."""
 
 IN_ORDER = (events.Key, events.Paste, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp)
 
@@ -101,6 +106,7 @@ class Dispatcher:
     async def _deliver_pending(self, before: _State) -> None:
         try:
             await self._settle(before)
+            self._draw()
             while self._waiting:
                 before = self._state()
                 delivered = asyncio.Event()
@@ -108,6 +114,7 @@ class Dispatcher:
                     return
                 await self._wait(delivered, self._app, monotonic() + LONGEST_WAIT)
                 await self._settle(before)
+                self._draw()
         finally:
             self._settling = None
 
@@ -133,6 +140,8 @@ class Dispatcher:
                 drawn = asyncio.Event()
                 front = now.front
                 if front is not None and front.call_after_refresh(drawn.set):
+                    await self._become_quiet(now)
+                    self._draw()
                     await self._wait(drawn, front, end)
             elif self._is_quiet(now):
                 return
@@ -150,6 +159,19 @@ class Dispatcher:
                 async with asyncio.timeout(min(left, CHECK_SECONDS)):
                     await event.wait()
         return True
+
+    async def _become_quiet(self, state: _State) -> None:
+        """Let a screen do what it does when it opens, so that it is drawn once."""
+        for _ in range(MOST_TURNS):
+            if self._is_quiet(state):
+                return
+            await asyncio.sleep(0)
+
+    def _draw(self) -> None:
+        """Draw what the last event has changed, without waiting for the next frame."""
+        front = self._app.screen_stack[-1] if self._app.screen_stack else None
+        if isinstance(front, PromptScreen):
+            front.call_next(front.draw_now)
 
     def _is_quiet(self, state: _State) -> bool:
         """Whether the queues of the app and of the current screen are empty."""

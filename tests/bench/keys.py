@@ -1,7 +1,7 @@
 """From a key to the first and to the last paint, on every screen of the real program: ``python -m tests.bench.keys``.
 
-The program runs in a pseudo-terminal, beside a platform with a fleet that rests and with one of 10,000 that changes. A
-key's last paint is the end of all that it changes on the screen; the header, which counts seconds, is left out.
+The program runs in a pseudo-terminal beside a platform: with a fleet of 200 that rests, and with one of 10,000 that
+changes. What the header shows counts seconds, and is left out.
 """
 
 from __future__ import annotations
@@ -27,16 +27,33 @@ from pathlib import Path
 import pyte
 
 from tests.bench.fleet_live import processor
+from tests.bench.report import report
 from tests.conftest import PlatformProcess, start_platform
 
 COLUMNS, LINES = 120, 36
 ROUNDS, WARM_UP = 10, 2
+FLEETS = {"": (200, False), "10,000 that change: ": (10_000, True)}
 
-QUIET_SECONDS = 0.25
-"""What comes this long after a key without output in between is not its effect."""
+QUIET_SECONDS = 0.2
+"""A key is done when nothing more comes for so long."""
+
+BURST_SECONDS = 0.1
+"""What comes after a longer pause is not the key's effect: a second that has passed, a sandbox that has started."""
 
 LONGEST_SECONDS = 10.0
-TICK = 1.0
+
+LIFE = """
+import asyncio, os
+from sandtui.client import AsyncSandboxClient, Config
+from sandtui.fleet.inventory.demo import Life
+
+async def live():
+    config = Config(api_key=os.environ["PRIME_API_KEY"], base_url=os.environ["PRIME_BASE_URL"])
+    async with AsyncSandboxClient(config=config, keep_tokens=False) as client:
+        await Life(client, 7).run()
+
+asyncio.run(live())
+"""
 
 
 class ProgramTerminal:
@@ -101,14 +118,15 @@ class ProgramTerminal:
         self._feed(came, fed, pictures)
         if not wanted:
             raise AssertionError(f"{shown!r} did not come:\n{self.text}")
-        final = self._picture()
-        changes = [at for at, picture in pictures if picture != before]
-        first = changes[0] if changes else start
-        last = first
-        for (_, earlier), (at, picture) in zip([(start, before), *pictures], pictures, strict=False):
-            if picture != earlier:
-                last = at
-        del final
+        changes: list[float] = []
+        shows = before
+        for at, picture in pictures:
+            if picture != shows:
+                if changes and at - changes[-1] > BURST_SECONDS:
+                    break
+                changes.append(at)
+            shows = picture
+        first, last = (changes[0], changes[-1]) if changes else (start, start)
         return Reaction((first - start) * 1000, (last - start) * 1000, sum(len(data) for _, data in came), used * 1000)
 
     def _feed(self, came: list[tuple[float, bytes]], fed: int, pictures: list[tuple[float, object]]) -> int:
@@ -146,41 +164,72 @@ class Reaction:
 
 @dataclass
 class Step:
-    """A key, what it is called in the table, and what the screen shows in the end."""
+    """A key, its name in the table, what the screen shows in the end, and the bars of the first and the last paint."""
 
     name: str
     keys: bytes
     shown: str = ""
-    bar: float | None = None
+    last: float | None = None
+    first: float | None = None
     reactions: list[Reaction] = field(default_factory=list)
 
 
-ESCAPE, TAB, ENTER = b"\x1b", b"\t", b"\r"
+ESCAPE, KITTY_ESCAPE, TAB, ENTER = b"\x1b", b"\x1b[27u", b"\t", b"\r"
+F3, DOWN, PAGE_DOWN = b"\x1bOR", b"\x1b[B", b"\x1b[6~"
+ESCAPE_MS, PAINT_MS, TAB_MS = 35.0, 50.0, 33.0
+
+
+def opened(name: str, keys: bytes, shown: str) -> Iterator[Step]:
+    """Yield the steps that open a screen or a dialog from the list of sandboxes, and leave it."""
+    yield Step(f"open {name}", keys, shown, PAINT_MS)
+    yield Step(f"Escape from {name}", ESCAPE, HOME, first=ESCAPE_MS)
+
+
+HOME = "Sandboxes "
+"""What only the list of sandboxes shows, behind a dialog too."""
 
 
 def steps() -> list[Step]:
     """Return the walk through the program: it begins and ends on the list of sandboxes."""
-    back = "Sandboxes "
     return [
-        Step("open form", b"n", "New sandbox", 50),
-        *(Step("Tab in the form", TAB, "", 50) for _ in range(6)),
-        Step("Escape from the form", ESCAPE, back, 35),
-        Step("open console", b"x", "Command", 50),
-        Step("run in the console", b"echo hi\r", "hi", None),
-        Step("Escape in the console", ESCAPE, "", 35),
-        Step("leave the console", ESCAPE, back, 50),
-        Step("open jobs", b"b", "Jobs", 50),
-        Step("leave jobs", ESCAPE, back, 35),
-        Step("open ports", b"p", "Ports", 50),
-        Step("leave ports", ESCAPE, back, 35),
-        Step("open help", b"?", "Keyboard", 50),
-        Step("close help", ESCAPE, back, 35),
-        Step("open palette", b"\x10", "Search", 50),
-        Step("close palette", ESCAPE, back, 35),
+        *(Step("down", DOWN, last=PAINT_MS) for _ in range(3)),
+        Step("page down", PAGE_DOWN, last=PAINT_MS),
+        Step("to the first row", b"g", last=PAINT_MS),
+        Step("sort", b"o", last=PAINT_MS),
+        Step("reverse sort", b"O", last=PAINT_MS),
+        *(Step("sort", b"o", last=PAINT_MS) for _ in range(1)),
+        Step("focus the filter", b"/", last=PAINT_MS),
+        *(Step("type in the filter", letter.encode(), last=PAINT_MS) for letter in "roll"),
+        Step("Escape from the filter", ESCAPE, first=ESCAPE_MS),
+        Step("Escape clears the filter", ESCAPE, first=ESCAPE_MS),
+        Step("open the form", b"n", "Create", PAINT_MS),
+        *(Step("Tab in the form", TAB, last=PAINT_MS, first=TAB_MS) for _ in range(6)),
+        Step("Escape from the form", ESCAPE, HOME, first=ESCAPE_MS),
+        Step("open the form", b"n", "Create", PAINT_MS),
+        Step("Escape of the kitty protocol", KITTY_ESCAPE, HOME, first=ESCAPE_MS),
+        Step("open the console", b"x", "Command", PAINT_MS),
+        Step("run in the console", b"echo hi\r", "hi"),
+        Step("Escape in the console", ESCAPE, first=ESCAPE_MS),
+        Step("leave the console", ESCAPE, HOME, PAINT_MS),
+        *opened("the details", ENTER, "Live"),
+        *opened("jobs", b"b", "Background jobs"),
+        *opened("ports", b"p", "Exposed ports"),
+        *opened("the log", b"L", "log"),
+        *opened("files", b"f", "Transfers"),
+        *opened("recordings", b"R", "Recordings"),
+        *opened("the activity", b"t", "Activity"),
+        *opened("help", b"?", "Keyboard shortcuts"),
+        *opened("the manual", F3, "Manual:"),
+        *opened("the palette", b"\x10", "Search"),
+        *opened("the command line", b":", "Command"),
+        *opened("the views", b"v", "Views"),
+        *opened("the groups", b"z", "Group by"),
+        *opened("the columns", b"c", "Columns"),
+        *opened("the copy menu", b"Y", "Copy"),
     ]
 
 
-def walk(terminal: ProgramTerminal, rounds: int, log: bool = False) -> list[Step]:
+def walk(terminal: ProgramTerminal, rounds: int) -> list[Step]:
     """Press all keys some times; return the steps with what was measured."""
     walked = steps()
     for turn in range(WARM_UP + rounds):
@@ -191,29 +240,31 @@ def walk(terminal: ProgramTerminal, rounds: int, log: bool = False) -> list[Step
                 raise AssertionError(f"{step.name}: {error}") from None
             if turn >= WARM_UP:
                 step.reactions.append(reaction)
-            if log and turn >= WARM_UP:
-                print(step.name, reaction, file=sys.stderr)
-            terminal.rest(0.1)
+            terminal.rest(0.05)
     return walked
 
 
-def told(walked: list[Step]) -> Iterator[str]:
-    """Yield a line for each kind of step."""
-    names = dict.fromkeys(step.name for step in walked)
-    yield f"{'':<26} {'first paint':^20}  {'last paint':^20}  {'bytes':>7} {'cpu ms':>7}"
-    for name in names:
-        found = [reaction for step in walked if step.name == name for reaction in step.reactions]
-        first, last = [each.first for each in found], [each.last for each in found]
+def tell(walked: list[Step], setting: str) -> None:
+    """Report the first paint where it has a bar, and the last one otherwise or too."""
+    for name in dict.fromkeys(step.name for step in walked):
+        same = [step for step in walked if step.name == name]
+        found = [reaction for step in same for reaction in step.reactions]
         size = statistics.median(each.size for each in found)
         used = statistics.median(each.processor for each in found)
-        yield f"{name:<26} {spread(first)}  {spread(last)}  {size:7.0f} {used:7.1f}"
+        title = f"{setting}{name}"
+        first, last = [each.first for each in found], [each.last for each in found]
+        note = f"{spread(first)}; {size / 1000:.1f} kB, {used:.0f} ms of processor"
+        if same[0].first is not None:
+            report(f"{title}, first paint", statistics.median(first), "ms", at_most=same[0].first, note=note)
+        if same[0].last is not None or same[0].first is None:
+            note = spread(last) if same[0].first is not None else f"{spread(last)}, first {note}"
+            report(f"{title}, last paint", statistics.median(last), "ms", at_most=same[0].last, note=note)
 
 
 def spread(values: list[float]) -> str:
-    """Return median, 95th percentile and maximum."""
+    """Return the 95th percentile and the maximum."""
     ordered = sorted(values)
-    late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-    return f"{statistics.median(ordered):6.1f} {late:6.1f} {ordered[-1]:6.1f}"
+    return f"95 % {ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]:.0f}, at most {ordered[-1]:.0f}"
 
 
 def environment_of(folder: Path, platform: PlatformProcess) -> dict[str, str]:
@@ -230,31 +281,37 @@ def environment_of(folder: Path, platform: PlatformProcess) -> dict[str, str]:
     }
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--fleet", type=int, default=200)
-    parser.add_argument("--program", default="-m sandtui")
-    parser.add_argument("--log", action="store_true")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sandtui-bench-") as name:
+def measure(setting: str, rounds: int) -> None:
+    """Walk through the program beside one fleet, and report."""
+    fleet, changes = FLEETS[setting]
+    with tempfile.TemporaryDirectory(prefix="sandtui-bench-") as name, contextlib.ExitStack() as ending:
         folder = Path(name)
         process, platform = start_platform(
-            folder / "state", "--driver", "simulated", "--fleet", str(arguments.fleet), "--seed", "7"
+            folder / "state", "--driver", "simulated", "--fleet", str(fleet), "--seed", "7"
         )
-        try:
-            terminal = ProgramTerminal([sys.executable, *arguments.program.split()], environment_of(folder, platform))
-            try:
-                terminal.until("live")
-                terminal.rest(2)
-                print(*told(walk(terminal, arguments.rounds, arguments.log)), sep="\n")
-            finally:
-                terminal.close()
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=30)
+        ending.callback(process.wait, timeout=60)
+        ending.callback(process.terminate)
+        environment = environment_of(folder, platform)
+        if changes:
+            life = subprocess.Popen([sys.executable, "-c", LIFE], env=environment)
+            ending.callback(life.wait)
+            ending.callback(life.terminate)
+        terminal = ProgramTerminal([sys.executable, "-m", "sandtui"], environment)
+        ending.callback(terminal.close)
+        terminal.until("live")
+        terminal.rest(3)
+        tell(walk(terminal, rounds), setting)
+
+
+def main() -> int:
+    """Measure beside each fleet."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--quiet", action="store_true", help="only with the fleet that rests")
+    arguments = parser.parse_args()
+    for setting in FLEETS:
+        if not (arguments.quiet and FLEETS[setting][1]):
+            measure(setting, arguments.rounds)
     return 0
 
 

@@ -15,14 +15,13 @@ from textual import events, messages
 from textual._callback import invoke
 from textual.css.query import QueryError
 from textual.dom import NoScreen
-from textual.geometry import Size
 from textual.message import Message
-from textual.reactive import Reactive
 from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import MountError, Widget
 
 from sandtui.fleet.signals import Signal
+from sandtui.ui.chrome.drawing import PromptScreen
 from sandtui.ui.rendering.backdrop import Backdrop
 
 if TYPE_CHECKING:
@@ -58,14 +57,8 @@ class Tick(Message, bubble=False):
     """Posted once a second."""
 
 
-class ScreenGate(Screen[ScreenResultType]):
+class ScreenGate(PromptScreen[ScreenResultType]):
     """A screen that gets no messages while it has no widgets."""
-
-    # The widgets that lose and get the focus draw themselves: Textual would draw the whole screen.
-    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
-
-    _was_resumed = False
-    _is_drawn_after = False
 
     @property
     def is_open(self) -> bool:
@@ -113,25 +106,6 @@ class ScreenGate(Screen[ScreenResultType]):
 
         return run()
 
-    # Layout
-
-    def _screen_resized(self, size: Size) -> None:
-        # A screen that is laid out for the first time hears of its size, and would be laid out once more.
-        if size != self._compositor.size:
-            super()._screen_resized(size)
-
-    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
-        self._is_drawn_after = self._repaint_required
-        try:
-            super()._refresh_layout(size, scroll)
-        finally:
-            self._is_drawn_after = False
-
-    def _compositor_refresh(self) -> None:
-        # All of the screen is about to be drawn: what a layout changes needs no drawing of its own.
-        if not self._is_drawn_after:
-            super()._compositor_refresh()
-
     # Deferred calls
 
     def call_after_refresh(self, callback: Callable[..., object], *args: Any, **kwargs: Any) -> bool:
@@ -173,12 +147,6 @@ class ScreenGate(Screen[ScreenResultType]):
             self._was_composed = True
         elif isinstance(message, events.ScreenSuspend) and (self._pruning or not self._was_composed):
             return
-        elif isinstance(message, events.ScreenResume) and not self._was_resumed:
-            # Its widgets have just got their styles, and nothing has changed since.
-            self._was_resumed = True
-            message.refresh_styles = False
-            # Its widgets fill themselves once they know their size.
-            self._repaint_required = True
         await super()._dispatch_message(message)
 
     def _push_result_callback(self, *arguments: Any, **named: Any) -> None:

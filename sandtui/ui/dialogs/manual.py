@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -63,6 +64,9 @@ ROLE_OF_STYLE: Mapping[str, Role] = {
     "markdown.link_url": "dim",
 }
 
+PAGES_KEPT = 16
+"""Pages that are kept as they were laid out."""
+
 KEYS = "/ search · n N next or previous match · ] [ page · esc close"
 
 
@@ -115,12 +119,11 @@ class ManualView(RoleView, can_focus=True):
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width
         if self._text and width > 0:
-            styles = {name: self.role_style(role) for name, role in ROLE_OF_STYLE.items()}
+            styles = tuple((name, self.role_style(role)) for name, role in ROLE_OF_STYLE.items())
             self.run_worker(self._show_lines(self._text, width, styles), group="manual", exclusive=True)
 
-    async def _show_lines(self, text: str, width: int, styles: Mapping[str, Style]) -> None:
-        lines = await asyncio.to_thread(lambda: list(page_lines(text, width, styles)))
-        self._strips = [Strip(line) for line in lines]
+    async def _show_lines(self, text: str, width: int, styles: tuple[tuple[str, Style], ...]) -> None:
+        self._strips = await asyncio.to_thread(_strips, text, width, styles)
         self.virtual_size = Size(width, len(self._strips))
         self.refresh()
 
@@ -206,3 +209,9 @@ class ManualDialog(Dialog[None]):
     def _end_search(self, field: Input) -> None:
         field.display = False
         self.query_one(ManualView).focus()
+
+
+@lru_cache(maxsize=PAGES_KEPT)
+def _strips(text: str, width: int, styles: tuple[tuple[str, Style], ...]) -> list[Strip]:
+    """Lay out a page, which takes a fifth of a second; its reader often comes back to it."""
+    return [Strip(line) for line in page_lines(text, width, dict(styles))]
