@@ -29,6 +29,7 @@ BENCHES = {
     "launch": "A launch by the dashboard",
     "fleet": "The table of the fleet beside DataTable",
     "fleet_live": "The fleet in a terminal",
+    "keys": "From a key to the first and the last paint",
     "terminal": "The shell's emulation",
     "files": "Files beside curl, the SDK and tar",
     "fanout": "One command in many sandboxes",
