@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import statistics
 import sys
 import tempfile
@@ -55,13 +57,23 @@ def left(platform: PlatformProcess) -> Counter[str]:
         counts["descriptors"] += len(list(Path(f"/proc/{pid}/fd").iterdir()))
     name = platform.state_dir.name
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    counts["mounts"] = sum(str(platform.state_dir) in line or "/dev/loop" in line for line in mounts)
-    counts["loop devices"] = sum((entry / "loop").is_dir() for entry in Path("/sys/block").glob("loop*"))
-    counts["control groups"] = sum(1 for _ in Path("/sys/fs/cgroup").rglob("sandtui-*/*/cgroup.procs"))
+    counts["mounts"] = sum(str(platform.state_dir) in line for line in mounts)
+    counts["loop devices"] = sum(_is_in_use(entry, platform.state_dir) for entry in Path("/sys/block").glob("loop*"))
+    parent = f"sandtui-{hashlib.sha256(os.fsencode(platform.state_dir.resolve())).hexdigest()[:12]}"
+    # Not with glob, which fails where another platform removes a group meanwhile.
+    groups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if f"/{parent}/" in path]
+    counts["control groups"] = len(groups)
     files = [path for path in platform.state_dir.rglob("*") if path.parent.name != "logs"]
     counts["files"] = len(files)
     counts[f"memory of {name}, KB"] = pss(Path("/proc", str(platform.pid)))
     return counts
+
+
+def _is_in_use(device: Path, state_dir: Path) -> bool:
+    try:
+        return (device / "loop" / "backing_file").read_text().startswith(f"{state_dir}/")
+    except OSError:
+        return False
 
 
 async def execute(caller: Caller, box: str) -> float:
