@@ -15,6 +15,7 @@ from sandtui.cli.byte_streams import write_standard_stream
 from sandtui.cli.connected import exit_code_of, run_connected
 from sandtui.cli.exec_command import add_command_options, read_command
 from sandtui.cli.output import ObjectKind, ObjectPrinter, TextCell, TextColumn, add_output
+from sandtui.cli.progress import ProgressLine
 from sandtui.cli.targets import check_words, everyone, resolve, resolve_one
 from sandtui.cli.usage import EXIT_CODES, FAILURE, UsageError, complain, note, on_terminal
 from sandtui.clock import SystemClock
@@ -103,6 +104,7 @@ Background jobs run on when nobody is connected. Their output is kept in their s
 `sandtui wait trainer --for 'job done'` waits for them.
 """
 
+STARTS_AT_ONCE = 16
 _JOB = "id of a job, or the start of it"
 
 
@@ -115,9 +117,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     start = actions.add_parser(
         "start", help="start a job in one or more sandboxes", epilog=EXIT_CODES,
-        usage="sandtui jobs start [options] NAME|ID ... -- COMMAND ...",
+        usage="sandtui jobs start [options] NAME|ID|QUERY ... -- COMMAND ...",
     )  # fmt: skip
-    start.add_argument("targets", metavar="NAME|ID", nargs="+", help="name of a sandbox, its id, or the start of it")
+    start.add_argument(
+        "targets", metavar="NAME|ID|QUERY", nargs="+", help="names, ids, or a filter (`sandtui help filter`)"
+    )
+    start.add_argument("-y", "--yes", action="store_true", help="do not ask, however many they are")
     add_command_options(start)
     add_output(start, lambda: JOBS, sort=False)
     start.set_defaults(run=_start, connects=True, changes=lambda _: "a job may change anything")
@@ -176,30 +181,45 @@ def _start(arguments: argparse.Namespace) -> int:
     command = read_command(arguments, arguments.tail or ())
     printer = ObjectPrinter(JOBS, arguments)
 
-    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
+        from sandtui.cli.bulk import confirm_plan
         from sandtui.client import SandboxClientError
+        from sandtui.fleet.inventory.bulk_plan import JOB, TYPE_THE_COUNT_ABOVE, make_plan
 
         rows = await resolve(client, arguments.targets, only="RUNNING")
+        if len(rows) > TYPE_THE_COUNT_ABOVE:
+            await confirm_plan(make_plan(JOB, rows, value=command.text), connection, yes=arguments.yes)
         board = board_of(client, rows)
-        code = 0
-        try:
-            for row in rows:
+        progress = ProgressLine("starting", len(rows))
+        gate = asyncio.Semaphore(STARTS_AT_ONCE)
+        codes: list[int] = []
+
+        async def start(row: Row) -> None:
+            async with gate:
                 try:
                     job = await board.start(
                         row.id, command.text, command.directory, command.user, command.variables or None
                     )
                 except SandboxClientError as error:
+                    progress.clear()
                     complain(f"{row.name or row.id}: job not started: {error}")
-                    code = max(code, exit_code_of(error))
+                    codes.append(exit_code_of(error))
                 else:
+                    progress.clear()
                     printer.add([job])
+                    codes.append(0)
+                progress.update(len(codes))
+
+        try:
+            await asyncio.gather(*map(start, rows))
         except asyncio.CancelledError:
-            if len(rows) > 1:
-                complain(f"interrupted: {printer.count:,} of {len(rows):,} jobs started")
+            progress.clear()
+            complain(f"interrupted: {printer.count:,} of {len(rows):,} jobs started")
             raise
         finally:
+            progress.clear()
             printer.end()
-        return code
+        return max(codes)
 
     return run_connected(arguments, work)
 
@@ -218,7 +238,10 @@ def _ls(arguments: argparse.Namespace) -> int:
             if len(rows) < len(running):
                 note(f"{len(running) - len(rows):,} with an idle timeout left out; name them to look there too")
         board = board_of(client, rows)
+        progress = ProgressLine("looking for jobs", len(rows))
+        board.on_change.subscribe(lambda: progress.update(len(board.polled_at)))
         await board.poll([row.id for row in rows])
+        progress.clear()
         jobs = [job for row in rows for job in board.of(row.id)]
         printer.add(sorted(jobs, key=lambda job: job.state.is_over))
         printer.end()

@@ -96,11 +96,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listing.set_defaults(run=_ls, connects=True, changes=lambda _: "")
     expose = actions.add_parser(
         "expose", help="expose a port of one or more sandboxes", epilog=EXIT_CODES,
-        usage="sandtui ports expose [options] NAME|ID ... PORT",
+        usage="sandtui ports expose [options] NAME|ID|QUERY ... PORT",
         description="Expose a port and print its address. A port that is exposed already stays as it is.",
     )  # fmt: skip
-    expose.add_argument("targets", metavar="NAME|ID", nargs="+", help="name of a sandbox, its id, or the start of it")
+    expose.add_argument(
+        "targets", metavar="NAME|ID|QUERY", nargs="+", help="names, ids, or a filter (`sandtui help filter`)"
+    )
     expose.add_argument("port", metavar="PORT", help="the port in the sandbox, 22 to 9000")
+    expose.add_argument("-y", "--yes", action="store_true", help="do not ask, however many they are")
     expose.add_argument("--tcp", action="store_true", help="plain TCP instead of HTTP")
     expose.add_argument("--name", metavar="TEXT", help="a name for it")
     add_output(expose, lambda: PORTS, sort=False)
@@ -152,10 +155,14 @@ def _expose(arguments: argparse.Namespace) -> int:
         raise UsageError(str(problem)) from None
     printer = ObjectPrinter(PORTS, arguments)
 
-    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
+        from sandtui.cli.bulk import confirm_plan
         from sandtui.client import SandboxClientError
+        from sandtui.fleet.inventory.bulk_plan import EXPOSE, TYPE_THE_COUNT_ABOVE, make_plan
 
         rows = await resolve(client, arguments.targets, only="RUNNING")
+        if len(rows) > TYPE_THE_COUNT_ABOVE:
+            await confirm_plan(make_plan(EXPOSE, rows, value=str(port)), connection, yes=arguments.yes)
         known = {
             each.exposure.sandbox_id: each
             for each in await _exposures(client, rows)

@@ -100,6 +100,21 @@ def test_ports_are_unexposed_by_number_or_id(platform, sandtui):
     assert "port 7000 is not exposed; exposed: 8000" in missing.err
 
 
+def test_many_are_asked_for_first(platform, sandtui, monkeypatch):
+    platform.rows = [row(number) for number in range(1, 13)]
+    for words in (["ports", "expose", "#run=42", "9000"], ["jobs", "start", "#run=42", "--", "true"]):
+        done = sandtui(*words)
+        assert (done.code, done.out) == (2, ""), done
+        assert "12 sandboxes" in done.err and "--yes" in done.err
+    assert not any("POST" in each for each in platform.requests)
+    platform.broken |= {
+        f"POST /sandbox/{each['id']}/expose": (200, {**EXPOSED, "sandbox_id": each["id"], "port": 9000})
+        for each in platform.rows
+    }
+    done = sandtui("ports", "expose", "#run=42", "9000", "--yes")
+    assert (done.code, len(done.lines)) == (0, 12), done.err
+
+
 # egress
 
 
