@@ -3,6 +3,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +18,14 @@ def script():
     return subprocess.run([*SANDTUI, "completion", "bash"], capture_output=True, text=True, check=True).stdout
 
 
-def complete(script, *words, typed=""):
+def complete(script, *words, typed="", program=None):
     line = " ".join(map(shlex.quote, words))
-    program = (
-        f'{script}\nsandtui() {{ {sys.executable} -m sandtui "$@"; }}\n'
+    source = (
+        f'{script}\nsandtui() {{ (cd {program or Path.cwd()}; {sys.executable} -m sandtui "$@"); }}\n'
         f"COMP_LINE={shlex.quote(typed)}; COMP_POINT={len(typed)}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}\n"
         "_sandtui; printf '%s\\n' \"${COMPREPLY[@]}\""
     )
-    return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(["bash", "-c", source], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 EVERYWHERE = {"--help", "-h", "--log", "--version", "-V", "--quiet", "-q", "--color", "--no-color"}

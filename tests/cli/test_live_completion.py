@@ -91,9 +91,10 @@ def test_bash_puts_its_split_words_together(known, script, words, typed, expecte
 
 
 def test_files_are_offered_beside_sandboxes_where_both_are_copied(known, script, clean_home, monkeypatch):
+    here = Path.cwd()
     monkeypatch.chdir(clean_home)
     (clean_home / "training.log").touch()
-    assert set(complete(script, "sandtui", "cp", "train", typed="sandtui cp train")) == {
+    assert set(complete(script, "sandtui", "cp", "train", typed="sandtui cp train", program=here)) == {
         "trainer:",
         "train-2:",
         "training.log",
