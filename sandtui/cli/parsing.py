@@ -98,14 +98,14 @@ class CommandParser(argparse.ArgumentParser):
             options = tuple(
                 option for action in self._actions for option in action.option_strings if option[:2] == "--"
             )
-            close = nearest(name, options) if name[:2] == "--" else ""
+            close = nearest(name, options, 0.7) if name[:2] == "--" else ""
             if not close and any("QUERY" in str(action.metavar) for action in self._actions) and word[:2] != "--":
                 return f"unknown option: {word}; a filter may begin with !, or with - behind --: -- {word}"
             return f"unknown option: {word}" + (f'; did you mean "{close}"?' if close else "")
         choice = _INVALID_CHOICE.fullmatch(message)
         if choice is not None:
             names = tuple(name.strip(" '") for name in choice[3].split(","))
-            close = nearest(choice[2], names)
+            close = nearest(choice[2], names, 0.6)
             if choice[1] == "COMMAND":
                 advice = f'did you mean "{close}"?' if close else "`sandtui --help` lists the commands"
                 return f'no command "{choice[2]}"; {advice}'

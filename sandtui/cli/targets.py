@@ -27,7 +27,9 @@ NEAREST = 5
 ASKED_BY_ID = 3
 """Up to so many plain words are asked for as ids before the fleet is listed: one request each, however large it is."""
 
-_QUERY_SIGNS = re.compile(r"[\s#:<>~=*?()\"']|^[!-]|^(mine|untouched)$")
+_QUERY_SIGNS = re.compile(r"[\s#:<>~=*?()\"']|^[!-]?(mine|untouched)$")
+"""A ! or - before a plain word is none: `rm -- -x` must not delete all but x."""
+
 _ID = re.compile(r"[A-Za-z0-9._-]{4,128}")
 
 

@@ -53,11 +53,11 @@ def terminal_page(topic: str, *, commands: bool = True) -> str:
     return _PAGE_LINK.sub(lambda link: f"{link[1]} (`sandtui help {link[2]}`)" if commands else link[1], text)
 
 
-def nearest(word: str, names: tuple[str, ...] = TOPICS) -> str:
-    """Return the name that a word was probably meant to be, or an empty text."""
+def nearest(word: str, names: tuple[str, ...] = TOPICS, likeness: float = 0.5) -> str:
+    """Return the name that a word was probably meant to be, or an empty text; 1 is the ``likeness`` of equal words."""
     from difflib import get_close_matches
 
     word = word.lower()
     plural = [name for name in names if word and (name.startswith(word) or word.startswith(name))]
-    close = plural or get_close_matches(word, names, 1, 0.5)
+    close = plural or get_close_matches(word, names, 1, likeness)
     return close[0] if close else ""

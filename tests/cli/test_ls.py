@@ -150,6 +150,13 @@ def test_an_unknown_command_suggests_the_nearest(sandtui, typed, meant):
     assert "usage: sandtui" in done.err
 
 
+@pytest.mark.parametrize("words", [["--nonsense"], ["ls", "--zzz"], ["xyzzy"], ["ls", "-o", "qqq"]])
+def test_what_is_like_nothing_suggests_nothing(sandtui, words):
+    done = sandtui(*words)
+    assert done.code == 2
+    assert "did you mean" not in done.err
+
+
 def test_a_mistake_prints_the_usage_of_its_subcommand(sandtui):
     assert "usage: sandtui get [options] NAME|ID" in sandtui("get").err
     assert "usage: sandtui ls [options] [QUERY]" in sandtui("ls", "--nosuch").err

@@ -29,7 +29,7 @@ def test_these_are_filters(word):
     assert is_query("") and is_query("two words")
 
 
-@pytest.mark.parametrize("word", ["web", "web-2", "sbx_0001abcd", "a.b", "Größe", "x_y"])
+@pytest.mark.parametrize("word", ["web", "-web", "!web", "web-2", "sbx_0001abcd", "a.b", "Größe", "x_y"])
 def test_these_are_names(word):
     assert not is_query(word)
 
