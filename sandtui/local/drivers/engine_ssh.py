@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -31,6 +33,9 @@ async def _within(step: Awaitable[T]) -> T:
 
 
 def _reason(error: Exception) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if code is not None and code in errno.errorcode:
+        return os.strerror(code)  # asyncio's own text would repeat the address
     text = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).strip().rstrip(".")
 

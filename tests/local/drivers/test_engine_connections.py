@@ -153,6 +153,17 @@ async def test_a_lost_ssh_connection_is_opened_again(engine: FakeEngine, clean_h
         await api.close()
 
 
+async def test_the_host_may_be_one_of_the_ssh_configuration(engine: FakeEngine, clean_home: Path) -> None:
+    async with SshMachine(engine, (SOCKET,)).listening(clean_home) as machine:
+        (clean_home / ".ssh" / "id_ed25519").rename(clean_home / ".ssh" / "build_key")
+        (clean_home / ".ssh" / "config").write_text(
+            f"Host build\n  HostName 127.0.0.1\n  Port {machine.port}\n  User me\n  IdentityFile ~/.ssh/build_key\n"
+        )
+        api = await reach_engine(read_address("ssh://build", "here"))
+        assert (await api.call("GET", "/version"))["Version"] == "1.0"
+        await api.close()
+
+
 # Errors
 
 
@@ -264,7 +275,7 @@ async def test_ssh_says_what_to_do(
         said = await refusal(monkeypatch)
         assert "accepts none of your SSH keys" in said and "ssh-add" in said
     said = await refusal(monkeypatch, DOCKER_HOST=f"ssh://127.0.0.1:{unused_tcp_port}")
-    assert "No SSH connection to 127.0.0.1" in said
+    assert "No SSH connection to 127.0.0.1: Connection refused." in said
 
 
 # Runtimes
