@@ -166,3 +166,23 @@ def test_one_query_goes_before_the_dashes(three, run):  # noqa: F811
         assert message in refused.stderr
     done = run("run", "--json", "--", "-run-2 -run-0 #e2e-run", "--", "echo", "--", "x")
     assert [json.loads(line)["stdout"] for line in done.stdout.splitlines()] == ["-- x\n"]
+
+
+def test_another_user_runs_it_with_the_same_input(three, platform_process, tmp_path):
+    env = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PRIME_API_KEY": platform_process.api_key,
+        "PRIME_API_BASE_URL": platform_process.base_url,
+    }
+    done = subprocess.run(
+        [*SANDTUI, "run", "#e2e-run", "-u", "nobody", "--json", "--", "id -un; cat"],
+        input=b"given\n", capture_output=True, env=env, timeout=120,
+    )  # fmt: skip
+    assert [json.loads(line)["exit_code"] for line in done.stdout.splitlines()] == [0, 0, 0], done.stderr
+    assert all(json.loads(line)["stdout"].startswith("nobody\ngiven\n") for line in done.stdout.splitlines())
+    left = subprocess.run(
+        [*SANDTUI, "run", "#e2e-run", "-n", "--json", "--", "ls -A /tmp | grep -c sandtui-stdin"],
+        capture_output=True, env=env, timeout=120,
+    )  # fmt: skip
+    assert [json.loads(line)["stdout"] for line in left.stdout.splitlines()] == ["0\n"] * 3

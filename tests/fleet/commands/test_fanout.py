@@ -406,3 +406,24 @@ async def test_output_without_an_end_is_not_a_success():
     await work
     (failed,) = fan_out.failed
     assert "without an exit code" in failed.problem
+
+
+async def test_another_user_runs_it_and_its_input_is_removed_by_who_may():
+    """Not over SSH, which logs in as one user; and /tmp lets only the owner of a file remove it."""
+    ran, uploaded = [], []
+
+    class Platform:
+        async def execute_command(self, sandbox_id, command, timeout=None, user=None):
+            ran.append((command, user))
+            return CommandResponse(stdout="", stderr="", exit_code=0)
+
+        async def upload_bytes(self, sandbox_id, path, data):
+            uploaded.append((path, data))
+
+    fan_out = FanOut("x", rows(1), Platform(), ManualClock(NOW), timeout=10, live=True, stdin=b"in", user="nobody")
+    assert not fan_out.targets[0].streams
+    await fan_out.run()
+    ((path, data),) = uploaded
+    assert data == b"in"
+    assert [user for _, user in ran] == ["nobody", None]
+    assert ran[0][0].endswith("\nx") and ran[1][0] == f"rm -f {path}"

@@ -437,3 +437,28 @@ def test_fan_out_read(snap_compare, size):
         await pilot.pause()
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)
+
+
+async def test_it_runs_as_another_user_until_that_is_taken_back():
+    async with World().run_test(size=NARROW) as pilot:
+        app = await marked(pilot)
+        screen, users = app.screen, []
+
+        async def execute(sandbox_id, command, timeout=None, user=None):
+            users.append(user)
+            return CommandResponse(stdout="", stderr="", exit_code=0)
+
+        app.services.platform.session.client.execute_command = execute
+        for answer, words in (("nobody", "as nobody"), ("", "")):
+            await pilot.press("ctrl+o")
+            await until(pilot, lambda: isinstance(app.screen, ValueDialog))
+            app.screen.query_one(Input).value = answer
+            await pilot.press("enter")
+            await until(pilot, lambda: app.screen is screen)
+            assert words in screen.query_one("#target").render().plain
+            before = screen.fan_out
+            await run_command(pilot, "x")
+            await until(pilot, lambda before=before: screen.fan_out is not before)
+            await over(pilot)
+        assert users == ["nobody"] * 10 + [None] * 10
+        assert " as " not in screen.query_one("#target").render().plain
