@@ -206,6 +206,7 @@ _FEATURES: Final = (
     "64bit"
 )
 _TEMPLATES: Final = 16
+_LITTLE: Final = 4 * 1024 * 1024
 _MIN_FREE: Final = 4 * 1024 * 1024
 _LOOP_MAJOR: Final = 7
 _GET_STATUS: Final = 0x4C05
@@ -249,7 +250,10 @@ class ImageLimit:
         with contextlib.suppress(OSError):
             top = os.open(f"/proc/{agent}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                if _is_mounted_from(root.with_name("disk.img"), os.fstat(top).st_dev):
+                found = os.fstatvfs(top)
+                used = (found.f_blocks - found.f_bfree) * found.f_frsize
+                # The kernel logs each shutdown, which takes longer than to write the little that most have.
+                if used > _LITTLE and _is_mounted_from(root.with_name("disk.img"), os.fstat(top).st_dev):
                     fcntl.ioctl(top, _SHUT_DOWN, struct.pack("=I", _WITHOUT_WRITING))
             finally:
                 os.close(top)

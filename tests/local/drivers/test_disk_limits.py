@@ -305,6 +305,25 @@ async def test_the_disk_of_the_machine_is_never_shut_down(bounded: Api, tmp_path
     assert await bounded.output(box, "echo text > /workspace/f; sync; cat /workspace/f") == "text\n"
 
 
+async def test_only_a_disk_with_much_on_it_is_shut_down(bounded: Api, tmp_path: Path) -> None:
+    """Each shutdown is a line in the kernel's log, which takes longer than to write the little that most have."""
+    if (program := find_mkfs()) is None:
+        pytest.skip("mkfs.ext4 is not installed")
+    box = await bounded.running(disk_size_gb=SMALLEST_GB)
+    state_dir = bounded.platform.settings.state_dir
+    if not images_in_use(state_dir):
+        pytest.skip("another limit is used here")
+    root, limit = state_dir / "sandboxes" / box / "root", ImageLimit(tmp_path, program)
+    for size, is_writable in (("1k", True), ("16M", False)):
+        await bounded.output(box, f"head -c {size} /dev/zero > /workspace/f")
+        for agent in processes_of(state_dir):
+            limit.give_up(root, agent)
+        written = (await bounded.run(box, "touch /workspace/after && echo well")).json()
+        assert (written["stdout"] == "well\n") is is_writable, written
+    await bounded.call("DELETE", f"/sandbox/{box}")
+    await let_go(state_dir)
+
+
 @pytest.mark.parametrize("how", ["exit", "memory"])
 async def test_the_disk_goes_with_a_sandbox_that_ends_on_its_own(bounded: Api, state_dir: Path, how: str) -> None:
     fields: dict[str, Any] = {"disk_size_gb": SMALLEST_GB, "memory_gb": 0.3}
