@@ -8,7 +8,15 @@ from sandtui.client.models.sandbox import FINISHED_STATUSES
 from sandtui.clock import Clock
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.groups import GROUP_PREFIX, Group, Grouping, lines_of, make_groups
-from sandtui.fleet.inventory.order import BY_RECENCY, ORDERS_BY_ID, SORT_ORDERS, SortedRows, SortOrder, newest_first
+from sandtui.fleet.inventory.order import (
+    BY_AGE,
+    BY_RECENCY,
+    ORDERS_BY_ID,
+    SORT_ORDERS,
+    SortedRows,
+    SortOrder,
+    newest_first,
+)
 from sandtui.fleet.inventory.query import EVERYTHING, Query
 from sandtui.fleet.inventory.query.use import is_unmeasured
 from sandtui.fleet.inventory.row import Row
@@ -32,7 +40,7 @@ class FleetView:
         self._clock = clock
         self._pending = ChangeSet()
         self._unwatch: Callable[[], None] = store.watch(self._note)
-        self._order = ORDERS_BY_ID["age"]
+        self._order = BY_AGE
         self.descending = self._order.descending
         self._query: Query = EVERYTHING
         self._active_only = False
@@ -179,8 +187,13 @@ class FleetView:
     def rebuild(self) -> None:
         """Filter and sort everything again."""
         self._pending = ChangeSet()
-        self._base = SortedRows(BY_RECENCY, newest_first(self._store))
-        self._sort()
+        rows, unique = newest_first(self._store)
+        self._base = SortedRows(BY_RECENCY, rows)
+        if unique and self._order is BY_AGE:
+            self._all = SortedRows(BY_AGE, rows[::-1])
+            self._filter()
+        else:
+            self._sort()
         if self.marks:
             self.marks &= self._store.rows.keys()
 

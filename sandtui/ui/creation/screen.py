@@ -53,6 +53,7 @@ class CreateScreen(AppScreen):
         super().__init__(services)
         self.lines: list[FieldLine] = []
         self._at_first: dict[str, str] = {}
+        self._checked: dict[str, str] = {}
         self._edited = ""
         self._like = like
         self._launch_id = new_launch_id()
@@ -126,6 +127,9 @@ class CreateScreen(AppScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        if self.values() == self._checked:
+            # A field reports the value that it was created with.
+            return
         if self._timer is not None:
             self._timer.stop()
         if self._plan.requests and len(self._plan.requests) > 1:
@@ -215,7 +219,7 @@ class CreateScreen(AppScreen):
         self._timer = None
         if not self.is_mounted or self._sending:
             return
-        values = self.values()
+        values = self._checked = self.values()
         # An error of the platform stays until its field is changed.
         self._refused = {
             field: words

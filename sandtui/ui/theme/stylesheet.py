@@ -83,6 +83,6 @@ def _path(node: DOMNode) -> Hashable:
         if isinstance(above, Widget):
             path += (above.mouse_hover, above.has_focus, above.disabled, above.allow_focus(), above.has_focus_within)
         elif isinstance(above, App):
-            path.append(frozenset(above.get_pseudo_classes()))
+            path += (above.theme, above.ansi_color, above.app_focus, above.is_inline)
         above = above._parent
     return tuple(path)
