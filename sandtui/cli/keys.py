@@ -5,10 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sandtui.cli.options import NO_PLATFORM, NOTHING
+from sandtui.cli.output import ObjectKind, ObjectPrinter, TextColumn, add_output
 from sandtui.cli.usage import refuse
 from sandtui.config.paths import Paths
+
+KEYS: ObjectKind[Any] = ObjectKind(
+    columns=(
+        TextColumn(id="where", heading="WHERE", cell=lambda row, _: row[0]),
+        TextColumn(id="keys", heading="KEYS", cell=lambda row, _: row[1]),
+        TextColumn(id="action", heading="ACTION", cell=lambda row, _: row[2]),
+        TextColumn(id="words", heading="WHAT IT DOES", cell=lambda row, _: row[3], least=20),
+    ),
+    record=lambda row: {"where": row[0], "keys": row[1].split(), "action": row[2], "words": row[3]},
+    name=lambda row: row[2],
+    fields={
+        "where": "the screen",
+        "keys": "a list",
+        "action": "the name for [keys] of the settings file",
+        "words": "what it does",
+    },
+)
+"""What is printed of each action."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Exit code 1: some lines of [keys] are not valid.",
     )
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    add_output(parser, lambda: KEYS, sort=False)
     parser.set_defaults(run=run, takes=NOTHING, why_not=NO_PLATFORM)
 
 
@@ -33,7 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     except SettingsError as error:
         return refuse(error)
     rows = table(keymap)
-    if arguments.markdown:
+    if arguments.markdown and (arguments.output or arguments.columns):
+        return refuse("--markdown and -o cannot be combined")
+    if arguments.output or arguments.columns:
+        printer = ObjectPrinter(KEYS, arguments)
+        printer.add(rows)
+        printer.end()
+    elif arguments.markdown:
         print(markdown(rows), end="")
     else:
         widths = [max(len(row[column]) for row in rows) for column in range(3)]

@@ -170,6 +170,8 @@ async def _follow(
         names = ", ".join(list(waiting.values())[:5]) + (", …" if len(waiting) > 5 else "")
         why = "interrupted" if end else "timed out"
         complain(f"{why}: {len(rows) - len(waiting):,} of {len(rows):,} done; not {wanted}: {names}")
+    elif failed:
+        complain(f"{failed:,} of {len(rows):,} {'failed' if wanted == JOB_DONE else 'ended instead'}")
     return end or (FAILURE if waiting or failed else 0)
 
 

@@ -36,7 +36,7 @@ EVERYWHERE = {"--help", "-h", "--log", "--version", "-V", "--quiet", "-q", "--co
     [
         (("sandtui", "do"), {"doctor"}),
         (("sandtui", "--pro"), {"--profile"}),
-        (("sandtui", "config", ""), {"init", "check", "path", *EVERYWHERE}),
+        (("sandtui", "config", ""), {"init", "check", "path", "contexts", *EVERYWHERE}),
         (("sandtui", "local", "sto"), {"stop"}),
         (("sandtui", "create", "python", "--cou"), {"--count"}),
         (("sandtui", "completion", "f"), {"fish"}),

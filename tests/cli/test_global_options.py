@@ -24,6 +24,7 @@ COMMANDS = {
     "config init": [],
     "config check": [],
     "config path": [],
+    "config contexts": [],
     "create": ["python"],
     "demo": [],
     "doctor": [],

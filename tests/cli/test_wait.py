@@ -47,6 +47,7 @@ def test_one_that_ended_instead_is_a_failure(fleet, sandtui):
     done = sandtui("wait", "try-1", "try-2", "--for", "running", "-o", "json")
     assert done.code == 1
     assert [each["met"] for each in json.loads(done.out)] == [False, True]
+    assert "1 of 2 ended instead" in done.err
 
 
 @pytest.mark.parametrize("end", ["ERROR", "TERMINATED", "TIMEOUT"])
