@@ -280,6 +280,9 @@ class SandtuiApp(App[None]):
         if isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded:
             await self.dispatcher.take(event)
         else:
+            if isinstance(event, events.Resize):
+                # Also if the size is that of before: a window that was smaller for a moment has lost what was outside.
+                self.repaint()
             await super().on_event(event)
 
     @property

@@ -43,3 +43,19 @@ async def test_what_is_drawn_fits_the_window(remote, reports):
             terminal.resize(columns, lines)
             await terminal.until(fits(columns, lines))
         await leave(terminal)
+
+
+@pytest.mark.parametrize("reports", [False, True], ids=["signal", "in band"])
+async def test_a_window_that_was_smaller_for_a_moment_is_drawn_again(remote, reports):
+    async with Terminal(SANDTUI, remote, controls=True) as terminal:
+        await terminal.until("live")
+        if reports:
+            await in_band(terminal)
+        before = await terminal.until(fits(120, 36))
+        terminal.resize(60, 10)
+        terminal.resize(120, 36)
+        assert not fits(120, 36)(terminal.text)
+        if reports:
+            terminal.write("\x1b[48;36;120;576;960t")
+        await terminal.until(lambda text: fits(120, 36)(text) and text.count("│") == before.count("│"))
+        await leave(terminal)
