@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from sandtui.cli.progress import waiting
 from sandtui.cli.usage import complain
 from sandtui.client.errors import ConfigurationError
 from sandtui.config.paths import read_text, write_private
@@ -60,7 +61,9 @@ async def connect_command(arguments: Namespace) -> Connection:
     Raises:
         ConnectError: see :func:`connect_to`.
     """
-    connection = await connect_to(arguments.context, read_only=arguments.read_only)
+    local = arguments.context.kind == "local"
+    async with waiting("starting the local platform" if local else "connecting"):
+        connection = await connect_to(arguments.context, read_only=arguments.read_only)
     if connection.warning:
         complain(f"warning: {connection.note}")
     return connection

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from sandtui.cli.usage import is_quiet, on_terminal
 
@@ -13,6 +16,23 @@ SILENT_SECONDS = 1.0
 
 PAUSE_SECONDS = 0.1
 BAR_WIDTH = 20
+
+
+@asynccontextmanager
+async def waiting(words: str) -> AsyncIterator[None]:
+    """Say what is waited for in the block, if it takes longer than a second."""
+    line = ProgressLine(words, 0)
+
+    async def show() -> None:
+        await asyncio.sleep(SILENT_SECONDS)
+        line.say(f"{words} …")
+
+    task = asyncio.ensure_future(show())
+    try:
+        yield
+    finally:
+        task.cancel()
+        line.clear()
 
 
 class ProgressLine:
@@ -28,12 +48,18 @@ class ProgressLine:
     def update(self, done: int, more: str = "") -> None:
         """Show that ``done`` are over."""
         now = time.monotonic()
-        if not self._shows or now < self._due:
+        if now < self._due:
             return
         self._due = now + PAUSE_SECONDS
         filled = BAR_WIDTH * done // max(1, self._total)
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
         text = f"{self._words} {bar} {done:,} of {self._total:,}{more and f' · {more}'}"
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Show a text."""
+        if not self._shows:
+            return
         # A line that wraps could not be rewritten.
         room = shutil.get_terminal_size().columns - 1
         print(f"\r{text[:room]}\x1b[K", end="", file=sys.stderr, flush=True)
