@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import codecs
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,8 @@ from sandtui.cli.progress import ProgressLine
 from sandtui.cli.targets import check_words, everyone, resolve, resolve_one
 from sandtui.cli.usage import EXIT_CODES, FAILURE, UsageError, complain, note, on_terminal
 from sandtui.clock import SystemClock
+from sandtui.config.paths import Paths
+from sandtui.directories import describe
 from sandtui.fleet.inventory.connection import Connection
 from sandtui.fleet.jobs.job import STREAMS, Job, JobKey, JobState
 from sandtui.fleet.text.sanitize import output_line
@@ -159,8 +162,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     stop.set_defaults(run=_stop, connects=True, changes=lambda _: "it kills jobs")
 
 
-def board_of(client: AsyncSandboxClient, rows: Sequence[Row]) -> JobBoard:
-    """Return a board of the jobs of some sandboxes; nothing is known yet."""
+@contextlib.asynccontextmanager
+async def open_board(
+    client: AsyncSandboxClient, connection: Connection, rows: Sequence[Row]
+) -> AsyncIterator[JobBoard]:
+    """Open a board of the jobs of some sandboxes, with what the dashboard and earlier commands have kept of them.
+
+    The sandbox alone does not know the command of a job that is over.
+    """
+    from sandtui.config.jobs import JobFile
     from sandtui.fleet.inventory.sandbox_history import History
     from sandtui.fleet.inventory.store import FleetStore
     from sandtui.fleet.jobs.board import JobBoard
@@ -168,7 +178,16 @@ def board_of(client: AsyncSandboxClient, rows: Sequence[Row]) -> JobBoard:
     clock = SystemClock()
     store = FleetStore(clock)
     store.apply([row.sandbox for row in rows])
-    return JobBoard(client, store, History(store, clock), clock)
+    file = JobFile(Paths.of_user().jobs)
+    try:
+        board = JobBoard(client, store, History(store, clock), clock, file, connection.label)
+        try:
+            await board.load()
+        except OSError as error:
+            note(f"earlier jobs cannot be read: {describe(error)}")
+        yield board
+    finally:
+        await asyncio.to_thread(file.close)
 
 
 def _no_tail(arguments: argparse.Namespace) -> None:
@@ -189,12 +208,11 @@ def _start(arguments: argparse.Namespace) -> int:
         rows = await resolve(client, arguments.targets, only="RUNNING")
         if len(rows) > TYPE_THE_COUNT_ABOVE:
             await confirm_plan(make_plan(JOB, rows, value=command.text), connection, yes=arguments.yes)
-        board = board_of(client, rows)
         progress = ProgressLine("starting", len(rows))
         gate = asyncio.Semaphore(STARTS_AT_ONCE)
         codes: list[int] = []
 
-        async def start(row: Row) -> None:
+        async def start(board: JobBoard, row: Row) -> None:
             async with gate:
                 try:
                     job = await board.start(
@@ -211,7 +229,8 @@ def _start(arguments: argparse.Namespace) -> int:
                 progress.update(len(codes))
 
         try:
-            await asyncio.gather(*map(start, rows))
+            async with open_board(client, connection, rows) as board:
+                await asyncio.gather(*(start(board, row) for row in rows))
         except asyncio.CancelledError:
             progress.clear()
             complain(f"interrupted: {printer.count:,} of {len(rows):,} jobs started")
@@ -229,7 +248,7 @@ def _ls(arguments: argparse.Namespace) -> int:
     check_words(arguments.targets)
     printer = ObjectPrinter(JOBS, arguments)
 
-    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
         if arguments.targets:
             rows = await resolve(client, arguments.targets, plain_queries=True, only="RUNNING")
         else:
@@ -237,15 +256,15 @@ def _ls(arguments: argparse.Namespace) -> int:
             rows = [row for row in running if not row.sandbox.idle_timeout_minutes]
             if len(rows) < len(running):
                 note(f"{len(running) - len(rows):,} with an idle timeout left out; name them to look there too")
-        board = board_of(client, rows)
         progress = ProgressLine("looking for jobs", len(rows))
-        board.on_change.subscribe(lambda: progress.update(len(board.polled_at)))
-        await board.poll([row.id for row in rows])
-        progress.clear()
-        jobs = [job for row in rows for job in board.of(row.id)]
-        printer.add(sorted(jobs, key=lambda job: job.state.is_over))
-        printer.end()
-        return _problems(board, rows)
+        async with open_board(client, connection, rows) as board:
+            board.on_change.subscribe(lambda: progress.update(len(board.polled_at)))
+            await board.poll([row.id for row in rows])
+            progress.clear()
+            jobs = [job for row in rows for job in board.of(row.id)]
+            printer.add(sorted(jobs, key=lambda job: job.state.is_over))
+            printer.end()
+            return _problems(board, rows)
 
     return run_connected(arguments, work)
 
@@ -253,19 +272,14 @@ def _ls(arguments: argparse.Namespace) -> int:
 def _problems(board: JobBoard, rows: Sequence[Row]) -> int:
     """Report what could not be looked at; return the exit code."""
     names = {row.id: row.name or row.id for row in rows}
-    for sandbox_id, problem in board.problems.items():
+    problems = dict(board.problems)
+    if (unsaved := problems.pop("", "")) != "":
+        note(f"jobs cannot be saved: {unsaved}")
+    for sandbox_id, problem in problems.items():
         complain(f"{names.get(sandbox_id, sandbox_id)}: {problem}")
     for sandbox_id in board.truncated:
         note(f"{names.get(sandbox_id, sandbox_id)} has more jobs; the latest are listed")
-    return FAILURE if board.problems else 0
-
-
-async def _jobs_of(client: AsyncSandboxClient, row: Row) -> tuple[JobBoard, list[Job]]:
-    board = board_of(client, [row])
-    await board.poll([row.id])
-    if code := _problems(board, [row]):
-        raise UsageError("the jobs could not be read" if code else "")
-    return board, board.of(row.id)
+    return FAILURE if problems else 0
 
 
 def find_job(jobs: Sequence[Job], word: str, name: str) -> Job:
@@ -295,12 +309,16 @@ def _logs(arguments: argparse.Namespace) -> int:
     check_words([target])
     chosen = tuple(name for name in STREAMS if getattr(arguments, name)) or STREAMS
 
-    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
         from sandtui.fleet.commands.attached import RemoteCommand, run_attached
         from sandtui.fleet.jobs.follow import NO_LOGS, log_command
 
         row = await resolve_one(client, target, only="RUNNING")
-        jobs = (await _jobs_of(client, row))[1]
+        async with open_board(client, connection, [row]) as board:
+            await board.poll([row.id])
+            jobs = board.of(row.id)
+            if code := _problems(board, [row]):
+                return code
         if not jobs:
             raise UsageError(f"{row.name or row.id} has no jobs")
         job = find_job(jobs, wanted[0], row.name or row.id) if wanted else jobs[0]
@@ -357,16 +375,20 @@ def _stop(arguments: argparse.Namespace) -> int:
         raise UsageError("JOB and --all cannot be combined")
     printer = ObjectPrinter(JOBS, arguments)
 
-    async def work(client: AsyncSandboxClient, _: Connection) -> int:
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
         row = await resolve_one(client, target, only="RUNNING")
         name = row.name or row.id
-        board, jobs = await _jobs_of(client, row)
-        chosen = [job for job in jobs if job.state is JobState.RUNNING]
-        if not arguments.all:
-            chosen = list({job.key: job for job in (find_job(jobs, word, name) for word in wanted)}.values())
-        elif not chosen:
-            raise UsageError(f"{name} has no running jobs")
-        return await _kill(client, board, chosen, printer)
+        async with open_board(client, connection, [row]) as board:
+            await board.poll([row.id])
+            if code := _problems(board, [row]):
+                return code
+            jobs = board.of(row.id)
+            chosen = [job for job in jobs if job.state is JobState.RUNNING]
+            if not arguments.all:
+                chosen = list({job.key: job for job in (find_job(jobs, word, name) for word in wanted)}.values())
+            elif not chosen:
+                raise UsageError(f"{name} has no running jobs")
+            return await _kill(client, board, chosen, printer)
 
     return run_connected(arguments, work)
 

@@ -154,7 +154,8 @@ def test_jobs_from_start_to_end(name, boxes, sandtui):
     assert sandtui("jobs", "logs", name, "--stderr").stdout == b""
     assert sandtui("jobs", "logs", f"{job['sandbox_id']}/{job['job_id']}", "--tail", "1").stdout == b"last b\n"
     (over,) = json.loads(sandtui("jobs", "ls", name, "-o", "json").stdout)
-    assert (over["state"], over["exit_code"]) == ("failed", 3)
+    # What the sandbox no longer knows is kept here, as the dashboard does.
+    assert (over["state"], over["exit_code"], over["command"]) == ("failed", 3, text)
     (sleeping,) = json.loads(sandtui("jobs", "start", name, "-o", "json", "--", "sleep 999").stdout)
     stopped = sandtui("jobs", "stop", name, sleeping["job_id"], "-o", "json")
     assert (stopped.returncode, json.loads(stopped.stdout)[0]["state"]) == (0, "failed"), stopped.stderr
