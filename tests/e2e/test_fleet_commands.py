@@ -8,6 +8,7 @@ import pytest
 
 from sandtui.cli.cp import FIELDS as CP_FIELDS
 from sandtui.cli.run import FIELDS as RUN_FIELDS
+from sandtui.cli.top import USAGE
 from tests import commands
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
@@ -78,9 +79,12 @@ def test_a_day_by_command_line_alone(run):
     used = run("top", "#day=1", "-o", "json")
     assert used.returncode == 0, used.stderr
     for each in json.loads(used.stdout):
+        assert set(each) == set(USAGE.fields)
         assert each["memory_used_bytes"] > 0
         assert each["cpu_used_cores"] is None or 0 <= each["cpu_used_cores"] < 64
 
+    named = [json.loads(line) for line in run("logs", "#day=1", "-n", "1", "-o", "jsonl").stdout.splitlines()]
+    assert all(set(each) == {"id", "name", "line"} for each in named)
     logs = run("logs", "#day=1")
     assert sorted(line for line in logs.stdout.splitlines() if line.endswith("hello")) == [
         "[day-1] hello",
