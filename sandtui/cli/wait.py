@@ -13,7 +13,7 @@ from sandtui.cli.arguments import seconds
 from sandtui.cli.connected import run_connected
 from sandtui.cli.output import ObjectKind, ObjectPrinter, TextCell, TextColumn, add_output
 from sandtui.cli.progress import ProgressLine
-from sandtui.cli.targets import check_words, resolve
+from sandtui.cli.targets import check_words, is_query, nothing_matches, resolve
 from sandtui.cli.usage import EXIT_CODES, FAILURE, INTERRUPTED, UsageError, complain
 from sandtui.manual import nearest
 
@@ -34,6 +34,8 @@ Exit code 1 if one can't get there any more (it ended instead of running; a job 
 
 RUNNING, ENDED, JOB_DONE = "running", "ended", "job done"
 CONDITIONS = (RUNNING, ENDED, JOB_DONE)
+
+PAST = frozenset({"TERMINATED", "TIMEOUT"})
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 5.0
 """Seconds between polls: a local sandbox starts at once, a job may take hours."""
@@ -127,7 +129,12 @@ def run(arguments: argparse.Namespace) -> int:
     printer = ObjectPrinter(AWAITED, arguments)
 
     async def work(client: AsyncSandboxClient, _: Connection) -> int:
-        rows = await resolve(client, arguments.targets, ended=wanted == ENDED, plain_queries=True)
+        rows = await resolve(client, arguments.targets, ended=wanted != JOB_DONE, plain_queries=True)
+        if wanted == RUNNING and any(map(is_query, arguments.targets)):
+            # One that failed is a failure; those that were deleted or ran out of time are of another day.
+            rows = [row for row in rows if row.status not in PAST]
+            if not rows:
+                raise UsageError(nothing_matches(" ".join(arguments.targets), ended=False))
         if wanted == JOB_DONE:
             running = [row for row in rows if row.status == "RUNNING"]
             if not running:

@@ -50,6 +50,18 @@ def test_one_that_ended_instead_is_a_failure(fleet, sandtui):
     assert "1 of 2 ended instead" in done.err
 
 
+def test_one_that_failed_before_the_wait_is_a_failure_and_one_of_another_day_is_not(fleet, sandtui):
+    fleet.rows = [row(1), row(2, status="TERMINATED"), row(3, status="TIMEOUT")]
+    assert sandtui("wait", "#run=42").code == 0
+    fleet.rows.append(row(4, status="ERROR", errorType="OOM_KILLED"))
+    done = sandtui("wait", "#run=42")
+    assert done.code == 1
+    assert "try-4\tERROR\tOOM_KILLED" in done.out
+    fleet.rows = fleet.rows[1:3]
+    assert sandtui("wait", "#run=42").code == 2
+    assert sandtui("wait", "try-2").code == 1, "who is named is meant"
+
+
 @pytest.mark.parametrize("end", ["ERROR", "TERMINATED", "TIMEOUT"])
 def test_every_end_is_an_end(fleet, sandtui, end):
     fleet.rows = [row(1)]
