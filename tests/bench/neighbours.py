@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.bench.local import BODY
+from tests.bench.report import drifted
 from tests.bench.sandboxes import Caller, bar_row
 from tests.conftest import PlatformProcess, start_platform
 
@@ -80,15 +81,15 @@ async def noise(caller: Caller, command: str) -> AsyncIterator[None]:
         running.exception()
 
 
-async def beside(caller: Caller, box: Box, command: str) -> tuple[float, float]:
-    """Return the milliseconds of a command without and with noise."""
+async def beside(caller: Caller, box: Box, command: str) -> tuple[list[float], list[float]]:
+    """Return the milliseconds of a command without and with noise, in turns."""
     quiet, noisy = [], []
     for _ in range(TURNS):
         quiet.append(await box.latency())
         async with noise(caller, command):
             noisy.append(await box.latency())
         await asyncio.sleep(SETTLE_SECONDS)
-    return statistics.median(quiet), statistics.median(noisy)
+    return quiet, noisy
 
 
 async def measure(platform: PlatformProcess, names: list[str]) -> None:
@@ -97,10 +98,10 @@ async def measure(platform: PlatformProcess, names: list[str]) -> None:
     box = await Box.create(caller)
     await box.latency()
     for name in names:
-        alone, among = await beside(caller, box, NOISE[name])
-        bar_row(
-            f"a command beside one that {name}", among / alone, SLOWER, "x", f"{alone:.1f} ms alone, {among:.1f} ms"
-        )
+        quiet, noisy = await beside(caller, box, NOISE[name])
+        alone, among = statistics.median(quiet), statistics.median(noisy)
+        told = f"{alone:.1f} ms alone, {among:.1f} ms"
+        bar_row(f"a command beside one that {name}", among / alone, SLOWER, "x", told, drifted(min(quiet), max(quiet)))
 
 
 def main() -> None:

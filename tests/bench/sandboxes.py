@@ -83,9 +83,9 @@ class Caller:
         assert not (await self.call("DELETE", "/sandbox", {"sandbox_ids": ids}))["failed"]
 
 
-def bar_row(name: str, value: float, bar: float | None, unit: str, more: str = "") -> None:
+def bar_row(name: str, value: float, bar: float | None, unit: str, more: str = "", void: str = "") -> None:
     """Print one line: what was measured, what was promised, and whether it holds."""
-    report(name, value, unit, at_most=bar, note=more)
+    report(name, value, unit, at_most=bar, note=more, void=void)
 
 
 async def one(caller: Caller) -> None:

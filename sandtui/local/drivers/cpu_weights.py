@@ -63,7 +63,8 @@ class CpuWeights:
         now = self._now()
         before, then = self._used.get(sandbox_id, (used, now))
         self._used[sandbox_id] = used, now
-        if used - before > BUSY_SHARE * (now - then):
+        # Less than before: processes ended while they were counted, which only those do that come and go all the time.
+        if used < before or used - before > BUSY_SHARE * (now - then):
             if sandbox_id not in self._calm_from:
                 group.set_weight(is_busy=True)
             self._calm_from[sandbox_id] = now + CALM_SECONDS

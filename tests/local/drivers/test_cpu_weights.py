@@ -69,6 +69,13 @@ async def test_a_pause_between_two_bursts_does_not_give_the_weight_back(machine:
     assert groups["a"].told == [True]
 
 
+async def test_one_whose_processes_come_and_go_is_busy(machine: Machine) -> None:
+    groups = {"a": Group()}
+    await machine.turn(groups, a=1.0)
+    await machine.turn(groups, a=-0.5)
+    assert groups["a"].told == [True]
+
+
 async def test_where_cores_are_free_nothing_is_read(machine: Machine) -> None:
     class Unread(Group):
         def cpu_seconds(self) -> float:
