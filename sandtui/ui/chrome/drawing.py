@@ -30,6 +30,9 @@ class PromptScreen(Screen[ScreenResultType]):
             self._was_resumed = True
             message.refresh_styles = False
             self._repaint_required = True
+        elif isinstance(message, events.ScreenSuspend):
+            # Textual asks for all of a screen when another one opens, which draws what is behind it itself.
+            self._repaint_required = False
         await super()._dispatch_message(message)
 
     def _screen_resized(self, size: Size) -> None:
