@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
 def run_dashboard(app: SandtuiApp) -> int:
     """Run the dashboard to its end; return the exit code of the process."""
+    streams = sys.stdout, sys.stderr
     try:
         app.run()
     finally:
+        # A program that had the terminal until the end leaves the streams of the app, which write to nothing.
+        sys.stdout, sys.stderr = streams
         stop_collections()
     return app.return_code or 0
 
