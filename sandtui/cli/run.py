@@ -79,7 +79,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--dry-run", action="store_true", help="print the matching sandboxes, without running anything")
     parser.add_argument("--fail-fast", action="store_true", help="stop all at the first that fails")
     parser.add_argument("--no-diff", action="store_true", help="do not mark differences between groups")
-    parser.add_argument("--save", type=Path, metavar="PATH", help="save all output to a new directory or .jsonl file")
+    parser.add_argument(
+        "--save", type=Path, metavar="PATH", help="save all output to a new directory or .jsonl file; - is -o jsonl"
+    )
     parser.add_argument(
         "--timeout", type=_number, default=300, metavar="S", help="seconds per sandbox (default: 300, at most 900)"
     )
@@ -108,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_command(command, None, arguments.timeout)
     except InvalidRequestError as error:
         raise UsageError(str(error)) from None
+    if arguments.save is not None and str(arguments.save) == "-":
+        arguments.save, arguments.json = None, True
     if arguments.save is not None and (problem := check_new_path(arguments.save)):
         raise UsageError(problem)
     if arguments.stdin and arguments.no_stdin:

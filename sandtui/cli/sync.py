@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +78,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="PATTERN",
         help="skip matching files, as in .gitignore (may be repeated)",
     )
-    parser.add_argument("--ignore-from", type=Path, metavar="FILE", help="read patterns from a file")
+    parser.add_argument(
+        "--ignore-from", type=Path, metavar="FILE", help="read patterns from a file, or - for standard input"
+    )
     parser.add_argument("--gitignore", action="store_true", help="skip .git and what the source's .gitignore lists")
     parser.add_argument("--watch", action="store_true", help="keep running and copy changes as they happen")
     add_common(parser)
@@ -101,7 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         files += [own] if split(arguments.source)[0] is None and own.is_file() else []
     try:
         for file in files:
-            patterns += file.read_text(encoding="utf-8").splitlines()
+            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+            patterns += text.splitlines()
     except OSError as error:
         return refuse(f"cannot read the patterns: {describe(error)}")
     except UnicodeDecodeError:

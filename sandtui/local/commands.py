@@ -92,6 +92,9 @@ def add_parsers(subparsers: Any) -> None:
     env.set_defaults(run=_reporting(_env))
     status = actions.add_parser("status", help="show whether it is running")
     status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument(
+        "-o", "--output", choices=("table", "json"), default="table", help="table: lines to read; json: one object"
+    )
     status.set_defaults(run=_reporting(_status))
     stop = actions.add_parser("stop", help="stop the platform and its sandboxes")
     stop.set_defaults(run=_reporting(_stop))
@@ -301,7 +304,7 @@ def _status(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     endpoint = service.find(settings)
     others = [] if arguments.state_dir or settings.engine or settings.engine_runtime else service.find_engines()
-    if arguments.json:
+    if arguments.json or arguments.output == "json":
         engines = [{"engine": one.engine, **_public(one)} for one in others]
         print(json.dumps(_public(endpoint) | ({"engines": engines} if engines else {})))
         return 0

@@ -46,9 +46,10 @@ def test_groups_exit_codes_and_files(run, three, tmp_path):  # noqa: F811
     assert "── run-1, exit 4" in some.stdout
     results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {row["id"] for row in results} == set(three)
-    failing = run("run", "#e2e-run", "--json", "--", "exit 7")
-    assert failing.returncode == 1
-    assert [json.loads(line)["exit_code"] for line in failing.stdout.splitlines()] == [7, 7, 7]
+    for option in (["--json"], ["--save", "-"]):
+        failing = run("run", "#e2e-run", *option, "--", "exit 7")
+        assert failing.returncode == 1
+        assert [json.loads(line)["exit_code"] for line in failing.stdout.splitlines()] == [7, 7, 7]
 
 
 def test_a_dry_run_lists_the_sandboxes_and_runs_nothing(run, three):  # noqa: F811

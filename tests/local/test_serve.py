@@ -213,7 +213,8 @@ def test_a_spoiled_database_is_named(state_dir: Path) -> None:
 def test_local_env_status_and_stop(state_dir: Path) -> None:
     where = ["--state-dir", str(state_dir)]
     assert program("local", "status", *where).stdout == "The local platform is not running.\n"
-    assert json.loads(program("local", "status", "--json", *where).stdout) == {"running": False}
+    for option in (["--json"], ["-o", "json"]):
+        assert json.loads(program("local", "status", *option, *where).stdout) == {"running": False}
     first = program("local", "env", *where)
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("export PRIME_API_BASE_URL=http://127.0.0.1:")
