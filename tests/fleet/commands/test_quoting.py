@@ -188,6 +188,7 @@ def test_quoting_is_done_in_one_place():
     """``shlex.quote`` for a shell stands in one module; the others here write a form's own syntax, or split."""
     root = Path(sandtui.__file__).parent
     may = {
+        "cli/create.py",
         "client/shell_words.py",
         "fleet/creation/values.py",
         "ui/creation/pair_rows.py",
