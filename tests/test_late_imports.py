@@ -52,8 +52,8 @@ LATE = {
 ON_DEMAND = {"sandtui.client", "sandtui.client.toolkit"}
 """Packages that load each of their names when it is first used."""
 
-SLOW_OF_PYTHON = {"argparse", "difflib", "importlib"}
-"""Modules of Python that are imported late: the dashboard starts without them."""
+SLOW_OF_PYTHON = {"argparse", "difflib", "importlib", "subprocess"}
+"""Modules of Python that are imported late: the dashboard, or the completion of a word, starts without them."""
 
 
 class Imports(ast.NodeVisitor):

@@ -131,16 +131,15 @@ def _presets() -> list[str]:
 
 def _renew(line: list[str]) -> None:
     """Write the file anew, in a process that nobody waits for."""
-    null = os.open(os.devnull, os.O_RDWR)
-    try:
-        os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-m", "sandtui.cli.fleet_names", *context_of(line)],
-            os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, null, each) for each in (0, 1, 2)],
-            setpgroup=0,
+    import subprocess
+
+    from sandtui.local.interpreter import DIRECTORY, environment, module_command
+
+    command = module_command("sandtui.cli.fleet_names", *context_of(line))
+    null = subprocess.DEVNULL
+    try:  # noqa: SIM105 - contextlib would have to be loaded
+        subprocess.Popen(  # noqa: S603
+            command, stdin=null, stdout=null, stderr=null, env=environment(), cwd=DIRECTORY, process_group=0
         )
     except OSError:
         pass  # a completion has nobody to complain to
-    finally:
-        os.close(null)

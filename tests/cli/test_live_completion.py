@@ -143,13 +143,14 @@ def test_another_key_has_another_file_and_none_is_in_it(monkeypatch):
 
 def test_a_file_that_is_old_is_used_and_renewed_for_the_next_time(known, monkeypatch):
     spawned = []
-    monkeypatch.setattr("os.posix_spawn", lambda program, words, env, **more: spawned.append(words))
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **more: spawned.append((words, more["cwd"])))
     completions("names", "tr", ["sandtui", "get", "tr"])
     assert spawned == [], "it is new"
     old = time.time() - 60
     os.utime(names_file([]), (old, old))
     assert completions("names", "tr", ["sandtui", "get", "tr"]) == ["trainer", "train-2"]
-    assert spawned == [[sys.executable, "-m", "sandtui.cli.fleet_names"]]
+    # Nothing of the directory that the user is in may be imported.
+    assert spawned == [([sys.executable, "-P", "-m", "sandtui.cli.fleet_names"], "/")]
 
 
 def test_a_missing_file_is_waited_for(fleet, monkeypatch):
