@@ -18,7 +18,7 @@ USAGE_ERROR = 2
 NOT_REACHED = 3
 """The platform or a sandbox was not reached."""
 
-LEFT_OUT = 3
+LEFT_OUT = 4
 """Of a copy: files were left out."""
 
 INTERRUPTED = 130

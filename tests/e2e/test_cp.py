@@ -337,7 +337,7 @@ async def test_what_is_not_a_file_is_named_and_has_a_code_of_its_own(remote, box
         ("sync", tree, "cp-a:/workspace/s"),
         ("sync", tree, "cp-a:/workspace/s"),
     ):
-        done = await sandtui(remote, *words, code=3)
+        done = await sandtui(remote, *words, code=4)
         assert all(line in done.stderr for line in told), done.stderr
     assert await boxes("cat /workspace/c/file /workspace/s/file; ls /workspace/s/deep") == "xx"
     assert (
@@ -345,7 +345,7 @@ async def test_what_is_not_a_file_is_named_and_has_a_code_of_its_own(remote, box
     ).stderr == ""
     await boxes("mkdir /workspace/o; cd /workspace/o; echo y > file; mkfifo pipe; ln -s pipe link")
     for target in (tmp_path / "o", "cp-b:/workspace/o"):
-        done = await sandtui(remote, "cp", "-r", "cp-a:/workspace/o", target, code=3)
+        done = await sandtui(remote, "cp", "-r", "cp-a:/workspace/o", target, code=4)
         assert "o/pipe is a named pipe: skipped" in done.stderr
     assert (tmp_path / "o" / "file").read_text() == "y\n" and links_under(tmp_path / "o") == {"link": "pipe"}
     failed = await sandtui(remote, "cp", "-r", tree, "cp-a:/proc/x", code=1)

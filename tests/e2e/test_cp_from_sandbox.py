@@ -100,7 +100,7 @@ async def test_no_git_directory_of_this_machine_is_written_to(remote, boxes, tmp
                 "echo 'gitdir: ../evil' > file/.git; mkdir link; ln -s ../evil link/.git")  # fmt: skip
     before = contents(repository / ".git")
     target = repository if command[0] == "sync" else tmp_path
-    done = await sandtui(remote, *command, "cp-a:/workspace/repo", target, code=3)
+    done = await sandtui(remote, *command, "cp-a:/workspace/repo", target, code=4)
     assert done.stderr.count("is a .git directory") == 7
     assert "use --allow-git to copy" in done.stderr
     assert contents(repository / ".git") == before
