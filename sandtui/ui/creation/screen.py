@@ -193,7 +193,15 @@ class CreateScreen(AppScreen):
         self._refused = {}
         if len(self._plan.requests) > 1:
             self.keep_draft()
-            self.services.launches.begin(self._plan)
+            drafts = self.services.drafts
+            sent = drafts.values
+
+            def forget() -> None:
+                # Unless another was begun meanwhile: that one is not lost.
+                if drafts.values == sent:
+                    drafts.keep({})
+
+            self.services.launches.begin(self._plan, forget)
             return
         if self._unsure is not None and self._unsure[0] == self.values():
             self._plan = self._unsure[1]

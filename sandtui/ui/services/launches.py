@@ -14,7 +14,7 @@ from sandtui.client import NotFoundError, Sandbox, SandboxClientError
 from sandtui.clock import Clock
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
 from sandtui.directories import describe
-from sandtui.fleet.creation.launch import Launch, clean_up
+from sandtui.fleet.creation.launch import Launch, Step, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.ui.dialogs.unfinished import Decision, UnfinishedDialog
@@ -119,12 +119,12 @@ class Launches:
 
         return Launch(plan, session.client, self._clock, self.journal, self._platform.label, on_created or created)
 
-    def begin(self, plan: LaunchPlan) -> None:
-        """Start a launch and open its screen above the fleet."""
+    def begin(self, plan: LaunchPlan, on_complete: Callable[[], None] = lambda: None) -> None:
+        """Start a launch and open its screen above the fleet; ``on_complete`` is called if all its sandboxes run."""
         self._navigator.go_to_fleet()
-        self._show(self.make(plan))
+        self._show(self.make(plan), on_complete)
 
-    def run(self, launch: Launch) -> None:
+    def run(self, launch: Launch, on_complete: Callable[[], None] = lambda: None) -> None:
         """Create the queued sandboxes of a launch; every screen is notified of its end."""
 
         async def flow() -> None:
@@ -132,6 +132,8 @@ class Launches:
                 await launch.run()
             except OSError as error:
                 self._notifier.notify(f"Nothing created: {describe(error)}", "error")
+            if all(item.step is Step.READY for item in launch.items):
+                on_complete()
             self._platform.broadcast(LaunchChanged())
 
         self._work.start(flow(), f"launch {launch.launch_id}")
@@ -156,9 +158,9 @@ class Launches:
 
         self._work.start(flow(), f"launch {launch.launch_id}")
 
-    def _show(self, launch: Launch) -> None:
+    def _show(self, launch: Launch, on_complete: Callable[[], None] = lambda: None) -> None:
         self.all.append(launch)
-        self.run(launch)
+        self.run(launch, on_complete)
         self._navigator.open_launch(launch)
 
     # Unfinished launches of earlier runs

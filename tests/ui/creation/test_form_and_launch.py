@@ -202,6 +202,27 @@ async def test_a_refusal_stands_on_the_board_of_a_launch(status, body, expected)
         await until(pilot, lambda: not launch.counts[Step.FAILED] and not launch.counts[Step.QUEUED])
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_form_starts_fresh_once_all_were_made(fails):
+    app, _ = world_with(reply(402, {"detail": "no"}) if fails else None)
+
+    def has_ended():
+        app.local_clock.advance(seconds=2)
+        app.manual_clock.advance(seconds=2)
+        return isinstance(app.screen, LaunchScreen) and not app.screen.launch.running
+
+    async with app.run_test(size=WIDE) as pilot:
+        await open_form(pilot)
+        app.screen.line("count").value = "3"
+        await until(pilot, lambda: len(app.screen.plan.requests) == 3)
+        await pilot.press("ctrl+s")
+        await until(pilot, has_ended)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FleetScreen))
+        await open_form(pilot)
+        assert app.screen.values()["count"] == ("3" if fails else "1"), "what failed can be corrected"
+
+
 async def test_what_may_have_been_made_is_asked_for_again_with_the_same_key():
     app, transports = world_with(reply(500, {"detail": "broken"}))
     async with app.run_test(size=WIDE) as pilot:
