@@ -278,6 +278,8 @@ class Round:
             return
         self._read_log()
         if self._was_asked:
+            # Ctrl+s that came after the terminal was left has stopped it, for whoever writes there.
+            self._terminal.write(b"\x11")
             self._wait(lambda: self._has_ended, LEAVE_SECONDS, "it does not end")
             return
         was_stopped = self.world.is_stopped
