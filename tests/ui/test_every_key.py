@@ -229,7 +229,8 @@ async def preview(pilot, name, data):
     screen = PreviewScreen(app.services, test_files.FakeReader(name, data), "local")
     app.push_screen(screen)
     await front(pilot, PreviewScreen)
-    await until(pilot, lambda: "reading" not in test_files.shown(screen)[0])
+    # It may not even be drawn yet.
+    await until(pilot, lambda: "loading" not in " ".join(test_files.shown(screen)[:1] or ["loading"]))
 
 
 # Jobs, ports, launches
