@@ -1,29 +1,11 @@
 """``sandtui create`` as a script would call it, against the real local platform."""
 
 import json
-import os
 import sys
 
 import pytest
 
-from tests import commands
-
 SANDTUI = [sys.executable, "-m", "sandtui"]
-
-
-@pytest.fixture
-def run(platform_process, tmp_path):
-    def call(*arguments, **more):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "PRIME_API_KEY": platform_process.api_key,
-            "PRIME_API_BASE_URL": platform_process.base_url,
-            **more,
-        }
-        return commands.run(arguments, env=environment)
-
-    return call
 
 
 def rows(result):

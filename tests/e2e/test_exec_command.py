@@ -11,7 +11,7 @@ import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
 from tests.e2e.terminal import Terminal
-from tests.e2e.test_create_command import SANDTUI, run  # noqa: F401 - a fixture
+from tests.e2e.test_create_command import SANDTUI
 
 pytestmark = pytest.mark.timeout(300)
 

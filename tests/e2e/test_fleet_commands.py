@@ -1,32 +1,12 @@
 """Commands that run something in the sandboxes, against the real local platform."""
 
 import json
-import os
-import sys
 
 import pytest
 
 from sandtui.cli.cp import FIELDS as CP_FIELDS
 from sandtui.cli.run import FIELDS as RUN_FIELDS
 from sandtui.cli.top import USAGE
-from tests import commands
-
-SANDTUI = [sys.executable, "-m", "sandtui"]
-
-
-@pytest.fixture
-def run(platform_process, tmp_path):
-    def call(*arguments, **more):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "PRIME_API_KEY": platform_process.api_key,
-            "PRIME_API_BASE_URL": platform_process.base_url,
-            **more,
-        }
-        return commands.run(arguments, env=environment)
-
-    return call
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
-from tests.e2e.test_create_command import SANDTUI, run  # noqa: F401 - a fixture
+from tests.e2e.test_create_command import SANDTUI
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def three(platform_process):
         client.bulk_delete(sandbox_ids=[sandbox.id for sandbox in made])
 
 
-def test_groups_exit_codes_and_files(run, three, tmp_path):  # noqa: F811
+def test_groups_exit_codes_and_files(run, three, tmp_path):
     same = run("run", "#e2e-run", "--", "echo", "a  b")
     assert (same.returncode, same.stderr) == (0, "")
     assert "── 3 identical, exit 0" in same.stdout
@@ -52,7 +52,7 @@ def test_groups_exit_codes_and_files(run, three, tmp_path):  # noqa: F811
         assert [json.loads(line)["exit_code"] for line in failing.stdout.splitlines()] == [7, 7, 7]
 
 
-def test_a_dry_run_lists_the_sandboxes_and_runs_nothing(run, three):  # noqa: F811
+def test_a_dry_run_lists_the_sandboxes_and_runs_nothing(run, three):
     mark = "rm -f /tmp/ran; "
     assert run("run", "#e2e-run", "--", mark + "true").returncode == 0
     listed = run("--read-only", "run", "#e2e-run", "--dry-run", "--", "touch /tmp/ran")
@@ -63,7 +63,7 @@ def test_a_dry_run_lists_the_sandboxes_and_runs_nothing(run, three):  # noqa: F8
     assert run("run", "#e2e-run", "--", "test ! -e /tmp/ran").returncode == 0
 
 
-def test_wrong_usage_and_nothing_to_run_in(run):  # noqa: F811
+def test_wrong_usage_and_nothing_to_run_in(run):
     for arguments in (
         ["colour:red", "--", "true"],
         ["#no-such-label", "--", "true"],
@@ -74,13 +74,13 @@ def test_wrong_usage_and_nothing_to_run_in(run):  # noqa: F811
         assert "sandtui" in result.stderr
 
 
-def test_a_platform_that_is_not_there(run):  # noqa: F811
+def test_a_platform_that_is_not_there(run):
     result = run("run", "x", "--", "true", PRIME_API_BASE_URL="http://127.0.0.1:9")
     assert result.returncode == 3
     assert "can't connect" in result.stderr
 
 
-def test_ctrl_c_ends_the_commands_and_tells_what_came(run, three, platform_process, tmp_path):  # noqa: F811
+def test_ctrl_c_ends_the_commands_and_tells_what_came(run, three, platform_process, tmp_path):
     command = 'echo out; [ "$NUMBER" = 1 ] || exec sleep 62'
     process = subprocess.Popen(
         [*SANDTUI, "run", "#e2e-run", "--json", "--", command],
@@ -141,7 +141,7 @@ def test_too_much_input_is_refused(platform_process, tmp_path):
     assert b"longer than 16 MiB" in done.stderr
 
 
-def test_many_are_asked_about(three, run):  # noqa: F811
+def test_many_are_asked_about(three, run):
     refused = run("run", "", "--", "true")
     assert (refused.returncode, refused.stdout) == (2, "")
     # Other tests may have left sandboxes of theirs on the same platform.
@@ -153,7 +153,7 @@ def test_many_are_asked_about(three, run):  # noqa: F811
         assert (done.returncode, f"{told[1]} identical" in done.stdout) == (0, True), done.stderr
 
 
-def test_one_query_goes_before_the_dashes(three, run):  # noqa: F811
+def test_one_query_goes_before_the_dashes(three, run):
     for words, message in (
         (["a", "b", "--", "true"], "expected one QUERY before --"),
         (["--", "true"], "missing QUERY: write one before --"),

@@ -46,11 +46,12 @@ class SshRoutes:
         """POST /sandbox/{id}/ssh-session."""
         self._access.sandbox(request)
         body = await wire.read_body(request, SessionBody)
-        record = self._access.running(request)
         try:
             server = await self._server.get()
         except LocalError as error:
             raise wire.problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+        # Asked after every wait: the sandbox may have ended meanwhile, and its session would outlive it.
+        record = self._access.running(request)
         session = self._sessions.add(record.id, body)
         issued = session.expires_at - timedelta(seconds=session.ttl_seconds)
         token, _ = self._tokens.issue(record.id, issued)
