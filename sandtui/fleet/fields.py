@@ -59,8 +59,13 @@ class FormEntry:
 class ColumnEntry:
     """How a field is shown in the table, and how rows are sorted by it.
 
-    ``position`` orders the columns; ``shown`` ones are there until the user chooses others. When the window is narrow,
-    columns with a larger ``keep`` go first. ``width`` and ``grows`` (a share of what is left over) are in cells.
+    ``position`` orders the columns; ``shown`` ones are there until the user chooses others, and ``spare`` ones join
+    them where there is room for all others in full. When the window is narrow, columns with a larger ``keep`` go first.
+
+    A column has ``width`` cells, or as many as its content if that is ``measured``. Where room is short, ``cut`` tells
+    which part of a longer text goes (down to ``width`` cells), and ``narrow`` is the width of the column's short form;
+    a measured column with neither is shown in full or not at all.
+
     ``text`` is the cell's text; None means that the table draws the cell in its own way. ``timed`` cells change with
     the time alone. ``descending`` is how the order starts, and ``mirrored`` says that what is shown falls as ``sort``
     rises, as an age does when the time of creation rises.
@@ -76,7 +81,10 @@ class ColumnEntry:
     shown: bool = False
     text: Callable[[Row], str | None] | None = None
     right: bool = False
-    grows: int = 0
+    measured: bool = False
+    cut: Literal["", "middle", "end"] = ""
+    narrow: int = 0
+    spare: bool = False
     timed: bool = False
     descending: bool = False
     mirrored: bool = False
@@ -191,7 +199,15 @@ FIELDS: tuple[Field, ...] = (
         name="id",
         title="ID",
         column=ColumnEntry(
-            id="id", heading="ID", width=14, position=2, keep=6, grows=1, shown=True, sort=attrgetter("id")
+            id="id",
+            heading="ID",
+            width=14,
+            position=2,
+            keep=6,
+            measured=True,
+            shown=True,
+            spare=True,
+            sort=attrgetter("id"),
         ),
         filter=FilterEntry("id", attrgetter("id")),
     ),
@@ -206,7 +222,15 @@ FIELDS: tuple[Field, ...] = (
             write=lambda sandbox: f"{sandbox.name[:MAX_NAME_OF_CLONE]}-copy",
         ),
         column=ColumnEntry(
-            id="name", heading="NAME", width=14, position=1, keep=1, grows=3, shown=True, sort=attrgetter("name_key")
+            id="name",
+            heading="NAME",
+            width=16,
+            position=1,
+            keep=1,
+            measured=True,
+            cut="middle",
+            shown=True,
+            sort=attrgetter("name_key"),
         ),
         filter=FilterEntry("name", attrgetter("name")),
     ),
@@ -214,7 +238,15 @@ FIELDS: tuple[Field, ...] = (
         name="status",
         title="Status",
         column=ColumnEntry(
-            id="status", heading="STATUS", width=12, position=0, keep=0, shown=True, sort=attrgetter("status_key")
+            id="status",
+            heading="STATUS",
+            width=12,
+            position=0,
+            keep=0,
+            measured=True,
+            narrow=1,
+            shown=True,
+            sort=attrgetter("status_key"),
         ),
         group="status",
         export=attrgetter("status"),
@@ -233,10 +265,11 @@ FIELDS: tuple[Field, ...] = (
         column=ColumnEntry(
             id="image",
             heading="IMAGE",
-            width=12,
+            width=16,
             position=3,
             keep=5,
-            grows=2,
+            measured=True,
+            cut="middle",
             shown=True,
             sort=lambda row: row.sandbox.docker_image.lower(),
         ),
@@ -264,6 +297,7 @@ FIELDS: tuple[Field, ...] = (
             width=7,
             position=4,
             keep=4,
+            measured=True,
             shown=True,
             sort=lambda row: row.sandbox.cpu_cores * 1e6 + row.sandbox.memory_gb,
             descending=True,
@@ -313,6 +347,8 @@ FIELDS: tuple[Field, ...] = (
             position=10,
             keep=9,
             right=True,
+            measured=True,
+            spare=True,
             sort=_of("disk_size_gb"),
             descending=True,
             text=lambda row: f"{row.sandbox.disk_size_gb:g}G",
@@ -350,6 +386,9 @@ FIELDS: tuple[Field, ...] = (
             width=12,
             position=9,
             keep=8,
+            measured=True,
+            cut="end",
+            spare=True,
             sort=lambda row: f"{row.sandbox.gpu_count:04}{row.sandbox.gpu_type or ''}",
             sort_title="GPUs",
             descending=True,
@@ -425,7 +464,15 @@ FIELDS: tuple[Field, ...] = (
             write=_written("arch"),
         ),
         column=ColumnEntry(
-            id="arch", heading="ARCH", width=5, position=16, keep=13, sort=_lower("arch"), text=_of("arch")
+            id="arch",
+            heading="ARCH",
+            width=5,
+            position=16,
+            keep=13,
+            measured=True,
+            cut="end",
+            sort=_lower("arch"),
+            text=_of("arch"),
         ),
         filter=FilterEntry("arch", _text("arch")),
         shared=True,
@@ -438,10 +485,11 @@ FIELDS: tuple[Field, ...] = (
         column=ColumnEntry(
             id="labels",
             heading="LABELS",
-            width=10,
+            width=12,
             position=5,
             keep=3,
-            grows=3,
+            measured=True,
+            cut="end",
             shown=True,
             sort=lambda row: "\n".join(row.sandbox.labels).lower(),
         ),
@@ -492,7 +540,8 @@ FIELDS: tuple[Field, ...] = (
             width=16,
             position=8,
             keep=7,
-            grows=1,
+            measured=True,
+            cut="end",
             sort=lambda row: row.reason.lower(),
         ),
         filter=FilterEntry(
@@ -535,6 +584,9 @@ FIELDS: tuple[Field, ...] = (
             width=8,
             position=11,
             keep=10,
+            measured=True,
+            cut="end",
+            spare=True,
             sort=_lower("region"),
             text=_of("region"),
         ),
@@ -546,7 +598,16 @@ FIELDS: tuple[Field, ...] = (
         name="user_id",
         title="User",
         column=ColumnEntry(
-            id="user", heading="USER", width=12, position=12, keep=11, sort=_lower("user_id"), text=_of("user_id")
+            id="user",
+            heading="USER",
+            width=12,
+            position=12,
+            keep=11,
+            measured=True,
+            cut="middle",
+            spare=True,
+            sort=_lower("user_id"),
+            text=_of("user_id"),
         ),
         filter=FilterEntry("user", _text("user_id")),
         group="user",
@@ -564,7 +625,15 @@ FIELDS: tuple[Field, ...] = (
             write=_written("team_id"),
         ),
         column=ColumnEntry(
-            id="team", heading="TEAM", width=12, position=13, keep=12, sort=_lower("team_id"), text=_of("team_id")
+            id="team",
+            heading="TEAM",
+            width=12,
+            position=13,
+            keep=12,
+            measured=True,
+            cut="middle",
+            sort=_lower("team_id"),
+            text=_of("team_id"),
         ),
         filter=FilterEntry("team", _text("team_id")),
         group="team",

@@ -84,7 +84,7 @@ async def test_a_mark_has_a_sign_of_its_own(plain):
 
 
 async def test_a_status_is_a_sign_and_a_word(plain):
-    async with plain.run_test(size=(120, 36)) as pilot:
+    async with plain.run_test(size=(160, 36)) as pilot:
         app = await settled(pilot)
         shown = [text(row) for row in rows(app)]
         for word in {row.status for row in app.services.platform.session.store}:

@@ -106,7 +106,7 @@ class ColumnsDialog(Dialog[ColumnLayout]):
         column = COLUMNS_BY_ID[column_id]
         shown = column_id in self._shown
         width = self._widths.get(column_id)
-        text = f"width {width}" if width is not None else f"min width {column.width}" if column.grows else ""
+        text = f"width {width}" if width is not None else "fits its content" if column.measured else ""
         return content(
             Piece("✓ " if shown else "  ", "key"),
             Piece(f"{column.title:<12}", "text" if shown else "dim"),

@@ -35,7 +35,6 @@ from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.inventory import empty
-from sandtui.ui.inventory.columns import SHOWN_FIRST
 from sandtui.ui.inventory.columns_dialog import ColumnLayout, ColumnsDialog
 from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.detail import detail
@@ -359,7 +358,7 @@ class FleetScreen(AppScreen):
     def apply_preferences(self) -> None:
         """Restore columns, order and inspector as they were left."""
         chosen = self.preferences
-        self.table.set_columns(chosen.columns or SHOWN_FIRST, chosen.widths)
+        self.table.set_columns(chosen.columns, chosen.widths)
         self._inspector = chosen.inspector
         self.set_class(not chosen.inspector, "-no-inspector")
         view = self._view
@@ -498,7 +497,7 @@ class FleetScreen(AppScreen):
     def on_fleet_table_column_resized(self, message: FleetTable.ColumnResized) -> None:
         chosen = self.preferences
         chosen.widths[message.column_id] = message.width
-        self.table.set_columns(chosen.columns or SHOWN_FIRST, chosen.widths)
+        self.table.set_columns(chosen.columns, chosen.widths)
         self.services.save_preferences()
 
     def on_fleet_table_sort_chosen(self, message: FleetTable.SortChosen) -> None:

@@ -2,7 +2,10 @@
 
 The cursor is an id, not an index: whatever is added, removed or sorted, it stays on its sandbox and on its line of the
 screen. When its sandbox is removed, the neighbor gets the cursor, but destructive actions are disarmed until the user
-moves it. Only lines that changed are redrawn."""
+moves it. Only lines that changed are redrawn.
+
+Columns are as wide as the rows in view need. Scrolling and news only widen them, so that nothing moves back and forth;
+another filter, order, set of columns or window has them measured anew."""
 
 from __future__ import annotations
 
@@ -23,13 +26,26 @@ from textual.strip import Strip
 from sandtui.fleet.inventory.groups import Group
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.view import FleetView
-from sandtui.ui.inventory.columns import FROZEN, GAP, MIN_WIDTH, SHOWN_FIRST, Cell, Placed, choose, fit_cell, layout
+from sandtui.ui.inventory.columns import (
+    FROZEN,
+    MEASURED,
+    MIN_WIDTH,
+    MOST_NEEDED,
+    Cell,
+    Placed,
+    choose,
+    fit_cell,
+    layout,
+)
 from sandtui.ui.inventory.groups import group_pieces
 from sandtui.ui.rendering.text import Piece, fit, sort_arrow, width_of
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
 PREFIX = 3
 """Cells before the first column: the cursor bar, the mark and a space."""
+
+MARGIN = 1
+"""Cells between the last column and the scroll bar."""
 
 STRIPS_KEPT = 400
 
@@ -104,7 +120,9 @@ class FleetTable(CursorView, can_focus=True):
         self._plain: Style | None = None
         self._bar: Style | None = None
         super().__init__(id=id)
-        self._columns = choose(SHOWN_FIRST, {})
+        self._columns = choose((), {})
+        self._needs: dict[str, int] = {}
+        self._measured: dict[str, int] = {}
         self.placed: list[Placed] = []
         """The columns that there is room for, and where each begins."""
         self._pan = 0
@@ -171,6 +189,8 @@ class FleetTable(CursorView, can_focus=True):
 
         ``by_user``: the user asked for this list, so that a cursor that has to move stays armed.
         """
+        if by_user or view is not self._view:
+            self._forget_needs()
         if view is not self._view:
             # Another platform: a range of the last one means nothing here.
             self._anchor_id = None
@@ -194,6 +214,7 @@ class FleetTable(CursorView, can_focus=True):
             self.scroll_lines(index - max(0, min(line, self.body_height - 1)))
         else:
             self.scroll_lines(0)
+        self._fit_columns()
         self.refresh_lines_changed()
 
     def move_to(self, sandbox_id: str) -> bool:
@@ -233,10 +254,16 @@ class FleetTable(CursorView, can_focus=True):
                 self.post_message(self.Opened(self._cursor_id))
 
     def on_resize(self) -> None:
+        self._forget_needs()
+        self._measure()
         self.place_columns()
         self._resize()
         if self.line_count:
             self.reveal()
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        super().watch_scroll_y(old, new)
+        self._fit_columns()
 
     def notify_style_update(self) -> None:
         """Redraw all lines: the theme or the focus has changed."""
@@ -309,14 +336,16 @@ class FleetTable(CursorView, can_focus=True):
 
     def _cells(self, row: Row, now: datetime) -> Cell:
         pieces: Cell = []
-        for index, placed in enumerate(self.placed):
-            if index:
-                pieces.append(Piece(" " * GAP))
-            cell = placed.column.cell(row, now)
-            if placed.column.fit is not None:
-                pieces += placed.column.fit(cell, placed.width)
+        end = 0
+        for column, start, width in self.placed:
+            if start > end:
+                pieces.append(Piece(" " * (start - end)))
+            end = start + width
+            cell = column.cell(row, now)
+            if column.fit is not None:
+                pieces += column.fit(cell, width)
             else:
-                pieces += fit_cell(cell, placed.width, right=placed.column.right)
+                pieces += fit_cell(cell, width, right=column.right, middle=column.cut == "middle")
         return pieces
 
     def _base_style(self, index: int) -> Style:
@@ -398,18 +427,44 @@ class FleetTable(CursorView, can_focus=True):
         """Show these columns, in this order."""
         self._columns = choose(ids, widths)
         self._pan = 0
+        self._forget_needs()
+        self._measure()
         self.place_columns()
 
     def place_columns(self) -> None:
-        """Choose the columns that fit."""
-        room = self.size.width - PREFIX
-        self.placed = layout(room, self._columns, self._pan)
-        free = room - self.scrollbar_size_vertical
-        if self.placed and self.placed[-1].start + self.placed[-1].width > free:
-            # Growing columns usually leave a cell for the scroll bar; here it would cover the last column.
-            self.placed = layout(free, self._columns, self._pan)
-        self.forget_drawn()
-        self.refresh()
+        """Share the width out among the columns that fit."""
+        room = self.size.width - PREFIX - self.scrollbar_size_vertical - MARGIN
+        placed = layout(room, self._columns, self._needs, self._pan)
+        if placed != self.placed:
+            self.placed = placed
+            self.forget_drawn()
+            self.refresh()
+
+    def _fit_columns(self) -> None:
+        """Give the columns the room that the rows in view need."""
+        if self._measure():
+            self.place_columns()
+
+    def _forget_needs(self) -> None:
+        self._needs.clear()
+        self._measured.clear()
+
+    def _measure(self) -> bool:
+        """Measure the rows in view that are new there; return whether a column needs more room than before."""
+        view = self._view
+        if view is None or not self.size:
+            return False
+        top, now, before = self.scroll_offset.y, self._clock(), dict(self._needs)
+        for place in range(top, min(top + self.body_height, view.line_count)):
+            row = view.line(place)
+            if isinstance(row, Group) or self._measured.get(row.id) == row.version:
+                continue
+            self._measured[row.id] = row.version
+            for column in MEASURED:
+                need = min(column.need(row, now), MOST_NEEDED)
+                if need > self._needs.get(column.id, 0):
+                    self._needs[column.id] = need
+        return self._needs != before
 
     def action_pan(self, step: int) -> None:
         """Scroll the columns sideways; the first two stay."""
@@ -443,13 +498,15 @@ class FleetTable(CursorView, can_focus=True):
 
     def head(self, sorted_by: str | None, rising: bool) -> str:
         """Return the line of column headers, with an arrow for the sort order."""
-        cells = [" " * PREFIX]
-        for index, placed in enumerate(self.placed):
-            title = placed.column.title
-            if placed.column.id == sorted_by:
+        cells, end = [" " * PREFIX], 0
+        for column, start, width in self.placed:
+            # Of one letter an ellipsis would be left.
+            title = column.title if width >= MIN_WIDTH else column.title[:width]
+            if column.id == sorted_by:
                 # The title is cut, not the arrow.
-                title = fit(title, min(width_of(title), placed.width - 1)) + sort_arrow(rising)
-            cells.append(" " * GAP * bool(index) + fit(title, placed.width, right=placed.column.right))
+                title = fit(title, min(width_of(title), width - 1)) + sort_arrow(rising)
+            cells.append(" " * (start - end) + fit(title, width, right=column.right))
+            end = start + width
         return "".join(cells)
 
     def _border_at(self, x: int) -> Placed | None:

@@ -30,6 +30,9 @@ STYLES: dict[Role, str] = {
 
 ELLIPSIS = "…"
 
+SHORTEST_MIDDLE = 6
+"""Cells from which a text is cut in the middle: in fewer its beginning says more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -75,6 +78,22 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return blank + text if right else text + blank
 
 
+def fit_middle(text: str, width: int) -> str:
+    """Cut or pad a text to exactly ``width`` cells; of a long one both ends stay, as ``eval-an…1095``."""
+    if cell_len(text) <= width or width < SHORTEST_MIDDLE:
+        return fit(text, width)
+    tail, room = "", (width - 1) * 2 // 5
+    for character in reversed(text):
+        wide = cell_len(character)
+        if wide > room:
+            break
+        tail, room = character + tail, room - wide
+    # A combining mark without its letter would join the ellipsis.
+    tail = tail.lstrip("".join(character for character in tail if not cell_len(character)))
+    head = set_cell_size(text, width - 1 - cell_len(tail)).rstrip("\0")
+    return head + ELLIPSIS + tail
+
+
 def sort_arrow(rising: bool) -> str:
     """Return the arrow beside the sort column; ``rising`` tells whether shown values increase downwards."""
     return "↑" if rising else "↓"
@@ -93,6 +112,7 @@ __all__ = [
     "Style",
     "content",
     "fit",
+    "fit_middle",
     "lines",
     "outside",
     "sentence_case",

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from textual.app import App
@@ -11,6 +12,7 @@ from sandtui.fleet.inventory.groups import grouping
 from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.inventory.view import FleetView
+from sandtui.ui.inventory.columns import Column
 from sandtui.ui.inventory.table import PREFIX, FleetTable
 from tests.fleet.factory import NOW, sandbox
 
@@ -122,12 +124,13 @@ async def test_the_mouse_sorts_and_sizes_by_the_head():
     app = MouseApp(5)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.click(FleetTable, offset=(5, 0))
-        border = app.table.placed[0].start + app.table.placed[0].width + 3
+        sized = app.table.placed[0]
+        border = sized.start + sized.width + 3
         await pilot.mouse_down(FleetTable, offset=(border, 0))
         await pilot.hover(FleetTable, offset=(border + 4, 0))
         await pilot.mouse_up(FleetTable, offset=(border + 4, 0))
         await pilot.pause()
-    assert (chosen[0], chosen[-1]) == ("status", ("status", 16))
+    assert (chosen[0], chosen[-1]) == ("status", ("status", sized.width + 4))
 
 
 async def test_the_scroll_bar_covers_no_column():
@@ -154,10 +157,161 @@ async def test_columns_that_do_not_fit_are_reached_sideways():
             now = [placed.column.id for placed in app.table.placed]
             assert now[:2] == ["status", "name"]
             seen |= set(now)
-        assert seen == {"status", "name", "id", "image", "size", "labels", "age", "left"}
+        assert seen >= {"status", "name", "id", "image", "size", "labels", "age", "left"}
         for _ in range(20):
             await pilot.press("left")
         assert [placed.column.id for placed in app.table.placed] == first
+
+
+def widths(table):
+    return {placed.column.id: placed.width for placed in table.placed}
+
+
+def needed(app):
+    """Return the width of what each column says of the rows in view, and of its title."""
+    shown = [app.store.get(sandbox_id) for sandbox_id in app.table.visible_ids]
+    needs = {}
+    for placed in app.table.placed:
+        column = placed.column
+        cells = [max((column.need(row, NOW) for row in shown), default=0)] if column.measured else [column.width]
+        needs[column.id] = max(*cells, len(column.title) + 1 if column.measured else 0)
+    return needs
+
+
+TEXTS = st.text("abc-名", max_size=40)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    names=st.lists(TEXTS, min_size=1, max_size=8),
+    images=st.lists(TEXTS, min_size=1, max_size=3),
+    labels=st.lists(st.lists(TEXTS, max_size=3), min_size=1, max_size=3),
+    gpus=st.lists(st.integers(0, 8), min_size=1, max_size=2),
+    width=st.integers(60, 200),
+)
+def test_no_column_is_wide_and_empty_beside_a_cut_one(names, images, labels, gpus, width):
+    async def play():
+        app = TableApp(0)
+        app.store.apply(
+            sandbox(
+                number,
+                name=name,
+                docker_image=images[number % len(images)],
+                labels=labels[number % len(labels)],
+                gpu_count=gpus[number % len(gpus)],
+                gpu_type="H100_80GB",
+            )
+            for number, name in enumerate(names)
+        )
+        async with app.run_test(size=(width, 24)) as pilot:
+            app.renew()
+            await pilot.pause()
+            needs, have = needed(app), widths(app.table)
+            last = app.table.placed[-1]
+            assert PREFIX + last.start + last.width < width
+            assert have["size"] >= needs["size"], "no number is cut"
+            for column_id, wide in have.items():
+                assert wide <= needs[column_id], column_id
+            cut = [column_id for column_id, wide in have.items() if wide < needs[column_id]]
+            if len(app.table.placed) > 8:
+                assert not cut, "spare columns come when all others are in full"
+            if cut != ["status"] and cut:
+                # What is cut has at least the cells of every other that is cut, but for one that divides unevenly.
+                shares = [have[column_id] for column_id in cut if column_id != "status"]
+                assert max(shares) - min(shares) <= 1 or min(shares) in {12, 16}
+                assert sum(have.values()) + len(have) - 1 == width - PREFIX - 2
+
+    asyncio.run(play())
+
+
+async def test_a_long_name_keeps_its_end():
+    app = TableApp(3)
+    app.store.apply([sandbox(1, name="eval-anonymous-checkpoint-of-the-large-model-1095")])
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.renew()
+        await pilot.pause()
+        line = app.table.render_line(2).text
+        assert "eval-an" in line
+        assert "1095" in line
+        assert "…" in line
+
+
+@pytest.mark.parametrize(("width", "word"), [(80, False), (60, False), (160, True)])
+async def test_a_status_is_a_glyph_where_room_is_short(width, word):
+    app = TableApp(0)
+    app.store.apply(sandbox(number, labels=["run=42", "team=research"], status="RUNNING") for number in range(3))
+    async with app.run_test(size=(width, 24)) as pilot:
+        app.renew()
+        await pilot.pause()
+        line = app.table.render_line(2).text
+        assert "●" in line
+        assert ("RUNNING" in line) is word
+
+
+async def test_a_wide_window_shows_ids_sizes_and_more_in_full():
+    app = TableApp(0)
+    long_id = "sbx_6627c08ffc80ac3c975a"
+    app.store.apply([sandbox(1, id=long_id, gpu_count=8, gpu_type="H100_80GB", cpu_cores=96, memory_gb=1024)])
+    async with app.run_test(size=(200, 24)) as pilot:
+        app.renew()
+        await pilot.pause()
+        line = app.table.render_line(1).text
+        for text in (long_id, "96c/1,024G+8gpu", "8xH100_80GB", "python:3.11-slim", "run=42"):
+            assert text in line
+        assert "…" not in line
+        assert "region" not in widths(app.table), "nothing says where it is"
+
+
+async def test_scrolling_only_widens_columns():
+    app = TableApp(0)
+    app.store.apply(sandbox(number, name=f"{'long-' * (number // 50)}{number}") for number in range(300))
+    async with app.run_test(size=(150, 24)) as pilot:
+        app.renew()
+        await pilot.pause()
+        seen = [widths(app.table)["name"]]
+        for key in [*["pagedown"] * 14, *["pageup"] * 14]:
+            await pilot.press(key)
+            seen.append(widths(app.table)["name"])
+        assert seen == sorted(seen)
+        assert seen[0] < seen[-1]
+        app.view.query = parse("name:rollout or 12")
+        app.table.show(app.view, by_user=True)
+        assert widths(app.table)["name"] < seen[-1], "another filter: measured anew"
+
+
+async def test_news_do_not_narrow_columns():
+    app = TableApp(5)
+    app.store.apply([sandbox(2, name="a-much-longer-name-than-the-others")])
+    async with app.run_test(size=(150, 24)) as pilot:
+        app.renew()
+        await pilot.pause()
+        before = [(placed.column.id, placed.start) for placed in app.table.placed]
+        app.store.apply([sandbox(2, name="short")])
+        app.renew()
+        await pilot.pause()
+        assert [(placed.column.id, placed.start) for placed in app.table.placed] == before
+
+
+async def test_only_rows_in_view_are_measured(monkeypatch):
+    measured = []
+    need = Column.need
+
+    def counted(column, row, now):
+        measured.append(row.id)
+        return need(column, row, now)
+
+    monkeypatch.setattr(Column, "need", counted)
+    app = TableApp(5000)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await pilot.pause()
+        assert len(set(measured)) <= 24
+        measured.clear()
+        app.renew()
+        await pilot.press("j")
+        assert measured == [], "what was measured is not measured again"
+        await pilot.press("G")
+        await pilot.pause()
+        assert len(set(measured)) <= 24
 
 
 STEPS = st.lists(
