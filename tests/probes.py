@@ -16,7 +16,6 @@ from textual.app import App
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Input
-from textual.widgets._toast import Toast as Toast  # A notice on the screen; Textual has no public name for it.
 
 from sandtui.client import SandboxClient
 from sandtui.local.drivers.namespace import NamespaceDriver

@@ -16,6 +16,7 @@ from textual import events
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.await_complete import AwaitComplete
+from textual.notifications import Notify
 from textual.worker import Worker, WorkerState
 
 from sandtui.clock import SystemClock
@@ -23,7 +24,9 @@ from sandtui.config.paths import Paths, read_text
 from sandtui.fleet.actions import ACTIONS, BY_ID, GLOBAL, Action
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.chrome.drawing import PromptScreen
 from sandtui.ui.chrome.gate import Tick
+from sandtui.ui.chrome.notices import add_notification
 from sandtui.ui.dispatch import Dispatcher
 from sandtui.ui.driver import TerminalDriver
 from sandtui.ui.faults import Faults
@@ -352,6 +355,18 @@ class SandtuiApp(App[None]):
         # Textual would draw the current screen again with each change of one that it covers.
         covered = self.screen_stack and self.screen_stack[-1].styles.background.a == 1
         return [] if covered else super()._background_screens
+
+    def on_notify(self, event: Notify) -> None:
+        """Count equal notifications instead of repeating them."""
+        event.prevent_default()
+        add_notification(self._notifications, event.notification)
+        self._refresh_notifications()
+
+    def _refresh_notifications(self) -> None:
+        screen = self.screen if self.screen_stack else None
+        if isinstance(screen, PromptScreen) and screen.notices is not None:
+            key = self.services.key_of("app.messages") if self.is_open else ""
+            self.call_later(screen.notices.show, self._notifications, key)
 
     def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
         # A screen that was closed changes nothing in the layout of the one below.

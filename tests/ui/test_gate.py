@@ -39,7 +39,6 @@ from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen, open_shells
 from sandtui.ui.widgets.terminal_view import TerminalView
-from tests.probes import Toast
 from tests.ui.world import NOW, World, settled, until
 
 
@@ -218,12 +217,11 @@ async def test_a_timer_that_repeats_faster_than_the_loop_turns_lets_it_turn():
 
 async def test_a_notice_whose_time_ran_out_while_it_was_made_holds_nothing():
     app = World()
-    async with app.run_test(size=(120, 36)) as pilot:
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
         await settled(pilot)
-        # What Textual makes of it when its time ends between the look at the list and the drawing.
-        toast = Toast(Notification("late", timeout=-0.5))
-        await app.screen.mount(toast)
-        await until(pilot, lambda: not toast.is_attached)
+        notices = app.screen.notices
+        notices.show([Notification("soon over", timeout=1e-6), Notification("late", timeout=-0.5)], "")
+        await until(pilot, lambda: not notices.display)
 
 
 @pytest.mark.parametrize("kind", [events.MouseDown, events.MouseUp, events.MouseMove, events.MouseScrollDown])

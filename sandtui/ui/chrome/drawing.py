@@ -8,6 +8,9 @@ from textual.message import Message
 from textual.reactive import Reactive
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
+from textual.widgets._toast import ToastRack
+
+from sandtui.ui.chrome.notices import NoticeRack
 
 
 class PromptScreen(Screen[ScreenResultType]):
@@ -18,6 +21,21 @@ class PromptScreen(Screen[ScreenResultType]):
 
     _was_resumed = False
     _is_drawn_after = False
+
+    @property
+    def notices(self) -> NoticeRack | None:
+        """What draws the notifications, unless they are disabled."""
+        return next((each for each in self._nodes if isinstance(each, NoticeRack)), None)
+
+    def _extend_compose(self, widgets: list[Widget]) -> None:
+        super()._extend_compose(widgets)
+        widgets[:] = [NoticeRack() if isinstance(each, ToastRack) else each for each in widgets]
+
+    def _on_timer_update(self) -> None:
+        notices = self.notices
+        if notices is not None and notices.display:
+            notices.keep_clear()
+        super()._on_timer_update()
 
     def draw_now(self) -> None:
         """Draw what has changed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -57,6 +57,10 @@ class KeyHints(Widget):
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width
+
+    def essentials(self) -> list[Region]:
+        """Return all of the line."""
+        return [Region(0, 0, *self.size)]
 
     def render(self) -> Content:
         """Draw the hints that fit, in their order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -26,6 +26,10 @@ class ChromeLine(Widget):
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width
+
+    def essentials(self) -> list[Region]:
+        """Return all of the line."""
+        return [Region(0, 0, *self.size)]
 
     def render(self) -> Content:
         width = self.size.width

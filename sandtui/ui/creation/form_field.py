@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.widget import Widget
 
 from sandtui.fleet.creation.form import FormField
@@ -41,6 +41,10 @@ class FieldLine(Widget):
 
     def compose(self) -> Iterable[Widget]:
         yield self._editor
+
+    def essentials(self) -> list[Region]:
+        """Return the field while something is typed into it, with what is wrong beside it."""
+        return [Region(0, 0, *self.size)] if self.has_focus_within else []
 
     def render(self) -> Content:
         """Draw what is around the input, in the margins that its style leaves."""

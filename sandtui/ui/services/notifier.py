@@ -27,6 +27,8 @@ Severity = Literal["information", "warning", "error"]
 MESSAGES_KEPT = 500
 SIGNS: dict[Severity, str] = {"information": "", "warning": "▲ ", "error": "✖ "}
 SECONDS: dict[Severity, float] = {"information": 5, "warning": 5, "error": 10}
+LETTERS_A_SECOND = 15
+"""How fast a notification is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,10 @@ class Notifier:
     def notify(self, text: str, severity: Severity = "information") -> None:
         """Show a notification for some seconds, and add it to the activity log."""
         safe = self._keep(text, severity)
+        # A long text takes a while to read.
+        seconds = max(SECONDS[severity], len(safe) / LETTERS_A_SECOND)
         # The sign shows the severity without colors.
-        self._app.notify(SIGNS[severity] + safe, severity=severity, markup=False, timeout=SECONDS[severity])
+        self._app.notify(SIGNS[severity] + safe, severity=severity, markup=False, timeout=seconds)
 
     def refuse(self, reason: str, title: str = "Not possible") -> None:
         """Show why something is not possible, where a dialog would have opened.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 
 from sandtui.ui.theme.roles import RoleView
+from sandtui.ui.widgets.essentials import MARKS_WIDTH
 
 HEAD_LINES = 1
 
@@ -47,6 +49,12 @@ class CursorView(RoleView):
     def put_cursor(self, index: int) -> None:
         """Move the cursor on behalf of the user."""
         raise NotImplementedError
+
+    def essentials(self) -> list[Region]:
+        """Return the row under the cursor, and the column of marks."""
+        width, height = self.size
+        row = Region(0, HEAD_LINES + self._cursor - self.scroll_offset.y, width, 1)
+        return [row, Region(0, HEAD_LINES, MARKS_WIDTH, max(0, height - HEAD_LINES))]
 
     def redraw_cursor(self) -> None:
         """Redraw after a move."""

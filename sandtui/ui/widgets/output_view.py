@@ -147,6 +147,12 @@ class OutputView(RoleView, can_focus=True):
         self._count_rows()
         self._lay_out()
 
+    def essentials(self) -> list[Region]:
+        """Return the line under the cursor, which is drawn while the view has the focus."""
+        if not self.has_focus:
+            return []
+        return [Region(0, self._row(self._cursor) - self._top_row, self.size.width, self._rows_of(self._cursor))]
+
     def follow(self) -> None:
         """Go to the end and stay there."""
         self._put_cursor(self._count - 1)

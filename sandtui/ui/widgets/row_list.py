@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
+from textual.geometry import Region
 from textual.message import Message
 
+from sandtui.ui.widgets.essentials import MARKS_WIDTH
 from sandtui.ui.widgets.output_view import LineSource, OutputView
 
 
@@ -32,6 +34,10 @@ class RowList(OutputView):
     def key(self) -> Hashable | None:
         """The key of the row under the cursor, or None if there are no rows."""
         return self._keys[self.cursor] if self.cursor < len(self._keys) else None
+
+    def essentials(self) -> list[Region]:
+        """Return the row under the cursor, and the column of marks."""
+        return [*super().essentials(), Region(0, 0, MARKS_WIDTH, self.size.height)]
 
     def show_rows(self, keys: Sequence[Hashable], *, lines: int | None = None) -> None:
         """Show rows with these keys; ``lines`` is the number of lines if it differs, because of notes."""

@@ -142,6 +142,13 @@ class TerminalView(Widget, can_focus=True):
         self.terminal.grid.scrolled = True
         self.changed()
 
+    def essentials(self) -> list[Region]:
+        """Return the line of the program's cursor, or of the one in the scrollback."""
+        if self._watching:
+            return []
+        line = self.text.top + self.terminal.cursor[1] if self.typing else self.cursor_line
+        return [Region(0, line - self.top, self.size.width, 1)]
+
     def set_typing(self, typing: bool) -> None:
         """Send keys to the program, or scroll with them."""
         if typing != self.typing:
