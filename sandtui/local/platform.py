@@ -23,6 +23,7 @@ from sandtui.clock import Clock, SystemClock
 from sandtui.local import wire
 from sandtui.local.control.account import AccountRoutes
 from sandtui.local.control.api_key import ApiKeyGuard
+from sandtui.local.control.checkpoints import CheckpointRoutes, Checkpoints
 from sandtui.local.control.egress import EgressRoutes
 from sandtui.local.control.faults import FaultInjection, FaultSettings
 from sandtui.local.control.image_checks import ImageRoutes
@@ -44,6 +45,7 @@ from sandtui.local.identity import CHALLENGE, new_api_key, proof
 from sandtui.local.settings import ELSEWHERE, LocalError, PlatformSettings
 from sandtui.local.ssh.on_demand import OnDemandSshServer
 from sandtui.local.ssh.sessions import SshSessions
+from sandtui.local.store.checkpoints import CheckpointRegistry
 from sandtui.local.store.database import Store
 from sandtui.local.store.disk import Disk, DiskFull, is_full
 from sandtui.local.store.registry import Registry
@@ -105,7 +107,12 @@ class LocalPlatform:
         self._stack.push_async_callback(self.driver.close)
         self.lifecycle = Lifecycle(self.registry, self.driver, clock)
         self._stack.push_async_callback(self.lifecycle.close)
+        records_of_checkpoints = CheckpointRegistry(store, clock)
+        checkpoints = Checkpoints(records_of_checkpoints, self.registry, self.driver, clock, disk)
+        # Before sandboxes are created from them again, and closed before the sandboxes are.
+        await checkpoints.open()
         await self.lifecycle.open()
+        self._stack.push_async_callback(checkpoints.close)
         keep = settings.retention
         if settings.driver == "simulated":
             # The initial sandboxes of a simulated fleet are always retained.
@@ -127,8 +134,9 @@ class LocalPlatform:
         self._stack.push_async_callback(exposures.close)
         access = ApiKeyGuard(self.registry, self.api_key)
         control = ControlPlane(
-            access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url, disk
-        )
+            access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url, disk,
+            checkpoints,
+        )  # fmt: skip
         rows = [
             *JobRoutes(self.registry, self.lifecycle).rows(),
             *PortRoutes(access, exposures).rows(),
@@ -136,6 +144,7 @@ class LocalPlatform:
             *EgressRoutes(access, self.registry, self.driver).rows(),
             *ImageRoutes(self.driver).rows(),
             *AccountRoutes().rows(),
+            *CheckpointRoutes(access, records_of_checkpoints, checkpoints, self.registry, self.driver).rows(),
             *control.rows(),
         ]
         routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows)]

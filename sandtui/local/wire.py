@@ -18,6 +18,7 @@ from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, Sandbox, StartC
 from sandtui.local.control.generations import start_command_for
 from sandtui.local.drivers.base import MAX_WORD, size_of
 from sandtui.local.egress import checked_lists
+from sandtui.local.store.checkpoints import CheckpointRecord
 from sandtui.local.store.records import SandboxRecord
 
 MAX_JSON = 8 * 1024 * 1024
@@ -112,13 +113,18 @@ class CreateBody(RequestBody):
     idempotency_key: (
         Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_IDEMPOTENCY_KEY_LENGTH)] | None
     ) = None
-    checkpoint_id: str | None = None
+    checkpoint_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     volumes: list[Any] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.docker_image is None and self.checkpoint_id is None:
             raise ValueError("docker_image: is required")
+        if self.checkpoint_id is not None:
+            # Both are those of the checkpoint.
+            for name in ("docker_image", "disk_size_gb"):
+                if name in self.model_fields_set and getattr(self, name) is not None:
+                    raise ValueError(f"{name}: must be omitted with checkpoint_id")
         if self.timeout_minutes == 0 or (self.timeout_minutes < 0 and not self.vm):
             raise ValueError(f"timeout_minutes: must be {bounds.LIFETIME_MINUTES}")
         idle = self.idle_timeout_minutes
@@ -152,15 +158,19 @@ class CreateBody(RequestBody):
             detail = f"{what} Upload larger data as a file once the sandbox is running."
             raise problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
-    def record(self, sandbox_id: str, now: datetime, user_id: str) -> SandboxRecord:
-        """Return the record of a new sandbox."""
+    def record(
+        self, sandbox_id: str, now: datetime, user_id: str, checkpoint: CheckpointRecord | None = None
+    ) -> SandboxRecord:
+        """Return the record of a new sandbox, whose image and disk are those of its checkpoint if it has one."""
         command: str | dict[str, Any] | None
         if isinstance(self.start_command, StartCommand):
             command = self.start_command.model_dump()
         else:
             # Newer SDKs send nothing for a VM, older ones the idle command for a container.
             command = self.start_command or (None if self.vm else DEFAULT_START_COMMAND)
-        values = self.model_dump(exclude={"checkpoint_id", "volumes", "start_command"})
+        values = self.model_dump(exclude={"volumes", "start_command"})
+        if checkpoint is not None:
+            values |= {"docker_image": checkpoint.docker_image, "disk_size_gb": checkpoint.disk_size_gb}
         values["labels"] = tuple(self.labels)
         values["user_id"] = self.user_id or user_id
         values["network_access"] = self.network_access and self.network_allowlist != []
@@ -196,6 +206,20 @@ class StatusBody(RequestBody):
     def _unique(self) -> Self:
         if len(set(self.sandbox_ids)) != len(self.sandbox_ids):
             raise ValueError("sandbox_ids: must be unique")
+        return self
+
+
+class CheckpointIds(RequestBody):
+    """The ids of a batch request for checkpoints."""
+
+    checkpoint_ids: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(
+        min_length=1, max_length=100
+    )
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        if len(set(self.checkpoint_ids)) != len(self.checkpoint_ids):
+            raise ValueError("checkpoint_ids: must be unique")
         return self
 
 
@@ -283,6 +307,26 @@ def sandbox_response(record: SandboxRecord, user_agent: str = "") -> dict[str, A
     }
     return {
         _WIRE_NAMES[name]: _stamp(value) if isinstance(value, datetime) else value for name, value in values.items()
+    }
+
+
+def checkpoint_response(record: CheckpointRecord) -> dict[str, Any]:
+    """Return a checkpoint."""
+    return {
+        "id": record.id,
+        "sandbox_id": record.sandbox_id,
+        "parent_id": record.parent_id,
+        "team_id": record.team_id,
+        "state": record.state,
+        "depth": record.depth,
+        "docker_image": record.docker_image,
+        "disk_size_bytes": int(record.disk_size_gb * 1024**3),
+        # Nothing is compressed here.
+        "stored_bytes": record.occupied_bytes if record.state == "DURABLE" else None,
+        "occupied_bytes": record.occupied_bytes,
+        "error": record.error,
+        "created_at": _stamp(record.created_at),
+        "updated_at": _stamp(record.updated_at),
     }
 
 

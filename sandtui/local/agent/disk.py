@@ -28,7 +28,7 @@ _FLAGS: Final = libc.MS_NOSUID | libc.MS_NODEV
 _OPTIONS: Final = "discard,noinit_itable,nobarrier"
 
 
-def mount_image(image: str, target: str, owner: int, *, is_laid_out: bool) -> None:
+def mount_image(image: str, target: str) -> None:
     """Mount an ext4 image; the kernel releases its loop device once nothing is mounted from it."""
     file = os.open(image, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -39,6 +39,10 @@ def mount_image(image: str, target: str, owner: int, *, is_laid_out: bool) -> No
         libc.mount(path, target, "ext4", _FLAGS, _OPTIONS)
     finally:
         os.close(device)
+
+
+def furnish(target: str, owner: int, *, is_laid_out: bool) -> None:
+    """Make a root of a new file system."""
     # Not removed: to free its blocks would wait for the disk of the machine.
     os.rename(f"{target}/{LOST_AND_FOUND}", f"{target}/root")
     if not is_laid_out:

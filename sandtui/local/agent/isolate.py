@@ -43,7 +43,8 @@ class Isolation:
     own. ``python`` is the sandbox's interpreter, as described by :class:`usr_local.Python`. ``lock`` is a descriptor
     to keep open, which marks the user ids as used. ``nested`` allows programs to create namespaces. ``image`` is a
     file system for all files of the sandbox, which contains the directories and links of the root if it
-    ``is_laid_out``; ``watched`` are the limits of bytes and files if only watching enforces them.
+    ``is_laid_out``; the files are those of a checkpoint if they are ``is_restored``. ``watched`` are the limits of
+    bytes and files if only watching enforces them.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Isolation:
         image: str | None = None,
         is_laid_out: bool = False,
         watched: tuple[int, int] | None = None,
+        is_restored: bool = False,
     ) -> None:
+        self.is_restored = is_restored
         self.watched = watched
         self.files = -1
         self.nested = nested
@@ -109,14 +112,18 @@ def build_root(isolation: Isolation, root: str) -> None:
     """Second step, as process 1: mount everything and make ``root`` the root of the file system."""
     owner = isolation.first_uid or 0
     if isolation.image is not None:
-        disk.mount_image(isolation.image, root, owner, is_laid_out=isolation.is_laid_out)
+        disk.mount_image(isolation.image, root)
+        if not isolation.is_restored:
+            disk.furnish(root, owner, is_laid_out=isolation.is_laid_out)
     else:
         libc.mount(root, root, None, libc.MS_BIND)
         libc.mount(None, root, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV)
         if isolation.watched is not None:
             isolation.files = libc.open_alone(root)
     os.chdir(root)
-    if not isolation.is_laid_out:
+    if isolation.is_restored:
+        layout.make_mount_points(".", isolation.python, owner)
+    elif not isolation.is_laid_out:
         layout.lay_out(".", isolation.python, owner)
     _show_machine(isolation)
     owned = f"mode=755,uid={owner},gid={owner}"

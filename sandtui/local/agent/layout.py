@@ -5,6 +5,7 @@ They only depend on the machine, so that they can be prepared in a file system t
 
 from __future__ import annotations
 
+import errno
 import os
 
 from sandtui.local.agent import usr_local
@@ -50,6 +51,52 @@ def lay_out(top: str, python: usr_local.Python, owner: int) -> None:
     target = usr_local_target()
     if target.split("/")[0] not in HOST_DIRECTORIES:
         deep_directory(top, target, owner)
+
+
+def make_mount_points(top: str, python: usr_local.Python, owner: int) -> None:
+    """Make the directories that others are mounted over, in a root that a sandbox may have left in any state.
+
+    A link there would lead a mount out of the root, so it is replaced.
+    """
+    names = ["dev", "proc", "run", USR_LOCAL, MACHINE_USR_LOCAL, interpreter_directory(python)]
+    names += [name for name in HOST_DIRECTORIES if _is_real_directory(f"/{name}")]
+    if is_split():
+        names += [f"usr/{part}" for part in (*parts_of_usr(), "local")]
+    target = usr_local_target()
+    if target.split("/")[0] not in HOST_DIRECTORIES:
+        names.append(target)
+    for name in names:
+        if name:
+            _make_real(top, name, owner)
+
+
+def _make_real(top: str, name: str, owner: int) -> None:
+    """Make a directory below ``top`` and its parents, none of which may be a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    parent = os.open(top, flags)
+    try:
+        for part in name.split("/"):
+            try:
+                below = os.open(part, flags, dir_fd=parent)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
+                _replace(part, parent, owner)
+                below = os.open(part, flags, dir_fd=parent)
+            os.close(parent)
+            parent = below
+    finally:
+        os.close(parent)
+
+
+def _replace(name: str, parent: int, owner: int) -> None:
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        pass
+    os.mkdir(name, 0o755, dir_fd=parent)
+    if owner:
+        os.chown(name, owner, owner, dir_fd=parent)
 
 
 def is_split() -> bool:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from sandtui.clock import Clock
 from sandtui.local import wire
 from sandtui.local.control.api_key import ApiKeyGuard, Row, refuse
+from sandtui.local.control.checkpoints import Checkpoints
 from sandtui.local.control.faults import SHIFT_KEY
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.control.retention import LOG_IS_GONE
@@ -30,8 +31,6 @@ MAX_PER_PAGE: Final = 1000
 
 # The order matters: these must match before /sandbox/{id}.
 _NOT_OFFERED: Final = (
-    ("/sandbox/{id}/checkpoints", "Checkpoints are"),
-    ("/sandbox/checkpoints{rest:path}", "Checkpoints are"),
     ("/sandbox/networks{rest:path}", "LAN networks are"),
     ("/sandbox/volumes{rest:path}", "Volumes are"),
     ("/sandbox/{id}/volumes/{name}/publish", "Volumes are"),
@@ -53,6 +52,7 @@ class ControlPlane:
         tokens: GatewayTokens,
         base_url: Callable[[], str],
         disk: Disk,
+        checkpoints: Checkpoints,
     ) -> None:
         self._access = access
         self._registry = registry
@@ -62,6 +62,7 @@ class ControlPlane:
         self._tokens = tokens
         self._base_url = base_url
         self._disk = disk
+        self._checkpoints = checkpoints
 
     def rows(self) -> list[Row]:
         """Return the calls, the specific ones first."""
@@ -82,21 +83,25 @@ class ControlPlane:
         """POST /sandbox."""
         body = await wire.read_body(request, wire.CreateBody)
         body.check_sizes()
-        if body.checkpoint_id is not None:
-            raise wire.not_offered("Checkpoints are")
+        if body.checkpoint_id is not None and self._driver.checkpoints is None:
+            raise wire.not_offered(f"With the {self._driver.name} driver, checkpoints are")
         if body.volumes:
             raise wire.not_offered("Volumes are")
         if body.idempotency_key is not None:
             earlier = self._registry.by_idempotency_key(body.idempotency_key)
             if earlier is not None:
                 return wire.AsciiJSONResponse(self._created(earlier, request), HTTPStatus.CREATED)
-        record = body.record(f"sbx_{secrets.token_hex(12)}", self._clock.now(), USER_ID)
+        checkpoint = None if body.checkpoint_id is None else self._checkpoints.durable(body.checkpoint_id)
+        record = body.record(f"sbx_{secrets.token_hex(12)}", self._clock.now(), USER_ID, checkpoint)
         record = replace(record, driver=self._driver.name)
         try:
             self._driver.check(record)
         except Refused as refused:
             raise wire.invalid(refused.param, refused.details) from refused
         await asyncio.to_thread(self._disk.check)
+        if record.checkpoint_id is not None:
+            # Again: it may have been deleted meanwhile. From here on, the new sandbox keeps it.
+            self._checkpoints.durable(record.checkpoint_id)
         await self._lifecycle.create(record)
         return wire.AsciiJSONResponse(self._created(record, request), HTTPStatus.CREATED)
 

@@ -50,6 +50,11 @@ class AgentInstance:
         self.memory_gb = 0.0
         self.disk_gb = 0.0
 
+    @property
+    def agent_pid(self) -> int | None:
+        """The pid of the first process, if the system reports it."""
+        return self._watch.peer_pid
+
     async def run(self, command: Command) -> AgentCommand:
         """Start a command."""
         channel = await self._connect()

@@ -17,7 +17,7 @@ from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import PATH, find_agent, reap
-from sandtui.local.drivers.base import COMMAND_TOO_LONG, DriverError, ImageUnavailable, SandboxGone
+from sandtui.local.drivers.base import COMMAND_TOO_LONG, CheckpointDriver, DriverError, ImageUnavailable, SandboxGone
 from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.cpu_weights import CpuWeights
@@ -50,6 +50,11 @@ class AgentDriver:
     isolation = ""
     warning = ""
     keeps_sandboxes = False
+
+    @property
+    def checkpoints(self) -> CheckpointDriver | None:
+        """The part that takes checkpoints; None: a driver has to isolate files for that."""
+        return None
 
     def __init__(self, state_dir: Path, images: Catalogue) -> None:
         self._images = images

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.store.records import SandboxRecord
@@ -217,6 +217,34 @@ class Instance(Protocol):
         ...
 
 
+class Captured(NamedTuple):
+    """What a checkpoint takes on disk, and how long its sandbox stood still for it."""
+
+    occupied_bytes: int
+    frozen_seconds: float
+
+
+class CheckpointDriver(Protocol):
+    """Takes checkpoints of sandboxes. A sandbox is created from one by its record's ``checkpoint_id``."""
+
+    async def take(self, record: SandboxRecord, checkpoint_id: str, on_captured: Callable[[], None]) -> Captured:
+        """Copy the files of a running sandbox; ``on_captured`` is called once the sandbox goes on.
+
+        Raises:
+            DriverError: there is no copy, and nothing is left of it.
+            OSError: the same, for a reason such as a full disk.
+        """
+        ...
+
+    async def remove(self, checkpoint_id: str) -> None:
+        """Remove the files of a checkpoint, which may be incomplete or missing."""
+        ...
+
+    async def remains(self) -> list[str]:
+        """Return the ids of all checkpoints of which there are files."""
+        ...
+
+
 class Driver(Protocol):
     """Runs sandboxes."""
 
@@ -237,6 +265,11 @@ class Driver(Protocol):
     @property
     def warning(self) -> str:
         """What all users of the platform must know about its isolation; may be empty."""
+        ...
+
+    @property
+    def checkpoints(self) -> CheckpointDriver | None:
+        """The part that takes checkpoints; None if this driver has none."""
         ...
 
     def fleet(self) -> list[SandboxRecord]:

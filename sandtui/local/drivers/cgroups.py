@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sandtui.local.drivers.base import DriverError
 
@@ -119,6 +119,20 @@ class ControlGroup:
         name, weight = ("cpu.weight", 100) if self._version == 2 else ("cpu.shares", 1024)
         with contextlib.suppress(OSError):  # it may be ending
             (group / name).write_text(str(weight // _BUSY_PART if is_busy else weight))
+
+    def freezing(self) -> dict[str, Any] | None:
+        """Return how all its processes are stopped at once, for the copier, or None if they cannot be."""
+        if self._version == 2:
+            return {"version": 2, "path": str(self._directories[0])}
+        try:
+            base = _mounts()["freezer"]
+            base = base / dict(_own_groups()).get("freezer", "/").lstrip("/")
+        except (OSError, ValueError, KeyError):
+            return None
+        members = self._directories[0]
+        if not os.access(base, os.W_OK):
+            return None
+        return {"version": 1, "path": str(base / f"{members.parent.name}-{members.name}"), "members": str(members)}
 
     def remove(self) -> None:
         """Kill the processes that are left in the group and remove it."""

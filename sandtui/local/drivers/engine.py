@@ -99,6 +99,7 @@ class EngineDriver:
 
     name = "engine"
     keeps_sandboxes = False
+    checkpoints = None
 
     def __init__(self, api: EngineApi, state_dir: Path, runtime: str = "") -> None:
         self._api = api

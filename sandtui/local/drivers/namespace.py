@@ -19,8 +19,9 @@ from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_responses import network_device, raise_error
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.architecture import refuse_hardware
-from sandtui.local.drivers.base import DriverError, FileFailed, Refused
+from sandtui.local.drivers.base import CheckpointDriver, DriverError, FileFailed, Refused
 from sandtui.local.drivers.channel import Channel
+from sandtui.local.drivers.checkpoints import IMAGE, Layer, NamespaceCheckpoints
 from sandtui.local.drivers.disk_limits import (
     DiskImage,
     DiskLimit,
@@ -109,6 +110,7 @@ class NamespaceDriver(AgentDriver):
         self._mapped = mapped
         self._users = HostUsers()
         self._carried: dict[str, SandboxRecord] = {}
+        self._checkpoints = NamespaceCheckpoints(state_dir, self._sandboxes, self._running)
         who = "root of a sandbox is an unprivileged user of this machine" if mapped else (
             "root of a sandbox is you on this machine"
         )  # fmt: skip
@@ -146,15 +148,40 @@ class NamespaceDriver(AgentDriver):
     def _why(self) -> str:
         return self._reason.rstrip(".") or "neither a TUN device nor a veth pair can be created"
 
+    @property
+    def checkpoints(self) -> CheckpointDriver:
+        """The part that takes checkpoints."""
+        return self._checkpoints
+
     async def open(self) -> None:
         """Prepare the directories and the user ids."""
         await super().open()
+        # First of all: nothing that an earlier platform stopped answers until it goes on.
+        await asyncio.to_thread(self._checkpoints.open)
         if self._mapped:
             # The owner of a root shows which user ids its sandbox has.
             found = {path.parent.name: path.stat().st_uid for path in self._sandboxes.glob("*/root")}
             self._users.open(found)
         if self._disk is not None:
             self._disk.open()
+
+    async def discard(self, sandbox_id: str) -> None:
+        """End all processes of a sandbox, which must not stand still for that, and remove its files."""
+        await self._checkpoints.stop(sandbox_id)
+        await super().discard(sandbox_id)
+
+    def _running(self, sandbox_id: str) -> tuple[int, Layer]:
+        """Return the first process of a running sandbox, and its files."""
+        instance = self._instances.get(sandbox_id)
+        agent = None if instance is None else instance.agent_pid
+        if not agent:
+            raise DriverError("The sandbox does not run.")
+        root = self._sandboxes / sandbox_id / "root"
+        first_uid = self._users.first_uid(sandbox_id) if self._mapped else None
+        image = root.with_name(IMAGE)
+        if image.exists():
+            return agent, Layer("image", image, first_uid, f"/proc/{agent}/root")
+        return agent, Layer("tree", root, first_uid)
 
     async def close(self) -> None:
         """Stop watching the sandboxes and carrying their packets."""
@@ -247,11 +274,27 @@ class NamespaceDriver(AgentDriver):
         size = int(record.disk_size_gb * 1024**3)
         image = None
         if self._disk is not None and first_uid is not None:
-            image = await asyncio.to_thread(self._disk.prepare, root, size, first_uid)
+            image = await self._disk_of(record, root, size, first_uid)
+        elif record.checkpoint_id is not None:
+            await self._checkpoints.restore(record.id, record.checkpoint_id, Layer("tree", root, first_uid))
         watched = (size, inodes_for(size)) if self._disk is None else None
         return isolation_spec(
-            record.name, network, first_uid, size, lock, nested=self._nested, image=image, watched=watched
-        )
+            record.name, network, first_uid, size, lock, nested=self._nested, image=image, watched=watched,
+            is_restored=record.checkpoint_id is not None,
+        )  # fmt: skip
+
+    async def _disk_of(self, record: SandboxRecord, root: Path, size: int, first_uid: int) -> DiskImage | None:
+        """Limit the files of a new sandbox, and make those of its checkpoint."""
+        assert self._disk is not None
+        if record.checkpoint_id is None:
+            return await asyncio.to_thread(self._disk.prepare, root, size, first_uid)
+        if isinstance(self._disk, ImageLimit):
+            image = root.with_name(IMAGE)
+            await self._checkpoints.restore(record.id, record.checkpoint_id, Layer("image", image, first_uid))
+            return DiskImage(str(image), is_laid_out=True)
+        await asyncio.to_thread(self._disk.prepare, root, size, first_uid)
+        await self._checkpoints.restore(record.id, record.checkpoint_id, Layer("tree", root, first_uid))
+        return None
 
     async def _terminate(self, directory: Path, agent: int | None) -> None:
         if self._disk is not None and agent is not None:
@@ -281,11 +324,13 @@ def isolation_spec(
     nested: bool = False,
     image: DiskImage | None = None,
     watched: tuple[int, int] | None = None,
+    is_restored: bool = False,
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it holds."""
     return {
         "image": None if image is None else image.path,
         "is_laid_out": image is not None and image.is_laid_out,
+        "is_restored": is_restored,
         "watched": watched,
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",

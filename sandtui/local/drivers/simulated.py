@@ -29,6 +29,7 @@ from sandtui.local.drivers.base import (
     Stream,
 )
 from sandtui.local.drivers.failures import Fate, Stage, fate_of
+from sandtui.local.drivers.simulated_checkpoints import SimulatedCheckpoints
 from sandtui.local.drivers.simulated_files import SimulatedFiles, sample_files
 from sandtui.local.drivers.simulated_fleet import make_fleet, simulated_usage
 from sandtui.local.store.records import SandboxRecord
@@ -61,6 +62,15 @@ class SimulatedDriver:
         self._fleet = fleet
         self._seed = seed
         self._instances: dict[str, _Instance] = {}
+        self._checkpoints = SimulatedCheckpoints(self._files_of)
+
+    @property
+    def checkpoints(self) -> SimulatedCheckpoints:
+        """The part that takes checkpoints."""
+        return self._checkpoints
+
+    def _files_of(self, record: SandboxRecord) -> dict[str, bytes]:
+        return self._instance(record).contents
 
     def fleet(self) -> list[SandboxRecord]:
         """Return the initial sandboxes, oldest first."""
@@ -145,20 +155,29 @@ class SimulatedDriver:
         raise NeverStarted(fate.failure.name, fate.message)
 
     def _instance(self, record: SandboxRecord) -> _Instance:
-        return self._instances.setdefault(record.id, _Instance(record, self._clock, fate_of(record, self._seed)))
+        if (instance := self._instances.get(record.id)) is None:
+            stored = self._checkpoints.files(record.checkpoint_id)
+            files = sample_files(record) if stored is None else stored
+            instance = _Instance(record, self._clock, fate_of(record, self._seed), files)
+            self._instances[record.id] = instance
+        return instance
 
 
 _pids = itertools.count(100)
 
 
 class _Instance:
-    def __init__(self, record: SandboxRecord, clock: Clock, fate: Fate | None) -> None:
+    def __init__(self, record: SandboxRecord, clock: Clock, fate: Fate | None, files: dict[str, bytes]) -> None:
         self._record = record
         self._clock = clock
         self._fate = fate
         self._begun = clock.now() if record.started_at is None else record.started_at
-        self._files: dict[str, bytes] = sample_files(record)
+        self._files = files
         self._served: set[asyncio.Task[None]] = set()
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        return self._files
 
     async def run(self, command: Command) -> _Command:
         text = command.argv[-1]

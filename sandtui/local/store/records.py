@@ -49,6 +49,8 @@ class SandboxRecord:
     registry_credentials_id: str | None = None
     arch: str | None = None
     idempotency_key: str | None = None
+    checkpoint_id: str | None = None
+    """The checkpoint that its files come from."""
     driver: str = ""
     started_at: datetime | None = None
     terminated_at: datetime | None = None
