@@ -120,11 +120,6 @@ class CreateBody(RequestBody):
     def _consistent(self) -> Self:
         if self.docker_image is None and self.checkpoint_id is None:
             raise ValueError("docker_image: is required")
-        if self.checkpoint_id is not None:
-            # Both are those of the checkpoint.
-            for name in ("docker_image", "disk_size_gb"):
-                if name in self.model_fields_set and getattr(self, name) is not None:
-                    raise ValueError(f"{name}: must be omitted with checkpoint_id")
         if self.timeout_minutes == 0 or (self.timeout_minutes < 0 and not self.vm):
             raise ValueError(f"timeout_minutes: must be {bounds.LIFETIME_MINUTES}")
         idle = self.idle_timeout_minutes
@@ -136,6 +131,16 @@ class CreateBody(RequestBody):
             self.network_allowlist, self.network_denylist, "network_"
         )
         return self
+
+    def check_restore(self) -> None:
+        """Reject what a sandbox has from its checkpoint.
+
+        Raises:
+            WireError: the image or the size of the disk is given.
+        """
+        for name in ("docker_image", "disk_size_gb"):
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                raise invalid(name, "must be omitted with checkpoint_id")
 
     def check_sizes(self) -> None:
         """Reject values that no program could be started with.

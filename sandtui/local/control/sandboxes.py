@@ -83,8 +83,10 @@ class ControlPlane:
         """POST /sandbox."""
         body = await wire.read_body(request, wire.CreateBody)
         body.check_sizes()
-        if body.checkpoint_id is not None and self._driver.checkpoints is None:
-            raise wire.not_offered(f"With the {self._driver.name} driver, checkpoints are")
+        if body.checkpoint_id is not None:
+            if self._driver.checkpoints is None:
+                raise wire.not_offered(f"With the {self._driver.name} driver, checkpoints are")
+            body.check_restore()
         if body.volumes:
             raise wire.not_offered("Volumes are")
         if body.idempotency_key is not None:

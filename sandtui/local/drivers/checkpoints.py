@@ -86,9 +86,11 @@ class Copies:
                 raise
 
     async def _carry_out(self, job: dict[str, Any], on_captured: Callable[[], None] | None) -> Captured:
+        # The arguments are for who looks at the machine's processes.
+        command = [str(INTERPRETER), "-I", "-S", str(COPIER), job["op"], job["target"]]
         process = await asyncio.create_subprocess_exec(
-            str(INTERPRETER), "-I", "-S", str(COPIER), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env={"PATH": os.defpath, "LANG": "C.UTF-8"}, cwd="/", start_new_session=True,
+            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={"PATH": os.defpath, "LANG": "C.UTF-8"}, cwd="/", start_new_session=True,
         )  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None

@@ -259,8 +259,6 @@ async def test_start_commands_come_in_the_shape_of_their_generation(simulated: A
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/sandbox/sbx_1/checkpoints"),
-        ("POST", "/sandbox/checkpoints:batchGet"),
         ("GET", "/sandbox/networks"),
         ("GET", "/sandbox/volumes"),
         ("GET", "/images"),

@@ -1,13 +1,12 @@
 """Checkpoints of sandboxes: what they contain, their errors, and what is left when something goes wrong."""
 
 import asyncio
-import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
-from tests.local.support import GIVE_UP_SECONDS, Api, Start
+from tests.local.support import GIVE_UP_SECONDS, Api, Start, namespaces_work
 
 HOSTILE = r"""
 import os, socket
@@ -97,7 +96,21 @@ async def python(api: Api, sandbox_id: str, code: str) -> str:
     return await api.output(sandbox_id, "python3 /tmp/code.py")
 
 
-async def test_a_restored_sandbox_has_the_same_files(isolated: Api) -> None:
+@pytest.fixture(params=["limited", "watched"])
+async def machine(request: pytest.FixtureRequest, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """A platform that isolates: with the limit of disks that this machine has, and without any."""
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    if request.param == "watched":
+        monkeypatch.setattr("sandtui.local.drivers.selection.find_disk_limit", no_limit)
+    return await start("namespace")
+
+
+async def no_limit(state_dir: Path, *, mapped: bool) -> tuple[None, str]:
+    return None, "a test"
+
+
+async def test_a_restored_sandbox_has_the_same_files(machine: Api) -> None:
+    isolated = machine
     box = await isolated.running()
     await python(isolated, box, HOSTILE)
     before = await python(isolated, box, DESCRIBE)
@@ -114,7 +127,8 @@ async def test_a_restored_sandbox_has_the_same_files(isolated: Api) -> None:
     assert await isolated.output(box, "cat /data/tree/plain") == "hello"
 
 
-async def test_a_sandbox_that_writes_goes_on_after_its_checkpoint(isolated: Api) -> None:
+async def test_a_sandbox_that_writes_goes_on_after_its_checkpoint(machine: Api) -> None:
+    isolated = machine
     box = await isolated.running(
         start_command="i=0; while :; do i=$((i+1)); echo $i >> /data/log; cp /data/log /data/log2; done"
     )
@@ -129,12 +143,12 @@ async def test_a_sandbox_that_writes_goes_on_after_its_checkpoint(isolated: Api)
     assert int((await isolated.output(box, "wc -l < /data/log")).strip()) >= len(lines)
 
 
-async def test_the_root_of_a_restored_sandbox_leads_no_mount_out_of_it(isolated: Api, tmp_path: Path) -> None:
+async def test_the_root_of_a_restored_sandbox_leads_no_mount_out_of_it(isolated: Api) -> None:
     box = await isolated.running()
     await isolated.output(box, "mv /opt/sandtui /opt/moved && ln -s /etc /opt/sandtui && rm -rf /srv && ln -s / /srv")
-    before = sorted(os.listdir("/etc"))
+    before = sorted(path.name for path in Path("/etc").iterdir())
     copy = await restored(isolated, await checkpoint(isolated, box))
-    assert sorted(os.listdir("/etc")) == before
+    assert sorted(path.name for path in Path("/etc").iterdir()) == before
     assert (await isolated.output(copy, "echo ok")) == "ok\n"
 
 
@@ -244,7 +258,3 @@ async def test_a_deleted_sandbox_leaves_no_half_checkpoint(isolated: Api) -> Non
         while found["state"] == "FAILED" and list(directory.iterdir()):
             await asyncio.sleep(0.01)
     assert found["state"] == "DURABLE" or found["error"]
-
-
-def _unused() -> None:
-    contextlib.suppress()

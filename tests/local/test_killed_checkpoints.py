@@ -1,0 +1,106 @@
+"""A platform that is killed while it takes a checkpoint: nothing half, nothing left, and no sandbox stays frozen."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.local.support import GIVE_UP_SECONDS, namespaces_work
+from tests.local.test_serve import execute, running, serving
+
+DATA = "head -c 40000000 /dev/urandom > /data/large"
+
+
+def finished(client: httpx.Client, checkpoint_id: str) -> dict[str, Any]:
+    end = time.monotonic() + GIVE_UP_SECONDS
+    while (found := client.get(f"/sandbox/checkpoints/{checkpoint_id}").json())["state"] not in ("DURABLE", "FAILED"):
+        assert time.monotonic() < end, found
+        time.sleep(0.005)
+    return dict(found)
+
+
+def copiers(state_dir: Path) -> list[int]:
+    """Return the copiers at work for a platform, which outlive it for a moment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal():
+                words = (entry / "cmdline").read_bytes()
+                if b"/copier/__main__.py" in words and os.fsencode(state_dir.resolve()) in words:
+                    found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.06, 0.09, 0.12, 0.16, 0.2, 0.25])
+async def test_a_platform_killed_at_any_moment(state_dir: Path, tmp_path: Path, delay: float) -> None:
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    with serving(state_dir) as (process, client, _):
+        box = running(client)
+        execute(client, box, DATA)
+        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    end = time.monotonic() + GIVE_UP_SECONDS
+    while copiers(state_dir):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    # It goes on without any platform.
+    assert not (state_dir / "sandboxes" / box / "frozen.json").exists()
+    with serving(state_dir) as (_, client, _):
+        assert execute(client, box, "echo alive > /data/new && cat /data/new")["stdout"] == "alive\n"
+        found = client.get(f"/sandbox/checkpoints/{taken}").json()
+        left = {path.name for path in (state_dir / "checkpoints").iterdir()}
+        assert found["state"] in ("DURABLE", "FAILED")
+        assert left == ({taken} if found["state"] == "DURABLE" else set())
+        assert (found["state"] == "FAILED") == bool(found["error"])
+        again = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        assert finished(client, again)["state"] == "DURABLE"
+
+
+async def test_a_platform_and_its_copier_are_killed(state_dir: Path, tmp_path: Path) -> None:
+    """The next platform resumes what nobody could resume before."""
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    with serving(state_dir) as (process, client, _):
+        box = running(client)
+        execute(client, box, DATA)
+        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        marker = state_dir / "sandboxes" / box / "frozen.json"
+        end = time.monotonic() + GIVE_UP_SECONDS
+        while not marker.exists():
+            assert time.monotonic() < end
+        process.send_signal(signal.SIGSTOP)
+        for pid in copiers(state_dir):
+            os.kill(pid, signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with serving(state_dir) as (_, client, _):
+        assert execute(client, box, "echo alive > /data/new && cat /data/new")["stdout"] == "alive\n"
+        assert not marker.exists()
+        assert client.get(f"/sandbox/checkpoints/{taken}").json()["state"] in ("DURABLE", "FAILED")
+
+
+async def test_a_copier_that_is_killed(state_dir: Path, tmp_path: Path) -> None:
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    with serving(state_dir) as (_, client, _):
+        box = running(client)
+        execute(client, box, DATA)
+        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        end = time.monotonic() + GIVE_UP_SECONDS
+        while not (found := copiers(state_dir)):
+            assert time.monotonic() < end
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+        row = finished(client, taken)
+        assert row["state"] == "FAILED"
+        assert row["error"]
+        assert execute(client, box, "echo alive > /data/new && cat /data/new")["stdout"] == "alive\n"
+        while list((state_dir / "checkpoints").iterdir()):
+            assert time.monotonic() < end
+            time.sleep(0.01)
