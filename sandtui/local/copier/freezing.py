@@ -150,15 +150,29 @@ def _gather(group: dict[str, Any]) -> None:
     os.makedirs(group["path"], exist_ok=True)
     _write(f"{group['path']}/freezer.state", "THAWED")
     end = time.monotonic() + _SECONDS
-    while True:
-        inside = set(_read(f"{group['path']}/cgroup.procs").split())
-        missing = [pid for pid in _read(f"{group['members']}/cgroup.procs").split() if pid not in inside]
-        if not missing:
-            return
-        for pid in missing:
-            _try_write(f"{group['path']}/cgroup.procs", pid.decode())
+    # Processes start and end meanwhile. When all that were listed are inside, so are all that they have started.
+    while _move_missing(group["path"], group["members"]):
         if time.monotonic() > end:
             raise OSError(errno.EBUSY, "the sandbox starts processes faster than they can be stopped")
+
+
+def _move_missing(path: str, members: str) -> int:
+    """Move the processes that are not in a group yet; return how many there were."""
+    listed = _read(f"{members}/cgroup.procs").split()
+    inside = set(_read(f"{path}/cgroup.procs").split())
+    name = os.fsencode(path[path.rindex("/") :])
+    moved = 0
+    for pid in listed:
+        if pid in inside:
+            continue
+        try:
+            where = _read(f"/proc/{pid.decode()}/cgroup")
+        except OSError:
+            continue  # it has ended
+        if not any(b":freezer:" in line and line.endswith(name) for line in where.splitlines()):
+            _try_write(f"{path}/cgroup.procs", pid.decode())
+            moved += 1
+    return moved
 
 
 def _release(group: dict[str, Any]) -> None:

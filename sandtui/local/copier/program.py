@@ -30,7 +30,7 @@ def main() -> None:
     if not line:
         return
     job = json.loads(line)
-    work = Job(job)
+    work = CopyJob(job)
     _thread.start_new_thread(_wait_for_end, (work,))
     try:
         work.run()
@@ -43,7 +43,7 @@ def main() -> None:
     os._exit(0)
 
 
-class Job:
+class CopyJob:
     """A copy. ``capture`` copies files of a running sandbox, ``restore`` makes files for a new one."""
 
     def __init__(self, job: dict[str, Any]) -> None:
@@ -144,7 +144,7 @@ def _make_durable(target: str) -> None:
         os.close(above)
 
 
-def _wait_for_end(work: Job) -> None:
+def _wait_for_end(work: CopyJob) -> None:
     try:
         while os.read(0, 4096):
             pass

@@ -31,10 +31,10 @@ def copy_tree(source: str, target: str, reserve: int, old: int | None = None, ne
     """
     if not os.path.isdir(target):
         os.mkdir(target, 0o700)
-    return _Copy(source, target, reserve, old, new).run()
+    return _TreeCopy(source, target, reserve, old, new).run()
 
 
-class _Copy:
+class _TreeCopy:
     def __init__(self, source: str, target: str, reserve: int, old: int | None, new: int | None) -> None:
         self._source = source
         self._target = target

@@ -79,7 +79,7 @@ async def checkpoint(api: Api, sandbox_id: str) -> str:
     assert reply.status_code == 201, reply.text
     assert reply.json()["state"] == "PENDING"
     found = await durable(api, reply.json()["id"])
-    assert found["state"] == "DURABLE", found
+    assert (found["state"], found["error"]) == ("DURABLE", None)
     return str(found["id"])
 
 
