@@ -10,8 +10,10 @@ from textual.color import Color
 import sandtui.ui
 from sandtui.config.settings import read_settings
 from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.inventory.columns import COLUMNS_BY_ID
 from sandtui.ui.inventory.table import FleetTable
-from sandtui.ui.theme.themes import DARK, LIGHT, THEMES, animation_level, first_theme
+from sandtui.ui.rendering.status import STATUS_STYLES
+from sandtui.ui.theme.themes import DARK, LIGHT, SIXTEEN, THEMES, animation_level, first_theme
 from sandtui.ui.widgets.output_view import OutputView
 from tests.ui.world import World, settled, until
 
@@ -126,3 +128,39 @@ async def test_what_a_table_draws_dim_can_be_read_on_textuals_themes():
             if ground.ansi is None:
                 color = Color.from_rich_color(table.role_style("dim").color)
                 assert contrast(color.hex, ground.hex) >= AA, name
+
+
+def saturation(color):
+    return Color.parse(color).hsl.s
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("ink", ["text-success", "text-accent", "text-muted"])
+def test_what_is_well_is_quiet(theme, ink):
+    loudest = min(saturation(theme.variables[name]) for name in ("text-error", "text-warning"))
+    assert saturation(theme.variables[ink]) < loudest / 2
+
+
+def test_with_16_colors_only_what_needs_attention_is_bright():
+    bright = {"text-error", "text-warning", "text-primary"}
+    for ink in INKS:
+        parts = Color.parse(SIXTEEN.variables[ink]).rgb
+        assert (255 in parts) is (ink in bright), ink
+
+
+def test_only_a_failure_has_the_color_of_one():
+    assert {status for status, style in STATUS_STYLES.items() if style.role in {"bad", "busy"}} == {"ERROR"}
+
+
+async def test_a_failed_sandbox_is_not_dim_among_those_that_ended_well():
+    app = World()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        table = app.screen.query_one(FleetTable)
+        roles = {}
+        for row in app.services.platform.session.store:
+            for column in (COLUMNS_BY_ID["name"], COLUMNS_BY_ID["image"]):
+                roles.setdefault(row.status, set()).add(column.cell(row, app.manual_clock.now())[0].role)
+        assert roles["ERROR"] == roles["RUNNING"] == {"text"}
+        assert roles["TERMINATED"] == {"dim"}
+        assert table.role_style("bad").color != table.role_style("text").color

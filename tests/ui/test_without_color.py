@@ -1,13 +1,13 @@
 """Without colours, and with 16: cursor, marks, status, focus, errors and buttons are told apart by other means."""
 
 import pytest
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, OptionList
 
-from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.theme.themes import SIXTEEN
 from tests.probes import strips
+from tests.ui.every_screen import EVERY_SCREEN, opened
 from tests.ui.world import World, settled, until
 
 STATUS_SIGNS = {"RUNNING": "●", "PENDING": "◌", "PROVISION": "◐", "PAUSED": "‖", "ERROR": "✖", "TERMINATED": "○"}
@@ -71,6 +71,18 @@ async def test_only_the_cursor_is_reversed(plain):
         assert any(underline for part, _, underline, _ in row if name in part)
 
 
+@pytest.mark.parametrize("kind", EVERY_SCREEN, ids=lambda kind: kind.__name__)
+async def test_what_is_reversed_is_one_bar_of_one_color(plain, kind):
+    async with plain.run_test(size=(120, 36)) as pilot:
+        app = await opened(pilot, kind)
+        await pilot.pause()
+        for strip in strips(app.screen):
+            # Textual draws the thumb of a scroll bar in reverse, too.
+            words = [segment for segment in strip if any(map(str.isalnum, segment.text))]
+            turned = {(each.style.color, each.style.bgcolor) for each in words if each.style and each.style.reverse}
+            assert len(turned) <= 1, strip.text
+
+
 async def test_a_mark_has_a_sign_of_its_own(plain):
     async with plain.run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
@@ -122,15 +134,21 @@ async def test_the_button_that_enter_presses_is_reversed(plain):
         assert "Cancel" not in turned
 
 
-async def test_what_is_chosen_in_a_list_is_reversed(plain):
+MENUS = ("fleet.many", "fleet.views", "fleet.group", "fleet.columns", "fleet.copy_more", "app.help")
+
+
+@pytest.mark.parametrize("menu", MENUS)
+async def test_what_is_chosen_in_a_menu_is_the_only_bar(plain, menu):
     async with plain.run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
-        await pilot.press("m")
-        await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
+        app.services.run_action(menu)
+        await until(pilot, lambda: app.screen.query(OptionList))
         await pilot.press("down")
         await pilot.pause()
-        turned = [row for row in rows(app) if any(map(str.isalnum, reversed_text(row)))]
-        assert len(turned) == 1
+        options = app.screen.query_one(OptionList)
+        chosen = options.get_option_at_index(options.highlighted).prompt
+        [turned] = [row for row in rows(app) if any(map(str.isalnum, reversed_text(row)))]
+        assert reversed_text(turned).split() == str(chosen).split()
 
 
 async def test_the_pane_that_has_the_keys_has_a_heavy_border(plain):

@@ -35,7 +35,7 @@ def folded_pieces(line: OutputLine, run: ConsoleRun, hidden: int) -> list[Piece]
     more = f"  … {hidden:,} {'line' if hidden == 1 else 'lines'}  "
     if run.state is RunState.DONE:
         return [*pieces, Piece(more, "dim"), *_result(run)]
-    return [*pieces, Piece(more, "dim"), Piece(run.state.value, "busy" if run.state is RunState.RUNNING else "bad")]
+    return [*pieces, Piece(more, "dim"), Piece(run.state.value, "info" if run.state is RunState.RUNNING else "bad")]
 
 
 def run_state_pieces(console: Console, now: float) -> list[Piece]:
@@ -44,7 +44,7 @@ def run_state_pieces(console: Console, now: float) -> list[Piece]:
         return [Piece("no runs yet", "dim")]
     run = console.runs[-1]
     if run.state is RunState.RUNNING:
-        return [Piece(f"◐ run {run.number} running {long_duration(now - run.started)}", "busy")]
+        return [Piece(f"◐ run {run.number} running {long_duration(now - run.started)}", "info")]
     if run.state is RunState.DONE:
         return [Piece(f"run {run.number}  ", "dim"), *_result(run)]
     return [Piece(f"✖ run {run.number} {run.state.value}", "bad")]

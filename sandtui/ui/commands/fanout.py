@@ -19,7 +19,7 @@ from sandtui.ui.rendering.units import long_duration
 
 SIGNS: dict[BulkState, tuple[str, Role]] = {
     BulkState.WAITING: ("·", "dim"),
-    BulkState.RUNNING: ("◐", "busy"),
+    BulkState.RUNNING: ("◐", "info"),
     BulkState.DONE: ("✓", "good"),
     BulkState.FAILED: ("✖", "bad"),
     BulkState.CANCELLED: ("‖", "info"),
@@ -293,7 +293,7 @@ def _running(targets: Sequence[Target], width: int) -> list[Piece]:
     text = f"{len(targets):,} running  "
     # Targets with live output have rows of their own.
     silent = [target for target in targets if not target.streams]
-    return [Piece("◐ ", "busy"), Piece(text, "busy"), Piece(_names(silent, width - width_of(text)), "dim")]
+    return [Piece("◐ ", "info"), Piece(text, "info"), Piece(_names(silent, width - width_of(text)), "dim")]
 
 
 def _role(each: ResultGroup) -> Role:

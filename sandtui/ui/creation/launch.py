@@ -12,7 +12,7 @@ from sandtui.ui.rendering.units import long_duration
 SIGNS: dict[Step, tuple[str, Role]] = {
     Step.QUEUED: ("·", "dim"),
     Step.CREATING: ("◌", "waiting"),
-    Step.STARTING: ("◐", "busy"),
+    Step.STARTING: ("◐", "info"),
     Step.READY: ("●", "good"),
     Step.FAILED: ("✖", "bad"),
     Step.DELETED: ("○", "dim"),

@@ -106,7 +106,7 @@ class CreateScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         if self._sending:
-            return [Piece("◐ creating …", "busy")], []
+            return [Piece("◐ creating …", "info")], []
         problems = self.problems()
         submit = self.services.key_of("create.submit")
         if not problems:

@@ -12,7 +12,7 @@ SIGNS: dict[TransferState, tuple[str, Role]] = {
     TransferState.QUEUED: ("…", "dim"),
     TransferState.COUNTING: ("◌", "waiting"),
     TransferState.ASKING: ("?", "busy"),
-    TransferState.RUNNING: ("◐", "busy"),
+    TransferState.RUNNING: ("◐", "info"),
     TransferState.PAUSED: ("‖", "info"),
     TransferState.DONE: ("✓", "good"),
     TransferState.FAILED: ("✖", "bad"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from sandtui.client.models import SandboxStatus
 from sandtui.fleet.fields import COLUMNS as ENTRIES
 from sandtui.fleet.fields import ColumnEntry
 from sandtui.fleet.inventory.row import Row
@@ -65,9 +66,12 @@ def _status(row: Row, _: datetime) -> Cell:
 
 
 def _name(row: Row, _: datetime) -> Cell:
-    if row.sandbox.is_finished or row.missing:
-        return [Piece(clean(row.sandbox.name), "dim")]
-    return [Piece(clean(row.sandbox.name))]
+    return [Piece(clean(row.sandbox.name), "dim" if _is_quiet(row) or row.missing else "text")]
+
+
+def _is_quiet(row: Row) -> bool:
+    """Return whether it has ended as it should: nobody looks for it."""
+    return row.sandbox.is_finished and row.status != SandboxStatus.ERROR
 
 
 def _id(row: Row, _: datetime) -> Cell:
@@ -75,7 +79,7 @@ def _id(row: Row, _: datetime) -> Cell:
 
 
 def _image(row: Row, _: datetime) -> Cell:
-    return [Piece(clean(row.sandbox.docker_image), "dim" if row.sandbox.is_finished else "text")]
+    return [Piece(clean(row.sandbox.docker_image), "dim" if _is_quiet(row) else "text")]
 
 
 def _size(row: Row, _: datetime) -> Cell:
@@ -83,11 +87,11 @@ def _size(row: Row, _: datetime) -> Cell:
     text = f"{number(sandbox.cpu_cores)}c/{number(sandbox.memory_gb)}G"
     if sandbox.gpu_count:
         text += f"+{sandbox.gpu_count}gpu"
-    return [Piece(text, "dim" if sandbox.is_finished else "text")]
+    return [Piece(text, "dim" if _is_quiet(row) else "text")]
 
 
 def _labels(row: Row, _: datetime) -> Cell:
-    return [Piece(clean(label), "dim" if row.sandbox.is_finished else "info") for label in row.sandbox.labels]
+    return [Piece(clean(label), "dim" if _is_quiet(row) else "info") for label in row.sandbox.labels]
 
 
 def _fit_labels(cell: Cell, width: int) -> Cell:
@@ -136,12 +140,16 @@ def _optional(value: Callable[[Row], str | None], role: Role = "text") -> Callab
     return cell
 
 
+def _reason(row: Row, _: datetime) -> Cell:
+    if not row.reason:
+        return [Piece(NONE, "dim")]
+    return [Piece(clean(row.reason), "dim" if _is_quiet(row) else "text")]
+
+
 def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Cell]:
     def cell(row: Row, _: datetime) -> Cell:
         found = value(row)
-        return [
-            Piece(NONE, "dim") if found is None else Piece(share(found), "dim" if row.sandbox.is_finished else "text")
-        ]
+        return [Piece(NONE, "dim") if found is None else Piece(share(found), "dim" if _is_quiet(row) else "text")]
 
     return cell
 
@@ -155,7 +163,7 @@ _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "labels": _labels,
     "age": _age,
     "left": _left,
-    "reason": _optional(lambda row: row.reason, "busy"),
+    "reason": _reason,
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),
 }

@@ -325,7 +325,7 @@ class FleetTable(CursorView, can_focus=True):
         base = self._base_style(index)
         if self._bar is None:
             self._bar = self.get_component_rich_style("fleet-table--bar", partial=True)
-        bar = base + self._bar
+        bar = base if base.reverse else base + self._bar
         segments = [Segment("▌" if index == self._cursor else " ", bar)]
         if isinstance(line, Group):
             segments += self.segments(group_pieces(line), base)

@@ -45,7 +45,7 @@ def address_width(width: int) -> int:
 def sign(row: PortRow) -> Piece:
     """Return the status glyph."""
     if row.probing:
-        return Piece("◐", "busy")
+        return Piece("◐", "info")
     if not row.running:
         return Piece("○", "dim")
     if row.health is None:
@@ -56,7 +56,7 @@ def sign(row: PortRow) -> Piece:
 def health(row: PortRow) -> list[Piece]:
     """Return the result of the last probe."""
     if row.probing:
-        return [Piece("checking …", "busy")]
+        return [Piece("checking …", "info")]
     if not row.running:
         return [Piece("not running", "dim")]
     if row.health is None:

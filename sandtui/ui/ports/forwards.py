@@ -8,7 +8,7 @@ from sandtui.ui.rendering.text import Piece, Role, fit
 from sandtui.ui.rendering.units import short_size
 
 SIGNS: dict[ForwardState, tuple[str, Role]] = {
-    ForwardState.CONNECTING: ("◐", "busy"),
+    ForwardState.CONNECTING: ("◐", "info"),
     ForwardState.OPEN: ("●", "good"),
     ForwardState.BROKEN: ("◌", "busy"),
     ForwardState.FAILED: ("✖", "bad"),

@@ -30,5 +30,8 @@ _PLAIN = Style()
 
 @lru_cache(4096)
 def _dimmed(style: Style, color: Color) -> Style | None:
+    if style.reverse:
+        # Without colors the line that has the keys is the reversed one: that of the dialog in front.
+        style += Style(reverse=False, underline=True)
     [segment] = BackgroundScreen.process_segments([Segment("", style)], color)
     return segment.style

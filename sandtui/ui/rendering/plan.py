@@ -16,7 +16,7 @@ BAR_WIDTH = 30
 
 MARKS: dict[BulkState, tuple[str, Role]] = {
     BulkState.WAITING: ("◌", "dim"),
-    BulkState.RUNNING: ("◐", "busy"),
+    BulkState.RUNNING: ("◐", "info"),
     BulkState.DONE: ("✓", "good"),
     BulkState.FAILED: ("✖", "bad"),
     BulkState.CANCELLED: ("‖", "info"),
@@ -87,7 +87,7 @@ def progress_text(run: BulkRun, now: float) -> Content:
         Piece(f"   ✖ {run.count(BulkState.FAILED):,}", "bad" if run.count(BulkState.FAILED) else "dim"),
     ]
     if run.remaining:
-        pieces.append(Piece(f"   {run.remaining:,} left", "busy"))
+        pieces.append(Piece(f"   {run.remaining:,} left", "dim"))
     if cancelled := run.count(BulkState.CANCELLED):
         pieces.append(Piece(f"   {cancelled:,} canceled", "info"))
     return content(*pieces, Piece(f"   {long_duration(took)}", "dim"))

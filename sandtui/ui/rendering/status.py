@@ -23,7 +23,7 @@ class StatusStyle:
 
 STATUS_STYLES: dict[str, StatusStyle] = {
     "RUNNING": StatusStyle("●", "*", "RUNNING", "good"),
-    "PROVISIONING": StatusStyle("◐", "~", "PROVISION", "busy"),
+    "PROVISIONING": StatusStyle("◐", "~", "PROVISION", "info"),
     "PENDING": StatusStyle("◌", ".", "PENDING", "waiting"),
     "PAUSED": StatusStyle("‖", "=", "PAUSED", "info"),
     "ERROR": StatusStyle("✖", "x", "ERROR", "bad"),

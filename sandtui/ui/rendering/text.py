@@ -21,7 +21,7 @@ STYLES: dict[Role, str] = {
     "bright": "bold $foreground",
     "good": "$text-success",
     "busy": "$text-warning",
-    "waiting": "$text-warning",
+    "waiting": "$text-muted",
     "info": "$text-accent",
     "bad": "$text-error",
     "key": "bold $text-primary",

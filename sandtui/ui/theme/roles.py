@@ -43,5 +43,9 @@ class RoleView(ScrollView):
         return [Segment(piece.text, self._style(piece, base)) for piece in pieces if piece.text]
 
     def _style(self, piece: Piece, base: Style) -> Style:
-        style = base + self.role_style(piece.role)
+        role = self.role_style(piece.role)
+        if base.reverse:
+            # A bar in reverse video is one bar: colors would turn into backgrounds, one for each piece.
+            return base + Style(bold=role.bold, strike=role.strike)
+        style = base + role
         return style if piece.ink is None else style + ink_style(piece.ink)

@@ -1,4 +1,8 @@
-"""The built-in themes: quiet backgrounds, color for status and focus only."""
+"""The built-in themes: quiet backgrounds, and color for what needs attention.
+
+What is well has a soft color (``text-success``, ``text-accent``), so that in a list of a thousand running sandboxes the
+one that failed is seen. Saturated are only warnings, errors and the focus.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +34,10 @@ DARK = Theme(
     panel="#24283b",
     variables={
         "text-muted": "#8f98bd",
-        "text-success": "#9ece6a",
+        "text-success": "#9db69a",
         "text-warning": "#e0af68",
         "text-error": "#f7768e",
-        "text-accent": "#7dcfff",
+        "text-accent": "#a0b6c9",
         "text-primary": "#9ab8ff",
         "border-blurred": "#3b4261",
         "input-selection-background": "#7aa2f7 35%",
@@ -55,10 +59,10 @@ LIGHT = Theme(
     panel="#dfe3ee",
     variables={
         "text-muted": "#545c7e",
-        "text-success": "#2f6f1f",
+        "text-success": "#4a6146",
         "text-warning": "#855600",
         "text-error": "#b3213f",
-        "text-accent": "#0a6b8b",
+        "text-accent": "#47607a",
         "text-primary": "#2e5aac",
         "border-blurred": "#b3bad0",
         "input-selection-background": "#2e5aac 25%",
@@ -81,10 +85,10 @@ SIXTEEN = Theme(
     panel="#000000",
     variables={
         "text-muted": "#aaaaaa",
-        "text-success": "#55ff55",
+        "text-success": "#00aa00",
         "text-warning": "#ffff55",
         "text-error": "#ff5555",
-        "text-accent": "#55ffff",
+        "text-accent": "#00aaaa",
         "text-primary": "#55ffff",
         "border-blurred": "#aaaaaa",
         "input-selection-background": "#0000aa",
