@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sandtui.client.errors import (
         APIError,
         APITimeoutError,
+        CheckpointFailedError,
+        CheckpointTimeoutError,
         ChecksumMismatchError,
         CommandTimeoutError,
         CommandTooLongError,
@@ -77,6 +79,13 @@ if TYPE_CHECKING:
         RegistryCredential,
         SSHSession,
     )
+    from sandtui.client.models.checkpoints import (
+        BatchCheckpointResponse,
+        CheckpointDeleteError,
+        CheckpointLookupError,
+        DeleteSandboxCheckpointsResponse,
+        SandboxCheckpoint,
+    )
     from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
     from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
     from sandtui.client.models.ports import ListExposedPortsResponse
@@ -112,10 +121,15 @@ __all__ = [
     "AsyncTemplateClient",
     "BackgroundJob",
     "BackgroundJobStatus",
+    "BatchCheckpointResponse",
     "BatchStatusReply",
     "BulkDeleteReply",
     "BulkDeleteSandboxRequest",
     "BulkDeleteSandboxResponse",
+    "CheckpointDeleteError",
+    "CheckpointFailedError",
+    "CheckpointLookupError",
+    "CheckpointTimeoutError",
     "ChecksumMismatchError",
     "CommandEnded",
     "CommandEvent",
@@ -131,6 +145,7 @@ __all__ = [
     "ConnectionFailedError",
     "CreateSandboxRequest",
     "DeleteReply",
+    "DeleteSandboxCheckpointsResponse",
     "DockerImageCheckResponse",
     "DownloadTimeoutError",
     "EgressPolicy",
@@ -159,6 +174,7 @@ __all__ = [
     "RequestReport",
     "SSHSession",
     "Sandbox",
+    "SandboxCheckpoint",
     "SandboxClient",
     "SandboxClientError",
     "SandboxDiskFullError",
@@ -189,7 +205,8 @@ _MODULES = {
     "async_client": "AsyncSandboxClient",
     "config": "Config",
     "errors": (
-        "APIError APITimeoutError ChecksumMismatchError CommandTimeoutError CommandTooLongError "
+        "APIError APITimeoutError CheckpointFailedError CheckpointTimeoutError "
+        "ChecksumMismatchError CommandTimeoutError CommandTooLongError "
         "ConfigurationError ConflictError ConnectionFailedError DownloadTimeoutError "
         "InvalidRequestError JobLostError MalformedReplyError NotFoundError NotOfferedError "
         "PaymentRequiredError PermissionDeniedError RateLimitedError RequestRejectedError "
@@ -206,6 +223,10 @@ _MODULES = {
         "StartCommand "
     ),
     "models.access": "DockerImageCheckResponse EgressPolicy EgressPolicyReply RegistryCredential SSHSession",
+    "models.checkpoints": (
+        "BatchCheckpointResponse CheckpointDeleteError CheckpointLookupError DeleteSandboxCheckpointsResponse "
+        "SandboxCheckpoint"
+    ),
     "models.gateway": "FileUploadResponse ReadFileResponse",
     "models.jobs": "BackgroundJob BackgroundJobStatus",
     "models.ports": "ListExposedPortsResponse",

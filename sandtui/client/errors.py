@@ -32,7 +32,9 @@
     │   └── SandboxImagePullError
     ├── CommandTimeoutError                 also a RuntimeError
     ├── UploadTimeoutError                  also a RuntimeError
-    └── DownloadTimeoutError                also a RuntimeError
+    ├── DownloadTimeoutError                also a RuntimeError
+    ├── CheckpointFailedError               also a RuntimeError
+    └── CheckpointTimeoutError              also a TimeoutError
 
 Names and relations of the official SDK's classes are the same here: its two families are ``APIError`` and the runtime
 errors of a sandbox, and neither contains the other. Messages never contain a key or a token.
@@ -286,6 +288,14 @@ class DownloadTimeoutError(SandboxClientError, RuntimeError):
     """The download did not finish in time."""
 
     hint = "Check the file's size and the network."
+
+
+class CheckpointFailedError(SandboxClientError, RuntimeError):
+    """A checkpoint has failed or is being deleted, so that no sandbox can be created from it."""
+
+
+class CheckpointTimeoutError(SandboxClientError, TimeoutError):
+    """A checkpoint was not durable in time; it may still become so."""
 
 
 def not_running_error(

@@ -86,6 +86,15 @@ class SandboxClient:
     list_exposed_ports = blocking(Operations.list_exposed_ports)
     list_all_exposed_ports = blocking(Operations.list_all_exposed_ports)
 
+    checkpoint = blocking(Operations.checkpoint)
+    get_checkpoint = blocking(Operations.get_checkpoint)
+    get_checkpoints = blocking(Operations.get_checkpoints)
+    list_checkpoints = blocking(Operations.list_checkpoints)
+    wait_for_checkpoint = blocking(Operations.wait_for_checkpoint)
+    delete_checkpoint = blocking(Operations.delete_checkpoint)
+    delete_sandbox_checkpoints = blocking(Operations.delete_sandbox_checkpoints)
+    fork = blocking(Operations.fork)
+
     create_ssh_session = blocking(Operations.create_ssh_session)
     authorize_ssh_key = blocking(Operations.authorize_ssh_key)
     close_ssh_session = blocking(Operations.close_ssh_session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandtui.client.flows.access import Access
 from sandtui.client.flows.bulk import Bulk
+from sandtui.client.flows.checkpoints import CheckpointOperations
 from sandtui.client.flows.commands import Commands
 from sandtui.client.flows.creation import Creation
 from sandtui.client.flows.files import Files
@@ -13,7 +14,7 @@ from sandtui.client.flows.sandboxes import Sandboxes
 from sandtui.client.flows.streams import Streams
 
 
-class Operations(Creation, Sandboxes, Bulk, Commands, Streams, Files, Jobs, Ports, Access):
+class Operations(Creation, Sandboxes, Bulk, Commands, Streams, Files, Jobs, Ports, CheckpointOperations, Access):
     """All operations of a client."""
 
     async def is_vm(self, sandbox_id: str) -> bool:

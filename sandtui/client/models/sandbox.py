@@ -14,9 +14,11 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     SecretStr,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
     field_serializer,
+    model_serializer,
     model_validator,
 )
 
@@ -85,7 +87,9 @@ class CreateSandboxRequest(RequestModel):
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_LENGTH, pattern=NOT_BLANK)]
-    docker_image: Annotated[str, StringConstraints(min_length=1, pattern=NOT_BLANK)]
+    docker_image: Annotated[str, BeforeValidator(lambda value: "" if value is None else value)] = ""
+    checkpoint_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """The checkpoint to take the files from, in place of an image and the size of the disk (WIRE.md 2.13)."""
     start_command: str | StartCommand | None = DEFAULT_START_COMMAND
     cpu_cores: Annotated[float, bounds.CPU_CORES.check] = 1.0
     memory_gb: Annotated[float, bounds.MEMORY_GB.check] = 2.0
@@ -113,6 +117,10 @@ class CreateSandboxRequest(RequestModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.checkpoint_id is None and not self.docker_image.strip():
+            raise ValueError("docker_image is needed, unless checkpoint_id is set")
+        if self.checkpoint_id is not None and (self.docker_image or "disk_size_gb" in self.model_fields_set):
+            raise ValueError("leave docker_image and disk_size_gb out with checkpoint_id: it has both")
         # A VM may have no time limit, expressed by a negative lifetime; a container may not.
         if not (self.timeout_minutes in bounds.LIFETIME_MINUTES or (self.vm and self.timeout_minutes != 0)):
             raise ValueError(
@@ -138,6 +146,15 @@ class CreateSandboxRequest(RequestModel):
         if not self.network_access and (self.network_allowlist or self.network_denylist is not None):
             raise ValueError("network_access=False blocks everything: leave the network lists out")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_disk(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A checkpoint has both already.
+        values: dict[str, Any] = dump(self)
+        if self.checkpoint_id is not None:
+            for name in ("docker_image", "disk_size_gb"):
+                values.pop(name, None)
+        return values
 
     @field_serializer("secrets", when_used="json")
     def _reveal(self, value: dict[str, SecretStr] | None) -> dict[str, str] | None:

@@ -68,12 +68,6 @@ async def test_without_a_checkpoint_an_image_is_needed(api: Api, body: dict[str,
     assert (reply.status_code, reply.json()["errors"]) == (422, [{"param": "docker_image", "details": "is required"}])
 
 
-class Restore(CreateSandboxRequest):
-    """A request of a later client, which knows checkpoints."""
-
-    checkpoint_id: str
-
-
 async def test_the_client_says_what_was_refused(monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     async with serving_in_process(api.platform) as served:
@@ -85,7 +79,7 @@ async def test_the_client_says_what_was_refused(monkeypatch: pytest.MonkeyPatch,
             assert "cannot be 'arm64': sandboxes of this local platform are amd64" in str(refused.value)
             if api.platform.driver.checkpoints is None:
                 with pytest.raises(NotOfferedError) as missing:
-                    await client.create(Restore(**BODY, checkpoint_id="ckp_1"))
+                    await client.create(CreateSandboxRequest(name="box", checkpoint_id="ckp_1"))
                 assert str(missing.value) == f"HTTP 501: {NO_CHECKPOINTS}"
                 assert missing.value.status_code == 501
             made = await client.create(CreateSandboxRequest(**BODY, arch="amd64"))
