@@ -98,3 +98,10 @@ class LogArrived(TracedMessage, bubble=False):
     sandbox_id: str
     lines: list[str]
     error: SandboxClientError | None = None
+
+
+@dataclass
+class LogEndArrived(Message, bubble=False):
+    """The last lines of a log were read, or could not be."""
+
+    sandbox_id: str

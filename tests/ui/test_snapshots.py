@@ -78,7 +78,26 @@ def test_fleet_in_a_small_window(snap_compare):
 
 @SIZES
 def test_detail_of_an_error(snap_compare, size):
-    picture(snap_compare, size, keys("slash", *"status", "colon", *"error", "enter", "enter"))
+    async def steps(pilot):
+        await keys("slash", *"status", "colon", *"error", "enter", "enter")(pilot)
+        await until(pilot, lambda: "platform: error:" in text_of(pilot.app))
+
+    picture(snap_compare, size, steps)
+
+
+def test_fleet_with_the_log_of_what_failed(snap_compare):
+    async def steps(pilot):
+        app = await settled(pilot)
+        app.services.platform.rest_seconds = 0.0
+        await keys("slash", *"status", "colon", *"error", "enter")(pilot)
+        await until(pilot, lambda: "platform: error:" in text_of(app))
+
+    picture(snap_compare, WIDE, steps)
+
+
+@pytest.mark.parametrize("size", [WIDE, (200, 50)], ids=["120x36", "200x50"])
+def test_a_group_in_the_panel(snap_compare, size):
+    picture(snap_compare, size, keys("z", "6", "g"))
 
 
 @SIZES

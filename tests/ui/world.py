@@ -70,6 +70,9 @@ class World(SandtuiApp):
             ticking=False,
         )
 
+        # Only tests that wait for it have the ends of logs read beside the list.
+        self.services.platform.rest_seconds = 3600.0
+
     @property
     def manual_clock(self) -> ManualClock:
         """The dashboard's clock."""

@@ -22,6 +22,7 @@ from sandtui.fleet.commands.fanout.run import MAX_TOTAL
 from sandtui.fleet.commands.line.redaction import redact_for_log
 from sandtui.fleet.inventory.bulk import BulkRun
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
+from sandtui.fleet.inventory.log_ends import LogEnds
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.sandbox_history import History
@@ -66,6 +67,7 @@ class FleetSession:
         self.store = FleetStore(clock)
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
         self.history = History(self.store, clock)
+        self.log_ends = LogEnds(client, clock)
         self.exposures: dict[str, list[ExposedPort]] = {}
         self.transfers: TransferQueue | None = None
         """The transfers; set by the program, because they are stored on the disk."""

@@ -16,7 +16,7 @@ from sandtui.clock import Clock
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.row import DELETING, Row
 from sandtui.fleet.inventory.totals import Totals
-from sandtui.fleet.inventory.usage import Sample, measured
+from sandtui.fleet.inventory.usage import Sample, UsageHistory, measured
 
 __all__ = ["DELETING", "TOMBSTONE_SECONDS", "FleetStore", "Row"]
 
@@ -35,6 +35,7 @@ class FleetStore:
         self._versions = 0
         self._before: dict[str, Row] = {}
         self.totals = Totals()
+        self.usage = UsageHistory()
         self.total: int | None = None
         """The platform's own count of sandboxes, once known."""
 
@@ -146,6 +147,7 @@ class FleetStore:
         found = None if row is None else measured(sample, row.sandbox.started_at, self._clock.now())
         if row is None or found is None:
             return ChangeSet()
+        self.usage.add(sandbox_id, sample)
         self._put(Row.of(row.sandbox, self._next_version(), row.missing, row.deleting_since, found))
         return self._announce((), {sandbox_id})
 

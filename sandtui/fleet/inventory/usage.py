@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -158,3 +158,24 @@ class Usage:
             return
         used = (sample.cpu_microseconds - before.cpu_microseconds) / 1e6
         self.cpu.append(max(0.0, used / (sample.uptime - before.uptime)))
+
+
+SANDBOXES_KEPT = 1000
+
+
+class UsageHistory:
+    """The samples of the sandboxes that were measured last."""
+
+    def __init__(self) -> None:
+        self._by_id: OrderedDict[str, Usage] = OrderedDict()
+
+    def of(self, sandbox_id: str) -> Usage | None:
+        """Return the samples of a sandbox, if it was measured."""
+        return self._by_id.get(sandbox_id)
+
+    def add(self, sandbox_id: str, sample: Sample) -> None:
+        """Add a sample."""
+        self._by_id.setdefault(sandbox_id, Usage()).add(sample)
+        self._by_id.move_to_end(sandbox_id)
+        if len(self._by_id) > SANDBOXES_KEPT:
+            self._by_id.popitem(last=False)

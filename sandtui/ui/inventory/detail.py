@@ -1,4 +1,4 @@
-"""The description of one sandbox: lines of a label and a value."""
+"""The description of one sandbox: lines of a label and a value; beside the list, with what goes on in it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from sandtui.fleet.fields import FIELDS
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.status import status_pieces
 from sandtui.ui.rendering.text import Content, Piece, content, lines, outside
-from sandtui.ui.rendering.units import DUE, NONE, clock_time, duration, long_duration, number, since, time_left
+from sandtui.ui.rendering.units import DUE, NONE, aware, clock_time, duration, long_duration, number, since, time_left
 
 LABEL_WIDTH = 9
+
+SLOW_START_SECONDS = 60.0
+"""From this wait on, the panel shows when a sandbox started beside when it was created."""
 
 ADVICE = {
     "OOM_KILLED": "Out of memory: clone it with more memory ({clone})",
@@ -32,33 +36,66 @@ ADVICE = {
 """Advice by error type; ``{clone}`` stands for the key that clones."""
 
 
-def detail(row: Row, now: datetime, width: int, key: KeyOf, *, full: bool) -> Content:
-    """Return the description, ``width`` cells wide; ``full`` adds what the inspector leaves out."""
+def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
+    """Return the full description, ``width`` cells wide."""
     sandbox = row.sandbox
     rows = [
-        content(outside(sandbox.id, "dim")),
-        _status_line(row, now, full=full),
+        _status_line(row, now, full=True),
+        *_reason(sandbox, key("detail.clone")),
         content(""),
-        *_reason(sandbox, key("detail.clone" if full else "fleet.clone")),
+        _line("Name", outside(sandbox.name)),
+        _line("Id", outside(sandbox.id)),
+        content(""),
         _line("Image", outside(sandbox.docker_image)),
         _line("Size", _size(sandbox)),
-        *_use(row, now, full=full),
+        *_use(row, now, full=True),
         _line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
         _line("Kind", Piece("VM" if sandbox.vm else "container")),
         _line("Network", _network(sandbox)),
         content(""),
-        _line("Created", *_moment(sandbox.created_at, now)),
-        _line("Started", *_moment(sandbox.started_at, now)),
-        _line("Lifetime", Piece(_lifetime(sandbox))),
-        _line("Expires", *_expiry(sandbox, now)),
+        *_times(sandbox, now, full=True),
         content(""),
         _line("Labels", outside("  ".join(sandbox.labels), "info") if sandbox.labels else _none()),
-        _line("Env", *_environment(sandbox, full)),
-        _line("Secrets", *_secrets(sandbox, full)),
+        _line("Env", *_environment(sandbox, full=True)),
+        _line("Secrets", *_secrets(sandbox, full=True)),
+        content(""),
+        *_more(sandbox),
     ]
-    if full:
-        rows += _more(sandbox, now)
-    return lines([line for long in rows for line in _hang(long, width)])
+    return lines(_hung(rows, width))
+
+
+def panel(row: Row, activity: SandboxActivity, width: int, height: int, key: KeyOf) -> Content:
+    """Return the description beside the list: first why it ended, then what is not as usual, then what goes on.
+
+    The end of the log fills the lines that the rest leaves.
+    """
+    sandbox, now = row.sandbox, activity.now
+    rows = [
+        _status_line(row, now, full=False),
+        *_reason(sandbox, key("fleet.clone")),
+        content(""),
+        _line("Image", outside(sandbox.docker_image)),
+        _line("Size", _size(sandbox)),
+        *_use(row, now, full=False),
+        *([_line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}"))] if sandbox.gpu_count else ()),
+        *([_line("Kind", Piece("VM"))] if sandbox.vm else ()),
+        *([_line("Network", _network(sandbox))] if _is_restricted(sandbox) else ()),
+        *_times(sandbox, now, full=False),
+        *([_line("Labels", outside("  ".join(sandbox.labels), "info"))] if sandbox.labels else ()),
+        *([_line("Env", *_environment(sandbox, full=False))] if sandbox.environment_vars else ()),
+        *([_line("Secrets", *_secrets(sandbox, full=False))] if sandbox.secrets else ()),
+        _line("Id", outside(sandbox.id, "dim")),
+    ]
+    rows = _hung(rows, width)
+    for section in sections(activity, width):
+        rows += [content(""), *section]
+    # At the bottom, where it moves nothing when it arrives.
+    log = log_section(activity, width, height - len(rows) - 1)
+    return lines([*rows, *([content(""), *log] if log else ())])
+
+
+def _hung(rows: list[Content], width: int) -> list[Content]:
+    return [line for long in rows for line in _hang(long, width)]
 
 
 def _hang(row: Content, width: int) -> list[Content]:
@@ -94,26 +131,43 @@ def _reason(sandbox: Sandbox, clone_key: str) -> list[Content]:
     advice = ADVICE.get(sandbox.error_type or "")
     if advice:
         rows.append(_line("", Piece(advice.replace("{clone}", clone_key), "info")))
-    return [*rows, content("")] if rows else []
+    return rows
 
 
-def _more(sandbox: Sandbox, now: datetime) -> list[Content]:
+def _times(sandbox: Sandbox, now: datetime, *, full: bool) -> list[Content]:
+    """Return when it began and ends, or ended; the panel leaves out what the lines around tell."""
+    ended = sandbox.terminated_at if sandbox.is_finished else None
+    rows = [_line("Created", *_moment(sandbox.created_at, now))]
+    waited = since(sandbox.created_at, aware(sandbox.started_at)) if sandbox.started_at is not None else None
+    if full or (waited is not None and waited >= SLOW_START_SECONDS):
+        rows.append(_line("Started", *_moment(sandbox.started_at, now)))
+    if ended is not None:
+        rows.append(_line("Ended", *_moment(ended, now)))
+    if full and sandbox.updated_at is not None and sandbox.updated_at != ended:
+        rows.append(_line("Updated", *_moment(sandbox.updated_at, now)))
+    rows.append(_line("Lifetime", Piece(_lifetime(sandbox))))
+    if not sandbox.is_finished:
+        rows.append(_line("Expires", *_expiry(sandbox, now)))
+    return rows
+
+
+def _more(sandbox: Sandbox) -> list[Content]:
     command = sandbox.start_command
     if isinstance(command, dict):
         command = " ".join([str(command.get("executable", "")), *map(str, command.get("args") or [])])
     shown = outside(command) if command and command != DEFAULT_START_COMMAND else Piece("none (stays idle)", "dim")
     return [
-        content(""),
-        _line("Name", outside(sandbox.name)),
         _line("Command", shown),
         *(
             _line(field.title, outside(value) if (value := getattr(sandbox, field.name)) else _none())
             for field in FIELDS
             if field.detail
         ),
-        _line("Updated", *_moment(sandbox.updated_at, now)),
-        _line("Ended at", *_moment(sandbox.terminated_at, now)),
     ]
+
+
+def _is_restricted(sandbox: Sandbox) -> bool:
+    return sandbox.network_allowlist is not None or bool(sandbox.network_denylist) or not sandbox.network_access
 
 
 def _line(label: str, *pieces: Piece) -> Content:
@@ -172,7 +226,7 @@ def _lifetime(sandbox: Sandbox) -> str:
     return text
 
 
-def _environment(sandbox: Sandbox, full: bool) -> list[Piece]:
+def _environment(sandbox: Sandbox, *, full: bool) -> list[Piece]:
     variables = sandbox.environment_vars or {}
     if not variables:
         return [_none()]
@@ -181,7 +235,7 @@ def _environment(sandbox: Sandbox, full: bool) -> list[Piece]:
     return [outside("  ".join(f"{key}={value or ''}" for key, value in variables.items()))]
 
 
-def _secrets(sandbox: Sandbox, full: bool) -> list[Piece]:
+def _secrets(sandbox: Sandbox, *, full: bool) -> list[Piece]:
     names = list(sandbox.secrets or {})
     if not names:
         return [_none()]

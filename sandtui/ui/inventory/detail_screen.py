@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
+from textual import events
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.geometry import Size
 from textual.widget import Widget
 
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.inventory.bulk_plan import DELETE
 from sandtui.fleet.inventory.row import Row
-from sandtui.fleet.inventory.usage import Usage
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.detail import detail
 from sandtui.ui.inventory.egress_dialog import edit_egress
-from sandtui.ui.inventory.sandbox_activity import activity
+from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import ExposuresArrived, JobsChanged, SandboxesChanged, UsageArrived
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.messages import ExposuresArrived, JobsChanged, LogEndArrived, SandboxesChanged, UsageArrived
+from sandtui.ui.rendering.text import Content, Piece, content, lines
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
@@ -39,7 +41,6 @@ class DetailScreen(AppScreen):
     def __init__(self, services: Services, sandbox_id: str) -> None:
         super().__init__(services)
         self.sandbox_id = sandbox_id
-        self._usage: Usage | None = None
         self._measuring = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -84,6 +85,12 @@ class DetailScreen(AppScreen):
     def on_exposures_arrived(self, _: ExposuresArrived) -> None:
         self._draw()
 
+    def on_log_end_arrived(self, _: LogEndArrived) -> None:
+        self._draw()
+
+    def on_resize(self, _: events.Resize) -> None:
+        self.call_after_refresh(self._draw)
+
     def on_jobs_changed(self, _: JobsChanged) -> None:
         self._draw()
 
@@ -93,11 +100,8 @@ class DetailScreen(AppScreen):
             self._measuring = False
             with following(message.trace):
                 self.services.notifier.notify(f"Usage not available: {message.error}", "warning")
-        elif message.sample is not None:
-            self._usage = self._usage or Usage()
-            self._usage.add(message.sample)
-            if self._measuring:
-                self.set_timer(MEASURE_SECONDS, self._measure)
+        elif message.sample is not None and self._measuring:
+            self.set_timer(MEASURE_SECONDS, self._measure)
         self._draw()
 
     def action_exec(self) -> None:
@@ -174,17 +178,31 @@ class DetailScreen(AppScreen):
             text.show(content(Piece("This sandbox no longer exists", "busy")))
             return
         show_frame(panel, clean(row.sandbox.name))
-        now = self.services.clock.now()
-        ports = session.exposures.get(row.id, [])
-        text.show(detail(row, now, panel.content_size.width, self.services.key_of, full=True))
-        more = activity(
-            session.history.of(row.id),
-            ports,
-            self._usage,
-            self._measuring,
-            now,
-            session.jobs.of(row.id),
-            self.services.key_of,
+        show_frame(self.query_one("#detail-more"), "Activity" if row.sandbox.is_finished else "Live")
+        now, key = self.services.clock.now(), self.services.key_of
+        text.show(detail(row, now, panel.content_size.width, key))
+        known = SandboxActivity.of(session, row, now, live=True).with_keys(
+            key("detail.measure"), key("detail.jobs"), key("detail.logs")
         )
-        self.query_one("#detail-activity", TextPanel).show(more)
-        self.query_one("#detail-more").display = bool(more.plain)
+        # Without a sample yet, nothing tells that measuring is switched off.
+        known = replace(known, measuring=self._measuring)
+        more = self.query_one("#detail-more")
+        parts = (known.log, known.loading, known.usage, known.jobs, known.ports, known.events, self._measuring)
+        shown = any(parts)
+        if more.display is not shown:
+            more.display = shown
+            # Its size is known only after the layout.
+            self.call_after_refresh(self._draw)
+        self.query_one("#detail-activity", TextPanel).show(self._activity(known, more.content_size))
+        if not self.is_covered:
+            self.services.platform.read_log_end(self, row, live=True)
+
+    @staticmethod
+    def _activity(known: SandboxActivity, size: Size) -> Content:
+        """Return what goes on, the log last, in what room is left; first for a sandbox that has ended."""
+        going_on = sections(known, size.width)
+        room = size.height - sum(len(section) + 1 for section in going_on)
+        log = log_section(known, size.width, room)
+        ended = known.log is not None and known.log.final
+        shown = [section for section in ([log, *going_on] if ended else [*going_on, log]) if section]
+        return lines([line for index, each in enumerate(shown) for line in ([content("")] if index else []) + each])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.totals import Totals
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.bars import spark
+from sandtui.ui.rendering.charts import spark
 from sandtui.ui.rendering.text import Piece, fit, width_of
 from sandtui.ui.rendering.units import counted, number, time_left
 

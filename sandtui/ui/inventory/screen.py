@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -37,18 +37,17 @@ from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.inventory import empty
 from sandtui.ui.inventory.columns_dialog import ColumnLayout, ColumnsDialog
 from sandtui.ui.inventory.copying import choose_copy, open_web_console
-from sandtui.ui.inventory.detail import detail
 from sandtui.ui.inventory.egress_dialog import edit_egress
+from sandtui.ui.inventory.inspector import Inspector
 from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmeasured_pieces
 from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, SandboxesChanged
+from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, LogEndArrived, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.panel import show_frame
-from sandtui.ui.widgets.text_panel import TextPanel
 
 NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"})
 
@@ -100,8 +99,7 @@ class FleetScreen(AppScreen):
         with Horizontal(id="fleet-body"):
             with Vertical(id="fleet-panel", classes="panel"):
                 yield FleetTable(self.services.clock.now, id="fleet-table")
-            with VerticalScroll(id="inspector", classes="panel", can_focus=False):
-                yield TextPanel(id="inspector-text")
+            yield Inspector(self.services, id="inspector")
 
     @property
     def view(self) -> FleetView | None:
@@ -182,6 +180,9 @@ class FleetScreen(AppScreen):
         if self._view is not None:
             self._view.refilter()
             self.show_rows()
+
+    def on_log_end_arrived(self, _: LogEndArrived) -> None:
+        self._show_inspector()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -327,16 +328,7 @@ class FleetScreen(AppScreen):
         line.show([Piece(" "), *left], [*right, Piece(" ")])
 
     def _show_inspector(self) -> None:
-        row = self.target
-        panel, text = self.query_one("#inspector"), self.query_one("#inspector-text", TextPanel)
-        if not panel.display:
-            return
-        show_frame(panel, clean(row.sandbox.name) if row is not None else "no selection")
-        if row is None:
-            text.show(Content(""))
-        else:
-            now, width = self.services.clock.now(), panel.content_size.width
-            text.show(detail(row, now, width, self.services.key_of, full=False))
+        self.query_one(Inspector).show(self.table.cursor_line)
 
     def _show_empty(self) -> None:
         bridge = self.services.platform

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,6 +95,29 @@ def fit_middle(text: str, width: int) -> str:
     return head + ELLIPSIS + tail
 
 
+def cut(pieces: Sequence[Piece], width: int) -> list[Piece]:
+    """Cut pieces to at most ``width`` cells; a cut line ends with an ellipsis."""
+    room, shown = width, list[Piece]()
+    for piece in pieces:
+        have = cell_len(piece.text)
+        if have > room:
+            return [*shown, Piece(fit(piece.text, room), piece.role, piece.ink)] if room > 0 else _end(shown)
+        shown.append(piece)
+        room -= have
+    return shown
+
+
+def _end(shown: list[Piece]) -> list[Piece]:
+    """Return pieces that fill their line, with the ellipsis over the last cell."""
+    while shown and not shown[-1].text:
+        shown.pop()
+    if not shown:
+        return shown
+    last = shown.pop()
+    have = cell_len(last.text)
+    return [*shown, Piece(set_cell_size(last.text, have - 1).rstrip("\0") + ELLIPSIS, last.role, last.ink)]
+
+
 def sort_arrow(rising: bool) -> str:
     """Return the arrow beside the sort column; ``rising`` tells whether shown values increase downwards."""
     return "↑" if rising else "↓"
@@ -111,6 +135,7 @@ __all__ = [
     "Role",
     "Style",
     "content",
+    "cut",
     "fit",
     "fit_middle",
     "lines",

@@ -25,6 +25,7 @@ from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.connection import ConnectError, Connection
 from sandtui.fleet.inventory.query import ServerFilter
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Phase
+from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.signals import Signal
@@ -35,6 +36,7 @@ from sandtui.ui.messages import (
     ExposuresArrived,
     FreshnessChanged,
     LogArrived,
+    LogEndArrived,
     SandboxesChanged,
     UsageArrived,
 )
@@ -47,6 +49,8 @@ Connector = Callable[[], Awaitable[Connection]]
 ClientFactory = Callable[[Connection], AsyncSandboxClient]
 
 SECONDS_BETWEEN_UPDATES = 0.25
+
+REST_SECONDS = 0.4
 
 UNREADABLE = frozenset({Phase.OFFLINE, Phase.UNAUTHORIZED})
 
@@ -89,6 +93,8 @@ class PlatformConnection:
         self.problem: ConnectError | None = None
         self.connected: Signal[[FleetSession]] = Signal()
         self.failed: Signal[[ConnectFailure]] = Signal()
+        self.rest_seconds = REST_SECONDS
+        """How long the cursor must rest on a sandbox before the end of its log is read."""
         self.answered = asyncio.Event()
         """Set once the first list is complete, or cannot be had."""
 
@@ -217,6 +223,18 @@ class PlatformConnection:
                 reply_to.post_message(LogArrived(sandbox_id, await asyncio.to_thread(clean_lines, text)))
 
         self._work.start(flow(), f"log {sandbox_id}", exclusive=True)
+
+    def read_log_end(self, reply_to: Screen[Any], row: Row, *, live: bool = False) -> None:
+        """Read the end of a log if it is due; ``reply_to`` gets a :class:`LogEndArrived`. Only the latest is read."""
+        session = self.need_session()
+        if not session.log_ends.is_due(row, live=live):
+            return
+
+        async def flow() -> None:
+            await session.log_ends.read(row)
+            reply_to.post_message(LogEndArrived(row.id))
+
+        self._work.start(flow(), "log-end", exclusive=True)
 
     def learn_exposures(self) -> None:
         """List the exposed ports; the screens get an :class:`ExposuresArrived`."""
