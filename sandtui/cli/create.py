@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,9 @@ LISTED: dict[str, tuple[str, str]] = {
 }
 """The option for each field that has several values; they are added to those of a preset."""
 
+MAX_CHECKPOINT_ID = 64
+"""Characters of the id of a checkpoint."""
+
 _SIZES = {"memory_gb", "disk_size_gb"}
 _SIZE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:([mgt])(?:i?b)?)?", re.IGNORECASE)
 _UNITS = {"m": 1 / 1024, "g": 1.0, "t": 1024.0}
@@ -93,9 +96,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("-f", "--file", metavar="FILE", help="a preset's TOML file; - is standard input")
     parser.add_argument("--wait", action="store_true", help="wait until every sandbox is ready")
     parser.add_argument("--dry-run", action="store_true", help="print what would be created, without creating it")
+    parser.add_argument(
+        "--checkpoint", metavar="ID", help="take files, image and disk from a checkpoint (`sandtui checkpoint ls`)"
+    )
+    add_fields(parser)
+    add_output(parser, requests, sort=False, plain=JSON_LINES)
+    parser.set_defaults(
+        run=run,
+        connects=True,
+        completes=_built_in,
+        changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes",
+    )
+
+
+def add_fields(parser: argparse.ArgumentParser, left_out: Collection[str] = ()) -> None:
+    """Add the option of each field of the form, except some."""
     group = parser.add_argument_group("the sandboxes")
     for field, (options, metavar, words) in FLAGS.items():
-        group.add_argument(*options, dest=f"field_{field}", metavar=metavar, help=words)
+        if field in left_out:
+            parser.set_defaults(**{f"field_{field}": None})
+        else:
+            group.add_argument(*options, dest=f"field_{field}", metavar=metavar, help=words)
     add = {"action": "append", "default": []}
     group.add_argument("--label", "-l", **add, metavar="LABEL", help="a label, such as run=42 (may be repeated)")  # type: ignore[arg-type]
     group.add_argument("--env", "-e", **add, metavar="NAME[=VALUE]", help="a variable (may be repeated)")  # type: ignore[arg-type]
@@ -108,13 +129,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FIELD=VALUE",
         help="set a field by the name that it has in presets (may be repeated)",
     )
-    add_output(parser, requests, sort=False, plain=JSON_LINES)
-    parser.set_defaults(
-        run=run,
-        connects=True,
-        completes=_built_in,
-        changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes",
-    )
 
 
 def _built_in() -> list[str]:
@@ -125,24 +139,39 @@ def _built_in() -> list[str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    from sandtui.config.state_check import check_journal
-
     plan = _plan(arguments)
     if arguments.dry_run:
-        printer = ObjectPrinter(requests(), arguments)
-        printer.add([_planned(request) for request in plan.requests])
-        printer.end()
-        many = len(plan.requests)
-        note(
-            f"{many:,} sandbox{'es' * (many != 1)}: {plan.cores:g} cores, {plan.memory_gb:g} GB of memory, "
-            f"{plan.disk_gb:g} GB of disk; nothing was created"
-        )
-        return 0
+        return print_plan(plan, arguments)
+    require_journal()
+    return _create(plan, arguments)
+
+
+def print_plan(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
+    """Print what would be created."""
+    printer = ObjectPrinter(requests(), arguments)
+    printer.add([_planned(request) for request in plan.requests])
+    printer.end()
+    many = len(plan.requests)
+    disk = "" if plan.requests[0].checkpoint_id else f", {plan.disk_gb:g} GB of disk"
+    note(
+        f"{many:,} sandbox{'es' * (many != 1)}: {plan.cores:g} cores, {plan.memory_gb:g} GB of memory{disk}; "
+        "nothing was created"
+    )
+    return 0
+
+
+def require_journal() -> None:
+    """Check that launches can be recorded.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    from sandtui.config.state_check import check_journal
+
     try:
         check_journal(Paths.of_user())
     except OSError as error:
         raise UsageError(str(error)) from None
-    return _create(plan, arguments)
 
 
 def _plan(arguments: argparse.Namespace) -> LaunchPlan:
@@ -152,14 +181,32 @@ def _plan(arguments: argparse.Namespace) -> LaunchPlan:
         UsageError: a value is not valid; it names its option.
     """
     from sandtui.config.presets import PresetError
+    from sandtui.fleet.checkpoints.forks import from_checkpoint
     from sandtui.fleet.creation.form import DEFAULTS
-    from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
 
+    if arguments.checkpoint is not None:
+        if not 1 <= len(arguments.checkpoint) <= MAX_CHECKPOINT_ID:
+            raise UsageError(f"--checkpoint: an id has 1 to {MAX_CHECKPOINT_ID} characters")
+        for field in ("docker_image", "disk_size_gb"):
+            if getattr(arguments, f"field_{field}") is not None:
+                raise UsageError(f"{option_of(field)} and --checkpoint cannot be combined: the checkpoint decides it")
     try:
         fields = {**DEFAULTS, **_preset(arguments)}
     except PresetError as error:
         image = arguments.preset is not None and "/" not in arguments.preset and ":" in arguments.preset
         raise UsageError(f"{error}{f'; for an image use --image {arguments.preset}' if image else ''}") from None
+    plan = plan_of(arguments, fields)
+    return plan if arguments.checkpoint is None else from_checkpoint(plan, arguments.checkpoint)
+
+
+def plan_of(arguments: argparse.Namespace, fields: dict[str, str]) -> LaunchPlan:
+    """Return the plan of some fields, changed by the options.
+
+    Raises:
+        UsageError: a value is not valid; it names its option.
+    """
+    from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
+
     fields |= _single_values(arguments)
     for name, words in _listed_values(arguments).items():
         fields[name] = " ".join(part for part in (fields[name], *words) if part)
@@ -289,21 +336,25 @@ def _planned(request: Any) -> Any:
 
 
 def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
+    return run_connected(arguments, lambda client, connection: launch_plan(plan, client, connection, arguments))
+
+
+async def launch_plan(
+    plan: LaunchPlan, client: AsyncSandboxClient, connection: Connection, arguments: argparse.Namespace
+) -> int:
+    """Create the sandboxes of a plan, each recorded before it is sent; return the exit code."""
     from sandtui.config.journal import LaunchJournal
     from sandtui.fleet.creation.launch import Launch
 
-    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
-        journal = LaunchJournal(Paths.of_user().journal)
-        try:
-            launch = Launch(plan, client, SystemClock(), journal, connection.label)
-            return await _follow(launch, arguments)
-        except OSError as error:
-            complain(describe(error))
-            return FAILURE
-        finally:
-            journal.close()
-
-    return run_connected(arguments, work)
+    journal = LaunchJournal(Paths.of_user().journal)
+    try:
+        launch = Launch(plan, client, SystemClock(), journal, connection.label)
+        return await _follow(launch, arguments)
+    except OSError as error:
+        complain(describe(error))
+        return FAILURE
+    finally:
+        journal.close()
 
 
 async def _follow(launch: Launch, arguments: argparse.Namespace) -> int:

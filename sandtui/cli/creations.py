@@ -63,7 +63,13 @@ CREATIONS: ObjectKind[CreationLine] = ObjectKind(
         TextColumn(id="id", heading="ID", cell=lambda made, _: made.id, keep=1),
         TextColumn(id="name", heading="NAME", cell=lambda made, _: made.request.name, least=12),
         TextColumn(id="state", heading="STATE", cell=lambda made, _: _state(made), least=20),
-        TextColumn(id="image", heading="IMAGE", cell=lambda made, _: made.request.docker_image, least=12, keep=3),
+        TextColumn(
+            id="image",
+            heading="IMAGE",
+            cell=lambda made, _: made.request.docker_image or made.request.checkpoint_id,
+            least=12,
+            keep=3,
+        ),
         TextColumn(id="size", heading="SIZE", cell=lambda made, _: _size(made.request), keep=3),
         TextColumn(id="labels", heading="LABELS", cell=lambda made, _: " ".join(made.request.labels), least=10, keep=4),
         TextColumn(

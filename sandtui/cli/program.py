@@ -108,6 +108,9 @@ ALONE: Mapping[str, str] = {
     "ps": "ls",
     "get": "get",
     "create": "create",
+    "fork": "fork",
+    "checkpoint": "checkpoint",
+    "diff": "diff",
     "wait": "wait",
     "rm": "rm",
     "top": "top",
@@ -156,14 +159,17 @@ def make_parser(command: str = "") -> tuple[argparse.ArgumentParser, Mapping[str
 
 def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from sandtui.cli import (
+        checkpoint,
         completion,
         config,
         cp,
         create,
         demo,
+        diff,
         egress,
         events,
         exec_command,
+        fork,
         forward,
         get,
         jobs,
@@ -187,9 +193,9 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
 
     # In the order of the help: the fleet, what runs in sandboxes, files, the program itself.
     for command in (
-        *(ls, get, create, wait, rm, top, logs, view, open_command),
+        *(ls, get, create, fork, checkpoint, wait, rm, top, logs, view, open_command),
         *(exec_command, run, shell, jobs, ports, forward, egress),
-        *(cp, sync),
+        *(cp, sync, diff),
         *(events, config, keys, doctor, manual, version, demo),
     ):
         command.add_parser(subparsers)

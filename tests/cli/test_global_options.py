@@ -38,6 +38,11 @@ COMMANDS = {
     "view": [],
     "events": [],
     "open": ["x"],
+    "fork": ["x"],
+    "checkpoint take": ["x"],
+    "checkpoint ls": [],
+    "checkpoint rm": ["c"],
+    "diff": ["x", "y"],
     "version": [],
     "logs": ["x"],
     "top": [],
@@ -68,9 +73,10 @@ TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 
 JOBS = {"jobs start", "jobs ls", "jobs logs", "jobs stop"}
 CHANGING = {
-    *JOBS, "create", "cp", "exec", "forward", "ports expose", "ports rm", "rm", "run", "shell", "sync", "top",
+    *JOBS, "checkpoint rm", "checkpoint take", "cp", "create", "diff", "exec", "fork", "forward", "ports expose",
+    "ports rm", "rm", "run", "shell", "sync", "top",
 }  # fmt: skip
-CONNECTING = {*CHANGING, "egress", "get", "logs", "ls", "open", "ports ls", "ps", "view", "wait"}
+CONNECTING = {*CHANGING, "checkpoint ls", "egress", "get", "logs", "ls", "open", "ports ls", "ps", "view", "wait"}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
     **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),

@@ -1,0 +1,1 @@
+"""Checkpoints of sandboxes, forks, and what differs between two of them."""
